@@ -1,0 +1,71 @@
+"""What the benchmarks share: environments for other software, turns, and the matrix product's rate."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from zatlas.data.cache import cache_root
+
+RIVALS = Path(__file__).parent / "rivals"
+
+
+def environment(name: str, *packages: str) -> Path:
+    """The Python of an environment that holds these packages, made the first time."""
+    place = cache_root().parent / "zatlas-benchmarks" / name
+    python = place / "bin" / "python"
+    if not (place / "ready").exists():
+        print(f"installing {' '.join(packages)} into {place}", file=sys.stderr)
+        venv.create(place, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        (place / "ready").touch()
+    return python
+
+
+def call(python: Path | str, script: Path, **options: object) -> dict:
+    """Run a script with --name value options; the last line it prints is its answer as JSON."""
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    done = subprocess.run(
+        [str(python), str(script), *words], check=True, capture_output=True, text=True, env=quiet()
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def in_turns(repeats: int, runs: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Each measured in turn, again and again, so that what disturbs one disturbs all."""
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(repeats):
+        for name, run in runs.items():
+            value = run()
+            found[name].append(value)
+            print(f"  turn {turn + 1}: {name} {value:,.1f}", file=sys.stderr)
+    return found
+
+
+def medians(found: Mapping[str, list[float]]) -> dict[str, float]:
+    """The middle of the repeats of each."""
+    return {name: median(values) for name, values in found.items()}
+
+
+def matrix_product_rate(size: int = 2048, repeats: int = 8) -> float:
+    """Floating-point operations a second in products of two square matrices, the best of some."""
+    import torch
+
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    a @ b
+    best = 0.0
+    for _ in range(repeats):
+        begun = perf_counter()
+        a @ b
+        best = max(best, 2 * size**3 / (perf_counter() - begun))
+    return best
+
+
+def quiet() -> dict[str, str]:
+    """The environment of a measured process."""
+    return {**os.environ, "PYTHONWARNINGS": "ignore", "TOKENIZERS_PARALLELISM": "false"}

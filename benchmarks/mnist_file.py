@@ -1,0 +1,26 @@
+"""Full MNIST as one npz file, for the software that it is compared with."""
+
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.data import sources
+from zatlas.data.cache import cache_root
+
+
+def mnist_npz(root: str = "") -> Path:
+    """A folder's mnist.npz, or one made from wherever zatlas finds MNIST."""
+    if root and (Path(root) / "mnist.npz").exists():
+        return (Path(root) / "mnist.npz").resolve()
+    images = sources.load("mnist", **({"root": root} if root else {}))
+    path = cache_root().parent / "zatlas-benchmarks" / "mnist.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    test = images.split == 2
+    np.savez(
+        path,
+        x_train=images.pixels[~test, 0],
+        y_train=images.labels[~test],
+        x_test=images.pixels[test, 0],
+        y_test=images.labels[test],
+    )
+    return path

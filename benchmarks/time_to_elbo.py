@@ -1,0 +1,43 @@
+"""Wall time to the test -ELBO that pythae's trainer has after 10 epochs: the same net, MNIST, grey means.
+
+python benchmarks/time_to_elbo.py [--root FOLDER] [--repeats 3]
+"""
+
+import argparse
+import sys
+from statistics import median
+
+from common import RIVALS, call, environment
+from mnist_file import mnist_npz
+
+EPOCHS = 4  # of ours; pythae has 10 at batch 64 and rate 1e-3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", default="")
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    data = mnist_npz(given.root)
+    rival = environment("pythae", "torch==2.13.0", "pythae==0.1.2")
+    pythae, ours = [], []
+    for turn in range(given.repeats):
+        theirs = RIVALS / "pythae_train.py"
+        pythae.append(call(rival, theirs, data=data, epochs=10, batch=64, rate=1e-3))
+        mine = RIVALS / "zatlas_train.py"
+        ours.append(call(sys.executable, mine, root=data.parent, epochs=EPOCHS))
+        for name, found in (("pythae", pythae[-1]), ("zatlas", ours[-1])):
+            told = f"{found['loss']:.2f} nats in {found['seconds']:.1f} s"
+            print(f"  turn {turn + 1}: {name} {told}", file=sys.stderr)
+    middle = {
+        name: {key: median(one[key] for one in found) for key in ("loss", "seconds")}
+        for name, found in (("pythae", pythae), ("zatlas", ours))
+    }
+    for name, found in middle.items():
+        print(f"{name}: test -ELBO {found['loss']:.2f} nats after {found['seconds']:.1f} s")
+    print(f"time, pythae / zatlas: {middle['pythae']['seconds'] / middle['zatlas']['seconds']:.2f}")
+    print(f"zatlas reached it: {middle['zatlas']['loss'] <= middle['pythae']['loss']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Wall time of a 2-D VAE on MNIST to a test -ELBO of 150 nats or less, and of the whole demo.
+
+python benchmarks/time_to_manifold.py [--root FOLDER]
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from time import perf_counter
+
+from common import RIVALS, call, quiet
+from mnist_file import mnist_npz
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", default="")
+    given = parser.parse_args()
+    data = mnist_npz(given.root)
+    for epochs in (4, 6, 8, 12, 16, 24):
+        found = call(
+            sys.executable,
+            RIVALS / "zatlas_train.py",
+            root=data.parent,
+            epochs=epochs,
+            dim=2,
+            widths="512,256",
+        )
+        print(
+            f"{epochs} epochs: test -ELBO {found['loss']:.2f} nats after {found['seconds']:.1f} s"
+        )
+        if found["loss"] <= 150:
+            break
+    with tempfile.TemporaryDirectory() as folder:
+        begun = perf_counter()
+        command = [sys.executable, "-m", "zatlas", "demo", "--out", f"{folder}/demo", "--no-open"]
+        subprocess.run(command, check=True, env=quiet(), capture_output=True)
+        print(f"zatlas demo: {perf_counter() - begun:.1f} s from the command to the last picture")
+
+
+if __name__ == "__main__":
+    main()

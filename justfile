@@ -1,0 +1,53 @@
+# What one does with this repository; `just` lists it.
+
+default:
+    @just --list
+
+# Style, types, floors and documents.
+lint:
+    ruff check .
+    ruff format --check .
+    mypy
+    lint-imports
+    pytest -n 0 tests/test_docs.py
+
+# Mend what can be mended by itself.
+fix:
+    ruff check --fix .
+    ruff format .
+
+# The tests that take seconds.
+test:
+    pytest
+
+# The tests that take minutes.
+slow:
+    pytest -m slow -n 0
+
+# Kill training 200 times and compare to the bit.
+faults-ci:
+    python -m tests.faults 200
+
+# The same a thousand times: for the night.
+faults:
+    python -m tests.faults 1000
+
+# Every claim of speed, each with the command that prints it.
+bench:
+    python benchmarks/train_throughput.py
+    python benchmarks/time_to_elbo.py
+    python benchmarks/time_to_manifold.py
+    python benchmarks/data.py
+    python benchmarks/memory.py
+
+# Which settings won the place of the defaults.
+bench-defaults:
+    python benchmarks/defaults.py
+
+# Write the pages that are made from the code.
+docs:
+    python -m tests.write_docs
+
+# Pin what is installed now as what is tested with.
+pin:
+    pip freeze --exclude zatlas > constraints.txt

@@ -1,0 +1,1 @@
+"""The words every other room uses: array shapes, the latent space, errors, names, seeds and progress."""

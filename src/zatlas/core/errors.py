@@ -1,0 +1,91 @@
+"""Every error a user can cause, and the exit status each gives a script.
+
+ZatlasError        2  what was asked cannot be done as it was asked
+  ShapeError          an array does not fit the generator it was given to
+  UnknownName         no model, dataset, preset or run of that name
+  NotSupported        this generator cannot do that (for one, encode)
+  BadRecipe           a recipe has a key or a value that means nothing
+  BadData             images, labels or attributes that cannot be used
+  NotHere             data that is neither on this machine nor to be fetched
+  BadRun              a run folder is missing, incomplete or of a newer format
+  CannotWrite         the disk is full, read-only or failing
+  Diverged            the loss is no longer a number
+  Busy             1  another training holds this run
+  Damaged          1  a file does not hold what was written to it
+  Interrupted   130+  a signal asked to stop
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class ZatlasError(Exception):
+    """Base of all of them: the command line prints its message alone, without a traceback."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ShapeError(ZatlasError, ValueError):
+    """An array does not fit the generator it was given to."""
+
+
+class UnknownName(ZatlasError, KeyError):
+    """No model, dataset, preset or run of that name."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"No {kind} named {name!r}.{hint} Known: {', '.join(known)}.")
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the quotes
+
+
+class NotSupported(ZatlasError):
+    """This generator cannot do that."""
+
+
+class BadRecipe(ZatlasError, ValueError):
+    """A recipe has a key or a value that means nothing."""
+
+
+class BadData(ZatlasError, ValueError):
+    """Images, labels or attributes that cannot be used."""
+
+
+class NotHere(ZatlasError):
+    """Data that is neither on this machine nor to be fetched."""
+
+
+class BadRun(ZatlasError):
+    """A run folder is missing, incomplete or of a newer format."""
+
+
+class CannotWrite(ZatlasError):
+    """The disk is full, read-only or failing."""
+
+
+class Diverged(ZatlasError, ArithmeticError):
+    """The loss is no longer a number."""
+
+
+class Busy(ZatlasError):
+    """Another training holds this run."""
+
+    exit_code = 1
+
+
+class Damaged(ZatlasError):
+    """A file does not hold what was written to it."""
+
+    exit_code = 1
+
+
+class Interrupted(ZatlasError):
+    """A signal asked to stop."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal

@@ -1,0 +1,1 @@
+"""Images in: read safely, labelled, split, and kept as bytes."""

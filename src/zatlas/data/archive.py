@@ -1,0 +1,110 @@
+"""Archives of images: unpacked file by file into a folder of our own, and never anywhere else."""
+
+import hashlib
+import lzma
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from zatlas.core.errors import BadData
+from zatlas.data.cache import cache_root
+from zatlas.data.read import EXTENSIONS
+from zatlas.store import atomic
+
+WANTED = (*EXTENSIONS, ".txt", ".csv", ".parquet")
+MOST_ENTRIES = 5_000_000
+MOST_BYTES = 1 << 40
+MOST_GROWTH = 200  # times the archive: no image compresses so well
+SMALL = 100 << 20  # bytes that may come out of any archive
+BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
+    ValueError, NotImplementedError, struct.error, FileExistsError, NotADirectoryError,
+)  # fmt: skip
+
+
+def unpacked(archive: Path) -> Path:
+    """The folder in the cache that holds what is in this archive, unpacked the first time."""
+    state = archive.stat()
+    told = f"{archive.resolve()} {state.st_size} {state.st_mtime_ns}"
+    place = cache_root() / f"archive-{hashlib.sha256(told.encode()).hexdigest()[:20]}"
+    return place if place.is_dir() else unpack(archive, place)
+
+
+def unpack(archive: Path, into: Path) -> Path:
+    """Unpack the images and tables of a zip or tar file into a new folder, whole or not at all.
+
+    Links, devices, and names that would lead out of the folder make the archive unusable; other
+    files in it are passed over.
+    """
+    with atomic.folder(into, sealed=False) as side:
+        try:
+            _fill(side, archive)
+        except BadData:
+            raise
+        except BROKEN as error:
+            raise BadData(f"{archive} cannot be unpacked: {error}.") from error
+    return into
+
+
+def _fill(side: Path, archive: Path) -> None:
+    most = min(max(MOST_GROWTH * archive.stat().st_size, SMALL), MOST_BYTES)
+    written, names = 0, set[str]()
+    for count, (name, stream) in enumerate(_entries(archive)):
+        if count >= MOST_ENTRIES:
+            raise BadData(f"{archive} has more than {MOST_ENTRIES:,} entries.")
+        inner = _safe(archive, name)
+        if inner.suffix.lower() not in WANTED:
+            continue
+        if str(inner).casefold() in names:
+            raise BadData(f"{archive} holds {name!r} twice.")
+        names.add(str(inner).casefold())
+        target = side / inner
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            written += _copy(stream, file, most - written, archive)
+
+
+def _entries(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """The name and content of every regular file of an archive."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                kind = info.external_attr >> 28  # the Unix file type, where there is one
+                if kind not in (0, 4, 8):
+                    raise BadData(f"{archive} holds {info.filename!r}, a link or a device.")
+                if not info.is_dir():
+                    with packed.open(info) as stream:
+                        yield info.orig_filename, stream
+        return
+    with tarfile.open(archive, "r:*") as rolled:
+        for member in rolled:
+            if not member.isfile() and not member.isdir():
+                raise BadData(f"{archive} holds {member.name!r}, a link or a device.")
+            content = rolled.extractfile(member)
+            if content is not None:
+                yield member.name, content
+
+
+def _safe(archive: Path, name: str) -> PurePosixPath:
+    """The name as a path that stays inside, or an error."""
+    path = PurePosixPath(name)
+    odd = path.is_absolute() or not path.parts or any(part == ".." for part in path.parts)
+    if odd or "\\" in name or ":" in name or any(ord(letter) < 32 for letter in name):
+        raise BadData(f"{archive} holds {name!r}, a name that could lead out of its folder.")
+    return path
+
+
+def _copy(stream: IO[bytes], file: IO[bytes], most: int, archive: Path) -> int:
+    count = 0
+    while block := stream.read(1 << 20):
+        count += len(block)
+        if count > most:
+            raise BadData(
+                f"{archive} unpacks to far more than its size, as an archive made to fill disks does."
+            )
+        file.write(block)
+    return count

@@ -1,0 +1,129 @@
+"""CelebA in its official layout: aligned faces, 40 attributes of each, and the split.
+
+Liu, Luo, Wang and Tang 2015, https://arxiv.org/abs/1411.7766
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.core.errors import BadData, NotHere
+from zatlas.data.archive import unpacked
+from zatlas.data.files import Listing, from_files
+from zatlas.data.imageset import ImageSet
+from zatlas.data.source import Source
+
+IMAGES = "img_align_celeba"
+ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
+PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv")
+
+
+def load(
+    *,
+    size: int | None = None,
+    root: str | None = None,
+    count: int | None = None,
+    tolerate: float = 0.05,
+) -> ImageSet:
+    """The faces as middle squares, 64x64 if no size is said; `root` is the folder of the files.
+
+    `count` takes the first images only.
+    """
+    place = Path(root) if root else _usual()
+    folder = _images(place)
+    names, columns = _attributes(_one_of(place, ATTRIBUTES))
+    names = names[:count]
+    split = _partition(place, names)
+    listing = Listing(
+        [folder / name for name in names],
+        attributes={key: column[: len(names)] for key, column in columns.items()},
+        split=split,
+    )
+    return from_files("celeba", listing, size=size or 64, channels=3, tolerate=tolerate)
+
+
+def is_here() -> bool:
+    """Whether its files are where they are looked for."""
+    return (_usual() / ATTRIBUTES[0]).is_file() or (_usual() / ATTRIBUTES[1]).is_file()
+
+
+def _usual() -> Path:
+    return Path(os.environ.get("ZATLAS_DATA", "data")) / "celeba"
+
+
+def _images(place: Path) -> Path:
+    """The folder of the images, unpacked from the archive if need be."""
+    for folder in (place / IMAGES / IMAGES, place / IMAGES):
+        if folder.is_dir():
+            return folder
+    archive = place / f"{IMAGES}.zip"
+    if archive.is_file():
+        inner = unpacked(archive)
+        return inner / IMAGES if (inner / IMAGES).is_dir() else inner
+    raise NotHere(
+        f"celeba is not in {place}: it takes {IMAGES}/ or {IMAGES}.zip, {ATTRIBUTES[0]} and, for the "
+        "split, list_eval_partition.txt there. Name another folder as celeba:root=FOLDER."
+    )
+
+
+def _one_of(place: Path, names: tuple[str, ...]) -> Path:
+    for name in names:
+        if (place / name).is_file():
+            return place / name
+    raise NotHere(
+        f"{place} has the images of celeba, but not {names[0]}, which names their attributes."
+    )
+
+
+def _attributes(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The file names, and a column of truth values for each attribute."""
+    lines = path.read_text().split("\n")
+    promised = None
+    if path.suffix == ".csv":
+        columns, rows = lines[0].strip().split(",")[1:], lines[1:]
+        cut = [row.strip().split(",") for row in rows if row.strip()]
+    else:
+        if len(lines) < 2 or not lines[0].strip().isdecimal():
+            raise BadData(f"{path} does not begin with the number of its images, as it should.")
+        promised, columns = int(lines[0]), lines[1].split()
+        cut = [row.split() for row in lines[2:] if row.strip()]
+    for number, row in enumerate(cut):
+        if len(row) != len(columns) + 1 or not set(row[1:]) <= {"1", "-1"}:
+            raise BadData(
+                f"{path} is broken at image {number + 1} ({row[0]}): it has {len(row) - 1} of "
+                f"{len(columns)} attributes of 1 or -1. Fetch the file again."
+            )
+    if promised is not None and len(cut) != promised:
+        raise BadData(
+            f"{path} is cut short: it promises {promised:,} images and ends after {len(cut):,}. "
+            "Fetch the file again."
+        )
+    values = np.array([row[1:] for row in cut]).reshape(len(cut), len(columns)) == "1"
+    return [row[0] for row in cut], dict(zip(columns, values.T, strict=True))
+
+
+def _partition(place: Path, names: list[str]) -> np.ndarray | None:
+    """The official split, where its file is there; 0, 1, 2 are train, valid and test."""
+    path = next((place / name for name in PARTITION if (place / name).is_file()), None)
+    if path is None:
+        return None
+    rows = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
+    said = {row[0]: row[1] for row in rows if len(row) == 2 and row[1] in ("0", "1", "2")}
+    absent = [name for name in names if name not in said]
+    if absent:
+        raise BadData(
+            f"{path} says nothing of {len(absent):,} images, as {absent[0]}: it may be cut short. "
+            "Fetch the file again, or move it away to go on without its split."
+        )
+    return np.array([int(said[name]) for name in names], np.uint8)
+
+
+SOURCE = Source(
+    summary="faces of celebrities with 40 attributes",
+    images="202,599",
+    size="178x218 colour (64x64)",
+    licence="non-commercial research",
+    load=load,
+    here=is_here,
+)

@@ -1,0 +1,46 @@
+"""Real handwriting of 43 people at 8x8, as scikit-learn carries it.
+
+Alpaydin and Kaynak 1998, https://doi.org/10.24432/C50P49
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.core.errors import NotHere
+from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.npz import resize_pixels
+from zatlas.data.source import Source
+
+
+def load(*, size: int | None = None) -> ImageSet:
+    """1,797 digits, every fifth of each class for the test."""
+    table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
+    labels = table[:, -1]
+    # Sixteen grey levels up to full ink.
+    pixels = np.rint(table[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
+    if size is not None:
+        pixels = resize_pixels(pixels, size)
+    split = np.zeros(len(pixels), np.uint8)
+    for kind in range(10):
+        split[np.flatnonzero(labels == kind)[4::5]] = 2
+    return image_set("digits", pixels, labels=labels, classes=tuple("0123456789"), split=split)
+
+
+def _file() -> Path:
+    """The table inside scikit-learn; importing all of it would take most of a second."""
+    spec = find_spec("sklearn")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotHere("digits comes with scikit-learn: pip install scikit-learn")
+    return Path(spec.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+
+
+SOURCE = Source(
+    summary="real handwritten digits, small",
+    images="1,797",
+    size="8x8 grey",
+    licence="CC BY 4.0",
+    load=load,
+    here=lambda: find_spec("sklearn") is not None,
+)

@@ -1,0 +1,98 @@
+"""Sets that our own code draws: any number of images of any size, and the truth about each."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from zatlas.core.arrays import Pixels
+from zatlas.core.errors import BadRecipe
+from zatlas.core.progress import bar
+from zatlas.data import faces, sprites
+from zatlas.data.cache import Table, cached
+from zatlas.data.imageset import Column, ImageSet, Split
+from zatlas.data.source import Source
+
+BLOCK = 4096  # images drawn before they are written
+DRAWING = 1  # raise it when a drawing changes, so that no old one is taken from the cache
+
+Factors = dict[str, np.ndarray]
+
+
+def load_faces(
+    *, size: int | None = None, count: int = 20_000, seed: int = 0, correlated: bool = False
+) -> ImageSet:
+    """Portraits, 64x64 if no size is said; `correlated` has their factors go together as in life."""
+    _check(count, size or 64)
+    return _draw(
+        "faces",
+        {"count": count, "size": size or 64, "seed": seed, "correlated": correlated},
+        faces.factors(count, seed=seed, correlated=correlated),
+        lambda rows: faces.draw(rows, size or 64),
+        faces.attributes,
+    )
+
+
+def load_sprites(*, size: int | None = None, count: int = 20_000, seed: int = 0) -> ImageSet:
+    """White shapes on black, 32x32 if no size is said."""
+    _check(count, size or 32)
+    return _draw(
+        "sprites",
+        {"count": count, "size": size or 32, "seed": seed},
+        sprites.factors(count, seed=seed),
+        lambda rows: sprites.draw(rows, size or 32),
+        sprites.attributes,
+        label="shape",
+    )
+
+
+def _draw(
+    name: str,
+    key: dict[str, object],
+    factors: Factors,
+    draw: Callable[[Factors], Pixels],
+    attributes: Callable[[Factors], dict[str, Column]],
+    label: str | None = None,
+) -> ImageSet:
+    def build(write: Callable[[Pixels], None]) -> Table:
+        count = len(next(iter(factors.values())))
+        with bar(f"drawing {name}", count) as advance:
+            for start in range(0, count, BLOCK):
+                block = {key: column[start : start + BLOCK] for key, column in factors.items()}
+                pixels = draw(block)
+                write(pixels)
+                advance(len(pixels))
+        columns = attributes(factors)
+        labels = columns.pop(label) if label else None
+        return Table(labels=labels, attributes=columns, split=_split(count))
+
+    return cached(name, {"drawing": DRAWING, **key}, build)
+
+
+def _split(count: int) -> Split:
+    """Every tenth image is for the test: as good as by lot, for each is drawn by lot."""
+    split = np.zeros(count, np.uint8)
+    split[9::10] = 2
+    return split
+
+
+def _check(count: int, size: int) -> None:
+    if count < 1:
+        raise BadRecipe(f"{count} images cannot be drawn; give a count of at least 1.")
+    if not 8 <= size <= 1024:
+        raise BadRecipe(f"Images are drawn from 8 to 1024 pixels wide, not {size}.")
+
+
+FACES = Source(
+    summary="portraits drawn from known factors, with CelebA's attribute names",
+    images="any number (20,000)",
+    size="any size, colour (64x64)",
+    licence="MIT, drawn by zatlas",
+    load=load_faces,
+)
+SPRITES = Source(
+    summary="a square, ellipse or heart of known place, scale and rotation",
+    images="any number (20,000)",
+    size="any size, grey (32x32)",
+    licence="MIT, drawn by zatlas",
+    load=load_sprites,
+)

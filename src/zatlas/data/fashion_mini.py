@@ -1,0 +1,49 @@
+"""A tenth of Fashion-MNIST, shipped with the package under its MIT licence.
+
+Xiao, Rasul and Vollgraf 2017, https://arxiv.org/abs/1708.07747
+`examples/make_fashion_mini.py` has chosen the images.
+"""
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.mnist import CLOTHES
+from zatlas.data.npz import resize_pixels
+from zatlas.data.source import Source
+
+TRAIN, TEST = 500, 100  # of each class
+SIDE = 28
+
+
+def load(*, size: int | None = None) -> ImageSet:
+    """5,000 images to train on and 1,000 to test on, as many of each class."""
+    path = Path(str(resources.files("zatlas.data") / "shipped" / "fashion_mini.png"))
+    with Image.open(path) as page:
+        pixels = cut(np.asarray(page))
+    # A row of the page is 100 images; classes follow each other, 600 images of each.
+    count = TRAIN + TEST
+    labels = np.repeat(np.arange(len(CLOTHES)), count)
+    split = np.tile(np.repeat(np.array([0, 2], np.uint8), [TRAIN, TEST]), len(CLOTHES))
+    if size is not None:
+        pixels = resize_pixels(pixels, size)
+    return image_set("fashion-mini", pixels, labels=labels, classes=CLOTHES, split=split)
+
+
+def cut(page: np.ndarray) -> np.ndarray:
+    """The images of a page of SIDE x SIDE tiles, row by row."""
+    down, across = page.shape[0] // SIDE, page.shape[1] // SIDE
+    tiles = page.reshape(down, SIDE, across, SIDE).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(tiles.reshape(-1, 1, SIDE, SIDE))
+
+
+SOURCE = Source(
+    summary="clothes of ten kinds, a tenth of Fashion-MNIST",
+    images="5,000 + 1,000",
+    size="28x28 grey",
+    licence="MIT, Zalando SE",
+    load=load,
+)

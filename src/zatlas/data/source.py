@@ -1,0 +1,27 @@
+"""Sources of images: what each is called, where it comes from, and how it is opened."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zatlas.data.imageset import ImageSet
+
+
+def always() -> bool:
+    """For what is shipped or drawn: it is on every machine."""
+    return True
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset known by name.
+
+    `load(*, size: int | None, **options)` gives the set, its images resized and centre-cropped to
+    size x size where a size is asked for; its further keyword arguments are the source's options.
+    """
+
+    summary: str
+    images: str  # how many, in words
+    size: str
+    licence: str
+    load: Callable[..., ImageSet]
+    here: Callable[[], bool] = always

@@ -1,0 +1,80 @@
+"""UTKFace: faces whose file names tell age, gender and race.
+
+Zhang, Song and Qi 2017, https://arxiv.org/abs/1702.08423
+"""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.core.errors import NotHere
+from zatlas.data.files import Listing, from_files
+from zatlas.data.imageset import ImageSet
+from zatlas.data.read import EXTENSIONS
+from zatlas.data.source import Source
+
+NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")
+GENDERS = ("male", "female")
+RACES = ("White", "Black", "Asian", "Indian", "Others")
+
+
+def load(
+    *,
+    size: int | None = None,
+    root: str | None = None,
+    count: int | None = None,
+    tolerate: float = 0.05,
+) -> ImageSet:
+    """The faces as squares, 64x64 if no size is said; `root` is the folder of the files.
+
+    Files whose name is not age_gender_race_date are set aside; `count` takes the first of the rest.
+    """
+    place = Path(root) if root else _usual()
+    found = sorted(p for p in place.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    if not found:
+        raise NotHere(
+            f"utkface is not in {place}: it takes files named age_gender_race_date.jpg there. Name "
+            "another folder as utkface:root=FOLDER."
+        )
+    told = {path: NAME.match(path.name) for path in found}
+    odd = "the name is not age_gender_race_date"
+    aside = [
+        {"file": str(p), "reason": "odd-name", "detail": odd}
+        for p, match in told.items()
+        if not match
+    ]
+    named = [(path, match.groups()) for path, match in told.items() if match][:count]
+    ages, genders, races = (
+        zip(*(parts for _, parts in named), strict=True) if named else ((), (), ())
+    )
+    listing = Listing(
+        [path for path, _ in named],
+        attributes={
+            "age": np.array(ages, np.float32),
+            "gender": np.array([GENDERS[int(code)] for code in genders], np.str_),
+            "race": np.array([RACES[int(code)] for code in races], np.str_),
+        },
+        set_aside=aside,
+    )
+    return from_files("utkface", listing, size=size or 64, channels=3, tolerate=tolerate)
+
+
+def is_here() -> bool:
+    """Whether its folder is where it is looked for."""
+    return _usual().is_dir()
+
+
+def _usual() -> Path:
+    return Path(os.environ.get("ZATLAS_DATA", "data")) / "utkface"
+
+
+SOURCE = Source(
+    summary="faces from 0 to 116 years, with age, gender and race",
+    images="23,708",
+    size="200x200 colour (64x64)",
+    licence="non-commercial research",
+    load=load,
+    here=is_here,
+)

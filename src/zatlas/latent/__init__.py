@@ -1,0 +1,1 @@
+"""Operations on points: numpy in, numpy out."""

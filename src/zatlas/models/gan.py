@@ -1,0 +1,109 @@
+"""The generative adversarial network, plain or conditional.
+
+Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661  (non-saturating loss)
+Mescheder et al. 2018, https://arxiv.org/abs/1801.04406  (R1)
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zatlas.core.errors import BadRecipe
+from zatlas.core.space import Space
+from zatlas.models.nets import Net, Shape, join, one_hot
+from zatlas.models.trainable import Terms
+
+
+@dataclass(frozen=True)
+class GANConfig:
+    """What one can choose about a GAN."""
+
+    dim: int = 64  # coordinates of the latent space
+    conditional: bool = False  # tell generator and discriminator the label
+    r1: float = 1.0  # weight of the discriminator's squared slope on real images; 0 for none
+    half_batches: bool = False  # the discriminator sees half a batch of each kind, not a whole one
+
+    NET: ClassVar[str] = "conv"
+    TRAINING: ClassVar[dict[str, object]] = {
+        "rate": 2e-4,
+        "beta1": 0.5,
+        "beta2": 0.99,
+        "schedule": "constant",
+        "epochs": 60,
+        "batch": 64,
+        "average": 0.999,
+    }
+
+    def build(self, net: Net, shape: Shape, classes: int) -> "GAN":
+        """A new GAN for images of this shape."""
+        if self.conditional and not classes:
+            raise BadRecipe("A conditional model needs labels, and these images have none.")
+        return GAN(self, net, shape, classes if self.conditional else 0)
+
+
+class GAN(nn.Module):
+    """A generator, and a discriminator that tells its images from real ones. Pixels in [-1, 1] within."""
+
+    encode = None  # points of images have to be searched for
+    bound = False
+
+    def __init__(self, config: GANConfig, net: Net, shape: Shape, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        self.space = Space((config.dim,))
+        self.generator = net.decoder(shape, config.dim + classes)
+        self.discriminator = net.encoder(shape, 1, classes)
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """The images of these points."""
+        return (self._generate(z, y) + 1) / 2
+
+    def start(self, mean: Tensor) -> None:
+        """Nothing to begin with: what the discriminator says is all there is to know."""
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """The discriminator moves first."""
+        return {
+            "discriminator": list(self.discriminator.parameters()),
+            "generator": list(self.generator.parameters()),
+        }
+
+    def loss(
+        self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float
+    ) -> Terms:
+        """Binary cross-entropy: each player wants its own answer."""
+        z = torch.randn((len(x), self.config.dim), generator=rng, device=x.device, dtype=x.dtype)
+        if player == "generator":
+            score = self._score(self._generate(z, y), y)
+            return {"loss": F.softplus(-score).mean()}
+        if self.config.half_batches and len(x) > 1:
+            half = len(x) // 2
+            x, z, y = x[:half], z[:half], None if y is None else y[:half]
+        real = (2 * x - 1).requires_grad_(self.config.r1 > 0)
+        with torch.no_grad():
+            fake = self._generate(z, y)
+        on_real, on_fake = self._score(real, y), self._score(fake, y)
+        loss = (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()) / 2
+        terms = {
+            "real_accuracy": (on_real > 0).float().mean().detach(),
+            "fake_accuracy": (on_fake < 0).float().mean().detach(),
+        }
+        # Looking at the loss needs no slope; training does.
+        if self.config.r1 and torch.is_grad_enabled():
+            (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
+            penalty = slope.square().flatten(1).sum(1).mean()
+            loss = loss + self.config.r1 / 2 * penalty
+            terms["r1"] = penalty.detach()
+        return {"loss": loss, **terms}
+
+    def _generate(self, z: Tensor, y: Tensor | None) -> Tensor:
+        images: Tensor = self.generator(join(z, one_hot(y, self.classes, z)))
+        return images.tanh()
+
+    def _score(self, x: Tensor, y: Tensor | None) -> Tensor:
+        score: Tensor = self.discriminator(x, one_hot(y, self.classes, x))
+        return score

@@ -1,0 +1,91 @@
+"""Images from points: any decoder, in batches, on its device, numpy in and numpy out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zatlas.core.arrays import Images, Labels, Points
+from zatlas.core.errors import NotSupported, ShapeError
+from zatlas.core.space import Space
+from zatlas.models.trainable import Encoder
+
+Decoder = Callable[[Tensor, Tensor | None], Tensor]  # points, labels -> images in [0, 1]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A decoder, perhaps with its encoder, and the space between them.
+
+    This is all the rest of the library knows of a model. Trained here or brought from
+    elsewhere, two functions and a `Space` make one.
+    """
+
+    space: Space
+    decoder: Decoder
+    encoder: Encoder | None = None  # points, or their means and standard deviations
+    classes: tuple[str, ...] = ()  # of a conditional model
+    device: str = "cpu"
+    batch: int = 256
+
+    def decode(self, z: Points, y: Labels | None = None) -> Images:
+        """The images of these points, in order."""
+        return np.concatenate(list(self.stream(z, y)))
+
+    def stream(self, z: Points, y: Labels | None = None) -> Iterator[Images]:
+        """Decode batch by batch, for when all the images at once would not fit."""
+        if z.ndim != 2 or z.shape[1] != self.space.dim:
+            raise ShapeError(
+                f"These points have {z.shape[-1]} coordinates; this generator's space has "
+                f"{self.space.dim}. Were they encoded by another model?"
+            )
+        self._check_labels(z, y)
+        for rows, labels in self._batches(z.reshape(-1, *self.space.shape), y):
+            (images,) = self._call(self.decoder, rows, labels)
+            yield images
+
+    def encode(self, x: Images, y: Labels | None = None) -> Points:
+        """The points of these images, in order; of a posterior, the mean."""
+        return self._encode(x, y)[0]
+
+    def posterior(self, x: Images, y: Labels | None = None) -> tuple[Points, Points] | None:
+        """Mean and standard deviation of each image's points; None for an encoder without spread."""
+        found = self._encode(x, y)
+        return (found[0], found[1]) if len(found) == 2 else None
+
+    def _encode(self, x: Images, y: Labels | None) -> list[Points]:
+        if self.encoder is None:
+            raise NotSupported(
+                "This generator has no encoder, so images have no known points. Sample its prior instead."
+            )
+        self._check_labels(x, y)
+        parts = [self._call(self.encoder, *pair) for pair in self._batches(x, y)]
+        return [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
+
+    def _check_labels(self, rows: np.ndarray, y: Labels | None) -> None:
+        if y is not None and len(y) != len(rows):
+            raise ShapeError(f"{len(rows)} rows came with {len(y)} labels; give one label a row.")
+        if (
+            self.classes
+            and y is not None
+            and len(y)
+            and not 0 <= y.min() <= y.max() < len(self.classes)
+        ):
+            raise ShapeError(f"Labels go from 0 to {len(self.classes) - 1} in this model.")
+
+    def _batches(
+        self, rows: np.ndarray, y: Labels | None
+    ) -> Iterator[tuple[np.ndarray, Labels | None]]:
+        for i in range(0, max(len(rows), 1), self.batch):
+            yield rows[i : i + self.batch], None if y is None else y[i : i + self.batch]
+
+    @torch.inference_mode()
+    def _call(
+        self, function: Decoder | Encoder, rows: np.ndarray, y: Labels | None
+    ) -> tuple[np.ndarray, ...]:
+        labels = None if y is None or not self.classes else torch.as_tensor(y, device=self.device)
+        found = function(torch.as_tensor(rows, device=self.device), labels)
+        parts = found if isinstance(found, tuple) else (found,)
+        return tuple(part.float().cpu().numpy() for part in parts)

@@ -1,0 +1,84 @@
+"""Residual convolutions, for quality where time allows.
+
+He et al. 2016, https://arxiv.org/abs/1512.03385
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zatlas.models.nets import Conv, ConvEncoder, Shape
+
+
+@dataclass(frozen=True)
+class ConvDeep:
+    """Two residual blocks at every size; channels double as the side halves, up to `widest`."""
+
+    width: int = 32
+    widest: int = 256
+    blocks: int = 2
+
+    RATE: ClassVar[float] = 1e-3
+
+    def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
+        """Blocks, then average 2x2, until the side is 4 to 7."""
+        channels, height, width = shape
+        widths = self._widths(shape)
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
+        for wide, next_wide in pairwise(widths):
+            layers += [Residual(wide) for _ in range(self.blocks)]
+            layers += [nn.AvgPool2d(2), nn.Conv2d(wide, next_wide, 1)]
+        layers += [Residual(widths[-1]), _norm(widths[-1]), nn.SiLU(), nn.Flatten()]
+        steps = len(widths) - 1
+        size = widths[-1] * (height >> steps) * (width >> steps)
+        return ConvEncoder(nn.Sequential(*layers), nn.Linear(size + classes, out))
+
+    def decoder(self, shape: Shape, dim: int) -> nn.Module:
+        """Blocks, then double the side, from 4 to 7 up to the image."""
+        channels, height, width = shape
+        widths = self._widths(shape)[::-1]
+        steps = len(widths) - 1
+        start = (widths[0], height >> steps, width >> steps)
+        layers: list[nn.Module] = [
+            nn.Linear(dim, start[0] * start[1] * start[2]),
+            nn.Unflatten(1, start),
+            Residual(widths[0]),
+        ]
+        for wide, next_wide in pairwise(widths):
+            # Narrow first: the same result as after doubling, for a quarter of the work.
+            layers += [nn.Conv2d(wide, next_wide, 1), nn.Upsample(scale_factor=2)]
+            layers += [Residual(next_wide) for _ in range(self.blocks)]
+        layers += [_norm(widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], channels, 3, padding=1)]
+        return nn.Sequential(*layers)
+
+    def _widths(self, shape: Shape) -> list[int]:
+        steps = Conv().steps(shape[1], shape[2])
+        return [min(self.width * 2**i, self.widest) for i in range(steps + 1)]
+
+
+class Residual(nn.Module):
+    """x plus two convolutions of it; the second starts at zero, so that a new net is the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([_norm(channels), _norm(channels)])
+        self.convolutions = nn.ModuleList(
+            [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)]
+        )
+        last = self.convolutions[1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x
+        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
+            h = convolution(F.silu(norm(h)))
+        return x + h
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(min(8, channels), channels)

@@ -1,0 +1,1 @@
+"""Pictures: pixels, sheets and plots. Nothing here knows torch."""

@@ -1,0 +1,210 @@
+"""The only writer: a file or a folder is there whole and safe on the disk, or it is not there at all.
+
+Everything is written beside its final name, forced to the disk (`fsync`), and renamed. A folder
+also carries `MANIFEST.json`, written last: the size and SHA-256 of every file in it. So a power
+cut, a kill or a full disk leaves the old state, and damage that comes later is found on reading.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zatlas.core.errors import CannotWrite, Damaged
+
+MANIFEST = "MANIFEST.json"
+SIDE = ".side-"  # prefix of what is not finished; `sweep` removes what a kill left behind
+
+
+def write_file(path: Path, data: bytes) -> Path:
+    """Put these bytes at this path in one step."""
+    with explained(path, need=len(data)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        side = _side(path)
+        try:
+            _write(side, data)
+            os.replace(side, path)
+        except BaseException:
+            side.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    return path
+
+
+def as_json(value: object) -> bytes:
+    """This value as JSON that a person can read."""
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Fill a file of a side folder; the folder's end makes it safe."""
+    _write(path, data)
+
+
+def unused(path: Path) -> Path:
+    """This path, or the first of path-2, path-3 ... that is not taken."""
+    number, free = 2, path
+    while free.exists():
+        free = path.with_name(f"{path.name}-{number}")
+        number += 1
+    return free
+
+
+def append_line(path: Path, line: str) -> int:
+    """Add one line and force it to the disk; the length of the file after it, in bytes."""
+    data = line.encode() + b"\n"
+    with explained(path, need=len(data)):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+            return os.fstat(handle).st_size
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def folder(
+    path: Path, *, need: int = 0, sealed: bool = True, replace: bool = False
+) -> Iterator[Path]:
+    """A side folder to fill; it takes its name when the block ends well, else it is gone.
+
+    `need` is how many bytes will be written, if known: too little room is then refused first.
+    A folder that others go on writing to is not `sealed` by a manifest. With `replace`, a folder
+    of that name gives way at the end; else it is an error.
+    """
+    with explained(path, need):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if need > (free := shutil.disk_usage(path.parent).free):
+            raise CannotWrite(_no_room(path, need, free))
+        side = _side(path)
+        side.mkdir()
+    try:
+        with explained(path, need):
+            yield side
+            _sync_files(side, sealed)
+            if replace and path.exists():
+                remove(path)
+            os.rename(side, path)
+            _sync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(side, ignore_errors=True)
+        raise
+
+
+def verify(path: Path) -> None:
+    """Raise `Damaged` unless every file of a folder is as its manifest says."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+        files = {str(name): (int(f["size"]), str(f["sha256"])) for name, f in manifest.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged(f"{path} has no readable manifest ({error}).") from error
+    found = {file.name for file in path.iterdir()} - {MANIFEST}
+    if found != set(files):
+        odd = ", ".join(sorted(found ^ set(files)))
+        raise Damaged(f"{path} does not hold the files of its manifest: {odd}.")
+    for name, (size, digest) in files.items():
+        file = path / name
+        if file.stat().st_size != size or _digest(file) != digest:
+            raise Damaged(f"{file} is not as it was written: its bytes have changed.")
+
+
+def remove(path: Path) -> None:
+    """Take a folder away: out of sight in one step, then file by file."""
+    trash = _side(path)
+    os.rename(path, trash)
+    shutil.rmtree(trash)
+
+
+def sweep(parent: Path) -> None:
+    """Clear what an interrupted write or removal left in this folder."""
+    for left in parent.glob(SIDE + "*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(path: Path, need: int = 0) -> Iterator[None]:
+    """Turn the system's refusal to write into one sentence with numbers."""
+    try:
+        yield
+    except OSError as error:
+        where = path
+        while not where.exists():
+            where = where.parent
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            free = shutil.disk_usage(where).free
+            raise CannotWrite(_no_room(path, need, free)) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise CannotWrite(
+                f"{path} cannot be written: {error.strerror}. Choose a place that you may write."
+            ) from error
+        raise CannotWrite(
+            f"{path} cannot be written: {error.strerror or error}. What was there is untouched."
+        ) from error
+
+
+def _no_room(path: Path, need: int, free: int) -> str:
+    asked = f"{need:,} bytes are needed" if need else "more is needed"
+    return (
+        f"No room for {path}: {asked}, {free:,} are free. What was there is untouched; "
+        "free some space and give the same command again."
+    )
+
+
+def _side(path: Path) -> Path:
+    # Long names stay legal: only the first part of the final name is repeated.
+    return path.parent / f"{SIDE}{path.name[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _sync_files(side: Path, sealed: bool) -> None:
+    files = sorted(side.iterdir())
+    for file in files:
+        _sync_file(file)
+    if sealed:
+        manifest = {f.name: {"size": f.stat().st_size, "sha256": _digest(f)} for f in files}
+        _write(side / MANIFEST, json.dumps(manifest, indent=1).encode())
+    _sync_folder(side)
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        _write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,86 @@
+"""Batches: bytes gathered by whole batches and made floats on the device, in an order that is a
+pure function of seed and epoch, so that only the number of the batch need ever be saved.
+"""
+
+import mmap
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zatlas.core.arrays import Rows
+from zatlas.core.seeds import stream
+from zatlas.data.imageset import ImageSet
+
+SHARE = 0.25  # of the device's free memory that the images may take
+ENOUGH = 8192  # images to take a mean of
+LOOSE = 64 << 20  # bytes read from a mapped file before its pages are let go
+
+
+class Batches:
+    """The images of some rows, dealt out to one of several processes."""
+
+    def __init__(
+        self,
+        images: ImageSet,
+        rows: Rows,
+        size: int,
+        device: torch.device,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.images, self.rows, self.size, self.device = images, rows, size, device
+        self.rank, self.world = share
+        self.pixels = _near(torch.from_numpy(images.pixels), device)
+        self.labels = None if images.labels is None else torch.from_numpy(images.labels)
+        self.read = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.size)
+
+    def order(self, seed: int, epoch: int) -> Rows:
+        """The rows in the order of this epoch."""
+        return stream(seed, "order", epoch).permutation(self.rows)
+
+    def flips(self, seed: int, epoch: int) -> Tensor:
+        """Which images of the whole set are mirrored in this epoch."""
+        return torch.from_numpy(stream(seed, "flip", epoch).random(len(self.images)) < 0.5)
+
+    def chosen(self, order: Rows, index: int) -> Rows:
+        """The rows of one batch that are this process's part of it."""
+        rows = order[index * self.size : (index + 1) * self.size]
+        if self.world > 1:
+            rows = rows[: max(len(rows) // self.world, 1) * self.world]
+        return rows[self.rank :: self.world] if len(rows) >= self.world else rows
+
+    def take(self, rows: Rows, flips: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """These images as floats in [0, 1] on the device, and their labels."""
+        index = torch.from_numpy(np.ascontiguousarray(rows))
+        bytes_ = self.pixels.index_select(0, index.to(self.pixels.device))
+        x = bytes_.to(self.device, non_blocking=True).to(torch.float32).div_(255)
+        if flips is not None:
+            mirrored = flips.index_select(0, index).to(self.device)[:, None, None, None]
+            x = torch.where(mirrored, x.flip(3), x)
+        y = None if self.labels is None else self.labels.index_select(0, index).to(self.device)
+        self._let_go(bytes_.nbytes)
+        return x, y
+
+    def mean(self) -> Tensor:
+        """The mean of the images, or of enough of them."""
+        some = self.rows[:: max(len(self.rows) // ENOUGH, 1)][:ENOUGH]
+        parts = [self.take(some[i : i + 512])[0].sum(0) for i in range(0, len(some), 512)]
+        return torch.stack(parts).sum(0) / len(some)
+
+    def _let_go(self, count: int) -> None:
+        """Let go of a mapped file's pages: they stay in the system's cache, not in our memory."""
+        self.read += count
+        if self.read > LOOSE and isinstance(self.images.pixels, np.memmap):
+            self.images.pixels._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+            self.read = 0
+
+
+def _near(pixels: Tensor, device: torch.device) -> Tensor:
+    """On the device where they fit well, else where they are."""
+    if device.type != "cuda":
+        return pixels
+    free, _ = torch.cuda.mem_get_info(device)
+    return pixels.to(device) if pixels.nbytes < SHARE * free else pixels

@@ -1,0 +1,307 @@
+"""The training loop: one for one player or several, that can be stopped anywhere and goes on to the bit."""
+
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from zatlas.core.errors import BadRecipe, BadRun, Diverged, Interrupted
+from zatlas.data import sources
+from zatlas.data.imageset import ImageSet
+from zatlas.models.description import Description, save_weights
+from zatlas.store import atomic
+from zatlas.store import run as runs
+from zatlas.store.run import Run
+from zatlas.training import checkpoint, signals
+from zatlas.training.batches import Batches
+from zatlas.training.checkpoint import Cursor
+from zatlas.training.evaluate import evaluate
+from zatlas.training.learner import Learner, averaged_state
+from zatlas.training.preview import Previews
+from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
+from zatlas.training.schedule import rate_at
+from zatlas.training.setting import exactly, launch, machine, made
+from zatlas.training.tally import Tally, means
+from zatlas.training.watch import Row, Watcher
+
+
+@dataclass(frozen=True)
+class Session:
+    """What stays the same while one process trains one run."""
+
+    run: Run
+    recipe: Recipe
+    description: Description
+    fabric: Fabric
+    learner: Learner
+    batches: dict[str, Batches]  # one for each split
+    previews: Previews
+    watchers: Sequence[Watcher]
+    stop: signals.Stop
+    context: dict[str, Any]  # what a checkpoint says besides how far training is
+    started: float
+
+
+def fit(recipe: Recipe, images: ImageSet, folder: Path, watchers: Sequence[Watcher] = ()) -> Run:
+    """Train a new model as the recipe says and leave the run in this folder."""
+    description = recipe.describe(images.shape, images.classes)
+    fabric = launch(recipe)
+    with exactly(recipe.seed, fabric):
+        model = description.build()
+        files = {
+            "recipe.toml": recipe.to_toml().encode(),
+            "made.json": atomic.as_json(made(recipe, images, fabric)),
+            "data_report.json": atomic.as_json({"set": images.describe(), **images.report}),
+        }
+        if fabric.is_global_zero:
+            runs.create(folder, files)
+        fabric.barrier()
+        return _hold(Run(folder), recipe, images, model, fabric, watchers)
+
+
+def resume(folder: Path, recipe: Recipe | None = None, watchers: Sequence[Watcher] = ()) -> Run:
+    """Go on with a run from its latest checkpoint that verifies, as if it had never stopped."""
+    run = runs.open_run(folder)
+    recipe = recipe or make_recipe(read_recipe(run.recipe_file))
+    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    if images.fingerprint != run.made()["data"]:
+        raise BadRun(
+            f"{folder} was trained on other images than {recipe.source} now holds, so it cannot "
+            "go on exactly. Bring the old images back, or train a new run."
+        )
+    fabric = launch(recipe)
+    with exactly(recipe.seed, fabric):
+        model = recipe.describe(images.shape, images.classes).build()
+        return _hold(run, recipe, images, model, fabric, watchers)
+
+
+def _hold(
+    run: Run,
+    recipe: Recipe,
+    images: ImageSet,
+    model: Any,
+    fabric: Fabric,
+    watchers: Sequence[Watcher],
+) -> Run:
+    """Train as the run's only trainer, from its latest checkpoint if there is one."""
+    share = (fabric.global_rank, fabric.world_size)
+    size, device = recipe.training.batch, fabric.device
+    batches = {
+        "train": Batches(images, images.rows("train"), size, device, share),
+        "valid": Batches(images, images.rows("valid"), max(size, 256), device),
+        "test": Batches(images, images.rows("test"), max(size, 256), device),
+    }
+    model.start(batches["train"].mean())
+    context = {
+        "format": runs.FORMAT,
+        "recipe": recipe.to_toml(),
+        "data": images.fingerprint,
+        "machine": machine(fabric),
+    }
+    with signals.noticed() as stop, run.lease(wanted=fabric.is_global_zero):
+        session = Session(
+            run=run,
+            recipe=recipe,
+            description=recipe.describe(images.shape, images.classes),
+            fabric=fabric,
+            learner=Learner(fabric, model, recipe),
+            batches=batches,
+            previews=Previews(run, recipe),
+            watchers=watchers,
+            stop=stop,
+            context=context,
+            started=time.monotonic(),
+        )
+        for watcher in watchers:
+            watcher.begin(run, recipe, images, session.learner)
+        try:
+            _train(session, _start(session))
+        finally:
+            for watcher in watchers:
+                watcher.end()
+    return run
+
+
+def _start(s: Session) -> Cursor:
+    """Where training begins: at the latest good checkpoint, else at nought. Leftovers are cleared."""
+    if s.fabric.is_global_zero:
+        atomic.sweep(s.run.folder)
+        atomic.sweep(s.run.checkpoints)
+    s.fabric.barrier()
+    step, told = checkpoint.latest(s.run.checkpoints)
+    cursor = Cursor()
+    if step is not None:
+        tensors, meta = checkpoint.load_checkpoint(s.run.checkpoints, step)
+        told += _compare(s, meta)
+        cursor = checkpoint.cursor_from(meta["cursor"])
+        s.learner.restore(tensors, cursor.step)
+    if s.run.metrics_file.exists() and s.fabric.is_global_zero:
+        with atomic.explained(s.run.metrics_file):
+            os.truncate(s.run.metrics_file, cursor.metrics_bytes)
+    for line in told:
+        for watcher in s.watchers:
+            watcher.tell(line)
+    return cursor
+
+
+def _compare(s: Session, meta: dict[str, Any]) -> list[str]:
+    """Refuse another recipe; say why going on will not be exact, where it will not."""
+    then = make_recipe(parse_recipe(meta["recipe"]))
+    now = s.recipe
+    longer = now.training.epochs >= then.training.epochs and now.training.schedule != "onecycle"
+    if longer:  # more of the same changes nothing of what has been
+        then = replace(then, training=replace(then.training, epochs=now.training.epochs))
+    if differing := now.differences(then):
+        raise BadRecipe(
+            f"{s.run.folder} was trained by another recipe than the one given now: "
+            f"{'; '.join(differing)}. Take the changes back, or train a new run with --out."
+        )
+    was, is_ = meta["machine"], s.context["machine"]
+    odd = [f"{key} was {was.get(key)}, now {is_[key]}" for key in is_ if was.get(key) != is_[key]]
+    return [f"Going on is not exact to the bit: {'; '.join(odd)}."] if odd else []
+
+
+def _train(s: Session, cursor: Cursor) -> None:
+    for epoch in range(cursor.epoch, s.recipe.training.epochs):
+        begun = time.monotonic()
+        cursor = _epoch(s, cursor, epoch)
+        cursor = _close_epoch(s, cursor, epoch, begun)
+    _finish(s, cursor)
+
+
+def _epoch(s: Session, cursor: Cursor, epoch: int) -> Cursor:
+    """The batches of an epoch that are still to be done."""
+    training, batches = s.recipe.training, s.batches["train"]
+    order = batches.order(s.recipe.seed, epoch)
+    flips = batches.flips(s.recipe.seed, epoch) if training.flip else None
+    tally = Tally(cursor.totals, s.fabric.device)
+    for index in range(cursor.batch, len(batches)):
+        rows = batches.chosen(order, index)
+        rate = rate_at(training, cursor.step, len(batches))
+        x, y = batches.take(rows, flips)
+        terms = s.learner.step(x, y, epoch + index / len(batches), rate)
+        if terms is None:
+            raise _diverged(s, cursor.step, epoch, index, rows.tolist(), rate)
+        tally.add(terms, len(rows))
+        cursor = replace(cursor, step=cursor.step + 1, batch=index + 1)
+        for watcher in s.watchers:
+            watcher.step(cursor.step, len(rows), terms)
+        due = training.save_steps and cursor.step % training.save_steps == 0
+        if due and index + 1 < len(batches):
+            cursor = _save(s, replace(cursor, totals=tally.totals()))
+        if _stopping(s):
+            raise _interrupted(s, replace(cursor, totals=tally.totals()))
+    return replace(cursor, totals=tally.totals())
+
+
+def _close_epoch(s: Session, cursor: Cursor, epoch: int, begun: float) -> Cursor:
+    """Evaluate, write the row, keep the weights if they are the best, and save a checkpoint."""
+    row: Row = {"epoch": epoch + 1, "step": cursor.step}
+    row["rate"] = rate_at(s.recipe.training, cursor.step - 1, len(s.batches["train"]))
+    row |= {f"train/{name}": value for name, value in means(cursor.totals).items()}
+    row["images_per_second"] = round(len(s.batches["train"].rows) / (time.monotonic() - begun), 1)
+    row |= {f"valid/{name}": value for name, value in _look(s, "valid").items()}
+    if _stopping(s):
+        raise _interrupted(s, cursor)
+    row["seconds"] = round(cursor.elapsed + time.monotonic() - s.started, 3)
+    written = cursor.metrics_bytes
+    if s.fabric.is_global_zero:
+        written = atomic.append_line(s.run.metrics_file, json.dumps(row, allow_nan=False))
+    cursor = replace(cursor, epoch=epoch + 1, batch=0, totals={}, metrics_bytes=written)
+    score = _score(s, row)
+    if score > cursor.best_score:
+        cursor = replace(cursor, best_step=cursor.step, best_score=score)
+    cursor = _save(s, cursor)
+    with s.learner.at_rest() as model:
+        s.previews.epoch(row, model, s.batches)
+    for watcher in s.watchers:
+        watcher.epoch(row)
+    return cursor
+
+
+def _look(s: Session, split: str) -> dict[str, float]:
+    """The averages over images that are not trained on, with all weights of the loss at their full."""
+    structure = s.recipe.training.best == "ssim"
+    with s.learner.at_rest() as model:
+        found = evaluate(
+            model, s.batches[split], s.recipe.seed, math.inf, s.stop, structure=structure
+        )
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _score(s: Session, row: Row) -> float:
+    """By this the epoch that is kept is chosen; higher is better. Without a measure, the later."""
+    best = s.recipe.training.best
+    if best == "ssim" and "valid/ssim" in row:
+        return float(row["valid/ssim"])
+    if best == "loss" and "valid/loss" in row:
+        return -float(row["valid/loss"])
+    return float(row["step"])
+
+
+def _save(s: Session, cursor: Cursor) -> Cursor:
+    """A checkpoint, and the weights to be used if this step is the best yet."""
+    elapsed = cursor.elapsed + time.monotonic() - s.started
+    if s.fabric.is_global_zero:
+        tensors = s.learner.tensors()
+        saved = replace(cursor, elapsed=elapsed)
+        checkpoint.save_checkpoint(s.run.checkpoints, saved, tensors, s.context)
+        if cursor.best_step == cursor.step:
+            save_weights(s.run.weights, s.description, averaged_state(tensors, s.learner))
+    s.fabric.barrier()
+    return cursor
+
+
+def _finish(s: Session, cursor: Cursor) -> None:
+    """Leave the best epoch's weights, what they do on the test images, and the last pictures."""
+    tensors, _ = checkpoint.load_checkpoint(s.run.checkpoints, cursor.best_step)
+    state = averaged_state(tensors, s.learner)
+    s.learner.net.load_state_dict(state)
+    s.learner.average = []
+    best = next(row for row in s.run.metrics() if row["step"] == cursor.best_step)
+    result = {"best": best, "test": _look(s, "test")}
+    if s.fabric.is_global_zero:
+        save_weights(s.run.weights, s.description, state)
+        atomic.write_file(s.run.folder / "result.json", atomic.as_json(result))
+        with s.learner.at_rest() as model:
+            s.previews.last(model, s.batches, best["epoch"])
+    s.fabric.barrier()
+    for watcher in s.watchers:
+        watcher.result(result)
+
+
+def _stopping(s: Session) -> bool:
+    """Whether any process of this training was asked to stop."""
+    if s.fabric.world_size == 1:
+        return bool(s.stop)
+    return s.fabric.strategy.reduce_boolean_decision(bool(s.stop), all=False)
+
+
+def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
+    _save(s, cursor)
+    name = signal.Signals(s.stop.signal or signal.SIGTERM).name
+    return Interrupted(
+        f"Stopped by {name} at step {cursor.step:,}; all is saved. Go on with: "
+        f"zatlas train --resume {s.run.folder}",
+        s.stop.signal or signal.SIGTERM,
+    )
+
+
+def _diverged(
+    s: Session, step: int, epoch: int, batch: int, rows: list[int], rate: float
+) -> Diverged:
+    good = checkpoint.steps(s.run.checkpoints)
+    kept = f"The last good checkpoint is step {good[-1]:,}." if good else "Nothing was saved yet."
+    shown = ", ".join(map(str, rows[:4])) + (", ..." if len(rows) > 4 else "")
+    return Diverged(
+        f"The loss is no longer a number at step {step + 1:,} (epoch {epoch + 1}, batch {batch + 1}, "
+        f"images {shown}; learning rate {rate:.2g}). {kept} "
+        f"Try a lower one: --set training.rate={s.recipe.training.rate / 10:.2g}"
+    )

@@ -1,0 +1,90 @@
+"""Where and with what a training runs: processes, devices, versions, and the chance it starts from."""
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+
+from zatlas.core.seeds import derive
+from zatlas.data.imageset import ImageSet
+from zatlas.store.run import FORMAT
+from zatlas.training.recipe import Recipe
+
+
+def launch(recipe: Recipe) -> Fabric:
+    """The processes of this training: one, or all that torchrun has started."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    # The players of a GAN take turns, so at each step some weights have no slope.
+    strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
+    fabric = Fabric(
+        devices=here,
+        num_nodes=max(world // here, 1),
+        strategy=strategy,
+        precision=recipe.training.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def exactly(seed: int, fabric: Fabric) -> Iterator[None]:
+    """Chance from the seed alone, and sums in one order, within the block; afterwards all is as it was."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
+    cuda = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(derive(seed, "weights"))
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        memory.fill_uninitialized_memory = False  # writes much, and nobody reads it
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before, warn_only=warn_only)
+            memory.fill_uninitialized_memory = fill
+
+
+def machine(fabric: Fabric) -> dict[str, Any]:
+    """What must be the same for two trainings to be the same to the bit."""
+    cuda = fabric.device.type == "cuda"
+    return {
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(fabric.device) if cuda else str(fabric.device),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "processes": fabric.world_size,
+    }
+
+
+def made(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
+    """How a run is made, for its made.json."""
+    return {
+        "format": FORMAT,
+        "zatlas": version("zatlas"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "seed": recipe.seed,
+        "images": images.describe(),
+        "data": images.fingerprint,
+        **machine(fabric),
+    }
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open() as file:
+            names = [
+                line.partition(":")[2].strip() for line in file if line.startswith("model name")
+            ]
+        return names[0] if names else platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()

@@ -1,0 +1,60 @@
+"""What the documents say is so."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.write_docs import DOCS, pages
+from zatlas.cli import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["commands.md", "recipes.md", "datasets.md"])
+def test_generated_pages_are_up_to_date(name):
+    assert (DOCS / name).read_text() == pages()[name], "give the command: just docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_command_in_the_readme_is_a_command():
+    known = set(app._subcommands)
+    named = set(re.findall(r"^zatlas ([a-z]+)", README, re.MULTILINE))
+    assert named and named <= known
+
+
+def test_the_readme_has_its_two_commands():
+    assert "\npip install -c constraints.txt . && zatlas demo\n" in README
+    assert "\npip install -c constraints.txt -e '.[dev]' && pytest\n" in README
+
+
+def test_python_in_the_readme_is_python():
+    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        compile(block, "README.md", "exec")
+
+
+def test_everything_needed_is_pinned_for_the_tests():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {
+        line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()
+    }
+    extras = project["optional-dependencies"]
+    for wanted in [*project["dependencies"], *extras["dev"], *extras["hub"]]:
+        assert re.match(r"[a-z0-9-]+", wanted)[0] in pinned, wanted
+
+
+def test_every_row_of_the_coverage_table_names_a_test_that_is_there():
+    rows = re.findall(r"^\| ([A-E]\d) \|(.*)\|$", (DOCS / "coverage.md").read_text(), re.MULTILINE)
+    assert rows
+    for tag, row in rows:
+        for file, name in re.findall(r"`(test_\w+\.py)::(\w+)`", row):
+            found = list((ROOT / "tests").rglob(file))
+            assert found and f"def {name}(" in found[0].read_text(), (tag, name)

@@ -1,0 +1,66 @@
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from zatlas.models.likelihood import Bernoulli, Gaussian, MeanSquare
+
+
+@pytest.fixture
+def pair():
+    rng = torch.Generator().manual_seed(0)
+    raw = 5 * torch.randn((3, 1, 4, 4), generator=rng)
+    return raw.requires_grad_(), torch.rand((3, 1, 4, 4), generator=rng)
+
+
+def test_cross_entropy_is_that_of_torch_in_value_and_slope(pair):
+    raw, x = pair
+    ours = Bernoulli().distortion(raw, x)
+    theirs = F.binary_cross_entropy_with_logits(raw, x, reduction="none").flatten(1).sum(1)
+    torch.testing.assert_close(ours, theirs)
+    weights = torch.tensor([1.0, -2.0, 0.5])
+    slopes = [torch.autograd.grad((weights * d).sum(), raw)[0] for d in (ours, theirs)]
+    torch.testing.assert_close(*slopes)
+
+
+def test_cross_entropy_stays_finite_far_out():
+    raw = torch.tensor([[[[-1e4, 1e4]]]], requires_grad=True)
+    found = Bernoulli().distortion(raw, torch.tensor([[[[0.0, 1.0]]]]))
+    found.sum().backward()
+    assert found.item() == 0
+    assert torch.isfinite(raw.grad).all()
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.0], ids=["fixed", "learned"])
+def test_gaussian_distortion_is_minus_its_log_density(pair, sigma):
+    raw, x = pair
+    gaussian = Gaussian(sigma)
+    spread = sigma or Gaussian.START
+    density = torch.distributions.Normal(raw.sigmoid(), spread).log_prob(x).flatten(1).sum(1)
+    torch.testing.assert_close(gaussian.distortion(raw, x), -density)
+
+
+def test_a_learned_spread_finds_the_error_of_the_images(pair):
+    raw, x = pair[0].detach(), pair[1]
+    gaussian = Gaussian(0.0)
+    optimizer = torch.optim.Adam(gaussian.parameters(), 1e-2)
+    for _ in range(300):
+        optimizer.zero_grad()
+        gaussian.distortion(raw, x).mean().backward()
+        optimizer.step()
+    error = (raw.sigmoid() - x).square().mean().sqrt().item()
+    assert math.exp(gaussian.log_sigma.item() * Gaussian.SPEED) == pytest.approx(error, rel=0.02)
+
+
+def test_squared_error_in_the_signed_range_is_four_times_that_in_the_unit_range(pair):
+    raw, x = pair
+    signed = MeanSquare(signed=True)
+    by_hand = ((raw.tanh() - (2 * x - 1)) ** 2).flatten(1).sum(1)
+    torch.testing.assert_close(signed.distortion(raw, x), by_hand)
+    torch.testing.assert_close(signed.mean(raw), (raw.tanh() + 1) / 2)
+
+
+def test_only_likelihoods_are_bounds():
+    assert Bernoulli().bound and Gaussian(0.0).bound
+    assert not MeanSquare(signed=False).bound

@@ -1,0 +1,102 @@
+import tomllib
+
+import pytest
+
+from zatlas.atlas import compose
+from zatlas.core.errors import BadRecipe, UnknownName, ZatlasError
+from zatlas.training.recipe import make_recipe, parse_recipe, preset, presets, read_recipe
+from zatlas.training.schedule import rate_at
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_is_a_recipe_and_survives_being_written(name):
+    recipe = make_recipe(preset(name))
+    assert make_recipe(parse_recipe(recipe.to_toml())) == recipe
+
+
+def test_a_recipe_with_text_of_any_kind_survives_being_written():
+    source = 'odd "name"\\with\ttabs, ümlauts and 🗺'
+    recipe = make_recipe({"data": {"source": source, "label": "it's"}})
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+def test_what_is_not_said_is_as_the_family_usually_has_it():
+    recipe = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}})
+    assert recipe.net == "conv"
+    assert recipe.training.schedule == "constant" and recipe.training.beta1 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"model.dim": 0}, "model.dim must be a whole number of at least 1, not 0"),
+        ({"model.dim": 2.5}, "model.dim must be a whole number"),
+        ({"model.beta": -1.0}, "model.beta must not be negative"),
+        ({"training.epochs": 0}, "training.epochs"),
+        ({"training.batch": 0}, "training.batch"),
+        ({"training.rate": 0.0}, "training.rate must be a number above 0"),
+        ({"training.rate": "fast"}, "training.rate must be a number, not 'fast'"),
+        ({"training.average": 1.0}, "training.average"),
+        ({"seed": -1}, "seed"),
+        ({"beta": 4}, "names no setting; write table.name"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused_by_name(settings, match):
+    with pytest.raises(BadRecipe, match=match):
+        compose(None, None, {"data.source": "digits", **settings})
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"model.family": "vea"}, "Did you mean 'vae'"),
+        ({"net.name": "covn"}, "Did you mean 'conv'"),
+        ({"model.betta": 1.0}, "Did you mean 'beta'"),
+        ({"trainng.rate": 1.0}, "Did you mean 'training'"),
+        ({"training.schedule": "constnt"}, "Did you mean 'constant'"),
+    ],
+)
+def test_a_misspelt_setting_is_answered_with_the_nearest(settings, hint):
+    with pytest.raises(UnknownName) as error:
+        compose(None, None, {"data.source": "digits", **settings})
+    assert hint in str(error.value)
+
+
+def test_a_recipe_without_images_says_so():
+    with pytest.raises(BadRecipe, match="needs images"):
+        make_recipe({})
+
+
+def test_a_file_that_is_no_recipe_is_named(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("[model\n")
+    with pytest.raises(BadRecipe, match="not a recipe in TOML"):
+        read_recipe(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(BadRecipe):
+        read_recipe(path)
+    with pytest.raises(ZatlasError, match="There is no recipe"):
+        read_recipe(tmp_path / "none.toml")
+
+
+def test_other_images_than_the_preset_s_do_not_take_its_options():
+    recipe = compose("gan-d2", None, {"data.source": "faces"})
+    assert (recipe.source, recipe.size, dict(recipe.options)) == ("faces", 128, {})
+    assert compose("gan-d2", None, {}).options == {"count": 15000}
+
+
+def test_the_one_cycle_rate_rises_to_its_highest_and_falls_to_nothing():
+    training = make_recipe(
+        {"data": {"source": "x"}, "training": {"epochs": 10, "rate": 1.0}}
+    ).training
+    rates = [rate_at(training, step, 100) for step in range(1000)]
+    top = rates.index(max(rates))
+    assert 50 < top < 200 and rates[top] == pytest.approx(1, abs=1e-3)
+    assert rates[:top] == sorted(rates[:top]) and rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[-1] < 1e-4
+
+
+def test_the_exponential_rate_falls_once_an_epoch():
+    said = {"epochs": 3, "rate": 1.0, "schedule": "exponential", "decay": 0.5}
+    training = make_recipe({"data": {"source": "x"}, "training": said}).training
+    assert [rate_at(training, step, 2) for step in range(6)] == [1, 1, 0.5, 0.5, 0.25, 0.25]

@@ -1,0 +1,143 @@
+"""The shape of the code is held by a test, so that nobody has to be told in a review."""
+
+import ast
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "zatlas"
+FILES = sorted(SOURCE.rglob("*.py"))
+LONGEST_FILE, LONGEST_FUNCTION, DEEPEST = 400, 50, 2
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+TREES = {path: ast.parse(path.read_text()) for path in FILES}
+
+
+def functions():
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, Function):
+                yield path.relative_to(SOURCE), node
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_is_short_and_opens_with_what_it_is(path):
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    assert ast.get_docstring(TREES[path])
+
+
+def test_a_function_is_short():
+    long = [f"{path}: {f.name}" for path, f in functions() if length(f) > LONGEST_FUNCTION]
+    assert not long
+
+
+def test_everything_is_annotated():
+    bare = []
+    for path, function in functions():
+        arguments = chain(function.args.posonlyargs, function.args.args, function.args.kwonlyargs)
+        named = [a for a in arguments if a.arg not in ("self", "cls")]
+        if function.returns is None or any(a.annotation is None for a in named):
+            bare.append(f"{path}: {function.name}")
+    assert not bare
+
+
+def test_public_functions_say_what_they_do():
+    silent = []
+    for path, tree in TREES.items():
+        for node in tree.body:
+            public = isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                silent.append(f"{path.relative_to(SOURCE)}: {node.name}")
+    assert not silent
+
+
+def test_classes_are_abstract_or_final():
+    """Of our own classes, none stands more than two below the one it comes from."""
+    parents = {
+        node.name: [base.id for base in node.bases if isinstance(base, ast.Name)]
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def depth(name):
+        return 1 + max((depth(base) for base in parents[name] if base in parents), default=0)
+
+    assert not [name for name in parents if depth(name) > DEEPEST]
+
+
+def test_modules_do_not_import_each_other_in_circles():
+    names = {module_of(path): path for path in FILES}
+    needs = {name: imports(TREES[path]) & names.keys() for name, path in names.items()}
+    done: set[str] = set()
+
+    def visit(name, trail):
+        assert name not in trail, " -> ".join([*trail, name])
+        if name not in done:
+            for other in needs[name] - {name}:
+                visit(other, [*trail, name])
+            done.add(name)
+
+    for name in names:
+        visit(name, [])
+
+
+def test_nothing_runs_what_it_reads():
+    """No pickle, no eval, no shell, no unpacking to where an archive says, no lenient reading."""
+    modules = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
+    calls = {"eval", "exec", "hasattr", "torch.load", "yaml.load", "os.system"}
+    methods = {"extractall"}
+    switches = {("shell", True), ("allow_pickle", True), ("weights_only", False)}
+    found = []
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {alias.name.split(".")[0] for alias in node.names}
+                names |= {getattr(node, "module", None) or ""}
+                found += [f"{path.name}: {name}" for name in names & modules]
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                if name in calls or name.split(".")[-1] in methods:
+                    found.append(f"{path.name}: {name}")
+                for word in node.keywords:
+                    value = getattr(word.value, "value", None)
+                    if (word.arg, value) in switches:
+                        found.append(f"{path.name}: {word.arg}={value}")
+    assert not found
+
+
+def test_light_rooms_do_not_bring_torch():
+    for path, tree in TREES.items():
+        room = path.relative_to(SOURCE).parts[0]
+        if room in ("core", "data", "store", "render", "latent", "cli.py", "__init__.py"):
+            heavy = {
+                name
+                for name in imports(tree)
+                if name.split(".")[0] in ("torch", "lightning_fabric")
+            }
+            assert not heavy, path
+
+
+def length(function):
+    """Lines of a function without its docstring, which is as long as it need be."""
+    first = function.body[0]
+    told = ast.get_docstring(function) is not None
+    words = (first.end_lineno or 0) - first.lineno + 1 if told else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - words
+
+
+def module_of(path):
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree):
+    """What a file imports when it is imported itself, as full names of modules."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found

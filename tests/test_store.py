@@ -1,0 +1,178 @@
+import errno
+import json
+import os
+import stat
+
+import pytest
+
+from zatlas.core.errors import BadRun, Busy, CannotWrite, Damaged
+from zatlas.store import atomic
+from zatlas.store import run as runs
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = atomic.write_file(tmp_path / "new" / "a.txt", b"one")
+    atomic.write_file(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_a_file_has_the_rights_that_the_user_gives_new_files(tmp_path):
+    path = atomic.write_file(tmp_path / "a.txt", b"")
+    before = os.umask(0)
+    os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~before
+
+
+def test_a_folder_is_there_only_when_its_block_has_ended(tmp_path):
+    with atomic.folder(tmp_path / "f") as side:
+        atomic.write_new(side / "a", b"x")
+        assert not (tmp_path / "f").exists()
+    atomic.verify(tmp_path / "f")
+
+
+def test_a_folder_whose_block_fails_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), atomic.folder(tmp_path / "f") as side:
+        atomic.write_new(side / "a", b"x")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_folder_is_never_written_over(tmp_path):
+    for text in (b"one", b"two"):
+        try:
+            with atomic.folder(tmp_path / "f") as side:
+                atomic.write_new(side / "a", text)
+        except CannotWrite:
+            assert text == b"two"
+    assert (tmp_path / "f" / "a").read_bytes() == b"one"
+
+
+def test_a_folder_gives_way_where_that_is_meant(tmp_path):
+    for text in (b"one", b"two"):
+        with atomic.folder(tmp_path / "f", replace=True) as side:
+            atomic.write_new(side / "a", text)
+    assert (tmp_path / "f" / "a").read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove", "add", "manifest", "no manifest"])
+def test_damage_is_found(tmp_path, harm):
+    with atomic.folder(tmp_path / "f") as side:
+        atomic.write_new(side / "a", b"some bytes")
+    place, file = tmp_path / "f", tmp_path / "f" / "a"
+    match harm:
+        case "flip":
+            file.write_bytes(b"some bytEs")
+        case "cut":
+            file.write_bytes(b"some")
+        case "remove":
+            file.unlink()
+        case "add":
+            (place / "b").write_bytes(b"")
+        case "manifest":
+            (place / atomic.MANIFEST).write_text("{")
+        case "no manifest":
+            (place / atomic.MANIFEST).unlink()
+    with pytest.raises(Damaged):
+        atomic.verify(place)
+
+
+def test_too_little_room_is_said_before_anything_is_written(tmp_path):
+    with (
+        pytest.raises(
+            CannotWrite, match=r"1,000,000,000,000,000,000 bytes are needed, [\d,]+ are free"
+        ),
+        atomic.folder(tmp_path / "f", need=10**18),
+    ):
+        raise AssertionError("the block must not begin")
+
+
+@pytest.mark.parametrize(
+    ("number", "match"),
+    [(errno.ENOSPC, "No room for"), (errno.EROFS, "Choose a place"), (errno.EIO, "untouched")],
+)
+def test_the_system_s_refusal_becomes_a_sentence(tmp_path, number, match):
+    with pytest.raises(CannotWrite, match=match), atomic.explained(tmp_path / "a" / "b", need=5):
+        raise OSError(number, os.strerror(number))
+
+
+def test_sweeping_clears_what_a_kill_left(tmp_path):
+    (tmp_path / ".side-x").mkdir()
+    (tmp_path / ".side-x" / "a").write_text("")
+    (tmp_path / ".side-file").write_text("")
+    (tmp_path / "kept").write_text("")
+    atomic.sweep(tmp_path)
+    assert os.listdir(tmp_path) == ["kept"]
+
+
+def made(folder, **said):
+    return runs.create(folder, {"made.json": json.dumps({"format": 1, **said}).encode()})
+
+
+def test_a_run_is_made_once(tmp_path):
+    made(tmp_path / "run")
+    with pytest.raises(BadRun, match=r"not empty. .*zatlas train --resume"):
+        made(tmp_path / "run")
+
+
+def test_a_run_of_a_newer_format_is_refused_and_left_alone(tmp_path):
+    run = made(tmp_path / "run", format=99, zatlas="9.0")
+    before = (run.folder / "made.json").read_bytes()
+    with pytest.raises(BadRun, match=r"format 99, made by zatlas 9.0; .*pip install -U zatlas"):
+        runs.open_run(run.folder)
+    assert (run.folder / "made.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"format": "x"}', b"\xff"])
+def test_a_spoilt_made_json_is_named(tmp_path, text):
+    (tmp_path / "made.json").write_bytes(text)
+    with pytest.raises(BadRun, match=r"made\.json"):
+        runs.open_run(tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path):
+    with pytest.raises(BadRun, match="is no run"):
+        runs.open_run(tmp_path)
+    with pytest.raises(BadRun, match=r"There is no run at .*zatlas train digits"):
+        runs.open_run(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", "a/../../x", "a\\..\\x", "C:x", "a\x00b", "", "link/x"]
+)
+def test_a_name_in_a_run_never_leads_out_of_it(tmp_path, name):
+    run = made(tmp_path / "run")
+    (run.folder / "link").symlink_to(tmp_path)
+    with pytest.raises(BadRun):
+        run.inside(name)
+
+
+def test_a_name_in_a_run_leads_into_it(tmp_path):
+    run = made(tmp_path / "run")
+    assert run.inside("sprites/0.png") == run.folder / "sprites" / "0.png"
+
+
+def test_a_run_has_one_trainer_at_a_time(tmp_path):
+    run = made(tmp_path / "run")
+    with (
+        run.lease(),
+        pytest.raises(Busy, match=f"trained by process {os.getpid()} on "),
+        run.lease(),
+    ):
+        raise AssertionError("two held it")
+    with run.lease():
+        pass
+
+
+def test_a_row_that_is_still_being_written_is_not_read(tmp_path):
+    run = made(tmp_path / "run")
+    run.metrics_file.write_text('{"epoch": 1}\n{"epo')
+    assert run.metrics() == [{"epoch": 1}]
+
+
+def test_a_free_folder_counts_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert str(runs.free_folder("a")) == "runs/a"
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    assert str(runs.free_folder("a")) == "runs/a-2"

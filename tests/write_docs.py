@@ -1,0 +1,107 @@
+"""Writes the pages that are made from the code: `python -m tests.write_docs`, or `just docs`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from zatlas.core.fields import settings
+from zatlas.core.registry import DATASETS, MODELS, NETS
+from zatlas.training.recipe import Training, presets
+
+DOCS = Path(__file__).parent.parent / "docs"
+COMMANDS = ("demo", "train", "datasets", "models", "presets")
+
+
+def pages() -> dict[str, str]:
+    """The text of every generated page by its name."""
+    return {"commands.md": commands(), "recipes.md": recipes(), "datasets.md": datasets()}
+
+
+def commands() -> str:
+    parts = ["# Commands", "Made from the commands themselves by `just docs`."]
+    for name in COMMANDS:
+        parts += [f"## zatlas {name}", f"```\n{help_of(name)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def help_of(name: str) -> str:
+    env = {**os.environ, "COLUMNS": "88", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    words = [sys.executable, "-m", "zatlas", name, "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, env=env, check=True)
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
+def recipes() -> str:
+    parts = [
+        "# Recipes",
+        "A recipe is all that decides how a model is trained. `zatlas train` writes the whole of it into "
+        "the run as `recipe.toml`; `--recipe FILE` begins with one, `--preset NAME` with one that comes "
+        "along, and `--set TABLE.NAME=VALUE` changes any line. Made from the code by `just docs`.",
+        "## [data]",
+        "`source` is what stands after `zatlas train`, `size` what stands after `--size`; the other keys "
+        "are the source's options ([datasets](datasets.md)).",
+    ]
+    for registry, table in ((MODELS, "model"), (NETS, "net")):
+        for name in registry.names():
+            kind = registry.get(name)
+            key = "family" if table == "model" else "name"
+            about = (kind.__doc__ or "").partition("\n")[0]
+            parts += [f'## [{table}] {key} = "{name}"', about, table_of(kind)]
+    parts += ["## [training]", table_of(Training)]
+    parts += ["## Presets", presets_table()]
+    return "\n\n".join(parts) + "\n"
+
+
+def table_of(kind: type) -> str:
+    words = comments(kind)
+    lines = ["| setting | usually | what it is |", "|---|---|---|"]
+    usual = kind()
+    for name in settings(kind):
+        lines.append(f"| `{name}` | `{getattr(usual, name)}` | {words.get(name, '')} |")
+    return "\n".join(lines)
+
+
+def comments(kind: type) -> dict[str, str]:
+    """What stands behind each field in the source."""
+    import inspect
+
+    found = {}
+    for line in inspect.getsource(kind).splitlines():
+        name, colon, rest = line.strip().partition(":")
+        if colon and name.isidentifier() and "  # " in rest:
+            found[name] = rest.partition("  # ")[2]
+    return found
+
+
+def presets_table() -> str:
+    lines = ["| name | what it is |", "|---|---|"]
+    for name, path in presets().items():
+        lines.append(f"| `{name}` | {path.read_text().partition(chr(10))[0].lstrip('# ')} |")
+    return "\n".join(lines)
+
+
+def datasets() -> str:
+    from zatlas.data.sources import opener, option_names
+
+    parts = [
+        "# Datasets",
+        "What can stand after `zatlas train`. Options follow a colon, as "
+        "`faces:count=50000,correlated=true`, or stand under `[data]` in a recipe. Made from the code by "
+        "`just docs`.",
+        "| name | what it is | images | size | licence | options |\n|---|---|---|---|---|---|",
+    ]
+    rows = []
+    for name in DATASETS.names():
+        source = DATASETS.get(name)
+        options = ", ".join(f"`{option}`" for option in option_names(opener(name)))
+        about = (source.summary, source.images, source.size, source.licence, options)
+        rows.append(f"| `{name}` | " + " | ".join(about) + " |")
+    parts[-1] += "\n" + "\n".join(rows)
+    parts.append((DOCS / "_data.md").read_text().strip())
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    for page, text in pages().items():
+        (DOCS / page).write_text(text)
