@@ -26,11 +26,11 @@ slow:
 
 # Kill training 200 times and compare to the bit.
 faults-ci:
-    python -m tests.faults 200
+    python -m tests.faults kill 200
 
 # The same a thousand times: for the night.
 faults:
-    python -m tests.faults 1000
+    python -m tests.faults kill 1000
 
 # Every claim of speed, each with the command that prints it.
 bench:

@@ -96,10 +96,10 @@ def resize_pixels(pixels: Pixels, size: int) -> Pixels:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return {"images": found}
-        with found:
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return {"images": found}
             return {name: found[name] for name in found.files}
     except (ValueError, OSError, BadZipFile, EOFError, KeyError) as error:
         why = (

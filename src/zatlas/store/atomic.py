@@ -117,8 +117,9 @@ def verify(path: Path) -> None:
 def remove(path: Path) -> None:
     """Take a folder away: out of sight in one step, then file by file."""
     trash = _side(path)
-    os.rename(path, trash)
-    shutil.rmtree(trash)
+    with explained(path):
+        os.rename(path, trash)
+        shutil.rmtree(trash)
 
 
 def sweep(parent: Path) -> None:

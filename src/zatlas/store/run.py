@@ -96,8 +96,9 @@ class Run:
                     f"{self.folder} is being trained by {holder or 'another process'}. "
                     "Wait for it to end, or train another run with --out."
                 ) from None
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            with atomic.explained(lock):
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
             yield
         finally:
             os.close(handle)
