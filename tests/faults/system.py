@@ -71,7 +71,7 @@ def disk(sizes: int) -> dict[str, Any]:
         data = spots(place)
         wanted = whole("vae", data, place)
         most = int(
-            1.3 * sum(f.stat().st_size for f in (place / "vae-whole").rglob("*") if f.is_file())
+            2.5 * sum(f.stat().st_size for f in (place / "vae-whole").rglob("*") if f.is_file())
         )
         plans = [most * (n + 1) // sizes for n in range(sizes)]
         found = [filled(size, data, place, wanted) for size in plans]

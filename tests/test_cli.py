@@ -1,0 +1,202 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from zatlas.cli import main
+
+FAST = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "2"]
+
+
+def zatlas(*words, **options):
+    command = [sys.executable, "-m", "zatlas", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def test_help_is_quick_and_brings_no_torch():
+    code = (
+        "import sys; from zatlas.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    )
+    code += "print('torch' in sys.modules, 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+    best = float("inf")
+    for _ in range(5):
+        begun = time.perf_counter()
+        zatlas("--help", check=True)
+        best = min(best, time.perf_counter() - begun)
+    assert best < 0.4
+
+
+def test_train_prints_the_run_and_nothing_else(tmp_path):
+    run = tmp_path / "run"
+    done = zatlas("train", "digits", "--out", run, *FAST, check=True)
+    assert done.stdout == f"{run}\n"
+    assert "1,797 grey images 8x8 in 10 classes" in done.stderr
+    assert "-elbo" in done.stderr and "nats = distortion" in done.stderr
+
+
+def test_a_loss_that_is_no_bound_is_not_called_one(tmp_path):
+    done = zatlas(
+        "train",
+        "digits",
+        "--out",
+        tmp_path / "run",
+        "--set",
+        "model.likelihood=mse",
+        *FAST,
+        check=True,
+    )
+    assert "elbo" not in done.stderr and "nats" not in done.stderr
+    assert "loss" in done.stderr and "distortion" in done.stderr
+
+
+def test_runs_are_named_after_their_images_and_their_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("runs/digits-ae", "runs/digits-ae-2"):
+        assert main(["train", "digits", "--model", "ae", *FAST]) == 0
+        assert capsys.readouterr().out == f"{name}\n"
+
+
+def test_a_recipe_of_one_run_makes_another_of_the_same_weights(tmp_path, capsys):
+    assert main(["train", "digits", "--out", str(tmp_path / "a"), "--dim", "3", *FAST]) == 0
+    recipe = str(tmp_path / "a" / "recipe.toml")
+    assert main(["train", "--recipe", recipe, "--out", str(tmp_path / "b")]) == 0
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "ab"]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("command", ["datasets", "models", "presets"])
+def test_lists_are_json_for_a_program(command, capsys):
+    assert main([command]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows and all({"name", "what"} <= row.keys() for row in rows)
+
+
+def test_datasets_tell_size_licence_and_whether_they_are_here(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("ZATLAS_DATA", str(tmp_path))
+    main(["datasets"])
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["digits"]["here"] is True and rows["mnist"]["here"] is False
+    assert all(row["licence"] and row["images"] and row["size"] for row in rows.values())
+
+
+BAD = {
+    "a misspelt dataset": (["train", "digts"], "Did you mean 'digits'"),
+    "a misspelt model": (["train", "digits", "--model", "vea"], "Did you mean 'vae'"),
+    "a misspelt preset": (["train", "digits", "--preset", "gan-d"], "Did you mean 'gan-d2'"),
+    "no images": (["train"], "needs images"),
+    "no such file": (["train", "none/such"], "There is no file or folder none/such"),
+    "an empty folder": (["train", "{empty}"], "holds no image: there is nothing in it"),
+    "no axes": (["train", "digits", "--dim", "0"], "model.dim must be a whole number of at least 1"),
+    "no epochs": (["train", "digits", "--epochs", "0"], "training.epochs"),
+    "a negative seed": (["train", "digits", "--seed", "-1"], "seed must be"),
+    "a size that the net cannot take": (
+        ["train", "digits", "--size", "9", "--set", "net.name=conv"],
+        "multiples of 4, not 9x9",
+    ),
+    "a setting without a value": (["train", "digits", "--set", "model.beta"], "TABLE.NAME=VALUE"),
+    "an unknown setting": (["train", "digits", "--set", "model.betta=2"], "Did you mean 'beta'"),
+    "a rate that explodes": (
+        ["train", "digits", "--set", "training.rate=1e30", "--set", "training.schedule=constant"],
+        "The loss is no longer a number at step 2",
+    ),
+    "labels that are not there": (
+        ["train", "{plain}", "--set", "model.conditional=true"],
+        "needs labels, and these images have none",
+    ),
+    "no such run": (["train", "--resume", "{empty}/x"], "There is no run at"),
+    "a folder that is no run": (["train", "--resume", "{empty}"], "is no run"),
+    "a run of a newer format": (["train", "--resume", "{newer}"], "pip install -U zatlas"),
+    "two recipes": (["train", "--preset", "demo", "--recipe", "x.toml"], "not with both"),
+    "a place that is taken": (["train", "digits", "--out", "{newer}"], "not empty"),
+    "a read-only place": (["train", "digits", "--out", "/proc/run"], "cannot be written"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_clear_sentence(name, tmp_path, capsys):
+    words, wanted = BAD[name]
+    places = {key: tmp_path / key for key in ("empty", "newer", "plain")}
+    for place in places.values():
+        place.mkdir()
+    (places["newer"] / "made.json").write_text('{"format": 99}')
+    import numpy as np
+    from PIL import Image
+
+    for index in range(3):
+        Image.fromarray(np.full((8, 8), index, np.uint8)).save(places["plain"] / f"{index}.png")
+    given = [word.format(**places) for word in words]
+    if "train" in words and "--out" not in words and "--resume" not in words:
+        given += ["--out", str(tmp_path / "run")]
+    assert main(given) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    last = told.err.strip().splitlines()[-1]
+    assert last.startswith("zatlas: ") and wanted in last
+    assert not (tmp_path / "run").exists() or name == "a rate that explodes"
+
+
+def test_an_option_that_does_not_exist_is_bad_input():
+    assert zatlas("train", "digits", "--epoch", "3").returncode == 2
+
+
+def begun(words, folder, threads=1, lines=2):
+    """A training in a process of its own that has written some rows."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zatlas", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+    )
+    metrics = folder / "metrics.jsonl"
+    while not (metrics.exists() and metrics.read_text().count("\n") >= lines):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    return process
+
+
+LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "60"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys):
+    assert main(["train", "digits", "--out", str(tmp_path / "whole"), *LONG]) == 0
+    folder = tmp_path / "run"
+    process = begun(["train", "digits", "--out", folder, *LONG], folder)
+    sent = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate()
+    assert time.monotonic() - sent < 3
+    assert process.returncode == 128 + number
+    assert f"zatlas train --resume {folder}" in err.splitlines()[-1] and out == ""
+    assert main(["train", "--resume", str(folder)]) == 0
+    kept = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "run")]
+    assert kept[0] == kept[1]
+
+
+def test_a_second_training_of_a_run_is_refused_by_the_name_of_the_first(tmp_path):
+    folder = tmp_path / "run"
+    process = begun(["train", "digits", "--out", folder, *LONG[:-1], "5000"], folder)
+    try:
+        done = zatlas("train", "--resume", folder)
+        assert done.returncode == 1
+        assert f"is being trained by process {process.pid} on " in done.stderr
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+
+
+def test_another_number_of_threads_is_said_to_be_inexact(tmp_path):
+    folder = tmp_path / "run"
+    process = begun(["train", "digits", "--out", folder, *LONG], folder, threads=2)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    done = zatlas("train", "--resume", folder, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0
+    assert "not exact to the bit: threads was 2, now 1" in done.stderr
