@@ -16,27 +16,28 @@ from zatlas.data import sources
 from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
 
+WIDE = {"name": "mlp", "widths": [512, 256]}
 CANDIDATES = {
     "mlp 512": {"net": {"name": "mlp", "widths": [512]}},
-    "mlp 512-256": {"net": {"name": "mlp", "widths": [512, 256]}},
+    "mlp 512-256": {"net": WIDE},
+    "mlp 512-256-128": {"net": {"name": "mlp", "widths": [512, 256, 128]}},
     "mlp 1024-512": {"net": {"name": "mlp", "widths": [1024, 512]}},
-    "mlp 512-256, grey start": {
-        "net": {"name": "mlp", "widths": [512, 256]},
-        "model": {"mean_start": False},
+    "mlp 512-256, rate 2e-3": {"net": WIDE, "training": {"rate": 2e-3}},
+    "mlp 512-256, rate 6e-3": {"net": WIDE, "training": {"rate": 6e-3}},
+    "mlp 512-256, constant 1e-3": {"net": WIDE, "training": {"schedule": "constant", "rate": 1e-3}},
+    "mlp 512-256, beta2 0.999": {"net": WIDE, "training": {"beta2": 0.999}},
+    "mlp 512-256, batch 256": {"net": WIDE, "training": {"batch": 256}},
+    "mlp 512-256, batch 256, rate 6e-3": {
+        "net": WIDE,
+        "training": {"batch": 256, "rate": 6e-3},
     },
-    "mlp 512-256, constant 1e-3": {
-        "net": {"name": "mlp", "widths": [512, 256]},
-        "training": {"schedule": "constant", "rate": 1e-3},
+    "mlp 512-256, batch 256, rate 8e-3": {
+        "net": WIDE,
+        "training": {"batch": 256, "rate": 8e-3},
     },
-    "mlp 512-256, beta2 0.999": {
-        "net": {"name": "mlp", "widths": [512, 256]},
-        "training": {"beta2": 0.999},
-    },
-    "mlp 512-256, batch 256": {
-        "net": {"name": "mlp", "widths": [512, 256]},
-        "training": {"batch": 256},
-    },
-    "mlp 512-256, silu": {"net": {"name": "mlp", "widths": [512, 256], "activation": "silu"}},
+    "mlp 512-256, batch 64": {"net": WIDE, "training": {"batch": 64}},
+    "mlp 512-256, grey start": {"net": WIDE, "model": {"mean_start": False}},
+    "mlp 512-256, silu": {"net": {**WIDE, "activation": "silu"}},
     "conv 16": {"net": {"name": "conv", "width": 16}},
     "conv 32": {"net": {"name": "conv", "width": 32}},
     "conv-deep 16": {"net": {"name": "conv-deep", "width": 16, "blocks": 1}},
@@ -58,7 +59,7 @@ def main() -> None:
             loss, seconds, rate = trained(images, given.data, tables, dim, epochs)
             found[name] = loss
             told = f"{epochs:4} epochs {seconds:6.1f} s {rate:8,.0f} images/s"
-            print(f"dim {dim:3}  {name:28} -elbo {loss:8.2f}  {told}", flush=True)
+            print(f"dim {dim:3}  {name:34} -elbo {loss:8.2f}  {told}", flush=True)
         best = min(found, key=lambda name: found[name])
         print(f"dim {dim:3}  best: {best}", flush=True)
 

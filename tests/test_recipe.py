@@ -43,7 +43,7 @@ def test_what_is_not_said_is_as_the_family_usually_has_it():
 )
 def test_a_setting_that_means_nothing_is_refused_by_name(settings, match):
     with pytest.raises(BadRecipe, match=match):
-        compose(None, None, {"data.source": "digits", **settings})
+        make_recipe(compose(None, None, {"data.source": "digits", **settings}))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_setting_that_means_nothing_is_refused_by_name(settings, match):
 )
 def test_a_misspelt_setting_is_answered_with_the_nearest(settings, hint):
     with pytest.raises(UnknownName) as error:
-        compose(None, None, {"data.source": "digits", **settings})
+        make_recipe(compose(None, None, {"data.source": "digits", **settings}))
     assert hint in str(error.value)
 
 
@@ -80,9 +80,17 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path):
 
 
 def test_other_images_than_the_preset_s_do_not_take_its_options():
-    recipe = compose("gan-d2", None, {"data.source": "faces"})
+    recipe = make_recipe(compose("gan-d2", None, {"data.source": "faces"}))
     assert (recipe.source, recipe.size, dict(recipe.options)) == ("faces", 128, {})
-    assert compose("gan-d2", None, {}).options == {"count": 15000}
+    assert make_recipe(compose("gan-d2", None, {})).options == {"count": 15000}
+
+
+def test_large_images_are_given_a_net_that_suits_them():
+    tables = {"data": {"source": "faces"}}
+    assert make_recipe(tables, (1, 28, 28)).net == "mlp"
+    assert make_recipe(tables, (3, 64, 64)).net == "conv"
+    assert make_recipe(tables, (3, 65, 65)).net == "mlp"
+    assert make_recipe({**tables, "net": {"name": "mlp"}}, (3, 64, 64)).net == "mlp"
 
 
 def test_the_one_cycle_rate_rises_to_its_highest_and_falls_to_nothing():

@@ -91,8 +91,10 @@ def train(
         "seed": seed,
     }
     given = {key: value for key, value in said.items() if value is not None} | dict(settings or {})
-    whole = compose(preset, None if recipe is None else Path(recipe), given)
+    tables = compose(preset, None if recipe is None else Path(recipe), given)
+    whole = make_recipe(tables)  # what is wrong with it is said before a million files are read
     images = sources.load(whole.source, size=whole.size, **whole.options)
+    whole = make_recipe(tables, images.shape)
     name = Path(whole.source.partition(":")[0]).stem or "run"
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or whole.family}")
     return Atlas.open(loop.fit(whole, images, folder, watchers(show)).folder)
@@ -110,8 +112,8 @@ def resume(
     return Atlas.open(run.folder)
 
 
-def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) -> Recipe:
-    """A recipe from a preset or a file, with these settings changed."""
+def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of a preset or a file, with these settings changed."""
     tables: dict[str, Any] = preset(name) if name else read_recipe(file) if file else {}
     data = tables.get("data", {})
     if settings.get("data.source", data.get("source")) != data.get("source"):
@@ -119,7 +121,7 @@ def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) ->
         tables = {**tables, "data": {key: data[key] for key in ("size",) if key in data}}
     for key, value in settings.items():
         tables = change(tables, key, value)
-    return make_recipe(tables)
+    return tables
 
 
 def watchers(show: bool) -> Sequence[Terminal | TensorBoard]:

@@ -41,7 +41,10 @@ def load(
     if found is None:
         if find_spec("datasets") is None:
             raise NotHere(_how_to_get(name, root))
-        return hub.load(hub_name, size=size, name=name, classes=classes)
+        try:
+            return hub.load(hub_name, size=size, name=name, classes=classes)
+        except NotHere as error:
+            raise NotHere(f"{_how_to_get(name, root)} ({error})") from error
     if isinstance(found, Path):
         read = load_npz(found)
         pixels, labels, split = read.pixels, read.labels, read.split
@@ -118,7 +121,7 @@ def _how_to_get(name: str, root: str | None) -> str:
     return (
         f"{name} is not on this machine: neither {name.replace('-', '_')}.npz nor its four idx files are in "
         f"{where}. Put them there (or name their folder: {name}:root=FOLDER), or let the Hugging Face hub "
-        "bring them: pip install 'zatlas[hub]'"
+        "bring them, online and with its package: pip install 'zatlas[hub]'"
     )
 
 

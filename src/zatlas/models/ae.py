@@ -25,7 +25,7 @@ class AEConfig:
     signed: bool = False  # pixels in [-1, 1] within the net
     mean_start: bool = True  # begin with the mean image for all points, rather than with grey
 
-    NET: ClassVar[str] = "mlp"
+    NET: ClassVar[str] = ""
     TRAINING: ClassVar[dict[str, object]] = {}
 
     def build(self, net: Net, shape: Shape, classes: int) -> "AE":

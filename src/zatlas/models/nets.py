@@ -30,7 +30,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class Net(Protocol):
     """Two halves of one style."""
 
-    RATE: ClassVar[float]  # the highest learning rate that it usually bears
+    TRAINING: ClassVar[dict[str, object]]  # the batch and the learning rate that suit it
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module: ...
     def decoder(self, shape: Shape, dim: int) -> nn.Module: ...
@@ -40,11 +40,11 @@ class Net(Protocol):
 class MLP:
     """Fully connected layers, for small images of any size."""
 
-    widths: tuple[int, ...] = (512,)  # of the hidden layers, from the image inwards
+    widths: tuple[int, ...] = (512, 256)  # of the hidden layers, from the image inwards
     activation: Activation = "relu"
     init: Literal["torch", "kaiming"] = "torch"
 
-    RATE: ClassVar[float] = 4e-3
+    TRAINING: ClassVar[dict[str, object]] = {"batch": 256, "rate": 6e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Flatten, then narrow to `out`; labels join the pixels."""
@@ -69,6 +69,12 @@ class MLP:
         return nn.Sequential(*layers)
 
 
+def usual_net(shape: Shape) -> str:
+    """What suits images of this shape on a laptop: `benchmarks/defaults.py` has the figures."""
+    _, height, width = shape
+    return "conv" if min(height, width) >= 48 and not (height % 4 or width % 4) else "mlp"
+
+
 class FlatEncoder(nn.Module):
     """Layers over the pixels and the label as one row of numbers."""
 
@@ -85,13 +91,13 @@ class FlatEncoder(nn.Module):
 class Conv:
     """Convolutions that halve the side and double the channels, for sizes that are multiples of 4."""
 
-    width: int = 32  # channels after the first convolution
+    width: int = 16  # channels after the first convolution
     depth: int = 0  # halvings; 0 for as many as there can be until the side is 4 to 7
     hidden: int = 256  # units between the convolutions and the code; 0 for none
     activation: Activation = "silu"
     norm: Literal["group", "none"] = "none"
 
-    RATE: ClassVar[float] = 2e-3
+    TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Halve and widen, then one or two linear layers; labels join the features."""
@@ -177,7 +183,7 @@ class ConvEven:
     width: int = 128
     dropout: float = 0.4  # before the encoder's last layer, while training
 
-    RATE: ClassVar[float] = 2e-4
+    TRAINING: ClassVar[dict[str, object]] = {"batch": 128, "rate": 2e-4}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Five 3x3 convolutions, four of them halving, then dropout and a linear layer."""

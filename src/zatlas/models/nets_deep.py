@@ -21,7 +21,7 @@ class ConvDeep:
     widest: int = 256
     blocks: int = 2
 
-    RATE: ClassVar[float] = 1e-3
+    TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 1e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Blocks, then average 2x2, until the side is 4 to 7."""

@@ -45,7 +45,7 @@ class Trainable(Protocol):
 class Family(Protocol):
     """The settings of a family of models: a frozen dataclass that builds one for images of a shape."""
 
-    NET: ClassVar[str]  # the net it takes by itself
+    NET: ClassVar[str]  # the net it takes by itself; none for what suits the images
     TRAINING: ClassVar[dict[str, object]]  # where its training differs from the usual
 
     def build(self, net: Net, shape: Shape, classes: int) -> nn.Module:

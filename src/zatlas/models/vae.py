@@ -35,7 +35,7 @@ class VAEConfig:
     mean_start: bool = True  # begin with the mean image for all points, rather than with grey
     reduction: Literal["sum", "mean"] = "sum"  # over pixels and over axes; the mean is no bound
 
-    NET: ClassVar[str] = "mlp"
+    NET: ClassVar[str] = ""
     TRAINING: ClassVar[dict[str, object]] = {}
 
     def build(self, net: Net, shape: Shape, classes: int) -> "VAE":

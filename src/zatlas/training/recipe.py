@@ -12,7 +12,7 @@ from zatlas.core.errors import BadRecipe, UnknownName
 from zatlas.core.fields import fill, settings
 from zatlas.core.registry import MODELS, NETS
 from zatlas.models.description import Description
-from zatlas.models.nets import Shape
+from zatlas.models.nets import Shape, usual_net
 
 TABLES = ("data", "model", "net", "training")
 
@@ -22,7 +22,7 @@ class Training:
     """How the weights are moved."""
 
     epochs: int = 30
-    batch: int = 128
+    batch: int = 256
     rate: float = 1e-3  # learning rate: the highest of the one-cycle schedule
     schedule: Literal["onecycle", "exponential", "constant"] = "onecycle"
     decay: float = 1.0  # of the learning rate, each epoch of the exponential schedule
@@ -82,8 +82,11 @@ class Recipe:
         return [f"{key}: {mine.get(key, 'unset')}, not {theirs.get(key, 'unset')}" for key in keys]
 
 
-def make_recipe(tables: Mapping[str, Any]) -> Recipe:
-    """A complete recipe from what was said of it; the rest is as the family usually has it."""
+def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe:
+    """A complete recipe from what was said of it; the rest is as it usually is.
+
+    Which net is usual for a family may depend on the shape of the images.
+    """
     for name in tables:
         if name not in (*TABLES, "seed"):
             raise UnknownName("table of a recipe", name, (*TABLES, "seed"))
@@ -92,11 +95,11 @@ def make_recipe(tables: Mapping[str, Any]) -> Recipe:
         raise BadRecipe('A recipe needs images: give DATA, or source = "digits" under [data].')
     family = model.pop("family", "vae")
     kind = MODELS.get(family)
-    net_name = net.pop("name", kind.NET)
+    net_name = net.pop("name", "") or kind.NET or usual_net(shape or (1, 1, 1))
     style = NETS.get(net_name)
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
-    usual = {"rate": style.RATE, **kind.TRAINING}
-    training = fill(Training, {**usual, **tables.get("training", {})}, "training")
+    said = tables.get("training", {})
+    training = fill(Training, {**style.TRAINING, **kind.TRAINING, **said}, "training")
     seed = tables.get("seed", 0)
     recipe = Recipe(
         source=data.pop("source"),
