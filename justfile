@@ -24,10 +24,6 @@ test:
 slow:
     pytest -m slow -n 0
 
-# Kill training 200 times and compare to the bit.
-faults-ci:
-    python -m tests.faults kill 200
-
 # The same a thousand times: for the night.
 faults:
     python -m tests.faults kill 1000

@@ -12,9 +12,9 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from common import in_turns, medians
 from PIL import Image
 
+from common import in_turns, medians
 from zatlas.data import faces, sources, sprites
 
 
@@ -53,7 +53,9 @@ def main() -> None:
         ("sprites 32x32", lambda n: sprites.draw(sprites.factors(n, seed=0), 32), 100_000),
     ):
         draw(100)
-        print(f"{name:20} {size / timed(lambda draw=draw, size=size: draw(size)):,.0f} drawn a second")
+        print(
+            f"{name:20} {size / timed(lambda draw=draw, size=size: draw(size)):,.0f} drawn a second"
+        )
 
 
 def make(folder: Path, count: int) -> None:

@@ -283,6 +283,15 @@ def test_an_npz_carries_labels_and_attributes(tmp_path):
         sources.load(str(tmp_path / "c.npz"))
 
 
+def test_a_recipe_s_source_is_found_from_any_folder(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", SQUARE)
+    monkeypatch.chdir(tmp_path)
+    assert sources.settle("a.npy") == (str(tmp_path / "a.npy"), {})
+    assert sources.settle("mnist:root=.") == ("mnist", {"root": str(tmp_path)})
+    assert sources.settle("faces:count=3") == ("faces", {"count": 3})
+    assert sources.settle("hf:a/b") == ("hf:a/b", {})
+
+
 def test_missing_labels_are_a_class_and_nothing_is_dropped():
     pixels = np.zeros((5, 1, 4, 4), np.uint8)
     images = image_set("x", pixels, labels=["b", None, "a", "", "b"])

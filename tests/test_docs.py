@@ -27,7 +27,8 @@ def test_links_and_pictures_lead_to_files(page):
 
 def test_every_command_in_the_readme_is_a_command():
     known = set(app._subcommands)
-    named = set(re.findall(r"^zatlas ([a-z]+)", README, re.MULTILINE))
+    blocks = "".join(re.findall(r"```\n(.*?)```", README, re.DOTALL))
+    named = set(re.findall(r"^zatlas ([a-z]+)", blocks, re.MULTILINE))
     assert named and named <= known
 
 

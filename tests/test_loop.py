@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from zatlas.models.description import generator, load_weights
 from zatlas.training import checkpoint
 from zatlas.training.batches import Batches
 from zatlas.training.loop import fit, resume
+from zatlas.training.watch import TensorBoard
 
 UNTIMED = ("seconds", "images_per_second")
 
@@ -52,6 +54,13 @@ def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
     assert run.made()["data"] == blobs.fingerprint
     result = json.loads((run.folder / "result.json").read_text())
     assert result["test"]["elbo"] < 0
+
+
+def test_tensorboard_is_told_where_it_is_there(tmp_path, blobs):
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    fit(recipe(), blobs, tmp_path / "run", [TensorBoard()])
+    events = reading.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("valid/elbo")] == [4, 8]
 
 
 def test_two_trainings_by_one_recipe_are_the_same_to_the_bit(tmp_path, blobs):
@@ -144,8 +153,6 @@ def test_a_finished_run_resumed_is_left_as_it_is(tmp_path, source):
 
 
 def test_more_epochs_of_a_constant_rate_are_as_if_asked_for_at_once(tmp_path, source):
-    from dataclasses import replace
-
     images = sources.load(source)
     short, long = (
         from_file(source, training={"epochs": n, "schedule": "constant"}) for n in (2, 4)
@@ -203,6 +210,19 @@ def test_two_shares_together_are_the_whole_batch(blobs):
     order = whole.order(0, 0)
     together = np.concatenate([part.chosen(order, 1) for part in parts])
     assert sorted(together) == sorted(whole.chosen(order, 1))
+
+
+def test_rows_of_a_large_file_are_read_as_they_are(tmp_path, monkeypatch):
+    whole = spots(200)
+    np.save(tmp_path / "pixels.npy", whole.pixels)
+    mapped = replace(whole, pixels=np.load(tmp_path / "pixels.npy", mmap_mode="c"))
+    monkeypatch.setattr("zatlas.training.batches.LARGE", 0)
+    device = torch.device("cpu")
+    rows = np.array([7, 199, 0, 7])
+    read = Batches(mapped, mapped.rows("train"), 16, device)
+    assert read.reader is not None
+    kept = Batches(whole, whole.rows("train"), 16, device)
+    assert torch.equal(read.take(rows)[0], kept.take(rows)[0])
 
 
 def test_a_mirrored_batch_is_mirrored_by_index(blobs):

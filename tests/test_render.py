@@ -23,7 +23,9 @@ def test_small_images_are_enlarged_by_whole_pixels():
 
 
 def test_a_sheet_holds_every_image_where_it_belongs():
-    images = np.linspace(0.1, 0.9, 6, dtype=np.float32).reshape(6, 1, 1, 1) * np.ones((1, 1, 8, 8), np.float32)
+    images = np.linspace(0.1, 0.9, 6, dtype=np.float32).reshape(6, 1, 1, 1) * np.ones(
+        (1, 1, 8, 8), np.float32
+    )
     picture = np.asarray(sheet(images, 3))
     tile, gap, margin = 56, 4, 24
     for index, image in enumerate(to_bytes(images)):
@@ -59,7 +61,13 @@ def test_plots_are_written_in_every_usual_format(tmp_path, kind):
 
 def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo(tmp_path):
     rows = [
-        {"epoch": n, "train/loss": -float(n), "train/elbo": float(n), "valid/elbo": 1.0, "train/rate": 2.0}
+        {
+            "epoch": n,
+            "train/loss": -float(n),
+            "train/elbo": float(n),
+            "valid/elbo": 1.0,
+            "train/rate": 2.0,
+        }
         for n in (1, 2, 3)
     ]
     figure = curves(rows, title="run")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from zatlas.core.fields import settings
 from zatlas.core.registry import DATASETS, MODELS, NETS
@@ -57,9 +58,18 @@ def table_of(kind: type) -> str:
     words = comments(kind)
     lines = ["| setting | usually | what it is |", "|---|---|---|"]
     usual = kind()
-    for name in settings(kind):
-        lines.append(f"| `{name}` | `{getattr(usual, name)}` | {words.get(name, '')} |")
+    for name, hint in settings(kind).items():
+        told = words.get(name, "")
+        if get_origin(hint) is Literal:
+            choices = ", ".join(f"`{choice}`" for choice in get_args(hint))
+            told = f"{told}: {choices}".lstrip(": ")
+        lines.append(f"| `{name}` | `{written(getattr(usual, name))}` | {told} |")
     return "\n".join(lines)
+
+
+def written(value: object) -> str:
+    """As one writes it in TOML."""
+    return str(list(value)) if isinstance(value, tuple) else str(value).lower()
 
 
 def comments(kind: type) -> dict[str, str]:

@@ -82,8 +82,10 @@ def train(
     `data` is a name, a folder, an npz file or hf:owner/name; `settings` changes anything else of
     the recipe, as {"model.beta": 4}.
     """
+    source, options = (None, {}) if data is None else sources.settle(data)
     said = {
-        "data.source": data,
+        "data.source": source,
+        **{f"data.{key}": value for key, value in options.items()},
         "data.size": size,
         "model.family": model,
         "model.dim": dim,
@@ -95,7 +97,7 @@ def train(
     whole = make_recipe(tables)  # what is wrong with it is said before a million files are read
     images = sources.load(whole.source, size=whole.size, **whole.options)
     whole = make_recipe(tables, images.shape)
-    name = Path(whole.source.partition(":")[0]).stem or "run"
+    name = Path(whole.source.removeprefix("hf:")).stem
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or whole.family}")
     return Atlas.open(loop.fit(whole, images, folder, watchers(show)).folder)
 

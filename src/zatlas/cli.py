@@ -81,12 +81,10 @@ def train(
             recipe=recipe, settings=settings, out=out,
         )  # fmt: skip
     else:
-        said = {"data.source": data, "data.size": size, "model.family": model, "model.dim": dim}
+        said = {"data.size": size, "model.family": model, "model.dim": dim}
         said |= {"training.epochs": epochs, "seed": seed}
-        if preset or recipe or out:
-            raise BadRecipe(
-                "A run goes on by its own recipe, in its own folder: give --resume alone."
-            )
+        if data or preset or recipe or out:
+            raise BadRecipe("A run goes on with its own images and recipe, in its own folder.")
         settings |= {key: value for key, value in said.items() if value is not None}
         made = atlas.resume(resume, settings)
     print(made.run.folder)

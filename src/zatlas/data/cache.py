@@ -1,4 +1,4 @@
-"""Sets kept between starts: the pixels as one memory-mapped file, all else in two small ones beside it."""
+"""Sets kept between starts: pixels, labels and every attribute as files that are mapped, not read."""
 
 import hashlib
 import json
@@ -71,11 +71,11 @@ def _keep(name: str, side: Path, build: Build) -> None:
         split=table.split,
         fingerprint=writer.digest.hexdigest(),
     )
-    columns = {"split": images.split}
+    np.save(side / "split.npy", images.split)
     if images.labels is not None:
-        columns["labels"] = images.labels
-    columns |= {f"attribute {key}": column for key, column in images.attributes.items()}
-    np.savez(side / "table.npz", allow_pickle=False, **columns)
+        np.save(side / "labels.npy", images.labels)
+    for number, column in enumerate(images.attributes.values()):
+        np.save(side / f"attribute-{number}.npy", column)  # its name may be no file name
     about = {
         "name": name,
         "classes": images.classes,
@@ -88,18 +88,23 @@ def _keep(name: str, side: Path, build: Build) -> None:
 
 def _open(name: str, place: Path) -> ImageSet:
     about = json.loads((place / "about.json").read_bytes())
-    with np.load(place / "table.npz", allow_pickle=False) as columns:
-        return ImageSet(
-            name=name,
-            # Copy-on-write: nothing is ever written, but torch wants the array to allow it.
-            pixels=np.load(place / "pixels.npy", mmap_mode="c"),
-            split=columns["split"],
-            labels=columns.get("labels"),
-            classes=tuple(about["classes"]),
-            attributes={key: columns[f"attribute {key}"] for key in about["attributes"]},
-            fingerprint=about["fingerprint"],
-            report=about["report"],
-        )
+
+    def column(file: str) -> np.ndarray:
+        # Copy-on-write: nothing is ever written, but torch wants the array to allow it.
+        return np.load(place / file, mmap_mode="c")
+
+    return ImageSet(
+        name=name,
+        pixels=column("pixels.npy"),
+        split=column("split.npy"),
+        labels=column("labels.npy") if (place / "labels.npy").exists() else None,
+        classes=tuple(about["classes"]),
+        attributes={
+            key: column(f"attribute-{number}.npy") for number, key in enumerate(about["attributes"])
+        },
+        fingerprint=about["fingerprint"],
+        report=about["report"],
+    )
 
 
 class _PixelWriter:

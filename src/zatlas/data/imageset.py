@@ -59,6 +59,9 @@ class ImageSet:
         parts = ", ".join(f"{n:,} {name}" for name in SPLITS if (n := len(self.rows(name))))
         kind = "grey" if channels == 1 else "colour"
         what = f" in {len(self.classes)} classes" if self.classes else ""
+        if self.labels is not None and UNLABELLED in self.classes:
+            count = int((self.labels == self.classes.index(UNLABELLED)).sum())
+            what += f", {count:,} unlabelled,"
         return f"{self.name}: {len(self):,} {kind} images {width}x{height}{what} ({parts})"
 
 

@@ -49,6 +49,17 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     return name, given
 
 
+def settle(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and options as a recipe keeps them: true wherever it is read, so paths are absolute."""
+    name, given = parse(text)
+    if name not in DATASETS.names() and not name.startswith("hf:"):
+        path = Path(name).expanduser()
+        name = str(path.resolve()) if path.exists() else name
+    if "root" in given:
+        given["root"] = str(Path(given["root"]).expanduser().resolve())
+    return name, given
+
+
 def value_of(text: str) -> bool | int | float | str:
     """true and false, whole numbers, decimals, else the text itself."""
     if text.lower() in ("true", "false"):

@@ -20,7 +20,7 @@ class AEConfig:
     """What one can choose about an auto-encoder."""
 
     dim: int = 2  # coordinates of the latent space
-    likelihood: Name = "bernoulli"
+    likelihood: Name = "bernoulli"  # of the pixels
     sigma: float = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
     signed: bool = False  # pixels in [-1, 1] within the net
     mean_start: bool = True  # begin with the mean image for all points, rather than with grey

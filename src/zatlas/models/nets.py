@@ -42,7 +42,7 @@ class MLP:
 
     widths: tuple[int, ...] = (512, 256)  # of the hidden layers, from the image inwards
     activation: Activation = "relu"
-    init: Literal["torch", "kaiming"] = "torch"
+    init: Literal["torch", "kaiming"] = "torch"  # of the weights
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 256, "rate": 6e-3}
 
@@ -95,7 +95,7 @@ class Conv:
     depth: int = 0  # halvings; 0 for as many as there can be until the side is 4 to 7
     hidden: int = 256  # units between the convolutions and the code; 0 for none
     activation: Activation = "silu"
-    norm: Literal["group", "none"] = "none"
+    norm: Literal["group", "none"] = "none"  # after each convolution
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
 

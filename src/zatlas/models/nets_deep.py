@@ -17,9 +17,9 @@ from zatlas.models.nets import Conv, ConvEncoder, Shape
 class ConvDeep:
     """Two residual blocks at every size; channels double as the side halves, up to `widest`."""
 
-    width: int = 32
-    widest: int = 256
-    blocks: int = 2
+    width: int = 32  # channels at the full size
+    widest: int = 256  # most channels
+    blocks: int = 2  # residual blocks at every size
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 1e-3}
 

@@ -29,7 +29,7 @@ class VAEConfig:
     free_bits: float = 0.0  # nats of each axis that cost nothing
     samples: int = 1  # draws from the posterior for each image of a batch
     conditional: bool = False  # tell encoder and decoder the label
-    likelihood: Name = "bernoulli"
+    likelihood: Name = "bernoulli"  # of the pixels
     sigma: float = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
     signed: bool = False  # pixels in [-1, 1] within the net
     mean_start: bool = True  # begin with the mean image for all points, rather than with grey
@@ -92,10 +92,10 @@ class VAE(nn.Module):
             (config.samples, *mean.shape), generator=rng, device=x.device, dtype=mean.dtype
         )
         z = (mean + noise * (log_variance / 2).exp()).flatten(0, 1)
-        many = config.samples
-        labels = None if y is None else y.repeat(many)
+        labels = None if y is None else y.repeat(config.samples)
         raw = self.decoder(join(z, one_hot(labels, self.classes, z)))
-        distortion = self.likelihood.distortion(raw, x.repeat(many, 1, 1, 1)).mean()
+        again = x.expand(config.samples, *x.shape).flatten(0, 1)
+        distortion = self.likelihood.distortion(raw, again).mean()
         rates = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(0)
         rate = rates.sum()
         weight = config.beta * min(1.0, epoch / config.warmup) if config.warmup else config.beta

@@ -2,8 +2,6 @@
 pure function of seed and epoch, so that only the number of the batch need ever be saved.
 """
 
-import mmap
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,10 +9,11 @@ from torch import Tensor
 from zatlas.core.arrays import Rows
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import ImageSet
+from zatlas.data.rows import RowReader
 
 SHARE = 0.25  # of the device's free memory that the images may take
 ENOUGH = 8192  # images to take a mean of
-LOOSE = 64 << 20  # bytes read from a mapped file before its pages are let go
+LARGE = 64 << 20  # bytes of a mapped file beyond which its rows are read, not mapped
 
 
 class Batches:
@@ -27,12 +26,19 @@ class Batches:
         size: int,
         device: torch.device,
         share: tuple[int, int] = (0, 1),
+        *,
+        labelled: bool = True,
     ) -> None:
-        self.images, self.rows, self.size, self.device = images, rows, size, device
+        self.images, self.size, self.device = images, size, device
+        self.rows = rows.astype(np.int32) if len(images) < 2**31 else rows
         self.rank, self.world = share
         self.pixels = _near(torch.from_numpy(images.pixels), device)
-        self.labels = None if images.labels is None else torch.from_numpy(images.labels)
-        self.read = 0
+        mapped, here = images.pixels, self.pixels.device.type == "cpu"
+        self.reader = None
+        if isinstance(mapped, np.memmap) and here and mapped.nbytes > LARGE:
+            self.reader = RowReader(mapped)
+        told = images.labels if labelled else None
+        self.labels = None if told is None else torch.from_numpy(told)
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.size)
@@ -53,15 +59,17 @@ class Batches:
         return rows[self.rank :: self.world] if len(rows) >= self.world else rows
 
     def take(self, rows: Rows, flips: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """These images as floats in [0, 1] on the device, and their labels."""
-        index = torch.from_numpy(np.ascontiguousarray(rows))
-        bytes_ = self.pixels.index_select(0, index.to(self.pixels.device))
+        """These images as floats in [0, 1] on the device, and their labels, if they are wanted."""
+        index = torch.from_numpy(rows.astype(np.int64))
+        if self.reader is not None:
+            bytes_ = torch.from_numpy(self.reader.read(rows))
+        else:
+            bytes_ = self.pixels.index_select(0, index.to(self.pixels.device))
         x = bytes_.to(self.device, non_blocking=True).to(torch.float32).div_(255)
         if flips is not None:
             mirrored = flips.index_select(0, index).to(self.device)[:, None, None, None]
             x = torch.where(mirrored, x.flip(3), x)
         y = None if self.labels is None else self.labels.index_select(0, index).to(self.device)
-        self._let_go(bytes_.nbytes)
         return x, y
 
     def mean(self) -> Tensor:
@@ -69,13 +77,6 @@ class Batches:
         some = self.rows[:: max(len(self.rows) // ENOUGH, 1)][:ENOUGH]
         parts = [self.take(some[i : i + 512])[0].sum(0) for i in range(0, len(some), 512)]
         return torch.stack(parts).sum(0) / len(some)
-
-    def _let_go(self, count: int) -> None:
-        """Let go of a mapped file's pages: they stay in the system's cache, not in our memory."""
-        self.read += count
-        if self.read > LOOSE and isinstance(self.images.pixels, np.memmap):
-            self.images.pixels._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
-            self.read = 0
 
 
 def _near(pixels: Tensor, device: torch.device) -> Tensor:

@@ -93,10 +93,11 @@ def _hold(
     """Train as the run's only trainer, from its latest checkpoint if there is one."""
     share = (fabric.global_rank, fabric.world_size)
     size, device = recipe.training.batch, fabric.device
+    told = bool(model.classes)
     batches = {
-        "train": Batches(images, images.rows("train"), size, device, share),
-        "valid": Batches(images, images.rows("valid"), max(size, 256), device),
-        "test": Batches(images, images.rows("test"), max(size, 256), device),
+        "train": Batches(images, images.rows("train"), size, device, share, labelled=told),
+        "valid": Batches(images, images.rows("valid"), max(size, 256), device, labelled=told),
+        "test": Batches(images, images.rows("test"), max(size, 256), device, labelled=told),
     }
     model.start(batches["train"].mean())
     context = {
@@ -119,10 +120,11 @@ def _hold(
             context=context,
             started=time.monotonic(),
         )
+        cursor = _start(session)
         for watcher in watchers:
             watcher.begin(run, recipe, images, session.learner)
         try:
-            _train(session, _start(session))
+            _train(session, cursor)
         finally:
             for watcher in watchers:
                 watcher.end()

@@ -21,14 +21,14 @@ TABLES = ("data", "model", "net", "training")
 class Training:
     """How the weights are moved."""
 
-    epochs: int = 30
-    batch: int = 256
+    epochs: int = 30  # times through the images
+    batch: int = 256  # images a step, over all processes
     rate: float = 1e-3  # learning rate: the highest of the one-cycle schedule
-    schedule: Literal["onecycle", "exponential", "constant"] = "onecycle"
+    schedule: Literal["onecycle", "exponential", "constant"] = "onecycle"  # of the learning rate
     decay: float = 1.0  # of the learning rate, each epoch of the exponential schedule
     optimizer: Literal["adam", "adamw"] = "adam"
-    beta1: float = 0.9
-    beta2: float = 0.99
+    beta1: float = 0.9  # weight of the past in the optimizer's mean of the slopes
+    beta2: float = 0.99  # and of their squares
     weight_decay: float = 0.01  # of adamw
     clip: float = 0.0  # longest gradient allowed; 0 for any
     average: float = (
@@ -38,7 +38,7 @@ class Training:
     best: Literal["loss", "ssim", "last"] = "loss"  # by which the epoch that is kept is chosen
     preview: int = 5  # epochs between two pictures of what the model can do; 0 for none
     save_steps: int = 0  # steps between two checkpoints within an epoch; 0 for its end alone
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the arithmetic
 
 
 @dataclass(frozen=True)

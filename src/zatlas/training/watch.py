@@ -61,8 +61,10 @@ class Terminal:
             f"{recipe.family}, {dim} latent {'axis' if dim == 1 else 'axes'}, net {recipe.net}, "
             f"{weights:,} weights, on {device} -> {run.folder}"
         )
-        total = self.epochs * len(images.rows("train"))
-        self.progress.update(self.task, total=total, completed=0)
+        count, batch = len(images.rows("train")), recipe.training.batch
+        epoch, batches = divmod(learner.steps, -(-count // batch))
+        done = epoch * count + batches * batch
+        self.progress.update(self.task, total=self.epochs * count, completed=done)
         self.progress.start()
 
     def tell(self, line: str) -> None:

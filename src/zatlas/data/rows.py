@@ -1,0 +1,34 @@
+"""Rows of a large mapped file, read without mapping them.
+
+A page that is touched brings its neighbours into this process's memory, up to megabytes of them, so
+that a shuffled epoch would soon hold the whole file. Reading leaves them in the system's cache.
+"""
+
+import os
+import weakref
+
+import numpy as np
+
+from zatlas.core.arrays import Pixels, Rows
+
+
+class RowReader:
+    """Reads any rows of a memory-mapped array from its file."""
+
+    def __init__(self, mapped: np.memmap) -> None:
+        self.shape, self.offset = mapped.shape[1:], mapped.offset
+        self.length = mapped[0].nbytes
+        assert mapped.filename is not None and mapped.dtype == np.uint8
+        self.handle = os.open(mapped.filename, os.O_RDONLY)
+        weakref.finalize(self, os.close, self.handle)
+
+    def read(self, rows: Rows) -> Pixels:
+        """These rows, in this order."""
+        found = np.empty((len(rows), *self.shape), np.uint8)
+        flat = found.reshape(-1).data
+        places = (rows.astype(np.int64) * self.length + self.offset).tolist()
+        for number, place in enumerate(places):
+            part = flat[number * self.length : (number + 1) * self.length]
+            if os.preadv(self.handle, [part], place) != self.length:
+                raise OSError(f"row {rows[number]} of the image cache is cut short")
+        return found
