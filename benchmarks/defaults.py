@@ -31,9 +31,9 @@ CANDIDATES = {
         "net": WIDE,
         "training": {"batch": 256, "rate": 6e-3},
     },
-    "mlp 512-256, batch 256, rate 8e-3": {
+    "mlp 512-256, batch 256, rate 1e-2": {
         "net": WIDE,
-        "training": {"batch": 256, "rate": 8e-3},
+        "training": {"batch": 256, "rate": 1e-2},
     },
     "mlp 512-256, batch 64": {"net": WIDE, "training": {"batch": 64}},
     "mlp 512-256, grey start": {"net": WIDE, "model": {"mean_start": False}},

@@ -10,7 +10,7 @@ from statistics import median
 from common import RIVALS, call, environment
 from mnist_file import mnist_npz
 
-EPOCHS = 5  # of ours; pythae has 10 at batch 64 and rate 1e-3
+EPOCHS, RATE = 4, 1e-2  # of ours; pythae has 10 epochs at batch 64 and rate 1e-3
 
 
 def main() -> None:
@@ -19,13 +19,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     data = mnist_npz(given.root)
-    rival = environment("pythae", "torch==2.13.0", "pythae==0.1.2")
+    rival = environment("pythae", "torch==2.13.0", "pythae==0.1.2", "pillow")
     pythae, ours = [], []
     for turn in range(given.repeats):
         theirs = RIVALS / "pythae_train.py"
         pythae.append(call(rival, theirs, data=data, epochs=10, batch=64, rate=1e-3))
         mine = RIVALS / "zatlas_train.py"
-        ours.append(call(sys.executable, mine, root=data.parent, epochs=EPOCHS))
+        ours.append(call(sys.executable, mine, root=data.parent, epochs=EPOCHS, rate=RATE))
         for name, found in (("pythae", pythae[-1]), ("zatlas", ours[-1])):
             told = f"{found['loss']:.2f} nats in {found['seconds']:.1f} s"
             print(f"  turn {turn + 1}: {name} {told}", file=sys.stderr)

@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     data: Path = mnist_npz(given.root)
-    rival = environment("pythae", "torch==2.13.0", "pythae==0.1.2")
+    rival = environment("pythae", "torch==2.13.0", "pythae==0.1.2", "pillow")
     ours, plain = RIVALS / "zatlas_train.py", RIVALS / "loader_train.py"
     theirs = RIVALS / "pythae_train.py"
     root = {"root": str(data.parent)}

@@ -7,6 +7,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -18,17 +19,19 @@ parser.add_argument("--batch", type=int, default=128)
 given = parser.parse_args()
 
 with np.load(given.data) as arrays:
-    train = arrays["x_train"]
+    train, labels = arrays["x_train"], arrays["y_train"]
 
 
 class Images(Dataset):
-    """One image at a time, made a float tensor when it is asked for."""
+    """One image at a time, made a picture and then a float tensor: what torchvision's MNIST does."""
 
     def __len__(self):
         return len(train)
 
     def __getitem__(self, index):
-        return torch.from_numpy(train[index]).float().div(255)[None]
+        picture = Image.fromarray(train[index], mode="L")
+        pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True)).view(28, 28, 1)
+        return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255), int(labels[index])
 
 
 class Plain(nn.Module):
@@ -54,7 +57,7 @@ loader = DataLoader(Images(), batch_size=given.batch, shuffle=True)
 rates = []
 for _ in range(given.epochs):
     begun = perf_counter()
-    for x in loader:
+    for x, _ in loader:
         rebuilt, mean, log_variance = model(x)
         error = F.binary_cross_entropy(rebuilt, x.flatten(1), reduction="sum")
         rate = -0.5 * torch.sum(1 + log_variance - mean**2 - log_variance.exp())

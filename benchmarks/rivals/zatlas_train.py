@@ -28,7 +28,11 @@ recipe = make_recipe(
     {
         "data": {"source": "mnist", **options},
         "model": {"dim": given.dim},
-        "net": {"name": "mlp", "widths": [int(width) for width in given.widths.split(",")]},
+        "net": {
+            "name": "mlp",
+            "widths": [int(width) for width in given.widths.split(",")],
+            "activation": "relu",
+        },
         "training": training,
     }
 )

@@ -113,4 +113,4 @@ def test_training_makes_the_loss_smaller(family, tmp_path):
         assert rows[-1]["train/discriminator/loss"] < rows[0]["train/discriminator/loss"] + 0.5
         assert 0 <= rows[-1]["train/discriminator/real_accuracy"] <= 1
     else:
-        assert rows[-1]["valid/loss"] < 0.9 * rows[0]["valid/loss"]
+        assert rows[-1]["valid/loss"] < 0.95 * rows[0]["valid/loss"]

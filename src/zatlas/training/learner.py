@@ -1,5 +1,6 @@
 """All that changes while a model is trained, as named tensors: what a checkpoint holds."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -46,7 +47,7 @@ class Learner:
             optimizer.zero_grad()
             terms = self.module.loss(x, told, name, self.noise, epoch)
             loss = terms["loss"]
-            if not torch.isfinite(loss):
+            if not math.isfinite(float(loss)):
                 return None
             self.fabric.backward(loss)
             if self.training.clip:
