@@ -47,7 +47,7 @@ class Learner:
             optimizer.zero_grad()
             terms = self.module.loss(x, told, name, self.noise, epoch)
             loss = terms["loss"]
-            if not math.isfinite(float(loss)):
+            if not math.isfinite(loss.item()):
                 return None
             self.fabric.backward(loss)
             if self.training.clip:
