@@ -72,11 +72,14 @@ def test_one_bit_is_black_and_white():
     close(found[0], np.where(RAMP > 127, 255, 0), 0)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_applied(orientation):
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_orientation_is_applied_once_and_one_that_means_nothing_is_passed_over(orientation, kind):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = read_image(encoded(Image.fromarray(RAMP), "PNG", exif=exif))
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(Image.fromarray(RAMP), kind, exif=exif, **options)
+    found = read_image(data, channels=1)
     turned = {
         1: RAMP,
         2: RAMP[:, ::-1],
@@ -87,8 +90,19 @@ def test_orientation_is_applied(orientation):
         7: np.rot90(RAMP, 2).T,
         8: np.rot90(RAMP),
     }
-    close(found.pixels[0], turned[orientation], 0)
-    assert ("exif-rotated" in found.notes) == (orientation != 1)
+    close(found.pixels[0], turned.get(orientation, RAMP), 0)
+    assert ("exif-rotated" in found.notes) == (2 <= orientation <= 8)
+
+
+def test_a_good_picture_with_broken_camera_notes_is_used():
+    found = read_image(encoded(Image.fromarray(COLOUR), exif=b"no such thing"))
+    close(found.pixels, COLOUR.transpose(2, 0, 1), 0)
+    assert found.notes == ("exif-unreadable",)
+
+
+def test_a_photograph_with_further_ones_behind_it_is_no_animation():
+    image = Image.fromarray(COLOUR)
+    assert read_image(encoded(image, "MPO", save_all=True, append_images=[image])).notes == ()
 
 
 @pytest.mark.parametrize("background", [0, 255, 128])
@@ -194,9 +208,11 @@ def test_what_is_no_file_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "empty.png").touch()
+    (tmp_path / "huge.png").touch()
+    os.truncate(tmp_path / "huge.png", 200 << 30)  # it has holes, and takes no room
     for name, reason in {
         "pipe.png": "not-a-file", "folder.png": "not-a-file", "empty.png": "empty",
-        "none.png": "unreadable",
+        "none.png": "unreadable", "huge.png": "too-large", "a\0b.png": "unreadable",
     }.items():  # fmt: skip
         with pytest.raises(BadImage, match=reason):
             read_image(tmp_path / name)
@@ -210,12 +226,12 @@ def test_what_is_no_image_is_said_to_be_none(data):
         read_image(data)
 
 
-def test_a_header_tells_channels_and_size_as_shown(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(COLOUR).save(tmp_path / "a.png", exif=exif)
-    assert glance(tmp_path / "a.png") == (3, (12, 16))
+def test_a_header_tells_channels_and_size(tmp_path):
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    assert glance(tmp_path / "a.png") == (3, (16, 12))
     assert glance(tmp_path / "none.png") is None
+    os.mkfifo(tmp_path / "pipe.png")
+    assert glance(tmp_path / "pipe.png") is None
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
@@ -224,7 +240,7 @@ def test_whatever_bytes_come_only_one_kind_of_error_leaves(kind):
     seed = np.frombuffer(encoded(Image.fromarray(COLOUR), kind), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for _ in range(250):
+        for _ in range(500):
             data = seed.copy()
             places = chance.integers(0, len(data), chance.integers(1, 12))
             data[places] = chance.integers(0, 256, len(places))

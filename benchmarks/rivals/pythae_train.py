@@ -19,6 +19,7 @@ parser.add_argument("--data", required=True)
 parser.add_argument("--epochs", type=int, default=3)
 parser.add_argument("--batch", type=int, default=128)
 parser.add_argument("--rate", type=float, default=1e-3)
+parser.add_argument("--seed", type=int, default=0)
 given = parser.parse_args()
 logging.disable(logging.INFO)
 
@@ -40,7 +41,7 @@ class Clock(TrainingCallback):
         self.rates.append(len(train) / (perf_counter() - self.begun))
 
 
-torch.manual_seed(0)
+torch.manual_seed(given.seed)
 model = VAE(VAEConfig(input_dim=(1, 28, 28), latent_dim=16, reconstruction_loss="bce"))
 clock = Clock()
 with tempfile.TemporaryDirectory() as folder:
@@ -51,6 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
         per_device_train_batch_size=given.batch,
         optimizer_cls="Adam",
         no_cuda=True,
+        seed=given.seed,
     )
     data = BaseDataset(train, torch.zeros(len(train)))
     trainer = BaseTrainer(model, data, training_config=config, callbacks=[clock])

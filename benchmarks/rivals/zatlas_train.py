@@ -18,6 +18,7 @@ parser.add_argument("--batch", type=int, default=0)
 parser.add_argument("--rate", type=float, default=0)
 parser.add_argument("--dim", type=int, default=16)
 parser.add_argument("--widths", default="512")
+parser.add_argument("--seed", type=int, default=0)
 given = parser.parse_args()
 
 options = {"root": given.root} if given.root else {}
@@ -34,6 +35,7 @@ recipe = make_recipe(
             "activation": "relu",
         },
         "training": training,
+        "seed": given.seed,
     }
 )
 images = sources.load(recipe.source, **options)

@@ -104,13 +104,25 @@ def test_weights_alone_make_the_model_again(description, tmp_path):
     np.testing.assert_array_equal(first.decode(z, y), second.decode(z, y))
 
 
-@pytest.mark.parametrize("family", MODELS.names())
+@pytest.mark.parametrize("family", ["ae", "vae"])
 def test_training_makes_the_loss_smaller(family, tmp_path):
     images = spots(150)
-    run = fit(recipe(family, training={"epochs": 30, "rate": 1e-2}), images, tmp_path / "run")
+    run = fit(recipe(family, training={"epochs": 40, "rate": 1e-2}), images, tmp_path / "run")
     rows = run.metrics()
-    if family == "gan":
-        assert rows[-1]["train/discriminator/loss"] < rows[0]["train/discriminator/loss"] + 0.5
-        assert 0 <= rows[-1]["train/discriminator/real_accuracy"] <= 1
-    else:
-        assert rows[-1]["valid/loss"] < 0.95 * rows[0]["valid/loss"]
+    assert rows[-1]["valid/loss"] < 0.9 * rows[0]["valid/loss"]
+
+
+def test_a_gan_comes_to_make_images_like_the_real_ones(tmp_path):
+    images = spots(150)
+    run = fit(recipe("gan", training={"epochs": 100, "rate": 2e-3}), images, tmp_path / "run")
+    real = images.images(images.rows("train")).mean(0)
+    description, trained = load_weights(run.weights)
+    z = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    far = [
+        np.abs(generator(description, model).decode(z).mean(0) - real).mean()
+        for model in (description.build().eval(), trained)
+    ]
+    assert far[1] < far[0] / 2
+    row = run.metrics()[-1]
+    assert 0 <= row["train/discriminator/real_accuracy"] <= 1
+    assert 0 <= row["train/discriminator/fake_accuracy"] <= 1

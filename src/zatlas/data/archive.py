@@ -1,16 +1,18 @@
 """Archives of images: unpacked file by file into a folder of our own, and never anywhere else."""
 
+import errno
 import hashlib
 import lzma
+import os
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
-from zatlas.core.errors import BadData
+from zatlas.core.errors import BadData, CannotWrite
 from zatlas.data.cache import cache_root
 from zatlas.data.read import EXTENSIONS
 from zatlas.store import atomic
@@ -22,16 +24,22 @@ MOST_GROWTH = 200  # times the archive: no image compresses so well
 SMALL = 100 << 20  # bytes that may come out of any archive
 BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
-    ValueError, NotImplementedError, struct.error, FileExistsError, NotADirectoryError,
+    ValueError, NotImplementedError, struct.error,
 )  # fmt: skip
 
 
 def unpacked(archive: Path) -> Path:
     """The folder in the cache that holds what is in this archive, unpacked the first time."""
     state = archive.stat()
-    told = f"{archive.resolve()} {state.st_size} {state.st_mtime_ns}"
-    place = cache_root() / f"archive-{hashlib.sha256(told.encode()).hexdigest()[:20]}"
-    return place if place.is_dir() else unpack(archive, place)
+    told = os.fsencode(archive.resolve()) + f" {state.st_size} {state.st_mtime_ns}".encode()
+    place = cache_root() / f"archive-{hashlib.sha256(told).hexdigest()[:20]}"
+    if not place.is_dir():
+        try:
+            unpack(archive, place)
+        except CannotWrite:
+            if not place.is_dir():  # else another process has just unpacked the same
+                raise
+    return place
 
 
 def unpack(archive: Path, into: Path) -> Path:
@@ -43,10 +51,14 @@ def unpack(archive: Path, into: Path) -> Path:
     with atomic.folder(into, sealed=False) as side:
         try:
             _fill(side, archive)
+            os.sync()  # the writer forces the top of a folder to the disk; this is deep
         except BadData:
             raise
-        except BROKEN as error:
-            raise BadData(f"{archive} cannot be unpacked: {error}.") from error
+        except (*BROKEN, OSError) as error:
+            if isinstance(error, OSError) and error.errno:  # decoders leave the number out
+                raise
+            why = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
+            raise BadData(f"{archive} cannot be unpacked: {why}.") from error
     return into
 
 
@@ -62,10 +74,20 @@ def _fill(side: Path, archive: Path) -> None:
         if str(inner).casefold() in names:
             raise BadData(f"{archive} holds {name!r} twice.")
         names.add(str(inner).casefold())
-        target = side / inner
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
+        with _new(side / inner, archive, name) as file:
             written += _copy(stream, file, most - written, archive)
+
+
+def _new(target: Path, archive: Path, name: str) -> IO[bytes]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.open("xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BadData(f"{archive} holds {name!r} within a file, or as a folder too.") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise BadData(f"{archive} holds a name that is too long: {name[:60]!r}...") from error
+        raise
 
 
 def _entries(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -87,6 +109,7 @@ def _entries(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             content = rolled.extractfile(member)
             if content is not None:
                 yield member.name, content
+        _copy(cast(IO[bytes], rolled.fileobj), None, SMALL, archive)  # a gzip ends in its checksum
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
@@ -98,7 +121,7 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
     return path
 
 
-def _copy(stream: IO[bytes], file: IO[bytes], most: int, archive: Path) -> int:
+def _copy(stream: IO[bytes], file: IO[bytes] | None, most: int, archive: Path) -> int:
     count = 0
     while block := stream.read(1 << 20):
         count += len(block)
@@ -106,5 +129,6 @@ def _copy(stream: IO[bytes], file: IO[bytes], most: int, archive: Path) -> int:
             raise BadData(
                 f"{archive} unpacks to far more than its size, as an archive made to fill disks does."
             )
-        file.write(block)
+        if file is not None:
+            file.write(block)
     return count

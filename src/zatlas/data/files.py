@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Pixels
-from zatlas.core.errors import BadData
+from zatlas.core.errors import BadData, BadRecipe
 from zatlas.core.progress import bar
 from zatlas.data.cache import Table, cached
 from zatlas.data.imageset import Column, ImageSet, Split
-from zatlas.data.read import BadImage, Picture, glance, read_image
+from zatlas.data.read import MOST_PIXELS, BadImage, Picture, glance, read_image
 
-BLOCK = 64  # files to a piece of work
+BLOCK = 64  # files to a piece of work, at most
+BLOCK_BYTES = 4 << 20  # pixels to a piece of work, where images are large
 AHEAD = 4  # pieces of work waiting for each thread
 GLANCES = 256  # headers that tell whether a set has colour
 
@@ -55,9 +56,13 @@ def from_files(
     with the same files, told by name, length and time of change, reads none of them.
     """
 
+    _check(size, channels, background, tolerate)
+
     def build(write: Callable[[Pixels], None]) -> Table:
-        wanted = channels or _channels(listing.files)
-        kept, asides, converted = _read(name, listing.files, write, wanted, size, background)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a decoder's doubts; what fails outright is reported
+            wanted = channels or _channels(listing.files)
+            kept, asides, converted = _read(name, listing.files, write, wanted, size, background)
         asides = [*listing.set_aside, *asides]
         refuse_many(name, len(listing.files) + len(listing.set_aside), asides, tolerate)
         rows = np.array(kept, dtype=np.int64)
@@ -72,6 +77,18 @@ def from_files(
 
     choices = {"size": size, "channels": channels, "background": background, "tolerate": tolerate}
     return cached(name, {"listing": _digest(listing), **choices}, build)
+
+
+def _check(size: Any, channels: Any, background: Any, tolerate: Any) -> None:
+    """Refuse what no set can be read with, before any file is."""
+    if size is not None and not (isinstance(size, int) and 1 <= size**2 <= MOST_PIXELS):
+        raise BadRecipe(f"The size of images is a whole number such as 64, not {size!r}.")
+    if channels not in (None, 1, 3):
+        raise BadRecipe(f"Images have 1 channel (grey) or 3 (colour), not {channels!r}.")
+    if not isinstance(background, int) or not 0 <= background <= 255:
+        raise BadRecipe(f"The background is a grey level from 0 to 255, not {background!r}.")
+    if not isinstance(tolerate, (int, float)) or not 0 <= tolerate <= 1:
+        raise BadRecipe(f"tolerate is a share from 0 to 1, as 0.05, not {tolerate!r}.")
 
 
 def _read(
@@ -91,9 +108,8 @@ def _read(
     def read(block: Sequence[Path]) -> list[Picture | BadImage]:
         return [_try(file, channels, size, background) for file in block]
 
-    with bar(f"reading {name}", len(files)) as advance, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a decoder's doubts; what fails outright is reported
-        for start, block in _side_by_side(read, files):
+    with bar(f"reading {name}", len(files)) as advance:
+        for start, block in _side_by_side(read, files, _block(files, channels, size)):
             good: list[np.ndarray] = []
             for number, found in enumerate(block, start):
                 if isinstance(found, BadImage):
@@ -119,15 +135,15 @@ def _try(file: Path, channels: int, size: int | None, background: int) -> Pictur
 
 
 def _side_by_side(
-    work: Callable[[Sequence[Path]], list[Any]], files: Sequence[Path]
+    work: Callable[[Sequence[Path]], list[Any]], files: Sequence[Path], length: int
 ) -> Iterator[tuple[int, list[Any]]]:
     """The work on each block of files, in order, some blocks ahead; decoders let threads run."""
     threads = min(os.cpu_count() or 1, 32)
     waiting: deque[tuple[int, Future[list[Any]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for start in range(0, len(files), BLOCK):
-                waiting.append((start, pool.submit(work, files[start : start + BLOCK])))
+            for start in range(0, len(files), length):
+                waiting.append((start, pool.submit(work, files[start : start + length])))
                 if len(waiting) > AHEAD * threads:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -136,6 +152,14 @@ def _side_by_side(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _block(files: Sequence[Path], channels: int, size: int | None) -> int:
+    """How many files a piece of work has: fewer where images are large, so that memory stays flat."""
+    seen = (
+        (size, size) if size else next((g[1] for file in files[:8] if (g := glance(file))), (1, 1))
+    )
+    return max(1, min(BLOCK, BLOCK_BYTES // max(1, channels * seen[0] * seen[1])))
 
 
 def _channels(files: Sequence[Path]) -> int:
@@ -157,11 +181,11 @@ def _same_shape(
 
 def refuse_many(name: str, total: int, asides: Sequence[Aside], tolerate: float) -> None:
     """Stop where more files than tolerated, or all, have been set aside."""
-    if len(asides) > tolerate * total or len(asides) == total:
+    if len(asides) > tolerate * total + 1e-9 or len(asides) == total:
         common = Counter(entry["reason"] for entry in asides).most_common(3)
         reasons = ", ".join(f"{count} {reason}" for reason, count in common)
         first = asides[0]
-        lift = min(1.0, len(asides) / total + 0.005)
+        lift = -(-100 * len(asides) // total) / 100  # rounded up, so that it is enough
         raise BadData(
             f"{len(asides)} of {total} files of {name} cannot be used ({reasons}), as "
             f"{first['file']}: {first['detail']}. "
@@ -177,9 +201,11 @@ def _digest(listing: Listing) -> str:
     """A name for the files as they are now and all that is known of them."""
     digest = hashlib.sha256()
     for file in listing.files:
-        state = file.stat() if file.exists() else None
-        told = (str(file), state and state.st_size, state and state.st_mtime_ns)
-        digest.update(repr(told).encode())
+        try:
+            state = file.stat()
+            digest.update(repr((str(file), state.st_size, state.st_mtime_ns)).encode())
+        except (OSError, ValueError):  # reading it will say why
+            digest.update(repr(str(file)).encode())
     columns = {"labels": listing.labels, "split": listing.split, **listing.attributes}
     for key, column in columns.items():
         digest.update(repr((key, None if column is None else list(column))).encode())

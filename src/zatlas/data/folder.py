@@ -8,19 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.core.errors import BadData
+from zatlas.core.arrays import Rows
+from zatlas.core.errors import BadData, BadRecipe
 from zatlas.data.archive import unpacked
 from zatlas.data.files import Aside, Listing, from_files
 from zatlas.data.imageset import SPLITS, ImageSet, Split
 from zatlas.data.read import EXTENSIONS
-from zatlas.data.table import read_table, typed
+from zatlas.data.table import read_table, rows_of, typed
 
 TABLES = tuple(
     f"{stem}{ending}"
     for stem in ("metadata", "labels", "attributes")
     for ending in (".csv", ".parquet")
 )
-FILE_COLUMNS = ("file", "file_name", "filename", "image", "image_id", "path", "name", "id")
+FILE_COLUMNS = (
+    "file",
+    "file_name",
+    "filename",
+    "image",
+    "image_id",
+    "path",
+    "name",
+    "id",
+)  # in order
+TEXTS = (".csv", ".parquet", ".txt")  # beside images, and no loss where they are not read
 LABEL_COLUMNS = ("label", "class", "category")
 SPLIT_NAMES = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "test": 2}
 
@@ -42,18 +53,24 @@ def load(
     name; `label` its column of classes. Top folders named train, valid and test are the split;
     the folder that an image is in is otherwise its class. `count` takes the first images only.
     """
-    place = unpacked(folder) if folder.is_file() else folder
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise BadRecipe(f"count is how many images to take, from 1 on, not {count!r}.")
+    place = _within(unpacked(folder)) if folder.is_file() else folder
     files, asides, notes = _find(place)
     files = files[:count]
-    if not files:
+    if not files and not asides:
         raise BadData(_nothing(folder, place))
     split, kinds = _by_folder(place, files)
     found = _table(place, table)
     listing = Listing(files, labels=kinds, split=split, set_aside=asides, notes=notes)
     if found is not None:
         listing = _with_table(listing, place, *found, label)
+    elif label is not None:
+        raise BadData(
+            f"{folder} has no table to take {label!r} from; name one, as table=faces.csv."
+        )
     return from_files(
-        folder.name,
+        _text(folder.absolute().name),
         listing,
         size=size,
         channels=channels,
@@ -62,28 +79,55 @@ def load(
     )
 
 
+def _within(place: Path) -> Path:
+    """The folder that an archive holds everything in, where there is one."""
+    while True:
+        inner = [p for p in place.iterdir() if not p.name.startswith((".", "__MACOSX"))]
+        if len(inner) != 1 or not inner[0].is_dir() or inner[0].name.lower() in SPLIT_NAMES:
+            return place
+        place = inner[0]
+
+
 def _find(place: Path) -> tuple[list[Path], list[Aside], dict[str, int]]:
     """Image files by name, in order; links out of the folder are set aside, hidden files passed over."""
     files: list[Path] = []
     asides: list[Aside] = []
-    empty = 0
-    root = place.resolve()
-    for parent, folders, names in os.walk(place):
+    notes: Counter[str] = Counter()
+    root = os.path.realpath(place)
+
+    def aside(path: str, reason: str, detail: str) -> None:
+        asides.append({"file": path, "reason": reason, "detail": detail})
+
+    def outside(path: Path) -> bool:
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+            aside(str(path), "link-outside", "a link that leads out of the folder")
+            return True
+        return False
+
+    def refused(error: OSError) -> None:
+        aside(str(error.filename), "unreadable", error.strerror or str(error))
+
+    for parent, folders, names in os.walk(place, onerror=refused):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        empty += not names and not folders
-        for name in sorted(names):
-            path = Path(parent) / name
-            if name.startswith(".") or path.suffix.lower() not in EXTENSIONS:
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
-                detail = "a link that leads out of the folder"
-                asides.append({"file": str(path), "reason": "link-outside", "detail": detail})
-            else:
-                files.append(path)
-    return files, asides, {"empty folders": empty} if empty else {}
+        links = [Path(parent) / name for name in folders if (Path(parent) / name).is_symlink()]
+        notes["links to folders passed over"] += sum(not outside(link) for link in links)
+        shown = sorted(name for name in names if not name.startswith("."))
+        images = [name for name in shown if _ending(name) in EXTENSIONS]
+        others = [name for name in shown if _ending(name) not in (*EXTENSIONS, *TEXTS)]
+        notes["empty folders"] += not images and not folders
+        notes["files of other kinds passed over"] += len(others)
+        paths = (Path(parent) / name for name in images)
+        files += [path for path in paths if not outside(path)]
+    return files, asides, {what: count for what, count in notes.items() if count}
+
+
+def _ending(name: str) -> str:
+    return Path(name).suffix.lower()
 
 
 def _nothing(folder: Path, place: Path) -> str:
+    if folder.is_file():
+        return f"{folder} holds no image: nothing in it ends in {', '.join(EXTENSIONS)}."
     seen = Counter(p.suffix.lower() or "no extension" for p in place.rglob("*") if p.is_file())
     what = ", ".join(f"{count} {ending}" for ending, count in seen.most_common(5)) or "nothing"
     return (
@@ -101,7 +145,7 @@ def _by_folder(place: Path, files: Sequence[Path]) -> tuple[Split | None, list[s
         split = np.array(codes, dtype=np.uint8)
     else:
         split = None
-    kinds = ["/".join(part) for part in parts]
+    kinds = [_text("/".join(part)) for part in parts]
     return split, (kinds if any(kinds) else None)
 
 
@@ -109,12 +153,17 @@ def _table(place: Path, named: str | None) -> tuple[Path, dict[str, np.ndarray]]
     if named:
         for path in (place / named, Path(named)):
             if path.is_file():
-                return path, read_table(path)
+                return path, read_table(path, FILE_COLUMNS)
         raise BadData(f"There is no table {named}, neither in {place} nor here.")
     for name in TABLES:
         if (place / name).is_file():
-            return place / name, read_table(place / name)
+            return place / name, read_table(place / name, FILE_COLUMNS)
     return None
+
+
+def _text(name: str) -> str:
+    """A file's name as text that can be written, whatever bytes the system allowed in it."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _with_table(
@@ -125,10 +174,8 @@ def _with_table(
     label: str | None,
 ) -> Listing:
     """The listing with what the table says of each file; a file that it does not name has nothing said."""
-    key = _file_column(path, columns)
-    lines = {str(name): row for row, name in enumerate(columns[key])}
-    lines |= {Path(name).stem: row for name, row in lines.items() if Path(name).stem not in lines}
-    rows = np.array([_line(file, place, lines) for file in listing.files])
+    paths = [file.relative_to(place).as_posix() for file in listing.files]
+    key, rows = _file_column(path, columns, paths)
     said = {name: column for name, column in columns.items() if name != key}
     if label is not None and label not in said:
         raise BadData(f"{path} has no column {label!r}; it has {', '.join(said)}.")
@@ -136,10 +183,9 @@ def _with_table(
     taken = {
         name: [None if row < 0 else column[row] for row in rows] for name, column in said.items()
     }
-    labels = taken.pop(label) if label else listing.labels
-    split = listing.split
-    if "split" in taken:
-        split = _split(path, taken.pop("split"))
+    labels = [_label(value) for value in taken.pop(label)] if label else listing.labels
+    parts = next((name for name in taken if name.lower() == "split"), None)
+    split = _split(path, taken.pop(parts)) if parts else listing.split
     notes = dict(listing.notes)
     notes |= {"images not in the table": int((rows < 0).sum())} if (rows < 0).any() else {}
     spare = len(columns[key]) - len(set(rows[rows >= 0].tolist()))
@@ -151,27 +197,34 @@ def _with_table(
     )  # fmt: skip
 
 
-def _file_column(path: Path, columns: Mapping[str, np.ndarray]) -> str:
-    for name in columns:
-        if name.lower() in FILE_COLUMNS:
-            return name
-    for name, column in columns.items():
-        if len(column) and Path(str(column[0])).suffix.lower() in EXTENSIONS:
-            return name
+def _file_column(
+    path: Path, columns: Mapping[str, np.ndarray], paths: Sequence[str]
+) -> tuple[str, Rows]:
+    """The column that names files, by its name or by what is in it, and each file's row."""
+    usual = {name.lower(): name for name in columns}
+    names = [usual[name] for name in FILE_COLUMNS if name in usual]
+    names += [n for n, c in columns.items() if len(c) and _ending(str(c[0])) in EXTENSIONS]
+    if not names:
+        known = ", ".join(columns)
+        raise BadData(f"{path} has no column of file names; call it file. Its columns are {known}.")
+    for name in names:
+        rows = rows_of(paths, columns[name])
+        if (rows >= 0).any() or not paths:
+            return name, rows
+    first = f", as {columns[names[0]][0]!r}" if len(columns[names[0]]) else ""
     raise BadData(
-        f"{path} has no column of file names; call it file. Its columns are {', '.join(columns)}."
+        f"{path} names none of the {len(paths)} images, as {paths[0]!r}, in its column "
+        f"{names[0]!r}{first}. Give names as they are in the folder, or another table by table=."
     )
 
 
-def _line(file: Path, place: Path, lines: Mapping[str, int]) -> int:
-    for name in (file.relative_to(place).as_posix(), file.name, file.stem):
-        if name in lines:
-            return lines[name]
-    return -1
+def _label(value: Any) -> Any:
+    """A label that can be compared: dates, lists and the like as text."""
+    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
 
 
 def _split(path: Path, names: Sequence[Any]) -> Split:
-    codes = [0 if name is None else SPLIT_NAMES.get(str(name).lower(), -1) for name in names]
+    codes = [0 if name in (None, "") else SPLIT_NAMES.get(str(name).lower(), -1) for name in names]
     if -1 in codes:
         odd = names[codes.index(-1)]
         raise BadData(f"{path} has a split {odd!r}; known are {', '.join(SPLITS)}.")

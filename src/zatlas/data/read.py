@@ -4,18 +4,29 @@ import io
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from zatlas.core.errors import ZatlasError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # told by content, whatever the name says
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 MOST_PIXELS = 64_000_000  # checked in the header, before anything is unpacked
+MOST_BYTES = 1 << 30  # of a file, before it is read; twice what the most pixels could need
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 ORIENTATION = 0x0112  # the EXIF tag
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 Bytes = UInt8[np.ndarray, "c h w"]
 
@@ -67,12 +78,12 @@ def read_image(
 
 
 def glance(source: Path) -> tuple[int, tuple[int, int]] | None:
-    """Channels, and width and height as shown, from the header alone; None if there is no telling."""
+    """Channels, and width and height as stored, from the header alone; None if there is no telling."""
     try:
+        if not stat.S_ISREG(source.stat().st_mode):  # a pipe would wait for ever
+            return None
         with Image.open(source, formats=FORMATS) as file:
-            turned = file.getexif().get(ORIENTATION, 1) >= 5
-            width, height = file.size[::-1] if turned else file.size
-            return (1 if file.mode in GREY_MODES else 3), (width, height)
+            return (1 if file.mode in GREY_MODES else 3), file.size
     except Exception:  # reading it in full will say what is wrong
         return None
 
@@ -88,11 +99,14 @@ def resized(image: Image.Image, size: int) -> Image.Image:
 
 def _contents(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would wait for ever
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # a pipe would wait for ever
             raise BadImage("not-a-file", "a folder, a pipe or a device")
+        if state.st_size > MOST_BYTES:
+            raise BadImage("too-large", f"{state.st_size:,} bytes; at most {MOST_BYTES:,} are read")
         data = path.read_bytes()
-    except OSError as error:
-        raise BadImage("unreadable", error.strerror or str(error)) from error
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise BadImage("unreadable", getattr(error, "strerror", None) or str(error)) from error
     if not data:
         raise BadImage("empty", "no bytes at all")
     return data
@@ -103,19 +117,22 @@ def _picture(file: Image.Image, channels: int | None, size: int | None, backgrou
     if width * height > MOST_PIXELS:
         limit = MOST_PIXELS // 10**6
         raise BadImage("too-large", f"{width}x{height}; at most {limit} megapixels are decoded")
-    notes = []
-    if size is not None and file.format == "JPEG":
+    notes: list[str] = []
+    photo = file.format in ("JPEG", "MPO")  # MPO: a JPEG with further ones behind it, from a phone
+    if size is not None and photo:
         file.draft(None, (size, size))  # decodes at a half, quarter or eighth, never below the size
+    turned = _orientation(file, []) if file.format == "TIFF" else 1  # loading turns it itself
     file.load()
-    if file.format != "JPEG" and getattr(file, "is_animated", False):
+    if not photo and getattr(file, "is_animated", False):
         file.seek(0)
         file.load()
         notes.append("animated-first-frame")
     grey = file.mode in GREY_MODES
     image = _eight_bits(file, background, notes)
-    turned = file.getexif().get(ORIENTATION, 1)
-    if turned != 1:
-        image = ImageOps.exif_transpose(_tagged(image, turned))
+    to_turn = _orientation(file, notes)
+    if to_turn in TURNS:
+        image = image.transpose(TURNS[to_turn])
+    if to_turn in TURNS or turned in TURNS:
         notes.append("exif-rotated")
     wanted = channels or (1 if grey else 3)
     image = image.convert("L" if wanted == 1 else "RGB")
@@ -147,24 +164,26 @@ def _eight_bits(image: Image.Image, background: int, notes: list[str]) -> Image.
 
 def _scaled(values: np.ndarray, mode: str, notes: list[str]) -> Image.Image:
     """Grey values of more than 8 bits, by their range and not by their last byte."""
-    values = values.astype(np.float64)
-    if not np.isfinite(values).all() or values.min() < 0:
-        raise BadImage("unsupported", "grey values that are negative or no numbers")
     top = values.max()
+    if not (values.min() >= 0 and np.isfinite(top)):
+        raise BadImage("unsupported", "grey values that are negative or no numbers")
     if mode == "F":
         if top > 255:
             raise BadImage("unsupported", f"decimal grey values up to {top:.4g}, not to 1 or 255")
         notes.append("float-scaled")
-        scale = 255.0 if top <= 1 else 1.0
+        small = np.rint(values * np.float32(255 if top <= 1 else 1)).astype(np.uint8)
     else:
         if top > 65535:
             raise BadImage("unsupported", f"grey values up to {top:.0f}, beyond 16 bits")
         notes.append("16bit-scaled")
-        scale = 1 / 257
-    return Image.fromarray(np.rint(values * scale).astype(np.uint8))
+        small = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)  # rounded
+    return Image.fromarray(small)
 
 
-def _tagged(image: Image.Image, orientation: int) -> Image.Image:
-    """The same with its orientation written on it, where `exif_transpose` looks for it."""
-    image.getexif()[ORIENTATION] = orientation
-    return image
+def _orientation(file: Image.Image, notes: list[str]) -> Any:
+    """How the picture is to be turned; what a camera wrote about it may be broken, it itself not."""
+    try:
+        return file.getexif().get(ORIENTATION, 1)
+    except Exception:  # as many kinds as decoders have
+        notes.append("exif-unreadable")
+        return 1

@@ -1,25 +1,37 @@
-"""Tables of labels and attributes: CSV or Parquet in, columns of one kind each out."""
+"""Tables of labels and attributes: CSV or Parquet in, columns of one kind each out, and whose a row is."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from zatlas.core.arrays import Rows
 from zatlas.core.errors import BadData
 from zatlas.data.imageset import Column
 
 
-def read_table(path: Path) -> dict[str, np.ndarray]:
-    """The columns of a CSV or Parquet file, missing values as None."""
+def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """The columns of a CSV or Parquet file, missing values as None.
+
+    Columns named in `text` are left as they are written: 000123 is then no number.
+    """
     import pyarrow as pa
     from pyarrow import csv, parquet
 
     try:
-        binary = path.suffix.lower() == ".parquet"
-        found = parquet.read_table(path) if binary else csv.read_csv(path)
+        if path.suffix.lower() == ".parquet":
+            found = parquet.read_table(path)
+        else:
+            with csv.open_csv(path) as head:
+                kinds = {name: pa.string() for name in head.schema.names if name.lower() in text}
+            options = csv.ConvertOptions(column_types=kinds)
+            found = csv.read_csv(path, convert_options=options)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BadData(f"{path} cannot be read as a table: {error}.") from error
+    if twice := [n for n, count in Counter(found.column_names).items() if count > 1]:
+        raise BadData(f"{path} has more than one column named {twice[0]!r}; name them apart.")
     columns = {name: found.column(name).to_pylist() for name in found.column_names}
     return {name: _objects(values) for name, values in columns.items()}
 
@@ -38,6 +50,51 @@ def typed(values: Sequence[Any]) -> Column:
             return numbers == 1
         return numbers
     return np.array(["" if _missing(value) else str(value) for value in values], np.str_)
+
+
+def rows_of(paths: Sequence[str], names: Sequence[Any] | np.ndarray) -> Rows:
+    """The row that names each file, else -1.
+
+    A name may lack the ending or the folders, or have others; it then counts only where it can
+    mean but one file, and a file only where it can be but one name.
+    """
+    rows = np.full(len(paths), -1, dtype=np.int64)
+    said = {_plain(name): row for row, name in enumerate(names) if name is not None}
+    for of_file, of_name in (
+        (str, str), (_stem, str), (_last, _last), (_last_stem, _last), (_last_stem, _last_stem),
+    ):  # fmt: skip
+        left = np.flatnonzero(rows < 0).tolist()
+        if not left:
+            break
+        taken = set(rows.tolist())
+        free = _once({name: row for name, row in said.items() if row not in taken}, of_name)
+        once = _once({paths[file]: file for file in left}, of_file)
+        for form, file in once.items():
+            rows[file] = free.get(form, -1)
+    return rows
+
+
+def _once(named: Mapping[str, int], form: Callable[[str], str]) -> dict[str, int]:
+    """Numbers by a shorter form of their names, without the forms that several share."""
+    forms = [form(name) for name in named]
+    count = Counter(forms)
+    return {short: n for short, n in zip(forms, named.values(), strict=True) if count[short] == 1}
+
+
+def _plain(name: Any) -> str:
+    return str(name).replace("\\", "/").removeprefix("./")
+
+
+def _stem(path: str) -> str:
+    return path[: len(path) - len(PurePosixPath(path).suffix)]
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _last_stem(path: str) -> str:
+    return _stem(_last(path))
 
 
 def _missing(value: Any) -> bool:

@@ -1,0 +1,162 @@
+import io
+import tarfile
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from tests.test_files import jpeg, picture
+from zatlas.core.errors import BadData
+from zatlas.data import sources
+from zatlas.data.archive import unpack, unpacked
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz"])
+def test_an_archive_is_a_folder(tmp_path, ending):
+    for kind in ("a", "b"):
+        picture(tmp_path / "p" / kind / "0.png", grey=len(kind))
+    archive = tmp_path / f"set{ending}"
+    if ending == ".zip":
+        with zipfile.ZipFile(archive, "w") as packed:
+            for path in (tmp_path / "p").rglob("*.png"):
+                packed.write(path, path.relative_to(tmp_path / "p"))
+    else:
+        with tarfile.open(archive, "w:gz" if ending.endswith("gz") else "w") as rolled:
+            rolled.add(tmp_path / "p", ".")
+    assert sources.load(str(archive)).classes == ("a", "b")
+
+
+def test_the_one_folder_that_an_archive_holds_is_no_class(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
+        for part in ("train", "test"):
+            for kind in ("a", "b"):
+                packed.writestr(f"photos/{part}/{kind}/0.jpg", jpeg())
+        packed.writestr("photos/labels.csv", "file,age\ntrain/a/0.jpg,3\n")
+        packed.writestr("__MACOSX/photos/._x.jpg", b"not for us")
+    images = sources.load(str(tmp_path / "set.zip"))
+    assert images.classes == ("a", "b") and sorted(images.split.tolist()) == [0, 0, 2, 2]
+    assert np.isfinite(images.attributes["age"]).sum() == 1
+
+
+HOSTILE_NAMES = [
+    "../x.png", "/x.png", "a/../../x.png", "..\\x.png", "C:\\x.png", "C:x.png", "a\nb.png", "..",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_never_writes_outside(tmp_path, name, kind):
+    archive = tmp_path / "bad"
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.writestr(zipfile.ZipInfo(name), b"x")
+    else:
+        with tarfile.open(archive, "w") as rolled:
+            rolled.addfile(member(name), io.BytesIO(b"x"))
+    with pytest.raises(BadData, match="lead out of its folder"):
+        unpack(archive, tmp_path / "deep" / "into")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bad", "deep"]
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
+)
+def test_links_and_devices_in_an_archive_are_refused(tmp_path, kind):
+    archive = tmp_path / "bad.tar"
+    with tarfile.open(archive, "w") as rolled:
+        entry = member("x.png", 0)
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        rolled.addfile(entry)
+    with pytest.raises(BadData, match="a link or a device"):
+        unpack(archive, tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
+        entry = zipfile.ZipInfo("x.png")
+        entry.external_attr = 0o120777 << 16
+        packed.writestr(entry, "/etc/passwd")
+    with pytest.raises(BadData, match="a link or a device"):
+        unpack(tmp_path / "bad.zip", tmp_path / "into")
+
+
+def test_an_archive_made_to_fill_the_disk_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("zatlas.data.archive.SMALL", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("x.png", b"\0" * (8 << 20))
+    with pytest.raises(BadData, match="made to fill disks"):
+        unpack(tmp_path / "bomb.zip", tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.parametrize("names", [("a.png", "a.png"), ("a.png", "A.PNG")])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_entries_of_one_name_are_refused(tmp_path, names):
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as packed:
+        for name in names:
+            packed.writestr(name, b"x")
+    with pytest.raises(BadData, match="twice"):
+        unpack(tmp_path / "twice.zip", tmp_path / "into")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("a.png", "a.png/b.png"), "within a file, or as a folder"),
+        (("x" * 300 + ".png",), "a name that is too long"),
+        (("a.doc",), "holds no image: nothing in it ends in"),
+    ],
+)
+def test_an_archive_that_cannot_be_a_folder_says_why(tmp_path, names, told):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as packed:
+        for name in names:
+            packed.writestr(name, jpeg())
+    with pytest.raises(BadData, match=told):
+        sources.load(str(tmp_path / "odd.zip"))
+
+
+@pytest.mark.parametrize("damage", ["a bit", "the checksum", "the end", "all"])
+def test_damage_to_a_packed_tar_is_found_before_any_of_it_is_used(tmp_path, damage):
+    archive = tmp_path / "set.tar.gz"
+    with tarfile.open(archive, "w:gz") as rolled:
+        for index in range(30):
+            data = jpeg(index)
+            rolled.addfile(member(f"{index}.jpg", len(data)), io.BytesIO(data))
+    data = bytearray(archive.read_bytes())
+    if damage in ("a bit", "the checksum"):
+        data[len(data) // 2 if damage == "a bit" else -6] ^= 1
+    archive.write_bytes(data[: {"the end": len(data) // 2, "all": 0}.get(damage)])
+    with pytest.raises(BadData, match=r"set.tar.gz cannot be unpacked: [^\n]*\.$"):
+        unpack(archive, tmp_path / "into")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set.tar.gz"]
+
+
+def test_two_at_once_unpack_an_archive_to_one_folder(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
+        for index in range(200):
+            packed.writestr(f"{index}.jpg", jpeg())
+    with ThreadPoolExecutor(4) as pool:
+        places = set(pool.map(unpacked, [tmp_path / "set.zip"] * 4))
+    assert len(places) == 1 and len(list(places.pop().iterdir())) == 200
+
+
+def test_a_broken_archive_is_named(tmp_path):
+    picture(tmp_path / "0.png")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.write(tmp_path / "0.png", "0.png")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[45] ^= 255
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(BadData, match="cannot be unpacked"):
+        sources.load(str(tmp_path / "a.zip"))
+    (tmp_path / "b.tar").write_bytes(b"nothing of the kind")
+    with pytest.raises(BadData, match="cannot be unpacked"):
+        sources.load(str(tmp_path / "b.tar"))
+
+
+def member(name, size=1):
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry
