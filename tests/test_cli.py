@@ -105,6 +105,10 @@ BAD = {
         ["train", "digits", "--set", "training.rate=1e30", "--set", "training.schedule=constant"],
         "The loss is no longer a number at step",
     ),
+    "a model that does not fit": (
+        ["train", "{plain}", "--set", "net.widths=4000000000"],
+        "do not fit into memory",
+    ),
     "labels that are not there": (
         ["train", "{plain}", "--set", "model.conditional=true"],
         "needs labels, and these images have none",

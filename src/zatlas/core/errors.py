@@ -10,6 +10,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   BadRun              a run folder is missing, incomplete or of a newer format
   CannotWrite         the disk is full, read-only or failing
   Diverged            the loss is no longer a number
+  TooLarge            the model and a batch do not fit into memory
   Busy             1  another training holds this run
   Damaged          1  a file does not hold what was written to it
   Interrupted   130+  a signal asked to stop
@@ -69,6 +70,10 @@ class CannotWrite(ZatlasError):
 
 class Diverged(ZatlasError, ArithmeticError):
     """The loss is no longer a number."""
+
+
+class TooLarge(ZatlasError):
+    """The model and a batch do not fit into memory."""
 
 
 class Busy(ZatlasError):

@@ -1,8 +1,10 @@
 """Any image dataset of the Hugging Face hub, or whatever else the package `datasets` can open."""
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -59,7 +61,7 @@ def _open(repository: str, count: int | None) -> dict[str, Any]:
     """The parts of the dataset that have a place in a split."""
     import datasets
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet("huggingface_hub"):
         warnings.simplefilter("ignore")
         try:
             whole = datasets.load_dataset(repository)
@@ -74,6 +76,18 @@ def _open(repository: str, count: int | None) -> dict[str, Any]:
     return {
         p: rows.select(range(min(count, len(rows)))) if count else rows for p, rows in parts.items()
     }
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Without this package's own log: that it tries again is nobody's concern, that it failed is said."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _image_column(repository: str, features: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from zatlas.training.learner import Learner, averaged_state
 from zatlas.training.preview import Previews
 from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
 from zatlas.training.schedule import rate_at
-from zatlas.training.setting import exactly, launch, machine, made
+from zatlas.training.setting import exactly, launch, machine, made, within_memory
 from zatlas.training.tally import Tally, means
 from zatlas.training.watch import Row, Watcher
 
@@ -53,7 +53,7 @@ def fit(recipe: Recipe, images: ImageSet, folder: Path, watchers: Sequence[Watch
     """Train a new model as the recipe says and leave the run in this folder."""
     description = recipe.describe(images.shape, images.classes)
     fabric = launch(recipe)
-    with exactly(recipe.seed, fabric):
+    with within_memory(recipe), exactly(recipe.seed, fabric):
         model = description.build()
         files = {
             "recipe.toml": recipe.to_toml().encode(),
@@ -77,7 +77,7 @@ def resume(folder: Path, recipe: Recipe | None = None, watchers: Sequence[Watche
             "go on exactly. Bring the old images back, or train a new run."
         )
     fabric = launch(recipe)
-    with exactly(recipe.seed, fabric):
+    with within_memory(recipe), exactly(recipe.seed, fabric):
         model = recipe.describe(images.shape, images.classes).build()
         return _hold(run, recipe, images, model, fabric, watchers)
 

@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
+from zatlas.core.errors import TooLarge
 from zatlas.core.seeds import derive
 from zatlas.data.imageset import ImageSet
 from zatlas.store.run import FORMAT
@@ -51,6 +52,22 @@ def exactly(seed: int, fabric: Fabric) -> Iterator[None]:
         finally:
             torch.use_deterministic_algorithms(before, warn_only=warn_only)
             memory.fill_uninitialized_memory = fill
+
+
+@contextmanager
+def within_memory(recipe: Recipe) -> Iterator[None]:
+    """Turn the refusal of memory into a sentence that says what to make smaller."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        words = str(error).lower()
+        if not isinstance(error, MemoryError) and "memory" not in words:
+            raise
+        raise TooLarge(
+            "Model and batch do not fit into memory. Make smaller images (--size), smaller batches "
+            f"(--set training.batch={max(recipe.training.batch // 2, 1)}) or a smaller net. "
+            "Checkpoints that were saved are untouched."
+        ) from error
 
 
 def machine(fabric: Fabric) -> dict[str, Any]:
