@@ -12,7 +12,7 @@ from zatlas.core.errors import BadData, NotHere
 from zatlas.data.archive import unpacked
 from zatlas.data.files import Listing, from_files
 from zatlas.data.imageset import ImageSet
-from zatlas.data.source import Source
+from zatlas.data.source import Source, check_count
 
 IMAGES = "img_align_celeba"
 ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
@@ -30,15 +30,16 @@ def load(
 
     `count` takes the first images only.
     """
+    check_count(count)
     place = Path(root) if root else _usual()
     folder = _images(place)
-    names, columns = _attributes(_one_of(place, ATTRIBUTES))
-    names = names[:count]
-    split = _partition(place, names)
+    table = _one_of(place, ATTRIBUTES)
+    names, columns = _attributes(table)
+    split = _partition(place, table, names)
     listing = Listing(
-        [folder / name for name in names],
-        attributes={key: column[: len(names)] for key, column in columns.items()},
-        split=split,
+        [folder / name for name in names[:count]],
+        attributes={key: column[:count] for key, column in columns.items()},
+        split=None if split is None else split[:count],
     )
     return from_files("celeba", listing, size=size or 64, channels=3, tolerate=tolerate)
 
@@ -78,43 +79,59 @@ def _one_of(place: Path, names: tuple[str, ...]) -> Path:
 
 def _attributes(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     """The file names, and a column of truth values for each attribute."""
-    lines = path.read_text().split("\n")
+    lines = _lines(path)
     promised = None
     if path.suffix == ".csv":
         columns, rows = lines[0].strip().split(",")[1:], lines[1:]
-        cut = [row.strip().split(",") for row in rows if row.strip()]
     else:
         if len(lines) < 2 or not lines[0].strip().isdecimal():
             raise BadData(f"{path} does not begin with the number of its images, as it should.")
-        promised, columns = int(lines[0]), lines[1].split()
-        cut = [row.split() for row in lines[2:] if row.strip()]
-    for number, row in enumerate(cut):
-        if len(row) != len(columns) + 1 or not set(row[1:]) <= {"1", "-1"}:
+        promised, columns, rows = int(lines[0]), lines[1].split(), lines[2:]
+    names: list[str] = []
+    values: list[bytes] = []
+    for row in filter(str.strip, rows):
+        name, *said = row.replace(",", " ").split()
+        if len(said) != len(columns) or not {"1", "-1"}.issuperset(said):
             raise BadData(
-                f"{path} is broken at image {number + 1} ({row[0]}): it has {len(row) - 1} of "
+                f"{path} is broken at image {len(names) + 1} ({name}): it has {len(said)} of "
                 f"{len(columns)} attributes of 1 or -1. Fetch the file again."
             )
-    if promised is not None and len(cut) != promised:
+        names.append(name)
+        values.append(bytes(map("1".__eq__, said)))
+    if promised is not None and len(names) != promised:
+        last = f", {names[-1]} the last" if names else ""
         raise BadData(
-            f"{path} is cut short: it promises {promised:,} images and ends after {len(cut):,}. "
+            f"{path} is cut short: it promises {promised:,} images and ends after {len(names):,}{last}. "
             "Fetch the file again."
         )
-    values = np.array([row[1:] for row in cut]).reshape(len(cut), len(columns)) == "1"
-    return [row[0] for row in cut], dict(zip(columns, values.T, strict=True))
+    if not names or not columns:
+        raise BadData(f"{path} names no image or no attribute. Fetch the file again.")
+    truth = np.frombuffer(b"".join(values), bool).reshape(len(names), len(columns))
+    return names, dict(zip(columns, truth.T, strict=True))
 
 
-def _partition(place: Path, names: list[str]) -> np.ndarray | None:
+def _lines(path: Path) -> list[str]:
+    """The lines of a table; what is no text will not read as a row, and is refused there."""
+    return path.read_text(encoding="utf-8-sig", errors="replace").splitlines() or [""]
+
+
+def _partition(place: Path, table: Path, names: list[str]) -> np.ndarray | None:
     """The official split, where its file is there; 0, 1, 2 are train, valid and test."""
     path = next((place / name for name in PARTITION if (place / name).is_file()), None)
     if path is None:
         return None
-    rows = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
+    rows = [line.replace(",", " ").split() for line in _lines(path)]
     said = {row[0]: row[1] for row in rows if len(row) == 2 and row[1] in ("0", "1", "2")}
     absent = [name for name in names if name not in said]
     if absent:
         raise BadData(
             f"{path} says nothing of {len(absent):,} images, as {absent[0]}: it may be cut short. "
             "Fetch the file again, or move it away to go on without its split."
+        )
+    if len(said) > len(names):
+        raise BadData(
+            f"{table} ends after {len(names):,} images, {names[-1]} the last, but {path.name} has "
+            f"{len(said):,}. Fetch the file again, or move {path.name} away to go on without its split."
         )
     return np.array([int(said[name]) for name in names], np.uint8)
 

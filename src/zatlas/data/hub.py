@@ -4,24 +4,52 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zatlas.core.arrays import Pixels
-from zatlas.core.errors import BadData, NotHere
+from zatlas.core.errors import BadData, BadRecipe, NotHere, UnknownName
 from zatlas.core.progress import bar
 from zatlas.data.cache import Table, cached
 from zatlas.data.files import refuse_many
-from zatlas.data.imageset import ImageSet
+from zatlas.data.imageset import Column, ImageSet
 from zatlas.data.read import BadImage, read_image
+from zatlas.data.source import check_count
 from zatlas.data.table import typed
 
 PARTS = {"train": 0, "valid": 1, "validation": 1, "val": 1, "test": 2}
 BLOCK = 256
+GLANCES = 64  # images of each part that tell whether a set has colour
 LABELS = ("label", "labels", "fine_label", "class")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is asked of a dataset besides its name."""
+
+    size: int | None = None
+    image: str | None = None
+    label: str | None = None
+    config: str | None = None
+    count: int | None = None
+    channels: int | None = None
+    tolerate: float = 0.05
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column is what: the image, the label, and the attributes."""
+
+    image: str
+    label: str | None
+    classes: tuple[str, ...]
+    names: Mapping[str, Sequence[str]]  # of the values of an attribute that is a class
+    others: tuple[str, ...]
 
 
 def load(
@@ -30,52 +58,70 @@ def load(
     size: int | None = None,
     image: str | None = None,
     label: str | None = None,
+    config: str | None = None,
     count: int | None = None,
     channels: int | None = None,
     tolerate: float = 0.05,
-    name: str | None = None,
-    classes: Sequence[str] = (),
 ) -> ImageSet:
     """The images of a dataset; `image` and `label` name its columns where they cannot be guessed.
 
-    `count` takes the first images of each part only.
+    `config` is the variant of a dataset that has several. `count` takes the first images of each
+    part only.
     """
+    return fetch(repository, Choices(size, image, label, config, count, channels, tolerate))
+
+
+def fetch(
+    repository: str, choices: Choices, *, name: str | None = None, classes: Sequence[str] = ()
+) -> ImageSet:
+    """The images of a dataset under another name, or with better names for its classes."""
+    check_count(choices.count)
+    if choices.channels not in (None, 1, 3):
+        raise BadRecipe(f"Images have 1 channel (grey) or 3 (colour), not {choices.channels!r}.")
+    if not repository.strip("/ "):
+        raise NotHere("hf: needs the name of a dataset behind it, as hf:ylecun/mnist.")
     if find_spec("datasets") is None:
         raise NotHere(f"hf:{repository} needs the hub's package: pip install 'zatlas[hub]'")
-    parts = _open(repository, count)
-    features = next(iter(parts.values())).features
-    image = image or _image_column(repository, features)
-    label = label or next((n for n in features if n.lower() in LABELS), None)
-    names = tuple(classes) or tuple(getattr(features.get(label), "names", None) or ())
-    prints = {part: rows._fingerprint for part, rows in parts.items()}
+    parts, notes = _open(repository, choices)
+    columns = _columns(repository, next(iter(parts.values())).features, choices, tuple(classes))
+    for column in _left_out(next(iter(parts.values())).features, columns):
+        notes[f"column {column} left out"] += 1
 
     def build(write: Callable[[Pixels], None]) -> Table:
-        return _read(repository, parts, image, label, names, size, channels, tolerate, write)
+        return _read(repository, parts, columns, choices, notes, write)
 
-    choices = {"size": size, "image": image, "label": label, "channels": channels}
-    key = {"hub": repository, "prints": prints, "count": count, "tolerate": tolerate, **choices}
+    prints = {part: rows._fingerprint for part, rows in parts.items()}
+    key = {"hub": repository, "prints": prints, "classes": columns.classes, **asdict(choices)}
     return cached(name or repository.rstrip("/").rpartition("/")[2], key, build)
 
 
-def _open(repository: str, count: int | None) -> dict[str, Any]:
-    """The parts of the dataset that have a place in a split."""
+def _left_out(features: Mapping[str, Any], columns: Columns) -> list[str]:
+    """Columns that are neither the image, the label, nor one value an image."""
+    return [n for n in features if n not in (columns.image, columns.label, *columns.others)]
+
+
+def _open(repository: str, choices: Choices) -> tuple[dict[str, Any], Counter[str]]:
+    """The parts of the dataset that have a place in a split, and what was left out."""
     import datasets
 
     with warnings.catch_warnings(), _quiet("huggingface_hub"):
         warnings.simplefilter("ignore")
         try:
-            whole = datasets.load_dataset(repository)
+            whole = datasets.load_dataset(repository, choices.config)
         except Exception as error:  # its own, the network's and the file formats' errors are many
-            why = str(error).partition("\n")[0][:200]
+            why = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
             raise NotHere(
                 f"hf:{repository} could not be brought: {why}. Check the name and the network, or "
                 "give a folder of images."
             ) from error
     parts = {part: whole[part] for part in whole if part in PARTS}
     parts = parts or {"train": whole[next(iter(whole))]}
+    left = [part for part in whole if not any(whole[part] is rows for rows in parts.values())]
+    notes = Counter({f"split {part} left out": len(whole[part]) for part in left})
+    count = choices.count
     return {
         p: rows.select(range(min(count, len(rows)))) if count else rows for p, rows in parts.items()
-    }
+    }, notes
 
 
 @contextmanager
@@ -90,81 +136,116 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _image_column(repository: str, features: Mapping[str, Any]) -> str:
-    for name, feature in features.items():
-        if type(feature).__name__ == "Image":
-            return name
-    raise BadData(
-        f"hf:{repository} has no column of images; its columns are {', '.join(features)}. Name one "
-        "as hf:owner/name:image=COLUMN."
-    )
+def _columns(
+    repository: str, features: Mapping[str, Any], choices: Choices, classes: tuple[str, ...]
+) -> Columns:
+    for asked in (choices.image, choices.label):
+        if asked is not None and asked not in features:
+            raise UnknownName(f"column of hf:{repository}", asked, features)
+    images = [name for name, feature in features.items() if _kind(feature) == "Image"]
+    if not images and choices.image is None:
+        raise BadData(
+            f"hf:{repository} has no column of images; its columns are {', '.join(features)}. Name one "
+            "as hf:owner/name:image=COLUMN."
+        )
+    image = choices.image or images[0]
+    plain = [name for name, feature in features.items() if name != image and _scalar(feature)]
+    if choices.label is not None and choices.label not in plain:
+        raise BadData(
+            f"The column {choices.label!r} of hf:{repository} does not hold one value an image; "
+            f"{', '.join(plain) or 'none'} could be the label."
+        )
+    named = {n: features[n].names for n in plain if _kind(features[n]) == "ClassLabel"}
+    guesses = [name for name in plain if name.lower() in LABELS]
+    label = choices.label or next(iter(guesses or (named if len(named) == 1 else ())), None)
+    classes = classes or tuple(named.get(label, ()) if label else ())
+    others = tuple(name for name in plain if name != label)
+    return Columns(image, label, classes, {n: named[n] for n in others if n in named}, others)
 
 
 def _read(
     repository: str,
     parts: Mapping[str, Any],
-    image: str,
-    label: str | None,
-    classes: tuple[str, ...],
-    size: int | None,
-    channels: int | None,
-    tolerate: float,
+    columns: Columns,
+    choices: Choices,
+    notes: Counter[str],
     write: Callable[[Pixels], None],
 ) -> Table:
-    import datasets
-
     asides: list[dict[str, str]] = []
-    notes: Counter[str] = Counter()
-    said: dict[str, list[Any]] = {}
+    converted: Counter[str] = Counter()
+    said: dict[str, list[Any]] = {n: [] for n in (columns.label, *columns.others) if n is not None}
     split: list[int] = []
+    channels = choices.channels or _channels(repository, parts, columns.image)
     total = sum(len(rows) for rows in parts.values())
+    if not total:
+        raise BadData(f"hf:{repository} holds no image.")
     with bar(f"reading {repository}", total) as advance:
-        for part, rows in parts.items():
-            raw = rows.cast_column(image, datasets.Image(decode=False))
-            for block in _blocks(raw):
-                good = []
-                for number, cell in block:
-                    advance(1)
-                    try:
-                        picture = read_image(_bytes(cell[image]), channels=channels, size=size)
-                    except BadImage as error:
-                        about = {"reason": error.reason, "detail": error.detail}
-                        asides.append({"file": f"{part}/{number}", **about})
-                        continue
-                    channels = channels or len(picture.pixels)  # the first image decides
-                    good.append(picture.pixels)
-                    notes.update(picture.notes)
-                    split.append(PARTS.get(part, 0))
-                    for column, value in cell.items():
-                        if column != image:
-                            said.setdefault(column, []).append(value)
-                _write(repository, good, write)
-    refuse_many(f"hf:{repository}", total, asides, tolerate)
-    labels = said.pop(label, None) if label else None
-    plain = {key: values for key, values in said.items() if _scalar(values)}
+        for part, block in _blocks(repository, parts, [columns.image, *said]):
+            good = []
+            for number, cell in block:
+                advance(1)
+                try:
+                    data = _bytes(cell[columns.image])
+                    picture = read_image(data, channels=channels, size=choices.size)
+                except BadImage as error:
+                    about = {"reason": error.reason, "detail": error.detail}
+                    asides.append({"file": f"{part}/{number}", **about})
+                    continue
+                good.append(picture.pixels)
+                converted.update(picture.notes)
+                split.append(PARTS[part])
+                for column, values in said.items():
+                    values.append(cell[column])
+            _write(repository, good, write)
+    refuse_many(f"hf:{repository}", total, asides, choices.tolerate)
+    labels = said.pop(columns.label) if columns.label else None
+    report = {"used": len(split), "set_aside": asides, "converted": dict(converted)}
     return Table(
-        labels=labels,
-        classes=classes if labels is not None else (),
-        attributes={key: typed(values) for key, values in plain.items()},
+        labels=None if labels is None else [_plain(value) for value in labels],
+        classes=columns.classes if labels is not None else (),
+        attributes={n: _attribute(values, columns.names.get(n)) for n, values in said.items()},
         split=np.array(split, np.uint8),
-        report={"used": len(split), "set_aside": asides, "converted": dict(notes)},
+        report={**report, "notes": dict(notes)},
     )
 
 
-def _blocks(rows: Any) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    for start in range(0, len(rows), BLOCK):
-        chosen = rows.select(range(start, min(start + BLOCK, len(rows))))
-        yield list(enumerate(chosen, start))
+def _blocks(
+    repository: str, parts: Mapping[str, Any], wanted: list[str]
+) -> Iterator[tuple[str, list[tuple[int, dict[str, Any]]]]]:
+    """Rows block by block, numbered within their part, images as the bytes of their files."""
+    import datasets
+
+    for part, rows in parts.items():
+        try:
+            raw = rows.select_columns(wanted).cast_column(wanted[0], datasets.Image(decode=False))
+        except Exception as error:  # Arrow's and the package's own, by the kind of the column
+            raise BadData(
+                f"The column {wanted[0]!r} of hf:{repository} holds {rows.features[wanted[0]]}, "
+                "not images."
+            ) from error
+        for start in range(0, len(raw), BLOCK):
+            chosen = raw.select(range(start, min(start + BLOCK, len(raw))))
+            yield part, list(enumerate(chosen, start))
 
 
-def _bytes(cell: Mapping[str, Any] | None) -> bytes:
-    if cell is None:
+def _channels(repository: str, parts: Mapping[str, Any], image: str) -> int:
+    """Three if any of some evenly chosen images has colour, else one."""
+    few = {
+        part: rows.select(range(0, len(rows), max(len(rows) // GLANCES, 1)))
+        for part, rows in parts.items()
+    }
+    for _, block in _blocks(repository, few, [image]):
+        for _, cell in block:
+            with suppress(BadImage):  # reading it again will say what is wrong
+                if len(read_image(_bytes(cell[image])).pixels) == 3:
+                    return 3
+    return 1
+
+
+def _bytes(cell: Mapping[str, Any] | None) -> bytes | Path:
+    if cell is None or not (cell.get("bytes") or cell.get("path")):
         raise BadImage("empty", "no image in this row")
-    if cell.get("bytes"):
-        return bytes(cell["bytes"])
-    from pathlib import Path
-
-    return Path(cell["path"]).read_bytes()
+    return bytes(cell["bytes"]) if cell.get("bytes") else Path(cell["path"])
 
 
 def _write(repository: str, good: list[np.ndarray], write: Callable[[Pixels], None]) -> None:
@@ -179,5 +260,25 @@ def _write(repository: str, good: list[np.ndarray], write: Callable[[Pixels], No
     write(np.stack(good))
 
 
-def _scalar(values: Sequence[Any]) -> bool:
-    return all(value is None or isinstance(value, (bool, int, float, str)) for value in values)
+def _kind(feature: Any) -> str:
+    return type(feature).__name__
+
+
+def _scalar(feature: Any) -> bool:
+    """Whether a column holds one value an image, rather than a list, a record or bytes."""
+    return _kind(feature) == "ClassLabel" or (
+        _kind(feature) == "Value" and "binary" not in feature.dtype
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A label as a number or text; a date, for one, as text."""
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _attribute(values: Sequence[Any], names: Sequence[str] | None) -> Column:
+    """A column of values; those of a class by their names, and none where there is none."""
+    if names is None:
+        return typed(values)
+    texts = ["" if value is None or value < 0 else names[value] for value in values]
+    return np.array(texts, np.str_)

@@ -6,6 +6,7 @@ length of each as four bytes, and then the values.
 
 import gzip
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -13,28 +14,45 @@ import numpy as np
 from zatlas.core.errors import BadData
 
 UNSIGNED_BYTE = 8
-MOST = 1 << 34  # bytes; no header is trusted to ask for more
+PIECE = 1 << 24
+MOST = 1 << 32  # bytes; no header is trusted to ask for more
 
 
 def read_idx(path: Path) -> np.ndarray:
     """The array of unsigned bytes in an idx file; a file that is cut short or longer is named."""
     try:
-        raw = path.read_bytes()
-        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with gzip.GzipFile(fileobj=raw) if packed else raw as file:
+                head = file.read(4)
+                axes = _axes(path, head)
+                lengths = file.read(4 * axes)
+                shape = [int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * axes, 4)]
+                wanted = 1
+                for length in shape:
+                    wanted *= length
+                values = _most(file, min(wanted, MOST) + 1)  # one more than there should be
     except (OSError, EOFError, zlib.error) as error:
         raise BadData(f"{path} cannot be unpacked: {error}. Fetch it again.") from error
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != UNSIGNED_BYTE or not 1 <= data[3] <= 4:
-        raise BadData(
-            f"{path} is no idx file of bytes: it begins with {data[:4].hex(' ') or 'nothing'}."
-        )
-    start = 4 + 4 * data[3]
-    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
-    wanted = 1
-    for length in shape:
-        wanted *= length
-    if wanted > MOST or len(data) != start + wanted:
+    if len(values) != wanted or len(lengths) != 4 * axes:
         sides = " x ".join(map(str, shape))
+        follow = "more" if len(values) > wanted else f"{len(values):,}"
+        raise BadData(f"{path} promises {sides} values, but {follow} follow. Fetch it again.")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _most(file: BufferedIOBase, count: int) -> bytes:
+    """Up to so many bytes, with no room taken before they are there."""
+    found = bytearray()
+    while len(found) < count and (piece := file.read(min(PIECE, count - len(found)))):
+        found += piece
+    return bytes(found)
+
+
+def _axes(path: Path, head: bytes) -> int:
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] != UNSIGNED_BYTE or not 1 <= head[3] <= 4:
         raise BadData(
-            f"{path} promises {sides} values, but {max(len(data) - start, 0):,} bytes follow. Fetch it again."
+            f"{path} is no idx file of bytes: it begins with {head.hex(' ') or 'nothing'}."
         )
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    return head[3]

@@ -5,6 +5,7 @@ Xiao, Rasul and Vollgraf 2017, https://arxiv.org/abs/1708.07747
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -15,9 +16,9 @@ import numpy as np
 from zatlas.core.errors import BadData, NotHere
 from zatlas.data import hub
 from zatlas.data.idx import read_idx
-from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.imageset import UNLABELLED, ImageSet, image_set
+from zatlas.data.npz import joined, resize_pixels
 from zatlas.data.npz import load as load_npz
-from zatlas.data.npz import resize_pixels
 from zatlas.data.source import Source
 
 DIGITS = tuple("0123456789")
@@ -39,25 +40,16 @@ def load(
     """60,000 and 10,000 images; `root` is the folder of its idx or npz files."""
     found = _files(name, root)
     if found is None:
-        if find_spec("datasets") is None:
+        # Whoever names a folder means it: nothing else is fetched in its place.
+        if root is not None or find_spec("datasets") is None:
             raise NotHere(_how_to_get(name, root))
         try:
-            return hub.load(hub_name, size=size, name=name, classes=classes)
+            return hub.fetch(hub_name, hub.Choices(size=size), name=name, classes=classes)
         except NotHere as error:
             raise NotHere(f"{_how_to_get(name, root)} ({error})") from error
     if isinstance(found, Path):
-        read = load_npz(found)
-        pixels, labels, split = read.pixels, read.labels, read.split
-    else:
-        arrays = [read_idx(path) for path in found]
-        if any(a.ndim != 3 for a in arrays[::2]) or any(a.ndim != 1 for a in arrays[1::2]):
-            raise BadData(f"The idx files in {found[0].parent} are not images and labels in turn.")
-        pixels = np.concatenate(arrays[::2])[:, None]
-        labels = np.concatenate(arrays[1::2]).astype(np.int64)
-        split = np.repeat(np.array([0, 2], np.uint8), [len(arrays[0]), len(arrays[2])])
-    if size is not None:
-        pixels = resize_pixels(pixels, size)
-    return image_set(name, pixels, labels=labels, classes=classes, split=np.where(split == 2, 2, 0))
+        return _from_npz(name, found, classes, size)
+    return _from_idx(name, found, classes, size)
 
 
 def is_here(name: str) -> bool:
@@ -80,6 +72,56 @@ def load_mini(*, size: int | None = None) -> ImageSet:
         pixels = resize_pixels(pixels, size)
     split = np.where(np.arange(len(pixels)) % 6 == 5, 2, 0).astype(np.uint8)
     return image_set("mnist-mini", pixels, labels=table[:, -1], classes=DIGITS, split=split)
+
+
+def _from_npz(name: str, path: Path, classes: Sequence[str], size: int | None) -> ImageSet:
+    read = load_npz(path, size=size)
+    labels = None
+    if read.labels is not None:
+        # A part of the set may lack a class; the others keep their places all the same.
+        codes = [_code(path, text, classes) for text in read.classes]
+        labels = np.array(codes)[read.labels]
+    return image_set(
+        name,
+        read.pixels,
+        labels=labels,
+        classes=classes,
+        attributes=read.attributes,
+        split=read.split,
+        report=read.report,
+    )
+
+
+def _code(path: Path, text: str, classes: Sequence[str]) -> int:
+    """The place of a class that a file calls by its number or by its name."""
+    if text == UNLABELLED:
+        return -1
+    if text in classes:
+        return list(classes).index(text)
+    if text.isdecimal() and int(text) < len(classes):
+        return int(text)
+    raise BadData(f"{path} has the label {text!r}; its labels go from 0 to {len(classes) - 1}.")
+
+
+def _from_idx(
+    name: str, paths: Sequence[Path], classes: Sequence[str], size: int | None
+) -> ImageSet:
+    arrays = [read_idx(path) for path in paths]
+    folder = paths[0].parent
+    if any(a.ndim != 3 for a in arrays[::2]) or any(a.ndim != 1 for a in arrays[1::2]):
+        raise BadData(f"The idx files in {folder} are not images and labels in turn.")
+    for path, images, labels in zip(paths[1::2], arrays[::2], arrays[1::2], strict=True):
+        if len(images) != len(labels):
+            raise BadData(f"{path} has {len(labels):,} labels for {len(images):,} images.")
+        if len(labels) and labels.max() >= len(classes):
+            raise BadData(
+                f"{path} has the label {labels.max()}; its labels go from 0 to {len(classes) - 1}."
+            )
+    parts = {path.name: images for path, images in zip(paths[::2], arrays[::2], strict=True)}
+    pixels = joined(folder, parts, size, Counter())
+    split = np.repeat(np.array([0, 2], np.uint8), [len(arrays[0]), len(arrays[2])])
+    codes = np.concatenate(arrays[1::2]).astype(np.int64)
+    return image_set(name, pixels, labels=codes, classes=classes, split=split)
 
 
 def _files(name: str, root: str | None) -> Path | list[Path] | None:
@@ -117,7 +159,7 @@ def _idx(folder: Path, part: str, kind: str) -> Path | None:
 
 
 def _how_to_get(name: str, root: str | None) -> str:
-    where = root or os.environ.get("ZATLAS_DATA", "data")
+    where = root or f"the folder {os.environ.get('ZATLAS_DATA', 'data')}"
     return (
         f"{name} is not on this machine: neither {name.replace('-', '_')}.npz nor its four idx files are in "
         f"{where}. Put them there (or name their folder: {name}:root=FOLDER), or let the Hugging Face hub "

@@ -1,15 +1,16 @@
 """Arrays of images in one .npz or .npy file."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
-from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.imageset import Column, ImageSet, image_set
 from zatlas.data.read import resized
 
 IMAGES = ("images", "x", "data", "pixels", "arr_0")
@@ -24,64 +25,64 @@ def load(path: Path, *, size: int | None = None) -> ImageSet:
     the channels last or first. Other columns as long as the images become attributes.
     """
     arrays = _arrays(path)
-    parts = {f"x_{part}": code for part, code in PARTS.items() if f"x_{part}" in arrays}
-    names = list(parts) or [name for name in IMAGES if name in arrays][:1]
+    parts = [part for part in PARTS if f"x_{part}" in arrays]
+    parts = [part for part in parts if arrays[f"x_{part}"].shape[:1] != (0,)] or parts
+    names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in arrays][:1]
     if not names:
         raise BadData(
-            f"{path} has no images under x_train or {', '.join(IMAGES)}; it has {', '.join(arrays)}."
+            f"{path} has no images under x_train or {', '.join(IMAGES)}; "
+            f"it has {', '.join(arrays) or 'nothing'}."
         )
     notes: Counter[str] = Counter()
-    blocks = [to_pixels(arrays[name], f"{name} of {path}", notes) for name in names]
-    counts = [len(block) for block in blocks]
-    split = np.repeat(np.array(list(parts.values()), np.uint8), counts) if parts else None
-    asked = [f"y_{name[2:]}" for name in parts] or [name for name in LABELS if name in arrays][:1]
+    pixels = joined(path, {name: arrays[name] for name in names}, size, notes)
+    counts = [len(arrays[name]) for name in names]
+    split = np.repeat(np.array([PARTS[part] for part in parts], np.uint8), counts)
+    asked = [f"y_{part}" for part in parts] or [name for name in LABELS if name in arrays][:1]
     labels = _labels(path, arrays, asked, counts)
-    pixels = np.concatenate(blocks)
-    if size is not None:
-        pixels = resize_pixels(pixels, size)
-    columns = {
-        name: column
-        for name, column in arrays.items()
-        if name not in (*names, *asked) and column.shape == (len(pixels),)
-    }
+    columns = {}
+    for name, column in arrays.items():
+        if name not in (*names, *asked) and column.shape == (len(pixels),):
+            if (plain := _plain(column)) is not None:
+                columns[name] = plain
+            else:
+                notes["column-left-out"] += 1
     report = {"used": len(pixels), "set_aside": [], "converted": dict(notes)}
     return image_set(
-        path.stem, pixels, labels=labels, attributes=columns, split=split, report=report
+        path.stem,
+        pixels,
+        labels=labels,
+        attributes=columns,
+        split=split if parts else None,
+        report=report,
     )
 
 
-def to_pixels(images: np.ndarray, name: str, notes: Counter[str]) -> Pixels:
-    """Images of any usual kind as bytes (n, c, h, w); what was done to them is counted."""
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise BadData(
-            f"{name} has the shape {images.shape}; images are (n, h, w), (n, h, w, c) or (n, c, h, w) "
-            "with 1 or 3 channels. Transparency has to be laid over a background first."
-        )
-    if images.dtype == np.uint8:
-        return np.ascontiguousarray(images)
-    if images.dtype == bool:
-        notes["truth-scaled"] += len(images)
-        return images.astype(np.uint8) * 255
-    if images.dtype.kind not in "iuf" or not images.size:
-        raise BadData(f"{name} holds {images.dtype}, not numbers that could be pixels.")
-    if not np.isfinite(images).all():
-        raise BadData(
-            f"{name} holds {int((~np.isfinite(images)).sum()):,} values that are no numbers."
-        )
-    low, high = float(images.min()), float(images.max())
-    if images.dtype.kind == "f" and low >= 0 and high <= 1:
-        notes["0..1-scaled"] += len(images)
-        return np.rint(images * 255).astype(np.uint8)
-    if images.dtype.kind == "f" and low >= -1 and high <= 1:
-        notes["-1..1-scaled"] += len(images)
-        return np.rint((images + 1) * 127.5).astype(np.uint8)
-    if low >= 0 and high <= 255:
-        return np.rint(images).astype(np.uint8)
-    raise BadData(f"{name} goes from {low:.4g} to {high:.4g}; pixels go to 1 or to 255.")
+def joined(
+    path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]
+) -> Pixels:
+    """The parts of a set as one array of bytes (n, c, h, w), of the size that is asked for."""
+    shaped = {name: _shaped(images, f"{name} of {path}") for name, images in parts.items()}
+    blocks: dict[str, Pixels] = {}
+    for name, images in shaped.items():
+        # Parts of one type are scaled alike: a small test part may lack the darkest values.
+        alike = [other for other in shaped.values() if other.dtype == images.dtype and other.size]
+        low = min((float(other.min()) for other in alike), default=0.0)
+        high = max((float(other.max()) for other in alike), default=0.0)
+        block = _to_bytes(images, low, high, f"{name} of {path}", notes)
+        blocks[name] = block if size is None else resize_pixels(block, size)
+    first, shape = next((name, block.shape[1:]) for name, block in blocks.items())
+    for name, block in blocks.items():
+        if block.shape[1:] != shape:
+            raise BadData(
+                f"The parts of {path} differ: an image of {first} is {shape}, one of {name} "
+                f"{block.shape[1:]} (channels, height, width). "
+                + (
+                    "Give a size, as --size 64."
+                    if block.shape[1] == shape[0]
+                    else "Make them alike."
+                )
+            )
+    return np.concatenate(list(blocks.values()))
 
 
 def resize_pixels(pixels: Pixels, size: int) -> Pixels:
@@ -94,6 +95,50 @@ def resize_pixels(pixels: Pixels, size: int) -> Pixels:
     return found
 
 
+def _shaped(images: np.ndarray, name: str) -> np.ndarray:
+    """Numbers as (n, c, h, w), whatever order their axes had."""
+    shape = images.shape
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
+        raise BadData(
+            f"{name} has the shape {shape}; images are (n, h, w), (n, h, w, c) or (n, c, h, w) "
+            "with 1 or 3 channels. Transparency has to be laid over a background first."
+        )
+    if images.dtype.kind not in "biuf":
+        raise BadData(f"{name} holds {images.dtype}, not numbers that could be pixels.")
+    if images.dtype.kind == "f" and (odd := int((~np.isfinite(images)).sum())):
+        raise BadData(f"{name} holds {odd:,} values that are no numbers.")
+    return images
+
+
+def _to_bytes(
+    images: np.ndarray, low: float, high: float, name: str, notes: Counter[str]
+) -> Pixels:
+    """Numbers of any usual range as bytes; what was done to them is counted."""
+    decimal = images.dtype.kind == "f"
+    scaled: Any
+    if not decimal and low == 0 and high == 1:  # drawn in black and white, as 0 and 1
+        notes["truth-scaled"] += len(images)
+        scaled = images.astype(np.uint8) * np.uint8(255)
+    elif images.dtype == np.uint8:
+        scaled = images
+    elif decimal and low >= 0 and high <= 1:
+        notes["0..1-scaled"] += len(images)
+        scaled = np.rint(images * 255)
+    elif decimal and low >= -1 and high <= 1:
+        notes["-1..1-scaled"] += len(images)
+        scaled = np.rint((images + 1) * 127.5)
+    elif low >= 0 and high <= 255:
+        notes["0..255-rounded"] += len(images)
+        scaled = np.rint(images)
+    else:
+        raise BadData(f"{name} goes from {low:.4g} to {high:.4g}; pixels go to 1 or to 255.")
+    return np.ascontiguousarray(scaled, dtype=np.uint8)
+
+
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
@@ -101,23 +146,38 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             if isinstance(found, np.ndarray):
                 return {"images": found}
             return {name: found[name] for name in found.files}
-    except (ValueError, OSError, BadZipFile, EOFError, KeyError) as error:
-        why = (
-            "it holds Python objects, which are never unpacked" if "pickle" in str(error) else error
-        )
+    except Exception as error:  # zip, zlib, tokenize and numpy have a dozen kinds for broken bytes
+        why: object = str(error) or type(error).__name__
+        if "pickle" in str(error):
+            why = "it holds Python objects, which are never unpacked"
         raise BadData(f"{path} cannot be read as arrays: {why}.") from error
 
 
 def _labels(
-    path: Path, arrays: dict[str, np.ndarray], names: list[str], counts: list[int]
+    path: Path, arrays: Mapping[str, np.ndarray], names: list[str], counts: list[int]
 ) -> np.ndarray | None:
     """One column of labels; a part without any is unlabelled."""
     if not any(name in arrays for name in names):
         return None
     columns = []
     for name, count in zip(names, counts, strict=True):
-        column = arrays.get(name, np.full(count, np.nan))
+        column = arrays.get(name, np.full(count, None, dtype=object))
         if column.shape not in ((count,), (count, 1)):
-            raise BadData(f"{path}: {count} images, but labels {name} of the shape {column.shape}.")
-        columns.append(column.reshape(-1))
+            raise BadData(
+                f"{path}: {name} has the shape {column.shape}; for {count} images a label is one number "
+                "or text each (of rows of 0 and 1, the index of the 1)."
+            )
+        plain = _plain(column.reshape(-1)) if name in arrays else column
+        if plain is None:
+            raise BadData(f"{path}: {name} holds {column.dtype}; labels are numbers or texts.")
+        columns.append(plain)
     return np.concatenate(columns)
+
+
+def _plain(column: np.ndarray) -> Column | None:
+    """A column as truth, numbers or text; None where it is nothing of the kind."""
+    if column.dtype.kind == "S":
+        return np.char.decode(column, "utf-8", "replace")
+    if column.dtype.kind == "M":
+        return np.where(np.isnat(column), "", np.datetime_as_string(column))
+    return column if column.dtype.kind in "biufU" else None

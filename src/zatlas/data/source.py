@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from zatlas.core.errors import BadRecipe
 from zatlas.data.imageset import ImageSet
 
 
@@ -25,3 +26,9 @@ class Source:
     licence: str
     load: Callable[..., ImageSet]
     here: Callable[[], bool] = always
+
+
+def check_count(count: int | None) -> None:
+    """Refuse to take no images, or fewer."""
+    if count is not None and count < 1:
+        raise BadRecipe(f"count is how many images to take, from 1 on, not {count!r}.")

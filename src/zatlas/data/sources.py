@@ -4,9 +4,10 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from zatlas.core.errors import BadRecipe, NotHere, UnknownName
+from zatlas.core.fields import fit
 from zatlas.core.registry import DATASETS
 from zatlas.data import folder, hub, npz
 from zatlas.data.imageset import ImageSet
@@ -24,10 +25,12 @@ def load(text: str, *, size: int | None = None, **options: Any) -> ImageSet:
         raise BadRecipe(f"Images cannot be {size} pixels wide; give a size such as 64.")
     name, given = parse(text)
     open_it = opener(name)
-    known = option_names(open_it)
-    for option in (given := given | options):
+    given |= options
+    known = option_types(open_it)
+    for option, value in given.items():
         if option not in known:
             raise UnknownName(f"option of {name}", option, known)
+        given[option] = fit(value, known[option], f"{name}:{option}")
     return open_it(size=size, **given)
 
 
@@ -56,7 +59,7 @@ def settle(text: str) -> tuple[str, dict[str, Any]]:
         path = Path(name).expanduser()
         name = str(path.resolve()) if path.exists() else name
     if "root" in given:
-        given["root"] = str(Path(given["root"]).expanduser().resolve())
+        given["root"] = str(Path(str(given["root"])).expanduser().resolve())
     return name, given
 
 
@@ -100,3 +103,10 @@ def option_names(open_it: Callable[..., ImageSet]) -> list[str]:
     """What a source lets one choose, besides the size."""
     parameters = inspect.signature(open_it).parameters.values()
     return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "size"]
+
+
+def option_types(open_it: Callable[..., ImageSet]) -> dict[str, Any]:
+    """What each option takes; one that a plugin has not annotated takes text."""
+    inner = open_it.func if isinstance(open_it, partial) else open_it
+    hints = get_type_hints(inner)
+    return {option: hints.get(option, str) for option in option_names(open_it)}

@@ -13,7 +13,7 @@ from zatlas.core.errors import NotHere
 from zatlas.data.files import Listing, from_files
 from zatlas.data.imageset import ImageSet
 from zatlas.data.read import EXTENSIONS
-from zatlas.data.source import Source
+from zatlas.data.source import Source, check_count
 
 NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")
 GENDERS = ("male", "female")
@@ -29,8 +29,9 @@ def load(
 ) -> ImageSet:
     """The faces as squares, 64x64 if no size is said; `root` is the folder of the files.
 
-    Files whose name is not age_gender_race_date are set aside; `count` takes the first of the rest.
+    Files whose name is not age_gender_race_date are set aside; `count` takes the first others.
     """
+    check_count(count)
     place = Path(root) if root else _usual()
     found = sorted(p for p in place.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
     if not found:
@@ -38,14 +39,16 @@ def load(
             f"utkface is not in {place}: it takes files named age_gender_race_date.jpg there. Name "
             "another folder as utkface:root=FOLDER."
         )
-    told = {path: NAME.match(path.name) for path in found}
-    odd = "the name is not age_gender_race_date"
-    aside = [
-        {"file": str(p), "reason": "odd-name", "detail": odd}
-        for p, match in told.items()
-        if not match
-    ]
-    named = [(path, match.groups()) for path, match in told.items() if match][:count]
+    aside: list[dict[str, str]] = []
+    named: list[tuple[Path, tuple[str, ...]]] = []
+    for path in found:
+        if len(named) == count:
+            break
+        if told := NAME.match(path.name):
+            named.append((path, told.groups()))
+        else:
+            detail = "the name is not age_gender_race_date"
+            aside.append({"file": str(path), "reason": "odd-name", "detail": detail})
     ages, genders, races = (
         zip(*(parts for _, parts in named), strict=True) if named else ((), (), ())
     )

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from zatlas.core.errors import BadData, BadRecipe, NotHere, UnknownName
+from zatlas.data import hub, mnist
+
+datasets = pytest.importorskip("datasets")
+
+SQUARE = np.random.default_rng(0).integers(0, 256, (4, 6, 5)).astype(np.uint8)
+PICTURES = [Image.fromarray(image) for image in SQUARE]
+KINDS = datasets.ClassLabel(names=["no", "yes"])
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch, tmp_path):
+    """All that is opened here lies on this machine; no test waits for a network."""
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
+
+
+def put(place, part="train", **columns):
+    """A Parquet file of these columns, each of its values and their kind."""
+    place.mkdir(exist_ok=True)
+    rows = {name: values for name, (values, _) in columns.items()}
+    kinds = datasets.Features({name: kind for name, (_, kind) in columns.items()})
+    datasets.Dataset.from_dict(rows, features=kinds).to_parquet(place / f"{part}.parquet")
+    return str(place)
+
+
+def pictures(values=PICTURES):
+    return values, datasets.Image()
+
+
+def test_columns_are_told_by_their_kinds(tmp_path):
+    place = put(
+        tmp_path / "set",
+        picture=pictures(),
+        answer=([0, 1, 1, 0], KINDS),
+        age=([1, 2, None, 4], datasets.Value("int32")),
+        boxes=([[1, 2]] * 4, datasets.List(datasets.Value("int32"))),
+    )
+    images = hub.load(place)
+    np.testing.assert_array_equal(images.pixels[:, 0], SQUARE)
+    assert images.classes == ("no", "yes")
+    np.testing.assert_array_equal(images.attributes["age"], [1, 2, np.nan, 4])
+    assert set(images.attributes) == {"age"}
+    assert images.report["notes"] == {"column boxes left out": 1}
+    np.testing.assert_array_equal(hub.load(place).pixels, images.pixels)
+    assert len(hub.load(place, count=2)) == 2
+
+
+def test_of_two_classes_the_label_is_one_and_the_other_an_attribute_by_name(tmp_path):
+    columns = {"label": ([0, 1, -1, 0], KINDS), "smiling": ([1, 0, 1, -1], KINDS)}
+    images = hub.load(put(tmp_path / "set", image=pictures(), **columns))
+    assert images.classes == ("no", "yes", "unlabelled")
+    assert images.labels.tolist() == [0, 1, 2, 0]
+    assert images.attributes["smiling"].tolist() == ["yes", "no", "yes", ""]
+    asked = hub.load(str(tmp_path / "set"), label="smiling")
+    assert asked.labels.tolist() == [1, 0, 1, 2]
+
+
+def test_parts_are_the_split(tmp_path):
+    for part, count in (("train", 4), ("validation", 2), ("test", 1)):
+        put(tmp_path / "set", part, image=pictures(PICTURES[:count]))
+    images = hub.load(str(tmp_path / "set"))
+    assert [len(images.rows(part)) for part in ("train", "valid", "test")] == [4, 2, 1]
+
+
+def test_one_picture_in_colour_makes_a_set_of_colour(tmp_path):
+    colour = Image.fromarray(np.repeat(SQUARE[0][..., None], 3, 2))
+    images = hub.load(put(tmp_path / "set", image=pictures([*PICTURES[1:], colour])))
+    assert images.shape == (3, 6, 5)
+
+
+def test_pictures_of_other_sides_need_a_size(tmp_path):
+    odd = Image.fromarray(np.zeros((9, 9), np.uint8))
+    place = put(tmp_path / "set", image=pictures([*PICTURES, odd]))
+    with pytest.raises(BadData, match="differ in size, as 5x6 and 9x9"):
+        hub.load(place)
+    assert hub.load(place, size=4).pixels.shape == (5, 1, 4, 4)
+
+
+def test_a_row_without_a_picture_is_set_aside(tmp_path):
+    place = put(tmp_path / "set", image=pictures([*PICTURES, None]))
+    with pytest.raises(BadData, match=r"1 of 5 files .* cannot be used \(1 empty\), as train/4"):
+        hub.load(place)
+    assert len(hub.load(place, tolerate=0.2)) == 4
+
+
+def test_what_cannot_be_meant_is_refused(tmp_path):
+    place = put(
+        tmp_path / "set",
+        image=pictures(),
+        age=([1.0] * 4, datasets.Value("float32")),
+        boxes=([[1]] * 4, datasets.List(datasets.Value("int32"))),
+    )
+    with pytest.raises(
+        UnknownName, match=r"No column of hf:.* named 'images'. Did you mean 'image'"
+    ):
+        hub.load(place, image="images")
+    with pytest.raises(
+        BadData, match=r"column 'age' of hf:.* holds Value\('float32'\), not images"
+    ):
+        hub.load(place, image="age")
+    with pytest.raises(BadData, match=r"'boxes' .* does not hold one value .*; age could be"):
+        hub.load(place, label="boxes")
+    with pytest.raises(BadRecipe, match="not 2"):
+        hub.load(place, channels=2)
+    with pytest.raises(BadData, match="has no column of images; its columns are age"):
+        hub.load(put(tmp_path / "other", age=([1.0], datasets.Value("float32"))))
+    with pytest.raises(NotHere, match="needs the name of a dataset"):
+        hub.load("")
+
+
+def test_what_is_out_of_reach_is_said_in_the_words_of_the_hub():
+    with pytest.raises(NotHere, match=r"could not be brought: Couldn't reach 'nobody/nothing'"):
+        hub.load("nobody/nothing")
+
+
+def test_mnist_comes_from_the_hub_where_no_file_is_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZATLAS_DATA", str(tmp_path / "none"))
+    place = put(tmp_path / "set", image=pictures(), label=([3, 7, 3, 3], datasets.Value("int64")))
+    digits = mnist.load("mnist", place, mnist.DIGITS)
+    assert digits.name == "mnist"
+    assert digits.labels.tolist() == [3, 7, 3, 3]
+    with pytest.raises(NotHere, match=r"not on this machine.*could not be brought"):
+        mnist.load("mnist", "nobody/nothing", mnist.DIGITS)
+
+
+def test_the_package_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setattr("zatlas.data.hub.find_spec", lambda name: None)
+    with pytest.raises(NotHere, match=r"pip install 'zatlas\[hub\]'"):
+        hub.load("a/b")
