@@ -39,3 +39,4 @@ class Registry:
 DATASETS = Registry("dataset", "zatlas.datasets")
 MODELS = Registry("model", "zatlas.models")
 NETS = Registry("net", "zatlas.nets")
+LAYOUTS = Registry("layout", "zatlas.layouts")

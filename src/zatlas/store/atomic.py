@@ -23,17 +23,25 @@ SIDE = ".side-"  # prefix of what is not finished; `sweep` removes what a kill l
 
 def write_file(path: Path, data: bytes) -> Path:
     """Put these bytes at this path in one step."""
-    with explained(path, need=len(data)):
+    with file(path, need=len(data)) as side:
+        _write(side, data)
+    return path
+
+
+@contextmanager
+def file(path: Path, *, need: int = 0) -> Iterator[Path]:
+    """A side file to write, for what is too long to hold; it takes its name when the block ends well."""
+    with explained(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
         side = _side(path)
         try:
-            _write(side, data)
+            yield side
+            _sync_file(side)
             os.replace(side, path)
         except BaseException:
             side.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
-    return path
 
 
 def as_json(value: object) -> bytes:
@@ -167,8 +175,8 @@ def _side(path: Path) -> Path:
 
 def _sync_files(side: Path, sealed: bool) -> None:
     files = sorted(side.iterdir())
-    for file in files:
-        _sync_file(file)
+    for one in files:
+        _sync_file(one)
     if sealed:
         manifest = {f.name: {"size": f.stat().st_size, "sha256": _digest(f)} for f in files}
         _write(side / MANIFEST, json.dumps(manifest, indent=1).encode())
