@@ -1,10 +1,14 @@
 """What all tests share: a cache of their own, one thread each, and a few small images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from zatlas.atlas import Atlas
 from zatlas.data.imageset import ImageSet, image_set
+from zatlas.start import train
 from zatlas.training.recipe import Recipe, make_recipe
 
 torch.set_num_threads(1)  # the tests themselves run side by side
@@ -45,3 +49,53 @@ def recipe(family: str = "vae", **tables) -> Recipe:
     data = {"source": "spots", **tables.get("data", {})}
     said = {"data": data, "model": model, "net": net, "training": training}
     return make_recipe({**said, "seed": tables.get("seed", 0)})
+
+
+def small_run(folder: Path, data: str, **settings) -> Atlas:
+    """A run of a small net that has learnt something, in a second or two."""
+    words = {
+        key: settings.pop(key) for key in ("model", "dim", "epochs", "size") if key in settings
+    }
+    usual = {"training.preview": 0, "training.batch": 128, "training.rate": 3e-3, "net.name": "mlp"}
+    said = {**usual, "net.widths": [64], **settings}
+    return train(data, settings=said, out=folder, show=False, **{"epochs": 8, **words})
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory, own_cache) -> Atlas:
+    """A 2-D VAE of handwritten digits."""
+    return small_run(tmp_path_factory.mktemp("runs") / "digits", "digits", dim=2)
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory, own_cache) -> Atlas:
+    """A VAE of digits with twelve axes."""
+    return small_run(tmp_path_factory.mktemp("runs") / "wide", "digits", dim=12)
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory, own_cache) -> Atlas:
+    """A conditional VAE of digits."""
+    settings = {"model.conditional": True}
+    folder = tmp_path_factory.mktemp("runs") / "told"
+    return small_run(folder, "digits", dim=2, epochs=20, **settings)
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory, own_cache) -> Atlas:
+    """An auto-encoder of digits."""
+    return small_run(tmp_path_factory.mktemp("runs") / "plain", "digits", model="ae", dim=2)
+
+
+@pytest.fixture(scope="session")
+def rival(tmp_path_factory, own_cache) -> Atlas:
+    """A GAN of digits, which has no encoder."""
+    folder = tmp_path_factory.mktemp("runs") / "rival"
+    return small_run(folder, "digits", model="gan", dim=12, epochs=2)
+
+
+@pytest.fixture(scope="session")
+def portraits(tmp_path_factory, own_cache) -> Atlas:
+    """A VAE of small drawn faces, which have attributes and no classes."""
+    folder = tmp_path_factory.mktemp("runs") / "portraits"
+    return small_run(folder, "faces:count=600", size=16, dim=8, epochs=12)

@@ -216,7 +216,7 @@ def test_rows_of_a_large_file_are_read_as_they_are(tmp_path, monkeypatch):
     whole = spots(200)
     np.save(tmp_path / "pixels.npy", whole.pixels)
     mapped = replace(whole, pixels=np.load(tmp_path / "pixels.npy", mmap_mode="c"))
-    monkeypatch.setattr("zatlas.training.batches.LARGE", 0)
+    monkeypatch.setattr("zatlas.data.imageset.LARGE", 0)
     device = torch.device("cpu")
     rows = np.array([7, 199, 0, 7])
     read = Batches(mapped, mapped.rows("train"), 16, device)

@@ -2,8 +2,8 @@ import tomllib
 
 import pytest
 
-from zatlas.atlas import compose
 from zatlas.core.errors import BadRecipe, UnknownName, ZatlasError
+from zatlas.start import compose
 from zatlas.training.recipe import make_recipe, parse_recipe, preset, presets, read_recipe
 from zatlas.training.schedule import rate_at
 

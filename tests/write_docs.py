@@ -11,7 +11,12 @@ from zatlas.core.registry import DATASETS, MODELS, NETS
 from zatlas.training.recipe import Training, presets
 
 DOCS = Path(__file__).parent.parent / "docs"
-COMMANDS = ("demo", "train", "datasets", "models", "presets")
+COMMANDS = (
+    "demo", "train", "datasets", "models", "presets",
+    "sample", "reconstruct", "grid", "points", "chart", "place",
+    "interpolate", "traverse", "attribute", "spiral",
+    "arithmetic", "geometry", "directions", "compare", "gallery",
+)  # fmt: skip
 
 
 def pages() -> dict[str, str]:

@@ -24,7 +24,7 @@ def open(run: str | Path) -> "Atlas":
 
 
 def train(data: str, **settings: Any) -> "Atlas":
-    """Train a model on images and open the run; `zatlas.atlas.train` lists the settings."""
-    from zatlas.atlas import train
+    """Train a model on images and open the run; `zatlas.start.train` lists the settings."""
+    from zatlas.start import train
 
     return train(data, **settings)

@@ -1,80 +1,57 @@
-"""The demo: real images that come along, a 2-D VAE, and its latent space in three pictures."""
+"""The demo: clothes laid out by a VAE trained here, faces by one that comes along; a gallery of each."""
 
-import os
-import sys
-import webbrowser
+import shutil
+from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
-
-from zatlas.atlas import Atlas, resume, train
+from zatlas.atlas import Atlas
 from zatlas.core.progress import console
-from zatlas.latent.grids import quantile_grid
-from zatlas.render.pixels import save_picture
-from zatlas.render.plot import cloud, save_plot
-from zatlas.render.sheet import sheet
+from zatlas.gallery import draw_gallery, show
+from zatlas.page import Figure, Section, page
+from zatlas.start import resume, train
+from zatlas.store import atomic
 
-DATA = "fashion-mini"
-GRID = 20  # places along each axis of the manifold
-SHOWN = 14  # reconstructions
+CLOTHES = "fashion-mini"
+FACES = "faces-vae"
 
 
-def demo(out: Path, *, show: bool) -> Path:
-    """Train on clothes that come along with the package and draw; the folder of the run."""
+def demo(out: Path, *, shown: bool) -> Path:
+    """Train on clothes, unpack the face model, draw both galleries; the page that leads to them."""
     folder = out / "fashion-vae"
-    atlas = (
-        resume(folder)
-        if (folder / "made.json").exists()
-        else train(DATA, preset="demo", out=folder)
-    )
-    pictures = [rebuilt(atlas), manifold(atlas), points(atlas)]
-    for picture in pictures:
-        console().print(f"drawn: {picture}", soft_wrap=True)
-    if show and _has_screen():
-        webbrowser.open(pictures[1].resolve().as_uri())
+    begun = (folder / "made.json").exists()
+    clothes = resume(folder) if begun else train(CLOTHES, preset="demo", out=folder)
+    faces = Atlas.open(unpack(out / FACES))
+    for atlas in (clothes, faces):
+        console().print(f"drawn: {draw_gallery(atlas)}", soft_wrap=True)
+    front = atomic.write_file(out / "index.html", _front(clothes, faces).encode())
+    if shown:
+        show(front)
+    return front
+
+
+def unpack(folder: Path) -> Path:
+    """Put the run of the face model that comes along into a folder, unless it is there."""
+    if not (folder / "made.json").exists():
+        with (
+            as_file(files("zatlas") / "shipped" / FACES) as source,
+            atomic.folder(folder, sealed=False) as side,
+        ):
+            for file in source.iterdir():
+                shutil.copyfile(file, side / file.name)
     return folder
 
 
-def rebuilt(atlas: Atlas) -> Path:
-    """Test images of every class, and under each what the model makes of its two numbers."""
-    rows, labels = atlas.rows(), atlas.images.labels
-    assert labels is not None
-    kinds = np.arange(SHOWN) % len(atlas.images.classes)
-    pick = np.array([rows[labels[rows] == kind][i // 10] for i, kind in enumerate(kinds)])
-    real = atlas.images.images(pick)
-    made = atlas.generator.decode(atlas.generator.encode(real))
-    picture = sheet(
-        np.concatenate([real, made]),
-        SHOWN,
-        title="Images the model has not seen, and what is left of them in two numbers",
-        rows=["real", "rebuilt"],
-    )
-    return save_picture(picture, atlas.run.gallery / "reconstructions.png")
-
-
-def manifold(atlas: Atlas) -> Path:
-    """The plane of the latent space, decoded at equal steps of the prior's mass."""
-    images = atlas.generator.decode(quantile_grid(GRID))
-    title = f"The latent plane, decoded at {GRID} x {GRID} places"
-    axes = ("first axis: 5 % to 95 % of the prior", "second axis: 5 % to 95 % of the prior")
-    return save_picture(
-        sheet(images, GRID, title=title, axes=axes), atlas.run.gallery / "manifold.png"
-    )
-
-
-def points(atlas: Atlas) -> Path:
-    """Where the test images lie in the plane."""
-    rows = atlas.rows()
-    figure = cloud(
-        atlas.points(rows),
-        atlas.labels(rows),
-        atlas.images.classes,
-        title=f"{len(rows):,} test images in the latent plane",
-        axes=("first axis", "second axis"),
-    )
-    return save_plot(figure, atlas.run.gallery / "points.png")
-
-
-def _has_screen() -> bool:
-    graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return bool(graphical) or sys.platform in ("darwin", "win32")
+def _front(clothes: Atlas, faces: Atlas) -> str:
+    both = (
+        (clothes, "manifold.png", "Clothes", "Fashion-MNIST's clothes in two numbers, learnt a minute ago."),
+        (faces, "chart-sheet.png", "Faces", "Drawn portraits in many numbers, laid out flat."),
+    )  # fmt: skip
+    sections = []
+    for atlas, picture, title, about in both:
+        gallery = atlas.run.gallery.relative_to(atlas.run.folder.parent).as_posix()
+        figure = Figure(
+            f"{gallery}/{picture}", f"{title}: the gallery", about, "",
+            f"zatlas gallery {atlas.run.folder}", f"{gallery}/index.html",
+        )  # fmt: skip
+        sections.append(Section(title, (figure,)))
+    return page("Two latent spaces", "An atlas of z, for clothes and for faces.", sections)

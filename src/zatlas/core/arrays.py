@@ -1,7 +1,7 @@
 """The array shapes that cross every boundary. Points are flat; images are in [0, 1]; pixels are bytes."""
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int64, UInt8
 
 Points = Float32[np.ndarray, "n d"]
 Images = Float32[np.ndarray, "n c h w"]
@@ -9,3 +9,6 @@ Pixels = UInt8[np.ndarray, "n c h w"]
 Labels = Int64[np.ndarray, "n"]
 Rows = Int64[np.ndarray, "n"]
 Plane = Float32[np.ndarray, "n 2"]
+Column = Float32[np.ndarray, "n 1"]
+Values = Float32[np.ndarray, "n"]
+Flags = Bool[np.ndarray, "n"]

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -12,9 +13,11 @@ from jaxtyping import UInt8
 from zatlas.core.arrays import Images, Labels, Pixels, Rows
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import stream
+from zatlas.data.rows import RowReader
 
 SPLITS = ("train", "valid", "test")
 UNLABELLED = "unlabelled"
+LARGE = 64 << 20  # bytes of a mapped file beyond which its rows are read, not mapped
 LARGEST_VALID = 5000  # enough to tell two epochs apart; more would only slow each of them
 
 Split = UInt8[np.ndarray, "n"]
@@ -49,9 +52,18 @@ class ImageSet:
             raise UnknownName("split", split, SPLITS)
         return np.flatnonzero(self.split == SPLITS.index(split))
 
+    @cached_property
+    def reader(self) -> RowReader | None:
+        """What reads rows of a large mapped file; None where the pixels are in memory."""
+        mapped = self.pixels
+        if isinstance(mapped, np.memmap) and mapped.nbytes > LARGE:
+            return RowReader(mapped)
+        return None
+
     def images(self, rows: Rows) -> Images:
         """These rows as float images in [0, 1]."""
-        return self.pixels[rows].astype(np.float32) / 255
+        found = self.pixels[rows] if self.reader is None else self.reader.read(rows)
+        return np.divide(found, np.float32(255), dtype=np.float32)
 
     def describe(self) -> str:
         """One line: how many images of which shape, and how they are split."""

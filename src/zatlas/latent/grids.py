@@ -4,15 +4,48 @@ from statistics import NormalDist
 
 import numpy as np
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Plane, Points, Values
+from zatlas.core.errors import ShapeError
 
 
-def quantile_grid(n: int, tail: float = 0.05) -> Points:
-    """n x n points at equal steps of the normal prior's mass, row by row from the top left.
+def quantile_marks(n: int, tail: float = 0.05) -> Values:
+    """n values of an axis at equal steps of the normal prior's mass."""
+    steps = np.linspace(tail, 1 - tail, n) if n > 1 else np.array([0.5])
+    return np.array([NormalDist().inv_cdf(step) for step in steps], np.float32)
 
-    The first axis grows to the right, the second upwards.
-    """
-    steps = np.linspace(tail, 1 - tail, n)
-    marks = np.array([NormalDist().inv_cdf(step) for step in steps], np.float32)
-    right, up = np.meshgrid(marks, marks[::-1])
-    return np.stack([right.ravel(), up.ravel()], axis=1)
+
+def even_marks(n: int, low: float, high: float) -> Values:
+    """n values at equal distances; one alone lies in the middle."""
+    ends = (low, high) if n > 1 else ((low + high) / 2,) * 2
+    return np.linspace(*ends, n, dtype=np.float32)
+
+
+def lattice(right: Values, up: Values) -> Plane:
+    """All pairs, row by row from the top left: the first grows to the right, the second upwards."""
+    if not len(right) or not len(up):
+        raise ShapeError("A grid has 1 place or more along each axis.")
+    x, y = np.meshgrid(right, up[::-1])
+    return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
+
+
+def in_space(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Points:
+    """Places of a plane as points of a space, in two of its axes and 0 in the others."""
+    if dim < 2 or len(set(axes)) < 2 or not 0 <= min(axes) <= max(axes) < dim:
+        raise ShapeError(
+            f"A grid lies in two different axes of {dim}, not in {axes[0]} and {axes[1]}."
+        )
+    z = np.zeros((len(plane), dim), np.float32)
+    z[:, list(axes)] = plane
+    return z
+
+
+def corners(z: Points, n: int) -> Points:
+    """n x n points between four, given as top left, top right, bottom left, bottom right."""
+    if len(z) != 4:
+        raise ShapeError(f"Four corners are needed, not {len(z)}.")
+    right, down = np.meshgrid(np.linspace(0, 1, n), np.linspace(0, 1, n))
+    right, down = right.reshape(-1, 1), down.reshape(-1, 1)
+    top = (1 - right) * z[0] + right * z[1]
+    bottom = (1 - right) * z[2] + right * z[3]
+    mixed: Points = ((1 - down) * top + down * bottom).astype(np.float32)
+    return mixed

@@ -48,21 +48,23 @@ class Generator:
 
     def encode(self, x: Images, y: Labels | None = None) -> Points:
         """The points of these images, in order; of a posterior, the mean."""
-        return self._encode(x, y)[0]
+        return self.codes(x, y)[0]
 
     def posterior(self, x: Images, y: Labels | None = None) -> tuple[Points, Points] | None:
         """Mean and standard deviation of each image's points; None for an encoder without spread."""
-        found = self._encode(x, y)
-        return (found[0], found[1]) if len(found) == 2 else None
+        mean, deviation = self.codes(x, y)
+        return None if deviation is None else (mean, deviation)
 
-    def _encode(self, x: Images, y: Labels | None) -> list[Points]:
+    def codes(self, x: Images, y: Labels | None = None) -> tuple[Points, Points | None]:
+        """Each image's point and, from an encoder that knows it, how far it may be off."""
         if self.encoder is None:
             raise NotSupported(
                 "This generator has no encoder, so images have no known points. Sample its prior instead."
             )
         self._check_labels(x, y)
         parts = [self._call(self.encoder, *pair) for pair in self._batches(x, y)]
-        return [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
+        found = [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
+        return found[0], found[1] if len(found) == 2 else None
 
     def _check_labels(self, rows: np.ndarray, y: Labels | None) -> None:
         if y is not None and len(y) != len(rows):

@@ -1,25 +1,33 @@
-"""Plots: clouds of points coloured by class, and the curves of a training."""
+"""Plots: clouds of points, the curves of a training, lines and bars, each with names at the data."""
 
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zatlas.core.arrays import Labels, Plane
-from zatlas.store import atomic
+from zatlas.core.errors import ShapeError
+from zatlas.render import words as type_
+from zatlas.render.plain import (
+    SMALL,
+    WORD,
+    Name,
+    Spot,
+    lay_out,
+    name_axes,
+    name_spots,
+    paper,
+    scale_of,
+    spread,
+)
+from zatlas.render.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Ten colours that stay apart for the colour-blind in pairs that touch, and print in grey.
-PALETTE = (
-    "#4477aa", "#ee6677", "#228833", "#b8a12f", "#66ccee",
-    "#aa3377", "#8a8a8a", "#ee7733", "#004488", "#9a5b3c",
-)  # fmt: skip
-INK = "#222222"
+NAMED = 12  # classes that are told apart by colours and named where they are; more get a bar
+BINS = 160  # a side, for contours
 
 
 def cloud(
@@ -29,25 +37,57 @@ def cloud(
     *,
     title: str,
     axes: tuple[str, str],
+    values: np.ndarray | None = None,
+    density: bool = False,
+    places_named: Mapping[str, Sequence[float]] | None = None,
+    theme: Theme = LIGHT,
 ) -> "Figure":
-    """Points by class, each class named where most of it is."""
-    figure, plot = _paper((7.5, 7.0), title)
-    size = float(np.clip(9000 / max(len(places), 1), 2.5, 22))
-    kinds = range(len(classes)) if labels is not None and classes else [None]
-    for kind in kinds:
-        mine = places if kind is None or labels is None else places[labels == kind]
-        if len(mine):
-            colour = PALETTE[(kind or 0) % len(PALETTE)]
-            plot.scatter(mine[:, 0], mine[:, 1], s=size, color=colour, alpha=0.55, linewidths=0)
-    if labels is not None:
-        _name_classes(plot, places, labels, classes)
-    plot.set_xlabel(axes[0])
-    plot.set_ylabel(axes[1])
-    plot.set_aspect("equal", adjustable="datalim")
+    """Points by class, each class named where most of it is; or by a quantity, with its bar.
+
+    `density` adds contours that hold a tenth, a half and nine tenths of the points;
+    `places_named` marks single places.
+    """
+    figure, (plot,) = paper((7.6, _height(places)), title, theme)
+    _scatter(figure, plot, places, labels, classes, values, theme)
+    name_axes(plot, axes, theme)
+    if density:
+        _contours(plot, places, theme)
+    named = {name: (float(x), float(y)) for name, (x, y) in (places_named or {}).items()}
+    _mark(plot, list(named.values()), theme)
+    shown = None if values is not None else labels
+    _name_classes(figure, plot, places, shown, classes, theme, named)
     return figure
 
 
-def curves(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
+def clouds(
+    groups: Mapping[str, tuple[Plane, Labels | None]],
+    classes: Sequence[str],
+    *,
+    title: str,
+    axes: tuple[str, str],
+    notes: Mapping[str, str] | None = None,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Several clouds side by side on equal footing, each with its name and a line of numbers."""
+    if not groups:
+        raise ShapeError("There are no clouds to draw. Give at least one.")
+    across = min(len(groups), 3)
+    down = -(-len(groups) // across)
+    figure, plots = paper((4.6 * across, 4.9 * down + 0.5), title, theme, down, across)
+    for plot, (name, (places, labels)) in zip(plots, groups.items(), strict=False):
+        _scatter(figure, plot, places, labels, classes, None, theme)
+        plot.set_title(name, fontsize=WORD + 1, loc="left", color=theme.ink, parse_math=False)
+        note = (notes or {}).get(name, "")
+        name_axes(plot, (f"{axes[0]}\n{note}" if note else axes[0], axes[1]), theme)
+    shown = list(groups.values())
+    for plot, (places, labels) in zip(plots, shown, strict=False):
+        _name_classes(figure, plot, places, labels, classes, theme)
+    for plot in plots[len(groups) :]:
+        plot.set_visible(False)
+    return figure
+
+
+def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """Every term over the epochs: on the images trained on, and on those held out."""
     from matplotlib.ticker import MaxNLocator
 
@@ -56,11 +96,11 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
         names.remove("loss")  # the same curve upside down
     across = min(len(names), 3)
     down = -(-len(names) // across)
-    figure, plots = _grid(down, across, title)
+    figure, plots = paper((4.2 * across, 3.2 * down + 0.5), title, theme, down, across)
     for plot, name in zip(plots, names, strict=False):
         for part, colour, word in (
-            ("train", PALETTE[0], "trained on"),
-            ("valid", PALETTE[1], "held out"),
+            ("train", theme.palette[0], "trained on"),
+            ("valid", theme.palette[1], "held out"),
         ):
             found = [
                 (row["epoch"], row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row
@@ -68,66 +108,257 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str) -> "Figure":
             if found:
                 x, y = zip(*found, strict=True)
                 plot.plot(x, y, color=colour, label=word, marker="." if len(x) < 3 else "")
-        plot.set_title(name.replace("_", " ").replace("/", ": "), fontsize=11, loc="left")
-        plot.set_xlabel("epoch")
+        said = name.replace("_", " ").replace("/", ": ")
+        plot.set_title(said, fontsize=WORD, loc="left", color=theme.ink, parse_math=False)
+        plot.set_xlabel("epoch", color=theme.pale)
         plot.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plots[0].legend(frameon=False)
+    plots[0].legend(frameon=False, labelcolor=theme.ink)
     for plot in plots[len(names) :]:
         plot.set_visible(False)
     return figure
 
 
-def save_plot(figure: "Figure", path: Path) -> Path:
-    """Write a plot in the format that the name ends in: png, svg or pdf."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.lstrip(".") or "png", dpi=144)
-    return atomic.write_file(path, buffer.getvalue())
+def lines(
+    x: np.ndarray,
+    series: Mapping[str, np.ndarray],
+    *,
+    title: str,
+    axes: tuple[str, str],
+    marks: Mapping[str, float] | None = None,
+    bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Lines over one quantity, each named at its end, or at its peak where the ends meet.
+
+    `marks` are upright lines with a name; `bands` are (low, high) around the lines of that name.
+    """
+    if not series:
+        raise ShapeError("There are no lines to draw. Give at least one.")
+    figure, (plot,) = paper((8.0, 4.8), title, theme)
+    colours = {name: theme.palette[i % len(theme.palette)] for i, name in enumerate(series)}
+    for name, (low, high) in (bands or {}).items():
+        shade = colours.get(name, theme.calm)
+        plot.fill_between(x, low, high, color=shade, alpha=0.18, linewidth=0)
+    for name, values in series.items():
+        plot.plot(x, values, color=colours[name], linewidth=1.8)
+    name_axes(plot, axes, theme)
+    plot.margins(x=0.01)
+    for at in (marks or {}).values():
+        plot.axvline(at, color=theme.pale, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    _name_lines(figure, plot, x, series, colours, theme)
+    _name_marks(figure, plot, marks or {}, theme)
+    return figure
 
 
-def _name_classes(plot: "Axes", places: Plane, labels: Labels, classes: Sequence[str]) -> None:
-    """The name at the median of its points: no legend to look to and fro."""
-    from matplotlib.patheffects import withStroke
+def bars(
+    names: Sequence[str],
+    values: np.ndarray,
+    *,
+    spans: np.ndarray | None = None,
+    title: str,
+    axis: str,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """Horizontal bars, the first on top; `spans` are half-widths (n,) or lows and highs (n, 2)."""
+    values = np.asarray(values, float)
+    if len(names) != len(values) or not len(values):
+        raise ShapeError(f"{len(names)} names came with {len(values)} values; give one a name.")
+    figure, (plot,) = paper((7.6, 1.3 + 0.27 * len(names)), title, theme)
+    at = np.arange(len(names))
+    plot.barh(at, values, height=0.66, color=theme.real, zorder=2)
+    if spans is not None:
+        wide = np.asarray(spans, float)
+        ends = wide if wide.ndim == 2 else np.stack([values - wide, values + wide], axis=1)
+        plot.hlines(at, ends[:, 0], ends[:, 1], color=theme.ink, linewidth=1.4, zorder=3)
+    said = [type_.shortened(name, WORD, 240) for name in names]
+    plot.set_yticks(at, said, fontsize=WORD - 1, color=theme.ink, parse_math=False)
+    plot.set_ylim(len(names) - 0.4, -0.6)
+    plot.tick_params(axis="y", length=0)
+    plot.grid(visible=False, axis="y")
+    plot.spines["left"].set_visible(False)
+    plot.axvline(0, color=theme.pale, linewidth=1, zorder=3)
+    plot.set_xlabel(axis, fontsize=WORD, color=theme.ink, parse_math=False)
+    return figure
 
-    if len(classes) > 30:
-        return
-    for kind, name in enumerate(classes):
-        mine = places[labels == kind]
-        if len(mine):
-            x, y = np.median(mine, axis=0)
-            halo = [withStroke(linewidth=3.5, foreground="white")]
-            plot.text(
-                x, y, name, ha="center", va="center", fontsize=12, fontweight="bold",
-                color=PALETTE[kind % len(PALETTE)], path_effects=halo,
+
+def _scatter(
+    figure: "Figure",
+    plot: "Axes",
+    places: Plane,
+    labels: Labels | None,
+    classes: Sequence[str],
+    values: np.ndarray | None,
+    theme: Theme,
+) -> None:
+    size = float(np.clip(24000 / max(len(places), 1), 3, 26))
+    shuffled = np.random.default_rng(0).permutation(len(places))  # no class lies over the others
+    x, y = places[shuffled].T
+    common: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": len(places) > 5000}
+    plot.set_aspect("equal", adjustable="datalim")
+    if values is not None:
+        shown = plot.scatter(x, y, c=values[shuffled], cmap=scale_of(theme), alpha=0.8, **common)
+        _bar(figure, plot, shown, theme)
+    elif labels is None:
+        plot.scatter(x, y, color=theme.palette[0], alpha=0.55, **common)
+    elif len(classes) > NAMED:
+        colours = scale_of(theme)(np.linspace(0, 1, len(classes)))
+        plot.scatter(x, y, color=colours[labels[shuffled]], alpha=0.7, **common)
+    else:
+        colours = np.array(
+            [
+                theme.palette[i % len(theme.palette)]
+                for i in range(max(len(classes), int(labels.max()) + 1))
+            ]
+        )
+        plot.scatter(x, y, color=colours[labels[shuffled]], alpha=0.6, **common)
+
+
+def _bar(figure: "Figure", plot: "Axes", shown: Any, theme: Theme) -> Any:
+    bar = figure.colorbar(shown, ax=plot, fraction=0.04, pad=0.02, aspect=32)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL, color=theme.line, labelcolor=theme.pale)
+    return bar
+
+
+def _name_classes(
+    figure: "Figure",
+    plot: "Axes",
+    places: Plane,
+    labels: Labels | None,
+    classes: Sequence[str],
+    theme: Theme,
+    named: Mapping[str, Spot] | None = None,
+) -> None:
+    """Names of places, and of classes at the median of their points.
+
+    Classes that lie on one another are named beside the plot, and many of them at a bar.
+    """
+    own = [Name(spot, name, theme.ink) for name, spot in (named or {}).items()]
+    kinds: list[int] = []
+    if labels is not None and len(classes) > NAMED:
+        _class_bar(figure, plot, classes, theme)
+    elif labels is not None:
+        kinds = [kind for kind in range(len(classes)) if (labels == kind).any()]
+    lay_out(figure)
+    found = [_name_of(kind, places[labels == kind], classes, theme) for kind in kinds]
+    keep = [name.spot for name in own]
+    if not name_spots(plot, [*own, *found], theme, keep=keep):
+        name_spots(plot, own, theme, keep=keep)
+        _key(plot, found, theme)
+
+
+def _name_of(kind: int, mine: Plane, classes: Sequence[str], theme: Theme) -> Name:
+    x, y = np.median(mine, axis=0).tolist()
+    colour = theme.palette[kind % len(theme.palette)]
+    return Name((x, y), type_.shortened(classes[kind], WORD, 200), colour)
+
+
+def _key(plot: "Axes", names: Sequence[Name], theme: Theme) -> None:
+    from matplotlib.lines import Line2D
+
+    dots = [
+        Line2D([], [], marker="o", linestyle="", color=name.colour, label=name.words)
+        for name in names
+    ]
+    plot.legend(
+        handles=dots, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
+        labelcolor=theme.ink, fontsize=WORD - 1, handletextpad=0.1,
+    )  # fmt: skip
+
+
+def _class_bar(figure: "Figure", plot: "Axes", classes: Sequence[str], theme: Theme) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm
+
+    norm = BoundaryNorm(np.arange(len(classes) + 1) - 0.5, 256)
+    bar = _bar(figure, plot, ScalarMappable(norm, scale_of(theme)), theme)
+    ticks = list(range(0, len(classes), -(-len(classes) // 40)))
+    bar.set_ticks(ticks, labels=[type_.shortened(classes[i], 9, 140) for i in ticks])
+    bar.ax.tick_params(which="both", length=0)
+
+
+def _contours(plot: "Axes", places: Plane, theme: Theme) -> None:
+    """Lines that hold a tenth, a half and nine tenths of the points."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    pad = 0.15 * (high - low) + 1e-9
+    span = np.stack([low - pad, high + pad], axis=1).tolist()
+    count, x, y = np.histogram2d(places[:, 0], places[:, 1], bins=BINS, range=span)
+    wide = BINS / 6 * len(places) ** (-1 / 6)  # Scott's rule, for data over some 6 deviations
+    reach = np.arange(-int(3 * wide) - 1, int(3 * wide) + 2)
+    bell = np.exp(-(reach**2) / (2 * wide**2))
+    smooth = np.apply_along_axis(np.convolve, 0, count, bell, mode="same")
+    smooth = np.apply_along_axis(np.convolve, 1, smooth, bell, mode="same")
+    ordered = np.sort(smooth.ravel())[::-1]
+    share = np.cumsum(ordered) / ordered.sum()
+    levels = np.unique([ordered[np.searchsorted(share, part)] for part in (0.9, 0.5, 0.1)])
+    middles = [(edges[1:] + edges[:-1]) / 2 for edges in (x, y)]
+    plot.contour(*middles, smooth.T, levels=levels, colors=theme.ink, linewidths=0.9, alpha=0.65)
+
+
+def _mark(plot: "Axes", spots: Sequence[Spot], theme: Theme) -> None:
+    """Rings around single places."""
+    for x, y in spots:
+        for colour, wide in ((theme.paper, 5), (theme.ink, 2)):
+            plot.plot(
+                [x], [y], marker="o", markersize=9, markerfacecolor="none", zorder=6,
+                markeredgewidth=wide, markeredgecolor=colour,
             )  # fmt: skip
 
 
-def _paper(size: tuple[float, float], title: str) -> tuple["Figure", "Axes"]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    plot = figure.add_subplot()
-    _plain(plot)
-    plot.set_title(title, fontsize=14, loc="left", color=INK)
-    return figure, plot
+def _height(places: Plane) -> float:
+    """Of a cloud's figure, in inches, so that its axes are about as high as the data."""
+    wide, high = np.maximum(np.ptp(places, axis=0), 1e-9) if len(places) else (1, 1)
+    return float(np.clip(6.6 * high / wide, 3.8, 8.5)) + 0.9
 
 
-def _grid(down: int, across: int, title: str) -> tuple["Figure", list["Axes"]]:
-    from matplotlib.figure import Figure
+def _name_lines(
+    figure: "Figure",
+    plot: "Axes",
+    x: np.ndarray,
+    series: Mapping[str, np.ndarray],
+    colours: Mapping[str, str],
+    theme: Theme,
+) -> None:
+    lay_out(figure)
+    ends = [float(np.asarray(values)[np.isfinite(values)][-1]) for values in series.values()]
+    heights = plot.transData.transform([(0, end) for end in ends])[:, 1]
+    least = WORD * 1.25 * figure.dpi / 72
+    moved = spread(heights.tolist(), least)
+    if np.abs(np.array(moved) - heights).max() > 0.8 * least:
+        peaks = [int(np.nanargmax(values)) for values in series.values()]
+        spots = [
+            (float(x[peak]), float(np.asarray(values)[peak]))
+            for peak, values in zip(peaks, series.values(), strict=True)
+        ]
+        plot.margins(y=0.16)
+        lay_out(figure)
+        lifted = _lift(plot, spots)
+        names = [Name(spot, n, colours[n]) for spot, n in zip(lifted, series, strict=True)]
+        if name_spots(plot, names, theme):
+            return
+    for name, end, raised in zip(series, ends, np.subtract(moved, heights), strict=True):
+        plot.annotate(
+            name, (float(x[-1]), end), xytext=(8, raised * 72 / figure.dpi), va="center",
+            textcoords="offset points", fontsize=WORD, color=colours[name],
+            annotation_clip=False, parse_math=False,
+        )  # fmt: skip
 
-    figure = Figure(figsize=(4.2 * across, 3.2 * down + 0.5), layout="constrained")
-    plots = [figure.add_subplot(down, across, i + 1) for i in range(down * across)]
-    for plot in plots:
-        _plain(plot)
-    figure.suptitle(title, fontsize=14, x=0.01, ha="left", color=INK)
-    return figure, plots
+
+def _lift(plot: "Axes", spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    up = np.array([0, 0.9 * WORD * plot.figure.dpi / 72])
+    moved = plot.transData.inverted().transform(plot.transData.transform(spots) + up)
+    return [(float(a), float(b)) for a, b in moved]
 
 
-def _plain(plot: "Axes") -> None:
-    for side in ("top", "right"):
-        plot.spines[side].set_visible(False)
-    plot.tick_params(labelsize=9, color="#999999")
-    plot.grid(color="#eeeeee", zorder=0)
-    plot.set_axisbelow(True)
+def _name_marks(figure: "Figure", plot: "Axes", marks: Mapping[str, float], theme: Theme) -> None:
+    for name, at in marks.items():
+        plot.annotate(
+            name, (at, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", ha="center", fontsize=SMALL, color=theme.pale,
+            parse_math=False,
+        )  # fmt: skip
 
 
 def _order(name: str) -> tuple[int, str]:

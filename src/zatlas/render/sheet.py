@@ -1,17 +1,22 @@
-"""Sheets: images in rows and columns, with a title and a word beside each row."""
+"""Sheets: images in rows and columns, with words beside and above them or axes around them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from zatlas.core.arrays import Images
-from zatlas.render.pixels import enlarge, to_bytes
+from zatlas.core.errors import ShapeError
+from zatlas.render import words as type_
+from zatlas.render.axes import Axis as Axis
+from zatlas.render.axes import around
+from zatlas.render.canvas import Canvas, Item, Tiles, Words, bounds, page
+from zatlas.render.pixels import Flags
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.render.tiles import above, beside, check, text_size, tiles
 
-PAPER, INK, PALE = (255, 255, 255), (34, 34, 34), (110, 110, 110)
-LEAST = 56  # pixels; smaller images are enlarged by a whole factor
-GAP = 4
-MARGIN = 24
+BLOCKS_ACROSS = 1.6  # width to height of several grids together
+BLOCK_LEAST = 28  # pixels of a tile where several grids share a picture
 
 
 def sheet(
@@ -19,49 +24,103 @@ def sheet(
     columns: int,
     *,
     title: str = "",
+    note: str = "",
     rows: Sequence[str] = (),
-    axes: tuple[str, str] | None = None,
-) -> Image.Image:
-    """A grid of images, filled row by row; `axes` are words under it and, upwards, beside it."""
-    tiles = enlarge(to_bytes(images), LEAST)
-    gap = 0 if axes else GAP  # a manifold is one picture
-    grid = _lay(tiles, columns, gap)
-    words = ImageFont.load_default(15)
-    left = MARGIN + max((int(words.getlength(row)) + 12 for row in rows), default=0)
-    left += 26 if axes else 0
-    above, below = MARGIN + (34 if title else 0), MARGIN + (30 if axes else 0)
-    high, wide = grid.shape[:2]
-    paper = Image.new("RGB", (left + wide + MARGIN, above + high + below), PAPER)
-    paper.paste(Image.fromarray(grid), (left, above))
-    pen = ImageDraw.Draw(paper)
-    if title:
-        pen.text((left, MARGIN - 6), title, fill=INK, font=ImageFont.load_default(20))
-    step = tiles.shape[1] + gap
-    for index, row in enumerate(rows):
-        middle = above + index * step + tiles.shape[1] // 2
-        pen.text((left - 12, middle), row, fill=PALE, font=words, anchor="rm")
-    if axes:
-        _name_axes(paper, axes, (left, above, left + wide, above + high))
-    return paper
+    heads: Sequence[str] = (),
+    axes: tuple[Axis, Axis] | None = None,
+    dim: Flags | None = None,
+    theme: Theme = LIGHT,
+) -> Canvas:
+    """A grid of images, filled row by row; with axes, one picture without gaps, y upwards.
+
+    `rows` and `heads` are words beside rows and above columns; tiles flagged in `dim` are faded.
+    """
+    columns = min(columns, max(len(images), 1)) if axes is None else columns
+    grid = tiles(images, columns, gap=axes is None, dim=dim, theme=theme)
+    size = text_size(_wide(grid))
+    items: list[Item] = [grid, *beside(grid, rows, size, theme), *above(grid, heads, size, theme)]
+    if axes is not None:
+        items += around(grid, axes, size, theme)
+    return page(items, size=size, title=title, note=note, theme=theme)
 
 
-def _lay(tiles: np.ndarray, columns: int, gap: int) -> np.ndarray:
-    count, high, wide, _ = tiles.shape
-    lines = -(-count // columns)
-    grid = np.full((lines * (high + gap) - gap, columns * (wide + gap) - gap, 3), 255, np.uint8)
-    for index, tile in enumerate(tiles):
-        y, x = (index // columns) * (high + gap), (index % columns) * (wide + gap)
-        grid[y : y + high, x : x + wide] = tile
-    return grid
+def blocks(
+    groups: Mapping[str, Images],
+    columns: int,
+    *,
+    title: str = "",
+    note: str = "",
+    axes: tuple[Axis, Axis] | None = None,
+    theme: Theme = LIGHT,
+) -> Canvas:
+    """Several named grids side by side, wrapped into a picture wider than high."""
+    if not groups:
+        raise ShapeError("There are no groups of images to lay out. Give at least one.")
+    for images in groups.values():
+        check(images, columns)
+    columns = min(columns, max(map(len, groups.values())))
+    shapes = [(columns * i.shape[3], -(-len(i) // columns) * i.shape[2]) for i in groups.values()]
+    across = _wrap(len(groups), *np.max(shapes, axis=0))
+    grids = [
+        tiles(
+            images,
+            columns,
+            gap=axes is None,
+            least=BLOCK_LEAST,
+            across=columns * across,
+            theme=theme,
+        )
+        for images in groups.values()
+    ]
+    size = text_size(across * max(_wide(grid) for grid in grids))
+    parts = []
+    for index, (name, grid) in enumerate(zip(groups, grids, strict=True)):
+        # Axes are named once a row and once a column.
+        named = (index + across >= len(grids), index % across == 0)
+        parts.append(_block(name, grid, axes, named, size, theme))
+    return page(_arranged(parts, across, size), size=size, title=title, note=note, theme=theme)
 
 
-def _name_axes(paper: Image.Image, axes: tuple[str, str], box: tuple[int, int, int, int]) -> None:
-    left, top, right, bottom = box
-    words = ImageFont.load_default(15)
-    pen = ImageDraw.Draw(paper)
-    pen.rectangle((left - 1, top - 1, right, bottom), outline=(200, 200, 200))
-    pen.text(((left + right) // 2, bottom + 10), axes[0], fill=PALE, font=words, anchor="mt")
-    side = Image.new("RGB", (int(words.getlength(axes[1])) + 4, 22), PAPER)
-    ImageDraw.Draw(side).text((2, 2), axes[1], fill=PALE, font=words)
-    side = side.rotate(90, expand=True)
-    paper.paste(side, (left - 30, (top + bottom - side.height) // 2))
+def _wide(grid: Tiles) -> float:
+    return grid.box()[2] - grid.box()[0]
+
+
+def _wrap(count: int, wide: int, high: int) -> int:
+    """How many blocks stand side by side; rows without a rest are liked better."""
+
+    def ugliness(across: int) -> float:
+        lines = -(-count // across)
+        shape = across * wide / (lines * high * 1.1)
+        return abs(np.log(shape / BLOCKS_ACROSS)) + 0.35 * (across * lines - count) / across
+
+    return min(range(1, count + 1), key=ugliness)
+
+
+def _block(
+    name: str,
+    grid: Tiles,
+    axes: tuple[Axis, Axis] | None,
+    named: tuple[bool, bool],
+    size: int,
+    theme: Theme,
+) -> list[Item]:
+    shorter = type_.shortened(name, size, max(_wide(grid), 8 * size))
+    found: list[Item] = [grid, Words(0, -0.55 * size, shorter, size, theme.ink)]
+    if axes is not None:
+        found += around(grid, axes, round(0.85 * size), theme, named=named)
+    return found
+
+
+def _arranged(parts: Sequence[Sequence[Item]], across: int, size: int) -> list[Item]:
+    """Blocks moved to their places, in columns and rows of equal steps."""
+    boxes = np.array([bounds(part) for part in parts])
+    # What hangs out at the left of the picture, or at its foot, needs no room between blocks.
+    inner = boxes[np.arange(len(parts)) % across > 0] if across > 1 else boxes
+    upper = boxes[:-across] if len(parts) > across else boxes
+    right = boxes[:, 2].max() - inner[:, 0].min() + 1.3 * size
+    down = upper[:, 3].max() - boxes[:, 1].min() + 0.9 * size
+    found: list[Item] = []
+    for index, part in enumerate(parts):
+        line, column = divmod(index, across)
+        found += [item.moved(column * ceil(right), line * ceil(down)) for item in part]
+    return found

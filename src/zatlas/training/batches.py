@@ -9,11 +9,9 @@ from torch import Tensor
 from zatlas.core.arrays import Rows
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import ImageSet
-from zatlas.data.rows import RowReader
 
 SHARE = 0.25  # of the device's free memory that the images may take
 ENOUGH = 8192  # images to take a mean of
-LARGE = 64 << 20  # bytes of a mapped file beyond which its rows are read, not mapped
 
 
 class Batches:
@@ -33,10 +31,7 @@ class Batches:
         self.rows = rows.astype(np.int32) if len(images) < 2**31 else rows
         self.rank, self.world = share
         self.pixels = _near(torch.from_numpy(images.pixels), device)
-        mapped, here = images.pixels, self.pixels.device.type == "cpu"
-        self.reader = None
-        if isinstance(mapped, np.memmap) and here and mapped.nbytes > LARGE:
-            self.reader = RowReader(mapped)
+        self.reader = images.reader if self.pixels.device.type == "cpu" else None
         told = images.labels if labelled else None
         self.labels = None if told is None else torch.from_numpy(told)
 

@@ -8,8 +8,8 @@ import torch
 
 from zatlas.core.seeds import derive
 from zatlas.models.trainable import Trainable
-from zatlas.render.pixels import save_picture
-from zatlas.render.plot import curves, save_plot
+from zatlas.render.pixels import save
+from zatlas.render.plot import curves
 from zatlas.render.sheet import sheet
 from zatlas.store.run import Run
 from zatlas.training.batches import Batches
@@ -42,7 +42,7 @@ class Previews:
         begun = time.monotonic()
         self._sheet(model, batches, epoch, self.run.folder / "previews" / f"{epoch:05d}.png")
         rows = self.run.metrics()
-        save_plot(curves(rows, title=self.run.folder.name), self.run.folder / "curves.png")
+        save(curves(rows, title=self.run.folder.name), self.run.folder / "curves.png")
         self.ended = time.monotonic()
         self.took = self.ended - begun
 
@@ -65,4 +65,4 @@ class Previews:
                 names += ["samples", ""]
         images = torch.cat(shown).float().cpu().numpy()
         title = f"{self.run.folder.name}, epoch {epoch}"
-        save_picture(sheet(images, len(x), title=title, rows=names), path)
+        save(sheet(images, len(x), title=title, rows=names), path)

@@ -1,0 +1,153 @@
+"""300 frames of 256x256 as MP4, decoded on the way, against matplotlib's animation writer.
+
+Both walk the same interpolation of the same small convolutional decoder and encode H.264 with
+ffmpeg's libx264. matplotlib (FuncAnimation, FFMpegWriter, `set_data` on an image made once) is
+measured in three ways: its default figure; with the plane beside the image, as a film of a curve
+has it; and at its best, a bare figure of 256x256 pixels with nothing but the image. A film costs
+at least its decoding, so what is left without that is printed too.
+
+    python benchmarks/film.py [--frames 300] [--repeats 3]
+"""
+
+import argparse
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib import pyplot
+from matplotlib.animation import FFMpegWriter, FuncAnimation
+from torch import nn
+
+from common import environment, in_turns, medians
+from zatlas.latent.curves import slerp
+from zatlas.models.description import Description, generator
+from zatlas.models.generator import Generator
+from zatlas.render.film import density_panel, film
+
+SIDE, DIM, FPS = 256, 16, 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    matplotlib.use("agg")
+    matplotlib.rcParams["animation.ffmpeg_path"] = ffmpeg()
+    decoder, z = small_decoder(), walk(given.frames)
+    decoder.decode(z[:32])  # what torch prepares on the first call
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = Path(folder) / "ours.mp4", Path(folder) / "theirs.mp4"
+        film(decoder.stream(z[:2]), ours)  # imports are paid outside
+
+        def mine(panel: bool) -> float:
+            beside = density_panel(z[:, :2]) if panel else None
+            return timed(lambda: film(decoder.stream(z), ours, fps=FPS, panel=beside))
+
+        def rival(size: tuple[float, float], panel: bool = False) -> Callable[[], float]:
+            return lambda: timed(lambda: animate(decoder, z, theirs, size, panel))
+
+        ways: dict[str, Callable[[], float]] = {
+            "decoding, in batches": lambda: timed(lambda: list(map(len, decoder.stream(z)))),
+            "decoding, one by one": lambda: timed(lambda: [decoder.decode(row[None]) for row in z]),
+            "zatlas": lambda: mine(panel=False),
+            "zatlas, panel": lambda: mine(panel=True),
+            "matplotlib": rival((6.4, 4.8)),
+            "matplotlib, panel": rival((9.6, 4.8), panel=True),
+            "matplotlib, bare": rival((SIDE / 100, SIDE / 100)),
+        }
+        report(medians(in_turns(given.repeats, ways)), given.frames)
+
+
+def report(found: dict[str, float], frames: int) -> None:
+    """Times, and ratios with and without the decoding."""
+    for name, seconds in found.items():
+        print(f"{name:20} {seconds:8.2f} s  {frames / seconds:8,.0f} frames/s")
+    batches, singly = found["decoding, in batches"], found["decoding, one by one"]
+    for theirs, ours in (
+        ("matplotlib", "zatlas"),
+        ("matplotlib, panel", "zatlas, panel"),
+        ("matplotlib, bare", "zatlas"),
+    ):
+        whole = found[theirs] / found[ours]
+        rest = (found[theirs] - singly) / max(found[ours] - batches, 1e-3)
+        print(f"{theirs} / {ours}: {whole:.1f} with decoding, {rest:.1f} without")
+
+
+def small_decoder() -> Generator:
+    """Random weights, the last made so strong that the images have contrast: no easy pictures."""
+    torch.manual_seed(0)
+    described = Description("vae", {"dim": DIM}, "conv", {"width": 2}, (3, SIDE, SIDE))
+    model = described.build().eval()
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.ConvTranspose2d)]
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    # Images of this size stay in the processor's cache if few are decoded at a time.
+    made = replace(generator(described, model), batch=16)
+    with torch.no_grad():
+        layers[-1].weight *= 0.3 / float(made.decode(walk(8)).std())
+    return made
+
+
+def walk(frames: int) -> np.ndarray:
+    """Points from one random point of the prior to another."""
+    ends = np.random.default_rng(0).normal(size=(2, DIM)).astype(np.float32)
+    t = np.linspace(0, 1, frames, dtype=np.float32)[:, None]
+    a, b = (np.repeat(end[None], frames, axis=0) for end in ends)
+    return slerp(a, b, t)
+
+
+def animate(
+    decoder: Generator,
+    z: np.ndarray,
+    path: Path,
+    size: tuple[float, float],
+    panel: bool,
+) -> None:
+    """What one would write oneself, after matplotlib's own documentation."""
+    figure, axes = pyplot.subplots(1, 1 + panel, figsize=size, dpi=100, squeeze=False)
+    if size[0] < 3:
+        figure.subplots_adjust(0, 0, 1, 1)
+    plot = axes[0, -1]
+    plot.axis("off")
+    shown = plot.imshow(np.zeros((SIDE, SIDE, 3)))
+    if panel:
+        steps = np.linspace(-3, 3, 100)
+        density = np.exp(-(steps[None] ** 2 + steps[:, None] ** 2) / 2)
+        axes[0, 0].contourf(steps, steps, density)
+        axes[0, 0].plot(z[:, 0], z[:, 1])
+        (point,) = axes[0, 0].plot([], [], "o")
+
+    def update(frame: int) -> None:
+        image = decoder.decode(z[frame : frame + 1])[0]
+        shown.set_data(image.transpose(1, 2, 0))
+        if panel:
+            point.set_data([z[frame, 0]], [z[frame, 1]])
+
+    film_of = FuncAnimation(figure, update, frames=len(z), cache_frame_data=False)
+    film_of.save(path, writer=FFMpegWriter(fps=FPS))
+    pyplot.close(figure)
+
+
+def ffmpeg() -> str:
+    """The program that matplotlib hands its frames to, out of imageio-ffmpeg."""
+    python = environment("ffmpeg", "imageio-ffmpeg==0.6.0")
+    code = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+    said = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    return said.stdout.strip()
+
+
+def timed(work: Callable[[], object]) -> float:
+    begun = perf_counter()
+    work()
+    return perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()

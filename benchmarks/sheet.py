@@ -1,0 +1,83 @@
+"""A plane decoded at 15 x 15 places and saved as PNG, against a decoder call and a subplot a place.
+
+The slower way is the one of most tutorials: for each place, the decoder is called and `imshow`
+draws what it gives in a subplot of its own; then `savefig`.
+
+    python benchmarks/sheet.py [--repeats 5]
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot
+
+from common import in_turns, medians
+from zatlas.models.description import Description, generator
+from zatlas.models.generator import Generator
+from zatlas.render.pixels import save
+from zatlas.render.sheet import Axis, sheet
+
+PLACES, SIDE = 15, 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args()
+    matplotlib.use("agg")
+    described = Description("vae", {"dim": 2}, "conv", {}, (3, SIDE, SIDE))
+    decoder = generator(described, described.build().eval())
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        ways = {
+            "zatlas, PNG": lambda: draw(decoder, place / "ours.png"),
+            "zatlas, SVG": lambda: draw(decoder, place / "ours.svg"),
+            "subplots": lambda: subplots(decoder, place / "theirs.png"),
+        }
+        for way in ways.values():  # imports are paid outside
+            way()
+        found = medians(
+            in_turns(
+                given.repeats, {name: lambda way=way: timed(way) for name, way in ways.items()}
+            )
+        )
+    for name, seconds in found.items():
+        print(f"{name:12} {seconds:8.3f} s")
+    print(f"subplots / zatlas, PNG: {found['subplots'] / found['zatlas, PNG']:.1f}")
+
+
+def draw(decoder: Generator, path: Path) -> None:
+    """One decoder call for the plane, one picture with axes."""
+    marks = np.linspace(-2, 2, PLACES, dtype=np.float32)
+    right, up = np.meshgrid(marks, marks[::-1])
+    images = decoder.decode(np.stack([right.ravel(), up.ravel()], axis=1))
+    axes = (Axis("first axis", marks), Axis("second axis", marks))
+    save(sheet(images, PLACES, title="The latent plane", axes=axes), path)
+
+
+def subplots(decoder: Generator, path: Path) -> None:
+    """What one would write oneself."""
+    marks = np.linspace(-2, 2, PLACES, dtype=np.float32)
+    figure, axes = pyplot.subplots(PLACES, PLACES, figsize=(10, 10))
+    for row, y in enumerate(marks[::-1]):
+        for column, x in enumerate(marks):
+            image = decoder.decode(np.array([[x, y]], np.float32))[0]
+            axes[row, column].imshow(image.transpose(1, 2, 0))
+            axes[row, column].axis("off")
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def timed(work: Callable[[], object]) -> float:
+    begun = perf_counter()
+    work()
+    return perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()

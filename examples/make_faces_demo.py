@@ -1,0 +1,59 @@
+"""Make the face model and the scorer that come along: python make_faces_demo.py FOLDER [RUN]
+
+Trains by the preset faces-demo, unless a RUN of it is there, and leaves in FOLDER `faces-vae`, a run
+of half its size that zatlas opens as any other, and `faces-scorer.safetensors`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import zatlas
+from zatlas.data import sources
+from zatlas.models.description import load_weights, save_weights
+from zatlas.models.scorer import load_scorer, save_scorer
+from zatlas.store import atomic
+from zatlas.training.scoring import check, train_scorer
+
+PRESET, MODEL, SCORER = "faces-demo", "faces-vae", "faces-scorer.safetensors"
+COPIED = ("recipe.toml", "metrics.jsonl", "data_report.json")
+OF_THE_MACHINE = (
+    "system",
+    "processor",
+    "threads",
+    "processes",
+)  # of made.json; of no use elsewhere
+TAUGHT = {"count": 20_000, "seed": 1}  # other faces than those that the model knows
+
+
+def ship_model(run: Path, folder: Path) -> None:
+    """What a run needs to be opened, with weights of two bytes."""
+    for name in COPIED:
+        atomic.write_file(folder / name, (run / name).read_bytes())
+    made = json.loads((run / "made.json").read_bytes())
+    kept = {key: value for key, value in made.items() if key not in OF_THE_MACHINE}
+    atomic.write_file(folder / "made.json", atomic.as_json(kept))
+    description, model = load_weights(run / "weights.safetensors")
+    halves = {name: tensor.half() for name, tensor in model.state_dict().items()}
+    save_weights(folder / "weights.safetensors", description, halves)
+
+
+def ship_scorer(path: Path) -> None:
+    """A scorer of everything that the drawing decides, and how well it reads faces it has not seen."""
+    images = sources.load("faces", **TAUGHT)
+    save_scorer(path, train_scorer(images), half=True)
+    for name, found in check(load_scorer(path), images).items():
+        print(f"{name:20} {found.measure:8} {found.value:.3f}")
+
+
+def main(folder: str, run: str = "") -> None:
+    out = Path(folder)
+    trained = Path(run) if run else zatlas.train("faces", preset=PRESET).run.folder
+    ship_model(trained, out / MODEL)
+    ship_scorer(out / SCORER)
+    for path in [*sorted((out / MODEL).iterdir()), out / SCORER]:
+        print(f"{path.stat().st_size:>9,} bytes  {path}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

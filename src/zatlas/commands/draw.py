@@ -1,0 +1,203 @@
+"""Commands that draw a run's latent space as it lies there."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands import Axes, Dark, Label, Out, Run, app
+from zatlas.commands.shared import class_of, open_atlas, settings_of, tell, theme_of
+
+
+@app.command
+def sample(
+    run: Run,
+    *,
+    count: int = 64,
+    how: str = "prior",
+    temperature: float = 1.0,
+    truncation: float | None = None,
+    label: Label = None,
+    seed: int = 0,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Draw images of new points.
+
+    Args:
+        count: How many.
+        how: prior, posterior (around the codes of real images) or mixture (fitted to the codes).
+        temperature: Spread of the points; below 1, safer and more alike.
+        truncation: Draw again what lies beyond so many standard deviations.
+        seed: Another one gives other images.
+    """
+    from zatlas.pictures.sheets import samples
+
+    atlas = open_atlas(run)
+    picture = samples(
+        atlas, count, how=how, temperature=temperature, truncation=truncation,
+        label=class_of(atlas, label), seed=seed, theme=theme_of(dark),
+    )  # fmt: skip
+    tell(picture, atlas, "samples" if how == "prior" else f"samples-{how}", out)
+
+
+@app.command
+def reconstruct(
+    run: Run,
+    *,
+    against: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="RUN")] = (),
+    count: int = 12,
+    split: str = "test",
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Draw real images over what the model makes of their codes.
+
+    Args:
+        against: Another run of the same images, as one more row; may be given again.
+        count: How many images, some of every class.
+        split: test, valid or train.
+    """
+    from zatlas.pictures.sheets import reconstructions
+
+    atlases = [open_atlas(folder) for folder in (run, *against)]
+    picture = reconstructions(atlases, count, split=split, theme=theme_of(dark))
+    tell(picture, atlases[0], "reconstructions", out)
+
+
+@app.command
+def grid(
+    run: Run,
+    *,
+    n: int = 15,
+    by: str | None = None,
+    extent: float | None = None,
+    axes: Axes = None,
+    layout: str | None = None,
+    label: Label = None,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Draw a plane of the latent space, decoded at n x n places; of a conditional model, one a class.
+
+    Args:
+        n: Places along either axis.
+        by: quantile (equal steps of the prior's mass), range (of the codes), deviations or chart.
+        extent: With deviations, how many to either side.
+        layout: With chart, which: pca, umap or tsne.
+    """
+    from zatlas.pictures.sheets import chart_sheet, manifold
+
+    atlas, theme = open_atlas(run), theme_of(dark)
+    told = class_of(atlas, label)
+    if by == "chart":
+        chart = atlas.chart(layout)
+        tell(chart_sheet(atlas, chart, n, label=told, theme=theme), atlas, "chart-sheet", out)
+    else:
+        picture = manifold(atlas, n, by=by, axes=axes, label=told, extent=extent, theme=theme)
+        tell(picture, atlas, "manifold", out)
+
+
+@app.command
+def points(
+    run: Run,
+    *,
+    split: str = "test",
+    each: int | None = None,
+    drawn: bool = False,
+    by: Annotated[str | None, arg(metavar="ATTRIBUTE")] = None,
+    axes: Axes = None,
+    seed: int = 0,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Draw the codes of real images as a cloud of points.
+
+    Args:
+        split: test, valid or train.
+        each: So many of every class, rather than all.
+        drawn: A draw from each posterior, rather than its mean.
+        by: What colours them, if not the label.
+        seed: Of the draws.
+    """
+    from zatlas.pictures import maps
+
+    atlas = open_atlas(run)
+    picture = maps.points(
+        atlas,
+        split=split,
+        each=each,
+        drawn=drawn,
+        by=by,
+        axes=axes,
+        seed=seed,
+        theme=theme_of(dark),
+    )
+    tell(picture, atlas, "points", out)
+
+
+@app.command
+def chart(
+    run: Run,
+    *,
+    layout: str | None = None,
+    supervise: Annotated[str | None, arg(metavar="ATTRIBUTE")] = None,
+    by: Annotated[str | None, arg(metavar="ATTRIBUTE")] = None,
+    split: str = "test",
+    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME=VALUE")] = (),
+    seed: int = 0,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Lay the codes out flat, keep the chart in the run, and draw it.
+
+    Args:
+        layout: pca, umap or tsne; umap for more than two axes.
+        supervise: Lay out by "label" or an attribute as well as by the codes.
+        by: What colours the points, if not the label.
+        split: test, valid or train.
+        set: A setting of the layout, as neighbors=25 or min_dist=0.1; may be given again.
+        seed: Of the layout.
+    """
+    from zatlas.core.progress import console
+    from zatlas.pictures.maps import chart_map
+
+    atlas = open_atlas(run)
+    made = atlas.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
+    console().print(f"trustworthiness {made.trust:.4f}", soft_wrap=True)
+    picture = chart_map(atlas, made, split=split, by=by or supervise, theme=theme_of(dark))
+    tell(picture, atlas, f"chart-{made.layout}", out)
+
+
+@app.command
+def place(
+    run: Run,
+    places: Annotated[Positional[tuple[float, ...]], arg(metavar="X Y ...")] = (
+        -0.857, 0.0, 0.0, 0.0, 0.857, 0.0,
+    ),
+    *,
+    layout: str | None = None,
+    supervise: Annotated[str | None, arg(metavar="ATTRIBUTE")] = None,
+    label: Label = None,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:  # fmt: skip
+    """Draw the images at places of a chart, each over the nearest real image.
+
+    Args:
+        places: One place or several, from -1 to 1 in both directions: left is -1, up is 1.
+        layout: pca, umap or tsne.
+        supervise: Of a chart that is supervised by "label" or an attribute.
+    """
+    import numpy as np
+
+    from zatlas.core.errors import BadRecipe
+    from zatlas.pictures.sheets import chart_places
+
+    if not places or len(places) % 2:
+        raise BadRecipe(f"Places are pairs of numbers, as -0.857 0; {len(places)} were given.")
+    atlas = open_atlas(run)
+    pairs = np.array(places, np.float32).reshape(-1, 2)
+    found = atlas.chart(layout, supervise)
+    picture = chart_places(atlas, found, pairs, label=class_of(atlas, label), theme=theme_of(dark))
+    tell(picture, atlas, "places", out)

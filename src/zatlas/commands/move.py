@@ -1,0 +1,198 @@
+"""Commands that move through a run's latent space: strips and films."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands import Dark, Out, Run, app
+from zatlas.commands.shared import open_atlas, tell, tell_move, theme_of
+from zatlas.core.errors import BadRecipe
+from zatlas.pictures import file_name
+
+Stops = Annotated[Positional[tuple[str, ...]], arg(metavar="STOP ...")]
+
+
+@app.command
+def interpolate(
+    run: Run,
+    stops: Stops = (),
+    *,
+    way: str | None = None,
+    loop: bool = False,
+    corners: bool = False,
+    pairs: bool = False,
+    even: bool = False,
+    frames: int = 90,
+    fps: int = 30,
+    panel: str = "none",
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Go from image to image: a strip and a film.
+
+    Args:
+        stops: Two or more: a test image's number, a class or an attribute ("Sneaker", "not Male",
+            "Sneaker:3"), an image file, or random.
+        way: lerp, slerp, spline or geodesic; what suits the space if not said.
+        loop: Come back to the first stop.
+        corners: Rather a grid between four stops at its corners.
+        pairs: Rather a strip of rows, each from one stop to the next.
+        even: Walk so that the picture changes at a steady pace.
+        frames: Of the film.
+        fps: Frames a second.
+        panel: Beside the film, the moving point on the prior or on the chart.
+    """
+    from zatlas.pictures.moves import interpolation
+    from zatlas.pictures.sheets import four_corners
+    from zatlas.pictures.sheets import pairs as rows_of_pairs
+    from zatlas.stops import usual_stops
+
+    atlas = open_atlas(run)
+    found = atlas.stops(stops) if stops else usual_stops(atlas, 4 if corners else 2)
+    if corners or pairs:
+        if corners and len(found) != 4:
+            raise BadRecipe(f"--corners takes four stops, not {len(found)}.")
+        if pairs and len(found) % 2:
+            raise BadRecipe(f"--pairs takes an even number of stops, not {len(found)}.")
+        draw = four_corners if corners else rows_of_pairs
+        picture = draw(atlas, found, theme=theme_of(dark))
+        tell(picture, atlas, "corners" if corners else "pairs", out)
+        return
+    move = interpolation(atlas, found, way=way, closed=loop, even=even)
+    name = "interpolation-" + "-".join(stop.name for stop in found) if stops else "interpolation"
+    tell_move(move, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
+
+
+@app.command
+def traverse(
+    run: Run,
+    stop: Annotated[Positional[str | None], arg(metavar="STOP")] = None,
+    *,
+    axes: tuple[int, ...] = (),
+    count: int = 10,
+    by: str | None = None,
+    extent: float | None = None,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Move along one axis at a time, those first that change the image most.
+
+    Args:
+        stop: Through which point, named as for interpolate; the mean code if not said.
+        axes: Which axes, rather than those that matter.
+        count: How many axes.
+        by: How far: quantile (of the prior), range (of the codes) or deviations.
+        extent: With deviations, how many to either side.
+    """
+    from zatlas.pictures.moves import traversal
+
+    atlas = open_atlas(run)
+    found = None if stop is None else atlas.stop(stop)
+    move = traversal(atlas, found, axes=axes, count=count, by=by, extent=extent)
+    tell_move(move, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
+
+
+@app.command
+def attribute(
+    run: Run,
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="ATTRIBUTE ...")] = (),
+    *,
+    way: str = "means",
+    without: UseAppendAction[tuple[str, ...]] = (),
+    stop: UseAppendAction[tuple[str, ...]] = (),
+    reach: float = 3.0,
+    frames: int = 90,
+    fps: int = 30,
+    seed: int = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FILE|FOLDER")] = None,
+) -> None:
+    """Edit images by an attribute: a strip and a film from "not A" to "A", with what is known of the way.
+
+    Args:
+        names: Classes or attributes; every yes-or-no attribute if none is named. "Random" goes
+            between two points of chance.
+        way: means, medians or linear move images along a direction; centres and chart go from
+            median to median.
+        without: Leave this other attribute alone; may be given again.
+        stop: Which image to edit, named as for interpolate; may be given again.
+        reach: How far to either side, in spreads of the data.
+        frames: Of the film.
+        fps: Frames a second.
+        seed: Of the held-out codes and the jitter.
+        out: A file for one attribute, a folder for several.
+    """
+    from zatlas.latent.attributes import yes_or_no
+    from zatlas.pictures.moves import attribute as attribute_move
+
+    atlas = open_atlas(run)
+    wanted = names or tuple(yes_or_no(atlas.images)) or atlas.images.classes
+    if not wanted:
+        raise BadRecipe("These images have no attributes and no classes to move along.")
+    several = len(wanted) > 1
+    if out is not None and several and out.suffix:
+        raise BadRecipe(
+            f"{len(wanted)} attributes do not fit into {out}: give a folder with --out."
+        )
+    stops = atlas.stops(stop)
+    for name in wanted:
+        others = tuple(other for other in without if other != name)
+        move = attribute_move(
+            atlas, name, way=way, stops=stops, without=others, reach=reach, seed=seed
+        )
+        file = file_name(f"attribute-{name}")
+        place = out / f"{file}.gif" if out is not None and not out.suffix else out
+        if place is not None and not (out and out.suffix):
+            tell_move(
+                move,
+                file,
+                place.with_suffix(".png"),
+                frames=frames,
+                fps=fps,
+                panel="none",
+                dark=dark,
+            )
+        tell_move(move, file, place, frames=frames, fps=fps, panel="none", dark=dark)
+
+
+@app.command
+def spiral(
+    run: Run,
+    *,
+    turns: float = 4.0,
+    extent: float = 2.0,
+    x: Annotated[str | None, arg(metavar="FORMULA")] = None,
+    y: Annotated[str | None, arg(metavar="FORMULA")] = None,
+    even: bool = False,
+    frames: int = 300,
+    fps: int = 30,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Walk a spiral, or any formula, through the latent plane: a film with the place beside the image.
+
+    Args:
+        turns: Of the spiral.
+        extent: How far out it ends.
+        x: Instead of a spiral: a formula of t from 0 to 1, as "2*cos(4*pi*t)".
+        y: The other one.
+        even: Walk so that the picture changes at a steady pace.
+        frames: Of the film.
+        fps: Frames a second.
+    """
+    from zatlas.latent.curves import spiral as spiral_curve
+    from zatlas.latent.curves import trace
+    from zatlas.latent.formula import plane_formula
+    from zatlas.pictures.moves import plane_walk
+
+    if (x is None) != (y is None):
+        raise BadRecipe("A formula takes both --x and --y.")
+    atlas = open_atlas(run)
+    if x is not None and y is not None:
+        plane, title = trace(plane_formula(x, y)), f"({x}, {y}) in {atlas.name}"
+    else:
+        plane, title = spiral_curve(turns=turns, extent=extent), f"A spiral in {atlas.name}"
+    move = plane_walk(atlas, plane, title, even=even)
+    place = out or atlas.run.gallery / "spiral.mp4"
+    tell_move(move, "spiral", place, frames=frames, fps=fps, panel="prior", dark=dark)

@@ -1,0 +1,82 @@
+"""What the picture commands have in common: opening, saving beside the run, telling the path."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from zatlas.atlas import Atlas
+    from zatlas.pictures.moves import Move
+    from zatlas.render.canvas import Canvas
+    from zatlas.render.theme import Theme
+
+FILMS = (".gif", ".apng", ".webp", ".mp4")
+
+
+def open_atlas(run: Path) -> "Atlas":
+    """The run in this folder."""
+    from zatlas.atlas import Atlas
+
+    return Atlas.open(run)
+
+
+def theme_of(dark: bool) -> "Theme":
+    """Dark paper or light."""
+    from zatlas.render.theme import DARK, LIGHT
+
+    return DARK if dark else LIGHT
+
+
+def class_of(atlas: "Atlas", name: str | None) -> int | None:
+    """The number of a class that a conditional model knows."""
+    if name is None:
+        return None
+    classes = atlas.generator.classes
+    if not classes:
+        raise NotSupported(f"{atlas.name} is not told a class: leave --label out.")
+    if name not in classes:
+        raise UnknownName("class", name, classes)
+    return classes.index(name)
+
+
+def tell(picture: "Canvas | Figure", atlas: "Atlas", name: str, out: Path | None) -> None:
+    """Save a picture and print where it is."""
+    from zatlas.render.pixels import save
+
+    print(save(picture, out or atlas.run.gallery / f"{name}.png"))
+
+
+def tell_move(
+    move: "Move", name: str, out: Path | None, *, frames: int, fps: int, panel: str, dark: bool
+) -> None:
+    """Save a strip, a film or both, as the name ends, and print where they are."""
+    from zatlas.render.pixels import save
+
+    if frames < 1:
+        raise BadRecipe(f"A film has 1 frame or more, not {frames}.")
+    theme = theme_of(dark)
+    strip_at = film_at = out
+    if out is None:
+        strip_at = move.atlas.run.gallery / f"{name}.png"
+        film_at = strip_at.with_suffix(".gif")
+    if strip_at is not None and strip_at.suffix.lower() not in FILMS:
+        print(save(move.strip(theme=theme), strip_at))
+    if film_at is not None and film_at.suffix.lower() in FILMS:
+        print(move.film(film_at, frames, fps=fps, panel=panel, theme=theme))
+
+
+def settings_of(texts: Sequence[str]) -> Mapping[str, Any]:
+    """NAME=VALUE, several times, as a table."""
+    from zatlas.data.sources import value_of
+
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise BadRecipe(f"--set takes NAME=VALUE, as neighbors=25, not {text!r}.")
+        found[key] = value_of(value)
+    return found

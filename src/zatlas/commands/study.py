@@ -1,0 +1,155 @@
+"""Commands that say what is true of a run, and the one that draws everything."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands import Dark, Label, Out, Run, app
+from zatlas.commands.make import list_rows
+from zatlas.commands.shared import class_of, open_atlas, tell, theme_of
+from zatlas.core.errors import BadRecipe
+
+
+@app.command
+def arithmetic(
+    run: Run,
+    equation: Annotated[Positional[str], arg(metavar="EQUATION")],
+    *,
+    label: Label = None,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Add and subtract points, and draw the equation with its operands and its result.
+
+    Args:
+        equation: Terms between + and -: attributes or classes ("Eyeglasses - not Eyeglasses +
+            Smiling"), numbers of images ("3,14,15 - 9,26,5 + 35,8"; of samples, where the model has
+            no encoder), or image files.
+    """
+    from zatlas.core.progress import console
+    from zatlas.pictures.facts import arithmetic as equation_of
+
+    atlas = open_atlas(run)
+    picture, words = equation_of(
+        atlas, equation, label=class_of(atlas, label), theme=theme_of(dark)
+    )
+    console().print(words, soft_wrap=True, markup=False)
+    tell(picture, atlas, "arithmetic", out)
+
+
+@app.command
+def geometry(
+    run: Run,
+    *,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
+) -> None:
+    """Draw what many dimensions do, in general and to this run: volumes, norms, and half-way images.
+
+    Args:
+        out: The folder to draw into.
+    """
+    from zatlas.pictures import facts
+    from zatlas.render.pixels import save
+
+    atlas, theme = open_atlas(run), theme_of(dark)
+    folder = out or atlas.run.gallery
+    for name, picture in facts.geometry(atlas, theme=theme).items():
+        print(save(picture, folder / f"geometry-{name}.png"))
+
+
+@app.command
+def directions(
+    run: Run,
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="ATTRIBUTE ...")] = (),
+    *,
+    way: str = "means",
+    without: UseAppendAction[tuple[str, ...]] = (),
+    seed: int = 0,
+) -> None:
+    """List how well each attribute's direction is known, and what else it moves.
+
+    Args:
+        names: Classes or attributes; all that are yes or no if none is named.
+        way: means, medians or linear.
+        without: Take the direction of this other attribute out; may be given again.
+        seed: Of the held-out codes.
+    """
+    from zatlas.latent.attributes import yes_or_no
+    from zatlas.pictures.facts import direction_rows
+
+    atlas = open_atlas(run)
+    wanted = names or tuple(yes_or_no(atlas.images)) or atlas.images.classes
+    if not wanted:
+        raise BadRecipe(
+            "These images have no attributes and no classes that a direction could mean."
+        )
+    list_rows(direction_rows(atlas, wanted, way=way, without=without, seed=seed))
+
+
+@app.command
+def compare(
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN RUN ...")] = (),
+    *,
+    data: Annotated[str | None, arg(metavar="DATA")] = None,
+    models: tuple[str, ...] = ("ae", "vae"),
+    dim: int = 2,
+    epochs: int | None = None,
+    seed: int = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
+) -> None:
+    """Draw runs side by side, with figures: codes, samples, reconstructions and, in two axes, grids.
+
+    Args:
+        runs: Two runs or more of the same images.
+        data: Instead of runs: train these models on it, with the same nets and seed, and compare them.
+        models: Which to train: ae, vae, or cvae for a conditional VAE.
+        dim: Axes of their latent spaces.
+        epochs: Times through the images.
+        seed: Of their training.
+        out: The folder to draw into.
+    """
+    from zatlas import start
+    from zatlas.atlas import Atlas
+    from zatlas.pictures.compare import as_table, draw_comparison
+
+    if data is not None and runs:
+        raise BadRecipe("Give runs to compare, or --data to train them on, not both.")
+    if data is None and len(runs) < 2:
+        raise BadRecipe(
+            "Comparing takes two runs or more: zatlas compare RUN RUN, or zatlas compare --data fashion-mini"
+        )
+    if data is None:
+        atlases = [Atlas.open(run) for run in runs]
+        folder = out or atlases[0].run.gallery / "compare"
+    else:
+        folder = out or Path("runs") / "compare"
+        atlases = start.train_alike(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
+    pictures, figures = draw_comparison(atlases, folder, theme=theme_of(dark))
+    for picture in pictures:
+        print(picture)
+    list_rows(as_table(figures), to_person=True)
+
+
+@app.command
+def gallery(
+    run: Run,
+    *,
+    dark: Dark = False,
+    no_open: bool = False,
+    out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
+) -> None:
+    """Draw everything that applies to a run into one folder, with a page that explains it.
+
+    Args:
+        no_open: Do not show the page on the screen.
+        out: The folder; gallery/ of the run if not said.
+    """
+    from zatlas.gallery import draw_gallery, show
+
+    page = draw_gallery(open_atlas(run), out, theme=theme_of(dark))
+    if not no_open:
+        show(page)
+    print(page)

@@ -1,0 +1,293 @@
+"""The gallery of a run: everything that applies to it, drawn into one folder, with a page to read."""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zatlas.atlas import Atlas
+from zatlas.core.errors import BadData, NotSupported
+from zatlas.core.progress import bar, console
+from zatlas.latent.attributes import pretty, yes_or_no
+from zatlas.latent.curves import spiral
+from zatlas.page import Figure, Section, page
+from zatlas.pictures import facts, file_name, maps, moves, sheets
+from zatlas.pictures.moves import Move
+from zatlas.render.pixels import save
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.stops import usual_stops
+from zatlas.store import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
+
+    from zatlas.render.canvas import Canvas
+
+SIDE = 15  # places along a grid
+EDITED = (
+    "Smiling", "Mouth_Slightly_Open", "Bald", "Bangs", "Gray_Hair", "Black_Hair", "Brown_Hair",
+    "Blond_Hair", "No_Beard", "Pale_Skin", "Oval_Face", "Male",
+)  # fmt: skip
+FILMED = 2  # attributes that are films too
+MOST = 12  # attributes that are drawn
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture that is to be drawn, and the words that stand beside it."""
+
+    section: str
+    file: str
+    title: str
+    about: str
+    theory: str
+    command: str
+    draw: Callable[[Path], Path]
+
+
+def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIGHT) -> Path:
+    """Draw every picture that applies to this run, and the page that shows them; the page's path."""
+    folder = folder or atlas.run.gallery
+    entries = list(_entries(atlas, theme))
+    if atlas.generator.encoder is not None:
+        atlas.codes("train"), atlas.codes("test")  # once, before several pictures ask for them
+    drawn: list[tuple[Entry, Path]] = []
+    left_out: list[str] = []
+    with bar("drawing", len(entries), "pictures") as advance, ThreadPoolExecutor(2) as pool:
+        jobs = [(entry, pool.submit(entry.draw, folder / entry.file)) for entry in entries]
+        for entry, job in jobs:
+            try:
+                drawn.append((entry, job.result()))
+            except (NotSupported, BadData) as error:
+                left_out.append(f"{entry.title}: {error}")
+            advance(1)
+    for line in left_out:
+        console().print(f"left out: {line}", soft_wrap=True, markup=False)
+    text = page(
+        _title(atlas), _facts(atlas), _sections(drawn, folder), left_out, dark=theme.name == "dark"
+    )
+    return atomic.write_file(folder / "index.html", text.encode())
+
+
+def show(place: Path) -> None:
+    """Open a page where there is a screen."""
+    graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if graphical or sys.platform in ("darwin", "win32"):
+        webbrowser.open(place.resolve().as_uri())
+
+
+def _entries(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
+    yield from _made(atlas, theme)
+    if atlas.generator.encoder is not None:
+        yield from _places(atlas, theme)
+    yield from _ways(atlas, theme)
+    if atlas.generator.encoder is not None:
+        yield from _meanings(atlas, theme)
+    yield from _geometry(atlas, theme)
+
+
+def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
+    run, prior = atlas.run.folder, atlas.generator.space.prior != "none"
+    part = "What it makes"
+    yield Entry(
+        part, "samples.png", "Samples",
+        "Images of points drawn by chance" + (" from the prior." if prior else " from a normal distribution as wide as the codes."),
+        "A generative model is a way from simple chance to pictures: every point of the prior is meant to be one."
+        if prior else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
+        f"zatlas sample {run}", lambda path: save(sheets.samples(atlas, theme=theme), path),
+    )  # fmt: skip
+    if atlas.generator.encoder is None:
+        return
+    yield Entry(
+        part, "samples-mixture.png", "Samples where the codes are",
+        "Images of points drawn from a mixture of normal distributions that was fitted to the codes.",
+        "Codes seldom fill the prior evenly. A density fitted to them leaves its empty places out, and samples improve.",
+        f"zatlas sample {run} --how mixture",
+        lambda path: save(sheets.samples(atlas, how="mixture", theme=theme), path),
+    )  # fmt: skip
+    yield Entry(
+        part, "reconstructions.png", "Reconstructions",
+        f"Images the model has not seen, and what is left of them in {atlas.dim} numbers.",
+        "What the code cannot hold is lost; a decoder that must guess takes the mean, and the mean is soft.",
+        f"zatlas reconstruct {run}",
+        lambda path: save(sheets.reconstructions([atlas], theme=theme), path),
+    )  # fmt: skip
+
+
+def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
+    run, part = atlas.run.folder, "Where things lie"
+    yield Entry(
+        part, "manifold.png", "The latent plane",
+        f"A plane of the latent space, decoded at {SIDE} x {SIDE} places, the second axis upwards.",
+        "At equal steps of the prior's mass, every tile stands for the same share of what the model would make."
+        if atlas.generator.space.prior != "none" else "Steps are even between the 1st and the 99th percentile of the codes.",
+        f"zatlas grid {run}", lambda path: save(sheets.manifold(atlas, SIDE, theme=theme), path),
+    )  # fmt: skip
+    yield Entry(
+        part, "points.png", "The codes",
+        "Where the test images lie; the name of a class stands in the middle of its points.",
+        "No label was told to the model while it laid them out." if not atlas.generator.classes else
+        "The class is told to this model, so it need not be in the code: the classes lie over each other.",
+        f"zatlas points {run}", lambda path: save(maps.points(atlas, theme=theme), path),
+    )  # fmt: skip
+    if atlas.dim > 2:
+        yield Entry(
+            part, "chart.png", "A chart",
+            f"The codes laid out flat by UMAP: {atlas.dim} axes become two, neighbours stay neighbours.",
+            "Distances far apart mean little on such a chart; its trustworthiness says how far neighbours can be believed.",
+            f"zatlas chart {run}", lambda path: save(maps.chart_map(atlas, atlas.chart(), theme=theme), path),
+        )  # fmt: skip
+        yield Entry(
+            part, "chart-sheet.png", "The chart, decoded",
+            "The picture that lies under each place of the chart; faded where there is no data.",
+            "A place is taken back to a code by the codes around it, and the code is decoded.",
+            f"zatlas grid {run} --by chart",
+            lambda path: save(sheets.chart_sheet(atlas, atlas.chart(), SIDE, theme=theme), path),
+        )  # fmt: skip
+
+
+def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
+    run, part = atlas.run.folder, "Ways through"
+    stops = usual_stops(atlas, 4)
+    names = [f"'{stop.name}'" if " " in stop.name else stop.name for stop in stops]
+    theory = (
+        "The way keeps to the distance from the centre where the data lies."
+        if atlas.dim > 2
+        else "In two axes the straight way is as good as any."
+    )
+
+    def way() -> Move:
+        return moves.interpolation(atlas, stops[:3], closed=True, even=True)
+
+    yield from _move(
+        part, "interpolation", "From image to image", "A way through three images and back to the first.",
+        f"{theory} It is walked so that the picture changes at a steady pace.",
+        f"zatlas interpolate {run} {' '.join(names[:3])} --loop --even", way, theme,
+        panel="prior" if atlas.dim == 2 else "none",
+    )  # fmt: skip
+    yield Entry(
+        part, "corners.png", "Between four", "Four images at the corners, and every mixture of them between.",
+        "A point between two codes is a picture between two pictures: not a cross-fade, a decision.",
+        f"zatlas interpolate {run} {' '.join(names)} --corners",
+        lambda path: save(sheets.four_corners(atlas, stops, theme=theme), path),
+    )  # fmt: skip
+    yield from _move(
+        part, "traversal", "One axis at a time", "Each row moves one axis and holds the others; those first that change the image most.",
+        "An axis that changes nothing holds nothing: the model has left it unused.",
+        f"zatlas traverse {run}", lambda: moves.traversal(atlas), theme, film=False,
+    )  # fmt: skip
+    if atlas.dim == 2:
+        yield from _move(
+            part, "spiral", "A spiral", "From the middle of the plane outwards, with the place beside the image.",
+            "The prior is densest in the middle: images there are seen most often, and are best learnt.",
+            f"zatlas spiral {run}",
+            lambda: moves.plane_walk(atlas, spiral(), f"A spiral in {atlas.name}"), theme, panel="prior",
+        )  # fmt: skip
+
+
+def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
+    run, part = atlas.run.folder, "What directions mean"
+    flags = yes_or_no(atlas.images)
+    chosen = [name for name in EDITED if name in flags] or flags[:MOST]
+    for number, name in enumerate(chosen):
+        yield from _move(
+            part, file_name(f"attribute-{name}"), pretty(name),
+            "Four images moved against and along the attribute; the one in the middle is as it was.",
+            "The direction is the difference of the mean codes of images with and without it."
+            if number == 0 else "",
+            f"zatlas attribute {run} {name}", partial(moves.attribute, atlas, name), theme,
+            film=number < FILMED,
+        )  # fmt: skip
+    classes = atlas.images.classes
+    if len(chosen) > 2:
+        equation = f"{chosen[0]} - not {chosen[0]} + {chosen[2]}"
+    elif len(classes) > 2:
+        equation = f"{classes[0]} - {classes[1]} + {classes[2]}"
+    else:
+        return
+    yield Entry(
+        part, "arithmetic.png", "Arithmetic", "Mean codes, added and taken away, and what the result looks like.",
+        "If what two groups differ in is a direction, the direction can be added to something else.",
+        f'zatlas arithmetic {run} "{equation}"',
+        lambda path: save(facts.arithmetic(atlas, equation, theme=theme)[0], path),
+    )  # fmt: skip
+
+
+def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
+    run, part = atlas.run.folder, "What many dimensions do"
+    theories = {
+        "volumes": ("The volume of a ball", "Most of a box is corners: a ball within it holds next to nothing."),
+        "norms": ("The shell", "The norms of normal samples gather at the square root of the dimensions."),
+        "own-norms": ("This run's codes", "Means lie inside the shell, draws around them on it: the encoder is sure of less than all."),
+        "midpoints": ("Half way", "The line between two points of a shell cuts through the inside, where no data is; the arc does not."),
+    }  # fmt: skip
+    draw: dict[str, Callable[[], Canvas | Plot]] = {
+        "volumes": lambda: facts.volumes(theme=theme),
+        "norms": lambda: facts.norms(theme=theme),
+        "own-norms": lambda: facts.own_norms(atlas, theme=theme),
+        "midpoints": lambda: facts.midpoints(atlas, theme=theme),
+    }
+    for name, (title, theory) in theories.items():
+        yield Entry(
+            part, f"geometry-{name}.png", title, "", theory, f"zatlas geometry {run}",
+            partial(_put, draw[name]),
+        )  # fmt: skip
+
+
+def _move(
+    part: str, file: str, title: str, about: str, theory: str, command: str,
+    make: Callable[[], Move], theme: Theme, *, film: bool = True, panel: str = "none",
+) -> Iterator[Entry]:  # fmt: skip
+    """A strip and, if it is wanted, the film of the same move."""
+    yield Entry(
+        part, f"{file}.png", title, about, theory, command,
+        lambda path: save(make().strip(theme=theme), path),
+    )  # fmt: skip
+    if film:
+        yield Entry(
+            part, f"{file}.mp4", f"{title}, moving", "", "", f"{command} --out {file}.mp4",
+            lambda path: make().film(path, 150, panel=panel, theme=theme),
+        )  # fmt: skip
+
+
+def _put(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
+    return save(draw(), path)
+
+
+def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[Section]:
+    found: dict[str, list[Figure]] = {}
+    for entry, path in drawn:
+        figure = Figure(
+            path.relative_to(folder).as_posix(),
+            entry.title,
+            entry.about,
+            entry.theory,
+            entry.command,
+        )
+        found.setdefault(entry.section, []).append(figure)
+    return [Section(title, tuple(figures)) for title, figures in found.items()]
+
+
+def _title(atlas: Atlas) -> str:
+    return f"The latent space of {atlas.name}"
+
+
+def _facts(atlas: Atlas) -> str:
+    """One paragraph: what was trained on what."""
+    family = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN"}.get(
+        atlas.description.family, atlas.description.family
+    )
+    kind = f"conditional {family}" if atlas.generator.classes else family
+    rows = atlas.run.metrics()
+    epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
+    axes = "one axis" if atlas.dim == 1 else f"{atlas.dim} axes"
+    article = "an" if kind[0] in "aeiou" else "a"
+    return (
+        f"{article} {kind} with {axes}, trained on {atlas.images.describe()}{epochs}".capitalize()
+        + "."
+    )

@@ -1,0 +1,251 @@
+"""Flat charts of a latent space: any layout of the points, made walkable both ways."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from zatlas.core.arrays import Flags, Labels, Plane, Points, Values
+from zatlas.core.errors import BadRun, Damaged, ShapeError
+from zatlas.core.seeds import stream
+from zatlas.latent.layouts import lay, principal_axes
+from zatlas.latent.neighbours import Near, nearest, others
+from zatlas.store import atomic
+
+FORMAT = 1
+KEY = "zatlas"  # of a file's metadata
+MARGIN = 0.02  # of the box around the places, on each side
+FORWARD, INVERSE = 8, 16  # anchors that have a say in a place, and in a code
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Points and their places, and the way from each side to the other.
+
+    A layout only has to place the points it is given. New points, and the codes under new places,
+    come from the nearest anchors, so that every layout has an inverse and a chart on disk is two
+    arrays.
+    """
+
+    points: Points
+    places: Plane
+    layout: str = "own"  # its name
+    made: Mapping[str, Any] = field(default_factory=dict)  # its settings and seed
+    frame: Float32[np.ndarray, "2 d"] | None = (
+        None  # the axes of a chart that is a plain projection
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.points) != len(self.places) or not len(self.points):
+            raise ShapeError(
+                "A chart needs one place for each point and at least one point; it was given "
+                f"{len(self.points)} points and {len(self.places)} places."
+            )
+
+    def forward(self, z: Points) -> Plane:
+        """Where these points fall on the chart; an anchor falls on its own place.
+
+        Elsewhere it is the place nearest to those of the anchors around, not their mean: between
+        two groups there is nothing, and a mean would fall there.
+        """
+        if self.frame is not None:
+            return self._origin + (z - self._middle) @ self.frame.T
+        near, distance = nearest(z, self.points, FORWARD)
+        share = distance / np.maximum(distance[:, -1:], 1e-12)
+        weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
+        return _middle_place(self.places[near], weight)
+
+    def inverse(self, xy: Plane) -> Points:
+        """The codes under these places: a mean of the anchors around, stretched to their mean norm.
+
+        A mean of codes of many coordinates is shorter than they are, and what lies inside the
+        shell is grey to most decoders. On a plain projection the code falls on the place exactly.
+        """
+        index, distance = self._near(xy)
+        weight = _fading(distance)
+        z = np.einsum("nk,nkd->nd", weight, self._centred[index])
+        norm = (weight * self._norms[index]).sum(axis=1)
+        own = np.linalg.norm(z, axis=1)
+        z = self._middle + z * (norm / np.maximum(own, 1e-12))[:, None]
+        if self.frame is None:
+            return z
+        return z + (xy - self.forward(z)) @ self.frame
+
+    def covers(self, xy: Plane) -> Flags:
+        """Which places lie among the anchors; elsewhere `inverse` is only a guess."""
+        return self._near(xy)[1][:, -1] <= self._reach
+
+    def grid(self, n: int) -> tuple[Plane, Points]:
+        """n x n places at equal steps over the box, row by row from the top left, and their codes."""
+        (left, low), (right, high) = self.box
+        across = np.linspace(left, right, n, dtype=np.float32)
+        up = np.linspace(high, low, n, dtype=np.float32)
+        places = np.stack([np.tile(across, n), np.repeat(up, n)], axis=1)
+        return places, self.inverse(places)
+
+    @cached_property
+    def box(self) -> Float32[np.ndarray, "2 2"]:
+        """The lowest and the highest corner of the chart, with a small margin."""
+        low, high = self.places.min(axis=0), self.places.max(axis=0)
+        wide = np.maximum(high - low, 1e-6 + 1e-3 * float((high - low).max()))
+        return np.stack([low - MARGIN * wide, high + MARGIN * wide]).astype(np.float32)
+
+    def at(self, normalised: Plane) -> Plane:
+        """The places of these positions of [-1, 1]^2, whose corners are the box's."""
+        low, high = self.box
+        return low + (normalised + 1) / 2 * (high - low)
+
+    def normalised(self, xy: Plane) -> Plane:
+        """The positions in [-1, 1]^2 of these places: `at` the other way."""
+        low, high = self.box
+        return (xy - low) / (high - low) * 2 - 1
+
+    @cached_property
+    def trust(self) -> float:
+        """How far neighbours on the chart are neighbours in the space too, from 0 to 1."""
+        return trustworthiness(self.points, self.places)
+
+    def save(self, path: Path) -> Path:
+        """Write the chart to one safetensors file, with what made it."""
+        from safetensors.numpy import save
+
+        told = {"format": FORMAT, "layout": self.layout, "made": dict(self.made)}
+        arrays = {"points": self.points, "places": self.places}
+        if self.frame is not None:
+            arrays["frame"] = self.frame
+        arrays = {name: np.ascontiguousarray(one, np.float32) for name, one in arrays.items()}
+        return atomic.write_file(path, save(arrays, metadata={KEY: json.dumps(told)}))
+
+    @classmethod
+    def load(cls, path: Path) -> "Chart":
+        """The chart of such a file, identical to the bit."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                told = json.loads((file.metadata() or {}).get(KEY, "null"))
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except FileNotFoundError:
+            raise BadRun(f"There is no chart at {path}.") from None
+        except (SafetensorError, OSError, ValueError) as error:
+            raise Damaged(f"{path} cannot be read as a chart: {error}.") from error
+        if not isinstance(told, dict) or not {"points", "places"} <= set(arrays):
+            raise BadRun(f"{path} is a safetensors file, but not a chart.")
+        if told.pop("format") > FORMAT:
+            raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
+        return cls(**arrays, **told)
+
+    def _near(self, xy: Plane) -> Near:
+        if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
+            raise ShapeError(
+                f"Places are a table (n, 2) of finite numbers; these have shape {xy.shape}."
+            )
+        count = min(INVERSE + 1, len(self.places))
+        distance, index = self._tree.query(xy, k=range(1, count + 1))
+        return index, distance.astype(np.float32)
+
+    @cached_property
+    def _tree(self) -> Any:
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.places)
+
+    @cached_property
+    def _middle(self) -> Values:
+        return self.points.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    @cached_property
+    def _centred(self) -> Points:
+        return self.points - self._middle
+
+    @cached_property
+    def _origin(self) -> Values:
+        return self.places.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    @cached_property
+    def _norms(self) -> Values:
+        return np.linalg.norm(self._centred, axis=1)
+
+    @cached_property
+    def _reach(self) -> float:
+        """How far the farthest of a place's anchors is at most, but for the loneliest hundredth."""
+        some = self.places[:: max(1, len(self.places) // 2000)]
+        return float(np.quantile(self._near(some)[1][:, -1], 0.99))
+
+
+def make(
+    points: Points,
+    layout: str = "umap",
+    labels: Labels | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Chart:
+    """The chart of these points by a layout."""
+    places = lay(layout, points, labels, seed=seed, **settings)
+    made = {"seed": seed, "labels": labels is not None, "settings": settings}
+    frame = principal_axes(points, seed) if layout == "pca" else None
+    return Chart(np.ascontiguousarray(points, np.float32), places, layout, made, frame)
+
+
+def axes(points: Points, i: int = 0, j: int = 1) -> Chart:
+    """The chart of two of the points' own coordinates; `inverse` takes the others nearby."""
+    for axis in (i, j):
+        if not 0 <= axis < points.shape[1]:
+            raise ShapeError(
+                f"There is no axis {axis}: these points have {points.shape[1]} coordinates."
+            )
+    places = np.ascontiguousarray(points[:, [i, j]], np.float32)
+    frame = np.eye(points.shape[1], dtype=np.float32)[[i, j]]
+    return Chart(points, places, "axes", {"settings": {"axes": [i, j]}}, frame)
+
+
+def trustworthiness(points: Points, places: Plane, k: int = 15, most: int = 2000) -> float:
+    """Venna and Kaski's measure of a seeded sample: 1 if all neighbours there are neighbours here.
+
+    Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68; halfway to 1 is chance.
+    """
+    rows = np.sort(stream(0, "trust").permutation(len(points))[:most])
+    n = len(rows)
+    k = min(k, (n - 1) // 2)
+    if k < 1:
+        return 1.0
+    near = others(places[rows], k)[0]
+    table = _squares(points[rows])
+    np.fill_diagonal(table, -1)  # each is its own nearest, and counts for nothing
+    rank = np.empty((n, n), np.int32)
+    np.put_along_axis(rank, np.argsort(table, axis=1), np.arange(n, dtype=np.int32)[None], axis=1)
+    excess = np.maximum(np.take_along_axis(rank, near, 1) - k, 0)
+    return float(1 - excess.sum() * 2 / (n * k * (2 * n - 3 * k - 1)))
+
+
+def _squares(points: Points) -> Float32[np.ndarray, "n n"]:
+    """The squared distances of all from all."""
+    apart = points - points.mean(axis=0)
+    own = np.einsum("nd,nd->n", apart, apart)
+    return own[:, None] + own - 2 * apart @ apart.T
+
+
+def _fading(distance: Float32[np.ndarray, "m k"]) -> Float32[np.ndarray, "m k"]:
+    """Weights that sum to 1 and fall to 0 at the farthest, which so comes and goes without a jump."""
+    weight = np.maximum(1 - distance / np.maximum(distance[:, -1:], 1e-12), 1e-6) ** 2
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def _middle_place(
+    places: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarray, "m k"]
+) -> Plane:
+    """The geometric median: the place of the least weighted sum of distances to these.
+
+    Weiszfeld 1937; see https://doi.org/10.1007/s10479-008-0352-z
+    """
+    found = np.einsum("mk,mkd->md", weight / weight.sum(axis=1, keepdims=True), places)
+    for _ in range(12):
+        apart = np.linalg.norm(places - found[:, None], axis=2)
+        pull = weight / np.maximum(apart, 1e-6)
+        found = np.einsum("mk,mkd->md", pull / pull.sum(axis=1, keepdims=True), places)
+    return found.astype(np.float32)

@@ -1,0 +1,72 @@
+"""Where the data is: how far a point lies from the codes, and how much of the prior they leave empty."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zatlas.core.arrays import Points, Values
+from zatlas.core.seeds import stream
+from zatlas.core.space import Space
+from zatlas.latent.neighbours import nearest
+
+NEIGHBOURS = 5
+OUTSIDE = 2.0  # from here on a point has left the data
+LONELY = 0.99  # of the codes are nearer to their neighbours than that
+FEW = 10  # axes in which gaps can be told
+THIN = 10.0  # times less dense than the prior: a gap
+SAMPLED = 1000
+COMPARED = 10_000  # codes that the prior is compared with
+
+
+@dataclass(frozen=True)
+class Density:
+    """The codes of the data, and how far from their neighbours they are among themselves."""
+
+    points: Points
+    unit: float
+
+    def far(self, z: Points) -> Values:
+        """Distance to the nearest codes: 1 is common for data, and above 2 is one code in a hundred."""
+        return (_distance(z, self.points) / self.unit).astype(np.float32)
+
+
+def density(points: Points, *, seed: int = 0) -> Density:
+    """Measure what distances are usual among these codes."""
+    count = min(SAMPLED, len(points))
+    chosen = stream(seed, "density").choice(len(points), count, replace=False)
+    distance = nearest(points[chosen], points, NEIGHBOURS + 1)[1][:, 1:]  # the nearest is itself
+    lonely = float(np.quantile(distance.mean(axis=1), LONELY)) if distance.size else 0.0
+    return Density(points, lonely / OUTSIDE or 1.0)
+
+
+def gap(points: Points, space: Space, *, seed: int = 0, samples: int = 2000) -> tuple[float, float]:
+    """Share of the prior's mass where codes are ten times rarer than the prior's own samples; its error.
+
+    Densities are compared by the distances to the nearest neighbours among the codes and among as
+    many samples, so that codes which fill the prior have no gaps however many or few they are.
+    Where there is no prior, the normal distribution with the codes' mean and covariance stands in:
+    what one would sample for want of a prior. In more axes than `FEW`, distances tell little of densities.
+    """
+    if len(points) > COMPARED:
+        points = points[stream(seed, "gap").choice(len(points), COMPARED, replace=False)]
+    z = stand_in(points, space, samples, seed=seed)
+    others = stand_in(points, space, len(points), seed=seed + 1)
+    ratio = np.log(np.maximum(_distance(z, points), 1e-12))
+    ratio -= np.log(np.maximum(_distance(z, others), 1e-12))
+    share = float((space.dim * ratio > np.log(THIN)).mean())
+    return share, float(np.sqrt(share * (1 - share) / samples))
+
+
+def stand_in(points: Points, space: Space, n: int, *, seed: int) -> Points:
+    """Samples of the prior; without one, of the normal distribution that the codes suggest."""
+    if space.prior != "none":
+        return space.sample(n, seed=seed)
+    rng = stream(seed, "stand-in")
+    middle = points.mean(axis=0)
+    # Of n codes, their weighted sums have the codes' covariance: no d x d matrix is needed.
+    weights = rng.standard_normal((n, len(points)), dtype=np.float32) / np.sqrt(len(points))
+    return (middle + weights @ (points - middle)).astype(np.float32)
+
+
+def _distance(z: Points, points: Points) -> Values:
+    return nearest(z, points, NEIGHBOURS)[1].mean(axis=1)

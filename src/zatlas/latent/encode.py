@@ -1,0 +1,46 @@
+"""Images to points, block by block: memory stays flat whatever the number of images."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from zatlas.core.arrays import Labels, Rows
+from zatlas.core.progress import bar
+from zatlas.data.imageset import SPLITS, ImageSet
+from zatlas.models.generator import Generator
+from zatlas.store.codes import Block, Codes
+
+BLOCK = 32 << 20  # bytes of float images at a time
+LABEL = "label"
+
+
+def encoded(generator: Generator, images: ImageSet, rows: Rows) -> Iterator[Block]:
+    """The rows of the table of codes; the next images are read while these are encoded."""
+    size = int(np.clip(BLOCK // (4 * np.prod(images.shape)), generator.batch, 1 << 15))
+    parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+    with ThreadPoolExecutor(1) as pool, bar("encoding", len(rows)) as advance:
+        ahead = [pool.submit(images.images, part) for part in parts[:1]]
+        for number, part in enumerate(parts):
+            x = ahead.pop().result()
+            ahead += [pool.submit(images.images, part) for part in parts[number + 1 : number + 2]]
+            found = generator.codes(x, labels_of(images, part))
+            yield Block(Codes(part, *found), columns(images, part))
+            advance(len(part))
+
+
+def labels_of(images: ImageSet, rows: Rows) -> Labels | None:
+    """The labels of these rows, where there are any."""
+    return None if images.labels is None else images.labels[rows]
+
+
+def columns(images: ImageSet, rows: Rows) -> dict[str, np.ndarray]:
+    """What is known of these images besides their pixels, as a person would write it."""
+    found = {"split": np.array(SPLITS)[images.split[rows]]}
+    if images.labels is not None and images.classes:
+        found[LABEL] = np.array(images.classes)[images.labels[rows]]
+    taken = {"index", "split", LABEL, "z", "deviation"}
+    return found | {
+        name if name not in taken else f"{name}_": column[rows]
+        for name, column in images.attributes.items()
+    }

@@ -1,0 +1,98 @@
+"""Straight lines as the pictures see them: curves of least length in the decoder's own metric.
+
+Arvanitidis, Hansen and Hauberg 2018, https://arxiv.org/abs/1710.11379
+Shao, Kumar and Fletcher 2018, https://arxiv.org/abs/1711.08014
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zatlas.core.arrays import Points, Values
+from zatlas.core.errors import NotSupported
+from zatlas.latent.curves import Curve, lerp, steady
+from zatlas.models.generator import Generator
+
+NODES = 24  # points that the curve is bent at
+FINE = 4  # pieces of a node's step by which lengths are measured
+
+
+def geodesic(
+    generator: Generator, a: Points, b: Points, *, label: int | None = None, steps: int = 60
+) -> Curve:
+    """The curve between two points along which the images change least, walked at steady speed.
+
+    The energy of a curve is the sum of the squared changes of its decoded images; its gradient at a
+    point is that change taken back through the decoder (a product with the Jacobian). Beginning with
+    the straight line at steady speed, it can only become less; the straight line is the answer
+    where nothing shorter is found.
+    """
+    straight = Curve(np.concatenate([a[:1], b[:1]]), lerp)
+    even = steady(straight, lambda z: generator.decode(z, _labels(label, len(z))))
+    start = even.sample(NODES + 1)
+    found = _relax(generator, start, label, steps)
+    bent = Curve(found, lerp, marks=(0.0, 1.0))
+    if length(generator, bent, label) >= length(generator, straight, label):
+        return straight
+    return bent
+
+
+def length(generator: Generator, curve: Curve, label: int | None = None) -> float:
+    """Length of a curve in image space: the sum of the distances between near frames, in pixels of 0 to 1."""
+    frames = generator.decode(*_with(curve.sample(NODES * FINE + 1), label))
+    return float(np.linalg.norm(np.diff(frames.reshape(len(frames), -1), axis=0), axis=1).sum())
+
+
+def _relax(generator: Generator, start: Points, label: int | None, steps: int) -> Points:
+    z = torch.as_tensor(start, device=generator.device)
+    first, last = z[:1], z[-1:]
+    inner = z[1:-1].clone().requires_grad_()
+    # Nodes are held apart in latent space too, lightly: where pixels are flat they would bunch.
+    tie = 1e-3 * float(_energy(generator, z, label).detach()) / max(float(_ties(z)), 1e-12)
+    optimizer = torch.optim.LBFGS(
+        [inner], max_iter=steps, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        whole = torch.cat([first, inner, last])
+        energy = _energy(generator, whole, label)
+        ties = tie * _ties(whole)
+        inner.grad = _gradient(energy, inner) + _gradient(ties, inner)
+        return float((energy + ties).detach())
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return torch.cat([first, inner.detach(), last]).cpu().numpy()
+
+
+def _energy(generator: Generator, z: Tensor, label: int | None) -> Tensor:
+    told = None if label is None else torch.full((len(z),), label, device=z.device)
+    images = generator.decoder(z.reshape(-1, *generator.space.shape), told).flatten(1)
+    return (images[1:] - images[:-1]).square().sum()
+
+
+def _gradient(energy: Tensor, z: Tensor) -> Tensor:
+    found = torch.autograd.grad(energy, z, allow_unused=True)[0] if energy.requires_grad else None
+    if found is None:
+        raise NotSupported(
+            "A geodesic needs a decoder that torch can differentiate, and this one is not: "
+            "take lerp, slerp or spline."
+        )
+    return found
+
+
+def _ties(z: Tensor) -> Tensor:
+    return (z[1:] - z[:-1]).square().sum()
+
+
+def _labels(label: int | None, n: int) -> np.ndarray | None:
+    return None if label is None else np.full(n, label)
+
+
+def _with(z: Points, label: int | None) -> tuple[Points, np.ndarray | None]:
+    return z, _labels(label, len(z))
+
+
+def lengths(generator: Generator, curves: list[Curve], label: int | None = None) -> Values:
+    """Lengths of several curves in image space."""
+    return np.array([length(generator, curve, label) for curve in curves], np.float32)

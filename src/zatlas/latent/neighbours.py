@@ -1,0 +1,70 @@
+"""Exact nearest neighbours, by blocks of a distance table, so that memory stays flat."""
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from zatlas.core.arrays import Points, Values
+from zatlas.core.errors import ShapeError
+
+Near = tuple[Int64[np.ndarray, "m k"], Float32[np.ndarray, "m k"]]  # rows of the source, how far
+
+TABLE = 8_000_000  # distances held at once: 32 MB
+GROUP = 32  # sources that share one entry of the first sieve
+
+
+def nearest(query: Points, source: Points, k: int) -> Near:
+    """The k nearest sources of each query, nearest first, and their distances; k is clipped."""
+    if query.ndim != 2 or source.ndim != 2 or query.shape[1] != source.shape[1]:
+        raise ShapeError(
+            f"Neighbours need two tables of equal width; these have shapes {query.shape} "
+            f"and {source.shape}."
+        )
+    k = min(k, len(source))
+    if k < 1 or not len(query):
+        return np.zeros((len(query), max(k, 0)), np.int64), np.zeros((len(query), k), np.float32)
+    # Products instead of differences lose digits far from the origin, so we go there first.
+    middle = source.mean(axis=0, dtype=np.float64).astype(np.float32)
+    query, source = query - middle, source - middle
+    half = np.einsum("nd,nd->n", source, source) / 2
+    step = max(1, TABLE // max(len(source), k * source.shape[1]))
+    parts = [_block(query[i : i + step], source, half, k) for i in range(0, len(query), step)]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def others(points: Points, k: int) -> Near:
+    """The k nearest other points of each point, itself left out."""
+    index, distance = nearest(points, points, k + 1)
+    own = index == np.arange(len(points))[:, None]
+    # Among many duplicates a point may not find itself; then the farthest gives way.
+    own[~own.any(axis=1), -1] = True
+    shape = (len(points), index.shape[1] - 1)
+    return index[~own].reshape(shape), distance[~own].reshape(shape)
+
+
+def _block(query: Points, source: Points, half: Values, k: int) -> Near:
+    table = query @ source.T
+    np.subtract(half, table, out=table)  # half the squared distance, less the query's own part
+    index = _smallest(table, k)
+    distance = np.linalg.norm(source[index] - query[:, None], axis=2)
+    order = np.argsort(distance, axis=1, kind="stable")
+    return np.take_along_axis(index, order, 1), np.take_along_axis(distance, order, 1)
+
+
+def _smallest(table: Float32[np.ndarray, "m n"], k: int) -> Int64[np.ndarray, "m k"]:
+    """Columns of the k smallest entries of each row, in no order.
+
+    They lie in the k groups of columns with the smallest minima, and minima are found faster
+    than a row is partitioned.
+    """
+    rows, columns = table.shape
+    groups = columns // GROUP
+    if groups <= 2 * k:
+        return np.argpartition(table, k - 1, axis=1)[:, :k]
+    even = groups * GROUP
+    minima = table[:, :even].reshape(rows, GROUP, groups).min(axis=1)
+    best = np.argpartition(minima, k - 1, axis=1)[:, :k]
+    held = (best[:, :, None] + groups * np.arange(GROUP)).reshape(rows, -1)
+    rest = np.broadcast_to(np.arange(even, columns), (rows, columns - even))
+    held = np.concatenate([held, rest], axis=1)
+    inner = np.argpartition(np.take_along_axis(table, held, 1), k - 1, axis=1)[:, :k]
+    return np.take_along_axis(held, inner, 1)

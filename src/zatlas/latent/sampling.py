@@ -1,0 +1,101 @@
+"""New points: from the prior, around an image, and from a density fitted to the codes of the data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from zatlas.core.arrays import Points, Values
+from zatlas.core.errors import BadRecipe, ShapeError
+from zatlas.core.seeds import stream
+from zatlas.core.space import Space
+
+MOST = 20_000  # codes that a mixture is fitted to
+FULL = 64  # axes up to which every component has a covariance of its own
+
+
+def from_prior(
+    space: Space, n: int, *, seed: int, temperature: float = 1.0, truncation: float | None = None
+) -> Points:
+    """Points of the prior: nearer to its middle at a low temperature, or with the tails drawn again.
+
+    Marchesi 2017 (truncation), https://arxiv.org/abs/1706.04987
+    """
+    _check(n)
+    if temperature < 0:
+        raise BadRecipe(f"A temperature is 0 or more, not {temperature}.")
+    z = space.sample(n, seed=seed, temperature=temperature)
+    if truncation is None:
+        return z
+    if truncation < 0.1:
+        raise BadRecipe(f"A truncation is at least 0.1 standard deviations, not {truncation}.")
+    if space.prior == "sphere":
+        raise BadRecipe("Points of a sphere have no tails to truncate.")
+    rng = stream(seed, "truncation")
+    bound = truncation * temperature
+    while (outside := np.abs(z) > bound).any():
+        z[outside] = temperature * rng.standard_normal(int(outside.sum()), dtype=np.float32)
+    return z
+
+
+def from_posterior(mean: Points, deviation: Points, *, seed: int, draws: int = 1) -> Points:
+    """Draws around the codes of images: all images once, then all again."""
+    _check(draws)
+    rng = stream(seed, "posterior")
+    noise = rng.standard_normal((draws, *mean.shape), dtype=np.float32)
+    drawn: Points = (mean + noise * deviation).reshape(-1, mean.shape[1])
+    return drawn
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A density of several normal components; better to sample than a prior that the codes do not fill.
+
+    Ghosh et al. 2020, https://openreview.net/forum?id=S1g7tpEYDS
+    """
+
+    weights: Values
+    means: Float32[np.ndarray, "k d"]
+    factors: Float32[np.ndarray, "k d d"] | Float32[np.ndarray, "k d"]  # covariance = F F'
+
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
+        """Draw n points; temperature scales the spread of every component."""
+        _check(n)
+        rng = stream(seed, "mixture")
+        share = self.weights.astype(np.float64)
+        which = rng.choice(len(share), n, p=share / share.sum())
+        noise = rng.standard_normal((n, self.means.shape[1]), dtype=np.float32)
+        noise *= np.float32(temperature)
+        factors = self.factors[which]
+        moved = factors * noise if factors.ndim == 2 else (factors @ noise[:, :, None])[:, :, 0]
+        return self.means[which] + moved
+
+
+def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixture:
+    """The mixture that the codes are most likely from; of many codes, a sample is taken."""
+    from sklearn.mixture import GaussianMixture
+
+    if components < 1:
+        raise BadRecipe(f"A mixture has 1 component or more, not {components}.")
+    if len(points) > MOST:
+        points = points[stream(seed, "mixture-rows").choice(len(points), MOST, replace=False)]
+    # A component needs more points than axes to have a shape, and points that differ.
+    enough = len(np.unique(points, axis=0)) // (2 * (points.shape[1] + 1))
+    components = max(1, min(components, enough))
+    full = points.shape[1] <= FULL
+    floor = 1e-4 * float(points.var(axis=0).mean()) + 1e-9
+    fitted = GaussianMixture(
+        components,
+        covariance_type="full" if full else "diag",
+        reg_covar=floor,
+        random_state=seed & 0xFFFFFFFF,
+    ).fit(points.astype(np.float64) if len(points) > 1 else np.repeat(points, 2, axis=0))
+    spread = fitted.covariances_
+    factors = np.linalg.cholesky(spread) if full else np.sqrt(spread)
+    parts = (fitted.weights_, fitted.means_, factors)
+    return Mixture(*(part.astype(np.float32) for part in parts))
+
+
+def _check(n: int) -> None:
+    if n < 1:
+        raise ShapeError(f"1 point or more can be drawn, not {n}.")

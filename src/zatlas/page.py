@@ -1,0 +1,109 @@
+"""A page to read, offline and without a script: pictures with what they show and how to make them again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+FILMS = (".mp4", ".webm")
+LIGHT = "--paper:#fff;--ink:#222;--pale:#666;--line:#e4e4e4;--soft:#f6f6f4"
+DARK = "--paper:#15171a;--ink:#ececec;--pale:#a3a8ae;--line:#34383d;--soft:#1e2125"
+STYLE = """
+:root{%s;color-scheme:%s}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:17px/1.55 system-ui,sans-serif}
+main,header{max-width:66rem;margin:0 auto;padding:0 1.5rem}
+header{padding-top:3.5rem}
+h1{font-size:2.1rem;line-height:1.2;margin:0 0 .6rem;text-wrap:balance}
+h2{font-size:1.5rem;margin:4rem 0 0;padding-top:1.2rem;border-top:1px solid var(--line)}
+h3{font-size:1.1rem;margin:0 0 .3rem}
+p{margin:.3rem 0;max-width:44rem}
+nav{margin:1.4rem 0 0;color:var(--pale)}
+nav a{margin-right:1.3rem}
+a{color:inherit;text-underline-offset:.2em}
+figure{margin:2.4rem 0 0}
+figure img,figure video{display:block;max-width:100%%;max-height:92vh;height:auto;margin-bottom:.9rem}
+.theory{color:var(--pale)}
+code{display:inline-block;max-width:100%%;overflow-x:auto;margin-top:.4rem;padding:.15rem .5rem;
+border-radius:4px;background:var(--soft);font:14px/1.5 ui-monospace,monospace;white-space:pre}
+footer{max-width:66rem;margin:5rem auto 3rem;padding:1.2rem 1.5rem 0;color:var(--pale);font-size:.9rem}
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture or a film beside the page, and its words."""
+
+    file: str
+    title: str
+    about: str = ""
+    theory: str = ""
+    command: str = ""
+    leads_to: str = ""  # where a click on it goes, if not to the picture itself
+
+
+@dataclass(frozen=True)
+class Section:
+    """Figures under one heading."""
+
+    title: str
+    figures: tuple[Figure, ...]
+
+
+def page(
+    title: str,
+    about: str,
+    sections: Sequence[Section],
+    left_out: Sequence[str] = (),
+    *,
+    dark: bool = False,
+) -> str:
+    """The whole page as HTML."""
+    style = STYLE % ((DARK, "dark") if dark else (LIGHT, "light"))
+    links = "".join(f'<a href="#{_anchor(s.title)}">{escape(s.title)}</a> ' for s in sections)
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1">',
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>",
+        f"<header><h1>{escape(title)}</h1><p>{escape(about)}</p><nav>{links}</nav></header><main>",
+        *map(_section, sections),
+        "</main>",
+        f"<footer>{_footer(left_out)}</footer></body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _section(section: Section) -> str:
+    figures = "\n".join(map(_figure, section.figures))
+    title = section.title
+    return f'<section id="{_anchor(title)}"><h2>{escape(title)}</h2>\n{figures}\n</section>'
+
+
+def _figure(figure: Figure) -> str:
+    source = escape(figure.file, quote=True)
+    name = escape(figure.title, quote=True)
+    if figure.file.endswith(FILMS):
+        how = 'controls loop muted playsinline preload="auto"'
+        shown = f'<video src="{source}" {how} aria-label="{name}"></video>'
+    else:
+        goal = escape(figure.leads_to or figure.file, quote=True)
+        shown = f'<a href="{goal}"><img src="{source}" alt="{name}" loading="lazy"></a>'
+    title = escape(figure.title)
+    if figure.leads_to:
+        title = f'<a href="{escape(figure.leads_to, quote=True)}">{title}</a>'
+    words = [f"<h3>{title}</h3>"]
+    words += [f"<p>{escape(figure.about)}</p>"] if figure.about else []
+    words += [f'<p class="theory">{escape(figure.theory)}</p>'] if figure.theory else []
+    words += [f"<code>{escape(figure.command)}</code>"] if figure.command else []
+    return f"<figure>{shown}<figcaption>{''.join(words)}</figcaption></figure>"
+
+
+def _footer(left_out: Sequence[str]) -> str:
+    told = "Made by zatlas. Every picture is made again by the command under it."
+    if left_out:
+        told += " Left out: " + " ".join(escape(line) for line in left_out)
+    return told
+
+
+def _anchor(title: str) -> str:
+    return "-".join(title.lower().split())

@@ -1,0 +1,192 @@
+"""Runs side by side: auto-encoder against VAE, VAE against conditional VAE, two sizes of one."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Images
+from zatlas.core.errors import BadRun
+from zatlas.core.seeds import stream
+from zatlas.latent.density import FEW, gap
+from zatlas.latent.probes import accuracy
+from zatlas.pictures import file_name
+from zatlas.pictures.sheets import manifold, reconstructions
+from zatlas.render.canvas import Canvas
+from zatlas.render.pixels import save
+from zatlas.render.plot import clouds
+from zatlas.render.sheet import blocks
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.store import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FEATURES = 36  # principal pixels that images are compared in
+COMPARED = 2000  # images and samples that figures are taken from
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures of a run by which it is compared with others."""
+
+    run: str
+    family: str
+    axes: int
+    reconstruction: float  # root mean square of the pixels' error on test images
+    gap: (
+        float | None
+    )  # in a few axes: share of the prior's mass where codes are ten times rarer than samples
+    gap_error: float | None
+    samples: float  # Frechet distance of samples in principal pixels, over that of real images
+    probe: float | None  # accuracy of a linear probe for the label, on held-out codes
+    chance: float | None  # accuracy of always saying the most frequent label
+
+
+def figures(atlas: Atlas, *, seed: int = 0) -> Figures:
+    """Measure a run: how well it rebuilds, how much of its prior is empty, how far its samples are off."""
+    codes = atlas.codes("test")
+    rows = codes.rows[:COMPARED]
+    real = atlas.images.images(rows)
+    labels = atlas.labels(rows)
+    rebuilt = atlas.generator.decode(codes.points[: len(rows)], labels)
+    error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
+    share, uncertain = None, None
+    if atlas.dim <= FEW:
+        share, uncertain = gap(atlas.drawn("train", seed=seed), atlas.generator.space, seed=seed)
+    told, guess = _probe(atlas, seed)
+    return Figures(
+        atlas.name, atlas.description.family, atlas.dim, error, share, uncertain,
+        _sample_distance(atlas, real, seed), told, guess,
+    )  # fmt: skip
+
+
+def draw_comparison(
+    atlases: Sequence[Atlas], folder: Path, *, theme: Theme = LIGHT
+) -> tuple[list[Path], list[Figures]]:
+    """Draw runs of the same images side by side into a folder (B1, C7, D1, E2), and measure them."""
+    if len({atlas.images.fingerprint for atlas in atlases}) > 1:
+        names = ", ".join(f"{atlas.name} ({atlas.images.name})" for atlas in atlases)
+        raise BadRun(f"Only runs of the same images can be compared; these are not: {names}.")
+    measured = [figures(atlas) for atlas in atlases]
+    pictures = comparison(atlases, measured, theme=theme)
+    paths = [save(picture, folder / f"{name}.png") for name, picture in pictures.items()]
+    table = atomic.write_file(folder / "figures.json", atomic.as_json(as_table(measured)))
+    return [*paths, table], measured
+
+
+def comparison(
+    atlases: Sequence[Atlas], measured: Sequence[Figures], *, theme: Theme = LIGHT
+) -> dict[str, "Canvas | Figure"]:
+    """Codes, samples and reconstructions of several runs, and in two axes the decoded planes."""
+    places = {}
+    for atlas, name in zip(atlases, unique_names(atlases), strict=True):
+        codes = atlas.codes("test")
+        flat = codes.points
+        if atlas.dim != 2:
+            flat = atlas.chart("pca").places
+        places[name] = (flat[:COMPARED], atlas.labels(codes.rows[:COMPARED]))
+    notes = {name: told(f) for name, f in zip(places, measured, strict=True)}
+    named = ("first axis", "second axis")
+    scatter = clouds(
+        places, atlases[0].images.classes, title="Codes of the same test images", axes=named,
+        notes=notes, theme=theme,
+    )  # fmt: skip
+    groups = {
+        name: atlas.decode(atlas.sample(36, seed=1), None, _turns(atlas, 36))
+        for name, atlas in zip(places, atlases, strict=True)
+    }
+    found: dict[str, Canvas | Figure] = {
+        "codes": scatter,
+        "samples": blocks(groups, 6, title="Samples of each", theme=theme),
+        "reconstructions": reconstructions(atlases, theme=theme),
+    }
+    for name, atlas in zip(places, atlases, strict=True):
+        if atlas.dim == 2:
+            found[f"manifold-{file_name(name)}"] = manifold(atlas, by="range", theme=theme)
+    return found
+
+
+def unique_names(atlases: Sequence[Atlas]) -> list[str]:
+    """A name for each run; those that are called alike are numbered."""
+    names = [atlas.name for atlas in atlases]
+    return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
+
+
+def told(figures: Figures) -> str:
+    """The figures of a run in a line or two."""
+    parts = [
+        f"rebuilding error {figures.reconstruction:.3f}",
+        f"samples {figures.samples:.1f}x as far off as real images",
+    ]
+    if figures.gap is not None and figures.gap_error is not None:
+        parts.insert(1, f"gaps {figures.gap:.1%} ± {1.96 * figures.gap_error:.1%}")
+    if figures.probe is not None:
+        parts.append(f"probe {figures.probe:.0%} (chance {figures.chance:.0%})")
+    return "\n".join(parts)
+
+
+def as_table(measured: Sequence[Figures]) -> list[dict[str, object]]:
+    """The figures of several runs as rows."""
+    return [asdict(row) for row in measured]
+
+
+def _probe(atlas: Atlas, seed: int) -> tuple[float | None, float | None]:
+    """How much a plane can tell of the label from z: the class has left a conditional model's codes."""
+    codes = atlas.codes("train")
+    labels = atlas.labels(codes.rows)
+    if labels is None or len(np.unique(labels)) < 2:
+        return None, None
+    rng = stream(seed, "probe")
+    some = rng.permutation(len(codes))[: 4 * COMPARED]
+    held = rng.random(len(some)) < 0.3
+    mine = labels[some]
+    guess = float((mine[held] == np.bincount(mine[~held]).argmax()).mean())
+    return accuracy(codes.points[some], mine, held), guess
+
+
+def _sample_distance(atlas: Atlas, real: Images, seed: int) -> float:
+    """Frechet distance of samples to real images over that of other real images, in principal pixels.
+
+    Heusel et al. 2017 for the distance, https://arxiv.org/abs/1706.08500 ; the features are the
+    first principal components of the training images, not those of a trained net.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    train = atlas.images.images(_spread(atlas.rows("train"), COMPARED)).reshape(-1, real[0].size)
+    middle = train.mean(axis=0)
+    count = min(FEATURES, len(train) - 1, train.shape[1])
+    if count < 1 or len(real) < 3:
+        return float("nan")
+    axes = randomized_svd(train - middle, count, random_state=0)[2]
+
+    def features(images: np.ndarray) -> np.ndarray:
+        return (images.reshape(len(images), -1) - middle) @ axes.T
+
+    z = atlas.sample(len(real), seed=seed)
+    made = features(atlas.decode(z, None, _turns(atlas, len(z))))
+    floor = _frechet(features(train[: len(real)]), features(real))
+    return _frechet(made, features(real)) / max(floor, 1e-12)
+
+
+def _frechet(a: np.ndarray, b: np.ndarray) -> float:
+    mean = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    spread_a, spread_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    values = np.linalg.eigvals(np.atleast_2d(spread_a) @ np.atleast_2d(spread_b))
+    both = np.sqrt(np.maximum(values.real, 0)).sum()
+    return float(
+        mean + np.trace(np.atleast_2d(spread_a)) + np.trace(np.atleast_2d(spread_b)) - 2 * both
+    )
+
+
+def _turns(atlas: Atlas, n: int) -> np.ndarray | None:
+    """Every class in turn, for a conditional model."""
+    kinds = len(atlas.generator.classes)
+    return np.arange(n) % kinds if kinds else None
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]

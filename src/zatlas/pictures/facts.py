@@ -1,0 +1,174 @@
+"""What is true of a run's latent space: its geometry, its arithmetic, and its directions."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Images
+from zatlas.core.errors import NotSupported
+from zatlas.core.seeds import stream
+from zatlas.latent.curves import lerp, slerp
+from zatlas.latent.dimensions import ball_volume, norm_density, shell
+from zatlas.pictures.moves import side_effects
+from zatlas.render.canvas import Canvas
+from zatlas.render.equation import Term, equation
+from zatlas.render.plot import lines
+from zatlas.render.strip import strip
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.stops import find_groups
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = (1, 2, 5, 10, 50, 100, 500)  # dimensions of which the norms are drawn
+
+
+def geometry(atlas: Atlas, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
+    """What many dimensions do, in general and to this run (B4)."""
+    return {
+        "volumes": volumes(theme=theme),
+        "norms": norms(theme=theme),
+        "own-norms": own_norms(atlas, theme=theme),
+        "midpoints": midpoints(atlas, theme=theme),
+    }
+
+
+def volumes(*, theme: Theme = LIGHT) -> "Figure":
+    """The volume of the unit ball against its dimensions (B4)."""
+    n = np.arange(0, 41)
+    return lines(
+        n, {"volume": ball_volume(n)}, theme=theme, axes=("dimensions", "volume"),
+        title="A ball of radius 1 is largest in 5 dimensions, and soon has no volume",
+    )  # fmt: skip
+
+
+def norms(*, theme: Theme = LIGHT) -> "Figure":
+    """How the norms of normal samples are distributed, for several dimensions (B4)."""
+    radius = np.linspace(0.01, 26, 1500)
+    series = {f"{dim} axes": norm_density(radius, dim) for dim in SHOWN}
+    return lines(
+        radius, series, theme=theme, axes=("distance from the centre", "density"),
+        title="A normal cloud in many dimensions is a shell of radius √d",
+    )  # fmt: skip
+
+
+def own_norms(atlas: Atlas, *, theme: Theme = LIGHT) -> "Figure":
+    """The norms of the run's own codes against the prior's shell (B4)."""
+    codes = np.linalg.norm(atlas.cloud, axis=1)
+    top = 1.15 * max(float(np.quantile(codes, 0.999)), shell(atlas.dim)[0] + 3)
+    radius = np.linspace(top / 400, top, 400)
+    series = {"codes of the data": _density_of(codes, radius)}
+    marks: dict[str, float] = {}
+    if atlas.generator.encoder is not None and atlas.codes("train").deviations is not None:
+        drawn = np.linalg.norm(atlas.drawn("train"), axis=1)
+        series["draws around them"] = _density_of(drawn, radius)
+    if atlas.generator.space.prior == "normal":
+        series["prior"] = norm_density(radius, atlas.dim)
+        marks["√d"] = float(np.sqrt(atlas.dim))
+    return lines(
+        radius, series, theme=theme, axes=("distance from the centre", "density"), marks=marks,
+        title=f"Where the codes of {atlas.name} lie against its prior, in {atlas.dim} axes",
+    )  # fmt: skip
+
+
+def midpoints(atlas: Atlas, count: int = 8, *, theme: Theme = LIGHT, seed: int = 0) -> Canvas:
+    """Half way between two points, by the line and by the arc (B4): why a way must not cut the centre."""
+    z = atlas.sample(2 * count, seed=seed)
+    label = (
+        stream(seed, "label").integers(len(atlas.generator.classes))
+        if atlas.generator.classes
+        else None
+    )
+    kind = None if label is None else int(label)
+    rows: dict[str, Images] = {}
+    norm = {}
+    half = np.full((count, 1), 0.5, np.float32)
+    middles = {
+        "from": z[:count],
+        "line": lerp(z[:count], z[count:], half),
+        "arc": slerp(z[:count], z[count:], half),
+        "to": z[count:],
+    }
+    for name, points in middles.items():
+        rows[name] = atlas.decode(points, kind)
+        norm[name] = float(np.linalg.norm(points, axis=1).mean())
+    far = np.concatenate([atlas.density.far(points) for points in middles.values()])
+    return strip(
+        np.concatenate(list(rows.values())), columns=count, theme=theme, far=far,
+        rows=[f"{name}\nnorm {norm[name]:.2f}" for name in rows],
+        title=f"Half way between two samples of {atlas.name}: the line and the arc",
+        note=f"{atlas.dim} axes; norms of the prior's samples are {_told_shell(atlas.dim)}",
+    )  # fmt: skip
+
+
+def arithmetic(
+    atlas: Atlas, text: str, *, label: int | None = None, theme: Theme = LIGHT
+) -> tuple[Canvas, str]:
+    """An equation of points, as "Eyeglasses - not Eyeglasses + Smiling" (D5): drawn, and in words."""
+    groups = find_groups(atlas, text)
+    if len(groups) < 2:
+        raise NotSupported(
+            "An equation has two terms or more, as 'Eyeglasses - not Eyeglasses + Smiling'."
+        )
+    total = np.zeros((1, atlas.dim), np.float32)
+    terms, words = [], ""
+    for number, group in enumerate(groups):
+        middle = group.points.mean(axis=0, keepdims=True)
+        total += group.sign * middle
+        sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
+        shown = (
+            np.zeros((0, *atlas.description.shape), np.float32)
+            if group.images is None
+            else group.images
+        )
+        terms.append(Term(sign, shown, group.name, atlas.decode(middle, label)))
+        words += f"{sign and f' {sign} '}{group.name}"
+    far = float(atlas.density.far(total)[0])
+    result = atlas.decode(total, label)
+    empty = np.zeros((0, *result.shape[1:]), np.float32)
+    terms.append(Term("=", empty, "result", result))
+    drawn = equation(terms, title=f"{words} in {atlas.name}", theme=theme)
+    return drawn, f"{words} = a point {far:.2f} times the usual distance from the data"
+
+
+def _density_of(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """A smooth density of these values: normal bumps of Silverman's width."""
+    values = values[:: max(len(values) // 4000, 1)]
+    width = max(1.06 * float(values.std()) * len(values) ** -0.2, float(places[1] - places[0]))
+    bumps = np.exp(-((places[:, None] - values) ** 2) / (2 * width**2))
+    return bumps.mean(axis=1) / (width * np.sqrt(2 * np.pi))
+
+
+def _told_shell(dim: int) -> str:
+    mean, spread = shell(dim)
+    return f"{mean:.2f} ± {spread:.2f}"
+
+
+def direction_rows(
+    atlas: Atlas,
+    names: Sequence[str],
+    *,
+    way: str = "means",
+    without: Sequence[str] = (),
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """A row for each direction: its spread, its score on held-out codes, and what else it moves most."""
+    rows = []
+    for name in names:
+        others = [other for other in without if other != name]
+        direction = atlas.direction(name, way=way, without=others, seed=seed)
+        score = direction.score
+        rows.append(
+            {
+                "direction": direction.name,
+                "spread": round(direction.spread, 4),
+                "auc": None if score is None else round(score.area, 4),
+                "low": None if score is None else round(score.low, 4),
+                "high": None if score is None else round(score.high, 4),
+                "random labels": None if score is None else round(score.chance, 4),
+                "one spread also moves": side_effects(direction),
+            }
+        )
+    return rows

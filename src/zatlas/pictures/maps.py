@@ -1,0 +1,103 @@
+"""Maps of a run: its codes as a cloud of points, in two of their axes or on a chart."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Flags, Labels, Rows, Values
+from zatlas.core.errors import UnknownName
+from zatlas.latent.attributes import names as attribute_names
+from zatlas.latent.attributes import pretty
+from zatlas.latent.chart import Chart
+from zatlas.pictures.sheets import first_axes
+from zatlas.render.plot import cloud
+from zatlas.render.theme import LIGHT, Theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EACH = 300  # points a class, as the source draws them
+
+
+def points(
+    atlas: Atlas,
+    *,
+    split: str = "test",
+    each: int | None = None,
+    drawn: bool = False,
+    by: str | None = None,
+    axes: tuple[int, int] | None = None,
+    seed: int = 0,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """The codes of a split in two axes (C3, E3, C7): their means, or draws from their posteriors.
+
+    `each` takes so many of every class; `by` colours by an attribute instead of the label.
+    """
+    codes = atlas.codes(split)
+    z = atlas.drawn(split, seed=seed) if drawn else codes.points
+    keep = _some_of_each(atlas.labels(codes.rows), len(codes), each)
+    z, rows = z[keep], codes.rows[keep]
+    colours = coloured(atlas, rows, by)
+    what = "draws around the codes" if drawn else "codes"
+    title = f"{len(rows):,} {_split_word(split)} images in {atlas.name}: {what}"
+    if atlas.dim == 1:
+        level = np.random.default_rng(seed).uniform(-1, 1, len(z))
+        places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
+        named = ("axis 0", "scattered for the eye")
+    else:
+        axes = axes or first_axes(atlas)
+        places = z[:, list(axes)]
+        named = (f"axis {axes[0]}", f"axis {axes[1]}")
+    return cloud(places, *colours[:2], title=title, axes=named, values=colours[2], theme=theme)
+
+
+def chart_map(
+    atlas: Atlas, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
+) -> "Figure":
+    """The codes on a chart (A3), coloured by label or by an attribute."""
+    rows = atlas.codes(split).rows[: len(chart.places)]
+    labels, classes, values = coloured(atlas, rows, by)
+    title = f"The {chart.layout} chart of {len(rows):,} {_split_word(split)} images in {atlas.name}"
+    trust = (
+        f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
+    )
+    return cloud(
+        chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme
+    )
+
+
+def coloured(
+    atlas: Atlas, rows: Rows, by: str | None
+) -> tuple[Labels | None, tuple[str, ...], Values | None]:
+    """What colours the points: labels with the names of their classes, or values of an attribute."""
+    images = atlas.images
+    if by is None or by == "label":
+        labels = atlas.labels(rows)
+        return (labels, images.classes, None) if labels is not None else (None, (), None)
+    if by in images.attributes:
+        column = images.attributes[by][rows]
+        if column.dtype.kind == "f":
+            return None, (), column
+        if column.dtype.kind == "U":
+            texts, labels = np.unique(column, return_inverse=True)
+            return labels.astype(np.int64), tuple(texts), None
+        return column.astype(np.int64), (f"not {pretty(by)}", pretty(by)), None
+    if by in images.classes:
+        return atlas.flags(by, rows).astype(np.int64), (f"not {by}", by), None
+    raise UnknownName("class or attribute", by, ["label", *attribute_names(images)])
+
+
+def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | slice:
+    if each is None:
+        return slice(None)
+    groups = np.zeros(n, np.int64) if labels is None else labels
+    keep = np.zeros(n, bool)
+    for kind in np.unique(groups):
+        keep[np.flatnonzero(groups == kind)[:each]] = True
+    return keep
+
+
+def _split_word(split: str) -> str:
+    return {"train": "training", "valid": "held-out"}.get(split, split)

@@ -1,0 +1,234 @@
+"""Whatever moves: interpolations, traversals, attributes and spirals, each as a strip and as a film."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Plane, Points
+from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.latent.attributes import pretty
+from zatlas.latent.axes import rank
+from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
+from zatlas.latent.directions import WAYS, Direction
+from zatlas.pictures.sheets import first_axes, span
+from zatlas.render import film as films
+from zatlas.render.canvas import Canvas
+from zatlas.render.film import Panel, cloud_panel, density_panel
+from zatlas.render.strip import strip
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.stops import Stop
+
+ATTRIBUTE_WAYS = (*WAYS, "centres", "chart")
+PANELS = ("none", "prior", "chart")
+FRAMES, FPS = 90, 30
+REACH = 3.0  # spreads that an attribute is moved by to either side
+
+
+@dataclass(frozen=True)
+class Move:
+    """Curves that are walked at the same time, each the row of a strip and a part of the film."""
+
+    atlas: Atlas
+    curves: tuple[Curve, ...]
+    names: tuple[str, ...]  # of the rows
+    title: str
+    marks: tuple[tuple[float, str], ...] = ()  # words at moments, the same for every row
+    label: int | None = None
+    note: str = ""
+
+    def strip(self, frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
+        """The frames side by side, with a band that tells where they leave the data."""
+        z = np.concatenate([curve.sample(frames) for curve in self.curves])
+        heads = [""] * frames
+        for moment, word in self.marks:
+            heads[round(moment * (frames - 1))] = word
+        return strip(
+            self.atlas.decode(z, self.label), columns=frames, rows=self.names, theme=theme,
+            heads=heads if self.marks else (), title=self.title, note=self.note,
+            far=self.atlas.density.far(z),
+        )  # fmt: skip
+
+    def film(
+        self,
+        path: Path,
+        frames: int = FRAMES,
+        *,
+        fps: int = FPS,
+        panel: str = "none",
+        theme: Theme = LIGHT,
+    ) -> Path:
+        """The first curve as a film, the place on the prior or on a chart beside it if that is wanted."""
+        z = self.curves[0].sample(frames)
+        return films.film(
+            self.atlas.generator.stream(z, self.atlas.told(frames, self.label)), path, fps=fps,
+            panel=self._panel(panel, z, theme), far=self.atlas.density.far(z), theme=theme,
+        )  # fmt: skip
+
+    def _panel(self, panel: str, z: Points, theme: Theme) -> Panel | None:
+        if panel not in PANELS:
+            raise UnknownName("panel", panel, PANELS)
+        if panel == "prior":
+            axes = first_axes(self.atlas)
+            return density_panel(z[:, list(axes)], theme=theme)
+        if panel == "chart":
+            chart = self.atlas.chart()
+            codes = self.atlas.codes("test")
+            labels = self.atlas.labels(codes.rows[: len(chart.places)])
+            return cloud_panel(chart.places, labels, chart.forward(z), theme=theme)
+        return None
+
+
+def interpolation(
+    atlas: Atlas,
+    stops: Sequence[Stop],
+    *,
+    way: str | None = None,
+    closed: bool = False,
+    even: bool = False,
+) -> Move:
+    """From stop to stop (C4, C5, D4, E4), and back to the first if it is closed."""
+    label = stops[0].label
+    curve = atlas.curve(stops, way, closed=closed, even=even, label=label)
+    names = [stop.title for stop in stops] + [stops[0].title] * closed
+    title = f"{' to '.join(names)} in {atlas.name}" if len(names) < 5 else f"A way in {atlas.name}"
+    marks = tuple(zip(curve.named, names, strict=True))
+    told = "" if not atlas.generator.classes else f"the class told is {_class(atlas, label)}"
+    return Move(atlas, (curve,), (), title, marks, label, told)
+
+
+def traversal(
+    atlas: Atlas,
+    stop: Stop | None = None,
+    *,
+    axes: Sequence[int] = (),
+    count: int = 10,
+    by: str | None = None,
+    extent: float | None = None,
+) -> Move:
+    """One axis a row, the others held; without axes, those that change the image most."""
+    by = by or ("range" if atlas.generator.space.prior == "none" else "quantile")
+    points = atlas.cloud
+    changes: dict[int, float] = {}
+    if not axes:
+        order, change = rank(atlas.generator, points, atlas.told(len(points)))
+        axes = [int(axis) for axis in order[:count]]
+        changes = dict(zip(axes, map(float, change), strict=False))
+    z = points.mean(axis=0, keepdims=True) if stop is None else stop.point
+    curves, names = [], []
+    for axis in axes:
+        ends = span(atlas, axis, 2, by, extent)
+        curves.append(traverse(z, axis, float(ends[0]), float(ends[1])))
+        told = f"\nchange {changes[axis]:.3f}" if axis in changes else ""
+        names.append(f"axis {axis}{told}")
+    middle = "the mean code" if stop is None else stop.title
+    scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
+    told = scale.get(by, f"{extent or 2:g} standard deviations to either side")
+    title = f"The axes of {atlas.name}, one at a time, through {middle}"
+    label = None if stop is None else stop.label
+    note = f"each from {told}" + (
+        "; change: how much of a pixel one deviation moves" if changes else ""
+    )
+    return Move(atlas, tuple(curves), tuple(names), title, (), label, note)
+
+
+def attribute(
+    atlas: Atlas,
+    name: str,
+    *,
+    way: str = "means",
+    stops: Sequence[Stop] = (),
+    without: Sequence[str] = (),
+    reach: float = REACH,
+    seed: int = 0,
+) -> Move:
+    """From "not A" to "A" (A6), in one of several ways.
+
+    means, medians and linear learn a direction and move images along it by spreads of the data;
+    centres goes from the median code of those without to that of those with, and chart does so on
+    the chart, each jittered by the median absolute deviation.
+    """
+    if way not in ATTRIBUTE_WAYS:
+        raise UnknownName("way to move an attribute", way, ATTRIBUTE_WAYS)
+    if name == "Random":
+        ends = atlas.stops(["random", "random"])
+        return Move(atlas, (atlas.curve(ends),), (), f"Random in {atlas.name}")
+    if way in ("centres", "chart"):
+        curve = _on_chart(atlas, name, seed) if way == "chart" else _centres(atlas, name, seed)
+        title = f"From not {pretty(name)} to {pretty(name)} in {atlas.name}"
+        return Move(atlas, (curve,), (), title, note=_way_told(way))
+    direction = atlas.direction(name, way=way, without=without, seed=seed)
+    starts = list(stops) or [atlas.stop(str(i)) for i in range(min(4, len(atlas.codes("test"))))]
+    curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
+    ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
+    names = tuple(stop.title for stop in starts)
+    title = f"{pretty(direction.name)} in {atlas.name}"
+    return Move(atlas, curves, names, title, ends_named, starts[0].label, quality(direction))
+
+
+def quality(direction: Direction) -> str:
+    """What is known of a direction, in a line."""
+    told = []
+    if direction.score is not None:
+        s = direction.score
+        told.append(f"AUC on held-out codes {s.area:.3f} ({s.low:.3f} to {s.high:.3f})")
+        told.append(f"random labels reach {s.chance:.3f}")
+    if moved := side_effects(direction):
+        told.append(f"one spread also moves {moved}")
+    return "; ".join(told)
+
+
+def side_effects(direction: Direction, count: int = 3) -> str:
+    """The other attributes that a direction moves most."""
+    others = {k: v for k, v in direction.side_effects.items() if k not in direction.name}
+    worst = sorted(others, key=lambda key: -abs(others[key]))[:count]
+    return ", ".join(f"{pretty(key)} {others[key]:+.0%}" for key in worst)
+
+
+def plane_walk(atlas: Atlas, plane: Curve, title: str, *, even: bool = False) -> Move:
+    """A curve of the plane walked in the first two axes (B3)."""
+    axes = first_axes(atlas)
+    space = atlas.generator.space
+    if space.dim < 2:
+        raise NotSupported(
+            "A curve of the plane needs two axes, and this space has one: traverse it."
+        )
+    curve = in_axes(plane, space, axes)
+    return Move(atlas, (steady(curve, atlas.decode) if even else curve,), (), title)
+
+
+def _centres(atlas: Atlas, name: str, seed: int) -> Curve:
+    codes = atlas.codes("train")
+    flags = atlas.flags(name, codes.rows)
+    ends = [_jittered(codes.points[flags == side], seed + side, name) for side in (False, True)]
+    return Curve(np.concatenate(ends), lerp)
+
+
+def _on_chart(atlas: Atlas, name: str, seed: int) -> Curve:
+    chart = atlas.chart(by=name)
+    codes = atlas.codes("test")
+    flags = atlas.flags(name, codes.rows[: len(chart.places)])
+    ends = [_jittered(chart.places[flags == side], seed + side, name) for side in (False, True)]
+    places: Plane = Curve(np.concatenate(ends), lerp).sample(49)
+    return Curve(chart.inverse(places), lerp, marks=(0.0, 1.0))
+
+
+def _jittered(points: Points, seed: int, name: str) -> Points:
+    """The median of these points, moved at random by their median absolute deviation."""
+    if not len(points):
+        raise NotSupported(f"All images or none have {name!r}: there is no way between them.")
+    middle = np.median(points, axis=0, keepdims=True)
+    spread = np.median(np.abs(points - middle), axis=0, keepdims=True)
+    noise = np.random.default_rng(seed).standard_normal(middle.shape)
+    return (middle + spread * noise).astype(np.float32)
+
+
+def _way_told(way: str) -> str:
+    where = "on a chart supervised by it" if way == "chart" else "of the codes"
+    return f"from median to median {where}, jittered by the median absolute deviation"
+
+
+def _class(atlas: Atlas, label: int | None) -> str:
+    return atlas.generator.classes[label or 0]

@@ -1,0 +1,220 @@
+"""Sheets of a run: samples, reconstructions, the decoded plane, places of a chart, corners and pairs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Images, Plane, Values
+from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.latent.axes import rank
+from zatlas.latent.chart import Chart
+from zatlas.latent.grids import corners as between_corners
+from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
+from zatlas.render.canvas import Canvas
+from zatlas.render.sheet import Axis, blocks, sheet
+from zatlas.render.strip import strip
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.stops import Stop
+
+SPANS = ("quantile", "range", "deviations")
+TAIL = 0.05  # of the prior's mass that a grid leaves out at either end
+
+
+def samples(
+    atlas: Atlas,
+    count: int = 64,
+    *,
+    how: str = "prior",
+    temperature: float = 1.0,
+    truncation: float | None = None,
+    label: int | None = None,
+    seed: int = 0,
+    theme: Theme = LIGHT,
+) -> Canvas:
+    """Images of new points (A2, D3); of a conditional model, some of each class unless one is named."""
+    columns = max(round(count**0.5), 1)
+    words = {"prior": "the prior", "mixture": "a mixture fitted to the codes"}
+    source = words.get(how, "around the codes of test images")
+    if how == "prior" and atlas.generator.space.prior == "none":
+        source = "the normal distribution of the codes: an auto-encoder has no prior"
+    title = f"Samples of {atlas.name}, from {source}"
+    note = ", ".join(_said(temperature=temperature, truncation=truncation, seed=seed))
+    z = atlas.sample(count, seed=seed, how=how, temperature=temperature, truncation=truncation)
+    classes = atlas.generator.classes
+    if not classes or label is not None:
+        return sheet(atlas.decode(z, label), columns, title=title, note=note, theme=theme)
+    each = z[:columns]
+    images = [atlas.decode(each, kind) for kind in range(len(classes))]
+    return sheet(
+        np.concatenate(images), len(each), title=title, note=f"{note}; one row a class, the same points",
+        rows=classes, theme=theme,
+    )  # fmt: skip
+
+
+def reconstructions(
+    atlases: Sequence[Atlas], count: int = 12, *, split: str = "test", theme: Theme = LIGHT
+) -> Canvas:
+    """Real images, and under them what each model makes of their points (E2)."""
+    first = atlases[0]
+    rows = _of_every_class(first, count, split)
+    real = first.images.images(rows)
+    shown, names = [real], ["real"]
+    for atlas in atlases:
+        labels = atlas.labels(rows)
+        points = atlas.generator.encode(real, labels)
+        rebuilt = atlas.generator.decode(points, labels)
+        error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
+        shown.append(rebuilt)
+        names.append(f"{atlas.name if len(atlases) > 1 else 'rebuilt'}\nerror {error:.3f}")
+    what = {"test": "Test images", "train": "Training images"}.get(split, "Images held out")
+    return sheet(
+        np.concatenate(shown), len(rows), rows=names, theme=theme,
+        title=f"{what}, and what is left of them",
+        note="error: root mean square of the pixels' difference, black to white being 1",
+    )  # fmt: skip
+
+
+def manifold(
+    atlas: Atlas,
+    n: int = 15,
+    *,
+    by: str | None = None,
+    axes: tuple[int, int] | None = None,
+    label: int | None = None,
+    extent: float | None = None,
+    theme: Theme = LIGHT,
+) -> Canvas:
+    """A plane of the latent space, decoded at n x n places (B2, C2, E3); for each class it is told (C6).
+
+    `by` quantile steps evenly through the prior's mass, range through the codes' own range, deviations
+    through `extent` standard deviations of the prior.
+    """
+    by = by or ("range" if atlas.generator.space.prior == "none" else "quantile")
+    if atlas.dim == 1:
+        return _line(atlas, n, by, label, extent, theme)
+    axes = axes or first_axes(atlas)
+    right, up = (span(atlas, axis, n, by, extent) for axis in axes)
+    z = in_space(lattice(right, up), atlas.dim, axes)
+    scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
+    told = scale.get(by, "in standard deviations of the prior")
+    words = [
+        Axis(f"axis {axis}: {told}", marks) for axis, marks in zip(axes, (right, up), strict=True)
+    ]
+    held = "" if atlas.dim == 2 else "; the other axes at 0"
+    title = f"The latent plane of {atlas.name}, decoded at {n} x {n} places{held}"
+    classes = atlas.generator.classes
+    if not classes or label is not None:
+        images = atlas.decode(z, label)
+        return sheet(images, n, title=title, axes=(words[0], words[1]), theme=theme)
+    groups = {name: atlas.decode(z, kind) for kind, name in enumerate(classes)}
+    return blocks(groups, n, title=f"{title}, for each class", theme=theme)
+
+
+def chart_sheet(
+    atlas: Atlas, chart: Chart, n: int = 15, *, label: int | None = None, theme: Theme = LIGHT
+) -> Canvas:
+    """The chart as a picture: decoded at a regular grid of its places (A4)."""
+    places, codes = chart.grid(n)
+    right, up = np.unique(places[:, 0]), np.unique(places[:, 1])
+    title = f"The {chart.layout} chart of {atlas.name}, decoded at {n} x {n} places"
+    return sheet(
+        atlas.decode(codes, label), n, title=title, theme=theme, dim=~chart.covers(places),
+        axes=(Axis("chart, to the right", right), Axis("chart, upwards", up)),
+        note=f"faded: no data there.  trustworthiness of the chart {chart.trust:.3f}",
+    )  # fmt: skip
+
+
+def chart_places(
+    atlas: Atlas, chart: Chart, places: Plane, *, label: int | None = None, theme: Theme = LIGHT
+) -> Canvas:
+    """The images at places of a chart, given from -1 to 1 in both directions (A5)."""
+    there = chart.at(places)
+    z = chart.inverse(there)
+    rows, _ = atlas.nearest(z, 1)
+    images = np.concatenate([atlas.decode(z, label), atlas.images.images(rows[:, 0])])
+    heads = [f"({x:g}, {y:g})" for x, y in places]
+    return sheet(
+        images, len(places), rows=("imagined", "nearest real"), heads=heads, theme=theme,
+        title=f"Places of the {chart.layout} chart of {atlas.name}",
+        dim=np.tile(~chart.covers(there), 2) & (np.arange(2 * len(places)) < len(places)),
+    )  # fmt: skip
+
+
+def four_corners(
+    atlas: Atlas, stops: Sequence[Stop], n: int = 9, *, theme: Theme = LIGHT
+) -> Canvas:
+    """Between four images at the corners of a grid (E4)."""
+    z = between_corners(np.concatenate([stop.point for stop in stops]), n)
+    names = ", ".join(stop.title for stop in stops)
+    return sheet(
+        atlas.decode(z, stops[0].label), n, theme=theme, title=f"Between four corners of {atlas.name}",
+        note=f"top left, top right, bottom left, bottom right: {names}",
+    )  # fmt: skip
+
+
+def pairs(atlas: Atlas, stops: Sequence[Stop], frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
+    """From the first stop to the second, from the third to the fourth: a pair a row (E4)."""
+    rows, names, far = [], [], []
+    for a, b in zip(stops[0::2], stops[1::2], strict=True):
+        z = atlas.curve([a, b]).sample(frames)
+        far.append(atlas.density.far(z))
+        rows.append(atlas.decode(z, a.label))
+        names.append(f"{a.title} to {b.title}")
+    return strip(
+        np.concatenate(rows), columns=frames, rows=names, far=np.concatenate(far), theme=theme,
+        title=f"From image to image in {atlas.name}",
+    )  # fmt: skip
+
+
+def first_axes(atlas: Atlas) -> tuple[int, int]:
+    """The two axes that a grid is drawn in: of more than two, those that change the image most."""
+    if atlas.dim <= 2:
+        return 0, 1
+    order, _ = rank(atlas.generator, atlas.cloud, atlas.told(len(atlas.cloud)))
+    return int(order[0]), int(order[1])
+
+
+def span(atlas: Atlas, axis: int, n: int, by: str, extent: float | None = None) -> Values:
+    """n values of an axis: at equal steps of the prior's mass, of the codes' range, or of deviations."""
+    if by == "quantile":
+        if atlas.generator.space.prior == "none":
+            raise NotSupported(
+                "An auto-encoder has no prior to take quantiles of: take --by range."
+            )
+        return quantile_marks(n, TAIL)
+    if by == "range":
+        if not 0 <= axis < atlas.dim:
+            raise NotSupported(f"There is no axis {axis}: this space has {atlas.dim}, from 0 on.")
+        low, high = np.quantile(atlas.cloud[:, axis], [0.01, 0.99])
+        return even_marks(n, float(low), float(high))
+    if by == "deviations":
+        return even_marks(n, -(extent or 2.0), extent or 2.0)
+    raise UnknownName("span of a grid", by, SPANS)
+
+
+def _line(
+    atlas: Atlas, n: int, by: str, label: int | None, extent: float | None, theme: Theme
+) -> Canvas:
+    marks = span(atlas, 0, n, by, extent)
+    images: Images = atlas.decode(marks[:, None], label)
+    heads = [f"{mark:.2f}" for mark in marks]
+    return strip(images, heads=heads, title=f"The only axis of {atlas.name}", theme=theme)
+
+
+def _of_every_class(atlas: Atlas, count: int, split: str) -> np.ndarray:
+    """Rows of a split, class after class where there are any."""
+    rows = atlas.rows(split)
+    labels = atlas.labels(rows)
+    if labels is None:
+        return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    # The first of each class, then the second of each, and in the end by class.
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], labels[order])
+    turn = np.arange(len(rows)) - starts
+    chosen = order[np.lexsort((labels[order], turn))][:count]
+    return rows[chosen[np.argsort(labels[chosen], kind="stable")]]
+
+
+def _said(**settings: float | None) -> list[str]:
+    return [f"{name} {value:g}" for name, value in settings.items() if value is not None]

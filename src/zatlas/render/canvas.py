@@ -1,0 +1,300 @@
+"""A canvas: tiles, words and bars at their places, written as PNG, SVG or PDF."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from zatlas.render import words as type_
+from zatlas.render.pixels import Frame, Tiles8, encoded, plotted, repeat
+from zatlas.render.pixels import save as save
+from zatlas.render.theme import LIGHT, Theme, rgb
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Images in rows and columns, every pixel drawn as a square of `factor` pixels."""
+
+    x: int
+    y: int
+    pixels: Tiles8
+    columns: int
+    factor: int = 1
+    gap: int = 0
+    drop: int = 0  # what is kept free under each row, on top of the gap
+
+    @property
+    def wide(self) -> int:
+        """Of one tile, in pixels of the picture."""
+        return self.pixels.shape[2] * self.factor
+
+    @property
+    def high(self) -> int:
+        """Of one tile, in pixels of the picture."""
+        return self.pixels.shape[1] * self.factor
+
+    @property
+    def lines(self) -> int:
+        """How many rows there are."""
+        return -(-len(self.pixels) // self.columns)
+
+    def at(self, index: int) -> tuple[int, int]:
+        """The upper left corner of a tile."""
+        line, column = divmod(index, self.columns)
+        down = self.high + self.gap + self.drop
+        return self.x + column * (self.wide + self.gap), self.y + line * down
+
+    def box(self) -> Rectangle:
+        """What it covers."""
+        across = min(self.columns, len(self.pixels))
+        right = self.x + across * (self.wide + self.gap) - self.gap
+        bottom = self.y + self.lines * (self.high + self.gap + self.drop) - self.gap - self.drop
+        return self.x, self.y, right, bottom
+
+    def moved(self, dx: int, dy: int) -> "Tiles":
+        """The same elsewhere."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
+
+    def blocks(self) -> Iterator[tuple[int, int, Frame]]:
+        """The pictures to draw, each with its corner, not yet enlarged; a seamless one is one."""
+        full = len(self.pixels) // self.columns * self.columns
+        if self.gap or self.drop or full == 0:
+            for index, tile in enumerate(self.pixels):
+                yield *self.at(index), tile
+            return
+        high, wide = self.pixels.shape[1:3]
+        whole = self.pixels[:full].reshape(-1, self.columns, high, wide, 3)
+        yield self.x, self.y, whole.swapaxes(1, 2).reshape(-1, self.columns * wide, 3)
+        for index in range(full, len(self.pixels)):
+            yield *self.at(index), self.pixels[index]
+
+
+@dataclass(frozen=True)
+class Words:
+    """One line of words; (x, y) is on the baseline, at the left, the middle or the right."""
+
+    x: float
+    y: float
+    words: str
+    size: int
+    colour: str
+    anchor: str = "l"  # l, m or r
+    turned: bool = False  # to be read upwards
+
+    def box(self) -> Rectangle:
+        """What it covers."""
+        wide = type_.width(self.words, self.size)
+        before = {"l": 0.0, "m": wide / 2, "r": wide}[self.anchor]
+        up, down = type_.ASCENT * self.size, type_.DESCENT * self.size
+        if self.turned:
+            return self.x - up, self.y - wide + before, self.x + down, self.y + before
+        return self.x - before, self.y - up, self.x - before + wide, self.y + down
+
+    def moved(self, dx: int, dy: int) -> "Words":
+        """The same elsewhere."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A filled rectangle; a thin one is a line."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: str
+    opacity: float = 1.0
+
+    def box(self) -> Rectangle:
+        """What it covers."""
+        return self.left, self.top, self.right, self.bottom
+
+    def moved(self, dx: int, dy: int) -> "Bar":
+        """The same elsewhere."""
+        return Bar(
+            self.left + dx, self.top + dy, self.right + dx, self.bottom + dy,
+            self.colour, self.opacity,
+        )  # fmt: skip
+
+
+Item = Tiles | Words | Bar
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A picture as the list of what is on it, in the order in which it is drawn."""
+
+    width: int
+    height: int
+    items: tuple[Item, ...]
+    theme: Theme = LIGHT
+    title: str = ""  # for those who cannot see it
+    origin: tuple[int, int] = (0, 0)  # where on the paper the content's (0, 0) is
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
+
+    def image(self) -> Image.Image:
+        """The picture in pixels."""
+        picture = Image.new("RGB", self.size, rgb(self.theme.paper))
+        for item in self.items:
+            _paint(picture, item)
+        return picture
+
+    def drawn(self, kind: str) -> bytes:
+        """The bytes of a png, svg, pdf, webp or jpg."""
+        if kind == "svg":
+            return self.svg().encode()
+        return self.pdf() if kind == "pdf" else encoded(self.image(), kind)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return self.drawn("png")
+
+    def svg(self) -> str:
+        """The picture as SVG: words stay words, pixels stay squares."""
+        wide, high = self.size
+        body = "\n".join(line for item in self.items for line in _svg(item))
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
+            f'viewBox="0 0 {wide} {high}" font-family={quoteattr(type_.FAMILIES)} role="img">\n'
+            f"<title>{escape(type_.clean(self.title))}</title>\n"
+            f'<rect width="{wide}" height="{high}" fill="{self.theme.paper}"/>\n{body}\n</svg>\n'
+        )
+
+    def pdf(self) -> bytes:
+        """The picture as PDF: one point a pixel, words as words."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(self.width / 72, self.height / 72), dpi=72)
+        figure.set_facecolor(self.theme.paper)
+        for order, item in enumerate(self.items):
+            _print(figure, item, self.height, order)
+        return plotted(figure, "pdf", dpi=72)
+
+
+def page(
+    items: Sequence[Item], *, size: int, title: str = "", note: str = "", theme: Theme = LIGHT
+) -> Canvas:
+    """Paper just large enough for these items, the title over them and the note under them."""
+    left, top, right, bottom = bounds(items)
+    large, small, margin = round(1.35 * size), max(round(0.85 * size), 10), round(1.5 * size)
+    room = max(right - left, min(type_.width(title, large), 24.0 * size))
+    all_items = list(items)
+    above = type_.lines(title, large, room)
+    y = top - 0.9 * size
+    for line in reversed(above):
+        all_items.append(Words(left, y - type_.DESCENT * large, line, large, theme.ink))
+        y -= 1.3 * large
+    y = bottom + 0.6 * size
+    for line in type_.lines(note, small, room):
+        all_items.append(Words(left, y + type_.ASCENT * small, line, small, theme.pale))
+        y += 1.35 * small
+    left, top, right, bottom = bounds(all_items)
+    dx, dy = margin - int(np.floor(left)), margin - int(np.floor(top))
+    width, height = int(np.ceil(right)) + dx + margin, int(np.ceil(bottom)) + dy + margin
+    placed = tuple(item.moved(dx, dy) for item in all_items)
+    return Canvas(width, height, placed, theme, title, (dx, dy))
+
+
+def bounds(items: Sequence[Item]) -> Rectangle:
+    """The smallest rectangle around these items."""
+    boxes = np.array([item.box() for item in items])
+    return (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
+
+
+def _paint(picture: Image.Image, item: Item) -> None:
+    if isinstance(item, Tiles):
+        for x, y, tile in item.blocks():
+            picture.paste(Image.fromarray(repeat(tile[None], item.factor)[0]), (x, y))
+    elif isinstance(item, Words):
+        _write(picture, item)
+    else:
+        # Pillow counts the last pixel in, and bars are at least one pixel thick.
+        left, top = round(item.left), round(item.top)
+        right, bottom = max(round(item.right), left + 1), max(round(item.bottom), top + 1)
+        colour = Image.new("RGB", (right - left, bottom - top), rgb(item.colour))
+        if item.opacity < 1:
+            colour = Image.blend(picture.crop((left, top, right, bottom)), colour, item.opacity)
+        picture.paste(colour, (left, top))
+
+
+def _write(picture: Image.Image, item: Words) -> None:
+    words = type_.clean(item.words)
+    font = type_.font(type_.face(words), item.size)
+    if not item.turned:
+        pen = ImageDraw.Draw(picture)
+        pen.text((item.x, item.y), words, rgb(item.colour), font, anchor=item.anchor + "s")
+        return
+    left, top, right, bottom = item.box()
+    up = round(type_.ASCENT * item.size)
+    mask = Image.new("L", (round(bottom - top) + 2, round(right - left) + 2))
+    ImageDraw.Draw(mask).text((0, up), words, 255, font, anchor="ls")
+    mask = mask.rotate(90, expand=True)
+    picture.paste(rgb(item.colour), (round(item.x) - up, round(bottom) - mask.height), mask)
+
+
+def _svg(item: Item) -> Iterator[str]:
+    if isinstance(item, Tiles):
+        for x, y, tile in item.blocks():
+            data = base64.b64encode(encoded(Image.fromarray(tile), "png")).decode()
+            high, wide = tile.shape[0] * item.factor, tile.shape[1] * item.factor
+            sharp = ' style="image-rendering:pixelated"' if item.factor > 1 else ""
+            yield (
+                f'<image x="{x}" y="{y}" width="{wide}" height="{high}"{sharp} '
+                f'href="data:image/png;base64,{data}"/>'
+            )
+    elif isinstance(item, Words):
+        place = {"l": "start", "m": "middle", "r": "end"}[item.anchor]
+        at, on = f"{item.x:.1f}", f"{item.y:.1f}"
+        turn = f' transform="rotate(-90 {at} {on})"' if item.turned else ""
+        yield (
+            f'<text x="{at}" y="{on}" font-size="{item.size}" fill="{item.colour}" '
+            f'text-anchor="{place}"{turn}>{escape(type_.clean(item.words))}</text>'
+        )
+    else:
+        clear = f' opacity="{item.opacity:g}"' if item.opacity < 1 else ""
+        wide, high = item.right - item.left, item.bottom - item.top
+        yield (
+            f'<rect x="{item.left:g}" y="{item.top:g}" width="{wide:g}" height="{high:g}" '
+            f'fill="{item.colour}"{clear}/>'
+        )
+
+
+def _print(figure: "Figure", item: Item, height: int, order: int) -> None:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.patches import Rectangle as Patch
+
+    if isinstance(item, Tiles):
+        for x, y, tile in item.blocks():
+            # Enlarged here, because many readers of PDF blur what they enlarge.
+            large = repeat(tile[None], item.factor)[0]
+            figure.figimage(large, x, height - y - len(large), origin="upper", zorder=order)
+    elif isinstance(item, Words):
+        words = type_.clean(item.words)
+        side = {"l": "left", "m": "center", "r": "right"}[item.anchor]
+        figure.text(
+            item.x, height - item.y, words, transform=None, color=item.colour, ha=side,
+            va="baseline", rotation=90 * item.turned, rotation_mode="anchor", zorder=order,
+            parse_math=False, font=FontProperties(fname=type_.face(words), size=item.size),
+        )  # fmt: skip
+    else:
+        corner, wide = (item.left, height - item.bottom), item.right - item.left
+        figure.add_artist(
+            Patch(
+                corner, wide, item.bottom - item.top, transform=None, facecolor=item.colour,
+                alpha=item.opacity, linewidth=0, zorder=order,
+            )
+        )  # fmt: skip

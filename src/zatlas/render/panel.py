@@ -1,0 +1,139 @@
+"""Panels: where in a plane each frame of a film is, as a point that moves over a picture."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+
+import numpy as np
+from jaxtyping import Float32
+
+from zatlas.core.arrays import Labels, Plane
+from zatlas.core.errors import ShapeError
+from zatlas.render.pixels import Frame
+from zatlas.render.theme import LIGHT, Theme, rgb
+
+SIDE = 768  # pixels of a panel's picture; the film makes it as large as it needs
+Bounds = tuple[float, float, float, float]
+Surface = Float32[np.ndarray, "h w 3"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture of a plane, and the place in it of each frame."""
+
+    picture: Frame  # of the whole box, the top row first
+    places: Plane  # one a frame
+    box: Bounds  # left, bottom, right, top in the units of the places
+
+
+def density_panel(places: Plane, *, extent: float = 3.0, theme: Theme = LIGHT) -> Panel:
+    """The curve over the density of the standard normal prior, with rings at 1, 2, 3 deviations."""
+    _check(places)
+    extent = max(extent, 1.08 * float(np.abs(places).max()))
+    box = (-extent, -extent, extent, extent)
+    steps = (np.arange(SIDE) + 0.5) / SIDE * 2 * extent - extent
+    norm = np.hypot(steps[None], steps[:, None]).astype(np.float32)
+    surface = _mix(_blank(theme), theme.real, 0.75 * np.exp(-(norm**2) / 2))
+    pixel = 2 * extent / SIDE
+    for ring in range(1, ceil(extent)):
+        surface = _mix(surface, theme.line, np.clip(1.25 - np.abs(norm - ring) / pixel, 0, 1))
+    return _with_curve(surface, places, box, theme)
+
+
+def cloud_panel(
+    cloud: Plane, labels: Labels | None, places: Plane, *, theme: Theme = LIGHT
+) -> Panel:
+    """The curve over the points of a chart, coloured by class."""
+    _check(places)
+    low, high = np.percentile(cloud, (0.5, 99.5), axis=0)
+    low, high = np.minimum(low, places.min(axis=0)), np.maximum(high, places.max(axis=0))
+    middle, half = (low + high) / 2, max(float((high - low).max()) / 2 * 1.1, 1e-6)
+    (left, bottom), (right, top) = (middle - half).tolist(), (middle + half).tolist()
+    kinds = np.zeros(len(cloud), int) if labels is None else np.asarray(labels)
+    count, tinted = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE, 3), np.float32)
+    for kind in np.unique(kinds):
+        mine, span = cloud[kinds == kind], ((bottom, top), (left, right))
+        here = np.histogram2d(mine[:, 1], mine[:, 0], SIDE, span)[0][::-1].astype(np.float32)
+        count += here
+        tinted += here[..., None] * as_float(theme.palette[int(kind) % len(theme.palette)])
+    ink, weighted = _dots(count[..., None]), _dots(tinted)
+    mean = weighted / np.maximum(ink, 1e-6)
+    surface = _blank(theme)
+    surface += (mean - surface) * (1 - np.exp(-0.6 * ink))
+    return _with_curve(surface, places, (left, bottom, right, top), theme)
+
+
+def stroke(
+    surface: np.ndarray,
+    a: tuple[float, float],
+    b: tuple[float, float],
+    thick: float,
+    colour: str,
+    opacity: float = 1.0,
+) -> None:
+    """Draw a line with round ends, or a disc where a is b, with smooth edges, in place."""
+    reach = thick / 2 + 1
+    (ax, ay), (bx, by) = a, b
+    left, right = max(int(min(ax, bx) - reach), 0), int(max(ax, bx) + reach) + 1
+    top, bottom = max(int(min(ay, by) - reach), 0), int(max(ay, by) + reach) + 1
+    part = surface[top:bottom, left:right]
+    if not part.size:
+        return
+    y, x = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+    dx, dy = bx - ax, by - ay
+    along = np.clip(((x - ax) * dx + (y - ay) * dy) / max(dx * dx + dy * dy, 1e-9), 0, 1)
+    away = np.hypot(x - ax - along * dx, y - ay - along * dy)
+    covered = opacity * np.clip(thick / 2 + 0.5 - away, 0, 1)[..., None]
+    part[:] = np.rint(part + (as_float(colour) - part) * covered)
+
+
+def pixel_of(panel: Panel, side: int) -> Plane:
+    """Where the places are in a picture of this many pixels a side."""
+    left, bottom, right, top = panel.box
+    x = (panel.places[:, 0] - left) / (right - left) * side - 0.5
+    y = (top - panel.places[:, 1]) / (top - bottom) * side - 0.5
+    return np.stack([x, y], axis=1).astype(np.float32)
+
+
+def as_float(colour: str) -> np.ndarray:
+    """A colour to reckon with."""
+    return np.array(rgb(colour), np.float32)
+
+
+def _check(places: Plane) -> None:
+    if places.ndim != 2 or places.shape[1] != 2 or not len(places):
+        raise ShapeError(
+            f"A panel shows places in a plane, an array (n, 2) with n of 1 or more; this one is "
+            f"{places.shape}."
+        )
+
+
+def _with_curve(surface: Surface, places: Plane, box: Bounds, theme: Theme) -> Panel:
+    """The whole way, thin, so that one sees where the point will go."""
+    plain = Panel(np.rint(surface).astype(np.uint8), places.astype(np.float32), box)
+    corners = pixel_of(plain, SIDE).tolist()
+    for a, b in pairwise(corners):
+        stroke(surface, (a[0], a[1]), (b[0], b[1]), SIDE / 220, theme.pale)
+    return Panel(np.rint(surface).astype(np.uint8), plain.places, box)
+
+
+def _blank(theme: Theme) -> Surface:
+    return np.full((SIDE, SIDE, 3), rgb(theme.paper), np.float32)
+
+
+def _mix(surface: Surface, colour: str, amount: np.ndarray) -> Surface:
+    return surface + (as_float(colour) - surface) * amount.astype(np.float32)[..., None]
+
+
+def _dots(count: np.ndarray) -> np.ndarray:
+    """Each point as a small round spot."""
+    reach = SIDE // 200
+    found = np.zeros(count.shape, np.float32)
+    padded = np.pad(count, ((reach, reach), (reach, reach), (0, 0)))
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            weight = np.float32(np.clip(reach + 0.5 - np.hypot(dx, dy), 0, 1))
+            if weight:
+                y, x = reach + dy, reach + dx
+                found += weight * padded[y : y + SIDE, x : x + SIDE]
+    return found

@@ -1,0 +1,73 @@
+"""The colours of every picture: one theme for light paper, one for dark."""
+
+from dataclasses import dataclass
+
+RGB = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What a picture is drawn with; colours as #rrggbb."""
+
+    name: str
+    paper: str
+    ink: str  # titles, and what is meant to be read first
+    pale: str  # words that stand back
+    line: str  # frames and ticks
+    grid: str  # what lies behind data
+    palette: tuple[str, ...]  # for classes: apart for the colour-blind in pairs that touch
+    scale: tuple[float, float]  # the part of viridis that stands out from the paper
+    real: str  # images that were there
+    imagined: str  # images that a model made
+    calm: str  # near the data
+    alarm: str  # outside the data
+
+
+LIGHT = Theme(
+    name="light",
+    paper="#ffffff",
+    ink="#222222",
+    pale="#666666",
+    line="#c8c8c8",
+    grid="#eeeeee",
+    palette=(
+        "#4477aa", "#ee6677", "#228833", "#b8a12f", "#66ccee",
+        "#aa3377", "#8a8a8a", "#ee7733", "#004488", "#9a5b3c",
+        "#44aa99", "#b57edc",
+    ),
+    scale=(0.0, 0.93),
+    real="#4477aa",
+    imagined="#ee7733",
+    calm="#a9c3d9",
+    alarm="#d9541e",
+)  # fmt: skip
+
+DARK = Theme(
+    name="dark",
+    paper="#15171a",
+    ink="#ececec",
+    pale="#a3a8ae",
+    line="#4a4f55",
+    grid="#26292d",
+    palette=(
+        "#77aadd", "#ff8899", "#55bb66", "#ddcc66", "#99ddff",
+        "#dd77bb", "#b5b5b5", "#ff9f66", "#5588dd", "#c98f6f",
+        "#66ccbb", "#c9a3ea",
+    ),
+    scale=(0.22, 1.0),
+    real="#77aadd",
+    imagined="#ff9f66",
+    calm="#3f566b",
+    alarm="#ff7a45",
+)  # fmt: skip
+
+
+def rgb(colour: str) -> RGB:
+    """#rrggbb as three bytes."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def between(a: str, b: str, t: float) -> str:
+    """The colour that is this part of the way from one to another."""
+    pairs = zip(rgb(a), rgb(b), strict=True)
+    return "#" + "".join(f"{round(x + (y - x) * t):02x}" for x, y in pairs)

@@ -1,0 +1,191 @@
+"""What one can name: an image by its number, class, attribute or file, or a point drawn by chance."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.core.arrays import Images, Points
+from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError
+from zatlas.data.imageset import UNLABELLED
+from zatlas.data.read import BadImage, read_image
+from zatlas.latent.neighbours import nearest
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+HOW = (
+    "A place is named by an image's number (7), a class or an attribute (Sneaker, Smiling, "
+    "'not Male', or Sneaker:3 for the fourth of them), an image file, or random (random:5)."
+)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A named point, and the real image that it is the code of, if there is one."""
+
+    name: str  # as one types it
+    point: Points  # one row
+    image: Images | None = None  # one row
+    label: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The name as one writes it beside a picture."""
+        if self.name.isdecimal():
+            return f"{'sample' if self.image is None else 'image'} {self.name}"
+        return self.name.replace("_", " ").replace(":", " ")
+
+
+def find_stop(atlas: "Atlas", text: str) -> Stop:
+    """The point that goes by this name."""
+    if re.fullmatch(r"random(:\d+)?", text):
+        seed = int(text.partition(":")[2] or 0)
+        return Stop(text, atlas.sample(1, seed=seed))
+    if re.fullmatch(r"-?\d+", text):
+        return _numbered(atlas, int(text))
+    if Path(text).suffix.lower() in SUFFIXES:
+        return _from_file(atlas, Path(text))
+    return _typical(atlas, text)
+
+
+def find_stops(atlas: "Atlas", texts: list[str]) -> list[Stop]:
+    """Several of them; "random" again and again is another point each time."""
+    found, drawn = [], 0
+    for text in texts:
+        if text == "random":
+            text = f"random:{drawn}"
+            drawn += 1
+        found.append(find_stop(atlas, text))
+    return found
+
+
+def usual_stops(atlas: "Atlas", count: int) -> list[Stop]:
+    """Stops for want of a choice: typical images of classes that are far from each other in the list,
+    the first test images where there are no classes, or points of chance where there is no encoder.
+    """
+    if atlas.generator.encoder is None:
+        return find_stops(atlas, ["random"] * count)
+    classes = [name for name in atlas.images.classes if name != UNLABELLED]
+    if len(classes) < count:
+        return find_stops(
+            atlas, [str(number % len(atlas.codes("test"))) for number in range(count)]
+        )
+    chosen = [classes[number * len(classes) // count] for number in range(count)]
+    return find_stops(atlas, chosen)
+
+
+def _numbered(atlas: "Atlas", number: int) -> Stop:
+    """An image of the test part by its number in it; a sample, where images have no points."""
+    if atlas.generator.encoder is None:
+        many = 1000
+        if not 0 <= number < many:
+            raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
+        return Stop(str(number), atlas.sample(many, seed=0)[number : number + 1])
+    codes = atlas.codes("test")
+    if not 0 <= number < len(codes):
+        raise ShapeError(
+            f"There is no test image {number}: they are numbered from 0 to {len(codes) - 1}."
+        )
+    return _real(atlas, number, str(number))
+
+
+def _real(atlas: "Atlas", number: int, name: str) -> Stop:
+    codes = atlas.codes("test")
+    rows = codes.rows[number : number + 1]
+    labels = atlas.labels(rows)
+    label = None if labels is None else int(labels[0])
+    return Stop(name, codes.points[number : number + 1], atlas.images.images(rows), label)
+
+
+def _typical(atlas: "Atlas", text: str) -> Stop:
+    """The image nearest to the middle of a class or of an attribute; with a number, the next ones."""
+    word, colon, rest = text.rpartition(":")
+    name, place = (word, int(rest)) if colon and rest.isdecimal() else (text, 0)
+    if atlas.generator.encoder is None:
+        raise NotSupported(
+            f"{text!r} names images, and this model has no encoder to say where they lie. "
+            "Name samples by their number, or random."
+        )
+    codes = atlas.codes("test")
+    members = np.flatnonzero(atlas.flags(name, codes.rows))
+    if place >= len(members):
+        raise BadData(f"{name!r} has {len(members)} test images: there is no {text!r}.")
+    points = codes.points[members]
+    middle = np.median(points, axis=0, keepdims=True)
+    order = nearest(middle, points, place + 1)[0][0]
+    return _real(atlas, int(members[order[place]]), text)
+
+
+def _from_file(atlas: "Atlas", path: Path) -> Stop:
+    if not path.is_file():
+        raise NotHere(f"There is no image file {path}. {HOW}")
+    channels, height, width = atlas.description.shape
+    if height != width:
+        raise NotSupported(
+            f"This model takes images of {width}x{height}, and a file is cropped to a square: "
+            "name an image of its own data by number."
+        )
+    try:
+        pixels = read_image(path, channels=channels, size=height).pixels
+    except BadImage as error:
+        raise BadData(f"{path} cannot be used: {error}.") from error
+    image = pixels.astype(np.float32).reshape(1, *pixels.shape[-3:]) / 255
+    if atlas.generator.classes:
+        raise NotSupported(
+            "A conditional model must be told the class of an image; a file has none."
+        )
+    return Stop(path.name, atlas.generator.encode(image), image)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A term of an equation: points that are taken the mean of, added or taken away."""
+
+    sign: int  # 1 or -1
+    name: str
+    points: Points
+    images: Images | None
+
+
+def find_groups(atlas: "Atlas", text: str) -> list[Group]:
+    """The terms of an equation such as "Eyeglasses - not Eyeglasses + Smiling" or "3,14 - 9,26 + a.png"."""
+    words = re.split(r"\s+([+-])\s+", text.strip())
+    signs = [1] + [1 if sign == "+" else -1 for sign in words[1::2]]
+    if not all(words[0::2]) or re.match(r"[+-](\s|$)", words[0]):
+        raise BadRecipe(
+            f"{text!r} is no equation. Put terms between + and -, with spaces around them, as "
+            "'Eyeglasses - not Eyeglasses + Smiling' or '3,14,15 - 9,26,5 + 35,8'."
+        )
+    return [_group(atlas, sign, term) for sign, term in zip(signs, words[0::2], strict=True)]
+
+
+def _group(atlas: "Atlas", sign: int, text: str) -> Group:
+    if _names_many(text):
+        return _members(atlas, sign, text)
+    stops = [find_stop(atlas, part.strip()) for part in text.split(",")]
+    shown = [
+        atlas.decode(stop.point, stop.label) if stop.image is None else stop.image for stop in stops
+    ]
+    points = np.concatenate([stop.point for stop in stops])
+    name = stops[0].title if len(stops) == 1 else ", ".join(stop.name for stop in stops)
+    return Group(sign, name, points, np.concatenate(shown))
+
+
+def _names_many(text: str) -> bool:
+    """Whether it is a class or an attribute as a whole, rather than single images."""
+    single = re.fullmatch(r"[\d,\s]+|random(:\d+)?|.*:\d+", text)
+    return not single and Path(text).suffix.lower() not in SUFFIXES and "," not in text
+
+
+def _members(atlas: "Atlas", sign: int, name: str) -> Group:
+    codes = atlas.codes("train")
+    members = np.flatnonzero(atlas.flags(name, codes.rows))
+    if not len(members):
+        raise BadData(f"No training image is {name!r}.")
+    points = codes.points[members]
+    shown = nearest(np.median(points, axis=0, keepdims=True), points, 3)[0][0]
+    return Group(sign, name, points, atlas.images.images(codes.rows[members[shown]]))

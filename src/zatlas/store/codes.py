@@ -1,0 +1,127 @@
+"""The table of encoded images: `codes/NAME-SPLIT.parquet`, one row an image, for pandas, duckdb and us.
+
+Columns: `index` (the row of the image set), `split`, `label`, the attributes, `z` (the mean) and,
+where the encoder gives one, `deviation`. It is written in blocks, so memory does not grow with it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zatlas.core.arrays import Points, Rows
+from zatlas.core.errors import BadRecipe, Damaged
+from zatlas.store import atomic
+
+KEY = b"zatlas"  # of the file's metadata: what the codes were made of
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Encoded images: their rows in the image set, their points, and how unsure the encoder is."""
+
+    rows: Rows
+    points: Points
+    deviations: Points | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of the table, with what else is known of each image."""
+
+    codes: Codes
+    columns: Mapping[str, np.ndarray]
+
+
+def write(path: Path, blocks: Iterable[Block], made: Mapping[str, Any]) -> Path:
+    """Write the table; each block goes to the disk while the next is being made."""
+    with atomic.file(path) as side, ThreadPoolExecutor(1) as pool:
+        writer: pq.ParquetWriter | None = None
+        busy: Future[None] | None = None
+        try:
+            for block in blocks:
+                table = _table(block)
+                if writer is None:
+                    schema = table.schema.with_metadata({KEY: json.dumps(made).encode()})
+                    # Codes do not compress, and statistics of them tell nothing.
+                    plain = [name for name in table.column_names if name not in ("z", "deviation")]
+                    writer = pq.ParquetWriter(
+                        side,
+                        schema,
+                        compression="none",
+                        use_dictionary=False,
+                        write_statistics=plain,
+                    )
+                if busy is not None:
+                    busy.result()
+                busy = pool.submit(writer.write_table, table)
+            if busy is not None:
+                busy.result()
+        finally:
+            if writer is not None:
+                writer.close()
+    return path
+
+
+def read(path: Path, made: Mapping[str, Any]) -> Codes | None:
+    """The codes in this file; None where there is none, or one made of something else."""
+    if not path.exists():
+        return None
+    try:
+        with pq.ParquetFile(path) as file:
+            found = (file.schema_arrow.metadata or {}).get(KEY, b"null")
+            if json.loads(found) != dict(made):
+                return None
+            names = [
+                name for name in ("index", "z", "deviation") if name in file.schema_arrow.names
+            ]
+            table = file.read(columns=names)
+    except (pa.ArrowInvalid, OSError, ValueError) as error:
+        raise Damaged(f"{path} cannot be read: {error}. Remove it; it is made again.") from error
+    rows = table["index"].to_numpy().astype(np.int64)
+    points = _points(table["z"], len(rows))
+    spread = _points(table["deviation"], len(rows)) if "deviation" in names else None
+    return Codes(rows, points, spread)
+
+
+def query(tables: Mapping[str, Path], sql: str) -> pa.Table:
+    """The answer of duckdb to a question about these tables, each named as it is here."""
+    import duckdb
+
+    with duckdb.connect() as base:
+        for name, path in tables.items():
+            base.read_parquet(str(path)).create_view(name)
+        try:
+            return base.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            first = str(error).splitlines()[0]
+            raise BadRecipe(f"duckdb cannot answer {sql!r}: {first}") from error
+
+
+def _table(block: Block) -> pa.Table:
+    codes = block.codes
+    columns: dict[str, Any] = {"index": pa.array(codes.rows), **dict(block.columns)}
+    columns["z"] = _lists(codes.points)
+    if codes.deviations is not None:
+        columns["deviation"] = _lists(codes.deviations)
+    return pa.table(columns)
+
+
+def _lists(points: Points) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(points).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, points.shape[1])
+
+
+def _points(column: pa.ChunkedArray, n: int) -> Points:
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    flat = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return flat.reshape(n, -1).astype(np.float32, copy=False)

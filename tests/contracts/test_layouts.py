@@ -1,0 +1,162 @@
+"""Laws that every layout keeps, whatever points it is given."""
+
+import numpy as np
+import pytest
+
+from zatlas.core.errors import BadData, UnknownName
+from zatlas.core.registry import LAYOUTS
+from zatlas.latent.chart import trustworthiness
+from zatlas.latent.layouts import lay
+
+NAMES = LAYOUTS.names()
+FEW = {"umap": {"steps": 30}, "tsne": {"steps": 40, "early": 10}}  # laws hold after any of them
+SHAPES = {
+    "constant": lambda n, chance: np.full((n, 8), 3.0),
+    "duplicate": lambda n, chance: np.repeat(chance.normal(size=(1 + n // 2, 8)), 2, axis=0)[:n],
+    "1-D": lambda n, chance: chance.normal(size=(n, 1)),
+    "2-D": lambda n, chance: chance.normal(size=(n, 2)),
+    "on a line": lambda n, chance: np.outer(np.arange(n), np.ones(5)),
+    "wide": lambda n, chance: chance.normal(size=(n, 700)),
+    "huge": lambda n, chance: 1e30 * chance.normal(size=(n, 4)),
+    "tiny": lambda n, chance: 1e-30 * chance.normal(size=(n, 4)),
+    "far away": lambda n, chance: 1e6 + chance.normal(size=(n, 4)),
+    "two islands": lambda n, chance: chance.normal(size=(n, 4)) + 1e3 * (np.arange(n) % 2)[:, None],
+}
+
+
+def points(shape: str, n: int) -> np.ndarray:
+    return SHAPES[shape](n, np.random.default_rng(n)).astype(np.float32)
+
+
+def groups(n: int, d: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Points of four clear groups, and which each is of."""
+    chance = np.random.default_rng(0)
+    labels = np.arange(n) % 4
+    return (chance.normal(size=(4, d)) * 4)[labels] + chance.normal(size=(n, d)), labels
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 10, 200])
+def test_any_points_have_finite_places(name, shape, n):
+    given = points(shape, n)
+    places = lay(name, given, seed=1, **FEW.get(name, {}))
+    assert places.shape == (n, 2)
+    assert places.dtype == np.float32
+    assert np.isfinite(places).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layout_is_the_same_again_for_a_seed(name):
+    given = points("wide", 60)
+    first, again = (lay(name, given, seed=4, **FEW.get(name, {})) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layout_leaves_its_points_and_the_global_generator_alone(name):
+    given = points("2-D", 30)
+    kept, state = given.copy(), np.random.get_state()[1].copy()  # noqa: NPY002
+    lay(name, given, **FEW.get(name, {}))
+    np.testing.assert_array_equal(given, kept)
+    np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_points_have_one_place(name):
+    given = points("2-D", 40)
+    places = lay(name, np.concatenate([given, given]), **FEW.get(name, {}))
+    np.testing.assert_allclose(places[:40], places[40:], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_points_that_are_no_numbers_are_counted_and_refused(name, bad):
+    given = points("wide", 10)
+    given[[2, 5], 3] = bad
+    with pytest.raises(BadData, match="2 of these 10 points hold NaN or infinity"):
+        lay(name, given)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_that_do_not_fit_are_refused(name):
+    with pytest.raises(BadData, match="10 points, but 9 labels"):
+        lay(name, points("2-D", 10), np.zeros(9, np.int64))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_labels_will_do(name):
+    given = points("2-D", 60)
+    for labels in (np.zeros(60), np.arange(60), np.full(60, -1), np.arange(60) % 2 - 1):
+        places = lay(name, given, labels.astype(np.int64), **FEW.get(name, {}))
+        assert np.isfinite(places).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_structure_is_kept_better_than_chance(name):
+    given, _ = groups(300)
+    places = lay(name, given.astype(np.float32), seed=0)
+    shuffled = np.random.default_rng(0).permutation(places)
+    assert trustworthiness(given, places) > trustworthiness(given, shuffled) + 0.2
+
+
+@pytest.mark.parametrize("name", ["umap", "tsne"])
+def test_groups_stand_apart(name):
+    given, labels = groups(300)
+    places = lay(name, given.astype(np.float32), seed=0)
+    far = np.linalg.norm(places[:, None] - places, axis=2)
+    np.fill_diagonal(far, np.inf)
+    assert (labels[far.argmin(axis=1)] == labels).mean() > 0.98
+
+
+def test_labels_pull_a_umap_apart_where_points_alone_do_not():
+    chance = np.random.default_rng(0)
+    given = chance.normal(size=(400, 4)).astype(np.float32)
+    labels = (given[:, 0] + 0.5 * chance.normal(size=400) > 0).astype(np.int64)
+    alike = [_purity(lay("umap", given, told, neighbors=15), labels) for told in (None, labels)]
+    assert alike[1] > alike[0] + 0.1
+
+
+def test_unknown_layouts_and_settings_are_answered_by_name():
+    with pytest.raises(UnknownName, match="Did you mean 'umap'"):
+        lay("umpa", points("2-D", 10))
+    with pytest.raises(UnknownName, match="Did you mean 'neighbors'"):
+        lay("umap", points("2-D", 10), neighbours=5)
+
+
+def test_settings_that_mean_nothing_are_refused():
+    for name, settings in (
+        ("umap", {"neighbors": 1}),
+        ("umap", {"min_dist": 2.0}),
+        ("umap", {"label_weight": 2.0}),
+        ("tsne", {"neighbors": 0}),
+    ):
+        with pytest.raises(ValueError, match=next(iter(settings)).removesuffix("s")):
+            lay(name, points("2-D", 10), **settings)
+
+
+def test_pca_keeps_distances_on_a_plane():
+    given = points("2-D", 50)
+    places = lay("pca", given)
+    for one in (0, 7):
+        np.testing.assert_allclose(
+            np.linalg.norm(places - places[one], axis=1),
+            np.linalg.norm(given - given[one], axis=1),
+            atol=1e-5,
+        )
+
+
+def test_pca_finds_the_wide_axes_of_many_coordinates():
+    chance = np.random.default_rng(0)
+    given = chance.normal(size=(200, 600)).astype(np.float32)
+    given[:, 5] *= 30
+    given[:, 9] *= 20
+    places = lay("pca", given)
+    assert abs(np.corrcoef(places[:, 0], given[:, 5])[0, 1]) > 0.99
+    assert abs(np.corrcoef(places[:, 1], given[:, 9])[0, 1]) > 0.99
+
+
+def _purity(places: np.ndarray, labels: np.ndarray) -> float:
+    far = np.linalg.norm(places[:, None] - places, axis=2)
+    near = np.argsort(far, axis=1)[:, 1:11]
+    return float((labels[near] == labels[:, None]).mean())

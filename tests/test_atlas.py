@@ -1,0 +1,130 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from zatlas.atlas import Atlas
+from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError, UnknownName
+from zatlas.render.pixels import save
+from zatlas.render.sheet import sheet
+
+
+def test_codes_are_written_once_and_read_again(digits):
+    codes = digits.codes("test")
+    path = next((digits.run.folder / "codes").glob("*-test.parquet"))
+    before = path.stat().st_mtime_ns
+    again = Atlas.open(digits.run.folder).codes("test")
+    assert path.stat().st_mtime_ns == before
+    for name in ("rows", "points", "deviations"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(codes, name))
+    x = digits.images.images(codes.rows)
+    np.testing.assert_allclose(codes.points, digits.generator.encode(x), atol=1e-5)
+
+
+def test_codes_of_other_weights_are_made_again(digits, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(digits.run.folder, copy)
+    path = next((copy / "codes").glob("*-test.parquet")) if (copy / "codes").exists() else None
+    Atlas.open(copy).codes("test")
+    path = next((copy / "codes").glob("*-test.parquet"))
+    table = pq.read_table(path)
+    made = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
+    pq.write_table(table.replace_schema_metadata({b"zatlas": json.dumps(made)}), path)
+    Atlas.open(copy).codes("test")
+    assert json.loads(pq.read_schema(path).metadata[b"zatlas"])["weights"] != "others"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(Exception, match="Remove it; it is made again"):
+        Atlas.open(copy).codes("test")
+
+
+def test_the_table_of_codes_is_for_people_too(portraits):
+    portraits.codes("test")
+    path = next((portraits.run.folder / "codes").glob("*-test.parquet"))
+    table = pq.read_table(path).to_pandas()
+    assert {"index", "split", "z", "deviation", "Smiling", "hair_colour", "age"} <= set(
+        table.columns
+    )
+    assert table["z"][0].shape == (8,) and set(table["split"]) == {"test"}
+    rows = portraits.rows("test")
+    assert (table["Smiling"] == portraits.images.attributes["Smiling"][rows]).all()
+
+
+def test_codes_are_queried_with_sql(digits):
+    found = digits.query("select label, count(*) as n from test group by label order by label")
+    labels = digits.labels(digits.rows("test"))
+    assert found["n"].to_pylist() == np.bincount(labels).tolist()
+    assert digits.query("select count(*) as n from codes")["n"][0].as_py() == len(
+        digits.rows("train")
+    )
+    with pytest.raises(BadRecipe, match="duckdb cannot answer"):
+        digits.query("select nothing from nowhere")
+
+
+def test_a_model_without_an_encoder_says_what_to_do(rival):
+    with pytest.raises(NotSupported, match="no encoder"):
+        rival.codes()
+    with pytest.raises(NotSupported, match="Name samples by their number"):
+        rival.stop("Smiling")
+    assert rival.stop("17").title == "sample 17"
+    np.testing.assert_array_equal(rival.stop("17").point, rival.stop("17").point)
+
+
+def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
+    codes = digits.codes("train")
+    rows, distance = digits.nearest(codes.points[[5, 50]], 3)
+    assert rows.shape == (2, 3) and (distance[:, 0] < 1e-3).all()
+    assert {codes.rows[5], codes.rows[50]} <= set(rows.ravel().tolist())
+
+
+def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
+    five = digits.stop("7")
+    assert five.title == "image 7" and five.image is not None
+    np.testing.assert_array_equal(five.point, digits.codes("test").points[7:8])
+    assert portraits.flags("not Male", portraits.rows("test"))[
+        np.flatnonzero(portraits.rows("test") == _row_of(portraits, portraits.stop("not Male")))
+    ].all()
+    first, second = digits.stops(["random", "random"])
+    assert (first.point != second.point).any() and first.image is None
+    file = save(sheet(five.image, 1), tmp_path / "five.png")
+    assert portraits.stop(str(file)).point.shape == (1, 8)
+    assert digits.stop(str(file)).title == "five.png"
+    for wrong, error in {
+        "99999": ShapeError, "Snaeker": UnknownName, "nowhere.png": NotHere, "-1": ShapeError,
+    }.items():  # fmt: skip
+        with pytest.raises(error):
+            digits.stop(wrong)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not a picture")
+    with pytest.raises(BadData, match=r"broken\.png cannot be used"):
+        digits.stop(str(broken))
+    with pytest.raises(BadData, match="there is no"):
+        portraits.stop("Bald:9999")
+
+
+def _row_of(atlas, stop):
+    found = np.flatnonzero((atlas.codes("test").points == stop.point).all(axis=1))
+    return atlas.codes("test").rows[found[0]]
+
+
+def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):
+    first = wide.chart("pca")
+    folder = wide.run.folder / "charts"
+    count = len(list(folder.iterdir()))
+    np.testing.assert_array_equal(Atlas.open(wide.run.folder).chart("pca").places, first.places)
+    assert len(list(folder.iterdir())) == count
+    told = wide.chart("umap", "label", neighbors=10)
+    free = wide.chart("umap", neighbors=10)
+    assert len(list(folder.iterdir())) == count + 2
+    assert (told.places != free.places).any()
+    with pytest.raises(UnknownName, match="Did you mean 'umap'"):
+        wide.chart("unap")
+
+
+def test_a_conditional_model_is_told_a_class(told):
+    z = np.zeros((1, 2), np.float32)
+    images = [told.decode(z, label) for label in range(10)]
+    assert np.ptp(np.stack(images), axis=0).max() > 0.3
+    np.testing.assert_array_equal(told.decode(z), images[0])

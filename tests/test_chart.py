@@ -1,0 +1,220 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.manifold import trustworthiness as theirs
+
+from zatlas.core.errors import BadRun, Damaged, ShapeError
+from zatlas.latent.chart import Chart, axes, make, trustworthiness
+from zatlas.latent.neighbours import nearest, others
+
+
+def shell(n: int = 1500, d: int = 16, seed: int = 0) -> np.ndarray:
+    """Points around a bent sheet, all of about one norm."""
+    chance = np.random.default_rng(seed)
+    u, v = chance.uniform(-1, 1, (2, n))
+    sheet = np.stack([u, v, u * v, np.sin(3 * u), np.cos(3 * v)], axis=1)
+    z = sheet @ chance.normal(size=(5, d)) + 0.05 * chance.normal(size=(n, d))
+    return (4 * z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=["pca", "umap", "tsne"])
+def chart(request) -> Chart:
+    few = {"steps": 200} if request.param == "tsne" else {}
+    return make(shell(), request.param, seed=0, **few)
+
+
+@pytest.fixture(scope="module")
+def umap() -> Chart:
+    return make(shell(), "umap", seed=0)
+
+
+def inside(chart: Chart, n: int = 300) -> np.ndarray:
+    """Places where the chart has data."""
+    drawn = np.random.default_rng(1).uniform(*chart.box, (20 * n, 2)).astype(np.float32)
+    return drawn[chart.covers(drawn)][:n]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 400),
+    m=st.integers(1, 20),
+    d=st.integers(1, 9),
+    k=st.integers(1, 450),
+    offset=st.sampled_from([0, 100]),
+)
+def test_the_nearest_are_found_in_order(n, m, d, k, offset):
+    chance = np.random.default_rng(n)
+    source = (chance.normal(size=(n, d)) + offset).astype(np.float32)
+    query = (chance.normal(size=(m, d)) + offset).astype(np.float32)
+    index, distance = nearest(query, source, k)
+    table = np.linalg.norm(query[:, None].astype(np.float64) - source, axis=2)
+    expected = np.sort(table, axis=1)[:, :k]
+    assert index.shape == distance.shape == (m, min(n, k))
+    assert distance.dtype == np.float32
+    np.testing.assert_allclose(distance, expected, atol=1e-4)
+    np.testing.assert_allclose(np.take_along_axis(table, index, 1), distance, atol=1e-4)
+
+
+def test_many_sources_are_sieved_without_a_loss():
+    chance = np.random.default_rng(0)
+    source = chance.normal(size=(5003, 12)).astype(np.float32)
+    index, _ = nearest(source[:50], source, 10)
+    table = np.linalg.norm(source[:50, None] - source, axis=2)
+    np.testing.assert_array_equal(np.sort(index), np.sort(np.argsort(table, axis=1)[:, :10]))
+
+
+def test_the_others_leave_the_point_itself_out_even_among_duplicates():
+    twins = np.repeat(np.random.default_rng(0).normal(size=(5, 3)), 30, axis=0).astype(np.float32)
+    index, distance = others(twins, 4)
+    assert (index != np.arange(150)[:, None]).all()
+    assert distance.max() < 1e-5
+
+
+def test_neighbours_of_other_widths_are_refused():
+    with pytest.raises(ShapeError, match="equal width"):
+        nearest(np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32), 1)
+
+
+def test_a_chart_comes_back_to_the_place_it_was_asked_for(chart):
+    places = inside(chart)
+    missed = np.linalg.norm(chart.forward(chart.inverse(places)) - places, axis=1)
+    size = np.linalg.norm(chart.box[1] - chart.box[0])
+    assert np.median(missed) < 0.02 * size
+    assert np.quantile(missed, 0.9) < 0.1 * size
+
+
+def test_anchors_fall_on_their_own_places(chart):
+    size = np.linalg.norm(chart.box[1] - chart.box[0])
+    np.testing.assert_allclose(
+        chart.forward(chart.points[:200]), chart.places[:200], atol=1e-3 * size
+    )
+
+
+def test_a_new_point_falls_beside_its_neighbours_and_not_between_two_groups():
+    chance = np.random.default_rng(0)
+    points = np.concatenate([chance.normal(m, 1, (100, 8)) for m in (0, 4)]).astype(np.float32)
+    places = np.concatenate([chance.normal(m, 1, (100, 2)) for m in (0, 50)]).astype(np.float32)
+    chart = Chart(points, places)
+    fell = chart.forward(chance.normal(1.8, 1, (100, 8)).astype(np.float32))
+    assert chart.covers(fell).mean() > 0.9
+
+
+def test_a_chart_knows_where_it_has_data(chart):
+    assert chart.covers(chart.places).mean() > 0.95
+    away = chart.box[1] + 10 * (chart.box[1] - chart.box[0])
+    assert not chart.covers(away[None]).any()
+
+
+def test_any_place_has_a_code_even_where_there_is_no_data(chart):
+    away = np.float32([[1e4, -1e4], [0, 0]])
+    assert np.isfinite(chart.inverse(away)).all()
+
+
+def test_codes_keep_the_norm_of_those_around(umap):
+    made = np.linalg.norm(umap.inverse(inside(umap)) - umap.points.mean(axis=0), axis=1)
+    real = np.linalg.norm(umap.points - umap.points.mean(axis=0), axis=1)
+    assert abs(made.mean() / real.mean() - 1) < 0.05
+
+
+def test_a_code_moves_little_when_the_place_moves_little(umap):
+    places = inside(umap)
+    step = np.float32([[1e-4, 0]]) * (umap.box[1] - umap.box[0])
+    moved = np.linalg.norm(umap.inverse(places + step) - umap.inverse(places), axis=1)
+    assert moved.max() < 0.1 * np.linalg.norm(umap.points, axis=1).mean()
+
+
+def test_a_grid_runs_by_rows_from_the_top_left(umap):
+    places, codes = umap.grid(4)
+    assert places.shape == (16, 2) and codes.shape == (16, 16)
+    (left, low), (right, high) = umap.box
+    np.testing.assert_allclose(
+        places[[0, 3, 12, 15]], [[left, high], [right, high], [left, low], [right, low]]
+    )
+    np.testing.assert_array_equal(codes, umap.inverse(places))
+
+
+def test_normalised_positions_go_both_ways(umap):
+    corners = np.float32([[-1, -1], [1, 1], [0, 0], [-0.857, 0]])
+    np.testing.assert_allclose(umap.at(corners)[:2], umap.box, rtol=1e-5)
+    np.testing.assert_allclose(umap.normalised(umap.at(corners)), corners, atol=1e-5)
+    assert (np.abs(umap.normalised(umap.places)) < 1).all()
+
+
+def test_a_saved_chart_is_the_same_to_the_bit(chart, tmp_path):
+    again = Chart.load(chart.save(tmp_path / "charts" / "one.safetensors"))
+    np.testing.assert_array_equal(again.points, chart.points)
+    np.testing.assert_array_equal(again.places, chart.places)
+    assert (again.layout, again.made) == (chart.layout, chart.made)
+    places = chart.grid(5)[0]
+    np.testing.assert_array_equal(again.inverse(places), chart.inverse(places))
+    np.testing.assert_array_equal(again.forward(chart.points[:9]), chart.forward(chart.points[:9]))
+
+
+def test_a_file_that_is_no_chart_says_so(tmp_path):
+    from safetensors.numpy import save_file
+
+    with pytest.raises(BadRun, match="no chart at"):
+        Chart.load(tmp_path / "none.safetensors")
+    (tmp_path / "bytes.safetensors").write_bytes(b"not a chart")
+    with pytest.raises(Damaged):
+        Chart.load(tmp_path / "bytes.safetensors")
+    save_file({"weights": np.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(BadRun, match="not a chart"):
+        Chart.load(tmp_path / "other.safetensors")
+
+
+def test_trust_is_what_others_measure_and_tells_structure_from_noise(umap):
+    points, places = umap.points[:500], umap.places[:500]
+    assert trustworthiness(points, places) == pytest.approx(
+        theirs(points, places, n_neighbors=15), abs=1e-3
+    )
+    noise = Chart(umap.points, np.random.default_rng(0).permutation(umap.places))
+    assert 0 <= noise.trust < 0.6 < 0.9 < umap.trust <= 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10])
+@pytest.mark.parametrize("layout", ["pca", "umap", "tsne"])
+def test_a_chart_of_few_or_equal_points_still_works(n, layout):
+    for points in (shell(n), np.ones((n, 4), np.float32)):
+        chart = make(points, layout)
+        places, codes = chart.grid(3)
+        assert np.isfinite(places).all() and np.isfinite(codes).all()
+        assert np.isfinite(chart.forward(points)).all()
+        assert chart.covers(chart.places).any()
+        assert 0 <= chart.trust <= 1
+
+
+def test_own_axes_are_kept_exactly_and_the_rest_is_as_nearby():
+    points = shell()
+    chart = axes(points, 3, 1)
+    asked = inside(chart)
+    codes = chart.inverse(asked)
+    np.testing.assert_allclose(codes[:, [3, 1]], asked, atol=1e-5)
+    np.testing.assert_allclose(chart.forward(codes), asked, atol=1e-5)
+    with pytest.raises(ShapeError, match="no axis 16"):
+        axes(points, 0, 16)
+
+
+def test_a_pca_chart_of_two_coordinates_loses_nothing():
+    points = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    chart = make(points, "pca")
+    wanted = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
+    np.testing.assert_allclose(chart.inverse(chart.forward(wanted)), wanted, atol=1e-4)
+
+
+def test_shapes_that_make_no_chart_are_refused(umap):
+    with pytest.raises(ShapeError, match="3 points and 2 places"):
+        Chart(np.zeros((3, 4), np.float32), np.zeros((2, 2), np.float32))
+    with pytest.raises(ShapeError, match="finite numbers"):
+        umap.inverse(np.float32([[np.nan, 0]]))
+    with pytest.raises(ShapeError, match=r"shape \(2,\)"):
+        umap.inverse(np.zeros(2, np.float32))
+
+
+def test_charts_need_no_torch():
+    code = "import sys, zatlas.latent.chart; assert 'torch' not in sys.modules, 'torch'"
+    subprocess.run([sys.executable, "-c", code], check=True)

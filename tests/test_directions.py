@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from zatlas.core.errors import BadData, UnknownName
+from zatlas.latent import directions
+from zatlas.latent.directions import WAYS, Direction, learn, measured, without
+from zatlas.latent.probes import accuracy, area_under_curve, fit_probes
+
+
+@pytest.fixture(scope="module")
+def codes():
+    """Codes with two known effects: "tall" along axis 0, "old" along axes 0 and 1, and often together."""
+    rng = np.random.default_rng(0)
+    tall = rng.random(3000) < 0.5
+    old = rng.random(3000) < np.where(tall, 0.7, 0.3)
+    points = rng.standard_normal((3000, 6)).astype(np.float32)
+    points[:, 0] += 2 * tall + old
+    points[:, 1] += 2 * old
+    return points, {"tall": tall, "old": old}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_direction_moves_its_attribute_up(codes, way):
+    points, flags = codes
+    direction = learn(points, flags["tall"], "tall", way=way)
+    assert abs(np.linalg.norm(direction.vector) - 1) < 1e-5
+    assert direction.score is not None and direction.score.real
+    probes = fit_probes(points, flags)
+    column = probes.names.index("tall")
+    moved = [probes.read(direction.move(points, amount))[:, column].mean() for amount in (-2, 0, 2)]
+    assert moved[0] < moved[1] - 0.2 and moved[1] < moved[2] - 0.2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_without_another_it_moves_that_one_less(codes, way):
+    points, flags = codes
+    tall = learn(points, flags["tall"], "tall", way=way)
+    old = learn(points, flags["old"], "old", way="linear")
+    clean = without(tall, [old], points)
+    effects = [abs(measured(d, points, flags).side_effects["old"]) for d in (tall, clean)]
+    assert effects[1] < max(0.3 * effects[0], 0.01)
+    assert measured(clean, points, flags).side_effects["tall"] > 0.05
+    assert abs(clean.vector @ old.vector) < 1e-5
+
+
+def test_an_amount_is_in_spreads_of_the_data(codes):
+    points, flags = codes
+    direction = learn(points, flags["old"], "old")
+    steps = (direction.move(points, 2) - points) @ direction.vector
+    np.testing.assert_allclose(steps, 2 * (points @ direction.vector).std(), rtol=1e-3)
+    several = direction.move(points[:3], np.float32([0, 1, -1]))
+    np.testing.assert_allclose(several[0], points[0])
+
+
+def test_a_meaningless_attribute_is_told_from_a_real_one(codes):
+    points, _ = codes
+    rng = np.random.default_rng(1)
+    real = [
+        learn(points, rng.random(3000) < 0.5, "noise", seed=seed).score.real for seed in range(12)
+    ]
+    assert sum(real) <= 1
+
+
+def test_the_score_is_taken_on_codes_that_were_held_out():
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((120, 100)).astype(np.float32)  # a plane parts these by heart
+    score = learn(points, rng.random(120) < 0.5, "noise", way="linear").score
+    assert score is not None and 0.2 < score.area < 0.8 and score.low < score.area < score.high
+
+
+def test_by_example_and_principal_directions():
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((500, 4)).astype(np.float32) * np.float32([1, 5, 1, 2])
+    first, second = directions.principal(points, 2)
+    assert abs(first.vector[1]) > 0.99 and abs(second.vector[3]) > 0.99
+    assert abs(first.spread - 5) < 0.5
+    picked = directions.by_example(points[:3] + 1, points[:3], "one more", points)
+    np.testing.assert_allclose(picked.vector, 0.5, atol=1e-4)
+    assert directions.axis(points, 1).spread == pytest.approx(points[:, 1].std(), rel=1e-4)
+
+
+def test_what_cannot_be_learnt_says_so(codes):
+    points, flags = codes
+    none = np.zeros(3000, bool)
+    with pytest.raises(BadData, match="true of 0 and false of 3000"):
+        learn(points, none, "nobody")
+    with pytest.raises(UnknownName, match="Did you mean 'medians'"):
+        learn(points, flags["old"], "old", way="median")
+    with pytest.raises(BadData, match="same codes"):
+        learn(np.ones((10, 3), np.float32), np.arange(10) < 5, "equal")
+    old = learn(points, flags["old"], "old")
+    with pytest.raises(BadData, match="Nothing is left"):
+        without(old, [Direction("twin", -old.vector)], points)
+
+
+def test_the_area_counts_ties_as_half():
+    assert area_under_curve(np.array([1, 2, 3, 4.0]), np.array([0, 0, 1, 1], bool)) == 1
+    assert area_under_curve(np.array([1, 1, 1, 1.0]), np.array([0, 1, 0, 1], bool)) == 0.5
+    assert area_under_curve(np.array([3, 1, 2.0]), np.array([1, 0, 0], bool)) == 1
+
+
+def test_a_probe_of_wide_codes_works_in_their_principal_axes():
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((400, 3000)).astype(np.float32)
+    flags = rng.random(400) < 0.5
+    points[flags, :200] += 1
+    assert learn(points, flags, "wide", way="linear").score.area > 0.95
+
+
+def test_the_class_has_left_the_codes_of_a_conditional_model(digits, told):
+    found = []
+    for atlas in (digits, told):
+        codes = atlas.codes("train")
+        labels = atlas.labels(codes.rows)
+        held = np.arange(len(codes)) % 3 == 0
+        found.append(accuracy(codes.points, labels, held))
+    assert found[0] > 0.4 and found[1] < 0.6 * found[0]
+
+
+def test_directions_of_faces_tell_their_score_and_side_effects(portraits):
+    direction = portraits.direction("Bald", without=["Male"])
+    assert direction.name == "Bald without Male" and direction.score.area > 0.6
+    assert {"Bald", "Male", "Smiling", "hair_colour=gray"} <= set(direction.side_effects)
+    assert abs(direction.side_effects["Male"]) < 0.05
+    with pytest.raises(UnknownName, match="Did you mean 'Smiling'"):
+        portraits.direction("Smilling")
+    assert (
+        portraits.flags("not Male", portraits.rows()) != portraits.flags("Male", portraits.rows())
+    ).all()
+    assert portraits.flags("age", portraits.rows("train")).mean() == pytest.approx(0.5, abs=0.05)

@@ -1,0 +1,196 @@
+import tracemalloc
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from zatlas.core.errors import CannotWrite, NotSupported, ShapeError
+from zatlas.render.film import Panel, cloud_panel, density_panel, film
+from zatlas.render.panel import pixel_of
+from zatlas.render.pixels import enlarge, to_bytes
+from zatlas.render.theme import DARK, LIGHT, rgb
+
+KINDS = ["mp4", "gif", "png", "apng", "webp"]
+
+
+def batches(n, side=8, channels=1, size=4):
+    chance = np.random.default_rng(0)
+    for start in range(0, n, size):
+        yield chance.random((min(size, n - start), channels, side, side), np.float32)
+
+
+def images(*args, **options):
+    return np.concatenate(list(batches(*args, **options)))
+
+
+def frames_of(path):
+    """Every frame as an array, and how long the whole lasts, in seconds."""
+    if path.suffix == ".mp4":
+        with av.open(str(path)) as container:
+            found = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            return found, float(container.duration / av.time_base)
+    found, lasts = [], 0.0
+    with Image.open(path) as picture:
+        for index in range(picture.n_frames):
+            picture.seek(index)
+            found.append(np.asarray(picture.convert("RGB")))
+            lasts += picture.info["duration"] / 1000
+        assert picture.info.get("loop", 0) == 0  # for ever
+    return found, lasts
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 10])
+def test_a_film_opens_again_with_all_its_frames_at_their_pace(tmp_path, kind, n):
+    path = film(batches(n), tmp_path / f"film.{kind}", fps=20, least=64)
+    found, lasts = frames_of(path)
+    assert len(found) == n
+    if n > 1:
+        assert lasts == pytest.approx(n / 20, abs=0.01)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp"])
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (8, 3), (7, 1)])
+def test_every_pixel_of_a_small_image_is_a_square_of_its_colour(tmp_path, kind, side, channels):
+    path = film(batches(6, side, channels), tmp_path / f"film.{kind}", least=50)
+    factor = -(-50 // side)
+    whole = enlarge(to_bytes(images(6, side, channels)), 50)
+    for found, wanted in zip(frames_of(path)[0], whole, strict=True):
+        assert found.shape[0] % 2 == found.shape[1] % 2 == 0
+        np.testing.assert_array_equal(found[: side * factor, : side * factor], wanted)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_mp4_shows_the_colours_that_were_given(tmp_path, channels):
+    smooth = np.linspace(0, 1, 64, dtype=np.float32)
+    image = np.broadcast_to(smooth, (1, channels, 64, 64)) * np.float32(
+        [1, 0.5, 0.25][:channels]
+    ).reshape(1, -1, 1, 1)
+    path = film([image.astype(np.float32)] * 3, tmp_path / "film.mp4", least=64)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
+    for found in frames_of(path)[0]:
+        assert np.abs(found.astype(int) - to_bytes(image)[0]).mean() < 3
+
+
+def test_frames_that_do_not_change_cost_next_to_nothing(tmp_path):
+    still = np.repeat(images(1, 64, 3), 40, axis=0)
+    for kind in KINDS:
+        one = film([still[:1]], tmp_path / f"one.{kind}").stat().st_size
+        all_ = film([still], tmp_path / f"all.{kind}")
+        assert all_.stat().st_size < 1.5 * one + 40 * 900
+        assert len(frames_of(all_)[0]) == 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, kind):
+    def peak(n):
+        tracemalloc.start()
+        film(batches(n, 64, 3), tmp_path / f"film.{kind}", least=64)
+        _, found = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return found
+
+    peak(8)
+    assert peak(96) < 1.2 * peak(24) + 200_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generator_that_fails_leaves_no_file(tmp_path, kind):
+    def failing():
+        yield images(4)
+        raise RuntimeError("the decoder is gone")
+
+    with pytest.raises(RuntimeError, match="the decoder is gone"):
+        film(failing(), tmp_path / f"film.{kind}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_film_leaves_the_old_one_as_it_was(tmp_path):
+    path = film(batches(3), tmp_path / "film.gif")
+    before = path.read_bytes()
+    other_size = [images(2), images(2, side=9)]
+    with pytest.raises(ShapeError, match="have one size"):
+        film(other_size, path)
+    assert path.read_bytes() == before
+
+
+def test_what_cannot_be_filmed_is_said_in_a_sentence(tmp_path):
+    path = tmp_path / "film.gif"
+    places = np.zeros((5, 2), np.float32)
+    with pytest.raises(ShapeError, match="no frames"):
+        film([], path)
+    with pytest.raises(ShapeError, match="no frames"):
+        film([images(1)[:0]], path)
+    with pytest.raises(ShapeError, match="frames a second"):
+        film(batches(3), path, fps=0)
+    with pytest.raises(ShapeError, match="More frames came than the 5"):
+        film(batches(6), path, panel=density_panel(places))
+    with pytest.raises(ShapeError, match="4 frames came with 5"):
+        film(batches(4), path, far=np.ones(5))
+    with pytest.raises(ShapeError, match="5 places and `far` 4"):
+        film(batches(5), path, panel=density_panel(places), far=np.ones(4))
+    with pytest.raises(ShapeError, match="places in a plane"):
+        density_panel(np.zeros((5, 3), np.float32))
+    for name in ("film.avi", "film"):
+        with pytest.raises(NotSupported, match=r"does not end in .* \.mp4, \.gif, \.webp"):
+            film(batches(1), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotWrite):
+        film(batches(1), tmp_path / "file" / "film.gif")
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_the_point_of_a_panel_is_where_its_frame_is(tmp_path, theme):
+    places = np.float32([[-2, -2], [0, 0], [2, 1], [-1, 2]])
+    panel = density_panel(places, theme=theme)
+    path = film([images(4)], tmp_path / "film.png", panel=panel, title="A walk", theme=theme)
+    found, _ = frames_of(path)
+    spots = []
+    for frame in found:
+        # The point is the only large spot of its colour; the trail is thin.
+        mine = (frame == rgb(theme.imagined)).all(axis=2).astype(int)
+        blocks = np.lib.stride_tricks.sliding_window_view(mine, (6, 6)).sum(axis=(2, 3))
+        y, x = np.argwhere(blocks == 36).mean(axis=0)
+        spots.append((x, y))
+    away = np.diff(np.array(spots), axis=0)
+    wanted = np.diff(pixel_of(panel, 256), axis=0)
+    np.testing.assert_allclose(away, wanted, atol=2.5)
+
+
+def test_a_trail_is_left_behind_the_point(tmp_path):
+    places = np.stack([np.linspace(-2, 2, 9), np.zeros(9)], axis=1).astype(np.float32)
+    path = film([images(9)], tmp_path / "film.png", panel=density_panel(places))
+    orange = [(frame == rgb(LIGHT.imagined)).all(axis=2).sum() for frame in frames_of(path)[0]]
+    assert (np.diff(orange) > 0).all()
+
+
+def test_a_panel_holds_its_whole_cloud_and_curve():
+    chance = np.random.default_rng(0)
+    cloud = (chance.normal(size=(500, 2)) * [3, 1]).astype(np.float32)
+    places = np.float32([[9, 0], [0, -7]])
+    panel = cloud_panel(cloud, np.arange(500) % 40, places)
+    left, bottom, right, top = panel.box
+    assert right - left == pytest.approx(top - bottom)
+    assert (places > [left, bottom]).all() and (places < [right, top]).all()
+    assert cloud_panel(cloud, None, places).picture.shape == panel.picture.shape
+    assert density_panel(places).box[2] > 9
+
+
+def test_a_film_tells_when_it_leaves_the_data(tmp_path):
+    far = np.array([1, 1, 3, 3, 1], float)
+    path = film([images(5)], tmp_path / "film.png", far=far, title="Far")
+    found, _ = frames_of(path)
+    alarm = [(frame == rgb(LIGHT.alarm)).all(axis=2).sum() for frame in found]
+    assert min(alarm[2:4]) > max(alarm[0], alarm[1], alarm[4])
+
+
+def test_a_picture_of_ones_own_may_be_the_panel(tmp_path):
+    picture = np.zeros((40, 40, 3), np.uint8)
+    panel = Panel(picture, np.float32([[0, 0], [1, 1]]), (-2, -2, 2, 2))
+    found, _ = frames_of(film([images(2)], tmp_path / "film.gif", panel=panel))
+    assert len(found) == 2 and found[0].shape[1] > 512

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from zatlas.core.errors import BadRecipe, NotSupported, ShapeError, UnknownName
+from zatlas.core.space import Space
+from zatlas.latent.density import density, gap
+from zatlas.latent.dimensions import ball_volume, norm_density, shell
+from zatlas.latent.sampling import fit_mixture, from_posterior, from_prior
+
+
+def test_a_low_temperature_and_a_truncation_draw_nearer_to_the_middle():
+    space = Space((64,))
+    usual = from_prior(space, 500, seed=0)
+    cool = from_prior(space, 500, seed=0, temperature=0.5)
+    np.testing.assert_allclose(cool, usual / 2)
+    cut = from_prior(space, 500, seed=0, truncation=0.7)
+    assert np.abs(cut).max() <= 0.7 and len(np.unique(cut)) > 30_000
+    inside = np.abs(usual) <= 0.7
+    np.testing.assert_array_equal(cut[inside], usual[inside])  # only the tails are drawn again
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n": 0}, {"n": 1, "temperature": -1}, {"n": 1, "truncation": 0.0}]
+)
+def test_impossible_samples_are_refused(wrong):
+    with pytest.raises((BadRecipe, ShapeError)):
+        from_prior(Space((4,)), seed=0, **wrong)
+
+
+def test_posterior_draws_have_the_posterior_s_moments():
+    mean = np.float32([[1, -2], [0, 5]])
+    deviation = np.float32([[0.1, 2], [1, 0]])
+    drawn = from_posterior(mean, deviation, seed=0, draws=4000).reshape(4000, 2, 2)
+    np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.15)
+    np.testing.assert_allclose(drawn.std(axis=0), deviation, atol=0.1)
+
+
+def test_a_mixture_finds_the_heaps_and_draws_from_them():
+    rng = np.random.default_rng(0)
+    heaps = np.float32([[6, 0, 0], [-6, 0, 0], [0, 6, 0]])
+    points = (heaps[np.arange(900) % 3] + 0.3 * rng.standard_normal((900, 3))).astype(np.float32)
+    drawn = fit_mixture(points, components=3).sample(3000, seed=1)
+    near = np.linalg.norm(drawn[:, None] - heaps, axis=2)
+    assert (near.min(axis=1) < 1.5).mean() > 0.99
+    assert (np.bincount(near.argmin(axis=1)) / 3000 > 0.28).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 50])
+def test_a_mixture_of_few_or_equal_points_is_finite(n):
+    for points in (np.ones((n, 5), np.float32), Space((100,)).sample(n, seed=0)):
+        assert np.isfinite(fit_mixture(points).sample(10, seed=0)).all()
+
+
+def test_a_mixture_s_samples_leave_fewer_gaps_than_the_prior_s(digits):
+    far = digits.density.far
+    assert (far(digits.sample(800, how="mixture")) > 2).mean() < (
+        far(digits.sample(800)) > 2
+    ).mean()
+
+
+def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
+    for atlas in (digits, plain):
+        for how in ("prior", "mixture", "posterior"):
+            first, again = atlas.sample(9, seed=3, how=how), atlas.sample(9, seed=3, how=how)
+            other = atlas.sample(9, seed=4, how=how)
+            assert first.shape == (9, 2) and (first == again).all() and (first != other).any()
+    with pytest.raises(UnknownName, match="Did you mean 'prior'"):
+        digits.sample(2, how="priro")
+    with pytest.raises(NotSupported, match="temperature"):
+        plain.sample(2, truncation=1.0)
+
+
+def test_codes_are_near_the_data_and_far_points_are_not(wide):
+    usual = wide.density.far(wide.points("test"))
+    assert 0.5 < np.median(usual) < 2 and (usual > 2).mean() < 0.1
+    assert wide.density.far(np.full((1, 12), 9, np.float32))[0] > 2
+
+
+def test_the_gap_is_the_share_of_the_prior_without_codes():
+    rng = np.random.default_rng(0)
+    whole = rng.standard_normal((3000, 2)).astype(np.float32)
+    half = whole[whole[:, 0] > 0]
+    full, error = gap(whole, Space((2,)))
+    empty, _ = gap(half, Space((2,)))
+    assert full < 0.01 and 0.35 < empty < 0.5 and 0 <= error < 0.02
+    # A ring of codes, as an auto-encoder may leave: its own normal distribution has a hole.
+    angle = rng.uniform(0, 2 * np.pi, 3000)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    assert gap(ring, Space((2,), "none"))[0] > 0.5
+
+
+def test_equal_codes_have_a_density_too():
+    assert np.isfinite(density(np.ones((5, 3), np.float32)).far(np.zeros((2, 3), np.float32))).all()
+
+
+def test_balls_and_shells_are_as_known():
+    np.testing.assert_allclose(ball_volume(np.array([1, 2, 3])), [2, np.pi, 4 / 3 * np.pi])
+    assert ball_volume(np.arange(30)).argmax() == 5
+    for dim in (1, 2, 10, 500):
+        norms = np.linalg.norm(Space((dim,)).sample(4000, seed=0), axis=1)
+        mean, deviation = shell(dim)
+        assert abs(norms.mean() - mean) < 0.05 and abs(norms.std() - deviation) < 0.05
+        radius = np.linspace(1e-6, mean + 8 * deviation + 1, 4000)
+        assert abs(np.trapezoid(norm_density(radius, dim), radius) - 1) < 1e-3
