@@ -94,13 +94,13 @@ class UMAP:
         def push(square: Squares) -> Squares:
             return 2 * b / ((square + np.float32(1e-3)) * (1 + a * square**b))
 
-        field, places = Field(push), _start(points, 10.0, seed)
-        speed = np.zeros_like(places)
+        field, places = Field(len(points), push), _start(points, 10.0, seed)
+        speed, degree = np.zeros_like(places), links.degree[:, None]
         for step in range(self.steps):
             # Groups find together while the push is weak, and then make room for each other.
             left = 1 - step / self.steps
             share = self.repulsion * min(1.0, 0.01 + 2 * (1 - left)) / len(points)
-            force = links.pull(places, pull) / links.degree[:, None]
+            force = links.pull(places, pull) / degree
             force += np.float32(share) * field(places)[0]
             speed = np.float32(0.9) * speed + np.float32(0.2 * left) * force
             places = places + speed
@@ -134,7 +134,7 @@ class TSNE:
         index, _ = others(_unit(points), self.neighbors)
         links = _united(index, np.ones(index.shape))
         share = np.float32(0.5 / links.weight.sum())  # all weights, both ways, sum to 1
-        field, places = Field(_cauchy_squared, _cauchy), _start(points, 1e-3, seed)
+        field, places = Field(n, _cauchy_squared, _cauchy), _start(points, 1e-3, seed)
         speed, gain = np.zeros_like(places), np.ones_like(places)
         rate = np.float32(n / self.exaggeration)  # Belkina et al. 2019
         for step in range(self.steps):
@@ -213,10 +213,10 @@ class Field:
     kernel's transform is kept until the points outgrow the grid.
     """
 
-    CELLS = 256  # a side
     DIRECT = 400  # points up to which a table of all pairs is faster
 
-    def __init__(self, kernel: Kernel, scalar: Kernel | None = None) -> None:
+    def __init__(self, count: int, kernel: Kernel, scalar: Kernel | None = None) -> None:
+        self.cells = 128 if count < 10_000 else 256  # a side; more change no place by much
         self.kernel, self.scalar = kernel, scalar
         self.low, self.cell = np.zeros(2, np.float32), np.float32(0)
         self.transforms: list[np.ndarray] = []
@@ -239,9 +239,9 @@ class Field:
         from scipy import fft
 
         self._fit(places)
-        m = self.CELLS
+        m = self.cells
         where = (places - self.low) / self.cell
-        corner = where.astype(np.int32)
+        corner = np.minimum(where.astype(np.int32), m - 2)  # rounding may reach the far edge
         u, v = (where - corner).T
         share = np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v])
         at = corner[:, 0] * m + corner[:, 1] + np.array([[0], [m], [1], [m + 1]])
@@ -255,14 +255,14 @@ class Field:
         from scipy import fft
 
         low, high = places.min(axis=0), places.max(axis=0)
-        side, held = float((high - low).max()), float(self.cell) * (self.CELLS - 1)
+        side, held = float((high - low).max()), float(self.cell) * (self.cells - 1)
         inside = bool((low >= self.low).all() and (high < self.low + np.float32(held)).all())
         if inside and side > 0.7 * held:
             return
         side = 1.1 * side + 1e-12
-        self.cell = np.float32(side / (self.CELLS - 1))
+        self.cell = np.float32(side / (self.cells - 1))
         self.low = ((low + high) / 2 - np.float32(side / 2)).astype(np.float32)
-        far = np.fft.fftfreq(2 * self.CELLS, 1 / (2 * self.CELLS)).astype(np.float32) * self.cell
+        far = np.fft.fftfreq(2 * self.cells, 1 / (2 * self.cells)).astype(np.float32) * self.cell
         square = far[:, None] ** 2 + far**2
         kernels = [self.kernel(square) * far[:, None], self.kernel(square) * far]
         kernels += [self.scalar(square)] if self.scalar else []

@@ -10,15 +10,14 @@ from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.seeds import stream
 
 STEPS = 25  # of Newton's method; it has settled long before
-RIDGE = 1e-3  # of the codes' variance, so that axes which do not vary count for nothing
-WIDEST = 128  # axes that a probe looks along; wider codes are turned to their principal axes
+RIDGE = 1e-3  # of the variance, so that axes which do not vary count for nothing
 MOST = 10_000  # codes that a probe is fitted to; more make it slower, not better
-DIRECT = 1024  # axes up to which a system of equations is solved at once
+DIRECT = 1024  # axes or codes up to which a system of equations is solved at once
 
 
 @dataclass(frozen=True)
 class Probes:
-    """A logistic probe for each of several attributes."""
+    """A plane for each of several attributes, with how sure its sides are."""
 
     names: tuple[str, ...]
     weights: Float32[np.ndarray, "d k"]
@@ -35,32 +34,35 @@ def fit_probes(points: Points, attributes: Mapping[str, Flags]) -> Probes:
         some = stream(0, "probes").choice(len(points), MOST, replace=False)
         points, attributes = points[some], {name: f[some] for name, f in attributes.items()}
     told = {name: flags for name, flags in attributes.items() if 0 < flags.sum() < len(flags)}
-    middle, turn = _principal(points)
-    x = ((points - middle) @ turn).astype(np.float64)
-    scale = x.std(axis=0)
-    scale[scale < 1e-9] = 1
-    fits = [_logistic_fit(x / scale, flags) for flags in told.values()]
-    inner = np.stack([w for w, _ in fits], axis=1) if fits else np.zeros((x.shape[1], 0))
-    weights = turn @ (inner / scale[:, None])
-    offsets = np.array([offset for _, offset in fits]) - middle @ weights
-    return Probes(tuple(told), weights.astype(np.float32), offsets.astype(np.float32))
+    if not told:
+        return Probes((), np.zeros((points.shape[1], 0), np.float32), np.zeros(0, np.float32))
+    flags = np.stack(list(told.values()), axis=1)
+    weights = linear_weights(points, flags)
+    slope, offset = _calibrated(points @ weights, flags)
+    return Probes(tuple(told), weights * slope, offset)
 
 
-def linear_weights(points: Points, flags: Flags) -> Values:
-    """The normal of the plane that parts codes with a property from those without: Fisher's discriminant.
+def linear_weights(points: Points, flags: np.ndarray) -> Float32[np.ndarray, "d ..."]:
+    """The normal of the plane that parts codes with a property from those without; of several, in columns.
 
     Fisher 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x
     """
-    target = np.where(flags, 1 / flags.mean(), -1 / (~flags).mean())
-    x = (points - points.mean(axis=0)).astype(np.float64)
-    ridge = RIDGE * len(x) * float(x.var(axis=0).mean())
+    target = np.where(flags, 1 / flags.mean(axis=0), -1 / (1 - flags.mean(axis=0)))
+    x = points - points.mean(axis=0)
+    ridge = RIDGE * len(x) * float(x.var(axis=0).mean()) + 1e-12
     if x.shape[1] <= DIRECT:
-        square = x.T @ x
-        square[np.diag_indices_from(square)] += ridge + 1e-12
+        square = (x.T @ x).astype(np.float64)
+        square[np.diag_indices_from(square)] += ridge
         return np.linalg.solve(square, x.T @ target).astype(np.float32)
+    if len(x) <= DIRECT:
+        square = (x @ x.T).astype(np.float64)
+        square[np.diag_indices_from(square)] += ridge
+        return (x.T @ np.linalg.solve(square, target)).astype(np.float32)
     from scipy.sparse.linalg import lsqr
 
-    return lsqr(x, target, damp=np.sqrt(ridge), iter_lim=100)[0].astype(np.float32)
+    columns = target.reshape(len(target), -1).T
+    found = [lsqr(x, column, damp=np.sqrt(ridge), iter_lim=100)[0] for column in columns]
+    return np.stack(found, axis=1).reshape(x.shape[1], *target.shape[1:]).astype(np.float32)
 
 
 def accuracy(points: Points, labels: np.ndarray, held: Flags) -> float:
@@ -84,35 +86,25 @@ def area_under_curve(readings: Values, flags: Flags) -> float:
     return float((ranks[flags].sum() - has * (has + 1) / 2) / (has * lacks))
 
 
-def _logistic_fit(x: np.ndarray, flags: Flags) -> tuple[Values, float]:
-    """Weights and offset of a logistic regression with a little ridge, by Newton's method."""
-    weights, offset = np.zeros(x.shape[1]), float(np.log(flags.mean() / (1 - flags.mean())))
-    target = flags.astype(np.float64)
-    ridge = RIDGE * len(x)
-    bend = np.empty((x.shape[1] + 1,) * 2)
+def _calibrated(readings: np.ndarray, flags: np.ndarray) -> tuple[Values, Values]:
+    """Slope and offset by which each reading becomes a probability: Newton's method, all at once.
+
+    Platt 1999, https://www.cs.colorado.edu/~mozer/Teaching/syllabi/6622/papers/Platt1999.pdf
+    """
+    middle, scale = readings.mean(axis=0), np.maximum(readings.std(axis=0), 1e-12)
+    x = ((readings - middle) / scale).astype(np.float64)
+    share = flags.mean(axis=0)
+    slope, offset = np.ones_like(share), np.log(share / (1 - share))
     for _ in range(STEPS):
-        p = _logistic(x @ weights + offset)
-        curve = np.maximum(p * (1 - p), 1e-6)
-        steep = np.append(x.T @ (p - target) + ridge * weights, (p - target).sum())
-        bend[:-1, :-1] = (x * curve[:, None]).T @ x + ridge * np.eye(len(weights))
-        bend[:-1, -1] = bend[-1, :-1] = x.T @ curve
-        bend[-1, -1] = curve.sum()
-        step = np.linalg.solve(bend, steep)
-        weights, offset = weights - step[:-1], offset - float(step[-1])
-        if np.abs(step).max() < 1e-5:
-            break
-    return weights, offset
-
-
-def _principal(points: Points) -> tuple[Values, np.ndarray]:
-    """The codes' middle and a turn to at most `WIDEST` axes."""
-    middle = points.mean(axis=0)
-    if points.shape[1] <= WIDEST:
-        return middle, np.eye(points.shape[1], dtype=np.float32)
-    from sklearn.utils.extmath import randomized_svd
-
-    count = min(WIDEST, len(points) - 1)
-    return middle, randomized_svd(points - middle, count, random_state=0)[2].T
+        p = _logistic(slope * x + offset)
+        bend = np.maximum(p * (1 - p), 1e-9)
+        steep_a, steep_b = ((p - flags) * x).mean(0) + RIDGE * slope, (p - flags).mean(0)
+        aa, ab, bb = (bend * x * x).mean(0) + RIDGE, (bend * x).mean(0), bend.mean(0)
+        size = aa * bb - ab * ab
+        slope = slope - np.clip((bb * steep_a - ab * steep_b) / size, -2, 2)
+        offset = offset - np.clip((aa * steep_b - ab * steep_a) / size, -2, 2)
+    found = slope / scale
+    return found.astype(np.float32), (offset - middle * found).astype(np.float32)
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:

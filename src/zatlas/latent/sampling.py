@@ -1,5 +1,6 @@
 """New points: from the prior, around an image, and from a density fitted to the codes of the data."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from zatlas.core.errors import BadRecipe, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
 
-MOST = 20_000  # codes that a mixture is fitted to
+MOST = 5000  # codes that a mixture is fitted to
 FULL = 64  # axes up to which every component has a covariance of its own
 
 
@@ -73,7 +74,9 @@ class Mixture:
 
 def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixture:
     """The mixture that the codes are most likely from; of many codes, a sample is taken."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
 
     if components < 1:
         raise BadRecipe(f"A mixture has 1 component or more, not {components}.")
@@ -84,12 +87,19 @@ def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixtu
     components = max(1, min(components, enough))
     full = points.shape[1] <= FULL
     floor = 1e-4 * float(points.var(axis=0).mean()) + 1e-9
-    fitted = GaussianMixture(
+    model = GaussianMixture(
         components,
         covariance_type="full" if full else "diag",
         reg_covar=floor,
+        tol=1e-2,
+        init_params="k-means++",
         random_state=seed & 0xFFFFFFFF,
-    ).fit(points.astype(np.float64) if len(points) > 1 else np.repeat(points, 2, axis=0))
+    )
+    x = points.astype(np.float64) if len(points) > 1 else np.repeat(points, 2, axis=0)
+    # Many small products: two threads would spend their time waiting for each other.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # near enough is enough to sample from
+        fitted = model.fit(x)
     spread = fitted.covariances_
     factors = np.linalg.cholesky(spread) if full else np.sqrt(spread)
     parts = (fitted.weights_, fitted.means_, factors)

@@ -14,6 +14,9 @@ from zatlas.models.trainable import Encoder
 
 Decoder = Callable[[Tensor, Tensor | None], Tensor]  # points, labels -> images in [0, 1]
 
+FIRST = 16  # points that are decoded to see how large an image is
+ENOUGH = 8 << 20  # bytes of images in a batch
+
 
 @dataclass(frozen=True)
 class Generator:
@@ -42,9 +45,14 @@ class Generator:
                 f"{self.space.dim}. Were they encoded by another model?"
             )
         self._check_labels(z, y)
-        for rows, labels in self._batches(z.reshape(-1, *self.space.shape), y):
-            (images,) = self._call(self.decoder, rows, labels)
+        rows, done, size = z.reshape(-1, *self.space.shape), 0, min(FIRST, self.batch)
+        while done < max(len(z), 1):
+            part = slice(done, done + size)
+            (images,) = self._call(self.decoder, rows[part], None if y is None else y[part])
             yield images
+            done += size
+            # Large images go by few at a time: they are then still in the processor's cache.
+            size = int(np.clip(ENOUGH // max(images[:1].nbytes, 1), 1, self.batch))
 
     def encode(self, x: Images, y: Labels | None = None) -> Points:
         """The points of these images, in order; of a posterior, the mean."""
