@@ -86,6 +86,8 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
     assert portraits.flags("not Male", portraits.rows("test"))[
         np.flatnonzero(portraits.rows("test") == _row_of(portraits, portraits.stop("not Male")))
     ].all()
+    four = digits.stop("class:4")
+    assert four.title == "4" and four.label == 4 and digits.stop("class:4:2").label == 4
     first, second = digits.stops(["random", "random"])
     assert (first.point != second.point).any() and first.image is None
     file = save(sheet(five.image, 1), tmp_path / "five.png")

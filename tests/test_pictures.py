@@ -142,7 +142,7 @@ def test_equations_by_attribute_number_and_file(portraits, rival, digits, tmp_pa
     file = run("sample", digits, "--count", 1, out=tmp_path / "one.png")[0]
     for atlas, text in (
         (portraits, "Eyeglasses - not Eyeglasses + Smiling"), (portraits, "3,14,15 - 9,26 + 35,8"),
-        (rival, "3,1 - 4,1 + 5,9"), (digits, f"{file} - 4 + 3:2"),
+        (rival, "3,1 - 4,1 + 5,9"), (digits, f"{file} - class:4 + class:3:2"),
     ):  # fmt: skip
         assert seen(run("arithmetic", atlas, text, out=tmp_path / "equation.png")[0])
     assert "two terms" in refused(capsys, "arithmetic", digits, "4")

@@ -123,8 +123,10 @@ class Atlas:
 
     @cached_property
     def density(self) -> Density:
-        """How near the data is to any point."""
-        return density(self.cloud)
+        """How near the data is to any point: to draws around the codes, which is where a VAE put it."""
+        if self.generator.encoder is None:
+            return density(self.cloud)
+        return density(self.drawn("train"))
 
     def sample(
         self,

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zatlas.atlas import Atlas
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
@@ -20,7 +22,7 @@ from zatlas.pictures import facts, file_name, maps, moves, sheets
 from zatlas.pictures.moves import Move
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import usual_stops
+from zatlas.stops import class_word, usual_stops
 from zatlas.store import atomic
 
 if TYPE_CHECKING:
@@ -204,10 +206,13 @@ def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
             film=number < FILMED,
         )  # fmt: skip
     classes = atlas.images.classes
-    if len(chosen) > 2:
-        equation = f"{chosen[0]} - not {chosen[0]} + {chosen[2]}"
+    if chosen:
+        added = "Eyeglasses" if "Eyeglasses" in flags else chosen[0]
+        lacking = np.flatnonzero(~atlas.flags(added, atlas.codes("test").rows))
+        equation = f"{lacking[0]} + {added} - not {added}" if len(lacking) else f"{added} - 0 + 1"
     elif len(classes) > 2:
-        equation = f"{classes[0]} - {classes[1]} + {classes[2]}"
+        equation = " - ".join(class_word(name) for name in classes[:2])
+        equation += f" + {class_word(classes[2])}"
     else:
         return
     yield Entry(

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+CLASS = "class:"  # before the name of a class that could be taken for a number
 HOW = (
-    "A place is named by an image's number (7), a class or an attribute (Sneaker, Smiling, "
-    "'not Male', or Sneaker:3 for the fourth of them), an image file, or random (random:5)."
+    "A place is named by an image's number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
+    "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5)."
 )
 
 
@@ -37,7 +38,7 @@ class Stop:
         """The name as one writes it beside a picture."""
         if self.name.isdecimal():
             return f"{'sample' if self.image is None else 'image'} {self.name}"
-        return self.name.replace("_", " ").replace(":", " ")
+        return self.name.removeprefix(CLASS).replace("_", " ").replace(":", " ")
 
 
 def find_stop(atlas: "Atlas", text: str) -> Stop:
@@ -75,7 +76,12 @@ def usual_stops(atlas: "Atlas", count: int) -> list[Stop]:
             atlas, [str(number % len(atlas.codes("test"))) for number in range(count)]
         )
     chosen = [classes[number * len(classes) // count] for number in range(count)]
-    return find_stops(atlas, chosen)
+    return find_stops(atlas, [class_word(name) for name in chosen])
+
+
+def class_word(name: str) -> str:
+    """The name of a class as one types it: one that is a number says that it is a class."""
+    return f"{CLASS}{name}" if name.isdecimal() else name
 
 
 def _numbered(atlas: "Atlas", number: int) -> Stop:
@@ -103,8 +109,9 @@ def _real(atlas: "Atlas", number: int, name: str) -> Stop:
 
 def _typical(atlas: "Atlas", text: str) -> Stop:
     """The image nearest to the middle of a class or of an attribute; with a number, the next ones."""
-    word, colon, rest = text.rpartition(":")
-    name, place = (word, int(rest)) if colon and rest.isdecimal() else (text, 0)
+    bare = text.removeprefix(CLASS)
+    word, colon, rest = bare.rpartition(":")
+    name, place = (word, int(rest)) if colon and rest.isdecimal() else (bare, 0)
     if atlas.generator.encoder is None:
         raise NotSupported(
             f"{text!r} names images, and this model has no encoder to say where they lie. "
@@ -177,12 +184,15 @@ def _group(atlas: "Atlas", sign: int, text: str) -> Group:
 
 def _names_many(text: str) -> bool:
     """Whether it is a class or an attribute as a whole, rather than single images."""
+    if text.startswith(CLASS):
+        return ":" not in text.removeprefix(CLASS)
     single = re.fullmatch(r"[\d,\s]+|random(:\d+)?|.*:\d+", text)
     return not single and Path(text).suffix.lower() not in SUFFIXES and "," not in text
 
 
 def _members(atlas: "Atlas", sign: int, name: str) -> Group:
     codes = atlas.codes("train")
+    name = name.removeprefix(CLASS)
     members = np.flatnonzero(atlas.flags(name, codes.rows))
     if not len(members):
         raise BadData(f"No training image is {name!r}.")

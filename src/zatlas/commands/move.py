@@ -32,8 +32,8 @@ def interpolate(
     """Go from image to image: a strip and a film.
 
     Args:
-        stops: Two or more: a test image's number, a class or an attribute ("Sneaker", "not Male",
-            "Sneaker:3"), an image file, or random.
+        stops: Two or more: a test image's number, a class or an attribute ("Sneaker", "class:4",
+            "not Male", "Sneaker:3"), an image file, or random.
         way: lerp, slerp, spline or geodesic; what suits the space if not said.
         loop: Come back to the first stop.
         corners: Rather a grid between four stops at its corners.
@@ -79,7 +79,7 @@ def traverse(
     """Move along one axis at a time, those first that change the image most.
 
     Args:
-        stop: Through which point, named as for interpolate; the mean code if not said.
+        stop: Through which point, named as for interpolate; the most usual image if not said.
         axes: Which axes, rather than those that matter.
         count: How many axes.
         by: How far: quantile (of the prior), range (of the codes) or deviations.

@@ -168,7 +168,8 @@ def _sample_distance(atlas: Atlas, real: Images, seed: int) -> float:
 
     z = atlas.sample(len(real), seed=seed)
     made = features(atlas.decode(z, None, _turns(atlas, len(z))))
-    floor = _frechet(features(train[: len(real)]), features(real))
+    # As many others: taken from all over the set, which may be in the order of its classes.
+    floor = _frechet(features(train[_spread(np.arange(len(train)), len(real))]), features(real))
     return _frechet(made, features(real)) / max(floor, 1e-12)
 
 

@@ -47,7 +47,7 @@ def volumes(*, theme: Theme = LIGHT) -> "Figure":
 def norms(*, theme: Theme = LIGHT) -> "Figure":
     """How the norms of normal samples are distributed, for several dimensions (B4)."""
     radius = np.linspace(0.01, 26, 1500)
-    series = {f"{dim} axes": norm_density(radius, dim) for dim in SHOWN}
+    series = {f"{dim} {'axis' if dim == 1 else 'axes'}": norm_density(radius, dim) for dim in SHOWN}
     return lines(
         radius, series, theme=theme, axes=("distance from the centre", "density"),
         title="A normal cloud in many dimensions is a shell of radius √d",

@@ -7,6 +7,7 @@ import numpy as np
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Flags, Labels, Rows, Values
 from zatlas.core.errors import UnknownName
+from zatlas.data.imageset import Column
 from zatlas.latent.attributes import names as attribute_names
 from zatlas.latent.attributes import pretty
 from zatlas.latent.chart import Chart
@@ -17,7 +18,7 @@ from zatlas.render.theme import LIGHT, Theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EACH = 300  # points a class, as the source draws them
+FEW = 12  # values of a text that points are coloured by
 
 
 def points(
@@ -73,6 +74,8 @@ def coloured(
 ) -> tuple[Labels | None, tuple[str, ...], Values | None]:
     """What colours the points: labels with the names of their classes, or values of an attribute."""
     images = atlas.images
+    if by is None and images.labels is None:
+        by = next((key for key, column in images.attributes.items() if _few_texts(column)), None)
     if by is None or by == "label":
         labels = atlas.labels(rows)
         return (labels, images.classes, None) if labels is not None else (None, (), None)
@@ -87,6 +90,10 @@ def coloured(
     if by in images.classes:
         return atlas.flags(by, rows).astype(np.int64), (f"not {by}", by), None
     raise UnknownName("class or attribute", by, ["label", *attribute_names(images)])
+
+
+def _few_texts(column: Column) -> bool:
+    return column.dtype.kind == "U" and 1 < len(np.unique(column)) <= FEW
 
 
 def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | slice:

@@ -13,6 +13,7 @@ from zatlas.latent.attributes import pretty
 from zatlas.latent.axes import rank
 from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
 from zatlas.latent.directions import WAYS, Direction
+from zatlas.latent.neighbours import nearest
 from zatlas.pictures.sheets import first_axes, span
 from zatlas.render import film as films
 from zatlas.render.canvas import Canvas
@@ -116,17 +117,20 @@ def traversal(
         order, change = rank(atlas.generator, points, atlas.told(len(points)))
         axes = [int(axis) for axis in order[:count]]
         changes = dict(zip(axes, map(float, change), strict=False))
-    z = points.mean(axis=0, keepdims=True) if stop is None else stop.point
+    middle = points.mean(axis=0, keepdims=True)
+    if stop is None and atlas.generator.encoder is not None:
+        middle = points[nearest(middle, points, 1)[0][0]]
+    z = middle if stop is None else stop.point
     curves, names = [], []
     for axis in axes:
         ends = span(atlas, axis, 2, by, extent)
         curves.append(traverse(z, axis, float(ends[0]), float(ends[1])))
         told = f"\nchange {changes[axis]:.3f}" if axis in changes else ""
         names.append(f"axis {axis}{told}")
-    middle = "the mean code" if stop is None else stop.title
+    through = "the middle of the codes" if stop is None else stop.title
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
     told = scale.get(by, f"{extent or 2:g} standard deviations to either side")
-    title = f"The axes of {atlas.name}, one at a time, through {middle}"
+    title = f"The axes of {atlas.name}, one at a time, through {through}"
     label = None if stop is None else stop.label
     note = f"each from {told}" + (
         "; change: how much of a pixel one deviation moves" if changes else ""

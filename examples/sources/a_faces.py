@@ -1,0 +1,40 @@
+"""Source A: exploring the latent space of a VAE of faces (A1-A6)."""
+
+import numpy as np
+from layouts import celeba
+
+from common import arguments, told, trained
+from zatlas.gallery import EDITED
+from zatlas.pictures import file_name, maps, moves, sheets
+from zatlas.render.pixels import save
+
+PLACES = np.float32([[-0.857, 0], [0, 0], [0.857, 0]])
+
+
+def main() -> None:
+    asked = arguments(__doc__, "celeba, drawn")
+    data = asked.data
+    if data == "celeba, drawn":
+        data = f"celeba:root={celeba(asked.out / 'drawn-celeba', asked.count)}"
+    # A1; its curves and previews are in the run.
+    atlas = trained(asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", size=128)
+    out = asked.out
+    told(save(sheets.samples(atlas, 64), out / "a2-samples.png"))
+    free = atlas.chart("umap", neighbors=25, min_dist=0.1)
+    male = atlas.chart("umap", "Male", neighbors=25, min_dist=0.1)
+    told(
+        save(maps.chart_map(atlas, free, by="Male"), out / "a3-chart.png"),
+        save(maps.chart_map(atlas, male, by="Male"), out / "a3-chart-supervised.png"),
+        save(sheets.chart_sheet(atlas, male, 15), out / "a4-chart-sheet.png"),
+        save(sheets.chart_places(atlas, male, PLACES), out / "a5-places.png"),
+    )
+    for name in (*EDITED, "Random"):
+        move = moves.attribute(atlas, name, way="chart")
+        told(
+            save(move.strip(10), out / f"a6-{file_name(name)}.png"),
+            move.film(out / f"a6-{file_name(name)}.gif", 10, fps=5),
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Source B: latent interpolation, auto-encoder against VAE, and many dimensions (B1-B4)."""
+
+from common import arguments, told
+from zatlas.latent.curves import spiral
+from zatlas.pictures import facts, moves, sheets
+from zatlas.pictures.compare import draw_comparison
+from zatlas.render.pixels import save
+from zatlas.start import train_alike
+
+
+def main() -> None:
+    asked = arguments(__doc__, "fashion-mini")
+    out = asked.out
+    ae, vae = train_alike(
+        asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs"
+    )
+    told(*draw_comparison([ae, vae], out / "b1-compare")[0])
+    grid = sheets.manifold(vae, 20, by="deviations", extent=2)
+    told(save(grid, out / "b2-grid.png"))
+    walk = moves.plane_walk(vae, spiral(turns=4, extent=2), "A spiral in the plane")
+    told(walk.film(out / "b3-spiral.mp4", 300, fps=30, panel="prior"))
+    for name, picture in facts.geometry(vae).items():
+        told(save(picture, out / f"b4-{name}.png"))
+
+
+if __name__ == "__main__":
+    main()

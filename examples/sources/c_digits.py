@@ -1,0 +1,52 @@
+"""Source C: visualising the VAE, and the conditional VAE (C1-C7)."""
+
+from pathlib import Path
+
+from common import arguments, told, trained
+from zatlas.atlas import Atlas
+from zatlas.core.errors import NotHere
+from zatlas.data import sources
+from zatlas.pictures import maps, moves, sheets
+from zatlas.pictures.compare import draw_comparison
+from zatlas.render.pixels import save
+
+
+def main() -> None:
+    asked = arguments(__doc__, "mnist-mini")
+    out, data = asked.out, asked.data
+    try:
+        sources.load(data)
+    except NotHere:
+        data = "digits"
+    vae = trained(out / "manifold-c1", data, asked.epochs, preset="manifold-c1")
+    told(
+        save(sheets.manifold(vae, 10), out / "c2-manifold.png"),
+        save(maps.points(vae, each=300, drawn=True), out / "c3-points.png"),
+    )
+    for first in ("1", "6"):
+        for last in "0123456789":
+            told(_film(vae, [first, last], 150, out / f"c4-{first}-to-{last}.gif"))
+    told(
+        _film(vae, ["4", "9", "1"], 50, out / "c5-4-9-1.gif"),
+        _film(vae, ["1", "0", "9"], 225, out / "c5-1-0-9-1.gif", closed=True),
+    )
+    conditional = trained(out / "conditional-c6", data, asked.epochs, preset="conditional-c6")
+    told(
+        save(sheets.manifold(conditional, 10), out / "c6-manifolds.png"),
+        save(sheets.samples(conditional, 64, label=7), out / "c6-sevens.png"),
+        save(maps.points(conditional, each=300, drawn=True), out / "c7-points.png"),
+    )
+    told(*draw_comparison([vae, conditional], out / "c7-compare")[0])
+
+
+def _film(
+    atlas: Atlas, digits: list[str], frames: int, path: Path, *, closed: bool = False
+) -> Path:
+    # Two images of one digit, where it goes from a digit to itself.
+    names = [f"class:{d}:{digits[:i].count(d)}" for i, d in enumerate(digits)]
+    move = moves.interpolation(atlas, atlas.stops(names), closed=closed)
+    return move.film(path, frames, fps=15)
+
+
+if __name__ == "__main__":
+    main()

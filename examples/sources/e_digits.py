@@ -1,0 +1,25 @@
+"""Source E: from auto-encoder to VAE, in 20 axes and in 2 (E1-E4)."""
+
+from common import arguments, told, trained
+from zatlas.pictures import maps, sheets
+from zatlas.render.pixels import save
+
+
+def main() -> None:
+    asked = arguments(__doc__, "fashion-mini")
+    out = asked.out
+    many, two = (
+        trained(out / f"vae-{dim}", asked.data, asked.epochs, preset="digits-e1", dim=dim)
+        for dim in (20, 2)
+    )
+    told(
+        save(sheets.reconstructions([many, two]), out / "e2-reconstructions.png"),
+        save(maps.points(two), out / "e3-points.png"),
+        save(sheets.manifold(two, 20), out / "e3-manifold.png"),
+        save(sheets.pairs(many, many.stops([str(i) for i in range(0, 800, 100)])), out / "e4-pairs.png"),
+        save(sheets.four_corners(many, many.stops(["0", "250", "500", "750"])), out / "e4-corners.png"),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
