@@ -35,6 +35,15 @@ bench:
     python benchmarks/time_to_manifold.py
     python benchmarks/data.py
     python benchmarks/memory.py
+    python benchmarks/encode.py
+    python benchmarks/chart_fit.py
+    python benchmarks/chart_inverse.py
+    python benchmarks/sheet.py
+    python benchmarks/film.py
+
+# Whether directions do what they say, on the faces that come along.
+truth:
+    python benchmarks/truth.py
 
 # Which settings won the place of the defaults.
 bench-defaults:

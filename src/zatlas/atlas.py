@@ -95,13 +95,15 @@ class Atlas:
         """The encoded images of a split, from the run's table; it is made when first asked for."""
         key = f"codes {split}"
         if key not in self._known:
-            path, made = self._table(split)
-            found = tables.read(path, made)
-            if found is None:
-                blocks = encoded(self.generator, self.images, self.rows(split))
-                found = tables.read(tables.write(path, blocks, made), made)
-            self._known[key] = found
+            self._known[key] = tables.read(self.encode(split))
         return self._known[key]
+
+    def encode(self, split: str = "test") -> Path:
+        """The run's table of the codes of a split, written if need be; memory stays flat meanwhile."""
+        path, made = self._table(split)
+        if tables.made_of(path) != made:
+            tables.write(path, encoded(self.generator, self.images, self.rows(split)), made)
+        return path
 
     def points(self, split: str = "test") -> Points:
         """Where the images of a split lie; of a posterior, its mean."""
@@ -182,9 +184,7 @@ class Atlas:
         """The answer of duckdb, as an Arrow table; `codes` in it are the rows of the first split given,
         and each split goes by its own name too: `select label, count(*) from test group by label`.
         """
-        for split in splits:
-            self.codes(split)
-        paths = {split: self._table(split)[0] for split in splits}
+        paths = {split: self.encode(split) for split in splits}
         return tables.query({"codes": paths[splits[0]], **paths}, sql)
 
     # Stops and curves
@@ -290,17 +290,22 @@ class Atlas:
         seed: int = 0,
         **settings: Any,
     ) -> Chart:
-        """A flat chart of the codes, kept in the run; `by` "label" or an attribute supervises it."""
+        """A flat chart of the codes, kept in the run; `by` "label" or an attribute supervises it.
+
+        The layout is one of the registry, or "axes" for two of the codes' own, as `i=0, j=3`.
+        """
         codes = self.codes(split)
         rows, points = codes.rows[:CHARTED], codes.points[:CHARTED]
-        layout = layout or ("pca" if self.dim <= 2 else "umap")
+        layout = layout or {1: "pca", 2: "axes"}.get(self.dim, "umap")
         made = {"layout": layout, "by": by, "seed": seed, **settings, **self._table(split)[1]}
         path = self._room("charts") / f"{layout}-{_digest(made)}.safetensors"
         if path.exists():
             return Chart.load(path)
-        found = charts.make(
-            points, layout, self.supervision(by, rows) if by else None, seed=seed, **settings
-        )
+        if layout == "axes":
+            found = charts.axes(points, **settings)
+        else:
+            labels = self.supervision(by, rows) if by else None
+            found = charts.make(points, layout, labels, seed=seed, **settings)
         found.save(path)
         return found
 

@@ -291,7 +291,7 @@ def _facts(atlas: Atlas) -> str:
     rows = atlas.run.metrics()
     epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
     axes = "one axis" if atlas.dim == 1 else f"{atlas.dim} axes"
-    article = "an" if kind[0] in "aeiou" else "a"
+    article = "An" if kind[0] in "aeiou" else "A"
     return (
         f"{article} {kind} with {axes}, trained on {atlas.images.describe()}{epochs}".capitalize()
         + "."

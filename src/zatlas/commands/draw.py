@@ -84,7 +84,7 @@ def grid(
         n: Places along either axis.
         by: quantile (equal steps of the prior's mass), range (of the codes), deviations or chart.
         extent: With deviations, how many to either side.
-        layout: With chart, which: pca, umap or tsne.
+        layout: With chart, which: pca, umap, tsne or axes.
     """
     from zatlas.pictures.sheets import chart_sheet, manifold
 
@@ -152,7 +152,7 @@ def chart(
     """Lay the codes out flat, keep the chart in the run, and draw it.
 
     Args:
-        layout: pca, umap or tsne; umap for more than two axes.
+        layout: pca, umap, tsne, or axes for two of the codes' own; umap for more than two axes.
         supervise: Lay out by "label" or an attribute as well as by the codes.
         by: What colours the points, if not the label.
         split: test, valid or train.
@@ -186,7 +186,7 @@ def place(
 
     Args:
         places: One place or several, from -1 to 1 in both directions: left is -1, up is 1.
-        layout: pca, umap or tsne.
+        layout: pca, umap, tsne or axes.
         supervise: Of a chart that is supervised by "label" or an attribute.
     """
     import numpy as np

@@ -19,14 +19,29 @@ Factors = dict[str, np.ndarray]
 
 
 def load_faces(
-    *, size: int | None = None, count: int = 20_000, seed: int = 0, correlated: bool = False
+    *,
+    size: int | None = None,
+    count: int = 20_000,
+    seed: int = 0,
+    correlated: bool = False,
+    turned: bool = True,
 ) -> ImageSet:
-    """Portraits, 64x64 if no size is said; `correlated` has their factors go together as in life."""
+    """Portraits, 64x64 if no size is said; `correlated` has their factors go together as in life.
+
+    Not `turned`, all look straight ahead, as on a passport: an easier set to learn.
+    """
     _check(count, size or 64)
+    factors = faces.factors(count, seed=seed, correlated=correlated)
+    key: dict[str, object] = {"count": count, "size": size or 64, "seed": seed}
+    key["correlated"] = correlated
+    if not turned:
+        key["turned"] = False
+        for name in ("pose_x", "pose_y"):
+            factors[name][:] = 0
     return _draw(
         "faces",
-        {"count": count, "size": size or 64, "seed": seed, "correlated": correlated},
-        faces.factors(count, seed=seed, correlated=correlated),
+        key,
+        factors,
         lambda rows: faces.draw(rows, size or 64),
         faces.attributes,
     )

@@ -5,8 +5,9 @@ where the encoder gives one, `deviation`. It is written in blocks, so memory doe
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,25 +73,32 @@ def write(path: Path, blocks: Iterable[Block], made: Mapping[str, Any]) -> Path:
     return path
 
 
-def read(path: Path, made: Mapping[str, Any]) -> Codes | None:
-    """The codes in this file; None where there is none, or one made of something else."""
+def made_of(path: Path) -> Mapping[str, Any] | None:
+    """What the codes in this file were made of; None where there is no such file."""
     if not path.exists():
         return None
-    try:
-        with pq.ParquetFile(path) as file:
-            found = (file.schema_arrow.metadata or {}).get(KEY, b"null")
-            if json.loads(found) != dict(made):
-                return None
-            names = [
-                name for name in ("index", "z", "deviation") if name in file.schema_arrow.names
-            ]
-            table = file.read(columns=names)
-    except (pa.ArrowInvalid, OSError, ValueError) as error:
-        raise Damaged(f"{path} cannot be read: {error}. Remove it; it is made again.") from error
+    with _opened(path) as file:
+        return json.loads((file.schema_arrow.metadata or {}).get(KEY, b"null"))
+
+
+def read(path: Path) -> Codes:
+    """All the codes in this file."""
+    with _opened(path) as file:
+        names = [name for name in ("index", "z", "deviation") if name in file.schema_arrow.names]
+        table = file.read(columns=names)
     rows = table["index"].to_numpy().astype(np.int64)
     points = _points(table["z"], len(rows))
     spread = _points(table["deviation"], len(rows)) if "deviation" in names else None
     return Codes(rows, points, spread)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowInvalid, OSError, ValueError) as error:
+        raise Damaged(f"{path} cannot be read: {error}. Remove it; it is made again.") from error
 
 
 def query(tables: Mapping[str, Path], sql: str) -> pa.Table:

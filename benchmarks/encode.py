@@ -1,0 +1,91 @@
+"""Images a second from a mapped file to the table of codes, against the encoder alone; and peak memory.
+
+python benchmarks/encode.py [--most 1000000] [--repeats 5]
+
+The encoder alone is called with the same batches, already floats in memory. Memory is that of a
+process that encodes 10,000 and of one that encodes 1,000,000 drawn 32x32 images.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+from common import in_turns, medians, quiet
+
+RUN = """
+import sys
+from zatlas.start import train
+train(f"sprites:count={sys.argv[1]}", size=32, dim=16, epochs=1, out=sys.argv[2], show=False,
+      settings={"net.name": sys.argv[3], "training.preview": 0, "training.batch": 1024})
+"""
+MEASURED = """
+import json, resource, sys
+from zatlas.atlas import Atlas
+Atlas.open(sys.argv[1]).encode("train")
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+"""
+
+
+def python(code: str, *words: object) -> str:
+    command = [sys.executable, "-c", code, *map(str, words)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet())
+    return done.stdout
+
+
+def rates(folder: Path, repeats: int) -> None:
+    from zatlas.atlas import Atlas
+
+    for net in ("mlp", "conv"):
+        run = folder / net
+        python(RUN, 20_000, run, net)
+        atlas = Atlas.open(run)
+        rows = atlas.rows("train")
+        whole = atlas.images.images(rows)
+        generator = atlas.generator
+        atlas.encode("train")  # once, so that neither finds the machine cold
+
+        def to_table(atlas=atlas, rows=rows) -> float:
+            path = atlas.encode("train")
+            path.unlink()
+            begun = perf_counter()
+            atlas.encode("train")
+            return len(rows) / (perf_counter() - begun)
+
+        def bare(generator=generator, whole=whole) -> float:
+            begun = perf_counter()
+            for start in range(0, len(whole), generator.batch):
+                generator._call(generator.encoder, whole[start : start + generator.batch], None)
+            return len(whole) / (perf_counter() - begun)
+
+        found = medians(in_turns(repeats, {"to the table": to_table, "the encoder alone": bare}))
+        share = found["to the table"] / found["the encoder alone"]
+        told = ", ".join(f"{name} {rate:,.0f}" for name, rate in found.items())
+        print(f"{net}: images a second: {told}; share {share:.0%}")
+
+
+def memory(folder: Path, most: int) -> None:
+    peaks = []
+    for count in (10_000, most):
+        run = folder / f"of-{count}"
+        python(RUN, count, run, "mlp")
+        peaks.append(float(json.loads(python(MEASURED, run).splitlines()[-1])))
+        print(f"{count:>9,} images: peak {peaks[-1]:,.0f} MiB")
+    print(f"memory: {peaks[1] / peaks[0]:.3f}x")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--most", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rates(Path(folder), given.repeats)
+        memory(Path(folder), given.most)
+
+
+if __name__ == "__main__":
+    main()
