@@ -19,7 +19,7 @@ PRESET, MODEL, SCORER = "faces-demo", "faces-vae", "faces-scorer.safetensors"
 COPIED = ("recipe.toml", "metrics.jsonl", "data_report.json")
 OF_THE_MACHINE = {"system", "processor", "threads", "processes"}  # of no use elsewhere
 TAUGHT = {"count": 60_000, "seed": 1}  # other faces than those that the model knows
-EPOCHS = 10
+EPOCHS = 8
 # What takes but a few pixels of 64x64, and what `Black_Hair` and the like tell as well.
 NOT_READ = {"Arched_Eyebrows", "Big_Nose", "Bushy_Eyebrows", "Young", "age", "hair_colour"}
 NOT_READ |= {"brow_arch", "brow_thickness", "eye_colour", "nose_size"}

@@ -23,11 +23,13 @@ class Density:
     """The codes of the data, and how far from their neighbours they are among themselves."""
 
     points: Points
-    unit: float
+    usual: float  # half of the codes are nearer to their neighbours than that
+    lonely: float  # and all but one in a hundred are nearer than that
 
     def far(self, z: Points) -> Values:
-        """Distance to the nearest codes: 1 is common for data, and above 2 is one code in a hundred."""
-        return (_distance(z, self.points) / self.unit).astype(np.float32)
+        """How far from the data: 1 is usual for codes, and above 2 is one code in a hundred."""
+        step = (self.lonely - self.usual) or self.usual or 1.0
+        return np.maximum(1 + (_distance(z, self.points) - self.usual) / step, 0).astype(np.float32)
 
 
 def density(points: Points, *, seed: int = 0) -> Density:
@@ -35,8 +37,10 @@ def density(points: Points, *, seed: int = 0) -> Density:
     count = min(SAMPLED, len(points))
     chosen = stream(seed, "density").choice(len(points), count, replace=False)
     distance = nearest(points[chosen], points, NEIGHBOURS + 1)[1][:, 1:]  # the nearest is itself
-    lonely = float(np.quantile(distance.mean(axis=1), LONELY)) if distance.size else 0.0
-    return Density(points, lonely / OUTSIDE or 1.0)
+    if not distance.size:
+        return Density(points, 1.0, OUTSIDE)
+    usual, lonely = np.quantile(distance.mean(axis=1), [0.5, LONELY])
+    return Density(points, float(usual), float(lonely))
 
 
 def gap(points: Points, space: Space, *, seed: int = 0, samples: int = 2000) -> tuple[float, float]:
