@@ -130,7 +130,8 @@ def arithmetic(
     empty = np.zeros((0, *result.shape[1:]), np.float32)
     terms.append(Term("=", empty, "result", result))
     drawn = equation(terms, title=f"{words} in {atlas.name}", theme=theme)
-    return drawn, f"{words} = a point whose distance from the data is {far:.2f}: 1 is usual for data, above 2 is far from it"
+    told = "1 is usual for data, above 2 is far from it"
+    return drawn, f"{words} = a point at distance {far:.2f} ({told})"
 
 
 def _density_of(values: np.ndarray, places: np.ndarray) -> np.ndarray:

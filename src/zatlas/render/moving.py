@@ -1,4 +1,4 @@
-"""Files that move, written a frame at a time: MP4, GIF, APNG and WebP; memory holds two frames.
+"""Files that move, written a frame at a time: MP4, GIF, APNG and WebP; memory holds a few frames.
 
 Pillow encodes single frames; its own writers of animations hold all of them. So the containers,
 which are simple, are written here.
@@ -7,7 +7,9 @@ which are simple, are written here.
 import io
 import struct
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -22,6 +24,7 @@ Frames = Iterator[Frame]  # all of one size, both sides even
 Writer = Callable[[Path, Frames, float, bool], None]  # file, frames, fps, every pixel exact
 Box = tuple[int, int, int, int]
 
+AHEAD = 8  # frames that wait to be compressed at most
 BT709 = 1  # the colours of today's screens, as H.264 numbers them
 
 
@@ -57,10 +60,21 @@ def write_mp4(side: Path, frames: Frames, fps: float, exact: bool) -> None:
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
         reformat = VideoReformatter().reformat
-        for picture in chain([first], frames):
+        colours = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
+
+        def add(picture: Frame) -> None:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            colours = {"dst_colorspace": Colorspace.ITU709, "dst_color_range": ColorRange.MPEG}
             film.mux(stream.encode(reformat(frame, format="yuv420p", **colours)))
+
+        # While some frames are compressed, the next are decoded; a few at most are held.
+        with ThreadPoolExecutor(1) as pool:
+            waiting: deque[Future[None]] = deque()
+            for picture in chain([first], frames):
+                waiting.append(pool.submit(add, picture))
+                if len(waiting) > AHEAD:
+                    waiting.popleft().result()
+            for job in waiting:
+                job.result()
         film.mux(stream.encode(None))
 
 
