@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zatlas.render.canvas import Canvas
     from zatlas.render.theme import Theme
 
+LONGEST = 100_000  # frames of a film: an hour
 FILMS = (".gif", ".apng", ".webp", ".mp4")
 
 
@@ -56,8 +57,8 @@ def tell_move(
     """Save a strip, a film or both, as the name ends, and print where they are."""
     from zatlas.render.pixels import save
 
-    if frames < 1:
-        raise BadRecipe(f"A film has 1 frame or more, not {frames}.")
+    if not 1 <= frames <= LONGEST:
+        raise BadRecipe(f"A film has from 1 frame to {LONGEST:,}, not {frames:,}.")
     theme = theme_of(dark)
     strip_at = film_at = out
     if out is None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Plane, Values
-from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.latent.axes import rank
 from zatlas.latent.chart import Chart
 from zatlas.latent.grids import corners as between_corners
@@ -18,6 +18,7 @@ from zatlas.render.theme import LIGHT, Theme
 from zatlas.stops import Stop
 
 SPANS = ("quantile", "range", "deviations")
+MOST, ACROSS = 10_000, 100  # images of a sheet and of a row; more cannot be told apart
 TAIL = 0.05  # of the prior's mass that a grid leaves out at either end
 
 
@@ -33,6 +34,7 @@ def samples(
     theme: Theme = LIGHT,
 ) -> Canvas:
     """Images of new points (A2, D3); of a conditional model, some of each class unless one is named."""
+    within("images of a sheet", count, MOST)
     columns = max(round(count**0.5), 1)
     words = {"prior": "the prior", "mixture": "a mixture fitted to the codes"}
     source = words.get(how, "around the codes of test images")
@@ -56,6 +58,7 @@ def reconstructions(
     atlases: Sequence[Atlas], count: int = 12, *, split: str = "test", theme: Theme = LIGHT
 ) -> Canvas:
     """Real images, and under them what each model makes of their points (E2)."""
+    within("images of a row", count, ACROSS)
     first = atlases[0]
     rows = _of_every_class(first, count, split)
     real = first.images.images(rows)
@@ -90,6 +93,7 @@ def manifold(
     `by` quantile steps evenly through the prior's mass, range through the codes' own range, deviations
     through `extent` standard deviations of the prior.
     """
+    within("places along an axis", n, ACROSS)
     by = by or ("range" if atlas.generator.space.prior == "none" else "quantile")
     if atlas.dim == 1:
         return _line(atlas, n, by, label, extent, theme)
@@ -115,6 +119,7 @@ def chart_sheet(
     atlas: Atlas, chart: Chart, n: int = 15, *, label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """The chart as a picture: decoded at a regular grid of its places (A4)."""
+    within("places along an axis", n, ACROSS)
     places, codes = chart.grid(n)
     right, up = np.unique(places[:, 0]), np.unique(places[:, 1])
     title = f"The {chart.layout} chart of {atlas.name}, decoded at {n} x {n} places"
@@ -191,6 +196,12 @@ def span(atlas: Atlas, axis: int, n: int, by: str, extent: float | None = None) 
     if by == "deviations":
         return even_marks(n, -(extent or 2.0), extent or 2.0)
     raise UnknownName("span of a grid", by, SPANS)
+
+
+def within(what: str, number: int, most: int) -> None:
+    """Refuse a picture of nothing, and one that nobody could look at."""
+    if not 1 <= number <= most:
+        raise ShapeError(f"The {what} are from 1 to {most:,}; {number:,} were asked for.")
 
 
 def _line(
