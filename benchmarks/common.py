@@ -47,6 +47,13 @@ def in_turns(repeats: int, runs: Mapping[str, Callable[[], float]]) -> dict[str,
     return found
 
 
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that this takes once."""
+    begun = perf_counter()
+    work()
+    return perf_counter() - begun
+
+
 def medians(found: Mapping[str, list[float]]) -> dict[str, float]:
     """The middle of the repeats of each."""
     return {name: median(values) for name, values in found.items()}

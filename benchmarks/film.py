@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from time import perf_counter
 
 import matplotlib
 import numpy as np
@@ -27,7 +26,7 @@ from matplotlib import pyplot
 from matplotlib.animation import FFMpegWriter, FuncAnimation
 from torch import nn
 
-from common import environment, in_turns, medians
+from common import environment, in_turns, medians, timed
 from zatlas.latent.curves import slerp
 from zatlas.models.description import Description, generator, load_weights
 from zatlas.models.generator import Generator
@@ -152,12 +151,6 @@ def ffmpeg() -> str:
     code = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
     said = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     return said.stdout.strip()
-
-
-def timed(work: Callable[[], object]) -> float:
-    begun = perf_counter()
-    work()
-    return perf_counter() - begun
 
 
 if __name__ == "__main__":

@@ -8,15 +8,13 @@ draws what it gives in a subplot of its own; then `savefig`.
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import matplotlib
 import numpy as np
 from matplotlib import pyplot
 
-from common import in_turns, medians
+from common import in_turns, medians, timed
 from zatlas.models.description import Description, generator
 from zatlas.models.generator import Generator
 from zatlas.render.pixels import save
@@ -71,12 +69,6 @@ def subplots(decoder: Generator, path: Path) -> None:
             axes[row, column].axis("off")
     figure.savefig(path)
     pyplot.close(figure)
-
-
-def timed(work: Callable[[], object]) -> float:
-    begun = perf_counter()
-    work()
-    return perf_counter() - begun
 
 
 if __name__ == "__main__":
