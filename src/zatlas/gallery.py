@@ -62,12 +62,16 @@ def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIG
     left_out: list[str] = []
     with bar("drawing", len(entries), "pictures") as advance, ThreadPoolExecutor(2) as pool:
         jobs = [(entry, pool.submit(entry.draw, folder / entry.file)) for entry in entries]
-        for entry, job in jobs:
-            try:
-                drawn.append((entry, job.result()))
-            except (NotSupported, BadData) as error:
-                left_out.append(f"{entry.title}: {error}")
-            advance(1)
+        try:
+            for entry, job in jobs:
+                try:
+                    drawn.append((entry, job.result()))
+                except (NotSupported, BadData) as error:
+                    left_out.append(f"{entry.title}: {error}")
+                advance(1)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # who stops it does not want the rest
+            raise
     for line in left_out:
         console().print(f"left out: {line}", soft_wrap=True, markup=False)
     text = page(
