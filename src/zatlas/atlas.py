@@ -259,17 +259,12 @@ class Atlas:
         """The direction of a class or an attribute, with its score and its side effects on the others."""
         codes = self.codes("train")
         flags = self.flags(name, codes.rows)
-        found = ways.learn(codes.points, flags, name, way=way, seed=seed)
-        if without:
-            # The normals of the others' planes: what is at right angles to them leaves them alone.
-            others = [
-                ways.normal(codes.points, self.flags(other, codes.rows), other) for other in without
-            ]
-            found = ways.without(found, others, codes.points)
-        others_flags = self.attributes(codes.rows)
-        return ways.measured(
-            found, codes.points, others_flags, flags if without else None, self._probes()
-        )
+        # The normals of the others' planes: what is at right angles to them leaves them alone.
+        others = [
+            ways.normal(codes.points, self.flags(other, codes.rows), other) for other in without
+        ]
+        found = ways.learn(codes.points, flags, name, way=way, others=others, seed=seed)
+        return ways.measured(found, codes.points, {}, self._probes())
 
     def _probes(self) -> Any:
         from zatlas.latent.probes import fit_probes

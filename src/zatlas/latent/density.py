@@ -10,7 +10,6 @@ from zatlas.core.space import Space
 from zatlas.latent.neighbours import nearest
 
 NEIGHBOURS = 5
-OUTSIDE = 2.0  # from here on a point has left the data
 LONELY = 0.99  # of the codes are nearer to their neighbours than that
 FEW = 10  # axes in which gaps can be told
 THIN = 10.0  # times less dense than the prior: a gap
@@ -38,7 +37,7 @@ def density(points: Points, *, seed: int = 0) -> Density:
     chosen = stream(seed, "density").choice(len(points), count, replace=False)
     distance = nearest(points[chosen], points, NEIGHBOURS + 1)[1][:, 1:]  # the nearest is itself
     if not distance.size:
-        return Density(points, 1.0, OUTSIDE)
+        return Density(points, 1.0, 2.0)
     usual, lonely = np.quantile(distance.mean(axis=1), [0.5, LONELY])
     return Density(points, float(usual), float(lonely))
 

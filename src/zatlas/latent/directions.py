@@ -78,15 +78,26 @@ WAYS: dict[str, Learn] = {"means": means, "medians": medians, "linear": linear}
 
 
 def learn(
-    points: Points, flags: Flags, name: str, *, way: str = "means", seed: int = 0
+    points: Points,
+    flags: Flags,
+    name: str,
+    *,
+    way: str = "means",
+    others: Sequence["Direction"] = (),
+    seed: int = 0,
 ) -> Direction:
-    """The direction of a property, with its spread and its score on codes held out."""
+    """The direction of a property without others, with its spread and its score on codes held out."""
     if way not in WAYS:
         raise UnknownName("way to learn a direction", way, WAYS)
     check_flags(flags, name)
+
+    def clean(points: Points, flags: Flags) -> Values:
+        vector = _unit(WAYS[way](points, flags), name)
+        return without(Direction(name, vector), others, points).vector
+
     vector = _unit(WAYS[way](points, flags), name)
-    direction = Direction(name, vector, spread_of(vector, points))
-    return replace(direction, score=_score(points, flags, WAYS[way], name, seed))
+    found = without(Direction(name, vector, spread_of(vector, points)), others, points)
+    return replace(found, score=_score(points, flags, clean, name, seed))
 
 
 def normal(points: Points, flags: Flags, name: str) -> Direction:
@@ -131,7 +142,7 @@ def axis(points: Points, index: int) -> Direction:
 def without(direction: Direction, others: Sequence[Direction], points: Points) -> Direction:
     """The direction with its part along others taken out: it then leaves their readings alone.
 
-    Score and side effects are no longer known; `measured` tells them again.
+    Score and side effects are no longer known; `learn` and `measured` tell them.
     """
     if not others:
         return direction
@@ -149,21 +160,16 @@ def measured(
     direction: Direction,
     points: Points,
     attributes: Mapping[str, Flags],
-    flags: Flags | None = None,
     probes: Probes | None = None,
 ) -> Direction:
-    """The same direction, with its side effects and, if the property is given, its score.
-
-    A side effect is the mean change of a linear probe's probability for an attribute when the codes
-    move by one spread.
+    """The same direction with its side effects: the mean change of a linear probe's probability for each
+    attribute when the codes move by one spread.
     """
     probes = probes or fit_probes(points, attributes)
-    before = probes.read(points)
-    after = probes.read(direction.move(points))
-    effects = (after - before).mean(axis=0)
-    found = dict(zip(probes.names, map(float, effects), strict=True))
-    score = None if flags is None else _interval(points @ direction.vector, flags, 0.5)
-    return replace(direction, side_effects=found, score=score or direction.score)
+    effects = (probes.read(direction.move(points)) - probes.read(points)).mean(axis=0)
+    return replace(
+        direction, side_effects=dict(zip(probes.names, map(float, effects), strict=True))
+    )
 
 
 def spread_of(vector: Values, points: Points) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.core.arrays import Points, Values
+from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported
 from zatlas.latent.curves import Curve, lerp, steady
 from zatlas.models.generator import Generator
@@ -39,7 +39,8 @@ def geodesic(
 
 def length(generator: Generator, curve: Curve, label: int | None = None) -> float:
     """Length of a curve in image space: the sum of the distances between near frames, in pixels of 0 to 1."""
-    frames = generator.decode(*_with(curve.sample(NODES * FINE + 1), label))
+    z = curve.sample(NODES * FINE + 1)
+    frames = generator.decode(z, _labels(label, len(z)))
     return float(np.linalg.norm(np.diff(frames.reshape(len(frames), -1), axis=0), axis=1).sum())
 
 
@@ -87,12 +88,3 @@ def _ties(z: Tensor) -> Tensor:
 
 def _labels(label: int | None, n: int) -> np.ndarray | None:
     return None if label is None else np.full(n, label)
-
-
-def _with(z: Points, label: int | None) -> tuple[Points, np.ndarray | None]:
-    return z, _labels(label, len(z))
-
-
-def lengths(generator: Generator, curves: list[Curve], label: int | None = None) -> Values:
-    """Lengths of several curves in image space."""
-    return np.array([length(generator, curve, label) for curve in curves], np.float32)
