@@ -1,9 +1,22 @@
+/** The page as files beside each other: what the server serves and an export copies. */
+
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import { licenses, modulesOf, runtimeFiles } from "./scripts/beside";
+
+const modules = modulesOf(import.meta.dirname);
 
 export default defineConfig({
   base: "./",
-  plugins: [svelte()],
-  build: { outDir: "../src/zatlas/static", emptyOutDir: true, target: "es2022" },
+  plugins: [svelte(), runtimeFiles(modules), licenses(modules)],
+  define: { __ONE_FILE__: "false" },
+  worker: { format: "iife" },
+  build: {
+    outDir: "../src/zatlas/static",
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
   test: { environment: "node", include: ["src/**/*.test.ts"] },
 });

@@ -1,0 +1,203 @@
+"""Writes what the page's mathematics must agree with: run `python web/scripts/golden.py`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from zatlas.core.arrays import Points
+from zatlas.latent import chart, curves, density, directions, probes
+from zatlas.latent.neighbours import nearest
+
+SOURCES = Path(__file__).parents[1] / "src"
+OUT = SOURCES / "latent" / "golden"
+MODEL = SOURCES / "decoder" / "golden"
+COUNT, DIM = 80, 6
+
+
+def main() -> None:
+    """Every fixture anew; the same ones each time."""
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((COUNT, DIM)).astype(np.float32) * [3, 2, 1.5, 1, 0.5, 0.2] + 0.3
+    codes = codes.astype(np.float32)
+    save("curves", curve_cases(rng))
+    save("charts", chart_cases(codes, rng))
+    save("near", near_case(codes, rng))
+    save("directions", direction_case(codes, rng))
+    save_model(rng)
+
+
+def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
+    """Curves of all kinds through a few stops, sampled."""
+    stops = rng.standard_normal((5, DIM)).astype(np.float32)
+    zero = np.zeros((1, DIM), np.float32)
+    a, b = stops[:1], stops[1:2]
+    pairs = {"usual": (a, b), "same": (a, a), "opposite": (a, -a), "centre": (zero, b)}
+    path = curves.Curve(stops)
+    changes = rng.random(40).astype(np.float32)
+    looks = np.concatenate([[0], np.cumsum(changes)]).astype(np.float32).reshape(-1, 1, 1, 1)
+    even = curves.steady(path, lambda _: looks, pieces=40)
+    return {
+        "stops": stops,
+        "pairs": [[name, *ends, *both(*ends)] for name, ends in pairs.items()],
+        "slerp": path.sample(13),
+        "loop": curves.loop(stops, curves.lerp).sample(13),
+        "walk": curves.walk(a, stops[1]).sample(7),
+        "splines": [
+            [
+                count,
+                closed,
+                norms,
+                curves.spline(stops[:count], closed=closed, norms=norms).sample(29),
+            ]
+            for count in (2, 3, 5)
+            for closed in (False, True)
+            for norms in (False, True)
+        ],
+        "changes": changes,
+        "steady": even.sample(17),
+        "marks": list(even.named),
+        "spiral": curves.spiral(turns=3, extent=1.5).sample(25),
+    }
+
+
+def both(a: Points, b: Points) -> tuple[Points, Points]:
+    """Both blends of two ends at quarters of the way."""
+    t = np.linspace(0, 1, 5, dtype=np.float32)[:, None]
+    ends = np.repeat(a, 5, axis=0), np.repeat(b, 5, axis=0)
+    return curves.lerp(*ends, t), curves.slerp(*ends, t)
+
+
+def chart_cases(codes: Points, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """A chart that curves, a plain projection and one of two axes."""
+    bent = np.stack([codes[:, 0] + codes[:, 1] ** 2 / 4, np.sin(codes[:, 1]) + codes[:, 2]], axis=1)
+    made = {
+        "bent": chart.Chart(codes, bent.astype(np.float32)),
+        "pca": chart.make(codes, "pca"),
+        "axes": chart.axes(codes, 0, 2),
+    }
+    return [chart_case(name, one, rng) for name, one in made.items()]
+
+
+def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[str, Any]:
+    """All there is to know of one chart."""
+    (left, low), (right, high) = one.box
+    asked = rng.uniform([left, low], [right, high], (12, 2)).astype(np.float32)
+    asked = np.concatenate([asked, one.places[:2]])
+    z = np.concatenate([one.points[:3], one.points[3:9] + np.float32(0.2)])
+    frame = None
+    if one.frame is not None:
+        frame = {"axes": one.frame, "middle": one.middle, "origin": one.origin}
+    return {
+        "name": name,
+        "codes": one.points,
+        "places": one.places,
+        "box": [left, low, right, high],
+        "frame": frame,
+        "lattice": one.grid(9)[1],
+        "reach": one.reach,
+        "asked": asked,
+        "inverse": one.inverse(asked),
+        "covers": one.covers(asked),
+        "z": z,
+        "forward": one.forward(z),
+    }
+
+
+def near_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
+    """Neighbours of a few points, and how far from the data they are."""
+    z = np.concatenate([codes[:2], rng.standard_normal((4, DIM)).astype(np.float32) * 4])
+    rows, distances = nearest(z, codes, 7)
+    data = density.density(codes)
+    return {
+        "codes": codes,
+        "z": z,
+        "rows": rows,
+        "distances": distances,
+        "usual": data.usual,
+        "lonely": data.lonely,
+        "neighbours": density.NEIGHBOURS,
+        "far": data.far(z),
+    }
+
+
+def direction_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
+    """Directions by example, without others, and what they move besides."""
+    flags = {name: codes @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
+    normals = [directions.normal(codes, flags[name], name) for name in ("hat", "beard")]
+    shown = directions.by_example(codes[:20], codes[20:50], "smile", codes)
+    clean = directions.without(shown, normals, codes)
+    told = probes.fit_probes(codes, flags)
+    return {
+        "codes": codes,
+        "normals": np.stack([one.vector for one in normals]),
+        "shown": {"vector": shown.vector, "spread": shown.spread},
+        "clean": {"name": clean.name, "vector": clean.vector, "spread": clean.spread},
+        "moved": clean.move(codes[:4], 1.5),
+        "probes": {"names": told.names, "weights": told.weights.T, "offsets": told.offsets},
+        "read": told.read(codes[:5]),
+        "effects": directions.measured(shown, codes, flags, told).side_effects,
+    }
+
+
+def save_model(rng: np.random.Generator) -> None:
+    """A decoder of a few bytes that is told one of three classes, with images that it makes."""
+    weights = rng.standard_normal((2, 12)).astype(np.float32)
+    classes = rng.standard_normal((3, 12)).astype(np.float32)
+    shape = np.array([-1, 3, 2, 2], np.int64)
+    constants: dict[str, np.ndarray] = {"weights": weights, "classes": classes, "shape": shape}
+    nodes = [
+        helper.make_node("MatMul", ["z", "weights"], ["far"]),
+        helper.make_node("Gather", ["classes", "y"], ["told"]),
+        helper.make_node("Add", ["far", "told"], ["sum"]),
+        helper.make_node("Sigmoid", ["sum"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["x"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 2]),
+            helper.make_tensor_value_info("y", TensorProto.INT64, ["n"]),
+        ],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 2, 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opset = helper.make_opsetid("", 18)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=9)
+    MODEL.mkdir(parents=True, exist_ok=True)
+    (MODEL / "told.onnx").write_bytes(model.SerializeToString())
+    z, y = rng.standard_normal((5, 2)).astype(np.float32), np.array([0, 1, 2, 2, 0])
+    x = 1 / (1 + np.exp(-(z @ weights + classes[y])))
+    write(MODEL / "told.json", {"z": z, "y": y, "x": x})
+
+
+def save(name: str, cases: Mapping[str, Any] | list[dict[str, Any]]) -> None:
+    """One small file; numbers keep the digits of a float32."""
+    write(OUT / f"{name}.json", cases)
+
+
+def write(path: Path, cases: Mapping[str, Any] | list[dict[str, Any]]) -> None:
+    """These cases as one line of JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(plain(cases), separators=(",", ":")) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """The same as JSON has it: arrays as flat lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return [plain(number) for number in value.ravel().tolist()]
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.8g}")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+/** The whole page as one file that opens by a double click: one classic script, its styles and its worker inside. */
+
+import { createHash } from "node:crypto";
+import type { Plugin } from "vite";
+
+type Bundle = Parameters<Extract<NonNullable<Plugin["generateBundle"]>, Function>>[1];
+
+export const PLACE = "<!--zatlas:data-->"; // where the data goes
+
+/** Workers inside the script, where else they are files beside it. */
+export function inlineWorkers(): Plugin {
+  return {
+    name: "zatlas-inline-workers",
+    enforce: "pre",
+    resolveId(source, importer) {
+      if (!source.endsWith("?worker")) return null;
+      return this.resolve(`${source}&inline`, importer, { skipSelf: true });
+    },
+  };
+}
+
+export function singleFile(): Plugin {
+  return {
+    name: "zatlas-single-file",
+    enforce: "post",
+    generateBundle: {
+      order: "post",
+      handler(_, bundle) {
+        const page = taken(bundle, (name) => name.endsWith(".html"));
+        const script = safeScript(taken(bundle, (name) => name.endsWith(".js")));
+        const styles = taken(bundle, (name) => name.endsWith(".css"));
+        const left = Object.keys(bundle);
+        if (left.length) throw new Error(`These files are not in the single file: ${left.join(", ")}.`);
+        const source = assembled(page, script, styles);
+        this.emitFile({ type: "asset", fileName: "single.html", source });
+      },
+    },
+  };
+}
+
+/** The text of the one file that matches, which is then no longer a file of its own. */
+function taken(bundle: Bundle, matches: (name: string) => boolean): string {
+  const names = Object.keys(bundle).filter(matches);
+  const texts = names.map((name) => {
+    const file = bundle[name];
+    delete bundle[name];
+    return file.type === "chunk" ? file.code : file.source.toString();
+  });
+  return texts.join("\n");
+}
+
+/** A script that no letter in it can end before its time. */
+function safeScript(code: string): string {
+  return code
+    .trim()
+    .replace(/<\/(script)/gi, "<\\/$1")
+    .replace(/<!--/g, "\\x3c!--");
+}
+
+function assembled(page: string, script: string, styles: string): string {
+  const bare = page
+    .replace(/\s*<script[^>]*src=[^>]*><\/script>/g, "")
+    .replace(/\s*<link[^>]*rel="(stylesheet|modulepreload)"[^>]*>/g, "");
+  const head = `<meta http-equiv="Content-Security-Policy" content="${policyFor(script)}" />`;
+  const [before, after] = bare.split(/\s*<\/body>/);
+  // Functions, because a dollar sign in a text would mean something.
+  return (
+    before
+      .replace(/(<meta charset[^>]*>)/, (charset) => `${charset}\n    ${head}`)
+      .replace("</head>", () => `  <style>${styles.replace(/<\/style/gi, "<\\/style")}</style>\n  </head>`) +
+    `\n    ${PLACE}\n    <script>${script}</script>\n  </body>${after}`
+  );
+}
+
+/** Only this very script, and what it makes itself. */
+function policyFor(script: string): string {
+  const hash = createHash("sha256").update(script).digest("base64");
+  return [
+    "default-src 'none'",
+    `script-src 'sha256-${hash}' 'wasm-unsafe-eval' blob:`,
+    "worker-src blob:",
+    "connect-src blob: data:",
+    "img-src blob: data:",
+    "media-src blob:",
+    "style-src 'unsafe-inline'",
+  ].join("; ");
+}

@@ -1,0 +1,148 @@
+/** The knobs: how far a place is moved along which directions, and without what else. */
+
+import type { Pictures, WaySite } from "../contract";
+import { draw, effects, move, stepOf, without, type Direction } from "../latent";
+import type { LinkState } from "./link";
+import type { Page } from "./page.svelte";
+import { readVector, vectorText, type Spot } from "./spot";
+
+const BATCH = 12; // samples that the knobs move together
+
+/** A direction that one can turn: of the run, of a latent axis, or made here. */
+export interface Knob extends Direction {
+  title: string;
+  kind: WaySite["kind"] | "axis" | "own";
+  site: WaySite | null;
+}
+
+export class Knobs {
+  amounts = $state<Record<string, number>>({});
+  without = $state<string[]>([]);
+  own = $state.raw<Knob[]>([]);
+  together = $state(false); // move samples beside the chosen place
+  seed = $state(1);
+  batch = $state.raw<Pictures | null>(null);
+  private readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  readonly all = $derived.by((): Knob[] => [...this.page.run.knobs, ...this.own]);
+
+  /** Those that are turned, cleaned of what they should leave alone. */
+  readonly turned = $derived.by((): { knob: Knob; amount: number; direction: Direction }[] => {
+    const found = this.all.filter((knob) => this.amounts[knob.name]);
+    return found.map((knob) => ({ knob, amount: this.amounts[knob.name], direction: this.clean(knob) }));
+  });
+
+  get moved(): boolean {
+    return this.turned.length > 0;
+  }
+
+  /** A direction with the normals of the other attributes taken out; as it is, where nothing would be left of it. */
+  clean(knob: Knob): Direction {
+    const run = this.page.run;
+    const others = this.without.filter((name) => name !== knob.name);
+    const normals = others.flatMap((name) => {
+      const vector = run.normalOf(name);
+      return vector ? [{ name, vector }] : [];
+    });
+    if (!normals.length || knob.kind === "axis") return knob;
+    try {
+      return without(knob, normals, run.spread);
+    } catch (error) {
+      this.page.said = (error as Error).message;
+      return knob;
+    }
+  }
+
+  /** The place that the knobs start from, moved. */
+  readonly result = $derived.by((): Spot => {
+    const subject = this.page.subject;
+    if (!this.turned.length) return subject;
+    const words = this.turned.map(({ knob, amount }) => `${knob.title} ${amount.toFixed(1)}`);
+    return { z: move(subject.z, this.turned), row: null, name: `${subject.name}'`, about: `${subject.name}, ${words.join(", ")}` };
+  });
+
+  set(name: string, amount: number): void {
+    this.amounts[name] = amount;
+    this.show();
+  }
+
+  toggle(name: string): void {
+    this.without = this.without.includes(name) ? this.without.filter((one) => one !== name) : [...this.without, name];
+    this.show();
+  }
+
+  reset(): void {
+    this.amounts = {};
+    this.without = [];
+    this.own = [];
+    this.show();
+  }
+
+  level(): void {
+    this.amounts = {};
+    this.show();
+  }
+
+  /** Show the moved place large, and the samples if they move along. */
+  show(): void {
+    void this.page.hold(this.result);
+    if (this.together) void this.showBatch();
+  }
+
+  async showBatch(): Promise<void> {
+    const { run } = this.page;
+    const drawn = draw(run.entry, BATCH, { seed: this.seed, codes: run.codes?.values });
+    const moved = move(drawn, this.turned);
+    const found = await run.decode(moved, BATCH, "batch");
+    if (found) this.batch = found;
+  }
+
+  /** What the probes expect a knob to change by one spread, strongest first, itself left out. */
+  effects(knob: Knob): [string, number][] {
+    const run = this.page.run;
+    if (!run.probes) return [];
+    const found = effects(run.probes, this.clean(knob), this.page.subject.z);
+    return Object.entries(found).filter(([name]) => name !== knob.name).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
+  }
+
+  /** Keep a direction that was made here. */
+  add(direction: Direction): void {
+    const used = new Set(this.all.map((knob) => knob.name));
+    let name = direction.name;
+    for (let i = 2; used.has(name); i++) name = `${direction.name} ${i}`;
+    this.own = [...this.own, { ...direction, name, title: name, kind: "own", site: null }];
+    this.page.said = `Made the direction ${name}`;
+  }
+
+  remove(name: string): void {
+    this.own = this.own.filter((knob) => knob.name !== name);
+    this.set(name, 0);
+  }
+
+  link(): LinkState {
+    const amounts = Object.fromEntries(Object.entries(this.amounts).filter(([, amount]) => amount));
+    const own = Object.fromEntries(this.own.map((knob) => [knob.name, vectorText(stepOf(knob))]));
+    return {
+      amounts: Object.keys(amounts).length ? amounts : undefined,
+      without: this.without.length ? this.without : undefined,
+      own: this.own.length ? own : undefined,
+    };
+  }
+
+  follow(said: LinkState): void {
+    const dim = this.page.run.entry.dim;
+    this.own = Object.entries(said.own ?? {}).flatMap(([name, text]) => {
+      const whole = readVector(text);
+      if (!whole || whole.length !== dim) return [];
+      const spread = Math.hypot(...whole) || 1;
+      const vector = whole.map((value) => value / spread);
+      return [{ name, title: name, kind: "own" as const, vector, spread, site: null }];
+    });
+    this.amounts = { ...said.amounts };
+    this.without = said.without ?? [];
+  }
+}

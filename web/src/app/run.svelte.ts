@@ -1,0 +1,312 @@
+/** One run in the page: its points, its charts both ways, and what decodes. */
+
+import type { ChartSite, Decoder, Encoder, Files, Pictures, RunSite } from "../contract";
+import { fromHalf, readCodes, readTable, type Codes, type Table } from "../data";
+import { chooseDecoder, chooseEncoder, codeOf, geodesic, nearestCodes, newChart, realImage, type Socket } from "../decoder";
+import { far, mean, openSeeker, ownAxes, PlaneInverse, read, spreadBy, spreadOf, type Lattice, type Probes, type Seeker } from "../latent";
+import { Grid, tileOf } from "../map";
+import type { Knob } from "./knobs.svelte";
+import { imageName, type Spot } from "./spot";
+
+const SHOWN = 6; // nearest images that are shown
+
+/** A chart with its points in place. */
+export interface Laid {
+  site: ChartSite;
+  places: Float32Array;
+  grid: Grid;
+  inverse: PlaneInverse;
+}
+
+export class RunState {
+  readonly entry: RunSite;
+  readonly files: Files;
+  readonly socket: Socket | null;
+  table!: Table;
+  codes = $state.raw<Codes | null>(null);
+  charts = $state.raw<ChartSite[]>([]);
+  chart = $state.raw<Laid>(null!);
+  knobs = $state.raw<Knob[]>([]);
+  probes = $state.raw<Probes | null>(null);
+  told = $state(0); // the class that a conditional model is told
+  where = $state<"page" | "server" | "">("");
+  problem = $state("");
+  ready: Promise<void> = Promise.resolve(); // codes, directions and the decoder are there
+  private decoder: Decoder | null = null;
+  private encoder: Promise<Encoder> | null = null;
+  private decoding: Promise<Decoder>;
+  private seeker: Seeker | null = null;
+  private normals: Float32Array | null = null;
+  private rows: Map<number, number> | null = null;
+  private sheets: Promise<ImageBitmap>[] = []; // pages of tiles
+  private placed = new Map<string, Float32Array>(); // of charts that the server made meanwhile
+
+  private constructor(entry: RunSite, files: Files, socket: Socket | null) {
+    this.entry = entry;
+    this.files = files;
+    this.socket = socket;
+    this.charts = entry.charts;
+    this.decoding = chooseDecoder(files, entry, socket);
+    this.decoding.then(
+      (decoder) => {
+        this.decoder = decoder;
+        this.where = decoder.where;
+      },
+      (error: Error) => (this.problem = error.message),
+    );
+  }
+
+  /** Enough to draw the map and to decode from it; the rest comes behind. */
+  static async open(entry: RunSite, files: Files, socket: Socket | null, chart?: string): Promise<RunState> {
+    const run = new RunState(entry, files, socket);
+    run.table = await readTable(files, entry);
+    await run.show(chart ?? entry.charts[0].name);
+    run.ready = run.complete();
+    return run;
+  }
+
+  private async complete(): Promise<void> {
+    const [codes] = await Promise.all([readCodes(this.files, this.entry), this.readWays(), this.decoding.catch(() => null)]);
+    this.codes = codes;
+    if (!codes) return;
+    this.seeker = openSeeker(codes.values, codes.dim);
+    this.refine(this.chart);
+  }
+
+  // Charts
+
+  /** Lay the points out by this chart; one that is not there leaves the map as it is. */
+  async show(name: string | undefined): Promise<void> {
+    const site = this.charts.find((one) => one.name === name);
+    if (!site || this.chart?.site === site) return;
+    const lattice = await this.latticeOf(site);
+    const places = this.placed.get(site.name) ?? this.table.places(site);
+    this.lay(site, places, new PlaneInverse(site, this.entry.dim, lattice));
+  }
+
+  private async latticeOf(site: ChartSite): Promise<Lattice> {
+    const [codes, cover] = await Promise.all([this.files.bytes(site.lattice.url), this.files.bytes(site.cover)]);
+    return { codes: fromHalf(codes), cover: new Uint8Array(cover), n: site.lattice.n };
+  }
+
+  /** Lay the points out by two of the latent axes. */
+  showAxes(i: number, j: number): void {
+    if (!this.codes) return;
+    const own = ownAxes(this.codes.values, this.codes.dim, i, j);
+    const places = new Float32Array(2 * own.places.x.length);
+    own.places.x.forEach((x, row) => places.set([x, own.places.y[row]], 2 * row));
+    const site: ChartSite = {
+      ...own, x: "", y: "", trust: NaN, lattice: { url: "", n: 0 }, cover: "",
+    };
+    this.lay(site, places, new PlaneInverse(own, this.entry.dim));
+  }
+
+  /** Have the server lay the points out anew. */
+  async make(layout: string, by?: string): Promise<void> {
+    const { chart, x, y } = await newChart(this.socket!, this.entry, layout, by);
+    const places = Float32Array.from({ length: 2 * x.length }, (_, i) => (i % 2 ? y : x)[i >> 1]);
+    this.charts = [...this.charts.filter((one) => one.name !== chart.name), chart];
+    this.placed.set(chart.name, places);
+    this.lay(chart, places, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
+  }
+
+  private lay(site: ChartSite, places: Float32Array, inverse: PlaneInverse): void {
+    const laid = { site, places, grid: new Grid(places), inverse };
+    this.refine(laid);
+    this.chart = laid;
+  }
+
+  private refine({ places, grid, inverse }: Laid): void {
+    if (!this.codes || inverse.fine) return;
+    const x = places.filter((_, i) => i % 2 === 0);
+    const y = places.filter((_, i) => i % 2 === 1);
+    inverse.refine({ codes: this.codes.values, x, y, near: (px, py, k) => grid.nearestMany(px, py, k) });
+  }
+
+  // Places and codes
+
+  /** The code under a place. */
+  lift(x: number, y: number): Float32Array {
+    return this.chart.inverse.inverse(x, y);
+  }
+
+  liftAll(places: Float32Array): Float32Array {
+    return this.chart.inverse.inverseAll(places);
+  }
+
+  /** From 1 amid the data to 0 in a hole. */
+  cover(x: number, y: number): number {
+    return this.chart.inverse.cover(x, y);
+  }
+
+  placeOf(spot: Spot): [number, number] {
+    if (spot.row !== null) return [this.chart.places[2 * spot.row], this.chart.places[2 * spot.row + 1]];
+    return this.chart.inverse.forward(spot.z) ?? [NaN, NaN];
+  }
+
+  /** Places of codes, row by row. */
+  async placesOf(z: Float32Array): Promise<Float32Array> {
+    const { dim } = this.entry;
+    const places = new Float32Array((z.length / dim) * 2);
+    for (let i = 0; i * dim < z.length; i++) {
+      const found = this.chart.inverse.forward(z.subarray(i * dim, (i + 1) * dim));
+      if (found) places.set(found, 2 * i);
+      if (i % 8 === 7) await new Promise((done) => setTimeout(done)); // the pointer goes first
+    }
+    return places;
+  }
+
+  /** The real image of a row, as a place. */
+  spot(row: number): Spot {
+    const z = this.codes ? this.codes.row(row) : this.lift(this.chart.places[2 * row], this.chart.places[2 * row + 1]);
+    return { z, row, name: "", about: imageName(this, row) };
+  }
+
+  /** Its exact code, from the server where the page has none. */
+  async exact(row: number): Promise<Spot> {
+    if (this.codes || !this.socket) return this.spot(row);
+    return { ...this.spot(row), z: await codeOf(this.socket, this.entry, row) };
+  }
+
+  /** The real image at full size, where the page has only a smaller one. */
+  async real(row: number): Promise<Pictures | null> {
+    const { sprites, image } = this.entry;
+    const whole = sprites && sprites.width >= image.width && sprites.height >= image.height;
+    return whole || !this.socket ? null : realImage(this.socket, this.entry, row);
+  }
+
+  /** The image of a row as far as the page has it: its tile. */
+  async tile(row: number): Promise<HTMLCanvasElement | null> {
+    const { sprites } = this.entry;
+    if (!sprites) return null;
+    const tile = tileOf(sprites, row);
+    const page = await (this.sheets[tile.page] ??= this.files.image(sprites.pages[tile.page]));
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [tile.w, tile.h];
+    canvas.getContext("2d")!.drawImage(page, tile.x, tile.y, tile.w, tile.h, 0, 0, tile.w, tile.h);
+    return canvas;
+  }
+
+  /** The row of the image with this number in the data set. */
+  rowOf(index: number): number | undefined {
+    this.rows ??= new Map(Array.from(this.table.index, (number, row) => [number, row]));
+    return this.rows.get(index);
+  }
+
+  meanOf(rows: ArrayLike<number>): Float32Array {
+    if (!this.codes || !rows.length) return this.typical;
+    return mean(this.codes.values, this.codes.dim, rows);
+  }
+
+  get typical(): Float32Array {
+    return Float32Array.from(this.entry.middle);
+  }
+
+  // Pictures
+
+  /** null: a newer ask of the same stream came first. */
+  async decode(z: Float32Array, n: number, stream?: string): Promise<Pictures | null> {
+    const decoder = this.decoder ?? (await this.decoding);
+    const labels = this.entry.told.length ? Array<number>(n).fill(this.told) : undefined;
+    return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
+  }
+
+  /** The code of a picture of the model's size. */
+  async encode(pictures: Pictures): Promise<Float32Array> {
+    this.encoder ??= chooseEncoder(this.files, this.entry, this.socket);
+    const labels = this.entry.told.length ? [this.told] : undefined;
+    return (await this.encoder).encode(pictures, labels);
+  }
+
+  get encodes(): boolean {
+    return this.entry.encoder !== null || (this.socket !== null && this.entry.sprites !== null);
+  }
+
+  // Neighbours
+
+  /** The nearest real images, and how far the data is; null if a newer ask came first. */
+  async near(z: Float32Array, stream?: string): Promise<{ rows: number[]; far: number } | null> {
+    const { density } = this.entry;
+    const k = Math.max(SHOWN, density?.neighbours ?? 0);
+    if (this.seeker) {
+      const found = await this.seeker.nearest(z, k, stream);
+      if (!found) return null;
+      return { rows: Array.from(found.rows.subarray(0, SHOWN)), far: density ? far(found, density)[0] : NaN };
+    }
+    if (this.socket && !this.entry.codes) {
+      const found = await nearestCodes(this.socket, this.entry, z, k, stream);
+      if (!found) return null;
+      return { rows: Array.from(found.rows.subarray(0, SHOWN)), far: density ? far(found, density)[0] : NaN };
+    }
+    return { rows: [], far: NaN };
+  }
+
+  async farOf(z: Float32Array): Promise<number[]> {
+    const { density } = this.entry;
+    if (!this.seeker || !density) return [];
+    const found = await this.seeker.nearest(z, density.neighbours);
+    return found ? far(found, density) : [];
+  }
+
+  /** Points of the way from one place to another that changes the picture least: the server's, or made beforehand. */
+  async geodesic(a: Spot, b: Spot): Promise<Float32Array> {
+    const known = this.entry.geodesics.find(({ from, to }) => (from === a.row && to === b.row) || (from === b.row && to === a.row));
+    if (known) {
+      const rows = fromHalf(await this.files.bytes(known.url));
+      return known.from === a.row ? rows : backwards(rows, this.entry.dim);
+    }
+    if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.told.length ? this.told : undefined);
+    throw new Error(this.geodesicAdvice());
+  }
+
+  private geodesicAdvice(): string {
+    const pairs = this.entry.geodesics.map(({ from, to }) => `${imageName(this, from)} to ${imageName(this, to)}`);
+    const made = pairs.length ? ` Made beforehand: ${pairs.slice(0, 3).join("; ")}.` : "";
+    return `A geodesic takes a server: zatlas explore ${this.entry.name}.${made}`;
+  }
+
+  // Directions
+
+  private async readWays(): Promise<void> {
+    const { ways, dim, axes, middle, deviation } = this.entry;
+    const read = async (url: string) => new Float32Array(await this.files.bytes(url));
+    const [vectors, normals, weights] = await Promise.all([ways.vectors, ways.normals, ways.weights].map(read));
+    this.normals = normals;
+    this.probes = { names: ways.probes.map((one) => one.name), weights, offsets: ways.probes.map((one) => one.offset) };
+    const named = ways.list.map((site, i): Knob => {
+      const vector = vectors.subarray(i * dim, (i + 1) * dim);
+      return { name: site.name, title: site.title, kind: site.kind, vector, spread: site.spread, site };
+    });
+    const own = axes.map(({ index }): Knob => {
+      const vector = new Float32Array(middle.length);
+      vector[index] = 1;
+      return { name: `axis ${index}`, title: `axis ${index}`, kind: "axis", vector, spread: deviation[index] || 1, site: null };
+    });
+    this.knobs = [...named, ...own];
+  }
+
+  /** What the probes say of a code, the surest yes first. */
+  reading(z: Float32Array): [string, number][] {
+    if (!this.probes?.names.length) return [];
+    const found = read(this.probes, z);
+    const named = this.probes.names.map((name, i): [string, number] => [name, found[i]]);
+    return named.sort((a, b) => b[1] - a[1]).slice(0, 5);
+  }
+
+  /** The normal of an attribute's plane: to be at right angles to it is to leave the attribute alone. */
+  normalOf(name: string): Float32Array | null {
+    const i = this.probes?.names.indexOf(name) ?? -1;
+    return i < 0 || !this.normals ? null : this.normals.subarray(i * this.entry.dim, (i + 1) * this.entry.dim);
+  }
+
+  /** Standard deviation of the codes along a unit vector. */
+  spread = (vector: Float32Array): number =>
+    this.codes ? spreadOf(vector, this.codes.values) : spreadBy(vector, this.entry.deviation);
+}
+
+function backwards(rows: Float32Array, dim: number): Float32Array {
+  const count = rows.length / dim;
+  const found = new Float32Array(rows.length);
+  for (let i = 0; i < count; i++) found.set(rows.subarray((count - 1 - i) * dim, (count - i) * dim), i * dim);
+  return found;
+}

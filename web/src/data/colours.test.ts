@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+
+import type { Column } from "../contract";
+import { colouring, rgbOf, scaleColour, THEMES } from "./colours";
+import type { Table } from "./table";
+
+const tableOf = (values: ArrayLike<number>): Table =>
+  ({
+    count: values.length,
+    classOf: () => values,
+    number: () => values,
+    flag: () => values,
+  }) as unknown as Table;
+
+const colourOf = (
+  { codes, palette }: { codes: Uint8Array; palette: Uint8Array },
+  row: number,
+): number[] => [...palette.subarray(4 * codes[row], 4 * codes[row] + 3)];
+
+function lightness(colour: string): number {
+  const [r, g, b] = rgbOf(colour).map((value) => (value / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+describe("colours", () => {
+  it("of a few classes are one each, in both themes", () => {
+    const column: Column = {
+      name: "label",
+      title: "Label",
+      kind: "class",
+      values: ["a", "b", "c"],
+    };
+    for (const theme of ["light", "dark"] as const) {
+      const made = colouring(column, tableOf(Uint8Array.of(2, 0, 0)), theme);
+      expect(colourOf(made, 0)).toEqual(rgbOf(THEMES[theme].classes[2]));
+      expect(
+        made.legend.kind === "class" && made.legend.entries.map(({ text, count }) => [text, count]),
+      ).toEqual([
+        ["a", 2],
+        ["b", 0],
+        ["c", 1],
+      ]);
+    }
+  });
+
+  it("of many classes are for the commonest twenty-four, and no two the same", () => {
+    const values = Array.from({ length: 300 }, (_, i) => `${i}`);
+    const rows = Uint16Array.from({ length: 5000 }, (_, i) => (i < 300 ? i : 270 + (i % 30)));
+    const made = colouring(
+      { name: "label", title: "Label", kind: "class", values },
+      tableOf(rows),
+      "light",
+    );
+    if (made.legend.kind === "number") throw new Error("a class is no number");
+    const { entries } = made.legend;
+    expect(entries.length).toBe(25);
+    expect(new Set(entries.map(({ colour }) => colour)).size).toBe(25);
+    expect(entries.at(-1)).toMatchObject({ text: "other", colour: THEMES.light.missing });
+    expect(entries.reduce((sum, { count }) => sum + count, 0)).toBe(5000);
+    expect(colourOf(made, 5)).toEqual(rgbOf(THEMES.light.missing));
+    for (const {
+      values: [value],
+      colour,
+    } of entries.slice(0, 24))
+      expect(colourOf(made, value)).toEqual(rgbOf(colour));
+  });
+
+  it("of a flag are strong for yes and quiet for no", () => {
+    const made = colouring(
+      { name: "yes", title: "Yes", kind: "flag" },
+      tableOf(Uint8Array.of(1, 0, 0)),
+      "dark",
+    );
+    expect(colourOf(made, 0)).toEqual(rgbOf(THEMES.dark.strong));
+    expect(colourOf(made, 1)).toEqual(rgbOf(THEMES.dark.quiet));
+  });
+
+  it("of numbers go over the range, beyond which they are its ends, and missing ones are grey", () => {
+    const made = colouring(
+      { name: "n", title: "N", kind: "number", range: [0, 1] },
+      tableOf(Float32Array.of(-9, 0, 0.5, 1, 9, NaN)),
+      "light",
+    );
+    expect([...made.codes]).toEqual([0, 0, 127, 254, 254, 255]);
+    expect(colourOf(made, 5)).toEqual(rgbOf(THEMES.light.missing));
+    expect(made.legend.kind === "number" && made.legend.missing?.count).toBe(1);
+    expect([
+      ...colouring(
+        { name: "n", title: "N", kind: "number", range: [2, 2] },
+        tableOf(Float32Array.of(2)),
+        "light",
+      ).codes,
+    ]).toEqual([0]);
+  });
+
+  it("of the scale grow lighter all the way", () => {
+    const steps = Array.from({ length: 101 }, (_, i) => lightness(scaleColour(i / 100)));
+    for (let i = 1; i < steps.length; i++) expect(steps[i]).toBeGreaterThan(steps[i - 1]);
+  });
+});

@@ -1,0 +1,95 @@
+/** Where the page's files come from: the folder beside it, or its own text. */
+
+import type { Files } from "../contract";
+
+/** The page's own text if a run was written into it, else the folder it was served from. */
+export function openFiles(base = "./"): Files {
+  const inlined = document.querySelector('script[data-url="data/manifest.json"]') !== null;
+  return inlined ? inlinedFiles(document) : networkFiles(base);
+}
+
+/** Files fetched relative to the page. */
+export function networkFiles(base = "./"): Files {
+  return filesOf(async (url) => {
+    let answer: Response;
+    try {
+      answer = await fetch(base + url);
+    } catch {
+      throw new Error(
+        `${url} could not be fetched: is the server that gave this page still running?`,
+      );
+    }
+    if (!answer.ok)
+      throw new Error(
+        `${url} could not be fetched: the server answered ${answer.status} ${answer.statusText}.`.replace(
+          " .",
+          ".",
+        ),
+      );
+    return answer.arrayBuffer();
+  });
+}
+
+/**
+ * Files written into the page as `<script type="application/octet-stream" data-url data-encoding>BASE64</script>`.
+ * An element's text is dropped once it is read, and its bytes are kept: they are an eighth of what the text took.
+ */
+export function inlinedFiles(page: Document): Files {
+  const kept = new Map<string, Promise<ArrayBuffer>>();
+  return filesOf((url) => {
+    const known = kept.get(url);
+    if (known) return known.then((bytes) => bytes.slice(0));
+    const element = [...page.querySelectorAll<HTMLScriptElement>("script[data-url]")].find(
+      (one) => one.dataset.url === url,
+    );
+    if (!element)
+      return Promise.reject(new Error(`${url} is not in this page: it was exported without it.`));
+    const bytes = fromBase64(element.textContent ?? "");
+    element.textContent = "";
+    const read =
+      element.dataset.encoding === "gzip" ? unzipped(bytes) : Promise.resolve(bytes.buffer);
+    kept.set(url, read);
+    return read.then((all) => all.slice(0));
+  });
+}
+
+function filesOf(bytes: (url: string) => Promise<ArrayBuffer>): Files {
+  return {
+    bytes,
+    image: async (url) =>
+      createImageBitmap(new Blob([await bytes(url)]), { premultiplyAlpha: "none" }),
+  };
+}
+
+const SIXTY_FOUR = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+const VALUES = new Uint8Array(128).fill(255);
+for (let i = 0; i < 64; i++) VALUES[SIXTY_FOUR.charCodeAt(i)] = i;
+
+/** The bytes of base64 text; white space and padding are passed over. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const native = (
+    Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }
+  ).fromBase64;
+  if (native) return native(text);
+  const out = new Uint8Array(Math.ceil((text.length * 3) / 4));
+  let size = 0;
+  let bits = 0;
+  let held = 0;
+  for (let i = 0; i < text.length; i++) {
+    const value = VALUES[text.charCodeAt(i) & 127];
+    if (value === 255) continue;
+    held = (held << 6) | value;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    out[size++] = held >> bits;
+    held &= (1 << bits) - 1;
+  }
+  return out.slice(0, size);
+}
+
+function unzipped(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  const packed = new Response(bytes).body as ReadableStream<Uint8Array<ArrayBuffer>>;
+  return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}

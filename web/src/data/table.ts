@@ -1,0 +1,90 @@
+/** The points' columns as typed arrays. */
+
+import { tableFromIPC } from "@uwdata/flechette";
+
+import type { ChartSite, Column, Files, RunSite } from "../contract";
+
+/** What is known of each point; arrays are made when first asked for, and kept. */
+export interface Table {
+  readonly count: number;
+  readonly columns: readonly Column[];
+  readonly index: Int32Array; // row in the data set
+  classOf(name: string): Uint8Array | Uint16Array; // into `values` of the column
+  number(name: string): Float32Array; // NaN is missing
+  flag(name: string): Uint8Array; // 0 or 1
+  places(chart: ChartSite): Float32Array; // x, y, x, y ...
+}
+
+export async function readTable(files: Files, entry: RunSite): Promise<Table> {
+  return openTable(await files.bytes(entry.points), entry.columns, entry.points);
+}
+
+/** A table of an Arrow file's bytes. */
+export function openTable(
+  bytes: ArrayBuffer,
+  columns: readonly Column[],
+  url = "the table of points",
+): Table {
+  const arrow = arrowOf(bytes, url);
+  const kept = new Map<string, ArrayLike<number>>();
+
+  /** The column as it lies in the file if that is a wanted kind of array, else copied into the last kind. */
+  function values<T extends ArrayLike<number>>(
+    name: string,
+    kinds: (new (size: number) => T)[],
+  ): T {
+    let known = kept.get(name);
+    if (!known) {
+      const column = arrow.getChild(name);
+      if (!column)
+        throw new Error(`${url} has no column ${name}; it has ${arrow.names.join(", ")}.`);
+      known = column.toArray() as ArrayLike<number>;
+      if (!kinds.some((kind) => known instanceof kind))
+        known = cast(known, kinds[kinds.length - 1]);
+      kept.set(name, known);
+    }
+    return kinds.some((kind) => known instanceof kind)
+      ? (known as T)
+      : cast(known, kinds[kinds.length - 1]);
+  }
+
+  return {
+    count: arrow.numRows,
+    columns,
+    get index() {
+      return values("index", [Int32Array]);
+    },
+    classOf: (name) => values<Uint8Array | Uint16Array>(name, [Uint8Array, Uint16Array]),
+    number: (name) => values(name, [Float32Array]),
+    flag: (name) => values(name, [Uint8Array]),
+    places: (chart) =>
+      interleaved(values(chart.x, [Float32Array]), values(chart.y, [Float32Array])),
+  };
+}
+
+function arrowOf(bytes: ArrayBuffer, url: string): ReturnType<typeof tableFromIPC> {
+  try {
+    const arrow = tableFromIPC(bytes);
+    if (arrow.numCols > 0) return arrow;
+  } catch {
+    // told below
+  }
+  throw new Error(`${url} is no Arrow file: export the run again.`);
+}
+
+/** Missing values (null) become NaN, or 0 among whole numbers. */
+function cast<T>(from: ArrayLike<number | null>, kind: new (size: number) => T): T {
+  const to = new kind(from.length);
+  const array = to as unknown as Float32Array;
+  for (let i = 0; i < from.length; i++) array[i] = from[i] ?? NaN;
+  return to;
+}
+
+function interleaved(x: Float32Array, y: Float32Array): Float32Array {
+  const places = new Float32Array(2 * x.length);
+  for (let i = 0; i < x.length; i++) {
+    places[2 * i] = x[i];
+    places[2 * i + 1] = y[i];
+  }
+  return places;
+}

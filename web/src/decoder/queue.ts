@@ -1,0 +1,117 @@
+/** Puts asks in order: the latest of a stream wins, long ones go in slices, and quick ones get in between. */
+
+import type { Pictures } from "../contract";
+
+export type Decode = (z: Float32Array, n: number, labels?: number[]) => Promise<Pictures>;
+
+const FRAME = 16; // milliseconds that a slice may take
+const LARGEST = 64; // images of a slice
+
+type Kind = "quick" | "plain" | "long"; // few of a stream, without a stream, many of a stream
+
+interface Job {
+  z: Float32Array;
+  n: number;
+  labels?: number[];
+  stream?: string;
+  begun: number; // images decoded so far
+  found: Pictures | null;
+  answer: (pictures: Pictures | null) => void;
+  fail: (error: unknown) => void;
+}
+
+export class Queue {
+  #jobs: Job[] = [];
+  #busy = false;
+  #cost = 1; // milliseconds an image
+  #quick = false; // whether the last turn was a quick ask's
+  #rest: Kind = "long"; // whose the last other turn was
+
+  constructor(
+    readonly dim: number,
+    readonly decode: Decode,
+  ) {}
+
+  ask(
+    z: Float32Array,
+    n: number,
+    options: { labels?: number[]; stream?: string } = {},
+  ): Promise<Pictures | null> {
+    return new Promise((answer, fail) => {
+      if (options.stream) this.#drop((job) => job.stream === options.stream && !job.begun);
+      this.#jobs.push({ z, n, ...options, begun: 0, found: null, answer, fail });
+      if (!this.#busy) void this.#work();
+    });
+  }
+
+  /** Answer those that wait with nothing. */
+  close(): void {
+    this.#drop(() => true);
+  }
+
+  #drop(which: (job: Job) => boolean): void {
+    for (const job of this.#jobs.filter(which)) job.answer(null);
+    this.#jobs = this.#jobs.filter((job) => !which(job));
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true;
+    for (let job = this.#next(); job; job = this.#next()) {
+      try {
+        await this.#slice(job);
+      } catch (error) {
+        this.#jobs = this.#jobs.filter((other) => other !== job);
+        job.fail(error);
+      }
+    }
+    this.#busy = false;
+  }
+
+  /** Quick asks have every other turn; long streams and what must be answered share the rest. */
+  #next(): Job | undefined {
+    const rest: Kind[] = this.#rest === "plain" ? ["long", "plain"] : ["plain", "long"];
+    const order: Kind[] = this.#quick ? [...rest, "quick"] : ["quick", ...rest];
+    for (const kind of order) {
+      const job = this.#jobs.find((one) => this.#kind(one) === kind);
+      if (!job) continue;
+      this.#quick = kind === "quick";
+      if (!this.#quick) this.#rest = kind;
+      return job;
+    }
+    return undefined;
+  }
+
+  #kind(job: Job): Kind {
+    if (!job.stream) return "plain";
+    return job.n <= this.#size && !job.begun ? "quick" : "long";
+  }
+
+  get #size(): number {
+    return Math.min(Math.max(Math.round(FRAME / this.#cost), 1), LARGEST);
+  }
+
+  async #slice(job: Job): Promise<void> {
+    const from = job.begun;
+    const count = Math.min(job.n - from, this.#size);
+    job.begun += count; // from here on it is not dropped
+    const z = job.z.slice(from * this.dim, (from + count) * this.dim);
+    const started = performance.now();
+    const part = await this.decode(z, count, job.labels?.slice(from, from + count));
+    const cost = (performance.now() - started) / Math.max(count, 1);
+    this.#cost += 0.3 * (Math.max(cost, 0.01) - this.#cost);
+    join(job, part, from);
+    if (job.begun < job.n) return;
+    this.#jobs = this.#jobs.filter((other) => other !== job);
+    job.answer(job.found);
+  }
+}
+
+function join(job: Job, part: Pictures, from: number): void {
+  if (part.count === job.n) {
+    job.found = part;
+    return;
+  }
+  const size = part.width * part.height * 4;
+  job.found ??= { ...part, count: job.n, rgba: new Uint8ClampedArray(job.n * size) };
+  job.found.rgba.set(part.rgba, from * size);
+}

@@ -1,0 +1,71 @@
+/** Runs models with onnxruntime-web: what the worker does. */
+
+import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
+import type { Pictures } from "../contract";
+import { type Shape, toFloats, toPictures } from "./images";
+
+/** What we use of the runtime's module. */
+export interface Ort {
+  InferenceSession: { create(bytes: Uint8Array, options: object): Promise<InferenceSession> };
+  Tensor: new (
+    type: "float32" | "int64",
+    data: Float32Array | BigInt64Array,
+    dims: readonly number[],
+  ) => TypedTensor<"float32" | "int64">;
+}
+
+export class Sessions {
+  #open = new Map<string, InferenceSession>();
+
+  constructor(readonly ort: Ort) {}
+
+  async open(model: string, bytes: ArrayBuffer): Promise<void> {
+    const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
+    this.#open.set(model, await this.ort.InferenceSession.create(new Uint8Array(bytes), options));
+  }
+
+  async close(model: string): Promise<void> {
+    await this.#session(model).release();
+    this.#open.delete(model);
+  }
+
+  async decode(model: string, z: Float32Array, n: number, labels?: number[]): Promise<Pictures> {
+    const input = new this.ort.Tensor("float32", z, [n, z.length / n]);
+    const images = await this.#run(model, input, labels);
+    return toPictures(images.data as Float32Array, images.dims as unknown as Shape, 1);
+  }
+
+  async encode(
+    model: string,
+    pictures: Pictures,
+    channels: number,
+    labels?: number[],
+  ): Promise<Float32Array> {
+    const { count, height, width } = pictures;
+    const dims = [count, channels, height, width];
+    const input = new this.ort.Tensor("float32", toFloats(pictures, channels), dims);
+    const points = await this.#run(model, input, labels);
+    return Float32Array.from(points.data as Float32Array);
+  }
+
+  async #run(model: string, input: Tensor, labels?: number[]): Promise<Tensor> {
+    const session = this.#session(model);
+    const [first, second] = session.inputNames;
+    const feeds: Record<string, Tensor> = { [first]: input };
+    if (second) {
+      const told = BigInt64Array.from(labels ?? [], BigInt);
+      if (told.length !== input.dims[0]) {
+        throw new Error(`This model is told a class for each image: ${input.dims[0]}, not ${told.length}.`);
+      }
+      feeds[second] = new this.ort.Tensor("int64", told, [told.length]);
+    }
+    const found = await session.run(feeds);
+    return found[session.outputNames[0]];
+  }
+
+  #session(model: string): InferenceSession {
+    const session = this.#open.get(model);
+    if (!session) throw new Error(`The model ${model} is not open.`);
+    return session;
+  }
+}

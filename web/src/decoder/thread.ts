@@ -1,0 +1,120 @@
+/** The one thread of a page that runs models, and the way to talk to it. */
+
+import type { Files, ModelFile, Pictures } from "../contract";
+import { locateRuntime, type Runtime } from "./runtime";
+import DecoderThread from "./worker?worker";
+
+export type Task =
+  | { kind: "start"; runtime: Runtime }
+  | { kind: "open"; model: string; bytes: ArrayBuffer }
+  | { kind: "close"; model: string }
+  | { kind: "decode"; model: string; z: Float32Array; n: number; labels?: number[] }
+  | { kind: "encode"; model: string; pictures: Pictures; channels: number; labels?: number[] };
+
+export interface Order {
+  id: number;
+  task: Task;
+}
+
+type Result = { id: number; value?: unknown; error?: string };
+type Pending = { answer: (value: unknown) => void; fail: (error: Error) => void };
+
+let shared: Promise<Thread> | null = null;
+let open = 0; // models
+
+/** A model in the thread; the first starts it, and the last one closed ends it. */
+export async function openModel(files: Files, file: ModelFile): Promise<Model> {
+  shared ??= startThread(files);
+  open++;
+  const starting = shared;
+  try {
+    const [thread, bytes] = await Promise.all([starting, files.bytes(file.url)]);
+    const name = `${file.url} ${thread.opened++}`;
+    await thread.send({ kind: "open", model: name, bytes });
+    return new Model(thread, name);
+  } catch (error) {
+    await leave(starting);
+    throw error;
+  }
+}
+
+export class Model {
+  #closed = false;
+
+  constructor(
+    readonly thread: Thread,
+    readonly name: string,
+  ) {}
+
+  decode(z: Float32Array, n: number, labels?: number[]): Promise<Pictures> {
+    return this.thread.send({ kind: "decode", model: this.name, z, n, labels }) as Promise<Pictures>;
+  }
+
+  encode(pictures: Pictures, channels: number, labels?: number[]): Promise<Float32Array> {
+    const task: Task = { kind: "encode", model: this.name, pictures, channels, labels };
+    return this.thread.send(task) as Promise<Float32Array>;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    void this.thread.send({ kind: "close", model: this.name }).catch(() => {});
+    void leave(Promise.resolve(this.thread));
+  }
+}
+
+class Thread {
+  opened = 0;
+  #pending = new Map<number, Pending>();
+  #asked = 0;
+  #ended: Error | null = null;
+
+  constructor(readonly worker: Worker) {
+    worker.onmessage = ({ data }: MessageEvent<Result>) => this.#settle(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.end(new Error(event.message || "The thread that decodes could not be started."));
+    };
+  }
+
+  send(task: Task): Promise<unknown> {
+    const order: Order = { id: ++this.#asked, task };
+    if (this.#ended) return Promise.reject(this.#ended);
+    return new Promise((answer, fail) => {
+      this.#pending.set(order.id, { answer, fail });
+      this.worker.postMessage(order);
+    });
+  }
+
+  end(error: Error): void {
+    this.#ended = error;
+    this.worker.terminate();
+    for (const { fail } of this.#pending.values()) fail(error);
+    this.#pending.clear();
+  }
+
+  #settle({ id, value, error }: Result): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (error === undefined) pending?.answer(value);
+    else pending?.fail(new Error(error));
+  }
+}
+
+async function startThread(files: Files): Promise<Thread> {
+  const thread = new Thread(new DecoderThread());
+  try {
+    await thread.send({ kind: "start", runtime: await locateRuntime(files) });
+    return thread;
+  } catch (error) {
+    thread.end(error as Error);
+    throw error;
+  }
+}
+
+async function leave(starting: Promise<Thread>): Promise<void> {
+  if (--open > 0) return;
+  shared = null;
+  const thread = await starting.catch(() => null);
+  thread?.end(new Error("The model was closed."));
+}

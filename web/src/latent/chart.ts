@@ -1,0 +1,204 @@
+/** A chart walked both ways in the page: the code under a place, and the place of a code. */
+
+import type { ChartSite } from "../contract";
+import { type Near, nearest } from "./nearest";
+import { dot, mean, norm, subtract } from "./vectors";
+
+const FORWARD = 8; // anchors that have a say in a place
+const INVERSE = 16; // and in a code
+
+/** The k nearest places of a place, nearest first. */
+export type Neighbours = (
+  x: number,
+  y: number,
+  k: number,
+) => { rows: ArrayLike<number>; distances: ArrayLike<number> };
+
+/** The codes of the points, and where they are on the chart. */
+export interface Anchors {
+  codes: Float32Array; // (count, dim)
+  x: Float32Array;
+  y: Float32Array;
+  near: Neighbours; // among (x, y)
+}
+
+/** The lattice of a chart, and where there is data; one made in the page has none. */
+export interface Lattice {
+  codes: Float32Array; // (n * n, dim)
+  cover: Uint8Array; // n * n
+  n: number;
+}
+
+export type Plane = Pick<ChartSite, "box" | "frame" | "reach">;
+
+export class PlaneInverse {
+  #anchors: Anchors | null = null;
+  #middle = new Float32Array(); // of the anchors' codes
+  #norms = new Float32Array(); // of the anchors' codes about it
+
+  constructor(
+    readonly plane: Plane,
+    readonly dim: number,
+    readonly lattice: Lattice | null = null,
+  ) {}
+
+  /** Whether codes are exact rather than looked up. */
+  get fine(): boolean {
+    return this.#anchors !== null;
+  }
+
+  /** Be exact from now on. */
+  refine(anchors: Anchors): void {
+    const { dim } = this;
+    this.#middle = mean(anchors.codes, dim) as Float32Array<ArrayBuffer>;
+    this.#norms = Float32Array.from(anchors.x, (_, row) =>
+      norm(subtract(anchors.codes.subarray(row * dim, (row + 1) * dim), this.#middle)),
+    );
+    this.#anchors = anchors;
+  }
+
+  /** The code under a place. */
+  inverse(x: number, y: number): Float32Array {
+    if (this.#anchors) return this.#framed(x, y, this.#blended(x, y, this.#anchors));
+    return this.#coarse(x, y);
+  }
+
+  /** The codes, row by row, of places given as pairs. */
+  inverseAll = (places: Float32Array): Float32Array => {
+    const rows = new Float32Array((places.length / 2) * this.dim);
+    for (let i = 0; 2 * i < places.length; i++) {
+      rows.set(this.inverse(places[2 * i], places[2 * i + 1]), i * this.dim);
+    }
+    return rows;
+  };
+
+  /** The code under a place as far as the lattice tells. */
+  #coarse(x: number, y: number): Float32Array {
+    if (!this.lattice) throw new Error("The codes of this chart are still being loaded.");
+    const { codes } = this.lattice;
+    const z = new Float32Array(this.dim);
+    for (const [cell, share] of this.#cells(x, y, this.lattice.n)) {
+      for (let j = 0; j < this.dim; j++) z[j] += share * codes[cell * this.dim + j];
+    }
+    return this.#framed(x, y, z);
+  }
+
+  /** The place of a code: by the frame, or nearest to the places of the codes around it. Null: not known yet. */
+  forward(z: Float32Array): [number, number] | null {
+    if (this.plane.frame) return projected(this.plane.frame, z);
+    if (!this.#anchors) return null;
+    return medianOf(nearest(this.#anchors.codes, this.dim, z, FORWARD), this.#anchors);
+  }
+
+  /** From 1 amid the data to 0 in a hole. */
+  cover(x: number, y: number): number {
+    const [left, bottom, right, top] = this.plane.box;
+    if (!(x >= left && x <= right && y >= bottom && y <= top)) return 0;
+    if (!this.lattice) return this.#covered(x, y);
+    let sum = 0;
+    for (const [cell, share] of this.#cells(x, y, this.lattice.n)) {
+      sum += share * this.lattice.cover[cell];
+    }
+    return sum / 255;
+  }
+
+  /** Without a lattice: it fades from the reach of the data to twice as far. */
+  #covered(x: number, y: number): number {
+    if (!this.#anchors) return 1;
+    const { distances } = this.#anchors.near(x, y, INVERSE + 1);
+    const last = distances[distances.length - 1];
+    return Math.min(Math.max(2 - last / Math.max(this.plane.reach, 1e-12), 0), 1);
+  }
+
+  /** A mean of the anchors around with fading weights, stretched to their mean norm. */
+  #blended(x: number, y: number, { codes, near }: Anchors): Float32Array {
+    const { dim } = this;
+    const { rows, distances } = near(x, y, INVERSE + 1);
+    const weights = fading(distances);
+    const z = new Float64Array(dim);
+    let length = 0;
+    for (let i = 0; i < rows.length; i++) {
+      const start = rows[i] * dim;
+      for (let j = 0; j < dim; j++) z[j] += weights[i] * (codes[start + j] - this.#middle[j]);
+      length += weights[i] * this.#norms[rows[i]];
+    }
+    const by = length / Math.max(norm(z), 1e-12);
+    return Float32Array.from(z, (value, j) => this.#middle[j] + value * by);
+  }
+
+  /** On a plain projection the code falls on the place exactly. */
+  #framed(x: number, y: number, z: Float32Array): Float32Array {
+    const { frame } = this.plane;
+    if (!frame) return z;
+    const [ownX, ownY] = projected(frame, z);
+    const { axes } = frame;
+    return z.map((v, j) => v + (x - ownX) * axes[j] + (y - ownY) * axes[this.dim + j]);
+  }
+
+  /** The four places of the lattice around a place, and the share of each. */
+  #cells(x: number, y: number, n: number): [number, number][] {
+    const [left, bottom, right, top] = this.plane.box;
+    const column = clamp(((x - left) / (right - left)) * (n - 1), n - 1);
+    const row = clamp(((top - y) / (top - bottom)) * (n - 1), n - 1);
+    const [c, r] = [Math.min(Math.floor(column), n - 2), Math.min(Math.floor(row), n - 2)];
+    const [across, down] = [column - c, row - r];
+    const cell = r * n + c;
+    return [
+      [cell, (1 - across) * (1 - down)],
+      [cell + 1, across * (1 - down)],
+      [cell + n, (1 - across) * down],
+      [cell + n + 1, across * down],
+    ];
+  }
+}
+
+/** Weights that sum to 1 and fall to 0 at the farthest, which so comes and goes without a jump. */
+function fading(distances: ArrayLike<number>): Float64Array {
+  const last = Math.max(distances[distances.length - 1], 1e-12);
+  const weights = Float64Array.from(distances, (one) => Math.max(1 - one / last, 1e-6) ** 2);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
+
+function projected(frame: NonNullable<ChartSite["frame"]>, z: Float32Array): [number, number] {
+  const apart = z.map((value, j) => value - frame.middle[j]);
+  const [x, y] = [frame.axes.slice(0, z.length), frame.axes.slice(z.length)];
+  return [frame.origin[0] + dot(apart, x), frame.origin[1] + dot(apart, y)];
+}
+
+/** The geometric median of the places of these codes; see https://doi.org/10.1007/s10479-008-0352-z */
+function medianOf({ rows, distances, k }: Near, { x, y }: Anchors): [number, number] {
+  const last = Math.max(distances[k - 1], 1e-12);
+  const weights = Float64Array.from(distances.subarray(0, k), (one) => {
+    const share = one / last;
+    return (Math.max(1 - share, 1e-6) / Math.max(share, 1e-6)) ** 2;
+  });
+  let place = centre(rows, weights, x, y);
+  for (let round = 0; round < 12; round++) {
+    const [ownX, ownY] = place;
+    const pull = weights.map((weight, i) => {
+      return weight / Math.max(Math.hypot(x[rows[i]] - ownX, y[rows[i]] - ownY), 1e-6);
+    });
+    place = centre(rows, pull, x, y);
+  }
+  return place;
+}
+
+function centre(
+  rows: Int32Array,
+  weights: Float64Array,
+  x: Float32Array,
+  y: Float32Array,
+): [number, number] {
+  let [sumX, sumY, sum] = [0, 0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    sumX += weights[i] * x[rows[i]];
+    sumY += weights[i] * y[rows[i]];
+    sum += weights[i];
+  }
+  return [sumX / sum, sumY / sum];
+}
+
+function clamp(value: number, most: number): number {
+  return Math.min(Math.max(value, 0), most);
+}

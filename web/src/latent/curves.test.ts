@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { at, changes, curve, lerp, loop, sample, slerp, steady, traverse, usualBlend, walk } from "./curves";
+import { expectClose, floats } from "./golden/close";
+import golden from "./golden/curves.json";
+import { row } from "./vectors";
+
+const DIM = 6;
+const stops = floats(golden.stops);
+
+type Pair = [string, number[], number[], number[], number[]];
+
+test.each(golden.pairs as Pair[])("both blends of %s ends are Python's", (_, a, b, line, arc) => {
+  for (let i = 0; i < 5; i++) {
+    const wanted = (rows: number[]) => rows.slice(i * DIM, (i + 1) * DIM);
+    expectClose(lerp(floats(a), floats(b), i / 4), wanted(line));
+    expectClose(slerp(floats(a), floats(b), i / 4), wanted(arc));
+  }
+});
+
+test("a curve through several stops, a loop and a walk are Python's", () => {
+  expectClose(sample(curve(stops, DIM), 13), golden.slerp);
+  expectClose(sample(loop(stops, DIM, "lerp"), 13), golden.loop);
+  expectClose(sample(walk(row(stops, DIM, 0), row(stops, DIM, 1)), 7), golden.walk);
+});
+
+test("a curve walked at a steady pace is Python's, and so are the times of its stops", () => {
+  const even = steady(curve(stops, DIM), golden.changes);
+  expectClose(sample(even, 17), golden.steady, 1e-3);
+  expectClose(even.marks, golden.marks);
+});
+
+test("a curve whose picture never changes keeps its pace", () => {
+  const straight = curve(stops, DIM);
+  expect(steady(straight, new Float64Array(10))).toBe(straight);
+});
+
+test("a curve begins and ends at its stops, and beyond them it stands still", () => {
+  const ends = at(curve(stops, DIM), [-1, 0, 1, 2]);
+  for (const [i, stop] of [0, 0, 4, 4].entries()) {
+    expectClose(row(ends, DIM, i), row(stops, DIM, stop));
+  }
+});
+
+test("a single frame is the first stop", () => {
+  expectClose(sample(curve(stops, DIM), 1), row(stops, DIM, 0));
+});
+
+test("a traversal moves one axis and no other", () => {
+  const z = row(stops, DIM, 0);
+  const moved = sample(traverse(z, 2, -1, 1), 3);
+  expectClose(moved, [-1, 0, 1].flatMap((value) => Array.from(z, (own, i) => (i === 2 ? value : own))));
+});
+
+test("one point is no way", () => {
+  expect(() => curve(stops.slice(0, DIM), DIM)).toThrow("2 points or more");
+});
+
+test("the arc is usual on a shell, the line elsewhere", () => {
+  expect(usualBlend({ prior: "normal", dim: 8 })).toBe("slerp");
+  expect(usualBlend({ prior: "normal", dim: 2 })).toBe("lerp");
+  expect(usualBlend({ prior: "sphere", dim: 3 })).toBe("slerp");
+  expect(usualBlend({ prior: "none", dim: 64 })).toBe("lerp");
+});
+
+test("the change between pictures is the length of their difference", () => {
+  const rgba = Uint8ClampedArray.from([0, 0, 0, 255, 3, 4, 0, 255, 3, 4, 0, 255]);
+  expect(Array.from(changes({ count: 3, width: 1, height: 1, rgba }))).toEqual([5, 0]);
+});

@@ -1,0 +1,140 @@
+/** Where the map looks: pure functions of a view. A chart's y goes up, a screen's goes down. */
+
+import type { View } from "../contract";
+
+export type Box = readonly [left: number, bottom: number, right: number, top: number];
+
+/** How far a view may go: its scale between two, its middle inside the box. */
+export interface Limits {
+  least: number;
+  most: number;
+  box: Box;
+}
+
+export function toPlace(
+  view: View,
+  width: number,
+  height: number,
+  px: number,
+  py: number,
+): [number, number] {
+  return [view.x + (px - width / 2) / view.scale, view.y - (py - height / 2) / view.scale];
+}
+
+export function toPixel(
+  view: View,
+  width: number,
+  height: number,
+  x: number,
+  y: number,
+): [number, number] {
+  return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
+}
+
+/** The places that are on the screen. */
+export function seen(view: View, width: number, height: number, margin = 0): Box {
+  const [left, top] = toPlace(view, width, height, -margin, -margin);
+  const [right, bottom] = toPlace(view, width, height, width + margin, height + margin);
+  return [left, bottom, right, top];
+}
+
+/** The view that shows the whole box. */
+export function fit(box: Box, width: number, height: number, margin = 0): View {
+  const [left, bottom, right, top] = box;
+  const across = Math.max(right - left, 1e-9);
+  const up = Math.max(top - bottom, 1e-9);
+  const scale = Math.min(
+    Math.max(width - 2 * margin, 1) / across,
+    Math.max(height - 2 * margin, 1) / up,
+  );
+  return { x: (left + right) / 2, y: (bottom + top) / 2, scale };
+}
+
+/** A quarter of the fitted scale at the least, 4000 times it at the most: float32 places are still a pixel apart there. */
+export function limitsOf(box: Box, width: number, height: number): Limits {
+  const { scale } = fit(box, width, height);
+  return { least: scale / 4, most: scale * 4000, box };
+}
+
+/** The nearest view within the limits. */
+export function held(view: View, limits: Limits): View {
+  const [left, bottom, right, top] = limits.box;
+  return {
+    x: clamp(view.x, left, right),
+    y: clamp(view.y, bottom, top),
+    scale: clamp(view.scale, limits.least, limits.most),
+  };
+}
+
+/** Zoomed by a factor so that the place under the pointer stays under it. */
+export function zoomAt(
+  view: View,
+  factor: number,
+  px: number,
+  py: number,
+  width: number,
+  height: number,
+  limits?: Limits,
+): View {
+  const wanted = view.scale * factor;
+  const scale = limits ? clamp(wanted, limits.least, limits.most) : wanted;
+  const [x, y] = toPlace(view, width, height, px, py);
+  const moved = { x: x - (px - width / 2) / scale, y: y + (py - height / 2) / scale, scale };
+  return limits ? held(moved, limits) : moved;
+}
+
+/** Dragged by pixels: what was under the pointer follows it. */
+export function panBy(view: View, dx: number, dy: number, limits?: Limits): View {
+  const moved = { x: view.x - dx / view.scale, y: view.y + dy / view.scale, scale: view.scale };
+  return limits ? held(moved, limits) : moved;
+}
+
+const CURVATURE = Math.SQRT2;
+
+/**
+ * The view a part of the way along a smooth flight: far ones rise, travel and sink at an even pace to the eye
+ * (van Wijk and Nuij, "Smooth and efficient zooming and panning", https://doi.org/10.1109/INFVIS.2003.1249004).
+ */
+export function between(a: View, b: View, t: number, width = 1000): View {
+  if (t <= 0) return { ...a };
+  if (t >= 1) return { ...b };
+  const across = Math.hypot(b.x - a.x, b.y - a.y);
+  const [w0, w1] = [width / a.scale, width / b.scale];
+  if (across < 1e-6 * Math.min(w0, w1)) {
+    return {
+      x: a.x + (b.x - a.x) * t,
+      y: a.y + (b.y - a.y) * t,
+      scale: a.scale * (b.scale / a.scale) ** t,
+    };
+  }
+  const bend = CURVATURE ** 4 * across * across;
+  const r0 = -Math.asinh((w1 * w1 - w0 * w0 + bend) / (2 * w0 * CURVATURE ** 2 * across));
+  const r1 = -Math.asinh((w1 * w1 - w0 * w0 - bend) / (2 * w1 * CURVATURE ** 2 * across));
+  const s = r0 + (r1 - r0) * t;
+  const gone = (w0 / (CURVATURE ** 2 * across)) * (Math.cosh(r0) * Math.tanh(s) - Math.sinh(r0));
+  const wide = (w0 * Math.cosh(r0)) / Math.cosh(s);
+  return { x: a.x + (b.x - a.x) * gone, y: a.y + (b.y - a.y) * gone, scale: width / wide };
+}
+
+/** How far apart two views look: the length of the flight, about 1 for a screen's width or a zoom of 4. */
+export function apart(a: View, b: View, width = 1000): number {
+  const across = Math.hypot(b.x - a.x, b.y - a.y) * Math.min(a.scale, b.scale);
+  return across / width + Math.abs(Math.log(b.scale / a.scale)) / Math.log(4);
+}
+
+/** The smallest box around the places; those that are no numbers are passed over. */
+export function boxOf(places: Float32Array): Box {
+  let [left, bottom, right, top] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < places.length; i += 2) {
+    const [x, y] = [places[i], places[i + 1]];
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < bottom) bottom = y;
+    if (y > top) top = y;
+  }
+  return left <= right && bottom <= top ? [left, bottom, right, top] : [-1, -1, 1, 1];
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+
+import { boxOf } from "./camera";
+import { contoursOf } from "./density";
+import { clusters } from "./fixtures";
+import { classSpots, placeLabels } from "./labels";
+import { holds } from "./lasso";
+
+const { places, values } = clusters(6000, 4, 11);
+const box = boxOf(places);
+
+/** The part of the points inside an odd number of lines. */
+function part(lines: Float32Array[], mask?: Uint8Array): number {
+  let [inside, all] = [0, 0];
+  for (let row = 0; row < places.length / 2; row++) {
+    if (mask && !mask[row]) continue;
+    all++;
+    inside += lines.filter((line) => holds(line, places[2 * row], places[2 * row + 1])).length % 2;
+  }
+  return inside / all;
+}
+
+describe("contours", () => {
+  it("hold about the share of the points that they tell", () => {
+    const contours = contoursOf(places, box);
+    expect(contours.map(({ share }) => share)).toEqual([0.95, 0.8, 0.6, 0.4, 0.2]);
+    for (const { share, lines } of contours) {
+      expect(lines.length).toBeGreaterThan(0);
+      expect(Math.abs(part(lines) - share)).toBeLessThan(0.08);
+    }
+  });
+
+  it("are of the points in the mask, and none for no points", () => {
+    const mask = Uint8Array.from(values, (value) => (value === 2 ? 1 : 0));
+    const [outer] = contoursOf(places, box, mask);
+    expect(part(outer.lines, mask)).toBeGreaterThan(0.85);
+    expect(
+      contoursOf(places, box, new Uint8Array(6000)).every(({ lines }) => lines.length === 0),
+    ).toBe(true);
+    expect(contoursOf(Float32Array.of(1, 1), [1, 1, 1, 1])[0].lines.length).toBe(1);
+  });
+});
+
+describe("labels", () => {
+  it("stand where their class is densest", () => {
+    const spots = classSpots(places, values, 5, box);
+    expect(spots.map(({ value }) => value)).toEqual([0, 1, 2, 3]);
+    for (const { value, x, y } of spots) {
+      const near = Array.from(values.keys()).filter(
+        (row) => Math.hypot(places[2 * row] - x, places[2 * row + 1] - y) < 0.5,
+      );
+      expect(near.length).toBeGreaterThan(0);
+      expect(near.filter((row) => values[row] === value).length / near.length).toBeGreaterThan(0.3);
+    }
+  });
+
+  it("never lie over each other or out of bounds, and the heaviest keeps its place", () => {
+    const labels = Array.from({ length: 30 }, (_, i) => ({
+      text: `${i}`,
+      x: 100 + (i % 6) * 12,
+      y: 90 + i,
+      weight: i,
+      width: 40,
+      height: 14,
+    }));
+    const placed = placeLabels(labels, { width: 300, height: 200 });
+    expect(placed[0]).toMatchObject({ text: "29", x: 160, y: 119 });
+    expect(placed.length).toBeGreaterThan(5);
+    for (const a of placed) {
+      expect(a.x >= 20 && a.x <= 280 && a.y >= 7 && a.y <= 193).toBe(true);
+      for (const b of placed)
+        if (a !== b) expect(Math.abs(a.x - b.x) >= 40 || Math.abs(a.y - b.y) >= 14).toBe(true);
+    }
+  });
+
+  it("are dropped if their place is off the map", () => {
+    expect(
+      placeLabels([{ text: "away", x: -5, y: 9, weight: 1, width: 4, height: 4 }], {
+        width: 99,
+        height: 99,
+      }),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,218 @@
+/** Points sorted into cells, so that those near a place are found at once. */
+
+import type { Box } from "./camera";
+
+export interface Near {
+  rows: Int32Array; // the nearest first; of equals the lower row
+  distances: Float32Array;
+}
+
+/**
+ * Rows by cell (compressed sparse rows), in row order within a cell. The cells cover where nearly all points lie; those
+ * at the border also hold whatever lies beyond it, so that a stray point does not make all cells coarse.
+ */
+export class Grid {
+  readonly places: Float32Array;
+  readonly count: number; // points in the grid
+  readonly side: number; // cells across, and down
+  readonly left: number;
+  readonly bottom: number;
+  readonly wide: number; // of a cell
+  readonly high: number;
+  readonly starts: Int32Array; // (side * side + 1)
+  readonly rows: Int32Array;
+
+  /** Of all points, or of those in the mask; a place that is no number is in no cell. */
+  constructor(places: Float32Array, mask: Uint8Array | null = null) {
+    this.places = places;
+    const held = heldRows(places, mask);
+    this.count = held.length;
+    this.side = Math.min(256, Math.max(1, Math.ceil(Math.sqrt(held.length / 4))));
+    const [left, bottom, right, top] = usualBox(places, held);
+    this.left = left;
+    this.bottom = bottom;
+    this.wide = (right - left) / this.side;
+    this.high = (top - bottom) / this.side;
+    this.starts = new Int32Array(this.side * this.side + 1);
+    this.rows = this.sorted(held);
+  }
+
+  private sorted(held: Int32Array): Int32Array {
+    const { places, starts } = this;
+    const cells = new Uint16Array(held.length);
+    for (let i = 0; i < held.length; i++) {
+      const row = held[i];
+      const cell = this.up(places[2 * row + 1]) * this.side + this.across(places[2 * row]);
+      cells[i] = cell;
+      starts[cell + 1]++;
+    }
+    for (let cell = 0; cell + 1 < starts.length; cell++) starts[cell + 1] += starts[cell];
+    const next = starts.slice();
+    const rows = new Int32Array(held.length);
+    for (let i = 0; i < held.length; i++) rows[next[cells[i]]++] = held[i];
+    return rows;
+  }
+
+  /** The column of cells that holds x. */
+  across(x: number): number {
+    return Math.max(0, Math.min(this.side - 1, Math.floor((x - this.left) / this.wide)));
+  }
+
+  /** The row of cells that holds y. */
+  up(y: number): number {
+    return Math.max(0, Math.min(this.side - 1, Math.floor((y - this.bottom) / this.high)));
+  }
+
+  /** The row of the point nearest to a place, at most `radius` away; -1 if there is none. */
+  nearest(x: number, y: number, radius: number, mask: Uint8Array | null = null): number {
+    const { places } = this;
+    let best = -1;
+    let least = radius * radius;
+    this.grow(x, y, least, (row) => {
+      const distance = (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2;
+      const nearer = distance < least || (distance === least && (best < 0 || row < best));
+      if (nearer && (!mask || mask[row])) {
+        best = row;
+        least = distance;
+      }
+      return least;
+    });
+    return best;
+  }
+
+  /** The k points nearest to a place, exactly; fewer if there are fewer. */
+  nearestMany(x: number, y: number, k: number, mask: Uint8Array | null = null): Near {
+    const { places } = this;
+    const rows = new Int32Array(k);
+    const squares = new Float64Array(k).fill(Infinity);
+    let size = 0;
+    this.grow(x, y, Infinity, (row) => {
+      const square = (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2;
+      if (square > squares[k - 1] || (mask && !mask[row])) return squares[k - 1];
+      let at = Math.min(size, k - 1);
+      if (size === k && square === squares[at] && row > rows[at]) return squares[k - 1];
+      while (
+        at > 0 &&
+        (squares[at - 1] > square || (squares[at - 1] === square && rows[at - 1] > row))
+      ) {
+        squares[at] = squares[at - 1];
+        rows[at] = rows[at - 1];
+        at--;
+      }
+      squares[at] = square;
+      rows[at] = row;
+      size = Math.min(size + 1, k);
+      return squares[k - 1];
+    });
+    return {
+      rows: rows.slice(0, size),
+      distances: Float32Array.from(squares.subarray(0, size), Math.sqrt),
+    };
+  }
+
+  /** Visits points in growing rings of cells until none can follow that is nearer than the last answer (a square). */
+  private grow(x: number, y: number, square: number, visit: (row: number) => number): void {
+    const { side, starts, rows } = this;
+    const [column, line] = [this.across(x), this.up(y)];
+    for (let ring = 0; ring < side; ring++) {
+      for (let j = Math.max(0, line - ring); j <= Math.min(side - 1, line + ring); j++) {
+        const edge = j === line - ring || j === line + ring;
+        const step = edge || ring === 0 ? 1 : 2 * ring;
+        for (let i = column - ring; i <= column + ring; i += step) {
+          if (i < 0 || i >= side) continue;
+          const cell = j * side + i;
+          for (let at = starts[cell]; at < starts[cell + 1]; at++) square = visit(rows[at]);
+        }
+      }
+      const safe = this.margin(x, y, column, line, ring);
+      if (safe === Infinity || (safe > 0 && safe * safe > square)) return;
+    }
+  }
+
+  /** How near a point outside the rings so far may be; infinite if all cells were visited. */
+  private margin(x: number, y: number, column: number, line: number, ring: number): number {
+    const { side, left, bottom, wide, high } = this;
+    let safe = Infinity;
+    if (column - ring > 0) safe = Math.min(safe, x - (left + (column - ring) * wide));
+    if (column + ring < side - 1) safe = Math.min(safe, left + (column + ring + 1) * wide - x);
+    if (line - ring > 0) safe = Math.min(safe, y - (bottom + (line - ring) * high));
+    if (line + ring < side - 1) safe = Math.min(safe, bottom + (line + ring + 1) * high - y);
+    return safe - 1e-9 * Math.max(wide, high);
+  }
+
+  /** Rows of the points in a box; if there are more than `most`, the same part of each cell's. */
+  within(box: Box, most = Infinity): Int32Array {
+    const { places, starts, rows, side } = this;
+    const [left, bottom, right, top] = box;
+    const [first, last] = [this.across(left), this.across(right)];
+    const [low, high] = [this.up(bottom), this.up(top)];
+    let total = 0;
+    for (let j = low; j <= high; j++)
+      total += starts[j * side + last + 1] - starts[j * side + first];
+    const part = Math.min(1, most / Math.max(total, 1));
+    const found = new Int32Array(total);
+    let size = 0;
+    let owed = 0;
+    for (let j = low; j <= high; j++) {
+      for (let cell = j * side + first; cell <= j * side + last; cell++) {
+        owed += (starts[cell + 1] - starts[cell]) * part;
+        const end = Math.min(starts[cell] + Math.floor(owed), starts[cell + 1]);
+        owed -= Math.floor(owed);
+        for (let at = starts[cell]; at < end; at++) {
+          const row = rows[at];
+          const [x, y] = [places[2 * row], places[2 * row + 1]];
+          if (x >= left && x <= right && y >= bottom && y <= top) found[size++] = row;
+        }
+      }
+    }
+    return found.slice(0, size);
+  }
+
+  /** The usual distance between neighbours: the median over some points of the spacing of the nearest eight. */
+  spacing(): number {
+    const some = Math.min(this.count, 400);
+    if (some < 2) return Infinity;
+    const around = Math.min(9, this.count);
+    const spaces: number[] = [];
+    for (let i = 0; i < some; i++) {
+      const row = this.rows[Math.floor(((i + 0.5) * this.count) / some)];
+      const { distances } = this.nearestMany(
+        this.places[2 * row],
+        this.places[2 * row + 1],
+        around,
+      );
+      spaces.push(distances[around - 1] * Math.sqrt(Math.PI / (around - 1)));
+    }
+    spaces.sort((a, b) => a - b);
+    return spaces[spaces.length >> 1];
+  }
+}
+
+function heldRows(places: Float32Array, mask: Uint8Array | null): Int32Array {
+  const rows = new Int32Array(places.length / 2);
+  let size = 0;
+  for (let row = 0; row < rows.length; row++) {
+    if ((!mask || mask[row]) && Number.isFinite(places[2 * row] + places[2 * row + 1]))
+      rows[size++] = row;
+  }
+  return rows.subarray(0, size);
+}
+
+const SAMPLE = 4096;
+const STRAY = 1 / 500;
+
+/** A box around all but the strayest points. */
+function usualBox(places: Float32Array, rows: Int32Array): Box {
+  const size = Math.min(rows.length, SAMPLE);
+  const ends = [0, 1].map((axis) => {
+    const values = Float32Array.from(
+      { length: size },
+      (_, i) => places[2 * rows[Math.floor((i * rows.length) / size)] + axis],
+    ).sort();
+    const low = values[Math.floor(size * STRAY)] ?? 0;
+    const high = values[size - 1 - Math.floor(size * STRAY)] ?? 0;
+    const margin = (high - low) / 50 || Math.max(1e-6, Math.abs(low) * 1e-6);
+    return [low - margin, high + margin];
+  });
+  return [ends[0][0], ends[1][0], ends[0][1], ends[1][1]];
+}

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+
+import { clusters } from "./fixtures";
+import { Grid } from "./grid";
+import { holds, rowsInside, simplified } from "./lasso";
+
+const { places } = clusters(4000, 6, 3);
+places.set([90, 90], 0);
+const grid = new Grid(places);
+
+const star = Float32Array.from({ length: 42 }, (_, i) => {
+  const turn = (Math.floor(i / 2) / 21) * 2 * Math.PI;
+  const far = Math.floor(i / 2) % 2 ? 9 : 3;
+  return i % 2 ? far * Math.sin(turn) : far * Math.cos(turn);
+});
+
+describe("a lasso", () => {
+  it.each([
+    ["a star", star],
+    ["a box far out", Float32Array.of(-200, -200, 200, -200, 200, 200, -200, 200)],
+    ["a flat line", Float32Array.of(-9, 0, 9, 0, 0, 0)],
+    ["a bow that crosses itself", Float32Array.of(-9, -5, 9, 5, 9, -5, -9, 5)],
+  ])("holds just what lies inside %s", (_, polygon) => {
+    const wanted = Array.from({ length: 4000 }, (_, row) => row).filter((row) =>
+      holds(polygon, places[2 * row], places[2 * row + 1]),
+    );
+    expect([...rowsInside(polygon, grid)]).toEqual(wanted);
+  });
+
+  it("takes only rows of the mask, and nothing from a line of two points", () => {
+    const mask = Uint8Array.from({ length: 4000 }, (_, row) => row % 2);
+    const rows = rowsInside(star, grid, mask);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.every((row) => row % 2 === 1)).toBe(true);
+    expect(rowsInside([0, 0, 5, 5], grid).length).toBe(0);
+  });
+});
+
+it("a simplified line has its ends, fewer points, and stays near", () => {
+  const line = Array.from({ length: 400 }, (_, i) => (i % 2 ? 30 * Math.sin(i / 60) : i));
+  const few = simplified(line, 0.5);
+  expect(few.length).toBeLessThan(100);
+  expect([...few.slice(0, 2), ...few.slice(-2)]).toEqual(
+    [...line.slice(0, 2), ...line.slice(-2)].map(Math.fround),
+  );
+  expect(simplified([1, 2], 1)).toEqual(Float32Array.of(1, 2));
+  expect(simplified([], 1).length).toBe(0);
+});

@@ -1,0 +1,122 @@
+/** What a line drawn around points holds. */
+
+import type { Grid } from "./grid";
+
+/** Rows (ascending) of the points inside a closed polygon of places x, y, x, y ...; where it crosses itself, even and odd. */
+export function rowsInside(
+  polygon: ArrayLike<number>,
+  grid: Grid,
+  mask: Uint8Array | null = null,
+): Int32Array {
+  const { side, starts, rows, places } = grid;
+  const found: number[] = [];
+  if (polygon.length < 6) return new Int32Array(0);
+  const touched = cellsTouched(polygon, grid);
+  for (let cell = 0; cell < side * side; cell++) {
+    if (starts[cell] === starts[cell + 1]) continue;
+    const whole = !touched[cell];
+    if (whole && !holds(polygon, ...middleOf(cell, grid))) continue;
+    for (let at = starts[cell]; at < starts[cell + 1]; at++) {
+      const row = rows[at];
+      if (mask && !mask[row]) continue;
+      if (whole || holds(polygon, places[2 * row], places[2 * row + 1])) found.push(row);
+    }
+  }
+  return Int32Array.from(found).sort();
+}
+
+/** Cells of which a part may be outside and a part inside: those near an edge, and those at the border, which have no end. */
+function cellsTouched(polygon: ArrayLike<number>, grid: Grid): Uint8Array {
+  const { side } = grid;
+  const touched = new Uint8Array(side * side);
+  for (let i = 0; i < side; i++) {
+    touched[i] = touched[side * (side - 1) + i] = 1;
+    touched[i * side] = touched[i * side + side - 1] = 1;
+  }
+  eachEdge(polygon, (ax, ay, bx, by) => {
+    const [low, high] = [grid.up(Math.min(ay, by)), grid.up(Math.max(ay, by))];
+    for (let j = low; j <= high; j++) {
+      const [from, to] = spanAt(
+        ax,
+        ay,
+        bx,
+        by,
+        grid.bottom + j * grid.high,
+        grid.bottom + (j + 1) * grid.high,
+      );
+      const first = Math.max(0, grid.across(from) - 1); // one more either way, for rounding
+      const last = Math.min(side - 1, grid.across(to) + 1);
+      touched.fill(1, j * side + first, j * side + last + 1);
+    }
+  });
+  return touched;
+}
+
+/** The part of x that an edge takes between two heights. */
+function spanAt(
+  ax: number,
+  ay: number,
+  bx: number,
+  by: number,
+  low: number,
+  high: number,
+): [number, number] {
+  if (ay === by) return [Math.min(ax, bx), Math.max(ax, bx)];
+  const at = (y: number): number => ax + (bx - ax) * Math.min(1, Math.max(0, (y - ay) / (by - ay)));
+  const [one, two] = [at(low), at(high)];
+  return [Math.min(one, two), Math.max(one, two)];
+}
+
+function middleOf(cell: number, { side, left, bottom, wide, high }: Grid): [number, number] {
+  return [left + ((cell % side) + 0.5) * wide, bottom + (Math.floor(cell / side) + 0.5) * high];
+}
+
+/** Whether the polygon holds a place: a ray from it crosses the outline an odd number of times. */
+export function holds(polygon: ArrayLike<number>, x: number, y: number): boolean {
+  let inside = false;
+  eachEdge(polygon, (ax, ay, bx, by) => {
+    if (ay > y !== by > y && x < ax + ((y - ay) / (by - ay)) * (bx - ax)) inside = !inside;
+  });
+  return inside;
+}
+
+function eachEdge(
+  polygon: ArrayLike<number>,
+  visit: (ax: number, ay: number, bx: number, by: number) => void,
+): void {
+  const end = polygon.length - (polygon.length % 2);
+  for (let i = 0, j = end - 2; i < end; j = i, i += 2)
+    visit(polygon[j], polygon[j + 1], polygon[i], polygon[i + 1]);
+}
+
+/** A line with fewer points, nowhere further from the drawn one than the tolerance (Ramer, Douglas, Peucker). */
+export function simplified(line: ArrayLike<number>, tolerance: number): Float32Array {
+  const n = line.length >> 1;
+  const kept = new Uint8Array(n);
+  const spans: [number, number][] = [[0, n - 1]];
+  kept[0] = kept[Math.max(n - 1, 0)] = 1;
+  for (let span = spans.pop(); span; span = spans.pop()) {
+    const [from, to] = span;
+    let [furthest, most] = [-1, tolerance];
+    for (let i = from + 1; i < to; i++) {
+      const distance = offLine(line, i, from, to);
+      if (distance > most) [furthest, most] = [i, distance];
+    }
+    if (furthest < 0) continue;
+    kept[furthest] = 1;
+    spans.push([from, furthest], [furthest, to]);
+  }
+  const out: number[] = [];
+  for (let i = 0; i < n; i++) if (kept[i]) out.push(line[2 * i], line[2 * i + 1]);
+  return Float32Array.from(out);
+}
+
+/** How far a point of the line is from the straight piece between two others. */
+function offLine(line: ArrayLike<number>, i: number, from: number, to: number): number {
+  const [ax, ay] = [line[2 * from], line[2 * from + 1]];
+  const [dx, dy] = [line[2 * to] - ax, line[2 * to + 1] - ay];
+  const [px, py] = [line[2 * i] - ax, line[2 * i + 1] - ay];
+  const length = dx * dx + dy * dy;
+  const part = length > 0 ? Math.min(1, Math.max(0, (px * dx + py * dy) / length)) : 0;
+  return Math.hypot(px - part * dx, py - part * dy);
+}

@@ -1,0 +1,190 @@
+/** What a person does to the map with mouse, finger, pen and keys. */
+
+/** What dragging does: moves the map, draws a line around points, or draws a path. */
+export type Mode = "move" | "lasso" | "draw";
+
+/** Places are CSS pixels from the element's top left. Handlers that are left out are not called. */
+export interface PointerHandlers {
+  mode?(): Mode; // asked when a drag begins; with shift held it is a lasso in any mode
+  hover?(px: number, py: number): void;
+  leave?(): void;
+  click?(px: number, py: number, event: PointerEvent): void;
+  double?(px: number, py: number): void;
+  pan?(dx: number, dy: number): void;
+  zoom?(factor: number, px: number, py: number): void;
+  stroke?(points: readonly number[], done: boolean, mode: "lasso" | "draw"): void; // x, y, x, y ... so far
+  cancel?(): void; // the stroke was given up (escape, or a second finger)
+  step?(dx: number, dy: number): void; // an arrow key: whole steps right and down, ten with shift; without it the map pans
+}
+
+const SLACK = 4; // pixels that a click may move
+const NOTCH = 1 / 400; // of a wheel: a power of e a pixel
+const KEYS: Record<string, [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+const ZOOMS: Record<string, number> = {
+  "+": Math.SQRT2,
+  "=": Math.SQRT2,
+  "-": Math.SQRT1_2,
+  _: Math.SQRT1_2,
+};
+
+/** Listens until the function that it returns is called. */
+export function attachPointer(element: HTMLElement, handlers: PointerHandlers): () => void {
+  const hand = new Hand(element, handlers);
+  const end = new AbortController();
+  const { signal } = end;
+  element.style.touchAction = "none"; // the page must not scroll under a finger that moves the map
+  element.addEventListener("pointerdown", hand.down, { signal });
+  element.addEventListener("pointermove", hand.move, { signal, passive: true });
+  element.addEventListener("pointerup", hand.up, { signal, passive: true });
+  element.addEventListener("pointercancel", hand.lose, { signal, passive: true });
+  element.addEventListener(
+    "pointerleave",
+    (event) => event.pointerType === "mouse" && handlers.leave?.(),
+    { signal, passive: true },
+  );
+  element.addEventListener("dblclick", (event) => handlers.double?.(...hand.at(event)), {
+    signal,
+    passive: true,
+  });
+  element.addEventListener("wheel", hand.wheel, { signal, passive: false });
+  element.addEventListener("keydown", hand.key, { signal });
+  return () => end.abort();
+}
+
+/** The factor that a turn of the wheel zooms by; lines and pages are made pixels, and a pinch on a touchpad counts more. */
+export function wheelFactor(event: Pick<WheelEvent, "deltaY" | "deltaMode" | "ctrlKey">): number {
+  const pixels = event.deltaY * [1, 16, 400][event.deltaMode];
+  return Math.exp(-Math.max(-240, Math.min(240, pixels)) * NOTCH * (event.ctrlKey ? 4 : 1));
+}
+
+/** The fingers that are down, and what they have done so far. */
+class Hand {
+  private readonly fingers = new Map<number, [number, number]>();
+  private doing: "press" | "pan" | "pinch" | "lasso" | "draw" | null = null;
+  private start: [number, number] = [0, 0];
+  private line: number[] = [];
+  private wanted: Mode = "move";
+
+  constructor(
+    private readonly element: HTMLElement,
+    private readonly handlers: PointerHandlers,
+  ) {}
+
+  at(event: { clientX: number; clientY: number }): [number, number] {
+    const { left, top } = this.element.getBoundingClientRect();
+    return [event.clientX - left, event.clientY - top];
+  }
+
+  readonly down = (event: PointerEvent): void => {
+    if (event.pointerType === "mouse" && event.button !== 0) return;
+    this.fingers.set(event.pointerId, this.at(event));
+    if (this.fingers.size === 2) {
+      if (this.stroking) this.handlers.cancel?.();
+      this.doing = "pinch";
+      this.hold();
+    } else if (this.fingers.size === 1) {
+      this.start = this.at(event);
+      this.line = [...this.start];
+      this.wanted = event.shiftKey ? "lasso" : (this.handlers.mode?.() ?? "move");
+      this.doing = "press";
+    }
+  };
+
+  readonly move = (event: PointerEvent): void => {
+    if (event.buttons === 0) this.lose(event); // it was let go of elsewhere
+    const last = this.fingers.get(event.pointerId);
+    const now = this.at(event);
+    if (!last) {
+      if (event.pointerType !== "touch") this.handlers.hover?.(...now);
+      return;
+    }
+    if (
+      this.doing === "press" &&
+      Math.hypot(now[0] - this.start[0], now[1] - this.start[1]) > SLACK
+    ) {
+      this.doing = this.wanted === "move" ? "pan" : this.wanted;
+      this.hold();
+    }
+    if (this.doing === "press") return;
+    if (this.doing === "pinch") this.pinch(event.pointerId, now);
+    this.fingers.set(event.pointerId, now);
+    if (this.doing === "pan") this.handlers.pan?.(now[0] - last[0], now[1] - last[1]);
+    if (this.stroking) this.draw(event);
+  };
+
+  readonly up = (event: PointerEvent): void => {
+    if (!this.fingers.delete(event.pointerId)) return;
+    const { doing } = this;
+    if (this.fingers.size === 1 && doing === "pinch") {
+      this.doing = "pan"; // the finger that is left goes on
+      return;
+    }
+    if (this.fingers.size > 0) return;
+    this.doing = null;
+    if (doing === "press") this.handlers.click?.(...this.at(event), event);
+    if (doing === "lasso" || doing === "draw") this.handlers.stroke?.(this.line, true, doing);
+  };
+
+  readonly lose = (event: PointerEvent): void => {
+    if (!this.fingers.delete(event.pointerId)) return;
+    if (this.stroking) this.handlers.cancel?.();
+    this.doing = this.fingers.size === 1 ? "pan" : null;
+  };
+
+  readonly wheel = (event: WheelEvent): void => {
+    event.preventDefault(); // the page must not scroll or zoom as well
+    this.handlers.zoom?.(wheelFactor(event), ...this.at(event));
+  };
+
+  readonly key = (event: KeyboardEvent): void => {
+    if (event.target !== this.element || event.altKey || event.ctrlKey || event.metaKey) return;
+    const arrow = KEYS[event.key];
+    const factor = ZOOMS[event.key];
+    if (event.key === "Escape" && this.stroking) {
+      this.doing = null;
+      this.handlers.cancel?.();
+    } else if (arrow) this.arrow(arrow[0], arrow[1], event.shiftKey ? 10 : 1);
+    else if (factor)
+      this.handlers.zoom?.(factor, this.element.clientWidth / 2, this.element.clientHeight / 2);
+    else return;
+    event.preventDefault();
+  };
+
+  /** Hears of the fingers wherever they go; not before they drag, or buttons on the map would never be clicked. */
+  private hold(): void {
+    for (const id of this.fingers.keys()) this.element.setPointerCapture?.(id);
+  }
+
+  private get stroking(): boolean {
+    return this.doing === "lasso" || this.doing === "draw";
+  }
+
+  private arrow(dx: number, dy: number, times: number): void {
+    if (this.handlers.step) this.handlers.step(dx * times, dy * times);
+    else this.handlers.pan?.(-24 * dx * times, -24 * dy * times);
+  }
+
+  /** All the places since the last frame, so that a quick line stays round. */
+  private draw(event: PointerEvent): void {
+    const all = event.getCoalescedEvents?.() ?? [];
+    for (const one of all.length ? all : [event]) this.line.push(...this.at(one));
+    this.handlers.stroke?.(this.line, false, this.doing as "lasso" | "draw");
+  }
+
+  /** One of two fingers went to a new place: zoom about the middle of both, and follow it. */
+  private pinch(id: number, now: [number, number]): void {
+    const last = this.fingers.get(id);
+    const other = [...this.fingers].find(([one]) => one !== id)?.[1];
+    if (!last || !other) return;
+    const before = Math.hypot(last[0] - other[0], last[1] - other[1]);
+    const after = Math.hypot(now[0] - other[0], now[1] - other[1]);
+    this.handlers.pan?.((now[0] - last[0]) / 2, (now[1] - last[1]) / 2);
+    if (before > 1 && after > 1)
+      this.handlers.zoom?.(after / before, (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
+  }
+}

@@ -1,0 +1,173 @@
+/** The images themselves, on the map where there is room for them. */
+
+import type { Files, Sprites, View } from "../contract";
+import { chosenTiles } from "./chosen";
+import type { Grid } from "./grid";
+
+/** Where the image of a row is: a page, and pixels of it. */
+export interface Tile {
+  page: number;
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+}
+
+export function tileOf(sprites: Sprites, row: number): Tile {
+  const each = sprites.across * sprites.down;
+  const at = row % each;
+  return {
+    page: Math.floor(row / each),
+    x: (at % sprites.across) * sprites.width,
+    y: Math.floor(at / sprites.across) * sprites.height,
+    w: sprites.width,
+    h: sprites.height,
+  };
+}
+
+export interface Scene {
+  view: View;
+  width: number; // CSS pixels
+  height: number;
+  grid: Grid; // of the points that are shown, and of no others
+  frame(row: number): string; // the colour of a tile's frame
+}
+
+const ROOM = 48; // CSS pixels that a tile takes at least on its longer side
+const PAGES = 16; // decoded pages kept, and those of the last drawing
+const BEGIN = 0.16; // spacing of the points, in tiles, at which tiles begin to show ...
+const FULL = 0.28; // ... and at which they are there
+
+/** Draws tiles over the points when the map is near enough; `redraw` is called when a page that was wanted has come. */
+export class Thumbnails {
+  readonly side: { width: number; height: number }; // of a tile on the map, CSS pixels
+  private readonly pages = new Map<number, ImageBitmap>(); // the least recently drawn first
+  private readonly asked = new Set<number>();
+  private wanted = new Set<number>(); // pages since the last drawing began: none of them goes, or it would be asked for again
+  private tiles: { row: number; x: number; y: number }[] = []; // of the last drawing
+  private readonly refused = new Set<number>();
+  private closed = false;
+  private spacing = { grid: null as Grid | null, value: Infinity };
+
+  constructor(
+    private readonly sprites: Sprites,
+    private readonly files: Files,
+    private readonly redraw: () => void = () => undefined,
+  ) {
+    const longer = Math.max(sprites.width, sprites.height);
+    const scale = longer <= ROOM ? Math.ceil(ROOM / longer) : ROOM / longer;
+    this.side = {
+      width: Math.round(sprites.width * scale),
+      height: Math.round(sprites.height * scale),
+    };
+  }
+
+  /** How opaque tiles are at a scale: 0 where the points are too close. */
+  opacity(grid: Grid, scale: number): number {
+    if (this.spacing.grid !== grid) this.spacing = { grid, value: grid.spacing() };
+    const tiles = (this.spacing.value * scale) / Math.max(this.side.width, this.side.height);
+    const part = Math.max(0, Math.min(1, (tiles - BEGIN) / (FULL - BEGIN)));
+    return part * part * (3 - 2 * part);
+  }
+
+  /** Rows whose tiles are drawn for the scene, the lowest first. */
+  chosen({ view, width, height, grid }: Scene): Int32Array {
+    return chosenTiles(
+      grid,
+      view,
+      { width, height },
+      { width: this.side.width + 6, height: this.side.height + 6 },
+    );
+  }
+
+  /** Draws the scene's tiles, each in the middle of its point; returns the rows drawn. The context's unit is a CSS pixel. */
+  draw(context: CanvasRenderingContext2D, scene: Scene): number[] {
+    const alpha = this.opacity(scene.grid, scene.view.scale);
+    this.wanted = new Set();
+    this.tiles = [];
+    if (alpha === 0) return [];
+    const { view, width, height, grid } = scene;
+    const { width: w, height: h } = this.side;
+    context.save();
+    context.globalAlpha = alpha;
+    context.lineWidth = 1.5;
+    for (const row of this.chosen(scene)) {
+      const x = Math.round(width / 2 + (grid.places[2 * row] - view.x) * view.scale - w / 2);
+      const y = Math.round(height / 2 - (grid.places[2 * row + 1] - view.y) * view.scale - h / 2);
+      if (!this.drawTile(context, row, x, y, w, h)) continue;
+      context.strokeStyle = scene.frame(row);
+      context.strokeRect(x - 0.75, y - 0.75, w + 1.5, h + 1.5);
+      this.tiles.push({ row, x, y });
+    }
+    context.restore();
+    return this.tiles.map(({ row }) => row);
+  }
+
+  /** The row whose tile, as last drawn, is under a pixel; -1 if there is none. */
+  rowAt(px: number, py: number): number {
+    const { width, height } = this.side;
+    const over = this.tiles.find(
+      ({ x, y }) => px >= x && px < x + width && py >= y && py < y + height,
+    );
+    return over ? over.row : -1;
+  }
+
+  /** Draws the image of a row into a rectangle, its pixels sharp if enlarged; false while its page is on the way. */
+  drawTile(
+    context: CanvasRenderingContext2D,
+    row: number,
+    x: number,
+    y: number,
+    w: number,
+    h: number,
+  ): boolean {
+    const tile = tileOf(this.sprites, row);
+    const page = this.page(tile.page);
+    if (!page) return false;
+    context.imageSmoothingEnabled = w * context.getTransform().a < 2 * tile.w;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(page, tile.x, tile.y, tile.w, tile.h, x, y, w, h);
+    return true;
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const page of this.pages.values()) page.close();
+    this.pages.clear();
+  }
+
+  /** The page if it is there; else it is asked for. */
+  private page(index: number): ImageBitmap | null {
+    const page = this.pages.get(index);
+    this.wanted.add(index);
+    if (page) {
+      this.pages.delete(index);
+      this.pages.set(index, page);
+    } else if (!this.asked.has(index) && !this.refused.has(index)) void this.load(index);
+    return page ?? null;
+  }
+
+  private async load(index: number): Promise<void> {
+    this.asked.add(index);
+    try {
+      const page = await this.files.image(this.sprites.pages[index]);
+      if (this.closed) return page.close();
+      this.pages.set(index, page);
+      this.dropOld();
+      this.redraw();
+    } catch {
+      this.refused.add(index); // the points are still there; asking again at each frame would not help
+    } finally {
+      this.asked.delete(index);
+    }
+  }
+
+  private dropOld(): void {
+    for (const [index, page] of this.pages) {
+      if (this.pages.size <= PAGES) return;
+      if (this.wanted.has(index)) continue;
+      page.close();
+      this.pages.delete(index);
+    }
+  }
+}

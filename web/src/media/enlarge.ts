@@ -1,0 +1,51 @@
+/** Small images made large enough to be seen, without blur. */
+
+import type { Pictures } from "../contract";
+
+/** The pixels of one picture; they share memory with the others. */
+export function pixels(pictures: Pictures, index: number): Uint8ClampedArray<ArrayBuffer> {
+  const size = pictures.width * pictures.height * 4;
+  return pictures.rgba.subarray(index * size, (index + 1) * size);
+}
+
+/** How many times a pixel is repeated so that the longer side has at least so many. */
+export function wholeFactor(pictures: Pictures, least: number): number {
+  return Math.max(Math.ceil(least / Math.max(pictures.width, pictures.height)), 1);
+}
+
+/** Every pixel of one picture as a square; with `even`, the last column and row are repeated to an even size. */
+export function enlarged(pictures: Pictures, index: number, factor: number, even = false): Pictures {
+  const side = (length: number) => length * factor + (even ? (length * factor) % 2 : 0);
+  const [width, height] = [side(pictures.width), side(pictures.height)];
+  const from = words(pixels(pictures, index));
+  const to = new Uint32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const row = Math.min(Math.floor(y / factor), pictures.height - 1) * pictures.width;
+    for (let x = 0; x < width; x++) {
+      to[y * width + x] = from[row + Math.min(Math.floor(x / factor), pictures.width - 1)];
+    }
+  }
+  return { count: 1, width, height, rgba: new Uint8ClampedArray(to.buffer) };
+}
+
+/** Values, one for each pixel, as squares. */
+export function repeated(values: Uint8Array, width: number, factor: number): Uint8Array {
+  if (factor === 1) return values;
+  const wide = width * factor;
+  return Uint8Array.from({ length: values.length * factor * factor }, (_, i) => {
+    const [x, y] = [i % wide, Math.floor(i / wide)];
+    return values[Math.floor(y / factor) * width + Math.floor(x / factor)];
+  });
+}
+
+/** Whether every pixel is as red as it is green and blue. */
+export function isGrey({ rgba }: Pictures): boolean {
+  for (let i = 0; i < rgba.length; i += 4) {
+    if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) return false;
+  }
+  return true;
+}
+
+function words(rgba: Uint8ClampedArray): Uint32Array {
+  return new Uint32Array(rgba.slice().buffer);
+}
