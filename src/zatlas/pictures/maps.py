@@ -7,6 +7,7 @@ import numpy as np
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Flags, Labels, Rows, Values
 from zatlas.core.errors import UnknownName
+from zatlas.core.seeds import stream
 from zatlas.data.imageset import Column
 from zatlas.latent.attributes import names as attribute_names
 from zatlas.latent.attributes import pretty
@@ -44,7 +45,7 @@ def points(
     what = "draws around the codes" if drawn else "codes"
     title = f"{len(rows):,} {_split_word(split)} images in {atlas.name}: {what}"
     if atlas.dim == 1:
-        level = np.random.default_rng(seed).uniform(-1, 1, len(z))
+        level = stream(seed, "level").uniform(-1, 1, len(z))
         places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
         named = ("axis 0", "scattered for the eye")
     else:

@@ -9,6 +9,7 @@ import numpy as np
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points
 from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.core.seeds import stream
 from zatlas.latent.attributes import pretty
 from zatlas.latent.axes import rank
 from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
@@ -225,7 +226,7 @@ def _jittered(points: Points, seed: int, name: str) -> Points:
         raise NotSupported(f"All images or none have {name!r}: there is no way between them.")
     middle = np.median(points, axis=0, keepdims=True)
     spread = np.median(np.abs(points - middle), axis=0, keepdims=True)
-    noise = np.random.default_rng(seed).standard_normal(middle.shape)
+    noise = stream(seed, "jitter").standard_normal(middle.shape)
     return (middle + spread * noise).astype(np.float32)
 
 

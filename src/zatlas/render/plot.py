@@ -7,6 +7,7 @@ import numpy as np
 
 from zatlas.core.arrays import Labels, Plane
 from zatlas.core.errors import ShapeError
+from zatlas.core.seeds import stream
 from zatlas.render import words as type_
 from zatlas.render.plain import (
     SMALL,
@@ -191,7 +192,7 @@ def _scatter(
     theme: Theme,
 ) -> None:
     size = float(np.clip(24000 / max(len(places), 1), 3, 26))
-    shuffled = np.random.default_rng(0).permutation(len(places))  # no class lies over the others
+    shuffled = stream(0, "order").permutation(len(places))  # no class lies over the others
     x, y = places[shuffled].T
     common: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": len(places) > 5000}
     plot.set_aspect("equal", adjustable="datalim")

@@ -58,8 +58,8 @@ function arcs(page: Page): Note | null {
       "The arc keeps to the shell. Walk both ways between two places and compare the pictures in the middle.",
     ],
     tries: [
-      { title: "Walk along the line", go: () => walkBy(page, "lerp") },
-      { title: "Walk along the arc", go: () => walkBy(page, "slerp") },
+      { title: "Walk along the line", go: () => void walkBy(page, "lerp") },
+      { title: "Walk along the arc", go: () => void walkBy(page, "slerp") },
     ],
   };
 }
@@ -74,7 +74,7 @@ function holes(page: Page): Note {
     name: "holes",
     title: entry.prior === "none" ? "The holes of an auto-encoder" : "Why there are few holes",
     text: [text, "A walk that crosses a hole fades there, and comes back on the other side."],
-    tries: [{ title: "Walk between two far places", go: () => walkBy(page, "lerp") }],
+    tries: [{ title: "Walk between two far places", go: () => void walkBy(page, "lerp") }],
   };
 }
 
@@ -101,8 +101,9 @@ function meaning(page: Page): Note | null {
   };
 }
 
-function walkBy(page: Page, way: "lerp" | "slerp"): void {
-  if (page.pins.length < 2) page.pinApart();
+async function walkBy(page: Page, way: "lerp" | "slerp"): Promise<void> {
+  if (page.pins.length < 2) await page.pinApart();
   page.walk.way = way;
-  void page.walk.go(0.5);
+  await page.walk.remake();
+  await page.walk.go(0.5);
 }

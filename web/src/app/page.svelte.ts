@@ -1,12 +1,14 @@
 /** The state of the page: what is pinned, where one looks, and how it is all written in a link. */
 
-import type { Pictures } from "../contract";
+import type { Column, Pictures } from "../contract";
 import { Bench } from "./bench.svelte";
 import { Knobs } from "./knobs.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { RunState } from "./run.svelte";
 import { letter, readSpot, spotText, type Spot } from "./spot";
 import { Walk } from "./walk.svelte";
+
+const KNOWN = 0.9; // area under the curve of an attribute that the codes know
 
 export type Panel = "point" | "walk" | "knobs" | "bench" | "notes" | "training";
 export type Tool = "move" | "lasso" | "draw";
@@ -36,6 +38,7 @@ export class Page {
   chosen = $state<number | null>(null); // the pin that the knobs turn
   hovered = $state.raw<Here | null>(null); // under the pointer
   held = $state.raw<Here | null>(null); // what is shown while the pointer is elsewhere
+  gone = $state(""); // what to know while the server is away
   said = $state(""); // for those who cannot see what changed
   view = $state.raw<[number, number, number] | null>(null); // a view that a link asks for
   landed = $state.raw<Pictures | null>(null); // the last image that was dropped
@@ -82,7 +85,7 @@ export class Page {
   }
 
   /** Pin two real images that lie far from each other on the map. */
-  pinApart(): void {
+  async pinApart(): Promise<void> {
     const { places, site } = this.run.chart;
     const [left, bottom, right, top] = site.box;
     const [x, y] = [(left + right) / 2, (bottom + top) / 2];
@@ -91,8 +94,14 @@ export class Page {
     const [fromX, fromY] = [places[2 * first], places[2 * first + 1]];
     let second = first ? 0 : 1;
     for (let row = 0; row < Math.min(places.length / 2, 2000); row++) if (apart(places, row, fromX, fromY) > apart(places, second, fromX, fromY)) second = row;
-    this.clear();
-    for (const row of [first, second]) this.pin(this.run.spot(row));
+    await this.pinBoth(first, second);
+  }
+
+  /** Pin two real images and nothing else. */
+  async pinBoth(...rows: [number, number]): Promise<void> {
+    const spots = await Promise.all(rows.map((row) => this.run.exact(row)));
+    this.pins = spots.map((spot, i) => ({ ...spot, name: letter(i) }));
+    this.choose(1);
   }
 
   /** Find the place of an image of one's own, and pin it. */
@@ -110,7 +119,7 @@ export class Page {
     const same = other.rowOf(here.run.table.index[row]);
     if (same === undefined) return;
     const spot = other.spot(same);
-    const found = await other.decode(spot.z, 1, "across");
+    const found = await other.decode(spot.z, 1, "across", other.labelOf(spot));
     if (found) this.across = found;
   }
 
@@ -224,7 +233,7 @@ export class Page {
   }
 
   private async look(run: RunState, spot: Spot, place: [number, number], cover: number, stream: string): Promise<Here | null> {
-    const asked = run.decode(spot.z, 1, stream);
+    const asked = run.decode(spot.z, 1, stream, run.labelOf(spot));
     const near = await run.near(spot.z, stream);
     const pictures = await asked;
     if (!pictures || !near) return null;
@@ -243,13 +252,15 @@ export function placeSpot(run: RunState, x: number, y: number): Spot {
   return { z: run.lift(x, y), row: null, name: "here", about: "a place on the map" };
 }
 
-/** What colours the map on a new page: the label, or the attribute that the codes know best. */
-export function usualColour({ entry }: RunState): string {
+/** What colours the map on a new page: the label, or the attribute that the codes know and that parts them best. */
+export function usualColour({ entry, table }: RunState): string {
   const { columns, ways } = entry;
-  const known = ways.list.filter((way) => way.score && columns.some(({ name }) => name === way.name));
-  const best = known.sort((a, b) => b.score!.area - a.score!.area)[0];
-  const wanted = columns.find(({ name }) => name === "label") ?? columns.find(({ name }) => name === best?.name) ?? columns[0];
-  return wanted?.name ?? "";
+  if (columns.some(({ name }) => name === "label")) return "label";
+  const known = ways.list.filter(({ score }) => score && score.area > KNOWN).map(({ name }) => name);
+  const flags = columns.filter(({ name, kind }) => kind === "flag" && known.includes(name));
+  const uneven = ({ name }: Column) => Math.abs(table.flag(name).reduce((sum, one) => sum + one, 0) / table.count - 0.5);
+  const best = flags.sort((a, b) => uneven(a) - uneven(b))[0];
+  return (best ?? columns[0])?.name ?? "";
 }
 
 function apart(places: Float32Array, row: number, x: number, y: number): number {

@@ -205,10 +205,18 @@ export class RunState {
   // Pictures
 
   /** null: a newer ask of the same stream came first. */
-  async decode(z: Float32Array, n: number, stream?: string): Promise<Pictures | null> {
+  async decode(z: Float32Array, n: number, stream?: string, label = this.told): Promise<Pictures | null> {
     const decoder = this.decoder ?? (await this.decoding);
-    const labels = this.entry.told.length ? Array<number>(n).fill(this.told) : undefined;
+    const labels = this.entry.told.length ? Array<number>(n).fill(label) : undefined;
     return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
+  }
+
+  /** What the model is told of a place: the class of a real image, elsewhere the one that is chosen. */
+  labelOf(spot: Spot): number {
+    const known = this.entry.columns.find((column) => column.name === "label");
+    if (spot.row === null || !known || !this.entry.told.length) return this.told;
+    const found = this.entry.told.indexOf(known.values?.[this.table.classOf("label")[spot.row]] ?? "");
+    return found < 0 ? this.told : found;
   }
 
   /** The code of a picture of the model's size. */
@@ -256,13 +264,7 @@ export class RunState {
       return known.from === a.row ? rows : backwards(rows, this.entry.dim);
     }
     if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.told.length ? this.told : undefined);
-    throw new Error(this.geodesicAdvice());
-  }
-
-  private geodesicAdvice(): string {
-    const pairs = this.entry.geodesics.map(({ from, to }) => `${imageName(this, from)} to ${imageName(this, to)}`);
-    const made = pairs.length ? ` Made beforehand: ${pairs.slice(0, 3).join("; ")}.` : "";
-    return `A geodesic takes a server: zatlas explore ${this.entry.name}.${made}`;
+    throw new Error(`Other shortest ways take a server: zatlas explore ${this.entry.name}`);
   }
 
   // Directions
