@@ -5,6 +5,7 @@
 >>> atlas = zatlas.open("runs/digits-vae")             # doctest: +SKIP
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
 __version__ = version("zatlas")
-__all__ = ["open", "train"]
+__all__ = ["export", "open", "train"]
 
 
 def open(run: str | Path) -> "Atlas":
@@ -28,3 +29,25 @@ def train(data: str, **settings: Any) -> "Atlas":
     from zatlas.start import train
 
     return train(data, **settings)
+
+
+def export(
+    run: "str | Path | Atlas | Sequence[str | Path | Atlas]",
+    out: str | Path,
+    points: int | None = None,
+) -> Path:
+    """Write the explorer's page of a run, or of two to compare, that works without a server.
+
+    `out` is a folder for any static host, or a name that ends in .html for a single file.
+    """
+    from zatlas.atlas import Atlas
+    from zatlas.site.export import export
+
+    runs = [run] if isinstance(run, (str, Path, Atlas)) else run
+    atlases = [one if isinstance(one, Atlas) else Atlas.open(one) for one in runs]
+    return export(atlases, Path(out), points=points)
+
+
+def show(run: str | Path, *others: str | Path, **settings: Any) -> Any:
+    """The explorer of a run in a frame of the notebook; see `Atlas.show`."""
+    return open(run).show(*(open(other) for other in others), **settings)

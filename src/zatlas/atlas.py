@@ -13,6 +13,7 @@ import torch
 
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
+from zatlas.core.seeds import stream
 from zatlas.data import sources
 from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
@@ -159,7 +160,7 @@ class Atlas:
             return self._known[key].sample(n, seed=seed, temperature=temperature)
         if how == "posterior":
             codes = self.codes("test")
-            chosen = np.random.default_rng(seed).choice(len(codes), n, replace=n > len(codes))
+            chosen = stream(seed, "posterior").choice(len(codes), n, replace=n > len(codes))
             if codes.deviations is None:
                 return codes.points[chosen]
             spread = codes.deviations[chosen] * np.float32(temperature)
@@ -293,7 +294,7 @@ class Atlas:
         rows, points = codes.rows[:CHARTED], codes.points[:CHARTED]
         layout = layout or {1: "pca", 2: "axes"}.get(self.dim, "umap")
         made = {"layout": layout, "by": by, "seed": seed, **settings, **self._table(split)[1]}
-        path = self._room("charts") / f"{layout}-{_digest(made)}.safetensors"
+        path = self.room("charts") / f"{layout}-{_digest(made)}.safetensors"
         if path.exists():
             return Chart.load(path)
         if layout == "axes":
@@ -313,17 +314,32 @@ class Atlas:
             return labels
         return self.flags(by, rows).astype(np.int64)
 
+    # In a notebook
+
+    def show(self, *others: "Atlas", inline: bool = False, height: int = 720) -> Any:
+        """The explorer in a frame of the notebook, perhaps with another run beside this one.
+
+        The frame leads to a server on this machine; `inline` puts the page itself, with the model in
+        it, into the notebook.
+        """
+        from zatlas.widget import show  # which stands above this floor
+
+        return show(self, *others, inline=inline, height=height)
+
     # Where things are kept
 
-    def _table(self, split: str) -> tuple[Path, Mapping[str, Any]]:
-        if "weights" not in self._known:
-            with self.run.weights.open("rb") as file:
-                self._known["weights"] = hashlib.file_digest(file, "sha256").hexdigest()
-        made = {"weights": self._known["weights"], "data": self.images.fingerprint, "split": split}
-        name = f"{self.images.name}-{split}".replace("/", "-").replace(":", "-")
-        return self._room("codes") / f"{name}.parquet", made
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the weights: what is made of others is made again."""
+        with self.run.weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def _room(self, name: str) -> Path:
+    def _table(self, split: str) -> tuple[Path, Mapping[str, Any]]:
+        made = {"weights": self.digest, "data": self.images.fingerprint, "split": split}
+        name = f"{self.images.name}-{split}".replace("/", "-").replace(":", "-")
+        return self.room("codes") / f"{name}.parquet", made
+
+    def room(self, name: str) -> Path:
         """A folder of the run; one of the cache, where the run may only be read."""
         if os.access(self.run.folder, os.W_OK):
             return self.run.folder / name

@@ -6,27 +6,30 @@ from pathlib import Path
 
 from zatlas.atlas import Atlas
 from zatlas.core.progress import console
-from zatlas.gallery import draw_gallery, show
+from zatlas.gallery import draw_gallery
 from zatlas.page import Figure, Section, page
+from zatlas.server.explore import Told, explore
 from zatlas.start import resume, train
 from zatlas.store import atomic
 
-CLOTHES = "fashion-mini"
+CLOTHES, CLOTHES_RUN = "fashion-mini", "fashion-vae"
 FACES = "faces-vae"
 
 
-def demo(out: Path, *, shown: bool) -> Path:
+def demo(out: Path) -> Path:
     """Train on clothes, unpack the face model, draw both galleries; the page that leads to them."""
-    folder = out / "fashion-vae"
+    folder = out / CLOTHES_RUN
     begun = (folder / "made.json").exists()
     clothes = resume(folder) if begun else train(CLOTHES, preset="demo", out=folder)
     faces = Atlas.open(unpack(out / FACES))
     for atlas in (clothes, faces):
         console().print(f"drawn: {draw_gallery(atlas)}", soft_wrap=True)
-    front = atomic.write_file(out / "index.html", _front(clothes, faces).encode())
-    if shown:
-        show(front)
-    return front
+    return atomic.write_file(out / "index.html", _front(clothes, faces).encode())
+
+
+def walk(out: Path, told: Told) -> None:
+    """Open both runs of a demo in the explorer, until Ctrl-C."""
+    explore([out / FACES, out / CLOTHES_RUN], told=told)
 
 
 def unpack(folder: Path) -> Path:

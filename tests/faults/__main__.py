@@ -1,9 +1,10 @@
-"""`python -m tests.faults kill 200`, `io`, `disk 50` or `controls`; a table, then the same as JSON."""
+"""`python -m tests.faults kill 200`, `io`, `disk 50`, `controls` or `explorer 10000`: a table, then JSON."""
 
 import json
 import sys
 
 from tests.faults.controls import controls
+from tests.faults.explorer import explorer
 from tests.faults.kill import kill
 from tests.faults.system import disk, io
 
@@ -11,7 +12,7 @@ from tests.faults.system import disk, io
 def main(name: str = "kill", count: str = "200") -> int:
     """Do one of them; 0 if all was as it should be."""
     done = (
-        {"kill": kill, "io": io, "disk": disk}[name](int(count))
+        {"kill": kill, "io": io, "disk": disk, "explorer": explorer}[name](int(count))
         if name != "controls"
         else controls()
     )

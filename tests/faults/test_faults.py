@@ -44,3 +44,12 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(sizes):
 def test_trainings_made_wrong_on_purpose_are_caught():
     blind = [name for name, wrong in tried("controls").items() if not wrong]
     assert blind == []
+
+
+@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_the_explorer_withstands_hostile_requests(count):
+    found = tried("explorer", count)
+    assert found["wrong"] == []
+    assert found["of kinds"] == 15
+    assert found["slow ones hung up on"] > 0
+    assert found["answers to the good page"] > 10

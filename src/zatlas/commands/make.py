@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +21,11 @@ def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
         out: The folder to make.
         no_open: Do not show the result on the screen.
     """
-    from zatlas.demo import demo
+    from zatlas.demo import demo, walk
 
-    print(demo(out, shown=not no_open))
+    print(demo(out), flush=True)
+    if not no_open:
+        walk(out, told=partial(print, flush=True))
 
 
 @app.command

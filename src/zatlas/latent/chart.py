@@ -54,7 +54,7 @@ class Chart:
         two groups there is nothing, and a mean would fall there.
         """
         if self.frame is not None:
-            return self._origin + (z - self._middle) @ self.frame.T
+            return self.origin + (z - self.middle) @ self.frame.T
         near, distance = nearest(z, self.points, FORWARD)
         share = distance / np.maximum(distance[:, -1:], 1e-12)
         weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
@@ -71,14 +71,18 @@ class Chart:
         z = np.einsum("nk,nkd->nd", weight, self._centred[index])
         norm = (weight * self._norms[index]).sum(axis=1)
         own = np.linalg.norm(z, axis=1)
-        z = self._middle + z * (norm / np.maximum(own, 1e-12))[:, None]
+        z = self.middle + z * (norm / np.maximum(own, 1e-12))[:, None]
         if self.frame is None:
             return z
         return z + (xy - self.forward(z)) @ self.frame
 
     def covers(self, xy: Plane) -> Flags:
         """Which places lie among the anchors; elsewhere `inverse` is only a guess."""
-        return self._near(xy)[1][:, -1] <= self._reach
+        return self.far(xy) <= 1
+
+    def far(self, xy: Plane) -> Values:
+        """How far a place is from the anchors that have a say in it: 1 is the most that is usual."""
+        return self._near(xy)[1][:, -1] / np.float32(max(self.reach, 1e-12))
 
     def grid(self, n: int) -> tuple[Plane, Points]:
         """n x n places at equal steps over the box, row by row from the top left, and their codes."""
@@ -156,15 +160,17 @@ class Chart:
         return cKDTree(self.places)
 
     @cached_property
-    def _middle(self) -> Values:
+    def middle(self) -> Values:
+        """The mean of the points."""
         return self.points.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
     def _centred(self) -> Points:
-        return self.points - self._middle
+        return self.points - self.middle
 
     @cached_property
-    def _origin(self) -> Values:
+    def origin(self) -> Values:
+        """The mean of the places."""
         return self.places.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
@@ -172,7 +178,7 @@ class Chart:
         return np.linalg.norm(self._centred, axis=1)
 
     @cached_property
-    def _reach(self) -> float:
+    def reach(self) -> float:
         """How far the farthest of a place's anchors is at most, but for the loneliest hundredth."""
         some = self.places[:: max(1, len(self.places) // 2000)]
         return float(np.quantile(self._near(some)[1][:, -1], 0.99))

@@ -27,8 +27,13 @@ class Density:
 
     def far(self, z: Points) -> Values:
         """How far from the data: 1 is usual for codes, and above 2 is one code in a hundred."""
-        step = (self.lonely - self.usual) or self.usual or 1.0
-        return np.maximum(1 + (_distance(z, self.points) - self.usual) / step, 0).astype(np.float32)
+        found = 1 + (_distance(z, self.points) - self.usual) / self.step
+        return np.maximum(found, 0).astype(np.float32)
+
+    @property
+    def step(self) -> float:
+        """From the usual to the lonely; never 0, though all codes be the same."""
+        return (self.lonely - self.usual) or self.usual or 1.0
 
 
 def density(points: Points, *, seed: int = 0) -> Density:

@@ -5,6 +5,7 @@ Every way of learning has one signature: codes, and which of them have the prope
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class Direction:
     spread: float = 1.0  # standard deviation of the codes along the vector
     score: Score | None = None
     side_effects: Mapping[str, float] = field(default_factory=dict)  # of a move by 1 spread
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
 
     def move(self, z: Points, amount: float | Values = 1.0) -> Points:
         """These points, moved by so many spreads."""
@@ -203,10 +205,10 @@ def _score(points: Points, flags: Flags, learn_it: Learn, name: str, seed: int) 
         random = points[held] @ learn_it(points[~held], mixed)
         nulls.append(area_under_curve(random, rng.permutation(flags[held])))
     chance = 0.5 + 1.96 * float(np.sqrt(np.mean((np.array(nulls) - 0.5) ** 2)))
-    return _interval(points[held] @ vector, flags[held], chance)
+    return interval(points[held] @ vector, flags[held], chance)
 
 
-def _interval(readings: Values, flags: Flags, chance: float) -> Score:
+def interval(readings: Values, flags: Flags, chance: float) -> Score:
     """The area with its 95 % interval: Hanley and McNeil 1982, https://doi.org/10.1148/radiology.143.1.7063747"""
     area = area_under_curve(readings, flags)
     has = int(flags.sum())

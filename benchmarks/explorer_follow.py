@@ -1,0 +1,84 @@
+"""What it costs a training to be followed by the explorer, with a page open: its time, and its weights.
+
+python benchmarks/explorer_follow.py [--epochs 90] [--repeats 3]
+
+Each training is timed alone and followed, in turns, by its own clock, and from a third of its epochs
+on: by then the explorer has started. Its weights must be the same to the bit.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from urllib.request import urlopen
+
+from common import in_turns, quiet
+
+SEEN: set[str] = set()  # weights that trainings left
+STATES: list[int] = []  # how many states of a run its page saw
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=90)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="zatlas-follow-") as folder:
+        place = Path(folder)
+        found = in_turns(
+            given.repeats,
+            {
+                "alone": lambda: train(place, given.epochs, followed=False),
+                "followed": lambda: train(place, given.epochs, followed=True),
+            },
+        )
+    alone, followed = median(found["alone"]), median(found["followed"])
+    print(f"alone {alone:.1f} s, followed {followed:.1f} s: slower by {followed / alone - 1:+.1%}")
+    print(f"weights: {len(SEEN)} kind(s); states that a page saw: {STATES}")
+
+
+def train(place: Path, epochs: int, *, followed: bool) -> float:
+    """Seconds that the epochs of one training took."""
+    run = place / f"run-{time.monotonic_ns()}"
+    words = ["train", "fashion-mini", "--dim", 12, "--epochs", epochs, "--out", run]
+    words += ["--set", "training.preview=0", "--set", "net.name=mlp"]
+    command = [sys.executable, "-m", "zatlas", *map(str, words)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet()
+    ) as training:
+        while not (run / "made.json").exists():
+            assert training.poll() is None
+            time.sleep(0.05)
+        if followed:
+            watch(run, training)
+        training.wait()
+    SEEN.add(hashlib.sha256((run / "weights.safetensors").read_bytes()).hexdigest())
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return rows[-1]["seconds"] - rows[len(rows) // 3]["seconds"]
+
+
+def watch(run: Path, training: subprocess.Popen) -> None:
+    """Explore the run, and ask for its manifest as a page does, until it is trained."""
+    command = [sys.executable, "-m", "zatlas", "explore", str(run), "--no-open"]
+    pipe, stamps = subprocess.PIPE, []
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=quiet()
+    ) as explorer:
+        url = explorer.stdout.readline().strip()
+        while training.poll() is None:
+            told = json.load(urlopen(f"{url}data/manifest.json"))["runs"][0]
+            if told["stamp"] not in stamps:
+                stamps.append(told["stamp"])
+                urlopen(url + told["points"]).read()
+            time.sleep(1)
+        explorer.terminate()
+    STATES.append(len(stamps))
+
+
+if __name__ == "__main__":
+    main()

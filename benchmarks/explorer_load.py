@@ -1,0 +1,118 @@
+"""Many pages that hover at the same time: how soon they are answered, and whether memory stays flat.
+
+python benchmarks/explorer_load.py [--clients 50] [--seconds 20]
+
+The server and the pages are processes of their own; the pages wander about the face model that comes along.
+"""
+
+import argparse
+import asyncio
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from websockets.asyncio.client import connect
+
+from common import quiet
+
+RATE = 60  # asks a second of each page
+SERVER = """
+import sys
+from pathlib import Path
+from zatlas.atlas import Atlas
+from zatlas.demo import unpack
+from zatlas.server.serve import serving
+atlas = Atlas.open(unpack(Path(sys.argv[1]) / "faces"))
+with serving([atlas], points=2000) as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=20)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", SERVER, folder]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=quiet()) as server:
+            url = server.stdout.readline().strip()
+            # Once to warm up: what counts is whether it grows from then on.
+            asyncio.run(crowd(url, given.clients, 2))
+            before = resident(server.pid)
+            found = asyncio.run(crowd(url, given.clients, given.seconds))
+            after = resident(server.pid)
+            server.stdin.close()
+    report(found, given.clients, before, after)
+
+
+async def crowd(url: str, clients: int, seconds: float) -> list[dict]:
+    """All pages at once."""
+    return await asyncio.gather(*(page(url, seed, seconds) for seed in range(clients)))
+
+
+async def page(url: str, seed: int, seconds: float) -> dict:
+    """One page whose pointer wanders: each ask replaces the one before it if that still waits."""
+    chance = np.random.default_rng(seed)
+    z, asked, found = chance.normal(size=32), {}, {"images": [], "dropped": 0, "asked": 0}
+    async with connect(
+        url.replace("http", "ws") + "socket", origin=url.rstrip("/"), compression=None
+    ) as socket:
+        listening = asyncio.create_task(listen(socket, asked, found))
+        await asyncio.sleep(chance.uniform(0, 1 / RATE))
+        begun = perf_counter()
+        for number in range(int(seconds * RATE)):
+            z += chance.normal(size=32) / 20
+            asked[number] = perf_counter()
+            header = {"id": number, "run": "a", "kind": "decode", "n": 1, "stream": "hover"}
+            await socket.send(frame(header, z.astype("<f4").tobytes()))
+            found["asked"] += 1
+            await asyncio.sleep(max(0, begun + (number + 1) / RATE - perf_counter()))
+        await asyncio.sleep(1)
+        listening.cancel()
+    return found
+
+
+async def listen(socket, asked: dict, found: dict) -> None:
+    """Note when each answer comes."""
+    async for data in socket:
+        (length,) = struct.unpack_from("<I", data)
+        answer = json.loads(data[4 : 4 + length])
+        took = perf_counter() - asked.pop(answer["id"])
+        if answer["kind"] == "dropped":
+            found["dropped"] += 1
+        else:
+            assert answer["kind"] == "images", answer
+            found["images"].append(took)
+
+
+def frame(header: dict, payload: bytes) -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<I", len(text)) + text + payload
+
+
+def resident(process: int) -> float:
+    """Memory of a process, in MiB."""
+    words = Path(f"/proc/{process}/status").read_text().split()
+    return int(words[words.index("VmRSS:") + 1]) / 1024
+
+
+def report(found: list[dict], clients: int, before: float, after: float) -> None:
+    took = 1000 * np.concatenate([one["images"] for one in found])
+    asked, dropped = (sum(one[key] for one in found) for key in ("asked", "dropped"))
+    middle, high = np.quantile(took, [0.5, 0.95])
+    print(f"{clients} pages at {RATE} Hz: {asked:,} asks, {len(took):,} answered")
+    print(f"latency: median {middle:.1f} ms, p95 {high:.1f} ms")
+    print(f"dropped for a newer one: {dropped / asked:.0%}; lost: {asked - dropped - len(took)}")
+    print(f"memory of the server: {before:.0f} MiB, then {after:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

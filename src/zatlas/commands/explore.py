@@ -1,0 +1,38 @@
+"""The command that shows runs in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from zatlas.commands import app
+
+
+@app.command
+def explore(
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN [RUN]")],
+    *,
+    port: int | None = None,
+    host: str = "127.0.0.1",
+    points: int = 100_000,
+    no_open: bool = False,
+) -> None:
+    """Walk through the latent space of a run in the browser, or of two side by side, until Ctrl-C.
+
+    A run that is being trained is followed: its curves, images and chart grow with it.
+
+    Args:
+        runs: Run folders.
+        port: Of the server; a free one is found if none is said.
+        host: The address to listen at. Beyond this machine, the link that is printed works once.
+        points: Images to show on the map; of more, a fair draw.
+        no_open: Only print the address.
+    """
+    from zatlas.server import explore as explorer
+
+    explorer.explore(runs, host=host, port=port, points=points, opened=not no_open, told=tell)
+
+
+def tell(address: str) -> None:
+    """Print where the page is, at once."""
+    print(address, flush=True)

@@ -1,0 +1,84 @@
+"""Exploring runs from the command line: the page is up at once, and stays until Ctrl-C."""
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zatlas.core.errors import BadRecipe, Interrupted
+from zatlas.core.progress import console
+from zatlas.core.screen import open_page
+from zatlas.server.asks import longest
+from zatlas.server.blank import blank
+from zatlas.server.follow import Followed, followed
+from zatlas.server.serve import IDS, Server
+from zatlas.site import run_tree
+from zatlas.site.tree import MOST
+
+Told = Callable[[str], None]
+
+
+def explore(
+    folders: Sequence[Path],
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    points: int = MOST,
+    opened: bool = True,
+    told: Told = print,
+) -> None:
+    """Show one run or two in the browser until Ctrl-C, and follow those that are being trained."""
+    if not 1 <= len(folders) <= len(IDS):
+        raise BadRecipe(f"One run is explored, or two side by side; not {len(folders)}.")
+    if points < 1:
+        raise BadRecipe(f"--points takes a number of points to show, at least 1, not {points}.")
+    tree = partial(run_tree, most=points)
+    runs = [followed(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
+    largest = max(longest(int(run.recipe.model["dim"]), run.images.shape) for run in runs)
+    server = Server(largest, host=host, port=port)
+    try:
+        told(server.url)
+        if opened:
+            open_page(server.url)
+        for run in runs:
+            first(run, server)
+        server.begin()
+        for run in runs:
+            run.start(server)
+        threading.Event().wait()
+    except (KeyboardInterrupt, Interrupted) as stopped:
+        number = stopped.signal if isinstance(stopped, Interrupted) else signal.SIGINT
+        raise Interrupted("The explorer is closed.", number) from None
+    finally:
+        for run in runs:
+            run.over.set()
+        server.close()
+
+
+def first(run: Followed, server: Server) -> None:
+    """Show a run for the first time: as it is, or that there is nothing of it yet."""
+    training = run.training()
+    if training is not None and training["running"]:
+        torch.set_num_threads(1)  # the other cores are the training's
+    if run.run.weights.exists():
+        run.look(server)
+        assert run.shown is not None
+        console().print(words_of(run.shown.entry), soft_wrap=True, markup=False)
+        return
+    tree = blank(run.id, run.run.folder.resolve().name, run.recipe, run.images)
+    tree.entry["training"] = run.told = training
+    server.show(tree, None)
+    console().print(f"{tree.entry['name']}: no weights yet; they are shown when they come.")
+
+
+def words_of(entry: dict[str, Any]) -> str:
+    """What is shown, and where its images will be made."""
+    decoder = entry["decoder"]
+    where = (
+        "by this server" if decoder is None else f"in the page ({decoder['bytes'] / 1e6:.1f} MB)"
+    )
+    return f"{entry['name']}: {entry['words']}; {entry['count']:,} points; decoded {where}"

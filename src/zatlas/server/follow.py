@@ -1,0 +1,167 @@
+"""Following a training from outside: what it writes is read, and nothing of it is touched."""
+
+import fcntl
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from zatlas.atlas import Atlas
+from zatlas.core.errors import ZatlasError
+from zatlas.data import sources
+from zatlas.data.imageset import ImageSet
+from zatlas.store import run as runs
+from zatlas.store.run import Run
+from zatlas.training.recipe import Recipe, make_recipe, read_recipe
+
+NICE = 10  # of the thread that follows: a tenth of what training gets, where both want a core
+EVERY = 2.0  # seconds between two looks at the run's files
+PATIENCE = 20  # the next look at the weights waits this many times as long as the last took
+
+
+class Screen(Protocol):
+    """Where what is found is shown."""
+
+    def show(self, tree: Any, atlas: Atlas | None) -> None: ...
+    def say(self, name: str, **words: Any) -> None: ...
+
+
+@dataclass
+class Followed:
+    """A run whose weights may change, or are still to come."""
+
+    run: Run
+    id: str
+    tree: Callable[..., Any]  # of an atlas, for this id; `light` if it will soon be another
+    shown: Any = None  # the tree that is shown
+    seen: object = None  # of the weights that it was made of
+    light: bool = False  # what is shown was made in haste
+    rested: float = 0.0  # when the weights may be looked at again
+    told: object = None  # of the training, last
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """How the run is trained."""
+        return make_recipe(read_recipe(self.run.recipe_file))
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """What it is trained on."""
+        return sources.load(self.recipe.source, size=self.recipe.size, **self.recipe.options)
+
+    def training(self) -> dict[str, Any] | None:
+        """What the manifest says of the training; nothing of one that was over before it was seen."""
+        rows, running = self.run.metrics(), is_trained(self.run)
+        if not running and self.told is None and self.run.weights.exists():
+            return None
+        numbers = [
+            {key: value for key, value in row.items() if isinstance(value, int | float)}
+            for row in rows
+        ]
+        epoch = int(rows[-1]["epoch"]) if rows else 0
+        epochs = self.recipe.training.epochs
+        return {"epoch": epoch, "epochs": epochs, "running": running, "metrics": numbers}
+
+    def look(self, screen: Screen) -> None:
+        """Show what has changed since the last look."""
+        training = self.training()
+        running = training is not None and training["running"]
+        state = stamp(self.run.weights)
+        stale = state is not None and (state != self.seen or (self.light and not running))
+        if stale and (time.monotonic() >= self.rested or not running):
+            self._show(screen, state, training, light=running)
+        elif training != self.told:
+            screen.say(self.id, training=training)
+        self.told = training
+
+    def _show(
+        self, screen: Screen, state: object, training: dict[str, Any] | None, *, light: bool
+    ) -> None:
+        begun = time.monotonic()
+        atlas = Atlas.open(self.run.folder)
+        vars(atlas)["images"] = self.images  # opened once
+        tree = self.tree(atlas, self.id, light=light)
+        self.shown = replace(tree, entry={**tree.entry, "training": training})
+        screen.show(self.shown, atlas)
+        self.seen, self.light = state, light
+        self.rested = time.monotonic() + PATIENCE * (time.monotonic() - begun)
+
+    def follow(self, screen: Screen) -> None:
+        """Look again and again until told to stop; training has the processor first."""
+        stand_back()
+        while not self.over.wait(EVERY):
+            try:
+                self.look(screen)
+            except ZatlasError:
+                continue  # caught between two files of it; the next look is complete
+            except Exception:
+                logging.getLogger("zatlas.server").exception("Following the training failed.")
+                return
+
+    def start(self, screen: Screen) -> None:
+        """Follow in a thread."""
+        name = f"zatlas-follow-{self.id}"
+        threading.Thread(target=self.follow, args=(screen,), name=name, daemon=True).start()
+
+
+def is_trained(run: Run) -> bool:
+    """Whether a process trains this run now, found out without standing in its way.
+
+    Trying the lease would take it for a moment, and a training that begins just then would be
+    refused; so it is only tried where the process that last held it is still alive.
+    """
+    lock = run.folder / ".lock"
+    try:
+        words = lock.read_text().split()
+    except OSError:
+        return False
+    if len(words) == 4 and words[3] == socket.gethostname() and not is_alive(int(words[1])):
+        return False
+    with lock.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def stamp(path: Path) -> object:
+    """What changes when a file is replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def stand_back() -> None:
+    """Let training have the processor before this thread, where the system knows threads apart.
+
+    Not to the last: while this thread waits with Python's lock in its hand, no page is answered.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+def followed(folder: Path, id: str, tree: Callable[..., Any]) -> Followed:
+    """The run of this folder, ready to be followed."""
+    return Followed(runs.open_run(folder), id, tree)

@@ -1,0 +1,65 @@
+"""A frame of the socket, either way: the length of a JSON header, the header, then raw numbers."""
+
+import json
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from zatlas.core.errors import ZatlasError
+
+LENGTH = struct.Struct("<I")
+LONGEST_HEADER = 64 << 10  # bytes: enough for a label each of as many points as one may ask for
+
+
+class BadAsk(ZatlasError):
+    """What a page asked cannot be answered; `code` says which kind of mistake it is."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code, self.hint = code, hint
+
+
+def pack(header: Mapping[str, Any], payload: bytes | memoryview = b"") -> bytes:
+    """The frame of this header and what belongs to it."""
+    text = json.dumps(header, allow_nan=False, separators=(",", ":")).encode()
+    return b"".join((LENGTH.pack(len(text)), text, payload))
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header and what follows it; anything else than a frame is refused."""
+    if len(data) < LENGTH.size:
+        raise _bad("it is shorter than the length of a header")
+    (length,) = LENGTH.unpack_from(data)
+    if length > min(LONGEST_HEADER, len(data) - LENGTH.size):
+        raise _bad(f"its header cannot be {length:,} bytes long")
+    try:
+        text = data[LENGTH.size : LENGTH.size + length].decode()
+        header = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise _bad("its header is not JSON") from None
+    if not isinstance(header, dict):
+        raise _bad("its header is not a JSON object")
+    return header, memoryview(data)[LENGTH.size + length :]
+
+
+def told(error: Exception) -> dict[str, str]:
+    """An error as a page is told of it: never how it came about."""
+    if isinstance(error, BadAsk):
+        return {"code": error.code, "message": str(error), "hint": error.hint}
+    if isinstance(error, ZatlasError):
+        code = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+        return {"code": code, "message": str(error), "hint": ""}
+    return {
+        "code": "failed",
+        "message": "This went wrong on the server.",
+        "hint": "The terminal that zatlas explore runs in says more.",
+    }
+
+
+def _bad(why: str) -> BadAsk:
+    return BadAsk("bad-frame", f"This is no frame: {why}.", "Reload the page.")
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")

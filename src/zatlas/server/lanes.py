@@ -1,0 +1,202 @@
+"""Lanes: what waits for a thread. Clients take turns, and a newer ask of a stream replaces the older."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from zatlas.core.arrays import Labels, Pixels, Points
+
+SLICE = 16  # rows of one ask that are decoded before the next client's turn
+PASS = 0.02  # seconds that one call of the decoder should take
+MOST_ROWS = 1024  # in one call
+
+Decode = Callable[[Points, Labels | None], Pixels]
+
+
+@dataclass(eq=False)
+class Job:
+    """What waits; its answer is None if a newer one of its stream came."""
+
+    client: object
+    stream: str | None
+    answer: asyncio.Future[Any]
+
+
+@dataclass(eq=False)
+class Work(Job):
+    """A function to call."""
+
+    do: Callable[[], Any]
+
+
+@dataclass(eq=False)
+class Decoder:
+    """How the points of one run are decoded, and how many rows of it take as long as a pass may."""
+
+    decode: Decode
+    rows: int = SLICE
+
+    def learn(self, rows: int, seconds: float) -> None:
+        """So many rows took so long."""
+        wanted = int(rows * PASS / max(seconds, 1e-6))
+        self.rows = int(np.clip((self.rows + wanted) // 2, SLICE // 2, MOST_ROWS))
+
+
+@dataclass(eq=False)
+class Decoding(Job):
+    """Points to decode."""
+
+    decoder: Decoder
+    z: Points
+    labels: Labels | None
+    begun: int = 0  # rows that are decoded or being decoded
+    done: list[Pixels] = field(default_factory=list)
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Lane(ABC, Generic[J]):
+    """One thread, and the jobs of every client that wait for it."""
+
+    def __init__(self, name: str) -> None:
+        self.pool = ThreadPoolExecutor(1, f"zatlas-{name}")
+        self.waiting: dict[object, list[J]] = {}  # by client; the first client is next
+        self.wake = asyncio.Event()
+
+    def add(self, job: J) -> None:
+        """Let this wait, in place of those of the same client and stream that still do."""
+        jobs = self.waiting.setdefault(job.client, [])
+        if job.stream is not None:
+            for older in [one for one in jobs if one.stream == job.stream]:
+                jobs.remove(older)
+                settle(older, None)
+        jobs.append(job)
+        self.wake.set()
+
+    def forget(self, client: object) -> None:
+        """Do nothing more for a client that has gone."""
+        for job in self.waiting.pop(client, []):
+            job.answer.cancel()
+
+    async def run(self) -> None:
+        """Work as long as the server does."""
+        while True:
+            await self.wake.wait()
+            if not any(self.waiting.values()):
+                self.wake.clear()
+                continue
+            await self.round()
+
+    @abstractmethod
+    async def round(self) -> None:
+        """One call in the thread."""
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def turns(self) -> Iterator[list[J]]:
+        """The jobs of each client that has any, who was served longest ago first."""
+        for client in [client for client, jobs in self.waiting.items() if not jobs]:
+            del self.waiting[client]
+        yield from list(self.waiting.values())
+
+    def served(self, job: J) -> None:
+        """The client of this job goes to the end of the row."""
+        jobs = self.waiting.pop(job.client, None)
+        if jobs is not None:
+            self.waiting[job.client] = jobs
+
+
+class Errands(Lane[Work]):
+    """A lane of functions, called one by one."""
+
+    async def round(self) -> None:
+        jobs = next(self.turns())
+        job = jobs.pop(0)
+        self.served(job)
+        await self._do(job)
+
+    async def _do(self, job: Work) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            settle(job, await loop.run_in_executor(self.pool, job.do))
+        except Exception as error:
+            fail(job, error)
+
+
+class Decodes(Lane[Decoding]):
+    """The decoder's lane: a call decodes a slice of each client's ask, as much as is quickly done."""
+
+    async def round(self) -> None:
+        shares = self._shares()
+        decoder = shares[0][0].decoder
+        z = np.concatenate([job.z[part] for job, part in shares])
+        told = [job.labels[part] for job, part in shares if job.labels is not None]
+        labels = np.concatenate(told) if told else None
+        loop, begun = asyncio.get_running_loop(), perf_counter()
+        try:
+            pixels = await loop.run_in_executor(self.pool, decoder.decode, z, labels)
+        except Exception as error:
+            for job, _ in shares:
+                self._remove(job)
+                fail(job, error)
+            return
+        decoder.learn(len(z), perf_counter() - begun)
+        ends = np.cumsum([len(job.z[part]) for job, part in shares])[:-1]
+        for (job, _), piece in zip(shares, np.split(pixels, ends), strict=True):
+            job.done.append(piece)
+            if sum(map(len, job.done)) == len(job.z):
+                settle(job, job.done[0] if len(job.done) == 1 else np.concatenate(job.done))
+
+    def _shares(self) -> list[tuple[Decoding, slice]]:
+        """What the next call decodes: slices of jobs of one run, in turns until there is enough."""
+        first = next(self.turns())[0]
+        room = first.decoder.rows
+        shares: list[tuple[Decoding, slice]] = []
+        while room > 0:
+            before = len(shares)
+            for jobs in self.turns():
+                job = next((one for one in jobs if one.decoder is first.decoder), None)
+                if job is None or room <= 0:
+                    continue
+                part = slice(job.begun, min(len(job.z), job.begun + min(SLICE, room)))
+                shares.append((job, part))
+                room -= part.stop - part.start
+                self._step(job, part.stop)
+            if len(shares) == before:
+                break
+        return shares
+
+    def _step(self, job: Decoding, stop: int) -> None:
+        """Note how far a job is begun; its client's other jobs come before it again."""
+        job.begun = stop
+        jobs = self.waiting[job.client]
+        jobs.remove(job)
+        if stop < len(job.z):
+            jobs.append(job)
+        self.served(job)
+
+    def _remove(self, job: Decoding) -> None:
+        jobs = self.waiting.get(job.client, [])
+        if job in jobs:
+            jobs.remove(job)
+
+
+def settle(job: Job, value: Any) -> None:
+    """Give the answer, if somebody still waits for it."""
+    if not job.answer.done():
+        job.answer.set_result(value)
+
+
+def fail(job: Job, error: Exception) -> None:
+    """Give the error as the answer."""
+    if not job.answer.done():
+        job.answer.set_exception(error)

@@ -1,0 +1,164 @@
+"""The server of a process: it starts on a free port, shows runs, and stops without a trace."""
+
+import asyncio
+import errno
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import uvicorn
+
+from zatlas.atlas import Atlas
+from zatlas.core.errors import ZatlasError
+from zatlas.server.app import Explorer
+from zatlas.server.asks import longest
+from zatlas.server.blank import Tree
+from zatlas.server.guard import LOOPBACK, guard_of, is_loopback
+from zatlas.server.protocol import settings
+from zatlas.server.shelf import Make
+from zatlas.server.shown import Shown
+from zatlas.site import RunTree, run_tree
+from zatlas.site.static import SINGLE, page_files
+from zatlas.site.tree import MOST
+
+PORTS = range(8420, 8430)  # tried first, so that an address that was kept leads here again
+Files = Mapping[str, Make]
+
+IDS = "ab"  # of the runs, in their order
+
+
+class CannotServe(ZatlasError):
+    """No server can be started as it was asked for."""
+
+
+class Server:
+    """A server in a thread of its own. What it shows is told by `show`; `begin` lets pages in."""
+
+    def __init__(
+        self,
+        largest: int,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        framed: bool = False,
+        files: Files | None = None,
+    ) -> None:
+        files = page() if files is None else files
+        self.listener = listen(host, port)
+        self.port = self.listener.getsockname()[1]
+        names = names_of(host)
+        guard = guard_of({*names, *LOOPBACK}, self.port, open_to=host, framed=framed)
+        link = f"?token={guard.link}" if guard.link else ""
+        self.url = f"http://{names[0]}:{self.port}/{link}"
+        self.explorer = Explorer(files, guard, pack=not is_loopback(host))
+        config = uvicorn.Config(self.explorer, **settings(largest))
+        self.server = uvicorn.Server(config)
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._run, name="zatlas-server", daemon=True)
+        self.thread.start()
+
+    def show(self, tree: Tree, atlas: Atlas | None) -> None:
+        """Show a run as it is now; one without weights has no atlas."""
+        shown = Shown(atlas, tree) if atlas is not None and isinstance(tree, RunTree) else None
+        self.soon(self.explorer.show, tree, shown)
+
+    def say(self, name: str, **words: Any) -> None:
+        """Change what the manifest says of a run."""
+        self.soon(partial(self.explorer.say, name, **words))
+
+    def begin(self) -> None:
+        """Let pages have the manifest: all runs are shown."""
+        self.soon(self.explorer.ready.set)
+
+    def soon(self, do: Callable[..., None], *given: Any) -> None:
+        """Let the server's own thread do this."""
+        self.loop.call_soon_threadsafe(do, *given)
+
+    def close(self) -> None:
+        """Stop; whoever is connected is told so."""
+        self.server.should_exit = True
+        self.thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self._serve())
+        finally:
+            self.loop.close()
+
+    async def _serve(self) -> None:
+        work = asyncio.create_task(self.explorer.work())
+        try:
+            await self.server.serve(sockets=[self.listener])
+        finally:
+            work.cancel()
+            self.explorer.close()
+            await asyncio.gather(work, return_exceptions=True)
+
+
+@contextmanager
+def serving(
+    atlases: Sequence[Atlas],
+    *,
+    port: int | None = 0,
+    points: int = MOST,
+    framed: bool = False,
+    files: Files | None = None,
+) -> Iterator[Server]:
+    """A server of these runs, as long as the block lasts."""
+    server = Server(largest_ask(atlases), port=port, framed=framed, files=files)
+    try:
+        for name, atlas in zip(IDS, atlases, strict=False):
+            server.show(run_tree(atlas, name, most=points), atlas)
+        server.begin()
+        yield server
+    finally:
+        server.close()
+
+
+def largest_ask(atlases: Sequence[Atlas]) -> int:
+    """Bytes of the largest message that a page of these runs has reason to send."""
+    return max(longest(atlas.dim, atlas.description.shape) for atlas in atlases)
+
+
+def page() -> Files:
+    """The built page: every file by its URL, but the one that is for exports alone."""
+    return {url: file.read_bytes for url, file in page_files().items() if url != SINGLE}
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """A socket at this port; at the first free one, if none is said."""
+    if port is not None and not 0 <= port < 1 << 16:
+        raise CannotServe(f"There is no port {port}; ports go from 0 to 65535.")
+    wanted = [*PORTS, 0] if port is None else [port]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in wanted:
+        try:
+            return socket.create_server((host, number), family=family, backlog=256)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and number != wanted[-1]:
+                continue
+            raise CannotServe(_why_not(host, number, error)) from None
+    raise CannotServe(f"There is no free port at {host}.")
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken by another program. Leave --port out to find a free one."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"Port {port} is kept for the system. Take one above 1023, or leave --port out."
+    return f"This machine has no address {host!r} to listen at: {error.strerror or error}."
+
+
+def names_of(host: str) -> list[str]:
+    """The names under which a server at this address is asked for, the best known first."""
+    if host not in ("0.0.0.0", "::", ""):
+        return [f"[{host}]" if ":" in host else host]
+    own = socket.gethostname()
+    names = [own, socket.getfqdn()]
+    with suppress(OSError):  # a machine whose own name leads nowhere
+        names += sorted({str(one[4][0]) for one in socket.getaddrinfo(own, None)})
+    return list(dict.fromkeys(f"[{name}]" if ":" in name else name for name in names))

@@ -1,0 +1,89 @@
+"""Files by their known URLs: each made once, when it is first asked for, and told by its digest."""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+    ".wasm": "application/wasm",
+    ".onnx": "application/octet-stream",
+    ".arrow": "application/vnd.apache.arrow.stream",
+    ".txt": "text/plain; charset=utf-8",
+}
+PACKED = {".html", ".js", ".mjs", ".css", ".json", ".svg", ".wasm", ".txt"}  # gzip makes them small
+MOST_MADE = 2  # files being made at the same time
+
+Make = Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class File:
+    """What is sent for a URL."""
+
+    data: bytes
+    packed: bytes | None  # the same, compressed
+    kind: str
+    tag: str  # quoted, as HTTP has it
+
+
+class Shelf:
+    """All files that there are. A URL is looked up in a dictionary; nothing else leads to a file."""
+
+    def __init__(self, *, pack: bool) -> None:
+        self.pack = pack  # worth it on a network, not within one machine
+        self.known: dict[str, Make] = {}
+        self.made: dict[str, asyncio.Task[File]] = {}
+        self.pool = ThreadPoolExecutor(MOST_MADE, "zatlas-files")
+
+    def put(self, files: Mapping[str, Make], *, instead: str | None = None) -> None:
+        """Add files, in place of all those whose URLs begin like this."""
+        gone = [url for url in self.known if instead is not None and url.startswith(instead)]
+        for url in gone:
+            del self.known[url]
+        for url in (*gone, *files):
+            self.made.pop(url, None)
+        self.known.update(files)
+
+    async def get(self, url: str) -> File | None:
+        """The file of a URL; those who ask while it is being made wait for the same one."""
+        make = self.known.get(url)
+        if make is None:
+            return None
+        task = self.made.get(url)
+        if task is None:
+            task = self.made[url] = asyncio.create_task(self._make(url, make))
+        try:
+            return await asyncio.shield(task)
+        except Exception:
+            if self.made.get(url) is task:
+                del self.made[url]  # it may go better the next time
+            raise
+
+    def close(self) -> None:
+        """Make nothing more."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _make(self, url: str, make: Make) -> File:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.pool, lambda: as_file(url, make(), pack=self.pack))
+
+
+def as_file(url: str, data: bytes, *, pack: bool = False) -> File:
+    """These bytes with all that HTTP says of them."""
+    suffix = PurePosixPath(url).suffix
+    packed = gzip.compress(data, 6) if pack and suffix in PACKED else None
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    return File(data, packed, TYPES.get(suffix, "application/octet-stream"), tag)

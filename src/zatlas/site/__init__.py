@@ -1,0 +1,5 @@
+"""What a run's pages read: one description of a run as a tree of files, served or exported."""
+
+from zatlas.site.tree import RunTree, manifest, run_tree
+
+__all__ = ["RunTree", "manifest", "run_tree"]

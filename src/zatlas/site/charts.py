@@ -1,0 +1,151 @@
+"""Charts of a page's points: the places, and a grid of codes by which every place decodes."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from zatlas.atlas import CHARTED, Atlas
+from zatlas.core.arrays import Labels, Plane, Points, Values
+from zatlas.core.errors import NotSupported
+from zatlas.core.seeds import stream
+from zatlas.latent import chart as charts
+from zatlas.latent.attributes import pretty, yes_or_no
+from zatlas.latent.chart import Chart
+from zatlas.latent.density import Density
+from zatlas.site.draw import Draw
+from zatlas.site.numbers import half, plain
+
+NUMBERS = 1_000_000  # of a grid of codes: 2 MB
+FINEST, FINE, COARSEST = 128, 64, 24  # steps of a grid
+USEFUL = 0.1  # of the points at least on either side, for an attribute to lay a chart by
+TITLES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA", "axes": "The two axes", "line": "The axis"}
+STRIP = 0.25  # height of the chart of a single axis, as part of its width
+
+Files = Mapping[str, Callable[[], bytes]]
+
+
+@dataclass(eq=False)
+class Charted:
+    """A chart with the places of all points, and how a page is told of it."""
+
+    key: str  # of its files and columns: "0", "1" ...
+    name: str
+    title: str
+    chart: Chart
+    places: Plane
+    density: Density
+
+    def site(self, folder: str) -> dict[str, Any]:
+        """What the manifest says of it."""
+        chart = self.chart
+        (left, bottom), (right, top) = chart.box.tolist()
+        return {
+            "name": self.name, "title": self.title,
+            "x": f"x:{self.key}", "y": f"y:{self.key}",
+            "trust": plain(chart.trust)[0], "box": plain(np.array([left, bottom, right, top])),
+            "lattice": {"url": f"{folder}/lattice-{self.key}.f16", "n": self.steps},
+            "cover": f"{folder}/cover-{self.key}.u8",
+            "frame": self._frame(), "reach": plain(max(chart.reach, 1e-12))[0],
+        }  # fmt: skip
+
+    def files(self) -> Files:
+        """The grid's codes, and where they are amid the data."""
+        return {
+            f"lattice-{self.key}.f16": lambda: half(self.grid[1]),
+            f"cover-{self.key}.u8": partial(cover, self),
+        }
+
+    @property
+    def steps(self) -> int:
+        """How fine the grid is: less so where points are few, or codes long."""
+        wanted = np.clip(1.3 * len(self.places) ** 0.5, FINE, FINEST)
+        most = max((NUMBERS / self.chart.points.shape[1]) ** 0.5, COARSEST)
+        return int(min(wanted, most))
+
+    @cached_property
+    def grid(self) -> tuple[Plane, Points]:
+        """Places over the box and their codes."""
+        return self.chart.grid(self.steps)
+
+    def _frame(self) -> dict[str, Any] | None:
+        chart = self.chart
+        if chart.frame is None:
+            return None
+        names = {"axes": chart.frame, "middle": chart.middle, "origin": chart.origin}
+        return {name: plain(values) for name, values in names.items()}
+
+
+def cover(charted: Charted) -> bytes:
+    """How much each place of the grid is amid the data, as bytes: on the chart, and in the space."""
+    places, codes = charted.grid
+    near = _falling(charted.chart.far(places), 1, 1.5)
+    usual = _falling(charted.density.far(codes), 2, 4)
+    return np.rint(255 * np.minimum(near, usual)).astype(np.uint8).tobytes()
+
+
+def chart_of(
+    atlas: Atlas, drawn: Draw, density: Density, key: str, layout: str, by: str | None = None,
+    *, kept: bool = True,
+) -> Charted:  # fmt: skip
+    """A chart of these points, kept in the run; of very many, the others are placed among its own."""
+    few = Draw(drawn.rows[:CHARTED], drawn.points[:CHARTED], drawn.total)
+    if by is not None and not drawn.real:
+        raise NotSupported(
+            "The points are samples without images: nothing is known to lay them by."
+        )
+    made = (layout, by, atlas.digest, atlas.images.fingerprint, len(few))
+    digest = hashlib.sha256(repr(made).encode()).hexdigest()[:12]
+    path = atlas.room("charts") / f"page-{layout}-{digest}.safetensors"
+    if kept and path.exists():
+        chart = Chart.load(path)
+    else:
+        chart = _laid(few.points, layout, atlas.supervision(by, few.rows) if by else None)
+        if kept:
+            chart.save(path)
+    rest = drawn.points[CHARTED:]
+    places = np.concatenate([chart.places, chart.forward(rest)]) if len(rest) else chart.places
+    name = f"{layout} by {by}" if by else layout
+    title = TITLES.get(layout, layout) + (f" by {pretty(by)}" if by else "")
+    return Charted(key, name, title, chart, places, density)
+
+
+def usual_charts(atlas: Atlas, drawn: Draw) -> list[tuple[str, str | None]]:
+    """The layouts that a page has from the start, and what they are supervised by."""
+    if atlas.dim <= 2:
+        return [("line" if atlas.dim == 1 else "axes", None)]
+    if not drawn.real:
+        return [("pca", None), ("umap", None)]  # neighbours among samples of a prior mean little
+    by = _supervisor(atlas, drawn)
+    return [("umap", None), ("pca", None)] + ([("umap", by)] if by else [])
+
+
+def _supervisor(atlas: Atlas, drawn: Draw) -> str | None:
+    """The labels, or the first attribute that enough have and enough lack."""
+    labels = atlas.labels(drawn.rows)
+    if labels is not None and len(np.unique(labels)) > 1:
+        return "label"
+    for name in yes_or_no(atlas.images):
+        if USEFUL <= atlas.images.attributes[name][drawn.rows].mean() <= 1 - USEFUL:
+            return name
+    return None
+
+
+def _laid(points: Points, layout: str, labels: Labels | None) -> Chart:
+    if layout == "axes":
+        return charts.axes(points)
+    if layout != "line":
+        return charts.make(points, layout, labels)
+    # A line is too thin to point at: places along it are spread across a strip by chance.
+    along = points[:, 0]
+    across = stream(0, "strip").uniform(-0.5, 0.5, len(points)) * STRIP * max(np.ptp(along), 1e-3)
+    places = np.stack([along, across], axis=1).astype(np.float32)
+    return Chart(points, places, "line", {}, np.array([[1], [0]], np.float32))
+
+
+def _falling(values: Values, start: float, end: float) -> Values:
+    """1 up to the start, 0 from the end on."""
+    return np.clip((end - values) / (end - start), 0, 1)

@@ -1,0 +1,34 @@
+"""A few geodesics made beforehand, for pages without a server that could make one."""
+
+import time
+from itertools import combinations
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Points
+from zatlas.core.errors import NotSupported
+from zatlas.latent.geodesic import geodesic
+from zatlas.site.draw import Draw, typical
+
+STEPS = 49  # points of each
+ENDS = 4  # points that are joined, each with each
+SECONDS = 20.0  # in all; those that are made by then are those that there are
+
+
+def geodesics(atlas: Atlas, drawn: Draw) -> list[tuple[int, int, Points]]:
+    """Curves between points that are typical and far apart, with the numbers of these points.
+
+    The curves of a model that is told a class depend on the class: there are none.
+    """
+    if atlas.generator.classes or len(drawn) < 2:
+        return []
+    found: list[tuple[int, int, Points]] = []
+    end = time.monotonic() + SECONDS
+    for a, b in combinations(typical(atlas, drawn, ENDS), 2):
+        if time.monotonic() > end:
+            break
+        try:
+            curve = geodesic(atlas.generator, drawn.points[[a]], drawn.points[[b]])
+        except NotSupported:
+            break  # torch cannot differentiate the decoder
+        found.append((a, b, curve.sample(STEPS)))
+    return found

@@ -1,0 +1,161 @@
+"""All that the page of one run is made of, each part made when it is first asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Points
+from zatlas.core.progress import bar
+from zatlas.latent import axes
+from zatlas.latent.density import NEIGHBOURS, Density, density
+from zatlas.site.charts import Charted, chart_of, usual_charts
+from zatlas.site.columns import Columns, arrow, columns
+from zatlas.site.draw import Draw, draw, errors, quick_draw, told
+from zatlas.site.geodesics import geodesics
+from zatlas.site.nets import exported, file_of
+from zatlas.site.numbers import half, plain
+from zatlas.site.sprites import Sheets, sheets
+from zatlas.site.ways import Ways, ways
+
+SLOW = ("nets", "charts", "columns", "ways", "axes", "geodesics")  # parts
+RANKED = 64  # axes
+CODES = 64 << 20  # bytes of codes that a page is asked to load
+
+
+@dataclass(eq=False)
+class Page:
+    """A run, and how much of it is shown; `light` is of a run that is still being trained."""
+
+    atlas: Atlas
+    folder: str  # of its URLs
+    most: int  # points
+    room: Path  # where its nets are kept
+    light: bool = False
+    joined: bool = False  # with geodesics
+
+    @cached_property
+    def drawn(self) -> Draw:
+        """Which images are shown, and where they lie."""
+        return (quick_draw if self.light else draw)(self.atlas, self.most)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What is known of each point."""
+        few = Draw(self.drawn.rows[:0], self.drawn.points[:0], 0) if self.light else self.drawn
+        error = np.full(len(self.drawn), np.nan, np.float32)
+        error[: len(few)] = errors(self.atlas, few)
+        return columns(self.atlas, self.drawn, error)
+
+    @cached_property
+    def density(self) -> Density:
+        """How near the points lie to each other."""
+        return density(self.drawn.points)
+
+    @cached_property
+    def charts(self) -> list[Charted]:
+        """The charts that a page has from the start."""
+        wanted = usual_charts(self.atlas, self.drawn)
+        if self.light and self.atlas.dim > 2:
+            wanted = [("pca", None)]
+        return [self.chart(str(i), *layout) for i, layout in enumerate(wanted)]
+
+    def chart(self, key: str, layout: str, by: str | None = None) -> Charted:
+        """A chart of the same points."""
+        return chart_of(self.atlas, self.drawn, self.density, key, layout, by, kept=not self.light)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """Directions."""
+        return ways(self.atlas, self.drawn, light=self.light)
+
+    @cached_property
+    def sheets(self) -> Sheets | None:
+        """Thumbnails."""
+        return sheets(self.atlas.images, self.drawn.rows) if self.drawn.real else None
+
+    @cached_property
+    def geodesics(self) -> list[tuple[int, int, Points]]:
+        """Curves that need no server."""
+        return geodesics(self.atlas, self.drawn) if self.joined else []
+
+    @cached_property
+    def axes(self) -> list[dict[str, Any]]:
+        """Latent axes, the most telling first; while training, there is no time to tell."""
+        if self.light:
+            return []
+        some = self.drawn.points[:2000]
+        labels = told(self.atlas, self.drawn.rows[:2000])
+        order, change = axes.rank(self.atlas.generator, some, labels)
+        both = zip(order[:RANKED].tolist(), plain(change[:RANKED]), strict=True)
+        return [{"index": index, "change": moved} for index, moved in both]
+
+    def entry(self) -> dict[str, Any]:
+        """What the manifest says of the run."""
+        self._prepare()
+        near, points = self.density, self.drawn.points
+        return {
+            "total": self.drawn.total,
+            "count": len(self.drawn),
+            "points": f"{self.folder}/points.arrow",
+            "codes": f"{self.folder}/codes.f16" if "codes.f16" in self.files else None,
+            "columns": [about for about, _ in self.columns.values()],
+            "charts": [chart.site(self.folder) for chart in self.charts],
+            "sprites": self.sheets and self.sheets.site(self.folder),
+            "density": {
+                "usual": near.usual, "lonely": near.usual + near.step,
+                "neighbours": NEIGHBOURS,
+            },
+            **self.nets,
+            "axes": self.axes,
+            "middle": plain(points.mean(axis=0)),
+            "deviation": plain(points.std(axis=0)),
+            "ways": self.ways.site(self.folder),
+            "geodesics": [
+                {"from": a, "to": b, "url": f"{self.folder}/geodesic-{i}.f16", "steps": len(z)}
+                for i, (a, b, z) in enumerate(self.geodesics)
+            ],
+        }  # fmt: skip
+
+    def _prepare(self) -> None:
+        """Make what takes long, with a bar for those who wait."""
+        parts = SLOW if len(self.drawn) else ()  # that was encoded under a bar of its own
+        with bar("making the page", len(parts), "parts") as advance:
+            for part in parts:
+                getattr(self, part)
+                advance(1)
+
+    @cached_property
+    def nets(self) -> dict[str, Any]:
+        """The model's halves, of a run that is trained."""
+        if self.light:
+            return {"decoder": None, "encoder": None}
+        return exported(self.atlas, self.drawn.points[:16], self.room, self.folder)
+
+    @cached_property
+    def files(self) -> dict[str, Callable[[], bytes]]:
+        """How to make each file but the model's, by name."""
+        found: dict[str, Callable[[], bytes]] = {"points.arrow": self._table, **self.ways.files()}
+        if 2 * self.drawn.points.size <= CODES:
+            found["codes.f16"] = partial(half, self.drawn.points)
+        for i, (_, _, z) in enumerate(self.geodesics):
+            found[f"geodesic-{i}.f16"] = partial(half, z)
+        for chart in self.charts:
+            found |= chart.files()
+        return found | (self.sheets.files() if self.sheets else {})
+
+    def net(self, name: str) -> bytes:
+        """The file of one half of the model."""
+        return file_of(self.atlas, self.drawn.points[:16], self.room, name).read_bytes()
+
+    def _table(self) -> bytes:
+        table = {"index": self.drawn.rows.astype(np.int32)}
+        table |= {name: values for name, (_, values) in self.columns.items()}
+        for chart in self.charts:
+            for axis, places in zip("xy", chart.places.T, strict=True):
+                table[f"{axis}:{chart.key}"] = places
+        return arrow(table)

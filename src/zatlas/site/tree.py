@@ -1,0 +1,119 @@
+"""The tree of files that a run's pages read, and its manifest; what is slow is kept in the run."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Plane, Points, Rows
+from zatlas.site.kept import Keep, clear_earlier, room_of
+from zatlas.site.page import Page
+from zatlas.site.training import training
+
+FORMAT = 1  # of the manifest
+MAKING = 2  # raise it when what is kept is made otherwise
+MOST = 100_000  # points of a served page
+LIGHT = 2000  # points of a run that is still being trained
+LAZY = ("lattice-", "cover-", "sprites-")  # files that are made when they are asked for
+
+Files = Mapping[str, Callable[[], bytes]]
+
+
+@dataclass(frozen=True)
+class NewChart:
+    """A chart that was asked for: what the page is told, where its points lie, and its files."""
+
+    site: Mapping[str, Any]
+    places: Plane
+    files: Files
+
+
+@dataclass(frozen=True, eq=False)
+class RunTree:
+    """What a page reads of one run: its part of the manifest, and how to make each file, by its URL."""
+
+    entry: dict[str, Any]
+    files: Files
+    _page: Page = field(repr=False)
+
+    @property
+    def rows(self) -> Rows:
+        """The row of the data set of each point; -1 for a sample."""
+        return self._page.drawn.rows
+
+    @property
+    def points(self) -> Points:
+        """The code of each point."""
+        return self._page.drawn.points
+
+    def chart(self, layout: str, by: str | None = None) -> NewChart:
+        """Another chart of the same points, kept in the run."""
+        key = hashlib.sha256(repr((layout, by)).encode()).hexdigest()[:8]
+        made, folder = self._page.chart(key, layout, by), self._page.folder
+        files = {f"{folder}/{name}": make for name, make in made.files().items()}
+        return NewChart(made.site(folder), made.places, files)
+
+
+def run_tree(
+    atlas: Atlas, id: str = "a", *, most: int = MOST, light: bool = False, geodesics: bool = False
+) -> RunTree:
+    """The tree of a run, with at most so many points; `light` is quick, of a run still being trained.
+
+    With `geodesics` it has some made beforehand, for a page without a server.
+    """
+    most = min(most, LIGHT) if light else most
+    parts = (MAKING, version("zatlas"), atlas.digest, atlas.images.fingerprint, most, geodesics)
+    stamp = hashlib.sha256(repr((*parts, light)).encode()).hexdigest()[:16]
+    folder, room = f"data/{id}", room_of(atlas)
+    page = Page(atlas, folder, most, room, light, geodesics)
+    keep = Keep(None if light else room / f"{id}-{stamp}")
+    told = keep.json("entry.json", lambda: {"entry": page.entry(), "files": list(page.files)})
+    files: dict[str, Callable[[], bytes]] = {
+        name: partial(keep.get, name, partial(_make, page, name)) for name in told["files"]
+    }
+    if not light:
+        clear_earlier(room)
+        for name, make in files.items():
+            if not name.startswith(LAZY):
+                make()
+    for name in ("decoder", "encoder"):
+        if told["entry"][name] is not None:
+            files[f"{name}.onnx"] = partial(page.net, name)
+    entry = {**_about(atlas, id, stamp), **told["entry"]}
+    entry["training"] = training(atlas) if light else None
+    return RunTree(entry, {f"{folder}/{name}": make for name, make in files.items()}, page)
+
+
+def manifest(trees: Sequence[RunTree], socket: str | None = None) -> bytes:
+    """`data/manifest.json` of one run, or of two to compare."""
+    runs = [tree.entry for tree in trees]
+    whole = {"format": FORMAT, "zatlas": version("zatlas"), "runs": runs, "socket": socket}
+    return json.dumps(whole, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _make(page: Page, name: str) -> bytes:
+    return page.files[name]()
+
+
+def _about(atlas: Atlas, id: str, stamp: str) -> dict[str, Any]:
+    """What a run is, before anything is made of it."""
+    channels, height, width = atlas.description.shape
+    family, told = atlas.description.family, list(atlas.generator.classes)
+    words = ("conditional " if told else "") + (family.upper() if len(family) < 5 else family)
+    return {
+        "id": id,
+        "stamp": stamp,
+        "name": atlas.name,
+        "words": f"{words}, {atlas.dim:,} latent {'axis' if atlas.dim == 1 else 'axes'}",
+        "data": atlas.images.name,
+        "fingerprint": atlas.images.fingerprint,
+        "family": family,
+        "dim": atlas.dim,
+        "prior": atlas.generator.space.prior,
+        "image": {"channels": channels, "height": height, "width": width},
+        "told": told,
+    }

@@ -1,0 +1,73 @@
+"""The explorer in a notebook: a frame that leads to a server of this process, or the page itself."""
+
+import atexit
+import html
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from zatlas.atlas import Atlas
+from zatlas.core.errors import BadRecipe
+from zatlas.server.serve import IDS, Server, largest_ask
+from zatlas.site import run_tree
+from zatlas.site.export import export
+
+LOW, HIGH = 200, 4000  # pixels
+
+_servers: dict[tuple[Path, ...], Server] = {}  # one for each page that is shown, by its runs
+
+
+class Frame:
+    """What a notebook shows of runs."""
+
+    def __init__(self, source: str, height: int, server: Server | None = None) -> None:
+        self.source, self.height, self.server = source, height, server
+
+    @property
+    def url(self) -> str | None:
+        """Where the page is served, if it is: it opens in a tab of its own too."""
+        return None if self.server is None else self.server.url
+
+    def _repr_html_(self) -> str:
+        style = f"width:100%;height:{self.height}px;border:0"
+        return f'<iframe {self.source} style="{style}" allow="fullscreen"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<explorer at {self.url}>" if self.url else "<explorer>"
+
+    def close(self) -> None:
+        """Stop the server; the frame is empty from then on. The process's end does the same."""
+        for runs, server in list(_servers.items()):
+            if server is self.server:
+                del _servers[runs]
+                server.close()
+
+
+def show(*atlases: Atlas, inline: bool = False, height: int = 720) -> Frame:
+    """The page of one run or of two side by side; shown again, the same server answers."""
+    if not 1 <= len(atlases) <= len(IDS):
+        raise BadRecipe(f"One run is shown, or two side by side; not {len(atlases)}.")
+    if not LOW <= height <= HIGH:
+        raise BadRecipe(f"A frame is from {LOW} to {HIGH} pixels high, not {height}.")
+    if inline:
+        return Frame(f'srcdoc="{html.escape(whole_page(atlases))}"', height)
+    runs = tuple(atlas.run.folder.resolve() for atlas in atlases)
+    if runs not in _servers:
+        trees = [run_tree(atlas, name) for name, atlas in zip(IDS, atlases, strict=False)]
+        server = _servers[runs] = Server(largest_ask(atlases), port=0, framed=True)
+        for tree, atlas in zip(trees, atlases, strict=True):
+            server.show(tree, atlas)
+        server.begin()
+    server = _servers[runs]
+    return Frame(f'src="{server.url}"', height, server)
+
+
+def whole_page(atlases: tuple[Atlas, ...]) -> str:
+    """The page as one file with its data and its model, as text."""
+    with TemporaryDirectory(prefix="zatlas-") as folder:
+        return export(atlases, Path(folder) / "page.html").read_text()
+
+
+@atexit.register
+def _close_all() -> None:
+    for server in _servers.values():
+        server.close()

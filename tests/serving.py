@@ -1,0 +1,97 @@
+"""A page's side of the server, for tests: its socket, and requests as raw as one likes."""
+
+import json
+import socket
+import struct
+from functools import partial
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import numpy as np
+from websockets.sync.client import connect
+
+PAGE = {
+    "index.html": b"<!doctype html><title>page</title><script type=module src=assets/app.js></script>",
+    "assets/app.js": b"export {};" * 100,
+    "runtime/some.wasm": b"\0asm",
+    "runtime/some.mjs": b"export {};",
+}
+FILES = {url: partial(bytes, data) for url, data in PAGE.items()}
+
+
+class Page:
+    """The socket of one page."""
+
+    def __init__(self, url, run="a"):
+        parts = urlsplit(url)
+        self.run, self.number = run, 0
+        self.begin = connect(
+            f"ws://{parts.netloc}/socket",
+            origin=f"http://{parts.netloc}",
+            compression=None,
+            max_size=None,
+        )
+
+    def __enter__(self):
+        self.socket = self.begin.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.begin.__exit__(*error)
+
+    def send(self, kind, payload=b"", **said):
+        """Ask, and do not wait."""
+        self.number += 1
+        header = {"id": self.number, "run": self.run, "kind": kind, **said}
+        self.socket.send(frame(header, payload))
+        return self.number
+
+    def hear(self, timeout=30):
+        """The next answer and what came with it."""
+        data = self.socket.recv(timeout=timeout)
+        (length,) = struct.unpack_from("<I", data)
+        answer, payload = json.loads(data[4 : 4 + length]), data[4 + length :]
+        if answer["kind"] == "images":
+            return answer, np.frombuffer(payload, np.uint8).reshape(answer["shape"])
+        if answer["kind"] == "points":
+            return answer, np.frombuffer(payload, "<f4").reshape(answer["shape"])
+        return answer, payload
+
+    def ask(self, kind, payload=b"", **said):
+        """Ask, and wait for the answer."""
+        number = self.send(kind, payload, **said)
+        answer, found = self.hear()
+        assert answer["id"] == number
+        return answer, found
+
+
+def frame(header, payload=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<I", len(text)) + text + payload
+
+
+def get(url, path="/", method="GET", body=None, **headers):
+    """Status, headers and body of one request."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=30)
+    try:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+def raw(url, data, timeout=5.0):
+    """Whatever comes back to these bytes until the connection is closed, or nothing more comes."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=timeout) as connection:
+        found = b""
+        try:
+            connection.sendall(data)
+            while piece := connection.recv(65536):
+                found += piece
+        except OSError:
+            pass
+    return found

@@ -1,0 +1,178 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from tests.serving import FILES, Page, get
+from zatlas.cli import main
+from zatlas.server.blank import blank
+from zatlas.server.follow import followed, is_trained
+from zatlas.server.serve import Server
+from zatlas.site import run_tree
+from zatlas.store.run import Run
+
+EXPLORE = """
+import sys
+from tests.serving import FILES
+from zatlas.cli import main
+from zatlas.server import serve
+serve.page = lambda: FILES
+sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
+"""
+TRAIN = """
+import sys
+from zatlas.cli import main
+settings = {"training.preview": "0", "net.name": "mlp", "net.widths": "16", "training.batch": "16"}
+words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+sys.exit(main(["train", "digits", "--dim", "2", "--seed", "3", *words, *sys.argv[1:]]))
+"""
+
+
+def begun(code, *words):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_explore_prints_its_address_and_stops_when_asked(digits, wide, number):
+    with begun(EXPLORE, digits.run.folder, wide.run.folder, "--points", 100) as process:
+        address = process.stdout.readline().strip()
+        manifest = json.loads(get(address, "/data/manifest.json")[2])
+        assert [(run["id"], run["count"]) for run in manifest["runs"]] == [("a", 100), ("b", 100)]
+        assert manifest["socket"] == "socket"
+        with Page(address, run="b") as page:
+            assert page.ask("code", row=3)[0]["shape"] == [1, 12]
+        process.send_signal(number)
+        rest, words = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert rest == "" and words.splitlines()[-1] == "zatlas: The explorer is closed."
+    assert "decoded in the page (" in words and "Traceback" not in words
+
+
+BAD = {
+    "no such run": (["{empty}/x"], "There is no run at"),
+    "a folder that is no run": (["{empty}"], "is no run"),
+    "three runs": (["{run}", "{run}", "{run}"], "One run is explored, or two side by side; not 3."),
+    "no points": (["{run}", "--points", "0"], "at least 1, not 0"),
+    "no such port": (["{run}", "--port", "99999"], "ports go from 0 to 65535"),
+    "no such address": (["{run}", "--host", "192.0.2.7"], "has no address '192.0.2.7'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_explored_is_said_in_one_sentence(
+    name, digits, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("zatlas.server.serve.page", lambda: FILES)
+    words, wanted = BAD[name]
+    given = [word.format(empty=tmp_path, run=digits.run.folder) for word in words]
+    assert main(["explore", "--no-open", *given]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and wanted in told.err
+
+
+def test_a_training_is_followed_and_not_changed(tmp_path, digits):
+    with begun(TRAIN, "--epochs", 12, "--out", tmp_path / "alone") as alone:
+        assert alone.wait(60) == 0, alone.stderr.read()
+    folder = tmp_path / "run"
+    with begun(TRAIN, "--epochs", 12, "--out", folder) as training:
+        while not (folder / "made.json").exists():
+            assert training.poll() is None, training.stderr.read()
+            time.sleep(0.02)
+        seen = follow(folder, training)
+    assert training.returncode == 0
+    assert (folder / "weights.safetensors").read_bytes() == (
+        tmp_path / "alone" / "weights.safetensors"
+    ).read_bytes()
+    stamps = list(dict.fromkeys(stamp for stamp, _, _ in seen))
+    assert len(stamps) >= 2  # the page saw other weights while it was trained, and at the end
+    epochs = [epoch for _, epoch, _ in seen]
+    assert epochs == sorted(epochs) and epochs[-1] == 12
+    running = [running for _, _, running in seen]
+    assert running[0] is True and running[-1] is False
+
+
+def follow(folder, training):
+    """What the manifest said of a run, each time that it changed, until it was trained."""
+    run, seen = followed(folder, "a", partial(run_tree, most=100)), []
+    run.rested, patience = 0.0, "zatlas.server.follow.PATIENCE"
+    server = Server(1 << 20, port=0, files=FILES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patience, 0)
+        try:
+            tree = blank("a", "run", run.recipe, run.images)
+            tree.entry["training"] = run.training()
+            server.show(tree, None)
+            server.begin()
+            while True:
+                ended = training.poll() is not None
+                run.look(server)
+                told = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
+                now = (
+                    told["stamp"],
+                    told["training"]["epoch"],
+                    told["training"]["running"],
+                )
+                if not seen or now != seen[-1]:
+                    seen.append(now)
+                if ended:
+                    with Page(server.url) as page:
+                        assert page.ask("code", row=0)[0]["kind"] == "points"
+                    return seen
+        finally:
+            server.close()
+
+
+def test_a_run_without_weights_has_a_page_without_points(digits):
+    tree = blank("a", "new", digits.recipe, digits.images)
+    server = Server(1 << 20, port=0, files=FILES)
+    try:
+        server.show(tree, None)
+        server.begin()
+        told = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
+        assert told["count"] == 0 and told["dim"] == 2
+        full = run_tree(digits, most=50).entry
+        assert told.keys() == full.keys()
+        for url in tree.files:
+            assert get(server.url, f"/{url}")[0] == 200
+        with Page(server.url) as page:
+            assert page.ask("code", row=0)[0]["code"] == "no-weights"
+    finally:
+        server.close()
+
+
+def test_a_finished_run_is_not_said_to_be_trained(digits, tmp_path):
+    assert not is_trained(digits.run) and not is_trained(Run(tmp_path))
+    assert followed(digits.run.folder, "a", run_tree).training() is None
+    with digits.run.lease():
+        assert is_trained(digits.run)
+    assert not is_trained(digits.run)
+
+
+def test_the_manifest_waits_until_there_is_something_to_show(digits):
+    server, answers = Server(1 << 20, port=0, files=FILES), []
+    try:
+        ask = threading.Thread(
+            target=lambda: answers.append(get(server.url, "/data/manifest.json"))
+        )
+        ask.start()
+        assert get(server.url, "/")[0] == 200
+        time.sleep(0.2)
+        assert not answers
+        server.show(run_tree(digits, most=50), digits)
+        server.begin()
+        ask.join(10)
+        assert answers[0][0] == 200
+    finally:
+        server.close()

@@ -1,0 +1,131 @@
+import base64
+import gzip
+import json
+import re
+
+import pytest
+
+import zatlas
+from zatlas.cli import main
+from zatlas.core.errors import BadRecipe, CannotWrite, NotHere, NotSupported
+from zatlas.site import export as exports
+from zatlas.site import static
+
+SCRIPT = re.compile(
+    r'<script type="application/octet-stream" data-url="([^"]+)" data-encoding="(\w+)">([^<]*)</script>'
+)
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A page small enough to see through, in place of the built one."""
+    folder = tmp_path / "static"
+    for name, text in {
+        "index.html": "<!doctype html><script src=assets/page.js></script>",
+        "single.html": "<!doctype html><body><!--zatlas:data--><script>page()</script>",
+        "assets/page.js": "page()",
+        "runtime/run.wasm": "wasm " * 100,
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    monkeypatch.setattr(static, "files", lambda package: tmp_path)
+    return folder
+
+
+def inside(path):
+    """The files written into a page, by URL."""
+    found = {}
+    for url, encoding, text in SCRIPT.findall(path.read_text()):
+        data = base64.b64decode(text)
+        found[url] = gzip.decompress(data) if encoding == "gzip" else data
+    return found
+
+
+def test_a_folder_holds_the_page_and_all_that_its_manifest_names(digits, page, tmp_path, capsys):
+    out = tmp_path / "given" / "away"
+    assert main(["export", str(digits.run.folder), str(out), "--points", "200"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{out}\n" and f"python -m http.server --directory {out}" in told.err
+    there = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert {"index.html", "assets/page.js", "runtime/run.wasm", "data/manifest.json"} <= there
+    assert "single.html" not in there
+    assert sorted(there) == json.loads((out / "data/written.json").read_bytes())
+    manifest = json.loads((out / "data/manifest.json").read_bytes())
+    (entry,) = manifest["runs"]
+    assert manifest["socket"] is None and entry["count"] == 200 and entry["geodesics"]
+    for url in (entry["points"], entry["decoder"]["url"], entry["charts"][0]["cover"]):
+        assert (out / url).stat().st_size > 0
+
+
+def test_two_runs_are_exported_to_be_compared(digits, told, page, tmp_path):
+    out = zatlas.export([digits, told.run.folder], tmp_path / "both", points=50)
+    manifest = json.loads((out / "data/manifest.json").read_bytes())
+    assert [run["id"] for run in manifest["runs"]] == ["a", "b"]
+    assert (out / manifest["runs"][1]["points"]).exists()
+    with pytest.raises(BadRecipe, match="one run or compares two, not 3"):
+        zatlas.export([digits] * 3, tmp_path / "three")
+
+
+def test_only_an_earlier_export_gives_way(digits, page, tmp_path):
+    out = tmp_path / "site"
+    zatlas.export(digits, out, points=50)
+    (page / "assets" / "page.js").rename(page / "assets" / "new.js")
+    zatlas.export(digits, out, points=60)
+    assert (out / "assets/new.js").exists() and not (out / "assets/page.js").exists()
+    (out / "CNAME").write_text("mine")
+    with pytest.raises(CannotWrite, match="holds 'CNAME', which no export wrote"):
+        zatlas.export(digits, out, points=50)
+    assert (out / "CNAME").read_text() == "mine"
+    own = tmp_path / "own"
+    own.mkdir()
+    zatlas.export(digits, own, points=50)
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "index.html").write_text("my own page")
+    for wrong in (thesis, thesis / "index.html"):
+        with pytest.raises(CannotWrite):
+            zatlas.export(digits, wrong, points=50)
+    assert [path.name for path in thesis.iterdir()] == ["index.html"]
+    with pytest.raises(CannotWrite):
+        zatlas.export(digits, digits.run.folder, points=50)
+
+
+def test_a_single_file_holds_everything_to_the_byte(digits, page, tmp_path, capsys):
+    one, folder = tmp_path / "one.html", tmp_path / "folder"
+    assert main(["export", str(digits.run.folder), str(one), "--points", "80"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"{one}\n" and "MB; a double click opens it" in told.err
+    zatlas.export(digits, folder, points=80)
+    found = inside(one)
+    assert next(iter(found)) == "data/manifest.json"
+    for url, data in found.items():
+        assert (folder / url).read_bytes() == data
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert there - set(found) == {"index.html", "assets/page.js", "data/written.json"}
+    text = one.read_text()
+    assert text.startswith("<!doctype html><body>") and text.endswith("<script>page()</script>")
+    before = one.read_bytes()
+    zatlas.export(digits, one, points=80)
+    assert one.read_bytes() == before
+
+
+def test_a_single_file_over_the_limit_is_refused_with_advice(digits, page, tmp_path):
+    out = tmp_path / "one.html"
+    with pytest.raises(NotSupported, match=r"would take 0\.\d MB, and 0\.01 are allowed.*--points"):
+        exports.export([digits], out, points=50, limit=0.01)
+    assert not out.exists()
+
+
+def test_a_page_that_is_not_built_is_said_before_any_work(digits, page, tmp_path):
+    (page / "single.html").unlink()
+    with pytest.raises(NotHere, match="npm --prefix web ci && npm --prefix web run build"):
+        zatlas.export(digits, tmp_path / "out")
+    (page / "single.html").write_text("no place")
+    with pytest.raises(NotSupported, match="no place for data"):
+        zatlas.export(digits, tmp_path / "out.html", points=50)
+    assert {path.name for path in tmp_path.iterdir()} == {"static"}
+
+
+def test_a_run_and_a_place_are_both_named(capsys):
+    assert main(["export", "runs/none"]) == 2
+    assert "zatlas export runs/digits-vae digits.html" in capsys.readouterr().err

@@ -1,0 +1,107 @@
+import logging
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from zatlas.core.errors import NotSupported
+from zatlas.core.space import Space
+from zatlas.models.description import Description, generator
+from zatlas.models.generator import Generator
+from zatlas.models.onnx import export_decoder, export_encoder
+
+
+def made(family="vae", net="mlp", shape=(1, 16, 16), dim=5, classes=(), **model):
+    about = Description(family, {"dim": dim, **model}, net, {}, shape, classes)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return generator(about, about.build().eval())
+
+
+def run(path, **inputs):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)[0]
+
+
+@pytest.mark.parametrize("net", ["mlp", "conv", "conv-even", "conv-deep"])
+def test_every_net_decodes_and_encodes_alike_elsewhere(net, tmp_path):
+    model = made(net=net, shape=(3, 32, 32))
+    there = export_decoder(model, tmp_path / "decoder.onnx")
+    back = export_encoder(model, tmp_path / "encoder.onnx")
+    assert max(there.error, back.error) < 2e-3
+    z = model.space.sample(7, seed=1)
+    images = model.decode(z)
+    np.testing.assert_allclose(run(there.path, z=z), images, atol=2e-3)
+    np.testing.assert_allclose(run(back.path, x=images), model.encode(images), atol=2e-2)
+
+
+@pytest.mark.parametrize("family", ["vae", "gan"])
+def test_a_told_model_takes_the_class_too(family, tmp_path):
+    model = made(family, conditional=True, classes=("a", "b", "c"))
+    file = export_decoder(model, tmp_path / "decoder.onnx")
+    z, y = model.space.sample(5, seed=1), np.array([0, 1, 2, 0, 1])
+    np.testing.assert_allclose(run(file.path, z=z, y=y), model.decode(z, y), atol=2e-3)
+    with pytest.raises(ValueError, match="Required inputs"):
+        run(file.path, z=z)
+    if family == "vae":
+        encoder = export_encoder(model, tmp_path / "encoder.onnx")
+        x = model.decode(z, y)
+        np.testing.assert_allclose(run(encoder.path, x=x, y=y), model.encode(x, y), atol=1e-2)
+
+
+def test_weights_take_half_the_room_and_sums_do_not(tmp_path):
+    file = export_decoder(made(), tmp_path / "decoder.onnx")
+    weights = onnx.load(file.path).graph.initializer
+    large = [one for one in weights if np.prod(one.dims) > 16]
+    assert large and all(one.data_type == onnx.TensorProto.FLOAT16 for one in large)
+    numbers = sum(int(np.prod(one.dims)) for one in weights)
+    assert file.bytes == file.path.stat().st_size < 2.1 * numbers + 10_000
+
+
+def test_points_of_any_shape_go_in_flat(tmp_path):
+    class Deep(torch.nn.Module):
+        def forward(self, z, y=None):
+            return torch.sigmoid(z[:, :1].repeat(1, 3, 1, 1))
+
+    deep = Deep()
+    model = Generator(Space((2, 4, 4)), deep.forward)
+    file = export_decoder(model, tmp_path / "decoder.onnx")
+    z = model.space.sample(3, seed=1)
+    assert z.shape == (3, 32)
+    np.testing.assert_allclose(run(file.path, z=z), model.decode(z), atol=1e-3)
+
+
+def test_no_encoder_is_said_and_what_cannot_be_traced_is_too(tmp_path):
+    with pytest.raises(NotSupported, match="no encoder to export"):
+        export_encoder(made("gan"), tmp_path / "encoder.onnx")
+
+    def strange(z, y):
+        return torch.as_tensor(np.zeros((len(z), 1, 4, 4), np.float32) + float(z.sum()))
+
+    with pytest.raises(NotSupported, match="zatlas explore decodes there"):
+        export_decoder(Generator(Space((2,)), strange), tmp_path / "decoder.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_decodes_otherwise_is_refused(tmp_path):
+    weight = torch.linspace(900, 1100, 32)
+
+    def wild(z, y):  # steep enough for the last digits of its weights to matter
+        return (torch.sin((z * weight).sum(1)) / 2 + 0.5).reshape(-1, 1, 1, 1)
+
+    with pytest.raises(NotSupported, match="gives other images than torch"):
+        export_decoder(Generator(Space((32,)), wild), tmp_path / "decoder.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_it_is_silent_and_leaves_chance_alone(tmp_path, capfd):
+    level = logging.getLogger("torch.onnx").level
+    torch.manual_seed(3)
+    before, numbers = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    export_decoder(made(), tmp_path / "decoder.onnx")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == numbers).all()  # noqa: NPY002
+    assert logging.getLogger("torch.onnx").level == level
+    assert capfd.readouterr() == ("", "")

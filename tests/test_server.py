@@ -1,0 +1,422 @@
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from tests.serving import FILES, Page, frame, get, raw
+from zatlas.latent.neighbours import nearest
+from zatlas.server import protocol
+from zatlas.server.guard import guard_of
+from zatlas.server.lanes import Decoder, Decodes, Decoding
+from zatlas.server.serve import CannotServe, Server, serving
+from zatlas.server.shelf import Shelf
+
+
+@pytest.fixture(scope="module")
+def server(digits, wide):
+    """Two runs, served as they would be to a browser."""
+    with serving([digits, wide], points=300, files=FILES) as found:
+        yield found
+
+
+@pytest.fixture
+def shown(server):
+    return server.explorer.shown["a"]
+
+
+# What is asked of the socket
+
+
+def test_the_server_decodes_as_the_model_does(server, digits):
+    z = digits.sample(40, seed=1)
+    with Page(server.url) as asked:
+        answer, pixels = asked.ask("decode", z.tobytes(), n=len(z))
+    assert answer["kind"] == "images" and answer["shape"] == [40, 1, 8, 8]
+    assert np.abs(pixels / 255 - digits.decode(z)).max() <= 0.5 / 255 + 1e-6
+
+
+def test_each_run_answers_for_itself(server, wide):
+    z = wide.sample(3, seed=2)
+    with Page(server.url, run="b") as asked:
+        _, pixels = asked.ask("decode", z.tobytes(), n=3)
+    assert np.abs(pixels / 255 - wide.decode(z)).max() <= 0.5 / 255 + 1e-6
+
+
+def test_images_are_encoded(server, digits):
+    x = digits.images.pixels[:5]
+    with Page(server.url) as asked:
+        _, z = asked.ask("encode", x.tobytes(), n=5)
+    assert np.allclose(z, digits.generator.encode(digits.images.images(np.arange(5))), atol=1e-4)
+
+
+def test_a_row_of_the_points_has_its_image_and_its_code(server, shown, digits):
+    with Page(server.url) as asked:
+        _, image = asked.ask("image", row=7)
+        _, code = asked.ask("code", row=7)
+    assert (image[0] == digits.images.pixels[shown.tree.rows[7]]).all()
+    assert (code[0] == shown.tree.points[7]).all()
+
+
+def test_the_nearest_points_are_the_nearest(server, shown, digits):
+    z = digits.sample(4, seed=3)
+    with Page(server.url) as asked:
+        answer, payload = asked.ask("nearest", z.tobytes(), n=4, k=6)
+    rows, distances = nearest(z, shown.tree.points, 6)
+    assert answer["kind"] == "near" and answer["shape"] == [4, 6]
+    assert (np.frombuffer(payload[:96], "<i4").reshape(4, 6) == rows).all()
+    assert np.allclose(np.frombuffer(payload[96:], "<f4").reshape(4, 6), distances, atol=1e-4)
+
+
+def test_a_geodesic_leads_from_the_one_to_the_other(server, digits):
+    z = digits.sample(2, seed=4)
+    with Page(server.url) as asked:
+        answer, curve = asked.ask("geodesic", z.tobytes())
+    assert answer["kind"] == "points"
+    assert np.allclose(curve[[0, -1]], z, atol=1e-5)
+
+
+def test_a_new_chart_has_places_and_files(server, shown):
+    with Page(server.url, run="b") as asked:
+        answer, payload = asked.ask("chart", layout="pca", by=None)
+    assert answer["kind"] == "chart"
+    chart, tree = answer["chart"], server.explorer.shown["b"].tree
+    places = np.frombuffer(payload, "<f4").reshape(len(tree.points), 2)
+    left, bottom, right, top = chart["box"]
+    assert (places >= [left, bottom]).all() and (places <= [right, top]).all()
+    n = chart["lattice"]["n"]
+    assert len(get(server.url, "/" + chart["lattice"]["url"])[2]) == n * n * 12 * 2
+    assert len(get(server.url, "/" + chart["cover"])[2]) == n * n
+
+
+def test_a_conditional_model_is_told_the_label(told):
+    z, labels = told.sample(3, seed=0), [1, 5, 9]
+    with serving([told], points=100, files=FILES) as found, Page(found.url) as asked:
+        _, pixels = asked.ask("decode", z.tobytes(), n=3, labels=labels)
+        wanted = told.decode(z, labels=np.array(labels))
+        assert np.abs(pixels / 255 - wanted).max() <= 0.5 / 255 + 1e-6
+        for bad in ([1, 2], [1, 2, 10], [1, 2, -1], [1, 2, 0.5], [True, 1, 2], "abc", {}):
+            answer, _ = asked.ask("decode", z.tobytes(), n=3, labels=bad)
+            assert answer["kind"] == "error" and answer["code"] == "bad-labels"
+        answer, curve = asked.ask("geodesic", z[:2].tobytes(), label=4)
+        assert answer["kind"] == "points" and np.isfinite(curve).all()
+
+
+def test_samples_have_no_real_images(rival):
+    with serving([rival], points=100, files=FILES) as found, Page(found.url) as asked:
+        assert asked.ask("image", row=0)[0]["code"] == "no-images"
+        assert asked.ask("encode", bytes(64), n=1)[0]["code"] == "not-supported"
+        assert asked.ask("code", row=0)[0]["kind"] == "points"
+
+
+NAN = np.full((1, 2), np.nan, "<f4").tobytes()
+BAD = {
+    "unknown-run": ({"run": "c", "kind": "code", "row": 0}, b""),
+    "unknown-kind": ({"kind": "run"}, b""),
+    "bad-number": ({"kind": "decode", "n": 10**6}, b""),
+    "bad-shape": ({"kind": "decode", "n": 1}, bytes(7)),
+    "bad-points": ({"kind": "decode", "n": 1}, NAN),
+    "bad-id": ({"id": "one", "kind": "code"}, b""),
+    "bad-word": ({"kind": "code", "row": 0, "stream": 3}, b""),
+    "unknown-name": ({"kind": "chart", "layout": "../../etc/passwd"}, b""),
+}
+
+
+@pytest.mark.parametrize("code", BAD)
+def test_a_bad_ask_is_told_why_and_the_next_is_answered(server, code):
+    header, payload = BAD[code]
+    with Page(server.url) as asked:
+        asked.socket.send(frame({"id": 5, "run": "a", **header}, payload))
+        answer, _ = asked.hear()
+        assert answer["kind"] == "error" and answer["code"] == code
+        assert answer["message"] and "Traceback" not in answer["message"]
+        assert asked.ask("code", row=0)[0]["kind"] == "points"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"abc", b"\xff\xff\xff\xff", b"\2\0\0\0[]", frame(b"[" * 60_000), frame(b'{"id": NaN}'),
+        frame(b'{"id": 1' + b"0" * 5000 + b"}"), frame(b"\xff\xfe"), frame(b"1" * 60_000),
+    ],
+)  # fmt: skip
+def test_what_is_no_frame_is_told_so(server, data):
+    with Page(server.url) as asked:
+        asked.socket.send(data)
+        assert asked.hear()[0]["kind"] == "error"
+
+
+def test_who_sends_nothing_but_nonsense_is_sent_away(server):
+    with Page(server.url) as asked, pytest.raises(ConnectionClosed) as closed:
+        for _ in range(100):
+            asked.socket.send(b"nonsense")
+            asked.hear()
+    assert closed.value.rcvd.code == 1008
+
+
+def test_a_message_that_is_too_long_closes_the_socket(server):
+    with Page(server.url) as asked, pytest.raises(ConnectionClosed) as closed:
+        asked.socket.send(bytes(64 << 20))
+        asked.hear()
+    assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
+
+
+def test_a_newer_ask_of_a_stream_replaces_the_older_and_all_are_answered(server, digits):
+    z = digits.sample(1, seed=0).tobytes()
+    with Page(server.url) as asked:
+        sent = [asked.send("decode", z, n=1, stream="hover") for _ in range(60)]
+        answers = [asked.hear()[0] for _ in sent]
+    assert sorted(answer["id"] for answer in answers) == sent
+    kinds = {answer["id"]: answer["kind"] for answer in answers}
+    assert set(kinds.values()) <= {"images", "dropped"} and kinds[sent[-1]] == "images"
+
+
+def test_who_asks_without_bound_is_told_to_wait(server, digits):
+    z = np.repeat(digits.sample(1, seed=0), 4000, axis=0).tobytes()
+    with Page(server.url) as asked:
+        sent = [asked.send("decode", z, n=4000) for _ in range(200)]
+        answers = [asked.hear()[0] for _ in sent]
+    codes = {answer.get("code") for answer in answers}
+    assert codes == {None, "busy"}
+
+
+# How the decoder is shared
+
+
+def shares(asks, rows=32):
+    """The rows of each call of a decoder for these asks of (client, rows), and who is done when."""
+    calls, done = [], []
+
+    def decode(z, labels):
+        calls.append(len(z))
+        return z.astype(np.uint8).reshape(-1, 1, 1, 1)
+
+    async def all_of_them():
+        lane, loop = Decodes("decoder"), asyncio.get_running_loop()
+        decoder = Decoder(decode, rows)
+        decoder.learn = lambda *_: None
+        futures = []
+        for client, count in asks:
+            z = np.arange(count, dtype=np.float32)[:, None]
+            future = loop.create_future()
+            future.add_done_callback(lambda _, client=client: done.append(client))
+            futures.append(future)
+            lane.add(Decoding(client, None, future, decoder, z, None))
+        work = asyncio.create_task(lane.run())
+        found = await asyncio.gather(*futures)
+        work.cancel()
+        lane.close()
+        return found
+
+    found = asyncio.run(all_of_them())
+    for (_, count), pixels in zip(asks, found, strict=True):
+        assert (pixels.ravel() == np.arange(count).astype(np.uint8)).all()
+    return calls, done
+
+
+def test_asks_of_several_pages_are_decoded_in_one_call():
+    calls, _ = shares([(client, 1) for client in range(20)])
+    assert calls == [20]
+
+
+def test_a_page_that_asks_much_does_not_hold_up_the_others():
+    calls, done = shares([("much", 1000), ("little", 1), ("some", 20), ("little", 1)])
+    assert done[-1] == "much" and done.index("some") < 3
+    assert max(calls) <= 32
+
+
+# Files
+
+
+def test_files_have_their_types_and_are_not_sent_twice(server):
+    for path, kind in (
+        ("/", "text/html; charset=utf-8"),
+        ("/assets/app.js", "text/javascript; charset=utf-8"),
+        ("/runtime/some.mjs", "text/javascript; charset=utf-8"),
+        ("/runtime/some.wasm", "application/wasm"),
+        ("/data/manifest.json", "application/json"),
+        ("/data/a/points.arrow", "application/vnd.apache.arrow.stream"),
+    ):
+        status, headers, body = get(server.url, path)
+        assert (status, headers["content-type"]) == (200, kind)
+        assert headers["x-content-type-options"] == "nosniff" and len(body) > 0
+        again, headers, nothing = get(server.url, path, if_none_match=headers["etag"])
+        assert (again, nothing) == (304, b"")
+        status, headers, nothing = get(server.url, path, "HEAD")
+        assert (status, nothing, headers["content-length"]) == (200, b"", str(len(body)))
+    assert "no-cache" in get(server.url, "/data/manifest.json")[1]["cache-control"]
+    assert "immutable" in get(server.url, "/assets/app.js")[1]["cache-control"]
+
+
+def test_every_file_that_the_tree_names_is_served(server):
+    for tree in server.explorer.trees.values():
+        for url in tree.files:
+            assert get(server.url, f"/{url}")[0] == 200, url
+
+
+def test_two_who_ask_for_the_same_file_wait_for_one_making():
+    made = []
+
+    def slow():
+        made.append(threading.current_thread().name)
+        time.sleep(0.2)
+        return b"x" * 1000
+
+    async def both():
+        shelf = Shelf(pack=True)
+        shelf.put({"a.txt": slow})
+        found = await asyncio.gather(*(shelf.get("a.txt") for _ in range(5)))
+        shelf.close()
+        return found
+
+    found = asyncio.run(both())
+    assert len(made) == 1 and made[0] != threading.main_thread().name
+    assert all(file is found[0] for file in found) and len(found[0].packed) < 100
+
+
+# Who may ask
+
+CSP = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+    "style-src 'self'; img-src 'self' blob: data:; media-src blob:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def test_every_answer_says_what_a_page_may_do(server):
+    for path in ("/", "/data/manifest.json", "/none"):
+        headers = get(server.url, path)[1]
+        assert headers["content-security-policy"] == CSP
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../pyproject.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/assets/../../serve.py",
+        "/data/a/../../recipe.toml", "/assets/%00", "/data/a/", "/assets", "/..%5c..%5cx", "/socket",
+    ],
+)  # fmt: skip
+def test_nothing_but_known_files_is_served(server, path):
+    assert get(server.url, path)[0] == 404
+
+
+def test_other_names_and_other_origins_are_refused(server):
+    own = server.url.rstrip("/")
+    assert get(server.url, "/", origin=own)[0] == 200
+    for headers in (
+        {"host": "evil.example"},
+        {"host": f"evil.example:{server.port}"},
+        {"host": "127.0.0.1"},
+        {"host": f"127.0.0.1.evil.example:{server.port}"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": f"http://localhost:{server.port}"},
+        {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
+        {"sec_fetch_site": "same-site", "sec_fetch_mode": "cors"},
+    ):
+        assert get(server.url, "/", **headers)[0] == 403, headers
+    assert get(server.url, "/", host=f"localhost:{server.port}")[0] == 200
+
+
+@pytest.mark.parametrize("origin", [None, "http://evil.example", "null", "http://localhost"])
+def test_a_socket_of_another_origin_is_refused(server, origin):
+    address = server.url.replace("http", "ws") + "socket"
+    with pytest.raises(InvalidStatus) as refused, connect(address, origin=origin):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_files_are_only_read(server):
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
+        assert get(server.url, "/", method)[0] == 405
+    assert get(server.url, "/", "GET", b"body")[0] == 413
+
+
+def test_over_a_network_only_the_link_leads_in_and_only_once(digits):
+    with serving([digits], points=50, files=FILES) as found:
+        guard = guard_of({"127.0.0.1"}, found.port, open_to="192.0.2.1", framed=False)
+        link, found.explorer.guard = guard.link, guard
+        address = found.url.replace("http", "ws") + "socket"
+        assert get(found.url, "/data/manifest.json")[0] == 403
+        assert get(found.url, "/?token=wrong")[0] == 403
+        assert get(found.url, f"/?token={link}", "HEAD")[0] == 403  # who only looks uses nothing up
+        status, headers, _ = get(found.url, f"/?token={link}")
+        assert status == 200 and headers["refresh"] == "0; url=./"
+        cookie, *rules = headers["set-cookie"].split("; ")
+        assert set(rules) == {"HttpOnly", "SameSite=Strict", "Path=/"}
+        assert get(found.url, f"/?token={link}")[0] == 403
+        assert get(found.url, "/", cookie=cookie)[0] == 200
+        assert get(found.url, "/", cookie=cookie + "x")[0] == 403
+        own = found.url.rstrip("/")
+        with pytest.raises(InvalidStatus), connect(address, origin=own):
+            pass
+        with connect(address, origin=own, additional_headers={"cookie": cookie}):
+            pass
+
+
+def test_who_does_not_finish_a_head_is_hung_up_on(server, monkeypatch):
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+    begun = time.monotonic()
+    assert raw(server.url, b"GET / HTTP/1.1\r\nHost: 127") == b""
+    assert raw(server.url, b"") == b""
+    assert time.monotonic() - begun < 3
+
+
+def test_who_does_not_finish_a_message_is_hung_up_on(digits, monkeypatch):
+    monkeypatch.setattr(protocol, "PING_SECONDS", 0.3)
+    with serving([digits], points=50, files=FILES) as found, Page(found.url) as asked:
+        time.sleep(1)  # who answers pings may stay
+        assert asked.ask("code", row=0)[0]["kind"] == "points"
+        asked.socket.socket.sendall(b"\x82\xfe\x10\x00")  # a message of 4 KiB, it says
+        with pytest.raises(ConnectionClosed):
+            asked.hear(timeout=5)
+
+
+def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
+    monkeypatch.setattr(protocol, "TAKE_SECONDS", 0.5)
+    z = np.repeat(digits.sample(1, seed=0), 4000, axis=0).tobytes()
+    with serving([digits], points=50, files=FILES) as found:
+        key = b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
+        host = found.url.split("/")[2].encode()
+        with socket.create_connection(("127.0.0.1", found.port)) as mute:
+            mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            mute.sendall(
+                b"GET /socket HTTP/1.1\r\nHost: " + host + b"\r\nOrigin: http://" + host
+                + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + key + b"\r\n"
+            )  # fmt: skip
+            text = frame({"id": 1, "run": "a", "kind": "decode", "n": 4000}, z)
+            head = b"\x82\xff" + len(text).to_bytes(8, "big") + bytes(4)
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    mute.sendall(head + text)
+            until(lambda: not found.explorer.clients)
+
+
+def until(true, seconds=10.0):
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# Starting and stopping
+
+
+def test_a_taken_port_is_said_in_one_sentence(server):
+    with pytest.raises(CannotServe, match=rf"^Port {server.port} is taken by another program\."):
+        Server(1 << 20, port=server.port, files=FILES)
+
+
+def test_a_server_leaves_no_thread_behind(digits):
+    before = set(threading.enumerate())
+    with serving([digits], points=50, files=FILES) as found, Page(found.url) as asked:
+        asked.ask("code", row=0)
+    until(lambda: set(threading.enumerate()) <= before)

@@ -1,0 +1,299 @@
+import io
+import json
+import os
+import shutil
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from zatlas.atlas import Atlas
+from zatlas.core.errors import NotSupported
+from zatlas.latent.density import density
+from zatlas.site import manifest, run_tree
+from zatlas.site.columns import columns
+from zatlas.site.draw import Draw
+
+from .conftest import small_run
+
+ENTRY = {
+    "id", "stamp", "name", "words", "data", "fingerprint", "family", "dim", "prior", "image", "told",
+    "total", "count", "points", "codes", "columns", "charts", "sprites", "density", "decoder",
+    "encoder", "axes", "middle", "deviation", "ways", "geodesics", "training",
+}  # fmt: skip
+
+
+def table_of(tree):
+    return pa.ipc.open_file(io.BytesIO(tree.files[tree.entry["points"]]())).read_all()
+
+
+def halves(tree, url):
+    return np.frombuffer(tree.files[url](), "<f2").astype(np.float32)
+
+
+def floats(tree, url):
+    return np.frombuffer(tree.files[url](), "<f4").reshape(-1, tree.entry["dim"])
+
+
+def tile(tree, row):
+    """The thumbnail of a point as the page would cut it out."""
+    told = tree.entry["sprites"]
+    page, place = divmod(row, told["across"] * told["down"])
+    down, across = divmod(place, told["across"])
+    picture = np.asarray(Image.open(io.BytesIO(tree.files[told["pages"][page]]())))
+    high, wide = told["height"], told["width"]
+    return picture[down * high : (down + 1) * high, across * wide : (across + 1) * wide]
+
+
+@pytest.mark.parametrize("name", ["digits", "wide", "told", "plain", "rival", "portraits"])
+def test_the_manifest_names_every_file_and_no_other(name, request):
+    tree = run_tree(request.getfixturevalue(name), geodesics=True)
+    entry = json.loads(manifest([tree], None))["runs"][0]
+    assert set(entry) == ENTRY
+    urls = [entry["points"], entry["codes"], *(chart["cover"] for chart in entry["charts"])]
+    urls += [chart["lattice"]["url"] for chart in entry["charts"]]
+    urls += (entry["sprites"] or {"pages": []})["pages"]
+    urls += [entry[half]["url"] for half in ("decoder", "encoder") if entry[half]]
+    urls += [entry["ways"][key] for key in ("vectors", "normals", "weights")]
+    urls += [curve["url"] for curve in entry["geodesics"]]
+    assert sorted(urls) == sorted(tree.files)
+    for url, make in tree.files.items():
+        assert url.startswith("data/a/") and isinstance(make(), bytes)
+    for chart in entry["charts"]:
+        n = chart["lattice"]["n"]
+        assert halves(tree, chart["lattice"]["url"]).shape == (n * n * entry["dim"],)
+        assert len(tree.files[chart["cover"]]()) == n * n
+
+
+def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, told):
+    one, other = run_tree(digits, "a", most=300), run_tree(told, "b", most=300)
+    assert one.entry["count"] == 300 and one.entry["total"] > 1500
+    assert one.entry["fingerprint"] == other.entry["fingerprint"]
+    np.testing.assert_array_equal(one.rows, other.rows)
+    assert len(set(one.rows.tolist())) == 300
+    share = np.isin(one.rows, digits.rows("test")).mean()
+    whole = len(digits.rows("test")) / one.entry["total"]
+    assert abs(share - whole) < 0.08
+    table = table_of(one)
+    np.testing.assert_array_equal(table["index"].to_numpy(), one.rows)
+    codes = digits.codes("train")
+    some = np.flatnonzero(np.isin(one.rows, codes.rows))[:20]
+    for row in some:
+        np.testing.assert_array_equal(one.points[row], codes.points[codes.rows == one.rows[row]][0])
+    np.testing.assert_allclose(
+        halves(one, one.entry["codes"]).reshape(300, 2), one.points, rtol=2e-3, atol=1e-3
+    )
+    assert {url.split("/")[1] for url in other.files} == {"b"}
+
+
+def test_columns_say_what_is_known_of_each_point(portraits):
+    tree = run_tree(portraits)
+    table, told = table_of(tree), {column["name"]: column for column in tree.entry["columns"]}
+    attributes = portraits.images.attributes
+    smiling = table["Smiling"].to_numpy()
+    assert smiling.dtype == np.uint8
+    np.testing.assert_array_equal(smiling == 1, attributes["Smiling"][tree.rows])
+    hair = np.array(told["hair_colour"]["values"])[table["hair_colour"].to_numpy()]
+    np.testing.assert_array_equal(hair, attributes["hair_colour"][tree.rows])
+    low, high = told["age"]["range"]
+    assert told["age"]["kind"] == "number" and low < high
+    np.testing.assert_array_equal(table["age"].to_numpy(), attributes["age"][tree.rows])
+    error = table["error"].to_numpy()
+    row = 5
+    x = portraits.images.images(tree.rows[row : row + 1])
+    again = portraits.decode(tree.points[row : row + 1])
+    assert error[row] == pytest.approx(float(np.sqrt(((again - x) ** 2).mean())), rel=1e-3)
+
+
+def test_labels_of_any_text_stay_plain_data(digits):
+    bad = '</script><script>alert("x")</script>'
+    rows = np.arange(40)
+    attributes = {bad: rows % 2 == 0, "index": np.full(1797, "\ud800"), "x:0": rows * 1.0}
+    attributes = {name: np.resize(values, 1797) for name, values in attributes.items()}
+    images = type(digits.images)(**{**vars_of(digits.images), "attributes": attributes})
+    atlas = Atlas(digits.run, digits.description, digits.generator)
+    atlas.__dict__["images"] = images
+    found = columns(atlas, Draw(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
+    assert {bad, "_index", "_x:0", "split", "label", "error"} == set(found)
+    json.dumps([told for told, _ in found.values()], allow_nan=False).encode()
+
+
+def vars_of(images):
+    return {name: getattr(images, name) for name in images.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("name", ["digits", "portraits"])
+def test_a_thumbnail_is_of_its_own_point(name, request):
+    atlas = request.getfixturevalue(name)
+    tree = run_tree(atlas)
+    for row in (0, 7, tree.entry["count"] - 1):
+        real = atlas.images.pixels[tree.rows[row]].transpose(1, 2, 0).squeeze()
+        shown = tile(tree, row)
+        assert shown.shape == real.shape
+        assert np.abs(shown.astype(int) - real).mean() < (1 if real.ndim == 2 else 12)
+
+
+def test_large_images_have_small_thumbnails(tmp_path):
+    atlas = small_run(tmp_path / "run", "faces:count=60", size=96, dim=3, epochs=1)
+    told = run_tree(atlas).entry["sprites"]
+    assert (told["width"], told["height"]) == (64, 64)
+    assert max(told["across"] * told["width"], told["down"] * told["height"]) <= 2048
+
+
+def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
+    tree = run_tree(wide)
+    data = tree.files[tree.entry["decoder"]["url"]]()
+    assert len(data) == tree.entry["decoder"]["bytes"]
+    images = onnxruntime.InferenceSession(data).run(None, {"z": tree.points[:5]})[0]
+    np.testing.assert_allclose(images, wide.decode(tree.points[:5]), atol=2e-3)
+    x = wide.images.images(tree.rows[:5])
+    found = onnxruntime.InferenceSession(tree.files[tree.entry["encoder"]["url"]]())
+    np.testing.assert_allclose(found.run(None, {"x": x})[0], tree.points[:5], atol=2e-2)
+
+
+def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
+    tree = run_tree(wide)
+    assert [chart["name"] for chart in tree.entry["charts"]] == ["umap", "pca", "umap by label"]
+    table = table_of(tree)
+    for chart in tree.entry["charts"]:
+        xy = np.stack([table[chart[axis]].to_numpy() for axis in "xy"], axis=1)
+        left, bottom, right, top = chart["box"]
+        assert (xy > [left, bottom]).all() and (xy < [right, top]).all()
+        assert 0.5 < chart["trust"] <= 1
+        n = chart["lattice"]["n"]
+        lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n, -1)
+        cover = np.frombuffer(tree.files[chart["cover"]](), np.uint8).reshape(n, n)
+        row = np.rint((top - xy[:, 1]) / (top - bottom) * (n - 1)).astype(int)
+        column = np.rint((xy[:, 0] - left) / (right - left) * (n - 1)).astype(int)
+        assert np.median(cover[row, column]) == 255 and cover[0, 0] == 0
+        apart = np.linalg.norm(lattice[row, column] - tree.points, axis=1)
+        shuffled = np.linalg.norm(lattice[row, column] - tree.points[::-1], axis=1)
+        assert np.median(apart) < 0.8 * np.median(shuffled)
+    pca = tree.entry["charts"][1]
+    axes = np.reshape(pca["frame"]["axes"], (2, 12))
+    flat = pca["frame"]["origin"] + (tree.points - pca["frame"]["middle"]) @ axes.T
+    np.testing.assert_allclose(flat[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
+    (only,) = run_tree(digits).entry["charts"]
+    assert only["name"] == "axes" and np.reshape(only["frame"]["axes"], (2, 2)).tolist() == [
+        [1, 0],
+        [0, 1],
+    ]
+
+
+def test_a_single_axis_is_charted_as_a_strip(tmp_path):
+    tree = run_tree(small_run(tmp_path / "run", "digits", dim=1, epochs=2))
+    (chart,) = tree.entry["charts"]
+    table, n = table_of(tree), chart["lattice"]["n"]
+    np.testing.assert_array_equal(table[chart["x"]].to_numpy(), tree.points[:, 0])
+    left, bottom, right, top = chart["box"]
+    assert 0.1 < (top - bottom) / (right - left) < 0.5
+    lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n)
+    np.testing.assert_allclose(lattice, np.tile(np.linspace(left, right, n), (n, 1)), atol=0.01)
+    assert tree.entry["words"] == "VAE, 1 latent axis"
+
+
+def test_distances_are_told_so_that_a_page_can_say_how_far(wide):
+    tree = run_tree(wide)
+    known = density(tree.points)
+    assert tree.entry["density"]["usual"] == pytest.approx(known.usual, rel=1e-5)
+    assert tree.entry["density"]["lonely"] == pytest.approx(known.lonely, rel=1e-5)
+    np.testing.assert_allclose(tree.entry["middle"], tree.points.mean(axis=0), atol=1e-5)
+
+
+def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
+    tree = run_tree(portraits)
+    ways = tree.entry["ways"]
+    by_name = {way["name"]: i for i, way in enumerate(ways["list"])}
+    vectors = floats(tree, ways["vectors"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    same = portraits.direction("Male")
+    told = ways["list"][by_name["Male"]]
+    np.testing.assert_allclose(vectors[by_name["Male"]], same.vector, atol=1e-5)
+    assert told["score"]["area"] == pytest.approx(same.score.area, abs=1e-3)
+    assert told["effects"]["Male"] == pytest.approx(same.side_effects["Male"], abs=0.02)
+    assert set(told["effects"]) == {probe["name"] for probe in ways["probes"]}
+    probe = [probe["name"] for probe in ways["probes"]].index("Male")
+    weights, normals = floats(tree, ways["weights"]), floats(tree, ways["normals"])
+    sure = 1 / (1 + np.exp(-(tree.points @ weights[probe] + ways["probes"][probe]["offset"])))
+    male = portraits.images.attributes["Male"][tree.rows]
+    assert sure[male].mean() > sure[~male].mean() + 0.02
+    assert normals[probe] @ weights[probe] > 0
+    shares = [way["share"] for way in ways["list"] if way["kind"] == "principal"]
+    assert shares == sorted(shares, reverse=True) and 0.9 < sum(shares) < 1.01
+    kinds = {way["name"]: way["kind"] for way in run_tree(wide).entry["ways"]["list"]}
+    assert kinds["4"] == "class" and kinds["principal 1"] == "principal"
+
+
+def test_geodesics_join_points_that_are_far_apart(wide):
+    tree = run_tree(wide, geodesics=True)
+    curves = tree.entry["geodesics"]
+    assert 1 <= len(curves) <= 6
+    for curve in curves:
+        z = halves(tree, curve["url"]).reshape(curve["steps"], 12)
+        np.testing.assert_allclose(z[[0, -1]], tree.points[[curve["from"], curve["to"]]], atol=1e-2)
+    assert run_tree(wide).entry["geodesics"] == []
+
+
+def test_a_model_without_an_encoder_shows_samples(rival):
+    tree = run_tree(rival)
+    entry = tree.entry
+    assert entry["sprites"] is None and entry["encoder"] is None and entry["decoder"]
+    assert set(table_of(tree)["index"].to_pylist()) == {-1} and (tree.rows == -1).all()
+    assert entry["columns"] == [] and entry["charts"][0]["name"] == "pca"
+    with pytest.raises(NotSupported, match="samples without images"):
+        tree.chart("umap", "label")
+
+
+def test_another_chart_is_made_of_the_same_points(wide):
+    tree = run_tree(wide)
+    made = tree.chart("tsne")
+    assert made.places.shape == (tree.entry["count"], 2)
+    assert {made.site["lattice"]["url"], made.site["cover"]} == set(made.files)
+    assert not set(made.files) & set(tree.files)
+
+
+def test_what_is_slow_is_kept_and_made_again_for_other_weights(digits, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site"))
+    first = run_tree(Atlas.open(copy))
+    every = {url: make() for url, make in first.files.items()}
+    before = {path: path.stat().st_mtime_ns for path in (copy / "site").rglob("*.*")}
+    again = run_tree(Atlas.open(copy))
+    assert {url: make() for url, make in again.files.items()} == every
+    assert again.entry == first.entry
+    assert {path: path.stat().st_mtime_ns for path in (copy / "site").rglob("*.*")} == before
+    other = small_run(tmp_path / "other", "digits", dim=2, epochs=1, **{"training.rate": 1e-3})
+    shutil.copyfile(other.run.weights, copy / "weights.safetensors")
+    changed = run_tree(Atlas.open(copy))
+    assert changed.entry["stamp"] != first.entry["stamp"]
+    assert not any(path.exists() for path in before)
+
+
+def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
+    before = sorted(path for path in copy.rglob("*"))
+    tree = run_tree(Atlas.open(copy), light=True)
+    for make in tree.files.values():
+        make()
+    assert sorted(path for path in copy.rglob("*")) == before
+    entry = json.loads(manifest([tree], "socket"))["runs"][0]
+    assert set(entry) == ENTRY and entry["decoder"] is None
+    assert [chart["name"] for chart in entry["charts"]] == ["pca"]
+    assert entry["training"]["epoch"] == entry["training"]["epochs"] == 8
+    assert "train/loss" in entry["training"]["metrics"][0]
+
+
+def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(
+        digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts")
+    )
+    before = sorted(path for path in copy.rglob("*"))
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK and may(path, how))
+    tree = run_tree(Atlas.open(copy))
+    assert all(len(make()) for make in tree.files.values())
+    assert sorted(path for path in copy.rglob("*")) == before
