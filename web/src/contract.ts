@@ -87,11 +87,12 @@ export interface Ways {
 export interface WaySite {
   name: string;
   title: string;
-  kind: "attribute" | "class" | "principal";
+  kind: "attribute" | "class" | "principal" | "saved";
   spread: number; // standard deviation of the codes along the vector
   score: { area: number; low: number; high: number; chance: number } | null;
   share: number | null; // of a principal direction: part of the codes' variance
   effects: Record<string, number>; // mean change of each probe by one spread
+  range?: [number, number]; // spreads between which the edit still follows, measured on decoded images
 }
 
 export interface Geodesic {

@@ -42,18 +42,10 @@ export class Knobs {
 
   /** A direction with the normals of the other attributes taken out; as it is, where nothing would be left of it. */
   clean(knob: Knob): Direction {
-    const run = this.page.run;
-    const others = this.without.filter((name) => name !== knob.name);
-    const normals = others.flatMap((name) => {
-      const vector = run.normalOf(name);
-      return vector ? [{ name, vector }] : [];
-    });
-    if (!normals.length || knob.kind === "axis") return knob;
     try {
-      return without(knob, normals, run.spread);
-    } catch (error) {
-      this.page.said = (error as Error).message;
-      return knob;
+      return this.cleaned(knob);
+    } catch {
+      return knob; // who took the last of it out was told so
     }
   }
 
@@ -72,6 +64,11 @@ export class Knobs {
 
   toggle(name: string): void {
     this.without = this.without.includes(name) ? this.without.filter((one) => one !== name) : [...this.without, name];
+    try {
+      for (const { knob } of this.turned) this.cleaned(knob);
+    } catch (error) {
+      this.page.said = (error as Error).message;
+    }
     this.show();
   }
 
@@ -144,5 +141,15 @@ export class Knobs {
     });
     this.amounts = { ...said.amounts };
     this.without = said.without ?? [];
+  }
+
+  private cleaned(knob: Knob): Direction {
+    const run = this.page.run;
+    const others = this.without.filter((name) => name !== knob.name);
+    const normals = others.flatMap((name) => {
+      const vector = run.normalOf(name);
+      return vector ? [{ name, vector }] : [];
+    });
+    return !normals.length || knob.kind === "axis" ? knob : without(knob, normals, run.spread);
   }
 }

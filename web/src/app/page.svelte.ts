@@ -6,11 +6,12 @@ import { Knobs } from "./knobs.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { RunState } from "./run.svelte";
 import { letter, readSpot, spotText, type Spot } from "./spot";
+import { Taste } from "./taste.svelte";
 import { Walk } from "./walk.svelte";
 
 const KNOWN = 0.9; // area under the curve of an attribute that the codes know
 
-export type Panel = "point" | "walk" | "knobs" | "bench" | "notes" | "training";
+export type Panel = "point" | "walk" | "knobs" | "bench" | "taste" | "notes" | "training";
 export type Tool = "move" | "lasso" | "draw";
 
 /** What the large picture shows, and what is known of it. */
@@ -47,12 +48,14 @@ export class Page {
   readonly walk: Walk;
   readonly knobs: Knobs;
   readonly bench: Bench;
+  readonly taste: Taste;
 
   constructor(runs: RunState[]) {
     this.runs = runs;
     this.walk = new Walk(this);
     this.knobs = new Knobs(this);
     this.bench = new Bench(this);
+    this.taste = new Taste(this);
     this.colour = usualColour(this.run);
   }
 
@@ -230,6 +233,7 @@ export class Page {
       return [{ ...spot, name: letter(i) }];
     });
     this.choose(this.pins.length ? this.pins.length - 1 : null);
+    this.walk.asked = said.at !== undefined;
   }
 
   private async look(run: RunState, spot: Spot, place: [number, number], cover: number, stream: string): Promise<Here | null> {

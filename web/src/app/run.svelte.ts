@@ -288,11 +288,11 @@ export class RunState {
   }
 
   /** What the probes say of a code, the surest yes first. */
-  reading(z: Float32Array): [string, number][] {
+  reading(z: Float32Array, most = 5): [string, number][] {
     if (!this.probes?.names.length) return [];
     const found = read(this.probes, z);
     const named = this.probes.names.map((name, i): [string, number] => [name, found[i]]);
-    return named.sort((a, b) => b[1] - a[1]).slice(0, 5);
+    return named.sort((a, b) => b[1] - a[1]).slice(0, most);
   }
 
   /** The normal of an attribute's plane: to be at right angles to it is to leave the attribute alone. */

@@ -13,6 +13,7 @@ const TILES = 11; // pictures of the strip
 const TRACED = 60; // places of the path on the map
 const PACED = 120; // pictures that an even pace is measured with
 const TURNS = 3; // of a spiral
+const ON_THE_WAY = "on the way";
 
 export class Walk {
   way = $state<Way>("slerp");
@@ -28,6 +29,7 @@ export class Walk {
   far = $state.raw<number[]>([]); // of each picture of the strip
   problem = $state("");
   working = $state(false);
+  asked = false; // a link leads to this moment of the walk: it is shown as soon as there is a curve
   private readonly page: Page;
   private ticket = 0;
 
@@ -51,6 +53,8 @@ export class Walk {
         this.playing = false;
         return;
       }
+      if (this.asked) void this.go(this.at);
+      this.asked = false;
       this.path = this.plane?.stops ?? (await this.page.run.placesOf(sample(found, TRACED)));
       const z = sample(found, TILES);
       const strip = await this.page.run.decode(z, TILES, "strip");
@@ -73,7 +77,7 @@ export class Walk {
   }
 
   spotAt(at: number): Spot {
-    return { z: along(this.curve!, [at]), row: null, name: "on the way", about: `${Math.round(at * 100)} % of the way` };
+    return { z: along(this.curve!, [at]), row: null, name: ON_THE_WAY, about: `${Math.round(at * 100)} % of the way` };
   }
 
   /** Walk by the clock until told otherwise; to and fro where the walk does not close. */
@@ -97,10 +101,15 @@ export class Walk {
     this.playing = false;
   }
 
+  /** Whether the large picture is of the walk. */
+  private get shown(): boolean {
+    return this.page.held?.spot.name === ON_THE_WAY;
+  }
+
   link(): LinkState {
     const usual = usualBlend(this.page.run.entry);
     const shared = this.way !== "drawn"; // a stroke is too long for a link
-    return { way: this.way === usual || !shared ? undefined : this.way, loop: this.closed, at: this.at || undefined };
+    return { way: this.way === usual || !shared ? undefined : this.way, loop: this.closed, at: this.shown ? this.at : undefined };
   }
 
   follow(said: LinkState): void {

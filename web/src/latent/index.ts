@@ -11,7 +11,9 @@ export {
   spreadOf, stepOf, without,
 } from "./directions";
 export { far, type Near, nearest } from "./nearest";
+export { type Principal, principalAxes } from "./principal";
 export { draw, normals, uniform } from "./random";
 export { openSeeker, type Seeker } from "./seeker";
 export { freehand, inAxes, type Inverse, overChart, placed, spiral, spline, trace } from "./shapes";
 export { add, distance, dot, gather, mean, norm, row, scale, stack, subtract } from "./vectors";
+export { Compass } from "./compass";
