@@ -147,12 +147,22 @@ export class Bench {
   }
 
   link(): LinkState {
-    return { bench: this.equation || undefined };
+    const terms = this.terms.map(({ sign, name }, i) => `${sign < 0 ? "- " : i ? "+ " : ""}${escape(name)}`);
+    return { bench: terms.join(" ") || undefined };
   }
 
-  /** Terms of an equation whose names may hold spaces: the longest name that fits is meant. */
+  /** Terms of an equation; names may hold spaces. */
   follow(said: LinkState): void {
     const text = said.bench ?? "";
-    this.terms = [...text.matchAll(/([+-]?)\s*([^+-]+)/g)].map(([, sign, name]) => ({ sign: sign === "-" ? -1 : 1, name: name.trim() }));
+    this.terms = [...text.matchAll(/([+-]?)\s*([^+-]+)/g)].map(([, sign, name]) => ({ sign: sign === "-" ? -1 : 1, name: unescape(name.trim()) }));
   }
+}
+
+/** Signs part terms, so in names they are written otherwise. */
+function escape(name: string): string {
+  return name.replace(/[%+-]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+}
+
+function unescape(text: string): string {
+  return text.replace(/%(25|2b|2d)/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
 }

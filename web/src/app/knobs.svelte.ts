@@ -1,5 +1,6 @@
 /** The knobs: how far a place is moved along which directions, and without what else. */
 
+import { SvelteMap } from "svelte/reactivity";
 import type { Pictures, WaySite } from "../contract";
 import { draw, effects, move, stepOf, without, type Direction } from "../latent";
 import type { LinkState } from "./link";
@@ -16,7 +17,7 @@ export interface Knob extends Direction {
 }
 
 export class Knobs {
-  amounts = $state<Record<string, number>>({});
+  readonly amounts = new SvelteMap<string, number>(); // no object: a class may be called “constructor”
   without = $state<string[]>([]);
   own = $state.raw<Knob[]>([]);
   together = $state(false); // move samples beside the chosen place
@@ -32,8 +33,9 @@ export class Knobs {
 
   /** Those that are turned, cleaned of what they should leave alone. */
   readonly turned = $derived.by((): { knob: Knob; amount: number; direction: Direction }[] => {
-    const found = this.all.filter((knob) => this.amounts[knob.name]);
-    return found.map((knob) => ({ knob, amount: this.amounts[knob.name], direction: this.clean(knob) }));
+    const amountOf = (knob: Knob) => this.amounts.get(knob.name) ?? 0;
+    const found = this.all.filter((knob) => amountOf(knob));
+    return found.map((knob) => ({ knob, amount: amountOf(knob), direction: this.clean(knob) }));
   });
 
   get moved(): boolean {
@@ -58,7 +60,7 @@ export class Knobs {
   });
 
   set(name: string, amount: number): void {
-    this.amounts[name] = amount;
+    this.amounts.set(name, amount);
     this.show();
   }
 
@@ -73,14 +75,14 @@ export class Knobs {
   }
 
   reset(): void {
-    this.amounts = {};
+    this.amounts.clear();
     this.without = [];
     this.own = [];
     this.show();
   }
 
   level(): void {
-    this.amounts = {};
+    this.amounts.clear();
     this.show();
   }
 
@@ -121,7 +123,7 @@ export class Knobs {
   }
 
   link(): LinkState {
-    const amounts = Object.fromEntries(Object.entries(this.amounts).filter(([, amount]) => amount));
+    const amounts = Object.fromEntries([...this.amounts].filter(([, amount]) => amount));
     const own = Object.fromEntries(this.own.map((knob) => [knob.name, vectorText(stepOf(knob))]));
     return {
       amounts: Object.keys(amounts).length ? amounts : undefined,
@@ -139,7 +141,8 @@ export class Knobs {
       const vector = whole.map((value) => value / spread);
       return [{ name, title: name, kind: "own" as const, vector, spread, site: null }];
     });
-    this.amounts = { ...said.amounts };
+    this.amounts.clear();
+    for (const [name, amount] of Object.entries(said.amounts ?? {})) this.amounts.set(name, amount);
     this.without = said.without ?? [];
   }
 

@@ -17,12 +17,13 @@ export interface LinkState {
   bench?: string; // the equation
   own?: Record<string, string>; // directions made here, name to vector
   note?: string;
+  run?: number; // the one of two that is looked at
 }
 
 const LISTS = new Set(["pins", "without"]);
 const TABLES = new Set(["amounts", "own"]);
 const FLAGS = new Set(["loop", "imagine"]);
-const NUMBERS = new Set(["at", "told"]);
+const NUMBERS = new Set(["at", "told", "run"]);
 
 export function writeLink(state: LinkState): string {
   const words = new URLSearchParams();

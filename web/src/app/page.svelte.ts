@@ -184,6 +184,7 @@ export class Page {
     const rows = this.pins.flatMap((pin) => (pin.row === null ? [] : [this.runs[this.active].table.index[pin.row]]));
     this.active = index;
     this.hovered = null;
+    this.view = null; // the other map tells its own
     this.knobs.reset();
     this.bench.clear();
     const found = rows.flatMap((number) => this.run.rowOf(number) ?? []);
@@ -203,6 +204,7 @@ export class Page {
       told: run.told || undefined,
       imagine: this.imagine,
       note: this.note,
+      run: this.active || undefined,
       ...this.walk.link(),
       ...this.knobs.link(),
       ...this.bench.link(),
@@ -213,6 +215,7 @@ export class Page {
   /** Take the state that a link says; what it is silent about is as on a new page. */
   async follow(hash: string): Promise<void> {
     const said = readLink(hash);
+    this.active = said.run === 1 && this.runs.length > 1 ? 1 : 0;
     const run = this.run;
     await run.show(said.chart ?? run.entry.charts[0]?.name);
     this.colour = run.entry.columns.some((column) => column.name === said.colour) ? said.colour! : usualColour(run);

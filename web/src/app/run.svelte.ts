@@ -291,7 +291,8 @@ export class RunState {
   reading(z: Float32Array, most = 5): [string, number][] {
     if (!this.probes?.names.length) return [];
     const found = read(this.probes, z);
-    const named = this.probes.names.map((name, i): [string, number] => [name, found[i]]);
+    const numbers = new Set(this.entry.columns.filter(({ kind }) => kind === "number").map(({ name }) => name));
+    const named = this.probes.names.flatMap((name, i): [string, number][] => (numbers.has(name) ? [] : [[name, found[i]]]));
     return named.sort((a, b) => b[1] - a[1]).slice(0, most);
   }
 
