@@ -24,6 +24,22 @@ test:
 slow:
     pytest -m slow -n 0
 
+# With packages of other people, which are installed for it.
+optional:
+    pip install -c constraints.txt -r tests/optional/requirements.txt
+    pytest -m optional -n 0 tests/optional
+
+# The explorer's page: its own tests, its types, and the page itself.
+web:
+    npm --prefix web ci --no-audit --no-fund
+    npm --prefix web test
+    npm --prefix web run check
+    npm --prefix web run build
+
+# The explorer in a real browser, with the page as `just web` built it: apt-get install chromium.
+browser:
+    pytest -m browser -n 0 tests/browser
+
 # The same a thousand times: for the night.
 faults:
     python -m tests.faults kill 1000
@@ -40,6 +56,7 @@ bench:
     python benchmarks/chart_inverse.py
     python benchmarks/sheet.py
     python benchmarks/film.py
+    python benchmarks/explorer.py
 
 # Whether directions do what they say, on the faces that come along.
 truth:

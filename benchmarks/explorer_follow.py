@@ -9,6 +9,7 @@ on: by then the explorer has started. Its weights must be the same to the bit.
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from urllib.request import urlopen
 from common import in_turns, quiet
 
 SEEN: set[str] = set()  # weights that trainings left
+SHARES: list[float] = []  # of one core that the explorer took, once it had started
 STATES: list[int] = []  # how many states of a run its page saw
 
 
@@ -39,6 +41,7 @@ def main() -> None:
         )
     alone, followed = median(found["alone"]), median(found["followed"])
     print(f"alone {alone:.1f} s, followed {followed:.1f} s: slower by {followed / alone - 1:+.1%}")
+    print(f"of one core, the explorer took {', '.join(f'{share:.1%}' for share in SHARES)}")
     print(f"weights: {len(SEEN)} kind(s); states that a page saw: {STATES}")
 
 
@@ -70,14 +73,24 @@ def watch(run: Path, training: subprocess.Popen) -> None:
         command, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=quiet()
     ) as explorer:
         url = explorer.stdout.readline().strip()
+        json.load(urlopen(f"{url}data/manifest.json"))  # it has started when this is there
+        begun, before = time.monotonic(), processor(explorer.pid)
         while training.poll() is None:
             told = json.load(urlopen(f"{url}data/manifest.json"))["runs"][0]
             if told["stamp"] not in stamps:
                 stamps.append(told["stamp"])
                 urlopen(url + told["points"]).read()
             time.sleep(1)
+        taken = processor(explorer.pid) - before
+        SHARES.append(taken / (time.monotonic() - begun))
         explorer.terminate()
     STATES.append(len(stamps))
+
+
+def processor(process: int) -> float:
+    """Seconds of a processor that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from zatlas.atlas import Atlas
 from zatlas.demo import unpack
 from zatlas.gallery import EDITED
 from zatlas.latent.proof import proof
-from zatlas.models.scorer import Scorer, load_scorer
+from zatlas.models.scorer import Scorer, read_scorer
 from zatlas.pictures.moves import attribute
 
 HAIR = {"Gray_Hair", "Black_Hair", "Brown_Hair", "Blond_Hair"}
@@ -51,7 +51,7 @@ def main() -> None:
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         atlas = Atlas.open(given.run or unpack(Path(folder) / "faces-vae"))
-        report(atlas, load_scorer(here / "faces-scorer.safetensors"), given.faces)
+        report(atlas, read_scorer(here / "faces-scorer.safetensors"), given.faces)
 
 
 def report(atlas: Atlas, scorer: Scorer, faces: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import zatlas
 from zatlas.data import sources
 from zatlas.models.description import load_weights, save_weights
-from zatlas.models.scorer import load_scorer, save_scorer
+from zatlas.models.scorer import read_scorer, save_scorer
 from zatlas.store import atomic
 from zatlas.training.scoring import check, train_scorer
 
@@ -43,7 +43,7 @@ def ship_scorer(path: Path) -> None:
     images = sources.load("faces", **TAUGHT)
     names = [name for name in images.attributes if name not in NOT_READ]
     save_scorer(path, train_scorer(images, names, epochs=EPOCHS), half=True)
-    for name, found in check(load_scorer(path), images).items():
+    for name, found in check(read_scorer(path), images).items():
         print(f"{name:20} {found.measure:8} {found.value:.3f}")
 
 

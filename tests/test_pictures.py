@@ -18,7 +18,9 @@ PLAIN = {  # what a command takes by itself, on a run with an encoder
     "interpolate": ["--frames", "8"], "traverse": [], "geometry": [],
     "spiral": ["--frames", "8"],
 }  # fmt: skip
-NO_ENCODER = ("sample", "grid", "interpolate", "traverse", "geometry", "spiral")
+NO_ENCODER = (
+    "sample", "grid", "points", "chart", "place", "interpolate", "traverse", "geometry", "spiral",
+)  # fmt: skip
 
 
 def run(command, atlas, *words, out=None):
@@ -161,7 +163,7 @@ def test_directions_are_listed_as_json_for_a_program(portraits, capsys):
     assert main(["directions", str(portraits.run.folder), "Bald", "Male", "--without", "Male"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["direction"] for row in rows] == ["Bald without Male", "Male"]
-    assert rows[0]["low"] < rows[0]["auc"] < rows[0]["high"]
+    assert rows[0]["low"] <= rows[0]["effect"] <= rows[0]["high"] and rows[0]["auc"] > 0.5
 
 
 def test_runs_are_compared_side_by_side(digits, plain, told, tmp_path, capsys):

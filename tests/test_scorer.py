@@ -1,3 +1,5 @@
+import json
+import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -6,6 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.conftest import small_run
+from zatlas.atlas import Atlas
+from zatlas.cli import main
 from zatlas.core.errors import (
     BadData,
     BadRecipe,
@@ -17,7 +22,9 @@ from zatlas.core.errors import (
 )
 from zatlas.data import faces
 from zatlas.data.imageset import ImageSet, image_set
-from zatlas.models.scorer import Scorer, load_scorer, save_scorer
+from zatlas.latent.readings import Reading, load_reading, save_reading
+from zatlas.models.scorer import Scorer, read_scorer, save_scorer, suited
+from zatlas.models.scorers import load_scorer, python_scorer
 from zatlas.training.scoring import check, choose, encode, soften, train_scorer
 
 SHIPPED = Path(str(resources.files("zatlas") / "shipped"))
@@ -93,12 +100,12 @@ def test_the_seed_alone_decides(few):
 
 def test_it_comes_back_from_its_file_to_the_bit(tmp_path, few, taught):
     images = few.images(few.rows("test"))
-    again = load_scorer(save_scorer(tmp_path / "s.safetensors", taught))
+    again = read_scorer(save_scorer(tmp_path / "s.safetensors", taught))
     assert (again.names, again.kinds, again.shape) == (taught.names, taught.kinds, taught.shape)
     assert np.array_equal(again.score(images), taught.score(images))
     half = save_scorer(tmp_path / "half.safetensors", taught, half=True)
     assert half.stat().st_size < 0.6 * (tmp_path / "s.safetensors").stat().st_size
-    np.testing.assert_allclose(load_scorer(half).score(images), taught.score(images), atol=0.02)
+    np.testing.assert_allclose(read_scorer(half).score(images), taught.score(images), atol=0.02)
 
 
 def test_batches_change_nothing_but_rounding(few, taught):
@@ -201,13 +208,13 @@ def test_what_cannot_be_learnt_is_said(few, blobs):
 
 def test_files_that_are_no_scorer_are_told_apart(tmp_path, taught):
     with pytest.raises(BadRun, match="no scorer at"):
-        load_scorer(tmp_path / "none")
+        read_scorer(tmp_path / "none")
     (tmp_path / "noise").write_bytes(b"noise" * 9)
     with pytest.raises(Damaged):
-        load_scorer(tmp_path / "noise")
+        read_scorer(tmp_path / "noise")
     save_file({"a": torch.zeros(1)}, tmp_path / "other")
     with pytest.raises(BadRun, match="not those of a scorer"):
-        load_scorer(tmp_path / "other")
+        read_scorer(tmp_path / "other")
 
 
 def test_softened_images_are_images_and_half_of_them_are_sharp():
@@ -225,7 +232,7 @@ def test_the_shipped_scorer_reads_drawn_faces(fresh, name):
 
 @pytest.fixture(scope="module")
 def fresh():
-    return check(load_scorer(SHIPPED / "faces-scorer.safetensors"), portraits(300))
+    return check(read_scorer(SHIPPED / "faces-scorer.safetensors"), portraits(300))
 
 
 def portraits(count: int) -> ImageSet:
@@ -234,3 +241,150 @@ def portraits(count: int) -> ImageSet:
     table = faces.attributes(factors)
     split = np.full(count, 2, np.uint8)
     return image_set("faces", faces.draw(factors, 64), attributes=table, split=split)
+
+
+# Scorers from elsewhere -------------------------------------------------------------------------
+
+
+def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identity") -> Path:
+    """A scorer as another program would write it: how bright an image is, in the range that it wants."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    sizes = numpy_helper.from_array(np.array([1, 2, 3]), "axes")
+    whole = numpy_helper.from_array(np.float32(scale), "scale")
+    nodes = [
+        helper.make_node("Div", ["x", "scale"], ["y"]),
+        helper.make_node("ReduceMean", ["y", "axes"], ["m"], keepdims=0),
+        helper.make_node(last, ["m"], [name]),
+    ]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 16, 16])
+    made = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
+    graph = helper.make_graph(nodes, "scorer", [given], [made], [sizes, whole])
+    opset = [helper.make_opsetid("", 18)]
+    save(helper.make_model(graph, opset_imports=opset, ir_version=9), str(path))
+    return path
+
+
+def test_an_onnx_file_is_a_scorer_that_says_what_it_takes(tmp_path, few):
+    images = few.images(np.arange(5))
+    plain = load_scorer(onnx_file(tmp_path / "plain.onnx", "light"))
+    assert (plain.names, plain.kinds, plain.shape) == (("light",), ("number",), (3, 16, 16))
+    assert "3x16x16, nchw, pixels as unit as is assumed" in plain.about
+    np.testing.assert_allclose(plain.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    signed = load_scorer(f"{tmp_path / 'plain.onnx'}:pixels=signed")
+    np.testing.assert_allclose(signed.score(images), 2 * plain.score(images) - 1, atol=1e-5)
+    bytes_ = load_scorer(onnx_file(tmp_path / "bytes.onnx", "light", scale=255.0))
+    assert "pixels as bytes as the file says" in bytes_.about
+    np.testing.assert_allclose(bytes_.score(images), plain.score(images), atol=1e-5)
+    flag = load_scorer(onnx_file(tmp_path / "flag.onnx", "output", last="Sigmoid"))
+    assert (flag.names, flag.kinds) == (("flag",), ("flag",))
+    with pytest.raises(UnknownName, match="setting of an ONNX scorer"):
+        load_scorer(f"{tmp_path / 'plain.onnx'}:pixels=round")
+
+
+def test_a_function_in_the_folder_one_is_in_is_a_scorer(tmp_path, monkeypatch, few):
+    text = "def light(x):\n    return x.mean((1, 2, 3))\n\nlight.kind = 'flag'\n"
+    (tmp_path / "own_scorers.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    scorer = load_scorer("own_scorers:light")
+    images = few.images(np.arange(4))
+    np.testing.assert_allclose(scorer.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    assert (scorer.names, scorer.kinds) == (("light",), ("flag",))
+    with pytest.raises(BadRun, match="cannot be imported"):
+        load_scorer("own_scorers:dark")
+    with pytest.raises(BadRun, match="A scorer is named by"):
+        load_scorer("none.onnx")
+
+
+def test_a_flag_has_an_area_under_its_curve(few, taught):
+    found = check(taught, few)
+    assert 0.5 < found["Bald"].area <= 1
+    assert found["skin_tone"].area is None
+
+
+def test_images_are_made_as_large_as_the_scorer_reads(taught):
+    large = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
+    assert suited(taught, large).shape == (2, 3, 16, 16)
+    grey = large[:, :1, :16, :16]
+    np.testing.assert_array_equal(suited(taught, grey), np.repeat(grey, 3, axis=1))
+
+
+# What a scorer reads of a run -------------------------------------------------------------------
+
+
+def ink(images: np.ndarray) -> np.ndarray:
+    """Whether there is much white."""
+    return (images.mean((1, 2, 3)) > 0.3).astype(np.float32)
+
+
+INK = python_scorer(ink, ("inky",), "flag")
+
+
+@pytest.fixture(scope="module")
+def sketcher(tmp_path_factory, own_cache) -> Atlas:
+    """A GAN whose samples are not all alike."""
+    folder = tmp_path_factory.mktemp("runs") / "sketcher"
+    settings = {"training.average": 0.0, "training.rate": 1e-3}
+    return small_run(folder, "digits", model="gan", dim=12, epochs=20, **settings)
+
+
+def test_samples_of_a_gan_get_labels_and_directions(sketcher):
+    with pytest.raises(NotSupported, match="no encoder"):
+        sketcher.direction("inky")
+    told = sketcher.read(INK)
+    assert told.imagined and told.coded and not sketcher.coded
+    rows = told.rows("test")
+    images = told.images.images(rows)
+    np.testing.assert_allclose(images, sketcher.decode(told.points("test")), atol=1 / 255)
+    np.testing.assert_array_equal(told.flags("inky", rows), ink(images) > 0.5)
+    way = sketcher.direction("inky", scorer=INK)
+    assert way.score.real
+    z = sketcher.sample(200, seed=9)
+    lighter = ink(sketcher.decode(way.move(z, 2.0))).mean() - ink(sketcher.decode(z)).mean()
+    assert lighter > 0.2
+
+
+def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(sketcher.run.folder, folder)
+    Atlas.open(folder).read(INK, keep=True)
+    again = Atlas.open(folder)
+    assert again.imagined and "inky" in again.images.attributes
+    assert again.stop("inky:2").image is not None
+    assert len(again.chart("pca", by="inky").places) == len(again.points("test"))
+    found = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
+    assert found == pytest.approx(again.flags("inky", again.rows("train")).mean())
+    assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
+    assert (tmp_path / "a.png").exists()
+
+
+def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
+    path = save_reading(tmp_path / "r.parquet", Reading("d", {"a": np.array([True])}), "model")
+    assert load_reading(path, "model").columns["a"].tolist() == [True]
+    assert load_reading(path, "another") is None
+    path.write_bytes(b"noise")
+    with pytest.raises(Damaged, match="read again"):
+        load_reading(path, "model")
+
+
+def test_two_scorers_tell_more_than_one(portraits, taught):
+    light = python_scorer(lambda x: x.mean((1, 2, 3)), ("light",))
+    told = portraits.read(taught).read(light)
+    assert {"Bald", "light", "hair_colour"} <= set(told.images.attributes)
+    assert told.direction("light").score.area > 0.7
+    assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool
+
+
+def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
+    file = tmp_path / "digits.safetensors"
+    assert main(["scorer", "train", "digits", "--out", str(file), "--epochs", "2"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["attribute"] == "label" and row["value"] > row["chance"] + 0.2
+    assert main(["scorer", "read", str(file), "digits"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["measure"] == "accuracy" and sum(row["read"].values()) == pytest.approx(1, abs=0.01)
+    folder = tmp_path / "run"
+    shutil.copytree(sketcher.run.folder, folder)
+    assert main(["scorer", "read", str(file), str(folder)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["kind"] == "class" and Atlas.open(folder).imagined

@@ -98,6 +98,9 @@ def test_nothing_runs_what_it_reads():
                 found += [f"{path.name}: {name}" for name in names & modules]
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
+                words = {(word.arg, getattr(word.value, "value", None)) for word in node.keywords}
+                if name == "torch.load" and ("weights_only", True) in words:
+                    continue
                 if name in calls or name.split(".")[-1] in methods:
                     found.append(f"{path.name}: {name}")
                 for word in node.keywords:

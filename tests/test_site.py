@@ -2,6 +2,7 @@ import io
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,8 @@ from PIL import Image
 from zatlas.atlas import Atlas
 from zatlas.core.errors import NotSupported
 from zatlas.latent.density import density
+from zatlas.latent.proof import prove
+from zatlas.latent.proved import trial_of
 from zatlas.site import manifest, run_tree
 from zatlas.site.columns import columns
 from zatlas.site.draw import Draw
@@ -297,3 +300,18 @@ def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatc
     tree = run_tree(Atlas.open(copy))
     assert all(len(make()) for make in tree.files.values())
     assert sorted(path for path in copy.rglob("*")) == before
+
+
+def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(digits, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(digits.run.folder, folder)
+    atlas = Atlas.open(folder)
+    before = run_tree(atlas, most=200).entry
+    way = replace(atlas.direction("1"), name="upright")
+    proof = prove(trial_of(atlas), [way])[0]
+    atlas.home.keep(replace(way, proof=proof))
+    after = run_tree(atlas, most=200).entry
+    (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
+    assert told["name"] == "upright"
+    assert told["range"] == [round(proof.low, 2), round(proof.high, 2)]
+    assert after["stamp"] != before["stamp"]

@@ -12,7 +12,7 @@ from zatlas.gallery import EDITED
 from zatlas.latent.curves import lerp
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.latent.proof import proof
-from zatlas.models.scorer import load_scorer
+from zatlas.models.scorer import read_scorer
 
 FACES = 150
 # Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: the model
@@ -30,7 +30,7 @@ def faces(tmp_path_factory, own_cache):
 @pytest.fixture(scope="module")
 def scorer():
     with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
-        return load_scorer(file)
+        return read_scorer(file)
 
 
 @pytest.mark.parametrize("name", EDITED)

@@ -12,10 +12,11 @@ from zatlas.training.recipe import Training, presets
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = (
-    "demo", "train", "datasets", "models", "presets",
+    "demo", "train", "bring", "invert", "datasets", "models", "presets",
     "sample", "reconstruct", "grid", "points", "chart", "place",
     "interpolate", "traverse", "attribute", "spiral",
-    "arithmetic", "geometry", "directions", "compare", "gallery",
+    "arithmetic", "geometry", "compare", "gallery", "directions", "saved", "steer", "compass",
+    "scorer train", "scorer read", "explore", "export",
 )  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def commands() -> str:
 
 def help_of(name: str) -> str:
     env = {**os.environ, "COLUMNS": "88", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-    words = [sys.executable, "-m", "zatlas", name, "--help"]
+    words = [sys.executable, "-m", "zatlas", *name.split(), "--help"]
     done = subprocess.run(words, capture_output=True, text=True, env=env, check=True)
     return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
 

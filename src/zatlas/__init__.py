@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
 __version__ = version("zatlas")
-__all__ = ["export", "open", "train"]
+__all__ = ["bring", "export", "open", "train"]
 
 
 def open(run: str | Path) -> "Atlas":
@@ -29,6 +29,13 @@ def train(data: str, **settings: Any) -> "Atlas":
     from zatlas.start import train
 
     return train(data, **settings)
+
+
+def bring(source: Any, out: str | Path, **settings: Any) -> "Atlas":
+    """Make a run of a model that was made elsewhere; `zatlas.start.bring` lists the settings."""
+    from zatlas.start import bring
+
+    return bring(source, out, **settings)
 
 
 def export(

@@ -11,35 +11,42 @@ from typing import Any
 import numpy as np
 import torch
 
+from zatlas import added
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows
-from zatlas.core.errors import NotSupported, ShapeError, UnknownName
-from zatlas.core.seeds import stream
+from zatlas.core.errors import NotSupported
 from zatlas.data import sources
 from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.latent import chart as charts
 from zatlas.latent import directions as ways
-from zatlas.latent.attributes import all_flags, flags_of
+from zatlas.latent.attributes import all_flags, flags_of, kinds_of
+from zatlas.latent.between import between
 from zatlas.latent.chart import Chart
-from zatlas.latent.curves import BLENDS, Curve, loop, spline, steady, usual_blend
-from zatlas.latent.density import Density, density, stand_in
+from zatlas.latent.curves import Curve
+from zatlas.latent.density import Density, density
 from zatlas.latent.directions import Direction
 from zatlas.latent.encode import encoded
-from zatlas.latent.geodesic import geodesic
+from zatlas.latent.inversion import Inverted
+from zatlas.latent.kept import Home
 from zatlas.latent.neighbours import nearest
-from zatlas.latent.sampling import fit_mixture, from_posterior, from_prior
-from zatlas.models.description import Description, generator, load_weights
+from zatlas.latent.readings import Reading
+from zatlas.latent.samples import sample_set, samples
+from zatlas.latent.sampling import from_posterior
+from zatlas.latent.steering.ask import steer
+from zatlas.latent.steering.steer import Way
+from zatlas.models import bring
+from zatlas.models.description import Description
 from zatlas.models.generator import Generator
-from zatlas.stops import Stop, find_stop, find_stops
+from zatlas.models.scorer import Scorer
+from zatlas.stops import Stop, draw, find_stop, find_stops, points_through
 from zatlas.store import codes as tables
 from zatlas.store import run as runs
 from zatlas.store.codes import Codes
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
-WAYS = (*BLENDS, "spline", "geodesic")  # from stop to stop
 CHARTED = 20_000  # codes that a chart is made of; more make it slower, not truer
-SAMPLED = 5000  # points that stand for the codes of a model without an encoder
+NO_ROW = -1  # of a point that is no image's
 
 
 @dataclass(frozen=True)
@@ -49,15 +56,14 @@ class Atlas:
     run: Run
     description: Description
     generator: Generator
+    reading: Reading | None = None  # what a scorer told of its images
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> "Atlas":
         """The run in this folder, on the GPU where there is one."""
         run = runs.open_run(Path(folder))
-        description, model = load_weights(run.weights)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(run, description, generator(description, model, device))
+        return cls(run, *added.opened(run, best_device()))
 
     @property
     def name(self) -> str:
@@ -76,8 +82,54 @@ class Atlas:
 
     @cached_property
     def images(self) -> ImageSet:
-        """The images of the recipe, opened when they are first asked for."""
+        """The images of the recipe, with what a scorer has read of them; samples, where it read those."""
+        return self.bare_images if self.reading is None else self.reading.told(self.bare_images)
+
+    @cached_property
+    def bare_images(self) -> ImageSet:
+        """The images before anything was read of them, opened when they are first asked for."""
+        if self.imagined:
+            return sample_set(self.generator, self.samples, self.digest)
+        if not self.has_images:
+            raise NotSupported(
+                f"{self.name} was brought without images, so none are known. Bring it with some that are "
+                "like its own, as: zatlas bring SOURCE --out RUN --data FOLDER"
+            )
         return sources.load(self.recipe.source, size=self.recipe.size, **self.recipe.options)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether real images are known; those of a brought model may not be."""
+        return self.imagined or self.run.recipe_file.exists()
+
+    @property
+    def imagined(self) -> bool:
+        """Whether samples stand for the images: a scorer has read them, and no others have points."""
+        lacking = self.generator.encoder is None or not self.run.recipe_file.exists()
+        return self.reading is not None and self.given is None and lacking
+
+    @property
+    def data(self) -> tuple[str, str]:
+        """Name and fingerprint of the images; of a run without any, what stands for them."""
+        if not self.has_images:
+            return "no images", f"none of {self.digest}"
+        return self.images.name, self.images.fingerprint
+
+    @cached_property
+    def given(self) -> Points | None:
+        """The codes of a run that was brought as codes alone, without a decoder."""
+        return bring.codes_of(self.run)
+
+    @property
+    def _placed(self) -> Points | None:
+        """Points of the images that are known without an encoder."""
+        return self.samples if self.imagined else self.given
+
+    @property
+    def coded(self) -> bool:
+        """Whether images have points here: there are images, and an encoder or codes for them."""
+        known = self.imagined or self.generator.encoder is not None or self.given is not None
+        return self.has_images and known
 
     def rows(self, split: str = "test") -> Rows:
         """The row numbers of a split; of a set without a test part, those held out while training."""
@@ -88,6 +140,8 @@ class Atlas:
 
     def labels(self, rows: Rows) -> Labels | None:
         """The labels of these rows, where there are any."""
+        if len(rows) and rows[0] == NO_ROW:
+            return None
         return None if self.images.labels is None else self.images.labels[rows]
 
     # Images and points
@@ -95,15 +149,25 @@ class Atlas:
     def codes(self, split: str = "test") -> Codes:
         """The encoded images of a split, from the run's table; it is made when first asked for."""
         key = f"codes {split}"
+        if key not in self._known and self._placed is not None:
+            rows = self.rows(split)
+            self._known[key] = Codes(rows, self._placed[rows])
         if key not in self._known:
             self._known[key] = tables.read(self.encode(split))
         return self._known[key]
+
+    def mapped(self, split: str = "test") -> Codes:
+        """What a map shows: the codes of a split or, where images have no points, the cloud (rows -1)."""
+        if self.coded:
+            return self.codes(split)
+        return Codes(np.full(len(self.cloud), NO_ROW), self.cloud)
 
     def encode(self, split: str = "test") -> Path:
         """The run's table of the codes of a split, written if need be; memory stays flat meanwhile."""
         path, made = self._table(split)
         if tables.made_of(path) != made:
-            tables.write(path, encoded(self.generator, self.images, self.rows(split)), made)
+            blocks = encoded(self.generator, self.images, self.rows(split), self._placed)
+            tables.write(path, blocks, made)
         return path
 
     def points(self, split: str = "test") -> Points:
@@ -120,52 +184,26 @@ class Atlas:
     @cached_property
     def cloud(self) -> Points:
         """Where the data lies: codes of training images, or samples where images have no points."""
-        if self.generator.encoder is None:
-            return self.generator.space.sample(SAMPLED, seed=0)
-        return self.codes("train").points
+        if self.coded:
+            return self.codes("train").points
+        return self.samples if self.given is None else self.given
+
+    @cached_property
+    def samples(self) -> Points:
+        """Points of the prior that stand for codes, always the same."""
+        return samples(self.generator)
 
     @cached_property
     def density(self) -> Density:
         """How near the data is to any point: to draws around the codes, which is where a VAE put it."""
-        if self.generator.encoder is None:
-            return density(self.cloud)
-        return density(self.drawn("train"))
+        return density(self.drawn("train") if self.coded else self.cloud)
 
     def sample(
-        self,
-        n: int,
-        *,
-        seed: int = 0,
-        how: str = "prior",
-        temperature: float = 1.0,
+        self, n: int, *, seed: int = 0, how: str = "prior", temperature: float = 1.0,
         truncation: float | None = None,
-    ) -> Points:
-        """New points: of the prior, of a mixture fitted to the codes, or around real codes.
-
-        Without a prior, the normal distribution that the codes suggest stands in for it.
-        """
-        space = self.generator.space
-        if how == "prior" and space.prior != "none":
-            return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
-        if truncation is not None:
-            raise NotSupported("Only a prior is truncated; give --temperature below 1 instead.")
-        if how == "prior":
-            middle = self.cloud.mean(axis=0)
-            z = stand_in(self.cloud, space, n, seed=seed)
-            return (middle + temperature * (z - middle)).astype(np.float32)
-        if how == "mixture":
-            key = f"mixture {seed}"
-            if key not in self._known:
-                self._known[key] = fit_mixture(self.cloud, seed=seed)
-            return self._known[key].sample(n, seed=seed, temperature=temperature)
-        if how == "posterior":
-            codes = self.codes("test")
-            chosen = stream(seed, "posterior").choice(len(codes), n, replace=n > len(codes))
-            if codes.deviations is None:
-                return codes.points[chosen]
-            spread = codes.deviations[chosen] * np.float32(temperature)
-            return from_posterior(codes.points[chosen], spread, seed=seed)
-        raise UnknownName("way to sample", how, ("prior", "mixture", "posterior"))
+    ) -> Points:  # fmt: skip
+        """New points: of the prior, of a mixture fitted to the codes, or around real codes (posterior)."""
+        return draw(self, n, seed=seed, how=how, temperature=temperature, truncation=truncation)
 
     def decode(self, z: Points, label: int | None = None, labels: Labels | None = None) -> Images:
         """The images of these points; a conditional model is told one label, or one for each."""
@@ -176,10 +214,13 @@ class Atlas:
         return np.full(n, label or 0, np.int64) if self.generator.classes else None
 
     def nearest(self, z: Points, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
-        """Rows of the real images nearest to each of these points, and how far they are."""
-        codes = self.codes(split)
+        """Rows of the images nearest to each of these points, and how far they are.
+
+        Where images have no points, the numbers of the nearest samples.
+        """
+        codes = self.mapped(split)
         index, distance = nearest(z, codes.points, k)
-        return codes.rows[index], distance
+        return codes.rows[index] if self.coded else index, distance
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> Any:
         """The answer of duckdb, as an Arrow table; `codes` in it are the rows of the first split given,
@@ -187,6 +228,15 @@ class Atlas:
         """
         paths = {split: self.encode(split) for split in splits}
         return tables.query({"codes": paths[splits[0]], **paths}, sql)
+
+    def invert(self, images: Images, labels: Labels | None = None, **settings: Any) -> Inverted:
+        """The points of any images, searched for (starts, steps, seed), and how near they come."""
+        return added.invert(self, images, labels, **settings)
+
+    def teach_encoder(self, **settings: Any) -> "Atlas":
+        """Teach the run an encoder, from so many samples and epochs, and open it with that."""
+        added.teach_encoder(self, **settings)
+        return Atlas.open(self.run.folder)
 
     # Stops and curves
 
@@ -199,50 +249,15 @@ class Atlas:
         return find_stops(self, list(texts))
 
     def curve(
-        self,
-        stops: Sequence[str] | Sequence[Stop] | Points,
-        way: str | None = None,
-        *,
-        closed: bool = False,
-        even: bool = False,
-        label: int | None = None,
-    ) -> Curve:
+        self, stops: Sequence[str] | Sequence[Stop] | Points, way: str | None = None, *,
+        closed: bool = False, even: bool = False, label: int | None = None,
+    ) -> Curve:  # fmt: skip
         """The way through these stops: lerp, slerp, spline or geodesic; what suits the space if none is said.
 
         `even` walks it so that the picture changes at a steady pace.
         """
-        z = self._stop_points(stops)
-        if way is not None and way not in WAYS:
-            raise UnknownName("way between stops", way, WAYS)
-        usual = usual_blend(self.generator.space)
-        if way == "spline":
-            found = spline(z, closed=closed, norms=usual is BLENDS["slerp"])
-        elif way == "geodesic":
-            found = self._geodesic(np.concatenate([z, z[:1]]) if closed else z, label)
-        else:
-            blend = BLENDS[way] if way else usual
-            found = loop(z, blend) if closed else Curve(z, blend)
-        return steady(found, lambda points: self.decode(points, label)) if even else found
-
-    def _geodesic(self, z: Points, label: int | None) -> Curve:
-        told = (label or 0) if self.generator.classes else None
-        ends = zip(z[:-1, None], z[1:, None], strict=True)
-        legs = [geodesic(self.generator, a, b, label=told) for a, b in ends]
-        if len(legs) == 1:
-            return legs[0]
-        pieces = [leg.sample(49)[:-1] for leg in legs]
-        marks = tuple(np.linspace(0, 1, len(z)).tolist())
-        return Curve(np.concatenate([*pieces, z[-1:]]), BLENDS["lerp"], marks=marks)
-
-    def _stop_points(self, stops: Sequence[str] | Sequence[Stop] | Points) -> Points:
-        if isinstance(stops, np.ndarray):
-            z = stops
-        else:
-            found = [self.stop(stop) if isinstance(stop, str) else stop for stop in stops]
-            z = np.concatenate([stop.point for stop in found])
-        if len(z) < 2:
-            raise ShapeError("A way leads between 2 stops or more; name another.")
-        return z
+        z = points_through(self, stops)
+        return between(self.generator, z, way, closed=closed, even=even, label=label)
 
     # Meaning
 
@@ -254,10 +269,26 @@ class Atlas:
         """Every class and attribute that can be true or false of these images."""
         return all_flags(self.images, rows)
 
+    def read(self, scorer: Scorer, *, keep: bool = False) -> "Atlas":
+        """The same run, its images told by a scorer (a probability from 0.5 is a yes); kept, for good.
+
+        Where images have no points, samples are read, and stand for the images of the run.
+        """
+        return added.read(self, scorer, keep=keep)
+
     def direction(
-        self, name: str, *, way: str = "means", without: Sequence[str] = (), seed: int = 0
-    ) -> Direction:
-        """The direction of a class or an attribute, with its score and its side effects on the others."""
+        self, name: str, *, way: str = "means", without: Sequence[str] = (), seed: int = 0,
+        scorer: Scorer | None = None,
+    ) -> Direction:  # fmt: skip
+        """The direction of a class or an attribute, with its score and its side effects on the others;
+        or the one that was kept under this name.
+
+        With a scorer, of what that reads of the images, or of samples.
+        """
+        if self.home.has(name):
+            return self.home.find(name)
+        if scorer is not None:
+            return self.read(scorer).direction(name, way=way, without=without, seed=seed)
         codes = self.codes("train")
         flags = self.flags(name, codes.rows)
         # The normals of the others' planes: what is at right angles to them leaves them alone.
@@ -265,9 +296,23 @@ class Atlas:
             ways.normal(codes.points, self.flags(other, codes.rows), other) for other in without
         ]
         found = ways.learn(codes.points, flags, name, way=way, others=others, seed=seed)
-        return ways.measured(found, codes.points, {}, self._probes())
+        return ways.measured(found, codes.points, {}, self.probes())
 
-    def _probes(self) -> Any:
+    def steer(self, method: str, **settings: Any) -> list[Way]:
+        """The ways that a method finds: labels, principal, transform, assessor ... with its settings."""
+        return steer(self, method, **settings)
+
+    @cached_property
+    def home(self) -> Home:
+        """Where this run keeps directions: `keep`, `find`, `all`."""
+        return Home(self.room("directions"), self.digest, self.generator.space.shape)
+
+    def directions(self) -> list[Direction]:
+        """The directions that were kept."""
+        return self.home.all()
+
+    def probes(self) -> Any:
+        """Planes through the codes that tell each class and attribute."""
         from zatlas.latent.probes import fit_probes
 
         if "probes" not in self._known:
@@ -290,10 +335,11 @@ class Atlas:
 
         The layout is one of the registry, or "axes" for two of the codes' own, as `i=0, j=3`.
         """
-        codes = self.codes(split)
+        codes = self.mapped(split)
         rows, points = codes.rows[:CHARTED], codes.points[:CHARTED]
         layout = layout or {1: "pca", 2: "axes"}.get(self.dim, "umap")
-        made = {"layout": layout, "by": by, "seed": seed, **settings, **self._table(split)[1]}
+        made = {"layout": layout, "by": by, "seed": seed, **settings}
+        made |= self._table(split)[1] if self.coded else {"weights": self.digest}
         path = self.room("charts") / f"{layout}-{_digest(made)}.safetensors"
         if path.exists():
             return Chart.load(path)
@@ -307,12 +353,11 @@ class Atlas:
 
     def supervision(self, by: str, rows: Rows) -> Labels:
         """The labels, or an attribute as 0 and 1, that a chart is supervised by."""
-        if by == "label":
-            labels = self.labels(rows)
-            if labels is None:
-                raise NotSupported("These images have no labels; name one of their attributes.")
-            return labels
-        return self.flags(by, rows).astype(np.int64)
+        if len(rows) and rows[0] == NO_ROW:
+            raise NotSupported(
+                f"Nothing is known of these points that a chart could go by: {by!r}."
+            )
+        return kinds_of(self.images, rows, by)
 
     # In a notebook
 
@@ -330,9 +375,8 @@ class Atlas:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the weights: what is made of others is made again."""
-        with self.run.weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of the weights and of a taught encoder: what is made of others is made again."""
+        return added.digest(self.run, self.generator)
 
     def _table(self, split: str) -> tuple[Path, Mapping[str, Any]]:
         made = {"weights": self.digest, "data": self.images.fingerprint, "split": split}
@@ -344,6 +388,11 @@ class Atlas:
         if os.access(self.run.folder, os.W_OK):
             return self.run.folder / name
         return cache_root() / "runs" / _digest(str(self.run.folder.resolve())) / name
+
+
+def best_device() -> str:
+    """The GPU, where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _digest(value: object) -> str:

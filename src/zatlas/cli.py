@@ -11,7 +11,8 @@ from zatlas.commands import app
 from zatlas.core.errors import Interrupted, ZatlasError
 
 # Imported, they add their commands, in the order in which a newcomer meets them.
-from zatlas.commands import make, draw, move, study, explore, share  # noqa: F401  # isort: skip
+from zatlas.commands import make, bring, invert, draw, move, study  # noqa: F401  # isort: skip
+from zatlas.commands import scorer, ways, steer, compass, explore, share  # noqa: F401  # isort: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

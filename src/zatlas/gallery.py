@@ -17,6 +17,7 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.latent.attributes import pretty, yes_or_no
 from zatlas.latent.curves import spiral
+from zatlas.models.bring import brought_of
 from zatlas.page import Figure, Section, page
 from zatlas.pictures import facts, file_name, maps, moves, sheets
 from zatlas.pictures.moves import Move
@@ -56,7 +57,7 @@ def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIG
     """Draw every picture that applies to this run, and the page that shows them; the page's path."""
     folder = folder or atlas.run.gallery
     entries = list(_entries(atlas, theme))
-    if atlas.generator.encoder is not None:
+    if atlas.coded:
         atlas.codes("train"), atlas.codes("test")  # once, before several pictures ask for them
     drawn: list[tuple[Entry, Path]] = []
     left_out: list[str] = []
@@ -89,10 +90,10 @@ def show(place: Path) -> None:
 
 def _entries(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     yield from _made(atlas, theme)
-    if atlas.generator.encoder is not None:
+    if atlas.coded or atlas.given is not None:
         yield from _places(atlas, theme)
     yield from _ways(atlas, theme)
-    if atlas.generator.encoder is not None:
+    if atlas.coded:
         yield from _meanings(atlas, theme)
     yield from _geometry(atlas, theme)
 
@@ -107,7 +108,7 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         if prior else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
         f"zatlas sample {run}", lambda path: save(sheets.samples(atlas, theme=theme), path),
     )  # fmt: skip
-    if atlas.generator.encoder is None:
+    if not atlas.coded:
         return
     yield Entry(
         part, "samples-mixture.png", "Samples where the codes are",
@@ -296,7 +297,11 @@ def _facts(atlas: Atlas) -> str:
     epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
     axes = "one axis" if atlas.dim == 1 else f"{atlas.dim} axes"
     article = "An" if kind[0] in "aeiou" else "A"
-    return (
-        f"{article} {kind} with {axes}, trained on {atlas.images.describe()}{epochs}".capitalize()
-        + "."
-    )
+    return f"{article} {kind} with {axes}, {_data_words(atlas)}{epochs}".capitalize() + "."
+
+
+def _data_words(atlas: Atlas) -> str:
+    if not atlas.has_images:
+        return "brought without images"
+    how = "trained on" if brought_of(atlas.run) is None else "brought, with"
+    return f"{how} {atlas.images.describe()}"

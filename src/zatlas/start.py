@@ -1,15 +1,30 @@
-"""From words to a run: images and a recipe are found, a model is trained or gone on with."""
+"""From words to a run: images and a recipe are found, a model is trained, gone on with or brought."""
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from zatlas.atlas import Atlas
+import numpy as np
+
+from zatlas.atlas import Atlas, best_device
+from zatlas.core.progress import console
+from zatlas.core.space import Prior
 from zatlas.data import sources
+from zatlas.models import bring as models
+from zatlas.models.bring import Asked
+from zatlas.models.bring.brought import Layout, PixelRange
+from zatlas.render.pixels import save
+from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
 from zatlas.training import loop
 from zatlas.training.recipe import change, make_recipe, preset, read_recipe
 from zatlas.training.watch import TensorBoard, Terminal
+
+SHOWN = 64  # samples of a check
+PATIENCE = 10.0  # seconds that they may take
+SAME = 0.004  # of images that differ by less, one cannot tell them apart
 
 
 def train(
@@ -98,3 +113,68 @@ def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) ->
 def watchers(show: bool) -> Sequence[Terminal | TensorBoard]:
     """TensorBoard where it is there, and the terminal where somebody looks."""
     return [Terminal(), TensorBoard()] if show else [TensorBoard()]
+
+
+def bring(
+    source: Any,
+    out: Path | str,
+    *,
+    shape: Sequence[int] | None = None,
+    encoder: Any = None,
+    prior: str | None = None,
+    pixels: str | None = None,
+    layout: str | None = None,
+    key: str | None = None,
+    net: str | None = None,
+    module: str | None = None,
+    classes: Sequence[str] = (),
+    data: str | None = None,
+    show: bool = True,
+) -> Atlas:
+    """Make a run of a model that was made elsewhere, say what was found out of it, check it, and open it.
+
+    `source` is a decoder (a torch module, a function, a file of ONNX, TorchScript or torch.export),
+    a file of weights, a folder saved by pythae or diffusers, or a file of codes; `docs/bringing.md`
+    lists what each takes. What is not said is found out.
+    """
+    asked = Asked(
+        net, key, module, encoder, None if shape is None else tuple(shape),
+        cast("Prior | None", prior), cast("PixelRange | None", pixels), cast("Layout | None", layout),
+        tuple(classes),
+    )  # fmt: skip  # words that mean nothing are refused there
+    found = models.bring(source, Path(out), asked, data, best_device())
+    atlas = Atlas(found.run, found.description, found.generator)
+    for line in (*found.told, *check(atlas)):
+        if show:
+            console().print(line, soft_wrap=True, markup=False)
+    return atlas
+
+
+def check(atlas: Atlas) -> list[str]:
+    """Decode samples of a brought model, draw them into its gallery, and say what was seen."""
+    if atlas.given is not None:
+        return []
+    space = atlas.generator.space
+    stand_in = space if space.prior != "none" else replace(space, prior="normal")
+    z = stand_in.sample(SHOWN, seed=0)
+    atlas.decode(z[:1])  # the first call prepares what the others need
+    begun = time.perf_counter()
+    atlas.decode(z[:1])
+    side = int(np.clip((PATIENCE / (time.perf_counter() - begun)) ** 0.5, 2, SHOWN**0.5))
+    begun = time.perf_counter()
+    images = atlas.decode(z[: side * side])
+    each = (time.perf_counter() - begun) / len(images)
+    alike = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
+    title = f"{len(images)} normal points decoded by {atlas.name}"
+    picture = sheet(images, side, title=title)
+    path = save(picture, atlas.run.gallery / "check.png")
+    told = [
+        f"Check: {len(images)} images from {images.min():.3f} to {images.max():.3f} (0 black, 1 white), "
+        f"{1000 * each:.2g} ms each; they differ from each other by {alike:.3f}."
+    ]
+    if alike < SAME:
+        told.append(
+            "All images are nearly the same: the model is not trained, or its points are of another "
+            "size or --shape."
+        )
+    return [*told, f"Look at them: {path}"]

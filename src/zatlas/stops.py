@@ -1,6 +1,7 @@
 """What one can name: an image by its number, class, attribute or file, or a point drawn by chance."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,15 +9,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.core.arrays import Images, Points
-from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError
+from zatlas.core.errors import (
+    BadData,
+    BadRecipe,
+    NotHere,
+    NotSupported,
+    ShapeError,
+    UnknownName,
+)
+from zatlas.core.progress import console
+from zatlas.core.seeds import stream
 from zatlas.data.imageset import UNLABELLED
 from zatlas.data.read import BadImage, read_image
+from zatlas.latent.density import stand_in
 from zatlas.latent.neighbours import nearest
+from zatlas.latent.sampling import fit_mixture, from_posterior, from_prior
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+STEP = 2.0  # spreads by which a direction stands for a place
 CLASS = "class:"  # before the name of a class that could be taken for a number
 HOW = (
     "A place is named by an image's number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
@@ -50,6 +63,9 @@ def find_stop(atlas: "Atlas", text: str) -> Stop:
         return _numbered(atlas, int(text))
     if Path(text).suffix.lower() in SUFFIXES:
         return _from_file(atlas, Path(text))
+    if atlas.home.has(text.removeprefix("not ")):
+        middle = atlas.cloud.mean(axis=0, keepdims=True)
+        return Stop(text, middle + _step(atlas, text))
     return _typical(atlas, text)
 
 
@@ -64,11 +80,57 @@ def find_stops(atlas: "Atlas", texts: list[str]) -> list[Stop]:
     return found
 
 
+def points_through(atlas: "Atlas", stops: Sequence[str] | Sequence[Stop] | Points) -> Points:
+    """The points of two stops or more, by name or as they are."""
+    if isinstance(stops, np.ndarray):
+        z = stops
+    else:
+        found = [find_stop(atlas, stop) if isinstance(stop, str) else stop for stop in stops]
+        z = np.concatenate([stop.point for stop in found])
+    if len(z) < 2:
+        raise ShapeError("A way leads between 2 stops or more; name another.")
+    return z
+
+
+def draw(
+    atlas: "Atlas",
+    n: int,
+    *,
+    seed: int,
+    how: str,
+    temperature: float,
+    truncation: float | None,
+) -> Points:
+    """Points drawn by chance; without a prior, the normal distribution that the codes suggest stands in."""
+    space = atlas.generator.space
+    if how == "prior" and space.prior != "none":
+        return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
+    if truncation is not None:
+        raise NotSupported("Only a prior is truncated; give --temperature below 1 instead.")
+    if how == "prior":
+        middle = atlas.cloud.mean(axis=0)
+        z = stand_in(atlas.cloud, space, n, seed=seed)
+        return (middle + temperature * (z - middle)).astype(np.float32)
+    if how == "mixture":
+        key = f"mixture {seed}"
+        if key not in atlas._known:
+            atlas._known[key] = fit_mixture(atlas.cloud, seed=seed)
+        return atlas._known[key].sample(n, seed=seed, temperature=temperature)
+    if how == "posterior":
+        codes = atlas.codes("test")
+        chosen = stream(seed, "posterior").choice(len(codes), n, replace=n > len(codes))
+        if codes.deviations is None:
+            return codes.points[chosen]
+        spread = codes.deviations[chosen] * np.float32(temperature)
+        return from_posterior(codes.points[chosen], spread, seed=seed)
+    raise UnknownName("way to sample", how, ("prior", "mixture", "posterior"))
+
+
 def usual_stops(atlas: "Atlas", count: int) -> list[Stop]:
     """Stops for want of a choice: typical images of classes that are far from each other in the list,
     the first test images where there are no classes, or points of chance where there is no encoder.
     """
-    if atlas.generator.encoder is None:
+    if not atlas.coded:
         return find_stops(atlas, ["random"] * count)
     classes = [name for name in atlas.images.classes if name != UNLABELLED]
     if len(classes) < count:
@@ -86,7 +148,11 @@ def class_word(name: str) -> str:
 
 def _numbered(atlas: "Atlas", number: int) -> Stop:
     """An image of the test part by its number in it; a sample, where images have no points."""
-    if atlas.generator.encoder is None:
+    if atlas.given is not None and not atlas.coded:
+        if not 0 <= number < len(atlas.given):
+            raise ShapeError(f"Codes are numbered from 0 to {len(atlas.given) - 1}.")
+        return Stop(str(number), atlas.given[number : number + 1])
+    if not atlas.coded:
         many = 1000
         if not 0 <= number < many:
             raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
@@ -112,10 +178,11 @@ def _typical(atlas: "Atlas", text: str) -> Stop:
     bare = text.removeprefix(CLASS)
     word, colon, rest = bare.rpartition(":")
     name, place = (word, int(rest)) if colon and rest.isdecimal() else (bare, 0)
-    if atlas.generator.encoder is None:
+    if not atlas.coded:
+        none = "no images are known of this model"
+        why = none if atlas.generator.encoder else "this model has no encoder to say where they lie"
         raise NotSupported(
-            f"{text!r} names images, and this model has no encoder to say where they lie. "
-            "Name samples by their number, or random."
+            f"{text!r} names images, and {why}. Name samples by their number, or random."
         )
     codes = atlas.codes("test")
     members = np.flatnonzero(atlas.flags(name, codes.rows))
@@ -128,6 +195,25 @@ def _typical(atlas: "Atlas", text: str) -> Stop:
 
 
 def _from_file(atlas: "Atlas", path: Path) -> Stop:
+    image = image_of(atlas, path)
+    if atlas.generator.classes:
+        raise NotSupported(
+            "A conditional model must be told the class of an image; a file has none."
+        )
+    if atlas.generator.encoder is not None:
+        return Stop(path.name, atlas.generator.encode(image), image)
+    console().print(
+        f"Searching for the point of {path.name}: this model has no encoder. It is taught one by "
+        f"zatlas invert {atlas.run.folder} --learn",
+        soft_wrap=True, markup=False,
+    )  # fmt: skip
+    found = atlas.invert(image)
+    console().print(f"{path.name} was found to {found.psnr[0]:.1f} dB.", markup=False)
+    return Stop(path.name, found.points, image)
+
+
+def image_of(atlas: "Atlas", path: Path) -> Images:
+    """The image in this file as the model takes it, one row."""
     if not path.is_file():
         raise NotHere(f"There is no image file {path}. {HOW}")
     channels, height, width = atlas.description.shape
@@ -140,12 +226,7 @@ def _from_file(atlas: "Atlas", path: Path) -> Stop:
         pixels = read_image(path, channels=channels, size=height).pixels
     except BadImage as error:
         raise BadData(f"{path} cannot be used: {error}.") from error
-    image = pixels.astype(np.float32).reshape(1, *pixels.shape[-3:]) / 255
-    if atlas.generator.classes:
-        raise NotSupported(
-            "A conditional model must be told the class of an image; a file has none."
-        )
-    return Stop(path.name, atlas.generator.encode(image), image)
+    return pixels.astype(np.float32).reshape(1, *pixels.shape[-3:]) / 255
 
 
 @dataclass(frozen=True)
@@ -170,7 +251,17 @@ def find_groups(atlas: "Atlas", text: str) -> list[Group]:
     return [_group(atlas, sign, term) for sign, term in zip(signs, words[0::2], strict=True)]
 
 
+def _step(atlas: "Atlas", text: str) -> Points:
+    """So far along a direction that was kept that it can be seen; with "not", the other way."""
+    direction = atlas.home.find(text.removeprefix("not "))
+    way = -STEP if text.startswith("not ") else STEP
+    return direction.move(np.zeros((1, atlas.dim), np.float32), way)
+
+
 def _group(atlas: "Atlas", sign: int, text: str) -> Group:
+    if atlas.home.has(text.removeprefix("not ")):
+        stop = find_stop(atlas, text)
+        return Group(sign, text, _step(atlas, text), atlas.decode(stop.point))
     if _names_many(text):
         return _members(atlas, sign, text)
     stops = [find_stop(atlas, part.strip()) for part in text.split(",")]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from zatlas.atlas import WAYS
 from zatlas.core.space import Space
+from zatlas.latent.between import WAYS
 from zatlas.latent.curves import Curve, lerp, loop, slerp
 
 FINE = np.linspace(0, 1, 2001, dtype=np.float32)

@@ -6,6 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Axes, Dark, Label, Out, Run, app
+from zatlas.commands.make import list_rows
 from zatlas.commands.shared import class_of, open_atlas, settings_of, tell, theme_of
 
 
@@ -192,6 +193,7 @@ def place(
     import numpy as np
 
     from zatlas.core.errors import BadRecipe
+    from zatlas.latent.neighbours import nearest
     from zatlas.pictures.sheets import chart_places
 
     if not places or len(places) % 2:
@@ -199,5 +201,11 @@ def place(
     atlas = open_atlas(run)
     pairs = np.array(places, np.float32).reshape(-1, 2)
     found = atlas.chart(layout, supervise)
+    if atlas.given is not None and not atlas.coded:  # there are no images, but there are neighbours
+        rows, _ = nearest(found.inverse(found.at(pairs)), atlas.given, 5)
+        list_rows(
+            [{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)]
+        )
+        return
     picture = chart_places(atlas, found, pairs, label=class_of(atlas, label), theme=theme_of(dark))
     tell(picture, atlas, "places", out)

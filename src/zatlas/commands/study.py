@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import Positional, arg
 
 from zatlas.commands import Dark, Label, Out, Run, app
 from zatlas.commands.make import list_rows
@@ -57,35 +57,6 @@ def geometry(
     folder = out or atlas.run.gallery
     for name, picture in facts.geometry(atlas, theme=theme).items():
         print(save(picture, folder / f"geometry-{name}.png"))
-
-
-@app.command
-def directions(
-    run: Run,
-    names: Annotated[Positional[tuple[str, ...]], arg(metavar="ATTRIBUTE ...")] = (),
-    *,
-    way: str = "means",
-    without: UseAppendAction[tuple[str, ...]] = (),
-    seed: int = 0,
-) -> None:
-    """List how well each attribute's direction is known, and what else it moves.
-
-    Args:
-        names: Classes or attributes; all that are yes or no if none is named.
-        way: means, medians or linear.
-        without: Take the direction of this other attribute out; may be given again.
-        seed: Of the held-out codes.
-    """
-    from zatlas.latent.attributes import yes_or_no
-    from zatlas.pictures.facts import direction_rows
-
-    atlas = open_atlas(run)
-    wanted = names or tuple(yes_or_no(atlas.images)) or atlas.images.classes
-    if not wanted:
-        raise BadRecipe(
-            "These images have no attributes and no classes that a direction could mean."
-        )
-    list_rows(direction_rows(atlas, wanted, way=way, without=without, seed=seed))
 
 
 @app.command

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from zatlas.core.arrays import Flags, Rows
-from zatlas.core.errors import UnknownName
+from zatlas.core.arrays import Flags, Labels, Rows
+from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.data.imageset import UNLABELLED, Column, ImageSet
 
 MOST_VALUES = 20  # of a text attribute, each of which is then a yes or no of its own
@@ -28,6 +28,15 @@ def flags_of(images: ImageSet, rows: Rows, name: str) -> Flags:
     if equals and key in images.attributes:
         return np.array([str(v) == value for v in images.attributes[key][rows]])
     raise UnknownName("class or attribute", name, names(images))
+
+
+def kinds_of(images: ImageSet, rows: Rows, by: str) -> Labels:
+    """The labels of these images, or an attribute as 0 and 1."""
+    if by != "label":
+        return flags_of(images, rows, by).astype(np.int64)
+    if images.labels is None:
+        raise NotSupported("These images have no labels; name one of their attributes.")
+    return images.labels[rows]
 
 
 def names(images: ImageSet) -> list[str]:

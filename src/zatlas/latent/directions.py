@@ -5,7 +5,7 @@ Every way of learning has one signature: codes, and which of them have the prope
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.latent.curves import Curve, walk
 from zatlas.latent.probes import Probes, area_under_curve, fit_probes, linear_weights
+
+if TYPE_CHECKING:
+    from zatlas.latent.proof import Proof
 
 Learn = Callable[[Points, Flags], Values]
 LEAST = 2  # examples on either side, to say anything
@@ -46,6 +49,8 @@ class Direction:
     score: Score | None = None
     side_effects: Mapping[str, float] = field(default_factory=dict)  # of a move by 1 spread
     facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
+    meant: str = ""  # the attribute that it is to move, where that is not its name
+    proof: "Proof | None" = None
 
     def move(self, z: Points, amount: float | Values = 1.0) -> Points:
         """These points, moved by so many spreads."""

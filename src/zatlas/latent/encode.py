@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from zatlas.core.arrays import Labels, Rows
+from zatlas.core.arrays import Labels, Points, Rows
 from zatlas.core.progress import bar
 from zatlas.data.imageset import SPLITS, ImageSet
 from zatlas.models.generator import Generator
@@ -15,8 +15,16 @@ BLOCK = 32 << 20  # bytes of float images at a time
 LABEL = "label"
 
 
-def encoded(generator: Generator, images: ImageSet, rows: Rows) -> Iterator[Block]:
-    """The rows of the table of codes; the next images are read while these are encoded."""
+def encoded(
+    generator: Generator, images: ImageSet, rows: Rows, points: Points | None = None
+) -> Iterator[Block]:
+    """The rows of the table of codes; the next images are read while these are encoded.
+
+    Where the points of the images are known, they need no encoding.
+    """
+    if points is not None:
+        yield Block(Codes(rows, points[rows]), columns(images, rows))
+        return
     size = int(np.clip(BLOCK // (4 * np.prod(images.shape)), generator.batch, 1 << 15))
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     with ThreadPoolExecutor(1) as pool, bar("encoding", len(rows)) as advance:

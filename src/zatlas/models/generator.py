@@ -67,7 +67,8 @@ class Generator:
         """Each image's point and, from an encoder that knows it, how far it may be off."""
         if self.encoder is None:
             raise NotSupported(
-                "This generator has no encoder, so images have no known points. Sample its prior instead."
+                "This generator has no encoder, so images have no known points. Sample its prior, or teach "
+                "it one: zatlas invert RUN --learn"
             )
         self._check_labels(x, y)
         parts = [self._call(self.encoder, *pair) for pair in self._batches(x, y)]
@@ -99,3 +100,14 @@ class Generator:
         found = function(torch.as_tensor(rows, device=self.device), labels)
         parts = found if isinstance(found, tuple) else (found,)
         return tuple(part.float().cpu().numpy() for part in parts)
+
+
+def differentiable(generator: Generator) -> bool:
+    """Whether torch knows what a small change of a point does to its image."""
+    first = torch.zeros(1, dtype=torch.int64, device=generator.device)
+    with torch.enable_grad():
+        z = torch.ones(1, *generator.space.shape, device=generator.device, requires_grad=True)
+        try:
+            return generator.decoder(z, first if generator.classes else None).requires_grad
+        except RuntimeError:  # it leaves torch, which a point with a slope may not
+            return False

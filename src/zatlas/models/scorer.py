@@ -4,7 +4,6 @@ Ours is a convolutional net that `training.scoring` teaches the attributes of a 
 a reader: its weights, with what they read as their metadata.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,16 +12,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float32
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from zatlas.core.arrays import Images
-from zatlas.core.errors import BadRun, Damaged, NotSupported, ShapeError, UnknownName
+from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.fields import fill
 from zatlas.core.registry import NETS
+from zatlas.models import weights
 from zatlas.models.nets import Shape
-from zatlas.store import atomic
 
 FORMAT = 1
 KEY = "zatlas-scorer"  # of the metadata
@@ -44,6 +42,7 @@ class Scorer:
     shape: Shape | None = None  # of the images it reads; None for any
     device: str = "cpu"
     batch: int = 256
+    about: str = ""  # what was found out of one from elsewhere
 
     def score(self, images: Images) -> Scores:
         """What is read of each image, a column for each name."""
@@ -146,34 +145,31 @@ def save_scorer(path: Path, scorer: Scorer, *, half: bool = False) -> Path:
         "net": reader.net,
         "layers": reader.layers,
     }
-    tensors = {
-        name: (tensor.half() if half else tensor).detach().cpu().contiguous()
-        for name, tensor in reader.state_dict().items()
-    }
-    return atomic.write_file(path, save(tensors, metadata={KEY: json.dumps(about, sort_keys=True)}))
+    state = reader.state_dict()
+    kept = {name: tensor.half() for name, tensor in state.items()} if half else state
+    return weights.write(path, KEY, about, kept)
 
 
-def load_scorer(path: Path, device: str = "cpu") -> Scorer:
+def read_scorer(path: Path, device: str = "cpu") -> Scorer:
     """The scorer of such a file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(KEY)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise BadRun(f"There is no scorer at {path}.") from None
-    except (SafetensorError, OSError) as error:
-        raise Damaged(f"{path} cannot be read as safetensors: {error}.") from error
-    if text is None:
-        raise BadRun(f"{path} holds weights, but not those of a scorer.")
-    found = json.loads(text)
-    if found["format"] > FORMAT:
-        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
+    found, state = weights.read(path, KEY, "scorer", FORMAT)
     targets = [Target(**{**t, "classes": tuple(t["classes"])}) for t in found["targets"]]
     channels, height, width = found["shape"]
     with torch.random.fork_rng():
         reader = Reader(targets, (channels, height, width), found["net"], found["layers"])
-    try:
-        reader.load_state_dict(state)
-    except RuntimeError as error:
-        raise Damaged(f"{path} does not hold the weights that it describes: {error}") from error
+    weights.fill(path, reader, state)
     return scorer(reader, device)
+
+
+def suited(scorer: Scorer, images: Images) -> Images:
+    """The images in the size and the colours that the scorer reads."""
+    if scorer.shape is None or images.shape[1:] == scorer.shape:
+        return images
+    channels, height, width = scorer.shape
+    x = torch.as_tensor(images)
+    if x.shape[1] != channels:
+        grey = x.mean(1, keepdim=True)
+        x = grey.expand(-1, channels, -1, -1)
+    if x.shape[2:] != (height, width):
+        x = F.interpolate(x, (height, width), mode="bilinear", antialias=True)
+    return x.clamp(0, 1).contiguous().numpy()

@@ -1,7 +1,6 @@
-"""What is true of a run's latent space: its geometry, its arithmetic, and its directions."""
+"""What is true of a run's latent space: its geometry and its arithmetic."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
-from zatlas.pictures.moves import side_effects
 from zatlas.render.canvas import Canvas
 from zatlas.render.equation import Term, equation
 from zatlas.render.plot import lines
@@ -27,12 +25,14 @@ SHOWN = (1, 2, 5, 10, 50, 100, 500)  # dimensions of which the norms are drawn
 
 def geometry(atlas: Atlas, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
     """What many dimensions do, in general and to this run (B4)."""
-    return {
+    drawn: dict[str, Canvas | Figure] = {
         "volumes": volumes(theme=theme),
         "norms": norms(theme=theme),
         "own-norms": own_norms(atlas, theme=theme),
-        "midpoints": midpoints(atlas, theme=theme),
     }
+    if atlas.given is None:  # else there is no decoder
+        drawn["midpoints"] = midpoints(atlas, theme=theme)
+    return drawn
 
 
 def volumes(*, theme: Theme = LIGHT) -> "Figure":
@@ -61,7 +61,7 @@ def own_norms(atlas: Atlas, *, theme: Theme = LIGHT) -> "Figure":
     radius = np.linspace(top / 400, top, 400)
     series = {"codes of the data": _density_of(codes, radius)}
     marks: dict[str, float] = {}
-    if atlas.generator.encoder is not None and atlas.codes("train").deviations is not None:
+    if atlas.coded and atlas.codes("train").deviations is not None:
         drawn = np.linalg.norm(atlas.drawn("train"), axis=1)
         series["draws around them"] = _density_of(drawn, radius)
     if atlas.generator.space.prior == "normal":
@@ -145,31 +145,3 @@ def _density_of(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 def _told_shell(dim: int) -> str:
     mean, spread = shell(dim)
     return f"{mean:.2f} ± {spread:.2f}"
-
-
-def direction_rows(
-    atlas: Atlas,
-    names: Sequence[str],
-    *,
-    way: str = "means",
-    without: Sequence[str] = (),
-    seed: int = 0,
-) -> list[dict[str, Any]]:
-    """A row for each direction: its spread, its score on held-out codes, and what else it moves most."""
-    rows = []
-    for name in names:
-        others = [other for other in without if other != name]
-        direction = atlas.direction(name, way=way, without=others, seed=seed)
-        score = direction.score
-        rows.append(
-            {
-                "direction": direction.name,
-                "spread": round(direction.spread, 4),
-                "auc": None if score is None else round(score.area, 4),
-                "low": None if score is None else round(score.low, 4),
-                "high": None if score is None else round(score.high, 4),
-                "random labels": None if score is None else round(score.chance, 4),
-                "one spread also moves": side_effects(direction),
-            }
-        )
-    return rows

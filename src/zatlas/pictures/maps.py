@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zatlas.atlas import Atlas
+from zatlas.atlas import NO_ROW, Atlas
 from zatlas.core.arrays import Flags, Labels, Rows, Values
-from zatlas.core.errors import UnknownName
+from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import Column
 from zatlas.latent.attributes import names as attribute_names
@@ -37,13 +37,14 @@ def points(
 
     `each` takes so many of every class; `by` colours by an attribute instead of the label.
     """
-    codes = atlas.codes(split)
-    z = atlas.drawn(split, seed=seed) if drawn else codes.points
+    codes = atlas.mapped(split)
+    z = atlas.drawn(split, seed=seed) if drawn and atlas.coded else codes.points
     keep = _some_of_each(atlas.labels(codes.rows), len(codes), each)
     z, rows = z[keep], codes.rows[keep]
     colours = coloured(atlas, rows, by)
-    what = "draws around the codes" if drawn else "codes"
-    title = f"{len(rows):,} {_split_word(split)} images in {atlas.name}: {what}"
+    what = "draws around the codes" if drawn and atlas.coded else "codes"
+    title = f"{len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
+    title += f": {what}" if atlas.coded else ""
     if atlas.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
         places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
@@ -59,9 +60,11 @@ def chart_map(
     atlas: Atlas, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
 ) -> "Figure":
     """The codes on a chart (A3), coloured by label or by an attribute."""
-    rows = atlas.codes(split).rows[: len(chart.places)]
+    rows = atlas.mapped(split).rows[: len(chart.places)]
     labels, classes, values = coloured(atlas, rows, by)
-    title = f"The {chart.layout} chart of {len(rows):,} {_split_word(split)} images in {atlas.name}"
+    title = (
+        f"The {chart.layout} chart of {len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
+    )
     trust = (
         f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
     )
@@ -74,6 +77,10 @@ def coloured(
     atlas: Atlas, rows: Rows, by: str | None
 ) -> tuple[Labels | None, tuple[str, ...], Values | None]:
     """What colours the points: labels with the names of their classes, or values of an attribute."""
+    if len(rows) and rows[0] == NO_ROW:
+        if by is not None:
+            raise NotSupported(f"These points are no images', so they have no {by!r}.")
+        return None, (), None
     images = atlas.images
     if by is None and images.labels is None:
         by = next((key for key, column in images.attributes.items() if _few_texts(column)), None)
@@ -107,5 +114,7 @@ def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | sl
     return keep
 
 
-def _split_word(split: str) -> str:
-    return {"train": "training", "valid": "held-out"}.get(split, split)
+def _points_word(atlas: Atlas, split: str) -> str:
+    if not atlas.coded:
+        return "samples" if atlas.given is None else "codes"
+    return {"train": "training", "valid": "held-out"}.get(split, split) + " images"

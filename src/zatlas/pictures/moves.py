@@ -26,6 +26,7 @@ from zatlas.stops import Stop
 ATTRIBUTE_WAYS = (*WAYS, "centres", "chart")
 PANELS = ("none", "prior", "chart")
 FRAMES, FPS = 90, 30
+FLAT = 3  # axes up to which the middle of a prior is full of samples
 REACH = 3.0  # spreads that an attribute is moved by to either side
 
 
@@ -77,7 +78,7 @@ class Move:
             return density_panel(z[:, list(axes)], theme=theme)
         if panel == "chart":
             chart = self.atlas.chart()
-            codes = self.atlas.codes("test")
+            codes = self.atlas.mapped("test")
             labels = self.atlas.labels(codes.rows[: len(chart.places)])
             return cloud_panel(chart.places, labels, chart.forward(z), theme=theme)
         return None
@@ -119,8 +120,12 @@ def traversal(
         axes = [int(axis) for axis in order[:count]]
         changes = dict(zip(axes, map(float, change), strict=False))
     middle = points.mean(axis=0, keepdims=True)
-    if stop is None and atlas.generator.encoder is not None:
+    through = "the middle of the codes" if stop is None else stop.title
+    if stop is None and atlas.coded:
         middle = points[nearest(middle, points, 1)[0][0]]
+    elif stop is None and atlas.dim > FLAT:
+        # The middle of many normal axes is where no sample ever lies: the net has not learnt it.
+        middle, through = points[:1], "sample 0"
     z = middle if stop is None else stop.point
     curves, names = [], []
     for axis in axes:
@@ -128,7 +133,6 @@ def traversal(
         curves.append(traverse(z, axis, float(ends[0]), float(ends[1])))
         told = f"\nchange {changes[axis]:.3f}" if axis in changes else ""
         names.append(f"axis {axis}{told}")
-    through = "the middle of the codes" if stop is None else stop.title
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
     told = scale.get(by, f"{extent or 2:g} standard deviations to either side")
     title = f"The axes of {atlas.name}, one at a time, through {through}"
@@ -165,7 +169,7 @@ def attribute(
         title = f"From not {pretty(name)} to {pretty(name)} in {atlas.name}"
         return Move(atlas, (curve,), (), title, note=_way_told(way))
     direction = atlas.direction(name, way=way, without=without, seed=seed)
-    starts = list(stops) or [atlas.stop(str(i)) for i in range(min(4, len(atlas.codes("test"))))]
+    starts = list(stops) or [atlas.stop(str(i)) for i in range(min(4, len(atlas.mapped("test"))))]
     curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
     ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
     names = tuple(stop.title for stop in starts)

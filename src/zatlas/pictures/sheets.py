@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from zatlas.atlas import Atlas
-from zatlas.core.arrays import Images, Plane, Values
+from zatlas.core.arrays import Images, Plane, Points, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.latent.axes import rank
 from zatlas.latent.chart import Chart
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
+from zatlas.latent.neighbours import nearest
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
@@ -100,12 +101,17 @@ def manifold(
     axes = axes or first_axes(atlas)
     right, up = (span(atlas, axis, n, by, extent) for axis in axes)
     z = in_space(lattice(right, up), atlas.dim, axes)
+    held = "" if atlas.dim == 2 else "; the other axes at 0"
+    if atlas.dim > 2 and not atlas.coded:
+        # Nothing lies amid many normal axes: the plane goes through a sample instead.
+        held = "; the other axes as in sample 0"
+        rest = np.setdiff1d(np.arange(atlas.dim), axes)
+        z[:, rest] = atlas.cloud[0, rest]
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
     told = scale.get(by, "in standard deviations of the prior")
     words = [
         Axis(f"axis {axis}: {told}", marks) for axis, marks in zip(axes, (right, up), strict=True)
     ]
-    held = "" if atlas.dim == 2 else "; the other axes at 0"
     title = f"The latent plane of {atlas.name}, decoded at {n} x {n} places{held}"
     classes = atlas.generator.classes
     if not classes or label is not None:
@@ -136,14 +142,23 @@ def chart_places(
     """The images at places of a chart, given from -1 to 1 in both directions (A5)."""
     there = chart.at(places)
     z = chart.inverse(there)
-    rows, _ = atlas.nearest(z, 1)
-    images = np.concatenate([atlas.decode(z, label), atlas.images.images(rows[:, 0])])
+    near, kind = _nearest_shown(atlas, z, label)
+    shown = [near] if atlas.given is not None else [atlas.decode(z, label), near]
+    images, names = np.concatenate(shown), ("imagined", kind)[-len(shown) :]
     heads = [f"({x:g}, {y:g})" for x, y in places]
     return sheet(
-        images, len(places), rows=("imagined", "nearest real"), heads=heads, theme=theme,
+        images, len(places), rows=names, heads=heads, theme=theme,
         title=f"Places of the {chart.layout} chart of {atlas.name}",
-        dim=np.tile(~chart.covers(there), 2) & (np.arange(2 * len(places)) < len(places)),
+        dim=np.tile(~chart.covers(there), len(shown)) & (np.arange(len(images)) < len(places)),
     )  # fmt: skip
+
+
+def _nearest_shown(atlas: Atlas, z: Points, label: int | None) -> tuple[Images, str]:
+    """The image nearest to each point: a real one or, where those have no points, a sample."""
+    if atlas.coded:
+        rows, _ = atlas.nearest(z, 1)
+        return atlas.images.images(rows[:, 0]), "nearest real"
+    return atlas.decode(atlas.cloud[nearest(z, atlas.cloud, 1)[0][:, 0]], label), "nearest sample"
 
 
 def four_corners(
@@ -176,6 +191,9 @@ def first_axes(atlas: Atlas) -> tuple[int, int]:
     """The two axes that a grid is drawn in: of more than two, those that change the image most."""
     if atlas.dim <= 2:
         return 0, 1
+    if atlas.given is not None:  # no decoder tells which: those in which the codes vary most
+        wide = np.argsort(-atlas.given.std(axis=0), kind="stable")
+        return int(wide[0]), int(wide[1])
     order, _ = rank(atlas.generator, atlas.cloud, atlas.told(len(atlas.cloud)))
     return int(order[0]), int(order[1])
 

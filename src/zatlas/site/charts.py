@@ -97,7 +97,7 @@ def chart_of(
         raise NotSupported(
             "The points are samples without images: nothing is known to lay them by."
         )
-    made = (layout, by, atlas.digest, atlas.images.fingerprint, len(few))
+    made = (layout, by, atlas.digest, atlas.data[1], len(few))
     digest = hashlib.sha256(repr(made).encode()).hexdigest()[:12]
     path = atlas.room("charts") / f"page-{layout}-{digest}.safetensors"
     if kept and path.exists():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zatlas.atlas import NO_ROW as NO_ROW
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Labels, Points, Rows
 from zatlas.core.seeds import stream
@@ -12,7 +13,6 @@ from zatlas.latent.neighbours import nearest
 SAMPLES = 2000  # points of a model whose images have none
 ERRORS = 20_000  # points that are decoded to see how far off they are
 BLOCK = 1000  # of them at a time
-NO_ROW = -1  # of a sample
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Draw:
 
 def draw(atlas: Atlas, most: int) -> Draw:
     """At most so many images of the training and the test part; samples, where images have no points."""
-    if atlas.generator.encoder is None:
+    if not atlas.coded:
         return _samples(atlas, most)
     parts = [atlas.codes("train"), atlas.codes("test")]
     rows = np.concatenate([part.rows for part in parts])
@@ -47,7 +47,7 @@ def draw(atlas: Atlas, most: int) -> Draw:
 
 def quick_draw(atlas: Atlas, most: int) -> Draw:
     """The same of few images, encoded here and now: nothing is written into the run."""
-    if atlas.generator.encoder is None:
+    if not atlas.coded:
         return _samples(atlas, most)
     parts = (atlas.rows("train"), atlas.rows("test"))
     rows = parts[0] if np.array_equal(*parts) else np.concatenate(parts)
@@ -68,7 +68,8 @@ def told(atlas: Atlas, rows: Rows) -> Labels | None:
 def errors(atlas: Atlas, drawn: Draw) -> np.ndarray:
     """How far each image is from its reconstruction: root mean square of the pixels, NaN if not known."""
     found = np.full(len(drawn), np.nan, np.float32)
-    for start in range(0, min(ERRORS, len(drawn)) if drawn.real else 0, BLOCK):
+    known = drawn.real and atlas.given is None  # else there is no decoder
+    for start in range(0, min(ERRORS, len(drawn)) if known else 0, BLOCK):
         part = slice(start, min(start + BLOCK, ERRORS))
         rows = drawn.rows[part]
         made = atlas.generator.decode(drawn.points[part], told(atlas, rows))
@@ -100,6 +101,9 @@ def _far_apart(some: Points, rows: Rows, count: int) -> list[int]:
 
 
 def _samples(atlas: Atlas, most: int) -> Draw:
+    if atlas.given is not None:
+        chosen = _order(len(atlas.given))[:most]
+        return Draw(np.full(len(chosen), NO_ROW), atlas.given[chosen], len(atlas.given))
     count = min(most, SAMPLES)
     return Draw(np.full(count, NO_ROW), atlas.sample(count, seed=0), count)
 

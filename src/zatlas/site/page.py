@@ -86,7 +86,7 @@ class Page:
     @cached_property
     def axes(self) -> list[dict[str, Any]]:
         """Latent axes, the most telling first; while training, there is no time to tell."""
-        if self.light:
+        if self.light or self.atlas.given is not None:
             return []
         some = self.drawn.points[:2000]
         labels = told(self.atlas, self.drawn.rows[:2000])

@@ -66,7 +66,8 @@ def run_tree(
     With `geodesics` it has some made beforehand, for a page without a server.
     """
     most = min(most, LIGHT) if light else most
-    parts = (MAKING, version("zatlas"), atlas.digest, atlas.images.fingerprint, most, geodesics)
+    kept = [(way.name, way.vector.tobytes()) for way in atlas.directions()]
+    parts = (MAKING, version("zatlas"), atlas.digest, atlas.data[1], most, geodesics, kept)
     stamp = hashlib.sha256(repr((*parts, light)).encode()).hexdigest()[:16]
     folder, room = f"data/{id}", room_of(atlas)
     page = Page(atlas, folder, most, room, light, geodesics)
@@ -109,8 +110,8 @@ def _about(atlas: Atlas, id: str, stamp: str) -> dict[str, Any]:
         "stamp": stamp,
         "name": atlas.name,
         "words": f"{words}, {atlas.dim:,} latent {'axis' if atlas.dim == 1 else 'axes'}",
-        "data": atlas.images.name,
-        "fingerprint": atlas.images.fingerprint,
+        "data": atlas.data[0],
+        "fingerprint": atlas.data[1],
         "family": family,
         "dim": atlas.dim,
         "prior": atlas.generator.space.prior,

@@ -53,10 +53,12 @@ def ways(atlas: Atlas, drawn: Draw, *, light: bool = False) -> Ways:
     found, normals = _learnt(points, table)
     probes = fit_probes(points, {way.name: table[way.name] for way in found})
     main = directions.principal(points, PRINCIPAL)
-    found = [directions.measured(way, points, {}, probes) for way in (*found, *main)]
+    kept = [] if light else [way for way in atlas.directions() if way.name not in table]
+    found = [directions.measured(way, points, {}, probes) for way in (*found, *kept, *main)]
     whole = float(points.var(axis=0).sum()) or 1.0
+    names = {way.name for way in kept}
     told = {
-        "list": [_site(atlas, way, whole) for way in found],
+        "list": [_site(atlas, way, whole, kept=way.name in names) for way in found],
         "probes": [
             {"name": name, "offset": offset}
             for name, offset in zip(probes.names, plain(probes.offsets), strict=True)
@@ -97,14 +99,18 @@ def _rows(normals: Mapping[str, np.ndarray], probes: Probes) -> np.ndarray:
     return np.array(chosen, np.float32).reshape(len(chosen), probes.weights.shape[0])
 
 
-def _site(atlas: Atlas, way: Direction, whole: float) -> dict[str, Any]:
-    names = atlas.images.classes if atlas.images.labels is not None else ()
+def _site(atlas: Atlas, way: Direction, whole: float, *, kept: bool) -> dict[str, Any]:
+    known = atlas.has_images and atlas.images.labels is not None
+    names = atlas.images.classes if known else ()
     principal = way.name.startswith("principal ") and way.score is None
     kind = "principal" if principal else "class" if way.name in names else "attribute"
+    proof = way.proof
+    ends = {} if proof is None else {"range": [round(proof.low, 2), round(proof.high, 2)]}
     return {
+        **ends,
         "name": way.name,
         "title": pretty(way.name).capitalize() if principal else pretty(way.name),
-        "kind": kind,
+        "kind": "saved" if kept else kind,
         "spread": plain(way.spread)[0],
         "score": _score(way.score),
         "share": plain(way.spread**2 / whole)[0] if principal else None,

@@ -4,6 +4,8 @@ recipe.toml          all that decided how it was trained
 made.json            versions, machine, seed, the data's fingerprint, the folder's format
 data_report.json     what was used of the data, and what was set aside and why
 weights.safetensors  the model: its weights, described in their metadata
+inverter.safetensors an encoder that was taught later, for a model that came without one
+reading.parquet      what a scorer has read of the images
 metrics.jsonl        a row an epoch
 checkpoints/         to resume from
 previews/            what the model could do along the way; curves.png beside it
@@ -34,6 +36,14 @@ class Run:
     @property
     def weights(self) -> Path:
         return self.folder / "weights.safetensors"
+
+    @property
+    def inverter(self) -> Path:
+        return self.folder / "inverter.safetensors"
+
+    @property
+    def reading(self) -> Path:
+        return self.folder / "reading.parquet"
 
     @property
     def checkpoints(self) -> Path:
@@ -106,15 +116,20 @@ class Run:
 
 def create(folder: Path, files: Mapping[str, bytes]) -> Run:
     """A new run with these files in it, all at once; an existing folder is refused."""
+    check_free(folder)
+    with atomic.folder(folder, sealed=False) as side:
+        for name, data in files.items():
+            (side / name).write_bytes(data)
+    return Run(folder)
+
+
+def check_free(folder: Path) -> None:
+    """Refuse to make a run where there is something."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadRun(
             f"{folder} is there already and not empty. Choose another place with --out, or go on "
             f"with what is there: zatlas train --resume {folder}"
         )
-    with atomic.folder(folder, sealed=False) as side:
-        for name, data in files.items():
-            (side / name).write_bytes(data)
-    return Run(folder)
 
 
 def open_run(folder: Path) -> Run:

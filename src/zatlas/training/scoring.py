@@ -45,6 +45,7 @@ class Check:
     value: float
     chance: float  # the same of the best constant answer
     images: int  # that have a value
+    area: float | None = None  # of a flag: chance that a yes is read higher than a no
 
 
 def train_scorer(
@@ -75,7 +76,8 @@ def train_scorer(
 def check(scorer: Scorer, images: ImageSet, rows: Rows | None = None) -> dict[str, Check]:
     """How well the scorer reads each attribute that the set has, on its test split or on some rows.
 
-    Flags and classes by the part that is read rightly, numbers by the part of their variance that is.
+    Flags and classes by the part that is read rightly, flags by the area under their ROC curve as well,
+    numbers by the part of their variance that is read.
     """
     if rows is None:
         rows = next(r for split in ("test", "valid", "train") if len(r := images.rows(split)))
@@ -102,9 +104,14 @@ def _judge(target: Target, read: np.ndarray, truth: np.ndarray) -> Check:
     if target.kind == "number":
         missed, spread = float(((read[:, 0] - truth) ** 2).mean()), float(truth.var())
         return Check("R2", 1 - missed / spread if spread else 0.0, 0.0, count)
+    from sklearn.metrics import roc_auc_score
+
     answer = read[:, 0] > 0.5 if target.kind == "flag" else read.argmax(1)
     common = np.unique(truth, return_counts=True)[1].max() / count
-    return Check("accuracy", float((answer == truth).mean()), float(common), count)
+    area = None
+    if target.kind == "flag" and common < 1:
+        area = float(roc_auc_score(truth > 0.5, read[:, 0]))
+    return Check("accuracy", float((answer == truth).mean()), float(common), count, area)
 
 
 def targets_of(scorer: Scorer) -> list[Target]:

@@ -1,0 +1,380 @@
+"""The explorer in Chromium: from pointer to picture, from nothing to a map, a million points, one file.
+
+python benchmarks/explorer.py [hover] [first] [million] [single] [places]
+
+Pictures come from the page's own decoder, on one core; Chromium draws without a graphics card.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import numpy as np
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import zatlas
+from common import quiet
+from zatlas.atlas import Atlas
+from zatlas.demo import unpack
+from zatlas.latent.chart import Chart
+from zatlas.server.serve import serving
+from zatlas.site.columns import arrow
+from zatlas.site.tree import run_tree
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+POINTS = 2000  # of a run; a browser without a graphics card draws few quickly
+MILLION = 1_000_000
+MOVES = 200
+LOADS = 9
+
+# Notes when the large picture was first drawn, and when the map was.
+NOTE = """
+window.noted = {};
+const note = (name) => { window.noted[name] ??= performance.now(); };
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+    put.apply(this, given);
+    if (this.canvas.closest?.('section[aria-label="Imagined"] figure')) {
+        note("picture");
+        window.drawn?.(performance.now());
+    }
+};
+for (const name of ["drawArrays", "drawArraysInstanced"]) {
+    const own = WebGL2RenderingContext.prototype[name];
+    WebGL2RenderingContext.prototype[name] = function (...given) {
+        own.apply(this, given);
+        if (given[2] > 0) note("map");
+    };
+}
+"""
+
+# One move a frame: when its picture was drawn, and the frame that showed it.
+HOVER = """async (moves) => {
+    const map = document.querySelector("[role=application]");
+    const box = map.getBoundingClientRect();
+    const found = [];
+    let frame = await new Promise(requestAnimationFrame);
+    for (const [x, y] of moves) {
+        const begun = performance.now();
+        const drawn = new Promise((resolve) => { window.drawn = resolve; });
+        const at = { clientX: box.left + x * box.width, clientY: box.top + y * box.height };
+        map.dispatchEvent(new PointerEvent("pointermove", { ...at, pointerType: "mouse", bubbles: true }));
+        const ready = await drawn;
+        const shown = await new Promise(requestAnimationFrame);
+        found.push([ready - begun, shown - frame]);
+        frame = shown;
+    }
+    return found;
+}"""
+
+# How long the page's own thread is busy with one move.
+PICK = """(moves) => {
+    const map = document.querySelector("[role=application]");
+    const box = map.getBoundingClientRect();
+    return moves.map(([x, y]) => {
+        const at = { clientX: box.left + x * box.width, clientY: box.top + y * box.height };
+        const move = new PointerEvent("pointermove", { ...at, pointerType: "mouse", bubbles: true });
+        const begun = performance.now();
+        map.dispatchEvent(move);
+        return performance.now() - begun;
+    });
+}"""
+
+# Frames while the map is zoomed a little at each, so that all of it is drawn anew.
+FRAMES = """async (count) => {
+    const map = document.querySelector("[role=application]");
+    const box = map.getBoundingClientRect();
+    const at = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+    const found = [];
+    let last = await new Promise(requestAnimationFrame);
+    for (let i = 0; i < count; i++) {
+        const turn = { ...at, deltaY: i % 2 ? 8 : -8, bubbles: true, cancelable: true };
+        map.dispatchEvent(new WheelEvent("wheel", turn));
+        const now = await new Promise(requestAnimationFrame);
+        found.push(now - last);
+        last = now;
+    }
+    return found;
+}"""
+
+RENDERER = """() => {
+    const gl = document.createElement("canvas").getContext("webgl2");
+    return gl.getParameter(gl.getExtension("WEBGL_debug_renderer_info").UNMASKED_RENDERER_WEBGL);
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
+    wanted = parser.parse_args().parts or list(PARTS)
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("This drives Chromium: apt-get install chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        print(f"Chromium {browser.version}")
+        for name in wanted:
+            PARTS[name](browser, Path(folder))
+        browser.close()
+
+
+# What is measured
+
+
+def hover(browser: Browser, room: Path) -> None:
+    """From a move of the pointer to the picture, and to the frame that shows it."""
+    for name, atlas in runs(room).items():
+        with serving([atlas], points=POINTS) as server, opened(browser, server.url) as page:
+            page.evaluate(HOVER, moves(40))
+            found = np.array(page.evaluate(HOVER, moves(MOVES, seed=1)))
+        next_frame = (found[:, 1] < 17.5).mean()
+        print(f"hover, {name}: drawn after {words(found[:, 0])}; ", end="")
+        print(f"frame that shows it {words(found[:, 1])}, the very next one {next_frame:.0%}")
+
+
+def first(browser: Browser, room: Path) -> None:
+    """From the start of loading, with nothing in the cache, to the map and the first decoded picture."""
+    for name, atlas in runs(room).items():
+        with serving([atlas], points=POINTS) as server:
+            found = [loaded(browser, server.url) for _ in range(LOADS + 1)][1:]
+        print(f"first picture, {name}: {words([one['picture'] for one in found])}; ", end="")
+        print(f"map {words([one['map'] for one in found])}")
+
+
+def million(browser: Browser, room: Path) -> None:
+    """A million points: load, memory, pick, and frames."""
+    folder = crowded(runs(room)["2-D MLP 28x28"], room / "million")
+    with hosted(folder) as url:
+        found = [loaded(browser, url, keys=("map",)) for _ in range(3)]
+        print(f"1,000,000 points, load: {words([one['map'] for one in found])}")
+        with opened(browser, url) as page:
+            page.wait_for_timeout(3000)  # until all has come, and the map has been drawn
+            page.evaluate(PICK, moves(50))
+            print(f"pick: {words(page.evaluate(PICK, moves(MOVES, seed=1)))}")
+            print(f"memory: {memory(browser)}")
+            frames = page.evaluate(FRAMES, 8)
+            rate = 1000 / np.median(frames)
+            print(f"frames of the whole map: {words(frames)}, {rate:.1f} a second")
+            print(f"drawn by {page.evaluate(RENDERER)}")
+
+
+def single(browser: Browser, room: Path) -> None:
+    """The face model that comes along, as one file from the disk."""
+    out = zatlas.export(Atlas.open(unpack(room / "faces")), room / "faces.html")
+    found = [loaded(browser, out.as_uri()) for _ in range(LOADS + 1)][1:]
+    size = out.stat().st_size / 1e6
+    print(f"single file of the faces: {size:.1f} MB; first picture from the disk ", end="")
+    print(words([one["picture"] for one in found]))
+
+
+def places(browser: Browser, room: Path) -> None:
+    """The code under a place as the page finds it, against the chart's own."""
+    atlas = Atlas.open(unpack(room / "faces"))
+    tree = run_tree(atlas, most=POINTS)
+    folder = zatlas.export(atlas, room / "faces-folder", points=POINTS)
+    chart = Chart(tree.points.astype(np.float16).astype(np.float32), places_of(folder))
+    written = folder / "data/manifest.json"
+    manifest = json.loads(written.read_bytes())
+    for what, codes in {"refined": manifest["runs"][0]["codes"], "lattice alone": None}.items():
+        manifest["runs"][0]["codes"] = codes
+        written.write_text(json.dumps(manifest))
+        with hosted(folder) as url:
+            with opened(browser, url) as page:
+                where, found = pinned(page, chart)
+            wanted = chart.inverse(where)
+            apart = np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
+            pixels = np.abs(atlas.decode(found) - atlas.decode(wanted)).mean(axis=(1, 2, 3))
+            print(f"place to code, {what}: {quantiles(100 * apart, 2)} % of its length; ", end="")
+            print(f"pictures differ by {quantiles(255 * pixels, 2)} of 255")
+
+
+PARTS = {"hover": hover, "first": first, "million": million, "single": single, "places": places}
+
+
+# What it is measured with
+
+
+@cache
+def runs(room: Path) -> dict[str, Atlas]:
+    """Models as large as people's; how long they were trained is of no account."""
+    usual = {"training.preview": 0}
+    small = zatlas.train(
+        "fashion-mini",
+        dim=2,
+        epochs=1,
+        settings={**usual, "net.name": "mlp"},
+        out=room / "mlp",
+        show=False,
+    )
+    large = zatlas.train(
+        "faces:count=600",
+        dim=64,
+        epochs=1,
+        size=64,
+        settings={**usual, "net.name": "conv"},
+        out=room / "conv",
+        show=False,
+    )
+    return {"2-D MLP 28x28": small, "64-D conv 64x64": large}
+
+
+def crowded(atlas: Atlas, folder: Path) -> Path:
+    """The page of a run of a million points: twenty clouds, all else as it is."""
+    zatlas.export(atlas, folder, points=POINTS)
+    manifest = json.loads((folder / "data/manifest.json").read_bytes())
+    (entry,) = manifest["runs"]
+    chance = np.random.default_rng(0)
+    left, bottom, right, top = entry["charts"][0]["box"]
+    kinds = chance.integers(0, 10, MILLION)
+    middles = chance.uniform([left, bottom], [right, top], (10, 2))
+    points = middles[kinds] + chance.normal(0, 0.05 * (right - left), (MILLION, 2))
+    points = np.clip(points, [left, bottom], [right, top]).astype(np.float32)
+    table = {"index": np.arange(MILLION, dtype=np.int32), "label": kinds.astype(np.uint8)}
+    table |= {"x:0": points[:, 0], "y:0": points[:, 1]}
+    (folder / entry["points"]).write_bytes(arrow(table))
+    (folder / entry["codes"]).write_bytes(points.astype("<f2").tobytes())
+    entry |= {"count": MILLION, "total": MILLION, "sprites": None, "geodesics": []}
+    entry["columns"] = [one for one in entry["columns"] if one["name"] == "label"]
+    (folder / "data/manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def places_of(folder: Path) -> np.ndarray:
+    """Where the points of the first chart of an export lie."""
+    import pyarrow as pa
+
+    (entry,) = json.loads((folder / "data/manifest.json").read_bytes())["runs"]
+    table = pa.ipc.open_file(folder / entry["points"]).read_all()
+    site = entry["charts"][0]
+    return np.stack([table[site["x"]].to_numpy(), table[site["y"]].to_numpy()], axis=1)
+
+
+def pinned(
+    page: Page, chart: Chart, rounds: int = 6, each: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a map where there is no point, and the codes that the page pinned there."""
+    low, high = chart.places.min(axis=0), chart.places.max(axis=0)
+    scale = 3 * min(np.array([800, 400]) / (high - low))
+    middle = np.median(chart.places, axis=0)
+    chance, where, found = np.random.default_rng(0), [], []
+    for number in range(rounds):
+        state = f"view={middle[0]},{middle[1]},{scale}&note={number}"
+        page.evaluate("state => { location.hash = state }", state)
+        page.wait_for_timeout(600)
+        xy = middle + chance.uniform([-300, -150], [300, 150], (1000, 2)) / scale
+        alone = np.linalg.norm(xy[:, None] - chart.places, axis=2).min(axis=1) * scale > 8
+        for x, y in xy[alone & chart.covers(xy.astype(np.float32))][:each]:
+            box = page.get_by_role("application").bounding_box()
+            width, height = round(box["width"]), round(box["height"])
+            at = [
+                round(width / 2 + (x - middle[0]) * scale),
+                round(height / 2 - (y - middle[1]) * scale),
+            ]
+            page.mouse.click(box["x"] + at[0], box["y"] + at[1])
+            page.wait_for_timeout(250)  # the map makes room for the walk's strip
+            down = np.array([at[0] - width / 2, height / 2 - at[1]])
+            where.append(middle + down / scale)
+        page.wait_for_timeout(600)
+        pins = parse_qs(page.evaluate("location.hash.slice(1)"))["pins"][0].split(",")
+        found += [code(text) if text[0] == "z" else None for text in pins]
+    kept = [
+        number for number, one in enumerate(found) if one is not None
+    ]  # the others hit a thumbnail
+    return np.array([where[number] for number in kept], np.float32), np.array(
+        [found[number] for number in kept]
+    )
+
+
+def code(text: str) -> np.ndarray:
+    """A pin of a link."""
+    import base64
+
+    data = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
+    return np.frombuffer(data, "<f2").astype(np.float32)
+
+
+def loaded(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture")) -> dict:
+    """When the map and the first picture were drawn, in milliseconds from the start of loading."""
+    with opened(browser, url, keys) as page:
+        return page.evaluate("window.noted")
+
+
+@contextmanager
+def opened(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture")) -> Iterator[Page]:
+    """A page with an empty cache that has drawn what is asked for."""
+    context = browser.new_context(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
+    context.add_init_script(NOTE)
+    page = context.new_page()
+    page.goto(url, wait_until="commit")
+    page.wait_for_function(
+        "keys => keys.every((key) => key in window.noted)", arg=list(keys), timeout=60_000
+    )
+    yield page
+    context.close()
+
+
+@contextmanager
+def hosted(folder: Path) -> Iterator[str]:
+    """A plain static host of a folder, in a process of its own."""
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "http.server",
+        "0",
+        "--bind",
+        "127.0.0.1",
+        "--directory",
+        str(folder),
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=quiet()
+    ) as host:
+        said = host.stdout.readline().split()
+        try:
+            yield f"http://127.0.0.1:{said[said.index('port') + 1]}/"
+        finally:
+            host.terminate()
+
+
+def memory(browser: Browser) -> str:
+    """What the processes of the browser hold."""
+    session = browser.new_browser_cdp_session()
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    kinds: dict[str, float] = {}
+    for process in found:
+        status = Path(f"/proc/{process['id']}/status").read_text().split()
+        kind = "graphics" if process["type"] == "GPU" else process["type"]
+        kinds[kind] = max(kinds.get(kind, 0), int(status[status.index("VmRSS:") + 1]) / 1024)
+    return ", ".join(
+        f"{kind} {kinds[kind]:.0f} MiB" for kind in ("renderer", "graphics") if kind in kinds
+    )
+
+
+def moves(count: int, seed: int = 0) -> list[list[float]]:
+    """A pointer that wanders about the middle of the map, as parts of its sides."""
+    chance = np.random.default_rng(seed)
+    steps = np.cumsum(chance.normal(0, 0.02, (count, 2)), axis=0)
+    return (0.5 + 0.3 * np.sin(3 * steps)).tolist()
+
+
+def words(found: Sequence[float]) -> str:
+    return f"{quantiles(found, 1)} ms"
+
+
+def quantiles(found: Sequence[float], digits: int) -> str:
+    middle, high = np.quantile(found, [0.5, 0.95])
+    return f"{middle:.{digits}f} (p95 {high:.{digits}f})"
+
+
+if __name__ == "__main__":
+    main()

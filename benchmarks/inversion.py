@@ -1,0 +1,87 @@
+"""How near a search comes to an image, against its steps and seconds: for GANs and a VAE without its encoder.
+
+python benchmarks/inversion.py [--images 16] [--run RUN ...]
+
+A GAN searches for its own samples, which it can make for certain; the VAE for test images, beside which
+stands what its own encoder comes to. Further runs, as one brought with zatlas bring, search for their own
+samples. Each row is a whole search of all images at once, starts included.
+"""
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Images
+from zatlas.latent.inversion import STARTS, STEPS, Inverted, invert
+from zatlas.models.generator import Generator
+from zatlas.start import train
+
+STEPS_TRIED = (10, 20, 40, 80, 160)
+
+
+def tell(name: str, what: str, found: Inverted) -> None:
+    low, middle = np.quantile(found.psnr, [0.1, 0.5])
+    rms = float(np.median(found.rms))
+    print(
+        f"| {name} | {what} | {middle:.1f} | {low:.1f} | {rms:.4f} | {found.seconds:.1f} |",
+        flush=True,
+    )
+
+
+def table(name: str, generator: Generator, images: Images, searched: bool = True) -> None:
+    bare = replace(generator, encoder=None)
+    for steps in STEPS_TRIED if searched else ():
+        for starts in (1, STARTS) if steps == STEPS else (STARTS,):
+            found = invert(bare, images, steps=steps, starts=starts, show=False)
+            tell(name, f"{steps} steps, {starts} starts", found)
+    if generator.encoder is not None:
+        for steps in (0, 10, 40):
+            guess = generator.encode(images)
+            found = invert(bare, images, guess=guess, steps=steps, show=False)
+            tell(name, f"encoder and {steps} steps", found)
+
+
+def own(atlas: Atlas, count: int) -> Images:
+    return atlas.decode(atlas.sample(count, seed=1234))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=16)
+    parser.add_argument("--run", type=Path, action="append", default=[])
+    given = parser.parse_args()
+    print("| model | search | median dB | lowest tenth dB | median rms | seconds |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = {"training.preview": 0}
+        gan = train(
+            "digits",
+            model="gan",
+            dim=32,
+            epochs=60,
+            out=Path(folder) / "gan",
+            settings=quiet,
+            show=False,
+        )
+        table("GAN of digits, own samples", gan.generator, own(gan, given.images))
+        taught = gan.teach_encoder(show=False)
+        table(
+            "the same, with a taught encoder",
+            taught.generator,
+            own(gan, given.images),
+            searched=False,
+        )
+        vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
+        images = vae.images.images(vae.rows("test")[: given.images])
+        table("VAE of digits, test images", vae.generator, images)
+    for run in given.run:
+        atlas = Atlas.open(run)
+        table(f"{atlas.name}, own samples", atlas.generator, own(atlas, given.images))
+
+
+if __name__ == "__main__":
+    main()

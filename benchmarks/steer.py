@@ -1,0 +1,115 @@
+"""How long ways to steer take, and how much memory.
+
+python benchmarks/steer.py [--samples 100000] [--run FOLDER]
+
+closed_form and principal on a decoder like that of many GANs of faces (100-512-256-128-64-3, transposed
+convolutions, 64x64; random weights take the same time as taught ones); principal in a process of its own for
+each number of samples, so that its peak is its own. transform and assessor on the shipped face model.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from importlib.resources import as_file, files
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import nn
+
+from benchmarks.common import timed
+from zatlas.atlas import Atlas
+from zatlas.core.space import Space
+from zatlas.demo import unpack
+from zatlas.latent.steering import closed_form, principal
+from zatlas.models.generator import Generator
+from zatlas.models.scorers import load_scorer
+
+WIDTHS = (100, 512, 256, 128, 64, 3)
+
+
+class Faces(nn.Module):
+    """The decoder of a DCGAN."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i, (wide, narrow) in enumerate(pairwise(WIDTHS)):
+            step, edge = (2, 1) if i else (1, 0)
+            layers += [nn.ConvTranspose2d(wide, narrow, 4, step, edge, bias=False)]
+            last = i == len(WIDTHS) - 2
+            layers += [nn.Tanh()] if last else [nn.BatchNorm2d(narrow), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+
+    def decode(self, z: torch.Tensor, y: torch.Tensor | None) -> torch.Tensor:
+        return (self.layers(z) + 1) / 2
+
+
+def gan() -> Generator:
+    torch.manual_seed(0)
+    return Generator(Space((WIDTHS[0], 1, 1)), Faces().eval().decode)
+
+
+def alone(of: str, samples: int) -> None:
+    """One run of principal: its seconds and the peak of this process."""
+    generator = gan()
+    points = generator.space.sample(2000, seed=0)
+    seconds = timed(lambda: principal.learn(generator, points, of=of, samples=samples, show=False))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak": peak}))
+
+
+def in_turn(of: str, samples: int) -> dict:
+    words = [sys.executable, "-m", "benchmarks.steer", "--alone", of, "--samples", str(samples)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=100_000)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--alone")
+    given = parser.parse_args()
+    if given.alone:
+        alone(given.alone, given.samples)
+        return
+    generator = gan()
+    points = generator.space.sample(2000, seed=0)
+    print("| what | seconds | peak MiB |\n|---|---|---|")
+    for of in closed_form.SOURCES:
+        seconds = timed(lambda of=of: closed_form.learn(generator, points, of=of))
+        print(f"| closed_form of {of}, 100 axes, 64x64 | {seconds:.2f} | |", flush=True)
+    for of in ("samples", "layer"):
+        for samples in (given.samples // 10, given.samples):
+            found = in_turn(of, samples)
+            told = f"{found['seconds']:.1f} | {found['peak']:,.0f}"
+            print(f"| principal of {of}, {samples:,} samples | {told} |", flush=True)
+    shipped = files("zatlas") / "shipped"
+    with TemporaryDirectory() as folder, as_file(shipped) as here:
+        atlas = Atlas.open(given.run or unpack(Path(folder) / "faces-vae"))
+        on_faces(atlas, here / "faces-scorer.safetensors")
+
+
+def on_faces(atlas: Atlas, scorer: Path) -> None:
+    """The methods that decode while they learn, on the face model."""
+    _ = atlas.cloud
+    smile = {"scorer": load_scorer(scorer), "names": ["Smiling"]}
+    runs = {
+        "transform of brightness": ("transform", {"names": ["brightness"]}),
+        "transform of brightness by a net": ("transform", {"names": ["brightness"], "way": "net"}),
+        "assessor of Smiling": ("assessor", smile),
+        "assessor of Smiling, local": ("assessor", {**smile, "way": "local"}),
+        "labels of Bangs, local": ("labels", {"names": ["Bangs"], "way": "local"}),
+        "unsupervised, 8 directions": ("unsupervised", {}),
+    }
+    for told, (method, settings) in runs.items():
+        seconds = timed(lambda m=method, s=settings: atlas.steer(m, **s))
+        print(f"| {told} | {seconds:.1f} | |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

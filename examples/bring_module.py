@@ -1,0 +1,11 @@
+"""A torch module of your own becomes a run: three lines, then everything works on it."""
+
+import torch
+
+import zatlas
+
+decoder = torch.nn.Sequential(
+    torch.nn.Linear(16, 64), torch.nn.Sigmoid(), torch.nn.Unflatten(1, (1, 8, 8))
+)
+atlas = zatlas.bring(decoder, "runs/mine", shape=(16,))
+print(atlas.run.gallery / "check.png")

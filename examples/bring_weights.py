@@ -1,0 +1,8 @@
+"""The weights of a DCGAN become a run: python examples/bring_weights.py weights.tar netG_state_dict"""
+
+import sys
+
+import zatlas
+
+atlas = zatlas.bring(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
+print(atlas.run.folder)

@@ -1,0 +1,65 @@
+"""The command that finds the points of images, and teaches a run the encoder that it lacks."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from zatlas.commands import Dark, Label, Out, Run, app
+from zatlas.commands.make import list_rows
+from zatlas.commands.shared import class_of, open_atlas, theme_of
+from zatlas.core.errors import BadRecipe
+
+
+@app.command
+def invert(
+    run: Run,
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE ...")] = (),
+    *,
+    learn: bool = False,
+    steps: int | None = None,
+    starts: int | None = None,
+    label: Label = None,
+    seed: int = 0,
+    dark: Dark = False,
+    out: Out = None,
+) -> None:
+    """Find the points of image files in any model, draw what it makes of them, and say how near it comes.
+
+    Args:
+        images: Image files; they are cropped to a square and made as large as the model's own. Without
+            any, the model's own samples are searched for, which says how well searching does.
+        learn: Teach the model an encoder first, from its own samples, and keep it in the run: real
+            images then have points in every command. It takes minutes.
+        steps: Of the search; 0 for what the encoder says, as it is.
+        starts: Points that the search of each image begins at; of no use with an encoder.
+        seed: Of the starts and of the teaching.
+        out: Where the points are kept, an .npz file; the picture goes beside it.
+    """
+    from zatlas.core.progress import console
+    from zatlas.latent.inversion import STARTS, STEPS
+    from zatlas.pictures.inverted import own_samples, read_files, save_inverted
+
+    if out is not None and out.suffix != ".npz":
+        raise BadRecipe(f"Points are kept in an .npz file, not in {out.name}.")
+    atlas = open_atlas(run)
+    told = class_of(atlas, label)
+    if learn:
+        atlas = atlas.teach_encoder(seed=seed)
+    given = read_files(atlas, images, told) if images else own_samples(atlas, told, seed)
+    found = atlas.invert(
+        given.images, given.labels, seed=seed,
+        steps=STEPS if steps is None else steps, starts=STARTS if starts is None else starts,
+    )  # fmt: skip
+    place = out or atlas.run.gallery / "inverted.npz"
+    picture = save_inverted(atlas, given, found, place, theme=theme_of(dark))
+    console().print(f"points: {place}\npicture: {picture}", soft_wrap=True, markup=False)
+    list_rows(
+        [
+            {
+                "file": name, "psnr": round(float(psnr), 2), "rms": round(float(rms), 4),
+                "seconds": round(found.seconds / len(given.names), 2),
+            }
+            for name, psnr, rms in zip(given.names, found.psnr, found.rms, strict=True)
+        ]
+    )  # fmt: skip

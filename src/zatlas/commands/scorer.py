@@ -1,0 +1,133 @@
+"""Commands for scorers: nets that read attributes from images, and what they read of a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands import app
+from zatlas.commands.make import list_rows
+
+if TYPE_CHECKING:
+    from zatlas.latent.readings import Reading
+    from zatlas.training.scoring import Check
+
+scorer = tyro.extras.SubcommandApp()
+
+
+@scorer.command
+def train(
+    data: Annotated[Positional[str], arg(metavar="DATA")],
+    *,
+    out: Annotated[Path, arg(metavar="FILE")],
+    attribute: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = (),
+    epochs: int | None = None,
+    size: Annotated[int | None, arg(metavar="PX")] = None,
+    seed: int = 0,
+) -> None:
+    """Teach a small net to read the attributes of labelled images, and say how well it reads others.
+
+    Args:
+        data: What `zatlas train` takes; it needs labels or a table of attributes.
+        out: The file to write, as faces.safetensors.
+        attribute: An attribute to read, or "label"; may be given again. All of them if none is named.
+        epochs: Times through the images.
+        size: Resize and centre-crop the images to PX x PX.
+        seed: Of all chance.
+    """
+    from zatlas.core.progress import console
+    from zatlas.data import sources
+    from zatlas.models.scorer import save_scorer
+    from zatlas.training.scoring import TRAINING, check, train_scorer
+
+    source, options = sources.settle(data)
+    images = sources.load(source, size=size, **options)
+    many = TRAINING.epochs if epochs is None else epochs
+    taught = train_scorer(images, attribute or None, epochs=many, seed=seed)
+    place = save_scorer(out, taught)
+    console().print(f"scorer: {place}", soft_wrap=True, markup=False)
+    list_rows([_row_of(name, found) for name, found in check(taught, images).items()])
+
+
+@scorer.command
+def read(
+    file: Annotated[Positional[str], arg(metavar="SCORER")],
+    what: Annotated[Positional[str], arg(metavar="RUN|DATA")],
+    *,
+    size: Annotated[int | None, arg(metavar="PX")] = None,
+) -> None:
+    """Let a scorer read the images of a run, or its samples where images have no points, and keep it.
+
+    Every command knows the attributes from then on: zatlas attribute, directions, chart --by. Of other
+    images than a run's it says what it reads, and how well, where they have the same attributes.
+
+    Args:
+        file: A file of `zatlas scorer train`, an ONNX file (FILE.onnx, or FILE.onnx:pixels=signed), or
+            package.module:function, which takes arrays of images and gives numbers.
+        what: A run folder, or what `zatlas train` takes.
+        size: Of images that are no run's: resize and centre-crop them to PX x PX.
+    """
+    from zatlas.atlas import Atlas
+    from zatlas.core.progress import console
+    from zatlas.data import sources
+    from zatlas.latent.readings import read_images
+    from zatlas.models.scorers import load_scorer
+    from zatlas.training.scoring import check
+
+    found = load_scorer(file)
+    if found.about:
+        console().print(f"The scorer {found.about}.", soft_wrap=True, markup=False)
+    if (Path(what) / "made.json").exists():
+        atlas = Atlas.open(what).read(found, keep=True)
+        assert atlas.reading is not None
+        subject = "samples" if atlas.imagined else "images"
+        console().print(f"{len(atlas.images):,} {subject} of {atlas.name} read; kept in the run.")
+        list_rows(_summary(atlas.reading, {}))
+        return
+    source, options = sources.settle(what)
+    images = sources.load(source, size=size or _side(found.shape), **options)
+    list_rows(_summary(read_images(found, images), check(found, images)))
+
+
+def _side(shape: tuple[int, int, int] | None) -> int | None:
+    return shape[1] if shape is not None and shape[1] == shape[2] else None
+
+
+def _row_of(name: str, found: "Check") -> dict[str, Any]:
+    """How well one attribute is read, beside what a constant answer reaches."""
+    return {
+        "attribute": name,
+        "measure": found.measure,
+        "value": round(found.value, 4),
+        "chance": round(found.chance, 4),
+        "AUC": None if found.area is None else round(found.area, 4),
+        "images": found.images,
+    }
+
+
+def _summary(reading: "Reading", checks: "dict[str, Check]") -> list[dict[str, Any]]:
+    """What was read, attribute by attribute: how many are true, or where the numbers lie."""
+    import numpy as np
+
+    rows: list[dict[str, Any]] = []
+    for name, column in reading.columns.items():
+        if column.dtype.kind == "U":
+            words, counts = np.unique(column, return_counts=True)
+            shares = {str(w): round(c / len(column), 4) for w, c in zip(words, counts, strict=True)}
+            told: dict[str, Any] = {"kind": "class", "read": shares}
+        elif column.dtype.kind == "b":
+            told = {"kind": "flag", "read": round(float(column.mean()), 4)}
+        else:
+            low, middle, high = np.quantile(column, [0.05, 0.5, 0.95]).round(4).tolist()
+            told = {"kind": "number", "read": [low, middle, high]}
+        row = {"attribute": name, **told}
+        rows.append({**row, **_row_of(name, checks[name])} if name in checks else row)
+    return rows
+
+
+app.command(
+    scorer,
+    name="scorer",
+    help="Teach a net to read attributes of images, or let any scorer read a run.",
+)

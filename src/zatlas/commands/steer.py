@@ -1,0 +1,206 @@
+"""The command that learns ways to steer, says what they really do, and draws them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands import Dark, Label, Run, app
+from zatlas.commands.make import list_rows
+from zatlas.commands.shared import FILMS, class_of, open_atlas, settings_of, theme_of
+from zatlas.core.errors import BadData, BadRecipe, NotHere
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
+    from zatlas.core.arrays import Points
+    from zatlas.latent.steering.steer import Way
+    from zatlas.models.scorer import Scorer
+    from zatlas.pictures.steered import Read
+    from zatlas.stops import Stop
+
+STARTS = 4  # starting points of a strip
+FRAMES = 90
+GROUPS = ("plus", "minus")  # settings that name points
+LISTS = ("without",)  # settings that take several names
+
+
+@app.command
+def steer(
+    run: Run,
+    method: Annotated[Positional[str], arg(metavar="METHOD")],
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME ...")] = (),
+    *,
+    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME=VALUE")] = (),
+    scorer: Annotated[str | None, arg(metavar="FILE|MODULE:FUNCTION")] = None,
+    start: UseAppendAction[tuple[str, ...]] = (),
+    label: Label = None,
+    save: Annotated[str | None, arg(metavar="NAME")] = None,
+    seed: int = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FILE|FOLDER")] = None,
+) -> None:
+    """Learn ways to steer, say what each really does, and draw a strip of each.
+
+    Args:
+        method: labels, principal, closed_form, transform, assessor, examples or unsupervised.
+        names: What to steer: attributes, edits (zoom, shift_x, rotation, brightness ...), names of the
+            scorer; a name to give, for the other methods.
+        set: A setting of the method, as way=local, count=5 or without=Male,Bald; for examples,
+            plus=3,14,15 and minus=9,26 (images named as for interpolate, or a file of such names or of
+            points). May be given again.
+        scorer: The scorer that an assessor goes by, and that is read over each image.
+        start: Where a strip starts, named as for interpolate; may be given again.
+        save: Keep the ways in the run by this name.
+        seed: Of all that is drawn by chance.
+        out: A picture or a film (.gif, .mp4) of one way, a folder for several; beside the run's gallery
+            if not said.
+    """
+    from zatlas.latent.steering.ask import steer as learn
+
+    atlas = open_atlas(run)
+    number = class_of(atlas, label)
+    reader = None if scorer is None else _scorer_of(scorer)
+    settings: dict[str, Any] = {
+        key: _value(atlas, key, value) for key, value in settings_of(set).items()
+    }
+    if names:
+        settings["names"] = names
+    if reader is not None and method == "assessor":
+        settings["scorer"] = reader
+    ways = learn(atlas, method, label=number, seed=seed, show=True, **settings)
+    if out is not None and out.suffix and len(ways) > 1:
+        raise BadRecipe(f"{len(ways)} ways do not fit into {out}: give a folder with --out.")
+    if save is not None:
+        _keep(atlas, ways, save)
+    starts = _starts(atlas, start)
+    rows = []
+    for way in ways:
+        read, told = _reading(method, way.name, reader)
+        picture = _draw(
+            atlas, way, starts, read, told, number, dark, _place(atlas, method, way, out)
+        )
+        rows.append({**row_of(way), "picture": str(picture)})
+    list_rows(rows)
+
+
+def row_of(way: "Way") -> dict[str, Any]:
+    """What is known of a way, in words and numbers."""
+    from zatlas.latent.directions import Direction
+    from zatlas.latent.steering.fields import Straight
+
+    score = None if way.score is None else round(way.score.area, 4)
+    straight = isinstance(way, Direction) or isinstance(way.lead, Straight)
+    row: dict[str, Any] = {"name": way.name, "way": "straight" if straight else "bends"}
+    row["spread"] = round(way.spread, 4) if isinstance(way, Direction) else None
+    return {**row, "score": score, **{key: _rounded(value) for key, value in way.facts.items()}}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _keep(atlas: "Atlas", ways: "Sequence[Way]", name: str) -> None:
+    """Several are kept by the name and their own."""
+    from zatlas.core.progress import console
+    from zatlas.latent.directions import Direction
+    from zatlas.latent.kept import renamed
+    from zatlas.latent.steering import kept
+
+    for way in ways:
+        called = name if len(ways) == 1 else f"{name} {way.name}"
+        if isinstance(way, Direction):
+            path = atlas.home.keep(renamed(way, called))
+        else:
+            path = kept.keep(atlas.room("steers"), replace(way, name=called), atlas.digest)
+        console().print(f"kept: {path}", soft_wrap=True, markup=False)
+
+
+def _scorer_of(spec: str) -> "Scorer":
+    from zatlas.models.scorers import load_scorer
+
+    return load_scorer(spec)
+
+
+def _value(atlas: "Atlas", key: str, value: Any) -> Any:
+    if key in LISTS:
+        return tuple(str(value).split(","))
+    return _group(atlas, str(value)) if key in GROUPS else value
+
+
+def _group(atlas: "Atlas", text: str) -> "Points":
+    """Points by the names of images, by a file of such names, or by a file of points."""
+    import numpy as np
+
+    path = Path(text)
+    if path.suffix not in (".npy", ".txt", ".csv"):
+        return np.concatenate([stop.point for stop in atlas.stops(text.split(","))])
+    if not path.is_file():
+        raise NotHere(f"There is no file {path}. Name images instead, as plus=3,14,15.")
+    if path.suffix == ".npy":
+        try:
+            points = np.load(path, allow_pickle=False)
+        except ValueError as error:
+            raise BadData(f"{path} cannot be read as points: {error}.") from error
+        return np.asarray(points, np.float32)
+    named = path.read_text().replace(",", "\n").split()
+    return np.concatenate([stop.point for stop in atlas.stops(named)])
+
+
+def _starts(atlas: "Atlas", names: Sequence[str]) -> "list[Stop]":
+    from zatlas.stops import usual_stops
+
+    return atlas.stops(names) if names else usual_stops(atlas, STARTS)
+
+
+def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[Read, str]":
+    """What is read of the images of a strip, and what to call it."""
+    import torch
+
+    from zatlas.latent.steering.edits import EDITS, amounts
+    from zatlas.pictures.steered import change
+
+    if scorer is not None and name in scorer.names:
+        one = scorer.only([name])
+        return lambda images: one.score(images)[:, 0], f"{name}, as the scorer reads it"
+    if method == "transform":
+        edit = EDITS[name]
+
+        def measure(images: Any) -> Any:
+            after = torch.from_numpy(images)
+            before = after[len(after) // 2].expand_as(after)
+            return amounts(edit, before, after)[0].numpy()
+
+        return measure, f"{name} as measured, {edit.unit}"
+    return change, "mean change of the pixels"
+
+
+def _place(atlas: "Atlas", method: str, way: "Way", out: Path | None) -> Path:
+    from zatlas.pictures import file_name
+
+    if out is not None and out.suffix:
+        return out
+    return (out or atlas.run.gallery) / f"{file_name(f'steer-{method}-{way.name}')}.png"
+
+
+def _draw(
+    atlas: "Atlas",
+    way: "Way",
+    starts: "Sequence[Stop]",
+    read: "Callable[[Any], Any]",
+    told: str,
+    label: int | None,
+    dark: bool,
+    place: Path,
+) -> Path:
+    from zatlas.pictures.steered import film_of, steered
+    from zatlas.render.pixels import save
+
+    theme = theme_of(dark)
+    if place.suffix.lower() in FILMS:
+        return film_of(atlas, way, starts[0], label=label).film(place, FRAMES, theme=theme)
+    picture = steered(atlas, way, starts, read, told=told, label=label, theme=theme)
+    return save(picture, place)

@@ -1,0 +1,213 @@
+"""Commands for directions as things: proof of them, and those that a run keeps."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands import Dark, Run, app
+from zatlas.commands.make import list_rows
+from zatlas.commands.shared import open_atlas, theme_of
+from zatlas.core.errors import BadRecipe, UnknownName
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
+    from zatlas.latent.directions import Direction
+    from zatlas.latent.proof import Relearn
+    from zatlas.models.scorer import Scorer
+    from zatlas.render.theme import Theme
+
+APART = "apart"  # the way that finds them together
+PRINCIPAL = 6  # directions that are shown of a model of which nothing is known
+
+
+@app.command
+def directions(
+    run: Run,
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME ...")] = (),
+    *,
+    way: str = "means",
+    without: UseAppendAction[tuple[str, ...]] = (),
+    scorer: Annotated[str | None, arg(metavar="SCORER")] = None,
+    save: bool = False,
+    seed: int = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
+) -> None:
+    """Prove directions on decoded images: a table, a strip of each, and what each moves beside its own.
+
+    Args:
+        names: Classes, attributes or kept directions; all attributes that are yes or no and all that
+            is kept if none is named, and the principal directions where nothing is known.
+        way: means, medians or linear learn each by itself; apart finds all of them together, so that
+            each moves alone as far as the data allow.
+        without: Take the direction of this other attribute out; may be given again.
+        scorer: Is asked about the images instead of the model's own encoder, and tells the attributes
+            of images or samples that have none: a file, or package.module:function.
+        save: Keep the directions in the run, named by how they were learnt.
+        seed: Of all that is drawn by chance.
+        out: The folder to draw into.
+    """
+    from zatlas.core.progress import console
+    from zatlas.latent.attributes import names as known
+    from zatlas.latent.proof import words
+    from zatlas.latent.proved import proved
+    from zatlas.pictures.proofs import proof_rows
+
+    atlas, reader = open_atlas(run), _scorer(scorer)
+    if reader is not None and not (atlas.coded and known(atlas.images)):
+        atlas = atlas.read(reader)  # else the labels it has are better evidence than the scorer's
+    learnt, relearn = _learnt(atlas, names or _usual(atlas), way, without, seed)
+    found = proved(atlas, learnt, reader, relearn=relearn, seed=seed)
+    for direction in found:
+        if direction.proof is not None:
+            line = f"{direction.name}: {words(direction.proof)}"
+            console().print(line, soft_wrap=True, markup=False)
+    for path in _drawn(atlas, found, out or atlas.run.gallery, theme_of(dark)):
+        console().print(f"drawn: {path}", soft_wrap=True, markup=False)
+    if save:
+        for path in _saved(atlas, found, "" if relearn is None else f" by {way}"):
+            console().print(f"kept: {path}", soft_wrap=True, markup=False)
+    list_rows(proof_rows(found))
+
+
+@app.command
+def saved(
+    run: Run,
+    *,
+    rename: Annotated[tuple[str, str] | None, arg(metavar="OLD NEW")] = None,
+    remove: Annotated[str | None, arg(metavar="NAME")] = None,
+    take: Annotated[Path | None, arg(metavar="FILE")] = None,
+    other: Annotated[Path | None, arg(metavar="RUN")] = None,
+) -> None:
+    """List the directions that a run keeps, each one file to share; rename, remove or take one.
+
+    A kept direction goes by its name wherever an attribute does: zatlas attribute RUN NAME.
+
+    Args:
+        rename: Give one another name.
+        remove: Take one away.
+        take: Keep a direction from a file that somebody shared; it must be of this very model.
+        other: With --take: the run that the file is of, if it is another one of the same images; the
+            direction is then carried over, with its error.
+    """
+    from zatlas.store import ways
+
+    atlas = open_atlas(run)
+    folder = atlas.home.folder
+    if other is not None and take is None:
+        raise BadRecipe("--other says what run a file is of: give the file with --take.")
+    if rename is not None:
+        ways.rename(folder, *rename)
+    if remove is not None:
+        ways.remove(folder, remove)
+    if take is not None:
+        atlas.home.keep(_taken(atlas, take, other))
+    rows = [
+        {
+            "direction": one.name,
+            "moves": one.meant,
+            "spread": round(one.spread, 4),
+            "auc": None if one.score is None else round(one.score.area, 4),
+            "file": str(folder / ways.file_of(one.name)),
+        }
+        for one in atlas.directions()
+    ]
+    list_rows(rows) if rows else print("[]")
+
+
+def _learnt(
+    atlas: "Atlas", names: Sequence[str], way: str, without: Sequence[str], seed: int
+) -> "tuple[list[Direction], Relearn | None]":
+    """The directions of these names, and how those that are learnt here are learnt again."""
+    from zatlas.latent import proved
+    from zatlas.latent.basis import apart
+    from zatlas.latent.directions import WAYS, principal
+
+    kept = [atlas.home.find(name) for name in names if atlas.home.has(name)]
+    fresh = [name for name in names if not atlas.home.has(name)]
+    if way not in (*WAYS, APART):
+        raise UnknownName("way to learn a direction", way, (*WAYS, APART))
+    if not names:
+        return principal(atlas.cloud, PRINCIPAL), None
+    if not fresh:
+        return kept, None
+    if way == APART:
+        if without:
+            raise BadRecipe(
+                "--way apart leaves all of the named attributes alone: name those, too."
+            )
+        codes = atlas.codes("train")
+        flags = {name: atlas.flags(name, codes.rows) for name in fresh}
+        found = apart(codes.points, flags, seed=seed)
+        return [*found, *kept], proved.again_apart(atlas, fresh, seed=seed)
+    found = []
+    for name in fresh:
+        others = [other for other in without if other != name]
+        found.append(atlas.direction(name, way=way, without=others, seed=seed))
+    relearn = proved.again(atlas, fresh, way=way, others=without, seed=seed)
+    return [*found, *kept], relearn
+
+
+def _usual(atlas: "Atlas") -> tuple[str, ...]:
+    from zatlas.latent.attributes import yes_or_no
+
+    kept = tuple(one.name for one in atlas.directions())
+    if not atlas.coded:
+        return kept
+    return tuple(yes_or_no(atlas.images)) + tuple(atlas.images.classes) + kept
+
+
+def _drawn(
+    atlas: "Atlas", found: "Sequence[Direction]", folder: Path, theme: "Theme"
+) -> list[Path]:
+    from zatlas.pictures import file_name
+    from zatlas.pictures.proofs import effects, proof_of, proof_strip, tangle
+    from zatlas.render.pixels import save
+
+    paths = []
+    if proof_of(found[0]).slopes:
+        title = f"What directions of {atlas.name} move"
+        picture = tangle(found, title=title, theme=theme)
+        paths.append(save(picture, folder / "directions-tangle.png"))
+    title = f"Directions of {atlas.name} against random ones"
+    paths.append(save(effects(found, title=title, theme=theme), folder / "directions-effects.png"))
+    for direction in found:
+        path = folder / f"{file_name(f'direction-{direction.name}')}.png"
+        paths.append(save(proof_strip(atlas, direction, theme=theme), path))
+    return paths
+
+
+def _saved(atlas: "Atlas", found: "Sequence[Direction]", how: str) -> list[Path]:
+    from zatlas.latent.kept import renamed
+
+    paths = []
+    for direction in found:
+        name = direction.name if atlas.home.has(direction.name) else direction.name + how
+        paths.append(atlas.home.keep(renamed(direction, name), over=True))
+    return paths
+
+
+def _taken(atlas: "Atlas", path: Path, other: Path | None) -> "Direction":
+    from zatlas.core.errors import BadRun
+    from zatlas.latent.kept import carry
+    from zatlas.store import ways
+
+    kept = ways.read(path)
+    if other is None:
+        return atlas.home.own(kept)
+    from_atlas = open_atlas(other)
+    direction = from_atlas.home.own(kept)
+    if from_atlas.images.fingerprint != atlas.images.fingerprint:
+        raise BadRun(
+            f"{from_atlas.name} and {atlas.name} are not of the same images, so nothing says what place "
+            "of the one is which of the other."
+        )
+    return carry(direction, from_atlas.points("train"), atlas.points("train"))
+
+
+def _scorer(spec: str | None) -> "Scorer | None":
+    from zatlas.models.scorers import load_scorer
+
+    return None if spec is None else load_scorer(spec)

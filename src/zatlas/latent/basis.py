@@ -1,0 +1,93 @@
+"""Attributes moved alone: directions that are found together, each of which leaves the others' readings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from zatlas.core.arrays import Flags, Points
+from zatlas.core.errors import BadData
+from zatlas.core.seeds import stream
+from zatlas.latent.directions import HELD_OUT, Direction, check_flags, interval, measured, spread_of
+from zatlas.latent.probes import Probes, fit_probes, linear_weights
+
+# Of the readings' variance: what the codes hardly tell apart is not forced apart, or the directions
+# that come out tell nothing (measured on correlated faces in docs/steering.md).
+RIDGE = 0.1
+MOST = 20_000  # codes that are learnt from
+
+
+def apart(
+    points: Points, flags: Mapping[str, Flags], *, ridge: float = RIDGE, seed: int = 0
+) -> list[Direction]:
+    """A direction for each attribute that moves its own probe and no other, as far as the data allow.
+
+    Attributes that no image has both of - hair has one colour - are left free of each other. Of all
+    moves that change the readings so, each is the one that the data itself makes: least squares
+    in the metric of the codes' covariance. For attributes A with planes' normals W and covariance C it is
+    C W (W' C W + ridge)^-1. Without the ridge it is Penrose's 1955 pseudo-inverse,
+    https://doi.org/10.1017/S0305004100030401, in that metric; the planes are those of InterFaceGAN,
+    https://arxiv.org/abs/1907.10786, whose projections take the others out one after the other.
+    """
+    if len(flags) < 2:
+        raise BadData(f"Moving attributes apart takes two or more of them; {len(flags)} was given.")
+    for name, has in flags.items():
+        check_flags(has, name)
+    if len(points) > MOST:
+        some = stream(seed, "apart").choice(len(points), MOST, replace=False)
+        points, flags = points[some], {name: has[some] for name, has in flags.items()}
+    table = np.stack(list(flags.values()), axis=1)
+    vectors = alone(points, table, ridge)
+    held = stream(seed, "apart", "held").random(len(points)) < HELD_OUT
+    tried = alone(points[~held], table[~held], ridge)
+    probes = fit_probes(points, flags)
+    found = []
+    for i, name in enumerate(flags):
+        direction = Direction(name, vectors[i], spread_of(vectors[i], points), meant=name)
+        found.append(_scored(direction, points[held] @ tried[i], table[held, i], points, probes))
+    return found
+
+
+def alone(points: Points, table: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
+    """The same directions in rows, of length 1; which images have each attribute stands in columns."""
+    normals = linear_weights(points, table).astype(np.float64)
+    centred = (points - points.mean(axis=0)).astype(np.float64)
+    readings = centred @ normals
+    readings = readings / np.maximum(readings.std(axis=0), 1e-12)
+    # C W is the codes' covariance with the readings: the d x d matrix is never made.
+    carried = centred.T @ readings / len(points)
+    square = readings.T @ readings / len(points)
+    square[np.diag_indices_from(square)] += ridge
+    both = table.T.astype(np.float64) @ table
+    found = []
+    for i in range(table.shape[1]):
+        held = np.flatnonzero((both[i] > 0) | (np.arange(len(both)) == i))
+        alone = np.linalg.solve(square[np.ix_(held, held)], held == i)
+        found.append(carried[:, held] @ alone)
+    rows = np.stack(found)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.maximum(norms, 1e-12)).astype(np.float32)
+
+
+def _scored(
+    direction: Direction, readings: np.ndarray, has: Flags, points: Points, probes: Probes
+) -> Direction:
+    """The direction with its side effects, and its score on codes held out where there are enough."""
+    count, lacks = int(has.sum()), int((~has).sum())
+    found = measured(direction, points, {}, probes)
+    if not count or not lacks:
+        return found
+    # The area of readings that know nothing: Mann and Whitney 1947.
+    chance = 0.5 + 1.96 * float(np.sqrt((len(has) + 1) / (12 * count * lacks)))
+    return replace(found, score=interval(readings, has, chance))
+
+
+def entanglement(slopes: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
+    """How far one spread of each direction (row) moves the answer of each name (column)."""
+    return np.array([[row.get(name, np.nan) for name in names] for row in slopes])
+
+
+def leak(table: np.ndarray) -> float:
+    """What lies beside the diagonal, where each direction has its own answer, over what lies on it."""
+    own = np.eye(len(table), dtype=bool)
+    return float(np.abs(table[~own]).mean() / max(np.abs(table[own]).mean(), 1e-12))

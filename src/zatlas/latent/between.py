@@ -1,0 +1,52 @@
+"""Ways from stop to stop: straight, along the shell, smoothly through all, or as the pictures see it."""
+
+import numpy as np
+
+from zatlas.core.arrays import Images, Points
+from zatlas.core.errors import UnknownName
+from zatlas.latent.curves import BLENDS, Curve, loop, spline, steady, usual_blend
+from zatlas.latent.geodesic import geodesic
+from zatlas.models.generator import Generator
+
+WAYS = (*BLENDS, "spline", "geodesic")
+
+
+def between(
+    generator: Generator,
+    z: Points,
+    way: str | None = None,
+    *,
+    closed: bool = False,
+    even: bool = False,
+    label: int | None = None,
+) -> Curve:
+    """The way through these points; what suits the space, if none is said.
+
+    `even` walks it so that the picture changes at a steady pace.
+    """
+    if way is not None and way not in WAYS:
+        raise UnknownName("way between stops", way, WAYS)
+    told = (label or 0) if generator.classes else None
+    usual = usual_blend(generator.space)
+    if way == "spline":
+        found = spline(z, closed=closed, norms=usual is BLENDS["slerp"])
+    elif way == "geodesic":
+        found = _geodesics(generator, np.concatenate([z, z[:1]]) if closed else z, told)
+    else:
+        blend = BLENDS[way] if way else usual
+        found = loop(z, blend) if closed else Curve(z, blend)
+
+    def look(points: Points) -> Images:
+        return generator.decode(points, None if told is None else np.full(len(points), told))
+
+    return steady(found, look) if even else found
+
+
+def _geodesics(generator: Generator, z: Points, label: int | None) -> Curve:
+    ends = zip(z[:-1, None], z[1:, None], strict=True)
+    legs = [geodesic(generator, a, b, label=label) for a, b in ends]
+    if len(legs) == 1:
+        return legs[0]
+    pieces = [leg.sample(49)[:-1] for leg in legs]
+    marks = tuple(np.linspace(0, 1, len(z)).tolist())
+    return Curve(np.concatenate([*pieces, z[-1:]]), BLENDS["lerp"], marks=marks)

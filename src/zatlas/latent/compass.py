@@ -1,0 +1,229 @@
+"""The compass: a direction taught by one's own choices among a few images, with how sure it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import erf, exp, pi, sqrt
+
+import numpy as np
+
+from zatlas.core.arrays import Points, Values
+from zatlas.core.errors import BadData, NotSupported
+from zatlas.core.seeds import stream
+from zatlas.latent.directions import Direction, principal, spread_of
+
+AXES = 64  # principal ones, at most, in which a taste is looked for
+UNUSED = 0.05  # of the widest axis' spread: axes narrower than that show nothing
+PAIRS = 16  # axes up to which pairs are enough; beyond, a handful is shown
+HANDFUL = 6
+REACH = 2.5  # spreads from the place that the images of a question are around
+WRONG = 0.1  # of a person's answers
+BLUR = 0.3  # how much nearer than that two images must be to be told apart by chance
+SWEEPS = 3  # over all answers; the estimate has settled by then
+TRIED = 60  # questions, of which the best is asked
+TASTES = 100  # drawn from what is believed, to weigh a question by
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question that was asked, and which of its images was liked best; None for a pass."""
+
+    shown: Points
+    choice: int | None
+
+
+@dataclass(frozen=True)
+class Belief:
+    """A normal distribution of the taste, in principal axes of the codes each of spread 1."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Compass:
+    """What is believed of a person's taste after some answers: a value, and each answer makes another.
+
+    The taste is a direction: of two images, the one whose code lies further along it is liked better,
+    but for some answers that are wrong. Before any answer all directions of the axes that the codes
+    use are alike; how far images are apart is counted in spreads of the data, so that every question
+    stays among them.
+
+    A choice between two images tells half a bit when one answer in ten is wrong. To know a direction
+    of 32 even axes to a cosine of 0.9 takes 40 bits, so no choice of 60 pairs can find it; of six images
+    the best tells nearly two. A handful is therefore shown where the axes are many, and the choice
+    counts as five pairs. The estimate is expectation propagation, whose every step changes one number
+    of the mean's and the covariance's along one vector: sums and products alone.
+
+    Bıyık et al. 2019, https://arxiv.org/abs/1910.04365, for questions; Minka 2001,
+    https://arxiv.org/abs/1301.2294, for the estimate; Latent Compass, Schwettmann et al. 2020,
+    https://arxiv.org/abs/2012.14283.
+    """
+
+    axes: Points  # of length 1, in rows
+    spreads: Values
+    starts: Points  # codes around which images are shown
+    count: int  # images in a question
+    seed: int = 0
+    answers: tuple[Answer, ...] = ()
+
+    @cached_property
+    def belief(self) -> Belief:
+        """What the answers say of the taste."""
+        pairs = [row for answer in self.answers for row in self._told(answer)]
+        # Of the pairs that a wrong answer counts as, about half are right nevertheless.
+        return _believed(self._prior(), pairs, WRONG * self.count / (2 * (self.count - 1)))
+
+    def ask(self) -> Points:
+        """The images to choose among, a row each: of many questions the one whose answer tells most."""
+        return self._asked
+
+    @cached_property
+    def _asked(self) -> Points:
+        steps = _question(self.belief, self.count, stream(self.seed, "compass", len(self.answers)))
+        start = self.starts[len(self.answers) % len(self.starts)]
+        moved: Points = (start + REACH * (steps * self.spreads) @ self.axes).astype(np.float32)
+        return moved
+
+    def tell(self, choice: int | None) -> "Compass":
+        """The compass that knows which image of `ask()` is liked best; None passes, and another is asked."""
+        if choice is not None and not 0 <= choice < self.count:
+            raise BadData(f"There are images 0 to {self.count - 1} to choose among, not {choice}.")
+        return replace(self, answers=(*self.answers, Answer(self.ask(), choice)))
+
+    def undo(self) -> "Compass":
+        """The compass before the last answer."""
+        if not self.answers:
+            raise BadData("There is no answer to take back.")
+        return replace(self, answers=self.answers[:-1])
+
+    @property
+    def choices(self) -> int:
+        """Answers that were no pass."""
+        return sum(answer.choice is not None for answer in self.answers)
+
+    def direction(self, name: str = "taste") -> Direction:
+        """The direction as far as it is known; `facts` tell from how many choices and how sure it is."""
+        if not self.choices:
+            raise BadData("Nothing has been chosen yet: a direction takes one choice at least.")
+        vector = self._directions(self.belief.mean[None])[0]
+        facts = {
+            "method": "compass",
+            "seed": self.seed,
+            "choices": self.choices,
+            "angle": self.angle,
+        }
+        return Direction(name, vector, spread_of(vector, self.starts), facts=facts)
+
+    @property
+    def angle(self) -> float:
+        """Degrees between the direction and the taste, to be expected from what is believed."""
+        belief = self.belief
+        if not self.choices:
+            return 90.0
+        drawn = _drawn(belief, 4 * TASTES, stream(self.seed, "angle", len(self.answers)))
+        cosines = self._directions(drawn) @ self._directions(belief.mean[None])[0]
+        return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
+
+    def _prior(self) -> Belief:
+        # A taste t of the space reads s * t in axes of spread 1: alike for all t, scaled to be 1 a row.
+        share = self.spreads.astype(np.float64) ** 2
+        return Belief(np.zeros(len(share)), np.diag(share / share.mean()))
+
+    def _told(self, answer: Answer) -> list[np.ndarray]:
+        """The answer as pairs: from each image that was not chosen to the one that was, of length 1."""
+        if answer.choice is None:
+            return []
+        places = (answer.shown - answer.shown[answer.choice]) @ self.axes.T / self.spreads
+        others = np.delete(places, answer.choice, axis=0).astype(np.float64)
+        return list(-others / np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-12))
+
+    def _directions(self, tastes: np.ndarray) -> Points:
+        """Unit vectors of the latent space for tastes in axes of spread 1."""
+        rows = (tastes / self.spreads) @ self.axes
+        found: Points = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return found
+
+
+def compass(points: Points, *, count: int | None = None, seed: int = 0) -> Compass:
+    """A compass for the space in which these codes lie; pairs, or a handful where axes are many."""
+    found = principal(points, AXES)
+    used = [one for one in found if one.spread > UNUSED * found[0].spread]
+    if len(points) < 3 or points.std() == 0 or len(used) < 2:
+        raise NotSupported(
+            "These codes do not differ in two axes or more: there is no way to choose."
+        )
+    if count is None:
+        count = 2 if len(used) <= PAIRS else HANDFUL
+    if not 2 <= count <= 12:
+        raise BadData(f"A question shows from 2 to 12 images, not {count}.")
+    rng = stream(seed, "compass", "starts")
+    starts = points[rng.permutation(len(points))[:1000]]
+    axes, spreads = zip(*[(one.vector, one.spread) for one in used], strict=True)
+    return Compass(np.stack(axes), np.array(spreads, np.float32), starts, count, seed)
+
+
+def _believed(prior: Belief, pairs: Sequence[np.ndarray], wrong: float) -> Belief:
+    """The normal distribution nearest to what the pairs leave possible: expectation propagation."""
+    mean, covariance = prior.mean.copy(), prior.covariance.copy()
+    precise, pull = np.zeros(len(pairs)), np.zeros(len(pairs))  # what each pair adds along its row
+    for _ in range(SWEEPS):
+        for i, row in enumerate(pairs):
+            along = covariance @ row
+            width, place = float(row @ along), float(row @ mean)
+            rest = 1 / width - precise[i]  # what all the others say
+            if rest <= 1e-9:
+                continue
+            new_place, new_width = _updated((place / width - pull[i]) / rest, 1 / rest, wrong)
+            more = 1 / new_width - 1 / width
+            further = new_place / new_width - place / width
+            if 1 + more * width <= 1e-6:
+                continue
+            covariance -= np.outer(along, along) * (more / (1 + more * width))
+            mean = mean + along * ((further - more * place) / (1 + more * width))
+            precise[i] += more
+            pull[i] += further
+    return Belief(mean, covariance)
+
+
+def _updated(place: float, width: float, wrong: float) -> tuple[float, float]:
+    """Mean and variance of a number after it was said to be positive by somebody who is wrong at times."""
+    wide = width + BLUR**2
+    t = place / sqrt(wide)
+    bell = exp(-t * t / 2) / sqrt(2 * pi)
+    below = 0.5 * (1 + erf(t / sqrt(2)))
+    lift = (1 - 2 * wrong) * bell / ((wrong + (1 - 2 * wrong) * below) * sqrt(wide))
+    bend = lift * lift + lift * t / sqrt(wide)
+    return place + width * lift, max(width - width * width * bend, 1e-6 * width)
+
+
+def _question(belief: Belief, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Of many questions, the one whose answer is least known beforehand, but for chance.
+
+    Rows of length 1: tastes that are still possible, and for most of them their opposites too.
+    """
+    tastes = _drawn(belief, TASTES, rng)
+    centred = Belief(np.zeros_like(belief.mean), belief.covariance)
+    rows = _drawn(centred, TRIED * count, rng)
+    # Half of them at right angles to what is known already, where the answers are open.
+    known = belief.mean / max(float(np.linalg.norm(belief.mean)), 1e-12)
+    rows -= np.outer((rows @ known) * (rng.random(len(rows)) < 0.5), known)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    sets = rows.reshape(TRIED, count, -1)
+    half = count // 2
+    sets[:, half : 2 * half] = -sets[:, :half]
+    liked = np.einsum("qkd,td->qtk", sets, tastes) / BLUR
+    chance = np.exp(liked - liked.max(axis=2, keepdims=True))
+    chance = (1 - WRONG) * chance / chance.sum(axis=2, keepdims=True) + WRONG / count
+    told = _bits(chance.mean(axis=1)) - _bits(chance).mean(axis=1)
+    return sets[int(told.argmax())]
+
+
+def _drawn(belief: Belief, n: int, rng: np.random.Generator) -> np.ndarray:
+    dim = len(belief.mean)
+    root = np.linalg.cholesky(belief.covariance + 1e-9 * np.eye(dim))
+    return belief.mean + rng.standard_normal((n, dim)) @ root.T
+
+
+def _bits(chance: np.ndarray) -> np.ndarray:
+    return -(chance * np.log2(chance)).sum(axis=-1)

@@ -1,0 +1,107 @@
+"""Directions of a run with their proof: what its images are asked, and how they are learnt again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.core.arrays import Flags, Points
+from zatlas.core.seeds import stream
+from zatlas.latent.basis import alone
+from zatlas.latent.directions import WAYS, Direction, normal, without
+from zatlas.latent.proof import Relearn, prove
+from zatlas.latent.trial import Answers, Trial, by_probes, by_scorer
+from zatlas.models.scorer import Scorer
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
+
+USUAL = 256  # images by which a scorer's numbers are made comparable
+NUMBERS = 4_000_000  # of codes that a direction is learnt again from
+
+Draw = Callable[[int], tuple[Points, dict[str, Flags]]]
+
+
+def trial_of(
+    atlas: "Atlas", scorer: Scorer | None = None, *, label: int | None = None, seed: int = 0
+) -> Trial:
+    """What directions of this run are tried on: a scorer's answers, else its own encoder's, else none."""
+    return Trial(
+        atlas.generator, atlas.cloud, atlas.density, _answers(atlas, scorer, label), label, seed
+    )
+
+
+def proved(
+    atlas: "Atlas",
+    directions: Sequence[Direction],
+    scorer: Scorer | None = None,
+    *,
+    label: int | None = None,
+    relearn: Relearn | None = None,
+    seed: int = 0,
+) -> list[Direction]:
+    """The same directions with their proof; all are tried on the same points."""
+    trial = trial_of(atlas, scorer, label=label, seed=seed)
+    proofs = prove(trial, directions, relearn=relearn)
+    return [replace(one, proof=found) for one, found in zip(directions, proofs, strict=True)]
+
+
+def again(
+    atlas: "Atlas", names: Sequence[str], *, way: str, others: Sequence[str] = (), seed: int = 0
+) -> Relearn:
+    """How attributes' directions are learnt again from another draw of the codes, one by one."""
+    draw = _draws(atlas, [*names, *others], seed)
+
+    def relearn(direction: Direction, number: int) -> Direction | None:
+        name = direction.name.partition(" without ")[0]
+        if name not in names:
+            return None
+        points, flags = draw(number)
+        vector = WAYS[way](points, flags[name])
+        found = Direction(name, (vector / np.linalg.norm(vector)).astype(np.float32))
+        planes = [normal(points, flags[other], other) for other in others if other != name]
+        return without(found, planes, points)
+
+    return relearn
+
+
+def again_apart(atlas: "Atlas", names: Sequence[str], *, seed: int = 0) -> Relearn:
+    """The same for directions that are found together."""
+    draw = _draws(atlas, names, seed)
+    drawn: dict[int, np.ndarray] = {}
+
+    def relearn(direction: Direction, number: int) -> Direction | None:
+        if direction.meant not in names:
+            return None
+        if number not in drawn:
+            points, flags = draw(number)
+            table = np.stack([flags[name] for name in names], axis=1)
+            if table.all(axis=0).any() or not table.any(axis=0).all():
+                return None  # so rare that this draw has none of it
+            drawn[number] = alone(points, table)
+        return Direction(direction.name, drawn[number][list(names).index(direction.meant)])
+
+    return relearn
+
+
+def _draws(atlas: "Atlas", names: Sequence[str], seed: int) -> Draw:
+    codes = atlas.codes("train")
+    table: Mapping[str, Flags] = {name: atlas.flags(name, codes.rows) for name in names}
+    count = min(len(codes.points), max(NUMBERS // atlas.dim, 500))
+
+    def draw(number: int) -> tuple[Points, dict[str, Flags]]:
+        rows = stream(seed, "again", number).integers(len(codes.points), size=count)
+        return codes.points[rows], {name: flags[rows] for name, flags in table.items()}
+
+    return draw
+
+
+def _answers(atlas: "Atlas", scorer: Scorer | None, label: int | None) -> Answers | None:
+    if scorer is not None:
+        chance = stream(0, "usual").permutation(len(atlas.cloud))[:USUAL]
+        return by_scorer(scorer, atlas.decode(atlas.cloud[chance], label))
+    if atlas.generator.encoder is None or not atlas.has_images:
+        return None
+    probes = atlas.probes()
+    return by_probes(atlas.generator, probes, label) if probes.names else None

@@ -1,0 +1,132 @@
+"""Steering without data: what the decoder's first weights, or its metric, are most sensitive to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zatlas.core.arrays import Points
+from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.core.seeds import derive, stream
+from zatlas.latent.directions import Direction, spread_of
+from zatlas.latent.steering.decoding import images_of, module_of, need_gradient, nudged, shown
+from zatlas.latent.steering.steer import Way
+from zatlas.models.generator import Generator
+
+SOURCES = ("weights", "metric")
+PLACES = 24  # points whose Jacobians are averaged
+DIRECT = 256  # coordinates up to which each is nudged; more are asked by random products
+PRODUCTS, BATCH = 1024, 32
+
+
+def learn(
+    generator: Generator,
+    points: Points,
+    *,
+    count: int = 10,
+    of: str | None = None,
+    names: Sequence[str] = (),
+    seed: int = 0,
+    show: bool = False,
+) -> list[Way]:
+    """The directions to which the decoder's first weights answer most, or, for any net, its images do.
+
+    Of the weights: eigenvectors of their square, Shen and Zhou 2021 (SeFa),
+    https://arxiv.org/abs/2007.06600. Of the metric: eigenvectors of the Jacobian's square, averaged over
+    points, as in Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. If neither is named, the
+    weights where there are any.
+    """
+    if of is not None and of not in SOURCES:
+        raise UnknownName("source of closed-form directions", of, SOURCES)
+    weight = None if of == "metric" else first_weight(generator)
+    if of == "weights" and weight is None:
+        raise NotSupported(
+            "This decoder does not begin with a linear or a transposed layer that torch can look "
+            "into: take of=metric, which needs none."
+        )
+    rows = _sensitivity(generator, points, seed, show) if weight is None else weight
+    gains, axes = _widest(rows, count)
+    source = "metric" if weight is None else "weights"
+    whole = float((rows.astype(np.float64) ** 2).sum()) or 1.0
+    found: list[Way] = []
+    for i, (gain, axis) in enumerate(zip(gains, axes, strict=True)):
+        facts = {"of": source, "gain": float(gain), "share": float(gain**2) / whole}
+        name = names[i] if i < len(names) else f"closed form {i + 1}"
+        found.append(Direction(name, axis, spread_of(axis, points), facts=facts))
+    return found
+
+
+def first_weight(generator: Generator) -> np.ndarray | None:
+    """The weights of the first layer that takes a whole point: a row for each thing it answers."""
+    module, dim = module_of(generator), generator.space.dim
+    found: list[np.ndarray] = []
+
+    def look(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+        fed = given[0][0].numel() if len(given) else 0
+        # A conditional decoder is given the point and, after it, the label.
+        if found or fed < dim or fed > dim + 1000:
+            return
+        weight = layer.get_parameter("weight").detach().float().cpu().numpy()
+        if isinstance(layer, nn.Linear) and given[0].ndim == 2:
+            found.append(weight[:, :dim])
+        elif isinstance(layer, nn.ConvTranspose2d) and given[0].shape[2:] == (1, 1):
+            found.append(weight[:dim].reshape(dim, -1).T)
+
+    if module is None:
+        return None
+    kinds = (nn.Linear, nn.ConvTranspose2d)
+    layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    try:
+        generator.decode(np.zeros((1, dim), np.float32))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found[0] if found else None
+
+
+def _sensitivity(generator: Generator, points: Points, seed: int, show: bool) -> np.ndarray:
+    """Rows whose square is the mean square of the Jacobian, up to a factor."""
+    dim = generator.space.dim
+    some = stream(seed, "places").choice(len(points), min(PLACES, len(points)), replace=False)
+    if dim > DIRECT:
+        return _products(generator, points, seed, show)
+    square = np.zeros((dim, dim))
+    axes = np.eye(dim, dtype=np.float32)
+    with shown(show, "nudging", len(some), "points") as advance:
+        for change in nudged(generator, points[some], axes):
+            square += (change @ change.T) / len(some)
+            advance(1)
+    values, vectors = np.linalg.eigh(square)
+    return (vectors * np.sqrt(np.maximum(values, 0))).T
+
+
+def _products(generator: Generator, points: Points, seed: int, show: bool) -> np.ndarray:
+    """Random images taken back through the decoder: their mean square is the metric, too."""
+    need_gradient(
+        generator, points, f"A metric of more than {DIRECT} axes", "take the method principal."
+    )
+    chance = torch.Generator().manual_seed(derive(seed, "products"))
+    rows = []
+    with shown(show, "asking the decoder", PRODUCTS, "products") as on:
+        for _ in range(PRODUCTS // BATCH):
+            some = torch.randint(len(points), (BATCH,), generator=chance)
+            z = torch.tensor(points[some.numpy()], device=generator.device, requires_grad=True)
+            images = images_of(generator, z)
+            signs = torch.randint(2, images.shape, generator=chance).to(images) * 2 - 1
+            rows.append(torch.autograd.grad((images * signs).sum(), z)[0].cpu().numpy())
+            on(BATCH)
+    return np.concatenate(rows) / np.float32(np.sqrt(PRODUCTS))
+
+
+def _widest(rows: np.ndarray, count: int) -> tuple[np.ndarray, Points]:
+    """The largest singular values of these rows, and their directions; the largest part is positive."""
+    if len(rows) < rows.shape[1]:
+        _, gains, axes = np.linalg.svd(rows.astype(np.float64), full_matrices=False)
+    else:
+        values, vectors = np.linalg.eigh(rows.T.astype(np.float64) @ rows)
+        gains, axes = np.sqrt(np.maximum(values[::-1], 0)), vectors.T[::-1]
+    gains, axes = gains[:count], axes[:count]
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    return gains, (axes * np.sign(largest)).astype(np.float32)

@@ -1,0 +1,108 @@
+"""What the methods ask of a decoder: images that torch can differentiate, its layers, its Jacobian."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zatlas.core.arrays import Points
+from zatlas.core.errors import Diverged, NotSupported
+from zatlas.core.progress import Advance, bar
+from zatlas.models.generator import Decoder, Generator
+
+NUDGE = 0.02  # spreads of the points by which a coordinate is moved to see what it does
+
+
+@dataclass(frozen=True)
+class Told:
+    """A conditional decoder that is told the same label always."""
+
+    decoder: Decoder
+    label: int
+
+    def __call__(self, z: Tensor, y: Tensor | None) -> Tensor:
+        labels = torch.full((len(z),), self.label, device=z.device)
+        return self.decoder(z, labels)
+
+
+def told(generator: Generator, label: int | None) -> Generator:
+    """The same generator for one of its classes; one without classes as it is."""
+    if not generator.classes:
+        return generator
+    return replace(generator, decoder=Told(generator.decoder, label or 0), encoder=None, classes=())
+
+
+def images_of(generator: Generator, z: Tensor) -> Tensor:
+    """The images of flat points, with the way back for gradients where the decoder has one."""
+    return generator.decoder(z.reshape(-1, *generator.space.shape), None).float()
+
+
+def can_be_differentiated(generator: Generator, z: Points) -> bool:
+    """Whether torch finds a gradient from the images back to the points."""
+    point = torch.tensor(z[:1], device=generator.device, requires_grad=True)
+    return images_of(generator, point).requires_grad
+
+
+def module_of(generator: Generator) -> nn.Module | None:
+    """The net that decodes, if it is one that torch can look into."""
+    decoder = generator.decoder
+    if isinstance(decoder, Told):
+        decoder = decoder.decoder
+    owner = decoder if isinstance(decoder, nn.Module) else getattr(decoder, "__self__", None)
+    return owner if isinstance(owner, nn.Module) else None
+
+
+def nudged(generator: Generator, z: Points, vectors: Points) -> Iterator[np.ndarray]:
+    """For each point, how its image changes along each vector: rows of pixels, by differences.
+
+    One decoded image a vector, so that it works for any decoder.
+    """
+    size = np.float32(NUDGE * (float(z.std(axis=0).mean()) or 1.0))
+    for point in z:
+        images = generator.decode(np.concatenate([point[None], point + size * vectors]))
+        rows = images.reshape(len(vectors) + 1, -1)
+        yield (rows[1:] - rows[0]) / size
+
+
+def descend(
+    parts: Sequence[Tensor],
+    loss_of: Callable[[int], Tensor],
+    *,
+    steps: int,
+    rate: float,
+    label: str,
+    show: bool,
+) -> None:
+    """Adam on these tensors alone: the decoder's own weights stay out of it."""
+    optimizer = torch.optim.Adam(parts, lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    with shown(show, label, steps, "steps") as advance:
+        for step in range(steps):
+            loss = loss_of(step)
+            if not torch.isfinite(loss):
+                raise Diverged(f"{label}: the loss is no longer a number at step {step + 1}.")
+            for part, slope in zip(parts, torch.autograd.grad(loss, parts), strict=True):
+                part.grad = slope
+            optimizer.step()
+            schedule.step()
+            advance(1)
+
+
+def need_gradient(generator: Generator, z: Points, method: str, instead: str) -> None:
+    """Refuse a decoder that torch cannot differentiate."""
+    if not can_be_differentiated(generator, z):
+        raise NotSupported(
+            f"{method} needs a decoder that torch can differentiate, and this one is not: {instead}"
+        )
+
+
+def shown(show: bool, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+    """A bar of progress, if it is wanted."""
+    return bar(label, total, unit) if show else nullcontext(_silent)
+
+
+def _silent(count: int) -> None:
+    """Progress that nobody is told of."""

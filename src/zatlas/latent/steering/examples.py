@@ -1,0 +1,41 @@
+"""Steering by examples: from one group of points, picked by hand or by a lasso, to another."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from zatlas.core.arrays import Points
+from zatlas.core.errors import BadData, ShapeError
+from zatlas.latent.directions import by_example
+from zatlas.latent.steering.steer import Way
+from zatlas.models.generator import Generator
+
+
+def learn(
+    generator: Generator,
+    points: Points,
+    *,
+    plus: Points,
+    minus: Points | None = None,
+    names: Sequence[str] = (),
+    seed: int = 0,
+    show: bool = False,
+) -> list[Way]:
+    """From the mean of some points to that of others, or from that of all: what they have more of.
+
+    Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.06434
+    """
+    lacking = points if minus is None else minus
+    for group in (plus, lacking):
+        if group.ndim != 2 or group.shape[1] != generator.space.dim:
+            raise ShapeError(
+                f"Examples are rows of {generator.space.dim} coordinates, as this model's points; "
+                f"these have the shape {group.shape}."
+            )
+        if not len(group):
+            raise BadData("A group of examples is empty; pick at least one point.")
+    found = by_example(plus, lacking, names[0] if names else "examples", points)
+    gap = np.abs(found.vector @ (plus.mean(axis=0) - lacking.mean(axis=0)))
+    facts = {"examples": [len(plus), len(lacking)], "apart": float(gap) / found.spread}
+    return [replace(found, facts=facts)]

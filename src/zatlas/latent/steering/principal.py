@@ -1,0 +1,194 @@
+"""Steering along the widest axes: of codes, of samples, or of what a layer inside the decoder says."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zatlas.core.arrays import Points
+from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
+from zatlas.core.seeds import stream
+from zatlas.latent.directions import Direction, spread_of
+from zatlas.latent.directions import principal as of_codes
+from zatlas.latent.steering.decoding import images_of, module_of, shown
+from zatlas.latent.steering.steer import Way
+from zatlas.models.generator import Generator
+
+SOURCES = ("codes", "samples", "layer")
+SAMPLES = 20_000
+CHUNK = 256  # samples that are held at once
+MOST = 512  # numbers of a layer; of larger ones, so many sums by chance stand for all
+JITTER = 0.1  # spreads by which codes that stand in for samples are moved
+
+
+def learn(
+    generator: Generator,
+    points: Points,
+    *,
+    count: int = 10,
+    of: str = "codes",
+    layer: str = "",
+    samples: int = SAMPLES,
+    names: Sequence[str] = (),
+    seed: int = 0,
+    show: bool = False,
+) -> list[Way]:
+    """The axes of greatest spread; of a layer's answers, with the points regressed on them.
+
+    Härkönen et al. 2020 (GANSpace), https://arxiv.org/abs/2004.02546. Samples are drawn and summed up in
+    portions, so that memory does not grow with their number. A layer goes by its name in the net; the
+    first one that has weights, if none is named.
+    """
+    if of not in SOURCES:
+        raise UnknownName("source of principal directions", of, SOURCES)
+    if samples < 2 or count < 1:
+        raise BadRecipe(
+            f"Axes are of 2 samples or more, not {samples}, and at least 1, not {count}."
+        )
+    if of == "codes":
+        found = of_codes(points, count)
+        whole = float(points.var(axis=0).sum()) or 1.0
+        shares = [way.spread**2 / whole for way in found]
+        return [
+            Direction(_name(names, i), way.vector, way.spread, facts={"of": of, "share": share})
+            for i, (way, share) in enumerate(zip(found, shares, strict=True))
+        ]
+    look = _reader(generator, layer) if of == "layer" else lambda z: z
+    sums = _sums(generator, points, look, samples, seed, show)
+    return _axes(sums, points, count, of, names)
+
+
+@dataclass
+class Sums:
+    """Running means and mean products of answers and points."""
+
+    n: int
+    answer: np.ndarray
+    point: np.ndarray
+    squares: np.ndarray  # answers with answers
+    mixed: np.ndarray  # answers with points
+
+
+def _sums(
+    generator: Generator,
+    points: Points,
+    look: Callable[[Points], np.ndarray],
+    samples: int,
+    seed: int,
+    show: bool,
+) -> Sums:
+    sums, shift, mixer = None, None, None
+    with shown(show, "sampling", samples, "points") as advance:
+        for z in drawn(generator, points, samples, seed):
+            said = look(z)
+            if said.shape[1] > MOST:
+                mixer = mixer or Mixer(said.shape[1], seed)
+                said = mixer(said)
+            if sums is None or shift is None:  # sums about a first mean lose no digits
+                shift = said.mean(axis=0), z.mean(axis=0)
+                wide, dim = said.shape[1], z.shape[1]
+                sums = Sums(0, *map(np.zeros, (wide, dim, (wide, wide), (wide, dim))))
+            a, b = said - shift[0], z - shift[1]
+            sums.n += len(z)
+            sums.answer += a.sum(axis=0)
+            sums.point += b.sum(axis=0)
+            sums.squares += a.T @ a
+            sums.mixed += a.T @ b
+            advance(len(z))
+    assert sums is not None
+    return sums
+
+
+class Mixer:
+    """Sums of a few numbers each, with signs by chance: they keep the angles between long rows.
+
+    Charikar, Chen and Farach-Colton 2002, https://doi.org/10.1007/3-540-45465-9_59
+    """
+
+    def __init__(self, wide: int, seed: int) -> None:
+        chance = stream(seed, "mixer")
+        self.order = chance.permutation(wide)
+        self.signs = chance.choice(np.array([-1, 1], np.float32), wide)
+        self.rest = -wide % MOST
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        mixed = np.pad(rows[:, self.order] * self.signs, ((0, 0), (0, self.rest)))
+        return mixed.reshape(len(rows), -1, MOST).sum(axis=1)
+
+
+def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str]) -> list[Way]:
+    middle = sums.answer / sums.n
+    square = sums.squares / sums.n - np.outer(middle, middle)
+    mixed = sums.mixed / sums.n - np.outer(middle, sums.point / sums.n)
+    values, vectors = np.linalg.eigh(square)
+    whole = float(values.sum()) or 1.0
+    found: list[Way] = []
+    for i, k in enumerate(np.argsort(values)[::-1][: min(count, points.shape[1])]):
+        # The least-squares step of a point for one unit of this axis.
+        step = mixed.T @ vectors[:, k]
+        length = float(np.linalg.norm(step))
+        if values[k] <= 1e-12 * whole or length < 1e-9:
+            break
+        axis = (step / length).astype(np.float32)
+        facts = {"of": of, "share": float(values[k]) / whole}
+        found.append(Direction(_name(names, i), axis, spread_of(axis, points), facts=facts))
+    return found
+
+
+def drawn(generator: Generator, points: Points, samples: int, seed: int) -> Iterator[Points]:
+    """Points of the prior in portions; codes moved a little, where there is none."""
+    space, chance = generator.space, stream(seed, "drawn")
+    spread = points.std(axis=0)
+    for done in range(0, samples, CHUNK):
+        n = min(CHUNK, samples - done)
+        if space.prior == "none":
+            noise = chance.standard_normal((n, space.dim), np.float32)
+            chosen = points[chance.integers(len(points), size=n)]
+            yield (chosen + JITTER * spread * noise).astype(np.float32)
+        else:
+            z = chance.standard_normal((n, space.dim), np.float32)
+            yield z / np.linalg.norm(z, axis=1, keepdims=True) if space.prior == "sphere" else z
+
+
+class _Seen(Exception):
+    """Ends a decoding once the layer has spoken."""
+
+
+def _reader(generator: Generator, name: str) -> Callable[[Points], np.ndarray]:
+    """What a layer says to points; the decoding ends there, so that an early layer is quick."""
+    module = module_of(generator)
+    if module is None:
+        raise NotSupported("Torch cannot look into this decoder: take of=codes or of=samples.")
+    table = dict(module.named_modules())
+    if name and name not in table:
+        raise UnknownName("layer of this decoder", name, [each for each in table if each])
+    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    chosen = (
+        [table[name]] if name else [layer for layer in table.values() if isinstance(layer, kinds)]
+    )
+    heard: list[np.ndarray] = []
+
+    def hear(layer: nn.Module, given: tuple[Tensor, ...], said: Tensor) -> None:
+        heard.append(said.detach().flatten(1).float().cpu().numpy())
+        raise _Seen
+
+    def look(z: Points) -> np.ndarray:
+        hooks = [layer.register_forward_hook(hear) for layer in chosen]
+        heard.clear()
+        try:
+            with torch.inference_mode():
+                images_of(generator, torch.as_tensor(z, device=generator.device))
+        except _Seen:
+            return heard[0]
+        finally:
+            for hook in hooks:
+                hook.remove()
+        raise NotSupported(f"The layer {name!r} takes no part in decoding; name another.")
+
+    return look
+
+
+def _name(names: Sequence[str], i: int) -> str:
+    return names[i] if i < len(names) else f"principal {i + 1}"

@@ -1,0 +1,160 @@
+"""What directions are tried on: points of the data, their decoded images, and what is read of these."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float32
+
+from zatlas.core.arrays import Images, Points
+from zatlas.core.seeds import stream
+from zatlas.latent.density import Density
+from zatlas.latent.directions import Direction, spread_of
+from zatlas.latent.probes import Probes
+from zatlas.models.generator import Generator
+from zatlas.models.scorer import Scorer
+
+Readings = Float32[np.ndarray, "n k"]
+Small = Float32[np.ndarray, "n f"]
+
+STARTS = 48  # points that are moved
+RANDOM = 16  # directions of chance that a real one is compared with
+SIDE = 32  # pixels, at most, of the images that are compared: what is finer is noise
+REACH = 4  # spreads, to either side
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What can be asked of images: for each name a number from 0 to 1."""
+
+    names: tuple[str, ...]
+    read: Callable[[Images], Readings]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is left of decoded images: their answers, and themselves in small."""
+
+    answers: Readings
+    small: Small
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model, its data, and what is asked of its images; all directions are tried on the same points."""
+
+    generator: Generator
+    points: Points  # of the data
+    density: Density
+    answers: Answers | None = None
+    label: int | None = None  # that a conditional model is told
+    seed: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is asked."""
+        return () if self.answers is None else self.answers.names
+
+    def look(self, z: Points) -> Seen:
+        """What there is to see at these points."""
+        told = None
+        if self.generator.classes:
+            told = np.full(len(z), self.label or 0, np.int64)
+        parts = [self._see(images) for images in self.generator.stream(z, told)]
+        return Seen(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    @cached_property
+    def starts(self) -> Points:
+        """The points that are moved."""
+        chance, count = stream(self.seed, "starts"), min(STARTS, len(self.points))
+        return self.points[chance.choice(len(self.points), count, replace=False)]
+
+    @cached_property
+    def before(self) -> Seen:
+        """What there is to see at the starts."""
+        return self.look(self.starts)
+
+    @cached_property
+    def slopes_of_chance(self) -> tuple[Readings, np.ndarray]:
+        """Of directions of chance: how far one spread moves each answer, and the image.
+
+        They lie as the data lies and are moved by as many of its spreads along them: a direction that
+        the data does not use would be too easy to beat.
+        """
+        rng = stream(self.seed, "directions of chance")
+        pairs = rng.integers(len(self.points), size=(4 * RANDOM, 2))
+        steps = self.points[pairs[:, 0]] - self.points[pairs[:, 1]]
+        steps = steps[np.linalg.norm(steps, axis=1) > 0][:RANDOM]
+        answers, images = [], []
+        for step in steps:
+            vector = step / np.linalg.norm(step)
+            ends = self.ends(Direction("chance", vector, spread_of(vector, self.points)))
+            answers.append(slope(*ends).mean(axis=0))
+            images.append(float(change(*ends).mean()))
+        return np.array(answers, np.float32), np.array(images)
+
+    def ends(self, direction: Direction, amount: float = 1.0) -> tuple[Seen, Seen]:
+        """What there is to see after a move by so many spreads back, and forward."""
+        both = [direction.move(self.starts, sign * amount) for sign in (-1, 1)]
+        seen = self.look(np.concatenate(both))
+        half = len(self.starts)
+        return (
+            Seen(seen.answers[:half], seen.small[:half]),
+            Seen(seen.answers[half:], seen.small[half:]),
+        )
+
+    def _see(self, images: Images) -> tuple[Readings, Small]:
+        empty = np.zeros((len(images), 0), np.float32)
+        return empty if self.answers is None else self.answers.read(images), small(images)
+
+
+def slope(back: Seen, forth: Seen) -> Readings:
+    """How far each answer goes by one spread, at each start."""
+    half: Readings = (forth.answers - back.answers) / 2
+    return half
+
+
+def change(back: Seen, forth: Seen) -> np.ndarray:
+    """How much a pixel changes by one spread, at each start."""
+    return np.sqrt(((forth.small - back.small) ** 2).mean(axis=1)) / 2
+
+
+def by_scorer(scorer: Scorer, images: Images) -> Answers:
+    """A scorer's answers; a number is told by the share of these images that would lie below it."""
+    from scipy.special import ndtr
+
+    usual = scorer.score(images)
+    middle, spread = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
+    number = np.array([kind == "number" for kind in scorer.kinds])
+
+    def read(images: Images) -> Readings:
+        found = scorer.score(images)
+        return np.where(number, ndtr((found - middle) / spread), found).astype(np.float32)
+
+    return Answers(scorer.names, read)
+
+
+def by_probes(generator: Generator, probes: Probes, label: int | None = None) -> Answers:
+    """The model's own answers: its encoder looks at the image, linear probes at the code."""
+
+    def read(images: Images) -> Readings:
+        told = np.full(len(images), label or 0, np.int64) if generator.classes else None
+        return probes.read(generator.encode(images, told))
+
+    return Answers(probes.names, read)
+
+
+def small(images: Images) -> Small:
+    """The images' pixels, averaged in blocks until they are few."""
+    n, channels, height, width = images.shape
+    step = max(-(-max(height, width) // SIDE), 1)
+    high, wide = height // step * step, width // step * step
+    blocks = images[:, :, :high, :wide].reshape(n, channels, high // step, step, wide // step, step)
+    found: Small = blocks.mean(axis=(3, 5)).reshape(n, -1).astype(np.float32)
+    return found
+
+
+def one_long(row: np.ndarray) -> np.ndarray:
+    """The same of length 1."""
+    return row / max(float(np.linalg.norm(row)), 1e-12)

@@ -1,0 +1,145 @@
+"""Pictures of proof: what directions move beside what they mean, how far each goes, and a strip of each."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Points
+from zatlas.core.errors import NotSupported
+from zatlas.latent.attributes import pretty
+from zatlas.latent.basis import entanglement, leak
+from zatlas.latent.curves import Curve
+from zatlas.latent.directions import Direction
+from zatlas.latent.proof import Proof, range_told, times_told, words
+from zatlas.pictures.moves import Move
+from zatlas.render.canvas import Canvas
+from zatlas.render.matrix import matrix
+from zatlas.render.plot import bars
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.stops import Stop, usual_stops
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = 24  # of a matrix: the directions' own answers, and of the others those that move most
+STARTS = 3  # rows of a strip
+REACH = 3.0  # spreads to either side
+
+
+def proof_of(direction: Direction) -> Proof:
+    """The proof that a direction carries."""
+    if direction.proof is None:
+        raise NotSupported(
+            f"Nothing is known yet of what {direction.name!r} does. Prove it first: latent.proved.proved"
+        )
+    return direction.proof
+
+
+def tangle(directions: Sequence[Direction], *, title: str, theme: Theme = LIGHT) -> "Figure":
+    """What one spread of each direction (row) changes of each answer (column), its own framed."""
+    proofs = [proof_of(direction) for direction in directions]
+    names = _columns(proofs)
+    if not names:
+        raise NotSupported(
+            "Nothing is asked of these images but how much they change. Give a scorer with --scorer."
+        )
+    table = entanglement([proof.slopes for proof in proofs], names)
+    own = [None if p.target is None else names.index(p.target) for p in proofs]
+    note = "percent by which one spread of the direction (row) changes the answer (column)"
+    if (share := leak_of(directions)) is not None:
+        note += f"; beside the frames it is {share:.0%} of what is in them"
+    return matrix(
+        table, [pretty(d.name) for d in directions], [pretty(name) for name in names],
+        title=title, note=note, own=own, theme=theme,
+    )  # fmt: skip
+
+
+def leak_of(directions: Sequence[Direction]) -> float | None:
+    """The mean change of the others' targets over the mean change of one's own; None of fewer than two."""
+    targets = [proof_of(direction).target for direction in directions]
+    if len(targets) < 2 or None in targets or len(set(targets)) < len(targets):
+        return None
+    slopes = [proof_of(direction).slopes for direction in directions]
+    return leak(entanglement(slopes, [target for target in targets if target is not None]))
+
+
+def effects(directions: Sequence[Direction], *, title: str, theme: Theme = LIGHT) -> "Figure":
+    """How far one spread of each goes, with its interval, and what chance reaches in its name."""
+    found = [proof_of(direction).effect for direction in directions]
+    values, chance = (np.array([getattr(e, key) for e in found]) for key in ("value", "chance"))
+    spans = np.array([[effect.low, effect.high] for effect in found])
+    names = [
+        pretty(one.name) + ("" if effect.real else " (not better than random)")
+        for one, effect in zip(directions, found, strict=True)
+    ]
+    axis = (
+        "percent of the answer, or of grey, by one spread;\nupright: what random directions reach"
+    )
+    figure = bars(
+        names, 100 * values, spans=100 * spans, title=title, axis=axis, theme=theme
+    )  # fmt: skip
+    at = np.arange(len(found))
+    figure.axes[0].vlines(100 * chance, at - 0.42, at + 0.42, colors=theme.alarm, lw=2.4, zorder=4)
+    return figure
+
+
+def proof_strip(
+    atlas: Atlas, direction: Direction, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT
+) -> Canvas:
+    """Images moved along one direction, with its proof in words; what lies beyond its range is named."""
+    starts = list(stops) or usual_stops(atlas, STARTS)
+    curves: list[Curve] = [direction.walk(stop.point, -REACH, REACH) for stop in starts]
+    marks = ((0.0, f"-{REACH:g} spreads"), (0.5, "as it is"), (1.0, f"+{REACH:g} spreads"))
+    told = words(proof_of(direction))
+    return Move(
+        atlas, tuple(curves), tuple(stop.title for stop in starts),
+        f"{pretty(direction.name)} in {atlas.name}", marks, starts[0].label, told,
+    ).strip(9, theme=theme)  # fmt: skip
+
+
+def proof_rows(directions: Sequence[Direction]) -> list[dict[str, Any]]:
+    """A row of a table for each direction: effect against chance, AUC, side effects, range, stability."""
+    return [_row(direction, proof_of(direction)) for direction in directions]
+
+
+def question(
+    atlas: Atlas, shown: Points, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
+) -> Canvas:
+    """The images of a compass' question side by side, each with its letter."""
+    from zatlas.render.strip import strip
+
+    heads = [chr(ord("a") + index) for index in range(len(shown))]
+    return strip(
+        atlas.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme
+    )
+
+
+def _row(direction: Direction, proof: Proof) -> dict[str, Any]:
+    score, effect = direction.score, proof.effect
+    worst = sorted(proof.aside, key=lambda name: -abs(proof.aside[name]))[:3]
+    return {
+        "direction": direction.name,
+        "moves": proof.target or "the picture",
+        "spread": round(direction.spread, 4),
+        "effect": round(effect.value, 4),
+        "low": round(effect.low, 4),
+        "high": round(effect.high, 4),
+        "random reaches": round(effect.chance, 4),
+        "against random": times_told(effect) if effect.real else "not better than random",
+        "auc": None if score is None else round(score.area, 4),
+        "also moves": ", ".join(f"{pretty(name)} {proof.aside[name]:+.0%}" for name in worst),
+        "outside": round(proof.outside, 3),
+        "usable": range_told(proof),
+        "stability": None if proof.stable is None else round(proof.stable, 3),
+    }
+
+
+def _columns(proofs: Sequence[Proof]) -> list[str]:
+    """The answers that are shown: the directions' own, then those that are moved most."""
+    own = list(dict.fromkeys(proof.target for proof in proofs if proof.target is not None))
+    others = [name for name in (proofs[0].slopes if proofs else ()) if name not in own]
+    most = {name: max(abs(proof.slopes[name]) for proof in proofs) for name in others}
+    room = max(COLUMNS - len(own), 0)
+    return own + sorted(sorted(others, key=lambda name: -most[name])[:room], key=others.index)

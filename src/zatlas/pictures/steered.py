@@ -1,0 +1,80 @@
+"""Ways to steer, as strips: several starting points, amounts across, and what is measured over each image."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Images, Values
+from zatlas.latent.attributes import pretty
+from zatlas.latent.steering.steer import Steer, Way
+from zatlas.pictures.moves import Move, quality
+from zatlas.render.canvas import Canvas
+from zatlas.render.strip import strip
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.stops import Stop
+
+Read = Callable[[Images], Values]  # of a row of images, the middle one as it was: a number each
+
+REACH = 3.0  # spreads to either side
+COLUMNS = 7
+
+
+def reach_of(way: Way, most: float = REACH) -> tuple[float, float]:
+    """From where to where it is shown: all of a way with a scale, some spreads of another."""
+    if isinstance(way, Steer) and way.scale is not None:
+        return float(way.scale[0][0]), float(way.scale[0][-1])
+    return -most, most
+
+
+def steered(
+    atlas: Atlas,
+    way: Way,
+    starts: Sequence[Stop],
+    read: Read,
+    *,
+    told: str,
+    reach: float = REACH,
+    columns: int = COLUMNS,
+    label: int | None = None,
+    theme: Theme = LIGHT,
+) -> Canvas:
+    """Starting points down, amounts across; over each image what is read of it."""
+    low, high = reach_of(way, reach)
+    half = columns // 2
+    amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
+    rows = [way.move(np.repeat(s.point, len(amounts), axis=0), amounts) for s in starts]
+    z = np.concatenate(rows).astype(np.float32)
+    images = atlas.decode(z, label)
+    numbers = [read(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
+    return strip(
+        images, columns=len(amounts), rows=[s.title for s in starts], theme=theme,
+        heads=[f"{number:.2f}" for number in np.concatenate(numbers)],
+        title=f"{pretty(way.name)} in {atlas.name}, from {low:+.2g} to {high:+.2g}",
+        note="; ".join(part for part in (f"over each image: {told}", quality_of(way)) if part),
+        far=atlas.density.far(z),
+    )  # fmt: skip
+
+
+def film_of(
+    atlas: Atlas, way: Way, start: Stop, reach: float = REACH, label: int | None = None
+) -> Move:
+    """The same way through one point, to be drawn as a film."""
+    curve = way.walk(start.point, *reach_of(way, reach))
+    return Move(atlas, (curve,), (start.title,), pretty(way.name), label=label)
+
+
+def change(images: Images) -> Values:
+    """How much of a pixel has changed on the whole since the image in the middle."""
+    middle = images[len(images) // 2]
+    return np.abs(images - middle).mean(axis=(1, 2, 3)).astype(np.float32)
+
+
+def quality_of(way: Way) -> str:
+    """What is known of a way, in a line."""
+    if not isinstance(way, Steer):
+        return quality(way)
+    found = [] if way.score is None else [f"AUC on held-out codes {way.score.area:.3f}"]
+    if "error" in way.facts:
+        found.append(f"what is asked is met within {way.facts['error']:.3f} on the mean")
+    return "; ".join(found)

@@ -1,0 +1,122 @@
+"""Directions that were kept: one safetensors file each, with its name and what is known of it as metadata."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zatlas.core.arrays import Values
+from zatlas.core.errors import BadData, BadRun, Damaged, UnknownName
+from zatlas.store import atomic
+
+FORMAT = 1
+KEY = "zatlas-direction"  # of the metadata
+SUFFIX = ".safetensors"
+LONGEST = 100  # letters of a name
+PLAIN = 40  # letters of a file's name
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A vector by a name, and what is told of it."""
+
+    name: str
+    vector: Values
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(folder: Path, kept: Kept, *, over: bool = False) -> Path:
+    """Write a direction into a folder under its name; another of that name is kept, unless it may go."""
+    from safetensors.numpy import save as as_bytes
+
+    check_name(kept.name)
+    path = folder / file_of(kept.name)
+    if path.exists() and not over:
+        raise BadData(
+            f"A direction named {kept.name!r} is kept already, in {path}. Choose another name, or "
+            "rename or remove that one: zatlas saved --help"
+        )
+    about = {"format": FORMAT, "name": kept.name, "told": dict(kept.told)}
+    vector = np.ascontiguousarray(kept.vector, np.float32)
+    text = json.dumps(about, sort_keys=True, default=_plain)
+    return atomic.write_file(path, as_bytes({"vector": vector}, metadata={KEY: text}))
+
+
+def read(path: Path) -> Kept:
+    """The direction of such a file, wherever it lies."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get(KEY, "null"))
+            vector = file.get_tensor("vector") if about is not None else None
+    except FileNotFoundError:
+        raise BadRun(f"There is no direction at {path}.") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise Damaged(f"{path} cannot be read as a direction: {error}.") from error
+    if vector is None or not isinstance(about, dict):
+        raise BadRun(f"{path} is a safetensors file, but not a direction.")
+    if about["format"] > FORMAT:
+        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise Damaged(f"{path} does not hold a vector of finite numbers.")
+    return Kept(about["name"], vector.astype(np.float32), about["told"])
+
+
+def load(folder: Path, name: str) -> Kept:
+    """The direction of this name."""
+    path = folder / file_of(name)
+    if not path.is_file():
+        raise UnknownName("kept direction", name, names(folder))
+    return read(path)
+
+
+def has(folder: Path, name: str) -> bool:
+    """Whether a direction of this name is kept in the folder."""
+    return bool(name) and (folder / file_of(name)).is_file()
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the directions in a folder."""
+    return sorted(read(path).name for path in folder.glob(f"[!.]*{SUFFIX}"))
+
+
+def rename(folder: Path, old: str, new: str) -> Path:
+    """Give a direction another name, unless that one is taken."""
+    kept = load(folder, old)
+    path = save(folder, replace(kept, name=new))
+    (folder / file_of(old)).unlink()
+    return path
+
+
+def remove(folder: Path, name: str) -> None:
+    """Take a direction away."""
+    load(folder, name)
+    (folder / file_of(name)).unlink()
+
+
+def check_name(name: str) -> None:
+    """Refuse what nobody could type or read again."""
+    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > LONGEST:
+        raise BadData(
+            f"A direction is named by 1 to {LONGEST} letters on one line, without spaces at its ends; "
+            f"not {name[:60]!r}."
+        )
+
+
+def file_of(name: str) -> str:
+    """A file's name for it: the name itself where that is safe, else with a part of its digest."""
+    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
+    if safe == name and len(name) <= PLAIN:
+        return name + SUFFIX
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{safe[:PLAIN]}-{digest}{SUFFIX}"
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as Python's."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)

@@ -1,0 +1,181 @@
+"""Labels that would like to be more than text, in a real browser: they stay text."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.browser.conftest import WAYS
+from zatlas.atlas import Atlas
+from zatlas.data.imageset import image_set
+
+pytestmark = pytest.mark.browser
+COUNT = 200
+SCRIPTS = [
+    "<script>window.hit=1</script>",
+    "</script><script>window.hit=1</script>",
+    "<img src=x onerror=window.hit=1>",
+    "<svg/onload=window.hit=1>",
+    '"><b>bold</b>',
+    "' onmouseover='window.hit=1",
+    "javascript:window.hit=1",
+    "<!--",
+    "-->",
+    "]]>",
+    "<style>*{display:none}</style>",
+    "<iframe src=javascript:window.hit=1>",
+    "{window.hit=1}",
+    "${window.hit=1}",
+    "{@html '<b>'}",
+    "<base href=//x>",
+    "<meta http-equiv=refresh content=0>",
+]
+WORDS = [
+    "&lt;b&gt;",
+    "&amp;",
+    "&#60;script&#62;",
+    "ملصق من اليمين",
+    "\u202egnp.exe\u202c",
+    "שלום",
+    "👩‍👩‍👧‍👦 family",
+    "🇧🇷",
+    "e\u0301" * 30,
+    "Z\u0335\u0321\u0321" * 20,
+    "x" * 10_000,
+    "ab " * 3000,
+    "\ttab\nline\r",
+    "\u2028line",
+    "\ufeffmark",
+    'quo"te',
+    "apos'trophe",
+    "back\\slash",
+    "a=b",
+    "a,b",
+    "a:b",
+    "a&b",
+    "a#b",
+    "a%20b",
+    "a?b",
+    "!a",
+    "group 1",
+    "A",
+    "constructor",
+    "__proto__",
+    "toString",
+    "null",
+    "NaN",
+    "0",
+    "-1",
+    "1e9",
+    " ",
+    "  two  ",
+    "\u200b",
+    "A + B - C",
+]
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory, digits):
+    """The digits' model, whose classes and attributes have such names."""
+    folder = tmp_path_factory.mktemp("runs") / "nasty"
+    shutil.copytree(digits.run.folder, folder)
+    atlas = Atlas.open(folder)
+    plain = digits.images
+    names = SCRIPTS + WORDS
+    names += [f"{names[number % len(names)]} {number}" for number in range(COUNT - len(names))]
+    kinds = np.arange(len(plain)) % COUNT
+    columns = {f"{name} flag": (kinds + number) % 2 == 0 for number, name in enumerate(SCRIPTS)}
+    columns["text"] = np.array([name[:200] for name in names])[kinds]
+    columns["<b>number</b>"] = kinds.astype(np.float32)
+    vars(atlas)["images"] = image_set(
+        "<i>set</i>",
+        plain.pixels,
+        labels=kinds,
+        classes=names,
+        split=plain.split,
+        attributes=columns,
+    )
+    return atlas, names
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nasty_labels_stay_text(way, explore, nasty):
+    atlas, names = nasty
+    explorer = explore(way, atlas)
+    page = explorer.page
+    elements = page.evaluate(COUNTED)
+    classes = next(one for one in explorer.truth.entry["columns"] if one["name"] == "label")
+    assert classes["values"] == names and len(names) == COUNT
+    # In the legend, in the lists of directions, in what is said of a point.
+    legend = page.evaluate("document.body.innerText")
+    assert SCRIPTS[0] in legend
+    for title in ("Knobs", "Arithmetic", "Notes", "Walk", "Place"):
+        explorer.tab(title)
+    colours = page.get_by_role("combobox", name="Colour by")
+    for value in colours.evaluate("list => [...list.options].map((option) => option.value)"):
+        colours.select_option(value)
+    label = explorer.truth.column("label")
+    chosen = [int(np.flatnonzero(label == number)[0]) for number in np.unique(label)]
+    assert len(chosen) > 180
+    panel = page.get_by_role("tabpanel")
+    for row in chosen:
+        explorer.follow(f"pins=r{row}")
+        wanted = names[label[row]]
+        explorer.eventually(
+            lambda row=row, wanted=wanted: says(
+                panel, f"image {explorer.truth.tree.rows[row]:,}", wanted
+            )
+        )
+    assert page.evaluate("window.hit") is None
+    assert page.evaluate(COUNTED) == elements
+
+
+COUNTED = """["script", "iframe", "base", "meta", "style", "b > b", "img", "object"]
+    .map((one) => document.querySelectorAll(one).length)"""
+
+
+def says(panel, heading, value):
+    """Whether the panel has the heading, and a value to the letter."""
+    found = panel.evaluate(
+        """panel => ({
+            heading: panel.querySelector("h3")?.textContent,
+            values: [...panel.querySelectorAll("dd")].map((one) => one.textContent),
+        })"""
+    )
+    assert found["heading"] == heading and value in found["values"]
+
+
+@pytest.mark.parametrize("number", [0, 2, 5, 15])
+def test_a_nasty_class_can_be_filtered_for(number, explore, nasty):
+    atlas, names = nasty
+    explorer = explore("server", atlas)
+    name = names[number]
+    quote = "'" if '"' in name else '"'
+    explorer.page.get_by_role("searchbox").fill(f"label={quote}{name}{quote}")
+    count = int((explorer.truth.column("label") == number).sum())
+    explorer.eventually(lambda: counted(explorer, count))
+
+
+def counted(explorer, count):
+    assert f": {count} points." in explorer.maps.first.get_attribute("aria-label")
+
+
+def test_names_full_of_signs_travel_in_links(explore, nasty):
+    atlas, _ = nasty
+    explorer = explore("server", atlas, link="panel=bench")
+    panel = explorer.page.get_by_role("tabpanel")
+    known = [one["name"] for one in explorer.truth.entry["ways"]["list"]]
+    wanted = ["constructor", *(name for name in known if set("+-%,:&=#") & set(name))][:13]
+    for name in wanted:
+        panel.get_by_label("Add a direction").select_option(name)
+    terms = panel.get_by_role("img")
+    explorer.eventually(lambda: named_all(terms, wanted))
+    explorer.page.wait_for_timeout(500)
+    other = explore("server", atlas, link=explorer.page.evaluate("location.hash.slice(1)"))
+    terms = other.page.get_by_role("tabpanel").get_by_role("img")
+    other.eventually(lambda: named_all(terms, wanted))
+
+
+def named_all(pictures, names):
+    found = pictures.evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
+    assert found == [*names, "The result"]

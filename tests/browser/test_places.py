@@ -1,0 +1,226 @@
+"""The map in a real browser: every place decodes to what Python makes of it, however the page came."""
+
+import io
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.conftest import WAYS
+from tests.browser.explorer import difference, named, pixels
+from tests.test_site import tile
+
+pytestmark = pytest.mark.browser
+TILE, TIMES = 48, 6  # CSS pixels of a digit's thumbnail, and of each of its own pixels
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["digits", "wide", "portraits"])
+def test_every_place_decodes_under_the_pointer(way, name, explore, request):
+    atlas = request.getfixturevalue(name)
+    explorer = explore(way, atlas)
+    explorer.go(explorer.at(3, zoom=7))
+    spots = explorer.free(4)
+    codes = explorer.truth.chart().inverse(explorer.places_of(spots))
+    if atlas.dim == 2:
+        np.testing.assert_allclose(codes, explorer.places_of(spots), atol=1e-5)
+    for spot, image in zip(spots, atlas.decode(codes), strict=True):
+        explorer.hover(*spot)
+        explorer.shows(image)
+        named(explorer.imagined, lambda name: name == "Imagined: a place on the map")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_point_shows_its_image_and_its_reconstruction(way, explore, portraits):
+    explorer = explore(way, portraits)
+    page, row = explorer.page, 7
+    explorer.go(explorer.at(row, zoom=20))
+    explorer.hover(*np.array(explorer.size) / 2)
+    number = explorer.truth.tree.rows[row]
+    expect(page.get_by_text(f"Reconstruction of image {number:,}", exact=True)).to_be_visible()
+    explorer.shows(portraits.decode(explorer.truth.points[[row]])[0])
+    real = tile(explorer.truth.tree, row).transpose(2, 0, 1) / 255
+    explorer.shows(real, page.get_by_role("region", name="Imagined").get_by_role("img").nth(1))
+    error = explorer.truth.column("error")[row]
+    told = page.get_by_role("tabpanel").get_by_text(f"{error:.3g}", exact=True)
+    expect(told).to_be_visible()
+
+
+def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
+    explorer = explore("server", wide)
+    explorer.go(explorer.at(3, zoom=7))
+    (spot,) = explorer.free(1)
+    z = explorer.truth.chart().inverse(explorer.places_of([spot]))
+    apart = np.linalg.norm(explorer.truth.points - z, axis=1)
+    rows = np.argsort(apart, kind="stable")[:6]
+    explorer.hover(*spot)
+    beside = explorer.page.get_by_role("region", name="Imagined").get_by_role("img")
+    explorer.eventually(lambda: named(explorer.imagined, lambda name: "a place on" in name))
+    for place, row in enumerate(rows, 1):
+        explorer.shows(tile(explorer.truth.tree, row)[None] / 255, beside.nth(place))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_places_are_pinned_chosen_and_removed(way, explore, digits):
+    explorer = explore(way, digits)
+    page = explorer.page
+    explorer.go(explorer.at(3, zoom=7))
+    places = explorer.places_of(explorer.free(2))
+    images = digits.decode(places)
+    for place in places:
+        explorer.click(*explorer.pixels_of([place])[0])
+    pins = page.get_by_role("list", name="Pins").get_by_role("listitem")
+    expect(pins).to_have_count(2)
+    page.mouse.move(5, 5)
+    explorer.shows(images[1])
+    pins.nth(0).get_by_role("button").first.click()
+    explorer.shows(images[0])
+    explorer.eventually(lambda: close(explorer.pinned(), places, 4 / explorer.view[2]))
+    page.get_by_role("button", name="Remove A").click()
+    expect(pins).to_have_count(1)
+    explorer.shows(images[1])
+
+
+def close(found, wanted, within=2e-3):
+    assert len(found) == len(wanted)
+    np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=within)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_filter_leaves_the_right_thumbnails_and_no_others(way, explore, digits):
+    explorer = explore(way, digits)
+    truth = explorer.truth
+    explorer.go(explorer.at(11, zoom=9))
+    before = thumbnails(explorer, np.arange(len(truth.points)))
+    kind = int(np.bincount(truth.column("label")[before]).argmax())
+    name = truth.entry["columns"][1]["values"][kind]
+    explorer.page.get_by_role("searchbox", name="Show only").fill(f"label={name}")
+    fitting = np.flatnonzero(truth.column("label") == kind)
+    after = explorer.eventually(lambda: thumbnails(explorer, fitting))
+    assert set(after) <= set(fitting) and len(after) >= 2
+    assert not set(before) <= set(after)
+    # The pointer does not find what is not shown.
+    hidden = next(row for row in before if row not in set(fitting))
+    x, y = explorer.pixels_of(truth.places()[[hidden]])[0]
+    explorer.hover(x, y)
+    number = f"{truth.tree.rows[hidden]:,}"
+    explorer.eventually(lambda: named(explorer.imagined, lambda name: "middle" not in name))
+    named(explorer.imagined, lambda name: number not in name.split())
+
+
+def thumbnails(explorer, rows):
+    """Rows whose image is on the map in its place; whatever else is drawn there fails."""
+    canvas = explorer.maps.first.locator("canvas").nth(1)
+    drawn = pixels(canvas)
+    left = drawn[..., 3] > 0.9
+    width, height = explorer.size
+    found = []
+    corners = np.floor(explorer.pixels_of(explorer.truth.places()) - TILE / 2 + 0.5).astype(int)
+    for row in rows:
+        x, y = corners[row]
+        if 0 <= x < width - TILE and 0 <= y < height - TILE:
+            image = tile(explorer.truth.tree, row)[None] / 255
+            part = drawn[y : y + TILE, x : x + TILE][TIMES // 2 :: TIMES, TIMES // 2 :: TIMES]
+            if part[..., 3].min() > 0.99 and difference(part[..., :3], image) < 1 / 255:
+                found.append(int(row))
+                left[max(y - 3, 0) : y + TILE + 3, max(x - 3, 0) : x + TILE + 3] = False
+    left[: TILE + 2], left[-TILE - 2 :], left[:, : TILE + 2], left[:, -TILE - 2 :] = 4 * (False,)
+    assert found and not left.any(), f"{len(found)} right, {left.sum()} pixels of others"
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_of_ones_own_lands_where_the_encoder_puts_it(way, explore, portraits):
+    explorer = explore(way, portraits)
+    number = int(explorer.truth.tree.rows[20])
+    image = portraits.images.images(np.array([number]))
+    explorer.page.get_by_label("choose one").set_input_files(
+        {"name": "mine.png", "mimeType": "image/png", "buffer": png(image[0])}
+    )
+    z = portraits.generator.encode(image)
+    expect(explorer.page.get_by_role("button", name="A mine.png")).to_be_visible()
+    explorer.shows(portraits.decode(z)[0])
+    explorer.eventually(lambda: close(explorer.pinned(), z, 0.02))
+
+
+def test_an_image_can_be_dropped_and_what_is_no_image_is_refused(explore, portraits):
+    explorer = explore("server", portraits)
+    page = explorer.page
+    target = page.get_by_text("Drop an image of your own here")
+    for name, data in {"no.png": b"nothing", "mine.png": png(np.zeros((3, 40, 60)))}.items():
+        given = page.evaluate_handle(
+            """([name, bytes]) => {
+                const given = new DataTransfer();
+                given.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+                return given;
+            }""",
+            [name, list(data)],
+        )
+        target.dispatch_event("drop", {"dataTransfer": given})
+        if name == "no.png":
+            expect(page.get_by_role("alert")).to_contain_text("cannot be read as an image")
+    expect(page.get_by_role("button", name="A mine.png")).to_be_visible()
+    explorer.shows(portraits.decode(portraits.generator.encode(np.zeros((1, 3, 16, 16), "f4")))[0])
+
+
+def png(image):
+    """An image (channels, height, width) as the bytes of a file."""
+    tiles = np.rint(np.asarray(image) * 255).astype(np.uint8).transpose(1, 2, 0)
+    sink = io.BytesIO()
+    Image.fromarray(tiles.squeeze()).save(sink, "png")
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_link_brings_back_the_whole_state(way, explore, wide):
+    explorer = explore(way, wide)
+    knob = next(one for one in explorer.truth.entry["ways"]["list"] if one["kind"] == "class")
+    state = {
+        "chart": "pca", "colour": "error", "filter": "error>0.05", "panel": "walk",
+        "pins": "r3,r17", "way": "lerp", "loop": "1", "amounts": f"{knob['name']}:1.5",
+    }  # fmt: skip
+    explorer.go(explorer.at(3, zoom=3), **state)
+    page = explorer.page
+    pinned = page.get_by_role("tabpanel").get_by_role("button", name="A", exact=True)
+    expect(pinned).to_be_visible()
+    page.get_by_role("slider", name="How far along the walk").fill("0.3")
+    explorer.eventually(lambda: named(explorer.imagined, lambda name: "30 % of" in name))
+    page.wait_for_timeout(500)
+    said = explorer.said()
+    assert {name: said[name] for name in state} == state and said["at"] == "0.3"
+    other = explore(way, wide, link=page.evaluate("location.hash.slice(1)"))
+    for found, wanted in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
+        other.eventually(partial(alike, found, wanted))
+    again = other.said()
+    np.testing.assert_allclose(view(again), view(said), rtol=1e-3, atol=1e-3)
+    assert {**again, "view": ""} == {**said, "view": ""}
+
+
+def view(said):
+    return [float(value) for value in said["view"].split(",")]
+
+
+def canvases(explorer):
+    """What lies over the map, a picture of the walk, and the large picture."""
+    over = explorer.maps.first.locator("canvas").nth(1)
+    return over, explorer.page.get_by_role("img", name="Step 4 of 11"), explorer.imagined
+
+
+def alike(canvas, wanted):
+    found = pixels(canvas)
+    assert found.shape == wanted.shape and np.abs(found - wanted).mean() < 1 / 255
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_map_fills_with_what_the_model_imagines(way, explore, digits):
+    explorer = explore(way, digits)
+    explorer.page.get_by_role("button", name="Imagine all").click()
+    canvas = explorer.maps.first.locator("canvas").nth(1)
+
+    def filled():
+        drawn = pixels(canvas)
+        assert (drawn[..., 3] > 0.9).mean() > 0.2
+
+    explorer.eventually(filled)

@@ -1,0 +1,175 @@
+"""Real models of other people's packages, brought: what they decode here is what they decode there."""
+
+import subprocess
+import sys
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+import zatlas
+from zatlas.atlas import Atlas
+from zatlas.cli import main
+from zatlas.models.bring import brought_of
+from zatlas.pictures import moves, sheets
+
+pytestmark = pytest.mark.optional
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """The face generator that comes along with the package gan-face-generate, brought."""
+    folder = tmp_path_factory.mktemp("faces")
+    wanted = ["--no-deps", "--dest", str(folder), "gan-face-generate==1.1.1"]
+    subprocess.run([sys.executable, "-m", "pip", "download", "-q", *wanted], check=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        (folder / "weights.tar").write_bytes(wheel.read("gan_face_generate/weights.tar"))
+    words = ["--key", "netG_state_dict", "--net", "dcgan", "--out", str(folder / "g")]
+    assert main(["bring", str(folder / "weights.tar"), *words]) == 0
+    return folder / "g"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sample"], ["interpolate", "0", "1", "2"], ["chart", "--layout", "pca"],
+        ["place", "--layout", "pca"], ["traverse", "--count", "2"], ["geometry"],
+        ["arithmetic", "6,14 - 9,13 + 10"],
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_the_faces_of_a_stranger_go_through_every_command(words, faces, capsys):
+    assert main([words[0], str(faces), *words[1:]]) == 0
+    assert capsys.readouterr().out
+
+
+def test_the_faces_are_what_the_tutorials_net_makes_of_its_weights(faces):
+    atlas = Atlas.open(faces)
+    about = brought_of(atlas.run)
+    assert (about.shape, about.image, about.pixels) == ((100, 1, 1), (3, 64, 64), "signed")
+    images = atlas.decode(atlas.sample(64, seed=0))
+    assert images.min() < 0.05 and images.max() > 0.9 and images.std(axis=0).mean() > 0.1
+
+
+def test_the_faces_are_a_page_without_a_server(faces, tmp_path):
+    pytest.importorskip("onnxscript")
+    from zatlas.site import run_tree
+
+    tree = run_tree(Atlas.open(faces), most=100)
+    assert tree.entry["decoder"]["bytes"] < 10e6
+
+
+@pytest.fixture(scope="module")
+def pythae_vae(tmp_path_factory):
+    """A VAE that pythae itself has trained and saved, and the model as it holds it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pythae.models import VAE, VAEConfig
+        from pythae.trainers import BaseTrainer, BaseTrainerConfig
+        from sklearn.datasets import load_digits
+
+        folder = tmp_path_factory.mktemp("pythae")
+        data = (load_digits().images[:, None] / 16).astype(np.float32)
+        model = VAE(VAEConfig(input_dim=(1, 8, 8), latent_dim=6))
+        settings = BaseTrainerConfig(
+            output_dir=str(folder / "out"), num_epochs=3, learning_rate=1e-3, no_cuda=True,
+            per_device_train_batch_size=128,
+        )  # fmt: skip
+        from pythae.data.datasets import BaseDataset
+
+        train = BaseDataset(torch.from_numpy(data), torch.zeros(len(data)))
+        BaseTrainer(model, train, training_config=settings).train()
+        model.eval().save(str(folder / "vae"))
+    return folder / "vae", model, data
+
+
+def test_a_vae_of_pythae_rebuilds_as_pythae_does(pythae_vae, tmp_path):
+    folder, model, data = pythae_vae
+    zatlas.bring(folder, tmp_path / "run", data="digits", show=False)
+    atlas = Atlas.open(tmp_path / "run")
+    about = brought_of(atlas.run)
+    assert (about.pixels, about.spread, about.prior) == ("unit", "log_variance", "normal")
+    x = data[:100]
+    with torch.no_grad():
+        theirs = model.predict(torch.from_numpy(x))
+        spread = (model.encoder(torch.from_numpy(x)).log_covariance / 2).exp()
+    mean, deviation = atlas.generator.posterior(x)
+    np.testing.assert_allclose(mean, theirs.embedding.numpy(), atol=1e-4)
+    np.testing.assert_allclose(deviation, spread.numpy(), atol=1e-4)
+    np.testing.assert_allclose(atlas.generator.decode(mean), theirs.recon_x.numpy(), atol=1e-4)
+    sheets.reconstructions([atlas])
+    assert atlas.direction("0").score.area > 0.8
+
+
+def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pythae.models import AE, AEConfig
+        from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_AE_MNIST
+
+        config = AEConfig(input_dim=(1, 28, 28), latent_dim=5)
+        model = AE(config, Encoder_Conv_AE_MNIST(config), Decoder_Conv_AE_MNIST(config)).eval()
+        model.save(str(tmp_path / "ae"))
+    with pytest.raises(zatlas.core.errors.NotSupported, match="never read"):
+        zatlas.bring(tmp_path / "ae", tmp_path / "run", show=False)
+    nets = "pythae.models.nn.benchmarks.mnist"
+    atlas = zatlas.bring(
+        tmp_path / "ae", tmp_path / "run", module=f"{nets}:Decoder_Conv_AE_MNIST",
+        encoder=f"{nets}:Encoder_Conv_AE_MNIST", show=False,
+    )  # fmt: skip
+    assert brought_of(atlas.run).prior == "none"
+    x = np.random.default_rng(0).random((4, 1, 28, 28), np.float32)
+    with torch.no_grad():
+        theirs = model.predict(torch.from_numpy(x))
+    z = atlas.generator.encode(x)
+    np.testing.assert_allclose(z, theirs.embedding.numpy(), atol=1e-4)
+    np.testing.assert_allclose(atlas.decode(z), theirs.recon_x.numpy(), atol=1e-4)
+
+
+def tiny(diffusers):
+    few = (8, 8, 8, 8)
+    model = diffusers.AutoencoderTiny(
+        encoder_block_out_channels=few, decoder_block_out_channels=few,
+        num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
+    )  # fmt: skip
+    last = model.decoder.layers[-1]
+    with torch.no_grad():  # else all pixels are as good as black
+        last.weight.mul_(20)
+        last.bias.fill_(0.5)
+    return model
+
+
+def stable(diffusers):
+    return diffusers.AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8), norm_num_groups=4, sample_size=32,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [tiny, stable])
+def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import diffusers
+
+        model = make(diffusers).eval()
+        model.save_pretrained(tmp_path / "vae")
+        zatlas.bring(tmp_path / "vae", tmp_path / "run", show=False)
+        atlas = Atlas.open(tmp_path / "run")
+    shape, scale = atlas.generator.space.shape, model.config.scaling_factor
+    assert len(shape) == 3 and shape[0] == 4
+    z = atlas.sample(3, seed=0)
+    with torch.no_grad():
+        theirs = model.decode(torch.from_numpy(z).reshape(-1, *shape) / scale).sample
+    wanted = (theirs.numpy() / 2 + 0.5).clip(0, 1)
+    assert wanted.std() > 0.02 and ((wanted > 0) & (wanted < 1)).mean() > 0.5
+    np.testing.assert_allclose(atlas.decode(z), wanted, atol=1e-5)
+    with torch.no_grad():
+        found = model.encode(torch.from_numpy(2 * wanted - 1))
+    codes = found.latents if make is tiny else found.latent_dist.mean
+    theirs = codes.numpy().reshape(3, -1) * scale
+    np.testing.assert_allclose(atlas.generator.encode(wanted), theirs, atol=1e-3)
+    moves.interpolation(atlas, atlas.stops(["0", "1"])).strip(3)
+    atlas.chart("pca")

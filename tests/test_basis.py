@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from tests.conftest import small_run
+from zatlas.core.errors import BadData
+from zatlas.latent.basis import apart, entanglement, leak
+from zatlas.latent.directions import learn, measured
+from zatlas.latent.proved import again_apart, proved
+from zatlas.pictures.proofs import leak_of
+
+NAMES = ("Male", "Bald", "No_Beard", "Wearing_Earrings", "Young", "Eyeglasses")
+
+
+def tangled(points, flags, found):
+    slopes = [measured(one, points, flags).side_effects for one in found]
+    return leak(entanglement(slopes, list(flags)))
+
+
+@pytest.fixture(scope="module")
+def codes():
+    """Three attributes that come together, each with an axis of its own and noise on others."""
+    rng = np.random.default_rng(0)
+    common = rng.standard_normal(4000)
+    flags = {name: common + rng.standard_normal(4000) > 0 for name in ("tall", "old", "fair")}
+    points = rng.standard_normal((4000, 6)).astype(np.float32)
+    for axis, has in enumerate(flags.values()):
+        points[:, axis] += 2 * has
+    return points, flags
+
+
+def test_found_together_each_moves_its_own_and_leaves_the_others(codes):
+    points, flags = codes
+    before = tangled(points, flags, [learn(points, has, name) for name, has in flags.items()])
+    together = apart(points, flags)
+    assert [one.name for one in together] == list(flags)
+    assert tangled(points, flags, together) < 0.25 * before
+    for one in together:
+        assert one.score is not None and one.score.real
+        assert abs(np.linalg.norm(one.vector) - 1) < 1e-5
+
+
+def test_attributes_that_exclude_each_other_are_left_free(codes):
+    points, _ = codes
+    red = points[:, 3] > 0.5
+    blue = points[:, 3] < -0.5
+    found = apart(points, {"red": red, "blue": blue, "tall": points[:, 0] > 1})
+    assert abs(found[0].vector[3]) > 0.9 and found[0].vector @ found[1].vector < -0.9
+
+
+def test_apart_takes_two_that_some_have_and_others_lack(codes):
+    points, flags = codes
+    with pytest.raises(BadData, match="two or more"):
+        apart(points, {"tall": flags["tall"]})
+    with pytest.raises(BadData, match="true of 0"):
+        apart(points, {"tall": flags["tall"], "none": np.zeros(4000, bool)})
+
+
+@pytest.fixture(scope="module")
+def correlated(tmp_path_factory, own_cache):
+    folder = tmp_path_factory.mktemp("runs") / "correlated"
+    settings = {"model.beta": 0.1, "net.widths": [256]}
+    data = "faces:count=2000,correlated=true"
+    return small_run(folder, data, size=16, dim=16, epochs=20, **settings)
+
+
+def test_correlated_faces_are_less_entangled_found_together(correlated):
+    rows = correlated.codes("train")
+    flags = {name: correlated.flags(name, rows.rows) for name in NAMES}
+    before = proved(correlated, [correlated.direction(name) for name in NAMES])
+    relearn = again_apart(correlated, NAMES)
+    after = proved(correlated, apart(rows.points, flags), relearn=relearn)
+    leaks = leak_of(before), leak_of(after)
+    print(f"mean change beside the diagonal over that on it: {leaks[0]:.3f}, then {leaks[1]:.3f}")
+    assert leaks[1] < 0.7 * leaks[0]
+    assert all(one.proof.stable > 0.5 for one in after)

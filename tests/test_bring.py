@@ -1,0 +1,507 @@
+"""Models made elsewhere, brought: each kind of source, what is found out of it, and what is refused."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import time
+import zipfile
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import nn
+
+import zatlas
+from zatlas.atlas import Atlas
+from zatlas.cli import main
+from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, UnknownName, ZatlasError
+from zatlas.models.bring import brought_of
+from zatlas.models.nets_dcgan import DCGAN
+from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.pictures import facts, maps, moves, sheets
+
+
+class Decoder(nn.Module):
+    """Points of 6 numbers to grey images of 8x8, in a range of choice."""
+
+    def __init__(self, dim: int = 6, last: str = "Sigmoid"):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(dim, 64), nn.Unflatten(1, (1, 8, 8)), getattr(nn, last)()
+        )
+
+    def forward(self, z):
+        return self.net(z)
+
+
+class Encoder(nn.Module):
+    """Such images to points, with the logarithms of their variances."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(64, 12))
+
+    def forward(self, x):
+        return tuple(self.net(x).chunk(2, dim=1))
+
+
+class Spatial(nn.Module):
+    """Points of (4, 8, 8) to colour images of 16x16."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.Tanh())
+
+    def forward(self, z):
+        return self.net(z)
+
+
+class Layered(nn.Module):
+    """Points of (18, 16), a style for each of 18 layers, to grey images of 8x8."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(16, 64)
+
+    def forward(self, w):
+        weights = torch.linspace(0.5, 1.5, 18)[:, None]
+        return (self.net(w) * weights).mean(1).reshape(-1, 1, 8, 8).sigmoid()
+
+
+@pytest.fixture(autouse=True)
+def chance():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def bring(source, folder, **settings):
+    return zatlas.bring(source, folder / "run", show=False, **settings)
+
+
+def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
+    decoder = Decoder().eval()
+    atlas = bring(decoder, tmp_path, shape=(6,), encoder=Encoder())
+    z = atlas.sample(5, seed=1)
+    again = Atlas.open(tmp_path / "run")
+    with torch.no_grad():
+        wanted = decoder(torch.from_numpy(z)).numpy()
+    np.testing.assert_allclose(atlas.decode(z), wanted, atol=1e-6)
+    np.testing.assert_allclose(again.decode(z), wanted, atol=1e-6)
+    assert brought_of(again.run).spread == "log_variance"
+    mean, deviation = again.generator.posterior(again.decode(z))
+    assert mean.shape == deviation.shape == (5, 6) and (deviation > 0).all()
+    assert (tmp_path / "run" / "gallery" / "check.png").exists()
+
+
+def test_what_was_found_out_is_said_in_words(tmp_path, capsys):
+    zatlas.bring(Decoder(last="Tanh"), tmp_path / "run")
+    told = capsys.readouterr().err
+    assert "Points: 6; prior: standard normal" in told
+    assert "grey, 8x8, channels first; pixels -1 to 1 (its last layer is a tanh" in told
+    assert "No encoder" in told and "ms each" in told and "check.png" in told
+
+
+@pytest.mark.parametrize(
+    ("scale", "found"),
+    [
+        (lambda x: x.sigmoid(), "unit"),
+        (torch.tanh, "signed"),
+        (lambda x: 255 * x.sigmoid(), "bytes"),
+    ],
+)
+def test_the_range_of_pixels_is_seen_in_a_few_images(scale, found, tmp_path):
+    wide = Decoder(last="Identity")
+    with torch.no_grad():
+        wide.net[0].weight.mul_(8)
+    atlas = bring(lambda z: scale(wide(z)), tmp_path, shape=(6,))
+    assert brought_of(atlas.run).pixels == found
+    images = atlas.decode(atlas.sample(64, seed=0))
+    assert 0 <= images.min() < 0.2 and 0.8 < images.max() <= 1
+
+
+def test_logits_are_seen_and_every_finding_can_be_overruled(tmp_path):
+    wide = Decoder(last="Identity")
+    with torch.no_grad():
+        wide.net[0].weight.mul_(20)
+    assert brought_of(bring(wide, tmp_path / "a").run).pixels == "logits"
+    said = brought_of(bring(wide, tmp_path / "b", pixels="signed", prior="sphere").run)
+    assert (said.pixels, said.prior) == ("signed", "sphere")
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "image"),
+    [((8, 8, 3), "nhwc", (3, 8, 8)), ((8, 8), "nhw", (1, 8, 8)), ((48,), "flat", (3, 4, 4)),
+     ((64,), "flat", (1, 8, 8)), ((3, 8, 8), "nchw", (3, 8, 8))],
+)  # fmt: skip
+def test_channels_are_found_wherever_they_are(shape, layout, image, tmp_path):
+    size = int(np.prod(shape))
+    back = nn.Sequential(nn.Flatten(), nn.Linear(size, 5))
+    net = nn.Sequential(nn.Linear(5, size), nn.Sigmoid(), nn.Unflatten(1, shape))
+    atlas = bring(net, tmp_path, encoder=back)
+    assert brought_of(atlas.run).layout == layout
+    z = atlas.sample(3, seed=0)
+    assert atlas.decode(z).shape == (3, *image)
+    with torch.no_grad():
+        wanted = back(net(torch.from_numpy(z))).numpy()
+    np.testing.assert_allclose(atlas.generator.encode(atlas.decode(z)), wanted, atol=1e-5)
+
+
+def test_a_function_that_torch_cannot_write_works_at_once_and_says_so_later(tmp_path, capsys):
+    def decoder(z):
+        return torch.from_numpy(np.tanh(np.asarray(z))[:, :4].reshape(-1, 1, 2, 2))
+
+    atlas = zatlas.bring(decoder, tmp_path / "run", shape=(6,))
+    assert "only where the function is defined" in capsys.readouterr().err
+    assert atlas.decode(atlas.sample(2, seed=0)).shape == (2, 1, 2, 2)
+    with pytest.raises(BadRun, match=r"Bring it again where it is defined: zatlas\.bring"):
+        Atlas.open(tmp_path / "run")
+
+
+def test_a_function_whose_points_cannot_be_known_asks_for_the_shape(tmp_path):
+    with pytest.raises(NotSupported, match=r"a function does not say what it takes.*--shape 100"):
+        bring(lambda z: z, tmp_path)
+    assert not (tmp_path / "run").exists() and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("module", [Spatial, Layered])
+def test_points_of_any_shape_work_wherever_flat_ones_do(module, tmp_path):
+    shape = (4, 8, 8) if module is Spatial else (18, 16)
+    atlas = Atlas.open(bring(module(), tmp_path, shape=shape).run.folder)
+    assert atlas.generator.space.shape == shape and atlas.dim == np.prod(shape)
+    sheets.samples(atlas, 4)
+    chart = atlas.chart("pca")
+    sheets.chart_places(atlas, chart, np.zeros((1, 2), np.float32))
+    maps.chart_map(atlas, chart)
+    moves.interpolation(atlas, atlas.stops(["0", "1"])).strip(4)
+    moves.traversal(atlas, count=2).strip(4)
+    facts.arithmetic(atlas, "0 - 1 + 2")
+    assert len(facts.geometry(atlas)) == 4
+    atlas.curve(["0", "1"], "geodesic")
+
+
+def test_torchscript_and_exported_files_decode_as_they_did(tmp_path):
+    decoder = Decoder().eval()
+    z = torch.randn(5, 6)
+    with pytest.warns(DeprecationWarning):
+        torch.jit.save(torch.jit.script(decoder), tmp_path / "scripted.pt")
+    program = torch.export.export(decoder, (z,), dynamic_shapes=({0: torch.export.Dim("n")},))
+    torch.export.save(program, tmp_path / "exported.pt2")
+    for name in ("scripted.pt", "exported.pt2"):
+        atlas = bring(tmp_path / name, tmp_path / name.partition(".")[0])
+        with torch.no_grad():
+            np.testing.assert_allclose(atlas.decode(z.numpy()), decoder(z).numpy(), atol=1e-6)
+
+
+def test_a_program_traced_for_one_row_decodes_many(tmp_path):
+    decoder = Decoder().eval()
+    torch.export.save(torch.export.export(decoder, (torch.randn(1, 6),)), tmp_path / "one.pt2")
+    z = torch.randn(5, 6)
+    with torch.no_grad():
+        wanted = decoder(z).numpy()
+    np.testing.assert_allclose(
+        bring(tmp_path / "one.pt2", tmp_path).decode(z.numpy()), wanted, atol=1e-6
+    )
+
+
+def test_onnx_halves_give_what_the_run_gave_that_they_are_of(wide, tmp_path):
+    export_decoder(wide.generator, tmp_path / "decoder.onnx")
+    export_encoder(wide.generator, tmp_path / "encoder.onnx")
+    atlas = bring(
+        tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits"
+    )
+    z = wide.sample(5, seed=0)
+    np.testing.assert_allclose(atlas.decode(z), wide.decode(z), atol=1e-2)
+    np.testing.assert_allclose(atlas.points("test"), wide.points("test"), atol=0.1)
+    assert atlas.images.describe() == wide.images.describe()
+    sheets.reconstructions([Atlas.open(atlas.run.folder)])
+    assert atlas.direction("3").score.area > 0.8
+
+
+def test_an_onnx_decoder_that_is_told_a_class_is_tried_for_how_many(told, tmp_path):
+    export_decoder(told.generator, tmp_path / "decoder.onnx")
+    atlas = bring(tmp_path / "decoder.onnx", tmp_path)
+    assert len(atlas.generator.classes) == 10
+    z = told.sample(3, seed=0)
+    np.testing.assert_allclose(atlas.decode(z, 7), told.decode(z, 7), atol=1e-2)
+
+
+def test_an_onnx_file_that_leaves_the_size_open_asks_for_it(tmp_path):
+    make = helper.make_tensor_value_info
+    nodes = [helper.make_node("Tanh", ["z"], ["x"])]
+    for name, size in (("z", ["n", "d"]), ("x", ["n", "d"])):
+        make(name, TensorProto.FLOAT, size)
+    graph = helper.make_graph(
+        nodes, "open", [make("z", TensorProto.FLOAT, ["n", "d"])], [make("x", TensorProto.FLOAT, ["n", "d"])]
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, tmp_path / "open.onnx")
+    with pytest.raises(NotSupported, match=r"leaves the size of z open.*--shape"):
+        bring(tmp_path / "open.onnx", tmp_path)
+    atlas = bring(tmp_path / "open.onnx", tmp_path, shape=(16,))
+    assert brought_of(atlas.run).image == (1, 4, 4) and brought_of(atlas.run).pixels == "signed"
+
+
+@pytest.fixture
+def dcgan():
+    net = DCGAN(8).decoder((3, 16, 16), 20).eval()
+    return {f"module.netG.{name}": one for name, one in net.state_dict().items()}, net
+
+
+@pytest.mark.parametrize("name", ["weights.tar", "weights.pth", "weights.safetensors"])
+def test_a_dcgan_is_read_off_its_weights_alone(name, dcgan, tmp_path):
+    state, net = dcgan
+    if name.endswith("safetensors"):
+        save_file(state, tmp_path / name)
+        key = None
+    else:
+        torch.save({"netG": state, "netD": {"x": torch.zeros(2)}, "epoch": 3}, tmp_path / name)
+        key = "netG"
+    atlas = Atlas.open(bring(tmp_path / name, tmp_path, net="dcgan", key=key).run.folder)
+    z = atlas.sample(4, seed=0)
+    with torch.no_grad():
+        wanted = (net(torch.from_numpy(z)).tanh().numpy() + 1) / 2
+    assert atlas.generator.space.shape == (20, 1, 1)
+    np.testing.assert_allclose(atlas.decode(z), wanted, atol=1e-6)
+
+
+def test_weights_go_with_a_class_that_can_be_imported(tmp_path):
+    save_file(Decoder(9, "Tanh").state_dict(), tmp_path / "w.safetensors")
+    module = f"{__name__}:Decoder(9, last='Tanh')"
+    atlas = Atlas.open(bring(tmp_path / "w.safetensors", tmp_path, module=module).run.folder)
+    assert atlas.dim == 9 and brought_of(atlas.run).pixels == "signed"
+
+
+def test_weights_of_a_run_need_nothing_said(digits, tmp_path):
+    atlas = bring(digits.run.weights, tmp_path, data="digits")
+    z = digits.sample(3, seed=0)
+    np.testing.assert_array_equal(atlas.decode(z), digits.decode(z))
+    np.testing.assert_array_equal(atlas.points("test"), digits.points("test"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "several tables of weights: netG, netD. Choose one with --key"),
+        ({"key": "netg"}, "Did you mean 'netG'"),
+        ({"key": "netG"}, "--net dcgan, or your own, as --module"),
+        ({"key": "netG", "net": "dcgam"}, "No net named 'dcgam'"),
+        ({"key": "netD", "net": "dcgan"}, "which no dcgan has"),
+        ({"key": "netG", "module": "os:system('x')"}, "no class of torch modules"),
+        ({"key": "netG", "module": "not_there:Net"}, "what Python can import"),
+        ({"key": "netG", "module": "torch.nn:Linear(2, 2)"}, "lack bias, weight"),
+        ({"key": "netG", "module": "torch.nn:Linear(__import__('os'))"}, "package.module:Class"),
+    ],
+)
+def test_what_is_missing_of_weights_is_said_and_nothing_is_left(settings, told, dcgan, tmp_path):
+    torch.save({"netG": dcgan[0], "netD": {"x": torch.zeros(2)}}, tmp_path / "w.pt")
+    with pytest.raises(ZatlasError, match=None) as caught:
+        bring(tmp_path / "w.pt", tmp_path, **settings)
+    assert told in str(caught.value)
+    assert [one.name for one in tmp_path.iterdir()] == ["w.pt"]
+
+
+class Hostile:
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.place}",)
+
+
+@pytest.fixture
+def refused(capfd):
+    """What the command says of a file: one sentence, exit code 2, and nothing left behind."""
+
+    def told(source, folder):
+        before, begun = sorted(folder.iterdir()), time.monotonic()
+        words = ["bring", str(source), "--net", "dcgan", "--out", str(folder / "run")]
+        assert main(words) == 2 and time.monotonic() - begun < 60
+        said = capfd.readouterr()
+        assert sorted(folder.iterdir()) == before and not said.out
+        assert said.err.startswith("zatlas: ") and said.err.count("\n") == 1
+        return said.err
+
+    return told
+
+
+def test_a_hostile_pickle_is_refused_and_never_run(refused, tmp_path):
+    place = tmp_path / "touched"
+    torch.save({"a": Hostile(place)}, tmp_path / "new.pt")
+    (tmp_path / "old.pt").write_bytes(pickle.dumps({"a": Hostile(place)}, protocol=2))
+    for name in ("new.pt", "old.pt"):
+        assert "system" in (told := refused(tmp_path / name, tmp_path)) and "not run" in told
+
+
+def test_a_whole_pickled_model_is_refused_with_what_to_do(tmp_path):
+    torch.save(Decoder(), tmp_path / "whole.pt")
+    with pytest.raises(BadData, match=r"asks for .*Decoder.*torch\.save\(model\.state_dict\(\)"):
+        bring(tmp_path / "whole.pt", tmp_path, net="dcgan")
+
+
+def test_a_zip_bomb_is_not_unpacked(refused, tmp_path):
+    torch.save({"a": torch.zeros(4)}, tmp_path / "small.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "small.pt") as old,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name, bytes(1 << 28) if name.endswith("data/0") else old.read(name))
+    assert (tmp_path / "bomb.pt").stat().st_size < 1 << 20
+    assert "would unpack to 0.27 GB" in refused(tmp_path / "bomb.pt", tmp_path)
+
+
+def test_a_tensor_that_says_it_is_huge_does_not_fill_the_memory(refused, tmp_path):
+    torch.save(
+        {"a": torch.zeros(1).expand(10 << 28)}, tmp_path / "stride.pt"
+    )  # 10 GB of one number
+    assert "asks for more memory" in refused(tmp_path / "stride.pt", tmp_path)
+    header = json.dumps({"a": {"dtype": "F32", "shape": [10 << 28], "data_offsets": [0, 10 << 30]}})
+    data = struct.pack("<Q", len(header)) + header.encode() + bytes(64)
+    (tmp_path / "header.safetensors").write_bytes(data)
+    assert "cannot be read as safetensors" in refused(tmp_path / "header.safetensors", tmp_path)
+
+
+KINDS = ("pt", "safetensors", "onnx", "pt2", "npy", "npz", "parquet", "odd")
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_noise_is_refused_in_one_sentence(suffix, tmp_path):
+    name = f"x.{suffix}"
+    (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(ZatlasError) as caught:
+        bring(tmp_path / name, tmp_path, net="dcgan")
+    assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
+
+
+def rewritten(source, into, **changed):
+    """A zip file with some members changed or added."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(into, "w") as new:
+        names = old.namelist()
+        root = names[0].partition("/")[0]
+        for name in names:
+            new.writestr(name, changed.pop(name.partition("/")[2], old.read(name)))
+        for name, data in changed.items():
+            new.writestr(f"{root}/{name}", data)
+    return into
+
+
+def test_an_exported_program_has_none_of_its_pickles_read(tmp_path):
+    program = torch.export.export(Decoder().eval(), (torch.randn(2, 6),))
+    torch.export.save(program, good := tmp_path / "good.pt2")
+    evil = pickle.dumps(({"z": Hostile(tmp_path / "touched")},))
+    rewritten(good, tmp_path / "samples.pt2", **{"data/sample_inputs/model.pt": evil})
+    atlas = bring(tmp_path / "samples.pt2", tmp_path)
+    assert atlas.dim == 6 and not (tmp_path / "touched").exists()
+    text = json.dumps(
+        {"config": {"c": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True}}}
+    )
+    config = {"data/constants/model_constants_config.json": text}
+    other = {"data/aotinductor/model/x.so": b"\x7fELF"}
+    size = {"models/model.json": '{"expr_str": "__import__(1).system"}'}
+    for number, changed in enumerate((config, other, size)):
+        bad = rewritten(good, tmp_path / f"bad{number}.pt2", **changed)
+        with pytest.raises(BadData, match="refused"):
+            bring(bad, tmp_path / str(number))
+        # A run that somebody hands on is checked as well.
+        folder = bring(good, tmp_path / f"run{number}").run.folder
+        (folder / "decoder.pt2").write_bytes(bad.read_bytes())
+        with pytest.raises(BadData, match="refused"):
+            Atlas.open(folder)
+
+
+def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
+    folder = bring(Decoder(), tmp_path).run.folder
+    made = json.loads((folder / "made.json").read_text())
+    made["brought"]["files"]["decoder"] = "../../decoder.pt2"
+    (folder / "made.json").write_text(json.dumps(made))
+    with pytest.raises(BadRun, match="outside"):
+        Atlas.open(folder)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "parquet"])
+def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
+    codes = np.random.default_rng(0).normal(size=(300, 2, 3)).astype(np.float32)
+    path = tmp_path / f"codes.{suffix}"
+    if suffix == "npy":
+        np.save(path, codes)
+    elif suffix == "npz":
+        np.savez(path, z=codes, other=np.zeros(3))
+    else:
+        pq.write_table(pa.table({"name": ["a"] * 300, "z": codes.reshape(300, 6).tolist()}), path)
+    atlas = Atlas.open(bring(path, tmp_path).run.folder)
+    np.testing.assert_allclose(atlas.cloud, codes.reshape(300, 6), atol=1e-6)
+    maps.points(atlas)
+    maps.chart_map(atlas, atlas.chart("pca"))
+    assert len(facts.geometry(atlas)) == 3
+    np.testing.assert_array_equal(atlas.stop("7").point, atlas.cloud[7:8])
+    with pytest.raises(NotSupported, match="without a decoder"):
+        sheets.samples(atlas, 4)
+    with pytest.raises(NotSupported, match="--data"):
+        atlas.images  # noqa: B018
+    capsys.readouterr()
+    assert main(["place", str(atlas.run.folder), "0", "0", "--layout", "pca"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["place"] == [0, 0] and len(row["codes"]) == 5
+
+
+def test_codes_of_images_that_are_given_too_have_labels_and_neighbours(wide, tmp_path):
+    every = np.concatenate([wide.codes(part).points for part in ("train", "valid", "test")])
+    rows = np.concatenate([wide.codes(part).rows for part in ("train", "valid", "test")])
+    codes = np.zeros((len(wide.images), wide.dim), np.float32)
+    codes[rows] = every
+    np.save(tmp_path / "codes.npy", codes)
+    atlas = bring(tmp_path / "codes.npy", tmp_path, data="digits")
+    np.testing.assert_array_equal(atlas.points("test"), wide.points("test"))
+    assert atlas.direction("3").score.area > 0.8
+    sheets.chart_places(atlas, atlas.chart("pca"), np.zeros((1, 2), np.float32))
+
+
+def test_images_that_are_not_like_the_models_are_refused(tmp_path):
+    with pytest.raises(BadData, match="this model's 1,8,8"):
+        bring(Decoder(), tmp_path, data="faces:count=20")
+    with pytest.raises(NotHere):
+        bring(tmp_path / "nowhere.onnx", tmp_path)
+    with pytest.raises(UnknownName, match="unit"):
+        bring(Decoder(), tmp_path, pixels="0-1")
+
+
+def test_the_command_prints_the_run_and_tells_the_rest_elsewhere(dcgan, tmp_path, capsys):
+    torch.save(dcgan[0], tmp_path / "w.pt")
+    run = str(tmp_path / "run")
+    assert main(["bring", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{run}\n"
+    assert "dcgan 20-16-8-3" in said.err and "tanh" in said.err
+    assert main(["interpolate", run, "0", "1", "--out", str(tmp_path / "way.png")]) == 0
+    assert main(["place", run, "--layout", "pca"]) == 0
+    assert main(["bring", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 2
+    assert main(["attribute", run, "Smiling"]) == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_a_brought_run_has_a_gallery_and_a_page(tmp_path):
+    from zatlas.gallery import draw_gallery
+    from zatlas.site import run_tree
+
+    atlas = bring(Decoder(), tmp_path)
+    text = draw_gallery(atlas).read_text()
+    assert "brought without images" in text and "samples.png" in text
+    tree = run_tree(atlas, most=50)
+    assert tree.entry["decoder"] is not None and tree.entry["data"] == "no images"
+    codes = tmp_path / "codes.npy"
+    np.save(codes, atlas.cloud[:200])
+    tree = run_tree(bring(codes, tmp_path / "codes"), most=50)
+    assert tree.entry["decoder"] is None and len(tree.points) == 50
+
+
+def test_an_object_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(NotSupported, match="is no decoder"):
+        bring(io.BytesIO(), tmp_path)

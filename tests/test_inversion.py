@@ -1,0 +1,272 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import small_run
+from zatlas.atlas import Atlas
+from zatlas.cli import main
+from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
+from zatlas.core.space import Space
+from zatlas.latent.descent import descend, feel
+from zatlas.latent.inversion import invert
+from zatlas.models.generator import Generator, differentiable
+from zatlas.models.inverter import load_inverter
+
+
+def quiet(count: int) -> None:
+    pass
+
+
+def bare(atlas: Atlas) -> Generator:
+    """The generator without its encoder."""
+    return replace(atlas.generator, encoder=None)
+
+
+def black_box(generator: Generator) -> Generator:
+    """The same decoder outside of torch, as an ONNX file's is."""
+
+    def decode(z: torch.Tensor, y: torch.Tensor | None) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.from_numpy(generator.decoder(z, y).numpy().copy())
+
+    return replace(generator, decoder=decode, encoder=None)
+
+
+@pytest.fixture(scope="module")
+def rival(tmp_path_factory, own_cache) -> Atlas:
+    """A GAN of digits that has learnt to tell them apart, which that of the other tests has not."""
+    folder = tmp_path_factory.mktemp("runs") / "rival"
+    settings = {"training.average": 0.0, "training.rate": 1e-3}
+    return small_run(folder, "digits", model="gan", dim=12, epochs=30, **settings)
+
+
+@pytest.fixture(scope="module")
+def taught(rival, tmp_path_factory) -> Atlas:
+    """A GAN that was taught an encoder, in a folder of its own."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("taught") / "run"
+    shutil.copytree(rival.run.folder, folder)
+    return Atlas.open(folder).teach_encoder(samples=1024, show=False)
+
+
+def test_a_gan_finds_its_own_samples(rival):
+    z = rival.sample(16, seed=5)
+    found = rival.invert(rival.decode(z), show=False)
+    assert np.median(found.psnr) > 35
+    np.testing.assert_allclose(found.images, rival.decode(found.points), atol=1e-6)
+    rms = np.sqrt(((found.images - rival.decode(z)) ** 2).mean((1, 2, 3)))
+    np.testing.assert_allclose(found.rms, rms, atol=1e-6)
+    np.testing.assert_allclose(found.psnr, -20 * np.log10(np.maximum(rms, 1e-6)), atol=1e-2)
+
+
+def test_a_vae_without_its_encoder_comes_nearer_than_the_encoder_does(wide):
+    images = wide.images.images(wide.rows("test")[:16])
+    encoded = wide.decode(wide.generator.encode(images))
+    by_encoder = np.sqrt(((encoded - images) ** 2).mean((1, 2, 3)))
+    found = invert(bare(wide), images, show=False)
+    assert np.median(found.rms) < np.median(by_encoder)
+
+
+def test_points_stay_where_the_prior_puts_its_own(rival):
+    noise = np.random.default_rng(0).random((8, *rival.description.shape), np.float32)
+    found = rival.invert(noise, show=False)
+    usual = np.linalg.norm(rival.sample(1000, seed=1), axis=1)
+    norms = np.linalg.norm(found.points, axis=1)
+    assert (norms < 1.5 * usual.max()).all()
+
+
+def test_an_encoder_is_asked_first_and_its_answer_refined(wide):
+    images = wide.images.images(wide.rows("test")[:8])
+    said = wide.invert(images, steps=0, show=False)
+    np.testing.assert_allclose(said.points, wide.generator.encode(images), atol=1e-5)
+    assert (wide.invert(images, steps=30, show=False).rms <= said.rms + 1e-6).all()
+
+
+def test_more_starts_are_no_worse_and_the_seed_decides(rival):
+    images = rival.decode(rival.sample(6, seed=8))
+    one = rival.invert(images, seed=1, show=False)
+    same = rival.invert(images, seed=1, show=False)
+    np.testing.assert_array_equal(one.points, same.points)
+    assert (one.points != rival.invert(images, seed=2, show=False).points).any()
+
+
+def test_images_do_not_disturb_each_other(rival):
+    images = rival.decode(rival.sample(5, seed=8))
+    whole = rival.invert(images, steps=20, show=False)
+    alone = rival.invert(images[3:4], steps=20, show=False)
+    np.testing.assert_allclose(whole.points[3:4], alone.points, atol=1e-2)
+
+
+def test_a_black_box_is_felt_for(wide):
+    generator = black_box(wide.generator)
+    assert differentiable(wide.generator) and not differentiable(generator)
+    z = wide.sample(4, seed=3)
+    found = invert(generator, generator.decode(z), show=False)
+    assert np.median(found.psnr) > 40
+
+
+def test_a_black_box_of_many_axes_is_refused_with_a_way_out():
+    generator = Generator(Space((600,)), lambda z, y: torch.ones(len(z), 1, 4, 4))
+    with pytest.raises(NotSupported, match="--learn"):
+        invert(generator, np.ones((1, 1, 4, 4), np.float32), show=False)
+
+
+def test_a_conditional_model_is_told_the_class(told):
+    labels = np.array([1, 7])
+    z = told.sample(2, seed=0)
+    images = told.decode(z, labels=labels)
+    found = invert(bare(told), images, labels, show=False)
+    assert np.median(found.psnr) > 30
+    with pytest.raises(NotSupported, match="told the class"):
+        invert(bare(told), images, show=False)
+
+
+def test_points_of_a_sphere_stay_on_it():
+    weights = torch.randn(16, 6, generator=torch.Generator().manual_seed(0))
+    space = Space((6,), "sphere")
+    generator = Generator(space, lambda z, y: (z @ weights.T).sigmoid().reshape(-1, 1, 4, 4))
+    z = space.sample(4, seed=1)
+    found = invert(generator, generator.decode(z), show=False)
+    np.testing.assert_allclose(np.linalg.norm(found.points, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found.points, z, atol=0.05)
+
+
+def test_a_space_without_prior_is_searched_among_points_that_are_known(plain):
+    images = plain.images.images(plain.rows("test")[:4])
+    found = invert(bare(plain), images, pool=plain.cloud, show=False)
+    assert found.rms.max() < 0.4
+    with pytest.raises(NotSupported, match="no prior"):
+        invert(bare(plain), images, show=False)
+
+
+def test_what_cannot_be_searched_for_is_refused(rival):
+    images = rival.decode(rival.sample(1, seed=0))
+    with pytest.raises(ShapeError, match="makes images of 1x8x8"):
+        rival.invert(np.zeros((1, 3, 8, 8), np.float32), show=False)
+    with pytest.raises(BadRecipe, match="1 start or more"):
+        rival.invert(images, starts=0, show=False)
+
+
+def test_no_images_have_no_points(rival):
+    found = rival.invert(np.zeros((0, *rival.description.shape), np.float32), show=False)
+    assert found.points.shape == (0, rival.dim)
+
+
+def test_going_downhill_ends_at_the_foot_of_each_row_by_itself():
+    feet = torch.randn(5, 12, generator=torch.Generator().manual_seed(0))
+    steep = torch.logspace(0, 3, 12)
+
+    def slope(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rest = z - feet
+        return (steep * rest**2).sum(1), 2 * steep * rest
+
+    found, left = descend(slope, torch.zeros(5, 12), 80, quiet)
+    np.testing.assert_allclose(found, feet, atol=1e-2)
+    assert left.max() < 1e-3
+
+
+def test_feeling_the_way_ends_there_too():
+    feet = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    found, left = feel(lambda z, rows: np.tanh(z - feet[rows]), np.zeros_like(feet), 20, quiet)
+    np.testing.assert_allclose(found, feet, atol=1e-3)
+    assert left.max() < 1e-6
+
+
+# A taught encoder -------------------------------------------------------------------------------
+
+
+def test_a_taught_encoder_is_there_when_the_run_is_opened_again(taught, rival):
+    again = Atlas.open(taught.run.folder)
+    images = rival.decode(rival.sample(32, seed=4))
+    np.testing.assert_array_equal(again.generator.encode(images), taught.generator.encode(images))
+    said = again.invert(images, steps=0, show=False)
+    anywhere = rival.invert(images, steps=0, starts=1, show=False)
+    assert np.median(said.psnr) > np.median(anywhere.psnr) + 1
+    assert np.median(again.invert(images, steps=20, show=False).psnr) > np.median(said.psnr) + 3
+
+
+def test_real_images_then_have_points_in_every_command(taught):
+    assert taught.coded
+    codes = taught.codes("test")
+    assert codes.points.shape == (len(taught.rows("test")), taught.dim)
+    assert taught.stop("3:0").image is not None
+    assert taught.digest != Atlas.open(taught.run.folder).run.weights.name
+    assert taught.chart("pca").places.shape == (len(codes), 2)
+    assert taught.nearest(codes.points[:2], 1, "test")[0][:, 0].tolist() == codes.rows[:2].tolist()
+
+
+def test_an_encoder_for_other_weights_is_left_alone(taught):
+    assert load_inverter(taught.run.inverter, "of another model") is None
+
+
+def test_codes_are_made_again_for_another_encoder(taught, tmp_path):
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(taught.run.folder, folder)
+    before = Atlas.open(folder)
+    after = before.teach_encoder(samples=256, epochs=1, seed=1, show=False)
+    assert before.digest != after.digest
+    assert (before.points("test") != after.points("test")).any()
+
+
+def test_a_model_with_an_encoder_of_its_own_is_taught_none(wide):
+    with pytest.raises(NotSupported, match="of its own"):
+        wide.teach_encoder(show=False)
+
+
+def test_a_black_box_is_taught_by_points_alone(rival):
+    from zatlas.training.inverting import teach
+
+    z = rival.sample(512, seed=0)
+    inverter = teach(black_box(rival.generator), z, epochs=2, show=False)
+    found = inverter(torch.from_numpy(rival.decode(z[:4])))
+    assert found.shape == (4, rival.dim)
+
+
+# The command line -------------------------------------------------------------------------------
+
+
+def picture(rival: Atlas, folder: Path) -> Path:
+    """A sample of the model as a file."""
+    grey = rival.decode(rival.sample(1, seed=11))[0, 0]
+    Image.fromarray((255 * grey).astype(np.uint8)).save(folder / "one.png")
+    return folder / "one.png"
+
+
+def test_the_command_tells_how_near_it_came_and_keeps_points_and_picture(rival, tmp_path, capsys):
+    file = picture(rival, tmp_path)
+    out = tmp_path / "points.npz"
+    assert main(["invert", str(rival.run.folder), str(file), "--out", str(out)]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["file"] == str(file) and row["psnr"] > 25
+    kept = np.load(out)
+    np.testing.assert_allclose(kept["images"], rival.decode(kept["points"]), atol=1e-6)
+    with Image.open(out.with_suffix(".png")) as drawn:
+        assert drawn.size[0] > 50
+
+
+def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys):
+    out = tmp_path / "points.npz"
+    assert main(["invert", str(rival.run.folder), "--steps", "5", "--out", str(out)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 16
+    assert main(["invert", str(rival.run.folder), "--out", "points.png"]) == 2
+
+
+def test_an_image_file_is_a_stop_of_a_model_without_encoder(rival, tmp_path, capsys):
+    stop = rival.stop(str(picture(rival, tmp_path)))
+    made = rival.decode(stop.point)
+    assert np.sqrt(((made - stop.image) ** 2).mean()) < 0.05
+    assert "Searching for the point of one.png" in capsys.readouterr().err
+
+
+def test_samples_have_neighbours_and_a_chart(rival):
+    index, far = rival.nearest(rival.samples[:3], 1)
+    assert index[:, 0].tolist() == [0, 1, 2] and far.max() < 1e-3
+    assert len(rival.chart("pca").places) == len(rival.samples)

@@ -1,0 +1,159 @@
+import json
+
+import numpy as np
+import pytest
+
+from zatlas.atlas import Atlas
+from zatlas.cli import main
+from zatlas.core.errors import NotSupported, ShapeError
+from zatlas.core.space import Space
+from zatlas.demo import unpack
+from zatlas.latent.density import density
+from zatlas.latent.directions import Direction, principal, spread_of
+from zatlas.latent.proof import prove, target_of, words
+from zatlas.latent.proved import again, proved, trial_of
+from zatlas.latent.trial import Answers, Trial, small
+from zatlas.models.generator import Generator
+from zatlas.pictures.proofs import effects, proof_rows, proof_strip, tangle
+from zatlas.render.matrix import matrix
+from zatlas.render.pixels import save
+from zatlas.render.theme import DARK, LIGHT
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory, own_cache):
+    return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
+
+
+@pytest.fixture(scope="module")
+def known(faces):
+    """Directions of the faces by name, proved by the model's own encoder."""
+    names = ("Male", "Smiling", "Pale_Skin")
+    relearn = again(faces, names, way="means")
+    found = proved(faces, [faces.direction(name) for name in names], relearn=relearn)
+    return dict(zip(names, found, strict=True))
+
+
+def test_a_real_direction_is_better_than_random_ones_and_says_by_how_much(known):
+    for name, direction in known.items():
+        proof = direction.proof
+        assert proof.target == name and proof.effect.real and proof.stable > 0.9
+        assert proof.effect.low < proof.effect.value < proof.effect.high
+        assert proof.low <= -1 and proof.high >= 1
+        assert "times as much as a random direction" in words(proof)
+    assert known["Male"].proof.leak < 0.2
+
+
+def test_a_meaningless_direction_says_so_in_words(faces):
+    vector = np.random.default_rng(1).standard_normal(faces.dim).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    chance = Direction("chance", vector, spread_of(vector, faces.cloud))
+    (plain,) = proved(faces, [chance])
+    assert not plain.proof.effect.real and plain.proof.target is None
+    assert words(plain.proof).startswith("Not better than random: one spread moves the picture")
+    called = Direction("Male", vector, chance.spread)
+    assert words(proved(faces, [called])[0].proof).startswith("Not better than random")
+
+
+def test_the_other_way_round_is_as_well_proved(faces, known):
+    male = known["Male"]
+    turned = Direction("not Male", -male.vector, male.spread)
+    (found,) = proved(faces, [turned])
+    assert found.proof.effect.value == pytest.approx(male.proof.effect.value, rel=1e-3)
+    assert (found.proof.low, found.proof.high) == (-male.proof.high, -male.proof.low)
+    assert target_of(turned, ["Male"]) == ("Male", -1)
+    assert target_of(Direction("x", male.vector, meant="Male"), ["Male"]) == ("Male", 1)
+    assert target_of(Direction("Bald without Male", male.vector), ["Bald"]) == ("Bald", 1)
+
+
+def test_the_same_seed_proves_the_same(faces, known):
+    again_found = proved(faces, [known["Male"]])[0].proof
+    assert again_found.effect == known["Male"].proof.effect
+
+
+def ramp():
+    """A model of one grey that follows the first axis, but only between -2 and 2."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-0.5, 0.5, (400, 2)).astype(np.float32)
+    everywhere = rng.uniform(-6, 6, (2000, 2)).astype(np.float32)
+    answers = Answers(("grey",), lambda images: images.mean(axis=(2, 3)))
+    generator = Generator(Space((2,)), lambda z, y: decode(z))
+    return Trial(generator, points, density(everywhere), answers)
+
+
+def decode(z):
+    return (0.5 + 0.25 * z[:, :1].clamp(-2, 2)).reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+
+
+def test_the_range_ends_where_the_edit_saturates():
+    trial = ramp()
+    grey = Direction("grey", np.float32([1, 0]), 1.0)
+    (proof,) = prove(trial, [grey])
+    assert (proof.low, proof.high) in {(-2.0, 2.0), (-3.0, 3.0)}
+    assert proof.effect.value == pytest.approx(0.25, abs=0.01)
+    assert proof.outside < 0.01
+    (none,) = prove(trial, [Direction("grey", np.float32([0, 1]), 1.0)])
+    assert none.effect.value == 0 and not none.effect.real
+
+
+def test_a_model_without_encoder_and_labels_is_proved_by_its_pictures(rival):
+    found = proved(rival, principal(rival.cloud, 3))
+    for direction in found:
+        assert direction.proof.target is None and not direction.proof.slopes
+        assert direction.proof.leak is None and direction.proof.effect.value > 0
+    with pytest.raises(NotSupported, match="--scorer"):
+        tangle(found, title="t")
+    assert effects(found, title="t") is not None
+    assert trial_of(rival).names == ()
+
+
+def test_a_conditional_model_is_told_its_label(told):
+    assert proved(told, principal(told.cloud, 1), label=3)[0].proof is not None
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_pictures_of_proof_are_drawn(faces, known, tmp_path, theme):
+    found = list(known.values())
+    for name, picture in {
+        "tangle": tangle(found, title="What they move", theme=theme),
+        "effects": effects(found, title="Against random", theme=theme),
+        "strip": proof_strip(faces, found[0], theme=theme),
+    }.items():
+        assert save(picture, tmp_path / f"{name}.png").stat().st_size > 5000
+    rows = proof_rows(found)
+    assert rows[0]["moves"] == "Male" and rows[0]["auc"] > 0.9
+    with pytest.raises(NotSupported, match="Nothing is known yet"):
+        proof_rows([Direction("x", found[0].vector)])
+
+
+def test_a_matrix_takes_a_value_for_each_cell():
+    with pytest.raises(ShapeError, match="2 rows and 1 columns"):
+        matrix(np.zeros((1, 2)), ["a", "b"], ["c"], title="t")
+    empty = matrix(np.full((1, 1), np.nan), ["a"], ["b"], title="t", own=[0])
+    assert empty is not None
+
+
+def test_images_are_made_small_by_the_mean_of_blocks():
+    images = np.arange(64 * 66, dtype=np.float32).reshape(1, 1, 64, 66)
+    made = small(images)
+    assert made.shape == (1, 21 * 22) and made[0, 0] == images[0, 0, :3, :3].mean()
+
+
+def test_the_command_prints_the_table_draws_and_keeps(portraits, tmp_path, capsys):
+    run = str(portraits.run.folder)
+    words_said = ["directions", run, "Male", "Bald", "--way", "apart", "--save", "--out"]
+    assert main([*words_said, str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    rows = json.loads(said.out)
+    assert [row["direction"] for row in rows] == ["Male", "Bald"]
+    assert {"effect", "against random", "usable", "stability", "also moves"} <= rows[0].keys()
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= drawn
+    assert "Male: " in said.err
+    assert [one.name for one in portraits.directions()] == ["Bald by apart", "Male by apart"]
+    assert main(["directions", run, "Male by apart", "--out", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["moves"] == "Male"
+    for name in ("Male by apart", "Bald by apart"):
+        assert main(["saved", run, "--remove", name]) == 0
+    assert main(["directions", run, "Male", "--way", "mean", "--out", str(tmp_path)]) == 2
+    assert "Did you mean 'means'" in capsys.readouterr().err

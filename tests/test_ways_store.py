@@ -1,0 +1,126 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import small_run
+from zatlas.cli import main
+from zatlas.core.errors import BadData, BadRun, Damaged, UnknownName
+from zatlas.latent.directions import Direction, principal
+from zatlas.latent.kept import carry, renamed
+from zatlas.latent.proved import proved
+from zatlas.store import ways
+from zatlas.store.ways import Kept
+
+VECTOR = np.float32([0.6, 0.8])
+
+
+@given(st.text(min_size=1, max_size=100))
+def test_any_name_is_a_safe_file_of_its_own(name):
+    file = ways.file_of(name)
+    assert "/" not in file and "\\" not in file and not file.startswith(".") and "\x00" not in file
+    assert len(file.encode()) < 230
+    assert ways.file_of(name + "x") != file
+
+
+def test_a_direction_comes_back_as_it_was_kept(tmp_path):
+    told = {"spread": np.float32(2.0), "facts": {"angle": 12.5}}
+    path = ways.save(tmp_path, Kept("Rounder / Runder", VECTOR, told))
+    again = ways.read(path)
+    assert again.name == "Rounder / Runder" and again.told["facts"] == {"angle": 12.5}
+    np.testing.assert_array_equal(again.vector, VECTOR)
+    assert ways.names(tmp_path) == ["Rounder / Runder"] and ways.has(tmp_path, "Rounder / Runder")
+
+
+def test_names_are_not_taken_twice_and_can_be_changed(tmp_path):
+    ways.save(tmp_path, Kept("old", VECTOR))
+    ways.save(tmp_path, Kept("other", VECTOR))
+    with pytest.raises(BadData, match="kept already"):
+        ways.save(tmp_path, Kept("old", VECTOR))
+    with pytest.raises(BadData, match="kept already"):
+        ways.rename(tmp_path, "old", "other")
+    ways.rename(tmp_path, "old", "new")
+    assert ways.names(tmp_path) == ["new", "other"]
+    ways.remove(tmp_path, "other")
+    with pytest.raises(UnknownName, match="Did you mean 'new'"):
+        ways.load(tmp_path, "newt")
+    for odd in ("", " x", "a\nb", "x" * 200):
+        with pytest.raises(BadData, match="is named by"):
+            ways.save(tmp_path, Kept(odd, VECTOR))
+
+
+def test_what_is_no_direction_is_refused(tmp_path):
+    from safetensors.numpy import save_file
+
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"nothing")
+    with pytest.raises(Damaged, match="cannot be read"):
+        ways.read(bad)
+    save_file({"vector": VECTOR}, bad)
+    with pytest.raises(BadRun, match="not a direction"):
+        ways.read(bad)
+    with pytest.raises(BadRun, match="no direction at"):
+        ways.read(tmp_path / "none")
+    path = ways.save(tmp_path, Kept("nan", np.float32([np.nan])))
+    with pytest.raises(Damaged, match="finite"):
+        ways.read(path)
+
+
+def test_a_direction_is_kept_with_its_proof_and_found_by_its_name(wide):
+    (found,) = proved(wide, [renamed(wide.direction("3"), "threeness")])
+    wide.home.keep(found, over=True)
+    again = wide.direction("threeness")
+    assert again.proof == found.proof and again.score == found.score and again.meant == "3"
+    np.testing.assert_array_equal(again.vector, found.vector)
+    stop, away = wide.stop("threeness"), wide.stop("not threeness")
+    along = (stop.point - away.point)[0] @ again.vector
+    assert along == pytest.approx(4 * again.spread, rel=1e-3)
+    wide.home.folder.joinpath(ways.file_of("threeness")).unlink()
+
+
+def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys):
+    folder = str(rival.run.folder)
+    rival.home.keep(renamed(principal(rival.cloud, 1)[0], "bolder"), over=True)
+    for words in (
+        ["attribute", folder, "bolder", "--out", str(tmp_path / "a.png")],
+        ["interpolate", folder, "3", "bolder", "--out", str(tmp_path / "i.png")],
+        ["arithmetic", folder, "3 + bolder", "--out", str(tmp_path / "e.png")],
+    ):
+        assert main(words) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "i.png", "e.png"}
+    capsys.readouterr()
+    assert main(["saved", folder, "--rename", "bolder", "thicker"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["direction"] for row in rows] == ["thicker"]
+    assert main(["saved", folder, "--remove", "thicker"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_on_another_model_it_is_refused_and_carried_over_by_common_images(
+    wide, tmp_path, capsys, own_cache
+):
+    other = small_run(tmp_path / "other", "digits", dim=12, seed=5)
+    path = other.home.keep(renamed(other.direction("0"), "nought"))
+    folder = str(wide.run.folder)
+    assert main(["saved", folder, "--take", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "another model" in said and "as many axes" in said
+    assert main(["saved", folder, "--take", str(path), "--other", str(other.run.folder)]) == 0
+    capsys.readouterr()
+    carried = wide.direction("nought")
+    assert carried.facts["missed"] < 1
+    assert carried.vector @ wide.direction("0").vector > 0.7
+    assert main(["saved", folder, "--remove", "nought"]) == 0
+
+
+def test_carrying_over_follows_a_turn_exactly_and_refuses_what_has_nothing_in_common():
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((400, 5)).astype(np.float32)
+    turn = np.linalg.qr(rng.standard_normal((5, 5)))[0].astype(np.float32)
+    direction = Direction("d", np.float32([0, 1, 0, 0, 0]))
+    carried = carry(direction, codes, codes @ turn + 3)
+    assert carried.vector @ (direction.vector @ turn) > 0.999 and carried.facts["missed"] < 0.01
+    with pytest.raises(BadData, match="nothing in common"):
+        carry(direction, codes, rng.standard_normal((400, 5)).astype(np.float32))
