@@ -37,9 +37,12 @@ def test_the_readme_has_its_two_commands():
     assert "\npip install -c constraints.txt -e '.[dev]' && pytest\n" in README
 
 
-def test_python_in_the_readme_is_python():
-    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-        compile(block, "README.md", "exec")
+def test_python_in_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
 
 
 def test_everything_needed_is_pinned_for_the_tests():

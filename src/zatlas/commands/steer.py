@@ -58,10 +58,11 @@ def steer(
             if not said.
     """
     from zatlas.latent.steering.ask import steer as learn
+    from zatlas.models.scorers import load_scorer
 
     atlas = open_atlas(run)
     number = class_of(atlas, label)
-    reader = None if scorer is None else _scorer_of(scorer)
+    reader = None if scorer is None else load_scorer(scorer)
     settings: dict[str, Any] = {
         key: _value(atlas, key, value) for key, value in settings_of(set).items()
     }
@@ -117,12 +118,6 @@ def _keep(atlas: "Atlas", ways: "Sequence[Way]", name: str) -> None:
         else:
             path = kept.keep(atlas.room("steers"), replace(way, name=called), atlas.digest)
         console().print(f"kept: {path}", soft_wrap=True, markup=False)
-
-
-def _scorer_of(spec: str) -> "Scorer":
-    from zatlas.models.scorers import load_scorer
-
-    return load_scorer(spec)
 
 
 def _value(atlas: "Atlas", key: str, value: Any) -> Any:

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from zatlas.core.arrays import Flags, Labels, Plane, Points, Values
-from zatlas.core.errors import BadRun, Damaged, ShapeError
+from zatlas.core.errors import BadRun, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.latent.layouts import lay, principal_axes
 from zatlas.latent.neighbours import Near, nearest, others
-from zatlas.store import atomic
+from zatlas.store import tensors
 
 FORMAT = 1
 KEY = "zatlas"  # of a file's metadata
@@ -116,32 +116,18 @@ class Chart:
 
     def save(self, path: Path) -> Path:
         """Write the chart to one safetensors file, with what made it."""
-        from safetensors.numpy import save
-
         told = {"format": FORMAT, "layout": self.layout, "made": dict(self.made)}
         arrays = {"points": self.points, "places": self.places}
         if self.frame is not None:
             arrays["frame"] = self.frame
-        arrays = {name: np.ascontiguousarray(one, np.float32) for name, one in arrays.items()}
-        return atomic.write_file(path, save(arrays, metadata={KEY: json.dumps(told)}))
+        return tensors.write(path, KEY, json.dumps(told), arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Chart":
         """The chart of such a file, identical to the bit."""
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="numpy") as file:
-                told = json.loads((file.metadata() or {}).get(KEY, "null"))
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except FileNotFoundError:
-            raise BadRun(f"There is no chart at {path}.") from None
-        except (SafetensorError, OSError, ValueError) as error:
-            raise Damaged(f"{path} cannot be read as a chart: {error}.") from error
-        if not isinstance(told, dict) or not {"points", "places"} <= set(arrays):
+        told, arrays = tensors.read(path, KEY, "chart", FORMAT)
+        if not {"points", "places"} <= set(arrays):
             raise BadRun(f"{path} is a safetensors file, but not a chart.")
-        if told.pop("format") > FORMAT:
-            raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
         return cls(**arrays, **told)
 
     def _near(self, xy: Plane) -> Near:

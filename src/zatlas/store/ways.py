@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Values
-from zatlas.core.errors import BadData, BadRun, Damaged, UnknownName
-from zatlas.store import atomic
+from zatlas.core.errors import BadData, Damaged, UnknownName
+from zatlas.store import tensors
 
 FORMAT = 1
 KEY = "zatlas-direction"  # of the metadata
@@ -31,8 +31,6 @@ class Kept:
 
 def save(folder: Path, kept: Kept, *, over: bool = False) -> Path:
     """Write a direction into a folder under its name; another of that name is kept, unless it may go."""
-    from safetensors.numpy import save as as_bytes
-
     check_name(kept.name)
     path = folder / file_of(kept.name)
     if path.exists() and not over:
@@ -41,27 +39,14 @@ def save(folder: Path, kept: Kept, *, over: bool = False) -> Path:
             "rename or remove that one: zatlas saved --help"
         )
     about = {"format": FORMAT, "name": kept.name, "told": dict(kept.told)}
-    vector = np.ascontiguousarray(kept.vector, np.float32)
     text = json.dumps(about, sort_keys=True, default=_plain)
-    return atomic.write_file(path, as_bytes({"vector": vector}, metadata={KEY: text}))
+    return tensors.write(path, KEY, text, {"vector": kept.vector})
 
 
 def read(path: Path) -> Kept:
     """The direction of such a file, wherever it lies."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get(KEY, "null"))
-            vector = file.get_tensor("vector") if about is not None else None
-    except FileNotFoundError:
-        raise BadRun(f"There is no direction at {path}.") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise Damaged(f"{path} cannot be read as a direction: {error}.") from error
-    if vector is None or not isinstance(about, dict):
-        raise BadRun(f"{path} is a safetensors file, but not a direction.")
-    if about["format"] > FORMAT:
-        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
+    about, arrays = tensors.read(path, KEY, "direction", FORMAT)
+    vector = arrays.get("vector", np.zeros(()))
     if vector.ndim != 1 or not np.isfinite(vector).all():
         raise Damaged(f"{path} does not hold a vector of finite numbers.")
     return Kept(about["name"], vector.astype(np.float32), about["told"])

@@ -5,14 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as as_bytes
 
-from zatlas.core.errors import BadData, BadRun, Damaged, NotSupported
+from zatlas.core.errors import BadData, BadRun, NotSupported
 from zatlas.latent.directions import Score
 from zatlas.latent.steering.fields import Field, Layers, Straight, Uphill, Wind
 from zatlas.latent.steering.steer import Steer
-from zatlas.store import atomic
+from zatlas.store import tensors
 from zatlas.store.ways import check_name, file_of
 
 FORMAT = 1
@@ -43,26 +41,13 @@ def keep(folder: Path, steer: Steer, model: str, *, over: bool = False) -> Path:
         "side_effects": dict(steer.side_effects),
         "facts": dict(steer.facts),
     }
-    whole = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
-    data = as_bytes(whole, metadata={KEY: json.dumps(about, sort_keys=True, default=float)})
-    return atomic.write_file(path, data)
+    text = json.dumps(about, sort_keys=True, default=float)
+    return tensors.write(path, KEY, text, arrays)
 
 
 def read(path: Path, model: str) -> Steer:
     """The way of such a file; refused if it is another model's."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(KEY)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise BadRun(f"There is no way to steer at {path}.") from None
-    except (SafetensorError, OSError) as error:
-        raise Damaged(f"{path} cannot be read as safetensors: {error}.") from error
-    if text is None:
-        raise BadRun(f"{path} is a safetensors file, but not a way to steer.")
-    about = json.loads(text)
-    if about["format"] > FORMAT:
-        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
+    about, arrays = tensors.read(path, KEY, "way to steer", FORMAT)
     if about["model"] != model:
         raise BadRun(
             f"{about['name']!r} was learnt in another model and means nothing in this one: learn it here."

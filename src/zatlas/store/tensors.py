@@ -1,0 +1,40 @@
+"""Arrays with what they are: a safetensors file whose metadata is its description."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zatlas.core.errors import BadRun, Damaged
+from zatlas.store import atomic
+
+Arrays = dict[str, Any]  # float32, but for what others wrote
+
+
+def write(path: Path, key: str, text: str, arrays: Mapping[str, np.ndarray]) -> Path:
+    """One file of these arrays, described by this JSON under this key."""
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    return atomic.write_file(path, save(whole, metadata={key: text}))
+
+
+def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], Arrays]:
+    """The description and the arrays of such a file, whose format this version knows."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get(key, "null"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise BadRun(f"There is no {kind} at {path}.") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise Damaged(f"{path} cannot be read as a {kind}: {error}.") from error
+    if not isinstance(about, dict):
+        raise BadRun(f"{path} is a safetensors file, but not a {kind}.")
+    if about.pop("format") > newest:
+        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
+    return about, arrays
