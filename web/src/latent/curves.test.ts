@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { at, changes, curve, lerp, loop, sample, slerp, steady, traverse, usualBlend, walk } from "./curves";
+import { at, changes, curve, lerp, loop, sample, slerp, steady, usualBlend, walk } from "./curves";
 import { expectClose, floats } from "./golden/close";
 import golden from "./golden/curves.json";
 import { row } from "./vectors";
@@ -43,12 +43,6 @@ test("a curve begins and ends at its stops, and beyond them it stands still", ()
 
 test("a single frame is the first stop", () => {
   expectClose(sample(curve(stops, DIM), 1), row(stops, DIM, 0));
-});
-
-test("a traversal moves one axis and no other", () => {
-  const z = row(stops, DIM, 0);
-  const moved = sample(traverse(z, 2, -1, 1), 3);
-  expectClose(moved, [-1, 0, 1].flatMap((value) => Array.from(z, (own, i) => (i === 2 ? value : own))));
 });
 
 test("one point is no way", () => {

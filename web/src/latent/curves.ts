@@ -40,12 +40,6 @@ export function walk(z: Float32Array, step: Float32Array, low = -3, high = 3): C
   return curve(stack([end(low), end(high)]), z.length, "lerp");
 }
 
-/** One coordinate of one point swept from low to high, the others held. */
-export function traverse(z: Float32Array, axis: number, low = -3, high = 3): Curve {
-  const end = (value: number) => z.map((own, i) => (i === axis ? value : own));
-  return curve(stack([end(low), end(high)]), z.length, "lerp");
-}
-
 /** The arc where the prior is a shell; the line in few axes, and where there is no prior. */
 export function usualBlend(run: Pick<RunSite, "prior" | "dim">): Blend {
   return run.prior === "sphere" || (run.prior === "normal" && run.dim >= SHELL) ? "slerp" : "lerp";

@@ -3,7 +3,7 @@
 export { type OwnChart, ownAxes } from "./axes";
 export { type Anchors, type Lattice, type Neighbours, type Plane, PlaneInverse } from "./chart";
 export {
-  at, type Blend, changes, closed, type Curve, curve, lerp, loop, sample, slerp, steady, traverse,
+  at, type Blend, changes, closed, type Curve, curve, lerp, loop, sample, slerp, steady,
   usualBlend, walk,
 } from "./curves";
 export {
@@ -14,6 +14,6 @@ export { far, type Near, nearest } from "./nearest";
 export { type Principal, principalAxes } from "./principal";
 export { draw, normals, uniform } from "./random";
 export { openSeeker, type Seeker } from "./seeker";
-export { freehand, inAxes, type Inverse, overChart, placed, spiral, spline, trace } from "./shapes";
+export { freehand, type Inverse, overChart, placed, spiral, spline, trace } from "./shapes";
 export { add, distance, dot, gather, mean, norm, row, scale, stack, subtract } from "./vectors";
 export { Compass } from "./compass";

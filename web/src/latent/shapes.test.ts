@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { sample } from "./curves";
 import { expectClose, floats } from "./golden/close";
 import golden from "./golden/curves.json";
-import { freehand, inAxes, overChart, placed, spiral, spline } from "./shapes";
+import { freehand, overChart, placed, spiral, spline } from "./shapes";
 
 const DIM = 6;
 
@@ -18,15 +18,6 @@ test.each(golden.splines as Spline[])(
 
 test("a spiral is Python's", () => {
   expectClose(sample(spiral({ turns: 3, extent: 1.5 }), 25), golden.spiral);
-});
-
-test("a curve of the plane in two axes leaves the others as they are", () => {
-  const z = Float32Array.of(9, 8, 7, 6);
-  const points = sample(inAxes(spiral(), 4, [2, 0], z), 5);
-  const plane = sample(spiral(), 5);
-  for (let i = 0; i < 5; i++) {
-    expectClose(points.subarray(4 * i, 4 * i + 4), [plane[2 * i + 1], 8, plane[2 * i], 6]);
-  }
 });
 
 test("a placed curve begins at its place", () => {

@@ -46,23 +46,6 @@ export function spiral({ turns = 4, extent = 2 }: { turns?: number; extent?: num
   return trace((t) => [t * Math.cos(angle * t) * extent, t * Math.sin(angle * t) * extent]);
 }
 
-/** A curve of the plane in two axes of a space, the others as they are in `z`, or 0. */
-export function inAxes(
-  plane: Curve,
-  dim: number,
-  axes: [number, number] = [0, 1],
-  z: Float32Array = new Float32Array(dim),
-): Curve {
-  const count = plane.stops.length / 2;
-  const stops = new Float32Array(count * dim);
-  for (let i = 0; i < count; i++) {
-    stops.set(z, i * dim);
-    stops[i * dim + axes[0]] = plane.stops[2 * i];
-    stops[i * dim + axes[1]] = plane.stops[2 * i + 1];
-  }
-  return curve(stops, dim, "lerp", plane.times, plane.marks);
-}
-
 /** The places of a curve of the plane moved so that its centre is at (x, y) and 1 is `unit` of the chart. */
 export function placed(plane: Curve, x: number, y: number, unit: number): Curve {
   const stops = plane.stops.map((value, i) => (i % 2 ? y : x) + value * unit);

@@ -2,7 +2,7 @@
 
 export * from "./camera";
 export { Grid, type Near } from "./grid";
-export { rowsInside, simplified } from "./lasso";
+export { rowsInside } from "./lasso";
 export { contoursOf, drawContours, type Contour } from "./density";
 export { classSpots, placeLabels, type Label, type Spot } from "./labels";
 export { attachPointer, type Mode, type PointerHandlers } from "./pointer";

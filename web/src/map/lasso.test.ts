@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { clusters } from "./fixtures";
 import { Grid } from "./grid";
-import { holds, rowsInside, simplified } from "./lasso";
+import { holds, rowsInside } from "./lasso";
 
 const { places } = clusters(4000, 6, 3);
 places.set([90, 90], 0);
@@ -36,13 +36,3 @@ describe("a lasso", () => {
   });
 });
 
-it("a simplified line has its ends, fewer points, and stays near", () => {
-  const line = Array.from({ length: 400 }, (_, i) => (i % 2 ? 30 * Math.sin(i / 60) : i));
-  const few = simplified(line, 0.5);
-  expect(few.length).toBeLessThan(100);
-  expect([...few.slice(0, 2), ...few.slice(-2)]).toEqual(
-    [...line.slice(0, 2), ...line.slice(-2)].map(Math.fround),
-  );
-  expect(simplified([1, 2], 1)).toEqual(Float32Array.of(1, 2));
-  expect(simplified([], 1).length).toBe(0);
-});

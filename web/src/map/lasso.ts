@@ -89,34 +89,3 @@ function eachEdge(
     visit(polygon[j], polygon[j + 1], polygon[i], polygon[i + 1]);
 }
 
-/** A line with fewer points, nowhere further from the drawn one than the tolerance (Ramer, Douglas, Peucker). */
-export function simplified(line: ArrayLike<number>, tolerance: number): Float32Array {
-  const n = line.length >> 1;
-  const kept = new Uint8Array(n);
-  const spans: [number, number][] = [[0, n - 1]];
-  kept[0] = kept[Math.max(n - 1, 0)] = 1;
-  for (let span = spans.pop(); span; span = spans.pop()) {
-    const [from, to] = span;
-    let [furthest, most] = [-1, tolerance];
-    for (let i = from + 1; i < to; i++) {
-      const distance = offLine(line, i, from, to);
-      if (distance > most) [furthest, most] = [i, distance];
-    }
-    if (furthest < 0) continue;
-    kept[furthest] = 1;
-    spans.push([from, furthest], [furthest, to]);
-  }
-  const out: number[] = [];
-  for (let i = 0; i < n; i++) if (kept[i]) out.push(line[2 * i], line[2 * i + 1]);
-  return Float32Array.from(out);
-}
-
-/** How far a point of the line is from the straight piece between two others. */
-function offLine(line: ArrayLike<number>, i: number, from: number, to: number): number {
-  const [ax, ay] = [line[2 * from], line[2 * from + 1]];
-  const [dx, dy] = [line[2 * to] - ax, line[2 * to + 1] - ay];
-  const [px, py] = [line[2 * i] - ax, line[2 * i + 1] - ay];
-  const length = dx * dx + dy * dy;
-  const part = length > 0 ? Math.min(1, Math.max(0, (px * dx + py * dy) / length)) : 0;
-  return Math.hypot(px - part * dx, py - part * dy);
-}
