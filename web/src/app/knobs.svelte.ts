@@ -100,12 +100,14 @@ export class Knobs {
     if (found) this.batch = found;
   }
 
-  /** What the probes expect a knob to change by one spread, strongest first, itself left out. */
+  /** What the probes expect a knob to change by one spread, itself left out; what it would move most, uncleaned, first. */
   effects(knob: Knob): [string, number][] {
-    const run = this.page.run;
-    if (!run.probes) return [];
-    const found = effects(run.probes, this.clean(knob), this.page.subject.z);
-    return Object.entries(found).filter(([name]) => name !== knob.name).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
+    const { probes } = this.page.run;
+    if (!probes) return [];
+    const from = this.page.subject.z;
+    const [raw, now] = [effects(probes, knob, from), effects(probes, this.clean(knob), from)];
+    const others = Object.keys(raw).filter((name) => name !== knob.name);
+    return others.sort((a, b) => Math.abs(raw[b]) - Math.abs(raw[a])).map((name) => [name, now[name]]);
   }
 
   /** Keep a direction that was made here. */
