@@ -17,13 +17,13 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.latent.attributes import pretty, yes_or_no
 from zatlas.latent.curves import spiral
-from zatlas.models.bring import brought_of
 from zatlas.page import Figure, Section, page
 from zatlas.pictures import facts, file_name, maps, moves, sheets
 from zatlas.pictures.moves import Move
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import class_word, usual_stops
+from zatlas.score.words import in_words
+from zatlas.stops import class_word, kind_of, usual_stops
 from zatlas.store import atomic
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIG
     if atlas.coded:
         atlas.codes("train"), atlas.codes("test")  # once, before several pictures ask for them
     drawn: list[tuple[Entry, Path]] = []
-    left_out: list[str] = []
+    lacking: dict[str, list[str]] = {}  # titles by what stands in the way
     with bar("drawing", len(entries), "pictures") as advance, ThreadPoolExecutor(2) as pool:
         jobs = [(entry, pool.submit(entry.draw, folder / entry.file)) for entry in entries]
         try:
@@ -68,15 +68,16 @@ def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIG
                 try:
                     drawn.append((entry, job.result()))
                 except (NotSupported, BadData) as error:
-                    left_out.append(f"{entry.title}: {error}")
+                    lacking.setdefault(str(error), []).append(entry.title)
                 advance(1)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # who stops it does not want the rest
             raise
+    left_out = [f"{', '.join(titles)}: {why}" for why, titles in lacking.items()]
     for line in left_out:
         console().print(f"left out: {line}", soft_wrap=True, markup=False)
     text = page(
-        _title(atlas), _facts(atlas), _sections(drawn, folder), left_out, dark=theme.name == "dark"
+        _title(atlas), in_words(atlas), _sections(drawn, folder), left_out, dark=theme.name == "dark"
     )
     return atomic.write_file(folder / "index.html", text.encode())
 
@@ -111,11 +112,10 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     if not atlas.coded:
         return
     yield Entry(
-        part, "samples-mixture.png", "Samples where the codes are",
-        "Images of points drawn from a mixture of normal distributions that was fitted to the codes.",
+        part, "samples-priors.png", "Samples where the codes are",
+        "Images of points of the run's own prior, beside those of a density that was fitted to the codes.",
         "Codes seldom fill the prior evenly. A density fitted to them leaves its empty places out, and samples improve.",
-        f"zatlas sample {run} --how mixture",
-        lambda path: save(sheets.samples(atlas, how="mixture", theme=theme), path),
+        f"zatlas prior {run}", lambda path: save(sheets.priors(atlas, theme=theme), path),
     )  # fmt: skip
     yield Entry(
         part, "reconstructions.png", "Reconstructions",
@@ -137,7 +137,8 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     )  # fmt: skip
     yield Entry(
         part, "points.png", "The codes",
-        "Where the test images lie; the name of a class stands in the middle of its points.",
+        f"Where the {'test image' if kind_of(atlas) == 'image' else kind_of(atlas)}s lie; the name of a class "
+        "stands in the middle of its points.",
         "No label was told to the model while it laid them out." if not atlas.generator.classes else
         "The class is told to this model, so it need not be in the code: the classes lie over each other.",
         f"zatlas points {run}", lambda path: save(maps.points(atlas, theme=theme), path),
@@ -285,23 +286,3 @@ def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[Section
 
 def _title(atlas: Atlas) -> str:
     return f"The latent space of {atlas.name}"
-
-
-def _facts(atlas: Atlas) -> str:
-    """One paragraph: what was trained on what."""
-    family = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN"}.get(
-        atlas.description.family, atlas.description.family
-    )
-    kind = f"conditional {family}" if atlas.generator.classes else family
-    rows = atlas.run.metrics()
-    epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
-    axes = "one axis" if atlas.dim == 1 else f"{atlas.dim} axes"
-    article = "An" if kind[0] in "aeiou" else "A"
-    return f"{article} {kind} with {axes}, {_data_words(atlas)}{epochs}".capitalize() + "."
-
-
-def _data_words(atlas: Atlas) -> str:
-    if not atlas.has_images:
-        return "brought without images"
-    how = "trained on" if brought_of(atlas.run) is None else "brought, with"
-    return f"{how} {atlas.images.describe()}"

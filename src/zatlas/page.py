@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 FILMS = (".mp4", ".webm")
+WITHIN = "data:"  # a picture that is part of the page
 LIGHT = "--paper:#fff;--ink:#222;--pale:#666;--line:#e4e4e4;--soft:#f6f6f4"
 DARK = "--paper:#15171a;--ink:#ececec;--pale:#a3a8ae;--line:#34383d;--soft:#1e2125"
 STYLE = """
@@ -25,6 +26,13 @@ figure img,figure video{display:block;max-width:100%%;max-height:92vh;height:aut
 .theory{color:var(--pale)}
 code{display:inline-block;max-width:100%%;overflow-x:auto;margin-top:.4rem;padding:.15rem .5rem;
 border-radius:4px;background:var(--soft);font:14px/1.5 ui-monospace,monospace;white-space:pre}
+pre{margin:.5rem 0 1.1rem;padding:.7rem .9rem;overflow-x:auto;border-radius:4px;background:var(--soft);
+font:14px/1.5 ui-monospace,monospace}
+table{width:100%%;margin:1.6rem 0 0;border-collapse:collapse;font-variant-numeric:tabular-nums}
+th,td{padding:.5rem 1.2rem .5rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}
+th{border-top:0;color:var(--pale);font-weight:400;font-size:.9rem}
+td:first-child{font-weight:600;white-space:nowrap}
+td:last-child{color:var(--pale);font-size:.9rem;line-height:1.45;padding-right:0}
 footer{max-width:66rem;margin:5rem auto 3rem;padding:1.2rem 1.5rem 0;color:var(--pale);font-size:.9rem}
 """
 
@@ -33,7 +41,7 @@ footer{max-width:66rem;margin:5rem auto 3rem;padding:1.2rem 1.5rem 0;color:var(-
 class Figure:
     """A picture or a film beside the page, and its words."""
 
-    file: str
+    file: str  # or the picture itself, as a data: address
     title: str
     about: str = ""
     theory: str = ""
@@ -42,11 +50,28 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Section:
-    """Figures under one heading."""
+class Note:
+    """Something said, with what to type, a line each."""
 
     title: str
-    figures: tuple[Figure, ...]
+    about: str
+    commands: tuple[tuple[str, str], ...] = ()  # what it is for, and the command
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words under the names of their columns."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What stands under one heading."""
+
+    title: str
+    figures: tuple[Figure | Note | Table, ...]
 
 
 def page(
@@ -55,9 +80,10 @@ def page(
     sections: Sequence[Section],
     left_out: Sequence[str] = (),
     *,
+    told: str = "Made by zatlas. Every picture is made again by the command under it.",
     dark: bool = False,
 ) -> str:
-    """The whole page as HTML."""
+    """The whole page as HTML; `told` stands at its foot."""
     style = STYLE % ((DARK, "dark") if dark else (LIGHT, "light"))
     links = "".join(f'<a href="#{_anchor(s.title)}">{escape(s.title)}</a> ' for s in sections)
     parts = [
@@ -68,21 +94,44 @@ def page(
         f"<header><h1>{escape(title)}</h1><p>{escape(about)}</p><nav>{links}</nav></header><main>",
         *map(_section, sections),
         "</main>",
-        f"<footer>{_footer(left_out)}</footer></body></html>",
+        f"<footer>{_footer(told, left_out)}</footer></body></html>",
     ]
     return "\n".join(parts) + "\n"
 
 
 def _section(section: Section) -> str:
-    figures = "\n".join(map(_figure, section.figures))
+    parts = "\n".join(map(_part, section.figures))
     title = section.title
-    return f'<section id="{_anchor(title)}"><h2>{escape(title)}</h2>\n{figures}\n</section>'
+    return f'<section id="{_anchor(title)}"><h2>{escape(title)}</h2>\n{parts}\n</section>'
+
+
+def _part(part: Figure | Note | Table) -> str:
+    if isinstance(part, Figure):
+        return _figure(part)
+    return _note(part) if isinstance(part, Note) else _table(part)
+
+
+def _note(note: Note) -> str:
+    words = [f"<h3>{escape(note.title)}</h3>", f"<p>{escape(note.about)}</p>"]
+    words += [
+        f"<p>{escape(what)}</p><pre>{escape(command)}</pre>" for what, command in note.commands
+    ]
+    return f"<figure>{''.join(words)}</figure>"
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _figure(figure: Figure) -> str:
     source = escape(figure.file, quote=True)
     name = escape(figure.title, quote=True)
-    if figure.file.endswith(FILMS):
+    if figure.file.startswith(WITHIN):
+        shown = f'<img src="{source}" alt="{name}">'
+    elif figure.file.endswith(FILMS):
         how = 'controls loop muted playsinline preload="auto"'
         shown = f'<video src="{source}" {how} aria-label="{name}"></video>'
     else:
@@ -98,8 +147,7 @@ def _figure(figure: Figure) -> str:
     return f"<figure>{shown}<figcaption>{''.join(words)}</figcaption></figure>"
 
 
-def _footer(left_out: Sequence[str]) -> str:
-    told = "Made by zatlas. Every picture is made again by the command under it."
+def _footer(told: str, left_out: Sequence[str]) -> str:
     if left_out:
         told += " Left out: " + " ".join(escape(line) for line in left_out)
     return told

@@ -9,10 +9,13 @@ from zatlas.core.errors import BadRecipe
 from zatlas.core.progress import bar
 from zatlas.data import faces, sprites
 from zatlas.data.cache import Table, cached
+from zatlas.data.faces.factors import RANGES as FACE_RANGES
 from zatlas.data.imageset import Column, ImageSet, Split
 from zatlas.data.source import Source
 
 BLOCK = 4096  # images drawn before they are written
+# The factors of faces that are true or false, by the names they have in the table.
+FACE_FLAGS = ("Male", "Bald", "Bangs", "No_Beard", "Eyeglasses", "Wearing_Earrings")
 DRAWING = 1  # raise it when a drawing changes, so that no old one is taken from the cache
 
 Factors = dict[str, np.ndarray]
@@ -103,6 +106,7 @@ FACES = Source(
     size="any size, colour (64x64)",
     licence="MIT, drawn by zatlas",
     load=load_faces,
+    factors=(*FACE_RANGES, *FACE_FLAGS, "hair_colour"),
 )
 SPRITES = Source(
     summary="a square, ellipse or heart of known place, scale and rotation",
@@ -110,4 +114,5 @@ SPRITES = Source(
     size="any size, grey (32x32)",
     licence="MIT, drawn by zatlas",
     load=load_sprites,
+    factors=("label", *sprites.RANGES),
 )

@@ -26,6 +26,8 @@ class Source:
     licence: str
     load: Callable[..., ImageSet]
     here: Callable[[], bool] = always
+    # Columns, and perhaps "label", from which alone each image was drawn: nothing else makes it differ.
+    factors: tuple[str, ...] = ()
 
 
 def check_count(count: int | None) -> None:

@@ -48,20 +48,27 @@ def linear_weights(points: Points, flags: np.ndarray) -> Float32[np.ndarray, "d 
     Fisher 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x
     """
     target = np.where(flags, 1 / flags.mean(axis=0), -1 / (1 - flags.mean(axis=0)))
-    x = points - points.mean(axis=0)
-    ridge = RIDGE * len(x) * float(x.var(axis=0).mean()) + 1e-12
+    return ridge(points - points.mean(axis=0), target)
+
+
+def ridge(x: Points, target: np.ndarray) -> Float32[np.ndarray, "d ..."]:
+    """The plane that comes nearest to a target over centred codes; for several, in columns.
+
+    Hoerl and Kennard 1970, https://doi.org/10.1080/00401706.1970.10488634
+    """
+    least = RIDGE * len(x) * float(x.var(axis=0).mean()) + 1e-12
     if x.shape[1] <= DIRECT:
         square = (x.T @ x).astype(np.float64)
-        square[np.diag_indices_from(square)] += ridge
+        square[np.diag_indices_from(square)] += least
         return np.linalg.solve(square, x.T @ target).astype(np.float32)
     if len(x) <= DIRECT:
         square = (x @ x.T).astype(np.float64)
-        square[np.diag_indices_from(square)] += ridge
+        square[np.diag_indices_from(square)] += least
         return (x.T @ np.linalg.solve(square, target)).astype(np.float32)
     from scipy.sparse.linalg import lsqr
 
     columns = target.reshape(len(target), -1).T
-    found = [lsqr(x, column, damp=np.sqrt(ridge), iter_lim=100)[0] for column in columns]
+    found = [lsqr(x, column, damp=np.sqrt(least), iter_lim=100)[0] for column in columns]
     return np.stack(found, axis=1).reshape(x.shape[1], *target.shape[1:]).astype(np.float32)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.atlas import Atlas
-from zatlas.core.arrays import Images
 from zatlas.core.errors import BadRun
 from zatlas.core.seeds import stream
 from zatlas.latent.density import FEW, gap
@@ -20,12 +19,14 @@ from zatlas.render.pixels import save
 from zatlas.render.plot import clouds
 from zatlas.render.sheet import blocks
 from zatlas.render.theme import LIGHT, Theme
+from zatlas.score.features import in_blocks, principal_pixels, tables
+from zatlas.score.resemblance import frechet
+from zatlas.score.samples import turns, two_sets
 from zatlas.store import atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FEATURES = 36  # principal pixels that images are compared in
 COMPARED = 2000  # images and samples that figures are taken from
 
 
@@ -46,8 +47,11 @@ class Figures:
     chance: float | None  # accuracy of always saying the most frequent label
 
 
-def figures(atlas: Atlas, *, seed: int = 0) -> Figures:
-    """Measure a run: how well it rebuilds, how much of its prior is empty, how far its samples are off."""
+def figures(atlas: Atlas, *, seed: int = 0, prior: str = "own") -> Figures:
+    """Measure a run: how well it rebuilds, how much of its prior is empty, how far its samples are off.
+
+    The samples are of its own prior, or of one that was fitted to the codes.
+    """
     codes = atlas.codes("test")
     rows = codes.rows[:COMPARED]
     real = atlas.images.images(rows)
@@ -60,7 +64,7 @@ def figures(atlas: Atlas, *, seed: int = 0) -> Figures:
     told, guess = _probe(atlas, seed)
     return Figures(
         atlas.name, atlas.description.family, atlas.dim, error, share, uncertain,
-        _sample_distance(atlas, real, seed), told, guess,
+        _sample_distance(atlas, seed, prior), told, guess,
     )  # fmt: skip
 
 
@@ -96,7 +100,7 @@ def comparison(
         notes=notes, theme=theme,
     )  # fmt: skip
     groups = {
-        name: atlas.decode(atlas.sample(36, seed=1), None, _turns(atlas, 36))
+        name: atlas.decode(atlas.sample(36, seed=1), None, turns(atlas, 36))
         for name, atlas in zip(places, atlases, strict=True)
     }
     found: dict[str, Canvas | Figure] = {
@@ -148,46 +152,16 @@ def _probe(atlas: Atlas, seed: int) -> tuple[float | None, float | None]:
     return accuracy(codes.points[some], mine, held), guess
 
 
-def _sample_distance(atlas: Atlas, real: Images, seed: int) -> float:
+def _sample_distance(atlas: Atlas, seed: int, prior: str) -> float:
     """Frechet distance of samples to real images over that of other real images, in principal pixels.
 
-    Heusel et al. 2017 for the distance, https://arxiv.org/abs/1706.08500 ; the features are the
-    first principal components of the training images, not those of a trained net.
+    `zatlas score` measures it in the features of a net, which takes longer.
     """
-    from sklearn.utils.extmath import randomized_svd
-
-    train = atlas.images.images(_spread(atlas.rows("train"), COMPARED)).reshape(-1, real[0].size)
-    middle = train.mean(axis=0)
-    count = min(FEATURES, len(train) - 1, train.shape[1])
-    if count < 1 or len(real) < 3:
+    rows = two_sets(atlas.images, COMPARED, seed=seed)
+    if len(rows[0]) < 3:
         return float("nan")
-    axes = randomized_svd(train - middle, count, random_state=0)[2]
-
-    def features(images: np.ndarray) -> np.ndarray:
-        return (images.reshape(len(images), -1) - middle) @ axes.T
-
-    z = atlas.sample(len(real), seed=seed)
-    made = features(atlas.decode(z, None, _turns(atlas, len(z))))
-    # As many others: taken from all over the set, which may be in the order of its classes.
-    floor = _frechet(features(train[_spread(np.arange(len(train)), len(real))]), features(real))
-    return _frechet(made, features(real)) / max(floor, 1e-12)
-
-
-def _frechet(a: np.ndarray, b: np.ndarray) -> float:
-    mean = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
-    spread_a, spread_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    values = np.linalg.eigvals(np.atleast_2d(spread_a) @ np.atleast_2d(spread_b))
-    both = np.sqrt(np.maximum(values.real, 0)).sum()
-    return float(
-        mean + np.trace(np.atleast_2d(spread_a)) + np.trace(np.atleast_2d(spread_b)) - 2 * both
-    )
-
-
-def _turns(atlas: Atlas, n: int) -> np.ndarray | None:
-    """Every class in turn, for a conditional model."""
-    kinds = len(atlas.generator.classes)
-    return np.arange(n) % kinds if kinds else None
-
-
-def _spread(rows: np.ndarray, count: int) -> np.ndarray:
-    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    features = principal_pixels(atlas.images)
+    real, other = (tables(in_blocks(atlas.images, part), features)[0] for part in rows)
+    z = atlas.sample(len(real), seed=seed, prior=prior)
+    made = tables(atlas.generator.stream(z, turns(atlas, len(z))), features)[0]
+    return frechet(made, real) / max(frechet(other, real), 1e-12)

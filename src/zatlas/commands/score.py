@@ -1,0 +1,102 @@
+"""The command that measures runs, names what ails them, and says what to try."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands import Dark, app
+from zatlas.core.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from zatlas.score.score import Score
+
+
+@app.command
+def score(
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN [RUN ...]")] = (),
+    *,
+    only: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="GROUP")] = (),
+    features: Annotated[str | None, arg(metavar="FILE.onnx")] = None,
+    prior: Annotated[str, arg(metavar="KIND")] = "own",
+    seed: int = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FILE.html")] = None,
+) -> None:
+    """Measure runs, each figure with its error, name what ails them, and say what to try.
+
+    JSON goes to stdout, a table to the terminal, and a report with pictures into each run.
+
+    Args:
+        runs: One run or more.
+        only: A group of figures: likelihood, space, samples, meaning or charts; may be given again.
+        features: What images are compared by: a net of your own. A small one trained on the same
+            images, if not said.
+        prior: What samples are drawn from: own, or mixture or flow as `zatlas prior` fits them.
+        seed: Of all chance.
+        out: Where the report goes, of one run; report.html in the run if not said.
+    """
+    from zatlas.atlas import Atlas
+    from zatlas.commands.shared import theme_of
+    from zatlas.core.progress import console
+    from zatlas.report import write_report
+    from zatlas.score.features import read_features
+    from zatlas.score.score import GROUPS, score
+
+    if not runs:
+        raise BadRecipe("Name a run to score, as: zatlas score runs/digits-vae")
+    if out is not None and len(runs) > 1:
+        raise BadRecipe("Several runs have a report each: leave --out away.")
+    known = None if features is None else read_features(features)
+    found = []
+    for run in runs:
+        atlas = Atlas.open(run)
+        one = score(atlas, groups=only or GROUPS, features=known, prior=prior, seed=seed)
+        report = out or atlas.room("report.html")
+        write_report(atlas, one, report, theme=theme_of(dark))
+        console().print(f"report: {report}", soft_wrap=True, markup=False)
+        found.append(one)
+    _show(found)
+    tables = [one.as_table() for one in found]
+    print(json.dumps(tables[0] if len(tables) == 1 else tables, indent=1))
+
+
+def _show(scores: Sequence["Score"]) -> None:
+    """The figures of all runs side by side, and what ails each."""
+    from rich import box
+    from rich.table import Table
+
+    from zatlas.core.progress import console
+    from zatlas.score.words import floor_in_words, title_of, value_in_words
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("figure")
+    for one in scores:
+        table.add_column(one.run, justify="right")
+    if len(scores) == 1:
+        table.add_column("against", overflow="fold")
+    names = list(dict.fromkeys(figure.name for one in scores for figure in one.figures))
+    for name in names:
+        rows = [{figure.name: figure for figure in one.figures}.get(name) for one in scores]
+        first = next(row for row in rows if row is not None)
+        cells = [title_of(first), *("" if row is None else value_in_words(row) for row in rows)]
+        table.add_row(*cells, *([floor_in_words(first)] if len(scores) == 1 else []))
+    screen = console()
+    screen.print(table)
+    for one in scores:
+        screen.print("\n".join(_told(one)), soft_wrap=True, markup=False)
+
+
+def _told(score: "Score") -> list[str]:
+    if not score.findings:
+        return [f"Diagnosis of {score.run}: nothing ails it, by these figures."]
+    lines = [f"Diagnosis of {score.run}"]
+    lines += [f"  {finding.name}: {finding.words}" for finding in score.findings]
+    lines += ["Try"]
+    for finding in score.findings:
+        lines += [
+            line for cure in finding.cures for line in (f"  # {cure.what}", f"  {cure.command}")
+        ]
+    return lines

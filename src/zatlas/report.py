@@ -1,0 +1,107 @@
+"""The report of a run: its score as a page to read, offline, with the pictures in it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.page import Figure, Note, Section, Table, page
+from zatlas.pictures import facts, maps, sheets
+from zatlas.render.pixels import Drawn, plotted
+from zatlas.render.plot import bars
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.score.score import GROUPS, Score
+from zatlas.score.words import floor_in_words, group_in_words, title_of, value_in_words
+from zatlas.store import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
+
+    from zatlas.render.canvas import Canvas
+
+MOST_AXES = 32  # that are drawn as bars
+
+
+def write_report(atlas: Atlas, score: Score, path: Path, *, theme: Theme = LIGHT) -> Path:
+    """Write the page of this score."""
+    sections = [_diagnosis(score), *_groups(atlas, score, theme)]
+    text = page(
+        f"How good is the latent space of {atlas.name}?", score.about, sections,
+        told="Made by zatlas. ± is one standard error; n is how many images, samples or pairs "
+        f"were measured. Made again by: zatlas score {atlas.run.folder}",
+        dark=theme.name == "dark",
+    )  # fmt: skip
+    return atomic.write_file(path, text.encode())
+
+
+def _diagnosis(score: Score) -> Section:
+    if not score.findings:
+        clean = "None of the illnesses that can be told from these figures was found."
+        return Section("Diagnosis", (Note("Nothing ails this run", clean),))
+    notes = []
+    for finding in score.findings:
+        known = {figure.name: figure for figure in score.figures}
+        shown = [known[name] for name in finding.because if name in known]
+        because = "; ".join(f"{title_of(one)} {value_in_words(one)}" for one in shown)
+        words = f"{finding.words} ({because}.)" if because else finding.words
+        cures = tuple((cure.what, cure.command) for cure in finding.cures)
+        notes.append(Note(finding.name.capitalize(), words, cures))
+    return Section("Diagnosis", tuple(notes))
+
+
+def _groups(atlas: Atlas, score: Score, theme: Theme) -> list[Section]:
+    found = []
+    for group in GROUPS:
+        figures = [figure for figure in score.figures if figure.group == group]
+        if not figures:
+            continue
+        rows = tuple(
+            (title_of(one), value_in_words(one), floor_in_words(one), f"{one.n:,}", one.about)
+            for one in figures
+        )
+        table = Table(("", "value", "against", "n", "what it is"), rows)
+        pictures = [
+            Figure(_within(picture), title) for title, picture in _drawn(atlas, score, group, theme)
+        ]
+        found.append(Section(group_in_words(group), (table, *pictures)))
+    return found
+
+
+def _drawn(
+    atlas: Atlas, score: Score, group: str, theme: Theme
+) -> Sequence[tuple[str, "Canvas | Plot"]]:
+    """The pictures that go with a group of figures."""
+    if group == "likelihood" and atlas.generator.encoder is not None:
+        return [
+            ("What is left of images it has not seen", sheets.reconstructions([atlas], theme=theme))
+        ]
+    if group == "space" and atlas.coded:
+        pictures = [("Its codes and its prior", facts.own_norms(atlas, theme=theme))]
+        rates = next((one.parts for one in score.figures if one.name == "axis_rate"), {})
+        return [*pictures, ("What each axis tells", _axes(rates, theme))] if rates else pictures
+    if group == "samples":
+        return [("What it makes", sheets.samples(atlas, theme=theme))]
+    if group == "charts" and atlas.dim > 2:
+        return [("Its chart", maps.chart_map(atlas, atlas.chart(), theme=theme))]
+    if group == "charts":
+        return [("Its codes", maps.points(atlas, theme=theme))]
+    return []
+
+
+def _axes(rates: Mapping[str, float], theme: Theme) -> "Plot":
+    order = sorted(rates, key=lambda name: -rates[name])[:MOST_AXES]
+    left = f", the first {MOST_AXES} of {len(rates)}" if len(rates) > MOST_AXES else ""
+    values = np.array([rates[name] for name in order])
+    return bars(
+        order, values, title=f"What each axis tells of an image{left}",
+        axis="nats: how far its posteriors are from the prior", theme=theme,
+    )  # fmt: skip
+
+
+def _within(picture: "Canvas | Plot") -> str:
+    """The picture as part of a page."""
+    drawn = picture.drawn("png") if isinstance(picture, Drawn) else plotted(picture, "png")
+    return "data:image/png;base64," + base64.b64encode(drawn).decode()

@@ -1,0 +1,269 @@
+"""What the axes and the distances of a latent space mean: to labels and attributes, and to the pictures."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Flags, Images, Labels, Points, Rows, Values
+from zatlas.core.seeds import derive, stream
+from zatlas.data.imageset import UNLABELLED
+from zatlas.latent.attributes import flags_of, names
+from zatlas.latent.curves import Blend, Curve, lerp, usual_blend
+from zatlas.latent.geodesic import geodesic, length
+from zatlas.latent.neighbours import others
+from zatlas.latent.probes import accuracy, area_under_curve, fit_probes, ridge
+from zatlas.models.generator import differentiable
+from zatlas.score.factors import disentangled
+from zatlas.score.figure import Figure, bootstrapped, mean_of
+
+TAUGHT, TRIED = 6000, 3000  # codes that planes are fitted to, and codes they are tried on
+NEAR = 10  # neighbours of a code
+PLACES = 256  # at which a small step is taken
+STEP = 1e-2  # of the way between two samples
+PAIRS = 6  # of samples, between which the shortest way is sought
+BENDING = 30  # steps of that search
+NUMBERS = 8 << 20  # of pixels that are decoded for small steps, and for each step of the search
+
+Known = Mapping[str, Flags | Values]  # attributes of some codes: true or false, or numbers
+
+
+def meaning(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
+    """What the codes tell of labels and attributes, how smoothly pictures follow, and scores by factors."""
+    found: list[Figure] = []
+    if atlas.coded:
+        found += [*_probe(atlas, seed), *_neighbours(atlas, seed)]
+    if atlas.given is None:  # codes that came without a decoder make no pictures
+        found += [*_paths(atlas, seed), *_bent(atlas, seed)]
+    return found + disentangled(atlas, seed=seed)
+
+
+# What planes and neighbours tell -----------------------------------------------------------------
+
+
+def guesses(z: Points, known: Known, held: Points) -> dict[str, Values]:
+    """What planes fitted to some codes say of others: of flags a probability, of numbers the number."""
+    flags = {name: column for name, column in known.items() if column.dtype == bool}
+    probes = fit_probes(z, flags)
+    read = probes.read(held)
+    found = {name: read[:, i] for i, name in enumerate(probes.names)}
+    for name in known.keys() - flags.keys():
+        there = np.isfinite(known[name])
+        if there.sum() > 2:
+            x, y = z[there], known[name][there].astype(np.float64)
+            middle, level = x.mean(axis=0), y.mean()
+            found[name] = (held - middle) @ ridge(x - middle, y - level) + level
+    return found
+
+
+def verdicts(guessed: Mapping[str, Values], true: Known) -> dict[str, float]:
+    """How right they are: of flags the area under the ROC curve, of numbers R^2 (0 as good as the mean)."""
+    found = {}
+    for name, guess in guessed.items():
+        column = true[name]
+        if column.dtype == bool:
+            found[name] = area_under_curve(guess, column)
+        else:
+            there = np.isfinite(column)
+            wrong = float(((guess[there] - column[there]) ** 2).mean())
+            found[name] = 1 - wrong / max(float(column[there].var()), 1e-12)
+    return found
+
+
+def alike(points: Points, kinds: np.ndarray, k: int = NEAR) -> tuple[Values, float]:
+    """Of each code, the share of its nearest others that are of its kind; and what chance would give."""
+    near, _ = others(points, k)
+    counts = np.unique(kinds, return_counts=True)[1]
+    same = (kinds[near] == kinds[:, None]).mean(axis=1)
+    return same, float((counts * (counts - 1)).sum() / max(len(kinds) * (len(kinds) - 1), 1))
+
+
+def _probe(atlas: Atlas, seed: int) -> list[Figure]:
+    rows, z = _some(atlas, "train", TAUGHT, seed)
+    held_rows, held = _some(atlas, "test", TRIED, seed)
+    true = _attributes(atlas, held_rows)
+    known = {name: column for name, column in _attributes(atlas, rows).items() if name in true}
+    guessed = guesses(z, known, held)
+    parts = verdicts(guessed, true)
+    ways = (
+        "of attributes that are true or false the area under the ROC curve, of numbers R^2, by planes "
+        "that are fitted to codes of training images and tried on codes of held-out ones"
+    )
+    labels, held_labels = _labels(atlas, rows), _labels(atlas, held_rows)
+    if labels is not None and held_labels is not None:
+        both = np.concatenate([labels, held_labels])
+        later = np.arange(len(both)) >= len(labels)
+        value = accuracy(np.concatenate([z, held]), both, later)
+        often = np.bincount(labels).argmax()
+        return [
+            Figure(
+                "probe", "meaning", value, f"share of labels that are told rightly; in parts, {ways}",
+                len(held), error=float(np.sqrt(value * (1 - value) / len(held))), unit="share",
+                better="more", floor=float((held_labels == often).mean()),
+                floor_is="always the most frequent label", parts={"label": value, **parts},
+            )
+        ]  # fmt: skip
+    if not parts:
+        return []
+    chosen = [name for name in parts if true[name].dtype == bool]
+    floor, chosen = (0.5, chosen) if chosen else (0.0, list(parts))
+
+    def mean(rows: Rows) -> float:
+        some = {name: guessed[name][rows] for name in chosen}
+        return float(np.mean([*verdicts(some, {n: true[n][rows] for n in chosen}).values()]))
+
+    return [
+        Figure(
+            "probe", "meaning", mean(np.arange(len(held))), f"mean over attributes, {ways}", len(held),
+            error=bootstrapped(mean, len(held), seed=seed), unit="share", better="more",
+            floor=floor, floor_is="chance", parts=parts,
+        )
+    ]  # fmt: skip
+
+
+def _neighbours(atlas: Atlas, seed: int) -> list[Figure]:
+    rows, z = _some(atlas, "test", TRIED, seed)
+    if len(rows) < 3:
+        return []
+    labels = _labels(atlas, rows)
+    kinds = {} if labels is None else {"label": labels}
+    for name, column in _attributes(atlas, rows).items():
+        kinds[name] = column if column.dtype == bool else column > np.nanmedian(column)
+    if not kinds:
+        return []
+    found = {name: alike(z, column) for name, column in kinds.items()}
+    chosen = ["label"] if labels is not None else list(found)
+    value, error = mean_of(np.mean([found[name][0] for name in chosen], axis=0))
+    what = "label" if labels is not None else "answer, in the mean over attributes"
+    return [
+        Figure(
+            "neighbours", "meaning", value,
+            f"share of the {min(NEAR, len(z) - 1)} nearest other codes with the same {what}; a number's "
+            "answer is whether it is above its median", len(z), error=error, unit="share", better="more",
+            floor=float(np.mean([found[name][1] for name in chosen])),
+            floor_is="any others, wherever they lie",
+            parts={name: float(same.mean()) for name, (same, _) in found.items()},
+        )
+    ]  # fmt: skip
+
+
+def _some(atlas: Atlas, split: str, most: int, seed: int) -> tuple[Rows, Points]:
+    codes = atlas.codes(split)
+    labels = atlas.labels(codes.rows)
+    known = np.arange(len(codes))
+    if labels is not None and UNLABELLED in atlas.images.classes:
+        known = np.flatnonzero(labels != atlas.images.classes.index(UNLABELLED))
+    if len(known) > most:
+        known = np.sort(stream(seed, "meaning", split).choice(known, most, replace=False))
+    return codes.rows[known], codes.points[known]
+
+
+def _labels(atlas: Atlas, rows: Rows) -> Labels | None:
+    labels = atlas.labels(rows)
+    return None if labels is None or len(np.unique(labels)) < 2 else labels
+
+
+def _attributes(atlas: Atlas, rows: Rows) -> dict[str, np.ndarray]:
+    """Those that are not the same for all of these images; of texts, whether they are each value."""
+    images, found = atlas.images, {}
+    for name in names(images):
+        if name in images.classes:
+            continue
+        column = images.attributes.get(name)
+        number = column is not None and column.dtype.kind == "f"
+        values = column[rows] if number and column is not None else flags_of(images, rows, name)
+        there = values[np.isfinite(values)] if number else values
+        if len(there) > 2 and there.min() != there.max():
+            found[name] = values
+    return found
+
+
+# How the pictures follow -------------------------------------------------------------------------
+
+
+def changes(before: Images, after: Images, apart: Values) -> Values:
+    """Root mean square change of each picture, for each unit of the way between their points."""
+    moved = np.sqrt(((after - before) ** 2).reshape(len(before), -1).mean(axis=1))
+    return moved / np.maximum(apart, 1e-12)
+
+
+def small_steps(a: Points, b: Points, blend: Blend, *, seed: int) -> tuple[Points, Points]:
+    """A place on the way from each point to another, and a small step further on it."""
+    t = stream(seed, "steps").random((len(a), 1), np.float32) * np.float32(1 - STEP)
+    return blend(a, b, t), blend(a, b, t + np.float32(STEP))
+
+
+def _paths(atlas: Atlas, seed: int) -> list[Figure]:
+    a, b = _ends(atlas, PLACES, seed)
+    n = int(np.clip(NUMBERS // (2 * _size(atlas)), 16, PLACES))
+    z, further = small_steps(a[:n], b[:n], usual_blend(atlas.generator.space), seed=seed)
+    told = _told(atlas, n)
+    images = atlas.decode(z, None, told), atlas.decode(further, None, told)
+    found = changes(*images, np.linalg.norm(further - z, axis=1))
+    value, error = mean_of(found)
+    after = (
+        "; as in Karras et al. 2019, https://arxiv.org/abs/1812.04948, but in pixels, without a net"
+    )
+    figures = [
+        Figure(
+            "path_length", "meaning", value,
+            "root mean square change of a picture, of grey in [0, 1], for each unit of a small step between "
+            f"two samples{after}", n, error=error, unit="grey a unit of z", better="neither",
+        )
+    ]  # fmt: skip
+    if value > 0:
+
+        def uneven(rows: Rows) -> float:
+            return float(found[rows].std() / max(found[rows].mean(), 1e-12))
+
+        figures.append(
+            Figure(
+                "path_evenness", "meaning", uneven(np.arange(n)),
+                "spread of the change over its mean: 0 where pictures change as fast everywhere", n,
+                error=bootstrapped(uneven, n, seed=seed), unit="of the mean", better="less",
+            )
+        )  # fmt: skip
+    return figures
+
+
+def _bent(atlas: Atlas, seed: int) -> list[Figure]:
+    generator = atlas.generator
+    if not differentiable(generator):
+        return []
+    a, b = _ends(atlas, PAIRS, seed)
+    n = int(np.clip(NUMBERS // (64 * _size(atlas)), 2, PAIRS))
+    told = _told(atlas, n)
+    shares = []
+    for i in range(n):
+        label = None if told is None else int(told[i])
+        ends = a[i : i + 1], b[i : i + 1]
+        straight = length(generator, Curve(np.concatenate(ends), lerp), label)
+        shortest = geodesic(generator, *ends, label=label, steps=BENDING)
+        if straight > 0:
+            shares.append(length(generator, shortest, label) / straight)
+    if not shares:
+        return []
+    value, error = mean_of(np.array(shares))
+    return [
+        Figure(
+            "bent", "meaning", value,
+            "length of the shortest way found between two samples over that of the straight one, in pixels: "
+            "1 where straight ways are the shortest", len(shares), error=error, unit="share",
+            better="more",
+        )
+    ]  # fmt: skip
+
+
+def _ends(atlas: Atlas, n: int, seed: int) -> tuple[Points, Points]:
+    """Two samples for each of n ways."""
+    return atlas.sample(n, seed=derive(seed, "from")), atlas.sample(n, seed=derive(seed, "to"))
+
+
+def _told(atlas: Atlas, n: int) -> Labels | None:
+    kinds = len(atlas.generator.classes)
+    return np.arange(n) % kinds if kinds else None
+
+
+def _size(atlas: Atlas) -> int:
+    z, _ = _ends(atlas, 1, 0)
+    return int(atlas.decode(z, None, _told(atlas, 1)).size)

@@ -1,0 +1,207 @@
+"""Figures of how a latent space is used: which axes carry anything, and how well codes fill the prior."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+from scipy.stats import chi2
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Points
+from zatlas.core.seeds import stream
+from zatlas.core.space import Space
+from zatlas.latent.density import FEW, gap
+from zatlas.score.figure import Figure, mean_of
+
+ACTIVE = 0.01  # variance of an axis's mean above which it carries something
+CODES = 10_000  # that stand for the aggregate posterior
+NUMBERS = 20_000_000  # in a table of codes: points of many axes are fewer
+ASKED = 2000  # draws whose density under all codes is asked for
+TABLE = 4_000_000  # densities held at once: 32 MB
+TURNS, TURN = 10, 500  # the kernel statistic is a mean over turns of so many draws
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels, in median squared distances of the prior
+OUTSIDE = 0.001  # of the prior's mass lies outside its ball
+
+DRAWN = "draws around the codes of training images"
+
+
+def space(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
+    """What the codes tell of the space; nothing, where images have no points of their own."""
+    if not atlas.coded or atlas.imagined:
+        return []
+    codes = atlas.codes("train")
+    limit = min(CODES, max(NUMBERS // atlas.dim, 1))
+    some = np.sort(stream(seed, "space").permutation(len(codes.points))[:limit])
+    means, drawn = codes.points[some], atlas.drawn("train", seed=seed)[some]
+    place = atlas.generator.space
+    found: list[Figure] = []
+    if codes.deviations is not None:
+        deviations = codes.deviations[some]
+        found += [active_units(means)]
+        found += [axis_rate(means, deviations)] if place.prior == "normal" else []
+        found += [mutual_information(means, deviations, seed=seed)]
+    if place.prior != "none":
+        found += [prior_distance(drawn, place, seed=seed)]
+    if place.prior == "normal":
+        found += [shell(drawn), spill(drawn)]
+    return [*found, holes(drawn, place, seed=seed)] if place.dim <= FEW else found
+
+
+def active_units(means: Points) -> Figure:
+    """How many axes say anything of the image.
+
+    Burda, Grosse and Salakhutdinov 2016, https://arxiv.org/abs/1509.00519
+    """
+    activity = means.var(axis=0, dtype=np.float64)
+    about = f"axes along which the mean of the posterior varies over images by more than {ACTIVE}"
+    value = float((activity > ACTIVE).sum())
+    return Figure(
+        "active_units", "space", value, about, len(means), None, "axes", "neither",
+        float(means.shape[1]), "all axes", _axes(activity),
+    )  # fmt: skip
+
+
+def axis_rate(means: Points, deviations: Points) -> Figure:
+    """What an axis costs: the divergence of its posterior from the prior, in nats."""
+    rates = axis_rates(means, deviations)
+    value, error = mean_of(rates.mean(axis=1))
+    about = "divergence of an image's posterior from the prior, the mean over axes"
+    return Figure(
+        "axis_rate", "space", value, about, len(means), error, "nats", "neither",
+        parts=_axes(rates.mean(axis=0)),
+    )  # fmt: skip
+
+
+def axis_rates(means: Points, deviations: Points) -> np.ndarray:
+    """Divergence of each normal posterior from the standard normal, of every image and axis."""
+    mean, deviation = means.astype(np.float64), _spreads(deviations)
+    return 0.5 * (mean**2 + deviation**2 - 1) - np.log(deviation)
+
+
+def mutual_information(
+    means: Points, deviations: Points, *, seed: int = 0, draws: int = ASKED
+) -> Figure:
+    """What a code tells of its image: the mean of log q(z | x) - log q(z), q(z) mixed of all posteriors.
+
+    Hoffman and Johnson 2016, http://approximateinference.org/accepted/HoffmanJohnson2016.pdf
+    With the image's own posterior in the mixture it is too low, and never above log n; without, too high.
+    Poole et al. 2019, https://arxiv.org/abs/1905.06922
+    """
+    n = len(means)
+    rng = stream(seed, "mutual information")
+    chosen = rng.choice(n, min(draws, n), replace=False)
+    spreads = _spreads(deviations)
+    z = means[chosen] + rng.standard_normal((len(chosen), means.shape[1])) * spreads[chosen]
+    low, high = np.zeros(len(chosen)), np.zeros(len(chosen))
+    for part in np.array_split(np.arange(len(chosen)), max(1, len(chosen) * n // TABLE)):
+        table = _log_densities(z[part], means, spreads)
+        own = table[np.arange(len(part)), chosen[part]].copy()
+        low[part] = own - logsumexp(table, axis=1) + np.log(n)
+        table[np.arange(len(part)), chosen[part]] = -np.inf
+        high[part] = own - logsumexp(table, axis=1) + np.log(max(n - 1, 1))
+    value, error = mean_of(low)
+    rate = float(axis_rates(means, deviations).sum(axis=1).mean())
+    most = max(value, min(float(high.mean()), rate))
+    about = (
+        f"information between image and code, from below: with {n:,} codes it cannot be more than "
+        f"{np.log(n):.2f}; from above it is {most:.2f}"
+    )
+    parts = {"at least": value, "at most": most}
+    return Figure(
+        "mutual_information", "space", value, about, len(chosen), error, "nats", "more", parts=parts
+    )
+
+
+def prior_distance(drawn: Points, place: Space, *, seed: int = 0) -> Figure:
+    """How far the codes' distribution is from the prior: the unbiased squared distance of kernel means.
+
+    Gretton et al. 2012, https://jmlr.org/papers/v13/gretton12a.html ; in turns, as Zaremba et al. 2013,
+    https://arxiv.org/abs/1307.1954
+    """
+    size = min(TURN, max(len(drawn) // 2, 2))
+    rng = stream(seed, "prior distance")
+    prior = place.sample(3 * TURNS * size, seed=seed).reshape(3, TURNS, size, -1)
+    width = float(np.median(_squares(prior[0, 0], prior[1, 0])))
+    found, floor = [], []
+    for ours, one, other in zip(*prior, strict=True):
+        codes = drawn[rng.choice(len(drawn), size, replace=False)]
+        found.append(kernel_distance(codes, ours, width))
+        floor.append(kernel_distance(one, other, width))
+    value, error = mean_of(np.array(found))
+    limit = 1.645 * mean_of(np.array(floor))[1]
+    about = (
+        f"squared distance of kernel means between {DRAWN} and samples of the prior (five normal "
+        "kernels, unbiased; at most 2)"
+    )
+    return Figure(
+        "prior_distance", "space", value, about, TURNS * size, error, "", "less", limit,
+        "what two draws of the prior stay under, nineteen times in twenty",
+    )  # fmt: skip
+
+
+def kernel_distance(a: Points, b: Points, width: float) -> float:
+    """The unbiased squared distance of two samples' kernel means, of equally many rows."""
+    n = len(a)
+    inside, across = 0.0, 0.0
+    for scale in WIDTHS:
+        for rows in (a, b):
+            kernel = np.exp(-_squares(rows, rows) / (scale * width))
+            inside += (float(kernel.sum()) - float(np.trace(kernel))) / (n * (n - 1))
+        across += 2 * float(np.exp(-_squares(a, b) / (scale * width)).mean())
+    return (inside - across) / len(WIDTHS)
+
+
+def holes(drawn: Points, place: Space, *, seed: int = 0) -> Figure:
+    """Share of the prior's mass where there are next to no codes."""
+    share, error = gap(drawn, place, seed=seed)
+    stands = "the prior" if place.prior != "none" else "the normal distribution that codes suggest"
+    own = place if place.prior != "none" else replace(place, prior="normal")
+    floor, _ = gap(own.sample(len(drawn), seed=seed + 2), own, seed=seed)
+    about = f"share of the mass of {stands} where {DRAWN} are ten times rarer"
+    return Figure(
+        "holes", "space", share, about, len(drawn), error, "share", "less", floor,
+        "as many samples of the prior in place of codes",
+    )  # fmt: skip
+
+
+def shell(drawn: Points) -> Figure:
+    """How far out the codes lie, where the prior's samples lie at 1."""
+    dim = drawn.shape[1]
+    usual = np.sqrt(2) * np.exp(gammaln((dim + 1) / 2) - gammaln(dim / 2))
+    value, error = mean_of(np.linalg.norm(drawn, axis=1) / usual)
+    about = f"mean norm of {DRAWN}, over that of the prior's samples ({usual:.2f})"
+    return Figure(
+        "shell", "space", value, about, len(drawn), error, "", "neither", 1.0, "on the shell"
+    )
+
+
+def spill(drawn: Points) -> Figure:
+    """Share of the codes that are farther out than samples of the prior ever come."""
+    limit = chi2.ppf(1 - OUTSIDE, drawn.shape[1])
+    value, error = mean_of((drawn.astype(np.float64) ** 2).sum(axis=1) > limit)
+    about = f"share of {DRAWN} outside the ball that holds 99.9 % of the prior (radius {limit**0.5:.2f})"
+    return Figure(
+        "spill", "space", value, about, len(drawn), error, "share", "less", OUTSIDE,
+        "the prior's own samples",
+    )  # fmt: skip
+
+
+def _log_densities(z: np.ndarray, means: Points, spreads: np.ndarray) -> np.ndarray:
+    """log q(z | x) of each point under each image's posterior, by products instead of differences."""
+    mean, precision = means.astype(np.float64), 1 / spreads**2
+    far = z**2 @ precision.T - 2 * z @ (mean * precision).T + (mean**2 * precision).sum(axis=1)
+    scale = np.log(spreads).sum(axis=1) + means.shape[1] / 2 * np.log(2 * np.pi)
+    return -far / 2 - scale
+
+
+def _spreads(deviations: Points) -> np.ndarray:
+    return np.maximum(deviations.astype(np.float64), 1e-6)  # 0 is what float32 rounds small ones to
+
+
+def _squares(a: Points, b: Points) -> np.ndarray:
+    found = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    return np.maximum(found, 0)
+
+
+def _axes(values: np.ndarray) -> dict[str, float]:
+    return {f"axis {i}": float(value) for i, value in enumerate(values)}

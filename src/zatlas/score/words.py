@@ -1,0 +1,84 @@
+"""Runs and figures as people say them."""
+
+import math
+
+from zatlas.atlas import Atlas
+from zatlas.models.bring import brought_of
+from zatlas.score.figure import Figure
+
+FAMILIES = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN"}
+
+
+def in_words(atlas: Atlas) -> str:
+    """One sentence: what was trained on what."""
+    family = FAMILIES.get(atlas.description.family, atlas.description.family)
+    kind = f"conditional {family}" if atlas.generator.classes else family
+    rows = atlas.run.metrics()
+    epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
+    axes = "one axis" if atlas.dim == 1 else f"{atlas.dim} axes"
+    if atlas.given is not None:
+        told = f", in {len(atlas.images.classes)} classes" if atlas.has_images else ""
+        return f"{len(atlas.given):,} codes with {axes}, brought without a decoder{told}."
+    article = "An" if kind[0] in "aeiou" else "A"
+    return f"{article} {kind} with {axes}, {_data(atlas)}{epochs}."
+
+
+def _data(atlas: Atlas) -> str:
+    if not atlas.has_images:
+        return "brought without images"
+    how = "trained on" if brought_of(atlas.run) is None else "brought, with"
+    return f"{how} {atlas.images.describe()}"
+
+
+TITLES = {
+    "elbo": "ELBO", "mig": "MIG", "sap": "SAP", "factor_vae": "FactorVAE score",
+    "beta_vae": "beta-VAE score", "dci_disentanglement": "DCI disentanglement",
+    "dci_completeness": "DCI completeness", "dci_informativeness": "DCI informativeness",
+    "posterior_frechet": "Frechet, around codes", "rebuilt_frechet": "Frechet, rebuilt",
+    "kernel": "kernel distance", "frechet": "Frechet distance", "axis_rate": "rate of an axis",
+    "overfit": "gap to training images",
+}  # fmt: skip
+GROUPS = {
+    "likelihood": "How likely images are", "space": "How the space is used",
+    "samples": "What it makes", "meaning": "What places mean", "charts": "How true its chart is",
+}  # fmt: skip
+
+
+def title_of(figure: Figure) -> str:
+    """A figure's name, as one says it."""
+    return TITLES.get(figure.name, figure.name.replace("_", " "))
+
+
+def group_in_words(group: str) -> str:
+    """What a group of figures answers."""
+    return GROUPS[group]
+
+
+def value_in_words(figure: Figure) -> str:
+    """The number with its standard error and its unit, no more digits than it is sure of."""
+    return _number(figure.value, figure.error, figure.unit)
+
+
+def floor_in_words(figure: Figure) -> str:
+    """What the figure is compared with."""
+    if figure.floor is None:
+        return ""
+    said = f" ({figure.floor_is})" if figure.floor_is else ""
+    return _number(figure.floor, None, figure.unit) + said
+
+
+def _number(value: float, error: float | None, unit: str) -> str:
+    if not math.isfinite(value):
+        return "not measurable"
+    if unit == "share":
+        return f"{value:.1%}" + (f" ± {error:.1%}" if error else "")
+    decimals = _decimals(error if error else abs(value) / 100)
+    said = f"{value:,.{decimals}f}" + (f" ± {error:.{decimals}f}" if error else "")
+    return f"{said} {unit}".strip()
+
+
+def _decimals(least: float) -> int:
+    """How many decimals show a number to this, with two digits of it at most."""
+    if least <= 0 or not math.isfinite(least):
+        return 0
+    return int(min(max(1 - math.floor(math.log10(least)), 0), 6))

@@ -1,0 +1,137 @@
+"""Runs that are made ill on purpose, and healthy ones: what is found of each, before and after the cure.
+
+python -m tests.illnesses [NAME ...]
+"""
+
+import shlex
+import sys
+import tempfile
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zatlas import cli
+from zatlas.atlas import Atlas
+from zatlas.data import sources
+from zatlas.score.diagnosis import Finding
+from zatlas.score.score import Score, score
+from zatlas.score.words import title_of, value_in_words
+
+GROUPS = ("likelihood", "space", "samples")  # that a diagnosis is made from
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training, what is to be found of it, and the figure that the cure has to better."""
+
+    name: str
+    train: str  # as it is typed after `zatlas train`
+    found: str  # the illness; "" for a healthy run
+    complaint: str = ""  # a figure
+    rises: bool = False  # whether it is better when it is more
+
+
+DEEP = "--set net.name=mlp --set net.widths=[64,64,64,64,64,64]"
+STILL = "--set net.name=mlp --set training.preview=0"
+CASES = (
+    Case("scale", "fashion-mini --dim 8 --epochs 8 --set model.reduction=mean", "scale of the rate",
+         "rebuilding"),
+    Case("strong", "fashion-mini --dim 8 --epochs 8 --set model.beta=30", "over-strong prior",
+         "rebuilding"),
+    Case("blind", "fashion-mini --dim 8 --epochs 8 --set model.likelihood=gaussian "
+         "--set model.sigma=1", "blind likelihood", "rebuilding"),
+    Case("collapsed", f"digits --dim 8 --epochs 30 {DEEP}", "posterior collapse",
+         "mutual_information", rises=True),
+    Case("holes", "fashion-mini --model ae --dim 8 --epochs 12", "holes", "frechet"),
+    Case("apart", "fashion-mini --dim 8 --epochs 12 --set model.beta=0.02", "prior and codes apart",
+         "frechet"),
+    Case("few", "fashion-mini --dim 1 --epochs 12", "too few axes", "rebuilding"),
+    Case("memorised", "hundred.npz --dim 16 --epochs 300 --set training.best=last "
+         "--set training.batch=50", "memorisation", "memorised"),
+    Case("won", "digits --model gan --dim 12 --epochs 30 --set model.r1=0 --set training.rate=0.01",
+         "the discriminator has won", "frechet"),
+    Case("narrow", "digits --model gan --dim 12 --epochs 30 --set model.r1=0 "
+         "--set training.rate=0.0005 --set training.beta1=0.9", "mode collapse", "variety", rises=True),
+    Case("healthy-vae", "fashion-mini --dim 16 --epochs 20", ""),
+    Case("healthy-digits", "digits --dim 8 --epochs 60", ""),
+    Case("healthy-gan", "digits --model gan --dim 12 --epochs 120", ""),
+    Case("healthy-faces", "faces:count=3000 --size 32 --dim 16 --epochs 20", ""),
+)  # fmt: skip
+
+
+def trained(case: Case, folder: Path) -> Atlas:
+    """The run of this case."""
+    run, few = folder / case.name, folder / "hundred.npz"
+    if not few.exists():
+        hundred_digits(few)
+    if not (run / "result.json").exists():
+        typed(f"zatlas train {case.train.replace(few.name, str(few))} {STILL} --out {run}")
+    return Atlas.open(run)
+
+
+def hundred_digits(path: Path) -> None:
+    """A hundred digits to learn, and all that are usually held out."""
+    images = sources.load("digits")
+    train, test = images.rows("train")[:100], images.rows("test")
+    np.savez(
+        path,
+        x_train=images.pixels[train, 0],
+        y_train=images.labels[train],
+        x_test=images.pixels[test, 0],
+        y_test=images.labels[test],
+    )
+
+
+def typed(command: str) -> None:
+    """Do what a person does who types this; what it prints is no part of the table."""
+    with redirect_stdout(sys.stderr):
+        status = cli.main(shlex.split(command)[1:])
+    if status:
+        raise SystemExit(f"{command} ended with {status}")
+
+
+def examined(atlas: Atlas, prior: str = "own") -> Score:
+    """What is measured and found of a run."""
+    return score(atlas, groups=GROUPS, prior=prior)
+
+
+def cured(atlas: Atlas, finding: Finding) -> Score:
+    """The run after the first thing that is to be tried, done as it is typed."""
+    command = finding.cures[0].command
+    typed(command)
+    words = shlex.split(command)
+    if "--prior" in words:
+        return examined(atlas, words[words.index("--prior") + 1])
+    return examined(Atlas.open(Path(words[words.index("--out") + 1])))
+
+
+def main(names: list[str]) -> None:
+    """Print the table of the documents."""
+    with tempfile.TemporaryDirectory() as folder:
+        print(
+            "| run | found | figure | before | after | what was typed |\n|---|---|---|---|---|---|"
+        )
+        for case in CASES:
+            if not names or case.name in names:
+                print(_row(case, Path(folder)), flush=True)
+
+
+def _row(case: Case, folder: Path) -> str:
+    atlas = trained(case, folder)
+    before = examined(atlas)
+    found = ", ".join(finding.name for finding in before.findings) or "nothing"
+    cells = [f"`zatlas train {case.train}`", found]
+    finding = next((one for one in before.findings if one.name == case.found), None)
+    if finding is None:
+        return f"| {' | '.join([*cells, '', '', '', ''])} |"
+    after = cured(atlas, finding).figure(case.complaint)
+    one = before.figure(case.complaint)
+    typed_words = finding.cures[0].command.replace(str(folder), "runs")
+    cells += [title_of(one), value_in_words(one), value_in_words(after), f"`{typed_words}`"]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,246 @@
+"""The scores against codes for which their own definitions say what must come out."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from zatlas.score.disentangle import (
+    GROUP,
+    beta_vae,
+    binned,
+    by_rows,
+    dci,
+    factor_vae,
+    information,
+    mig,
+    modularity,
+    sap,
+)
+
+VALUES = 8  # of each factor; 4 bins or 20, each value has one of its own
+REPEATS = 8
+ERASED = 0.4  # of the noisy codes, so many are replaced by chance
+
+
+def grid(k: int, *, number: bool = True) -> dict[str, np.ndarray]:
+    """Every combination of k factors with 8 values each, eight times: exactly independent."""
+    rows = np.array(list(product(range(VALUES), repeat=k)) * (REPEATS if k < 4 else 1))
+    kind = np.float64 if number else np.int64
+    return {f"factor {j}": rows[:, j].astype(kind) for j in range(k)}
+
+
+def as_codes(factors: dict[str, np.ndarray]) -> np.ndarray:
+    return np.stack([2 * column - 7 for column in factors.values()], axis=1).astype(np.float32)
+
+
+def rotated(codes: np.ndarray) -> np.ndarray:
+    """The first two axes turned by 45 degrees."""
+    turned = codes.copy()
+    turned[:, 0] = (codes[:, 0] + codes[:, 1]) / np.sqrt(2)
+    turned[:, 1] = (codes[:, 0] - codes[:, 1]) / np.sqrt(2)
+    return turned
+
+
+def noisy(factors: dict[str, np.ndarray]) -> np.ndarray:
+    """Codes of which a part is replaced by a random value of the factor: an erasing channel."""
+    rng = np.random.default_rng(0)
+    columns = []
+    for column in factors.values():
+        lost = rng.random(len(column)) < ERASED
+        columns.append(np.where(lost, rng.integers(0, VALUES, len(column)), column))
+    return as_codes(dict(enumerate(columns)))
+
+
+def random(n: int, d: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((n, d)).astype(np.float32)
+
+
+def everything(codes, factors) -> dict[str, float]:
+    pure, whole, told = dci(codes, factors)
+    draws = by_rows(codes, factors)
+    return {
+        "mig": mig(codes, factors).value,
+        "sap": sap(codes, factors).value,
+        "modularity": modularity(codes, factors).value,
+        "disentanglement": pure.value,
+        "completeness": whole.value,
+        "informativeness": told.value,
+        "factor_vae": factor_vae(draws, factors, codes.std(axis=0)).value,
+        "beta_vae": beta_vae(draws, factors).value,
+    }
+
+
+NAMES = (
+    "mig", "sap", "modularity", "disentanglement", "completeness", "informativeness",
+    "factor_vae", "beta_vae",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]], ids=["ideal", "permuted"])
+def test_codes_that_are_the_factors_in_any_order_have_every_score_at_one(number, order):
+    """Each axis knows all of one factor and, on a full grid, exactly nothing of the others.
+
+    So gaps and purities are 1; forests split on the right axis alone; the axis of the factor that is
+    held still does not vary at all; and the pairs that share a factor differ by 0 on its axis.
+    No score knows in which order the axes come. Only SAP is less for kinds: the second axis is right
+    by chance once in 8, and the definition takes that off.
+    """
+    factors = grid(3, number=number)
+    codes = as_codes(factors)[:, order] * np.float32([1, -1, 5])  # nor their signs and scales
+    found = everything(codes, factors)
+    best = dict.fromkeys(NAMES, 1.0) | {"sap": 1.0 if number else 1 - 1 / VALUES}
+    assert found == pytest.approx(best, abs=1e-6)
+
+
+def test_the_information_of_a_value_is_its_entropy_and_of_others_nothing():
+    factors = grid(3)
+    expected = np.log(VALUES) * np.eye(3)
+    np.testing.assert_allclose(information(as_codes(factors), factors), expected, atol=1e-9)
+
+
+def test_two_factors_turned_by_45_degrees_have_no_axis_of_their_own():
+    """With z = (a + b, a - b) / sqrt 2 and b as likely as -b, both axes are alike to both factors.
+
+    The best axis is no better than the second: MIG 0, SAP 0. An axis informs equally of both factors:
+    modularity 1 - 1/(2 - 1) = 0, disentanglement and completeness 1 - log 2 / log 2 = 0. Whichever
+    factor is held still, both axes lose half of their variance, and pairs differ on both by |a - a'| /
+    sqrt 2: the guess is as good as chance among two, 1/2. But nothing of what is known is lost: a
+    tree reads the factors well, though not exactly, for its cuts are along the axes.
+    """
+    factors = grid(2)
+    found = everything(rotated(as_codes(factors)), factors)
+    assert found["mig"] == pytest.approx(0, abs=1e-9)
+    assert found["sap"] == pytest.approx(0, abs=1e-9)
+    assert found["modularity"] == pytest.approx(0, abs=1e-9)
+    # Forests see 70 % of the rows, and entropies are flat where shares are equal.
+    assert found["disentanglement"] == pytest.approx(0, abs=0.02)
+    assert found["completeness"] == pytest.approx(0, abs=0.02)
+    assert found["informativeness"] > 0.95
+    assert found["factor_vae"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 800))
+    assert found["beta_vae"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 200))
+
+
+def test_of_three_factors_with_two_turned_each_score_is_what_its_weights_say():
+    """The third axis is ideal. Modularity: 1 - 1/(3 - 1) for two axes and 1 for one, so 2/3. MIG and
+    SAP: gaps of 0, 0 and 1, so 1/3. Disentanglement: 1 - log 2 / log 3 for two axes and 1 for one.
+    FactorVAE: 1/2, 1/2 and 1, so 2/3.
+    """
+    factors = grid(3)
+    found = everything(rotated(as_codes(factors)), factors)
+    assert found["mig"] == pytest.approx(1 / 3, abs=1e-6)
+    assert found["sap"] == pytest.approx(1 / 3, abs=1e-6)
+    assert found["modularity"] == pytest.approx(2 / 3, abs=1e-6)
+    half = 1 - np.log(2) / np.log(3)
+    assert found["disentanglement"] == pytest.approx((2 * half + 1) / 3, abs=0.02)
+    assert found["completeness"] == pytest.approx((2 * half + 1) / 3, abs=0.02)
+    assert found["factor_vae"] == pytest.approx(2 / 3, abs=0.04)
+    assert found["beta_vae"] == pytest.approx(2 / 3, abs=0.07)
+
+
+@pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
+def test_doubled_axes_have_no_gaps_but_each_still_means_one_thing(number):
+    """Of two copies the second knows as much as the first: MIG 0, SAP 0, though each axis is pure.
+
+    Modularity and disentanglement look at axes and are 1; a vote for either copy is a vote for the
+    same factor, so FactorVAE and beta-VAE are 1. Completeness looks at factors: each is shared
+    evenly between two of 6 axes, 1 - log 2 / log 6, for forests choose between copies by lot.
+    """
+    factors = grid(3, number=number)
+    codes = np.repeat(as_codes(factors), 2, axis=1)
+    found = everything(codes, factors)
+    assert found["mig"] == pytest.approx(0, abs=1e-9)
+    assert found["sap"] == pytest.approx(0, abs=1e-9)
+    for name in ("modularity", "disentanglement", "informativeness", "factor_vae", "beta_vae"):
+        assert found[name] == pytest.approx(1, abs=1e-6), name
+    assert found["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.02)
+
+
+def test_noise_lessens_what_is_known_but_mixes_nothing():
+    """With the share e replaced by chance, a code keeps its value with p = 1 - e + e/8.
+
+    The information left is log 8 - H(p, 7 x e/8), so MIG is that over log 8. The correlation is
+    1 - e, so SAP is (1 - e)^2, which is also the R^2 of the best guess, (1 - e) z: no forest can do
+    better. The axes still answer to one factor each: purities are 1 for a reader that learns no noise,
+    and forests learn a little. FactorVAE: where the factor is v in -7, -5 ... 7, of variance 21, the
+    variance of its axis is e + e (1 - e) v^2 / 21 of the usual: 0.41 to 0.69 for six values, which is
+    told, and 0.96 for the two at the ends, which is told hardly better than by lot among three, when
+    64 codes know a variance to a tenth. So it lies between (6 + 2/3) / 8 and (6 + 2/2) / 8. Pairs see
+    differences alone: those of one value are equal with (1 - e)^2, and a mean of 64 tells that.
+    """
+    factors = grid(3)
+    found = everything(noisy(factors), factors)
+    share = np.array([1 - ERASED + ERASED / VALUES] + 7 * [ERASED / VALUES])
+    kept = np.log(VALUES) + (share * np.log(share)).sum()
+    n = len(factors["factor 0"])
+    bias = 49 / (2 * n * np.log(VALUES))  # of information from counts, for the second axis
+    assert found["mig"] == pytest.approx(kept / np.log(VALUES), abs=0.03 + bias)
+    assert found["sap"] == pytest.approx((1 - ERASED) ** 2, abs=0.03)
+    assert (1 - ERASED) ** 2 - 0.1 < found["informativeness"] < (1 - ERASED) ** 2 + 0.03
+    assert found["modularity"] > 0.99  # 1 less squares of the bias over the information
+    assert 0.75 < found["disentanglement"] < 1 and 0.75 < found["completeness"] < 1
+    near = 3 * np.sqrt(0.85 * 0.15 / 800)
+    assert (6 + 2 / 3) / 8 - near < found["factor_vae"] < 7 / 8 + near
+    assert found["beta_vae"] > 0.95
+
+
+def test_codes_that_know_nothing_score_nothing_or_chance():
+    """Gaps of nothing are nothing. Information from counts is too high by 19 x 7 / 2n for every pair
+    alike, and the definition of modularity divides it by itself: an axis that knows as little of
+    all is as one that knows as much of all, 0 and not 1 or undefined. Forests share out their
+    chance splits evenly. Votes are by lot, so right for one factor in three.
+    """
+    factors = grid(3)
+    n = len(factors["factor 0"])
+    found = everything(random(n, 3), factors)
+    assert 0 <= found["mig"] < 2 * 19 * 7 / (2 * n * np.log(VALUES))
+    assert 0 <= found["sap"] < 9 / n  # three standard errors of a correlation, squared
+    assert found["modularity"] < 0.3
+    assert found["disentanglement"] < 0.04 and found["completeness"] < 0.04
+    assert found["informativeness"] < 0.01
+    assert found["factor_vae"] == pytest.approx(1 / 3, abs=0.06)
+    assert found["beta_vae"] == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_a_kind_is_told_by_as_many_thresholds_as_part_its_values():
+    """On the axis of 8 kinds, 7 thresholds tell all; on one that knows nothing, 1/8 are right."""
+    factors = grid(2, number=False)
+    assert sap(as_codes(factors), factors).value == pytest.approx(1 - 1 / VALUES)
+
+
+def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
+    factors = grid(2)
+    codes = np.concatenate(
+        [np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1
+    )
+    found = everything(codes, factors)
+    assert found["factor_vae"] == found["mig"] == pytest.approx(1)
+    assert modularity(codes, factors).parts["axis 0"] == 0
+    assert factor_vae(by_rows(codes, factors), factors, np.zeros(3)).value == 0.5
+
+
+def test_one_axis_is_compared_with_nothing():
+    factors = grid(2)
+    one = as_codes(factors)[:, :1]
+    assert mig(one, factors).value == pytest.approx(
+        0.5
+    )  # all of the first factor, none of the second
+    assert dci(one, factors)[1].value == 1  # where there is one axis, each factor has but one
+
+
+def test_groups_hold_their_factor_still_and_nothing_else():
+    factors = grid(3)
+    fixed = by_rows(as_codes(factors), factors)
+    groups = fixed("factor 1", 50, GROUP, np.random.default_rng(0))
+    assert groups.shape == (50, GROUP, 3)
+    assert np.ptp(groups[:, :, 1], axis=1).max() == 0
+    assert np.ptp(groups[:, :, [0, 2]], axis=1).min() > 0
+
+
+def test_bins_hold_equally_many_and_equal_values_share_one():
+    column = np.random.default_rng(0).exponential(size=4000)
+    counts = np.bincount(binned(column))
+    assert len(counts) == 20 and counts.min() > 190
+    assert binned(np.exp(column)).tolist() == binned(column).tolist()  # only the order matters
+    assert len(np.unique(binned(np.array([0.0] * 90 + [1.0] * 10)))) == 2

@@ -1,0 +1,112 @@
+"""The score of a run: figures, report, diagnosis, and the command."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import zatlas
+from tests import illnesses
+from zatlas import cli
+from zatlas.score.diagnosis import Patient, diagnose
+from zatlas.score.figure import Figure
+from zatlas.score.score import GROUPS
+
+
+@pytest.fixture(scope="module")
+def scored(digits, own_cache):
+    """All that can be measured of a small run."""
+    return digits.score()
+
+
+def test_a_score_has_figures_of_every_group_that_applies(scored):
+    assert {figure.group for figure in scored.figures} == set(GROUPS)
+    assert len({figure.name for figure in scored.figures}) == len(scored.figures)
+    for figure in scored.figures:
+        assert figure.about and figure.n >= 0, figure.name
+
+
+def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_else(
+    digits, tmp_path, capsys
+):
+    report = tmp_path / "report.html"
+    words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
+    assert cli.main([*words, "--out", str(report)]) == 0
+    printed, told = capsys.readouterr()
+    found = json.loads(printed)
+    assert found["figures"]["elbo"]["interval"][0] < found["figures"]["elbo"]["value"]
+    assert "Diagnosis" in told
+    text = report.read_text()
+    assert "ELBO" in text and "data:image/png;base64," in text
+    linked = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert linked and all(link.startswith(("data:", "#")) for link in linked)
+
+
+def test_several_runs_are_told_side_by_side(digits, plain, capsys, tmp_path):
+    runs = [str(digits.run.folder), str(plain.run.folder)]
+    assert cli.main(["score", *runs, "--only", "space"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["run"] for one in found] == ["digits", "plain"]
+    for run in runs:
+        assert (Path(run) / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Name a run to score"),
+        (("nowhere",), "nowhere"),
+        (("{run}", "--only", "sample"), "samples"),
+        (("{run}", "{run}", "--out", "x.html"), "leave --out away"),
+        (("{run}", "--features", "nothing.onnx"), "nothing.onnx"),
+        (("{run}", "--only", "samples", "--prior", "floww"), "flow"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_in_a_sentence(words, said, digits, capsys):
+    given = [word.format(run=digits.run.folder) for word in words]
+    assert cli.main(["score", *given]) == 2
+    printed, told = capsys.readouterr()
+    assert not printed and said in told and "Traceback" not in told
+
+
+@pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
+def test_every_kind_of_model_has_a_score(name, request):
+    atlas = request.getfixturevalue(name)
+    table = atlas.score().as_table()
+    json.dumps(table, allow_nan=False)
+    assert {"samples", "meaning"} <= {figure["group"] for figure in table["figures"].values()}
+
+
+def test_an_illness_that_another_explains_is_not_named():
+    def patient(**values):
+        figures = {
+            name: Figure(name, "space", value, "", 1, floor=0.1) for name, value in values.items()
+        }
+        return Patient(Path("run"), "vae", 8, "normal", figures, None)
+
+    alone = diagnose(patient(active_units=0.0, rate=0.01, charge=1.0))
+    assert [finding.name for finding in alone] == ["posterior collapse"]
+    explained = diagnose(patient(active_units=0.0, rate=0.01, charge=1.0, noise=1.0))
+    assert [finding.name for finding in explained] == ["blind likelihood"]
+
+
+def test_what_was_not_measured_ails_nobody():
+    assert diagnose(Patient(Path("run"), "gan", 8, "normal", {}, None)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", illnesses.CASES, ids=lambda case: case.name)
+def test_runs_made_ill_are_named_rightly_and_the_cure_betters_the_complaint(case, tmp_path):
+    atlas = illnesses.trained(case, tmp_path)
+    before = illnesses.examined(atlas)
+    assert [finding.name for finding in before.findings] == ([case.found] if case.found else [])
+    if case.found:
+        after = illnesses.cured(atlas, before.findings[0])
+        change = after.figure(case.complaint).value - before.figure(case.complaint).value
+        assert (change > 0) == case.rises
+
+
+def test_the_score_is_there_from_python(digits):
+    again = zatlas.open(digits.run.folder).score(groups=["space"])
+    assert again.figure("active_units").value <= 2
