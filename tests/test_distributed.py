@@ -1,74 +1,268 @@
-"""Two processes that train one model, started as torchrun starts them."""
+"""Several processes that train one model: as one would, stopped, killed, and gone on with."""
 
+import json
+import math
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-CODE = """
-import sys
-from pathlib import Path
-import torch
-from safetensors.torch import save_file
-torch.set_num_threads(1)
-from tests.conftest import recipe, spots
-from zatlas.training import loop
+from tests.conftest import spots
+from tests.pair import KINDS, Noting, recipe_of
+from zatlas.core.company import Company, company
+from zatlas.core.errors import BadRecipe, NotSupported
+from zatlas.data import sources
+from zatlas.models.noise import Dealt, normal, part_of, uniform
+from zatlas.store.run import Run
+from zatlas.training import checkpoint
+from zatlas.training.loop import fit, resume
+
+UNTIMED = ("seconds", "images_per_second")
 
 
-class Noting:
-    '''The weights of this process after each epoch, before any are taken from a file.'''
-
-    def begin(self, run, recipe, images, learner):
-        self.learner, self.states = learner, {}
-
-    def epoch(self, row):
-        for name, tensor in self.learner.net.state_dict().items():
-            self.states[f"{row['epoch']}.{name}"] = tensor.clone()
-
-    def tell(self, line): pass
-    def step(self, step, images, terms): pass
-    def result(self, result): pass
-    def end(self): pass
-
-
-family, folder, noting = sys.argv[1], Path(sys.argv[2]), Noting()
-training = {"epochs": 3, "average": 0.9 if family == "gan" else 0.0, "batch": 32}
-loop.fit(recipe(family, training=training), spots(151), folder / "run", [noting])
-fabric = noting.learner.fabric
-assert fabric.world_size == 2
-save_file(noting.states, folder / f"{fabric.global_rank}.safetensors")
-"""
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    images = spots(134)
+    path = tmp_path_factory.mktemp("data") / "spots.npz"
+    train, test = images.split != 2, images.split == 2
+    np.savez(
+        path,
+        x_train=images.pixels[train],
+        y_train=images.labels[train],
+        x_test=images.pixels[test],
+        y_test=images.labels[test],
+    )
+    return str(path)
 
 
-@pytest.mark.parametrize("family", ["vae", "gan"])
-def test_two_processes_end_with_equal_weights(family, tmp_path):
-    script = tmp_path / "train.py"
-    script.write_text(CODE)
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-    ]
+@pytest.fixture(scope="module")
+def pair(source, tmp_path_factory):
+    """What two processes leave, that have done all of the above in one start."""
+    folder = tmp_path_factory.mktemp("pair")
     done = subprocess.run(
-        [*command, str(script), family, str(tmp_path)], capture_output=True, text=True, timeout=240,
-        env=environment(),
+        [*TORCHRUN, "-m", "tests.pair", source, str(folder)],
+        capture_output=True, text=True, timeout=240, env=environment(),
     )  # fmt: skip
+    assert (folder / "done-0").exists() and (folder / "done-1").exists(), done.stderr[-5000:]
     assert done.returncode == 0, done.stderr[-3000:]
-    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
+    return folder
+
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def environment(**more):
+    root = str(Path(__file__).parent.parent)
+    return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", **more}
+
+
+def untimed(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k not in UNTIMED} for row in rows]
+
+
+def alike(mine, theirs):
+    assert len(mine) == len(theirs) >= 3
+    for one, other in zip(mine, theirs, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert math.isclose(one[name], other[name], rel_tol=1e-4, abs_tol=1e-6), name
+
+
+@pytest.mark.parametrize("kind", ["vae", "gan"])
+def test_two_processes_end_with_equal_weights(kind, pair):
+    first, second = (load_file(pair / f"{kind}-{rank}.safetensors") for rank in (0, 1))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
     moved = [name for name in first if not torch.equal(first[name], first[f"1.{name[2:]}"])]
     assert moved  # and not because nothing was learned
-    assert (tmp_path / "run" / "weights.safetensors").exists()
 
 
-def environment():
-    root = str(Path(__file__).parent.parent)
-    return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_learn_what_one_learns(kind, pair, source, tmp_path):
+    run = fit(recipe_of(kind, source), sources.load(source), tmp_path / "one")
+    alike(untimed(run.folder), untimed(pair / kind))
+    mine, theirs = load_file(run.weights), load_file(pair / kind / "weights.safetensors")
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_that_were_stopped_go_on_to_the_bit(kind, pair):
+    whole, half = pair / kind, pair / f"{kind}-half"
+    assert untimed(whole) == untimed(half)
+    assert (whole / "weights.safetensors").read_bytes() == (
+        half / "weights.safetensors"
+    ).read_bytes()
+    last = checkpoint.steps(whole / "checkpoints")[-1]
+    states = [checkpoint.load_checkpoint(run / "checkpoints", last)[0] for run in (whole, half)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_goes_on_with_what_two_began_and_says_that_it_is_not_exact(
+    kind, pair, source, tmp_path
+):
+    noting, run = Noting(), tmp_path / "alone"
+    shutil.copytree(pair / f"{kind}-alone", run)
+    begun = checkpoint.steps(run / "checkpoints")[-1]
+    assert begun == 6
+    resume(run, recipe_of(kind, source), [noting])
+    assert any("not exact" in line and "processes was 2, now 1" in line for line in noting.told)
+    alike(untimed(run), untimed(pair / kind))
+
+
+def test_how_the_weights_are_held_makes_no_other_recipe(pair, source, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(pair / "fsdp-alone", run)
+    settings = recipe_of("fsdp", source)
+    other = recipe_of("fsdp", source, strategy="ddp")
+    assert settings.differences(other) == ["training.strategy: fsdp, not ddp"]
+    resume(run, other)
+    with pytest.raises(BadRecipe, match=r"training\.clip: 1.0, not 50.0"):
+        resume(run, recipe_of("fsdp", source, clip=1.0))
+
+
+def test_no_number_in_one_process_stops_all(pair):
+    steps = checkpoint.steps(pair / "spoilt" / "checkpoints")
+    assert steps == [2]
+    tensors, _ = checkpoint.load_checkpoint(pair / "spoilt" / "checkpoints", 2)
+    assert all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_noise_of_an_image_does_not_depend_on_the_number_of_processes(world):
+    for whole in (1, 2, 3, 7, 32, 101):
+        like = torch.zeros(1)
+        for draw, shape, axis in ((normal, (2, whole, 3), 1), (uniform, (whole, 1, 4), 0)):
+            wanted = draw(shape, like, torch.Generator().manual_seed(5), axis)
+            seen = torch.full_like(wanted, math.nan)
+            for rank in range(world):
+                rng = Dealt("cpu")
+                rng.manual_seed(5)
+                rng.part = part_of(whole, rank, world)
+                rows = rng.part.rows
+                mine = list(shape)
+                mine[axis] = len(range(whole)[rows])
+                seen[(slice(None),) * axis + (rows,)] = draw(mine, like, rng, axis)
+            assert torch.equal(seen, wanted)
+        assert math.isclose(sum(part_of(whole, r, world).images for r in range(world)), whole)
+
+
+def test_the_company_is_read_from_what_the_launcher_says():
+    torchrun = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
+    assert company(torchrun) == Company(5, 4, 2)
+    srun = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "6", "SLURM_NTASKS_PER_NODE": "2"}
+    assert company({**srun, "SLURM_NNODES": "3", "SLURM_PROCID": "4"}) == Company(4, 2, 3)
+    assert company({**srun, **torchrun}) == Company(5, 4, 2)
+    batch_file = {name: value for name, value in srun.items() if name != "SLURM_STEP_ID"}
+    assert company(batch_file) == company({}) == Company()
+    assert company({**srun, "SLURM_JOB_NAME": "bash"}) == Company()
+    with pytest.raises(NotSupported, match="srun --ntasks-per-node=N"):
+        company({"SLURM_STEP_ID": "0", "SLURM_NTASKS": "6"})
+
+
+SMALL = ["--set", "training.preview=0", "--set", "net.widths=[16]"]
+COMMAND = ["-m", "zatlas", "train", "digits", *SMALL]
+
+
+def started(words, folder, **more):
+    """A command of several processes, in a session of its own."""
+    return subprocess.Popen(
+        words, cwd=folder, env=environment(**more), text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def after_epochs(run, count, started_process):
+    until = time.monotonic() + 120
+    while not (run / "metrics.jsonl").exists() or len(Run(run).metrics()) < count:
+        assert time.monotonic() < until and started_process.poll() is None
+        time.sleep(0.05)
+
+
+def said(errors):
+    return [line for line in errors.splitlines() if line.startswith("zatlas: ")]
+
+
+def workers_of(agent):
+    children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
+    return sorted(map(int, children))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_where_one_is_killed_the_other_stops_with_a_sentence_and_all_goes_on(victim, tmp_path):
+    begin = [*TORCHRUN, *COMMAND, "--epochs", "40", "--out", "run"]
+    run, agent = tmp_path / "run", started(begin, tmp_path)
+    after_epochs(run, 3, agent)
+    begun = time.monotonic()
+    os.kill(workers_of(agent)[victim], signal.SIGKILL)
+    out, errors = agent.communicate(timeout=60)
+    assert time.monotonic() - begun < 20
+    assert agent.returncode == 1 and out == ""
+    (sentence,) = said(errors)
+    assert f"Process {1 - victim} of 2 stops" in sentence and "--resume run" in sentence
+    step, told = checkpoint.latest(run / "checkpoints")
+    assert step is not None and told == []
+    whole = started([*begin[:-1], "whole"], tmp_path)
+    assert whole.communicate(timeout=120)[0] == "whole\n" and whole.returncode == 0
+    again = started([*TORCHRUN, "-m", "zatlas", "train", "--resume", "run"], tmp_path)
+    assert again.communicate(timeout=120)[0] == "run\n" and again.returncode == 0
+    assert untimed(run) == untimed(tmp_path / "whole")
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("run", "whole")]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("everyone", [False, True])
+def test_a_signal_to_torchrun_stops_all_with_one_sentence_and_a_checkpoint(everyone, tmp_path):
+    """The agent passes it on; where the processes heard it themselves, twice is as once."""
+    run = tmp_path / "run"
+    agent = started([*TORCHRUN, *COMMAND, "--epochs", "4000", "--out", "run"], tmp_path)
+    after_epochs(run, 2, agent)
+    for pid in [*(workers_of(agent) if everyone else []), agent.pid]:
+        os.kill(pid, signal.SIGINT)
+    out, errors = agent.communicate(timeout=60)
+    assert agent.returncode != 0 and out == ""
+    (sentence,) = said(errors)
+    step, _ = checkpoint.latest(run / "checkpoints")
+    assert f"Stopped by SIGINT at step {step:,}; all is saved." in sentence
+
+
+@pytest.mark.slow
+def test_two_tasks_that_srun_has_started_train_one_run_and_stop_with_the_right_status(tmp_path):
+    slurm = {
+        "SLURM_JOB_ID": "4711", "SLURM_JOB_NAME": "train", "SLURM_STEP_ID": "0", "SLURM_NODEID": "0",
+        "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1",
+        "SLURM_NODELIST": "localhost", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()),
+    }  # fmt: skip
+    words = [sys.executable, *COMMAND, "--epochs", "4000", "--out", "run"]
+    ranks = ({"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in range(2))
+    tasks = [started(words, tmp_path, **slurm, **rank) for rank in ranks]
+    run = tmp_path / "run"
+    after_epochs(run, 2, tasks[0])
+    assert Run(run).made()["processes"] == 2
+    for task in tasks:  # as scancel does
+        task.terminate()
+    ends = [task.communicate(timeout=60) for task in tasks]
+    assert [task.returncode for task in tasks] == [143, 143]
+    assert [out for out, _ in ends] == ["", ""]
+    assert [len(said(errors)) for _, errors in ends] == [1, 0]
+    assert checkpoint.latest(run / "checkpoints")[0] is not None
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]

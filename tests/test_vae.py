@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from zatlas.core.errors import BadRecipe
+from zatlas.models.likelihood import treated
 from zatlas.models.nets import MLP, Conv, ConvEven
-from zatlas.models.vae import VAEConfig
+from zatlas.models.vae import VAEConfig, weighed
 from zatlas.training.recipe import make_recipe, preset
 
 X = torch.rand((64, 1, 8, 8), generator=torch.Generator().manual_seed(0))
@@ -110,3 +111,84 @@ def test_conv_takes_every_multiple_of_four(size):
 def test_conv_refuses_other_sizes_and_names_one_that_fits():
     with pytest.raises(BadRecipe, match="--size 28"):
         VAEConfig().build(Conv(), (1, 30, 27), 0)
+
+
+def test_dynamic_pixels_are_drawn_anew_each_time_by_the_chance_that_is_given():
+    model = small(pixels="dynamic")
+    one, again = terms(model), terms(model)
+    torch.testing.assert_close(one["loss"], again["loss"])
+    other = model.loss(X, None, "model", torch.Generator().manual_seed(2), 1.0)
+    assert other["loss"] != one["loss"]
+    black_and_white = treated(X, "dynamic", torch.Generator().manual_seed(5))
+    plain = small()
+    torch.testing.assert_close(
+        terms(model, x=black_and_white)["rate"], terms(plain, x=black_and_white)["rate"]
+    )
+
+
+def test_thresholded_pixels_are_what_encoder_and_likelihood_see():
+    cut = (X >= 0.5).float()
+    found, plain = terms(small(pixels="threshold")), terms(small(), x=cut)
+    torch.testing.assert_close(found["loss"], plain["loss"])
+    torch.testing.assert_close(small(pixels="threshold").encode(X), small().encode(cut))
+
+
+def test_the_importance_weighted_loss_is_the_bound_by_torch_s_own_densities():
+    model = small(importance=True, samples=5, dim=3)
+    found = terms(model)["loss"]
+    mean, spread = model.encode(X)
+    noise = torch.randn((5, *mean.shape), generator=torch.Generator().manual_seed(1))
+    z = mean + noise * spread
+    normal = torch.distributions.Normal
+    pixels = torch.distributions.Bernoulli(model.decode(z.flatten(0, 1)), validate_args=False)
+    nats = pixels.log_prob(X.repeat(5, 1, 1, 1)).flatten(1).sum(1).view(5, -1)
+    weights = nats + normal(0.0, 1.0).log_prob(z).sum(2) - normal(mean, spread).log_prob(z).sum(2)
+    bound = (weights.logsumexp(0) - torch.tensor(5.0).log()).mean()
+    torch.testing.assert_close(found, -bound)
+    assert found < terms(small(samples=5, dim=3))["loss"]
+
+
+def test_the_decoder_s_slopes_are_those_of_the_bound_and_the_encoder_s_agree_on_average():
+    """Doubly reparametrized slopes have the mean of the plain ones, and less spread."""
+    model = small(importance=True, samples=4)
+    x = X[:8]
+
+    def slopes(weigh, seed):
+        rng = torch.Generator().manual_seed(seed)
+        mean, log_variance = model.posterior(x)
+        z = mean + torch.randn((4, *mean.shape), generator=rng) * (log_variance / 2).exp()
+        distortion = model.distortion(x.repeat(4, 1, 1, 1), z.flatten(0, 1)).view(4, -1)
+        loss = weigh(distortion, z, mean, log_variance, 1.0)
+        names = [model.encoder.layers[-1].bias, model.decoder[-2].bias]
+        return torch.autograd.grad(loss, names)
+
+    def plain(distortion, z, mean, log_variance, weight):
+        above = z.square() - (z - mean).square() / log_variance.exp() - log_variance
+        return -(-distortion - 0.5 * above.sum(2)).logsumexp(0).mean()
+
+    found = [(slopes(weighed, seed), slopes(plain, seed)) for seed in range(150)]
+    for ours, theirs in found[:3]:
+        torch.testing.assert_close(ours[1], theirs[1])
+    ours, theirs = (torch.stack([pair[side][0] for pair in found]) for side in (0, 1))
+    error = (ours.var(0) / 150 + theirs.var(0) / 150).sqrt()
+    assert ((ours.mean(0) - theirs.mean(0)).abs() < 4 * error).all()
+    assert ours.var(0).mean() < theirs.var(0).mean()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"samples": 1},
+        {"samples": 4, "likelihood": "mse"},
+        {"samples": 4, "reduction": "mean"},
+        {"samples": 4, "free_bits": 0.1},
+    ],
+)
+def test_importance_without_several_likely_draws_is_refused(settings):
+    with pytest.raises(BadRecipe, match="at least 2"):
+        VAEConfig(importance=True, **settings).build(MLP(), (1, 8, 8), 0)
+
+
+def test_black_and_white_pixels_want_a_likelihood_of_black_and_white():
+    with pytest.raises(BadRecipe, match="bernoulli"):
+        VAEConfig(pixels="dynamic", likelihood="gaussian").build(MLP(), (1, 8, 8), 0)

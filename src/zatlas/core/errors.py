@@ -12,6 +12,8 @@ ZatlasError        2  what was asked cannot be done as it was asked
   Diverged            the loss is no longer a number
   TooLarge            the model and a batch do not fit into memory
   Busy             1  another training holds this run
+  RunsFailed       1  some of many runs could not be trained
+  PeerLost         1  another process of this training has ended
   Damaged          1  a file does not hold what was written to it
   Interrupted   130+  a signal asked to stop
 """
@@ -25,6 +27,7 @@ class ZatlasError(Exception):
     """Base of all of them: the command line prints its message alone, without a traceback."""
 
     exit_code: ClassVar[int] = 2
+    alone: ClassVar[bool] = False  # of several processes, one alone may meet it, and must say so
 
 
 class ShapeError(ZatlasError, ValueError):
@@ -59,6 +62,8 @@ class BadData(ZatlasError, ValueError):
 class NotHere(ZatlasError):
     """Data that is neither on this machine nor to be fetched."""
 
+    alone = True
+
 
 class BadRun(ZatlasError):
     """A run folder is missing, incomplete or of a newer format."""
@@ -67,6 +72,8 @@ class BadRun(ZatlasError):
 class CannotWrite(ZatlasError):
     """The disk is full, read-only or failing."""
 
+    alone = True
+
 
 class Diverged(ZatlasError, ArithmeticError):
     """The loss is no longer a number."""
@@ -74,6 +81,8 @@ class Diverged(ZatlasError, ArithmeticError):
 
 class TooLarge(ZatlasError):
     """The model and a batch do not fit into memory."""
+
+    alone = True
 
 
 class Busy(ZatlasError):
@@ -86,6 +95,20 @@ class Damaged(ZatlasError):
     """A file does not hold what was written to it."""
 
     exit_code = 1
+    alone = True
+
+
+class RunsFailed(ZatlasError):
+    """Some of many runs could not be trained; the others were."""
+
+    exit_code = 1
+
+
+class PeerLost(ZatlasError):
+    """Another process of this training has ended or cannot be reached."""
+
+    exit_code = 1
+    alone = True
 
 
 class Interrupted(ZatlasError):

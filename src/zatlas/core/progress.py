@@ -15,12 +15,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from zatlas.core.company import company
+
 Advance = Callable[[int], None]
 
 
 def console() -> Console:
-    """Where people are told things; stdout is kept for the result."""
-    return Console(stderr=True, highlight=False)
+    """Where people are told things; stdout is kept for the result. Of several processes one speaks."""
+    return Console(stderr=True, highlight=False, quiet=not company().speaks)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from zatlas.core.errors import BadRecipe
 from zatlas.core.space import Space
 from zatlas.models.nets import Net, Shape, join, one_hot
+from zatlas.models.noise import normal
 from zatlas.models.trainable import Terms
 
 
@@ -76,7 +77,7 @@ class GAN(nn.Module):
         self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float
     ) -> Terms:
         """Binary cross-entropy: each player wants its own answer."""
-        z = torch.randn((len(x), self.config.dim), generator=rng, device=x.device, dtype=x.dtype)
+        z = normal((len(x), self.config.dim), x, rng)
         if player == "generator":
             score = self._score(self._generate(z, y), y)
             return {"loss": F.softplus(-score).mean()}

@@ -12,7 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from zatlas.models.noise import uniform
+
 Name = Literal["bernoulli", "gaussian", "mse"]
+Treatment = Literal["grey", "dynamic", "threshold"]  # of pixels that are to be black or white
 NEARLY_BLACK = 0.01  # no raw output gives pure black or white, so means go from here to 1 less it
 
 
@@ -24,6 +27,27 @@ class Likelihood(Protocol):
     def mean(self, raw: Tensor) -> Tensor: ...
     def raw(self, mean: Tensor) -> Tensor: ...
     def distortion(self, raw: Tensor, x: Tensor) -> Tensor: ...
+
+
+def treated(x: Tensor, pixels: Treatment, rng: torch.Generator | None = None) -> Tensor:
+    """The images that the likelihood is asked for: as they are, drawn with their levels as chances
+    of white (Salakhutdinov and Murray 2008, https://doi.org/10.1145/1390156.1390266), or cut at a half.
+    """
+    if pixels == "dynamic":
+        return (uniform(x.shape, x, rng) < x).to(x.dtype)
+    return (x >= 0.5).to(x.dtype) if pixels == "threshold" else x
+
+
+class Likely(Protocol):
+    """A model that says how likely an image is: a standard normal prior, a diagonal normal posterior,
+    and a distortion that is -log p(x | z) in nats.
+    """
+
+    def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z | x, y)."""
+
+    def distortion(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """-log p(x | z, y) of each image with its point."""
 
 
 def likelihood(name: Name, sigma: float, signed: bool) -> "Bernoulli | Gaussian | MeanSquare":
@@ -64,7 +88,13 @@ class Gaussian(nn.Module):
         super().__init__()
         self.fixed = sigma
         if not sigma:
-            self.log_sigma = nn.Parameter(torch.tensor(math.log(self.START) / self.SPEED))
+            # Of one number, not of none: FSDP cuts no scalars.
+            self.log_sigma = nn.Parameter(torch.tensor([math.log(self.START) / self.SPEED]))
+
+    @property
+    def spread(self) -> float:
+        """Of a pixel, in [0, 1] of grey."""
+        return self.fixed or math.exp(float(self.log_sigma.detach()) * self.SPEED)
 
     def mean(self, raw: Tensor) -> Tensor:
         return raw.sigmoid()

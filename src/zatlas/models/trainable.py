@@ -38,7 +38,8 @@ class Trainable(Protocol):
     ) -> Terms:
         """What this player wants to be small, and the terms it is made of.
 
-        `epoch` is how far training has come, for what changes with it.
+        `epoch` is how far training has come, for what changes with it. Numbers drawn by
+        `zatlas.models.noise` are the same for an image however many processes share the batch.
         """
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from zatlas.core.arrays import Rows
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import ImageSet
+from zatlas.models.noise import Part, part_of
 
 SHARE = 0.25  # of the device's free memory that the images may take
 ENOUGH = 8192  # images to take a mean of
@@ -46,12 +47,18 @@ class Batches:
         """Which images of the whole set are mirrored in this epoch."""
         return torch.from_numpy(stream(seed, "flip", epoch).random(len(self.images)) < 0.5)
 
+    def whole(self, order: Rows, index: int) -> Rows:
+        """The rows of one batch, over all processes."""
+        return order[index * self.size : (index + 1) * self.size]
+
+    def part(self, index: int) -> Part:
+        """Which of them are this process's."""
+        left = len(self.rows) - index * self.size
+        return part_of(min(self.size, left), self.rank, self.world)
+
     def chosen(self, order: Rows, index: int) -> Rows:
         """The rows of one batch that are this process's part of it."""
-        rows = order[index * self.size : (index + 1) * self.size]
-        if self.world > 1:
-            rows = rows[: max(len(rows) // self.world, 1) * self.world]
-        return rows[self.rank :: self.world] if len(rows) >= self.world else rows
+        return self.whole(order, index)[self.part(index).rows]
 
     def take(self, rows: Rows, flips: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """These images as floats in [0, 1] on the device, and their labels, if they are wanted."""

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zatlas.core.seeds import derive
+from zatlas.models.noise import Dealt
 from zatlas.models.trainable import Trainable
 from zatlas.training.batches import Batches
 from zatlas.training.signals import Stop
@@ -17,23 +18,26 @@ def evaluate(
 ) -> dict[str, float]:
     """Means over the images of the model's loss and its terms, and how alike the rebuilt ones are.
 
-    Empty for a model without an encoder, and where a signal came meanwhile.
+    Of several processes, each gives what its images add to the means. Empty for a model without an
+    encoder, and where a signal came meanwhile.
     """
     if model.encode is None or not len(batches.rows):
         return {}
     totals: dict[str, float] = {}
-    rng = torch.Generator(batches.device).manual_seed(derive(seed, "evaluate"))
+    rng = Dealt(batches.device)
+    rng.manual_seed(derive(seed, "evaluate"))
     player = next(iter(model.players()))
     with torch.no_grad(), torch.random.fork_rng():
         for index in range(len(batches)):
             if stop:
                 return {}
+            rng.part = batches.part(index)
             x, y = batches.take(batches.chosen(batches.rows, index))
             terms = model.loss(x, y, player, rng, epoch)
             if structure:
                 terms["ssim"] = similarity(rebuild(model, x, y), x).mean()
             for name, term in terms.items():
-                totals[name] = totals.get(name, 0.0) + float(term) * len(x)
+                totals[name] = totals.get(name, 0.0) + float(term) * rng.part.images
     return {name: total / len(batches.rows) for name, total in totals.items()}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 
 from zatlas.core.errors import BadRecipe, BadRun, Diverged, Interrupted
@@ -28,8 +29,11 @@ from zatlas.training.preview import Previews
 from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
 from zatlas.training.schedule import rate_at
 from zatlas.training.setting import exactly, launch, machine, made, within_memory
+from zatlas.training.sharing import check, not_deserted
 from zatlas.training.tally import Tally, means
 from zatlas.training.watch import Row, Watcher
+
+ECHO = 5.0  # seconds in which a launcher may pass on a signal that all have heard already
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,10 @@ def fit(recipe: Recipe, images: ImageSet, folder: Path, watchers: Sequence[Watch
     """Train a new model as the recipe says and leave the run in this folder."""
     description = recipe.describe(images.shape, images.classes)
     fabric = launch(recipe)
-    with within_memory(recipe), exactly(recipe.seed, fabric):
+    folder = Path(fabric.broadcast(str(folder)))  # where the name was free for the first process
+    with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
         model = description.build()
+        check(model, fabric)
         files = {
             "recipe.toml": recipe.to_toml().encode(),
             "made.json": atomic.as_json(made(recipe, images, fabric)),
@@ -77,8 +83,9 @@ def resume(folder: Path, recipe: Recipe | None = None, watchers: Sequence[Watche
             "go on exactly. Bring the old images back, or train a new run."
         )
     fabric = launch(recipe)
-    with within_memory(recipe), exactly(recipe.seed, fabric):
+    with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
         model = recipe.describe(images.shape, images.classes).build()
+        check(model, fabric)
         return _hold(run, recipe, images, model, fabric, watchers)
 
 
@@ -93,11 +100,12 @@ def _hold(
     """Train as the run's only trainer, from its latest checkpoint if there is one."""
     share = (fabric.global_rank, fabric.world_size)
     size, device = recipe.training.batch, fabric.device
+    large = max(size, 256)  # where no slopes take room
     told = bool(model.classes)
     batches = {
         "train": Batches(images, images.rows("train"), size, device, share, labelled=told),
-        "valid": Batches(images, images.rows("valid"), max(size, 256), device, labelled=told),
-        "test": Batches(images, images.rows("test"), max(size, 256), device, labelled=told),
+        "valid": Batches(images, images.rows("valid"), large, device, share, labelled=told),
+        "test": Batches(images, images.rows("test"), large, device, share, labelled=told),
     }
     model.start(batches["train"].mean())
     context = {
@@ -106,7 +114,8 @@ def _hold(
         "data": images.fingerprint,
         "machine": machine(fabric),
     }
-    with signals.noticed() as stop, run.lease(wanted=fabric.is_global_zero):
+    echo = ECHO if fabric.world_size > 1 else 0.0
+    with signals.noticed(echo) as stop, run.lease(wanted=fabric.is_global_zero):
         session = Session(
             run=run,
             recipe=recipe,
@@ -133,11 +142,12 @@ def _hold(
 
 def _start(s: Session) -> Cursor:
     """Where training begins: at the latest good checkpoint, else at nought. Leftovers are cleared."""
+    found: tuple[int | None, list[str]] = (None, [])
     if s.fabric.is_global_zero:
         atomic.sweep(s.run.folder)
         atomic.sweep(s.run.checkpoints)
-    s.fabric.barrier()
-    step, told = checkpoint.latest(s.run.checkpoints)
+        found = checkpoint.latest(s.run.checkpoints)
+    step, told = s.fabric.broadcast(found)
     cursor = Cursor()
     if step is not None:
         tensors, meta = checkpoint.load_checkpoint(s.run.checkpoints, step)
@@ -160,6 +170,8 @@ def _compare(s: Session, meta: dict[str, Any]) -> list[str]:
     longer = now.training.epochs >= then.training.epochs and now.training.schedule != "onecycle"
     if longer:  # more of the same changes nothing of what has been
         then = replace(then, training=replace(then.training, epochs=now.training.epochs))
+    same = replace(then.training, strategy=now.training.strategy)  # no matter to what is learnt
+    then = replace(then, training=same)
     if differing := now.differences(then):
         raise BadRecipe(
             f"{s.run.folder} was trained by another recipe than the one given now: "
@@ -185,16 +197,17 @@ def _epoch(s: Session, cursor: Cursor, epoch: int) -> Cursor:
     flips = batches.flips(s.recipe.seed, epoch) if training.flip else None
     tally = Tally(cursor.totals, s.fabric.device)
     for index in range(cursor.batch, len(batches)):
-        rows = batches.chosen(order, index)
+        part = batches.part(index)
         rate = rate_at(training, cursor.step, len(batches))
-        x, y = batches.take(rows, flips)
-        terms = s.learner.step(x, y, epoch + index / len(batches), rate)
+        x, y = batches.take(batches.chosen(order, index), flips)
+        terms = s.learner.step(x, y, part, epoch + index / len(batches), rate)
         if terms is None:
-            raise _diverged(s, cursor.step, epoch, index, rows.tolist(), rate)
-        tally.add(terms, len(rows))
+            rows = batches.whole(order, index).tolist()
+            raise _diverged(s, cursor.step, epoch, index, rows, rate)
+        tally.add(terms, part.whole)
         cursor = replace(cursor, step=cursor.step + 1, batch=index + 1)
         for watcher in s.watchers:
-            watcher.step(cursor.step, len(rows), terms)
+            watcher.step(cursor.step, part.whole, terms)
         due = training.save_steps and cursor.step % training.save_steps == 0
         if due and index + 1 < len(batches):
             cursor = _save(s, replace(cursor, totals=tally.totals()))
@@ -222,7 +235,8 @@ def _close_epoch(s: Session, cursor: Cursor, epoch: int, begun: float) -> Cursor
         cursor = replace(cursor, best_step=cursor.step, best_score=score)
     cursor = _save(s, cursor)
     with s.learner.at_rest() as model:
-        s.previews.epoch(row, model, s.batches)
+        if s.fabric.is_global_zero:
+            s.previews.epoch(row, model, s.batches)
     for watcher in s.watchers:
         watcher.epoch(row)
     return cursor
@@ -235,6 +249,11 @@ def _look(s: Session, split: str) -> dict[str, float]:
         found = evaluate(
             model, s.batches[split], s.recipe.seed, math.inf, s.stop, structure=structure
         )
+    if s.fabric.world_size > 1:
+        if _stopping(s):
+            return {}
+        added = {name: torch.tensor(value).to(s.fabric.device) for name, value in found.items()}
+        found = {name: float(value) for name, value in s.learner.summed(added).items()}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
@@ -251,8 +270,8 @@ def _score(s: Session, row: Row) -> float:
 def _save(s: Session, cursor: Cursor) -> Cursor:
     """A checkpoint, and the weights to be used if this step is the best yet."""
     elapsed = cursor.elapsed + time.monotonic() - s.started
+    tensors = s.learner.tensors()
     if s.fabric.is_global_zero:
-        tensors = s.learner.tensors()
         saved = replace(cursor, elapsed=elapsed)
         checkpoint.save_checkpoint(s.run.checkpoints, saved, tensors, s.context)
         if cursor.best_step == cursor.step:
@@ -265,14 +284,13 @@ def _finish(s: Session, cursor: Cursor) -> None:
     """Leave the best epoch's weights, what they do on the test images, and the last pictures."""
     tensors, _ = checkpoint.load_checkpoint(s.run.checkpoints, cursor.best_step)
     state = averaged_state(tensors, s.learner)
-    s.learner.net.load_state_dict(state)
-    s.learner.average = []
+    s.learner.settle(state)
     best = next(row for row in s.run.metrics() if row["step"] == cursor.best_step)
     result = {"best": best, "test": _look(s, "test")}
-    if s.fabric.is_global_zero:
-        save_weights(s.run.weights, s.description, state)
-        atomic.write_file(s.run.folder / "result.json", atomic.as_json(result))
-        with s.learner.at_rest() as model:
+    with s.learner.at_rest() as model:
+        if s.fabric.is_global_zero:
+            save_weights(s.run.weights, s.description, state)
+            atomic.write_file(s.run.folder / "result.json", atomic.as_json(result))
             s.previews.last(model, s.batches, best["epoch"])
     s.fabric.barrier()
     for watcher in s.watchers:
@@ -283,7 +301,10 @@ def _stopping(s: Session) -> bool:
     """Whether any process of this training was asked to stop."""
     if s.fabric.world_size == 1:
         return bool(s.stop)
-    return s.fabric.strategy.reduce_boolean_decision(bool(s.stop), all=False)
+    heard = torch.tensor(s.stop.signal, device=s.fabric.device)
+    torch.distributed.all_reduce(heard, torch.distributed.ReduceOp.MAX)
+    s.stop.hear(int(heard))
+    return bool(heard)  # not of `stop`: what one has heard meanwhile, the others learn next time
 
 
 def _interrupted(s: Session, cursor: Cursor) -> Interrupted:

@@ -39,6 +39,7 @@ class Training:
     preview: int = 5  # epochs between two pictures of what the model can do; 0 for none
     save_steps: int = 0  # steps between two checkpoints within an epoch; 0 for its end alone
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the arithmetic
+    strategy: Literal["ddp", "fsdp"] = "ddp"  # each process holds all weights, or a piece of each
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Where and with what a training runs: processes, devices, versions, and the chance it starts from."""
 
-import os
+import logging
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,26 +10,29 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
+from zatlas.core.company import company
 from zatlas.core.errors import TooLarge
 from zatlas.core.seeds import derive
 from zatlas.data.imageset import ImageSet
 from zatlas.store.run import FORMAT
 from zatlas.training.recipe import Recipe
+from zatlas.training.sharing import in_pieces, strategy_of
 
 
 def launch(recipe: Recipe) -> Fabric:
-    """The processes of this training: one, or all that torchrun has started."""
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    # The players of a GAN take turns, so at each step some weights have no slope.
-    strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
+    """The processes of this training: one, or all that torchrun or srun has started."""
+    who = company()
+    if who.size > 1:  # its news are not for people
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(
-        devices=here,
-        num_nodes=max(world // here, 1),
-        strategy=strategy,
+        devices=who.here,
+        num_nodes=who.machines,
+        strategy=strategy_of(recipe, who),
         precision=recipe.training.precision,
+        # Fabric would take a batch file's own process for the first of several.
+        plugins=[LightningEnvironment()] if who.size == 1 else None,
     )
     fabric.launch()
     return fabric
@@ -79,6 +82,7 @@ def machine(fabric: Fabric) -> dict[str, Any]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "processes": fabric.world_size,
+        "strategy": "alone" if fabric.world_size == 1 else "fsdp" if in_pieces(fabric) else "ddp",
     }
 
 

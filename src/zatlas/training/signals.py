@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,25 +15,33 @@ class Stop:
     """Which signal came, if one did."""
 
     def __init__(self) -> None:
-        self.signal = 0
+        self.signal, self.since = 0, 0.0
+
+    def hear(self, number: int) -> None:
+        """Note the first one, and when it was."""
+        if number and not self:
+            self.signal, self.since = number, time.monotonic()
 
     def __bool__(self) -> bool:
         return self.signal != 0
 
 
 @contextmanager
-def noticed() -> Iterator[Stop]:
+def noticed(echo: float = 0.0) -> Iterator[Stop]:
     """Within the block, a first signal is only noted; after it they mean what they meant before.
 
+    A second one within `echo` seconds is the first again: a launcher passes on what all have heard.
     Only the main thread can do so; elsewhere nothing is changed.
     """
     stop, owner = Stop(), os.getpid()
 
     def note(number: int, frame: FrameType | None) -> None:
+        if stop and time.monotonic() - stop.since < echo:
+            return
         if stop or os.getpid() != owner:  # a forked worker has no run to save
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        stop.signal = number
+        stop.hear(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
