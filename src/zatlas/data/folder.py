@@ -56,7 +56,7 @@ def load(
     if count is not None and (not isinstance(count, int) or count < 1):
         raise BadRecipe(f"count is how many images to take, from 1 on, not {count!r}.")
     place = _within(unpacked(folder)) if folder.is_file() else folder
-    files, asides, notes = _find(place)
+    files, asides, notes = find(place)
     files = files[:count]
     if not files and not asides:
         raise BadData(_nothing(folder, place))
@@ -88,7 +88,7 @@ def _within(place: Path) -> Path:
         place = inner[0]
 
 
-def _find(place: Path) -> tuple[list[Path], list[Aside], dict[str, int]]:
+def find(place: Path) -> tuple[list[Path], list[Aside], dict[str, int]]:
     """Image files by name, in order; links out of the folder are set aside, hidden files passed over."""
     files: list[Path] = []
     asides: list[Aside] = []

@@ -60,10 +60,13 @@ class ImageSet:
             return RowReader(mapped)
         return None
 
+    def bytes_of(self, rows: Rows) -> Pixels:
+        """These rows as they are kept."""
+        return self.pixels[rows] if self.reader is None else self.reader.read(rows)
+
     def images(self, rows: Rows) -> Images:
         """These rows as float images in [0, 1]."""
-        found = self.pixels[rows] if self.reader is None else self.reader.read(rows)
-        return np.divide(found, np.float32(255), dtype=np.float32)
+        return np.divide(self.bytes_of(rows), np.float32(255), dtype=np.float32)
 
     def describe(self) -> str:
         """One line: how many images of which shape, and how they are split."""

@@ -63,10 +63,12 @@ def settle(text: str) -> tuple[str, dict[str, Any]]:
     return name, given
 
 
-def value_of(text: str) -> bool | int | float | str:
-    """true and false, whole numbers, decimals, else the text itself."""
+def value_of(text: str) -> Any:
+    """true and false, whole numbers, decimals, lists of them as [64, 64], else the text itself."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if text.startswith("[") and text.endswith("]"):
+        return [value_of(part.strip()) for part in text[1:-1].split(",") if part.strip()]
     for kind in (int, float):
         try:
             return kind(text)

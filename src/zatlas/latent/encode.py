@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from zatlas.core.arrays import Labels, Points, Rows
 from zatlas.core.progress import bar
@@ -11,7 +14,8 @@ from zatlas.data.imageset import SPLITS, ImageSet
 from zatlas.models.generator import Generator
 from zatlas.store.codes import Block, Codes
 
-BLOCK = 32 << 20  # bytes of float images at a time
+BLOCK = 8 << 20  # bytes of images at a time
+LONGEST = 1 << 15  # images at a time
 LABEL = "label"
 
 
@@ -25,16 +29,30 @@ def encoded(
     if points is not None:
         yield Block(Codes(rows, points[rows]), columns(images, rows))
         return
-    size = int(np.clip(BLOCK // (4 * np.prod(images.shape)), generator.batch, 1 << 15))
+    generator = of_bytes(generator)
+    batches = int(np.clip(BLOCK // np.prod(images.shape), 1, LONGEST)) // generator.batch
+    size = max(batches, 1) * generator.batch  # only whole batches: none of them small
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     with ThreadPoolExecutor(1) as pool, bar("encoding", len(rows)) as advance:
-        ahead = [pool.submit(images.images, part) for part in parts[:1]]
+        ahead = [pool.submit(images.bytes_of, part) for part in parts[:1]]
         for number, part in enumerate(parts):
             x = ahead.pop().result()
-            ahead += [pool.submit(images.images, part) for part in parts[number + 1 : number + 2]]
+            ahead += [pool.submit(images.bytes_of, part) for part in parts[number + 1 : number + 2]]
             found = generator.codes(x, labels_of(images, part))
             yield Block(Codes(part, *found), columns(images, part))
             advance(len(part))
+
+
+def of_bytes(generator: Generator) -> Generator:
+    """The generator for images as bytes: what a batch of them needs as floats fits the cache."""
+    encoder = generator.encoder
+    if encoder is None:
+        return generator
+
+    def encode(x: Tensor, y: Tensor | None) -> Tensor | tuple[Tensor, Tensor]:
+        return encoder(x.to(torch.float32).div_(255), y)
+
+    return replace(generator, encoder=encode)
 
 
 def labels_of(images: ImageSet, rows: Rows) -> Labels | None:

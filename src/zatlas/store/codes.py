@@ -1,11 +1,14 @@
 """The table of encoded images: `codes/NAME-SPLIT.parquet`, one row an image, for pandas, duckdb and us.
 
+It is one file or, of very many images, a folder of that name with a file for each part of them, sealed
+when all are there.
+
 Columns: `index` (the row of the image set), `split`, `label`, the attributes, `z` (the mean) and,
 where the encoder gives one, `deviation`. It is written in blocks, so memory does not grow with it.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from zatlas.core.errors import BadRecipe, Damaged
 from zatlas.store import atomic
 
 KEY = b"zatlas"  # of the file's metadata: what the codes were made of
+SEAL = "made.json"  # of a folder of parts: it is whole, and what the codes were made of
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,29 @@ def write(path: Path, blocks: Iterable[Block], made: Mapping[str, Any]) -> Path:
 
 def made_of(path: Path) -> Mapping[str, Any] | None:
     """What the codes in this file were made of; None where there is no such file."""
+    if path.is_dir():
+        seal = path / SEAL
+        return json.loads(seal.read_bytes()) if seal.exists() else None
     if not path.exists():
         return None
     with _opened(path) as file:
         return json.loads((file.schema_arrow.metadata or {}).get(KEY, b"null"))
 
 
+def part(folder: Path, number: int) -> Path:
+    """The file of one part."""
+    return folder / f"part-{number:06d}.parquet"
+
+
+def seal(folder: Path, made: Mapping[str, Any]) -> Path:
+    """Say that all parts are there."""
+    return atomic.write_file(folder / SEAL, atomic.as_json(made))
+
+
 def read(path: Path) -> Codes:
-    """All the codes in this file."""
+    """All the codes in this file, or in the parts of this folder."""
+    if path.is_dir():
+        return _joined([read(part) for part in sorted(path.glob("part-*.parquet"))])
     with _opened(path) as file:
         names = [name for name in ("index", "z", "deviation") if name in file.schema_arrow.names]
         table = file.read(columns=names)
@@ -90,6 +109,15 @@ def read(path: Path) -> Codes:
     points = _points(table["z"], len(rows))
     spread = _points(table["deviation"], len(rows)) if "deviation" in names else None
     return Codes(rows, points, spread)
+
+
+def blocks(path: Path, most: int = 65_536) -> Iterator[Codes]:
+    """The rows and points of this file, or of the parts of this folder, so many at a time."""
+    for one in sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]:
+        with _opened(one) as file:
+            for batch in file.iter_batches(most, columns=["index", "z"]):
+                rows = batch["index"].to_numpy().astype(np.int64)
+                yield Codes(rows, _points(pa.chunked_array([batch["z"]]), len(rows)))
 
 
 @contextmanager
@@ -107,12 +135,19 @@ def query(tables: Mapping[str, Path], sql: str) -> pa.Table:
 
     with duckdb.connect() as base:
         for name, path in tables.items():
-            base.read_parquet(str(path)).create_view(name)
+            base.read_parquet(str(path / "*.parquet" if path.is_dir() else path)).create_view(name)
         try:
             return base.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             first = str(error).splitlines()[0]
             raise BadRecipe(f"duckdb cannot answer {sql!r}: {first}") from error
+
+
+def _joined(parts: Sequence[Codes]) -> Codes:
+    rows = np.concatenate([part.rows for part in parts])
+    points = np.concatenate([part.points for part in parts])
+    spreads = [part.deviations for part in parts if part.deviations is not None]
+    return Codes(rows, points, np.concatenate(spreads) if spreads else None)
 
 
 def _table(block: Block) -> pa.Table:

@@ -1,0 +1,165 @@
+"""Very many images to points: in parts, from sets, folders and shards, begun again and gone on with."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from zatlas import cli
+from zatlas.atlas import Atlas
+from zatlas.core.errors import BadData, NotSupported
+from zatlas.data import pieces
+from zatlas.encoding import encode
+from zatlas.store import codes as tables
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    """Pieces of so few images that a few hundred make several."""
+    monkeypatch.setattr(pieces, "MANY", 100)
+
+
+@pytest.fixture
+def folder(digits, tmp_path):
+    """Test images of digits as files, in folders of their classes; and one that is no image."""
+    rows = digits.rows("test")[:250]
+    names = np.array(digits.images.classes)[digits.images.labels[rows]]
+    place = tmp_path / "images"
+    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
+        (place / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits.images.pixels[row, 0]).save(place / name / f"{number:04d}.png")
+    return place
+
+
+def by_file(path):
+    """The points of a table of codes by the file of each."""
+    parts = [pq.read_table(part) for part in sorted(path.glob("part-*.parquet"))]
+    table = pa.concat_tables(parts)
+    return dict(zip(table["file"].to_pylist(), np.array(table["z"].to_pylist()), strict=True))
+
+
+def test_a_folder_is_encoded_in_parts_as_its_images_are(digits, folder, tmp_path):
+    out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
+    assert len(list(out.glob("part-*.parquet"))) == 3
+    found = by_file(out)
+    rows = digits.rows("test")[:250]
+    expected = digits.generator.encode(digits.images.images(rows))
+    for name, z in found.items():
+        np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
+    assert len(found) == 250
+    assert sorted(tables.read(out).rows.tolist()) == list(range(250))
+
+
+def test_labels_and_splits_go_with_the_points_and_duckdb_reads_all_parts(digits, tmp_path):
+    out = encode(digits, out=tmp_path / "codes.parquet")
+    answer = tables.query({"codes": out}, "select split, count(*) as n from codes group by split")
+    counts = dict(zip(answer["split"].to_pylist(), answer["n"].to_pylist(), strict=True))
+    assert counts == {name: len(digits.images.rows(name)) for name in ("train", "valid", "test")}
+
+
+def test_what_is_there_is_not_made_again(digits, folder, tmp_path):
+    out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
+    parts = sorted(out.glob("part-*.parquet"))
+    whole = {part.name: part.read_bytes() for part in parts}
+    (out / tables.SEAL).unlink()  # as if it had been stopped
+    parts[1].unlink()
+    kept = {part: part.stat().st_mtime_ns for part in (parts[0], parts[2])}
+    encode(digits, str(folder), out=out)
+    assert {part: part.stat().st_mtime_ns for part in kept} == kept
+    assert {part.name: part.read_bytes() for part in parts} == whole
+    assert tables.made_of(out) is not None
+
+
+def test_parts_of_another_model_are_made_again(digits, plain, folder, tmp_path):
+    out = tmp_path / "codes.parquet"
+    encode(plain, out=out)  # in many more parts
+    encode(digits, str(folder), out=out)
+    assert tables.made_of(out)["weights"] == digits.digest
+    fresh = encode(digits, str(folder), out=tmp_path / "fresh.parquet")
+    np.testing.assert_array_equal(tables.read(out).points, tables.read(fresh).points)
+
+
+def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
+    shutil.copytree(plain.run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("codes"))
+    atlas = Atlas.open(tmp_path / "run")
+    out = encode(atlas, split="train")
+    assert out.is_dir() and len(list(out.glob("part-*.parquet"))) > 10
+    written = {part: part.stat().st_mtime_ns for part in out.iterdir()}
+    expected = plain.codes("train")
+    np.testing.assert_array_equal(atlas.codes("train").rows, expected.rows)
+    np.testing.assert_allclose(atlas.codes("train").points, expected.points, atol=1e-5)
+    assert {part: part.stat().st_mtime_ns for part in out.iterdir()} == written
+
+
+def test_a_few_bad_files_are_set_aside_and_many_are_refused(digits, folder, tmp_path):
+    (folder / "0" / "0000broken.png").write_bytes(b"no image")
+    out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
+    asides = [one for path in out.glob("part-*.json") for one in json.loads(path.read_text())]
+    assert len(asides) == 1 and "0000broken.png" in asides[0]["file"]
+    assert len(tables.read(out)) == 250
+    for number in range(40):
+        (folder / "1" / f"x{number}.png").write_bytes(b"no image")
+    with pytest.raises(BadData, match="41 of 291 images cannot be used"):
+        encode(digits, str(folder), out=tmp_path / "more.parquet")
+
+
+def test_shards_with_images_in_them_are_read_where_they_lie(digits, tmp_path):
+    rows = digits.rows("test")[:60]
+    files = []
+    for row in rows:
+        buffer = io.BytesIO()
+        Image.fromarray(digits.images.pixels[row, 0]).save(buffer, format="PNG")
+        files.append({"bytes": buffer.getvalue(), "path": f"{row}.png"})
+    (tmp_path / "shards").mkdir()
+    for shard in range(2):
+        mine = slice(30 * shard, 30 * (shard + 1))
+        table = pa.table({"image": files[mine], "digit": digits.images.labels[rows[mine]]})
+        pq.write_table(table, tmp_path / "shards" / f"{shard}.parquet", row_group_size=20)
+    out = encode(digits, str(tmp_path / "shards"), out=tmp_path / "codes.parquet")
+    assert len(list(out.glob("part-*.parquet"))) == 4
+    codes = tables.read(out)
+    expected = digits.generator.encode(digits.images.images(rows))
+    np.testing.assert_allclose(codes.points[np.argsort(codes.rows)], expected, atol=1e-5)
+
+
+def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path):
+    out = encode(told, str(folder), out=tmp_path / "codes.parquet")
+    rows = told.rows("test")[:250]
+    expected = told.generator.encode(told.images.images(rows), told.images.labels[rows])
+    for name, z in by_file(out).items():
+        np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
+    (folder / "0").rename(folder / "nought")
+    with pytest.raises(BadData, match="folders of those names"):
+        encode(told, str(folder), out=tmp_path / "other.parquet")
+
+
+def test_a_file_is_not_written_over(digits, folder, tmp_path):
+    out = tmp_path / "precious.parquet"
+    out.write_bytes(b"mine")
+    with pytest.raises(BadData, match="Name another place"):
+        encode(digits, str(folder), out=out)
+    assert out.read_bytes() == b"mine"
+
+
+def test_a_model_without_an_encoder_is_told_how_to_get_one(rival, folder):
+    with pytest.raises(NotSupported, match="zatlas invert"):
+        encode(rival, str(folder))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere",), "nowhere"),
+        (("{folder}", "--split", "test"), "leave --split away"),
+    ],
+)
+def test_what_cannot_be_encoded_is_said_in_a_sentence(words, said, digits, folder, capsys):
+    given = [word.format(folder=folder) for word in words]
+    assert cli.main(["encode", str(digits.run.folder), *given]) == 2
+    printed, told = capsys.readouterr()
+    assert not printed and said in told
