@@ -1,0 +1,174 @@
+import json
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import zatlas
+from zatlas.cli import main
+from zatlas.core.errors import BadRecipe, UnknownName
+from zatlas.pictures.sweeps import figures, samples
+from zatlas.sweeps import sweep, table, values_of
+from zatlas.training import sweeping
+from zatlas.training.recipe import make_recipe, read_recipe
+from zatlas.training.sweeping import Job
+
+SMALL = {
+    "model.dim": 2, "net.name": "mlp", "net.widths": [[16]], "training.epochs": 2,
+    "training.preview": 0, "training.batch": 256,
+}  # fmt: skip
+
+
+def words(settings: dict) -> list[str]:
+    found = []
+    for key, value in settings.items():
+        values = value if isinstance(value, list) else [value]
+        found += ["--set", f"{key}={','.join(str(one).replace(' ', '') for one in values)}"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory, own_cache):
+    """Two by two runs of digits."""
+    out = tmp_path_factory.mktemp("sweeps") / "digits"
+    settings = {**SMALL, "model.beta": [1, 4], "model.dim": [2, 3]}
+    return sweep("digits", settings, out=out, show=False), settings
+
+
+def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
+    found, _ = swept
+    assert [row.name for row in found.rows] == [
+        "dim-2_beta-1", "dim-2_beta-4", "dim-3_beta-1", "dim-3_beta-4",
+    ]  # fmt: skip
+    for row in found.rows:
+        atlas = zatlas.open(found.folder / row.name)
+        assert (atlas.dim, atlas.recipe.model["beta"]) == tuple(row.settings.values())
+        assert row.epochs == 2 and row.seconds > 0 and not row.error
+        assert row.figures["loss"] >= -row.figures["elbo"]
+    kept = json.loads((found.folder / "sweep.json").read_text())
+    assert kept["varied"] == {"model.dim": [2, 3], "model.beta": [1, 4]}
+    assert [run["figures"] for run in kept["runs"]] == [row.figures for row in found.rows]
+    assert list(table(found)[0])[:4] == ["dim", "beta", "epochs", "seconds"]
+    for name in ("sweep.png", "samples.png"):
+        assert (found.folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_finished_is_not_trained_again(swept):
+    found, settings = swept
+    before = {path: path.stat().st_mtime_ns for path in found.folder.glob("*/weights.safetensors")}
+    again = zatlas.sweep("digits", settings, out=found.folder, show=False)
+    assert again.rows == found.rows
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(swept):
+    found, settings = swept
+    with pytest.raises(BadRecipe, match=r"training.batch: 64, not 256.*--out"):
+        sweep("digits", {**settings, "training.batch": 64}, out=found.folder, show=False)
+
+
+LONG = {**SMALL, "training.epochs": 40, "training.batch": 64}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, own_cache):
+    """One run that was never stopped."""
+    return sweep("digits", LONG, out=tmp_path_factory.mktemp("sweeps") / "whole", show=False)
+
+
+@pytest.mark.parametrize("on", ["here", "processes"])
+def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
+    run = tmp_path / "s" / "run"
+
+    def interrupt():
+        until = time.monotonic() + 100
+        while not list((run / "checkpoints").glob("[0-9]*")) and time.monotonic() < until:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    status = main(["sweep", "digits", "--on", on, "--out", str(tmp_path / "s"), *words(LONG)])
+    other.join()
+    told = capfd.readouterr().err.strip().splitlines()
+    assert status == 130
+    assert told[-1].startswith(
+        "zatlas: Stopped by SIGINT after 0 of 1 runs; those under way are saved"
+    )
+    assert not (run / "result.json").exists()
+    again = sweep("digits", LONG, out=tmp_path / "s", show=False)
+    assert again.rows[0].figures == whole.rows[0].figures
+    a, b = (load_file(s.folder / "run" / "weights.safetensors") for s in (whole, again))
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("on", ["here", "processes"])
+def test_one_broken_run_does_not_stop_the_rest(tmp_path, capfd, on):
+    """A learning rate that is far too high makes the loss infinite."""
+    settings = {**SMALL, "training.rate": [1e-3, 1e30], "training.epochs": 1}
+    status = main(["sweep", "digits", "--on", on, "--out", str(tmp_path / "s"), *words(settings)])
+    said = capfd.readouterr()
+    assert status == 1
+    assert said.out == f"{tmp_path / 's'}\n"
+    assert "1 of 2 runs failed, as training.rate-1e-30: The loss is no longer a number" in said.err
+    rows = json.loads((tmp_path / "s" / "sweep.json").read_text())["runs"]
+    assert [bool(row["error"]) for row in rows] == [False, True]
+    assert rows[0]["figures"]["loss"] > 0 and (tmp_path / "s" / "samples.png").exists()
+
+
+def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_in_all(tmp_path):
+    some = sweep("digits", {**SMALL, "model.dim": [2, 0]}, out=tmp_path / "some", show=False)
+    assert "model.dim must be" in some.broken[0].error and not some.rows[0].error
+    for settings, error in (
+        ({"model.bet": [1, 2]}, UnknownName),
+        ({"model.beta": [1, 1]}, BadRecipe),
+        ({"model.beta": []}, BadRecipe),
+    ):
+        with pytest.raises(error):
+            sweep("digits", {**SMALL, **settings}, out=tmp_path / "none", show=False)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_killed_process_is_the_end_of_its_run_alone(tmp_path, swept):
+    found, _ = swept
+    recipe = make_recipe(read_recipe(found.folder / "dim-2_beta-1" / "recipe.toml"))
+    job = Job(tmp_path / "killed", recipe)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "killed.txt").write_text("epoch 1/2\n")
+    assert "ended by SIGKILL" in sweeping._said(job, -signal.SIGKILL)
+    assert sweeping._said(job, 0) == ""
+    (tmp_path / "logs" / "killed.txt").write_text("epoch 1/2\nzatlas: The disk is full.\n")
+    assert sweeping._said(job, 2) == "The disk is full."
+
+
+def test_a_sweep_begins_with_a_preset_or_a_recipe_file_too(tmp_path, swept):
+    found, _ = swept
+    file = found.folder / "dim-2_beta-1" / "recipe.toml"
+    again = sweep(file, {"seed": [1, 2], "training.epochs": 1}, out=tmp_path / "file", show=False)
+    assert [row.name for row in again.rows] == ["seed-1", "seed-2"]
+    losses = [row.figures["loss"] for row in again.rows]
+    assert losses[0] != losses[1]
+    with pytest.raises(UnknownName, match="demos"):
+        sweep("demos", {}, out=tmp_path / "none", show=False)
+
+
+def test_values_are_parted_by_commas_outside_brackets_and_quotes():
+    assert values_of("1,4,16") == [1, 4, 16]
+    assert values_of("[64],[128, 64]") == [[64], [128, 64]]
+    assert values_of("'a,b',true, 0.5") == ["a,b", True, 0.5]
+    assert values_of("vae") == ["vae"]
+
+
+def test_pictures_are_drawn_of_words_too_and_of_runs_of_other_sizes(tmp_path):
+    varied = {"model.likelihood": ["bernoulli", "gaussian"], "data.size": [8, 12]}
+    found = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
+    assert not found.broken
+    told = [(row.name, row.settings, {"loss": 1.0}) for row in found.rows]
+    plot = figures({"model.likelihood": ["bernoulli", "gaussian"]}, told)
+    assert [text.get_text() for text in plot.axes[0].get_xticklabels()] == ["bernoulli", "gaussian"]
+    folders = {row.name: found.folder / row.name for row in found.rows[1:]}
+    assert len(samples(varied, told, folders).items) > 4
