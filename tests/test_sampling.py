@@ -53,19 +53,19 @@ def test_a_mixture_of_few_or_equal_points_is_finite(n):
 
 def test_a_mixture_s_samples_leave_fewer_gaps_than_the_prior_s(digits):
     far = digits.density.far
-    assert (far(digits.sample(800, how="mixture")) > 2).mean() < (
+    assert (far(digits.sample(800, prior="mixture")) > 2).mean() < (
         far(digits.sample(800)) > 2
     ).mean()
 
 
 def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
     for atlas in (digits, plain):
-        for how in ("prior", "mixture", "posterior"):
-            first, again = atlas.sample(9, seed=3, how=how), atlas.sample(9, seed=3, how=how)
-            other = atlas.sample(9, seed=4, how=how)
+        for prior in ("own", "mixture", "posterior"):
+            first, again = (atlas.sample(9, seed=3, prior=prior) for _ in range(2))
+            other = atlas.sample(9, seed=4, prior=prior)
             assert first.shape == (9, 2) and (first == again).all() and (first != other).any()
-    with pytest.raises(UnknownName, match="Did you mean 'prior'"):
-        digits.sample(2, how="priro")
+    with pytest.raises(UnknownName, match="Did you mean 'posterior'"):
+        digits.sample(2, prior="postrior")
     with pytest.raises(NotSupported, match="temperature"):
         plain.sample(2, truncation=1.0)
 

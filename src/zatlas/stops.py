@@ -23,17 +23,21 @@ from zatlas.data.imageset import UNLABELLED
 from zatlas.data.read import BadImage, read_image
 from zatlas.latent.density import stand_in
 from zatlas.latent.neighbours import nearest
-from zatlas.latent.sampling import fit_mixture, from_posterior, from_prior
+from zatlas.latent.priors import KINDS, prior_of
+from zatlas.latent.sampling import from_posterior, from_prior
+from zatlas.latent.steering.steer import bends, in_spreads
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 STEP = 2.0  # spreads by which a direction stands for a place
+DRAWN = rf"(random|{'|'.join(KINDS)})(:\d+)?"
 CLASS = "class:"  # before the name of a class that could be taken for a number
 HOW = (
     "A place is named by an image's number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
-    "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5)."
+    "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5; mixture:5 or "
+    "flow:5 of a fitted prior)."
 )
 
 
@@ -45,36 +49,37 @@ class Stop:
     point: Points  # one row
     image: Images | None = None  # one row
     label: int | None = None
+    kind: str = "image"  # or sample or code: what its number counts
 
     @property
     def title(self) -> str:
         """The name as one writes it beside a picture."""
         if self.name.isdecimal():
-            return f"{'sample' if self.image is None else 'image'} {self.name}"
+            return f"{self.kind} {self.name}"
         return self.name.removeprefix(CLASS).replace("_", " ").replace(":", " ")
 
 
 def find_stop(atlas: "Atlas", text: str) -> Stop:
     """The point that goes by this name."""
-    if re.fullmatch(r"random(:\d+)?", text):
-        seed = int(text.partition(":")[2] or 0)
-        return Stop(text, atlas.sample(1, seed=seed))
+    if re.fullmatch(DRAWN, text):
+        kind, _, number = text.partition(":")
+        prior = "own" if kind == "random" else kind
+        return Stop(text, atlas.sample(1, seed=int(number or 0), prior=prior))
     if re.fullmatch(r"-?\d+", text):
         return _numbered(atlas, int(text))
     if Path(text).suffix.lower() in SUFFIXES:
         return _from_file(atlas, Path(text))
     if atlas.home.has(text.removeprefix("not ")):
-        middle = atlas.cloud.mean(axis=0, keepdims=True)
-        return Stop(text, middle + _step(atlas, text))
+        return Stop(text, _gone(atlas, text, atlas.cloud.mean(axis=0, keepdims=True)))
     return _typical(atlas, text)
 
 
 def find_stops(atlas: "Atlas", texts: list[str]) -> list[Stop]:
-    """Several of them; "random" again and again is another point each time."""
+    """Several of them; "random" or "flow" again and again is another point each time."""
     found, drawn = [], 0
     for text in texts:
-        if text == "random":
-            text = f"random:{drawn}"
+        if text in ("random", *KINDS):
+            text = f"{text}:{drawn}"
             drawn += 1
         found.append(find_stop(atlas, text))
     return found
@@ -97,33 +102,32 @@ def draw(
     n: int,
     *,
     seed: int,
-    how: str,
+    prior: str,
     temperature: float,
     truncation: float | None,
 ) -> Points:
     """Points drawn by chance; without a prior, the normal distribution that the codes suggest stands in."""
     space = atlas.generator.space
-    if how == "prior" and space.prior != "none":
+    if prior == "own" and space.prior != "none":
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
-        raise NotSupported("Only a prior is truncated; give --temperature below 1 instead.")
-    if how == "prior":
+        raise NotSupported(
+            "Only a prior that is normal is truncated; give --temperature below 1 instead."
+        )
+    if prior == "own":
         middle = atlas.cloud.mean(axis=0)
         z = stand_in(atlas.cloud, space, n, seed=seed)
         return (middle + temperature * (z - middle)).astype(np.float32)
-    if how == "mixture":
-        key = f"mixture {seed}"
-        if key not in atlas._known:
-            atlas._known[key] = fit_mixture(atlas.cloud, seed=seed)
-        return atlas._known[key].sample(n, seed=seed, temperature=temperature)
-    if how == "posterior":
+    if prior in KINDS:
+        return prior_of(atlas, prior).sample(n, seed=seed, temperature=temperature)
+    if prior == "posterior":
         codes = atlas.codes("test")
         chosen = stream(seed, "posterior").choice(len(codes), n, replace=n > len(codes))
         if codes.deviations is None:
             return codes.points[chosen]
         spread = codes.deviations[chosen] * np.float32(temperature)
         return from_posterior(codes.points[chosen], spread, seed=seed)
-    raise UnknownName("way to sample", how, ("prior", "mixture", "posterior"))
+    raise UnknownName("prior", prior, ("own", *KINDS, "posterior"))
 
 
 def usual_stops(atlas: "Atlas", count: int) -> list[Stop]:
@@ -141,6 +145,13 @@ def usual_stops(atlas: "Atlas", count: int) -> list[Stop]:
     return find_stops(atlas, [class_word(name) for name in chosen])
 
 
+def kind_of(atlas: "Atlas") -> str:
+    """What a point that goes by a number is: an image, a sample, or a code without an image."""
+    if atlas.given is not None:
+        return "image" if atlas.run.recipe_file.exists() else "code"
+    return "image" if atlas.coded and not atlas.imagined else "sample"
+
+
 def class_word(name: str) -> str:
     """The name of a class as one types it: one that is a number says that it is a class."""
     return f"{CLASS}{name}" if name.isdecimal() else name
@@ -151,12 +162,13 @@ def _numbered(atlas: "Atlas", number: int) -> Stop:
     if atlas.given is not None and not atlas.coded:
         if not 0 <= number < len(atlas.given):
             raise ShapeError(f"Codes are numbered from 0 to {len(atlas.given) - 1}.")
-        return Stop(str(number), atlas.given[number : number + 1])
+        return Stop(str(number), atlas.given[number : number + 1], kind=kind_of(atlas))
     if not atlas.coded:
         many = 1000
         if not 0 <= number < many:
             raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
-        return Stop(str(number), atlas.sample(many, seed=0)[number : number + 1])
+        point = atlas.sample(many, seed=0)[number : number + 1]
+        return Stop(str(number), point, kind=kind_of(atlas))
     codes = atlas.codes("test")
     if not 0 <= number < len(codes):
         raise ShapeError(
@@ -170,7 +182,9 @@ def _real(atlas: "Atlas", number: int, name: str) -> Stop:
     rows = codes.rows[number : number + 1]
     labels = atlas.labels(rows)
     label = None if labels is None else int(labels[0])
-    return Stop(name, codes.points[number : number + 1], atlas.images.images(rows), label)
+    kind = kind_of(atlas)
+    image = None if kind == "code" else atlas.images.images(rows)
+    return Stop(name, codes.points[number : number + 1], image, label, kind)
 
 
 def _typical(atlas: "Atlas", text: str) -> Stop:
@@ -251,11 +265,20 @@ def find_groups(atlas: "Atlas", text: str) -> list[Group]:
     return [_group(atlas, sign, term) for sign, term in zip(signs, words[0::2], strict=True)]
 
 
+def _gone(atlas: "Atlas", text: str, z: Points) -> Points:
+    """So far from here along a way that was kept that it can be seen; with "not", the other way."""
+    way = in_spreads(atlas.home.find(text.removeprefix("not ")))
+    return way.move(z, -STEP if text.startswith("not ") else STEP)
+
+
 def _step(atlas: "Atlas", text: str) -> Points:
-    """So far along a direction that was kept that it can be seen; with "not", the other way."""
-    direction = atlas.home.find(text.removeprefix("not "))
-    way = -STEP if text.startswith("not ") else STEP
-    return direction.move(np.zeros((1, atlas.dim), np.float32), way)
+    """The same as what it adds to any point."""
+    if bends(atlas.home.find(text.removeprefix("not "))):
+        raise NotSupported(
+            f"{text!r} bends: where it leads depends on where it begins, so there is nothing that could be "
+            "added. Follow it from an image: zatlas attribute RUN NAME --stop IMAGE"
+        )
+    return _gone(atlas, text, np.zeros((1, atlas.dim), np.float32))
 
 
 def _group(atlas: "Atlas", sign: int, text: str) -> Group:
@@ -277,7 +300,7 @@ def _names_many(text: str) -> bool:
     """Whether it is a class or an attribute as a whole, rather than single images."""
     if text.startswith(CLASS):
         return ":" not in text.removeprefix(CLASS)
-    single = re.fullmatch(r"[\d,\s]+|random(:\d+)?|.*:\d+", text)
+    single = re.fullmatch(rf"[\d,\s]+|{DRAWN}|.*:\d+", text)
     return not single and Path(text).suffix.lower() not in SUFFIXES and "," not in text
 
 

@@ -15,7 +15,7 @@ def sample(
     run: Run,
     *,
     count: int = 64,
-    how: str = "prior",
+    prior: str = "own",
     temperature: float = 1.0,
     truncation: float | None = None,
     label: Label = None,
@@ -27,7 +27,8 @@ def sample(
 
     Args:
         count: How many.
-        how: prior, posterior (around the codes of real images) or mixture (fitted to the codes).
+        prior: own, mixture or flow (fitted to the codes, and kept in the run) or posterior (around the
+            codes of real images).
         temperature: Spread of the points; below 1, safer and more alike.
         truncation: Draw again what lies beyond so many standard deviations.
         seed: Another one gives other images.
@@ -36,10 +37,10 @@ def sample(
 
     atlas = open_atlas(run)
     picture = samples(
-        atlas, count, how=how, temperature=temperature, truncation=truncation,
+        atlas, count, prior=prior, temperature=temperature, truncation=truncation,
         label=class_of(atlas, label), seed=seed, theme=theme_of(dark),
     )  # fmt: skip
-    tell(picture, atlas, "samples" if how == "prior" else f"samples-{how}", out)
+    tell(picture, atlas, "samples" if prior == "own" else f"samples-{prior}", out)
 
 
 @app.command
@@ -161,11 +162,15 @@ def chart(
         seed: Of the layout.
     """
     from zatlas.core.progress import console
+    from zatlas.latent.landmarks import places_of
     from zatlas.pictures.maps import chart_map
 
     atlas = open_atlas(run)
     made = atlas.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
     console().print(f"trustworthiness {made.trust:.4f}", soft_wrap=True)
+    if len(made.places) < len(atlas.mapped(split)):
+        kept = places_of(atlas, made, split)
+        console().print(f"places of all codes: {kept}", soft_wrap=True, markup=False)
     picture = chart_map(atlas, made, split=split, by=by or supervise, theme=theme_of(dark))
     tell(picture, atlas, f"chart-{made.layout}", out)
 

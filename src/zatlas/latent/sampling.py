@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Points, Values
+from zatlas.core.arrays import Points, Rows, Values
 from zatlas.core.errors import BadRecipe, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
@@ -22,9 +22,7 @@ def from_prior(
 
     Marchesi 2017 (truncation), https://arxiv.org/abs/1706.04987
     """
-    _check(n)
-    if temperature < 0:
-        raise BadRecipe(f"A temperature is 0 or more, not {temperature}.")
+    check_draw(n, temperature)
     z = space.sample(n, seed=seed, temperature=temperature)
     if truncation is None:
         return z
@@ -41,7 +39,7 @@ def from_prior(
 
 def from_posterior(mean: Points, deviation: Points, *, seed: int, draws: int = 1) -> Points:
     """Draws around the codes of images: all images once, then all again."""
-    _check(draws)
+    check_draw(draws)
     rng = stream(seed, "posterior")
     noise = rng.standard_normal((draws, *mean.shape), dtype=np.float32)
     drawn: Points = (mean + noise * deviation).reshape(-1, mean.shape[1])
@@ -61,15 +59,37 @@ class Mixture:
 
     def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
         """Draw n points; temperature scales the spread of every component."""
-        _check(n)
+        check_draw(n, temperature)
         rng = stream(seed, "mixture")
         share = self.weights.astype(np.float64)
         which = rng.choice(len(share), n, p=share / share.sum())
         noise = rng.standard_normal((n, self.means.shape[1]), dtype=np.float32)
-        noise *= np.float32(temperature)
-        factors = self.factors[which]
-        moved = factors * noise if factors.ndim == 2 else (factors @ noise[:, :, None])[:, :, 0]
-        return self.means[which] + moved
+        return self.points(which, noise * np.float32(temperature))
+
+    def points(self, which: Rows, noise: Points) -> Points:
+        """The points that this noise stands for, each in its component."""
+        found = np.empty_like(noise)
+        for k, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
+            part = noise[which == k]
+            found[which == k] = mean + (factor * part if factor.ndim == 1 else part @ factor.T)
+        return found
+
+    def log_density(self, z: Points) -> Values:
+        """Of each of these points, in nats."""
+        from scipy.linalg import solve_triangular
+        from scipy.special import logsumexp
+
+        parts = []
+        for mean, factor in zip(self.means, self.factors.astype(np.float64), strict=True):
+            away = (z - mean).astype(np.float64)
+            if factor.ndim == 1:
+                noise, sides = away / factor, factor
+            else:
+                noise, sides = solve_triangular(factor, away.T, lower=True).T, factor.diagonal()
+            parts.append(-0.5 * (noise**2).sum(axis=1) - np.log(sides).sum())
+        flat = 0.5 * z.shape[1] * np.log(2 * np.pi)
+        share = np.log(self.weights.astype(np.float64))[:, None]
+        return (logsumexp(np.array(parts) + share, axis=0) - flat).astype(np.float32)
 
 
 def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixture:
@@ -106,6 +126,9 @@ def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixtu
     return Mixture(*(part.astype(np.float32) for part in parts))
 
 
-def _check(n: int) -> None:
+def check_draw(n: int, temperature: float = 1.0) -> None:
+    """Refuse to draw nothing, or at no temperature."""
     if n < 1:
         raise ShapeError(f"1 point or more can be drawn, not {n}.")
+    if not temperature >= 0:
+        raise BadRecipe(f"A temperature is 0 or more, not {temperature}.")

@@ -1,0 +1,257 @@
+"""Priors fitted after training to where the codes lie, each kept as a file of the run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from zatlas.core.arrays import Points, Values
+from zatlas.core.errors import BadData, Damaged, NotSupported, UnknownName
+from zatlas.core.seeds import stream
+from zatlas.latent.sampling import Mixture, check_draw, fit_mixture
+from zatlas.models.flow import Flow
+from zatlas.store import tensors
+from zatlas.training.priors import STEPS, fit_flow
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
+
+KINDS = ("mixture", "flow")
+FORMAT = 1
+KEY = "zatlas-prior"  # of the metadata
+BLOCK = 4096  # points that are judged at a time
+HELD = 0.2  # of the codes, where no others are there to judge by
+
+
+class FittedPrior(Protocol):
+    """A density in latent space that was fitted to codes."""
+
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
+        """Draw n points; temperature scales their spread."""
+
+    def log_density(self, z: Points) -> Values:
+        """Of each of these points, in nats."""
+
+
+@dataclass(frozen=True)
+class FlowPrior:
+    """A flow as a density of points.
+
+    Dinh et al. 2017, https://arxiv.org/abs/1605.08803
+    """
+
+    flow: Flow
+
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
+        """Draw n points; temperature scales the noise that they are made of."""
+        check_draw(n, temperature)
+        noise = stream(seed, "flow").standard_normal((n, self.flow.dim), dtype=np.float32)
+        return self.points(noise * np.float32(temperature))
+
+    @torch.inference_mode()
+    def points(self, noise: Points) -> Points:
+        """The points that this noise stands for."""
+        return self.flow.inverse(torch.from_numpy(noise)).numpy()
+
+    @torch.inference_mode()
+    def log_density(self, z: Points) -> Values:
+        """Of each of these points, in nats."""
+        parts = (torch.from_numpy(z[i : i + BLOCK]) for i in range(0, len(z), BLOCK))
+        return torch.cat([self.flow.log_density(part) for part in parts]).numpy()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a prior was fitted to, and how well it fits codes that it was not fitted to."""
+
+    kind: str
+    model: str  # digest of the weights
+    data: str  # fingerprint of the images
+    codes: int  # that it was fitted to
+    seed: int
+    held: int  # codes that it was not fitted to
+    nats: float  # mean log-density of those
+    own: float  # the same under the run's own prior; without one, under one normal distribution
+
+
+@dataclass(frozen=True)
+class KeptPrior:
+    """A fitted prior, its file, and what is known of it."""
+
+    prior: FittedPrior
+    facts: Facts
+    path: Path
+
+
+def prior_of(atlas: "Atlas", kind: str) -> FittedPrior:
+    """The prior of this kind that the run keeps; fitted and kept now, if it has none of these weights."""
+    return kept_prior(atlas, kind).prior
+
+
+def kept_prior(atlas: "Atlas", kind: str) -> KeptPrior:
+    """The same with its file and what is known of it."""
+    check_kind(kind)
+    key = f"{kind} prior"
+    if key not in atlas._known:
+        atlas._known[key] = find_prior(atlas, kind) or fit_prior(atlas, kind)
+    return atlas._known[key]
+
+
+def find_prior(atlas: "Atlas", kind: str) -> KeptPrior | None:
+    """The one that the run keeps, if it was fitted to the codes of these weights."""
+    path = path_of(atlas, kind)
+    return load_prior(path, atlas.digest, atlas.data[1]) if path.exists() else None
+
+
+def fit_prior(
+    atlas: "Atlas", kind: str = "flow", *, steps: int = STEPS, seed: int = 0, show: bool = True
+) -> KeptPrior:
+    """Fit a mixture or a flow to draws from the posteriors of the training images, and keep it.
+
+    Of a conditional model the points of all classes together: a point is meant to tell nothing of the
+    class. Two-stage fitting: Dai and Wipf 2019, https://arxiv.org/abs/1903.05789
+    """
+    check_kind(kind)
+    means, deviations, judges = parts(atlas, seed)
+    prior: FittedPrior
+    if kind == "mixture":
+        prior = fit_mixture(_drawn(means, deviations, seed), seed=seed)
+    else:
+        prior = FlowPrior(fit_flow(means, deviations, steps=steps, seed=seed, show=show))
+    own = own_prior(atlas, means, deviations)
+    facts = Facts(
+        kind, atlas.digest, atlas.data[1], len(means), seed, len(judges),
+        float(prior.log_density(judges).mean()), float(own.log_density(judges).mean()),
+    )  # fmt: skip
+    made = KeptPrior(prior, facts, path_of(atlas, kind))
+    save_prior(made)
+    atlas._known[f"{kind} prior"] = made
+    return made
+
+
+def path_of(atlas: "Atlas", kind: str) -> Path:
+    """The file that keeps the prior of this kind."""
+    return atlas.room("priors") / f"{kind}.safetensors"
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a kind of prior that there is not."""
+    if kind not in KINDS:
+        raise UnknownName("kind of prior", kind, KINDS)
+
+
+def parts(atlas: "Atlas", seed: int) -> tuple[Points, Points | None, Points]:
+    """Codes to fit to and their deviations, and draws from those of other images to judge by."""
+    if atlas.generator.space.prior == "sphere":
+        raise NotSupported(
+            f"The points of {atlas.name} lie on a sphere, and are drawn evenly from it: nothing is "
+            "fitted there."
+        )
+    if not atlas.coded and atlas.given is None:
+        raise NotSupported(
+            f"No image of {atlas.name} has a point, so there are no codes to fit a prior to. Teach it an "
+            "encoder first: zatlas invert RUN --learn"
+        )
+    if not atlas.coded or np.array_equal(atlas.rows("train"), atlas.rows("test")):
+        return _halved(*_codes(atlas, "train"), seed)
+    means, deviations = _codes(atlas, "train")
+    check_codes(means, deviations)
+    return means, deviations, _drawn(*_codes(atlas, "test"), seed + 1)
+
+
+def check_codes(means: Points, deviations: Points | None) -> None:
+    """Refuse codes that have no density."""
+    if len(means) < 2:
+        raise BadData(f"A prior is fitted to 2 codes or more, and there is {len(means)}.")
+    for part in (means, deviations):
+        if part is not None and not np.isfinite(part).all():
+            bad = int((~np.isfinite(part)).any(axis=1).sum())
+            raise BadData(
+                f"{bad:,} of {len(means):,} codes are no numbers, so no prior can be fitted to them. Was "
+                "the training stable? Look at the run's curves.png."
+            )
+
+
+def own_prior(atlas: "Atlas", means: Points, deviations: Points | None) -> Mixture:
+    """The run's own prior as a density; without one, the normal distribution of the codes."""
+    dim = atlas.dim
+    if atlas.generator.space.prior == "none":
+        return fit_mixture(_drawn(means, deviations, 0), components=1)
+    middle, spread = np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32)
+    return Mixture(np.ones(1, np.float32), middle, spread)
+
+
+def own_words(atlas: "Atlas") -> str:
+    """What the run's own prior is, in words."""
+    none = atlas.generator.space.prior == "none"
+    return "one normal distribution of the codes" if none else "its own prior, N(0, 1)"
+
+
+# As a file --------------------------------------------------------------------------------------
+
+
+def save_prior(kept: KeptPrior) -> Path:
+    """One safetensors file that is the prior, with what it was fitted to in its metadata."""
+    prior = kept.prior
+    about: dict[str, Any] = {"format": FORMAT, **vars(kept.facts)}
+    arrays: Mapping[str, np.ndarray]
+    if isinstance(prior, FlowPrior):
+        flow = prior.flow
+        about |= {"width": flow.width, "couplings": len(flow.couplings)}
+        arrays = {name: tensor.numpy() for name, tensor in flow.state_dict().items()}
+    else:
+        assert isinstance(prior, Mixture)
+        arrays = vars(prior)
+    return tensors.write(kept.path, KEY, json.dumps(about, sort_keys=True), arrays)
+
+
+def load_prior(path: Path, model: str, data: str) -> KeptPrior | None:
+    """The prior of such a file; None for one that was fitted to codes of other weights or images."""
+    about, arrays = tensors.read(path, KEY, "prior", FORMAT)
+    shape = {name: about.pop(name) for name in ("width", "couplings") if name in about}
+    try:
+        facts = Facts(**about)
+        if (facts.model, facts.data) != (model, data):
+            return None
+        if facts.kind == "mixture":
+            return KeptPrior(Mixture(**arrays), facts, path)
+        flow = Flow(len(arrays["mean"]), **shape)
+        flow.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise Damaged(f"{path} does not hold the prior that it describes: {error}") from error
+    return KeptPrior(FlowPrior(flow.eval()), facts, path)
+
+
+# Codes ------------------------------------------------------------------------------------------
+
+
+def _codes(atlas: "Atlas", split: str) -> tuple[Points, Points | None]:
+    if not atlas.coded:
+        return atlas.cloud, None
+    codes = atlas.codes(split)
+    return codes.points, codes.deviations
+
+
+def _drawn(means: Points, deviations: Points | None, seed: int) -> Points:
+    if deviations is None:
+        return means
+    noise = stream(seed, "prior-draws").standard_normal(means.shape, dtype=np.float32)
+    return means + deviations * noise
+
+
+def _halved(
+    means: Points, deviations: Points | None, seed: int
+) -> tuple[Points, Points | None, Points]:
+    """Where there is but one part, a fifth of it judges."""
+    check_codes(means, deviations)
+    order = stream(seed, "prior-held").permutation(len(means))
+    held = max(1, int(HELD * len(means)))
+    inside, outside = np.sort(order[held:]), np.sort(order[:held])
+    if deviations is None:
+        return means[inside], None, means[outside]
+    judges = _drawn(means[outside], deviations[outside], seed + 1)
+    return means[inside], deviations[inside], judges

@@ -1,0 +1,23 @@
+"""A prior that was fitted to a run's codes, as a page reads it: the run's own file of it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zatlas.atlas import Atlas
+from zatlas.latent.priors import kept_prior
+from zatlas.site.numbers import plain
+
+
+def fitted(
+    atlas: Atlas, kind: str, folder: str
+) -> tuple[dict[str, Any], Mapping[str, Callable[[], bytes]]]:
+    """What the manifest says of the prior of this kind, and its file; fitted now, if it is not kept yet."""
+    kept = kept_prior(atlas, kind)
+    data, name = kept.path.read_bytes(), f"prior-{kind}.safetensors"
+    nats, own = plain(kept.facts.nats)[0], plain(kept.facts.own)[0]
+    told = {
+        "kind": kind, "url": f"{folder}/{name}", "bytes": len(data), "nats": nats, "own": own,
+        "stamp": hashlib.sha256(data).hexdigest()[:8],
+    }  # fmt: skip
+    return told, {name: lambda: data}

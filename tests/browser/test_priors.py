@@ -1,0 +1,115 @@
+"""Samples in a real browser: the fitted prior's own points, from wherever the page comes."""
+
+import shutil
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+import zatlas
+from tests.browser.conftest import WAYS, hosted
+from tests.browser.explorer import Explorer, pixels
+from zatlas.atlas import Atlas
+from zatlas.latent.priors import kept_prior
+from zatlas.server.serve import Server, largest_ask
+from zatlas.site import run_tree
+
+pytestmark = pytest.mark.browser
+SHOWN = 12
+POINTS = 200
+
+
+def uniform(seed):
+    """The page's numbers in [0, 1) for this seed."""
+    whole = 0xFFFFFFFF
+    a, b, c, count = 0x9E3779B9, seed & whole, 0, 1
+    while True:
+        total = (a + b + count) & whole
+        count = (count + 1) & whole
+        a, b, c = b ^ b >> 9, (c + (c << 3)) & whole, ((c << 21 | c >> 11) + total) & whole
+        yield total / 2**32
+
+
+def normals(count, seed):
+    """The page's normal numbers for this seed."""
+    numbers = uniform(seed)
+    for _ in range(15):
+        next(numbers)
+    found = []
+    while len(found) < count:
+        radius, angle = np.sqrt(-2 * np.log(1 - next(numbers))), 2 * np.pi * next(numbers)
+        found += [radius * np.cos(angle), radius * np.sin(angle)]
+    return np.array(found[:count], np.float32)
+
+
+@pytest.fixture(scope="module")
+def fitted(plain, tmp_path_factory):
+    """An auto-encoder that keeps a flow, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("priors") / "plain"
+    shutil.copytree(plain.run.folder, folder)
+    Atlas.open(folder).fit_prior("flow", steps=120, show=False)
+    return Atlas.open(folder)
+
+
+@pytest.fixture
+def address(request, fitted, tmp_path):
+    """Where the page is, in each of its three ways."""
+    if request.param == "file":
+        yield zatlas.export(fitted, tmp_path / "page.html", points=POINTS, prior="flow").as_uri()
+    elif request.param == "folder":
+        zatlas.export(fitted, tmp_path / "site", points=POINTS, prior="flow")
+        with hosted(tmp_path) as host:
+            yield f"{host}/site/"
+    else:
+        server = Server(largest_ask([fitted]), port=0)
+        server.show(run_tree(fitted, most=POINTS, prior="flow"), fitted)
+        server.begin()
+        yield server.url
+        server.close()
+
+
+@pytest.mark.parametrize("address", WAYS, indirect=True)
+def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fitted, explore):
+    page = explore.page(address)
+    explorer = Explorer(page, address, [run_tree(fitted, most=POINTS, prior="flow")]).open()
+    tiles = page.get_by_role("button", name="Pin sample")
+    expect(tiles).to_have_count(SHOWN)
+    expect(page.get_by_text("from a flow fitted to the codes")).to_be_visible()
+    expected = kept_prior(fitted, "flow").prior.points(normals(2 * SHOWN, 1).reshape(-1, 2))
+    images = fitted.decode(expected)
+    for number in (0, 4):
+        explorer.shows(images[number], tiles.nth(number).get_by_role("img"))
+    tiles.nth(4).click()
+    explorer.shows(images[4])
+    explorer.eventually(lambda: is_pinned(explorer, expected[4]))
+    before = pixels(tiles.first.get_by_role("img"))
+    page.get_by_role("radio", name="Normal").click()
+    expect(page.get_by_text("from one normal distribution of the codes")).to_be_visible()
+    explorer.eventually(lambda: differs(tiles.first.get_by_role("img"), before))
+    explorer.eventually(lambda: said(explorer, "own"))
+    page.reload()
+    explorer.wait()
+    expect(page.get_by_text("from one normal distribution of the codes")).to_be_visible()
+    page.get_by_role("radio", name="Flow").click()
+    explorer.shows(images[0], tiles.first.get_by_role("img"))
+
+
+def test_a_page_without_a_fitted_prior_has_samples_of_its_own(explore, digits):
+    page = explore("server", digits).page
+    page.get_by_text("from the model\N{RIGHT SINGLE QUOTATION MARK}s own prior, N(0, 1)").click()
+    expect(page.get_by_role("button", name="Pin sample")).to_have_count(SHOWN)
+    expect(page.get_by_role("radio", name="Flow")).to_have_count(0)
+
+
+def is_pinned(explorer, z):
+    found = explorer.pinned()
+    assert len(found) == 1
+    np.testing.assert_allclose(found[0], z, rtol=2e-3, atol=2e-2)
+
+
+def differs(canvas, before):
+    assert np.abs(pixels(canvas) - before).mean() > 1 / 255
+
+
+def said(explorer, prior):
+    assert explorer.said().get("prior") == prior

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import golden from "./golden/priors.json";
+import { Flow, Mixture, openPrior } from "./priors";
+import { uniform } from "./random";
+
+const open = (text: string) => openPrior(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
+
+test.each(golden.flows)("a flow of $dim axes makes the points of noise that Python's makes", ({ file, noise, points }) => {
+  const found = (open(file) as Flow).points(Float32Array.from(noise));
+  expect(worst(found, points)).toBeLessThan(1e-3);
+});
+
+test.each(golden.mixtures)("a mixture of $dim axes makes the points of noise that Python's makes", ({ file, which, noise, points }) => {
+  const found = (open(file) as Mixture).points(which, Float32Array.from(noise));
+  expect(worst(found, points)).toBeLessThan(1e-4);
+});
+
+test("the same seed gives the same points, another gives others, and a low temperature is nearer to the middle", () => {
+  for (const { file } of [...golden.flows, ...golden.mixtures]) {
+    const prior = open(file);
+    expect(prior.sample(20, uniform(1))).toEqual(prior.sample(20, uniform(1)));
+    expect(prior.sample(20, uniform(1))).not.toEqual(prior.sample(20, uniform(2)));
+    expect(prior.sample(20, uniform(1)).length).toBe(20 * prior.dim);
+  }
+});
+
+test("a mixture's components are drawn as often as they weigh", () => {
+  const { file, means, weights, dim } = golden.mixtures[0];
+  const found = open(file).sample(4000, uniform(3), 0);
+  weights.forEach((weight, k) => {
+    let count = 0;
+    for (let i = 0; i < 4000; i++) if (worst(found.subarray(i * dim, (i + 1) * dim), means.slice(k * dim, (k + 1) * dim)) < 1e-6) count++;
+    expect(Math.abs(count / 4000 - weight)).toBeLessThan(0.03);
+  });
+});
+
+test("a file of another format is refused with what to do", () => {
+  const text = atob(golden.mixtures[0].file).replace('\\"format\\": 1', '\\"format\\": 9');
+  expect(() => open(btoa(text))).toThrow("export the run again");
+});
+
+function worst(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let found = a.length === b.length ? 0 : Infinity;
+  for (let i = 0; i < a.length; i++) found = Math.max(found, Math.abs(a[i] - b[i]));
+  return found;
+}

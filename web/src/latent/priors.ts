@@ -1,0 +1,197 @@
+/** Priors that were fitted to the codes after training: the run's own file of one, and points drawn from it. */
+
+import { normals } from "./random";
+
+const KEY = "zatlas-prior"; // of the file's metadata
+const FORMAT = 1;
+const LIMIT = 2; // of a coupling's log-scale
+const REACH = 5; // where the splines end
+const LEAST = 0.01; // of a bin's share of the side, and of a slope
+
+type Tensors = Map<string, { shape: number[]; values: Float32Array }>;
+
+/** A density in latent space that can be drawn from. */
+export interface Prior {
+  readonly dim: number;
+  /** n rows; temperature scales their spread. */
+  sample(n: number, random: () => number, temperature?: number): Float32Array;
+}
+
+/** The prior in such a file: safetensors, whose metadata says what it is. */
+export function openPrior(bytes: ArrayBuffer): Prior {
+  const { about, tensors } = readTensors(bytes);
+  if (about.format !== FORMAT) throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
+  return about.kind === "mixture" ? new Mixture(tensors) : new Flow(tensors, about.couplings ?? 0);
+}
+
+/** Several normal components. */
+export class Mixture implements Prior {
+  readonly dim: number;
+  private readonly weights: Float32Array;
+  private readonly means: Float32Array;
+  private readonly factors: Float32Array; // lower triangles, or deviations alone
+
+  constructor(tensors: Tensors) {
+    this.weights = take(tensors, "weights");
+    this.means = take(tensors, "means");
+    this.factors = take(tensors, "factors");
+    this.dim = this.means.length / this.weights.length;
+  }
+
+  sample(n: number, random: () => number, temperature = 1): Float32Array {
+    const which = Int32Array.from({ length: n }, () => this.component(random()));
+    return this.points(which, normals(n * this.dim, random).map((value) => value * temperature));
+  }
+
+  /** The points that this noise stands for, each in its component. */
+  points(which: ArrayLike<number>, noise: Float32Array): Float32Array {
+    const { dim, means, factors } = this;
+    const full = factors.length > means.length;
+    return noise.map((value, at) => {
+      const [i, j] = [Math.floor(at / dim), at % dim];
+      const row = which[i] * dim + j;
+      if (!full) return means[row] + factors[row] * value;
+      let sum = means[row];
+      for (let k = 0; k <= j; k++) sum += factors[row * dim + k] * noise[i * dim + k];
+      return sum;
+    });
+  }
+
+  private component(chance: number): number {
+    let left = chance * this.weights.reduce((sum, weight) => sum + weight, 0);
+    return Math.max(0, this.weights.findIndex((weight) => (left -= weight) < 0));
+  }
+}
+
+/** Noise that couplings and a spline of each axis bend into the shape of codes. Dinh et al. 2017, https://arxiv.org/abs/1605.08803 */
+export class Flow implements Prior {
+  readonly dim: number;
+  private readonly mean: Float32Array;
+  private readonly factor: Float32Array; // lower triangle
+  private readonly couplings: Coupling[];
+  private readonly splines: Spline[];
+
+  constructor(tensors: Tensors, couplings: number) {
+    this.mean = take(tensors, "mean");
+    this.factor = take(tensors, "factor");
+    const dim = (this.dim = this.mean.length);
+    this.couplings = Array.from({ length: couplings }, (_, number) => coupling(tensors, number, dim)).reverse();
+    const [widths, heights, slopes] = ["widths", "heights", "slopes"].map((name) => take(tensors, `spline.${name}`));
+    const bins = widths.length / dim;
+    this.splines = Array.from({ length: dim }, (_, axis) => ({
+      across: marks(widths.subarray(axis * bins, (axis + 1) * bins)),
+      up: marks(heights.subarray(axis * bins, (axis + 1) * bins)),
+      slopes: [1, ...Array.from(slopes.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)), (raw) => LEAST + Math.log1p(Math.exp(raw))), 1],
+    }));
+  }
+
+  sample(n: number, random: () => number, temperature = 1): Float32Array {
+    return this.points(normals(n * this.dim, random).map((value) => value * temperature));
+  }
+
+  /** The points that this noise stands for. */
+  points(noise: Float32Array): Float32Array {
+    const { dim, mean, factor } = this;
+    const z = new Float32Array(noise.length);
+    for (let start = 0; start < noise.length; start += dim) {
+      const x = Float64Array.from(noise.subarray(start, start + dim));
+      for (const one of this.couplings) uncouple(one, x);
+      for (let j = 0; j < dim; j++) x[j] = unbend(this.splines[j], x[j]);
+      for (let j = 0; j < dim; j++) {
+        let sum = mean[j];
+        for (let k = 0; k <= j; k++) sum += factor[j * dim + k] * x[k];
+        z[start + j] = sum;
+      }
+    }
+    return z;
+  }
+}
+
+interface Layer {
+  weight: Float32Array; // row by row, a row for each output
+  bias: Float32Array;
+}
+
+interface Coupling {
+  one: number[]; // axes that are looked at
+  two: number[]; // axes that are moved
+  layers: Layer[];
+}
+
+interface Spline {
+  across: number[];
+  up: number[];
+  slopes: number[];
+}
+
+/** Halves by one binary digit of the axis after the other, as Python's `Coupling` has them. */
+function coupling(tensors: Tensors, number: number, dim: number): Coupling {
+  const digits = 32 - Math.clz32(dim - 1);
+  const side = (axis: number) => ((axis >> (number >> 1) % digits) & 1) ^ (number & 1);
+  const axes = Array.from({ length: dim }, (_, axis) => axis);
+  const layers = [0, 2, 4].map((layer) => ({
+    weight: take(tensors, `couplings.${number}.net.${layer}.weight`),
+    bias: take(tensors, `couplings.${number}.net.${layer}.bias`),
+  }));
+  return { one: axes.filter((axis) => !side(axis)), two: axes.filter(side), layers };
+}
+
+function uncouple({ one, two, layers }: Coupling, x: Float64Array): void {
+  let told = one.map((axis) => x[axis]);
+  layers.forEach((layer, i) => {
+    told = apply(layer, told);
+    if (i + 1 < layers.length) told = told.map((value) => value / (1 + Math.exp(-value)));
+  });
+  two.forEach((axis, i) => {
+    const scale = LIMIT * Math.tanh(told[i] / LIMIT);
+    x[axis] = (x[axis] - told[two.length + i]) * Math.exp(-scale);
+  });
+}
+
+function apply({ weight, bias }: Layer, x: number[]): number[] {
+  return Array.from(bias, (sum, i) => {
+    const from = i * x.length;
+    for (let j = 0; j < x.length; j++) sum += weight[from + j] * x[j];
+    return sum;
+  });
+}
+
+/** The root of a parabola in the piece that y lies in. Durkan et al. 2019, https://arxiv.org/abs/1906.04032 */
+function unbend({ across, up, slopes }: Spline, y: number): number {
+  if (Math.abs(y) >= REACH) return y;
+  let k = 0;
+  while (k + 2 < up.length && up[k + 1] < y) k++;
+  const [width, height, above] = [across[k + 1] - across[k], up[k + 1] - up[k], y - up[k]];
+  const slope = height / width;
+  const turn = above * (slopes[k] + slopes[k + 1] - 2 * slope);
+  const [a, b, c] = [height * (slope - slopes[k]) + turn, height * slopes[k] - turn, -slope * above];
+  return across[k] + (width * 2 * c) / (-b - Math.sqrt(Math.max(b * b - 4 * a * c, 0)));
+}
+
+/** Where the pieces of an axis begin and end. */
+function marks(raw: Float32Array): number[] {
+  const top = Math.max(...raw);
+  const sizes = Array.from(raw, (value) => Math.exp(value - top));
+  const whole = sizes.reduce((sum, size) => sum + size, 0);
+  const found = [0];
+  for (const size of sizes) found.push(found.at(-1)! + LEAST + ((1 - LEAST * sizes.length) * size) / whole);
+  return found.map((mark) => REACH * ((2 * mark) / found.at(-1)! - 1));
+}
+
+function take(tensors: Tensors, name: string): Float32Array {
+  const found = tensors.get(name);
+  if (!found) throw new Error(`The fitted prior has no ${name}: export the run again.`);
+  return found.values;
+}
+
+/** https://huggingface.co/docs/safetensors : the length of a JSON header, the header, the numbers. */
+function readTensors(bytes: ArrayBuffer): { about: { format?: number; kind?: string; couplings?: number }; tensors: Tensors } {
+  const length = Number(new DataView(bytes).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length)));
+  const { __metadata__: words, ...rest } = header as Record<string, { shape: number[]; data_offsets: [number, number] }>;
+  const tensors: Tensors = new Map();
+  for (const [name, { shape, data_offsets: [from, to] }] of Object.entries(rest)) {
+    tensors.set(name, { shape, values: new Float32Array(bytes.slice(8 + length + from, 8 + length + to)) });
+  }
+  return { about: JSON.parse((words as unknown as Record<string, string>)[KEY]), tensors };
+}
