@@ -435,7 +435,7 @@ def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
     elif suffix == "npz":
         np.savez(path, z=codes, other=np.zeros(3))
     else:
-        pq.write_table(pa.table({"name": ["a"] * 300, "z": codes.reshape(300, 6).tolist()}), path)
+        pq.write_table(pa.table({"z": codes.reshape(300, 6).tolist()}), path)
     atlas = Atlas.open(bring(path, tmp_path).run.folder)
     np.testing.assert_allclose(atlas.cloud, codes.reshape(300, 6), atol=1e-6)
     maps.points(atlas)

@@ -2,16 +2,18 @@
 
 The decoder takes points (n, dim) as `z` and gives images (n, c, h, w) in [0, 1] as `x`; the encoder
 takes such images and gives points, of a posterior its mean. A model that is told a class takes `y`,
-int64 (n), too. Weights are stored in 16 bits and widened before use, so that all sums are of 32.
+int64 (n), too. Weights are stored in 16 bits and widened before use, so that all sums are of 32; those
+of a brought ONNX file are left as they are.
 """
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +22,12 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Images, Labels, Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
+from zatlas.models.bring.brought import Adapted, first_line, shape_of
+from zatlas.models.bring.framing import framed
+from zatlas.models.bring.onnx import Session
+from zatlas.models.bring.programs import Program
 from zatlas.models.generator import Generator
+from zatlas.models.scorer import Scorer
 from zatlas.store import atomic
 
 OPSET = 18  # that runtimes in browsers have long had
@@ -63,6 +70,23 @@ def export_encoder(generator: Generator, path: Path, like: Points | None = None)
     return _written(path, data, worst, "encoder")
 
 
+def export_scorer(scorer: Scorer, path: Path, images: Images) -> ModelFile:
+    """Write a scorer: images as `x` to its numbers (n, k) as `scores`; checked at these images."""
+    if not isinstance(scorer.function, nn.Module):
+        raise NotSupported("Only a scorer that is a net can be written as ONNX, not a function.")
+    examples = (torch.as_tensor(images[:2], device=scorer.device),)
+    data = _bytes(
+        _by_torch(
+            scorer.function.eval(), examples, input_names=["x"], output_names=["scores"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+        )
+    )  # fmt: skip
+    wanted = scorer.score(images)
+    size = 1 + np.abs(wanted)  # what is told in tens need not be told in hundredths
+    worst = _apart(_run(data, "x", images, None) / size, wanted / size)
+    return _written(path, data, worst, "scorer")
+
+
 class _Half(nn.Module):
     """A half of a model as a module, which is what torch exports."""
 
@@ -94,34 +118,19 @@ class _Encoder(_Half):
 
 
 def _graph(half: _Half, takes: str, rows: np.ndarray, generator: Generator, gives: str) -> bytes:
-    """The bytes of the file: traced by torch, with the weights halved."""
+    """The bytes of the file: traced by torch with the weights halved, or a brought graph in its frame."""
+    return _bytes(
+        _brought(half, gives, generator.device) or _traced(half, takes, rows, generator, gives)
+    )
+
+
+def _bytes(model: Any) -> bytes:
+    """The file of a graph, if it is one that a page can hold."""
     import onnx
 
-    told = _told(2, generator)
-    examples = [torch.as_tensor(rows[:2], device=generator.device)]
-    examples += [] if told is None else [torch.as_tensor(told, device=generator.device)]
-    names = [takes, "y"][: len(examples)]
-    many = torch.export.Dim("n")
-    try:
-        with _quiet(), torch.random.fork_rng(), torch.no_grad():
-            program = torch.onnx.export(
-                half.eval(), tuple(examples), input_names=names, output_names=[gives],
-                dynamic_shapes=tuple({0: many} for _ in examples), opset_version=OPSET,
-                dynamo=True, verbose=False,
-            )  # fmt: skip
-    except Exception as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-        raise NotSupported(
-            f"torch cannot write this model as ONNX: {reason.strip()[:300]} "
-            "Pages with a server need no ONNX: zatlas explore decodes there."
-        ) from error
-    assert program is not None
-    model = program.model_proto
-    halve(model.graph)
     for node in model.graph.node:
         del node.metadata_props[:]  # where in the source each comes from: longer than small nets
         node.doc_string = ""
-    del model.graph.value_info[:], model.functions[:]
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     if len(data) > LARGEST:
@@ -130,6 +139,67 @@ def _graph(half: _Half, takes: str, rows: np.ndarray, generator: Generator, give
             "Look at it with a server: zatlas explore."
         )
     return data
+
+
+def _brought(half: _Half, gives: str, device: str) -> Any:
+    """The graph of a half that torch cannot trace within ours: one of ONNX, of TorchScript or for a fixed
+    number of rows; None for others.
+    """
+    import onnx
+
+    if not isinstance(half.owner, Adapted):
+        return None
+    about, halves = half.owner.brought, half.owner.halves
+    core = halves.decode if gives == "x" else halves.encode
+    if isinstance(core, Session):
+        return framed(onnx.load(core.path), gives, about)
+    if isinstance(core, Program) and core.fixed:
+        return framed(_by_torch(core.program, core.example), gives, about)
+    if isinstance(core, torch.jit.ScriptModule):
+        sizes = about.shape if gives == "x" else shape_of(about.image, about.layout)
+        rows: tuple[Tensor, ...] = (torch.zeros(2, *sizes, device=device),)
+        if halves.labelled:
+            rows += (torch.zeros(2, dtype=torch.int64, device=device),)
+        names = ["rows", "y"][: len(rows)]
+        many = {name: {0: "n"} for name in names}
+        graph = _by_torch(core, rows, dynamo=False, input_names=names, dynamic_axes=many)
+        return framed(graph, gives, about)
+    return None
+
+
+def _traced(half: _Half, takes: str, rows: np.ndarray, generator: Generator, gives: str) -> Any:
+    told = _told(2, generator)
+    examples = [torch.as_tensor(rows[:2], device=generator.device)]
+    examples += [] if told is None else [torch.as_tensor(told, device=generator.device)]
+    many = torch.export.Dim("n")
+    return _by_torch(
+        half.eval(), tuple(examples), input_names=[takes, "y"][: len(examples)], output_names=[gives],
+        dynamic_shapes=tuple({0: many} for _ in examples),
+    )  # fmt: skip
+
+
+def _by_torch(
+    module: nn.Module, examples: tuple[Tensor, ...], *, dynamo: bool = True, **settings: Any
+) -> Any:
+    """The graph that torch makes of a module; its older way is the only one that takes TorchScript."""
+    import onnx
+
+    file = io.BytesIO()
+    try:
+        with _quiet(), torch.random.fork_rng(), torch.no_grad():
+            program = torch.onnx.export(
+                module, examples, None if dynamo else cast(Any, file), opset_version=OPSET, dynamo=dynamo,
+                verbose=False, **settings,
+            )  # fmt: skip
+    except Exception as error:
+        raise NotSupported(
+            f"torch cannot write this model as ONNX: {first_line(error.__cause__ or error)}. "
+            "Pages with a server need no ONNX: zatlas explore decodes there."
+        ) from error
+    model = onnx.load_from_string(file.getvalue()) if program is None else program.model_proto
+    halve(model.graph)
+    del model.graph.value_info[:], model.functions[:]
+    return model
 
 
 def halve(graph: Any) -> None:
@@ -181,9 +251,16 @@ def _run(data: bytes, takes: str, rows: np.ndarray, y: Labels | None) -> np.ndar
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     given = {takes: np.ascontiguousarray(rows, np.float32)} | ({} if y is None else {"y": y})
-    return session.run(None, given)[0]
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        found: np.ndarray = session.run(None, given)[0]
+    except Exception as error:  # it has a kind of error for each way to fail
+        raise NotSupported(
+            f"This model as ONNX cannot be run: {first_line(error)}. "
+            "Pages with a server need no ONNX: zatlas explore decodes there."
+        ) from error
+    return found
 
 
 def _apart(found: Images, wanted: Images) -> float:

@@ -14,6 +14,7 @@ import torch
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported
 from zatlas.core.space import Space
 from zatlas.data import sources
+from zatlas.data.imageset import ImageSet
 from zatlas.models.bring import codes, diffusers, onnx, probe, programs, pythae, weights
 from zatlas.models.bring.brought import (
     Asked,
@@ -121,6 +122,21 @@ def codes_of(run: Run) -> Any:
     if brought is None or brought.kind != "codes":
         return None
     return codes.read(run.inside(brought.files["codes"]))
+
+
+def known_of(run: Run) -> ImageSet | None:
+    """The labels and attributes that came beside brought codes; None where none did."""
+    brought = brought_of(run)
+    if brought is None or "beside" not in brought.files:
+        return None
+    points, beside = codes_of(run), run.inside(brought.files["beside"])
+    return codes.known(points, beside, brought.settings["label"], run.folder.resolve().name)
+
+
+def tells(run: Run) -> bool:
+    """Whether labels or attributes came beside brought codes."""
+    brought = brought_of(run)
+    return brought is not None and "beside" in brought.files
 
 
 def described(brought: Brought) -> Description:
@@ -249,7 +265,16 @@ def _codes_only(taken: Taken, asked: Asked) -> Brought:
     (shape,) = taken.shapes
     image = (0, 0, 0)
     return Brought(
-        "codes", taken.files, {}, shape, image, asked.prior or "none", "unit", "nchw", "none", ()
+        "codes",
+        taken.files,
+        taken.settings,
+        shape,
+        image,
+        asked.prior or "none",
+        "unit",
+        "nchw",
+        "none",
+        (),
     )
 
 
@@ -298,4 +323,6 @@ def _digest(brought: Brought, side: Path) -> str:
     return found.hexdigest()
 
 
-__all__ = ["Arrived", "Asked", "Brought", "bring", "brought_of", "codes_of", "opened"]
+__all__ = [
+    "Arrived", "Asked", "Brought", "bring", "brought_of", "codes_of", "known_of", "opened", "tells",
+]  # fmt: skip

@@ -214,6 +214,15 @@ def from_planes(x: Tensor, layout: Layout) -> Tensor:
     return {"nhw": x[:, 0], "flat": x.flatten(1), "nchw": x}[layout]
 
 
+def shape_of(image: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+    """The shape of an image as a model of this layout has it."""
+    channels, height, width = image
+    return {
+        "nchw": (channels, height, width), "nhwc": (height, width, channels),
+        "nhw": (height, width), "flat": (channels * height * width,),
+    }[layout]  # fmt: skip
+
+
 def as_shape(image: tuple[int, ...]) -> Shape:
     """Channels, height and width."""
     channels, height, width = image

@@ -1,46 +1,38 @@
-"""Codes without a model: a map of points that somebody else has made, from npy, npz or Parquet."""
+"""Codes without a model: a map of points that somebody else has made, from npy, npz or Parquet.
+
+What stands beside the codes, a value for each, becomes the labels and the attributes of the points.
+"""
 
 import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Pixels, Points
 from zatlas.core.errors import BadData, NotSupported, UnknownName
+from zatlas.data.imageset import ImageSet, image_set
 from zatlas.models.bring.brought import Asked, Taken, first_line, words_of
 
-FILE = "codes.npy"
+FILE, BESIDE = "codes.npy", "beside.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
 NAMES = ("codes", "z", "embeddings", "embedding", "latents", "points", "arr_0")
+LABELS = ("label", "labels", "class", "target", "targets", "y")  # what labels are called
 LARGEST = 16 << 30  # bytes of unpacked codes
+MOST_CLASSES = 1000  # of labels; more are values
+MOST_KINDS = 50  # of a text that stands for labels where none go by that name
+
+Beside = Mapping[str, np.ndarray]  # columns of flags, numbers or texts, by name
 
 
 def take(source: Path, side: Path, asked: Asked) -> Taken:
     """The codes as one array in the run."""
-    suffix = source.suffix.lower()
-    try:
-        if suffix == ".npy":
-            found = np.load(source, mmap_mode="r", allow_pickle=False)
-        elif suffix == ".npz":
-            found = _from_npz(source, asked.key)
-        else:
-            found = _from_parquet(source, asked.key)
-    except (BadData, UnknownName):
-        raise
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        pa.ArrowException,
-        KeyError,
-    ) as error:
-        pickled = "it holds Python objects, which are never unpickled"
-        why = pickled if "pickle" in str(error) else first_line(error)
-        raise BadData(f"{source} cannot be read as codes: {why}.") from error
+    found, beside, name = _in_file(source, asked.key)
     if found.ndim < 2 or len(found) < 2 or found.dtype.kind not in "fiu" or not found.size:
         raise BadData(
             f"{source} holds {found.dtype} {found.shape}; codes are numbers, a row for each of 2 points "
@@ -57,10 +49,18 @@ def take(source: Path, side: Path, asked: Asked) -> Taken:
         raise BadData(
             f"{source} has {codes.shape[1]} numbers a row, which are no {words_of(shape)}."
         )
-    told = (
-        f"{len(codes):,} codes of {words_of(shape)}, and no decoder: there is a map, and no images.",
-    )
-    return Taken("codes", {"codes": FILE}, {}, (shape,), prior="none", told=told)
+    about = f", from {name}," if name else ""
+    told = [
+        f"{len(codes):,} codes of {words_of(shape)}{about} and no decoder: there is a map, and no images."
+    ]
+    files, settings = {"codes": FILE}, {"label": ""}
+    if beside:
+        label = _label_of(beside)
+        files["beside"], settings["label"] = BESIDE, label
+        table = pa.table({key: pa.array(column) for key, column in beside.items()})
+        pq.write_table(table, side / BESIDE)
+        told.append(_known_words(beside, label))
+    return Taken("codes", files, settings, (shape,), prior="none", told=tuple(told))
 
 
 def read(path: Path) -> Points:
@@ -72,6 +72,40 @@ def read(path: Path) -> Points:
         raise BadData(f"{path} cannot be read as codes: {first_line(error)}.") from error
 
 
+def known(codes: Points, path: Path, label: str, name: str) -> ImageSet:
+    """What came beside the codes, as the labels and attributes of images that nobody has."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BadData(f"{path} cannot be read: {first_line(error)}.") from error
+    beside = {key: _values(table[key]) for key in table.column_names}
+    pixels: Pixels = Unseen(len(codes))  # type: ignore[assignment]
+    found = image_set(
+        name, pixels, labels=beside.pop(label, None), attributes=beside, fingerprint=f"codes {name}"
+    )
+    # Nothing was trained on some of them: all are on the map.
+    return replace(found, split=np.zeros(len(codes), np.uint8))
+
+
+class Unseen:
+    """Stands for the pixels of images that were not brought; a sentence, for whoever asks for them."""
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(self, count: int) -> None:
+        self.shape = (count, 0, 0, 0)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Pixels:
+        raise NotSupported(
+            "These codes were brought without their images. Bring them with those, one for each code: "
+            "zatlas bring CODES --data FOLDER --out RUN"
+        )
+
+
 def no_decoder(z: Tensor, y: Tensor | None = None) -> Tensor:
     """What stands for the decoder: a sentence."""
     raise NotSupported(
@@ -80,44 +114,133 @@ def no_decoder(z: Tensor, y: Tensor | None = None) -> Tensor:
     )
 
 
-def _from_npz(source: Path, key: str | None) -> np.ndarray:
+def _in_file(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:
+    """The codes in a file, what stands beside them, and what they are called there."""
+    suffix = source.suffix.lower()
+    try:
+        if suffix == ".npy":
+            return np.load(source, mmap_mode="r", allow_pickle=False), {}, ""
+        return (_from_npz if suffix == ".npz" else _from_parquet)(source, key)
+    except (BadData, UnknownName):
+        raise
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        pa.ArrowException,
+        KeyError,
+    ) as error:
+        pickled = "it holds Python objects, which are never unpickled"
+        why = pickled if "pickle" in str(error) else first_line(error)
+        raise BadData(f"{source} cannot be read as codes: {why}.") from error
+
+
+def _from_npz(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:
+    """An array of codes, and those that hold one value for each."""
     with zipfile.ZipFile(source) as archive:
         whole = sum(entry.file_size for entry in archive.infolist())
     if whole > LARGEST:
         raise BadData(
             f"{source} would unpack to {whole / 1e9:.1f} GB; up to {LARGEST / 1e9:.0f} are read."
         )
+    shapes = _shapes_in(source)
+    if key is not None and key not in shapes:
+        raise UnknownName(f"array in {source.name}", key, shapes)
+    wide = [name for name, shape in shapes.items() if len(shape) > 1]
+    wide = [name for name in NAMES if name in shapes] or wide
+    if key is None and len(wide) != 1 and not set(wide) & set(NAMES):
+        raise BadData(
+            f"{source} holds {', '.join(shapes) or 'nothing'}: say with --key which are codes."
+        )
+    chosen = key or wide[0]
+    count = shapes[chosen][:1]
+    beside: dict[str, np.ndarray] = {}
     with np.load(source, allow_pickle=False) as arrays:
-        if key is not None and key not in arrays.files:
-            raise UnknownName(f"array in {source.name}", key, arrays.files)
-        likely = [name for name in NAMES if name in arrays.files]
-        if key is None and not likely and len(arrays.files) != 1:
-            raise BadData(
-                f"{source} holds {', '.join(arrays.files) or 'nothing'}: say with --key which are codes."
-            )
-        return arrays[key or (likely or arrays.files)[0]]
+        for name in shapes:
+            if name != chosen and shapes[name] in (count, (*count, 1)):
+                column = arrays[name].reshape(-1)
+                kind = column.dtype.kind
+                if kind in "biufUSM":
+                    text = np.char.decode(column, "utf-8", "replace") if kind == "S" else column
+                    beside[name] = _values(pa.array(text))
+        return arrays[chosen], beside, chosen
 
 
-def _from_parquet(source: Path, key: str | None) -> np.ndarray:
-    """A column of lists, or all columns of numbers side by side."""
+def _shapes_in(source: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each array, read off its first bytes."""
+    found: dict[str, tuple[int, ...]] = {}
+    with zipfile.ZipFile(source) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as file:
+                first = np.lib.format.read_magic(file) == (1, 0)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if first
+                    else np.lib.format.read_array_header_2_0
+                )
+                found[name.removesuffix(".npy")] = read(file)[0]
+    return found
+
+
+def _from_parquet(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:
+    """A column of lists, or all columns of decimals side by side; and the other columns."""
     with pq.ParquetFile(source) as file:
-        names = file.schema_arrow.names
+        schema = file.schema_arrow
+        names = [name for name in schema.names if not name.startswith("__")]  # those are an index
         if key is not None and key not in names:
             raise UnknownName(f"column in {source.name}", key, names)
-        lists = [name for name in names if pa.types.is_nested(file.schema_arrow.field(name).type)]
+        lists = [name for name in names if pa.types.is_nested(schema.field(name).type)]
         chosen = key or next((name for name in NAMES if name in lists), lists[0] if lists else None)
-        if chosen is not None:
-            column = file.read(columns=[chosen])[chosen].combine_chunks()
-            flat = column.flatten().to_numpy(zero_copy_only=False)
-            if column.null_count or len(flat) % max(len(column), 1):
-                raise BadData(f"The rows of {chosen} in {source} are of different lengths.")
-            return flat.reshape(len(column), -1)
-        numbers = [
-            name for name in names if pa.types.is_floating(file.schema_arrow.field(name).type)
-        ]
+        numbers = [name for name in names if pa.types.is_floating(schema.field(name).type)]
+        numbers = (
+            [chosen] if chosen else [name for name in numbers if name not in LABELS[:-1]]
+        )  # y is a place there
         if not numbers:
             raise BadData(
                 f"{source} has no column of lists and none of decimals: {', '.join(names)}."
             )
-        table = file.read(columns=numbers)
-    return np.stack([table[name].to_numpy() for name in numbers], axis=1)
+        table = file.read(columns=[name for name in names if name in numbers or name not in lists])
+    beside: dict[str, np.ndarray] = {}
+    for name in table.column_names:
+        if name not in numbers:
+            beside[name] = _values(table[name])
+    if chosen is None:
+        codes = np.stack([table[name].to_numpy() for name in numbers], axis=1)
+        return codes, beside, ", ".join(numbers)
+    column = table[chosen].combine_chunks()
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    if column.null_count or len(flat) % max(len(column), 1):
+        raise BadData(f"The rows of {chosen} in {source} are of different lengths.")
+    return flat.reshape(len(column), -1), beside, chosen
+
+
+def _values(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """The values of a column; of those that are neither flags nor numbers, their texts."""
+    kind = column.type
+    if pa.types.is_boolean(kind) and not column.null_count:
+        return np.array(column.to_pylist(), bool)
+    if pa.types.is_integer(kind) and not column.null_count:
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return np.array([np.nan if v is None else v for v in column.to_pylist()], np.float64)
+    return np.array(["" if v is None else str(v) for v in column.to_pylist()], np.str_)
+
+
+def _label_of(beside: Beside) -> str:
+    """The column that is the label: the one that is called so, else the first text of few values."""
+    kinds = {name: len(np.unique(column)) for name, column in beside.items()}
+    called = [name for name in LABELS if kinds.get(name, MOST_CLASSES + 1) <= MOST_CLASSES]
+    texts = [name for name, column in beside.items() if column.dtype.kind == "U"]
+    return next(iter(called + [name for name in texts if 1 < kinds[name] <= MOST_KINDS]), "")
+
+
+def _known_words(beside: Beside, label: str) -> str:
+    """What was taken as what."""
+    rest = ", ".join(f"{key} ({_sort(column)})" for key, column in beside.items() if key != label)
+    known = f"label, from {label}" if label else "no label"
+    return f"Of the points is known: {known}" + (f"; attributes {rest}." if rest else ".")
+
+
+def _sort(column: np.ndarray) -> str:
+    return {"b": "yes or no", "U": "text"}.get(column.dtype.kind, "number")

@@ -22,6 +22,7 @@ class Session(nn.Module):
         super().__init__()
         import onnxruntime
 
+        self.path = path
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = torch.get_num_threads()

@@ -101,17 +101,27 @@ class Program(nn.Module):
     @property
     def rows(self) -> int:
         """How many rows it takes at once: those it was traced with, if they were fixed."""
-        return self.takes[0] if isinstance(self.takes[0], int) else ROWS
+        return int(self.takes[0]) if self.fixed else ROWS
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it takes that many rows and no others."""
+        return isinstance(self.takes[0], int)
+
+    @property
+    def example(self) -> tuple[Tensor, ...]:
+        """Zeros like all that it takes at once, where the number of rows is fixed."""
+        given = [node.meta["val"] for node in self.nodes if node.op == "placeholder"]
+        return tuple(
+            torch.zeros(tuple(one.shape), dtype=one.dtype, device=one.device) for one in given
+        )
 
     def train(self, mode: bool = True) -> "Program":
         """It stays as it was exported."""
         return self
 
     def forward(self, *rows: Tensor) -> Any:
-        fixed = self.takes[0]
-        return (
-            in_turns(self.program, rows, fixed) if isinstance(fixed, int) else self.program(*rows)
-        )
+        return in_turns(self.program, rows, self.rows) if self.fixed else self.program(*rows)
 
 
 def half(path: Path, device: str = "cpu") -> nn.Module:
