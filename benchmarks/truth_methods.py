@@ -1,6 +1,6 @@
 """Whether ways to steer do what they say on drawn faces, method by method, judged by the shipped scorer.
 
-python benchmarks/truth_methods.py [--run FOLDER] [--faces 300] [--second FILE] [--epochs 4]
+python -m benchmarks.truth_methods [--run FOLDER] [--faces 300] [--second FILE] [--epochs 4]
 
 For each of twelve attributes: the share of test faces whose answer turns when they are moved by three
 spreads (there: of those without it; back: of those with it), and the mean change of the scorer's other

@@ -7,8 +7,11 @@ import threading
 import time
 from functools import partial
 
+import numpy as np
 import pytest
+import torch
 
+import zatlas
 from tests.serving import FILES, Page, get
 from zatlas.cli import main
 from zatlas.server.blank import blank
@@ -68,6 +71,24 @@ BAD = {
     "no such port": (["{run}", "--port", "99999"], "ports go from 0 to 65535"),
     "no such address": (["{run}", "--host", "192.0.2.7"], "has no address '192.0.2.7'"),
 }
+
+
+def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys):
+    layers = (torch.nn.Linear(6, 64), torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Sigmoid())
+    model = zatlas.bring(torch.nn.Sequential(*layers), tmp_path / "theirs", show=False)
+    table = {"z": model.cloud[:50], "label": np.arange(50) % 3}
+    np.savez(tmp_path / "codes.npz", **table)
+    codes = zatlas.bring(tmp_path / "codes.npz", tmp_path / "map", show=False)
+    process = begun(EXPLORE, model.run.folder, codes.run.folder, "--points", 100)
+    address = process.stdout.readline().strip()
+    manifest = json.loads(get(address, "/data/manifest.json")[2])
+    with Page(address, run="a") as page:
+        answer, _ = page.ask("decode", model.sample(2, seed=0).tobytes(), n=2)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=30)
+    shown = [(run["kind"], run["count"]) for run in manifest["runs"]]
+    assert shown == [("sample", 100), ("code", 50)] and answer["shape"] == [2, 1, 8, 8]
+    assert "Traceback" not in words
 
 
 @pytest.mark.parametrize("name", BAD)

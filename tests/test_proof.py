@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +11,20 @@ from zatlas.core.space import Space
 from zatlas.demo import unpack
 from zatlas.latent.density import density
 from zatlas.latent.directions import Direction, principal, spread_of
+from zatlas.latent.kept import carry
 from zatlas.latent.proof import prove, target_of, words
 from zatlas.latent.proved import again, proved, trial_of
+from zatlas.latent.steering import labels
+from zatlas.latent.steering.fields import Wind, begin
+from zatlas.latent.steering.steer import Steer
 from zatlas.latent.trial import Answers, Trial, small
 from zatlas.models.generator import Generator
+from zatlas.models.scorer import Scorer
 from zatlas.pictures.proofs import effects, proof_rows, proof_strip, tangle
 from zatlas.render.matrix import matrix
 from zatlas.render.pixels import save
 from zatlas.render.theme import DARK, LIGHT
+from zatlas.store import ways
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +164,91 @@ def test_the_command_prints_the_table_draws_and_keeps(portraits, tmp_path, capsy
         assert main(["saved", run, "--remove", name]) == 0
     assert main(["directions", run, "Male", "--way", "mean", "--out", str(tmp_path)]) == 2
     assert "Did you mean 'means'" in capsys.readouterr().err
+
+
+def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
+    """White where two axes have the same sign: no straight way leads there from everywhere."""
+    points = np.random.default_rng(0).standard_normal((1500, 3)).astype(np.float32)
+    generator = Generator(Space((3,)), lambda z, y: same_signs(z))
+    trial = Trial(generator, points, density(points), Answers(("same",), lambda x: x.mean((2, 3))))
+    settings = {"flags": {"same": points[:, 0] * points[:, 1] > 0}, "names": ["same"]}
+    (bent,) = labels.learn(generator, points, way="local", steps=300, **settings)
+    (straight,) = labels.learn(generator, points, **settings)
+
+    def relearn(known, number):
+        found = labels.learn(generator, points, way="local", steps=150, seed=number, **settings)
+        return found[0] if number < 2 else None
+
+    (curved,) = prove(trial, [bent], relearn=relearn)
+    (plain,) = prove(trial, [straight])
+    assert curved.target == plain.target == "same"
+    assert curved.effect.real and not plain.effect.real
+    assert curved.low <= -1 and curved.high >= 1 and curved.stable > 0.8 and plain.stable is None
+    rows = proof_rows([replace(bent, proof=curved), replace(straight, proof=plain)])
+    assert [row["way"] for row in rows] == ["bends", "straight"] and rows[0].keys() == rows[
+        1
+    ].keys()
+    assert rows[0]["spread"] is None and rows[0]["auc"] > 0.95
+    assert rows[1]["against random"] == "not better than random"
+    known = replace(bent, proof=curved)  # of what was proved, stability is known
+    assert prove(trial, [known])[0] == curved
+
+
+def same_signs(z):
+    return (3 * z[:, :1] * z[:, 1:2]).sigmoid().reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+
+
+@pytest.mark.slow
+def test_a_fringe_that_no_plane_parts_bends_better_than_any_straight_way(faces):
+    (bent,) = faces.steer("labels", names=["Bangs"], way="local")
+    curved, straight = proved(faces, [bent, faces.direction("Bangs")])
+    assert curved.proof.effect.real
+    assert curved.proof.effect.value > 1.2 * straight.proof.effect.value
+
+
+def test_a_way_that_bends_at_random_says_so_in_words(portraits):
+    wind = Wind(begin(portraits.cloud, portraits.dim, seed=4))
+    pace = np.sqrt((wind.layers(portraits.cloud) ** 2).sum(axis=1).mean())
+    called = Steer("Bald", lambda z: wind(z) / pace)
+    assert words(proved(portraits, [called])[0].proof).startswith("Not better than random")
+
+
+def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp_path, capsys):
+    run, out = str(portraits.run.folder), str(tmp_path)
+    steer_it = ["steer", run, "labels", "Male", "--set", "way=local", "--set", "steps=60"]
+    assert main([*steer_it, "--save", "beardy", "--out", out]) == 0
+    said = capsys.readouterr()
+    (row,) = json.loads(said.out)
+    assert row["way"] == "bends" and row["stability"] is not None and "Male: " in said.err
+    assert main([*steer_it, "--save", "beardy", "--out", out]) == 2
+    assert "kept already" in capsys.readouterr().err
+    way = portraits.direction("beardy")
+    assert isinstance(way, Steer) and way.meant == "Male" and way.proof.target == "Male"
+    assert "beardy" in [one.name for one in portraits.directions()]
+    for command in (
+        ["attribute", run, "beardy", "--stop", "1", "--out", str(tmp_path / "a.png")],
+        ["interpolate", run, "1", "beardy", "--out", str(tmp_path / "i.png")],
+        ["directions", run, "beardy", "Bald", "--out", out],
+    ):
+        assert main(command) == 0
+    capsys.readouterr()
+    assert {"a.png", "i.png", "direction-beardy.png"} <= {one.name for one in tmp_path.iterdir()}
+    assert main(["arithmetic", run, "1 + beardy"]) == 2
+    assert "bends: where it leads depends on where it begins" in capsys.readouterr().err
+    assert main(["saved", run, "--rename", "beardy", "bearded"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["direction"], listed["way"], listed["moves"]) == ("bearded", "bends", "Male")
+    with pytest.raises(NotSupported, match="says nothing of how it would bend"):
+        carry(portraits.direction("bearded"), portraits.cloud, portraits.cloud)
+    assert main(["saved", run, "--take", listed["file"]]) == 2  # its name is taken
+    assert main(["saved", run, "--remove", "bearded"]) == 0
+
+
+def test_a_scorer_that_is_given_comes_before_what_is_kept(portraits):
+    kept = replace(principal(portraits.cloud, 3)[2], name="light")
+    portraits.home.keep(kept)
+    read = Scorer(("light",), lambda x: x.mean(dim=(1, 2, 3))[:, None], ("number",))
+    found = portraits.direction("light", scorer=read)
+    np.testing.assert_array_equal(portraits.direction("light").vector, kept.vector)
+    assert abs(found.vector @ kept.vector) < 0.9 and found.score.real
+    ways.remove(portraits.home.folder, "light")

@@ -15,16 +15,18 @@ from zatlas.core.errors import NotSupported
 from zatlas.latent.density import density
 from zatlas.latent.proof import prove
 from zatlas.latent.proved import trial_of
+from zatlas.latent.readings import scorer_of
 from zatlas.site import manifest, run_tree
 from zatlas.site.columns import columns
 from zatlas.site.draw import Draw
+from zatlas.training.scoring import train_scorer
 
 from .conftest import small_run
 
 ENTRY = {
-    "id", "stamp", "name", "words", "data", "fingerprint", "family", "dim", "prior", "image", "told",
+    "id", "stamp", "name", "words", "data", "fingerprint", "family", "kind", "dim", "prior", "image", "told",
     "total", "count", "points", "codes", "columns", "charts", "sprites", "density", "decoder",
-    "encoder", "axes", "middle", "deviation", "ways", "geodesics", "training",
+    "encoder", "axes", "middle", "deviation", "ways", "scorer", "geodesics", "fitted", "training",
 }  # fmt: skip
 
 
@@ -315,3 +317,34 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
     assert told["name"] == "upright"
     assert told["range"] == [round(proof.low, 2), round(proof.high, 2)]
     assert after["stamp"] != before["stamp"]
+
+
+def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(portraits.run.folder, folder)
+    atlas = Atlas.open(folder)
+    (way,) = atlas.steer("labels", names=["Male"], way="local", steps=30)
+    atlas.home.keep(replace(way, name="beardy", meant="Male"))
+    atlas = atlas.read(train_scorer(atlas.images, ["Male", "age"], epochs=1, show=False), keep=True)
+    tree = run_tree(atlas, most=200)
+    (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
+    bends, dim = told["bends"], atlas.dim
+    assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["meant"] == "Male"
+    assert told["range"][0] <= 0 <= told["range"][1]
+    numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
+    np.testing.assert_array_equal(
+        numbers[: 2 * dim], np.concatenate([way.lead.layers.middle, way.lead.layers.spread])
+    )
+    wide, high, deep, many = bends["sizes"]
+    assert numbers.size == 2 * wide + wide * high + high * deep + deep * many + high + deep + many
+    scorer = tree.entry["scorer"]
+    assert scorer["names"] == ["Male", "age"] and scorer["kinds"] == ["flag", "number"]
+    data = tree.files[scorer["url"]]()
+    assert len(data) == scorer["bytes"]
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    images = atlas.decode(tree.points[:5])
+    wanted = scorer_of(atlas).score(images)
+    np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
+    with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
+    assert with_all and all("range" in one for one in with_all)
+    assert all("range" not in one for one in run_tree(atlas, light=True).entry["ways"]["list"])

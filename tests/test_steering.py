@@ -24,12 +24,13 @@ from zatlas.core.errors import (
 from zatlas.core.space import Space
 from zatlas.demo import unpack
 from zatlas.gallery import EDITED
+from zatlas.latent.directions import Direction
+from zatlas.latent.kept import Home, way_of
 from zatlas.latent.proof import proof
 from zatlas.latent.steering import (
     assessor,
     closed_form,
     examples,
-    kept,
     labels,
     principal,
     transform,
@@ -37,10 +38,11 @@ from zatlas.latent.steering import (
 )
 from zatlas.latent.steering.ask import steer
 from zatlas.latent.steering.edits import EDITS, amounts
-from zatlas.latent.steering.steer import Steer
+from zatlas.latent.steering.steer import Steer, bends, in_spreads
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.models.scorers import load_scorer
+from zatlas.store import ways
 
 LIGHT = Scorer(("light",), lambda images: images.mean(dim=(2, 3))[:, :1], ("number",))
 
@@ -312,17 +314,17 @@ def test_the_command_tells_rows_and_draws_strips(wide, tmp_path, capsys):
     run = str(wide.run.folder)
     assert main(["steer", run, "closed_form", "--set", "count=2", "--out", str(tmp_path)]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == ["closed form 1", "closed form 2"]
+    assert [row["direction"] for row in rows] == ["closed form 1", "closed form 2"]
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         f"steer-closed_form-closed-form-{i}.png" for i in (1, 2)
     ]
     film = tmp_path / "film.gif"
     words = ["examples", "curly", "--set", "plus=1,2", "--set", "minus=3,4", "--out", str(film)]
     assert main(["steer", run, *words]) == 0
-    assert film.exists() and json.loads(capsys.readouterr().out)[0]["name"] == "curly"
+    assert film.exists() and json.loads(capsys.readouterr().out)[0]["direction"] == "curly"
 
 
-def test_ways_are_kept_and_read_again(wide, tmp_path):
+def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     points = wide.cloud
     flags = {"first": points[:, 0] > 0, "second": points[:, 1] > 0}
     (bent,) = labels.learn(
@@ -330,27 +332,40 @@ def test_ways_are_kept_and_read_again(wide, tmp_path):
     )
     (windy,) = transform.learn(wide.generator, points, names=["contrast"], way="net", steps=5)
     scaled = assessor.learn(wide.generator, points, scorer=LIGHT)[0]
-    for way in (bent, replace(windy, name="windy"), scaled):
-        path = kept.keep(tmp_path, way, "this model")
-        again = kept.read(path, "this model")
+    home = Home(tmp_path, "this model", (12,))
+    for way in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
+        path = home.keep(way)
+        again = home.find(way.name)
         np.testing.assert_allclose(
             again.move(points[:9], 0.1), way.move(points[:9], 0.1), atol=1e-6
         )
-        assert again.score == way.score and again.name == way.name
+        assert (again.score, again.name, again.meant) == (way.score, way.name, way.meant)
         with pytest.raises(BadRun, match="another model"):
-            kept.read(path, "that model")
+            replace(home, digest="that model").own(ways.read(path))
     with pytest.raises(BadData, match="already"):
-        kept.keep(tmp_path, bent, "this model")
+        home.keep(Direction("first", points[0]))
+    with pytest.raises(Damaged, match="12 axes"):
+        replace(home, shape=(3,)).find("first")
+    broken = ways.load(tmp_path, "windy")
+    arrays = {**broken.arrays, "weight 1": np.ones((3, 2), np.float32)}
+    with pytest.raises(Damaged, match="do not fit"):
+        way_of(replace(broken, arrays=arrays))
+    with pytest.raises(Damaged, match="no field of the kind 'gust'"):
+        way_of(replace(broken, told={**broken.told, "kind": "gust"}))
+    with pytest.raises(NotSupported, match="function of your own"):
+        home.keep(Steer("mine", lambda z: z))
 
 
-def test_what_is_no_way_is_refused(wide, tmp_path):
-    with pytest.raises(BadRun, match="not a way"):
-        kept.read(wide.run.weights, "")
-    with pytest.raises(BadRun, match="no way"):
-        kept.read(tmp_path / "none", "")
-    (tmp_path / "noise").write_bytes(b"noise")
-    with pytest.raises(Damaged):
-        kept.read(tmp_path / "noise", "")
+def test_a_scaled_way_that_never_bends_is_a_direction_in_spreads(spots):
+    generator, points = spots
+    (way,) = assessor.learn(generator, points, scorer=LIGHT)
+    straight = in_spreads(way)
+    assert isinstance(straight, Direction) and not bends(way)
+    asked = float(way.scale[0][-1]) / 2
+    spreads = float(way.spreads(asked)[0])
+    np.testing.assert_allclose(
+        straight.move(points[:5], spreads), way.move(points[:5], asked), atol=1e-4
+    )
 
 
 def test_the_command_keeps_what_it_finds(wide, tmp_path, capsys):
@@ -358,7 +373,7 @@ def test_the_command_keeps_what_it_finds(wide, tmp_path, capsys):
     assert main(["steer", str(wide.run.folder), *words]) == 0
     assert json.loads(capsys.readouterr().out)
     assert wide.home.has("widest")
-    wide.home.find("widest")
+    assert wide.direction("widest").proof is not None
 
 
 def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):

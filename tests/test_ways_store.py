@@ -27,18 +27,18 @@ def test_any_name_is_a_safe_file_of_its_own(name):
 
 def test_a_direction_comes_back_as_it_was_kept(tmp_path):
     told = {"spread": np.float32(2.0), "facts": {"angle": 12.5}}
-    path = ways.save(tmp_path, Kept("Rounder / Runder", VECTOR, told))
+    path = ways.save(tmp_path, Kept("Rounder / Runder", {"vector": VECTOR}, told))
     again = ways.read(path)
     assert again.name == "Rounder / Runder" and again.told["facts"] == {"angle": 12.5}
-    np.testing.assert_array_equal(again.vector, VECTOR)
+    np.testing.assert_array_equal(again.arrays["vector"], VECTOR)
     assert ways.names(tmp_path) == ["Rounder / Runder"] and ways.has(tmp_path, "Rounder / Runder")
 
 
 def test_names_are_not_taken_twice_and_can_be_changed(tmp_path):
-    ways.save(tmp_path, Kept("old", VECTOR))
-    ways.save(tmp_path, Kept("other", VECTOR))
+    ways.save(tmp_path, Kept("old", {"vector": VECTOR}))
+    ways.save(tmp_path, Kept("other", {"vector": VECTOR}))
     with pytest.raises(BadData, match="kept already"):
-        ways.save(tmp_path, Kept("old", VECTOR))
+        ways.save(tmp_path, Kept("old", {"vector": VECTOR}))
     with pytest.raises(BadData, match="kept already"):
         ways.rename(tmp_path, "old", "other")
     ways.rename(tmp_path, "old", "new")
@@ -48,7 +48,7 @@ def test_names_are_not_taken_twice_and_can_be_changed(tmp_path):
         ways.load(tmp_path, "newt")
     for odd in ("", " x", "a\nb", "x" * 200):
         with pytest.raises(BadData, match="is named by"):
-            ways.save(tmp_path, Kept(odd, VECTOR))
+            ways.save(tmp_path, Kept(odd, {"vector": VECTOR}))
 
 
 def test_what_is_no_direction_is_refused(tmp_path):
@@ -63,7 +63,7 @@ def test_what_is_no_direction_is_refused(tmp_path):
         ways.read(bad)
     with pytest.raises(BadRun, match="no direction at"):
         ways.read(tmp_path / "none")
-    path = ways.save(tmp_path, Kept("nan", np.float32([np.nan])))
+    path = ways.save(tmp_path, Kept("nan", {"vector": np.float32([np.nan])}))
     with pytest.raises(Damaged, match="finite"):
         ways.read(path)
 

@@ -18,7 +18,8 @@ def main() -> None:
         sources.load(data)
     except NotHere:
         data = "digits"
-    vae = trained(out / "manifold-c1", data, asked.epochs, preset="manifold-c1")
+    how = {"epochs": asked.epochs, "settings": asked.settings}
+    vae = trained(out / "manifold-c1", data, preset="manifold-c1", **how)
     told(
         save(sheets.manifold(vae, 10), out / "c2-manifold.png"),
         save(maps.points(vae, each=300, drawn=True), out / "c3-points.png"),
@@ -30,7 +31,7 @@ def main() -> None:
         _film(vae, ["4", "9", "1"], 50, out / "c5-4-9-1.gif"),
         _film(vae, ["1", "0", "9"], 225, out / "c5-1-0-9-1.gif", closed=True),
     )
-    conditional = trained(out / "conditional-c6", data, asked.epochs, preset="conditional-c6")
+    conditional = trained(out / "conditional-c6", data, preset="conditional-c6", **how)
     told(
         save(sheets.manifold(conditional, 10), out / "c6-manifolds.png"),
         save(sheets.samples(conditional, 64, label=7), out / "c6-sevens.png"),

@@ -5,17 +5,25 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.atlas import Atlas
+from zatlas.commands.shared import settings_of
 from zatlas.start import resume, train
 
 
-def arguments(about: str, data: str) -> argparse.Namespace:
-    """Where to, on which images, and how long."""
+def arguments(about: str, data: str, **more: dict[str, Any]) -> argparse.Namespace:
+    """Where to, on which images, and how long; and what more a script asks."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("out", type=Path, help="folder of the runs and the pictures")
     parser.add_argument("--data", default=data, help=f"images; {data} if nothing is said")
     parser.add_argument("--epochs", type=int, help="instead of the source's own number")
     parser.add_argument("--count", type=int, default=6000, help="faces, where they are drawn")
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="TABLE.NAME=VALUE",
+        help="change any setting of the preset, as training.rate=1e-3; may be given again",
+    )  # fmt: skip
+    for name, how in more.items():
+        parser.add_argument(f"--{name}", **how)
     found = parser.parse_args()
+    found.settings = settings_of(found.settings)
     found.out.mkdir(parents=True, exist_ok=True)
     return found
 

@@ -9,7 +9,10 @@ def main() -> None:
     asked = arguments(__doc__, "fashion-mini")
     out = asked.out
     many, two = (
-        trained(out / f"vae-{dim}", asked.data, asked.epochs, preset="digits-e1", dim=dim)
+        trained(
+            out / f"vae-{dim}", asked.data, asked.epochs,
+            preset="digits-e1", dim=dim, settings=asked.settings,
+        )
         for dim in (20, 2)
     )
     told(

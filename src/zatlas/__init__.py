@@ -5,16 +5,17 @@
 >>> atlas = zatlas.open("runs/digits-vae")             # doctest: +SKIP
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
+    from zatlas.sweeps import Sweep
 
 __version__ = version("zatlas")
-__all__ = ["bring", "export", "open", "train"]
+__all__ = ["bring", "export", "open", "sweep", "train"]
 
 
 def open(run: str | Path) -> "Atlas":
@@ -31,6 +32,16 @@ def train(data: str, **settings: Any) -> "Atlas":
     return train(data, **settings)
 
 
+def sweep(recipe: str | Path, settings: Mapping[str, Any], **how: Any) -> "Sweep":
+    """Train each combination of settings, and compare them; `zatlas.sweeps.sweep` lists the rest.
+
+    >>> zatlas.sweep("digits", {"model.beta": [1, 4], "model.dim": [2, 8]})    # doctest: +SKIP
+    """
+    from zatlas.sweeps import sweep
+
+    return sweep(recipe, settings, **how)
+
+
 def bring(source: Any, out: str | Path, **settings: Any) -> "Atlas":
     """Make a run of a model that was made elsewhere; `zatlas.start.bring` lists the settings."""
     from zatlas.start import bring
@@ -42,17 +53,19 @@ def export(
     run: "str | Path | Atlas | Sequence[str | Path | Atlas]",
     out: str | Path,
     points: int | None = None,
+    prior: str | None = None,
 ) -> Path:
     """Write the explorer's page of a run, or of two to compare, that works without a server.
 
-    `out` is a folder for any static host, or a name that ends in .html for a single file.
+    `out` is a folder for any static host, or a name that ends in .html for a single file. With a prior,
+    "mixture" or "flow", the page's samples are drawn from that.
     """
     from zatlas.atlas import Atlas
     from zatlas.site.export import export
 
     runs = [run] if isinstance(run, (str, Path, Atlas)) else run
     atlases = [one if isinstance(one, Atlas) else Atlas.open(one) for one in runs]
-    return export(atlases, Path(out), points=points)
+    return export(atlases, Path(out), points=points, prior=prior)
 
 
 def show(run: str | Path, *others: str | Path, **settings: Any) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 
 from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
+from zatlas.data import sources
+from zatlas.data.imageset import ImageSet
 from zatlas.latent import readings
 from zatlas.latent.inversion import STARTS, STEPS, Inverted
 from zatlas.latent.inversion import invert as search
@@ -15,7 +17,7 @@ from zatlas.models import bring
 from zatlas.models.description import Description
 from zatlas.models.generator import Generator
 from zatlas.models.inverter import Inverter, load_inverter, save_inverter
-from zatlas.models.scorer import Scorer
+from zatlas.models.scorer import Reader, Scorer, save_scorer
 from zatlas.store.run import Run
 from zatlas.training.inverting import TRAINING, teach
 
@@ -35,6 +37,21 @@ def opened(run: Run, device: str) -> tuple[Description, Generator, readings.Read
     if not run.reading.exists():
         return description, generator, None
     return description, generator, readings.load_reading(run.reading, digest(run, generator))
+
+
+def known_images(atlas: "Atlas") -> ImageSet:
+    """The images of the recipe, with what came beside brought codes; of codes alone, only that."""
+    beside = bring.known_of(atlas.run)
+    if beside is not None and not atlas.run.recipe_file.exists():
+        return beside
+    recipe = atlas.recipe
+    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    if beside is None:
+        return images
+    told = readings.Reading(images.fingerprint, beside.attributes).told(images)
+    if images.labels is not None or beside.labels is None:
+        return told
+    return replace(told, labels=beside.labels, classes=beside.classes)
 
 
 def weights_digest(run: Run) -> str:
@@ -105,7 +122,7 @@ def read(atlas: "Atlas", scorer: Scorer, *, keep: bool = False) -> "Atlas":
     """The same run, its images told by a scorer: its answers are attributes from now on.
 
     Where images have no points, the run's own samples are read, and stand for its images. With `keep`
-    every later command knows what was read, too.
+    every later command knows what was read, too, and the run keeps a scorer that zatlas has trained.
     """
     before = atlas.reading or readings.Reading("", {})
     images = replace(atlas, reading=before, _known={}).bare_images
@@ -114,4 +131,7 @@ def read(atlas: "Atlas", scorer: Scorer, *, keep: bool = False) -> "Atlas":
     reading = replace(found, columns={**older, **found.columns})
     if keep:
         readings.save_reading(atlas.run.reading, reading, atlas.digest)
+        atlas.run.scorer.unlink(missing_ok=True)
+        if isinstance(scorer.function, Reader):
+            save_scorer(atlas.run.scorer, scorer)
     return replace(atlas, reading=reading, _known={})

@@ -14,21 +14,21 @@ import torch
 from zatlas import added
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows
 from zatlas.core.errors import NotSupported
-from zatlas.data import sources
 from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.latent import chart as charts
-from zatlas.latent import directions as ways
 from zatlas.latent.attributes import all_flags, flags_of, kinds_of
 from zatlas.latent.between import between
 from zatlas.latent.chart import Chart
 from zatlas.latent.curves import Curve
 from zatlas.latent.density import Density, density
-from zatlas.latent.directions import Direction
 from zatlas.latent.encode import encoded
 from zatlas.latent.inversion import Inverted
 from zatlas.latent.kept import Home
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.landmarks import landmarks
+from zatlas.latent.learnt import learnt
+from zatlas.latent.near import near
+from zatlas.latent.priors import KeptPrior, fit_prior
 from zatlas.latent.readings import Reading
 from zatlas.latent.samples import sample_set, samples
 from zatlas.latent.sampling import from_posterior
@@ -45,7 +45,6 @@ from zatlas.store.codes import Codes
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
-CHARTED = 20_000  # codes that a chart is made of; more make it slower, not truer
 NO_ROW = -1  # of a point that is no image's
 
 
@@ -95,12 +94,12 @@ class Atlas:
                 f"{self.name} was brought without images, so none are known. Bring it with some that are "
                 "like its own, as: zatlas bring SOURCE --out RUN --data FOLDER"
             )
-        return sources.load(self.recipe.source, size=self.recipe.size, **self.recipe.options)
+        return added.known_images(self)
 
     @property
     def has_images(self) -> bool:
-        """Whether real images are known; those of a brought model may not be."""
-        return self.imagined or self.run.recipe_file.exists()
+        """Whether real images are known, or what they are of; those of a brought model may not be."""
+        return self.imagined or self.run.recipe_file.exists() or bring.tells(self.run)
 
     @property
     def imagined(self) -> bool:
@@ -199,11 +198,15 @@ class Atlas:
         return density(self.drawn("train") if self.coded else self.cloud)
 
     def sample(
-        self, n: int, *, seed: int = 0, how: str = "prior", temperature: float = 1.0,
+        self, n: int, *, seed: int = 0, prior: str = "own", temperature: float = 1.0,
         truncation: float | None = None,
     ) -> Points:  # fmt: skip
-        """New points: of the prior, of a mixture fitted to the codes, or around real codes (posterior)."""
-        return draw(self, n, seed=seed, how=how, temperature=temperature, truncation=truncation)
+        """New points: of its own prior, of a fitted one (mixture, flow), or around codes (posterior)."""
+        return draw(self, n, seed=seed, prior=prior, temperature=temperature, truncation=truncation)
+
+    def fit_prior(self, kind: str = "flow", **settings: Any) -> KeptPrior:
+        """Fit a mixture or a flow to the codes (steps, seed), and keep it in the run."""
+        return fit_prior(self, kind, **settings)
 
     def decode(self, z: Points, label: int | None = None, labels: Labels | None = None) -> Images:
         """The images of these points; a conditional model is told one label, or one for each."""
@@ -214,12 +217,9 @@ class Atlas:
         return np.full(n, label or 0, np.int64) if self.generator.classes else None
 
     def nearest(self, z: Points, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
-        """Rows of the images nearest to each of these points, and how far they are.
-
-        Where images have no points, the numbers of the nearest samples.
-        """
+        """Rows of the images nearest to each point (of samples, if images have none), and how far."""
         codes = self.mapped(split)
-        index, distance = nearest(z, codes.points, k)
+        index, distance = near(self, split).of(z, k)
         return codes.rows[index] if self.coded else index, distance
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> Any:
@@ -279,24 +279,16 @@ class Atlas:
     def direction(
         self, name: str, *, way: str = "means", without: Sequence[str] = (), seed: int = 0,
         scorer: Scorer | None = None,
-    ) -> Direction:  # fmt: skip
+    ) -> Way:  # fmt: skip
         """The direction of a class or an attribute, with its score and its side effects on the others;
-        or the one that was kept under this name.
+        or what was kept under this name, straight or bent.
 
-        With a scorer, of what that reads of the images, or of samples.
+        With a scorer, the direction of what that reads of the images, or of samples.
         """
-        if self.home.has(name):
+        if scorer is None and self.home.has(name):
             return self.home.find(name)
-        if scorer is not None:
-            return self.read(scorer).direction(name, way=way, without=without, seed=seed)
-        codes = self.codes("train")
-        flags = self.flags(name, codes.rows)
-        # The normals of the others' planes: what is at right angles to them leaves them alone.
-        others = [
-            ways.normal(codes.points, self.flags(other, codes.rows), other) for other in without
-        ]
-        found = ways.learn(codes.points, flags, name, way=way, others=others, seed=seed)
-        return ways.measured(found, codes.points, {}, self.probes())
+        told = self if scorer is None else self.read(scorer)
+        return learnt(told, name, way=way, without=without, seed=seed)
 
     def steer(self, method: str, **settings: Any) -> list[Way]:
         """The ways that a method finds: labels, principal, transform, assessor ... with its settings."""
@@ -304,11 +296,11 @@ class Atlas:
 
     @cached_property
     def home(self) -> Home:
-        """Where this run keeps directions: `keep`, `find`, `all`."""
+        """Where this run keeps directions and ways that bend: `keep`, `find`, `all`."""
         return Home(self.room("directions"), self.digest, self.generator.space.shape)
 
-    def directions(self) -> list[Direction]:
-        """The directions that were kept."""
+    def directions(self) -> list[Way]:
+        """The directions that were kept, and the ways that bend."""
         return self.home.all()
 
     def probes(self) -> Any:
@@ -323,23 +315,20 @@ class Atlas:
     # Charts
 
     def chart(
-        self,
-        layout: str | None = None,
-        by: str | None = None,
-        *,
-        split: str = "test",
-        seed: int = 0,
-        **settings: Any,
-    ) -> Chart:
-        """A flat chart of the codes, kept in the run; `by` "label" or an attribute supervises it.
+        self, layout: str | None = None, by: str | None = None, *, split: str = "test",
+        seed: int = 0, **settings: Any,
+    ) -> Chart:  # fmt: skip
+        """A flat chart of the codes, of very many a fair draw, kept in the run; `by` "label" or an
+        attribute supervises it.
 
         The layout is one of the registry, or "axes" for two of the codes' own, as `i=0, j=3`.
         """
         codes = self.mapped(split)
-        rows, points = codes.rows[:CHARTED], codes.points[:CHARTED]
+        chosen = landmarks(len(codes))
+        rows, points = codes.rows[chosen], codes.points[chosen]
         layout = layout or {1: "pca", 2: "axes"}.get(self.dim, "umap")
         made = {"layout": layout, "by": by, "seed": seed, **settings}
-        made |= self._table(split)[1] if self.coded else {"weights": self.digest}
+        made |= self.made(split) | ({} if len(rows) == len(codes) else {"landmarks": len(rows)})
         path = self.room("charts") / f"{layout}-{_digest(made)}.safetensors"
         if path.exists():
             return Chart.load(path)
@@ -359,7 +348,13 @@ class Atlas:
             )
         return kinds_of(self.images, rows, by)
 
-    # In a notebook
+    # What it is worth, and how it looks
+
+    def score(self, **settings: Any) -> Any:
+        """Figures of this run, what ails it and what to try; `zatlas.score.score` lists the settings."""
+        from zatlas.score.score import score  # which stands above this floor
+
+        return score(self, **settings)
 
     def show(self, *others: "Atlas", inline: bool = False, height: int = 720) -> Any:
         """The explorer in a frame of the notebook, perhaps with another run beside this one.
@@ -378,10 +373,15 @@ class Atlas:
         """SHA-256 of the weights and of a taught encoder: what is made of others is made again."""
         return added.digest(self.run, self.generator)
 
+    def made(self, split: str) -> dict[str, Any]:
+        """What the codes of a split were made of: nothing that is made of them outlives it."""
+        if not self.coded:
+            return {"weights": self.digest}
+        return {"weights": self.digest, "data": self.images.fingerprint, "split": split}
+
     def _table(self, split: str) -> tuple[Path, Mapping[str, Any]]:
-        made = {"weights": self.digest, "data": self.images.fingerprint, "split": split}
         name = f"{self.images.name}-{split}".replace("/", "-").replace(":", "-")
-        return self.room("codes") / f"{name}.parquet", made
+        return self.room("codes") / f"{name}.parquet", self.made(split)
 
     def room(self, name: str) -> Path:
         """A folder of the run; one of the cache, where the run may only be read."""

@@ -8,11 +8,12 @@ from types import FrameType
 from tyro.conf import FlagCreatePairsOff
 
 from zatlas.commands import app
+from zatlas.core.company import company
 from zatlas.core.errors import Interrupted, ZatlasError
 
 # Imported, they add their commands, in the order in which a newcomer meets them.
-from zatlas.commands import make, bring, invert, draw, move, study  # noqa: F401  # isort: skip
-from zatlas.commands import scorer, ways, steer, compass, explore, share  # noqa: F401  # isort: skip
+from zatlas.commands import make, sweep, bring, encode, invert, draw, prior, move, study  # noqa: F401  # isort: skip
+from zatlas.commands import score, scorer, ways, steer, compass, explore, share  # noqa: F401  # isort: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,18 +22,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app.cli(prog="zatlas", args=arguments, config=(FlagCreatePairsOff,))
     except Interrupted as stopped:
-        print(f"zatlas: {stopped}", file=sys.stderr)
+        _tell(stopped)
         return 128 + stopped.signal
     except ZatlasError as error:
-        print(f"zatlas: {error}", file=sys.stderr)
+        _tell(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("zatlas: Stopped by SIGINT before there was anything to save.", file=sys.stderr)
+        _tell(Interrupted("Stopped by SIGINT before there was anything to save.", signal.SIGINT))
         return 128 + signal.SIGINT
     except BrokenPipeError:
         sys.stderr.close()  # the reader has seen enough
         return 1
     return 0
+
+
+def _tell(error: ZatlasError) -> None:
+    """Say it once, where several processes meet the same."""
+    if error.alone or company().speaks:
+        print(f"zatlas: {error}", file=sys.stderr)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

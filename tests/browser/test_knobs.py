@@ -1,13 +1,21 @@
 """Knobs, arithmetic and directions of one's own in a real browser, held to Python's own directions."""
 
+import re
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import WAYS
 from tests.browser.explorer import pixels
+from zatlas.atlas import Atlas
 from zatlas.latent import directions
 from zatlas.latent.directions import Direction, by_example
+from zatlas.latent.proved import proved
+from zatlas.latent.readings import scorer_of
+from zatlas.training.scoring import train_scorer
 
 pytestmark = pytest.mark.browser
 KINDS = {"class": "Classes", "attribute": "Attributes", "principal": "Principal"}
@@ -198,3 +206,65 @@ def test_a_lasso_becomes_a_group_and_a_group_a_knob(way, explore, wide):
 def travels(explorer):
     assert "leftness" in explorer.said().get("own", "")
     assert explorer.said().get("amounts") == "leftness:3"
+
+
+@pytest.fixture(scope="module")
+def curved(tmp_path_factory, portraits):
+    """A run that keeps a way that bends, and the scorer that has read its images."""
+    folder = tmp_path_factory.mktemp("curved") / "curved"
+    shutil.copytree(portraits.run.folder, folder)
+    atlas = Atlas.open(folder)
+    (way,) = atlas.steer("labels", names=["Male"], way="local", steps=60)
+    (found,) = proved(atlas, [replace(way, name="beardy", meant="Male")])
+    atlas.home.keep(found)
+    taught = train_scorer(atlas.images, ["Male", "Bald"], epochs=1, show=False)
+    return atlas.read(taught, keep=True)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curved):
+    explorer = explore(way, curved, link="pins=r5&panel=knobs")
+    page, truth, kept = explorer.page, explorer.truth, curved.direction("beardy")
+    sites = {site["name"]: site for site in truth.entry["ways"]["list"]}
+    turn(explorer, "Saved", "beardy", 2)
+    moved = kept.move(truth.points[[5]], 2.0)
+    picture = curved.decode(moved)
+    explorer.shows(picture[0])
+    item = page.get_by_role("listitem").filter(has=page.get_by_role("slider", name="beardy"))
+    expect(item.get_by_text("bends")).to_be_visible()
+    expect(item.locator(".range")).to_have_count(1)
+    assert sites["beardy"]["range"] == [kept.proof.low, kept.proof.high]
+    # What is read of the picture is what the run's scorer reads of it.
+    expect(page.get_by_text("Read from the picture")).to_be_visible()
+    scorer = scorer_of(curved)
+    seen = np.rint(picture * 255).astype(np.float32) / 255
+    chance = float(scorer.score(seen)[0, scorer.column("Male")])
+    panel = page.get_by_role("tabpanel")
+    told = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
+
+    def reads():
+        assert abs(int(re.search(r"\d+", told.inner_text())[0]) - 100 * chance) < 2
+
+    explorer.eventually(reads)
+    # What it leads to can be pinned, and so walked to; there is no step of it to add.
+    page.get_by_role("button", name="pin the result").click()
+
+    def pinned():
+        assert len(explorer.pinned()) == 2
+        assert np.abs(explorer.pinned()[1] - moved[0]).max() < 0.02
+
+    explorer.eventually(pinned)
+    page.get_by_role("tab", name="Arithmetic", exact=True).click()
+    expect(page.get_by_label("Add a direction").get_by_role("option", name="beardy")).to_have_count(
+        0
+    )
+
+
+def test_every_attribute_has_its_range_and_a_run_without_scorer_only_estimates(explore, portraits):
+    explorer = explore("server", portraits, link="pins=r5&panel=knobs")
+    page, truth = explorer.page, explorer.truth
+    known = [site for site in truth.entry["ways"]["list"] if site["kind"] == "attribute"]
+    assert known and all(site["range"][0] <= 0 <= site["range"][1] for site in known)
+    turn(explorer, "Attributes", known[0]["title"], 1)
+    expect(page.get_by_text("Estimated from the point")).to_be_visible()
+    expect(page.get_by_role("tabpanel").locator(".range")).to_have_count(len(known))

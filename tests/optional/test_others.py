@@ -13,6 +13,7 @@ import zatlas
 from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.models.bring import brought_of
+from zatlas.models.onnx import export_decoder, export_encoder
 from zatlas.pictures import moves, sheets
 
 pytestmark = pytest.mark.optional
@@ -61,6 +62,13 @@ def test_the_faces_are_a_page_without_a_server(faces, tmp_path):
     assert tree.entry["decoder"]["bytes"] < 10e6
 
 
+def pages(atlas, folder):
+    """Both halves can be files of a page that needs no server."""
+    pytest.importorskip("onnxscript")
+    for name, export in (("decoder", export_decoder), ("encoder", export_encoder)):
+        assert export(atlas.generator, folder / f"{name}.onnx").error < 1e-2
+
+
 @pytest.fixture(scope="module")
 def pythae_vae(tmp_path_factory):
     """A VAE that pythae itself has trained and saved, and the model as it holds it."""
@@ -101,6 +109,7 @@ def test_a_vae_of_pythae_rebuilds_as_pythae_does(pythae_vae, tmp_path):
     np.testing.assert_allclose(atlas.generator.decode(mean), theirs.recon_x.numpy(), atol=1e-4)
     sheets.reconstructions([atlas])
     assert atlas.direction("0").score.area > 0.8
+    pages(atlas, tmp_path)
 
 
 def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
@@ -173,3 +182,4 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
     np.testing.assert_allclose(atlas.generator.encode(wanted), theirs, atol=1e-3)
     moves.interpolation(atlas, atlas.stops(["0", "1"])).strip(3)
     atlas.chart("pca")
+    pages(atlas, tmp_path)

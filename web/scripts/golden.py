@@ -1,16 +1,23 @@
 """Writes what the page's mathematics must agree with: run `python web/scripts/golden.py`."""
 
+import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from zatlas.core.arrays import Points
-from zatlas.latent import chart, curves, density, directions, probes
+from zatlas.latent import chart, curves, density, directions, priors, probes
 from zatlas.latent.neighbours import nearest
+from zatlas.latent.sampling import fit_mixture
+from zatlas.latent.steering import fields
+from zatlas.latent.steering.steer import Steer
+from zatlas.models.flow import Flow
 
 SOURCES = Path(__file__).parents[1] / "src"
 OUT = SOURCES / "latent" / "golden"
@@ -27,6 +34,8 @@ def main() -> None:
     save("charts", chart_cases(codes, rng))
     save("near", near_case(codes, rng))
     save("directions", direction_case(codes, rng))
+    save("priors", prior_cases())
+    save("fields", field_cases())
     save_model(rng)
 
 
@@ -141,6 +150,71 @@ def direction_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
         "read": told.read(codes[:5]),
         "effects": directions.measured(shown, codes, flags, told).side_effects,
     }
+
+
+def field_cases() -> dict[str, Any]:
+    """Fields of both kinds that bend, and where they lead."""
+    rng = np.random.default_rng(7)
+    points = (rng.standard_normal((60, 5)) * [1, 2, 0.5, 1, 3] + [0, 1, 0, -2, 0]).astype(
+        np.float32
+    )
+    amounts, some = [0.0, 1.0, -2.5, 3.2], points[:4]
+
+    def layers(answers: int, width: int) -> fields.Layers:
+        begun = fields.begin(points, answers, seed=answers, width=width)
+        offsets = [0.3 * rng.standard_normal(o.shape).astype(np.float32) for o in begun.offsets]
+        return replace(begun, offsets=tuple(offsets))
+
+    cases = []
+    held, alone = fields.Uphill(layers(3, 8)), fields.Uphill(layers(1, 8))
+    for field in (held, alone, fields.Wind(layers(5, 6))):
+        kind, arrays, hold = fields.taken_apart(field)
+        sizes = [5, *(arrays[f"offset {i}"].size for i in range(3))]
+        cases.append({
+            "about": {"field": kind, "sizes": sizes, "hold": hold},
+            "numbers": np.concatenate([arrays[name].ravel() for name in fields.PARTS]),
+            "moved": [Steer("field", field).move(some, amount) for amount in amounts],
+        })  # fmt: skip
+    return {"points": some, "amounts": amounts, "fields": cases}
+
+
+def prior_cases() -> dict[str, Any]:
+    """Files of fitted priors, and the points that they make of noise."""
+    facts = priors.Facts("flow", "model", "data", 600, 0, 60, 1.0, 0.0)
+    flows, mixtures = [], []
+    for dim in (1, 2, 5):
+        rng = np.random.default_rng(dim)
+        codes = np.sin(3 * rng.standard_normal((600, dim)).astype(np.float32)).cumsum(axis=1)
+        noise = np.float32(1.5) * rng.standard_normal((12, dim)).astype(np.float32)
+        flow = priors.FlowPrior(some_flow(dim))
+        file = encoded(priors.KeptPrior(flow, facts, OUT / "prior"))
+        flows.append({"dim": dim, "file": file, "noise": noise, "points": flow.points(noise)})
+        mixture = fit_mixture(codes, components=3, seed=dim)
+        file = encoded(priors.KeptPrior(mixture, replace(facts, kind="mixture"), OUT / "prior"))
+        which = np.arange(12) % len(mixture.weights)
+        known = {"weights": mixture.weights, "means": mixture.means, "which": which}
+        points = mixture.points(which, noise)
+        mixtures.append({"dim": dim, "file": file, **known, "noise": noise, "points": points})
+    return {"flows": flows, "mixtures": mixtures}
+
+
+def some_flow(dim: int) -> Flow:
+    """A small one, whose every layer does something."""
+    with torch.random.fork_rng():
+        torch.manual_seed(dim)
+        flow = Flow(dim, width=6, couplings=6)
+        for weights in flow.parameters():
+            weights.data += 0.3 * torch.randn_like(weights)
+        flow.mean += torch.randn(dim)
+        flow.factor += 0.3 * torch.randn(dim, dim).tril(-1)
+    return flow.eval()
+
+
+def encoded(kept: priors.KeptPrior) -> str:
+    """A prior's file as base64."""
+    data = priors.save_prior(kept).read_bytes()
+    kept.path.unlink()
+    return base64.b64encode(data).decode()
 
 
 def save_model(rng: np.random.Generator) -> None:

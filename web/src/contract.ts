@@ -22,6 +22,7 @@ export interface RunSite {
   prior: "normal" | "sphere" | "none";
   image: { channels: number; height: number; width: number };
   told: string[]; // classes a conditional model is told; empty if it is not
+  kind: "image" | "sample" | "code"; // what a point is: that of a real image, one of the prior, a code without an image
   total: number; // images in the data set that could be shown
   count: number; // points in `points`, a fair draw in random order if fewer than `total`
   points: string; // Arrow IPC file of `count` rows, see Column
@@ -36,7 +37,9 @@ export interface RunSite {
   middle: number[]; // mean of the codes
   deviation: number[]; // standard deviation of each axis of the codes
   ways: Ways; // directions
+  scorer: ScorerFile | null; // null: what a place reads as is only estimated from its code
   geodesics: Geodesic[]; // made beforehand, for pages without a server
+  fitted: FittedPrior | null; // what samples are drawn from, if not from the run's own prior
   training: Training | null; // of a run that is still being trained
 }
 
@@ -61,6 +64,22 @@ export interface ChartSite {
   cover: string; // (n*n) uint8 for the same grid: 255 amid the data, 0 in a hole
   frame: { axes: number[]; middle: number[]; origin: [number, number] } | null; // of a plain projection: (2*dim), place = origin + (z - middle) @ axes.T
   reach: number; // the 17th nearest point is at most that far where there is data
+  tiles: Tiles | null; // of the points that are too many for `points`
+}
+
+/** The points that `points` has no room for: squares of the chart's box, halved again and again, each with a fair draw. */
+export interface Tiles {
+  url: string; // and then "level-x-y.arrow": the columns of `points`, and `rank`, the place in the draw of all points
+  squares: Square[]; // of the first level; those within a square are told by its tile, as JSON under "zatlas" of its metadata
+}
+
+/** A square with a tile. All points of a square without one are in the larger tiles, or in `points`. */
+export interface Square {
+  level: number; // the box is 2 ** level squares wide and high
+  x: number; // from the left
+  y: number; // from the bottom
+  count: number; // points of its tile and of the tiles within it; no larger tile has them
+  counts: Record<string, number[]>; // of these, how many have each value of a class, or 0 and 1 of a flag
 }
 
 export interface Sprites {
@@ -72,7 +91,7 @@ export interface Sprites {
 }
 
 export interface ModelFile {
-  url: string; // ONNX, float16 weights; z (n, dim) -> x (n, c, h, w) in [0, 1], or x -> z; told models take y (n) int64 too
+  url: string; // ONNX, our own weights in float16; z (n, dim) -> x (n, c, h, w) in [0, 1], or x -> z; told models take y (n) int64 too
   bytes: number;
 }
 
@@ -93,6 +112,23 @@ export interface WaySite {
   share: number | null; // of a principal direction: part of the codes' variance
   effects: Record<string, number>; // mean change of each probe by one spread
   range?: [number, number]; // spreads between which the edit still follows, measured on decoded images
+  meant?: string; // the attribute that it is to move, where that is not its name
+  proof?: { real: boolean; times: string; words: string }; // of a proved one: better than random directions, how much, all in words
+  bends?: Bends; // of a way that is followed step by step; its row of `vectors` is where it leads on the mean
+}
+
+/** A field: a net of three layers that reads points in spreads from their mean. */
+export interface Bends {
+  url: string; // float32: middle, spread (axes each), three weights (from, to) row by row, three offsets
+  field: "uphill" | "wind"; // up the slope of the first answer while the others are held, or what the net says
+  sizes: number[]; // axes, units of either hidden layer, answers
+  hold: number; // how softly the other answers are held
+}
+
+/** What the run's scorer reads of pictures. */
+export interface ScorerFile extends ModelFile {
+  names: string[]; // x (n, c, h, w) in [0, 1] -> scores (n, names.length)
+  kinds: ("flag" | "number" | "class")[]; // a number is a value, the others are probabilities
 }
 
 export interface Geodesic {
@@ -100,6 +136,15 @@ export interface Geodesic {
   to: number;
   url: string; // float16 (steps, dim)
   steps: number;
+}
+
+/** A prior that was fitted to the codes after training. */
+export interface FittedPrior {
+  kind: "mixture" | "flow";
+  url: string; // the run's own file of it, safetensors
+  bytes: number;
+  nats: number; // mean log-density of codes that it was not fitted to
+  own: number; // the same under the run's own prior
 }
 
 export interface Training {
@@ -122,7 +167,7 @@ export type Ask = { id: number; run: string; stream?: string } & ( // a newer as
   | { kind: "encode"; n: number; labels?: number[] } // uint8 (n, c, h, w) -> points
   | { kind: "geodesic"; label?: number } // float32 (2, dim) -> points
   | { kind: "nearest"; n: number; k: number } // float32 (n, dim) -> near
-  | { kind: "image"; row: number } // the real image of a row of `points` -> images
+  | { kind: "image"; row: number } // the real image of a row of `points`, or of a rank beyond -> images
   | { kind: "code"; row: number } // -> points
   | { kind: "chart"; layout: string; by?: string } // -> chart
 );

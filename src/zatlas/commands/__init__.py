@@ -5,7 +5,7 @@ meant for people goes to stderr. Nothing heavy is imported before a command need
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
@@ -16,6 +16,12 @@ Out = Annotated[
 ]
 Dark = Annotated[bool, arg(help="Draw on dark paper.")]
 Label = Annotated[str | None, arg(metavar="CLASS", help="What class a conditional model is told.")]
+Fitted = Annotated[
+    Literal["mixture", "flow"] | None,
+    arg(
+        help="Draw samples from such a prior, fitted to the codes; fitted now, if it is not kept yet."
+    ),
+]
 Axes = Annotated[
     tuple[int, int] | None, arg(metavar="I J", help="Two axes; those that matter most if not said.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import app
+from zatlas.commands import Fitted, app
 
 
 @app.command
@@ -14,7 +14,8 @@ def explore(
     *,
     port: int | None = None,
     host: str = "127.0.0.1",
-    points: int = 100_000,
+    points: Annotated[int | None, arg(metavar="N")] = None,
+    prior: Fitted = None,
     no_open: bool = False,
 ) -> None:
     """Walk through the latent space of a run in the browser, or of two side by side, until Ctrl-C.
@@ -25,12 +26,15 @@ def explore(
         runs: Run folders.
         port: Of the server; a free one is found if none is said.
         host: The address to listen at. Beyond this machine, the link that is printed works once.
-        points: Images to show on the map; of more, a fair draw.
+        points: Show a fair draw of so many images and no more; 100,000 if not said, and beyond
+            200,000 all of them, the finer the closer one looks.
         no_open: Only print the address.
     """
     from zatlas.server import explore as explorer
 
-    explorer.explore(runs, host=host, port=port, points=points, opened=not no_open, told=tell)
+    explorer.explore(
+        runs, host=host, port=port, points=points, prior=prior, opened=not no_open, told=tell
+    )
 
 
 def tell(address: str) -> None:

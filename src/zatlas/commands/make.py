@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import app
+from zatlas.core.company import company
 from zatlas.core.errors import BadRecipe
 
 
@@ -82,7 +83,8 @@ def train(
             raise BadRecipe("A run goes on with its own images and recipe, in its own folder.")
         settings |= {key: value for key, value in said.items() if value is not None}
         made = start.resume(resume, settings)
-    print(made.run.folder)
+    if company().speaks:
+        print(made.run.folder)
 
 
 @app.command

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import Run, app
+from zatlas.commands import Fitted, Run, app
 from zatlas.commands.shared import open_atlas
 from zatlas.core.errors import BadRecipe
 
@@ -17,6 +17,7 @@ def export(
     *,
     points: Annotated[int | None, arg(metavar="N")] = None,
     limit: Annotated[float, arg(metavar="MB")] = 50.0,
+    prior: Fitted = None,
 ) -> None:
     """Write the explorer's page of a run, or of two to compare, that works without a server.
 
@@ -32,4 +33,4 @@ def export(
         raise BadRecipe("Name a run and where to, as: zatlas export runs/digits-vae digits.html")
     *others, out = rest
     atlases = [open_atlas(one) for one in (run, *others)]
-    print(write(atlases, out, points=points, limit=limit))
+    print(write(atlases, out, points=points, limit=limit, prior=prior))

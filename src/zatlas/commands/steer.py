@@ -1,7 +1,6 @@
-"""The command that learns ways to steer, says what they really do, and draws them."""
+"""The command that learns ways to steer, proves them, says what they really do, and draws them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,22 +40,25 @@ def steer(
     dark: Dark = False,
     out: Annotated[Path | None, arg(metavar="FILE|FOLDER")] = None,
 ) -> None:
-    """Learn ways to steer, say what each really does, and draw a strip of each.
+    """Learn ways to steer, prove each as `zatlas directions` does, and draw a strip of it.
 
     Args:
         method: labels, principal, closed_form, transform, assessor, examples or unsupervised.
         names: What to steer: attributes, edits (zoom, shift_x, rotation, brightness ...), names of the
             scorer; a name to give, for the other methods.
-        set: A setting of the method, as way=local, count=5 or without=Male,Bald; for examples,
-            plus=3,14,15 and minus=9,26 (images named as for interpolate, or a file of such names or of
-            points). May be given again.
+        set: A setting of the method, as way=local, count=5, without=Male,Bald or, of points with layers,
+            layers=0-6; for examples, plus=3,14,15 and minus=9,26 (images named as for interpolate, or a
+            file of such names or of points). May be given again.
         scorer: The scorer that an assessor goes by, and that is read over each image.
         start: Where a strip starts, named as for interpolate; may be given again.
-        save: Keep the ways in the run by this name.
+        save: Keep the ways in the run by this name; where they can be learnt from other draws of the
+            codes, they are learnt three times more to say how stable they are.
         seed: Of all that is drawn by chance.
         out: A picture or a film (.gif, .mp4) of one way, a folder for several; beside the run's gallery
             if not said.
     """
+    from zatlas.latent.proved import proved
+    from zatlas.latent.steering.ask import again
     from zatlas.latent.steering.ask import steer as learn
     from zatlas.models.scorers import load_scorer
 
@@ -73,11 +75,14 @@ def steer(
     ways = learn(atlas, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(ways) > 1:
         raise BadRecipe(f"{len(ways)} ways do not fit into {out}: give a folder with --out.")
+    relearn = save and again(atlas, method, label=number, seed=seed, **settings)
+    ways = proved(atlas, ways, reader, label=number, relearn=relearn or None, seed=seed)
     if save is not None:
         _keep(atlas, ways, save)
     starts = _starts(atlas, start)
     rows = []
     for way in ways:
+        _tell(way)
         read, told = _reading(method, way.name, reader)
         picture = _draw(
             atlas, way, starts, read, told, number, dark, _place(atlas, method, way, out)
@@ -87,15 +92,19 @@ def steer(
 
 
 def row_of(way: "Way") -> dict[str, Any]:
-    """What is known of a way, in words and numbers."""
-    from zatlas.latent.directions import Direction
-    from zatlas.latent.steering.fields import Straight
+    """What is known of a way, in words and numbers: its proof, and what its method measured."""
+    from zatlas.pictures.proofs import proof_rows
 
-    score = None if way.score is None else round(way.score.area, 4)
-    straight = isinstance(way, Direction) or isinstance(way.lead, Straight)
-    row: dict[str, Any] = {"name": way.name, "way": "straight" if straight else "bends"}
-    row["spread"] = round(way.spread, 4) if isinstance(way, Direction) else None
-    return {**row, "score": score, **{key: _rounded(value) for key, value in way.facts.items()}}
+    (row,) = proof_rows([way])
+    return {**row, **{key: _rounded(value) for key, value in way.facts.items()}}
+
+
+def _tell(way: "Way") -> None:
+    from zatlas.core.progress import console
+    from zatlas.latent.proof import words
+
+    if way.proof is not None:
+        console().print(f"{way.name}: {words(way.proof)}", soft_wrap=True, markup=False)
 
 
 def _rounded(value: Any) -> Any:
@@ -107,16 +116,10 @@ def _rounded(value: Any) -> Any:
 def _keep(atlas: "Atlas", ways: "Sequence[Way]", name: str) -> None:
     """Several are kept by the name and their own."""
     from zatlas.core.progress import console
-    from zatlas.latent.directions import Direction
     from zatlas.latent.kept import renamed
-    from zatlas.latent.steering import kept
 
     for way in ways:
-        called = name if len(ways) == 1 else f"{name} {way.name}"
-        if isinstance(way, Direction):
-            path = atlas.home.keep(renamed(way, called))
-        else:
-            path = kept.keep(atlas.room("steers"), replace(way, name=called), atlas.digest)
+        path = atlas.home.keep(renamed(way, name if len(ways) == 1 else f"{name} {way.name}"))
         console().print(f"kept: {path}", soft_wrap=True, markup=False)
 
 

@@ -13,8 +13,8 @@ from zatlas.core.errors import BadRecipe, UnknownName
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
-    from zatlas.latent.directions import Direction
     from zatlas.latent.proof import Relearn
+    from zatlas.latent.steering.steer import Way
     from zatlas.models.scorer import Scorer
     from zatlas.render.theme import Theme
 
@@ -38,8 +38,8 @@ def directions(
     """Prove directions on decoded images: a table, a strip of each, and what each moves beside its own.
 
     Args:
-        names: Classes, attributes or kept directions; all attributes that are yes or no and all that
-            is kept if none is named, and the principal directions where nothing is known.
+        names: Classes, attributes or what was kept, straight or bent; all attributes that are yes or no
+            and all that is kept if none is named, and the principal directions where nothing is known.
         way: means, medians or linear learn each by itself; apart finds all of them together, so that
             each moves alone as far as the data allow.
         without: Take the direction of this other attribute out; may be given again.
@@ -81,9 +81,9 @@ def saved(
     take: Annotated[Path | None, arg(metavar="FILE")] = None,
     other: Annotated[Path | None, arg(metavar="RUN")] = None,
 ) -> None:
-    """List the directions that a run keeps, each one file to share; rename, remove or take one.
+    """List the directions that a run keeps and its ways that bend, each one file to share.
 
-    A kept direction goes by its name wherever an attribute does: zatlas attribute RUN NAME.
+    What is kept goes by its name wherever an attribute does: zatlas attribute RUN NAME.
 
     Args:
         rename: Give one another name.
@@ -92,6 +92,8 @@ def saved(
         other: With --take: the run that the file is of, if it is another one of the same images; the
             direction is then carried over, with its error.
     """
+    from zatlas.latent.steering.steer import bends
+    from zatlas.pictures.proofs import spread_told
     from zatlas.store import ways
 
     atlas = open_atlas(run)
@@ -107,8 +109,9 @@ def saved(
     rows = [
         {
             "direction": one.name,
+            "way": "bends" if bends(one) else "straight",
             "moves": one.meant,
-            "spread": round(one.spread, 4),
+            "spread": spread_told(one),
             "auc": None if one.score is None else round(one.score.area, 4),
             "file": str(folder / ways.file_of(one.name)),
         }
@@ -119,7 +122,7 @@ def saved(
 
 def _learnt(
     atlas: "Atlas", names: Sequence[str], way: str, without: Sequence[str], seed: int
-) -> "tuple[list[Direction], Relearn | None]":
+) -> "tuple[list[Way], Relearn | None]":
     """The directions of these names, and how those that are learnt here are learnt again."""
     from zatlas.latent import proved
     from zatlas.latent.basis import apart
@@ -130,7 +133,7 @@ def _learnt(
     if way not in (*WAYS, APART):
         raise UnknownName("way to learn a direction", way, (*WAYS, APART))
     if not names:
-        return principal(atlas.cloud, PRINCIPAL), None
+        return list(principal(atlas.cloud, PRINCIPAL)), None
     if not fresh:
         return kept, None
     if way == APART:
@@ -140,9 +143,10 @@ def _learnt(
             )
         codes = atlas.codes("train")
         flags = {name: atlas.flags(name, codes.rows) for name in fresh}
-        found = apart(codes.points, flags, seed=seed)
-        return [*found, *kept], proved.again_apart(atlas, fresh, seed=seed)
-    found = []
+        return [*apart(codes.points, flags, seed=seed), *kept], proved.again_apart(
+            atlas, fresh, seed=seed
+        )
+    found: list[Way] = []
     for name in fresh:
         others = [other for other in without if other != name]
         found.append(atlas.direction(name, way=way, without=others, seed=seed))
@@ -159,9 +163,7 @@ def _usual(atlas: "Atlas") -> tuple[str, ...]:
     return tuple(yes_or_no(atlas.images)) + tuple(atlas.images.classes) + kept
 
 
-def _drawn(
-    atlas: "Atlas", found: "Sequence[Direction]", folder: Path, theme: "Theme"
-) -> list[Path]:
+def _drawn(atlas: "Atlas", found: "Sequence[Way]", folder: Path, theme: "Theme") -> list[Path]:
     from zatlas.pictures import file_name
     from zatlas.pictures.proofs import effects, proof_of, proof_strip, tangle
     from zatlas.render.pixels import save
@@ -179,7 +181,7 @@ def _drawn(
     return paths
 
 
-def _saved(atlas: "Atlas", found: "Sequence[Direction]", how: str) -> list[Path]:
+def _saved(atlas: "Atlas", found: "Sequence[Way]", how: str) -> list[Path]:
     from zatlas.latent.kept import renamed
 
     paths = []
@@ -189,7 +191,7 @@ def _saved(atlas: "Atlas", found: "Sequence[Direction]", how: str) -> list[Path]
     return paths
 
 
-def _taken(atlas: "Atlas", path: Path, other: Path | None) -> "Direction":
+def _taken(atlas: "Atlas", path: Path, other: Path | None) -> "Way":
     from zatlas.core.errors import BadRun
     from zatlas.latent.kept import carry
     from zatlas.store import ways

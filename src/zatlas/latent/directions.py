@@ -5,7 +5,7 @@ Every way of learning has one signature: codes, and which of them have the prope
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from zatlas.latent.probes import Probes, area_under_curve, fit_probes, linear_we
 
 if TYPE_CHECKING:
     from zatlas.latent.proof import Proof
+    from zatlas.latent.steering.steer import Steer
 
+W = TypeVar("W", bound="Direction | Steer")
 Learn = Callable[[Points, Flags], Values]
 LEAST = 2  # examples on either side, to say anything
 SHUFFLES = 20  # directions of random labels that a real one is compared with
@@ -164,12 +166,12 @@ def without(direction: Direction, others: Sequence[Direction], points: Points) -
 
 
 def measured(
-    direction: Direction,
+    direction: W,
     points: Points,
     attributes: Mapping[str, Flags],
     probes: Probes | None = None,
-) -> Direction:
-    """The same direction with its side effects: the mean change of a linear probe's probability for each
+) -> W:
+    """The same way with its side effects: the mean change of a linear probe's probability for each
     attribute when the codes move by one spread.
     """
     probes = probes or fit_probes(points, attributes)

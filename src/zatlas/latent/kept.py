@@ -1,93 +1,126 @@
-"""Directions on disk: kept with their proof, refused on another model, carried over by common images."""
+"""Ways on disk, straight and bent: kept with their proof, refused on another model, carried over."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from zatlas.core.arrays import Points
-from zatlas.core.errors import BadData, BadRun, ShapeError
+from zatlas.core.errors import BadData, BadRun, Damaged, NotSupported, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.latent.directions import HELD_OUT, Direction, Score, spread_of
 from zatlas.latent.proof import Effect, Proof
+from zatlas.latent.steering.fields import put_together, taken_apart
+from zatlas.latent.steering.steer import Steer, Way, in_spreads
 from zatlas.store import ways
 from zatlas.store.ways import Kept
 
 RIDGE = 1e-3  # of the codes' variance
 FEWEST = 20  # images that two models have in common
+STRAIGHT = "direction"  # the kind of file that is a vector
+OF_AXES = ("vector", "step", "middle")  # arrays with a number for each axis
+
+W = TypeVar("W", bound=Way)
 
 
 @dataclass(frozen=True)
 class Home:
-    """The model that directions belong to, and the folder that keeps them."""
+    """The model that ways belong to, and the folder that keeps them."""
 
     folder: Path
     digest: str  # of its weights
     shape: tuple[int, ...]  # of its points
 
-    def keep(self, direction: Direction, *, over: bool = False) -> Path:
-        """Write a direction to a file of its own."""
+    def keep(self, way: Way, *, over: bool = False) -> Path:
+        """Write a way to a file of its own."""
+        kind, arrays, rest = _taken_apart(way)
         told = {
-            "spread": direction.spread,
-            "score": None if direction.score is None else asdict(direction.score),
-            "side_effects": dict(direction.side_effects),
-            "facts": dict(direction.facts),
-            "meant": direction.meant,
-            "proof": None if direction.proof is None else asdict(direction.proof),
+            **rest,
+            "kind": kind,
+            "score": None if way.score is None else asdict(way.score),
+            "side_effects": dict(way.side_effects),
+            "facts": dict(way.facts),
+            "meant": way.meant,
+            "proof": None if way.proof is None else asdict(way.proof),
             "model": {"weights": self.digest, "shape": list(self.shape)},
         }
-        return ways.save(self.folder, Kept(direction.name, direction.vector, told), over=over)
+        return ways.save(self.folder, Kept(way.name, arrays, told), over=over)
 
     def has(self, name: str) -> bool:
-        """Whether a direction was kept under this name."""
+        """Whether a way was kept under this name."""
         return ways.has(self.folder, name)
 
-    def find(self, name: str) -> Direction:
-        """The direction that was kept under this name."""
+    def find(self, name: str) -> Way:
+        """The way that was kept under this name."""
         return self.own(ways.load(self.folder, name))
 
-    def all(self) -> list[Direction]:
-        """Every direction that was kept, by name."""
+    def all(self) -> list[Way]:
+        """Every way that was kept, by name."""
         return [self.find(name) for name in ways.names(self.folder)]
 
-    def own(self, kept: Kept) -> Direction:
-        """What a file holds as a direction of this model; refused if it is another's."""
+    def own(self, kept: Kept) -> Way:
+        """What a file holds as a way of this model; refused if it is another's."""
         model = kept.told["model"]
+        axes, own = int(np.prod(model["shape"])), int(np.prod(self.shape))
         if model["weights"] != self.digest:
-            axes = int(np.prod(model["shape"]))
-            alike = " though its space has as many axes" if axes == int(np.prod(self.shape)) else ""
+            alike = " though its space has as many axes" if axes == own else ""
             raise BadRun(
                 f"{kept.name!r} was found in another model, with {axes} axes, and means nothing in "
                 f"this one{alike}. If both runs encode the same images, carry it over: "
                 "zatlas saved RUN --take FILE --other RUN"
             )
-        return direction_of(kept)
+        size = next((kept.arrays[key].size for key in OF_AXES if key in kept.arrays), 0)
+        if size != own:
+            raise Damaged(f"The file of {kept.name!r} holds {size} axes, and its model has {own}.")
+        return way_of(kept)
 
 
-def direction_of(kept: Kept) -> Direction:
-    """The direction that a file describes."""
-    told = kept.told
-    return Direction(
-        kept.name,
-        kept.vector,
-        told["spread"],
-        None if told["score"] is None else Score(**told["score"]),
-        told["side_effects"],
-        told["facts"],
-        told["meant"],
-        None if told["proof"] is None else _proof_of(told["proof"]),
-    )
+def way_of(kept: Kept) -> Way:
+    """The direction, or the way that bends, that a file describes."""
+    told, arrays = kept.told, dict(kept.arrays)
+    score = None if told["score"] is None else Score(**told["score"])
+    proof = None if told["proof"] is None else _proof_of(told["proof"])
+    known = {"score": score, "proof": proof} | {
+        key: told[key] for key in ("side_effects", "facts", "meant")
+    }
+    if told["kind"] == STRAIGHT:
+        vector = arrays.get("vector", np.zeros(()))
+        if vector.ndim != 1:
+            raise Damaged(f"The file of {kept.name!r} does not hold a vector of finite numbers.")
+        return Direction(kept.name, vector, told["spread"], **known)
+    scale = (arrays["asked"], arrays["spreads"]) if {"asked", "spreads"} <= arrays.keys() else None
+    try:
+        lead = put_together(told["kind"], arrays, told["hold"])
+    except BadData as error:
+        raise Damaged(f"The file of {kept.name!r} cannot be read: {error}") from error
+    return Steer(kept.name, lead, scale=scale, **known)
 
 
-def carry(direction: Direction, codes: Points, others: Points, *, seed: int = 0) -> Direction:
+def _taken_apart(way: Way) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
+    """The kind of a way, its arrays, and what else its file tells."""
+    if isinstance(way, Direction):
+        return STRAIGHT, {"vector": way.vector}, {"spread": way.spread}
+    kind, arrays, hold = taken_apart(way.lead)
+    if way.scale is not None:
+        arrays |= {"asked": way.scale[0], "spreads": way.scale[1]}
+    return kind, arrays, {"hold": hold}
+
+
+def carry(way: Way, codes: Points, others: Points, *, seed: int = 0) -> Direction:
     """The direction in another model, by images that both have encoded, row by row.
 
     The best linear map from the one's codes to the other's says where a step leads; `facts` tell the
     share of the other codes' variance that it misses on images held out. What was known of the
     direction is not known there.
     """
+    direction = in_spreads(way)
+    if isinstance(direction, Steer):
+        raise NotSupported(
+            f"{way.name!r} bends, and a linear map from one model's codes to another's says nothing of "
+            "how it would bend there. Learn it in the other run: zatlas steer"
+        )
     if len(codes) != len(others) or len(codes) < FEWEST:
         raise ShapeError(
             f"Carrying a direction over takes {FEWEST} images or more that both models have encoded, in "
@@ -117,10 +150,9 @@ def carry(direction: Direction, codes: Points, others: Points, *, seed: int = 0)
     )
 
 
-def renamed(direction: Direction, name: str) -> Direction:
+def renamed(way: W, name: str) -> W:
     """The same by another name, which still knows what it is to move."""
-    meant = direction.meant or direction.name.partition(" without ")[0]
-    return replace(direction, name=name, meant=meant)
+    return replace(way, name=name, meant=way.meant or way.name.partition(" without ")[0])
 
 
 def _map(codes: Points, others: Points) -> np.ndarray:

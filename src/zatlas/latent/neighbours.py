@@ -1,5 +1,7 @@
 """Exact nearest neighbours, by blocks of a distance table, so that memory stays flat."""
 
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Float32, Int64
 
@@ -12,6 +14,40 @@ TABLE = 8_000_000  # distances held at once: 32 MB
 GROUP = 32  # sources that share one entry of the first sieve
 
 
+class Neighbourhood:
+    """Points among which the nearest are looked for: what does not change from query to query is kept."""
+
+    def __init__(self, points: Points) -> None:
+        self.points = points
+
+    def of(self, query: Points, k: int) -> Near:
+        """The k nearest points of each query, nearest first, and their distances; k is clipped."""
+        k = min(k, len(self.points))
+        if k < 1 or not len(query):
+            shape = len(query), max(k, 0)
+            return np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+        source, half = self._centred, self._half
+        step = max(1, TABLE // max(len(source), k * source.shape[1]))
+        parts = [
+            _block(query[i : i + step] - self._middle, source, half, k)
+            for i in range(0, len(query), step)
+        ]
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    @cached_property
+    def _middle(self) -> Values:
+        # Products instead of differences lose digits far from the origin, so we go there first.
+        return self.points.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    @cached_property
+    def _centred(self) -> Points:
+        return self.points - self._middle
+
+    @cached_property
+    def _half(self) -> Values:
+        return np.einsum("nd,nd->n", self._centred, self._centred) / 2
+
+
 def nearest(query: Points, source: Points, k: int) -> Near:
     """The k nearest sources of each query, nearest first, and their distances; k is clipped."""
     if query.ndim != 2 or source.ndim != 2 or query.shape[1] != source.shape[1]:
@@ -19,16 +55,7 @@ def nearest(query: Points, source: Points, k: int) -> Near:
             f"Neighbours need two tables of equal width; these have shapes {query.shape} "
             f"and {source.shape}."
         )
-    k = min(k, len(source))
-    if k < 1 or not len(query):
-        return np.zeros((len(query), max(k, 0)), np.int64), np.zeros((len(query), k), np.float32)
-    # Products instead of differences lose digits far from the origin, so we go there first.
-    middle = source.mean(axis=0, dtype=np.float64).astype(np.float32)
-    query, source = query - middle, source - middle
-    half = np.einsum("nd,nd->n", source, source) / 2
-    step = max(1, TABLE // max(len(source), k * source.shape[1]))
-    parts = [_block(query[i : i + step], source, half, k) for i in range(0, len(query), step)]
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    return Neighbourhood(source).of(query, k)
 
 
 def others(points: Points, k: int) -> Near:

@@ -1,4 +1,4 @@
-"""Whether a direction does what its name says: read off the decoded images, and held against chance."""
+"""Whether a way does what its name says: read off the decoded images, and held against chance."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,20 +9,20 @@ from zatlas.core.arrays import Labels, Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent.attributes import pretty
-from zatlas.latent.directions import Direction
+from zatlas.latent.steering.steer import Way, in_spreads
 from zatlas.latent.trial import REACH, Seen, Trial, change, one_long, slope
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 
 FLIP = 3.0  # spreads
 DRAWS = 1000  # of the bootstrap
-AGAIN = 8  # times a direction is learnt again
+AGAIN = 8  # times a way is learnt again
 STALLED = 0.1  # of the steepest step: below it the edit has stopped to follow
 MANY = 20
 OUTSIDE = 2.0  # distance to the data that one code in a hundred has
 
 Steps = Mapping[int, tuple[Seen, Seen]]  # what is seen so many spreads back, and forward
-Relearn = Callable[[Direction, int], Direction | None]
+Relearn = Callable[[Way, int], Way | None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Proof:
-    """What is known of a direction from the images that it makes."""
+    """What is known of a way from the images that it makes."""
 
     target: str | None  # the answer that it is to move; None where only the image's change is known
     effect: Effect
@@ -71,37 +71,51 @@ class Proof:
 
 def prove(
     trial: Trial,
-    directions: Sequence[Direction],
+    ways: Sequence[Way],
     *,
     relearn: Relearn | None = None,
 ) -> list[Proof]:
-    """Move the same points along each direction, and compare what is seen with moves by chance.
+    """Move the same points along each way, and compare what is seen with moves by chance.
 
-    `relearn` gives a direction as it would be learnt from another draw of the data, by its number.
+    `relearn` gives a way as it would be learnt from another draw of the data, by its number, as long
+    as there are any.
     """
-    return [_prove(trial, direction, relearn) for direction in directions]
+    return [_prove(trial, way, relearn) for way in ways]
 
 
-def _prove(trial: Trial, direction: Direction, relearn: Relearn | None) -> Proof:
-    target, sign = target_of(direction, trial.names)
+def _prove(trial: Trial, told: Way, relearn: Relearn | None) -> Proof:
+    target, sign = target_of(told, trial.names)
     column = None if target is None else trial.names.index(target)
-    steps = {amount: trial.ends(direction, amount) for amount in range(1, REACH + 1)}
+    way = in_spreads(told)
+    steps = _steps(trial, way)
     answers, images = slope(*steps[1]), change(*steps[1])
     chance_answers, chance_images = trial.slopes_of_chance
     if column is None:
         effect = _effect(images, chance_images, trial.seed)
     else:
         effect = _effect(sign * answers[:, column], chance_answers[:, column], trial.seed)
-    low, high = _range(trial, direction, _followed(trial.before, steps, column, sign))
+    low, high = _range(trial, way, _followed(trial.before, steps, column, sign))
     return Proof(
         target, effect, dict(zip(trial.names, answers.mean(axis=0).tolist(), strict=True)),
-        _outside(trial.before, steps, column), low, high, _stability(direction, relearn),
+        _outside(trial.before, steps, column), low, high, _stability(trial, way, relearn),
     )  # fmt: skip
 
 
-def target_of(direction: Direction, names: Sequence[str]) -> tuple[str | None, int]:
-    """The answer that a direction is to move, and whether up or down; None if none is known."""
-    word, sign = direction.meant or direction.name.partition(" without ")[0], 1
+def usable(trial: Trial, told: Way) -> tuple[float, float]:
+    """The spreads between which a way still moves what it is to move, within the data."""
+    target, sign = target_of(told, trial.names)
+    column = None if target is None else trial.names.index(target)
+    way = in_spreads(told)
+    return _range(trial, way, _followed(trial.before, _steps(trial, way), column, sign))
+
+
+def _steps(trial: Trial, way: Way) -> Steps:
+    return {amount: trial.ends(way, amount) for amount in range(1, REACH + 1)}
+
+
+def target_of(way: Way, names: Sequence[str]) -> tuple[str | None, int]:
+    """The answer that a way is to move, and whether up or down; None if none is known."""
+    word, sign = way.meant or way.name.partition(" without ")[0], 1
     while word.startswith("not "):
         word, sign = word.removeprefix("not ").strip(), -sign
     return (word, sign) if word in names else (None, 1)
@@ -164,7 +178,7 @@ def _followed(before: Seen, steps: Steps, column: int | None, sign: int) -> np.n
     )
 
 
-def _range(trial: Trial, direction: Direction, followed: np.ndarray) -> tuple[float, float]:
+def _range(trial: Trial, way: Way, followed: np.ndarray) -> tuple[float, float]:
     """From 0 outwards to the last spread that adds to the edit, unless it turns or leaves the data before."""
     least = STALLED * float(np.abs(np.diff(followed)).max())
     ends = []
@@ -172,7 +186,7 @@ def _range(trial: Trial, direction: Direction, followed: np.ndarray) -> tuple[fl
         reached = 0
         for amount in range(1, REACH + 1):
             gain = sign * (followed[REACH + sign * amount] - followed[REACH + sign * (amount - 1)])
-            far = np.median(trial.density.far(direction.move(trial.starts, sign * amount)))
+            far = np.median(trial.density.far(way.move(trial.starts, sign * amount)))
             if gain < -least or far > OUTSIDE:
                 break
             if gain > least:  # it may begin slowly, as what is rare does
@@ -181,13 +195,26 @@ def _range(trial: Trial, direction: Direction, followed: np.ndarray) -> tuple[fl
     return ends[0], ends[1]
 
 
-def _stability(direction: Direction, relearn: Relearn | None) -> float | None:
-    if relearn is None:
-        return None
-    again = [found for number in range(AGAIN) if (found := relearn(direction, number)) is not None]
-    if not again:
-        return None
-    return float(np.mean([abs(float(one.vector @ direction.vector)) for one in again]))
+def _stability(trial: Trial, way: Way, relearn: Relearn | None) -> float | None:
+    """Mean cosine of a step with that of the way learnt again, over the starts and the times."""
+    again = [] if relearn is None else _again(way, relearn)
+    if not again:  # of one that was kept it is known
+        return None if way.proof is None else way.proof.stable
+    own = _step(trial, way)
+    cosines = [float((own * _step(trial, in_spreads(one))).sum(axis=1).mean()) for one in again]
+    return float(np.mean(np.abs(cosines)))
+
+
+def _again(way: Way, relearn: Relearn) -> list[Way]:
+    found = (relearn(way, number) for number in range(AGAIN))
+    return [one for one in found if one is not None]
+
+
+def _step(trial: Trial, way: Way) -> np.ndarray:
+    """Where a spread leads from each start, of length 1."""
+    step = (way.move(trial.starts, 0.5) - way.move(trial.starts, -0.5)).astype(np.float64)
+    unit: np.ndarray = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 # In words ---------------------------------------------------------------------------------------
@@ -268,21 +295,21 @@ def proof(
     generator: Generator,
     scorer: Scorer,
     z: Points,
-    direction: Direction,
+    way: Way,
     name: str,
     others: Sequence[str],
     *,
     reach: float = FLIP,
     labels: Labels | None = None,
 ) -> Flips:
-    """Move each point along a direction and back, and ask the scorer about the attribute and about others."""
+    """Move each point along a way and back, and ask the scorer about the attribute and about others."""
     before = scorer.score(generator.decode(z, labels))
     column, aside = scorer.column(name), [scorer.column(other) for other in others]
     has = before[:, column] > 0.5
     if has.all() or not has.any():
         raise NotSupported(f"To the scorer, all of these images or none have {name!r}.")
     amounts = np.where(has, -reach, reach)
-    after = scorer.score(generator.decode(direction.move(z, amounts), labels))
+    after = scorer.score(generator.decode(way.move(z, amounts), labels))
     turned = (after[:, column] > 0.5) != has
     change = np.abs(after[:, aside] - before[:, aside]).mean()
     return Flips(float(turned[~has].mean()), float(turned[has].mean()), float(change))

@@ -1,4 +1,4 @@
-"""Directions of a run with their proof: what its images are asked, and how they are learnt again."""
+"""Ways of a run with their proof: what its images are asked, and how they are learnt again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,40 +11,51 @@ from zatlas.core.seeds import stream
 from zatlas.latent.basis import alone
 from zatlas.latent.directions import WAYS, Direction, normal, without
 from zatlas.latent.proof import Relearn, prove
-from zatlas.latent.trial import Answers, Trial, by_probes, by_scorer
+from zatlas.latent.readings import scorer_of
+from zatlas.latent.steering.fields import fit
+from zatlas.latent.steering.steer import Way, bends
+from zatlas.latent.trial import Answers, Trial, by_net, by_probes, by_scorer
 from zatlas.models.scorer import Scorer
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
 USUAL = 256  # images by which a scorer's numbers are made comparable
+READING = 500  # steps by which a net learns to read codes
 NUMBERS = 4_000_000  # of codes that a direction is learnt again from
 
 Draw = Callable[[int], tuple[Points, dict[str, Flags]]]
 
 
 def trial_of(
-    atlas: "Atlas", scorer: Scorer | None = None, *, label: int | None = None, seed: int = 0
+    atlas: "Atlas",
+    scorer: Scorer | None = None,
+    *,
+    label: int | None = None,
+    bent: bool = False,
+    seed: int = 0,
 ) -> Trial:
-    """What directions of this run are tried on: a scorer's answers, else its own encoder's, else none."""
-    return Trial(
-        atlas.generator, atlas.cloud, atlas.density, _answers(atlas, scorer, label), label, seed
-    )
+    """What ways of this run are tried on: the answers of a scorer, given or kept, else of its own encoder,
+    else none. Where ways bend, a net reads the codes, because planes cannot tell what no plane parts.
+    """
+    answers = _answers(atlas, scorer or scorer_of(atlas), label, bent)
+    return Trial(atlas.generator, atlas.cloud, atlas.density, answers, label, seed)
 
 
 def proved(
     atlas: "Atlas",
-    directions: Sequence[Direction],
+    ways: Sequence[Way],
     scorer: Scorer | None = None,
     *,
     label: int | None = None,
     relearn: Relearn | None = None,
     seed: int = 0,
-) -> list[Direction]:
-    """The same directions with their proof; all are tried on the same points."""
-    trial = trial_of(atlas, scorer, label=label, seed=seed)
-    proofs = prove(trial, directions, relearn=relearn)
-    return [replace(one, proof=found) for one, found in zip(directions, proofs, strict=True)]
+) -> list[Way]:
+    """The same directions and ways that bend, with their proof; all are tried on the same points."""
+    bent = any(map(bends, ways))
+    trial = trial_of(atlas, scorer, label=label, bent=bent, seed=seed)
+    proofs = prove(trial, ways, relearn=relearn)
+    return [replace(one, proof=found) for one, found in zip(ways, proofs, strict=True)]
 
 
 def again(
@@ -53,8 +64,8 @@ def again(
     """How attributes' directions are learnt again from another draw of the codes, one by one."""
     draw = _draws(atlas, [*names, *others], seed)
 
-    def relearn(direction: Direction, number: int) -> Direction | None:
-        name = direction.name.partition(" without ")[0]
+    def relearn(known: Way, number: int) -> Way | None:
+        name = known.name.partition(" without ")[0]
         if name not in names:
             return None
         points, flags = draw(number)
@@ -71,8 +82,8 @@ def again_apart(atlas: "Atlas", names: Sequence[str], *, seed: int = 0) -> Relea
     draw = _draws(atlas, names, seed)
     drawn: dict[int, np.ndarray] = {}
 
-    def relearn(direction: Direction, number: int) -> Direction | None:
-        if direction.meant not in names:
+    def relearn(known: Way, number: int) -> Way | None:
+        if known.meant not in names:
             return None
         if number not in drawn:
             points, flags = draw(number)
@@ -80,7 +91,7 @@ def again_apart(atlas: "Atlas", names: Sequence[str], *, seed: int = 0) -> Relea
             if table.all(axis=0).any() or not table.any(axis=0).all():
                 return None  # so rare that this draw has none of it
             drawn[number] = alone(points, table)
-        return Direction(direction.name, drawn[number][list(names).index(direction.meant)])
+        return Direction(known.name, drawn[number][list(names).index(known.meant)])
 
     return relearn
 
@@ -97,11 +108,19 @@ def _draws(atlas: "Atlas", names: Sequence[str], seed: int) -> Draw:
     return draw
 
 
-def _answers(atlas: "Atlas", scorer: Scorer | None, label: int | None) -> Answers | None:
+def _answers(
+    atlas: "Atlas", scorer: Scorer | None, label: int | None, bent: bool
+) -> Answers | None:
     if scorer is not None:
         chance = stream(0, "usual").permutation(len(atlas.cloud))[:USUAL]
         return by_scorer(scorer, atlas.decode(atlas.cloud[chance], label))
     if atlas.generator.encoder is None or not atlas.has_images:
         return None
     probes = atlas.probes()
-    return by_probes(atlas.generator, probes, label) if probes.names else None
+    if not bent or not probes.names:
+        return by_probes(atlas.generator, probes, label) if probes.names else None
+    if "reading net" not in atlas._known:
+        flags = atlas.attributes(atlas.codes("train").rows)
+        table = np.stack([flags[name] for name in probes.names], axis=1)
+        atlas._known["reading net"] = fit(atlas.points("train"), table, steps=READING)
+    return by_net(atlas.generator, atlas._known["reading net"], probes.names, label)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,12 @@ import pyarrow.parquet as pq
 from zatlas.core.errors import Damaged, NotSupported
 from zatlas.core.progress import bar
 from zatlas.data.imageset import Column, ImageSet
-from zatlas.models.scorer import Scorer, suited
+from zatlas.models.scorer import Scorer, read_scorer, suited
 from zatlas.store import atomic
 from zatlas.training.scoring import targets_of
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
 
 KEY = b"zatlas"  # of the file's metadata
 SURE = 0.5  # probability from which a flag is true
@@ -86,6 +90,14 @@ def load_reading(path: Path, model: str) -> Reading | None:
         return None
     columns = {name: _column(table[name]) for name in table.column_names}
     return Reading(made["data"], columns)
+
+
+def scorer_of(atlas: "Atlas") -> Scorer | None:
+    """The scorer that a run keeps, for images as its own: the one that has read them last."""
+    if atlas.reading is None or not atlas.run.scorer.exists():
+        return None
+    found = read_scorer(atlas.run.scorer)
+    return found if found.shape in (None, atlas.description.shape) else None
 
 
 def _column(column: pa.ChunkedArray) -> Column:

@@ -12,6 +12,8 @@ from zatlas.core.seeds import stream
 from zatlas.latent.density import Density
 from zatlas.latent.directions import Direction, spread_of
 from zatlas.latent.probes import Probes
+from zatlas.latent.steering.fields import Layers
+from zatlas.latent.steering.steer import Way
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 
@@ -50,6 +52,7 @@ class Trial:
     answers: Answers | None = None
     label: int | None = None  # that a conditional model is told
     seed: int = 0
+    count: int = STARTS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,7 +70,7 @@ class Trial:
     @cached_property
     def starts(self) -> Points:
         """The points that are moved."""
-        chance, count = stream(self.seed, "starts"), min(STARTS, len(self.points))
+        chance, count = stream(self.seed, "starts"), min(self.count, len(self.points))
         return self.points[chance.choice(len(self.points), count, replace=False)]
 
     @cached_property
@@ -94,9 +97,9 @@ class Trial:
             images.append(float(change(*ends).mean()))
         return np.array(answers, np.float32), np.array(images)
 
-    def ends(self, direction: Direction, amount: float = 1.0) -> tuple[Seen, Seen]:
+    def ends(self, way: Way, amount: float = 1.0) -> tuple[Seen, Seen]:
         """What there is to see after a move by so many spreads back, and forward."""
-        both = [direction.move(self.starts, sign * amount) for sign in (-1, 1)]
+        both = [way.move(self.starts, sign * amount) for sign in (-1, 1)]
         seen = self.look(np.concatenate(both))
         half = len(self.starts)
         return (
@@ -143,6 +146,19 @@ def by_probes(generator: Generator, probes: Probes, label: int | None = None) ->
         return probes.read(generator.encode(images, told))
 
     return Answers(probes.names, read)
+
+
+def by_net(
+    generator: Generator, layers: Layers, names: tuple[str, ...], label: int | None = None
+) -> Answers:
+    """The same by a small net in place of planes: it reads what no plane parts."""
+
+    def read(images: Images) -> Readings:
+        told = np.full(len(images), label or 0, np.int64) if generator.classes else None
+        odds = layers(generator.encode(images, told))
+        return (0.5 * (1 + np.tanh(0.5 * odds))).astype(np.float32)
+
+    return Answers(names, read)
 
 
 def small(images: Images) -> Small:

@@ -12,9 +12,11 @@ from zatlas.data.imageset import Column
 from zatlas.latent.attributes import names as attribute_names
 from zatlas.latent.attributes import pretty
 from zatlas.latent.chart import Chart
+from zatlas.latent.landmarks import landmarks
 from zatlas.pictures.sheets import first_axes
 from zatlas.render.plot import cloud
 from zatlas.render.theme import LIGHT, Theme
+from zatlas.stops import kind_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +46,7 @@ def points(
     colours = coloured(atlas, rows, by)
     what = "draws around the codes" if drawn and atlas.coded else "codes"
     title = f"{len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
-    title += f": {what}" if atlas.coded else ""
+    title += f": {what}" if kind_of(atlas) == "image" else ""
     if atlas.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
         places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
@@ -60,7 +62,8 @@ def chart_map(
     atlas: Atlas, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
 ) -> "Figure":
     """The codes on a chart (A3), coloured by label or by an attribute."""
-    rows = atlas.mapped(split).rows[: len(chart.places)]
+    rows = atlas.mapped(split).rows
+    rows = rows[landmarks(len(rows), len(chart.places))]
     labels, classes, values = coloured(atlas, rows, by)
     title = (
         f"The {chart.layout} chart of {len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
@@ -115,6 +118,6 @@ def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | sl
 
 
 def _points_word(atlas: Atlas, split: str) -> str:
-    if not atlas.coded:
-        return "samples" if atlas.given is None else "codes"
+    if (kind := kind_of(atlas)) != "image":
+        return f"{kind}s"
     return {"train": "training", "valid": "held-out"}.get(split, split) + " images"

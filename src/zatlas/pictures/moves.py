@@ -13,8 +13,9 @@ from zatlas.core.seeds import stream
 from zatlas.latent.attributes import pretty
 from zatlas.latent.axes import rank
 from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
-from zatlas.latent.directions import WAYS, Direction
+from zatlas.latent.directions import WAYS
 from zatlas.latent.neighbours import nearest
+from zatlas.latent.steering.steer import Way, in_spreads
 from zatlas.pictures.sheets import first_axes, span
 from zatlas.render import film as films
 from zatlas.render.canvas import Canvas
@@ -168,7 +169,7 @@ def attribute(
         curve = _on_chart(atlas, name, seed) if way == "chart" else _centres(atlas, name, seed)
         title = f"From not {pretty(name)} to {pretty(name)} in {atlas.name}"
         return Move(atlas, (curve,), (), title, note=_way_told(way))
-    direction = atlas.direction(name, way=way, without=without, seed=seed)
+    direction = in_spreads(atlas.direction(name, way=way, without=without, seed=seed))
     starts = list(stops) or [atlas.stop(str(i)) for i in range(min(4, len(atlas.mapped("test"))))]
     curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
     ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
@@ -177,19 +178,21 @@ def attribute(
     return Move(atlas, curves, names, title, ends_named, starts[0].label, quality(direction))
 
 
-def quality(direction: Direction) -> str:
-    """What is known of a direction, in a line."""
+def quality(direction: Way) -> str:
+    """What is known of a direction, or of a way that bends, in a line."""
     told = []
     if direction.score is not None:
         s = direction.score
         told.append(f"AUC on held-out codes {s.area:.3f} ({s.low:.3f} to {s.high:.3f})")
         told.append(f"random labels reach {s.chance:.3f}")
+    if "error" in direction.facts:
+        told.append(f"what is asked is met within {direction.facts['error']:.3f} on the mean")
     if moved := side_effects(direction):
         told.append(f"one spread also moves {moved}")
     return "; ".join(told)
 
 
-def side_effects(direction: Direction, count: int = 3) -> str:
+def side_effects(direction: Way, count: int = 3) -> str:
     """The other attributes that a direction moves most."""
     others = {k: v for k, v in direction.side_effects.items() if k not in direction.name}
     worst = sorted(others, key=lambda key: -abs(others[key]))[:count]

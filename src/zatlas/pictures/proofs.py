@@ -1,4 +1,4 @@
-"""Pictures of proof: what directions move beside what they mean, how far each goes, and a strip of each."""
+"""Pictures of proof: what ways move beside what they mean, how far each goes, and a strip of each."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from zatlas.latent.basis import entanglement, leak
 from zatlas.latent.curves import Curve
 from zatlas.latent.directions import Direction
 from zatlas.latent.proof import Proof, range_told, times_told, words
+from zatlas.latent.steering.steer import Way, bends, in_spreads
 from zatlas.pictures.moves import Move
 from zatlas.render.canvas import Canvas
 from zatlas.render.matrix import matrix
@@ -28,7 +29,7 @@ STARTS = 3  # rows of a strip
 REACH = 3.0  # spreads to either side
 
 
-def proof_of(direction: Direction) -> Proof:
+def proof_of(direction: Way) -> Proof:
     """The proof that a direction carries."""
     if direction.proof is None:
         raise NotSupported(
@@ -37,7 +38,7 @@ def proof_of(direction: Direction) -> Proof:
     return direction.proof
 
 
-def tangle(directions: Sequence[Direction], *, title: str, theme: Theme = LIGHT) -> "Figure":
+def tangle(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """What one spread of each direction (row) changes of each answer (column), its own framed."""
     proofs = [proof_of(direction) for direction in directions]
     names = _columns(proofs)
@@ -56,7 +57,7 @@ def tangle(directions: Sequence[Direction], *, title: str, theme: Theme = LIGHT)
     )  # fmt: skip
 
 
-def leak_of(directions: Sequence[Direction]) -> float | None:
+def leak_of(directions: Sequence[Way]) -> float | None:
     """The mean change of the others' targets over the mean change of one's own; None of fewer than two."""
     targets = [proof_of(direction).target for direction in directions]
     if len(targets) < 2 or None in targets or len(set(targets)) < len(targets):
@@ -65,7 +66,7 @@ def leak_of(directions: Sequence[Direction]) -> float | None:
     return leak(entanglement(slopes, [target for target in targets if target is not None]))
 
 
-def effects(directions: Sequence[Direction], *, title: str, theme: Theme = LIGHT) -> "Figure":
+def effects(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """How far one spread of each goes, with its interval, and what chance reaches in its name."""
     found = [proof_of(direction).effect for direction in directions]
     values, chance = (np.array([getattr(e, key) for e in found]) for key in ("value", "chance"))
@@ -86,11 +87,11 @@ def effects(directions: Sequence[Direction], *, title: str, theme: Theme = LIGHT
 
 
 def proof_strip(
-    atlas: Atlas, direction: Direction, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT
+    atlas: Atlas, direction: Way, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT
 ) -> Canvas:
     """Images moved along one direction, with its proof in words; what lies beyond its range is named."""
     starts = list(stops) or usual_stops(atlas, STARTS)
-    curves: list[Curve] = [direction.walk(stop.point, -REACH, REACH) for stop in starts]
+    curves: list[Curve] = [in_spreads(direction).walk(stop.point, -REACH, REACH) for stop in starts]
     marks = ((0.0, f"-{REACH:g} spreads"), (0.5, "as it is"), (1.0, f"+{REACH:g} spreads"))
     told = words(proof_of(direction))
     return Move(
@@ -99,9 +100,15 @@ def proof_strip(
     ).strip(9, theme=theme)  # fmt: skip
 
 
-def proof_rows(directions: Sequence[Direction]) -> list[dict[str, Any]]:
+def proof_rows(directions: Sequence[Way]) -> list[dict[str, Any]]:
     """A row of a table for each direction: effect against chance, AUC, side effects, range, stability."""
     return [_row(direction, proof_of(direction)) for direction in directions]
+
+
+def spread_told(direction: Way) -> float | None:
+    """How far a spread goes; None of what bends, where it is as far as the data varies there."""
+    way = in_spreads(direction)
+    return round(way.spread, 4) if isinstance(way, Direction) else None
 
 
 def question(
@@ -116,13 +123,14 @@ def question(
     )
 
 
-def _row(direction: Direction, proof: Proof) -> dict[str, Any]:
+def _row(direction: Way, proof: Proof) -> dict[str, Any]:
     score, effect = direction.score, proof.effect
     worst = sorted(proof.aside, key=lambda name: -abs(proof.aside[name]))[:3]
     return {
         "direction": direction.name,
+        "way": "bends" if bends(direction) else "straight",
         "moves": proof.target or "the picture",
-        "spread": round(direction.spread, 4),
+        "spread": spread_told(direction),
         "effect": round(effect.value, 4),
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),

@@ -12,6 +12,7 @@ from zatlas.latent.chart import Chart
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
 from zatlas.latent.neighbours import nearest
+from zatlas.latent.priors import find_prior, own_words
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
@@ -20,6 +21,11 @@ from zatlas.stops import Stop
 
 SPANS = ("quantile", "range", "deviations")
 MOST, ACROSS = 10_000, 100  # images of a sheet and of a row; more cannot be told apart
+SOURCES = {
+    "own": "the prior",
+    "mixture": "a mixture fitted to the codes",
+    "flow": "a flow fitted to the codes",
+}
 TAIL = 0.05  # of the prior's mass that a grid leaves out at either end
 
 
@@ -27,7 +33,7 @@ def samples(
     atlas: Atlas,
     count: int = 64,
     *,
-    how: str = "prior",
+    prior: str = "own",
     temperature: float = 1.0,
     truncation: float | None = None,
     label: int | None = None,
@@ -37,14 +43,15 @@ def samples(
     """Images of new points (A2, D3); of a conditional model, some of each class unless one is named."""
     within("images of a sheet", count, MOST)
     columns = max(round(count**0.5), 1)
-    words = {"prior": "the prior", "mixture": "a mixture fitted to the codes"}
-    source = words.get(how, "around the codes of test images")
-    if how == "prior" and atlas.generator.space.prior == "none":
+    source = SOURCES.get(prior, "around the codes of test images")
+    if prior == "own" and atlas.generator.space.prior == "none":
         source = "the normal distribution of the codes: an auto-encoder has no prior"
     title = f"Samples of {atlas.name}, from {source}"
     note = ", ".join(_said(temperature=temperature, truncation=truncation, seed=seed))
-    z = atlas.sample(count, seed=seed, how=how, temperature=temperature, truncation=truncation)
+    z = atlas.sample(count, seed=seed, prior=prior, temperature=temperature, truncation=truncation)
     classes = atlas.generator.classes
+    if classes and label is not None:
+        title = f"Samples of class {classes[label]} of {atlas.name}, from {source}"
     if not classes or label is not None:
         return sheet(atlas.decode(z, label), columns, title=title, note=note, theme=theme)
     each = z[:columns]
@@ -52,6 +59,26 @@ def samples(
     return sheet(
         np.concatenate(images), len(each), title=title, note=f"{note}; one row a class, the same points",
         rows=classes, theme=theme,
+    )  # fmt: skip
+
+
+def priors(
+    atlas: Atlas, count: int = 36, *, flow: bool = False, seed: int = 0, theme: Theme = LIGHT
+) -> Canvas:
+    """Images of points of the run's own prior beside those of the priors fitted to its codes.
+
+    A flow is shown if it is kept already, or wanted: fitting one takes a while.
+    """
+    within("images of a block", count, MOST)
+    kinds = ["own", "mixture", *(["flow"] if flow or find_prior(atlas, "flow") else [])]
+    turns = np.arange(count) % max(len(atlas.generator.classes), 1)
+    groups = {}
+    for kind in kinds:
+        name = own_words(atlas) if kind == "own" else SOURCES[kind]
+        groups[name] = atlas.decode(atlas.sample(count, seed=seed, prior=kind), None, turns)
+    return blocks(
+        groups, max(round(count**0.5), 1), title=f"Samples of {atlas.name}, by what they are drawn from",
+        note=f"seed {seed}", theme=theme,
     )  # fmt: skip
 
 
@@ -149,6 +176,7 @@ def chart_places(
     return sheet(
         images, len(places), rows=names, heads=heads, theme=theme,
         title=f"Places of the {chart.layout} chart of {atlas.name}",
+        note="from -1 to 1 across and up the chart; faded: no data there",
         dim=np.tile(~chart.covers(there), len(shown)) & (np.arange(len(images)) < len(places)),
     )  # fmt: skip
 
@@ -184,6 +212,7 @@ def pairs(atlas: Atlas, stops: Sequence[Stop], frames: int = 10, *, theme: Theme
     return strip(
         np.concatenate(rows), columns=frames, rows=names, far=np.concatenate(far), theme=theme,
         title=f"From image to image in {atlas.name}",
+        note="lines: how far from the data, from near (thin, blue) to outside them (thick, red)",
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def steered(
         images, columns=len(amounts), rows=[s.title for s in starts], theme=theme,
         heads=[f"{number:.2f}" for number in np.concatenate(numbers)],
         title=f"{pretty(way.name)} in {atlas.name}, from {low:+.2g} to {high:+.2g}",
-        note="; ".join(part for part in (f"over each image: {told}", quality_of(way)) if part),
+        note="; ".join(part for part in (f"over each image: {told}", quality(way)) if part),
         far=atlas.density.far(z),
     )  # fmt: skip
 
@@ -68,13 +68,3 @@ def change(images: Images) -> Values:
     """How much of a pixel has changed on the whole since the image in the middle."""
     middle = images[len(images) // 2]
     return np.abs(images - middle).mean(axis=(1, 2, 3)).astype(np.float32)
-
-
-def quality_of(way: Way) -> str:
-    """What is known of a way, in a line."""
-    if not isinstance(way, Steer):
-        return quality(way)
-    found = [] if way.score is None else [f"AUC on held-out codes {way.score.area:.3f}"]
-    if "error" in way.facts:
-        found.append(f"what is asked is met within {way.facts['error']:.3f} on the mean")
-    return "; ".join(found)

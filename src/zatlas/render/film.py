@@ -48,7 +48,8 @@ def film(
     factor = whole_factor(max(first.shape[:2]), least)
     scene = Scene(first, factor, around)
     with atomic.file(path) as side:
-        write(side, map(scene.frame, chain([first], pictures)), fps, factor > 1)
+        times = factor if scene.bare else 1
+        write(side, map(scene.frame, chain([first], pictures)), fps, times, factor > 1)
     return path
 
 

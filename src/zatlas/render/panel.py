@@ -79,11 +79,15 @@ def stroke(
     part = surface[top:bottom, left:right]
     if not part.size:
         return
-    y, x = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
+    x = np.arange(left, left + part.shape[1], dtype=np.float32) - ax
+    y = np.arange(top, top + part.shape[0], dtype=np.float32)[:, None] - ay
     dx, dy = bx - ax, by - ay
-    along = np.clip(((x - ax) * dx + (y - ay) * dy) / max(dx * dx + dy * dy, 1e-9), 0, 1)
-    away = np.hypot(x - ax - along * dx, y - ay - along * dy)
-    covered = opacity * np.clip(thick / 2 + 0.5 - away, 0, 1)[..., None]
+    if dx or dy:
+        along = (x * dx + y * dy) / (dx * dx + dy * dy)
+        along = np.minimum(np.maximum(along, 0), 1)
+        x, y = x - along * dx, y - along * dy
+    away = np.hypot(x, y)
+    covered = opacity * np.minimum(np.maximum(thick / 2 + 0.5 - away, 0), 1)[..., None]
     part[:] = np.rint(part + (as_float(colour) - part) * covered)
 
 

@@ -61,7 +61,8 @@ def enlarge(tiles: Tiles8, least: int) -> Tiles8:
 
 def repeat(tiles: Tiles8, factor: int) -> Tiles8:
     """Every pixel as a square of this many pixels."""
-    return tiles if factor == 1 else tiles.repeat(factor, axis=1).repeat(factor, axis=2)
+    # Along the rows first: whole rows are then copied at once.
+    return tiles if factor == 1 else tiles.repeat(factor, axis=2).repeat(factor, axis=1)
 
 
 def reduce(tiles: Tiles8, factor: int) -> Tiles8:

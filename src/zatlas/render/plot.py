@@ -333,7 +333,11 @@ def _name_lines(
             (float(x[peak]), float(np.asarray(values)[peak]))
             for peak, values in zip(peaks, series.values(), strict=True)
         ]
-        plot.margins(y=0.16)
+        if not _apart(plot, spots, least):
+            plot.legend(plot.lines[: len(series)], series, frameon=False, labelcolor="linecolor")
+            return
+        low, high = plot.get_ylim()
+        plot.set_ylim(low, high + 0.14 * (high - low))
         lay_out(figure)
         lifted = _lift(plot, spots)
         names = [Name(spot, n, colours[n]) for spot, n in zip(lifted, series, strict=True)]
@@ -345,6 +349,13 @@ def _name_lines(
             textcoords="offset points", fontsize=WORD, color=colours[name],
             annotation_clip=False, parse_math=False,
         )  # fmt: skip
+
+
+def _apart(plot: "Axes", spots: Sequence[tuple[float, float]], least: float) -> bool:
+    """Whether each of these spots is so many pixels from all others."""
+    pixels = plot.transData.transform(spots)
+    away = np.hypot(*np.moveaxis(pixels[:, None] - pixels[None], 2, 0))
+    return bool((away[~np.eye(len(away), dtype=bool)] >= least).all())
 
 
 def _lift(plot: "Axes", spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

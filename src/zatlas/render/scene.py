@@ -57,6 +57,8 @@ class Scene:
         self.inset = None if inset is None else inset.moved(*canvas.origin)
         self.band = None if band is None else band.moved(*canvas.origin)
         self.paper = _even(canvas)
+        # Nothing around it: whoever writes the frame enlarges it, which costs less after all else.
+        self.bare = self.paper.shape[:2] == (self.image.high, self.image.wide)
         self.outside = self.paper
         if self.band is not None:
             word = _alarm(self.band, around, size)
@@ -67,7 +69,10 @@ class Scene:
             )
 
     def frame(self, picture: Frame) -> Frame:
-        """The next frame: this picture, and around it what belongs to its number."""
+        """The next frame: this picture, and around it, enlarged with it, what belongs to its number."""
+        _check_size(picture, self.image)
+        if self.bare:
+            return picture
         index, self.drawn = self.drawn, self.drawn + 1
         theme = self.around.theme
         if self.inset is not None:
@@ -94,12 +99,15 @@ class Scene:
                 stroke(paper, tuple(a), tuple(b), self.inset.wide / 90, self.around.theme.imagined)
 
 
-def _lay(frame: Frame, picture: Frame, place: Tiles) -> None:
+def _check_size(picture: Frame, place: Tiles) -> None:
     if picture.shape != place.pixels.shape[1:]:
         raise ShapeError(
             f"A film's images have one size; after {place.pixels.shape[1:3]} came "
             f"{picture.shape[:2]}."
         )
+
+
+def _lay(frame: Frame, picture: Frame, place: Tiles) -> None:
     x, y = place.x, place.y
     frame[y : y + place.high, x : x + place.wide] = repeat(picture[None], place.factor)[0]
 

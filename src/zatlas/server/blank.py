@@ -48,6 +48,7 @@ def blank(id: str, name: str, recipe: Recipe, images: ImageSet) -> Blank:
         "prior": "none",
         "image": {"channels": channels, "height": height, "width": width},
         "told": [],
+        "kind": "image",
         "total": 0,
         "count": 0,
         "points": f"{folder}/points.arrow",
@@ -62,7 +63,9 @@ def blank(id: str, name: str, recipe: Recipe, images: ImageSet) -> Blank:
         "middle": [0.0] * dim,
         "deviation": [1.0] * dim,
         "ways": {**dict(zip(WAYS, ways, strict=True)), "list": [], "probes": []},
+        "scorer": None,
         "geodesics": [],
+        "fitted": None,
         "training": None,
     }
     files = {f"{folder}/points.arrow": _no_rows, **dict.fromkeys(ways, bytes)}

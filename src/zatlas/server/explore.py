@@ -27,18 +27,19 @@ def explore(
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
-    points: int = MOST,
+    points: int | None = None,
+    prior: str | None = None,
     opened: bool = True,
     told: Told = print,
 ) -> None:
     """Show one run or two in the browser until Ctrl-C, and follow those that are being trained."""
     if not 1 <= len(folders) <= len(IDS):
         raise BadRecipe(f"One run is explored, or two side by side; not {len(folders)}.")
-    if points < 1:
+    if points is not None and points < 1:
         raise BadRecipe(f"--points takes a number of points to show, at least 1, not {points}.")
-    tree = partial(run_tree, most=points)
+    tree = partial(run_tree, most=points or MOST, prior=prior, tiled=points is None)
     runs = [followed(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
-    largest = max(longest(int(run.recipe.model["dim"]), run.images.shape) for run in runs)
+    largest = max(longest(*run.sizes) for run in runs)
     server = Server(largest, host=host, port=port)
     try:
         told(server.url)
@@ -64,7 +65,7 @@ def first(run: Followed, server: Server) -> None:
     training = run.training()
     if training is not None and training["running"]:
         torch.set_num_threads(1)  # the other cores are the training's
-    if run.run.weights.exists():
+    if run.model.exists():
         run.look(server)
         assert run.shown is not None
         console().print(words_of(run.shown.entry), soft_wrap=True, markup=False)

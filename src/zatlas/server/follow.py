@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import math
 import os
 import socket
 import sys
@@ -17,6 +18,8 @@ from zatlas.atlas import Atlas
 from zatlas.core.errors import ZatlasError
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
+from zatlas.models.bring import Brought, brought_of
+from zatlas.models.bring.brought import as_shape
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
@@ -48,6 +51,23 @@ class Followed:
     over: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
+    def brought(self) -> Brought | None:
+        """What is known of a model that was made elsewhere, whose run holds no training."""
+        return brought_of(self.run) if self.run.made_file.exists() else None
+
+    @property
+    def model(self) -> Path:
+        """The file that is replaced when the model is."""
+        return self.run.weights if self.brought is None else self.run.made_file
+
+    @property
+    def sizes(self) -> tuple[int, tuple[int, int, int]]:
+        """Coordinates of a point, and the shape of an image."""
+        if self.brought is not None:
+            return math.prod(self.brought.shape), as_shape(self.brought.image)
+        return int(self.recipe.model["dim"]), self.images.shape
+
+    @cached_property
     def recipe(self) -> Recipe:
         """How the run is trained."""
         return make_recipe(read_recipe(self.run.recipe_file))
@@ -59,6 +79,8 @@ class Followed:
 
     def training(self) -> dict[str, Any] | None:
         """What the manifest says of the training; nothing of one that was over before it was seen."""
+        if self.brought is not None:
+            return None
         rows, running = self.run.metrics(), is_trained(self.run)
         if not running and self.told is None and self.run.weights.exists():
             return None
@@ -74,7 +96,7 @@ class Followed:
         """Show what has changed since the last look."""
         training = self.training()
         running = training is not None and training["running"]
-        state = stamp(self.run.weights)
+        state = stamp(self.model)
         stale = state is not None and (state != self.seen or (self.light and not running))
         if stale and (time.monotonic() >= self.rested or not running):
             self._show(screen, state, training, light=running)
@@ -87,7 +109,8 @@ class Followed:
     ) -> None:
         begun = time.monotonic()
         atlas = Atlas.open(self.run.folder)
-        vars(atlas)["images"] = self.images  # opened once
+        if self.brought is None and not atlas.imagined:
+            vars(atlas)["bare_images"] = self.images  # opened once
         tree = self.tree(atlas, self.id, light=light)
         self.shown = replace(tree, entry={**tree.entry, "training": training})
         screen.show(self.shown, atlas)

@@ -104,7 +104,7 @@ def serving(
     atlases: Sequence[Atlas],
     *,
     port: int | None = 0,
-    points: int = MOST,
+    points: int | None = None,
     framed: bool = False,
     files: Files | None = None,
 ) -> Iterator[Server]:
@@ -112,7 +112,8 @@ def serving(
     server = Server(largest_ask(atlases), port=port, framed=framed, files=files)
     try:
         for name, atlas in zip(IDS, atlases, strict=False):
-            server.show(run_tree(atlas, name, most=points), atlas)
+            tree = run_tree(atlas, name, most=points or MOST, tiled=points is None)
+            server.show(tree, atlas)
         server.begin()
         yield server
     finally:

@@ -12,10 +12,10 @@ from zatlas.core.arrays import Images, Labels, Pixels, Points
 from zatlas.core.errors import UnknownName
 from zatlas.core.registry import LAYOUTS
 from zatlas.latent.geodesic import geodesic
+from zatlas.latent.neighbours import Neighbourhood
 from zatlas.server.asks import LARGEST, MOST_IMAGES, MOST_NEAR, MOST_POINTS, Ask
 from zatlas.server.frames import BadAsk
 from zatlas.server.lanes import Decoder
-from zatlas.server.near import Neighbourhood
 from zatlas.site import RunTree
 
 Files = Mapping[str, Callable[[], bytes]]
@@ -62,7 +62,7 @@ class Shown:
 
     def to_decode(self, ask: Ask) -> tuple[Points, Labels | None]:
         """The points of an ask, and what the model is told of them."""
-        most = max(1, min(MOST_POINTS, LARGEST // math.prod(self.shape)))
+        most = max(1, min(MOST_POINTS, LARGEST // max(1, math.prod(self.shape))))
         n = ask.whole("n", 1, most)
         return ask.points(n, self.atlas.dim), ask.labels(n, self.classes)
 
@@ -108,11 +108,11 @@ class Shown:
                 "The points of this run are samples of its model: no real images belong to them.",
                 "Decode the point instead.",
             )
-        return pixels_reply(as_bytes(self.atlas.images.images(self.tree.rows[row : row + 1])))
+        return pixels_reply(as_bytes(self.atlas.images.images(self.tree.everyone.rows[row : row + 1])))
 
     def _code(self, ask: Ask) -> Reply:
         row = self._row(ask)
-        return points_reply(self.tree.points[row : row + 1])
+        return points_reply(self.tree.everyone.points[row : row + 1])
 
     def _geodesic(self, ask: Ask) -> Reply:
         ends = ask.points(2, self.atlas.dim)
@@ -123,7 +123,7 @@ class Shown:
     def _row(self, ask: Ask) -> int:
         if not len(self.tree.points):
             raise BadAsk("no-points", "This run has no points yet.", "Wait for its first epoch.")
-        return ask.whole("row", 0, len(self.tree.points) - 1)
+        return ask.whole("row", 0, len(self.tree.everyone) - 1)
 
 
 def as_bytes(images: Images) -> Pixels:

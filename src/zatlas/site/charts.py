@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.atlas import CHARTED, Atlas
+from zatlas.atlas import Atlas
 from zatlas.core.arrays import Labels, Plane, Points, Values
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
@@ -16,8 +16,12 @@ from zatlas.latent import chart as charts
 from zatlas.latent.attributes import pretty, yes_or_no
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
+from zatlas.latent.landmarks import CHARTED, carry, digest_of
 from zatlas.site.draw import Draw
 from zatlas.site.numbers import half, plain
+from zatlas.site.tiles import Tiles, tiles
+from zatlas.store import places as tables
+from zatlas.store.codes import Codes
 
 NUMBERS = 1_000_000  # of a grid of codes: 2 MB
 FINEST, FINE, COARSEST = 128, 64, 24  # steps of a grid
@@ -38,6 +42,7 @@ class Charted:
     chart: Chart
     places: Plane
     density: Density
+    tiles: Tiles | None = None  # of the points that are too many for a page
 
     def site(self, folder: str) -> dict[str, Any]:
         """What the manifest says of it."""
@@ -50,6 +55,9 @@ class Charted:
             "lattice": {"url": f"{folder}/lattice-{self.key}.f16", "n": self.steps},
             "cover": f"{folder}/cover-{self.key}.u8",
             "frame": self._frame(), "reach": plain(max(chart.reach, 1e-12))[0],
+            "tiles": self.tiles and {
+                "url": f"{folder}/tile-{self.key}-", "squares": self.tiles.inner((0, 0, 0)),
+            },
         }  # fmt: skip
 
     def files(self) -> Files:
@@ -92,7 +100,7 @@ def chart_of(
     *, kept: bool = True,
 ) -> Charted:  # fmt: skip
     """A chart of these points, kept in the run; of very many, the others are placed among its own."""
-    few = Draw(drawn.rows[:CHARTED], drawn.points[:CHARTED], drawn.total)
+    few = drawn.first(CHARTED)
     if by is not None and not drawn.real:
         raise NotSupported(
             "The points are samples without images: nothing is known to lay them by."
@@ -111,6 +119,18 @@ def chart_of(
     name = f"{layout} by {by}" if by else layout
     title = TITLES.get(layout, layout) + (f" by {pretty(by)}" if by else "")
     return Charted(key, name, title, chart, places, density)
+
+
+def tiled(atlas: Atlas, charted: Charted, everyone: Draw, told: Mapping[str, np.ndarray]) -> Plane:
+    """Give a chart of a page its tiles; the places of all points, which are kept in the run."""
+    first, total = len(charted.places), len(everyone)
+    made = {**atlas.made("page"), "chart": digest_of(charted.chart), "first": first, "total": total}
+    path = atlas.room("charts") / f"page-{charted.chart.layout}-{made['chart']}.parquet"
+    rest = Codes(everyone.rows[first:], everyone.points[first:])
+    places = tables.read(carry(charted.chart, path, [rest], total - first, made))[1]
+    whole = np.concatenate([charted.places, places])
+    charted.tiles = tiles(whole, charted.chart.box, first, told)
+    return whole
 
 
 def usual_charts(atlas: Atlas, drawn: Draw) -> list[tuple[str, str | None]]:

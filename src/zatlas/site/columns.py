@@ -14,7 +14,8 @@ from zatlas.site.draw import Draw
 from zatlas.site.numbers import plain
 
 MOST_VALUES = 1000  # of a text; more are names rather than classes
-TAKEN = {"index", "split", "label", "error"}
+TAKEN = {"index", "split", "label", "error", "rank"}
+ABOUT = b"zatlas"  # of a file's metadata
 
 Columns = dict[str, tuple[dict[str, Any], np.ndarray]]  # by name: what is told, and the values
 
@@ -25,7 +26,8 @@ def columns(atlas: Atlas, drawn: Draw, error: np.ndarray) -> Columns:
     if not drawn.real:
         return found
     images, rows = atlas.images, drawn.rows
-    _add(found, "split", "Split", np.array(SPLITS)[images.split[rows]])
+    if len(np.unique(images.split)) > 1:
+        _add(found, "split", "Split", np.array(SPLITS)[images.split[rows]])
     if images.labels is not None and images.classes:
         _add_class(found, "label", "Label", images.classes, images.labels[rows])
     _add(found, "error", "Reconstruction error", error)
@@ -37,9 +39,11 @@ def columns(atlas: Atlas, drawn: Draw, error: np.ndarray) -> Columns:
     return found
 
 
-def arrow(table: Mapping[str, np.ndarray]) -> bytes:
-    """These columns as an Arrow IPC file, not compressed."""
+def arrow(table: Mapping[str, np.ndarray], about: bytes | None = None) -> bytes:
+    """These columns as an Arrow IPC file, not compressed, with what else is told as JSON."""
     made = pa.table({name: pa.array(np.ascontiguousarray(v)) for name, v in table.items()})
+    if about is not None:
+        made = made.replace_schema_metadata({ABOUT: about})
     sink = io.BytesIO()
     with pa.ipc.new_file(sink, made.schema) as writer:
         writer.write_table(made, max_chunksize=max(len(made), 1))

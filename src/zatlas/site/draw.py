@@ -23,6 +23,10 @@ class Draw:
     points: Points
     total: int  # images that could have been drawn
 
+    def first(self, count: int) -> "Draw":
+        """So many of them, as fair a draw."""
+        return Draw(self.rows[:count], self.points[:count], self.total)
+
     @property
     def real(self) -> bool:
         """Whether images belong to these points."""

@@ -23,8 +23,9 @@ PACKED = (".png", ".webp")  # what gzip does not make smaller
 
 
 def export(
-    atlases: Sequence[Atlas], out: Path, *, points: int | None = None, limit: float = LIMIT
-) -> Path:
+    atlases: Sequence[Atlas], out: Path, *, points: int | None = None, limit: float = LIMIT,
+    prior: str | None = None,
+) -> Path:  # fmt: skip
     """Write the page of a run, or of two to compare: one file if its name ends in .html, else a folder."""
     if not 1 <= len(atlases) <= 2:
         raise BadRecipe(f"A page shows one run or compares two, not {len(atlases)}.")
@@ -35,7 +36,9 @@ def export(
     (_check_file if single else _check_folder)(out)
     most = points or (POINTS_SINGLE if single else POINTS)
     trees = [
-        run_tree(atlas, name, most=most, geodesics=True)
+        run_tree(
+            atlas, name, most=most, geodesics=True, prior=prior, tiled=points is None and not single
+        )
         for name, atlas in zip("ab", atlases, strict=False)
     ]
     made: Files = {MANIFEST: lambda: manifest(trees)}

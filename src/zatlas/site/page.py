@@ -1,7 +1,8 @@
 """All that the page of one run is made of, each part made when it is first asked for."""
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,27 @@ from typing import Any
 import numpy as np
 
 from zatlas.atlas import Atlas
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Plane, Points
 from zatlas.core.progress import bar
 from zatlas.latent import axes
 from zatlas.latent.density import NEIGHBOURS, Density, density
-from zatlas.site.charts import Charted, chart_of, usual_charts
+from zatlas.site.charts import Charted, chart_of, tiled, usual_charts
 from zatlas.site.columns import Columns, arrow, columns
 from zatlas.site.draw import Draw, draw, errors, quick_draw, told
 from zatlas.site.geodesics import geodesics
 from zatlas.site.nets import exported, file_of
 from zatlas.site.numbers import half, plain
+from zatlas.site.reader import NAME as SCORER
+from zatlas.site.reader import reader
 from zatlas.site.sprites import Sheets, sheets
+from zatlas.site.tiles import TILED, Square
 from zatlas.site.ways import Ways, ways
 
-SLOW = ("nets", "charts", "columns", "ways", "axes", "geodesics")  # parts
+SLOW = ("nets", "charts", "columns", "ways", "axes", "reader", "geodesics")  # parts
 RANKED = 64  # axes
 CODES = 64 << 20  # bytes of codes that a page is asked to load
+FIRST = 12 << 20  # bytes of the first points of a page that has tiles, with their codes
+FEWEST = 2000  # of them
 
 
 @dataclass(eq=False)
@@ -37,19 +43,32 @@ class Page:
     room: Path  # where its nets are kept
     light: bool = False
     joined: bool = False  # with geodesics
+    tiled: bool = False  # with all points as tiles, if they are very many
+    places: dict[str, Plane] = field(default_factory=dict)  # of all points, by the chart's key
+
+    @cached_property
+    def everyone(self) -> Draw | None:
+        """All points, where they are so many that the page has tiles of them."""
+        if self.light or not self.tiled:
+            return None
+        found = draw(self.atlas, sys.maxsize)
+        return found if len(found) > TILED else None
 
     @cached_property
     def drawn(self) -> Draw:
-        """Which images are shown, and where they lie."""
+        """Which images are shown from the start, and where they lie."""
+        if self.everyone is not None:
+            return self.everyone.first(min(self.most, self._first()))
         return (quick_draw if self.light else draw)(self.atlas, self.most)
 
     @cached_property
     def columns(self) -> Columns:
         """What is known of each point."""
-        few = Draw(self.drawn.rows[:0], self.drawn.points[:0], 0) if self.light else self.drawn
-        error = np.full(len(self.drawn), np.nan, np.float32)
-        error[: len(few)] = errors(self.atlas, few)
-        return columns(self.atlas, self.drawn, error)
+        some = self.everyone or self.drawn
+        error = np.full(len(some), np.nan, np.float32)
+        if not self.light:
+            error[: len(self.drawn)] = errors(self.atlas, self.drawn)
+        return columns(self.atlas, some, error)
 
     @cached_property
     def density(self) -> Density:
@@ -62,7 +81,18 @@ class Page:
         wanted = usual_charts(self.atlas, self.drawn)
         if self.light and self.atlas.dim > 2:
             wanted = [("pca", None)]
-        return [self.chart(str(i), *layout) for i, layout in enumerate(wanted)]
+        found = [self.chart(str(i), *layout) for i, layout in enumerate(wanted)]
+        if self.everyone is not None:
+            kinds = {
+                about["name"]: values
+                for about, values in self.columns.values()
+                if about["kind"] != "number"
+            }
+            for chart in found:
+                if chart.name == "line":
+                    continue  # a strip's width means nothing
+                self.places[chart.key] = tiled(self.atlas, chart, self.everyone, kinds)
+        return found
 
     def chart(self, key: str, layout: str, by: str | None = None) -> Charted:
         """A chart of the same points."""
@@ -115,6 +145,7 @@ class Page:
             "middle": plain(points.mean(axis=0)),
             "deviation": plain(points.std(axis=0)),
             "ways": self.ways.site(self.folder),
+            "scorer": self.reader,
             "geodesics": [
                 {"from": a, "to": b, "url": f"{self.folder}/geodesic-{i}.f16", "steps": len(z)}
                 for i, (a, b, z) in enumerate(self.geodesics)
@@ -137,6 +168,13 @@ class Page:
         return exported(self.atlas, self.drawn.points[:16], self.room, self.folder)
 
     @cached_property
+    def reader(self) -> dict[str, Any] | None:
+        """The run's scorer."""
+        if self.light:
+            return None
+        return reader(self.atlas, self.drawn.points[:16], self.room, self.folder)
+
+    @cached_property
     def files(self) -> dict[str, Callable[[], bytes]]:
         """How to make each file but the model's, by name."""
         found: dict[str, Callable[[], bytes]] = {"points.arrow": self._table, **self.ways.files()}
@@ -146,16 +184,48 @@ class Page:
             found[f"geodesic-{i}.f16"] = partial(half, z)
         for chart in self.charts:
             found |= chart.files()
+            for square in chart.tiles or ():
+                found[tile_name(chart, square)] = partial(self._tile, chart, square)
         return found | (self.sheets.files() if self.sheets else {})
 
     def net(self, name: str) -> bytes:
-        """The file of one half of the model."""
+        """The file of one half of the model, or of the scorer."""
+        if name == "scorer":
+            return (self.room / SCORER).read_bytes()
         return file_of(self.atlas, self.drawn.points[:16], self.room, name).read_bytes()
 
     def _table(self) -> bytes:
+        count = len(self.drawn)
         table = {"index": self.drawn.rows.astype(np.int32)}
-        table |= {name: values for name, (_, values) in self.columns.items()}
+        table |= {name: values[:count] for name, (_, values) in self.columns.items()}
         for chart in self.charts:
-            for axis, places in zip("xy", chart.places.T, strict=True):
-                table[f"{axis}:{chart.key}"] = places
+            table |= _axes(chart, chart.places)
         return arrow(table)
+
+    def _tile(self, chart: Charted, square: Square) -> bytes:
+        assert self.everyone is not None and chart.tiles is not None
+        ranks = square.ranks
+        table = {
+            "rank": ranks.astype(np.int32),
+            "index": self.everyone.rows[ranks].astype(np.int32),
+        }
+        table |= {name: values[ranks] for name, (_, values) in self.columns.items()}
+        table |= _axes(chart, self.places[chart.key][ranks])
+        return arrow(table, chart.tiles.about(square.name))
+
+    def _first(self) -> int:
+        """How many points a page with tiles begins with, so that it is there at once."""
+        known = len(self.atlas.images.attributes) if self.atlas.has_images else 0
+        each = (
+            2 * self.atlas.dim + 4 * (3 + known) + 3 * 8
+        )  # bytes: its code, what is known, places
+        return max(FIRST // each, FEWEST)
+
+
+def tile_name(chart: Charted, square: Square) -> str:
+    """The file of a square's tile."""
+    return f"tile-{chart.key}-{'-'.join(map(str, square.name))}.arrow"
+
+
+def _axes(chart: Charted, places: Plane) -> dict[str, np.ndarray]:
+    return {f"{axis}:{chart.key}": along for axis, along in zip("xy", places.T, strict=True)}

@@ -10,15 +10,19 @@ from typing import Any
 
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points, Rows
+from zatlas.site.draw import Draw
 from zatlas.site.kept import Keep, clear_earlier, room_of
 from zatlas.site.page import Page
+from zatlas.site.priors import fitted
 from zatlas.site.training import training
+from zatlas.stops import kind_of
+from zatlas.store import ways
 
 FORMAT = 1  # of the manifest
-MAKING = 2  # raise it when what is kept is made otherwise
+MAKING = 3  # raise it when what is kept is made otherwise
 MOST = 100_000  # points of a served page
 LIGHT = 2000  # points of a run that is still being trained
-LAZY = ("lattice-", "cover-", "sprites-")  # files that are made when they are asked for
+LAZY = ("lattice-", "cover-", "sprites-", "tile-")  # files that are made when they are asked for
 
 Files = Mapping[str, Callable[[], bytes]]
 
@@ -50,6 +54,11 @@ class RunTree:
         """The code of each point."""
         return self._page.drawn.points
 
+    @property
+    def everyone(self) -> Draw:
+        """The points of the page, and after them those of its tiles."""
+        return self._page.everyone or self._page.drawn
+
     def chart(self, layout: str, by: str | None = None) -> NewChart:
         """Another chart of the same points, kept in the run."""
         key = hashlib.sha256(repr((layout, by)).encode()).hexdigest()[:8]
@@ -59,18 +68,21 @@ class RunTree:
 
 
 def run_tree(
-    atlas: Atlas, id: str = "a", *, most: int = MOST, light: bool = False, geodesics: bool = False
-) -> RunTree:
+    atlas: Atlas, id: str = "a", *, most: int = MOST, light: bool = False, geodesics: bool = False,
+    prior: str | None = None, tiled: bool = False,
+) -> RunTree:  # fmt: skip
     """The tree of a run, with at most so many points; `light` is quick, of a run still being trained.
+    `tiled` adds the others as tiles, where they are very many.
 
-    With `geodesics` it has some made beforehand, for a page without a server.
+    With `geodesics` it has some made beforehand, for a page without a server; with a prior, a mixture or
+    a flow, its page draws samples from that.
     """
     most = min(most, LIGHT) if light else most
-    kept = [(way.name, way.vector.tobytes()) for way in atlas.directions()]
-    parts = (MAKING, version("zatlas"), atlas.digest, atlas.data[1], most, geodesics, kept)
+    kept = (ways.digest(atlas.home.folder), atlas.run.scorer.exists())
+    parts = (MAKING, version("zatlas"), atlas.digest, atlas.data[1], most, geodesics, kept, tiled)
     stamp = hashlib.sha256(repr((*parts, light)).encode()).hexdigest()[:16]
     folder, room = f"data/{id}", room_of(atlas)
-    page = Page(atlas, folder, most, room, light, geodesics)
+    page = Page(atlas, folder, most, room, light, geodesics, tiled)
     keep = Keep(None if light else room / f"{id}-{stamp}")
     told = keep.json("entry.json", lambda: {"entry": page.entry(), "files": list(page.files)})
     files: dict[str, Callable[[], bytes]] = {
@@ -81,11 +93,16 @@ def run_tree(
         for name, make in files.items():
             if not name.startswith(LAZY):
                 make()
-    for name in ("decoder", "encoder"):
+    for name in ("decoder", "encoder", "scorer"):
         if told["entry"][name] is not None:
             files[f"{name}.onnx"] = partial(page.net, name)
     entry = {**_about(atlas, id, stamp), **told["entry"]}
     entry["training"] = training(atlas) if light else None
+    entry["fitted"] = None
+    if prior is not None and not light:
+        entry["fitted"], more = fitted(atlas, prior, folder)
+        entry["stamp"] += entry["fitted"].pop("stamp")
+        files |= more
     return RunTree(entry, {f"{folder}/{name}": make for name, make in files.items()}, page)
 
 
@@ -117,4 +134,5 @@ def _about(atlas: Atlas, id: str, stamp: str) -> dict[str, Any]:
         "prior": atlas.generator.space.prior,
         "image": {"channels": channels, "height": height, "width": width},
         "told": told,
+        "kind": kind_of(atlas),
     }

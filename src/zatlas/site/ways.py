@@ -1,26 +1,33 @@
-"""Directions as a page's sliders read them: unit vectors with proof, probes, and planes to stay on."""
+"""Ways as a page's sliders read them: unit vectors or fields, with proof, probes, and planes to stay on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from zatlas.atlas import Atlas
-from zatlas.core.arrays import Flags, Points
+from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.latent import directions
 from zatlas.latent.attributes import pretty
-from zatlas.latent.directions import Direction, Score
+from zatlas.latent.directions import Direction, Score, spread_of
 from zatlas.latent.probes import Probes, fit_probes
+from zatlas.latent.proof import Proof, times_told, words
+from zatlas.latent.readings import scorer_of
+from zatlas.latent.steering.fields import PARTS, taken_apart
+from zatlas.latent.steering.steer import Steer, Way, in_spreads
 from zatlas.site.draw import Draw
 from zatlas.site.numbers import plain, single
+from zatlas.site.ranges import Range, ranges
 
 MOST = 60  # classes and attributes
 PRINCIPAL = 8
 NUMBERS = 4_000_000  # of the codes that directions are learnt from
 FEWEST, MOST_CODES = 2000, 20_000
+HEADED = 500  # codes that tell where a way that bends leads on the mean
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,17 @@ class Ways:
     vectors: np.ndarray
     normals: np.ndarray
     weights: np.ndarray
+    fields: Mapping[str, np.ndarray]  # of those that bend, by their files' names
 
     def site(self, folder: str) -> dict[str, Any]:
         """What the manifest says of them."""
         urls = {name: f"{folder}/{name}.f32" for name in ("vectors", "normals", "weights")}
-        return {**urls, **self.told}
+        listed = [
+            {**way, "bends": {**way["bends"], "url": f"{folder}/{way['bends']['url']}"}}
+            if "bends" in way else way
+            for way in self.told["list"]
+        ]  # fmt: skip
+        return {**urls, **self.told, "list": listed}
 
     def files(self) -> dict[str, Callable[[], bytes]]:
         """The vectors' files."""
@@ -43,29 +56,43 @@ class Ways:
             "vectors.f32": lambda: single(self.vectors),
             "normals.f32": lambda: single(self.normals),
             "weights.f32": lambda: single(self.weights),
+            **{name: partial(single, field) for name, field in self.fields.items()},
         }
 
 
 def ways(atlas: Atlas, drawn: Draw, *, light: bool = False) -> Ways:
-    """Directions of classes, attributes and greatest spread; the last alone if it is to be quick."""
+    """Ways of classes, attributes and greatest spread, and what is kept; few if it is to be quick."""
     quick = light or not drawn.real
     points, table = (drawn.points, {}) if quick else _examples(atlas)
-    found, normals = _learnt(points, table)
-    probes = fit_probes(points, {way.name: table[way.name] for way in found})
+    learnt, normals = _learnt(points, table)
+    probes = fit_probes(points, {way.name: table[way.name] for way in learnt})
     main = directions.principal(points, PRINCIPAL)
     kept = [] if light else [way for way in atlas.directions() if way.name not in table]
-    found = [directions.measured(way, points, {}, probes) for way in (*found, *kept, *main)]
+    found: list[Way] = [in_spreads(way) for way in (*learnt, *kept)]
+    ends: list[Range | None] = [None] * (len(found) + len(main))
+    if not light:
+        ends[: len(found)] = ranges(atlas, points, found, probes, scorer_of(atlas))
+    found = [directions.measured(way, points, {}, probes) for way in (*found, *main)]
     whole = float(points.var(axis=0).sum()) or 1.0
     names = {way.name for way in kept}
+    vectors = [_heading(way, points) for way in found]
+    files = {way.name: f"field-{i}.f32" for i, way in enumerate(found)}
     told = {
-        "list": [_site(atlas, way, whole, kept=way.name in names) for way in found],
+        "list": [
+            {
+                **_site(atlas, way, spread_of(vector, points), whole, kept=way.name in names),
+                **({} if end is None else {"range": [round(one, 2) for one in end]}),
+                **({"bends": _bends(way, files[way.name])} if isinstance(way, Steer) else {}),
+            }
+            for way, vector, end in zip(found, vectors, ends, strict=True)
+        ],
         "probes": [
             {"name": name, "offset": offset}
             for name, offset in zip(probes.names, plain(probes.offsets), strict=True)
         ],
     }
-    vectors = np.stack([way.vector for way in found])
-    return Ways(told, vectors, _rows(normals, probes), probes.weights.T)
+    fields = {files[way.name]: _numbers(way) for way in found if isinstance(way, Steer)}
+    return Ways(told, np.stack(vectors), _rows(normals, probes), probes.weights.T, fields)
 
 
 def _examples(atlas: Atlas) -> tuple[Points, dict[str, Flags]]:
@@ -99,23 +126,49 @@ def _rows(normals: Mapping[str, np.ndarray], probes: Probes) -> np.ndarray:
     return np.array(chosen, np.float32).reshape(len(chosen), probes.weights.shape[0])
 
 
-def _site(atlas: Atlas, way: Direction, whole: float, *, kept: bool) -> dict[str, Any]:
+def _site(atlas: Atlas, way: Way, along: float, whole: float, *, kept: bool) -> dict[str, Any]:
     known = atlas.has_images and atlas.images.labels is not None
     names = atlas.images.classes if known else ()
     principal = way.name.startswith("principal ") and way.score is None
     kind = "principal" if principal else "class" if way.name in names else "attribute"
-    proof = way.proof
-    ends = {} if proof is None else {"range": [round(proof.low, 2), round(proof.high, 2)]}
+    spread = way.spread if isinstance(way, Direction) else along
     return {
-        **ends,
+        **({"meant": way.meant} if way.meant else {}),
+        **({} if way.proof is None else {"proof": _proof(way.proof)}),
         "name": way.name,
         "title": pretty(way.name).capitalize() if principal else pretty(way.name),
         "kind": "saved" if kept else kind,
-        "spread": plain(way.spread)[0],
+        "spread": plain(spread)[0],
         "score": _score(way.score),
-        "share": plain(way.spread**2 / whole)[0] if principal else None,
+        "share": plain(spread**2 / whole)[0] if principal else None,
         "effects": {name: round(effect, 4) for name, effect in way.side_effects.items()},
     }
+
+
+def _heading(way: Way, points: Points) -> Values:
+    """Where a way leads, of one that bends on the mean, as a unit vector."""
+    if isinstance(way, Direction):
+        return way.vector
+    some = points[:HEADED]
+    mean = (way.move(some, 1.0) - some).mean(axis=0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+
+
+def _bends(way: Steer, url: str) -> dict[str, Any]:
+    """What a page must know of a field beside its numbers."""
+    kind, arrays, hold = taken_apart(way.lead)
+    sizes = [arrays["middle"].size, *(arrays[f"offset {i}"].size for i in range(3))]
+    return {"url": url, "field": kind, "sizes": sizes, "hold": hold}
+
+
+def _numbers(way: Steer) -> np.ndarray:
+    """A field's arrays, one after the other in the order of their names in `fields.PARTS`."""
+    arrays = taken_apart(way.lead)[1]
+    return np.concatenate([arrays[name].ravel() for name in PARTS])
+
+
+def _proof(proof: Proof) -> dict[str, Any]:
+    return {"real": proof.effect.real, "times": times_told(proof.effect), "words": words(proof)}
 
 
 def _score(score: Score | None) -> dict[str, float] | None:

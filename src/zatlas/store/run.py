@@ -6,6 +6,8 @@ data_report.json     what was used of the data, and what was set aside and why
 weights.safetensors  the model: its weights, described in their metadata
 inverter.safetensors an encoder that was taught later, for a model that came without one
 reading.parquet      what a scorer has read of the images
+scorer.safetensors   that scorer, if it is one of zatlas: a page reads its pictures with it
+priors/              densities fitted to the codes, to sample from
 metrics.jsonl        a row an epoch
 checkpoints/         to resume from
 previews/            what the model could do along the way; curves.png beside it
@@ -46,6 +48,10 @@ class Run:
         return self.folder / "reading.parquet"
 
     @property
+    def scorer(self) -> Path:
+        return self.folder / "scorer.safetensors"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
@@ -58,12 +64,16 @@ class Run:
         return self.folder / "recipe.toml"
 
     @property
+    def made_file(self) -> Path:
+        return self.folder / "made.json"
+
+    @property
     def gallery(self) -> Path:
         return self.folder / "gallery"
 
     def made(self) -> dict[str, Any]:
         """How this run was made: versions, machine, seed and data."""
-        return json.loads((self.folder / "made.json").read_bytes())
+        return json.loads(self.made_file.read_bytes())
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; a last one that is still being written is left out."""

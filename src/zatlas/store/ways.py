@@ -1,4 +1,4 @@
-"""Directions that were kept: one safetensors file each, with its name and what is known of it as metadata."""
+"""Ways that were kept: one safetensors file each, with its name and what is known of it as metadata."""
 
 import hashlib
 import json
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.core.arrays import Values
 from zatlas.core.errors import BadData, Damaged, UnknownName
 from zatlas.store import tensors
 
@@ -22,15 +21,15 @@ PLAIN = 40  # letters of a file's name
 
 @dataclass(frozen=True)
 class Kept:
-    """A vector by a name, and what is told of it."""
+    """Arrays by a name, and what is told of them: of a direction its vector, of what bends its field."""
 
     name: str
-    vector: Values
+    arrays: Mapping[str, np.ndarray]
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(folder: Path, kept: Kept, *, over: bool = False) -> Path:
-    """Write a direction into a folder under its name; another of that name is kept, unless it may go."""
+    """Write a way into a folder under its name; another of that name is kept, unless it may go."""
     check_name(kept.name)
     path = folder / file_of(kept.name)
     if path.exists() and not over:
@@ -40,20 +39,20 @@ def save(folder: Path, kept: Kept, *, over: bool = False) -> Path:
         )
     about = {"format": FORMAT, "name": kept.name, "told": dict(kept.told)}
     text = json.dumps(about, sort_keys=True, default=_plain)
-    return tensors.write(path, KEY, text, {"vector": kept.vector})
+    return tensors.write(path, KEY, text, kept.arrays)
 
 
 def read(path: Path) -> Kept:
-    """The direction of such a file, wherever it lies."""
-    about, arrays = tensors.read(path, KEY, "direction", FORMAT)
-    vector = arrays.get("vector", np.zeros(()))
-    if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise Damaged(f"{path} does not hold a vector of finite numbers.")
-    return Kept(about["name"], vector.astype(np.float32), about["told"])
+    """The way of such a file, wherever it lies."""
+    about, found = tensors.read(path, KEY, "direction", FORMAT)
+    arrays = {name: np.asarray(array, np.float32) for name, array in found.items()}
+    if not arrays or not all(array.size and np.isfinite(array).all() for array in arrays.values()):
+        raise Damaged(f"{path} does not hold arrays of finite numbers.")
+    return Kept(about["name"], arrays, about["told"])
 
 
 def load(folder: Path, name: str) -> Kept:
-    """The direction of this name."""
+    """The way of this name."""
     path = folder / file_of(name)
     if not path.is_file():
         raise UnknownName("kept direction", name, names(folder))
@@ -61,17 +60,25 @@ def load(folder: Path, name: str) -> Kept:
 
 
 def has(folder: Path, name: str) -> bool:
-    """Whether a direction of this name is kept in the folder."""
+    """Whether a way of this name is kept in the folder."""
     return bool(name) and (folder / file_of(name)).is_file()
 
 
 def names(folder: Path) -> list[str]:
-    """The names of the directions in a folder."""
-    return sorted(read(path).name for path in folder.glob(f"[!.]*{SUFFIX}"))
+    """The names of the ways in a folder."""
+    return sorted(read(path).name for path in _files(folder))
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of all ways in a folder: changes with anything that is kept of them."""
+    whole = hashlib.sha256()
+    for path in sorted(_files(folder)):
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def rename(folder: Path, old: str, new: str) -> Path:
-    """Give a direction another name, unless that one is taken."""
+    """Give a way another name, unless that one is taken."""
     kept = load(folder, old)
     path = save(folder, replace(kept, name=new))
     (folder / file_of(old)).unlink()
@@ -79,7 +86,7 @@ def rename(folder: Path, old: str, new: str) -> Path:
 
 
 def remove(folder: Path, name: str) -> None:
-    """Take a direction away."""
+    """Take a way away."""
     load(folder, name)
     (folder / file_of(name)).unlink()
 
@@ -100,6 +107,10 @@ def file_of(name: str) -> str:
         return name + SUFFIX
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{safe[:PLAIN]}-{digest}{SUFFIX}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return list(folder.glob(f"[!.]*{SUFFIX}"))
 
 
 def _plain(value: Any) -> Any:

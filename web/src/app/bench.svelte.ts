@@ -11,18 +11,25 @@ export interface Group {
   rows: Int32Array;
 }
 
-export interface Term {
+type Kind = "place" | "group" | "direction";
+
+/** A pin, a group or a direction, which may share a name: a pin A, and a class A. */
+interface Named {
+  kind: Kind;
+  name: string;
+}
+
+export interface Term extends Named {
   sign: 1 | -1;
-  name: string; // of a pin, a group or a direction
 }
 
 /** What a term can be: its code, or its step. */
-export interface Operand {
-  name: string;
+export interface Operand extends Named {
   about: string;
-  kind: "place" | "group" | "direction";
   z: Float32Array;
 }
+
+const MARKS: Record<Kind, string> = { place: "@", group: "~", direction: "" }; // before a name in a link
 
 export class Bench {
   terms = $state<Term[]>([]);
@@ -47,7 +54,7 @@ export class Bench {
         z: run.meanOf(group.rows),
       })),
       ...knobs.all
-        .filter((knob) => knob.kind !== "axis")
+        .filter((knob) => knob.kind !== "axis" && !knob.lead) // what bends has no step that could be added
         .map((knob) => ({
           name: knob.name,
           about: "two spreads along this direction",
@@ -57,12 +64,12 @@ export class Bench {
     ];
   });
 
-  operand(name: string): Operand | undefined {
-    return this.operands.find((one) => one.name === name);
+  operand({ kind, name }: Named): Operand | undefined {
+    return this.operands.find((one) => one.kind === kind && one.name === name);
   }
 
-  add(name: string, sign: 1 | -1 = 1): void {
-    if (this.operand(name)) this.terms.push({ sign, name });
+  add({ kind, name }: Named, sign: 1 | -1 = 1): void {
+    if (this.operand({ kind, name })) this.terms.push({ sign, kind, name });
   }
 
   flip(index: number): void {
@@ -87,7 +94,7 @@ export class Bench {
   async work(): Promise<void> {
     const run = this.page.run;
     const found = this.terms.flatMap((term) => {
-      const operand = this.operand(term.name);
+      const operand = this.operand(term);
       return operand ? [{ ...term, operand }] : [];
     });
     if (!found.length) {
@@ -131,7 +138,7 @@ export class Bench {
 
   forget(name: string): void {
     this.groups = this.groups.filter((group) => group.name !== name);
-    this.terms = this.terms.filter((term) => term.name !== name);
+    this.terms = this.terms.filter((term) => term.kind !== "group" || term.name !== name);
   }
 
   /** A new direction: from the images of one group to those of another, or from all others to it. */
@@ -140,29 +147,39 @@ export class Bench {
     const rows = (wanted: string) => this.groups.find((group) => group.name === wanted)?.rows ?? new Int32Array();
     const own = rows(plus);
     const inside = new Set(own);
-    const rest = minus === null ? Int32Array.from({ length: run.table.count }, (_, i) => i).filter((i) => !inside.has(i)) : rows(minus);
+    const rest = minus === null ? Int32Array.from({ length: run.entry.count }, (_, i) => i).filter((i) => !inside.has(i)) : rows(minus);
     const { values, dim } = run.codes!;
     const words = name || `${plus} − ${minus ?? "the rest"}`;
     this.page.knobs.add(byExample(gather(values, dim, own), gather(values, dim, rest), words, dim, run.spread));
   }
 
   link(): LinkState {
-    const terms = this.terms.map(({ sign, name }, i) => `${sign < 0 ? "- " : i ? "+ " : ""}${escape(name)}`);
+    const terms = this.terms.map((term, i) => `${term.sign < 0 ? "- " : i ? "+ " : ""}${namedText(term)}`);
     return { bench: terms.join(" ") || undefined };
   }
 
   /** Terms of an equation; names may hold spaces. */
   follow(said: LinkState): void {
     const text = said.bench ?? "";
-    this.terms = [...text.matchAll(/([+-]?)\s*([^+-]+)/g)].map(([, sign, name]) => ({ sign: sign === "-" ? -1 : 1, name: unescape(name.trim()) }));
+    this.terms = [...text.matchAll(/([+-]?)\s*([^+-]+)/g)].map(([, sign, name]) => ({ sign: sign === "-" ? -1 : 1, ...readNamed(name.trim()) }));
   }
 }
 
-/** Signs part terms, so in names they are written otherwise. */
+/** What a term names, as text for a link or a drag. */
+export function namedText({ kind, name }: Named): string {
+  return MARKS[kind] + escape(name);
+}
+
+export function readNamed(text: string): Named {
+  const kind = text.startsWith("@") ? "place" : text.startsWith("~") ? "group" : "direction";
+  return { kind, name: unescape(text.slice(MARKS[kind].length)) };
+}
+
+/** Signs part terms, and marks begin them, so in names they are written otherwise. */
 function escape(name: string): string {
-  return name.replace(/[%+-]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  return name.replace(/[%+@~-]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
 }
 
 function unescape(text: string): string {
-  return text.replace(/%(25|2b|2d)/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+  return text.replace(/%(25|2b|2d|40|7e)/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
 }

@@ -2,7 +2,7 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import type { Pictures, WaySite } from "../contract";
-import { draw, effects, move, stepOf, without, type Direction } from "../latent";
+import { effects, move, stepOf, without, type Direction } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import { readVector, vectorText, type Spot } from "./spot";
@@ -16,6 +16,12 @@ export interface Knob extends Direction {
   site: WaySite | null;
 }
 
+/** What the run's scorer reads of the picture of a place. */
+interface Scores {
+  spot: Spot;
+  found: [string, number][];
+}
+
 export class Knobs {
   readonly amounts = new SvelteMap<string, number>(); // no object: a class may be called “constructor”
   without = $state<string[]>([]);
@@ -23,6 +29,8 @@ export class Knobs {
   together = $state(false); // move samples beside the chosen place
   seed = $state(1);
   batch = $state.raw<Pictures | null>(null);
+  scores = $state.raw<Scores | null>(null); // of the picture that was read last
+  private reading = false;
   private readonly page: Page;
 
   constructor(page: Page) {
@@ -76,6 +84,7 @@ export class Knobs {
 
   reset(): void {
     this.amounts.clear();
+    this.scores = null;
     this.without = [];
     this.own = [];
     this.show();
@@ -83,19 +92,31 @@ export class Knobs {
 
   level(): void {
     this.amounts.clear();
+    this.scores = null;
     this.show();
   }
 
   /** Show the moved place large, and the samples if they move along. */
   show(): void {
-    void this.page.hold(this.result);
+    void this.page.hold(this.result).then(() => this.readPicture());
     if (this.together) void this.showBatch();
+  }
+
+  /** Have the run's scorer read the moved picture, one at a time: the last one is always read. */
+  private async readPicture(): Promise<void> {
+    if (this.reading) return;
+    this.reading = true;
+    for (let held = this.page.held; this.moved && held?.pictures && held.spot === this.result && held.spot !== this.scores?.spot; held = this.page.held) {
+      const found = await held.run.score(held.pictures);
+      if (!found) break;
+      this.scores = { spot: held.spot, found };
+    }
+    this.reading = false;
   }
 
   async showBatch(): Promise<void> {
     const { run } = this.page;
-    const drawn = draw(run.entry, BATCH, { seed: this.seed, codes: run.codes?.values });
-    const moved = move(drawn, this.turned);
+    const moved = move(run.sample(BATCH, this.seed), this.turned);
     const found = await run.decode(moved, BATCH, "batch");
     if (found) this.batch = found;
   }

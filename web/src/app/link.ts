@@ -12,6 +12,7 @@ export interface LinkState {
   at?: number; // how far along the walk, from 0 to 1
   amounts?: Record<string, number>; // of the knobs
   without?: string[];
+  prior?: string; // "own": samples are drawn from the model's own prior, though one was fitted
   told?: number; // the class a conditional model is told
   imagine?: boolean; // the field of imagined tiles
   bench?: string; // the equation

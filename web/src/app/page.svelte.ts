@@ -202,6 +202,7 @@ export class Page {
       panel: this.panel === "point" ? undefined : this.panel,
       pins: this.pins.map(spotText),
       told: run.told || undefined,
+      prior: run.fromOwn ? "own" : undefined,
       imagine: this.imagine,
       note: this.note,
       run: this.active || undefined,
@@ -224,6 +225,7 @@ export class Page {
     this.panel = (said.panel as Panel) ?? "point";
     this.imagine = said.imagine ?? false;
     this.note = said.note ?? "";
+    run.fromOwn = said.prior === "own";
     run.told = Math.min(said.told ?? 0, Math.max(run.entry.told.length - 1, 0));
     this.walk.follow(said);
     this.knobs.follow(said);
@@ -231,7 +233,7 @@ export class Page {
     await run.ready;
     this.pins = (said.pins ?? []).flatMap((text, i) => {
       const found = readSpot(text, run.entry.dim);
-      if (!found || ("row" in found && found.row >= run.table.count)) return [];
+      if (!found || ("row" in found && found.row >= run.entry.count)) return [];
       const spot = "row" in found ? run.spot(found.row) : { z: found.z, row: null, about: "a place from a link" };
       return [{ ...spot, name: letter(i) }];
     });
@@ -240,10 +242,10 @@ export class Page {
   }
 
   private async look(run: RunState, spot: Spot, place: [number, number], cover: number, stream: string): Promise<Here | null> {
-    const asked = run.decode(spot.z, 1, stream, run.labelOf(spot));
+    const asked = run.problem ? null : run.decode(spot.z, 1, stream, run.labelOf(spot));
     const near = await run.near(spot.z, stream);
     const pictures = await asked;
-    if (!pictures || !near) return null;
+    if ((asked && !pictures) || !near) return null;
     return { run, spot, pictures, place, cover, far: near.far, near: near.rows };
   }
 

@@ -1,10 +1,10 @@
 /** One run in the page: its points, its charts both ways, and what decodes. */
 
 import type { ChartSite, Decoder, Encoder, Files, Pictures, RunSite } from "../contract";
-import { fromHalf, readCodes, readTable, type Codes, type Table } from "../data";
-import { chooseDecoder, chooseEncoder, codeOf, geodesic, nearestCodes, newChart, realImage, type Socket } from "../decoder";
-import { far, mean, openSeeker, ownAxes, PlaneInverse, read, spreadBy, spreadOf, type Lattice, type Probes, type Seeker } from "../latent";
-import { Grid, tileOf } from "../map";
+import { countIn, fromHalf, readCodes, readTable, Tiling, type Codes, type Condition, type Count, type Table } from "../data";
+import { chooseDecoder, chooseEncoder, codeOf, geodesic, nearestCodes, newChart, pageScorer, realImage, type Socket } from "../decoder";
+import { draw, far, mean, openPrior, openSeeker, ownAxes, PlaneInverse, read, readField, spreadBy, spreadOf, uniform, type Lattice, type Prior, type Probes, type Seeker } from "../latent";
+import { Grid, tileOf, type Box } from "../map";
 import type { Knob } from "./knobs.svelte";
 import { imageName, type Spot } from "./spot";
 
@@ -16,29 +16,35 @@ export interface Laid {
   places: Float32Array;
   grid: Grid;
   inverse: PlaneInverse;
+  first: { places: Float32Array; grid: Grid }; // without what tiles added: a fair draw
 }
 
 export class RunState {
   readonly entry: RunSite;
   readonly files: Files;
   readonly socket: Socket | null;
-  table!: Table;
+  table = $state.raw<Table>(null!);
   codes = $state.raw<Codes | null>(null);
   charts = $state.raw<ChartSite[]>([]);
   chart = $state.raw<Laid>(null!);
   knobs = $state.raw<Knob[]>([]);
   probes = $state.raw<Probes | null>(null);
+  prior = $state.raw<Prior | null>(null); // fitted to the codes after training
+  fromOwn = $state(false); // samples are drawn from the model's own prior all the same
   told = $state(0); // the class that a conditional model is told
   where = $state<"page" | "server" | "">("");
   problem = $state("");
   ready: Promise<void> = Promise.resolve(); // codes, directions and the decoder are there
   private decoder: Decoder | null = null;
   private encoder: Promise<Encoder> | null = null;
+  private scorer: ReturnType<typeof pageScorer> | null = null;
   private decoding: Promise<Decoder>;
   private seeker: Seeker | null = null;
   private normals: Float32Array | null = null;
   private rows: Map<number, number> | null = null;
   private sheets: Promise<ImageBitmap>[] = []; // pages of tiles
+  private first!: Table; // the points that are there from the start
+  private tiling: Tiling | null = null;
   private placed = new Map<string, Float32Array>(); // of charts that the server made meanwhile
 
   private constructor(entry: RunSite, files: Files, socket: Socket | null) {
@@ -59,14 +65,14 @@ export class RunState {
   /** Enough to draw the map and to decode from it; the rest comes behind. */
   static async open(entry: RunSite, files: Files, socket: Socket | null, chart?: string): Promise<RunState> {
     const run = new RunState(entry, files, socket);
-    run.table = await readTable(files, entry);
+    run.first = run.table = await readTable(files, entry);
     await run.show(chart ?? entry.charts[0].name);
     run.ready = run.complete();
     return run;
   }
 
   private async complete(): Promise<void> {
-    const [codes] = await Promise.all([readCodes(this.files, this.entry), this.readWays(), this.decoding.catch(() => null)]);
+    const [codes] = await Promise.all([readCodes(this.files, this.entry), this.readWays(), this.readPrior(), this.decoding.catch(() => null)]);
     this.codes = codes;
     if (!codes) return;
     this.seeker = openSeeker(codes.values, codes.dim);
@@ -80,7 +86,7 @@ export class RunState {
     const site = this.charts.find((one) => one.name === name);
     if (!site || this.chart?.site === site) return;
     const lattice = await this.latticeOf(site);
-    const places = this.placed.get(site.name) ?? this.table.places(site);
+    const places = this.placed.get(site.name) ?? this.first.places(site);
     this.lay(site, places, new PlaneInverse(site, this.entry.dim, lattice));
   }
 
@@ -96,7 +102,7 @@ export class RunState {
     const places = new Float32Array(2 * own.places.x.length);
     own.places.x.forEach((x, row) => places.set([x, own.places.y[row]], 2 * row));
     const site: ChartSite = {
-      ...own, x: "", y: "", trust: NaN, lattice: { url: "", n: 0 }, cover: "",
+      ...own, x: "", y: "", trust: NaN, lattice: { url: "", n: 0 }, cover: "", tiles: null,
     };
     this.lay(site, places, new PlaneInverse(own, this.entry.dim));
   }
@@ -111,12 +117,32 @@ export class RunState {
   }
 
   private lay(site: ChartSite, places: Float32Array, inverse: PlaneInverse): void {
-    const laid = { site, places, grid: new Grid(places), inverse };
+    const grid = new Grid(places);
+    const laid = { site, places, grid, inverse, first: { places, grid } };
     this.refine(laid);
     this.chart = laid;
+    this.table = this.first;
+    this.tiling = site.tiles ? new Tiling(this.files, site, this.first) : null;
   }
 
-  private refine({ places, grid, inverse }: Laid): void {
+  /** Fetch the finer points of a part of the map; what there is of them is shown. */
+  async see(view: Box, scale: number): Promise<void> {
+    await this.ready;
+    const { tiling, chart } = this;
+    const table = await tiling?.see(view, scale).catch(() => null); // without them the map is coarser
+    if (!table || tiling !== this.tiling) return;
+    const places = table.places(chart.site);
+    this.chart = { ...chart, places, grid: new Grid(places) };
+    this.table = table;
+  }
+
+  /** How many points of all, fetched or not, are in a part of the map and meet the conditions; null if all are fetched. */
+  count(view: Box, conditions: readonly Condition[], mask: Uint8Array | null): Count | null {
+    const { places, site } = this.chart;
+    return this.tiling && countIn(view, conditions, mask, places, this.tiling.unfetched, site.box);
+  }
+
+  private refine({ first: { places, grid }, inverse }: Laid): void {
     if (!this.codes || inverse.fine) return;
     const x = places.filter((_, i) => i % 2 === 0);
     const y = places.filter((_, i) => i % 2 === 1);
@@ -158,27 +184,29 @@ export class RunState {
 
   /** The real image of a row, as a place. */
   spot(row: number): Spot {
-    const z = this.codes ? this.codes.row(row) : this.lift(this.chart.places[2 * row], this.chart.places[2 * row + 1]);
+    const z = this.codes && row < this.codes.count ? this.codes.row(row) : this.lift(this.chart.places[2 * row], this.chart.places[2 * row + 1]);
     return { z, row, name: "", about: imageName(this, row) };
   }
 
   /** Its exact code, from the server where the page has none. */
   async exact(row: number): Promise<Spot> {
-    if (this.codes || !this.socket) return this.spot(row);
-    return { ...this.spot(row), z: await codeOf(this.socket, this.entry, row) };
+    const spot = this.spot(row);
+    const lasting = row < this.entry.count ? row : null; // those of tiles come and go
+    if ((this.codes && lasting !== null) || !this.socket) return { ...spot, row: lasting };
+    return { ...spot, row: lasting, z: await codeOf(this.socket, this.entry, this.table.rank(row)) };
   }
 
   /** The real image at full size, where the page has only a smaller one. */
   async real(row: number): Promise<Pictures | null> {
     const { sprites, image } = this.entry;
-    const whole = sprites && sprites.width >= image.width && sprites.height >= image.height;
-    return whole || !this.socket ? null : realImage(this.socket, this.entry, row);
+    const whole = sprites && row < this.entry.count && sprites.width >= image.width && sprites.height >= image.height;
+    return whole || !sprites || !this.socket ? null : realImage(this.socket, this.entry, this.table.rank(row));
   }
 
   /** The image of a row as far as the page has it: its tile. */
   async tile(row: number): Promise<HTMLCanvasElement | null> {
     const { sprites } = this.entry;
-    if (!sprites) return null;
+    if (!sprites || row >= this.entry.count) return null;
     const tile = tileOf(sprites, row);
     const page = await (this.sheets[tile.page] ??= this.files.image(sprites.pages[tile.page]));
     const canvas = document.createElement("canvas");
@@ -189,7 +217,7 @@ export class RunState {
 
   /** The row of the image with this number in the data set. */
   rowOf(index: number): number | undefined {
-    this.rows ??= new Map(Array.from(this.table.index, (number, row) => [number, row]));
+    this.rows ??= new Map(Array.from(this.first.index, (number, row) => [number, row]));
     return this.rows.get(index);
   }
 
@@ -228,6 +256,19 @@ export class RunState {
 
   get encodes(): boolean {
     return this.entry.encoder !== null || (this.socket !== null && this.entry.sprites !== null);
+  }
+
+  // Samples
+
+  private async readPrior(): Promise<void> {
+    const { fitted } = this.entry;
+    if (fitted) this.prior = openPrior(await this.files.bytes(fitted.url));
+  }
+
+  /** Points drawn by chance: from the fitted prior where there is one, unless the model's own is wanted. */
+  sample(n: number, seed: number): Float32Array {
+    if (this.prior && !this.fromOwn) return this.prior.sample(n, uniform(seed));
+    return draw(this.entry, n, { seed, codes: this.codes?.values });
   }
 
   // Neighbours
@@ -275,9 +316,10 @@ export class RunState {
     const [vectors, normals, weights] = await Promise.all([ways.vectors, ways.normals, ways.weights].map(read));
     this.normals = normals;
     this.probes = { names: ways.probes.map((one) => one.name), weights, offsets: ways.probes.map((one) => one.offset) };
+    const leads = await Promise.all(ways.list.map(async ({ bends }) => bends && readField(bends, await read(bends.url))));
     const named = ways.list.map((site, i): Knob => {
       const vector = vectors.subarray(i * dim, (i + 1) * dim);
-      return { name: site.name, title: site.title, kind: site.kind, vector, spread: site.spread, site };
+      return { name: site.name, title: site.title, kind: site.kind, vector, spread: site.spread, lead: leads[i], site };
     });
     const own = axes.map(({ index }): Knob => {
       const vector = new Float32Array(middle.length);
@@ -294,6 +336,17 @@ export class RunState {
     const numbers = new Set(this.entry.columns.filter(({ kind }) => kind === "number").map(({ name }) => name));
     const named = this.probes.names.flatMap((name, i): [string, number][] => (numbers.has(name) ? [] : [[name, found[i]]]));
     return named.sort((a, b) => b[1] - a[1]).slice(0, most);
+  }
+
+  /** What the run's scorer reads of the first of some pictures, the surest yes first; null where there is none. */
+  async score(pictures: Pictures): Promise<[string, number][] | null> {
+    const { scorer } = this.entry;
+    if (!scorer) return null;
+    this.scorer ??= pageScorer(this.files, this.entry, scorer);
+    const found = await this.scorer.then((read) => read(pictures)).catch(() => null); // then codes have to do
+    if (!found) return null;
+    const named = scorer.names.flatMap((name, i): [string, number][] => (scorer.kinds[i] === "number" ? [] : [[name, found[i]]]));
+    return named.sort((a, b) => b[1] - a[1]);
   }
 
   /** The normal of an attribute's plane: to be at right angles to it is to leave the attribute alone. */

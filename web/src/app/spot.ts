@@ -13,7 +13,8 @@ export interface Spot {
 
 /** What one calls a point of a run: a real image by its number in the data set. */
 export function imageName(run: { entry: RunSite; table: Table }, row: number): string {
-  return run.entry.sprites ? `image ${whole(run.table.index[row])}` : `sample ${whole(row)}`;
+  const number = run.table.index[row];
+  return `${run.entry.kind} ${whole(number < 0 ? row : number)}`;
 }
 
 /** A spot as text: a real image by its row, anything else by its coordinates as float16. */

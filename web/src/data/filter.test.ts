@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Column } from "../contract";
-import { type Condition, conditionText, maskOf, parseQuery } from "./filter";
+import { maskOf, parseQuery } from "./filter";
 import type { Table } from "./table";
 
 const columns: Column[] = [
@@ -76,25 +76,6 @@ describe("a query", () => {
     expect(problems.length).toBe(1);
   });
 
-  it("is what a condition is written as", () => {
-    for (const text of [
-      "label=7",
-      'label="Ankle boot"',
-      "split!=test",
-      "Smiling",
-      "!Male",
-      "error>0.1",
-      "error<=0.2",
-      "error=0.1..0.2",
-      "error=0.3",
-    ]) {
-      const [condition] = parseQuery(text, columns).conditions;
-      expect(parseQuery(conditionText(condition, columns), columns).conditions).toEqual([
-        condition,
-      ]);
-    }
-  });
-
   it("survives names with signs, spaces and quotes in them", () => {
     const nasty: Column[] = [
       {
@@ -104,9 +85,9 @@ describe("a query", () => {
         values: ['<b x="1">', "a,b", "x=1 y", '"', "\\", "a\nb", "", "مرحبا 👋"],
       },
     ];
-    for (let value = 0; value < nasty[0].values!.length; value++) {
-      const condition: Condition = { kind: "class", column: "a", values: [value] };
-      expect(parseQuery(conditionText(condition, nasty), nasty)).toEqual({
+    for (const [value, name] of nasty[0].values!.entries()) {
+      const condition = { kind: "class", column: "a", values: [value] };
+      expect(parseQuery(`a="${name.replace(/["\\]/g, "\\$&")}"`, nasty)).toEqual({
         conditions: [condition],
         problems: [],
       });

@@ -149,24 +149,6 @@ function numbers(column: Column, sign: string, text: string): Condition | string
     : { ...base, low: -Infinity, high, strict: sign === "<" };
 }
 
-/** The words that `parseQuery` reads as this condition. */
-export function conditionText(condition: Condition, columns: readonly Column[]): string {
-  const name = quoted(condition.column);
-  if (condition.kind === "flag") return condition.yes ? name : `!${name}`;
-  if (condition.kind === "number") return numberText(name, condition);
-  const all = columns.find((column) => column.name === condition.column)?.values ?? [];
-  const out = all.map((_, value) => value).filter((value) => !condition.values.includes(value));
-  const [sign, values] =
-    out.length > 0 && out.length < condition.values.length ? ["!=", out] : ["=", condition.values];
-  return `${name}${sign}${values.map((value) => quoted(all[value] ?? String(value))).join(",")}`;
-}
-
-function numberText(name: string, { low, high, strict }: Condition & { kind: "number" }): string {
-  if (high === Infinity) return `${name}${strict ? ">" : ">="}${low}`;
-  if (low === -Infinity) return `${name}${strict ? "<" : "<="}${high}`;
-  return low === high ? `${name}=${low}` : `${name}=${low}..${high}`;
-}
-
 function example(column: Column): string {
   if (column.kind === "number") return `${column.name}>${(column.range?.[0] ?? 0).toPrecision(2)}`;
   return `${column.name}=${quoted(column.values?.[0] ?? "")}`;

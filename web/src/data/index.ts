@@ -12,7 +12,8 @@ export {
   type ThemeName,
 } from "./colours";
 export { fromBase64, inlinedFiles, networkFiles, openFiles } from "./files";
-export { conditionText, maskOf, parseQuery, type Condition, type Query } from "./filter";
+export { maskOf, parseQuery, type Condition, type Query } from "./filter";
 export { fromHalf, readCodes, type Codes } from "./half";
 export { readManifest } from "./manifest";
 export { openTable, readTable, type Table } from "./table";
+export { countIn, Tiling, type Count } from "./tiles";

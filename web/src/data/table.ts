@@ -2,7 +2,7 @@
 
 import { tableFromIPC } from "@uwdata/flechette";
 
-import type { ChartSite, Column, Files, RunSite } from "../contract";
+import type { ChartSite, Column, Files, RunSite, Square } from "../contract";
 
 /** What is known of each point; arrays are made when first asked for, and kept. */
 export interface Table {
@@ -13,6 +13,8 @@ export interface Table {
   number(name: string): Float32Array; // NaN is missing
   flag(name: string): Uint8Array; // 0 or 1
   places(chart: ChartSite): Float32Array; // x, y, x, y ...
+  rank(row: number): number; // its place in the draw of all points
+  readonly within: readonly Square[]; // of a tile: the squares in its own
 }
 
 export async function readTable(files: Files, entry: RunSite): Promise<Table> {
@@ -53,6 +55,11 @@ export function openTable(
     columns,
     get index() {
       return values("index", [Int32Array]);
+    },
+    rank: (row) => (arrow.names.includes("rank") ? values("rank", [Int32Array])[row] : row),
+    get within() {
+      const told = arrow.schema.metadata?.get("zatlas");
+      return told ? (JSON.parse(told) as { squares: Square[] }).squares : [];
     },
     classOf: (name) => values<Uint8Array | Uint16Array>(name, [Uint8Array, Uint16Array]),
     number: (name) => values(name, [Float32Array]),

@@ -12,6 +12,7 @@ export async function chooseDecoder(
   run: RunSite,
   socket: Socket | null,
 ): Promise<Decoder> {
+  if (!run.image.width) throw new Error("These codes came without a decoder: there is a map, and no pictures of places.");
   if (!run.decoder) return serverDecoder(needed(socket, run), run);
   try {
     const own = await pageDecoder(files, run);

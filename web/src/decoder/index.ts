@@ -2,7 +2,7 @@
 
 export { chooseDecoder, chooseEncoder } from "./choose";
 export { type Shape, toBytes, toFloats, toPictures } from "./images";
-export { pageDecoder, pageEncoder } from "./page";
+export { pageDecoder, pageEncoder, pageScorer } from "./page";
 export {
   codeOf, geodesic, nearestCodes, newChart, realImage, type ServedRun, serverDecoder, serverEncoder,
 } from "./server";

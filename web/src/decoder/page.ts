@@ -1,6 +1,6 @@
 /** Decodes and encodes in the page itself. */
 
-import type { Decoder, Encoder, Files, RunSite } from "../contract";
+import type { Decoder, Encoder, Files, Pictures, RunSite, ScorerFile } from "../contract";
 import { Queue } from "./queue";
 import { openModel } from "./thread";
 
@@ -25,4 +25,14 @@ export async function pageEncoder(files: Files, run: RunSite): Promise<Encoder> 
     where: "page",
     encode: (pictures, labels) => model.encode(pictures, run.image.channels, labels),
   };
+}
+
+/** What a scorer reads of pictures: a row of numbers each. */
+export async function pageScorer(
+  files: Files,
+  run: RunSite,
+  scorer: ScorerFile,
+): Promise<(pictures: Pictures) => Promise<Float32Array>> {
+  const model = await openModel(files, scorer);
+  return (pictures) => model.encode(pictures, run.image.channels);
 }

@@ -1,5 +1,6 @@
 /** Directions that mean something: moving along them, keeping clear of others, and what else they move. */
 
+import { clearOf, type Field, follow } from "./fields";
 import { dot, mean, norm, subtract } from "./vectors";
 
 /** A unit vector of the latent space with a name; amounts are in spreads of the data along it. */
@@ -7,6 +8,7 @@ export interface Direction {
   name: string;
   vector: Float32Array;
   spread: number; // standard deviation of the codes along the vector
+  lead?: Field; // of a way that bends, which goes by this; its vector is where it leads on the mean
 }
 
 /** A plane for each of several attributes, with how sure its sides are. */
@@ -16,16 +18,19 @@ export interface Probes {
   offsets: ArrayLike<number>;
 }
 
-/** A point, or rows of points, moved by so many spreads of each direction. */
+/** A point, or rows of points, moved by so many spreads of each direction; the straight ones go first, then those that bend. */
 export function move(
   z: Float32Array,
   ways: Iterable<{ direction: Direction; amount: number }>,
 ): Float32Array {
-  const moved = z.slice();
+  let moved: Float32Array = z.slice();
+  const bent: { lead: Field; dim: number; amount: number }[] = [];
   for (const { direction, amount } of ways) {
-    const { vector, spread } = direction;
-    for (let i = 0; i < moved.length; i++) moved[i] += amount * spread * vector[i % vector.length];
+    const { vector, spread, lead } = direction;
+    if (lead) bent.push({ lead, dim: vector.length, amount });
+    else for (let i = 0; i < moved.length; i++) moved[i] += amount * spread * vector[i % vector.length];
   }
+  for (const { lead, dim, amount } of bent) moved = follow(lead, moved, dim, amount);
   return moved;
 }
 
@@ -58,8 +63,12 @@ export function without(
   spread: (vector: Float32Array) => number,
 ): Direction {
   if (!others.length) return direction;
-  const rest = cleared(direction.vector, basisOf(others.map((other) => other.vector)));
+  const basis = basisOf(others.map((other) => other.vector));
   const names = others.map((other) => other.name).join(", ");
+  if (direction.lead) {
+    return { ...direction, name: `${direction.name} without ${names}`, lead: clearOf(direction.lead, basis) };
+  }
+  const rest = cleared(direction.vector, basis);
   if (norm(rest) < 1e-3) {
     throw new Error(`Nothing is left of “${direction.name}” without ${names}: they are the same.`);
   }

@@ -10,8 +10,10 @@ export {
   arithmetic, byExample, type Direction, effects, move, type Probes, read, spreadBy,
   spreadOf, stepOf, without,
 } from "./directions";
+export { type Field, follow, readField } from "./fields";
 export { far, type Near, nearest } from "./nearest";
 export { type Principal, principalAxes } from "./principal";
+export { openPrior, type Prior } from "./priors";
 export { draw, normals, uniform } from "./random";
 export { openSeeker, type Seeker } from "./seeker";
 export { freehand, type Inverse, overChart, placed, spiral, spline, trace } from "./shapes";

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.latent.directions import Direction, spread_of
+from zatlas.latent.directions import Direction
 from zatlas.latent.steering.decoding import images_of, module_of, need_gradient, nudged, shown
+from zatlas.latent.steering.layers import Chosen, part_of
 from zatlas.latent.steering.steer import Way
 from zatlas.models.generator import Generator
 
@@ -26,6 +27,7 @@ def learn(
     *,
     count: int = 10,
     of: str | None = None,
+    layers: Chosen = "",
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
@@ -35,8 +37,9 @@ def learn(
     Of the weights: eigenvectors of their square, Shen and Zhou 2021 (SeFa),
     https://arxiv.org/abs/2007.06600. Of the metric: eigenvectors of the Jacobian's square, averaged over
     points, as in Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. If neither is named, the
-    weights where there are any.
+    weights where there are any. Of points with layers, some can be taken alone, as layers=0-6.
     """
+    part = part_of(generator.space, layers)
     if of is not None and of not in SOURCES:
         raise UnknownName("source of closed-form directions", of, SOURCES)
     weight = None if of == "metric" else first_weight(generator)
@@ -46,14 +49,14 @@ def learn(
             "into: take of=metric, which needs none."
         )
     rows = _sensitivity(generator, points, seed, show) if weight is None else weight
-    gains, axes = _widest(rows, count)
+    gains, axes = _widest(part.of(rows), count)
     source = "metric" if weight is None else "weights"
     whole = float((rows.astype(np.float64) ** 2).sum()) or 1.0
     found: list[Way] = []
     for i, (gain, axis) in enumerate(zip(gains, axes, strict=True)):
         facts = {"of": source, "gain": float(gain), "share": float(gain**2) / whole}
         name = names[i] if i < len(names) else f"closed form {i + 1}"
-        found.append(Direction(name, axis, spread_of(axis, points), facts=facts))
+        found.append(part.whole(Direction(name, axis, facts=facts), points))
     return found
 
 

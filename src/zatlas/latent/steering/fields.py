@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zatlas.core.arrays import Points, Values
+from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import derive, stream
 from zatlas.latent.steering.decoding import shown
 
@@ -23,6 +24,9 @@ STEPS, BATCH, RATE = 1200, 256, 5e-3
 BLUR = 0.4  # spreads by which codes are moved at random: the slope then is that of a neighbourhood
 HOLD = 0.35  # how softly the others are held; 0 would let nothing of them move
 ROOM = 1 << 24  # numbers of slopes that are held at once
+PARTS = ("middle", "spread", *(f"weight {i}" for i in range(3)), *(f"offset {i}" for i in range(3)))
+
+Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -172,3 +176,37 @@ def _silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x times its logistic, which never flattens on one side, and its slope."""
     share = 0.5 * (1 + np.tanh(0.5 * x))
     return x * share, share * (1 + x * (1 - share))
+
+
+# As plain arrays ---------------------------------------------------------------------------------
+
+
+def taken_apart(field: Field) -> tuple[str, Arrays, float]:
+    """The kind of a field, its arrays by name, and how softly it holds."""
+    if isinstance(field, Straight):
+        return "straight", {"step": field.step}, 0.0
+    if not isinstance(field, Uphill | Wind):
+        raise NotSupported(
+            "Only fields of zatlas can be kept: a function of your own has no file. Keep its code."
+        )
+    layers = field.layers
+    parts = (layers.middle, layers.spread, *layers.weights, *layers.offsets)
+    arrays = dict(zip(PARTS, parts, strict=True))
+    return ("uphill", arrays, field.hold) if isinstance(field, Uphill) else ("wind", arrays, 0.0)
+
+
+def put_together(kind: str, arrays: Arrays, hold: float) -> Field:
+    """The field of these arrays, if they fit together."""
+    if kind == "straight" and "step" in arrays:
+        return Straight(arrays["step"])
+    if kind not in ("uphill", "wind") or not set(PARTS) <= arrays.keys():
+        raise BadData(f"These arrays make no field of the kind {kind!r}.")
+    middle, spread, *rest = (arrays[name] for name in PARTS)
+    sizes = [middle.size, *(offset.size for offset in rest[3:])]
+    wanted = [(sizes[0],), (sizes[0],), *pairwise(sizes), *((size,) for size in sizes[1:])]
+    last = sizes[-1] == sizes[0] if kind == "wind" else sizes[-1] > 0
+    if [part.shape for part in (middle, spread, *rest)] != wanted or not last:
+        raise BadData("The layers of this field do not fit onto each other.")
+    first, second, third, *offsets = rest
+    layers = Layers(middle, spread, (first, second, third), (offsets[0], offsets[1], offsets[2]))
+    return Uphill(layers, float(hold)) if kind == "uphill" else Wind(layers)

@@ -5,15 +5,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zatlas.core.arrays import Flags, Points
-from zatlas.core.errors import UnknownName
+from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.latent import directions
-from zatlas.latent.directions import HELD_OUT, WAYS, Score, check_flags, interval
-from zatlas.latent.steering.fields import HOLD, STEPS, Layers, Uphill, fit
+from zatlas.latent.directions import (
+    HELD_OUT,
+    WAYS,
+    Direction,
+    Score,
+    check_flags,
+    interval,
+    means,
+    spread_of,
+)
+from zatlas.latent.steering.aimed import aim
+from zatlas.latent.steering.fields import HOLD, STEPS, Uphill, fit
+from zatlas.latent.steering.layers import Chosen, part_of
 from zatlas.latent.steering.steer import Steer, Way
 from zatlas.models.generator import Generator
 
-LOCAL = "local"
+AIMED, LOCAL = "aimed", "local"
 RARE = 0.01  # of the points; what two attributes are less often, they are never
 
 
@@ -27,37 +38,49 @@ def learn(
     without: Sequence[str] | None = None,
     hold: float = HOLD,
     steps: int = STEPS,
+    layers: Chosen = "",
     seed: int = 0,
     show: bool = False,
 ) -> list[Way]:
-    """A way for each of these attributes, or for all: straight by means, medians or linear, or local.
+    """A way for each of these attributes, or for all: straight (means, medians, linear, aimed) or local.
 
     Straight ways are those of InterFaceGAN, with the planes of the attributes in `without` at right
-    angles; Shen et al. 2020, https://arxiv.org/abs/1907.10786. A local way is learnt anew at each point:
-    the slope of what a small net reads from codes, the slopes of other attributes taken out softly (all
+    angles; Shen et al. 2020, https://arxiv.org/abs/1907.10786. An aimed way is the straight one that
+    turns what a small net reads of most points, three spreads away, while it reads the others as before
+    (of those in `without`, or of all, the ones that can change alone). A local way is learnt anew at
+    each point: the slope of what such a net reads, the slopes of other attributes taken out softly (all
     that can change alone, if none is named). It goes where an attribute has no single direction, as
     hair that is darker or lighter than the skin; Tzelepis et al. 2021, https://arxiv.org/abs/2109.13357.
     """
     for name in (*names, *(without or ())):
         if name not in flags:
             raise UnknownName("attribute of these points", name, flags)
-    if way not in (*WAYS, LOCAL):
-        raise UnknownName("way to learn a direction", way, (*WAYS, LOCAL))
+    if way not in (*WAYS, AIMED, LOCAL):
+        raise UnknownName("way to learn a direction", way, (*WAYS, AIMED, LOCAL))
     wanted = list(names or flags)
     for name in wanted:
         check_flags(flags[name], name)
+    part = part_of(generator.space, layers)
     if way == LOCAL:
+        if layers != "":
+            raise NotSupported(
+                "A local way moves all layers: take way=means, medians, linear or aimed."
+            )
         held = {name: list(alone(flags, name) if without is None else without) for name in wanted}
         return _local(points, flags, held, hold, steps, seed, show)
-    found: list[Way] = []
+    some = part.of(points)
+    if way == AIMED:
+        beside = {name: _beside(flags, name, without) for name in wanted}
+        found = _aimed(some, flags, beside, steps, seed, show)
+        return [part.whole(one, points) for one in found]
+    straight: list[Way] = []
     for name in wanted:
         others = [
-            directions.normal(points, flags[other], other)
-            for other in without or ()
-            if other != name
+            directions.normal(some, flags[other], other) for other in without or () if other != name
         ]
-        found.append(directions.learn(points, flags[name], name, way=way, others=others, seed=seed))
-    return found
+        way_of = directions.learn(some, flags[name], name, way=way, others=others, seed=seed)
+        straight.append(part.whole(way_of, points))
+    return straight
 
 
 def alone(flags: Mapping[str, Flags], name: str) -> list[str]:
@@ -67,6 +90,35 @@ def alone(flags: Mapping[str, Flags], name: str) -> list[str]:
         both = [((flags[name] == a) & (theirs == b)).mean() for a in (0, 1) for b in (0, 1)]
         if other != name and min(both) >= RARE:
             found.append(other)
+    return found
+
+
+def _beside(flags: Mapping[str, Flags], name: str, without: Sequence[str] | None) -> Sequence[str]:
+    """What is to stay as it is: of these, or of all, what can change alone."""
+    return [other for other in alone(flags, name) if without is None or other in without]
+
+
+def _aimed(
+    points: Points,
+    flags: Mapping[str, Flags],
+    held: Mapping[str, Sequence[str]],
+    steps: int,
+    seed: int,
+    show: bool,
+) -> list[Direction]:
+    """A direction for each name, with those that are held; some points are kept for the score."""
+    read = list(flags)
+    table = np.stack([flags[name] for name in read], axis=1)
+    out = stream(seed, "local").random(len(points)) < HELD_OUT
+    mine = points[~out]
+    layers = fit(mine, table[~out], steps=steps, seed=seed, show=show)
+    found: list[Direction] = []
+    for name, others in held.items():
+        has, columns = flags[name], [read.index(each) for each in (name, *others)]
+        start = means(points, has)
+        vector = aim(layers.only(columns), mine, has[~out], start, seed=seed)
+        score = _score(points[out] @ vector, has[out])
+        found.append(Direction(name, vector, spread_of(vector, points), score))
     return found
 
 
@@ -89,16 +141,16 @@ def _local(
     for name in held:
         others = [other for other in held[name] if other != name]
         columns = [read.index(each) for each in (name, *others)]
-        score = _score(tested, points[out], flags[name][out], columns[0])
+        score = _score(tested(points[out])[:, columns[0]], flags[name][out])
         found.append(Steer(name, Uphill(layers.only(columns), hold), score))
     return found
 
 
-def _score(layers: Layers, points: Points, flags: Flags, column: int) -> Score | None:
-    """How well the net reads points that it was not taught; chance as for ranks without order."""
+def _score(readings: np.ndarray, flags: Flags) -> Score | None:
+    """How well points that had no part in the learning are told apart; chance as for ranks without order."""
     has = int(flags.sum())
     lacks = len(flags) - has
     if not has or not lacks:
         return None
     chance = 0.5 + 1.96 * float(np.sqrt((has + lacks + 1) / (12 * has * lacks)))
-    return interval(layers(points)[:, column], flags, chance)
+    return interval(readings, flags, chance)

@@ -13,6 +13,7 @@ from zatlas.core.seeds import stream
 from zatlas.latent.directions import Direction, spread_of
 from zatlas.latent.directions import principal as of_codes
 from zatlas.latent.steering.decoding import images_of, module_of, shown
+from zatlas.latent.steering.layers import Chosen, Part, part_of
 from zatlas.latent.steering.steer import Way
 from zatlas.models.generator import Generator
 
@@ -30,6 +31,7 @@ def learn(
     count: int = 10,
     of: str = "codes",
     layer: str = "",
+    layers: Chosen = "",
     samples: int = SAMPLES,
     names: Sequence[str] = (),
     seed: int = 0,
@@ -39,8 +41,10 @@ def learn(
 
     Härkönen et al. 2020 (GANSpace), https://arxiv.org/abs/2004.02546. Samples are drawn and summed up in
     portions, so that memory does not grow with their number. A layer goes by its name in the net; the
-    first one that has weights, if none is named.
+    first one that has weights, if none is named. Of points with layers, some can be moved alone, as
+    layers=0-6.
     """
+    part = part_of(generator.space, layers)
     if of not in SOURCES:
         raise UnknownName("source of principal directions", of, SOURCES)
     if samples < 2 or count < 1:
@@ -48,16 +52,17 @@ def learn(
             f"Axes are of 2 samples or more, not {samples}, and at least 1, not {count}."
         )
     if of == "codes":
-        found = of_codes(points, count)
+        found = [part.whole(way, points) for way in of_codes(part.of(points), count)]
         whole = float(points.var(axis=0).sum()) or 1.0
         shares = [way.spread**2 / whole for way in found]
         return [
             Direction(_name(names, i), way.vector, way.spread, facts={"of": of, "share": share})
             for i, (way, share) in enumerate(zip(found, shares, strict=True))
         ]
-    look = _reader(generator, layer) if of == "layer" else lambda z: z
-    sums = _sums(generator, points, look, samples, seed, show)
-    return _axes(sums, points, count, of, names)
+    look = _reader(generator, layer) if of == "layer" else part.of
+    sums = _sums(generator, points, look, part, samples, seed, show)
+    axes = _axes(sums, part.of(points), count, of, names)
+    return [part.whole(way, points) for way in axes]
 
 
 @dataclass
@@ -75,6 +80,7 @@ def _sums(
     generator: Generator,
     points: Points,
     look: Callable[[Points], np.ndarray],
+    part: Part,
     samples: int,
     seed: int,
     show: bool,
@@ -82,7 +88,7 @@ def _sums(
     sums, shift, mixer = None, None, None
     with shown(show, "sampling", samples, "points") as advance:
         for z in drawn(generator, points, samples, seed):
-            said = look(z)
+            said, z = look(z), part.of(z)
             if said.shape[1] > MOST:
                 mixer = mixer or Mixer(said.shape[1], seed)
                 said = mixer(said)
@@ -118,13 +124,13 @@ class Mixer:
         return mixed.reshape(len(rows), -1, MOST).sum(axis=1)
 
 
-def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str]) -> list[Way]:
+def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str]) -> list[Direction]:
     middle = sums.answer / sums.n
     square = sums.squares / sums.n - np.outer(middle, middle)
     mixed = sums.mixed / sums.n - np.outer(middle, sums.point / sums.n)
     values, vectors = np.linalg.eigh(square)
     whole = float(values.sum()) or 1.0
-    found: list[Way] = []
+    found: list[Direction] = []
     for i, k in enumerate(np.argsort(values)[::-1][: min(count, points.shape[1])]):
         # The least-squares step of a point for one unit of this axis.
         step = mixed.T @ vectors[:, k]

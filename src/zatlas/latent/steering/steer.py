@@ -1,16 +1,19 @@
 """Ways that bend: followed step by step along a field, where a `Direction` goes straight on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zatlas.core.arrays import Points, Values
 from zatlas.latent.curves import Curve, lerp
 from zatlas.latent.directions import Direction, Score
-from zatlas.latent.steering.fields import Field
+from zatlas.latent.steering.fields import Field, Straight
+
+if TYPE_CHECKING:
+    from zatlas.latent.proof import Proof
 
 STEP = 0.375  # spreads that are gone at once
 STOPS = 25  # of a curve
@@ -31,6 +34,8 @@ class Steer:
     scale: tuple[Values, Values] | None = (
         None  # amounts that may be asked, and spreads that give them
     )
+    meant: str = ""  # the attribute that it is to move, where that is not its name
+    proof: "Proof | None" = None  # of spreads, whatever the scale asks for
 
     def move(self, z: Points, amount: float | Values = 1.0) -> Points:
         """These points, moved by so much; what is beyond the scale is moved to its end."""
@@ -59,3 +64,20 @@ class Steer:
 
 Way = Direction | Steer
 Learn = Callable[..., list[Way]]
+
+
+def in_spreads(way: Way) -> Way:
+    """The same way by amounts in spreads, whatever its scale asks for; one that never bends is straight."""
+    if isinstance(way, Direction):
+        return way
+    if not isinstance(way.lead, Straight):
+        return replace(way, scale=None)
+    length = float(np.linalg.norm(way.lead.step)) or 1.0
+    vector = (way.lead.step / length).astype(np.float32)
+    told = (way.score, way.side_effects, way.facts, way.meant, way.proof)
+    return Direction(way.name, vector, length, *told)
+
+
+def bends(way: Way) -> bool:
+    """Whether where it leads depends on where it begins."""
+    return isinstance(in_spreads(way), Steer)

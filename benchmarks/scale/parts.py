@@ -1,0 +1,166 @@
+"""One measurement in a process of its own, so that its peak of memory is its own; JSON on stdout.
+
+python -m benchmarks.scale.parts PART COUNT [--dim 16] [--room FOLDER]
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+from urllib.request import Request, urlopen
+
+import numpy as np
+
+Told = dict[str, float]
+DIM = 16
+GROUPS = 50
+SETTINGS = {"net.name": "mlp", "training.preview": 0, "training.batch": 1024}
+PAGE = ("points.arrow", "codes.f16", "vectors.f32", "normals.f32", "weights.f32")
+
+
+def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
+    """Codes in groups, as those of images are, and the group of each."""
+    chance = np.random.default_rng(0)
+    middles = 2 * chance.standard_normal((GROUPS, dim), dtype=np.float32)
+    kinds = chance.integers(0, GROUPS, count)
+    return middles[kinds] + chance.standard_normal((count, dim), dtype=np.float32), kinds
+
+
+def train(count: int, dim: int, room: Path) -> Told:
+    """One epoch of a small VAE of drawn 32x32 images."""
+    import zatlas
+    from zatlas.data import sources
+
+    data = f"sprites:count={count}"
+    sources.load(data, size=32)  # drawn once, and mapped from then on
+    begun = perf_counter()
+    zatlas.train(
+        data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS
+    )
+    return {"seconds": perf_counter() - begun}
+
+
+def encode(count: int, dim: int, room: Path, on: str = "here") -> Told:
+    """Drawn images to a folder of codes by the encoder of a run that is there already."""
+    from zatlas.atlas import Atlas
+    from zatlas.data import sources
+    from zatlas.encoding import encode as encoded
+
+    atlas, data = Atlas.open(run_of(room, dim)), f"sprites:count={count}"
+    sources.load(data, size=32)  # drawn once
+    out = room / f"{on}-{count}.parquet"
+    begun = perf_counter()
+    encoded(atlas, data, on=on, out=out)  # type: ignore[arg-type]
+    return {"seconds": perf_counter() - begun}
+
+
+def ray(count: int, dim: int, room: Path) -> Told:
+    """The same by ray's processes; what they take is not this process's."""
+    return encode(count, dim, room, "ray")
+
+
+def chart(count: int, dim: int, room: Path) -> Told:
+    """A UMAP of 20,000 landmarks, and the places of all codes among them."""
+    from zatlas.latent.chart import make
+    from zatlas.latent.landmarks import carry, landmarks
+    from zatlas.store.codes import Codes
+
+    z, _ = codes(count, dim)
+    begun = perf_counter()
+    made = make(z[landmarks(count)], "umap")
+    fitted = perf_counter()
+    blocks = (
+        Codes(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000])
+        for i in range(0, count, 100_000)
+    )
+    carry(made, room / f"places-{count}.parquet", blocks, count, {})
+    return {"seconds": perf_counter() - fitted, "landmarks": fitted - begun}
+
+
+def tiles(count: int, dim: int, room: Path) -> Told:
+    """The squares of a chart of so many points, with the counts of fifty classes."""
+    from zatlas.site.tiles import tiles as tiled
+
+    z, kinds = codes(count, 2)
+    begun = perf_counter()
+    found = tiled(z, np.stack([z.min(axis=0), z.max(axis=0)]), count // 10, {"label": kinds})
+    return {"seconds": perf_counter() - begun, "tiles": len(list(found))}
+
+
+def serve(count: int, dim: int, room: Path) -> Told:
+    """The page of a run of codes: made, loaded as far as the first view needs, and its tiles fetched."""
+    import zatlas
+    from zatlas.server.serve import serving
+
+    z, kinds = codes(count, 2)
+    np.savez(room / f"codes-{count}.npz", codes=z, label=kinds)
+    atlas = zatlas.bring(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
+    begun = perf_counter()
+    with serving([atlas]) as server:
+        made = perf_counter() - begun
+        get = reader(server.url)
+        manifest = get("data/manifest.json")
+        run = json.loads(manifest)["runs"][0]
+        chart = run["charts"][0]
+        urls = [f"data/a/{name}" for name in PAGE] + [chart["lattice"]["url"], chart["cover"]]
+        first = len(manifest) + sum(len(get(url)) for url in urls)
+        waits, squares = [], list((chart["tiles"] or {"squares": []})["squares"])
+        for square in squares[:50]:
+            name = "-".join(str(square[key]) for key in ("level", "x", "y"))
+            asked = perf_counter()
+            get(f"{chart['tiles']['url']}{name}.arrow")
+            waits.append(1000 * (perf_counter() - asked))
+    told = {"seconds": made, "first_view": first / 1e6}
+    return told | ({"tile_ms": median(waits)} if waits else {})
+
+
+def reader(address: str) -> Callable[[str], bytes]:
+    """How files of a server are read, which knows a page by the cookie that its first answer gives."""
+    with urlopen(address) as answer:
+        cookie = (answer.headers.get("set-cookie") or "").split(";")[0]
+    root = address.split("?")[0]
+
+    def get(url: str) -> bytes:
+        with urlopen(Request(root + url, headers={"Cookie": cookie})) as found:
+            return bytes(found.read())
+
+    return get
+
+
+def run_of(room: Path, dim: int) -> Path:
+    """A run whose encoder is measured."""
+    import zatlas
+
+    run = room / "encoder"
+    if not run.exists():
+        data = "sprites:count=20000"
+        zatlas.train(data, size=32, dim=dim, epochs=1, out=run, show=False, settings=SETTINGS)
+    return run
+
+
+PARTS: dict[str, Callable[[int, int, Path], Told]] = {
+    "train": train, "encode": encode, "ray": ray, "chart": chart, "tiles": tiles, "serve": serve,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--dim", type=int, default=DIM)
+    parser.add_argument("--room", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        told: dict[str, Any] = PARTS[given.part](given.count, given.dim, given.room or Path(folder))
+    told["rss"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Charts of any number of codes: laid out for some of them, the landmarks, and carried to the rest.
+
+A layout of more landmarks is slower and no truer; a fair draw of them has the density of all. De Silva
+and Tenenbaum 2004, https://graphics.stanford.edu/courses/cs468-05-winter/Papers/Landmarks/Silva_landmarks5.pdf
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zatlas.core.arrays import Plane, Points, Rows
+from zatlas.core.progress import Advance, bar, console
+from zatlas.core.seeds import stream
+from zatlas.latent.chart import Chart, trustworthiness
+from zatlas.store import places as tables
+from zatlas.store.codes import Codes, blocks
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
+
+CHARTED = 20_000  # codes that a chart is made of
+BLOCK = 20_000  # codes that are carried at a time
+TRUSTED = 2000  # of them, by which the rest is judged
+
+
+def landmarks(count: int, most: int = CHARTED, *, seed: int = 0) -> Rows:
+    """Which of so many codes a chart is made of: all, or a fair draw in their own order."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(stream(seed, "landmarks").choice(count, most, replace=False))
+
+
+def carry(
+    chart: Chart, path: Path, blocks: Iterable[Codes], total: int, made: Mapping[str, Any]
+) -> Path:
+    """Write the place of every code on a chart of some, block by block; how far both are to be trusted.
+
+    What is there already of the same chart and the same codes is kept.
+    """
+    if tables.made_of(path) != made:
+        sample = Sample(TRUSTED, total)
+        with bar(f"placing on {chart.layout}", total, "codes") as advance:
+            tables.write(path, _placed(chart, blocks, sample, advance), made)
+        _tell(chart, sample, total)
+    return path
+
+
+def places_of(atlas: "Atlas", chart: Chart, split: str = "test") -> Path:
+    """The table of the places of all codes of a split on a chart of theirs, kept in the run."""
+    made = {**atlas.made(split), "chart": digest_of(chart)}
+    name = f"{chart.layout}-{hashlib.sha256(repr(made).encode()).hexdigest()[:12]}.parquet"
+    total = len(atlas.mapped(split))
+    tabled = atlas.coded and not atlas.imagined and atlas.given is None
+    some = blocks(atlas.encode(split)) if tabled else [atlas.mapped(split)]
+    return carry(chart, atlas.room("charts") / name, some, total, made)
+
+
+def digest_of(chart: Chart) -> str:
+    """What the chart says of any point, in a word."""
+    found = hashlib.sha256(chart.points.tobytes() + chart.places.tobytes())
+    return found.hexdigest()[:16]
+
+
+class Sample:
+    """An even choice of what passes, for a judgement afterwards: memory stays flat."""
+
+    def __init__(self, most: int, total: int) -> None:
+        self.every = max(1, total // most)
+        self.seen = 0
+        self.points: list[Points] = []
+        self.places: list[Plane] = []
+
+    def take(self, points: Points, places: Plane) -> None:
+        """Keep some of these."""
+        first = -self.seen % self.every
+        self.points.append(points[first :: self.every].copy())
+        self.places.append(places[first :: self.every].copy())
+        self.seen += len(points)
+
+    @property
+    def trust(self) -> float:
+        """How far neighbours among their places are neighbours among the points."""
+        return trustworthiness(np.concatenate(self.points), np.concatenate(self.places))
+
+
+def _placed(
+    chart: Chart, blocks: Iterable[Codes], sample: Sample, advance: Advance
+) -> Iterator[tuple[Rows, Plane]]:
+    for block in blocks:
+        for start in range(0, len(block), BLOCK):
+            points = block.points[start : start + BLOCK]
+            places = chart.forward(points).astype(np.float32)
+            sample.take(points, places)
+            yield block.rows[start : start + BLOCK], places
+            advance(len(points))
+
+
+def _tell(chart: Chart, sample: Sample, total: int) -> None:
+    console().print(
+        f"{chart.layout}: trust {chart.trust:.3f} of its {len(chart.points):,} landmarks, "
+        f"{sample.trust:.3f} of all {total:,} codes placed among them",
+        soft_wrap=True, markup=False,
+    )  # fmt: skip

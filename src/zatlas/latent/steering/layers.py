@@ -1,0 +1,65 @@
+"""A part of a point that has layers, (layers, width): ways that move some of its rows and leave the rest."""
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from zatlas.core.arrays import Points, Rows
+from zatlas.core.errors import BadRecipe, NotSupported
+from zatlas.core.space import Space
+from zatlas.latent.directions import Direction, spread_of
+
+Chosen = str | int | tuple[int, int]  # "" for all, "0-6", 3 or (0, 6): the first and the last
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some coordinates of a point."""
+
+    columns: Rows
+    dim: int
+
+    def of(self, points: Points) -> Points:
+        """These coordinates alone."""
+        return points if len(self.columns) == self.dim else points[:, self.columns]
+
+    def whole(self, way: Direction, points: Points) -> Direction:
+        """A direction of this part as one of whole points, which is zero elsewhere."""
+        vector = np.zeros(self.dim, np.float32)
+        vector[self.columns] = way.vector
+        return replace(way, vector=vector, spread=spread_of(vector, points))
+
+
+def part_of(space: Space, layers: Chosen) -> Part:
+    """The coordinates of these layers, or of all.
+
+    The edits of GANSpace and SeFa apply to a few layers each: early ones hold the pose, late ones colours.
+    """
+    every = np.arange(space.dim)
+    if layers == "":
+        return Part(every, space.dim)
+    if len(space.shape) != 2:
+        words = ",".join(map(str, space.shape))
+        raise NotSupported(
+            f"Points of this model are {words}, and only points of (layers, width) have layers. Leave layers "
+            "out."
+        )
+    first, last = _ends(layers)
+    if not 0 <= first <= last < space.shape[0]:
+        raise BadRecipe(
+            f"There are no layers {layers}: this model has {space.shape[0]}, from 0 to {space.shape[0] - 1}. "
+            "Name some as layers=0-6 or layers=3."
+        )
+    width = space.shape[1]
+    return Part(every[first * width : (last + 1) * width], space.dim)
+
+
+def _ends(layers: Chosen) -> tuple[int, int]:
+    """The first and the last of them."""
+    if isinstance(layers, tuple):
+        return layers
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", str(layers))
+    if found is None:
+        raise BadRecipe(f"layers={layers} names no layers: write layers=0-6 or layers=3.")
+    return int(found[1]), int(found[2] or found[1])

@@ -1,0 +1,53 @@
+"""How far each slider of a page can be moved: measured on few decoded images, so that it takes no time."""
+
+from collections.abc import Sequence
+from math import prod
+
+from zatlas.atlas import Atlas
+from zatlas.core.arrays import Points
+from zatlas.latent.density import density
+from zatlas.latent.probes import Probes
+from zatlas.latent.proof import usable
+from zatlas.latent.steering.steer import Way
+from zatlas.latent.trial import REACH, Answers, Trial, by_probes, by_scorer
+from zatlas.models.scorer import Scorer
+
+PIXELS = 1500 * 64 * 64  # that are decoded in all
+FEWEST, MOST = 3, 32  # codes that are moved along each way
+NEAR = 2000  # codes that say where the data is
+USUAL = 64  # images by which a scorer's numbers are made comparable
+
+Range = tuple[float, float]
+
+
+def ranges(
+    atlas: Atlas, points: Points, ways: Sequence[Way], probes: Probes, scorer: Scorer | None
+) -> list[Range | None]:
+    """The spreads between which each way still moves what it means, as its proof would say it.
+
+    Of a proved one from its proof. The others are tried on the same few codes: read by the run's
+    scorer, else by the probes of the images encoded again, else by how far the image goes. None where
+    too little can be decoded in that time.
+    """
+    found = [None if way.proof is None else (way.proof.low, way.proof.high) for way in ways]
+    missing = [number for number, known in enumerate(found) if known is None]
+    if atlas.given is not None or not missing:
+        return found
+    images = PIXELS // prod(atlas.description.shape[1:])
+    count = min(images // (2 * REACH * len(missing)), MOST)
+    if count < FEWEST:
+        return found
+    answers = _answers(atlas, points, probes, scorer)
+    near = density(points[:NEAR])
+    trial = Trial(atlas.generator, points, near, answers, None, 0, count)
+    for number in missing:
+        found[number] = usable(trial, ways[number])
+    return found
+
+
+def _answers(atlas: Atlas, points: Points, probes: Probes, scorer: Scorer | None) -> Answers | None:
+    if scorer is not None:
+        return by_scorer(scorer, atlas.decode(points[:USUAL]))
+    if atlas.generator.encoder is None or not probes.names:
+        return None
+    return by_probes(atlas.generator, probes)

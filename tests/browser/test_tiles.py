@@ -1,0 +1,99 @@
+"""A run of so many codes that its page begins with some, and has the others as tiles."""
+
+import re
+
+import numpy as np
+import pytest
+
+import zatlas
+from tests.browser.conftest import hosted
+from tests.test_scale import brought
+from zatlas.server.serve import serving
+
+pytestmark = pytest.mark.browser
+
+MANY = 300_000
+LIGHT = 20e6  # bytes of a first view
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, own_cache):
+    """Codes of two axes: their chart is the plane itself, so that what is in view can be reckoned."""
+    return brought(tmp_path_factory.mktemp("many"), MANY, 2)
+
+
+@pytest.fixture(scope="module", params=["server", "folder"])
+def address(request, many, tmp_path_factory):
+    if request.param == "server":
+        with serving([many]) as server:
+            yield server.url
+        return
+    room = tmp_path_factory.mktemp("exported")
+    zatlas.export([many], room / "page")
+    with hosted(room) as host:
+        yield f"{host}/page/"
+
+
+class Watched:
+    """A page whose files are weighed, and what it says of the points in view."""
+
+    def __init__(self, page, address):
+        self.page, self.sizes = page, {}
+        page.on("response", self.note)
+        page.goto(address)
+        page.get_by_role("application").wait_for()
+        page.wait_for_load_state("networkidle")
+
+    def note(self, response):
+        if response.ok:
+            self.sizes[response.url.rsplit("/", 1)[-1]] = int(response.headers["content-length"])
+
+    @property
+    def tiles(self):
+        return [name for name in self.sizes if name.startswith("tile-")]
+
+    def show(self, words):
+        self.page.get_by_role("searchbox").fill(words)
+        self.page.wait_for_timeout(700)
+        return self.said()
+
+    def go(self, x, y, scale):
+        self.page.evaluate(f"location.hash = 'view={x},{y},{scale}'")
+        self.page.wait_for_timeout(1500)
+        self.page.wait_for_load_state("networkidle")
+        return self.said()
+
+    def said(self):
+        """How many points are said to be in view, and whether they were all counted."""
+        words = self.page.get_by_text("points in view").inner_text()
+        about, found = re.match(r"(about )?([\d,]+) of 300,000", words).groups()
+        return int(found.replace(",", "")), about is None
+
+
+def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address, explore):
+    page = Watched(explore.page(address), address)
+    assert sum(page.sizes.values()) < LIGHT
+    assert not page.tiles
+    codes = many.codes("train")
+    labels, big = many.labels(codes.rows), many.flags("big", codes.rows)
+    assert page.said() == (MANY, True)
+    assert page.show("label=2") == ((labels == 2).sum(), True)
+    assert page.show("label=2,4") == (np.isin(labels, [2, 4]).sum(), True)
+    assert page.show("!big") == ((~big).sum(), True)
+    both, exact = page.show("label=2 big")
+    assert not exact
+    assert both == pytest.approx(((labels == 2) & big).sum(), rel=0.1, abs=200)
+
+
+def test_who_looks_closer_sees_all_points_that_are_there(many, address, explore):
+    page = Watched(explore.page(address), address)
+    codes = many.codes("train").points
+    middle = codes[np.linalg.norm(codes - np.median(codes, axis=0), axis=1).argmin()]
+    box = page.page.get_by_role("application").bounding_box()
+    for nearer in (20, 150, 600):
+        half = np.array([box["width"], box["height"]]) / 2 / nearer
+        found, exact = page.go(*middle.tolist(), nearer)
+        true = (np.abs(codes - middle) < half).all(axis=1).sum()
+        assert found == pytest.approx(true, rel=0.15, abs=3)
+    assert any(int(name.split("-")[2]) > 2 for name in page.tiles)
+    assert exact and found > 3
