@@ -4,9 +4,9 @@ python benchmarks/truth.py [--run FOLDER] [--faces 300]
 
 For each of twelve attributes: the share of test faces whose answer turns when the code is moved by
 three spreads, and the mean change of the scorer's other answers: by the direction of means, by the same
-with the others taken out, by the straight way that is aimed and the one that bends (`zatlas steer RUN
-labels --set way=aimed` or local, the others held), and by the source's way, from median to median on a
-supervised chart (the share of twenty such ways whose two ends the scorer tells apart).
+with the others taken out, by the straight way that is aimed (`zatlas steer RUN labels --set way=aimed`,
+the others held), and by the source's way, from median to median on a supervised chart (the share of
+twenty such ways whose two ends the scorer tells apart).
 """
 
 import argparse
@@ -59,25 +59,18 @@ def report(atlas: Atlas, scorer: Scorer, faces: int) -> None:
     """The table of all twelve."""
     z = atlas.points("test")[:faces]
     names = list(EDITED)
-    learnt = {
-        way: {one.name: one for one in atlas.steer("labels", names=names, way=way, without=names)}
-        for way in ("aimed", "local")
-    }
-    heads = ("means", "without", *learnt)
+    aimed = atlas.steer("labels", names=names, way="aimed", without=names)
+    heads = ("means", "without", "aimed")
     print(
         f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end=""
     )
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")
-    for name in EDITED:
-        ways = [
-            atlas.direction(name),
-            atlas.direction(name, without=others_of(name)),
-            *(found[name] for found in learnt.values()),
-        ]
+    for name, way in zip(names, aimed, strict=True):
+        straight = (atlas.direction(name), atlas.direction(name, without=others_of(name)))
         told = []
-        for way in ways:
-            found = proof(atlas.generator, scorer, z, way, name, others_of(name))
+        for one in (*straight, way):
+            found = proof(atlas.generator, scorer, z, one, name, others_of(name))
             told.append(f"{found.there:.0%}, {found.back:.0%} | {found.aside:.1%}")
         right, aside = on_chart(atlas, scorer, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)

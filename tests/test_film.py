@@ -63,17 +63,18 @@ def test_every_pixel_of_a_small_image_is_a_square_of_its_colour(tmp_path, kind, 
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_mp4_shows_the_colours_that_were_given(tmp_path, channels):
+@pytest.mark.parametrize("least", [64, 128, 192])
+def test_mp4_shows_the_colours_that_were_given(tmp_path, channels, least):
     smooth = np.linspace(0, 1, 64, dtype=np.float32)
     image = np.broadcast_to(smooth, (1, channels, 64, 64)) * np.float32(
         [1, 0.5, 0.25][:channels]
     ).reshape(1, -1, 1, 1)
-    path = film([image.astype(np.float32)] * 3, tmp_path / "film.mp4", least=64)
+    path = film([image.astype(np.float32)] * 3, tmp_path / "film.mp4", least=least)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
     for found in frames_of(path)[0]:
-        assert np.abs(found.astype(int) - to_bytes(image)[0]).mean() < 3
+        assert np.abs(found.astype(int) - enlarge(to_bytes(image), least)[0]).mean() < 3
 
 
 def test_frames_that_do_not_change_cost_next_to_nothing(tmp_path):

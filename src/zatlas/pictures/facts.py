@@ -28,8 +28,9 @@ def geometry(atlas: Atlas, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figur
     drawn: dict[str, Canvas | Figure] = {
         "volumes": volumes(theme=theme),
         "norms": norms(theme=theme),
-        "own-norms": own_norms(atlas, theme=theme),
     }
+    if atlas.coded or atlas.given is not None:  # samples would be held against themselves
+        drawn["own-norms"] = own_norms(atlas, theme=theme)
     if atlas.given is None:  # else there is no decoder
         drawn["midpoints"] = midpoints(atlas, theme=theme)
     return drawn

@@ -6,7 +6,7 @@ from zatlas.atlas import Atlas
 from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
 
-FAMILIES = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN"}
+FAMILIES = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN", "dcgan": "DCGAN"}
 
 
 def in_words(atlas: Atlas) -> str:
