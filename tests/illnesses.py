@@ -50,6 +50,7 @@ CASES = (
     Case("few", "fashion-mini --dim 1 --epochs 12", "too few axes", "rebuilding"),
     Case("memorised", "hundred.npz --dim 16 --epochs 300 --set training.best=last "
          "--set training.batch=50", "memorisation", "memorised"),
+    Case("young", "fashion-mini --dim 16 --epochs 2", "still learning", "rebuilding"),
     Case("won", "digits --model gan --dim 12 --epochs 30 --set model.r1=0 --set training.rate=0.01",
          "the discriminator has won", "frechet"),
     Case("narrow", "digits --model gan --dim 12 --epochs 30 --set model.r1=0 "

@@ -163,3 +163,17 @@ def test_what_cannot_be_encoded_is_said_in_a_sentence(words, said, digits, folde
     assert cli.main(["encode", str(digits.run.folder), *given]) == 2
     printed, told = capsys.readouterr()
     assert not printed and said in told
+
+
+def test_a_place_with_a_run_or_with_other_parquet_files_is_left_alone(digits, folder, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "made.json").write_text('{"format": 1}')
+    data = tmp_path / "data"
+    data.mkdir()
+    pq.write_table(pa.table({"mine": [1]}), data / "part-00000.parquet")
+    for place in (run, data):
+        before = {path: path.read_bytes() for path in place.iterdir()}
+        with pytest.raises(BadData, match="another place"):
+            encode(digits, str(folder), out=place)
+        assert {path: path.read_bytes() for path in place.iterdir()} == before

@@ -2,9 +2,14 @@
 
 import json
 import re
+import shlex
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import zatlas
 from tests import illnesses
@@ -12,6 +17,8 @@ from zatlas import cli
 from zatlas.score.diagnosis import Patient, diagnose
 from zatlas.score.figure import Figure
 from zatlas.score.score import GROUPS
+from zatlas.score.words import value_in_words
+from zatlas.training.recipe import make_recipe
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +98,62 @@ def test_an_illness_that_another_explains_is_not_named():
     assert [finding.name for finding in explained] == ["blind likelihood"]
 
 
+def test_a_collapse_that_the_rate_alone_shows_speaks_of_no_axes():
+    rate = {"rate": Figure("rate", "likelihood", 0.1, "", 1)}
+    (found,) = diagnose(Patient(Path("run"), "vae", 8, "normal", rate, None))
+    assert found.words.startswith("A code tells only 0.1 nats")
+
+
 def test_what_was_not_measured_ails_nobody():
     assert diagnose(Patient(Path("run"), "gan", 8, "normal", {}, None)) == []
+
+
+def test_a_cure_changes_something_and_can_be_typed_as_it_stands():
+    share = {"variety": 0.5, "spread_of_samples": 0.5, "memorised": 0.9}
+    figures = {name: Figure(name, "samples", x, "", 1, floor=0.0) for name, x in share.items()}
+    gan = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}}, (1, 8, 8))
+    ill = Patient(Path("my runs/a"), "gan", 8, "normal", figures, gan)
+    copied, collapsed = diagnose(ill)
+    assert [cure.settings for cure in copied.cures] == [("training.flip=true",)]
+    assert [shlex.split(cure.command)[3] for cure in collapsed.cures] == ["my runs/a"]
+    sick = replace(ill, recipe=replace(gan, model={**gan.model, "r1": 0.0}))
+    assert len(diagnose(sick)[1].cures) == 2
+    brought = replace(ill, recipe=None)
+    assert [finding.cures for finding in diagnose(brought)] == [(), ()]
+
+
+def test_one_image_has_a_score(tmp_path, own_cache):
+    images = tmp_path / "one"
+    images.mkdir()
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
+    run = zatlas.train(str(images), epochs=1, out=tmp_path / "run", show=False)
+    assert run.score().figure("rebuilding").n == 1
+
+
+def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):
+    run = tmp_path / "my [red] run"
+    shutil.copytree(digits.run.folder, run)
+    assert cli.main(["score", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0
+    assert capsys.readouterr().err.count("my [red] run") >= 2
+
+
+def test_what_is_no_run_is_said_before_any_is_measured(digits, tmp_path, capsys):
+    report = digits.run.folder / "report.html"
+    report.unlink(missing_ok=True)
+    assert cli.main(["score", str(digits.run.folder), str(tmp_path / "nowhere")]) == 2
+    assert not report.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "said"),
+    [
+        (2.0, None, "2 nats"),
+        (1e-9, 2e-9, "below 0.000001 nats"),
+        (25.84, 0.18, "25.84 ± 0.18 nats"),
+    ],
+)
+def test_a_number_has_no_more_digits_than_it_is_sure_of(value, error, said):
+    assert value_in_words(Figure("rate", "likelihood", value, "", 9, error, "nats")) == said
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -10,12 +11,15 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+import zatlas
 from zatlas.atlas import Atlas
 from zatlas.core.errors import NotSupported
 from zatlas.latent.density import density
 from zatlas.latent.proof import prove
 from zatlas.latent.proved import trial_of
 from zatlas.latent.readings import scorer_of
+from zatlas.models.scorer import Scorer
+from zatlas.server.follow import followed
 from zatlas.site import manifest, run_tree
 from zatlas.site.columns import columns
 from zatlas.site.draw import Draw
@@ -348,3 +352,35 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
     assert with_all and all("range" in one for one in with_all)
     assert all("range" not in one for one in run_tree(atlas, light=True).entry["ways"]["list"])
+
+
+def test_codes_without_labels_go_by_their_own_numbers(tmp_path):
+    codes = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    np.save(tmp_path / "codes.npy", codes)
+    tree = run_tree(zatlas.bring(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
+    numbers = np.array(table_of(tree)["index"].to_pylist())
+    np.testing.assert_array_equal(codes[numbers], tree.points)
+
+
+def test_what_a_scorer_has_read_is_in_the_page_of_a_run_that_is_followed(digits, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(digits.run.folder, folder)
+    scorer = Scorer(("bright",), lambda images: images.mean((1, 2, 3))[:, None], ("number",))
+    atlas = Atlas.open(folder).read(scorer, keep=True)
+    screen = Screened()
+    followed(folder, "a", partial(run_tree, most=50)).look(screen)
+    (tree,) = screen.shown
+    names = [column["name"] for column in tree.entry["columns"]]
+    assert "bright" in names
+    told = np.array(table_of(tree)["bright"].to_pylist(), np.float32)
+    np.testing.assert_allclose(told, atlas.images.attributes["bright"][tree.rows], rtol=1e-6)
+
+
+class Screened:
+    """A screen that only remembers."""
+
+    def __init__(self):
+        self.shown = []
+
+    def show(self, tree, atlas):
+        self.shown.append(tree)

@@ -18,7 +18,7 @@ def main() -> None:
     asked = arguments(
         __doc__, "utkface, drawn",
         small={"action": "store_true", "help": "a small net and images of 32x32: minutes, not weeks"},
-        picked={"default": PICKED, "help": "samples of d5-hundred.png: with - without + smiling"},
+        picked={"default": PICKED, "help": "samples of d5-hundred.png: with - without + others"},
     )  # fmt: skip
     data, out = asked.data, asked.out
     if data == "utkface, drawn":

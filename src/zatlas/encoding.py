@@ -88,6 +88,8 @@ def encode(
 
     The run's own splits, encoded so, are what its charts and pictures are made of from then on.
     """
+    if atlas.given is not None:
+        raise NotSupported(f"{atlas.name} is codes alone: there is no model to encode images with.")
     if atlas.generator.encoder is None:
         raise NotSupported(
             f"{atlas.name} has no encoder, so its images have no known points. Teach it one: "
@@ -125,9 +127,23 @@ def _job(atlas: Atlas, data: str | None, split: str | None, out: Path | None) ->
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
     folder = out or atlas.room("codes") / f"{name}.parquet"
+    _refuse_foreign(folder)
     if folder.is_file() and tables.made_of(folder) != made:
         folder.unlink()  # a table of the run's own, of other weights
     return Job(atlas.run.folder.resolve(), pieces, folder.resolve(), made)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Touch no folder that holds a run, or parts of someone else's making."""
+    seal = tables.made_of(folder) if folder.is_dir() else None
+    foreign = [] if seal is None or "weights" in seal else [folder / tables.SEAL]
+    parts = sorted(folder.glob("part-*.parquet"))
+    foreign += [path for path in parts if tables.made_of(path) is None]
+    if foreign:
+        raise BadData(
+            f"{folder} holds {foreign[0].name}, which is of no table of codes and would be lost. Name "
+            "another place for them."
+        )
 
 
 def _here(job: Job, atlas: Atlas, numbers: Sequence[int]) -> Iterator[int]:

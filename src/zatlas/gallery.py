@@ -77,7 +77,11 @@ def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIG
     for line in left_out:
         console().print(f"left out: {line}", soft_wrap=True, markup=False)
     text = page(
-        _title(atlas), in_words(atlas), _sections(drawn, folder), left_out, dark=theme.name == "dark"
+        _title(atlas),
+        in_words(atlas),
+        _sections(drawn, folder),
+        left_out,
+        dark=theme.name == "dark",
     )
     return atomic.write_file(folder / "index.html", text.encode())
 
@@ -109,7 +113,7 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         if prior else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
         f"zatlas sample {run}", lambda path: save(sheets.samples(atlas, theme=theme), path),
     )  # fmt: skip
-    if not atlas.coded:
+    if not atlas.coded or kind_of(atlas) == "sample":  # samples that were read are the prior's
         return
     yield Entry(
         part, "samples-priors.png", "Samples where the codes are",
@@ -128,6 +132,8 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
 
 def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, part = atlas.run.folder, "Where things lie"
+    codes = "samples" if kind_of(atlas) == "sample" else "codes"
+    named = "; the name of a class stands in the middle of its points."
     yield Entry(
         part, "manifold.png", "The latent plane",
         f"A plane of the latent space, decoded at {SIDE} x {SIDE} places, the second axis upwards.",
@@ -136,9 +142,9 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         f"zatlas grid {run}", lambda path: save(sheets.manifold(atlas, SIDE, theme=theme), path),
     )  # fmt: skip
     yield Entry(
-        part, "points.png", "The codes",
-        f"Where the {'test image' if kind_of(atlas) == 'image' else kind_of(atlas)}s lie; the name of a class "
-        "stands in the middle of its points.",
+        part, "points.png", f"The {codes}",
+        f"Where the {'test image' if kind_of(atlas) == 'image' else kind_of(atlas)}s lie"
+        + (named if atlas.has_images and atlas.images.classes else "."),
         "No label was told to the model while it laid them out." if not atlas.generator.classes else
         "The class is told to this model, so it need not be in the code: the classes lie over each other.",
         f"zatlas points {run}", lambda path: save(maps.points(atlas, theme=theme), path),
@@ -146,7 +152,7 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     if atlas.dim > 2:
         yield Entry(
             part, "chart.png", "A chart",
-            f"The codes laid out flat by UMAP: {atlas.dim} axes become two, neighbours stay neighbours.",
+            f"The {codes} laid out flat by UMAP: {atlas.dim} axes become two, neighbours stay neighbours.",
             "Distances far apart mean little on such a chart; its trustworthiness says how far neighbours can be believed.",
             f"zatlas chart {run}", lambda path: save(maps.chart_map(atlas, atlas.chart(), theme=theme), path),
         )  # fmt: skip
@@ -161,7 +167,7 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
 
 def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, part = atlas.run.folder, "Ways through"
-    stops = usual_stops(atlas, 4)
+    stops, kind = usual_stops(atlas, 4), kind_of(atlas)
     names = [f"'{stop.name}'" if " " in stop.name else stop.name for stop in stops]
     theory = (
         "The way keeps to the distance from the centre where the data lies."
@@ -173,13 +179,13 @@ def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         return moves.interpolation(atlas, stops[:3], closed=True, even=True)
 
     yield from _move(
-        part, "interpolation", "From image to image", "A way through three images and back to the first.",
+        part, "interpolation", f"From {kind} to {kind}", f"A way through three {kind}s and back to the first.",
         f"{theory} It is walked so that the picture changes at a steady pace.",
         f"zatlas interpolate {run} {' '.join(names[:3])} --loop --even", way, theme,
         panel="prior" if atlas.dim == 2 else "none",
     )  # fmt: skip
     yield Entry(
-        part, "corners.png", "Between four", "Four images at the corners, and every mixture of them between.",
+        part, "corners.png", "Between four", f"Four {kind}s at the corners, and every mixture of them between.",
         "A point between two codes is a picture between two pictures: not a cross-fade, a decision.",
         f"zatlas interpolate {run} {' '.join(names)} --corners",
         lambda path: save(sheets.four_corners(atlas, stops, theme=theme), path),
@@ -200,13 +206,13 @@ def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
 
 def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, part = atlas.run.folder, "What directions mean"
-    flags = yes_or_no(atlas.images)
+    flags, kind = yes_or_no(atlas.images), kind_of(atlas)
     chosen = [name for name in EDITED if name in flags] or flags[:MOST]
     for number, name in enumerate(chosen):
         yield from _move(
             part, file_name(f"attribute-{name}"), pretty(name),
-            "Four images moved against and along the attribute; the one in the middle is as it was.",
-            "The direction is the difference of the mean codes of images with and without it."
+            f"Four {kind}s moved against and along the attribute; the one in the middle is as it was.",
+            f"The direction is the difference of the mean codes of {kind}s with and without it."
             if number == 0 else "",
             f"zatlas attribute {run} {name}", partial(moves.attribute, atlas, name), theme,
             film=number < FILMED,
@@ -234,13 +240,17 @@ def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     theories = {
         "volumes": ("The volume of a ball", "Most of a box is corners: a ball within it holds next to nothing."),
         "norms": ("The shell", "The norms of normal samples gather at the square root of the dimensions."),
-        "own-norms": ("This run's codes", "Means lie inside the shell, draws around them on it: the encoder is sure of less than all."),
         "midpoints": ("Half way", "The line between two points of a shell cuts through the inside, where no data is; the arc does not."),
     }  # fmt: skip
+    if kind_of(atlas) != "sample":  # which would be held against themselves
+        theories["own-norms"] = (
+            "This run's codes",
+            "Means lie inside the shell, draws around them on it: the encoder is sure of less than all.",
+        )
     draw: dict[str, Callable[[], Canvas | Plot]] = {
+        "own-norms": lambda: facts.own_norms(atlas, theme=theme),
         "volumes": lambda: facts.volumes(theme=theme),
         "norms": lambda: facts.norms(theme=theme),
-        "own-norms": lambda: facts.own_norms(atlas, theme=theme),
         "midpoints": lambda: facts.midpoints(atlas, theme=theme),
     }
     for name, (title, theory) in theories.items():

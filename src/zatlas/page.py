@@ -33,7 +33,15 @@ th,td{padding:.5rem 1.2rem .5rem 0;border-top:1px solid var(--line);text-align:l
 th{border-top:0;color:var(--pale);font-weight:400;font-size:.9rem}
 td:first-child{font-weight:600;white-space:nowrap}
 td:last-child{color:var(--pale);font-size:.9rem;line-height:1.45;padding-right:0}
-footer{max-width:66rem;margin:5rem auto 3rem;padding:1.2rem 1.5rem 0;color:var(--pale);font-size:.9rem}
+@media(max-width:46rem){
+thead{display:none}
+tr{display:block;padding:.6rem 0;border-top:1px solid var(--line)}
+td{display:block;padding:0;border:0}
+td:empty{display:none}
+td:not(:first-child):not(:last-child)::before{content:attr(data-column) " ";color:var(--pale)}
+}
+footer{max-width:66rem;margin:5rem auto 3rem;padding:1.2rem 1.5rem 0;overflow-wrap:anywhere;
+color:var(--pale);font-size:.9rem}
 """
 
 
@@ -121,9 +129,14 @@ def _note(note: Note) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    rows = (zip(table.columns, row, strict=True) for row in table.rows)
+    body = "".join(f"<tr>{''.join(_cell(*cell) for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(column: str, words: str) -> str:
+    """A cell that knows its column: a narrow window shows the cells of a row below one another."""
+    return f'<td data-column="{escape(column, quote=True)}">{escape(words)}</td>'
 
 
 def _figure(figure: Figure) -> str:

@@ -1,6 +1,7 @@
 """The report of a run: its score as a page to read, offline, with the pictures in it."""
 
 import base64
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from zatlas.pictures import facts, maps, sheets
 from zatlas.render.pixels import Drawn, plotted
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
+from zatlas.score.figure import Figure as ScoreFigure
 from zatlas.score.score import GROUPS, Score
 from zatlas.score.words import floor_in_words, group_in_words, title_of, value_in_words
 from zatlas.store import atomic
@@ -31,7 +33,7 @@ def write_report(atlas: Atlas, score: Score, path: Path, *, theme: Theme = LIGHT
     text = page(
         f"How good is the latent space of {atlas.name}?", score.about, sections,
         told="Made by zatlas. ± is one standard error; n is how many images, samples or pairs "
-        f"were measured. Made again by: zatlas score {atlas.run.folder}",
+        f"were measured. Made again by: zatlas score {shlex.quote(str(atlas.run.folder))}",
         dark=theme.name == "dark",
     )  # fmt: skip
     return atomic.write_file(path, text.encode())
@@ -46,7 +48,7 @@ def _diagnosis(score: Score) -> Section:
         known = {figure.name: figure for figure in score.figures}
         shown = [known[name] for name in finding.because if name in known]
         because = "; ".join(f"{title_of(one)} {value_in_words(one)}" for one in shown)
-        words = f"{finding.words} ({because}.)" if because else finding.words
+        words = f"{finding.words} Seen by: {because}." if because else finding.words
         cures = tuple((cure.what, cure.command) for cure in finding.cures)
         notes.append(Note(finding.name.capitalize(), words, cures))
     return Section("Diagnosis", tuple(notes))
@@ -59,15 +61,30 @@ def _groups(atlas: Atlas, score: Score, theme: Theme) -> list[Section]:
         if not figures:
             continue
         rows = tuple(
-            (title_of(one), value_in_words(one), floor_in_words(one), f"{one.n:,}", one.about)
+            (
+                title_of(one),
+                _whole(value_in_words(one)),
+                _whole(floor_in_words(one)),
+                _count(one),
+                one.about,
+            )
             for one in figures
         )
-        table = Table(("", "value", "against", "n", "what it is"), rows)
+        table = Table(("", "value", "hold it against", "n", "what it is"), rows)
         pictures = [
             Figure(_within(picture), title) for title, picture in _drawn(atlas, score, group, theme)
         ]
         found.append(Section(group_in_words(group), (table, *pictures)))
     return found
+
+
+def _whole(number: str) -> str:
+    """The number and its error, which no line parts."""
+    return number.replace(" ± ", "\u00a0±\u00a0")
+
+
+def _count(figure: ScoreFigure) -> str:
+    return f"{figure.n:,}" if figure.n else ""  # none were measured: it is read off the recipe
 
 
 def _drawn(

@@ -132,10 +132,10 @@ def draw(
 
 def usual_stops(atlas: "Atlas", count: int) -> list[Stop]:
     """Stops for want of a choice: typical images of classes that are far from each other in the list,
-    the first test images where there are no classes, or points of chance where there is no encoder.
+    the first test images where there are no classes, or the first samples where there is no encoder.
     """
     if not atlas.coded:
-        return find_stops(atlas, ["random"] * count)
+        return find_stops(atlas, [str(number) for number in range(count)])
     classes = [name for name in atlas.images.classes if name != UNLABELLED]
     if len(classes) < count:
         return find_stops(

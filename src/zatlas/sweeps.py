@@ -254,7 +254,11 @@ def _short(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _word(value: Any) -> str:
-    return "x".join(map(_word, value)) if isinstance(value, (list, tuple)) else str(value)
+    return (
+        "x".join(map(_word, value))
+        if isinstance(value, (list, tuple))
+        else str(value).replace("+", "")
+    )
 
 
 def _value(text: str) -> Any:

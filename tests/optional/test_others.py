@@ -144,9 +144,10 @@ def tiny(diffusers):
         num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
     )  # fmt: skip
     last = model.decoder.layers[-1]
-    with torch.no_grad():  # else all pixels are as good as black
-        last.weight.mul_(20)
-        last.bias.fill_(0.5)
+    z = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 4, 8, 8), np.float32))
+    with torch.no_grad():  # else all pixels are as good as black, or black and white
+        last.weight.mul_(0.5 / model.decode(z).sample.std())
+        last.bias.sub_(model.decode(z).sample.mean((0, 2, 3)))
     return model
 
 

@@ -51,8 +51,7 @@ def score(
         raise BadRecipe("Several runs have a report each: leave --out away.")
     known = None if features is None else read_features(features)
     found = []
-    for run in runs:
-        atlas = Atlas.open(run)
+    for atlas in [Atlas.open(run) for run in runs]:  # what is no run is said before any is measured
         one = score(atlas, groups=only or GROUPS, features=known, prior=prior, seed=seed)
         report = out or atlas.room("report.html")
         write_report(atlas, one, report, theme=theme_of(dark))
@@ -67,6 +66,7 @@ def _show(scores: Sequence["Score"]) -> None:
     """The figures of all runs side by side, and what ails each."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from zatlas.core.progress import console
     from zatlas.score.words import floor_in_words, title_of, value_in_words
@@ -74,7 +74,7 @@ def _show(scores: Sequence["Score"]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("figure")
     for one in scores:
-        table.add_column(one.run, justify="right")
+        table.add_column(Text(one.run), justify="right")
     if len(scores) == 1:
         table.add_column("against", overflow="fold")
     names = list(dict.fromkeys(figure.name for one in scores for figure in one.figures))
@@ -94,7 +94,7 @@ def _told(score: "Score") -> list[str]:
         return [f"Diagnosis of {score.run}: nothing ails it, by these figures."]
     lines = [f"Diagnosis of {score.run}"]
     lines += [f"  {finding.name}: {finding.words}" for finding in score.findings]
-    lines += ["Try"]
+    lines += ["Try"] if any(finding.cures for finding in score.findings) else []
     for finding in score.findings:
         lines += [
             line for cure in finding.cures for line in (f"  # {cure.what}", f"  {cure.command}")

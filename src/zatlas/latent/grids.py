@@ -6,6 +6,7 @@ import numpy as np
 
 from zatlas.core.arrays import Plane, Points, Values
 from zatlas.core.errors import ShapeError
+from zatlas.latent.curves import Blend, lerp
 
 
 def quantile_marks(n: int, tail: float = 0.05) -> Values:
@@ -39,13 +40,11 @@ def in_space(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Points:
     return z
 
 
-def corners(z: Points, n: int) -> Points:
+def corners(z: Points, n: int, blend: Blend = lerp) -> Points:
     """n x n points between four, given as top left, top right, bottom left, bottom right."""
     if len(z) != 4:
         raise ShapeError(f"Four corners are needed, not {len(z)}.")
-    right, down = np.meshgrid(np.linspace(0, 1, n), np.linspace(0, 1, n))
-    right, down = right.reshape(-1, 1), down.reshape(-1, 1)
-    top = (1 - right) * z[0] + right * z[1]
-    bottom = (1 - right) * z[2] + right * z[3]
-    mixed: Points = ((1 - down) * top + down * bottom).astype(np.float32)
-    return mixed
+    steps = np.linspace(0, 1, n, dtype=np.float32)
+    down, right = (share.reshape(-1, 1) for share in np.meshgrid(steps, steps, indexing="ij"))
+    left_top, right_top, left_below, right_below = (np.repeat(one[None], n * n, 0) for one in z)
+    return blend(blend(left_top, right_top, right), blend(left_below, right_below, right), down)

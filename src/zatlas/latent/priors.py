@@ -154,7 +154,7 @@ def parts(atlas: "Atlas", seed: int) -> tuple[Points, Points | None, Points]:
     if not atlas.coded and atlas.given is None:
         raise NotSupported(
             f"No image of {atlas.name} has a point, so there are no codes to fit a prior to. Teach it an "
-            "encoder first: zatlas invert RUN --learn"
+            f"encoder first: zatlas invert {atlas.run.folder} --learn"
         )
     if not atlas.coded or np.array_equal(atlas.rows("train"), atlas.rows("test")):
         return _halved(*_codes(atlas, "train"), seed)

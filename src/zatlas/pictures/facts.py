@@ -15,7 +15,7 @@ from zatlas.render.equation import Term, equation
 from zatlas.render.plot import lines
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import find_groups
+from zatlas.stops import find_groups, kind_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def geometry(atlas: Atlas, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figur
         "volumes": volumes(theme=theme),
         "norms": norms(theme=theme),
     }
-    if atlas.coded or atlas.given is not None:  # samples would be held against themselves
+    if kind_of(atlas) != "sample":  # samples would be held against themselves
         drawn["own-norms"] = own_norms(atlas, theme=theme)
     if atlas.given is None:  # else there is no decoder
         drawn["midpoints"] = midpoints(atlas, theme=theme)

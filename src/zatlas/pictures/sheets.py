@@ -9,6 +9,7 @@ from zatlas.core.arrays import Images, Plane, Points, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.latent.axes import rank
 from zatlas.latent.chart import Chart
+from zatlas.latent.curves import usual_blend
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
 from zatlas.latent.neighbours import nearest
@@ -193,7 +194,8 @@ def four_corners(
     atlas: Atlas, stops: Sequence[Stop], n: int = 9, *, theme: Theme = LIGHT
 ) -> Canvas:
     """Between four images at the corners of a grid (E4)."""
-    z = between_corners(np.concatenate([stop.point for stop in stops]), n)
+    ends = np.concatenate([stop.point for stop in stops])
+    z = between_corners(ends, n, usual_blend(atlas.generator.space))
     names = ", ".join(stop.title for stop in stops)
     return sheet(
         atlas.decode(z, stops[0].label), n, theme=theme, title=f"Between four corners of {atlas.name}",

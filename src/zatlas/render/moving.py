@@ -58,7 +58,7 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
             "MP4 is written with PyAV, which is not installed: `pip install av`, or choose .gif."
         ) from error
     if times % 2:  # of squares with even sides each has colours of its own, which are half as many
-        frames, times = (repeat(frame[None], times)[0] for frame in frames), 1
+        frames, times = _enlarged(frames, times), 1
     first = next(frames)
     with av.open(str(side), "w", format="mp4", options={"movflags": "+faststart"}) as film:
         stream = film.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
@@ -166,11 +166,16 @@ WRITERS: dict[str, Writer] = {
 }
 
 
+def _enlarged(frames: Frames, times: int) -> Frames:
+    for frame in frames:
+        yield repeat(frame[None], times)[0]
+
+
 def _changes(frames: Frames, times: int, step: int = 1) -> Iterator[tuple[Image.Image, Box]]:
     """Each frame with the rectangle outside of which it is as the one before."""
     before: Image.Image | None = None
-    for frame in frames:
-        picture = Image.fromarray(repeat(frame[None], times)[0])
+    for frame in _enlarged(frames, times):
+        picture = Image.fromarray(frame)
         box = (0, 0, *picture.size)
         if before is not None:
             changed = ImageChops.difference(before, picture).getbbox() or (0, 0, 1, 1)

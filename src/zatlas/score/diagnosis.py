@@ -5,12 +5,14 @@ illness that explains another comes first, and the other is then not named.
 """
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zatlas.atlas import Atlas
+from zatlas.data.sources import value_of
 from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
 from zatlas.training.recipe import Recipe
@@ -26,6 +28,7 @@ APART = 3.0  # times the distance that two draws of the prior have by chance
 RARE = 0.1  # share of the prior's mass without data that is told as holes
 COPIED = 0.1  # share of samples that are nearly training images, beyond that of held-out ones
 NARROW = 0.8  # of the data's variety, or of its spread
+FALLING = 0.15  # share of its fall that a loss still has in the last third of a training
 WON = 0.99  # accuracy of a discriminator that has nothing left to learn
 
 
@@ -35,6 +38,7 @@ class Cure:
 
     what: str
     command: str
+    settings: tuple[str, ...] = ()  # of the recipe, that it changes
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,36 @@ class Patient:
     def again(self, what: str, *settings: str) -> Cure:
         """Training the same recipe once more, with these settings changed."""
         changed = " ".join(f"--set {setting}" for setting in settings)
-        command = f"zatlas train --recipe {self.folder}/recipe.toml {changed} --out {self.folder}-2"
-        return Cure(what, command)
+        recipe, out = (shlex.quote(f"{self.folder}{end}") for end in ("/recipe.toml", "-2"))
+        return Cure(what, f"zatlas train --recipe {recipe} {changed} --out {out}", settings)
 
     def longer(self, what: str) -> Cure:
-        """Going on with the training, for as long again."""
-        epochs = 60 if self.recipe is None else 2 * self.recipe.training.epochs
-        return Cure(what, f"zatlas train --resume {self.folder} --epochs {epochs}")
+        """Training for twice as long: going on, unless the schedule was made for its length."""
+        training = None if self.recipe is None else self.recipe.training
+        epochs = 60 if training is None else 2 * training.epochs
+        if training is not None and training.schedule == "onecycle":
+            return self.again(what, f"training.epochs={epochs}")
+        command = f"zatlas train --resume {shlex.quote(str(self.folder))} --epochs {epochs}"
+        return Cure(what, command)
 
     def fitted(self, what: str, kind: str) -> Cure:
         """Fitting a prior to the codes, and drawing from that."""
-        return Cure(what, f"zatlas sample {self.folder} --prior {kind}")
+        return Cure(what, f"zatlas sample {shlex.quote(str(self.folder))} --prior {kind}")
+
+    def open_to(self, cure: Cure) -> bool:
+        """Whether the cure changes anything: no brought model is trained again, and none as it was."""
+        if not cure.command.startswith("zatlas train"):
+            return True
+        if self.recipe is None:
+            return False
+        tables = {
+            "model": {"family": self.recipe.family, **self.recipe.model},
+            "training": vars(self.recipe.training),
+        }
+        asked = (setting.partition("=") for setting in cure.settings)
+        parted = [(*name.partition(".")[::2], value_of(value)) for name, _, value in asked]
+        same = [tables[table].get(key) == value for table, key, value in parted]
+        return not same or not all(same)
 
 
 def diagnose(patient: Patient) -> list[Finding]:
@@ -104,7 +127,8 @@ def diagnose(patient: Patient) -> list[Finding]:
         if any(finding.name in explained for finding in found):
             continue
         if (finding := illness(patient)) is not None:
-            found.append(finding)
+            cures = tuple(cure for cure in finding.cures if patient.open_to(cure))
+            found.append(replace(finding, cures=cures))
     return found
 
 
@@ -173,15 +197,23 @@ def collapse(p: Patient) -> Finding | None:
     used, rate = p.value("active_units"), p.value("rate")
     if not (used == 0 or rate < EMPTY):
         return None
+    words = f"a code tells only {rate:.2g} nats of its image: the decoder has learnt to do without."
+    if used == p.axes:
+        words = f"The axes do move from image to image, but {words}"
+    elif used < p.axes:
+        words = f"{_axes(used, p.axes).capitalize()} differ from image to image, and {words}"
+    else:  # the rate alone was measured
+        words = words.capitalize()
+    early = (p.longer("Or, if it has only begun to learn, go on."),) if used == p.axes else ()
     return Finding(
         "posterior collapse",
-        f"{_axes(used, p.axes).capitalize()} differ from image to image, and a code tells {rate:.2g} nats "
-        "of one: the decoder has learnt to do without.",
+        words,
         ("active_units", "rate", "mutual_information"),
         (
             p.again("Give each axis some nats for nothing.", "model.free_bits=0.5"),
             p.again("Or charge less for the rate.", "model.beta=0.25"),
             p.again("Or let it cost nothing at first.", f"model.warmup={_half(p)}"),
+            *early,
         ),
     )
 
@@ -303,6 +335,24 @@ def mode_collapse(p: Patient) -> Finding | None:
     )  # fmt: skip
 
 
+def unfinished(p: Patient) -> Finding | None:
+    """The loss was still falling when the training ended."""
+    losses = [float(row["valid/loss"]) for row in p.metrics if "valid/loss" in row]
+    if len(losses) < 2:
+        return None
+    whole = losses[0] - losses[-1]
+    last = losses[-1 - max(1, len(losses) // 3)] - losses[-1]
+    if not last > FALLING * whole > 0:
+        return None
+    return Finding(
+        "still learning",
+        f"{last / whole:.0%} of what the training has won on held-out images it won in its last third: "
+        "what is measured here is of a model that had not finished.",
+        ("rebuilding", "frechet"),
+        (p.longer("Train it for twice as long."),),
+    )
+
+
 Illness = Callable[[Patient], Finding | None]
 ILLNESSES: Mapping[Illness, tuple[str, ...]] = {  # and what explains each of them
     scale: (),
@@ -315,6 +365,7 @@ ILLNESSES: Mapping[Illness, tuple[str, ...]] = {  # and what explains each of th
     memorised: (),
     discriminator_won: (),
     mode_collapse: ("the discriminator has won",),
+    unfinished: (),
 }
 
 

@@ -94,9 +94,7 @@ def _bounds(asked: _Asked, found: Bounds, k: int, pixels: int) -> list[Figure]:
 
 
 def _elbo(asked: _Asked, found: Bounds) -> Figure:
-    about = (
-        f"log p(x) of an image from below, minus distortion minus rate; {ABOUT[asked.treatment]}"
-    )
+    about = f"log p(x) of an image from below: -(distortion + rate); {ABOUT[asked.treatment]}"
     if not asked.model.bound:
         about += "; training made something else small"
     return _nats("elbo", found.elbo, about, "more")

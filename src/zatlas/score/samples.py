@@ -46,7 +46,7 @@ LARGE, SIDE = 32, 16  # a side from which copies are looked for in thumbnails, a
 LOOKED = 100_000  # training images that are looked at for copies
 RARE = 0.05  # of held-out images are nearer to a training image than what counts as a copy
 NARROW = 512  # features up to which a covariance is quick enough to be taken twenty times
-FLOOR = "held-out images against as many training images"
+FLOOR = "as many other real images"
 
 
 def samples(

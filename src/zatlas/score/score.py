@@ -65,10 +65,12 @@ def score(
         "charts": lambda: charts(atlas, seed=seed),
     }
     figures: list[Figure] = []
+    groups = list(dict.fromkeys(groups))
+    for group in groups:
+        if group not in rooms:
+            raise UnknownName("group of figures", group, rooms)
     with bar("measuring", len(groups), "groups") as advance:
         for group in groups:
-            if group not in rooms:
-                raise UnknownName("group of figures", group, rooms)
             figures += rooms[group]()
             advance(1)
     found = {figure.name: figure for figure in figures}

@@ -14,6 +14,7 @@ from zatlas.latent.density import FEW, gap
 from zatlas.score.figure import Figure, mean_of
 
 ACTIVE = 0.01  # variance of an axis's mean above which it carries something
+FEWEST = 10  # codes, fewer than which tell nothing of a distribution
 CODES = 10_000  # that stand for the aggregate posterior
 NUMBERS = 20_000_000  # in a table of codes: points of many axes are fewer
 ASKED = 2000  # draws whose density under all codes is asked for
@@ -30,6 +31,8 @@ def space(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
     if not atlas.coded or atlas.imagined:
         return []
     codes = atlas.codes("train")
+    if len(codes.points) < FEWEST:
+        return []
     limit = min(CODES, max(NUMBERS // atlas.dim, 1))
     some = np.sort(stream(seed, "space").permutation(len(codes.points))[:limit])
     means, drawn = codes.points[some], atlas.drawn("train", seed=seed)[some]

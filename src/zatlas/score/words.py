@@ -6,6 +6,7 @@ from zatlas.atlas import Atlas
 from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
 
+TINY = 1e-6  # what is shown of a number at least
 FAMILIES = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN", "dcgan": "DCGAN"}
 
 
@@ -37,6 +38,9 @@ TITLES = {
     "posterior_frechet": "Frechet, around codes", "rebuilt_frechet": "Frechet, rebuilt",
     "kernel": "kernel distance", "frechet": "Frechet distance", "axis_rate": "rate of an axis",
     "overfit": "gap to training images",
+    "charge": "price of the rate", "spill": "codes beyond the prior", "shell": "norm of codes",
+    "probe": "linear probe", "neighbours": "neighbours alike", "bent": "straightness",
+    "trust": "trustworthiness", "covered": "box covered",
 }  # fmt: skip
 GROUPS = {
     "likelihood": "How likely images are", "space": "How the space is used",
@@ -72,6 +76,10 @@ def _number(value: float, error: float | None, unit: str) -> str:
         return "not measurable"
     if unit == "share":
         return f"{value:.1%}" + (f" ± {error:.1%}" if error else "")
+    if not error and float(value).is_integer():
+        return f"{value:,.0f} {unit}".strip()
+    if max(abs(value), error or 0.0) < TINY:
+        return f"below {TINY:f} {unit}".strip()
     decimals = _decimals(error if error else abs(value) / 100)
     said = f"{value:,.{decimals}f}" + (f" ± {error:.{decimals}f}" if error else "")
     return f"{said} {unit}".strip()

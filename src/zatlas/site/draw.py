@@ -17,15 +17,22 @@ BLOCK = 1000  # of them at a time
 
 @dataclass(frozen=True)
 class Draw:
-    """Rows of the image set, or none for samples of the prior, and their points."""
+    """Rows of the image set, or none for samples of the prior and for bare codes, and their points."""
 
     rows: Rows
     points: Points
     total: int  # images that could have been drawn
+    own: Rows | None = None  # of codes that are no images': their numbers among all
 
     def first(self, count: int) -> "Draw":
         """So many of them, as fair a draw."""
-        return Draw(self.rows[:count], self.points[:count], self.total)
+        own = None if self.own is None else self.own[:count]
+        return Draw(self.rows[:count], self.points[:count], self.total, own)
+
+    @property
+    def numbers(self) -> Rows:
+        """What each point goes by; -1 for what is only known by its place in the draw."""
+        return self.rows if self.own is None else self.own
 
     @property
     def real(self) -> bool:
@@ -107,7 +114,8 @@ def _far_apart(some: Points, rows: Rows, count: int) -> list[int]:
 def _samples(atlas: Atlas, most: int) -> Draw:
     if atlas.given is not None:
         chosen = _order(len(atlas.given))[:most]
-        return Draw(np.full(len(chosen), NO_ROW), atlas.given[chosen], len(atlas.given))
+        nobody = np.full(len(chosen), NO_ROW)
+        return Draw(nobody, atlas.given[chosen], len(atlas.given), chosen)
     count = min(most, SAMPLES)
     return Draw(np.full(count, NO_ROW), atlas.sample(count, seed=0), count)
 

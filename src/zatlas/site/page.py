@@ -196,7 +196,7 @@ class Page:
 
     def _table(self) -> bytes:
         count = len(self.drawn)
-        table = {"index": self.drawn.rows.astype(np.int32)}
+        table = {"index": self.drawn.numbers.astype(np.int32)}
         table |= {name: values[:count] for name, (_, values) in self.columns.items()}
         for chart in self.charts:
             table |= _axes(chart, chart.places)
@@ -207,7 +207,7 @@ class Page:
         ranks = square.ranks
         table = {
             "rank": ranks.astype(np.int32),
-            "index": self.everyone.rows[ranks].astype(np.int32),
+            "index": self.everyone.numbers[ranks].astype(np.int32),
         }
         table |= {name: values[ranks] for name, (_, values) in self.columns.items()}
         table |= _axes(chart, self.places[chart.key][ranks])

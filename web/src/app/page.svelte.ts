@@ -118,12 +118,17 @@ export class Page {
   async compare(here: Here): Promise<void> {
     const other = this.runs.find((run) => run !== here.run);
     const row = here.spot.row ?? here.near[0];
-    if (!other || row === undefined) return;
+    if (!other || row === undefined || !this.alike()) return;
     const same = other.rowOf(here.run.table.index[row]);
     if (same === undefined) return;
     const spot = other.spot(same);
     const found = await other.decode(spot.z, 1, "across", other.labelOf(spot));
     if (found) this.across = found;
+  }
+
+  /** Whether both runs are of the same images, so that a number means the same in both. */
+  alike(): boolean {
+    return new Set(this.runs.map((run) => run.entry.fingerprint)).size === 1;
   }
 
   leave(): void {
@@ -181,7 +186,7 @@ export class Page {
   /** Change run in a comparison: what was pinned belongs to the other space, so images go along and places do not. */
   activate(index: number): void {
     if (index === this.active) return;
-    const rows = this.pins.flatMap((pin) => (pin.row === null ? [] : [this.runs[this.active].table.index[pin.row]]));
+    const rows = this.pins.flatMap((pin) => (pin.row === null || !this.alike() ? [] : [this.runs[this.active].table.index[pin.row]]));
     this.active = index;
     this.hovered = null;
     this.view = null; // the other map tells its own
