@@ -57,10 +57,22 @@ bench:
     python benchmarks/sheet.py
     python benchmarks/film.py
     python benchmarks/explorer.py
+    python benchmarks/score/frechet.py
+    python -m benchmarks.scale
+    python -m benchmarks.scale.neighbours
 
 # Whether directions do what they say, on the faces that come along.
 truth:
     python benchmarks/truth.py
+
+# How likely MNIST is by our recipes, and which score prefers which model: hours, for the night.
+bench-score:
+    python benchmarks/score/likelihood.py
+    python benchmarks/score/disentangle.py
+
+# Ten illnesses made on purpose, what is found of each, and its cure.
+illnesses:
+    python -m tests.illnesses
 
 # Which settings won the place of the defaults.
 bench-defaults:

@@ -80,7 +80,7 @@ def test_samples_follow_seed_temperature_and_class(told, digits, tmp_path):
 
     assert bytes_of(digits) == bytes_of(digits) != bytes_of(digits, "--seed", 1)
     assert bytes_of(digits) != bytes_of(digits, "--temperature", 0.3)
-    assert bytes_of(digits, "--how", "mixture") != bytes_of(digits)
+    assert bytes_of(digits, "--prior", "mixture") != bytes_of(digits)
     assert bytes_of(told, "--label", "3") != bytes_of(told, "--label", "4")
 
 
@@ -215,7 +215,7 @@ def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name
 def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_path):
     for words, answer in {
         ("sample", "--label", "3"): "is not told a class",
-        ("sample", "--how", "magic"): "prior",
+        ("sample", "--prior", "magic"): "prior",
         ("grid", "--by", "quantiles"): "Did you mean 'quantile'",
         ("grid", "--axes", "0", "7"): "two different axes",
         ("grid", "--n", "0"): "from 1 to 100",

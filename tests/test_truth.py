@@ -16,8 +16,8 @@ from zatlas.latent.proof import proof
 from zatlas.models.scorer import read_scorer
 
 FACES = 150
-# Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: the model
-# has no single direction for it, so these two ways bend.
+# Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: no straight
+# way was found that turns these two with every seed, so theirs bend (docs/speed.md).
 BENT = ("Bangs", "No_Beard")
 
 

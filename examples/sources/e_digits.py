@@ -10,8 +10,12 @@ def main() -> None:
     out = asked.out
     many, two = (
         trained(
-            out / f"vae-{dim}", asked.data, asked.epochs,
-            preset="digits-e1", dim=dim, settings=asked.settings,
+            out / f"vae-{dim}",
+            asked.data,
+            asked.epochs,
+            preset="digits-e1",
+            dim=dim,
+            settings=asked.settings,
         )
         for dim in (20, 2)
     )
