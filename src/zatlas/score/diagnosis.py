@@ -88,7 +88,8 @@ class Patient:
     def again(self, what: str, *settings: str) -> Cure:
         """Training the same recipe once more, with these settings changed."""
         changed = " ".join(f"--set {setting}" for setting in settings)
-        recipe, out = (shlex.quote(f"{self.folder}{end}") for end in ("/recipe.toml", "-2"))
+        change = "-" + settings[0].partition(".")[2].replace("=", "-")
+        recipe, out = (shlex.quote(f"{self.folder}{end}") for end in ("/recipe.toml", change))
         return Cure(what, f"zatlas train --recipe {recipe} {changed} --out {out}", settings)
 
     def longer(self, what: str) -> Cure:
