@@ -296,13 +296,3 @@ def test_sets_have_as_many_of_each_and_share_none(small_set):
     assert len(held) == len(train) == 300 and not set(held) & set(train)
     bare = image_set("bare", spots(60).pixels, split=np.zeros(60, np.uint8))
     assert not set(two_sets(bare, 300)[0]) & set(two_sets(bare, 300)[1])
-
-
-@pytest.mark.slow
-def test_clothes_are_ordered_rightly_too(tmp_path):
-    atlas = small_run(tmp_path / "clothes", "fashion-mini", dim=8, epochs=3)
-    train = atlas.images.images(atlas.images.rows("train"))
-    noise = np.random.default_rng(0).random(train.shape, dtype=np.float32)
-    made = [train, gaussian_filter(train, (0, 0, 1, 1)), noise]
-    values = [found(giving(atlas, images))["frechet"].value for images in made]
-    assert values == sorted(values)

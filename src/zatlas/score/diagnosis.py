@@ -28,7 +28,7 @@ APART = 3.0  # times the distance that two draws of the prior have by chance
 RARE = 0.1  # share of the prior's mass without data that is told as holes
 COPIED = 0.1  # share of samples that are nearly training images, beyond that of held-out ones
 NARROW = 0.8  # of the data's variety, or of its spread
-FALLING = 0.15  # share of its fall that a loss still has in the last third of a training
+FALLING = 0.25  # share of its fall that a loss still has in the last third of a training
 WON = 0.99  # accuracy of a discriminator that has nothing left to learn
 
 
