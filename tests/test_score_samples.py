@@ -7,7 +7,7 @@ import torch
 from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 
-from tests.conftest import small_run, spots
+from tests.conftest import spots
 from zatlas.core.errors import BadRun
 from zatlas.data import sources
 from zatlas.data.imageset import image_set
