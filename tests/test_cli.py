@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.write_docs import DOCS
 from zatlas.cli import main
 
 FAST = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "2"]
@@ -26,6 +27,13 @@ def test_help_is_quick_and_brings_no_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
     assert min(own_time("--help") for _ in range(5)) < 0.4
+
+
+def test_help_says_what_can_be_said_and_not_what_stands_for_nothing():
+    page = (DOCS / "commands.md").read_text()
+    for word in ("None", "(default: )", "default: False", "(fixed"):
+        assert word not in page
+    assert "--kind {mixture,flow}" in page and "Of the fit. (default: 0)" in page
 
 
 def own_time(*words):
@@ -200,6 +208,7 @@ def test_a_second_training_of_a_run_is_refused_by_the_name_of_the_first(tmp_path
         process.communicate()
 
 
+@pytest.mark.slow
 def test_another_number_of_threads_is_said_to_be_inexact(tmp_path):
     folder = tmp_path / "run"
     process = begun(["train", "digits", "--out", folder, *LONG], folder, threads=2)

@@ -20,11 +20,6 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def pages() -> dict[str, str]:
-    """The text of every generated page by its name."""
-    return {"commands.md": commands(), "recipes.md": recipes(), "datasets.md": datasets()}
-
-
 def commands() -> str:
     parts = ["# Commands", "Made from the commands themselves by `just docs`."]
     for name in COMMANDS:
@@ -118,6 +113,8 @@ def datasets() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+PAGES = {"commands.md": commands, "recipes.md": recipes, "datasets.md": datasets}
+
 if __name__ == "__main__":
-    for page, text in pages().items():
-        (DOCS / page).write_text(text)
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page())

@@ -4,8 +4,12 @@ A command is a few lines of the Python API, and prints where the result is on st
 meant for people goes to stderr. Nothing heavy is imported before a command needs it.
 """
 
+import re
+from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
-from typing import Annotated, Literal
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import tyro
 from tyro.conf import Positional, arg
@@ -26,4 +30,40 @@ Axes = Annotated[
     tuple[int, int] | None, arg(metavar="I J", help="Two axes; those that matter most if not said.")
 ]
 
+WORDS = {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}
+NOTHING = (None, False, ())
+
 app = tyro.extras.SubcommandApp()
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a command of a function."""
+    app.command(told(function))
+    return function
+
+
+def told(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, of which the help tells what can be said, not what stands for nothing."""
+    for name, parameter in signature(function).parameters.items():
+        kind, *rest = typed(parameter.annotation)
+        if any(parameter.default is one for one in NOTHING) or ... in get_args(kind):
+            function.__annotations__[name] = Annotated[
+                kind, arg(metavar=word_of(kind), help_behavior_hint=""), *rest
+            ]
+    function.__doc__ = re.sub(
+        r"\n {12,}", " ", function.__doc__ or ""
+    )  # an option is one paragraph
+    return function
+
+
+def typed(annotation: Any) -> tuple[Any, ...]:
+    """A type, and what is said of it."""
+    return get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+
+
+def word_of(kind: Any) -> str | None:
+    """What stands for a value of a type that may be None."""
+    kinds = [one for one in get_args(kind) if one is not NoneType]
+    if len(kinds) == 1 and get_origin(kinds[0]) is Literal:
+        return "{" + ",".join(get_args(kinds[0])) + "}"
+    return WORDS.get(kinds[0]) if len(kinds) == 1 else None

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import app
+from zatlas.commands import command
 from zatlas.core.errors import BadRecipe
 
 
-@app.command
+@command
 def bring(
     source: Annotated[Positional[Path], arg(metavar="SOURCE")],
     *,

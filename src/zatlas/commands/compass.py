@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from zatlas.commands import Dark, Label, Run, app
+from zatlas.commands import Dark, Label, Run, command
 from zatlas.commands.shared import class_of, open_atlas, theme_of
 from zatlas.core.errors import BadData, BadRecipe, NotHere, ZatlasError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HELP = "a letter for the one you like best, = to pass, u to undo, s NAME to save, q to stop"
 
 
-@app.command
+@command
 def compass(
     run: Run,
     *,

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import Axes, Dark, Label, Out, Run, app
+from zatlas.commands import Axes, Dark, Label, Out, Run, command
 from zatlas.commands.make import list_rows
 from zatlas.commands.shared import class_of, open_atlas, settings_of, tell, theme_of
 
 
-@app.command
+@command
 def sample(
     run: Run,
     *,
@@ -43,7 +43,7 @@ def sample(
     tell(picture, atlas, "samples" if prior == "own" else f"samples-{prior}", out)
 
 
-@app.command
+@command
 def reconstruct(
     run: Run,
     *,
@@ -67,7 +67,7 @@ def reconstruct(
     tell(picture, atlases[0], "reconstructions", out)
 
 
-@app.command
+@command
 def grid(
     run: Run,
     *,
@@ -100,7 +100,7 @@ def grid(
         tell(picture, atlas, "manifold", out)
 
 
-@app.command
+@command
 def points(
     run: Run,
     *,
@@ -138,7 +138,7 @@ def points(
     tell(picture, atlas, "points", out)
 
 
-@app.command
+@command
 def chart(
     run: Run,
     *,
@@ -175,7 +175,7 @@ def chart(
     tell(picture, atlas, f"chart-{made.layout}", out)
 
 
-@app.command
+@command
 def place(
     run: Run,
     places: Annotated[Positional[tuple[float, ...]], arg(metavar="X Y ...")] = (

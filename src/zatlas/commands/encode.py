@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import Run, app
+from zatlas.commands import Run, command
 from zatlas.commands.shared import open_atlas
 
 
-@app.command
+@command
 def encode(
     run: Run,
     data: Annotated[Positional[str | None], arg(metavar="DATA")] = None,

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import Fitted, app
+from zatlas.commands import Fitted, command
 
 
-@app.command
+@command
 def explore(
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN [RUN]")],
     *,

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import Dark, Label, Out, Run, app
+from zatlas.commands import Dark, Label, Out, Run, command
 from zatlas.commands.make import list_rows
 from zatlas.commands.shared import class_of, open_atlas, theme_of
 from zatlas.core.errors import BadRecipe
 
 
-@app.command
+@command
 def invert(
     run: Run,
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE ...")] = (),

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import app
+from zatlas.commands import command
 from zatlas.core.company import company
 from zatlas.core.errors import BadRecipe
 
 
-@app.command
+@command
 def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
     """Train a 2-D VAE on images that come along, and draw its latent space and that of a face model.
 
@@ -29,7 +29,7 @@ def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
         walk(out, told=partial(print, flush=True))
 
 
-@app.command
+@command
 def train(
     data: Annotated[Positional[str | None], arg(metavar="DATA")] = None,
     *,
@@ -87,7 +87,7 @@ def train(
         print(made.run.folder)
 
 
-@app.command
+@command
 def datasets() -> None:
     """List the images known by name: size, licence, and whether they are on this machine."""
     from zatlas.core.registry import DATASETS
@@ -100,7 +100,7 @@ def datasets() -> None:
     list_rows(rows)
 
 
-@app.command
+@command
 def models() -> None:
     """List the families of models and their settings, as --set takes them."""
     from zatlas.core.fields import settings
@@ -117,7 +117,7 @@ def models() -> None:
     list_rows(rows)
 
 
-@app.command
+@command
 def presets() -> None:
     """List the recipes that come along, to begin with by --preset."""
     from zatlas.training.recipe import presets

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import Dark, Out, Run, app
+from zatlas.commands import Dark, Out, Run, command
 from zatlas.commands.shared import open_atlas, tell, tell_move, theme_of
 from zatlas.core.errors import BadRecipe
 from zatlas.pictures import file_name
@@ -13,7 +13,7 @@ from zatlas.pictures import file_name
 Stops = Annotated[Positional[tuple[str, ...]], arg(metavar="STOP ...")]
 
 
-@app.command
+@command
 def interpolate(
     run: Run,
     stops: Stops = (),
@@ -64,7 +64,7 @@ def interpolate(
     tell_move(move, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
 
 
-@app.command
+@command
 def traverse(
     run: Run,
     stop: Annotated[Positional[str | None], arg(metavar="STOP")] = None,
@@ -93,7 +93,7 @@ def traverse(
     tell_move(move, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
 
 
-@app.command
+@command
 def attribute(
     run: Run,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="ATTRIBUTE ...")] = (),
@@ -156,7 +156,7 @@ def attribute(
         tell_move(move, file, place, frames=frames, fps=fps, panel="none", dark=dark)
 
 
-@app.command
+@command
 def spiral(
     run: Run,
     *,

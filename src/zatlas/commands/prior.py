@@ -2,11 +2,13 @@
 
 from typing import Literal
 
-from zatlas.commands import Dark, Run, app
+from zatlas.commands import Dark, Run, command
 from zatlas.commands.shared import open_atlas, theme_of
 
+FEW = 10  # codes an axis
 
-@app.command
+
+@command
 def prior(
     run: Run,
     *,
@@ -40,6 +42,11 @@ def prior(
     for one in kept:
         screen.print(
             f"{one.facts.nats:10.2f}  {one.facts.kind} fitted to {one.facts.codes:,} codes"
+        )
+    if facts.codes < FEW * (atlas.dim + 1):
+        screen.print(
+            f"{facts.codes} codes in {atlas.dim} axes are few to fit a density to: what it adds is chance.",
+            soft_wrap=True,
         )
     if atlas.given is None:
         picture = save(

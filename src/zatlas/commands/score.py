@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import Dark, app
+from zatlas.commands import Dark, command
 from zatlas.core.errors import BadRecipe
 
 if TYPE_CHECKING:
     from zatlas.score.score import Score
 
 
-@app.command
+@command
 def score(
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN [RUN ...]")] = (),
     *,

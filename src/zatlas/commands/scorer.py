@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import app
+from zatlas.commands import app, told
 from zatlas.commands.make import list_rows
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ scorer = tyro.extras.SubcommandApp()
 
 
 @scorer.command
+@told
 def train(
     data: Annotated[Positional[str], arg(metavar="DATA")],
     *,
@@ -51,6 +52,7 @@ def train(
 
 
 @scorer.command
+@told
 def read(
     file: Annotated[Positional[str], arg(metavar="SCORER")],
     what: Annotated[Positional[str], arg(metavar="RUN|DATA")],

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import Fitted, Run, app
+from zatlas.commands import Fitted, Run, command
 from zatlas.commands.shared import open_atlas
 from zatlas.core.errors import BadRecipe
 
 
-@app.command
+@command
 def export(
     run: Run,
     rest: Annotated[Positional[tuple[Path, ...]], arg(metavar="[RUN] OUT", help_behavior_hint="")],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import Dark, Label, Run, app
+from zatlas.commands import Dark, Label, Run, command
 from zatlas.commands.make import list_rows
 from zatlas.commands.shared import FILMS, class_of, open_atlas, settings_of, theme_of
 from zatlas.core.errors import BadData, BadRecipe, NotHere
@@ -25,7 +25,7 @@ GROUPS = ("plus", "minus")  # settings that name points
 LISTS = ("without",)  # settings that take several names
 
 
-@app.command
+@command
 def steer(
     run: Run,
     method: Annotated[Positional[str], arg(metavar="METHOD")],

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import Dark, Label, Out, Run, app
+from zatlas.commands import Dark, Label, Out, Run, command
 from zatlas.commands.make import list_rows
 from zatlas.commands.shared import class_of, open_atlas, tell, theme_of
 from zatlas.core.errors import BadRecipe
 
 
-@app.command
+@command
 def arithmetic(
     run: Run,
     equation: Annotated[Positional[str], arg(metavar="EQUATION")],
@@ -38,7 +38,7 @@ def arithmetic(
     tell(picture, atlas, "arithmetic", out)
 
 
-@app.command
+@command
 def geometry(
     run: Run,
     *,
@@ -59,7 +59,7 @@ def geometry(
         print(save(picture, folder / f"geometry-{name}.png"))
 
 
-@app.command
+@command
 def compare(
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN RUN ...")] = (),
     *,
@@ -104,7 +104,7 @@ def compare(
     list_rows(as_table(figures), to_person=True)
 
 
-@app.command
+@command
 def gallery(
     run: Run,
     *,

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import app
+from zatlas.commands import command
 from zatlas.commands.make import list_rows
 from zatlas.core.errors import BadRecipe, RunsFailed
 
 
-@app.command
+@command
 def sweep(
     recipe: Annotated[Positional[str], arg(metavar="RECIPE")],
     *,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import Dark, Run, app
+from zatlas.commands import Dark, Run, command
 from zatlas.commands.make import list_rows
 from zatlas.commands.shared import open_atlas, theme_of
 from zatlas.core.errors import BadRecipe, UnknownName
@@ -22,7 +22,7 @@ APART = "apart"  # the way that finds them together
 PRINCIPAL = 6  # directions that are shown of a model of which nothing is known
 
 
-@app.command
+@command
 def directions(
     run: Run,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME ...")] = (),
@@ -72,7 +72,7 @@ def directions(
     list_rows(proof_rows(found))
 
 
-@app.command
+@command
 def saved(
     run: Run,
     *,
