@@ -4,7 +4,7 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
-from benchmarks.truth import others_of
+from benchmarks.truth import BENT, others_of
 
 from zatlas.atlas import Atlas
 from zatlas.demo import unpack
@@ -15,10 +15,9 @@ from zatlas.latent.geodesic import geodesic, length
 from zatlas.latent.proof import proof
 from zatlas.models.scorer import read_scorer
 
+pytestmark = pytest.mark.slow
+
 FACES = 150
-# Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: no straight
-# way was found that turns these two with every seed, so theirs bend (docs/speed.md).
-BENT = ("Bangs", "No_Beard")
 
 
 @pytest.fixture(scope="module")
