@@ -1,17 +1,14 @@
-"""What all tests share: a cache of their own, one thread each, and a few small images."""
+"""What all tests share: a cache of their own, and a few small images."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from zatlas.atlas import Atlas
 from zatlas.data.imageset import ImageSet, image_set
 from zatlas.start import train
 from zatlas.training.recipe import Recipe, make_recipe
-
-torch.set_num_threads(1)  # the tests themselves run side by side
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,7 +48,7 @@ def recipe(family: str = "vae", **tables) -> Recipe:
     return make_recipe({**said, "seed": tables.get("seed", 0)})
 
 
-def small_run(folder: Path, data: str, **settings) -> Atlas:
+def small_run(folder: Path, data: str | Path, **settings) -> Atlas:
     """A run of a small net that has learnt something, in a second or two."""
     words = {
         key: settings.pop(key) for key in ("model", "dim", "epochs", "size") if key in settings

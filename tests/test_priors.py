@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.conftest import small_run, spots
 from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, ShapeError, UnknownName
@@ -288,6 +289,13 @@ def test_the_command_keeps_a_prior_and_says_how_well_it_fits(fitted, capsys):
     assert (fitted.run.gallery / "samples-priors.png").exists()
     assert main(["sample", str(fitted.run.folder), "--prior", "flow", "--count", "4"]) == 0
     assert capsys.readouterr().out.strip().endswith("samples-flow.png")
+
+
+def test_a_prior_of_few_codes_is_told_to_be_chance(tmp_path, own_cache, capsys):
+    np.savez(tmp_path / "few.npz", x_train=spots(10).pixels[:, 0])
+    run = small_run(tmp_path / "run", tmp_path / "few.npz", epochs=1)
+    assert main(["prior", str(run.run.folder), "--kind", "mixture"]) == 0
+    assert "few to fit a density to" in capsys.readouterr().err
 
 
 def test_a_page_has_the_prior_that_it_is_asked_for(fitted):

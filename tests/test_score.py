@@ -14,6 +14,7 @@ from PIL import Image
 import zatlas
 from tests import illnesses
 from zatlas import cli
+from zatlas.report import write_report
 from zatlas.score.diagnosis import Patient, diagnose
 from zatlas.score.figure import Figure
 from zatlas.score.score import GROUPS
@@ -126,8 +127,11 @@ def test_one_image_has_a_score(tmp_path, own_cache):
     images = tmp_path / "one"
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
-    run = zatlas.train(str(images), epochs=1, out=tmp_path / "run", show=False)
-    assert run.score().figure("rebuilding").n == 1
+    run = zatlas.train(images, epochs=1, out=tmp_path / "run", show=False)
+    rebuilding = run.score().figure("rebuilding")
+    assert rebuilding.n == 1 and rebuilding.about.endswith("the same that it was trained on")
+    assert write_report(run, run.score(groups=["likelihood"]), tmp_path / "report.html").exists()
+    assert "it was trained on" in (tmp_path / "report.html").read_text()
 
 
 def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):

@@ -25,7 +25,7 @@ def open(run: str | Path) -> "Atlas":
     return Atlas.open(Path(run))
 
 
-def train(data: str, **settings: Any) -> "Atlas":
+def train(data: str | Path, **settings: Any) -> "Atlas":
     """Train a model on images and open the run; `zatlas.start.train` lists the settings."""
     from zatlas.start import train
 

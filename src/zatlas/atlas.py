@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from zatlas import added
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows
@@ -36,7 +35,7 @@ from zatlas.latent.steering.ask import steer
 from zatlas.latent.steering.steer import Way
 from zatlas.models import bring
 from zatlas.models.description import Description
-from zatlas.models.generator import Generator
+from zatlas.models.generator import Generator, best_device
 from zatlas.models.scorer import Scorer
 from zatlas.stops import Stop, draw, find_stop, find_stops, points_through
 from zatlas.store import codes as tables
@@ -136,6 +135,11 @@ class Atlas:
         if split == "test" and not len(found):
             found = self.images.rows("valid")
         return found if len(found) else self.images.rows("train")
+
+    @cached_property
+    def holds_out(self) -> bool:
+        """Whether there are images that training has not seen."""
+        return not np.array_equal(self.rows("train"), self.rows("test"))
 
     def labels(self, rows: Rows) -> Labels | None:
         """The labels of these rows, where there are any."""
@@ -388,11 +392,6 @@ class Atlas:
         if os.access(self.run.folder, os.W_OK):
             return self.run.folder / name
         return cache_root() / "runs" / _digest(str(self.run.folder.resolve())) / name
-
-
-def best_device() -> str:
-    """The GPU, where there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _digest(value: object) -> str:

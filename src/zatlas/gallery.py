@@ -123,7 +123,7 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     )  # fmt: skip
     yield Entry(
         part, "reconstructions.png", "Reconstructions",
-        f"Images the model has not seen, and what is left of them in {atlas.dim} numbers.",
+        f"Images the model {'has not seen' if atlas.holds_out else 'was trained on'}, and what is left of them in {atlas.dim} numbers.",
         "What the code cannot hold is lost; a decoder that must guess takes the mean, and the mean is soft.",
         f"zatlas reconstruct {run}",
         lambda path: save(sheets.reconstructions([atlas], theme=theme), path),

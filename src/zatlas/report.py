@@ -92,9 +92,8 @@ def _drawn(
 ) -> Sequence[tuple[str, "Canvas | Plot"]]:
     """The pictures that go with a group of figures."""
     if group == "likelihood" and atlas.generator.encoder is not None:
-        return [
-            ("What is left of images it has not seen", sheets.reconstructions([atlas], theme=theme))
-        ]
+        which = "it has not seen" if atlas.holds_out else "it was trained on"
+        return [(f"What is left of images {which}", sheets.reconstructions([atlas], theme=theme))]
     if group == "space" and atlas.coded:
         pictures = [("Its codes and its prior", facts.own_norms(atlas, theme=theme))]
         rates = next((one.parts for one in score.figures if one.name == "axis_rate"), {})

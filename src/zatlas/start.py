@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from zatlas.atlas import Atlas, best_device
+from zatlas.atlas import Atlas
 from zatlas.core.progress import console
 from zatlas.core.space import Prior
 from zatlas.data import sources
 from zatlas.models import bring as models
 from zatlas.models.bring import Asked
 from zatlas.models.bring.brought import Layout, PixelRange
+from zatlas.models.generator import best_device
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
@@ -28,7 +29,7 @@ SAME = 0.004  # of images that differ by less, one cannot tell them apart
 
 
 def train(
-    data: str | None = None,
+    data: Path | str | None = None,
     *,
     model: str | None = None,
     dim: int | None = None,
@@ -46,7 +47,7 @@ def train(
     `data` is a name, a folder, an npz file or hf:owner/name; `settings` changes anything else of
     the recipe, as {"model.beta": 4}.
     """
-    source, options = (None, {}) if data is None else sources.settle(data)
+    source, options = (None, {}) if data is None else sources.settle(str(data))
     said = {
         "data.source": source,
         **{f"data.{key}": value for key, value in options.items()},

@@ -156,7 +156,7 @@ def parts(atlas: "Atlas", seed: int) -> tuple[Points, Points | None, Points]:
             f"No image of {atlas.name} has a point, so there are no codes to fit a prior to. Teach it an "
             f"encoder first: zatlas invert {atlas.run.folder} --learn"
         )
-    if not atlas.coded or np.array_equal(atlas.rows("train"), atlas.rows("test")):
+    if not atlas.coded or not atlas.holds_out:
         return _halved(*_codes(atlas, "train"), seed)
     means, deviations = _codes(atlas, "train")
     check_codes(means, deviations)

@@ -111,3 +111,8 @@ def differentiable(generator: Generator) -> bool:
             return generator.decoder(z, first if generator.classes else None).requires_grad
         except RuntimeError:  # it leaves torch, which a point with a slope may not
             return False
+
+
+def best_device() -> str:
+    """The GPU, where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"

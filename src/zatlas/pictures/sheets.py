@@ -100,6 +100,7 @@ def reconstructions(
         shown.append(rebuilt)
         names.append(f"{atlas.name if len(atlases) > 1 else 'rebuilt'}\nerror {error:.3f}")
     what = {"test": "Test images", "train": "Training images"}.get(split, "Images held out")
+    what = what if first.holds_out else "Training images"
     return sheet(
         np.concatenate(shown), len(rows), rows=names, theme=theme,
         title=f"{what}, and what is left of them",

@@ -60,8 +60,9 @@ def quick_draw(atlas: Atlas, most: int) -> Draw:
     """The same of few images, encoded here and now: nothing is written into the run."""
     if not atlas.coded:
         return _samples(atlas, most)
-    parts = (atlas.rows("train"), atlas.rows("test"))
-    rows = parts[0] if np.array_equal(*parts) else np.concatenate(parts)
+    rows = atlas.rows("train")
+    if atlas.holds_out:
+        rows = np.concatenate([rows, atlas.rows("test")])
     total, rows = len(rows), rows[_order(len(rows))[:most]]
     images = atlas.images.images(rows)
     return Draw(rows, atlas.generator.encode(images, told(atlas, rows)), total)
