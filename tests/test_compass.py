@@ -41,6 +41,7 @@ def faces(tmp_path_factory, own_cache):
     return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
 
 
+@pytest.mark.slow
 def test_a_taste_is_found_among_faces_within_sixty_choices(faces):
     names = ("Male", "Pale_Skin", "Oval_Face")
     tastes = [faces.direction(name).vector for name in names]

@@ -103,6 +103,7 @@ def test_what_cannot_be_explored_is_said_in_one_sentence(
     assert told.out == "" and wanted in told.err
 
 
+@pytest.mark.slow
 def test_a_training_is_followed_and_not_changed(tmp_path, digits):
     with begun(TRAIN, "--epochs", 12, "--out", tmp_path / "alone") as alone:
         assert alone.wait(60) == 0, alone.stderr.read()
