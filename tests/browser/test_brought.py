@@ -1,5 +1,7 @@
 """Models made elsewhere, on pages that decode by themselves."""
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -43,3 +45,26 @@ def test_a_brought_onnx_decoder_needs_no_server(way, rows, explore, tmp_path):
     for spot, image in zip(spots, atlas.decode(codes), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
+
+
+@pytest.mark.parametrize("way", ["server", "file"])
+def test_codes_alone_are_a_map_that_promises_no_pictures(way, explore, tmp_path):
+    kinds = np.arange(90) % 3
+    codes = np.eye(3, 6)[kinds] * 8 + np.random.default_rng(0).standard_normal((90, 6))
+    np.savez(tmp_path / "codes.npz", codes=codes.astype(np.float32), label=kinds)
+    atlas = zatlas.bring(tmp_path / "codes.npz", tmp_path / f"codes-{way}", show=False)
+    url = explore.sites.url(way, atlas)
+    page = explore.page(url)
+    page.goto(url)
+    map = page.get_by_role("application")
+    map.wait_for()
+    page.get_by_text("Codes alone: without their model, no place has a picture.").wait_for()
+    assert [tab.inner_text() for tab in page.get_by_role("tab").all()] == ["Place"]
+    assert page.get_by_role("button", name="Imagine all").count() == 0
+    near = page.get_by_role("tabpanel").get_by_role("button", name=re.compile("^code "))
+    near.first.click()
+    pin = page.get_by_role("list", name="Pins")
+    row = int(pin.inner_text().split("code ")[1].split()[0])
+    page.get_by_role("heading", name=f"code {row}", exact=True).wait_for()
+    other = int(near.first.inner_text().removeprefix("code "))
+    assert other != row and kinds[other] == kinds[row]

@@ -101,6 +101,6 @@ def _placed(
 def _tell(chart: Chart, sample: Sample, total: int) -> None:
     console().print(
         f"{chart.layout}: trust {chart.trust:.3f} of its {len(chart.points):,} landmarks, "
-        f"{sample.trust:.3f} of all {total:,} codes placed among them",
+        f"{sample.trust:.3f} of the {total:,} codes placed among them",
         soft_wrap=True, markup=False,
     )  # fmt: skip

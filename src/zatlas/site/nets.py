@@ -16,6 +16,8 @@ EXPORTS = {"decoder": export_decoder, "encoder": export_encoder}
 def exported(atlas: Atlas, like: Points, room: Path, folder: str) -> dict[str, Any]:
     """What the manifest says of the decoder and of the encoder; None for one that a page cannot run."""
     found: dict[str, Any] = {"decoder": None, "encoder": None}
+    if atlas.given is not None:  # codes alone
+        return found
     for name in EXPORTS if atlas.generator.encoder else ("decoder",):
         try:
             size = file_of(atlas, like, room, name).stat().st_size

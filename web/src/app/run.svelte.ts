@@ -254,6 +254,11 @@ export class RunState {
     return (await this.encoder).encode(pictures, labels);
   }
 
+  /** Whether there are images of places; of codes that were brought alone there are none. */
+  get decodes(): boolean {
+    return this.entry.image.channels > 0;
+  }
+
   get encodes(): boolean {
     return this.entry.encoder !== null || (this.socket !== null && this.entry.sprites !== null);
   }
