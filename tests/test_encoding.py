@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -60,6 +61,14 @@ def test_labels_and_splits_go_with_the_points_and_duckdb_reads_all_parts(digits,
     answer = tables.query({"codes": out}, "select split, count(*) as n from codes group by split")
     counts = dict(zip(answer["split"].to_pylist(), answer["n"].to_pylist(), strict=True))
     assert counts == {name: len(digits.images.rows(name)) for name in ("train", "valid", "test")}
+
+
+def test_no_images_travel_to_another_process():
+    there = pieces.pieces_of("sprites:count=200", (1, 32, 32))
+    here = there.read(0)
+    sent = pickle.dumps(there)
+    assert len(sent) < 1000 < here.pixels.nbytes
+    np.testing.assert_array_equal(pickle.loads(sent).read(0).pixels, here.pixels)
 
 
 def test_what_is_there_is_not_made_again(digits, folder, tmp_path):

@@ -29,7 +29,7 @@ WORDS = {
 }
 EXTRA = {
     "landmarks": "seconds for the landmarks", "tiles": "tiles", "first_view": "MB of the first view",
-    "tile_ms": "ms a tile",
+    "tile_ms": "ms a tile", "worker": "MB of the largest worker",
 }  # fmt: skip
 
 
@@ -40,17 +40,21 @@ def main() -> None:
     given = parser.parse_args()
     print("| what | images | seconds | a second | peak memory | beside it |")
     print("|---|---|---|---|---|---|")
-    slopes = {}
+    slopes, seconds = {}, {}
     with tempfile.TemporaryDirectory() as room:
         for part in given.parts:
             found = {}
             for power in range(SMALLEST, given.largest + 1):
                 found[power] = measured(part, 10**power, room)
                 print(row(part, 10**power, found[power]), flush=True)
-            slopes[part] = slope({power: told["seconds"] for power, told in found.items()})
+            seconds[part] = {power: told["seconds"] for power, told in found.items()}
+            slopes[part] = slope(seconds[part])
     print("\n| what | growth of the time |\n|---|---|")
     for part, value in slopes.items():
         print(f"| {WORDS[part]} | {value:.2f} |")
+    if {"encode", "ray"} <= set(seconds) and given.largest > SMALLEST:
+        here, ray = (beyond_start(seconds[part]) for part in ("encode", "ray"))
+        print(f"\nBeyond what it takes to start, ray encodes at {here / ray:.2f} of the rate here.")
 
 
 def measured(part: str, count: int, room: str) -> dict[str, Any]:
@@ -69,6 +73,11 @@ def row(part: str, count: int, told: dict[str, Any]) -> str:
         f"| {WORDS[part]} | {count:,} | {told['seconds']:,.2f} | {rate:,.0f} "
         f"| {told['rss']:,.0f} MB | {beside} |"
     )
+
+
+def beyond_start(seconds: dict[int, float]) -> float:
+    """What the images of the largest size took that the smallest size has not."""
+    return seconds[max(seconds)] - seconds[min(seconds)]
 
 
 def slope(seconds: dict[int, float]) -> float:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 from urllib.request import Request, urlopen
@@ -61,8 +62,33 @@ def encode(count: int, dim: int, room: Path, on: str = "here") -> Told:
 
 
 def ray(count: int, dim: int, room: Path) -> Told:
-    """The same by ray's processes; what they take is not this process's."""
-    return encode(count, dim, room, "ray")
+    """The same by ray's processes, and what memory the largest of them came to."""
+    peaks, ended = [0.0], Event()
+
+    def look() -> None:
+        while not ended.wait(0.2):
+            peaks.append(largest("ray::MapWorker"))
+
+    watch = Thread(target=look)
+    watch.start()
+    try:
+        return encode(count, dim, room, "ray") | {"worker": max(peaks)}
+    finally:
+        ended.set()
+        watch.join()
+
+
+def largest(name: str) -> float:
+    """Megabytes that the largest process of this name has come to."""
+    found = [0.0]
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cmdline").read_bytes().startswith(name.encode()):
+                lines = (place / "status").read_text().splitlines()
+                found += [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+        except OSError:  # it has ended meanwhile
+            continue
+    return max(found)
 
 
 def chart(count: int, dim: int, room: Path) -> Told:

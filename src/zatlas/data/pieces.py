@@ -78,6 +78,10 @@ class OfSet:
     options: Mapping[str, Any] = field(default_factory=dict)
     split: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes what the set is called, and none of its images."""
+        return OfSet, (self.source, self.size, self.options, self.split)
+
     @cached_property
     def images(self) -> ImageSet:
         """The set; once prepared, other processes find it in the cache."""
