@@ -77,15 +77,10 @@ def tiles(places: Plane, box: np.ndarray, first: int, told: Told, held: int = HE
     for level in range(1, DEEPEST + 1):
         if not len(ranks):
             break
-        _, starts, inverse, counts = np.unique(
-            path >> 2 * (DEEPEST - level),
-            return_index=True,
-            return_inverse=True,
-            return_counts=True,
-        )
-        place = np.empty(len(ranks), np.int64)  # of each point in the draw of its square
-        place[np.lexsort((ranks, inverse))] = np.arange(len(ranks)) - np.repeat(starts, counts)
-        taken = place < (held if level < DEEPEST else len(ranks))
+        most = held if level < DEEPEST else len(ranks)
+        starts, counts = _runs(path >> 2 * (DEEPEST - level))
+        inverse = np.repeat(np.arange(len(starts)), counts)
+        taken = np.ones(len(ranks), bool)
         tables = {
             name: np.bincount(inverse * sizes[name] + column, minlength=len(starts) * sizes[name])
             for name, column in values.items()
@@ -97,11 +92,20 @@ def tiles(places: Plane, box: np.ndarray, first: int, told: Told, held: int = HE
                 for name, table in tables.items()
             }
             name = (level, *_square(int(path[start]), level))
-            found[name] = Square(name, np.sort(ranks[part][taken[part]]), int(count), inside)
+            mine = ranks[part]
+            if count > most:
+                taken[part] = mine <= np.partition(mine, most - 1)[most - 1]
+            found[name] = Square(name, np.sort(mine[taken[part]]), int(count), inside)
         left = ~taken
         ranks, path = ranks[left], path[left]
         values = {name: column[left] for name, column in values.items()}
     return Tiles(found)
+
+
+def _runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs of one value begin, and how long they are."""
+    starts = np.flatnonzero(np.diff(values, prepend=-1))
+    return starts, np.diff(starts, append=len(values))
 
 
 def _paths(places: Plane, box: np.ndarray) -> np.ndarray:
