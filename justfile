@@ -22,7 +22,7 @@ test:
 
 # The tests that take minutes.
 slow:
-    pytest -m slow -n 0
+    pytest -m slow -n 2
 
 # With packages of other people, which are installed for it.
 optional:

@@ -23,10 +23,11 @@ train(f"sprites:count={sys.argv[1]}", size=32, dim=16, epochs=1, out=sys.argv[2]
       settings={"net.name": sys.argv[3], "training.preview": 0, "training.batch": 1024})
 """
 MEASURED = """
-import json, resource, sys
+import json, sys
+from benchmarks.common import peak_memory
 from zatlas.atlas import Atlas
 Atlas.open(sys.argv[1]).encode("train")
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+print(json.dumps(peak_memory()))
 """
 
 

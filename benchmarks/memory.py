@@ -12,8 +12,9 @@ from common import quiet
 
 # Two runs of the same number of steps: what differs is how many images there are.
 MEASURED = """
-import json, resource, sys, tempfile
+import json, sys, tempfile
 from pathlib import Path
+from benchmarks.common import peak_memory
 from zatlas.data import sources
 from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
@@ -26,8 +27,7 @@ recipe = make_recipe({
 images = sources.load("sprites", size=32, count=count)
 with tempfile.TemporaryDirectory() as folder:
     fit(recipe, images, Path(folder) / "run")
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"peak": peak, "pixels": images.pixels.nbytes / 2**20}))
+print(json.dumps({"peak": peak_memory(), "pixels": images.pixels.nbytes / 2**20}))
 """
 DRAW = "import sys; from zatlas.data import sources; sources.load('sprites', size=32, count=int(sys.argv[1]))"
 

@@ -9,7 +9,6 @@ each number of samples, so that its peak is its own. transform and assessor on t
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from importlib.resources import as_file, files
@@ -20,7 +19,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import nn
 
-from benchmarks.common import timed
+from benchmarks.common import peak_memory, timed
 from zatlas.atlas import Atlas
 from zatlas.core.space import Space
 from zatlas.demo import unpack
@@ -58,7 +57,7 @@ def alone(of: str, samples: int) -> None:
     generator = gan()
     points = generator.space.sample(2000, seed=0)
     seconds = timed(lambda: principal.learn(generator, points, of=of, samples=samples, show=False))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     print(json.dumps({"seconds": seconds, "peak": peak}))
 
 

@@ -3,7 +3,8 @@
 python -m benchmarks.scale [--parts train encode ray chart tiles serve] [--largest 6]
 
 Each size of each part is measured in a process of its own. The growth is the slope between the logarithms
-of time and count, from the smallest size to the largest; 1 is linear. The tables are markdown, as they
+of time and count, from the smallest size to the largest; 1 is linear. A line through the two largest sizes
+is followed to sizes that were not measured. The tables are markdown, as they
 stand in docs/scale.md. Neighbours have a benchmark of their own: benchmarks/scale/neighbours.py.
 """
 
@@ -36,24 +37,25 @@ EXTRA = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--largest", type=int, default=6, help="power of ten")
+    parser.add_argument("--largest", type=int, default=6, choices=range(5, 10), help="power of ten")
     given = parser.parse_args()
     print("| what | images | seconds | a second | peak memory | beside it |")
     print("|---|---|---|---|---|---|")
-    slopes, seconds = {}, {}
+    seconds: dict[str, dict[int, float]] = {}
     with tempfile.TemporaryDirectory() as room:
         for part in given.parts:
-            found = {}
+            seconds[part] = {}
             for power in range(SMALLEST, given.largest + 1):
-                found[power] = measured(part, 10**power, room)
-                print(row(part, 10**power, found[power]), flush=True)
-            seconds[part] = {power: told["seconds"] for power, told in found.items()}
-            slopes[part] = slope(seconds[part])
-    print("\n| what | growth of the time |\n|---|---|")
-    for part, value in slopes.items():
-        print(f"| {WORDS[part]} | {value:.2f} |")
-    if {"encode", "ray"} <= set(seconds) and given.largest > SMALLEST:
-        here, ray = (beyond_start(seconds[part]) for part in ("encode", "ray"))
+                told = measured(part, 10**power, room)
+                seconds[part][10**power] = told["seconds"]
+                print(row(part, 10**power, told), flush=True)
+    print(
+        "\n| what | growth | to start | each image | 10^8, extrapolated | 10^9 |\n|---|---|---|---|---|---|"
+    )
+    for part, found in seconds.items():
+        print(fitted_row(part, found))
+    if {"encode", "ray"} <= set(seconds):
+        here, ray = (fitted(seconds[part])[1] for part in ("encode", "ray"))
         print(f"\nBeyond what it takes to start, ray encodes at {here / ray:.2f} of the rate here.")
 
 
@@ -75,15 +77,34 @@ def row(part: str, count: int, told: dict[str, Any]) -> str:
     )
 
 
-def beyond_start(seconds: dict[int, float]) -> float:
-    """What the images of the largest size took that the smallest size has not."""
-    return seconds[max(seconds)] - seconds[min(seconds)]
+def fitted_row(part: str, seconds: dict[int, float]) -> str:
+    """How the time of a part grows, and what the line through its two largest sizes leads to."""
+    start, each = fitted(seconds)
+    far = " | ".join(duration(start + each * count) for count in (10**8, 10**9))
+    return (
+        f"| {WORDS[part]} | {slope(seconds):.2f} | {start:,.1f} s | {1e6 * each:,.2f} us | {far} |"
+    )
+
+
+def fitted(seconds: dict[int, float]) -> tuple[float, float]:
+    """Seconds to start, and for each image, by the two largest sizes."""
+    less, most = sorted(seconds)[-2:]
+    each = (seconds[most] - seconds[less]) / (most - less)
+    return max(seconds[most] - each * most, 0.0), each
 
 
 def slope(seconds: dict[int, float]) -> float:
     """How the time grows with the count from the smallest size to the largest: 1 is linear."""
-    low, high = min(seconds), max(seconds)
-    return (log10(seconds[high]) - log10(seconds[low])) / max(high - low, 1)
+    least, most = min(seconds), max(seconds)
+    return log10(seconds[most] / seconds[least]) / log10(most / least)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that one can picture."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ of one that opens the saved index, and how many single queries make up for its b
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from time import perf_counter
 
 import numpy as np
 
-from benchmarks.common import quiet
+from benchmarks.common import peak_memory, quiet
 from benchmarks.scale.parts import codes
 from zatlas.latent.near import Indexed
 from zatlas.latent.neighbours import Neighbourhood
@@ -88,8 +87,7 @@ def searched(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
     near.of(query[:1], K)  # what is made once
     one = min(milliseconds(partial(near.of, query[i : i + 1], K)) for i in range(9))
     many = milliseconds(partial(near.of, query, K))
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"one": one, "many": many, "rss": rss}
+    return {"one": one, "many": many, "rss": peak_memory()}
 
 
 def asked(z: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ python -m benchmarks.scale.parts PART COUNT [--dim 16] [--room FOLDER]
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,6 +16,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import numpy as np
+
+from benchmarks.common import peak_memory
 
 Told = dict[str, float]
 DIM = 16
@@ -184,7 +185,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         told: dict[str, Any] = PARTS[given.part](given.count, given.dim, given.room or Path(folder))
-    told["rss"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    told["rss"] = peak_memory()
     sys.stdout.write(json.dumps(told) + "\n")
 
 
