@@ -50,9 +50,8 @@ def told(function: Callable[..., None]) -> Callable[..., None]:
             function.__annotations__[name] = Annotated[
                 kind, arg(metavar=word_of(kind), help_behavior_hint=""), *rest
             ]
-    function.__doc__ = re.sub(
-        r"\n {12,}", " ", function.__doc__ or ""
-    )  # an option is one paragraph
+    doc = function.__doc__ or ""
+    function.__doc__ = re.sub(r"\n {12,}", " ", doc)  # an option is one paragraph
     return function
 
 
