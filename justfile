@@ -16,7 +16,7 @@ fix:
     ruff check --fix .
     ruff format .
 
-# The tests that take seconds.
+# The tests that take seconds, three minutes in all.
 test:
     pytest
 

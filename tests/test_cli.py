@@ -180,7 +180,9 @@ def begun(words, folder, threads=1, lines=2):
 LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "60"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys):
     assert main(["train", "digits", "--out", str(tmp_path / "whole"), *LONG]) == 0
     folder = tmp_path / "run"
@@ -196,6 +198,7 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys)
     assert kept[0] == kept[1]
 
 
+@pytest.mark.slow
 def test_a_second_training_of_a_run_is_refused_by_the_name_of_the_first(tmp_path):
     folder = tmp_path / "run"
     process = begun(["train", "digits", "--out", folder, *LONG[:-1], "5000"], folder)

@@ -47,7 +47,9 @@ def begun(code, *words):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_explore_prints_its_address_and_stops_when_asked(digits, wide, number):
     with begun(EXPLORE, digits.run.folder, wide.run.folder, "--points", 100) as process:
         address = process.stdout.readline().strip()
@@ -73,6 +75,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys):
     layers = (torch.nn.Linear(6, 64), torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Sigmoid())
     model = zatlas.bring(torch.nn.Sequential(*layers), tmp_path / "theirs", show=False)

@@ -25,7 +25,14 @@ def run(path, **inputs):
     return session.run(None, inputs)[0]
 
 
-@pytest.mark.parametrize("net", ["mlp", "conv", "conv-even", "conv-deep"])
+@pytest.mark.parametrize(
+    "net",
+    [
+        "mlp",
+        "conv",
+        *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-even", "conv-deep")),
+    ],
+)
 def test_every_net_decodes_and_encodes_alike_elsewhere(net, tmp_path):
     model = made(net=net, shape=(3, 32, 32))
     there = export_decoder(model, tmp_path / "decoder.onnx")

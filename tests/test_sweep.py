@@ -106,7 +106,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("on", ["here", "processes"])
+@pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
 def test_one_broken_run_does_not_stop_the_rest(tmp_path, capfd, on):
     """A learning rate that is far too high makes the loss infinite."""
     settings = {**SMALL, "training.rate": [1e-3, 1e30], "training.epochs": 1}

@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.system import may_mount
 
+pytestmark = pytest.mark.slow
+
 
 def tried(*words):
     command = [sys.executable, "-m", "tests.faults", *map(str, words)]
@@ -16,40 +18,35 @@ def tried(*words):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
-def test_a_killed_training_goes_on_to_the_bit(count):
-    found = tried("kill", count)
+def test_a_killed_training_goes_on_to_the_bit():
+    found = tried("kill", 200)
     assert found["wrong"] == []
-    assert found["kills"] >= count
-    assert found["inside a save"] >= count // 4
+    assert found["kills"] >= 200
+    assert found["inside a save"] >= 50
     assert found["runs finished identical"] == found["runs"]
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
-def test_whichever_call_fails_nothing_is_corrupt(every):
-    found = tried("io", every)
+def test_whichever_call_fails_nothing_is_corrupt():
+    found = tried("io", 1)
     assert found["wrong"] == []
-    assert found["failed once"] > 0.8 * found["calls"] // every
+    assert found["failed once"] > 0.8 * found["calls"]
 
 
 @pytest.mark.skipif(not may_mount(), reason="small disks are mounted by root alone")
-@pytest.mark.parametrize("sizes", [8, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_full_disk_keeps_the_last_good_checkpoint(sizes):
-    found = tried("disk", sizes)
+def test_a_full_disk_keeps_the_last_good_checkpoint():
+    found = tried("disk", 50)
     assert found["wrong"] == []
-    assert found["ran full"] >= sizes // 2
+    assert found["ran full"] >= 25
     assert found["of them with a checkpoint kept"] > 0
 
 
-@pytest.mark.slow
 def test_trainings_made_wrong_on_purpose_are_caught():
     blind = [name for name, wrong in tried("controls").items() if not wrong]
     assert blind == []
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_the_explorer_withstands_hostile_requests(count):
-    found = tried("explorer", count)
+def test_the_explorer_withstands_hostile_requests():
+    found = tried("explorer", 10_000)
     assert found["wrong"] == []
     assert found["of kinds"] == 15
     assert found["slow ones hung up on"] > 0
