@@ -154,6 +154,7 @@ def test_what_is_no_run_is_said_before_any_is_measured(digits, tmp_path, capsys)
         (2.0, None, "2 nats"),
         (1e-9, 2e-9, "below 0.000001 nats"),
         (25.84, 0.18, "25.84 ± 0.18 nats"),
+        (9.2103404, 2e-8, "9.210 nats"),
     ],
 )
 def test_a_number_has_no_more_digits_than_it_is_sure_of(value, error, said):

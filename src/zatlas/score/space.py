@@ -106,13 +106,14 @@ def mutual_information(
     rate = float(axis_rates(means, deviations).sum(axis=1).mean())
     most = max(value, min(float(high.mean()), rate))
     about = (
-        f"information between image and code, from below: with {n:,} codes it cannot be more than "
-        f"{np.log(n):.2f}; from above it is {most:.2f}"
+        f"information between image and code, from below: with {n:,} codes it cannot be told to be more "
+        f"than {np.log(n):.2f}; from above it is {most:.2f}"
     )
     parts = {"at least": value, "at most": most}
     return Figure(
-        "mutual_information", "space", value, about, len(chosen), error, "nats", "more", parts=parts
-    )
+        "mutual_information", "space", value, about, len(chosen), error, "nats", "more",
+        float(np.log(n)), f"all that {n:,} codes can tell", parts,
+    )  # fmt: skip
 
 
 def prior_distance(drawn: Points, place: Space, *, seed: int = 0) -> Figure:

@@ -7,6 +7,7 @@ from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
 
 TINY = 1e-6  # what is shown of a number at least
+SURE = 1e-6  # of a number: an error below it is that of adding up
 FAMILIES = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN", "dcgan": "DCGAN"}
 
 
@@ -80,6 +81,8 @@ def _number(value: float, error: float | None, unit: str) -> str:
         return f"{value:,.0f} {unit}".strip()
     if max(abs(value), error or 0.0) < TINY:
         return f"below {TINY:f} {unit}".strip()
+    if error and error < SURE * abs(value):
+        error = None
     decimals = _decimals(error if error else abs(value) / 100)
     said = f"{value:,.{decimals}f}" + (f" ± {error:.{decimals}f}" if error else "")
     return f"{said} {unit}".strip()
