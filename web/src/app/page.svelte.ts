@@ -1,6 +1,7 @@
 /** The state of the page: what is pinned, where one looks, and how it is all written in a link. */
 
 import type { Column, Pictures } from "../contract";
+import { parted } from "../data";
 import { Bench } from "./bench.svelte";
 import { Knobs } from "./knobs.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
@@ -8,8 +9,6 @@ import type { RunState } from "./run.svelte";
 import { letter, readSpot, spotText, type Spot } from "./spot";
 import { Taste } from "./taste.svelte";
 import { Walk } from "./walk.svelte";
-
-const KNOWN = 0.9; // area under the curve of an attribute that the codes know
 
 export type Panel = "point" | "walk" | "knobs" | "bench" | "taste" | "notes" | "training";
 export type Tool = "move" | "lasso" | "draw";
@@ -266,15 +265,21 @@ export function placeSpot(run: RunState, x: number, y: number): Spot {
   return { z: run.lift(x, y), row: null, name: "here", about: "a place on the map" };
 }
 
-/** What colours the map on a new page: the label, or the attribute that the codes know and that parts them best. */
+const usual = new WeakMap<object, string>(); // of each run, reckoned once
+
+/** What colours the map on a new page: the label, or what parts the places of its first chart most. */
 export function usualColour({ entry, table }: RunState): string {
-  const { columns, ways } = entry;
+  const { columns, charts } = entry;
   if (columns.some(({ name }) => name === "label")) return "label";
-  const known = ways.list.filter(({ score }) => score && score.area > KNOWN).map(({ name }) => name);
-  const flags = columns.filter(({ name, kind }) => kind === "flag" && known.includes(name));
-  const uneven = ({ name }: Column) => Math.abs(table.flag(name).reduce((sum, one) => sum + one, 0) / table.count - 0.5);
-  const best = flags.sort((a, b) => uneven(a) - uneven(b))[0];
-  return (best ?? columns[0])?.name ?? "";
+  let found = usual.get(entry);
+  if (found === undefined) {
+    const places = charts.length ? table.places(charts[0]) : new Float32Array();
+    const share = ({ name, kind }: Column) => parted(kind === "flag" ? table.flag(name) : table.classOf(name), places);
+    const told = columns.filter(({ name, kind }) => kind !== "number" && name !== "split");
+    const ranked = told.map((column) => ({ column, share: share(column) })).sort((a, b) => b.share - a.share);
+    usual.set(entry, (found = (ranked[0]?.column ?? columns[0])?.name ?? ""));
+  }
+  return found;
 }
 
 function apart(places: Float32Array, row: number, x: number, y: number): number {

@@ -15,5 +15,6 @@ export { fromBase64, inlinedFiles, networkFiles, openFiles } from "./files";
 export { maskOf, parseQuery, type Condition, type Query } from "./filter";
 export { fromHalf, readCodes, type Codes } from "./half";
 export { readManifest } from "./manifest";
+export { parted } from "./parted";
 export { openTable, readTable, type Table } from "./table";
 export { countIn, Tiling, type Count } from "./tiles";
