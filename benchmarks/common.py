@@ -73,10 +73,10 @@ def matrix_product_rate(size: int = 2048, repeats: int = 8) -> float:
     return best
 
 
-def peak_memory() -> float:
-    """Megabytes that this process has come to; getrusage would count what its parent had when it began."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+def peak_memory(process: str = "self") -> float:
+    """Megabytes that a process has come to; getrusage would count what its parent had when it began."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 def quiet() -> dict[str, str]:

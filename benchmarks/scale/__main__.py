@@ -54,8 +54,8 @@ def main() -> None:
     )
     for part, found in seconds.items():
         print(fitted_row(part, found))
-    if {"encode", "ray"} <= set(seconds):
-        here, ray = (fitted(seconds[part])[1] for part in ("encode", "ray"))
+    here, ray = (fitted(seconds[part])[1] if part in seconds else 0 for part in ("encode", "ray"))
+    if here > 0 and ray > 0:
         print(f"\nBeyond what it takes to start, ray encodes at {here / ray:.2f} of the rate here.")
 
 
@@ -80,6 +80,8 @@ def row(part: str, count: int, told: dict[str, Any]) -> str:
 def fitted_row(part: str, seconds: dict[int, float]) -> str:
     """How the time of a part grows, and what the line through its two largest sizes leads to."""
     start, each = fitted(seconds)
+    if each <= 0:  # the start is all that was seen
+        return f"| {WORDS[part]} | {slope(seconds):.2f} | {max(seconds.values()):,.1f} s | too little to tell | | |"
     far = " | ".join(duration(start + each * count) for count in (10**8, 10**9))
     return (
         f"| {WORDS[part]} | {slope(seconds):.2f} | {start:,.1f} s | {1e6 * each:,.2f} us | {far} |"
