@@ -80,12 +80,11 @@ def row(part: str, count: int, told: dict[str, Any]) -> str:
 def fitted_row(part: str, seconds: dict[int, float]) -> str:
     """How the time of a part grows, and what the line through its two largest sizes leads to."""
     start, each = fitted(seconds)
+    head = f"| {WORDS[part]} | {slope(seconds):.2f} |"
     if each <= 0:  # the start is all that was seen
-        return f"| {WORDS[part]} | {slope(seconds):.2f} | {max(seconds.values()):,.1f} s | too little to tell | | |"
+        return f"{head} {max(seconds.values()):,.1f} s | too little to tell | | |"
     far = " | ".join(duration(start + each * count) for count in (10**8, 10**9))
-    return (
-        f"| {WORDS[part]} | {slope(seconds):.2f} | {start:,.1f} s | {1e6 * each:,.2f} us | {far} |"
-    )
+    return f"{head} {start:,.1f} s | {1e6 * each:,.2f} us | {far} |"
 
 
 def fitted(seconds: dict[int, float]) -> tuple[float, float]:
