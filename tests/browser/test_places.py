@@ -2,6 +2,7 @@
 
 import io
 from functools import partial
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -193,6 +194,7 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
     other = explore(way, wide, link=page.evaluate("location.hash.slice(1)"))
     for found, wanted in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
         other.eventually(partial(alike, found, wanted))
+    other.page.wait_for_timeout(500)
     again = other.said()
     np.testing.assert_allclose(view(again), view(said), rtol=1e-3, atol=1e-3)
     assert {**again, "view": ""} == {**said, "view": ""}
@@ -200,6 +202,21 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
 
 def view(said):
     return [float(value) for value in said["view"].split(",")]
+
+
+def test_a_page_closed_while_its_codes_come_has_lost_nothing_of_its_link(explore, sites, wide):
+    link, held = "chart=pca&panel=walk&pins=r3,r17&at=0.3", []
+    page = explore.page(sites.url("server", wide))
+    page.route("**/codes.f16", lambda route: held.append(route))
+    page.goto(f"{sites.url('server', wide)}#{link}")
+    expect(page.get_by_role("tab", name="Walk")).to_have_attribute("aria-selected", "true")
+    page.wait_for_timeout(500)  # the address is written when nothing has changed for a while
+    assert parse_qsl(page.evaluate("location.hash.slice(1)")) == parse_qsl(link)
+    held.pop().continue_()
+    expect(page.get_by_role("img", name="30 % of the way")).to_be_visible()
+    page.wait_for_timeout(500)
+    said = dict(parse_qsl(page.evaluate("location.hash.slice(1)")))
+    assert {name: said[name] for name in dict(parse_qsl(link))} == dict(parse_qsl(link))
 
 
 def canvases(explorer):

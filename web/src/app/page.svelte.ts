@@ -43,6 +43,7 @@ export class Page {
   view = $state.raw<[number, number, number] | null>(null); // a view that a link asks for
   landed = $state.raw<Pictures | null>(null); // the last image that was dropped
   across = $state.raw<Pictures | null>(null); // the same image by the other run
+  private following = $state<string | null>(null); // a link whose state has not all come yet
   private inside = false; // the pointer is over a map
   readonly walk: Walk;
   readonly knobs: Knobs;
@@ -196,7 +197,9 @@ export class Page {
     this.choose(this.pins.length ? 0 : null);
   }
 
+  /** The page as a link; while one is being followed, that one: what it asks for is not lost on the way. */
   link(): string {
+    if (this.following !== null) return this.following;
     const run = this.run;
     const state: LinkState = {
       chart: run.chart.site.name === run.entry.charts[0]?.name ? undefined : run.chart.site.name,
@@ -219,10 +222,20 @@ export class Page {
 
   /** Take the state that a link says; what it is silent about is as on a new page. */
   async follow(hash: string): Promise<void> {
-    const said = readLink(hash);
+    const link = hash.replace(/^#/, "");
+    this.following = link;
+    try {
+      await this.take(readLink(link), () => this.following !== link);
+    } finally {
+      if (this.following === link) this.following = null;
+    }
+  }
+
+  private async take(said: LinkState, overtaken: () => boolean): Promise<void> {
     this.active = said.run === 1 && this.runs.length > 1 ? 1 : 0;
     const run = this.run;
     await run.show(said.chart ?? run.entry.charts[0]?.name);
+    if (overtaken()) return;
     this.colour = run.entry.columns.some((column) => column.name === said.colour) ? said.colour! : usualColour(run);
     this.filter = said.filter ?? "";
     this.view = said.view ?? null;
@@ -235,6 +248,7 @@ export class Page {
     this.knobs.follow(said);
     this.bench.follow(said);
     await run.ready;
+    if (overtaken()) return;
     this.pins = (said.pins ?? []).flatMap((text, i) => {
       const found = readSpot(text, run.entry.dim);
       if (!found || ("row" in found && found.row >= run.entry.count)) return [];

@@ -29,7 +29,7 @@ export class Walk {
   far = $state.raw<number[]>([]); // of each picture of the strip
   problem = $state("");
   working = $state(false);
-  asked = false; // a link leads to this moment of the walk: it is shown as soon as there is a curve
+  asked = $state(false); // a link leads to this moment of the walk: it is shown as soon as there is a curve
   private readonly page: Page;
   private ticket = 0;
 
@@ -53,8 +53,7 @@ export class Walk {
         this.playing = false;
         return;
       }
-      if (this.asked) void this.go(this.at);
-      this.asked = false;
+      if (this.asked) void this.go(this.at).finally(() => (this.asked = false));
       this.path = this.plane?.stops ?? (await this.page.run.placesOf(sample(found, TRACED)));
       const z = sample(found, TILES);
       const strip = await this.page.run.decode(z, TILES, "strip");
@@ -109,7 +108,7 @@ export class Walk {
   link(): LinkState {
     const usual = usualBlend(this.page.run.entry);
     const shared = this.way !== "drawn"; // a stroke is too long for a link
-    return { way: this.way === usual || !shared ? undefined : this.way, loop: this.closed, at: this.shown ? this.at : undefined };
+    return { way: this.way === usual || !shared ? undefined : this.way, loop: this.closed, at: this.shown || this.asked ? this.at : undefined };
   }
 
   follow(said: LinkState): void {
