@@ -104,7 +104,38 @@ def test_an_index_is_kept_for_the_codes_it_is_of_and_no_longer(tmp_path):
     assert file.stat().st_mtime_ns == written
     other = nearest_of(codes[::-1].copy(), tmp_path / "codes", "1", indexed=1000)
     assert other.of(codes[:1], 1)[0][0, 0] == 1999
-    assert [one.name for one in tmp_path.iterdir()] == ["codes.1.usearch"]
+    assert [one.name for one in tmp_path.iterdir()] == ["codes.1.cells.npz"]
+
+
+def test_a_damaged_index_is_built_anew(tmp_path):
+    codes = groups(2000)
+    rows = nearest_of(codes, tmp_path / "codes", "0", indexed=1000).of(codes[:5], 3)[0]
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    again = nearest_of(codes, tmp_path / "codes", "0", indexed=1000)
+    assert np.array_equal(again.of(codes[:5], 3)[0], rows)
+    assert file.read_bytes() == whole
+
+
+def test_an_index_gives_as_many_neighbours_as_are_asked_for(tmp_path):
+    codes = groups(2000)
+    index = nearest_of(codes, tmp_path / "codes", "0", indexed=1000)
+    rows = index.of(codes[:3], 1500)[0]
+    assert all(len(set(some)) == 1500 for some in rows) and (rows[:, 0] == [0, 1, 2]).all()
+    assert index.of(codes[:3], 5000)[0].shape == (3, 2000)
+    assert index.of(codes[:0], 4)[0].shape == (0, 4)
+
+
+@pytest.mark.parametrize("kind", ["alike on all sides", "all the same"])
+def test_codes_that_fall_into_no_cells_are_searched_exactly(tmp_path, kind):
+    codes = np.random.default_rng(0).normal(size=(3000, 64)).astype(np.float32)
+    if kind == "all the same":
+        codes[:] = codes[0]
+    query = codes[:50] + np.float32(0.1)
+    rows, distance = nearest_of(codes, tmp_path / "codes", "0", indexed=1000).of(query, 10)
+    assert np.allclose(distance, nearest(query, codes, 10)[1], atol=1e-5)
+    assert np.allclose(distance, np.linalg.norm(codes[rows] - query[:, None], axis=2), atol=1e-5)
 
 
 def test_few_codes_are_searched_exactly():

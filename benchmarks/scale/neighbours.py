@@ -1,4 +1,4 @@
-"""From how many codes on is a saved index worth it? Exact search against usearch, and what it misses.
+"""From how many codes on is a saved index worth it? A look at all against cells, and what they miss.
 
 python -m benchmarks.scale.neighbours [--counts 10000 100000 1000000] [--dims 16 64]
 
@@ -50,7 +50,7 @@ def main() -> None:
 def row(dim: int, count: int) -> str:
     """One line of the table."""
     with tempfile.TemporaryDirectory() as room:
-        file = Path(room) / "codes.0.usearch"
+        file = Path(room) / "codes.0.cells.npz"
         z, _ = codes(count, dim)
         begun = perf_counter()
         index = Indexed(z, file)

@@ -4,19 +4,24 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
 from zatlas.core.arrays import Points
+from zatlas.latent.cells import Cells, InCells, cells_of
 from zatlas.latent.neighbours import Near, Neighbourhood
-from zatlas.store import index as saved
+from zatlas.store import atomic
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
-INDEXED = 1_000_000  # codes from which an index answers three times sooner than a look at all
-WIDTH = 512  # codes that a search keeps in sight: 19 of the true 20 nearest, of a million too
+INDEXED = (
+    1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
+)
+SOME = 0.25  # of the cells: who must look into more is sooner done with a look at all
+SUFFIX = ".cells.npz"
 
 
 class Nearest(Protocol):
@@ -34,18 +39,14 @@ class Indexed:
 
     def of(self, query: Points, k: int) -> Near:
         """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""
-        k = min(k, len(self.points))
-        if k < 1 or not len(query):
-            shape = len(query), max(k, 0)
-            return np.zeros(shape, np.int64), np.zeros(shape, np.float32)
-        index = saved.search(self._index, query, k, max(WIDTH, 2 * k))
-        distance = np.linalg.norm(self.points[index] - query[:, None], axis=2).astype(np.float32)
-        order = np.argsort(distance, axis=1, kind="stable")
-        return np.take_along_axis(index, order, 1), np.take_along_axis(distance, order, 1)
+        return self._search.of(query, k)
 
     @cached_property
-    def _index(self) -> Any:
-        return saved.opened(self.path, self.points)
+    def _search(self) -> Nearest:
+        cells = _opened(self.path) or _kept(self.path, cells_of(self.points))
+        if cells.looks > SOME * len(cells.middles):
+            return Neighbourhood(self.points)
+        return InCells(self.points, cells)
 
 
 def near(atlas: "Atlas", split: str) -> Nearest:
@@ -64,4 +65,25 @@ def nearest_of(points: Points, stem: Path, digest: str, *, indexed: int = INDEXE
     """What finds the nearest of these codes: from so many on, an index that is kept at this stem."""
     if len(points) < indexed:
         return Neighbourhood(points)
-    return Indexed(points, saved.path_of(stem, digest))
+    return Indexed(points, stem.with_name(f"{stem.name}.{digest}{SUFFIX}"))
+
+
+def _opened(path: Path) -> Cells | None:
+    """The index in this file; None where there is none, or it is damaged and has to be built anew."""
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return Cells(arrays["middles"], arrays["rows"], arrays["starts"], int(arrays["looks"]))
+    except (BadZipFile, EOFError, KeyError, ValueError):
+        return None
+
+
+def _kept(path: Path, cells: Cells) -> Cells:
+    """Keep this index; those of the same codes as they were are removed."""
+    stem = Path(path.name.removesuffix(SUFFIX)).stem
+    for stale in path.parent.glob(f"{stem}.*{SUFFIX}"):
+        stale.unlink(missing_ok=True)
+    with atomic.file(path) as side, side.open("wb") as sink:
+        np.savez(sink, **vars(cells))
+    return cells

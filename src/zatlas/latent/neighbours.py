@@ -24,8 +24,7 @@ class Neighbourhood:
         """The k nearest points of each query, nearest first, and their distances; k is clipped."""
         k = min(k, len(self.points))
         if k < 1 or not len(query):
-            shape = len(query), max(k, 0)
-            return np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+            return none(len(query), k)
         source, half = self._centred, self._half
         step = max(1, TABLE // max(len(source), k * source.shape[1]))
         parts = [
@@ -66,6 +65,12 @@ def others(points: Points, k: int) -> Near:
     own[~own.any(axis=1), -1] = True
     shape = (len(points), index.shape[1] - 1)
     return index[~own].reshape(shape), distance[~own].reshape(shape)
+
+
+def none(queries: int, k: int) -> Near:
+    """What is found of no query, or where no neighbours are asked for."""
+    shape = queries, max(k, 0)
+    return np.zeros(shape, np.int64), np.zeros(shape, np.float32)
 
 
 def _block(query: Points, source: Points, half: Values, k: int) -> Near:
