@@ -102,12 +102,12 @@ def test_the_same_seed_asks_the_same(points):
     assert not np.allclose(compass(points, seed=1).ask(), compass(points, seed=2).ask())
 
 
-def test_questions_stay_among_the_data(faces):
-    state, shown = compass(faces.cloud), []
+def test_questions_stay_among_the_data(portraits):
+    state, shown = compass(portraits.cloud), []
     for _ in range(5):
         shown.append(state.ask())
         state = state.tell(1)
-    assert np.median(faces.density.far(np.concatenate(shown))) < 2
+    assert np.median(portraits.density.far(np.concatenate(shown))) < 2
 
 
 def test_an_update_takes_less_than_fifty_milliseconds(points):

@@ -1,11 +1,13 @@
 """Writes the pages that are made from the code: `python -m tests.write_docs`, or `just docs`."""
 
 import os
-import subprocess
-import sys
+from contextlib import redirect_stdout, suppress
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Literal, get_args, get_origin
+from unittest.mock import patch
 
+from zatlas.cli import main
 from zatlas.core.fields import settings
 from zatlas.core.registry import DATASETS, MODELS, NETS
 from zatlas.training.recipe import Training, presets
@@ -28,10 +30,15 @@ def commands() -> str:
 
 
 def help_of(name: str) -> str:
-    env = {**os.environ, "COLUMNS": "88", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-    words = [sys.executable, "-m", "zatlas", *name.split(), "--help"]
-    done = subprocess.run(words, capture_output=True, text=True, env=env, check=True)
-    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    wide = {"COLUMNS": "88", "NO_COLOR": "1"}
+    with (
+        patch.dict(os.environ, wide),
+        redirect_stdout(TextIOWrapper(BytesIO(), "utf-8")) as told,
+        suppress(SystemExit),
+    ):
+        main([*name.split(), "--help"])
+    told.seek(0)
+    return "\n".join(line.rstrip() for line in told.read().strip().splitlines())
 
 
 def recipes() -> str:
