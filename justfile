@@ -82,6 +82,10 @@ bench-defaults:
 docs:
     python -m tests.write_docs
 
+# Take the documents' pictures of the explorer anew.
+pictures:
+    python -m tests.browser.write_pictures
+
 # Pin what is installed now as what is tested with.
 pin:
     pip freeze --exclude zatlas > constraints.txt
