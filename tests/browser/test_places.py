@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import WAYS
-from tests.browser.explorer import difference, named, pixels
+from tests.browser.explorer import Explorer, difference, named, pixels
 from tests.test_site import tile
 
 pytestmark = pytest.mark.browser
@@ -188,9 +188,9 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
     expect(pinned).to_be_visible()
     page.get_by_role("slider", name="How far along the walk").fill("0.3")
     explorer.eventually(lambda: named(explorer.imagined, lambda name: "30 % of" in name))
-    page.wait_for_timeout(500)
+    explorer.eventually(lambda: holds(explorer, **state, at="0.3"))
+    page.wait_for_timeout(500)  # the address is written when nothing has changed for a while
     said = explorer.said()
-    assert {name: said[name] for name in state} == state and said["at"] == "0.3"
     other = explore(way, wide, link=page.evaluate("location.hash.slice(1)"))
     for found, wanted in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
         other.eventually(partial(alike, found, wanted))
@@ -200,23 +200,50 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
     assert {**again, "view": ""} == {**said, "view": ""}
 
 
+def holds(explorer, **words):
+    """What the address says, whatever else it does."""
+    said = explorer.said()
+    assert {name: said.get(name) for name in words} == words
+
+
 def view(said):
     return [float(value) for value in said["view"].split(",")]
 
 
-def test_a_page_closed_while_its_codes_come_has_lost_nothing_of_its_link(explore, sites, wide):
-    link, held = "chart=pca&panel=walk&pins=r3,r17&at=0.3", []
-    page = explore.page(sites.url("server", wide))
-    page.route("**/codes.f16", lambda route: held.append(route))
-    page.goto(f"{sites.url('server', wide)}#{link}")
-    expect(page.get_by_role("tab", name="Walk")).to_have_attribute("aria-selected", "true")
-    page.wait_for_timeout(500)  # the address is written when nothing has changed for a while
-    assert parse_qsl(page.evaluate("location.hash.slice(1)")) == parse_qsl(link)
-    held.pop().continue_()
-    expect(page.get_by_role("img", name="30 % of the way")).to_be_visible()
-    page.wait_for_timeout(500)
-    said = dict(parse_qsl(page.evaluate("location.hash.slice(1)")))
-    assert {name: said[name] for name in dict(parse_qsl(link))} == dict(parse_qsl(link))
+def test_a_page_closed_while_its_codes_come_has_lost_nothing_of_its_link(opened_slowly):
+    link = "chart=pca&panel=walk&pins=r3,r17&at=0.3"
+    explorer, come = opened_slowly(link)
+    explorer.page.wait_for_timeout(500)
+    assert explorer.said() == dict(parse_qsl(link))
+    come()
+    explorer.eventually(lambda: named(explorer.imagined, lambda name: "30 % of" in name))
+    explorer.page.wait_for_timeout(500)
+    holds(explorer, **dict(parse_qsl(link)))
+
+
+def test_of_two_links_in_a_row_the_later_is_followed(opened_slowly):
+    explorer, come = opened_slowly("chart=pca&panel=walk&pins=r3,r17&at=0.3&filter=error>0.05")
+    explorer.follow("panel=knobs&pins=r5")
+    come()
+    expect(explorer.page.get_by_role("tabpanel").get_by_text("From A")).to_be_visible()
+    explorer.page.wait_for_timeout(500)
+    assert {**explorer.said(), "view": ""} == {"panel": "knobs", "pins": "r5", "view": ""}
+
+
+@pytest.fixture
+def opened_slowly(explore, sites, wide):
+    """Opens a link on a page whose codes come when they are let."""
+
+    def opened(link):
+        url = sites.url("server", wide)
+        held, page = [], explore.page(url)
+        page.route("**/codes.f16", lambda route: held.append(route))
+        page.goto(f"{url}#{link}")
+        explorer = Explorer(page, url, sites.trees(wide))
+        expect(page.get_by_role("tab", name="Walk")).to_have_attribute("aria-selected", "true")
+        return explorer, lambda: held.pop().continue_()
+
+    return opened
 
 
 def canvases(explorer):
