@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
+from tests.processes import process
 from tests.write_docs import DOCS
 from zatlas.cli import main
 
@@ -161,20 +163,15 @@ def test_an_option_that_does_not_exist_is_bad_input():
     assert zatlas("train", "digits", "--epoch", "3").returncode == 2
 
 
-def begun(words, folder, threads=1, lines=2):
-    """A training in a process of its own that has written some rows."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zatlas", *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-    )
-    metrics = folder / "metrics.jsonl"
-    while not (metrics.exists() and metrics.read_text().count("\n") >= lines):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    return process
+@contextmanager
+def begun(words, folder, threads=1):
+    """A training in a process of its own that has written two rows."""
+    with process("-m", "zatlas", *words, threads=threads) as training:
+        metrics = folder / "metrics.jsonl"
+        while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
+            assert training.poll() is None, training.stderr.read()
+            time.sleep(0.01)
+        yield training
 
 
 LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "60"]
@@ -186,12 +183,12 @@ LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "60
 def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys):
     assert main(["train", "digits", "--out", str(tmp_path / "whole"), *LONG]) == 0
     folder = tmp_path / "run"
-    process = begun(["train", "digits", "--out", folder, *LONG], folder)
-    sent = time.monotonic()
-    process.send_signal(number)
-    out, err = process.communicate()
+    with begun(["train", "digits", "--out", folder, *LONG], folder) as training:
+        sent = time.monotonic()
+        training.send_signal(number)
+        out, err = training.communicate(timeout=60)
     assert time.monotonic() - sent < 3
-    assert process.returncode == 128 + number
+    assert training.returncode == 128 + number
     assert f"zatlas train --resume {folder}" in err.splitlines()[-1] and out == ""
     assert main(["train", "--resume", str(folder)]) == 0
     kept = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "run")]
@@ -201,22 +198,20 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys)
 @pytest.mark.slow
 def test_a_second_training_of_a_run_is_refused_by_the_name_of_the_first(tmp_path):
     folder = tmp_path / "run"
-    process = begun(["train", "digits", "--out", folder, *LONG[:-1], "5000"], folder)
-    try:
+    with begun(["train", "digits", "--out", folder, *LONG[:-1], "5000"], folder) as training:
         done = zatlas("train", "--resume", folder)
-        assert done.returncode == 1
-        assert f"is being trained by process {process.pid} on " in done.stderr
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
+        training.send_signal(signal.SIGTERM)
+        training.communicate(timeout=60)
+    assert done.returncode == 1
+    assert f"is being trained by process {training.pid} on " in done.stderr
 
 
 @pytest.mark.slow
 def test_another_number_of_threads_is_said_to_be_inexact(tmp_path):
     folder = tmp_path / "run"
-    process = begun(["train", "digits", "--out", folder, *LONG], folder, threads=2)
-    process.send_signal(signal.SIGINT)
-    process.communicate()
+    with begun(["train", "digits", "--out", folder, *LONG], folder, threads=2) as training:
+        training.send_signal(signal.SIGINT)
+        training.communicate(timeout=60)
     done = zatlas("train", "--resume", folder, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0
     assert "not exact to the bit: threads was 2, now 1" in done.stderr

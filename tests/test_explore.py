@@ -1,8 +1,5 @@
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from functools import partial
@@ -12,6 +9,7 @@ import pytest
 import torch
 
 import zatlas
+from tests.processes import process
 from tests.serving import FILES, Page, get
 from zatlas.cli import main
 from zatlas.server.blank import blank
@@ -37,30 +35,20 @@ sys.exit(main(["train", "digits", "--dim", "2", "--seed", "3", *words, *sys.argv
 """
 
 
-def begun(code, *words):
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
 def test_explore_prints_its_address_and_stops_when_asked(digits, wide, number):
-    with begun(EXPLORE, digits.run.folder, wide.run.folder, "--points", 100) as process:
-        address = process.stdout.readline().strip()
+    with process("-c", EXPLORE, digits.run.folder, wide.run.folder, "--points", 100) as explorer:
+        address = explorer.stdout.readline().strip()
         manifest = json.loads(get(address, "/data/manifest.json")[2])
         assert [(run["id"], run["count"]) for run in manifest["runs"]] == [("a", 100), ("b", 100)]
         assert manifest["socket"] == "socket"
         with Page(address, run="b") as page:
             assert page.ask("code", row=3)[0]["shape"] == [1, 12]
-        process.send_signal(number)
-        rest, words = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
+        explorer.send_signal(number)
+        rest, words = explorer.communicate(timeout=30)
+    assert explorer.returncode == 128 + number
     assert rest == "" and words.splitlines()[-1] == "zatlas: The explorer is closed."
     assert "decoded in the page (" in words and "Traceback" not in words
 
@@ -82,13 +70,14 @@ def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys
     table = {"z": model.cloud[:50], "label": np.arange(50) % 3}
     np.savez(tmp_path / "codes.npz", **table)
     codes = zatlas.bring(tmp_path / "codes.npz", tmp_path / "map", show=False)
-    process = begun(EXPLORE, model.run.folder, codes.run.folder, "--points", 100)
-    address = process.stdout.readline().strip()
-    manifest = json.loads(get(address, "/data/manifest.json")[2])
-    with Page(address, run="a") as page:
-        answer, _ = page.ask("decode", model.sample(2, seed=0).tobytes(), n=2)
-    process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=30)
+    runs = model.run.folder, codes.run.folder
+    with process("-c", EXPLORE, *runs, "--points", 100) as explorer:
+        address = explorer.stdout.readline().strip()
+        manifest = json.loads(get(address, "/data/manifest.json")[2])
+        with Page(address, run="a") as page:
+            answer, _ = page.ask("decode", model.sample(2, seed=0).tobytes(), n=2)
+        explorer.send_signal(signal.SIGINT)
+        _, words = explorer.communicate(timeout=30)
     shown = [(run["kind"], run["count"]) for run in manifest["runs"]]
     assert shown == [("sample", 100), ("code", 50)] and answer["shape"] == [2, 1, 8, 8]
     assert "Traceback" not in words
@@ -108,10 +97,10 @@ def test_what_cannot_be_explored_is_said_in_one_sentence(
 
 @pytest.mark.slow
 def test_a_training_is_followed_and_not_changed(tmp_path, digits):
-    with begun(TRAIN, "--epochs", 12, "--out", tmp_path / "alone") as alone:
+    with process("-c", TRAIN, "--epochs", 12, "--out", tmp_path / "alone") as alone:
         assert alone.wait(60) == 0, alone.stderr.read()
     folder = tmp_path / "run"
-    with begun(TRAIN, "--epochs", 12, "--out", folder) as training:
+    with process("-c", TRAIN, "--epochs", 12, "--out", folder) as training:
         while not (folder / "made.json").exists():
             assert training.poll() is None, training.stderr.read()
             time.sleep(0.02)
