@@ -188,10 +188,10 @@ def png_that_claims(width, height):
 def test_an_image_of_too_many_pixels_is_refused_by_its_header(side):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        begun = time.perf_counter()
+        begun = time.process_time()
         with pytest.raises(BadImage, match="too-large"):
             read_image(png_that_claims(side, side))
-        assert time.perf_counter() - begun < 0.2
+        assert time.process_time() - begun < 0.2
 
 
 def test_every_truncation_of_a_jpeg_is_found():
@@ -244,11 +244,11 @@ def test_whatever_bytes_come_only_one_kind_of_error_leaves(kind):
             data = seed.copy()
             places = chance.integers(0, len(data), chance.integers(1, 12))
             data[places] = chance.integers(0, 256, len(places))
-            begun = time.perf_counter()
+            begun = time.process_time()
             try:
                 found = read_image(data.tobytes(), channels=3, size=8)
             except BadImage as error:
                 assert error.reason and error.detail
             else:
                 assert found.pixels.shape == (3, 8, 8)
-            assert time.perf_counter() - begun < 2
+            assert time.process_time() - begun < 2
