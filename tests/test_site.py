@@ -144,6 +144,7 @@ def test_a_thumbnail_is_of_its_own_point(name, request):
         assert np.abs(shown.astype(int) - real).mean() < (1 if real.ndim == 2 else 12)
 
 
+@pytest.mark.slow
 def test_large_images_have_small_thumbnails(tmp_path):
     atlas = small_run(tmp_path / "run", "faces:count=60", size=96, dim=3, epochs=1)
     told = run_tree(atlas).entry["sprites"]

@@ -80,7 +80,7 @@ def whole(tmp_path_factory, own_cache):
     return sweep("digits", LONG, out=tmp_path_factory.mktemp("sweeps") / "whole", show=False)
 
 
-@pytest.mark.parametrize("on", ["here", "processes"])
+@pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
 def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
     run = tmp_path / "s" / "run"
 
