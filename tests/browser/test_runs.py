@@ -95,6 +95,16 @@ def test_two_runs_are_compared_under_one_pointer(way, explore, digits, plain):
     explorer.shows(digits.decode(Truth(explorer.trees[1]).points[[3]])[0], across)
 
 
+def test_each_of_two_maps_is_coloured_by_what_its_run_knows(explore, portraits, digits):
+    page = explore("server", portraits, digits).page
+    expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
+    expect(page.get_by_role("figure").nth(1).get_by_text("7", exact=True)).to_be_attached()
+    page.get_by_role("button", name="digits", exact=True).click()
+    expect(page.get_by_label("Colour by")).to_have_value("label")
+    page.get_by_role("button", name="portraits", exact=True).click()
+    expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
+
+
 def test_a_link_of_two_runs_says_which_one_is_looked_at(explore, digits, plain):
     explorer = explore("folder", digits, plain)
     page = explorer.page

@@ -126,6 +126,12 @@ export class Page {
     if (found) this.across = found;
   }
 
+  /** What colours the map of a run: what is chosen, or the usual where the run knows nothing of that. */
+  columnOf(run: RunState): Column | null {
+    const named = (name: string) => run.entry.columns.find((column) => column.name === name);
+    return named(this.colour) ?? named(usualColour(run)) ?? null;
+  }
+
   /** Whether both runs are of the same images, so that a number means the same in both. */
   alike(): boolean {
     return new Set(this.runs.map((run) => run.entry.fingerprint)).size === 1;
@@ -188,6 +194,7 @@ export class Page {
     if (index === this.active) return;
     const rows = this.pins.flatMap((pin) => (pin.row === null || !this.alike() ? [] : [this.runs[this.active].table.index[pin.row]]));
     this.active = index;
+    this.colour = this.columnOf(this.run)?.name ?? "";
     this.hovered = null;
     this.view = null; // the other map tells its own
     this.knobs.reset();

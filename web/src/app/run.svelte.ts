@@ -45,6 +45,7 @@ export class RunState {
   private sheets: Promise<ImageBitmap>[] = []; // pages of tiles
   private first!: Table; // the points that are there from the start
   private tiling: Tiling | null = null;
+  private wanted: ChartSite | null = null; // the chart that was asked for last
   private placed = new Map<string, Float32Array>(); // of charts that the server made meanwhile
 
   private constructor(entry: RunSite, files: Files, socket: Socket | null) {
@@ -84,8 +85,11 @@ export class RunState {
   /** Lay the points out by this chart; one that is not there leaves the map as it is. */
   async show(name: string | undefined): Promise<void> {
     const site = this.charts.find((one) => one.name === name);
-    if (!site || this.chart?.site === site) return;
+    if (!site) return;
+    this.wanted = site;
+    if (this.chart?.site === site) return;
     const lattice = await this.latticeOf(site);
+    if (this.wanted !== site) return; // another was asked for meanwhile
     const places = this.placed.get(site.name) ?? this.first.places(site);
     this.lay(site, places, new PlaneInverse(site, this.entry.dim, lattice));
   }
@@ -120,6 +124,7 @@ export class RunState {
     const grid = new Grid(places);
     const laid = { site, places, grid, inverse, first: { places, grid } };
     this.refine(laid);
+    this.wanted = site;
     this.chart = laid;
     this.table = this.first;
     this.tiling = site.tiles ? new Tiling(this.files, site, this.first) : null;

@@ -116,6 +116,7 @@ export class Walk {
     this.way = WAYS.find((way) => way === said.way) ?? usualBlend(this.page.run.entry);
     this.closed = said.loop ?? false;
     this.at = said.at ?? 0;
+    this.asked = false;
   }
 
   private async made(): Promise<Curve | null> {
