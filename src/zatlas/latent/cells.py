@@ -10,7 +10,7 @@ import numpy as np
 from zatlas.core.arrays import Points, Rows, Values
 from zatlas.core.progress import bar
 from zatlas.core.seeds import stream
-from zatlas.latent.neighbours import Near, Neighbourhood, nearest, none
+from zatlas.latent.neighbours import Near, Neighbourhood, halves, nearest, none
 
 SAMPLE = 64  # codes of each cell by which its middle is found
 ROUNDS = 8
@@ -34,13 +34,12 @@ class InCells:
 
     def __init__(self, points: Points, cells: Cells) -> None:
         self.points, self.cells = points, cells
-        # Products instead of differences lose digits far from the origin, so we go there first.
         self._middle = points.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._codes = points[cells.rows]
         self._codes -= self._middle
-        self._half = np.einsum("nd,nd->n", self._codes, self._codes) / 2
+        self._half = halves(self._codes)
         self._middles = cells.middles - self._middle
-        self._half_of_middles = np.einsum("nd,nd->n", self._middles, self._middles) / 2
+        self._half_of_middles = halves(self._middles)
 
     def of(self, query: Points, k: int) -> Near:
         """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""

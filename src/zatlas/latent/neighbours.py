@@ -44,7 +44,7 @@ class Neighbourhood:
 
     @cached_property
     def _half(self) -> Values:
-        return np.einsum("nd,nd->n", self._centred, self._centred) / 2
+        return halves(self._centred)
 
 
 def nearest(query: Points, source: Points, k: int) -> Near:
@@ -65,6 +65,12 @@ def others(points: Points, k: int) -> Near:
     own[~own.any(axis=1), -1] = True
     shape = (len(points), index.shape[1] - 1)
     return index[~own].reshape(shape), distance[~own].reshape(shape)
+
+
+def halves(points: Points) -> Values:
+    """Half the squared length of each: with a product, all of a squared distance but the query's own part."""
+    half: Values = np.einsum("nd,nd->n", points, points) / 2
+    return half
 
 
 def none(queries: int, k: int) -> Near:
