@@ -1,5 +1,6 @@
 """What two processes do for test_distributed.py: `torchrun ... -m tests.pair SOURCE FOLDER`."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -74,7 +75,14 @@ def spoilt(step, learner):
             next(learner.net.parameters()).fill_(float("nan"))
 
 
+def note_threads(folder):
+    """What is still at work in this process when Python is about to end."""
+    names = sorted((task / "comm").read_text() for task in Path("/proc/self/task").iterdir())
+    (folder / f"threads-{os.environ['RANK']}").write_text("".join(names))
+
+
 def main(source, folder):
+    atexit.register(note_threads, folder)  # the first is called last
     torch.set_num_threads(1)
     images = sources.load(source)
     for kind in KINDS:

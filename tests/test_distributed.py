@@ -140,6 +140,13 @@ def test_no_number_in_one_process_stops_all(pair):
     assert all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_no_thread_of_torch_is_at_work_when_python_ends(rank, pair):
+    """It would want what is no longer there, and abort a process that has done all its work."""
+    threads = (pair / f"threads-{rank}").read_text().split()
+    assert threads and not [name for name in threads if "gloo" in name]
+
+
 @pytest.mark.parametrize("world", [2, 3, 4])
 def test_noise_of_an_image_does_not_depend_on_the_number_of_processes(world):
     for whole in (1, 2, 3, 7, 32, 101):

@@ -1,5 +1,6 @@
 """Where and with what a training runs: processes, devices, versions, and the chance it starts from."""
 
+import atexit
 import logging
 import platform
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from zatlas.core.seeds import derive
 from zatlas.data.imageset import ImageSet
 from zatlas.store.run import FORMAT
 from zatlas.training.recipe import Recipe
-from zatlas.training.sharing import in_pieces, strategy_of
+from zatlas.training.sharing import in_pieces, leave, strategy_of
 
 
 def launch(recipe: Recipe) -> Fabric:
@@ -35,6 +36,8 @@ def launch(recipe: Recipe) -> Fabric:
         plugins=[LightningEnvironment()] if who.size == 1 else None,
     )
     fabric.launch()
+    if who.size > 1:
+        atexit.register(leave, getattr(fabric.strategy, "device_mesh", None))
     return fabric
 
 

@@ -5,6 +5,7 @@ many pieces as there are processes.
 Zhao et al. 2023, https://arxiv.org/abs/2304.11277
 """
 
+import gc
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +94,15 @@ def not_deserted(fabric: Fabric, folder: Path) -> Iterator[None]:
             f"Process {fabric.global_rank} of {fabric.world_size} stops, for another one of this "
             f"training has ended or cannot be reached. {kept}{more}"
         ) from error
+
+
+def leave(mesh: DeviceMesh | None) -> None:
+    """Leave the others for good; a thread of gloo that is at work when Python ends aborts the process."""
+    # Caches of torch hold on to a mesh, and it to the processes that it was made of.
+    getattr(mesh, "_pg_registry", {}).clear()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    gc.collect()
 
 
 def _shard(net: nn.Module, mesh: DeviceMesh) -> nn.Module:
