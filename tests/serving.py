@@ -46,9 +46,9 @@ class Page:
         self.socket.send(frame(header, payload))
         return self.number
 
-    def hear(self, timeout=30):
+    def hear(self):
         """The next answer and what came with it."""
-        data = self.socket.recv(timeout=timeout)
+        data = self.socket.recv(timeout=30)
         (length,) = struct.unpack_from("<I", data)
         answer, payload = json.loads(data[4 : 4 + length]), data[4 + length :]
         if answer["kind"] == "images":

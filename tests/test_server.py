@@ -362,21 +362,22 @@ def test_over_a_network_only_the_link_leads_in_and_only_once(digits):
 
 
 def test_who_does_not_finish_a_head_is_hung_up_on(server, monkeypatch):
+    usual = protocol.HEAD_SECONDS
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
     begun = time.monotonic()
-    assert raw(server.url, b"GET / HTTP/1.1\r\nHost: 127") == b""
-    assert raw(server.url, b"") == b""
-    assert time.monotonic() - begun < 3
+    assert raw(server.url, b"GET / HTTP/1.1\r\nHost: 127", timeout=60) == b""
+    assert raw(server.url, b"", timeout=60) == b""
+    assert time.monotonic() - begun < usual
 
 
 def test_who_does_not_finish_a_message_is_hung_up_on(digits, monkeypatch):
-    monkeypatch.setattr(protocol, "PING_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "PING_SECONDS", 0.6)
     with serving([digits], points=50, files=FILES) as found, Page(found.url) as asked:
-        time.sleep(1)  # who answers pings may stay
+        time.sleep(1.5)  # who answers pings may stay
         assert asked.ask("code", row=0)[0]["kind"] == "points"
         asked.socket.socket.sendall(b"\x82\xfe\x10\x00")  # a message of 4 KiB, it says
         with pytest.raises(ConnectionClosed):
-            asked.hear(timeout=5)
+            asked.hear()
 
 
 def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
