@@ -400,7 +400,7 @@ def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
             until(lambda: not found.explorer.clients)
 
 
-def until(true, seconds=10.0):
+def until(true, seconds=30.0):
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -22,7 +22,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
-PATIENCE = 15_000  # milliseconds, for a machine with much else to do
+PATIENCE = 30_000  # milliseconds, for a machine with much else to do
 TELL = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error("CSP", event.blockedURI, event.violatedDirective))"""
 

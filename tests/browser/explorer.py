@@ -14,7 +14,7 @@ from PIL import Image
 from zatlas.latent.chart import Chart
 
 CLOSE = 2 / 255  # mean difference of pixels that are the same
-PATIENCE = 15.0  # seconds for the page to come to what is expected
+PATIENCE = 30.0  # seconds for the page to come to what is expected
 MARGIN = 28  # CSS pixels around a map that is shown whole
 
 

@@ -147,7 +147,7 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
             expect(page.get_by_text("decoded in the server")).to_be_visible()
             expect(loss.first).to_be_visible()
         run.look(server)
-        expect(page.get_by_text("decoded in this page")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("decoded in this page")).to_be_visible()
         page.get_by_role("tab", name="Training").click()
         stopped = page.get_by_role("tabpanel").get_by_text("Stopped at epoch")
         expect(stopped).to_contain_text(f"{epochs} of {epochs}")
