@@ -83,10 +83,10 @@ def get(url, path="/", method="GET", body=None, **headers):
         connection.close()
 
 
-def raw(url, data, timeout=5.0):
+def raw(url, data):
     """Whatever comes back to these bytes until the connection is closed, or nothing more comes."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=timeout) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
         found = b""
         try:
             connection.sendall(data)

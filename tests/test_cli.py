@@ -184,10 +184,8 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys)
     assert main(["train", "digits", "--out", str(tmp_path / "whole"), *LONG]) == 0
     folder = tmp_path / "run"
     with begun(["train", "digits", "--out", folder, *LONG], folder) as training:
-        sent = time.monotonic()
         training.send_signal(number)
-        out, err = training.communicate(timeout=60)
-    assert time.monotonic() - sent < 20
+        out, err = training.communicate(timeout=20)
     assert training.returncode == 128 + number
     assert f"zatlas train --resume {folder}" in err.splitlines()[-1] and out == ""
     assert main(["train", "--resume", str(folder)]) == 0

@@ -141,7 +141,7 @@ def test_no_number_in_one_process_stops_all(pair):
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_no_thread_of_torch_is_at_work_when_python_ends(rank, pair):
+def test_no_thread_of_gloo_is_at_work_when_python_ends(rank, pair):
     """It would want what is no longer there, and abort a process that has done all its work."""
     threads = (pair / f"threads-{rank}").read_text().split()
     assert threads and not [name for name in threads if "gloo" in name]

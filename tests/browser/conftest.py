@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import zatlas
-from tests.browser.explorer import Explorer
+from tests.browser.explorer import PATIENCE, Explorer
 from tests.conftest import small_run
 from zatlas.server.serve import serving
 from zatlas.site import run_tree
@@ -22,7 +22,6 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
-PATIENCE = 30_000  # milliseconds, for a machine with much else to do
 TELL = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error("CSP", event.blockedURI, event.violatedDirective))"""
 
@@ -31,7 +30,7 @@ TELL = """document.addEventListener("securitypolicyviolation", (event) =>
 def browser():
     path = shutil.which("chromium")
     assert path, "These tests drive Chromium: apt-get install chromium"
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -77,7 +76,7 @@ class Opened:
         """A page that is watched, and will only have to do with this address."""
         usual = {"reduced_motion": "reduce", "color_scheme": "light", "viewport": VIEWPORT}
         context = self.browser.new_context(**{**usual, **settings})
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(1000 * PATIENCE)
         context.add_init_script(TELL)
         self.contexts.append(context)
         page = context.new_page()

@@ -14,7 +14,9 @@ from PIL import Image
 from zatlas.latent.chart import Chart
 
 CLOSE = 2 / 255  # mean difference of pixels that are the same
-PATIENCE = 30.0  # seconds for the page to come to what is expected
+PATIENCE = (
+    30  # seconds for the page to come to what is expected, where a machine has much else to do
+)
 MARGIN = 28  # CSS pixels around a map that is shown whole
 
 
@@ -66,9 +68,9 @@ class Explorer:
         self.page.get_by_role("tab", name=name, exact=True).click()
         return self.page.get_by_role("tabpanel")
 
-    def eventually(self, check, patience=PATIENCE):
+    def eventually(self, check):
         """Ask until it holds; what it failed of last is what is told."""
-        end = monotonic() + patience
+        end = monotonic() + PATIENCE
         while True:
             try:
                 return check()

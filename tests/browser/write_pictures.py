@@ -20,7 +20,7 @@ from zatlas.site import run_tree
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 POINTS = 3000
 PEOPLE = 580, 7826  # numbers of two images
-WINDOW, SIZE, COLOURS = {"width": 1280, "height": 800}, (1000, 625), 216
+WINDOW, SIZE = {"width": 1280, "height": 800}, (1000, 625)
 
 
 def main() -> None:
@@ -75,9 +75,9 @@ def keep(page: Page, name: str) -> None:
     page.wait_for_timeout(2500)
     shown = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     small = shown.resize(SIZE, Image.Resampling.LANCZOS)
-    small.quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE).save(
-        PICTURES / f"explorer-{name}.png", optimize=True
-    )
+    # Few pixels of a legend have its colours, and the usual method is for the many.
+    few = small.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    few.save(PICTURES / f"explorer-{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def not_deserted(fabric: Fabric, folder: Path) -> Iterator[None]:
 
 def leave(mesh: DeviceMesh | None) -> None:
     """Leave the others for good; a thread of gloo that is at work when Python ends aborts the process."""
-    # Caches of torch hold on to a mesh, and it to the processes that it was made of.
+    # Caches of torch keep a mesh of FSDP, and it would keep the groups and with them their threads.
     getattr(mesh, "_pg_registry", {}).clear()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
