@@ -6,6 +6,6 @@ import sys
 if not sys.flags.safe_path:
     del sys.path[0]
 
-from zatlas.cli import main  # noqa: E402
+from zatlas.cli import main
 
 sys.exit(main())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zatlas.core.errors import BadRun, Damaged, ZatlasError
 from zatlas.core.fields import fill
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 from zatlas.store.headers import check_header, described
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ def write(path: Path, key: str, about: Mapping[str, Any], state: Mapping[str, Te
 
 def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The description and the weights of such a file, whose format this version knows."""
+    if path.exists():
+        digests.verify(path)
     try:
         check_header(path)
         with safe_open(path, framework="pt") as file:
