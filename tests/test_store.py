@@ -167,8 +167,8 @@ def test_a_run_has_one_trainer_at_a_time(tmp_path):
 
 def test_a_row_that_is_still_being_written_is_not_read(tmp_path):
     run = made(tmp_path / "run")
-    run.metrics_file.write_text('{"epoch": 1}\n{"epo')
-    assert run.metrics() == [{"epoch": 1}]
+    run.metrics_file.write_text('{"epoch": 1, "step": 4}\n{"epo')
+    assert run.metrics() == [{"epoch": 1, "step": 4}]
 
 
 def test_a_free_folder_counts_up(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   NotHere             data that is neither on this machine nor to be fetched
   BadRun              a run folder is missing, incomplete or of a newer format
   CannotWrite         the disk is full, read-only or failing
+  CannotRead          a file is there and cannot be read now
   Diverged            the loss is no longer a number
   TooLarge            the model and a batch do not fit into memory
   Busy             1  another training holds this run
@@ -71,6 +72,12 @@ class BadRun(ZatlasError):
 
 class CannotWrite(ZatlasError):
     """The disk is full, read-only or failing."""
+
+    alone = True
+
+
+class CannotRead(ZatlasError):
+    """A file is there and cannot be read now; its bytes may be as they were written."""
 
     alone = True
 

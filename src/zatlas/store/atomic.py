@@ -12,10 +12,11 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zatlas.core.errors import CannotWrite, Damaged
+from zatlas.store import reading
 
 MANIFEST = "MANIFEST.json"
 SIDE = ".side-"  # prefix of what is not finished; `sweep` removes what a kill left behind
@@ -106,19 +107,35 @@ def folder(
 
 
 def verify(path: Path) -> None:
-    """Raise `Damaged` unless every file of a folder is as its manifest says."""
+    """Raise `Damaged` unless every file of a folder is as its manifest says.
+
+    A file that cannot be read now is no damage: that raises `CannotRead`.
+    """
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        manifest = json.loads(reading.read_bytes(path / MANIFEST))
         files = {str(name): (int(f["size"]), str(f["sha256"])) for name, f in manifest.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Damaged(f"{path} has no readable manifest ({error}).") from error
-    found = {file.name for file in path.iterdir()} - {MANIFEST}
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise Damaged(f"{path} has no manifest that can be used ({error}).") from error
+    found = set(reading.names(path)) - {MANIFEST}
     if found != set(files):
         odd = ", ".join(sorted(found ^ set(files)))
         raise Damaged(f"{path} does not hold the files of its manifest: {odd}.")
     for name, (size, digest) in files.items():
         file = path / name
-        if file.stat().st_size != size or _digest(file) != digest:
+        try:
+            same = reading.attempt(file, file.stat).st_size == size
+            same = same and reading.digest(file) == digest
+        except OSError as error:
+            raise Damaged(f"{file} is not the file that was written ({error}).") from error
+        if not same:
             raise Damaged(f"{file} is not as it was written: its bytes have changed.")
 
 
@@ -145,9 +162,7 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = path
-        while not where.exists():
-            where = where.parent
+        where = _nearest(path)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free = shutil.disk_usage(where).free
             raise CannotWrite(_no_room(path, need, free)) from error
@@ -160,6 +175,15 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
         ) from error
 
 
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    for where in (path, *path.parents):
+        with suppress(OSError):  # a name that is too long is not there
+            if where.exists():
+                return where
+    return Path()
+
+
 def _no_room(path: Path, need: int, free: int) -> str:
     asked = f"{need:,} bytes are needed" if need else "more is needed"
     return (
@@ -169,8 +193,9 @@ def _no_room(path: Path, need: int, free: int) -> str:
 
 
 def _side(path: Path) -> Path:
-    # Long names stay legal: only the first part of the final name is repeated.
-    return path.parent / f"{SIDE}{path.name[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
+    # Long names stay legal: only the first bytes of the final name are repeated.
+    start = os.fsencode(path.name)[:60].decode("utf-8", "ignore")
+    return path.parent / f"{SIDE}{start}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _sync_files(side: Path, sealed: bool) -> None:

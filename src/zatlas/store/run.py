@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zatlas.core.errors import BadRun, Busy
-from zatlas.store import atomic
+from zatlas.store import atomic, metrics, reading
 
 FORMAT = 1
 
@@ -77,10 +77,11 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; a last one that is still being written is left out."""
-        if not self.metrics_file.exists():
+        try:
+            data = reading.read_bytes(self.metrics_file)
+        except FileNotFoundError:
             return []
-        lines = self.metrics_file.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        return metrics.parse(data, self.metrics_file)
 
     def inside(self, name: str) -> Path:
         """The path of a file named by the run's own contents: never one outside the folder."""
