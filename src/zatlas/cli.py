@@ -13,7 +13,7 @@ from zatlas.core.errors import Interrupted, ZatlasError
 
 # Imported, they add their commands, in the order in which a newcomer meets them.
 from zatlas.commands import make, sweep, bring, encode, invert, draw, prior, move, study  # noqa: F401  # isort: skip
-from zatlas.commands import score, scorer, ways, steer, compass, explore, share  # noqa: F401  # isort: skip
+from zatlas.commands import score, scorer, ways, steer, compass, check, explore, share  # noqa: F401  # isort: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   RunsFailed       1  some of many runs could not be trained
   PeerLost         1  another process of this training has ended
   Damaged          1  a file does not hold what was written to it
-  CannotRead       1  the disk does not answer, or a file may not be read
+  CannotRead       1  a file is there and cannot be read now
   Interrupted   130+  a signal asked to stop
 """
 
@@ -76,6 +76,13 @@ class CannotWrite(ZatlasError):
     alone = True
 
 
+class CannotRead(ZatlasError):
+    """A file is there and cannot be read now; its bytes may be as they were written."""
+
+    exit_code = 1
+    alone = True
+
+
 class Diverged(ZatlasError, ArithmeticError):
     """The loss is no longer a number."""
 
@@ -94,13 +101,6 @@ class Busy(ZatlasError):
 
 class Damaged(ZatlasError):
     """A file does not hold what was written to it."""
-
-    exit_code = 1
-    alone = True
-
-
-class CannotRead(ZatlasError):
-    """The disk does not answer, or a file may not be read; nothing is known to be damaged."""
 
     exit_code = 1
     alone = True

@@ -14,6 +14,7 @@ from zatlas.models import weights
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
 from zatlas.models.trainable import Trainable
+from zatlas.store import atomic
 
 FORMAT = 1
 KEY = "zatlas"  # of the metadata
@@ -40,7 +41,12 @@ class Description:
 
 def save_weights(path: Path, description: Description, state: Mapping[str, Tensor]) -> Path:
     """One file that is the model: its weights, with its description as their metadata."""
-    return weights.write(path, KEY, {"format": FORMAT, **asdict(description)}, state)
+    return atomic.write_file(path, weights_bytes(description, state))
+
+
+def weights_bytes(description: Description, state: Mapping[str, Tensor]) -> bytes:
+    """The bytes of that file."""
+    return weights.to_bytes(KEY, {"format": FORMAT, **asdict(description)}, state)
 
 
 def load_weights(path: Path) -> tuple[Description, nn.Module]:

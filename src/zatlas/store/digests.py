@@ -6,6 +6,7 @@ is whole up to the length of its last line here. Digests find damage; they do no
 write them too.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -49,11 +50,11 @@ def ensure(folder: Path) -> None:
         _append(folder, [], new=True)
 
 
-def record(path: Path, content: Path, *, grows: bool = False, size: int | None = None) -> None:
-    """Note what `path` will hold: the first `size` bytes of `content`. Outside of a run, nothing."""
+def record(path: Path, content: Path, *, grows: bool = False) -> None:
+    """Note that `path` will hold what `content` holds. Outside of a run, note nothing."""
     root = check_path(path)
     if root is not None:
-        _append(root, [_entry(root, path, content, grows, size)])
+        _append(root, [_entry(root, path, content, grows)])
 
 
 def forget(path: Path) -> None:
@@ -112,6 +113,12 @@ def recorded_in(root: Path, folder: Path) -> list[Path]:
     return [path for path in (inside.path(root, name) for name in names) if inside.is_file(path)]
 
 
+def holds(entry: Entry, data: bytes) -> bool:
+    """Whether these are the bytes of the entry; of a file that grows, those it began with."""
+    begun = data[: entry.size] if entry.grows else data
+    return hashlib.sha256(begun).hexdigest() == entry.sha256
+
+
 def rewrite(root: Path, kept: Iterable[Entry]) -> None:
     """Replace the record by these entries."""
     side = root / f"{inside.SIDE}{FILE}-{os.getpid()}"
@@ -165,14 +172,10 @@ def _is_whole(root: Path, path: Path, thorough: bool) -> bool:
     return any(one.sha256 == digest for one in entries(root)[name_of(root, path)])
 
 
-def _entry(
-    root: Path, path: Path, content: Path, grows: bool = False, size: int | None = None
-) -> Entry:
+def _entry(root: Path, path: Path, content: Path, grows: bool = False) -> Entry:
     state = content.stat()
-    length = state.st_size if size is None else size
-    return Entry(
-        name_of(root, path), length, state.st_mtime_ns, reading.digest(content, length), grows
-    )
+    digest = reading.digest(content, state.st_size)
+    return Entry(name_of(root, path), state.st_size, state.st_mtime_ns, digest, grows)
 
 
 def _append(root: Path, added: Iterable[Entry], *, new: bool = False) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import BadRun
-from zatlas.store import atomic, digests, inside, lock, reading
+from zatlas.store import atomic, digests, inside, lock, metrics, reading
 
 FORMAT = 1
 
@@ -89,10 +89,11 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; a last one that is still being written is left out."""
-        if not self.metrics_file.exists():
+        try:
+            data = self.read(self.metrics_file)
+        except FileNotFoundError:
             return []
-        lines = self.read(self.metrics_file).split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        return metrics.parse(data, self.metrics_file)
 
     @contextmanager
     def lease(self, *, wanted: bool = True) -> Iterator[None]:
