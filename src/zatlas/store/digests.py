@@ -9,6 +9,7 @@ write them too.
 import hashlib
 import json
 import os
+import secrets
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -121,9 +122,11 @@ def holds(entry: Entry, data: bytes) -> bool:
 
 def rewrite(root: Path, kept: Iterable[Entry]) -> None:
     """Replace the record by these entries."""
-    side = root / f"{inside.SIDE}{FILE}-{os.getpid()}"
-    side.write_bytes(b"".join(_line(one) for one in kept))
-    with side.open("rb") as file:
+    side = root / f"{inside.SIDE}{FILE}-{secrets.token_hex(8)}"
+    handle = inside.open_ordinary(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(handle, "wb") as file:
+        file.write(b"".join(_line(one) for one in kept))
+        file.flush()
         os.fsync(file.fileno())
     side.replace(root / FILE)
 
