@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zatlas.core.errors import BadRun, Busy
+from zatlas.core.shell import shell_command
 from zatlas.store import atomic
 
 FORMAT = 1
@@ -138,7 +139,7 @@ def check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadRun(
             f"{folder} is there already and not empty. Choose another place with --out, or go on "
-            f"with what is there: zatlas train --resume {folder}"
+            f"with what is there: {shell_command('train', '--resume', folder)}"
         )
 
 
@@ -146,7 +147,8 @@ def open_run(folder: Path) -> Run:
     """The run in this folder, if it is one that this version can read."""
     run = Run(folder)
     if not folder.is_dir():
-        raise BadRun(f"There is no run at {folder}. Train one: zatlas train digits --out {folder}")
+        command = shell_command("train", "digits", "--out", folder)
+        raise BadRun(f"There is no run at {folder}. Train one: {command}")
     try:
         made = run.made()
         number = int(made["format"])
