@@ -23,7 +23,7 @@ from zatlas.latent.encode import encoded
 from zatlas.latent.inversion import Inverted
 from zatlas.latent.kept import Home
 from zatlas.latent.landmarks import landmarks
-from zatlas.latent.learnt import learnt
+from zatlas.latent.learnt import learnt, property_of
 from zatlas.latent.near import near
 from zatlas.latent.priors import KeptPrior, fit_prior
 from zatlas.latent.readings import Reading
@@ -288,8 +288,8 @@ class Atlas:
 
         With a scorer, the direction of what that reads of the images, or of samples.
         """
-        if scorer is None and self.home.has(name):
-            return self.home.find(name)
+        if scorer is None and (named := property_of(self, name)).kind == "direction":
+            return self.home.find(named.word)
         told = self if scorer is None else self.read(scorer)
         return learnt(told, name, way=way, without=without, seed=seed)
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import secrets
-import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from zatlas.core.errors import Damaged
+from zatlas.core.shell import shell_command
 from zatlas.store import inside, reading
 
 FILE = "digests.jsonl"
@@ -82,15 +82,14 @@ def verify(path: Path, *, thorough: bool = False) -> None:
             return
         time.sleep(0.01)  # it may just be replaced
     name = name_of(root, path)
-    run = shlex.quote(str(root))
     if name in entries(root):
         raise Damaged(
             f"{path} has changed since zatlas wrote it, so it was not used. See what can be repaired: "
-            f"zatlas check {run}"
+            f"{shell_command('check', root)}"
         )
     raise Damaged(
         f"{path} was not written by zatlas, or its record is lost, so it was not used. If it is yours: "
-        f"zatlas check {run} --accept {shlex.quote(name)}"
+        f"{shell_command('check', root, '--accept', name)}"
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 from zatlas.core.errors import BadRecipe, BadRun, Damaged, Diverged, Interrupted, ZatlasError
+from zatlas.core.shell import shell_command
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
 from zatlas.models.description import Description, save_weights
@@ -352,7 +353,7 @@ def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
     name = signal.Signals(s.stop.signal or signal.SIGTERM).name
     return Interrupted(
         f"Stopped by {name} at step {cursor.step:,}; all is saved. Go on with: "
-        f"zatlas train --resume {s.run.folder}",
+        f"{shell_command('train', '--resume', s.run.folder)}",
         s.stop.signal or signal.SIGTERM,
     )
 

@@ -4,9 +4,9 @@ What would be lost is lost with consent only: `train --resume RUN --restart`.
 """
 
 from dataclasses import dataclass
-from shlex import quote
 
 from zatlas.core.errors import BadRun, Damaged
+from zatlas.core.shell import shell_command
 from zatlas.store import atomic, reading
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
@@ -63,7 +63,7 @@ def put_metrics(run: Run, text: str) -> None:
 
 def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginning | None:
     """What to do without a whole checkpoint: None if nothing was trained yet that could be lost."""
-    again = f"zatlas train --resume {quote(str(run.folder))} --restart"
+    again = shell_command("train", "--resume", run.folder, "--restart")
     if wrong:
         count = (
             "The only checkpoint" if len(wrong) == 1 else f"None of the {len(wrong)} checkpoints"
