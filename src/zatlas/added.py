@@ -32,9 +32,11 @@ SAMPLES, FEWEST = 16_384, 2048  # that an encoder learns from
 ROOM = 48 << 20  # bytes of their images, which cost time to make and to look at
 
 
-def opened(run: Run, device: str) -> tuple[Description, Generator, readings.Reading | None]:
+def opened(
+    run: Run, device: str, trust: bool = False
+) -> tuple[Description, Generator, readings.Reading | None]:
     """The model of a run with the encoder that it was taught, if any, and what was read of its images."""
-    description, generator = bring.opened(run, device)
+    description, generator = bring.opened(run, device, trusted=trust)
     if generator.encoder is None and run.inverter.exists():
         encoder = load_inverter(run.inverter, weights_digest(run), device)
         generator = replace(generator, encoder=encoder)

@@ -57,10 +57,10 @@ class Atlas:
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path | str) -> "Atlas":
-        """The run in this folder, on the GPU where there is one."""
+    def open(cls, folder: Path | str, *, trust: bool = False) -> "Atlas":
+        """The run in this folder, on the GPU where there is one; `trust` lets its model be a program."""
         run = runs.open_run(Path(folder))
-        return cls(run, *added.opened(run, best_device()))
+        return cls(run, *added.opened(run, best_device(), trust))
 
     @property
     def name(self) -> str:

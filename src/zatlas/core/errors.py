@@ -8,6 +8,9 @@ ZatlasError        2  what was asked cannot be done as it was asked
   BadData             images, labels or attributes that cannot be used
   NotHere             data that is neither on this machine nor to be fetched
   BadRun              a run folder is missing, incomplete or of a newer format
+  NeedsTrust          opening the run would run a program, and nobody said that it may
+  ProgramFailed       a model from a file gave an error, or something else than its run says
+  Endless             a model from a file gave no result before its deadline
   CannotWrite         the disk is full, read-only or failing
   Diverged            the loss is no longer a number
   TooLarge            the model and a batch do not fit into memory
@@ -68,6 +71,20 @@ class NotHere(ZatlasError):
 
 class BadRun(ZatlasError):
     """A run folder is missing, incomplete or of a newer format."""
+
+
+class NeedsTrust(ZatlasError):
+    """Opening the run would run a program, and nobody said that it may."""
+
+
+class ProgramFailed(ZatlasError, RuntimeError):
+    """A model from a file gave an error, or something else than its run says."""
+
+
+class Endless(ZatlasError):
+    """A model from a file gave no result before its deadline."""
+
+    exit_code = 1
 
 
 class CannotWrite(ZatlasError):
