@@ -18,11 +18,14 @@ __version__ = version("zatlas")
 __all__ = ["bring", "export", "open", "sweep", "train"]
 
 
-def open(run: str | Path) -> "Atlas":
-    """The run in this folder, with its model and its images."""
+def open(run: str | Path, *, data_changed: bool = False) -> "Atlas":
+    """The run in this folder, with its model and its images.
+
+    Images that differ from those of its training are refused, unless `data_changed` accepts them.
+    """
     from zatlas.atlas import Atlas  # brings torch, which `import zatlas` need not
 
-    return Atlas.open(Path(run))
+    return Atlas.open(Path(run), data_changed=data_changed)
 
 
 def train(data: str | Path, **settings: Any) -> "Atlas":

@@ -55,13 +55,14 @@ class Atlas:
     description: Description
     generator: Generator
     reading: Reading | None = None  # what a scorer told of its images
+    data_changed: bool = False  # accept data that is not what the run was made with
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path | str) -> "Atlas":
-        """The run in this folder, on the GPU where there is one."""
+    def open(cls, folder: Path | str, *, data_changed: bool = False) -> "Atlas":
+        """The run in this folder, on the GPU where there is one; `data_changed` accepts changed images."""
         run = runs.open_run(Path(folder))
-        return cls(run, *added.opened(run, best_device()))
+        return cls(run, *added.opened(run, best_device()), data_changed=data_changed)
 
     @property
     def name(self) -> str:
@@ -240,7 +241,7 @@ class Atlas:
     def teach_encoder(self, **settings: Any) -> "Atlas":
         """Teach the run an encoder, from so many samples and epochs, and open it with that."""
         added.teach_encoder(self, **settings)
-        return Atlas.open(self.run.folder)
+        return Atlas.open(self.run.folder, data_changed=self.data_changed)
 
     # Stops and curves
 

@@ -7,6 +7,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   BadRecipe           a recipe has a key or a value that means nothing
   BadData             images, labels or attributes that cannot be used
   NotHere             data that is neither on this machine nor to be fetched
+  OtherData           the data of a run is not what the run was made of
   BadRun              a run folder is missing, incomplete or of a newer format
   CannotWrite         the disk is full, read-only or failing
   Diverged            the loss is no longer a number
@@ -15,6 +16,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   RunsFailed       1  some of many runs could not be trained
   PeerLost         1  another process of this training has ended
   Damaged          1  a file does not hold what was written to it
+  CannotRead       1  the disk does not answer, or a file may not be read
   Interrupted   130+  a signal asked to stop
 """
 
@@ -65,6 +67,12 @@ class NotHere(ZatlasError):
     alone = True
 
 
+class OtherData(ZatlasError):
+    """The data of a run is not what the run was made of; no image of it is shown."""
+
+    alone = True
+
+
 class BadRun(ZatlasError):
     """A run folder is missing, incomplete or of a newer format."""
 
@@ -93,6 +101,13 @@ class Busy(ZatlasError):
 
 class Damaged(ZatlasError):
     """A file does not hold what was written to it."""
+
+    exit_code = 1
+    alone = True
+
+
+class CannotRead(ZatlasError):
+    """The disk does not answer, or a file may not be read; nothing is known to be damaged."""
 
     exit_code = 1
     alone = True
