@@ -18,15 +18,16 @@ __version__ = version("zatlas")
 __all__ = ["bring", "export", "open", "sweep", "train"]
 
 
-def open(run: str | Path, *, trust: bool = False) -> "Atlas":
+def open(run: str | Path, *, trust: bool = False, data_changed: bool = False) -> "Atlas":
     """The run in this folder, with its model and its images.
 
     A model that is a program, and that you have not imported yourself, is only opened with `trust`:
-    it runs with all your rights.
+    it runs with all your rights. Images that differ from those of its training are refused, unless
+    `data_changed` accepts them.
     """
     from zatlas.atlas import Atlas  # brings torch, which `import zatlas` need not
 
-    return Atlas.open(Path(run), trust=trust)
+    return Atlas.open(Path(run), trust=trust, data_changed=data_changed)
 
 
 def train(data: str | Path, **settings: Any) -> "Atlas":

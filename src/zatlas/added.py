@@ -46,12 +46,22 @@ def opened(
 
 
 def known_images(atlas: "Atlas") -> ImageSet:
-    """The images of the recipe, with what came beside brought codes; of codes alone, only that."""
+    """The images of the recipe, with what came beside brought codes; of codes alone, only that.
+
+    `OtherData` if they are not those that the run was made with, unless the atlas accepts that.
+    """
     beside = bring.known_of(atlas.run)
     if beside is not None and not atlas.run.recipe_file.exists():
         return beside
     recipe = atlas.recipe
-    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    images = sources.load_same(
+        recipe.source,
+        fingerprint=atlas.run.made().get("data"),
+        run=atlas.run.folder,
+        data_changed=atlas.data_changed,
+        size=recipe.size,
+        **recipe.options,
+    )
     if beside is None:
         return images
     told = readings.Reading(images.fingerprint, beside.attributes).told(images)

@@ -54,13 +54,16 @@ class Atlas:
     description: Description
     generator: Generator
     reading: Reading | None = None  # what a scorer told of its images
+    data_changed: bool = False  # accept data that is not what the run was made with
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path | str, *, trust: bool = False) -> "Atlas":
-        """The run in this folder, on the GPU where there is one; `trust` lets its model be a program."""
+    def open(
+        cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False
+    ) -> "Atlas":
+        """The run in this folder; `trust` lets its model be a program, `data_changed` its images differ."""
         run = runs.open_run(Path(folder))
-        return cls(run, *added.opened(run, best_device(), trust))
+        return cls(run, *added.opened(run, best_device(), trust), data_changed=data_changed)
 
     @property
     def name(self) -> str:
@@ -239,7 +242,7 @@ class Atlas:
     def teach_encoder(self, **settings: Any) -> "Atlas":
         """Teach the run an encoder, from so many samples and epochs, and open it with that."""
         added.teach_encoder(self, **settings)
-        return Atlas.open(self.run.folder)
+        return Atlas.open(self.run.folder, data_changed=self.data_changed)
 
     # Stops and curves
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from zatlas.added import known_images
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Labels
 from zatlas.core.cluster import ray_cluster
@@ -117,6 +118,7 @@ def _job(atlas: Atlas, data: str | None, split: str | None, out: Path | None) ->
     made = {"weights": atlas.digest}
     if data is None:
         recipe = atlas.recipe
+        known_images(atlas)  # refused, if they are not those that the run was made with
         pieces: Pieces = OfSet(recipe.source, recipe.size, recipe.options, split)
     else:
         pieces = pieces_of(data, atlas.description.shape)

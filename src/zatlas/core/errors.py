@@ -7,6 +7,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   BadRecipe           a recipe has a key or a value that means nothing
   BadData             images, labels or attributes that cannot be used
   NotHere             data that is neither on this machine nor to be fetched
+  OtherData           the data of a run is not what the run was made of
   BadRun              a run folder is missing, incomplete or of a newer format
   NeedsTrust          opening the run would run a program, and nobody said that it may
   ProgramFailed       a model from a file gave an error, or something else than its run says
@@ -65,6 +66,12 @@ class BadData(ZatlasError, ValueError):
 
 class NotHere(ZatlasError):
     """Data that is neither on this machine nor to be fetched."""
+
+    alone = True
+
+
+class OtherData(ZatlasError):
+    """The data of a run is not what the run was made of; no image of it is shown."""
 
     alone = True
 

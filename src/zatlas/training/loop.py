@@ -87,11 +87,11 @@ def resume(
     run = runs.open_run(folder)
     earlier = make_recipe(read_recipe(run.recipe_file))
     recipe = recipe or earlier
-    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
     if images.fingerprint != run.made().get("data"):
         raise BadRun(
             f"{folder} was trained on other images than {recipe.source} now holds, so it cannot "
-            "go on exactly. Bring the old images back, or train a new run."
+            f"go on exactly.{sources.unread_words(images)} Bring the old images back, or train a new run."
         )
     fabric = launch(recipe)
     with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
