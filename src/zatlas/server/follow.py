@@ -4,7 +4,9 @@ import fcntl
 import logging
 import math
 import os
+import re
 import socket
+import stat
 import sys
 import threading
 import time
@@ -15,18 +17,23 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zatlas.atlas import Atlas
-from zatlas.core.errors import ZatlasError
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
 from zatlas.models.bring import Brought, brought_of
 from zatlas.models.bring.brought import as_shape
+from zatlas.server.frames import told
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
 NICE = 10  # of the thread that follows: a tenth of what training gets, where both want a core
 EVERY = 2.0  # seconds between two looks at the run's files
+FAILURES = 3  # looks that must fail one after another before the page says so
+LOCK_BYTES = 200  # of the file that holds the process which trains
 PATIENCE = 20  # the next look at the weights waits this many times as long as the last took
+
+HOLDER = re.compile(rb"process ([0-9]{1,9}) on ([!-~]+)\n?")  # what a training writes there
+LOG = logging.getLogger("zatlas.server")
 
 
 class Screen(Protocol):
@@ -48,6 +55,7 @@ class Followed:
     light: bool = False  # what is shown was made in haste
     rested: float = 0.0  # when the weights may be looked at again
     told: object = None  # of the training, last
+    failures: int = 0  # looks that failed since the last that did not
     over: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
@@ -123,11 +131,30 @@ class Followed:
         while not self.over.wait(EVERY):
             try:
                 self.look(screen)
-            except ZatlasError:
-                continue  # caught between two files of it; the next look is complete
-            except Exception:
-                logging.getLogger("zatlas.server").exception("Following the training failed.")
-                return
+            except Exception as error:
+                self._failed(screen, error)
+            else:
+                self._recovered(screen)
+
+    def _failed(self, screen: Screen, error: Exception) -> None:
+        """Say once that the run cannot be read, if that lasts; one failure is no news.
+
+        A look that comes between two writes of a training fails, and the next one does not.
+        """
+        self.failures += 1
+        if self.failures != FAILURES:
+            return
+        words = told(error)
+        notice = f"This run cannot be read now. {words['message']} {words['hint']}".rstrip()
+        LOG.warning("%s: %s", self.run.folder, notice)
+        screen.say(self.id, notice=f"{notice} The page shows what was read before.")
+
+    def _recovered(self, screen: Screen) -> None:
+        """Say that the run can be read again, if it was said that it cannot."""
+        if self.failures >= FAILURES:
+            LOG.warning("%s: this run can be read again.", self.run.folder)
+            screen.say(self.id, notice=None)
+        self.failures = 0
 
     def start(self, screen: Screen) -> None:
         """Follow in a thread."""
@@ -141,18 +168,25 @@ def is_trained(run: Run) -> bool:
     Trying the lease would take it for a moment, and a training that begins just then would be
     refused; so it is only tried where the process that last held it is still alive.
     """
-    lock = run.folder / ".lock"
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        words = lock.read_text().split()
+        handle = os.open(run.folder / ".lock", flags)
     except OSError:
         return False
-    if len(words) == 4 and words[3] == socket.gethostname() and not is_alive(int(words[1])):
-        return False
-    with lock.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return False
+        found = HOLDER.match(os.read(handle, LOCK_BYTES))
+        here = found is not None and found[2].decode() == socket.gethostname()
+        if found is not None and here and not is_alive(int(found[1])):
+            return False
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return here  # a file system without locks; the process of the file is alive
+    finally:
+        os.close(handle)
     return False
 
 
