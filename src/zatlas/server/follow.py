@@ -1,12 +1,8 @@
 """Following a training from outside: what it writes is read, and nothing of it is touched."""
 
-import fcntl
 import logging
 import math
 import os
-import re
-import socket
-import stat
 import sys
 import threading
 import time
@@ -29,10 +25,8 @@ from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 NICE = 10  # of the thread that follows: a tenth of what training gets, where both want a core
 EVERY = 2.0  # seconds between two looks at the run's files
 FAILURES = 3  # looks that must fail one after another before the page says so
-LOCK_BYTES = 200  # of the file that holds the process which trains
 PATIENCE = 20  # the next look at the weights waits this many times as long as the last took
 
-HOLDER = re.compile(rb"process ([0-9]{1,9}) on ([!-~]+)\n?")  # what a training writes there
 LOG = logging.getLogger("zatlas.server")
 
 
@@ -89,7 +83,7 @@ class Followed:
         """What the manifest says of the training; nothing of one that was over before it was seen."""
         if self.brought is not None:
             return None
-        rows, running = self.run.metrics(), is_trained(self.run)
+        rows, running = self.run.metrics(), self.run.trainer is not None
         if not running and self.told is None and self.run.weights.exists():
             return None
         numbers = [
@@ -160,45 +154,6 @@ class Followed:
         """Follow in a thread."""
         name = f"zatlas-follow-{self.id}"
         threading.Thread(target=self.follow, args=(screen,), name=name, daemon=True).start()
-
-
-def is_trained(run: Run) -> bool:
-    """Whether a process trains this run now, found out without standing in its way.
-
-    Trying the lease would take it for a moment, and a training that begins just then would be
-    refused; so it is only tried where the process that last held it is still alive.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        handle = os.open(run.folder / ".lock", flags)
-    except OSError:
-        return False
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return False
-        found = HOLDER.match(os.read(handle, LOCK_BYTES))
-        here = found is not None and found[2].decode() == socket.gethostname()
-        if found is not None and here and not is_alive(int(found[1])):
-            return False
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return here  # a file system without locks; the process of the file is alive
-    finally:
-        os.close(handle)
-    return False
-
-
-def is_alive(process: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def stamp(path: Path) -> object:
