@@ -9,13 +9,13 @@ ZatlasError        2  what was asked cannot be done as it was asked
   NotHere             data that is neither on this machine nor to be fetched
   BadRun              a run folder is missing, incomplete or of a newer format
   CannotWrite         the disk is full, read-only or failing
-  CannotRead          a file is there and cannot be read now
   Diverged            the loss is no longer a number
   TooLarge            the model and a batch do not fit into memory
   Busy             1  another training holds this run
   RunsFailed       1  some of many runs could not be trained
   PeerLost         1  another process of this training has ended
   Damaged          1  a file does not hold what was written to it
+  CannotRead       1  the disk does not answer, or a file may not be read
   Interrupted   130+  a signal asked to stop
 """
 
@@ -76,12 +76,6 @@ class CannotWrite(ZatlasError):
     alone = True
 
 
-class CannotRead(ZatlasError):
-    """A file is there and cannot be read now; its bytes may be as they were written."""
-
-    alone = True
-
-
 class Diverged(ZatlasError, ArithmeticError):
     """The loss is no longer a number."""
 
@@ -100,6 +94,13 @@ class Busy(ZatlasError):
 
 class Damaged(ZatlasError):
     """A file does not hold what was written to it."""
+
+    exit_code = 1
+    alone = True
+
+
+class CannotRead(ZatlasError):
+    """The disk does not answer, or a file may not be read; nothing is known to be damaged."""
 
     exit_code = 1
     alone = True

@@ -26,7 +26,7 @@ from zatlas.training.evaluate import evaluate
 from zatlas.training.learner import Learner, averaged_state
 from zatlas.training.preview import Previews
 from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
-from zatlas.training.resuming import RESULT, Beginning, find_beginning, put_metrics
+from zatlas.training.resuming import Beginning, find_beginning, put_metrics
 from zatlas.training.schedule import rate_at
 from zatlas.training.setting import exactly, launch, machine, made, within_memory
 from zatlas.training.sharing import check, not_deserted
@@ -313,7 +313,7 @@ def _finish(s: Session, cursor: Cursor) -> None:
     state = averaged_state(tensors, s.learner)
     s.learner.settle(state)
     rows = metrics.parse(cursor.metrics.encode(), s.run.metrics_file)
-    best = next((row for row in rows if row["step"] == cursor.best_step), None)
+    best = next((row for row in rows if row.get("step") == cursor.best_step), None)
     if best is None:
         raise Damaged(
             f"The checkpoint of step {cursor.step:,} in {s.run.checkpoints} has no row of its best step, "
@@ -324,7 +324,7 @@ def _finish(s: Session, cursor: Cursor) -> None:
     with s.learner.at_rest() as model:
         if s.fabric.is_global_zero:
             save_weights(s.run.weights, s.description, state)
-            atomic.write_file(s.run.folder / RESULT, atomic.as_json(result))
+            atomic.write_file(s.run.result_file, atomic.as_json(result))
             s.previews.last(model, s.batches, best["epoch"])
     s.fabric.barrier()
     for watcher in s.watchers:

@@ -13,7 +13,7 @@ from zatlas.core.fields import fill, settings
 from zatlas.core.registry import MODELS, NETS
 from zatlas.models.description import Description
 from zatlas.models.nets import Shape, usual_net
-from zatlas.store import reading
+from zatlas.store import digests, reading
 
 TABLES = ("data", "model", "net", "training")
 
@@ -121,6 +121,7 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
 def read_recipe(path: Path) -> dict[str, Any]:
     """The tables of a recipe file."""
     try:
+        digests.verify(path)
         text = reading.read_bytes(path).decode()
     except FileNotFoundError:
         raise BadRecipe(

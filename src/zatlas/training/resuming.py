@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from shlex import quote
 
 from zatlas.core.errors import BadRun, Damaged
-from zatlas.store import atomic, reading
+from zatlas.store import atomic, digests, reading
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
-
-RESULT = "result.json"  # written when a training has ended
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,17 @@ def find_beginning(run: Run, *, restart: bool, longer: bool) -> Beginning:
 
 def put_metrics(run: Run, text: str) -> None:
     """Make metrics.jsonl what it was at the checkpoint, whatever has become of it."""
-    data = text.encode()
+    data, file = text.encode(), run.metrics_file
     try:
-        same = reading.read_bytes(run.metrics_file) == data
+        found = reading.read_bytes(file)
     except FileNotFoundError:
-        same = not data
-    if not same:
-        atomic.write_file(run.metrics_file, data)
+        found = b""
+    if found.startswith(data):
+        if found != data:
+            atomic.truncate(file, len(data))
+        return
+    atomic.write_file(file, data)
+    digests.record(file, file, grows=True)
 
 
 def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginning | None:
@@ -80,7 +82,7 @@ def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginn
     missing = (
         f"{run.checkpoints} {'is empty' if reading.is_there(run.checkpoints) else 'is missing'}"
     )
-    if reading.is_there(run.folder / RESULT) and not longer:
+    if reading.is_there(run.result_file) and not longer:
         return Beginning(
             None,
             (
@@ -109,9 +111,7 @@ def _rows(run: Run) -> int:
 
 def _clear(run: Run) -> None:
     """Take away what tells of the earlier training, but for its weights: new ones replace them."""
-    result = run.folder / RESULT
-    with atomic.explained(result):
-        result.unlink(missing_ok=True)
+    atomic.remove_file(run.result_file)
     for step in checkpoint.steps(run.checkpoints):
         atomic.remove(run.checkpoints / f"{step:09d}")
 
