@@ -320,7 +320,7 @@ def _finish(s: Session, cursor: Cursor) -> None:
     state = averaged_state(tensors, s.learner.model)
     s.learner.settle(state)
     rows = metrics.parse(cursor.metrics.encode(), s.run.metrics_file)
-    best = next((row for row in rows if row["step"] == cursor.best_step), None)
+    best = next((row for row in rows if row.get("step") == cursor.best_step), None)
     if best is None:
         raise Damaged(
             f"The checkpoint of step {cursor.step:,} in {s.run.checkpoints} has no row of its best step, "
