@@ -26,6 +26,7 @@ from zatlas.models.bring import brought_of
 from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.onnx import export_decoder, export_encoder
 from zatlas.pictures import facts, maps, moves, sheets
+from zatlas.store import atomic
 
 
 class Decoder(nn.Module):
@@ -427,7 +428,7 @@ def test_an_exported_program_has_none_of_its_pickles_read(tmp_path):
             bring(bad, tmp_path / str(number))
         # A run that somebody hands on is checked as well.
         folder = bring(good, tmp_path / f"run{number}").run.folder
-        (folder / "decoder.pt2").write_bytes(bad.read_bytes())
+        atomic.write_file(folder / "decoder.pt2", bad.read_bytes())
         with pytest.raises(BadData, match="refused"):
             Atlas.open(folder)
 
@@ -436,7 +437,7 @@ def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
     folder = bring(Decoder(), tmp_path).run.folder
     made = json.loads((folder / "made.json").read_text())
     made["brought"]["files"]["decoder"] = "../../decoder.pt2"
-    (folder / "made.json").write_text(json.dumps(made))
+    atomic.write_file(folder / "made.json", json.dumps(made).encode())
     with pytest.raises(BadRun, match="outside"):
         Atlas.open(folder)
 

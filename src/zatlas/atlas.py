@@ -1,7 +1,6 @@
 """The object that a notebook uses: a run, its generator, its images, and where they lie in latent space."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,6 @@ import numpy as np
 from zatlas import added
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows
 from zatlas.core.errors import NotSupported
-from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.latent import chart as charts
 from zatlas.latent.attributes import all_flags, flags_of, kinds_of
@@ -41,6 +39,7 @@ from zatlas.stops import Stop, draw, find_stop, find_stops, points_through
 from zatlas.store import codes as tables
 from zatlas.store import run as runs
 from zatlas.store.codes import Codes
+from zatlas.store.inside import file_name
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
@@ -384,14 +383,12 @@ class Atlas:
         return {"weights": self.digest, "data": self.images.fingerprint, "split": split}
 
     def _table(self, split: str) -> tuple[Path, Mapping[str, Any]]:
-        name = f"{self.images.name}-{split}".replace("/", "-").replace(":", "-")
+        name = file_name(f"{self.images.name}-{split}")
         return self.room("codes") / f"{name}.parquet", self.made(split)
 
     def room(self, name: str) -> Path:
         """A folder of the run; one of the cache, where the run may only be read."""
-        if os.access(self.run.folder, os.W_OK):
-            return self.run.folder / name
-        return cache_root() / "runs" / _digest(str(self.run.folder.resolve())) / name
+        return added.room(self.run, name)
 
 
 def _digest(value: object) -> str:

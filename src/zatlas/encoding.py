@@ -27,6 +27,7 @@ from zatlas.models.generator import Generator
 from zatlas.store import atomic
 from zatlas.store import codes as tables
 from zatlas.store.codes import Block, Codes
+from zatlas.store.inside import file_name
 
 Where = Literal["here", "ray"]
 
@@ -45,7 +46,7 @@ class Job:
 
     def missing(self) -> list[int]:
         """The parts that are not there yet; those of other images or weights are cleared away."""
-        (self.folder / tables.SEAL).unlink(missing_ok=True)
+        atomic.remove_file(self.folder / tables.SEAL)
         wanted = {
             tables.part(self.folder, number): number for number in range(len(self.pieces.counts))
         }
@@ -54,8 +55,8 @@ class Job:
             if path in wanted and tables.made_of(path) == self._part(wanted[path]):
                 there.append(wanted[path])
                 continue
-            path.unlink()
-            path.with_suffix(".json").unlink(missing_ok=True)
+            atomic.remove_file(path)
+            atomic.remove_file(path.with_suffix(".json"))
         return sorted(set(wanted.values()) - set(there))
 
     def write(self, number: int, read: Read, generator: Generator) -> int:
@@ -123,13 +124,13 @@ def _job(atlas: Atlas, data: str | None, split: str | None, out: Path | None) ->
                 raise BadData(f"{data} has no splits that are known: leave --split away.")
             pieces = OfSet(pieces.source, pieces.size, pieces.options, split)
     made |= {"data": pieces.fingerprint, "split": split or "all"}
-    name = f"{pieces.name}-{split or 'all'}".replace("/", "-").replace(":", "-")
+    name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
     folder = out or atlas.room("codes") / f"{name}.parquet"
     _refuse_foreign(folder)
     if folder.is_file() and tables.made_of(folder) != made:
-        folder.unlink()  # a table of the run's own, of other weights
+        atomic.remove_file(folder)  # a table of the run's own, of other weights
     return Job(atlas.run.folder.resolve(), pieces, folder.resolve(), made)
 
 

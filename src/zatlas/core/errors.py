@@ -15,6 +15,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   RunsFailed       1  some of many runs could not be trained
   PeerLost         1  another process of this training has ended
   Damaged          1  a file does not hold what was written to it
+  CannotRead       1  the disk does not answer, or a file may not be read
   Interrupted   130+  a signal asked to stop
 """
 
@@ -93,6 +94,13 @@ class Busy(ZatlasError):
 
 class Damaged(ZatlasError):
     """A file does not hold what was written to it."""
+
+    exit_code = 1
+    alone = True
+
+
+class CannotRead(ZatlasError):
+    """The disk does not answer, or a file may not be read; nothing is known to be damaged."""
 
     exit_code = 1
     alone = True

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadRun, Damaged
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 
 
 def write(path: Path, key: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> Path:
@@ -22,6 +22,8 @@ def write(path: Path, key: str, about: Mapping[str, Any], state: Mapping[str, Te
 
 def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The description and the weights of such a file, whose format this version knows."""
+    if path.exists():
+        digests.verify(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(key)

@@ -3,6 +3,7 @@
 Everything is written beside its final name, forced to the disk (`fsync`), and renamed. A folder
 also carries `MANIFEST.json`, written last: the size and SHA-256 of every file in it. So a power
 cut, a kill or a full disk leaves the old state, and damage that comes later is found on reading.
+Of a single file in a run, `digests.jsonl` has the same. Nothing is written through a link.
 """
 
 import errno
@@ -16,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zatlas.core.errors import CannotWrite, Damaged
+from zatlas.store import digests, inside
+from zatlas.store.inside import SIDE
 
 MANIFEST = "MANIFEST.json"
-SIDE = ".side-"  # prefix of what is not finished; `sweep` removes what a kill left behind
 
 
 def write_file(path: Path, data: bytes) -> Path:
@@ -31,12 +33,14 @@ def write_file(path: Path, data: bytes) -> Path:
 @contextmanager
 def file(path: Path, *, need: int = 0) -> Iterator[Path]:
     """A side file to write, for what is too long to hold; it takes its name when the block ends well."""
+    digests.check_path(path)
     with explained(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
         side = _side(path)
         try:
             yield side
             _sync_file(side)
+            digests.record(path, side)
             os.replace(side, path)
         except BaseException:
             side.unlink(missing_ok=True)
@@ -65,27 +69,59 @@ def unused(path: Path) -> Path:
 
 def append_line(path: Path, line: str) -> int:
     """Add one line and force it to the disk; the length of the file after it, in bytes."""
+    digests.check_path(path)
     data = line.encode() + b"\n"
     with explained(path, need=len(data)):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        handle = inside.open_in_place(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             _write_all(handle, data)
             os.fsync(handle)
-            return os.fstat(handle).st_size
+            size = os.fstat(handle).st_size
+        finally:
+            os.close(handle)
+        digests.record(path, path, grows=True)
+        return size
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut a file that grows back to this many bytes."""
+    digests.check_path(path)
+    with explained(path):
+        handle = inside.open_in_place(path, os.O_WRONLY)
+        try:
+            digests.record(path, path, grows=True, size=size)
+            os.ftruncate(handle, size)
+            os.fsync(handle)
         finally:
             os.close(handle)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there, and its record."""
+    digests.check_path(path)
+    with explained(path):
+        if os.path.lexists(path):
+            path.unlink()
+            digests.forget(path)
+
+
 @contextmanager
 def folder(
-    path: Path, *, need: int = 0, sealed: bool = True, replace: bool = False
+    path: Path,
+    *,
+    need: int = 0,
+    sealed: bool = True,
+    recorded: bool = False,
+    replace: bool = False,
 ) -> Iterator[Path]:
     """A side folder to fill; it takes its name when the block ends well, else it is gone.
 
     `need` is how many bytes will be written, if known: too little room is then refused first.
-    A folder that others go on writing to is not `sealed` by a manifest. With `replace`, a folder
-    of that name gives way at the end; else it is an error.
+    A folder that others go on writing to is not `sealed` by a manifest; that of a run is `recorded`:
+    `digests.jsonl` in it names every file. With `replace`, a folder of that name gives way at the
+    end; else it is an error.
     """
+    digests.check_path(path)
     with explained(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
         if need > (free := shutil.disk_usage(path.parent).free):
@@ -95,6 +131,8 @@ def folder(
     try:
         with explained(path, need):
             yield side
+            if recorded:
+                digests.start(side)
             _sync_files(side, sealed)
             if replace and path.exists():
                 remove(path)
@@ -123,10 +161,12 @@ def verify(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Take a folder away: out of sight in one step, then file by file."""
+    """Remove a folder: out of sight in one step, then file by file. Links in it are not followed."""
+    digests.check_path(path)
     trash = _side(path)
     with explained(path):
         os.rename(path, trash)
+        digests.forget(path)
         shutil.rmtree(trash)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.errors import BadRun, Damaged
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 
 Arrays = dict[str, Any]  # float32, but for what others wrote
 
@@ -25,6 +25,8 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
     """The description and the arrays of such a file, whose format this version knows."""
     from safetensors import SafetensorError, safe_open
 
+    if path.exists():
+        digests.verify(path)
     try:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {}).get(key, "null"))

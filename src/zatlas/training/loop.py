@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -155,8 +154,7 @@ def _start(s: Session) -> Cursor:
         cursor = checkpoint.cursor_from(meta["cursor"])
         s.learner.restore(tensors, cursor.step)
     if s.run.metrics_file.exists() and s.fabric.is_global_zero:
-        with atomic.explained(s.run.metrics_file):
-            os.truncate(s.run.metrics_file, cursor.metrics_bytes)
+        atomic.truncate(s.run.metrics_file, cursor.metrics_bytes)
     for line in told:
         for watcher in s.watchers:
             watcher.tell(line)
@@ -290,7 +288,7 @@ def _finish(s: Session, cursor: Cursor) -> None:
     with s.learner.at_rest() as model:
         if s.fabric.is_global_zero:
             save_weights(s.run.weights, s.description, state)
-            atomic.write_file(s.run.folder / "result.json", atomic.as_json(result))
+            atomic.write_file(s.run.result_file, atomic.as_json(result))
             s.previews.last(model, s.batches, best["epoch"])
     s.fabric.barrier()
     for watcher in s.watchers:

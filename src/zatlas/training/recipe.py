@@ -13,6 +13,7 @@ from zatlas.core.fields import fill, settings
 from zatlas.core.registry import MODELS, NETS
 from zatlas.models.description import Description
 from zatlas.models.nets import Shape, usual_net
+from zatlas.store import digests
 
 TABLES = ("data", "model", "net", "training")
 
@@ -120,7 +121,8 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
 def read_recipe(path: Path) -> dict[str, Any]:
     """The tables of a recipe file."""
     try:
-        return parse_recipe(path.read_text())
+        digests.verify(path)
+        return parse_recipe(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadRecipe(
             f"There is no recipe {path}. `zatlas presets` lists those that come along."

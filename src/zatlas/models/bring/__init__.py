@@ -30,7 +30,7 @@ from zatlas.models.bring.brought import (
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 from zatlas.store.run import FORMAT, Run, check_free
 
 PICKLED = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
@@ -57,7 +57,7 @@ def bring(
     check_free(out)
     if isinstance(source, (str, Path)) and not Path(source).exists():
         raise NotHere(f"There is nothing at {source}. What can be brought: {KNOWN}.")
-    with atomic.folder(out, sealed=False) as side:
+    with atomic.folder(out, sealed=False, recorded=True) as side:
         if isinstance(source, (str, Path)):
             taken, halves = _from_disk(Path(source), side, asked)
         else:
@@ -94,10 +94,11 @@ def opened(run: Run, device: str = "cpu") -> tuple[Description, Generator]:
             f"{run.folder} was brought from a Python function that torch cannot write to a file, so it "
             "is not in the run. Bring it again where it is defined: zatlas.bring(function, out=...)."
         )
-    files = {role: run.inside(name) for role, name in brought.files.items()}
+    files = {role: run.path(name) for role, name in brought.files.items()}
     for file in files.values():
         if not file.is_file():
             raise BadRun(f"{run.folder} lacks {file.name}, which its model is in. Bring it again.")
+        digests.verify(file)
     return described(brought), generator(
         brought, _halves(brought.kind, files, brought.settings, device), device
     )
@@ -121,7 +122,7 @@ def codes_of(run: Run) -> Any:
     brought = brought_of(run)
     if brought is None or brought.kind != "codes":
         return None
-    return codes.read(run.inside(brought.files["codes"]))
+    return codes.read(run.path(brought.files["codes"]))
 
 
 def known_of(run: Run) -> ImageSet | None:
@@ -129,7 +130,7 @@ def known_of(run: Run) -> ImageSet | None:
     brought = brought_of(run)
     if brought is None or "beside" not in brought.files:
         return None
-    points, beside = codes_of(run), run.inside(brought.files["beside"])
+    points, beside = codes_of(run), run.path(brought.files["beside"])
     return codes.known(points, beside, brought.settings["label"], run.folder.resolve().name)
 
 
