@@ -1,7 +1,6 @@
 """The object that a notebook uses: a run, its generator, its images, and where they lie in latent space."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,6 @@ import numpy as np
 from zatlas import added
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows
 from zatlas.core.errors import NotSupported
-from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.latent import chart as charts
 from zatlas.latent.attributes import all_flags, flags_of, kinds_of
@@ -41,6 +39,7 @@ from zatlas.stops import Stop, draw, find_stop, find_stops, points_through
 from zatlas.store import codes as tables
 from zatlas.store import run as runs
 from zatlas.store.codes import Codes
+from zatlas.store.inside import file_name
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
@@ -55,13 +54,16 @@ class Atlas:
     description: Description
     generator: Generator
     reading: Reading | None = None  # what a scorer told of its images
+    data_changed: bool = False  # accept data that is not what the run was made with
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path | str) -> "Atlas":
-        """The run in this folder, on the GPU where there is one."""
+    def open(
+        cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False
+    ) -> "Atlas":
+        """The run in this folder; `trust` lets its model be a program, `data_changed` its images differ."""
         run = runs.open_run(Path(folder))
-        return cls(run, *added.opened(run, best_device()))
+        return cls(run, *added.opened(run, best_device(), trust), data_changed=data_changed)
 
     @property
     def name(self) -> str:
@@ -240,7 +242,7 @@ class Atlas:
     def teach_encoder(self, **settings: Any) -> "Atlas":
         """Teach the run an encoder, from so many samples and epochs, and open it with that."""
         added.teach_encoder(self, **settings)
-        return Atlas.open(self.run.folder)
+        return Atlas.open(self.run.folder, data_changed=self.data_changed)
 
     # Stops and curves
 
@@ -384,14 +386,12 @@ class Atlas:
         return {"weights": self.digest, "data": self.images.fingerprint, "split": split}
 
     def _table(self, split: str) -> tuple[Path, Mapping[str, Any]]:
-        name = f"{self.images.name}-{split}".replace("/", "-").replace(":", "-")
+        name = file_name(f"{self.images.name}-{split}")
         return self.room("codes") / f"{name}.parquet", self.made(split)
 
     def room(self, name: str) -> Path:
         """A folder of the run; one of the cache, where the run may only be read."""
-        if os.access(self.run.folder, os.W_OK):
-            return self.run.folder / name
-        return cache_root() / "runs" / _digest(str(self.run.folder.resolve())) / name
+        return added.room(self.run, name)
 
 
 def _digest(value: object) -> str:

@@ -38,7 +38,7 @@ def unpack(folder: Path) -> Path:
     if not (folder / "made.json").exists():
         with (
             as_file(files("zatlas") / "shipped" / FACES) as source,
-            atomic.folder(folder, sealed=False) as side,
+            atomic.folder(folder, sealed=False, recorded=True) as side,
         ):
             for file in source.iterdir():
                 shutil.copyfile(file, side / file.name)
