@@ -129,6 +129,7 @@ def test_a_class_without_any_image_is_refused_by_its_name(tmp_path):
         ["cat", "dog", "not sure", "a:1", "7", "random", 'say "hi", it\'s'],
         pytest.param(["class:1", "class:2", "1"], marks=pytest.mark.slow),
         pytest.param(["a - b", "a", "b", "not a", "x, y"], marks=pytest.mark.slow),
+        pytest.param(["$a$ $\\frac$", "_hidden", "猫 😀", "e\u0301"], marks=pytest.mark.slow),
         pytest.param(["-x", "--help", "cat.png", "label", " "], marks=pytest.mark.slow),
     ],
     ids=str,
