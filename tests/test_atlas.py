@@ -104,7 +104,7 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
     broken.write_bytes(b"not a picture")
     with pytest.raises(BadData, match=r"broken\.png cannot be used"):
         digits.stop(str(broken))
-    with pytest.raises(BadData, match="there is no"):
+    with pytest.raises(BadData, match="There is no"):
         portraits.stop("Bald:9999")
 
 

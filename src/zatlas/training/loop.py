@@ -325,7 +325,7 @@ def _finish(s: Session, cursor: Cursor) -> None:
         raise Damaged(
             f"The checkpoint of step {cursor.step:,} in {s.run.checkpoints} has no row of its best step, "
             f"{cursor.best_step:,}. To train the run again from the beginning: "
-            f"zatlas train --resume {s.run.folder} --restart"
+            f"{shell_command('train', '--resume', s.run.folder, '--restart')}"
         )
     result = {"best": best, "test": _look(s, "test")}
     with s.learner.at_rest() as model:
