@@ -12,6 +12,7 @@ import pytest
 from tests.processes import process
 from tests.write_docs import DOCS
 from zatlas.cli import main
+from zatlas.store import run as runs
 
 FAST = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "2"]
 
@@ -142,7 +143,7 @@ def test_bad_input_gets_one_clear_sentence(name, tmp_path, capsys):
     places = {key: tmp_path / key for key in ("empty", "newer", "plain")}
     for place in places.values():
         place.mkdir()
-    (places["newer"] / "made.json").write_text('{"format": 99}')
+    runs.create(places["newer"], {"made.json": b'{"format": 99}'})
     import numpy as np
     from PIL import Image
 

@@ -1,5 +1,7 @@
 import json
+import os
 import signal
+import socket
 import threading
 import time
 from functools import partial
@@ -13,7 +15,7 @@ from tests.processes import process
 from tests.serving import FILES, Page, get
 from zatlas.cli import main
 from zatlas.server.blank import blank
-from zatlas.server.follow import followed, is_trained
+from zatlas.server.follow import followed
 from zatlas.server.serve import Server
 from zatlas.site import run_tree
 from zatlas.store.run import Run
@@ -167,11 +169,11 @@ def test_a_run_without_weights_has_a_page_without_points(digits):
 
 
 def test_a_finished_run_is_not_said_to_be_trained(digits, tmp_path):
-    assert not is_trained(digits.run) and not is_trained(Run(tmp_path))
+    assert digits.run.trainer is None and Run(tmp_path).trainer is None
     assert followed(digits.run.folder, "a", run_tree).training() is None
     with digits.run.lease():
-        assert is_trained(digits.run)
-    assert not is_trained(digits.run)
+        assert digits.run.trainer == f"process {os.getpid()} on {socket.gethostname()}"
+    assert digits.run.trainer is None
 
 
 def test_the_manifest_waits_until_there_is_something_to_show(digits):

@@ -137,7 +137,7 @@ def test_figures_of_a_vae_hold_together(wide):
     elbo, bound = found["elbo"], found["importance_bound"]
     assert elbo.value == pytest.approx(-found["distortion"].value - found["rate"].value)
     assert elbo.value < bound.value < elbo.value + 10
-    told = json.loads(wide.run.inside("result.json").read_text())["test"]["elbo"]
+    told = json.loads(wide.run.path("result.json").read_text())["test"]["elbo"]
     assert elbo.value == pytest.approx(told, abs=3 * elbo.error)
     assert found["charge"].value == 1
     assert "no likelihood" in bound.about
@@ -175,7 +175,7 @@ def test_what_the_loss_charges_and_the_noise_it_stands_for(tmp_path):
     found = by_name(sharp, draws=20)
     assert found["noise"].value == pytest.approx(found["noise"].floor, rel=0.2)
     assert "bits a dimension" in found["importance_bound"].about
-    density = json.loads(sharp.run.inside("result.json").read_text())["test"]["elbo"]
+    density = json.loads(sharp.run.path("result.json").read_text())["test"]["elbo"]
     expected = density - 64 * math.log(255)
     assert found["elbo"].value == pytest.approx(expected, abs=3 * found["elbo"].error)
 

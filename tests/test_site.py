@@ -23,6 +23,7 @@ from zatlas.server.follow import followed
 from zatlas.site import manifest, run_tree
 from zatlas.site.columns import columns
 from zatlas.site.draw import Draw
+from zatlas.store import atomic
 from zatlas.training.scoring import train_scorer
 
 from .conftest import small_run
@@ -275,7 +276,7 @@ def test_what_is_slow_is_kept_and_made_again_for_other_weights(digits, tmp_path)
     assert again.entry == first.entry
     assert {path: path.stat().st_mtime_ns for path in (copy / "site").rglob("*.*")} == before
     other = small_run(tmp_path / "other", "digits", dim=2, epochs=1, **{"training.rate": 1e-3})
-    shutil.copyfile(other.run.weights, copy / "weights.safetensors")
+    atomic.write_file(copy / "weights.safetensors", other.run.weights.read_bytes())
     changed = run_tree(Atlas.open(copy))
     assert changed.entry["stamp"] != first.entry["stamp"]
     assert not any(path.exists() for path in before)

@@ -126,9 +126,9 @@ def test_a_run_of_a_newer_format_is_refused_and_left_alone(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"format": "x"}', b"\xff"])
 def test_a_spoilt_made_json_is_named(tmp_path, text):
-    (tmp_path / "made.json").write_bytes(text)
+    run = runs.create(tmp_path / "run", {"made.json": text})
     with pytest.raises(BadRun, match=r"made\.json"):
-        runs.open_run(tmp_path)
+        runs.open_run(run.folder)
 
 
 def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path):
@@ -145,12 +145,12 @@ def test_a_name_in_a_run_never_leads_out_of_it(tmp_path, name):
     run = made(tmp_path / "run")
     (run.folder / "link").symlink_to(tmp_path)
     with pytest.raises(BadRun):
-        run.inside(name)
+        run.path(name)
 
 
 def test_a_name_in_a_run_leads_into_it(tmp_path):
     run = made(tmp_path / "run")
-    assert run.inside("sprites/0.png") == run.folder / "sprites" / "0.png"
+    assert run.path("sprites/0.png") == run.folder / "sprites" / "0.png"
 
 
 def test_a_run_has_one_trainer_at_a_time(tmp_path):
@@ -167,8 +167,10 @@ def test_a_run_has_one_trainer_at_a_time(tmp_path):
 
 def test_a_row_that_is_still_being_written_is_not_read(tmp_path):
     run = made(tmp_path / "run")
-    run.metrics_file.write_text('{"epoch": 1}\n{"epo')
-    assert run.metrics() == [{"epoch": 1}]
+    atomic.append_line(run.metrics_file, '{"epoch": 1, "step": 4}')
+    with run.metrics_file.open("a") as file:
+        file.write('{"epo')
+    assert run.metrics() == [{"epoch": 1, "step": 4}]
 
 
 def test_a_free_folder_counts_up(tmp_path, monkeypatch):

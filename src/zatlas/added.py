@@ -1,7 +1,9 @@
 """What a run lacks and can be given: points of images by search, an encoder, attributes by a scorer."""
 
 import hashlib
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
 from zatlas.data import sources
+from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.latent import readings
 from zatlas.latent.inversion import STARTS, STEPS, Inverted
@@ -18,6 +21,7 @@ from zatlas.models.description import Description
 from zatlas.models.generator import Generator
 from zatlas.models.inverter import Inverter, load_inverter, save_inverter
 from zatlas.models.scorer import Reader, Scorer, save_scorer
+from zatlas.store import atomic, digests, inside
 from zatlas.store.run import Run
 from zatlas.training.inverting import TRAINING, teach
 
@@ -28,9 +32,11 @@ SAMPLES, FEWEST = 16_384, 2048  # that an encoder learns from
 ROOM = 48 << 20  # bytes of their images, which cost time to make and to look at
 
 
-def opened(run: Run, device: str) -> tuple[Description, Generator, readings.Reading | None]:
+def opened(
+    run: Run, device: str, trust: bool = False
+) -> tuple[Description, Generator, readings.Reading | None]:
     """The model of a run with the encoder that it was taught, if any, and what was read of its images."""
-    description, generator = bring.opened(run, device)
+    description, generator = bring.opened(run, device, trusted=trust)
     if generator.encoder is None and run.inverter.exists():
         encoder = load_inverter(run.inverter, weights_digest(run), device)
         generator = replace(generator, encoder=encoder)
@@ -62,6 +68,16 @@ def known_images(atlas: "Atlas") -> ImageSet:
     if images.labels is not None or beside.labels is None:
         return told
     return replace(told, labels=beside.labels, classes=beside.classes)
+
+
+def room(run: Run, name: str) -> Path:
+    """A folder of the run; one of the cache, where the run may only be read."""
+    if os.access(run.folder, os.W_OK):
+        return run.path(name)
+    whole = str(run.folder.resolve())
+    place = cache_root() / "runs" / hashlib.sha256(repr(whole).encode()).hexdigest()[:12]
+    digests.ensure(place)
+    return inside.path(place, name)
 
 
 def weights_digest(run: Run) -> str:
@@ -141,7 +157,7 @@ def read(atlas: "Atlas", scorer: Scorer, *, keep: bool = False) -> "Atlas":
     reading = replace(found, columns={**older, **found.columns})
     if keep:
         readings.save_reading(atlas.run.reading, reading, atlas.digest)
-        atlas.run.scorer.unlink(missing_ok=True)
+        atomic.remove_file(atlas.run.scorer)
         if isinstance(scorer.function, Reader):
             save_scorer(atlas.run.scorer, scorer)
     return replace(atlas, reading=reading, _known={})

@@ -1,7 +1,6 @@
 """The object that a notebook uses: a run, its generator, its images, and where they lie in latent space."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,6 @@ import numpy as np
 from zatlas import added
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows
 from zatlas.core.errors import NotSupported
-from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.latent import chart as charts
 from zatlas.latent.attributes import all_flags, flags_of, kinds_of
@@ -25,7 +23,7 @@ from zatlas.latent.encode import encoded
 from zatlas.latent.inversion import Inverted
 from zatlas.latent.kept import Home
 from zatlas.latent.landmarks import landmarks
-from zatlas.latent.learnt import learnt
+from zatlas.latent.learnt import learnt, property_of
 from zatlas.latent.near import near
 from zatlas.latent.priors import KeptPrior, fit_prior
 from zatlas.latent.readings import Reading
@@ -41,6 +39,7 @@ from zatlas.stops import Stop, draw, find_stop, find_stops, points_through
 from zatlas.store import codes as tables
 from zatlas.store import run as runs
 from zatlas.store.codes import Codes
+from zatlas.store.inside import file_name
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
@@ -59,10 +58,12 @@ class Atlas:
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path | str, *, data_changed: bool = False) -> "Atlas":
-        """The run in this folder, on the GPU where there is one; `data_changed` accepts changed images."""
+    def open(
+        cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False
+    ) -> "Atlas":
+        """The run in this folder; `trust` lets its model be a program, `data_changed` its images differ."""
         run = runs.open_run(Path(folder))
-        return cls(run, *added.opened(run, best_device()), data_changed=data_changed)
+        return cls(run, *added.opened(run, best_device(), trust), data_changed=data_changed)
 
     @property
     def name(self) -> str:
@@ -290,8 +291,8 @@ class Atlas:
 
         With a scorer, the direction of what that reads of the images, or of samples.
         """
-        if scorer is None and self.home.has(name):
-            return self.home.find(name)
+        if scorer is None and (named := property_of(self, name)).kind == "direction":
+            return self.home.find(named.word)
         told = self if scorer is None else self.read(scorer)
         return learnt(told, name, way=way, without=without, seed=seed)
 
@@ -385,14 +386,12 @@ class Atlas:
         return {"weights": self.digest, "data": self.images.fingerprint, "split": split}
 
     def _table(self, split: str) -> tuple[Path, Mapping[str, Any]]:
-        name = f"{self.images.name}-{split}".replace("/", "-").replace(":", "-")
+        name = file_name(f"{self.images.name}-{split}")
         return self.room("codes") / f"{name}.parquet", self.made(split)
 
     def room(self, name: str) -> Path:
         """A folder of the run; one of the cache, where the run may only be read."""
-        if os.access(self.run.folder, os.W_OK):
-            return self.run.folder / name
-        return cache_root() / "runs" / _digest(str(self.run.folder.resolve())) / name
+        return added.room(self.run, name)
 
 
 def _digest(value: object) -> str:

@@ -22,12 +22,14 @@ from zatlas.core.arrays import Labels
 from zatlas.core.cluster import ray_cluster
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar
+from zatlas.core.shell import shell_command
 from zatlas.data.pieces import LABEL, OfSet, Pieces, Read, pieces_of
 from zatlas.latent.encode import of_bytes
 from zatlas.models.generator import Generator
 from zatlas.store import atomic
 from zatlas.store import codes as tables
 from zatlas.store.codes import Block, Codes
+from zatlas.store.inside import file_name
 
 Where = Literal["here", "ray"]
 
@@ -46,7 +48,7 @@ class Job:
 
     def missing(self) -> list[int]:
         """The parts that are not there yet; those of other images or weights are cleared away."""
-        (self.folder / tables.SEAL).unlink(missing_ok=True)
+        atomic.remove_file(self.folder / tables.SEAL)
         wanted = {
             tables.part(self.folder, number): number for number in range(len(self.pieces.counts))
         }
@@ -55,8 +57,8 @@ class Job:
             if path in wanted and tables.made_of(path) == self._part(wanted[path]):
                 there.append(wanted[path])
                 continue
-            path.unlink()
-            path.with_suffix(".json").unlink(missing_ok=True)
+            atomic.remove_file(path)
+            atomic.remove_file(path.with_suffix(".json"))
         return sorted(set(wanted.values()) - set(there))
 
     def write(self, number: int, read: Read, generator: Generator) -> int:
@@ -94,7 +96,7 @@ def encode(
     if atlas.generator.encoder is None:
         raise NotSupported(
             f"{atlas.name} has no encoder, so its images have no known points. Teach it one: "
-            f"zatlas invert {atlas.run.folder} --learn"
+            f"{shell_command('invert', atlas.run.folder, '--learn')}"
         )
     job = _job(atlas, data, split, out)
     if tables.made_of(job.folder) == job.made:
@@ -125,13 +127,13 @@ def _job(atlas: Atlas, data: str | None, split: str | None, out: Path | None) ->
                 raise BadData(f"{data} has no splits that are known: leave --split away.")
             pieces = OfSet(pieces.source, pieces.size, pieces.options, split)
     made |= {"data": pieces.fingerprint, "split": split or "all"}
-    name = f"{pieces.name}-{split or 'all'}".replace("/", "-").replace(":", "-")
+    name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
     folder = out or atlas.room("codes") / f"{name}.parquet"
     _refuse_foreign(folder)
     if folder.is_file() and tables.made_of(folder) != made:
-        folder.unlink()  # a table of the run's own, of other weights
+        atomic.remove_file(folder)  # a table of the run's own, of other weights
     return Job(atlas.run.folder.resolve(), pieces, folder.resolve(), made)
 
 
@@ -169,10 +171,13 @@ def _on_ray(job: Job, numbers: Sequence[int]) -> Iterator[int]:
         return
 
     class Encoding:
-        """What one process holds: the model, opened once. It travels with the job in it."""
+        """What one process holds: the model, opened once. It travels with the job in it.
+
+        The process that sends the job has opened the same run, with consent if that was needed.
+        """
 
         def __init__(self) -> None:
-            self.generator = of_bytes(Atlas.open(job.run).generator)
+            self.generator = of_bytes(Atlas.open(job.run, trust=True).generator)
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             for number in batch["part"].tolist():

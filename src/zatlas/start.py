@@ -88,14 +88,22 @@ def train_alike(
 
 
 def resume(
-    folder: Path | str, settings: Mapping[str, Any] | None = None, show: bool = True
+    folder: Path | str,
+    settings: Mapping[str, Any] | None = None,
+    show: bool = True,
+    *,
+    restart: bool = False,
 ) -> Atlas:
-    """Go on with a run that was stopped, exactly as if it had not been."""
+    """Go on with a run that was stopped, exactly as if it had not been.
+
+    With `restart` the run is trained again from the beginning; its weights stay until new ones replace
+    them after the first epoch.
+    """
     run = runs.open_run(Path(folder))
     tables = read_recipe(run.recipe_file)
     for key, value in (settings or {}).items():
         tables = change(tables, key, value)
-    loop.resume(run.folder, make_recipe(tables), watchers(show))
+    loop.resume(run.folder, make_recipe(tables), watchers(show), restart=restart)
     return Atlas.open(run.folder)
 
 

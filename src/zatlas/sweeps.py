@@ -206,7 +206,7 @@ def _watched(
 
 def _measured(row: Row, job: Job) -> Row:
     """The row of a run that is finished."""
-    result = json.loads((job.folder / "result.json").read_bytes())
+    result = json.loads(job.run.read(job.run.result_file))
     last = job.run.metrics()[-1]
     figures = {name: result["test"][name] for name in FIGURES if name in result["test"]}
     return replace(row, epochs=last["epoch"], seconds=last["seconds"], figures=figures)

@@ -112,7 +112,7 @@ def forget_batch() -> None:
 
 def keep_all_metrics() -> None:
     """Rows that were written after the checkpoint stay."""
-    loop.os.truncate = lambda path, length: None
+    loop.put_metrics = lambda run, text: None
 
 
 def save_in_place() -> None:

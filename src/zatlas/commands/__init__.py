@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import tyro
 from tyro.conf import Positional, arg
 
-from zatlas.commands.consent import accepting
+from zatlas.commands.consent import consenting
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run folder.")]
 Out = Annotated[
@@ -39,8 +39,8 @@ app = tyro.extras.SubcommandApp()
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a command of a function."""
-    app.command(accepting(told(function)))
+    """Make a command of a function; one that opens runs gets --trust and --data-changed."""
+    app.command(consenting(told(function)))
     return function
 
 

@@ -1,4 +1,4 @@
-"""The option --data-changed of every command that opens runs."""
+"""The options --trust and --data-changed of every command that opens runs."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,6 +7,14 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
+OPENING = {"run", "runs", "what"}  # arguments of a command that opens runs
+Trust = Annotated[
+    bool,
+    arg(
+        help="Open a run whose model is a program that you did not import yourself, and run it.",
+        help_behavior_hint="",
+    ),
+]
 DataChanged = Annotated[
     bool,
     arg(
@@ -16,25 +24,28 @@ DataChanged = Annotated[
 ]
 
 
-def accepting(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with the option --data-changed, if it opens runs: an argument run, runs or what."""
+def consenting(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with --trust and --data-changed, if it opens runs; each holds for this call."""
     form = signature(function)
-    if not {"run", "runs", "what"} & form.parameters.keys():
+    if not OPENING & form.parameters.keys():
         return function
 
     @wraps(function)
-    def whole(*given: Any, data_changed: bool = False, **named: Any) -> None:
+    def whole(*given: Any, trust: bool = False, data_changed: bool = False, **named: Any) -> None:
         from zatlas.data import sources
+        from zatlas.models.trust import consent
 
-        with sources.accepting(data_changed):
+        with consent(trust), sources.accepting(data_changed):
             function(*given, **named)
 
-    option = Parameter(
-        "data_changed", Parameter.KEYWORD_ONLY, default=False, annotation=DataChanged
-    )
+    added = {"trust": Trust, "data_changed": DataChanged}
     hints = function.__annotations__
     known = [one.replace(annotation=hints[name]) for name, one in form.parameters.items()]
-    whole.__signature__ = form.replace(parameters=[*known, option])  # type: ignore[attr-defined]
-    whole.__annotations__ = {**hints, "data_changed": DataChanged}
+    options = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in added.items()
+    ]
+    whole.__signature__ = form.replace(parameters=[*known, *options])  # type: ignore[attr-defined]
+    whole.__annotations__ = {**hints, **added}
     del whole.__wrapped__  # tyro would read its annotations instead
     return whole

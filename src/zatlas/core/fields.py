@@ -3,6 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import fields
+from reprlib import repr as short
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from zatlas.core.errors import BadRecipe, UnknownName
@@ -32,7 +33,7 @@ def fit(value: Any, hint: Any, name: str) -> Any:
     origin = get_origin(hint)
     if origin is Literal:
         if value not in get_args(hint):
-            raise UnknownName(f"value of {name}", str(value), map(str, get_args(hint)))
+            raise UnknownName(f"value of {name}", str(value)[:60], map(str, get_args(hint)))
         return value
     if origin in (Union, types.UnionType):
         if value is None and type(None) in get_args(hint):
@@ -45,7 +46,7 @@ def fit(value: Any, hint: Any, name: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise BadRecipe(f"{name} must be {WORDS.get(hint, hint.__name__)}, not {value!r}.")
+        raise BadRecipe(f"{name} must be {WORDS.get(hint, hint.__name__)}, not {short(value)}.")
     return value
 
 

@@ -26,7 +26,7 @@ from zatlas.core.progress import console
 from zatlas.data.arrays import read_npy
 from zatlas.data.imageset import Column, ImageSet, Split, image_set
 from zatlas.data.read import NOT_READ
-from zatlas.store import atomic, reading
+from zatlas.store import atomic, inside, reading
 from zatlas.store.atomic import MANIFEST
 
 FORMAT = 2  # raise it when what is kept, or the way images are read, changes
@@ -137,7 +137,7 @@ def held(folder: Path) -> Iterator[bool]:
 
 def remove_abandoned(root: Path) -> None:
     """Remove the side folders that processes have left which were killed while they filled them."""
-    for side in root.glob(f"{atomic.SIDE}*"):
+    for side in root.glob(f"{inside.SIDE}*"):
         with suppress(OSError):  # another process may remove it, too
             if time.time() - side.lstat().st_mtime < ABANDONED:
                 continue

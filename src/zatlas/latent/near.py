@@ -12,7 +12,8 @@ import numpy as np
 from zatlas.core.arrays import Points
 from zatlas.latent.cells import Cells, InCells, cells_of
 from zatlas.latent.neighbours import Near, Neighbourhood
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
+from zatlas.store.inside import file_name
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
@@ -55,7 +56,7 @@ def near(atlas: "Atlas", split: str) -> Nearest:
     if key not in atlas._known:
         points = atlas.mapped(split).points
         digest = hashlib.sha256(repr((atlas.made(split), points.shape)).encode()).hexdigest()[:12]
-        name = atlas.data[0].replace("/", "-").replace(":", "-")
+        name = file_name(atlas.data[0])
         atlas._known[key] = nearest_of(points, atlas.room("codes") / f"{name}-{split}", digest)
     found: Nearest = atlas._known[key]
     return found
@@ -72,6 +73,7 @@ def _opened(path: Path) -> Cells | None:
     """The index in this file; None where there is none, or it is damaged and has to be built anew."""
     if not path.exists():
         return None
+    digests.verify(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Cells(arrays["middles"], arrays["rows"], arrays["starts"], int(arrays["looks"]))
@@ -83,7 +85,7 @@ def _kept(path: Path, cells: Cells) -> Cells:
     """Keep this index; those of the same codes as they were are removed."""
     stem = Path(path.name.removesuffix(SUFFIX)).stem
     for stale in path.parent.glob(f"{stem}.*{SUFFIX}"):
-        stale.unlink(missing_ok=True)
+        atomic.remove_file(stale)
     with atomic.file(path) as side, side.open("wb") as sink:
         np.savez(sink, **vars(cells))
     return cells

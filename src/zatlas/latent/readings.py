@@ -15,7 +15,7 @@ from zatlas.core.errors import Damaged, NotSupported
 from zatlas.core.progress import bar
 from zatlas.data.imageset import Column, ImageSet
 from zatlas.models.scorer import Scorer, read_scorer, suited
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 from zatlas.training.scoring import targets_of
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def load_reading(path: Path, model: str) -> Reading | None:
     """What was read of this model's images; None if nothing was, or it has changed since."""
     if not path.exists():
         return None
+    digests.verify(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:

@@ -1,10 +1,8 @@
 """Following a training from outside: what it writes is read, and nothing of it is touched."""
 
-import fcntl
 import logging
 import math
 import os
-import socket
 import sys
 import threading
 import time
@@ -87,7 +85,7 @@ class Followed:
         """What the manifest says of the training; nothing of one that was over before it was seen."""
         if self.brought is not None:
             return None
-        rows, running = self.run.metrics(), is_trained(self.run)
+        rows, running = self.run.metrics(), self.run.trainer is not None
         if not running and self.told is None and self.run.weights.exists():
             return None
         numbers = [
@@ -139,38 +137,6 @@ class Followed:
         """Follow in a thread."""
         name = f"zatlas-follow-{self.id}"
         threading.Thread(target=self.follow, args=(screen,), name=name, daemon=True).start()
-
-
-def is_trained(run: Run) -> bool:
-    """Whether a process trains this run now, found out without standing in its way.
-
-    Trying the lease would take it for a moment, and a training that begins just then would be
-    refused; so it is only tried where the process that last held it is still alive.
-    """
-    lock = run.folder / ".lock"
-    try:
-        words = lock.read_text().split()
-    except OSError:
-        return False
-    if len(words) == 4 and words[3] == socket.gethostname() and not is_alive(int(words[1])):
-        return False
-    with lock.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def is_alive(process: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def stamp(path: Path) -> object:

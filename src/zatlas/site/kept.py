@@ -1,7 +1,6 @@
 """What takes long is made once and kept in the run, in a folder of its weights."""
 
 import json
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from zatlas.atlas import Atlas
 from zatlas.core.errors import CannotWrite
-from zatlas.store import atomic
+from zatlas.store import atomic, digests, inside, reading
 
 
 @dataclass(frozen=True)
@@ -23,11 +22,11 @@ class Keep:
         """What is kept by this name; made, and kept from now on, if need be."""
         if self.folder is None:
             return make()
-        path = self.folder / name
-        try:
-            return path.read_bytes()
-        except OSError:
-            data = make()
+        path = inside.path(self.folder, name)
+        if inside.is_file(path):
+            digests.verify(path)
+            return reading.read_bytes(path)
+        data = make()
         with suppress(CannotWrite):  # a full disk makes the page slower, not impossible
             atomic.write_file(path, data)
         return data
@@ -39,11 +38,17 @@ class Keep:
 
 def room_of(atlas: Atlas) -> Path:
     """The folder for what is made of a run's weights."""
-    return atlas.room("site") / atlas.digest[:16]
+    return inside.path(atlas.room("site"), atlas.digest[:16])
 
 
 def clear_earlier(room: Path) -> None:
-    """Take away what was made of earlier weights."""
-    for other in room.parent.iterdir() if room.parent.is_dir() else ():
-        if other.is_dir() and other.name != room.name:
-            shutil.rmtree(other, ignore_errors=True)
+    """Remove what was made of earlier weights: the files that zatlas recorded, and nothing else."""
+    root = digests.root_of(room / "entry.json")
+    if root is None:
+        return
+    for path in digests.recorded_in(root, room.parent):
+        if not path.is_relative_to(inside.path(root, digests.name_of(root, room))):
+            atomic.remove_file(path)
+            with suppress(OSError):  # a folder that holds something else stays
+                path.parent.rmdir()
+                path.parent.parent.rmdir()

@@ -8,6 +8,7 @@ from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.progress import console
 from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.store import digests, inside
 
 LARGEST = 256 << 20  # bytes that a page is asked to load
 EXPORTS = {"decoder": export_decoder, "encoder": export_encoder}
@@ -31,7 +32,9 @@ def exported(atlas: Atlas, like: Points, room: Path, folder: str) -> dict[str, A
 
 def file_of(atlas: Atlas, like: Points, room: Path, name: str) -> Path:
     """The file of one half, kept in this folder."""
-    path = room / f"{name}.onnx"
-    if not path.exists():
+    path = inside.path(room, f"{name}.onnx")
+    if inside.is_file(path):
+        digests.verify(path)
+    else:
         EXPORTS[name](atlas.generator, path, like)
     return path

@@ -25,6 +25,7 @@ from zatlas.site.reader import reader
 from zatlas.site.sprites import Sheets, sheets
 from zatlas.site.tiles import TILED, Square
 from zatlas.site.ways import Ways, ways
+from zatlas.store import digests, inside, reading
 
 SLOW = ("nets", "charts", "columns", "ways", "axes", "reader", "geodesics")  # parts
 RANKED = 64  # axes
@@ -191,8 +192,10 @@ class Page:
     def net(self, name: str) -> bytes:
         """The file of one half of the model, or of the scorer."""
         if name == "scorer":
-            return (self.room / SCORER).read_bytes()
-        return file_of(self.atlas, self.drawn.points[:16], self.room, name).read_bytes()
+            path = inside.path(self.room, SCORER)
+            digests.verify(path)
+            return reading.read_bytes(path)
+        return reading.read_bytes(file_of(self.atlas, self.drawn.points[:16], self.room, name))
 
     def _table(self) -> bytes:
         count = len(self.drawn)

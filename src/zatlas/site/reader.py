@@ -9,6 +9,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.core.progress import console
 from zatlas.latent.readings import scorer_of
 from zatlas.models.onnx import export_scorer
+from zatlas.store import inside
 
 LARGEST = 16 << 20  # bytes: it is to be quick
 NAME = "scorer.onnx"
@@ -19,7 +20,7 @@ def reader(atlas: Atlas, like: Points, room: Path, folder: str) -> dict[str, Any
     scorer = scorer_of(atlas)
     if scorer is None:
         return None
-    path = room / NAME
+    path = inside.path(room, NAME)
     try:
         size = export_scorer(scorer, path, atlas.decode(like)).bytes
     except NotSupported as error:

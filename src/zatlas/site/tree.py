@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points, Rows
+from zatlas.core.errors import BadRun, Damaged
 from zatlas.site.draw import Draw
 from zatlas.site.kept import Keep, clear_earlier, room_of
 from zatlas.site.page import Page
@@ -22,6 +25,7 @@ FORMAT = 1  # of the manifest
 MAKING = 3  # raise it when what is kept is made otherwise
 MOST = 100_000  # points of a served page
 LIGHT = 2000  # points of a run that is still being trained
+PLAIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")  # the name of a file of a page
 LAZY = ("lattice-", "cover-", "sprites-", "tile-")  # files that are made when they are asked for
 
 Files = Mapping[str, Callable[[], bytes]]
@@ -84,9 +88,10 @@ def run_tree(
     folder, room = f"data/{id}", room_of(atlas)
     page = Page(atlas, folder, most, room, light, geodesics, tiled)
     keep = Keep(None if light else room / f"{id}-{stamp}")
-    told = keep.json("entry.json", lambda: {"entry": page.entry(), "files": list(page.files)})
+    saved = keep.json("entry.json", lambda: {"entry": page.entry(), "files": list(page.files)})
+    entry, names = _checked(saved, room)
     files: dict[str, Callable[[], bytes]] = {
-        name: partial(keep.get, name, partial(_make, page, name)) for name in told["files"]
+        name: partial(keep.get, name, partial(_make, page, name)) for name in names
     }
     if not light:
         clear_earlier(room)
@@ -94,9 +99,9 @@ def run_tree(
             if not name.startswith(LAZY):
                 make()
     for name in ("decoder", "encoder", "scorer"):
-        if told["entry"][name] is not None:
+        if entry.get(name) is not None:
             files[f"{name}.onnx"] = partial(page.net, name)
-    entry = {**_about(atlas, id, stamp), **told["entry"]}
+    entry |= _about(atlas, id, stamp)
     entry["training"] = training(atlas) if light else None
     entry["fitted"] = None
     if prior is not None and not light:
@@ -113,8 +118,27 @@ def manifest(trees: Sequence[RunTree], socket: str | None = None) -> bytes:
     return json.dumps(whole, allow_nan=False, separators=(",", ":")).encode()
 
 
+def _checked(saved: Any, room: Path) -> tuple[dict[str, Any], list[str]]:
+    """The entry and the names of the files, as a run has saved them: plain names only."""
+    entry, names = (saved.get("entry"), saved.get("files")) if isinstance(saved, dict) else (0, 0)
+    if not isinstance(entry, dict) or not isinstance(names, list):
+        raise Damaged(f"{room} does not hold a page. Remove this folder; it is made again.")
+    for name in names:
+        if not isinstance(name, str) or not PLAIN.fullmatch(name):
+            raise BadRun(
+                f"{room} names a file {str(name)[:100]!r} for its page, which zatlas never writes: nothing "
+                "was opened. Remove this folder; it is made again."
+            )
+    return dict(entry), names
+
+
 def _make(page: Page, name: str) -> bytes:
-    return page.files[name]()
+    make = page.files.get(name)
+    if make is None:
+        raise Damaged(
+            f"The page of {page.room} has no file {name!r}. Remove this folder; it is made again."
+        )
+    return make()
 
 
 def _about(atlas: Atlas, id: str, stamp: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Everything is written beside its final name, forced to the disk (`fsync`), and renamed. A folder
 also carries `MANIFEST.json`, written last: the size and SHA-256 of every file in it. So a power
 cut, a kill or a full disk leaves the old state, and damage that comes later is found on reading.
+Of a single file in a run, `digests.jsonl` has the same. Nothing is written through a link.
 """
 
 import errno
@@ -12,31 +13,34 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zatlas.core.errors import CannotWrite, Damaged
+from zatlas.store import digests, inside, reading
+from zatlas.store.inside import SIDE
 
 MANIFEST = "MANIFEST.json"
-SIDE = ".side-"  # prefix of what is not finished; `sweep` removes what a kill left behind
 
 
-def write_file(path: Path, data: bytes) -> Path:
-    """Put these bytes at this path in one step."""
-    with file(path, need=len(data)) as side:
+def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
+    """Put these bytes at this path in one step; `grows` where lines are appended later."""
+    with file(path, need=len(data), grows=grows) as side:
         _write(side, data)
     return path
 
 
 @contextmanager
-def file(path: Path, *, need: int = 0) -> Iterator[Path]:
+def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
     """A side file to write, for what is too long to hold; it takes its name when the block ends well."""
+    digests.check_path(path)
     with explained(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
         side = _side(path)
         try:
             yield side
             _sync_file(side)
+            digests.record(path, side, grows=grows)
             os.replace(side, path)
         except BaseException:
             side.unlink(missing_ok=True)
@@ -65,27 +69,46 @@ def unused(path: Path) -> Path:
 
 def append_line(path: Path, line: str) -> int:
     """Add one line and force it to the disk; the length of the file after it, in bytes."""
+    digests.check_path(path)
     data = line.encode() + b"\n"
     with explained(path, need=len(data)):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        handle = inside.open_in_place(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             _write_all(handle, data)
             os.fsync(handle)
-            return os.fstat(handle).st_size
+            size = os.fstat(handle).st_size
         finally:
             os.close(handle)
+        digests.record(path, path, grows=True)
+        return size
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there, and its record."""
+    digests.check_path(path)
+    with explained(path):
+        if os.path.lexists(path):
+            path.unlink()
+            digests.forget(path)
 
 
 @contextmanager
 def folder(
-    path: Path, *, need: int = 0, sealed: bool = True, replace: bool = False
+    path: Path,
+    *,
+    need: int = 0,
+    sealed: bool = True,
+    recorded: bool = False,
+    replace: bool = False,
 ) -> Iterator[Path]:
     """A side folder to fill; it takes its name when the block ends well, else it is gone.
 
     `need` is how many bytes will be written, if known: too little room is then refused first.
-    A folder that others go on writing to is not `sealed` by a manifest. With `replace`, a folder
-    of that name gives way at the end; else it is an error.
+    A folder that others go on writing to is not `sealed` by a manifest; that of a run is `recorded`:
+    `digests.jsonl` in it names every file. With `replace`, a folder of that name gives way at the
+    end; else it is an error.
     """
+    digests.check_path(path)
     with explained(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
         if need > (free := shutil.disk_usage(path.parent).free):
@@ -95,6 +118,8 @@ def folder(
     try:
         with explained(path, need):
             yield side
+            if recorded:
+                digests.start(side)
             _sync_files(side, sealed)
             if replace and path.exists():
                 remove(path)
@@ -106,27 +131,45 @@ def folder(
 
 
 def verify(path: Path) -> None:
-    """Raise `Damaged` unless every file of a folder is as its manifest says."""
+    """Raise `Damaged` unless every file of a folder is as its manifest says.
+
+    A file that cannot be read now is no damage: that raises `CannotRead`.
+    """
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        manifest = json.loads(reading.read_bytes(path / MANIFEST))
         files = {str(name): (int(f["size"]), str(f["sha256"])) for name, f in manifest.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Damaged(f"{path} has no readable manifest ({error}).") from error
-    found = {file.name for file in path.iterdir()} - {MANIFEST}
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise Damaged(f"{path} has no manifest that can be used ({error}).") from error
+    found = set(reading.names(path)) - {MANIFEST}
     if found != set(files):
         odd = ", ".join(sorted(found ^ set(files)))
         raise Damaged(f"{path} does not hold the files of its manifest: {odd}.")
     for name, (size, digest) in files.items():
         file = path / name
-        if file.stat().st_size != size or _digest(file) != digest:
+        try:
+            same = reading.attempt(file, file.stat).st_size == size
+            same = same and reading.digest(file) == digest
+        except OSError as error:
+            raise Damaged(f"{file} is not the file that was written ({error}).") from error
+        if not same:
             raise Damaged(f"{file} is not as it was written: its bytes have changed.")
 
 
 def remove(path: Path) -> None:
-    """Take a folder away: out of sight in one step, then file by file."""
+    """Remove a folder: out of sight in one step, then file by file. Links in it are not followed."""
+    digests.check_path(path)
     trash = _side(path)
     with explained(path):
         os.rename(path, trash)
+        digests.forget(path)
         shutil.rmtree(trash)
 
 
@@ -145,9 +188,7 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = path
-        while not where.exists():
-            where = where.parent
+        where = _nearest(path)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free = shutil.disk_usage(where).free
             raise CannotWrite(_no_room(path, need, free)) from error
@@ -160,6 +201,15 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
         ) from error
 
 
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    for where in (path, *path.parents):
+        with suppress(OSError):  # a name that is too long is not there
+            if where.exists():
+                return where
+    return Path()
+
+
 def _no_room(path: Path, need: int, free: int) -> str:
     asked = f"{need:,} bytes are needed" if need else "more is needed"
     return (
@@ -169,8 +219,9 @@ def _no_room(path: Path, need: int, free: int) -> str:
 
 
 def _side(path: Path) -> Path:
-    # Long names stay legal: only the first part of the final name is repeated.
-    return path.parent / f"{SIDE}{path.name[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
+    # Long names stay legal: only the first bytes of the final name are repeated.
+    start = os.fsencode(path.name)[:60].decode("utf-8", "ignore")
+    return path.parent / f"{SIDE}{start}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _sync_files(side: Path, sealed: bool) -> None:

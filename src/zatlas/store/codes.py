@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from zatlas.core.arrays import Points, Rows
 from zatlas.core.errors import BadRecipe, Damaged
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 
 KEY = b"zatlas"  # of the file's metadata: what the codes were made of
 SEAL = "made.json"  # of a folder of parts: it is whole, and what the codes were made of
@@ -81,7 +81,10 @@ def made_of(path: Path) -> Mapping[str, Any] | None:
     """What the codes in this file were made of; None where there is no such file."""
     if path.is_dir():
         seal = path / SEAL
-        return json.loads(seal.read_bytes()) if seal.exists() else None
+        if not seal.exists():
+            return None
+        digests.verify(seal)
+        return json.loads(seal.read_bytes())
     if not path.exists():
         return None
     with _opened(path) as file:
@@ -122,6 +125,7 @@ def blocks(path: Path, most: int = 65_536) -> Iterator[Codes]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    digests.verify(path)
     try:
         with pq.ParquetFile(path) as file:
             yield file
@@ -135,6 +139,8 @@ def query(tables: Mapping[str, Path], sql: str) -> pa.Table:
 
     with duckdb.connect() as base:
         for name, path in tables.items():
+            for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
+                digests.verify(file)
             base.read_parquet(str(path / "*.parquet" if path.is_dir() else path)).create_view(name)
         try:
             return base.sql(sql).to_arrow_table()

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from zatlas.core.arrays import Plane, Rows
 from zatlas.core.errors import Damaged
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 
 KEY = b"zatlas"  # of the file's metadata: what the places were made of
 SCHEMA = [("index", pa.int64()), ("x", pa.float32()), ("y", pa.float32())]
@@ -37,6 +37,7 @@ def made_of(path: Path) -> Mapping[str, Any] | None:
     """What the places in this file were made of; None where there is no such file."""
     if not path.exists():
         return None
+    digests.verify(path)
     try:
         found: Mapping[str, Any] = json.loads(
             (pq.read_schema(path).metadata or {}).get(KEY, b"null")
@@ -48,6 +49,7 @@ def made_of(path: Path) -> Mapping[str, Any] | None:
 
 def read(path: Path) -> tuple[Rows, Plane]:
     """The rows of the image set and their places, in the order in which they were written."""
+    digests.verify(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:

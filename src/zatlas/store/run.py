@@ -9,22 +9,21 @@ reading.parquet      what a scorer has read of the images
 scorer.safetensors   that scorer, if it is one of zatlas: a page reads its pictures with it
 priors/              densities fitted to the codes, to sample from
 metrics.jsonl        a row an epoch
+digests.jsonl        what each of these files held when it was written, so that damage is found
 checkpoints/         to resume from
 previews/            what the model could do along the way; curves.png beside it
 """
 
-import fcntl
 import json
-import os
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from zatlas.core.errors import BadRun, Busy
-from zatlas.store import atomic
+from zatlas.core.errors import BadRun
+from zatlas.core.shell import shell_command
+from zatlas.store import atomic, digests, inside, lock, metrics, reading
 
 FORMAT = 1
 
@@ -35,65 +34,66 @@ class Run:
 
     folder: Path
 
+    def path(self, *names: str) -> Path:
+        """The path of a file or folder of this run: plain names, and no link on the way."""
+        return inside.path(self.folder, *names)
+
     @property
     def weights(self) -> Path:
-        return self.folder / "weights.safetensors"
+        return self.path("weights.safetensors")
 
     @property
     def inverter(self) -> Path:
-        return self.folder / "inverter.safetensors"
+        return self.path("inverter.safetensors")
 
     @property
     def reading(self) -> Path:
-        return self.folder / "reading.parquet"
+        return self.path("reading.parquet")
 
     @property
     def scorer(self) -> Path:
-        return self.folder / "scorer.safetensors"
+        return self.path("scorer.safetensors")
 
     @property
     def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
+        return self.path("checkpoints")
 
     @property
     def metrics_file(self) -> Path:
-        return self.folder / "metrics.jsonl"
+        return self.path("metrics.jsonl")
 
     @property
     def recipe_file(self) -> Path:
-        return self.folder / "recipe.toml"
+        return self.path("recipe.toml")
 
     @property
     def made_file(self) -> Path:
-        return self.folder / "made.json"
+        return self.path("made.json")
+
+    @property
+    def result_file(self) -> Path:
+        return self.path("result.json")
 
     @property
     def gallery(self) -> Path:
-        return self.folder / "gallery"
+        return self.path("gallery")
+
+    def read(self, path: Path) -> bytes:
+        """The bytes of a file of this run, if they are those that were written."""
+        digests.verify(path)
+        return reading.read_bytes(path)
 
     def made(self) -> dict[str, Any]:
         """How this run was made: versions, machine, seed and data."""
-        return json.loads(self.made_file.read_bytes())
+        return json.loads(self.read(self.made_file))
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; a last one that is still being written is left out."""
-        if not self.metrics_file.exists():
+        try:
+            data = self.read(self.metrics_file)
+        except FileNotFoundError:
             return []
-        lines = self.metrics_file.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
-
-    def inside(self, name: str) -> Path:
-        """The path of a file named by the run's own contents: never one outside the folder."""
-        parts = PurePosixPath(name).parts
-        odd = any(part in ("..", "/") or "\\" in part or ":" in part for part in parts)
-        if odd or not parts or any(ord(letter) < 32 for letter in name):
-            raise BadRun(
-                f"The run {self.folder} names a file {name!r}, which would lie outside it."
-            )
-        path = self.folder.joinpath(*parts)
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise BadRun(f"The run {self.folder} leads out of itself by the link {name!r}.")
-        return path
+        return metrics.parse(data, self.metrics_file)
 
     @contextmanager
     def lease(self, *, wanted: bool = True) -> Iterator[None]:
@@ -104,30 +104,19 @@ class Run:
         if not wanted:
             yield
             return
-        lock = self.folder / ".lock"
-        with atomic.explained(lock):
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(handle, 200, 0).decode(errors="replace").strip()
-                raise Busy(
-                    f"{self.folder} is being trained by {holder or 'another process'}. "
-                    "Wait for it to end, or train another run with --out."
-                ) from None
-            with atomic.explained(lock):
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        with lock.held(self.folder):
             yield
-        finally:
-            os.close(handle)
+
+    @property
+    def trainer(self) -> str | None:
+        """The process that trains this run now, found out without standing in its way."""
+        return lock.holder(self.folder)
 
 
 def create(folder: Path, files: Mapping[str, bytes]) -> Run:
     """A new run with these files in it, all at once; an existing folder is refused."""
     check_free(folder)
-    with atomic.folder(folder, sealed=False) as side:
+    with atomic.folder(folder, sealed=False, recorded=True) as side:
         for name, data in files.items():
             (side / name).write_bytes(data)
     return Run(folder)
@@ -138,7 +127,7 @@ def check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadRun(
             f"{folder} is there already and not empty. Choose another place with --out, or go on "
-            f"with what is there: zatlas train --resume {folder}"
+            f"with what is there: {shell_command('train', '--resume', folder)}"
         )
 
 
@@ -146,7 +135,13 @@ def open_run(folder: Path) -> Run:
     """The run in this folder, if it is one that this version can read."""
     run = Run(folder)
     if not folder.is_dir():
-        raise BadRun(f"There is no run at {folder}. Train one: zatlas train digits --out {folder}")
+        command = shell_command("train", "digits", "--out", folder)
+        raise BadRun(f"There is no run at {folder}. Train one: {command}")
+    if run.made_file.exists() and not inside.is_file(folder / digests.FILE):
+        raise BadRun(
+            f"{folder} has no {digests.FILE}, so damage to its files would not be found. If the run is "
+            f"yours, record them as they are: {shell_command('check', folder, '--accept', '.')}"
+        )
     try:
         made = run.made()
         number = int(made["format"])

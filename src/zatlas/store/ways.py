@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.errors import BadData, Damaged, UnknownName
-from zatlas.store import tensors
+from zatlas.store import atomic, digests, inside, tensors
 
 FORMAT = 1
 KEY = "zatlas-direction"  # of the metadata
 SUFFIX = ".safetensors"
 LONGEST = 100  # letters of a name
-PLAIN = 40  # letters of a file's name
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,7 @@ def digest(folder: Path) -> str:
     """SHA-256 of all ways in a folder: changes with anything that is kept of them."""
     whole = hashlib.sha256()
     for path in sorted(_files(folder)):
+        digests.verify(path)
         whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
 
@@ -81,14 +81,14 @@ def rename(folder: Path, old: str, new: str) -> Path:
     """Give a way another name, unless that one is taken."""
     kept = load(folder, old)
     path = save(folder, replace(kept, name=new))
-    (folder / file_of(old)).unlink()
+    atomic.remove_file(folder / file_of(old))
     return path
 
 
 def remove(folder: Path, name: str) -> None:
     """Take a way away."""
     load(folder, name)
-    (folder / file_of(name)).unlink()
+    atomic.remove_file(folder / file_of(name))
 
 
 def check_name(name: str) -> None:
@@ -102,11 +102,7 @@ def check_name(name: str) -> None:
 
 def file_of(name: str) -> str:
     """A file's name for it: the name itself where that is safe, else with a part of its digest."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
-    if safe == name and len(name) <= PLAIN:
-        return name + SUFFIX
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{safe[:PLAIN]}-{digest}{SUFFIX}"
+    return inside.file_name(name, SUFFIX)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -40,9 +40,9 @@ class Previews:
         if not self.recipe.training.preview:
             return
         begun = time.monotonic()
-        self._sheet(model, batches, epoch, self.run.folder / "previews" / f"{epoch:05d}.png")
+        self._sheet(model, batches, epoch, self.run.path("previews", f"{epoch:05d}.png"))
         rows = self.run.metrics()
-        save(curves(rows, title=self.run.folder.name), self.run.folder / "curves.png")
+        save(curves(rows, title=self.run.folder.name), self.run.path("curves.png"))
         self.ended = time.monotonic()
         self.took = self.ended - begun
 

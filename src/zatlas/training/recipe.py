@@ -13,6 +13,7 @@ from zatlas.core.fields import fill, settings
 from zatlas.core.registry import MODELS, NETS
 from zatlas.models.description import Description
 from zatlas.models.nets import Shape, usual_net
+from zatlas.store import digests, reading
 
 TABLES = ("data", "model", "net", "training")
 
@@ -120,18 +121,23 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
 def read_recipe(path: Path) -> dict[str, Any]:
     """The tables of a recipe file."""
     try:
-        return parse_recipe(path.read_text())
+        digests.verify(path)
+        text = reading.read_bytes(path).decode()
     except FileNotFoundError:
         raise BadRecipe(
             f"There is no recipe {path}. `zatlas presets` lists those that come along."
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path} is not a recipe in TOML: {error}.") from error
+    return parse_recipe(text, str(path))
 
 
-def parse_recipe(text: str) -> dict[str, Any]:
-    """The tables of a recipe's text."""
-    return tomllib.loads(text)
+def parse_recipe(text: str, where: str = "The text") -> dict[str, Any]:
+    """The tables of a recipe's text; `where` names it in errors."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadRecipe(f"{where} is not a recipe in TOML: {error}.") from error
 
 
 def presets() -> dict[str, Path]:

@@ -124,7 +124,7 @@ class TensorBoard:
 
     def begin(self, run: Run, recipe: Recipe, images: ImageSet, learner: Learner) -> None:
         if find_spec("tensorboard") is not None and learner.fabric.is_global_zero:
-            self.writer = _event_writer(run.folder / "tensorboard")
+            self.writer = _event_writer(run.path("tensorboard"))
 
     def tell(self, line: str) -> None:
         """Nothing: it is about people."""

@@ -1,0 +1,225 @@
+"""`digests.jsonl`: what every file of a folder held when zatlas wrote it, so that damage is found.
+
+One line a file, added before the file takes its name: its size, its time and its SHA-256. A file is
+whole if it has the size and time of such a line, or else the bytes. A file that grows (`metrics.jsonl`)
+is whole up to the length of its last line here. Digests find damage; they do not stop a forger, who can
+write them too.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from zatlas.core.errors import Damaged
+from zatlas.core.shell import shell_command
+from zatlas.store import inside, reading
+
+FILE = "digests.jsonl"
+DEPTH = 5  # folders between a file and the folder of its run
+REMOVED = -1  # the size of a file that zatlas has removed
+TRIES = 3  # a file may be replaced while it is compared
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file as it was written; `grows` where more is added to its end."""
+
+    file: str  # from the folder, with slashes
+    size: int
+    mtime: int  # nanoseconds
+    sha256: str
+    grows: bool = False
+
+
+def start(folder: Path) -> None:
+    """Record every file that is in a new folder."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != FILE)
+    _append(folder, [_entry(folder, file, file) for file in files], new=True)
+
+
+def ensure(folder: Path) -> None:
+    """Begin to record what is written below a folder of zatlas's own, which need not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        _append(folder, [], new=True)
+
+
+def record(path: Path, content: Path, *, grows: bool = False) -> None:
+    """Note that `path` will hold what `content` holds. Outside of a run, note nothing."""
+    root = check_path(path)
+    if root is not None:
+        _append(root, [_entry(root, path, content, grows)])
+
+
+def forget(path: Path) -> None:
+    """Note that a file is removed, or a folder with all that is in it."""
+    root = root_of(path)
+    if root is None:
+        return
+    name = name_of(root, path)
+    gone = [one for one in entries(root) if one == name or one.startswith(f"{name}/")]
+    if gone:
+        _append(root, [Entry(one, REMOVED, 0, "") for one in gone])
+
+
+def verify(path: Path, *, thorough: bool = False) -> None:
+    """Raise `Damaged` unless a file is as it was written; `thorough` compares bytes, whatever its time.
+
+    A file that belongs to no run is not looked at.
+    """
+    root = check_path(path)
+    if root is None:
+        return
+    for _ in range(TRIES):
+        if _is_whole(root, path, thorough):
+            return
+        time.sleep(0.01)  # it may just be replaced
+    name = name_of(root, path)
+    if name in entries(root):
+        raise Damaged(
+            f"{path} has changed since zatlas wrote it, so it was not used. See what can be repaired: "
+            f"{shell_command('check', root)}"
+        )
+    raise Damaged(
+        f"{path} was not written by zatlas, or its record is lost, so it was not used. If it is yours: "
+        f"{shell_command('check', root, '--accept', name)}"
+    )
+
+
+def entries(root: Path) -> Mapping[str, Sequence[Entry]]:
+    """The entries of each file, oldest first; a line that cannot be read counts for nothing."""
+    try:
+        found = (root / FILE).lstat()
+    except FileNotFoundError:
+        return {}
+    return _parsed(root, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+def recorded_in(root: Path, folder: Path) -> list[Path]:
+    """The ordinary files below a folder that zatlas wrote and recorded."""
+    start = name_of(root, folder) + "/"
+    names = [
+        name
+        for name, found in entries(root).items()
+        if name.startswith(start) and found[-1].size != REMOVED
+    ]
+    return [path for path in (inside.path(root, name) for name in names) if inside.is_file(path)]
+
+
+def holds(entry: Entry, data: bytes) -> bool:
+    """Whether these are the bytes of the entry; of a file that grows, those it began with."""
+    begun = data[: entry.size] if entry.grows else data
+    return hashlib.sha256(begun).hexdigest() == entry.sha256
+
+
+def rewrite(root: Path, kept: Iterable[Entry]) -> None:
+    """Replace the record by these entries."""
+    side = root / f"{inside.SIDE}{FILE}-{secrets.token_hex(8)}"
+    handle = inside.open_ordinary(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(handle, "wb") as file:
+        file.write(b"".join(_line(one) for one in kept))
+        file.flush()
+        os.fsync(file.fileno())
+    side.replace(root / FILE)
+
+
+def entry_of(root: Path, path: Path, *, grows: bool = False) -> Entry:
+    """The entry of a file as it is now."""
+    return _entry(root, path, path, grows)
+
+
+def root_of(path: Path) -> Path | None:
+    """The folder that records this file: the nearest above it that has a record."""
+    parents = Path(os.path.abspath(path)).parents  # links stay as they are named  # noqa: PTH100
+    return next((one for one in parents[:DEPTH] if os.path.lexists(one / FILE)), None)
+
+
+def name_of(root: Path, path: Path) -> str:
+    """The name of a file from its root."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100
+    return PurePosixPath(*whole.relative_to(os.path.abspath(root)).parts).as_posix()  # noqa: PTH100
+
+
+def check_path(path: Path) -> Path | None:
+    """The root of this file; refused where a path of a run leads through a link, or to a pipe."""
+    root = root_of(path)
+    if root is not None:
+        inside.check_links(root, name_of(root, path).split("/"))
+    return root
+
+
+def _is_whole(root: Path, path: Path, thorough: bool) -> bool:
+    state = path.stat()
+    found = entries(root).get(name_of(root, path), ())
+    if not thorough and any(
+        (one.size, one.mtime) == (state.st_size, state.st_mtime_ns) for one in found
+    ):
+        return True
+    if not found or found[-1].size == REMOVED:
+        return False
+    if found[-1].grows:
+        return (
+            found[-1].size <= state.st_size
+            and reading.digest(path, found[-1].size) == found[-1].sha256
+        )
+    digest = reading.digest(path)
+    # Read the entries again: a file that was just replaced was recorded first.
+    return any(one.sha256 == digest for one in entries(root)[name_of(root, path)])
+
+
+def _entry(root: Path, path: Path, content: Path, grows: bool = False) -> Entry:
+    state = content.stat()
+    digest = reading.digest(content, state.st_size)
+    return Entry(name_of(root, path), state.st_size, state.st_mtime_ns, digest, grows)
+
+
+def _append(root: Path, added: Iterable[Entry], *, new: bool = False) -> None:
+    """Add lines in one write, on a line of their own whatever was cut off before."""
+    data = b"".join(_line(one) for one in added)
+    flags = os.O_RDWR | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0)
+    handle = inside.open_in_place(root / FILE, flags)
+    try:
+        length = os.fstat(handle).st_size
+        if length and os.pread(handle, 1, length - 1) != b"\n":
+            data = b"\n" + data
+        while data:
+            data = data[os.write(handle, data) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _line(entry: Entry) -> bytes:
+    table = asdict(entry)
+    if not entry.grows:
+        del table["grows"]
+    return json.dumps(table).encode() + b"\n"
+
+
+@lru_cache(maxsize=16)
+def _parsed(root: Path, state: tuple[int, int, int]) -> Mapping[str, Sequence[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for line in reading.read_bytes(root / FILE).split(b"\n"):
+        entry = _read(line)
+        if entry is not None:
+            found.setdefault(entry.file, []).append(entry)
+    return found
+
+
+def _read(line: bytes) -> Entry | None:
+    """The entry of a line; None for one that is not whole."""
+    try:
+        table = json.loads(line)
+        entry = Entry(**table)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    kinds = (str, int, int, str, bool)
+    values = (entry.file, entry.size, entry.mtime, entry.sha256, entry.grows)
+    return entry if all(type(v) is k for v, k in zip(values, kinds, strict=True)) else None

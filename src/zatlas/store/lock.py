@@ -1,0 +1,135 @@
+"""The lock of a run: one process trains it, and the system lets go if that process dies.
+
+`.lock` is locked by the system (`flock`) where the disk can. Where it cannot (some network disks),
+`.lock-held` is made as a file that must not exist before, and a dead process of this machine loses it.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zatlas.core.errors import Busy
+from zatlas.store import atomic, inside
+
+FILE, HELD = ".lock", ".lock-held"
+UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+HOLDER = re.compile(r"process (\d{1,10}) on (\S{1,255})")
+LONGEST = 300  # bytes of the holder's name
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder as its only trainer."""
+    path = folder / FILE
+    with atomic.explained(path):
+        handle = inside.open_in_place(path, os.O_RDWR | os.O_CREAT)
+    try:
+        if not _locked(folder, handle):
+            with _held_by_file(folder):
+                yield
+            return
+        with atomic.explained(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, _own_name(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def holder(folder: Path) -> str | None:
+    """The process that holds this folder; None where none does.
+
+    Trying the lock would take it for a moment, and a training that begins just then would be refused;
+    so it is only tried where the process that last held it is still alive.
+    """
+    for name in (FILE, HELD):
+        path = folder / name
+        if not inside.is_file(path):
+            continue
+        handle = inside.open_ordinary(path, os.O_RDONLY)
+        try:
+            text = os.read(handle, LONGEST).decode(errors="replace").strip()
+            if _is_dead(text):
+                continue
+            if name == HELD or _is_locked(handle):
+                return text or "another process"
+        finally:
+            os.close(handle)
+    return None
+
+
+def _locked(folder: Path, handle: int) -> bool:
+    """Lock the open file; False where this disk has no locks."""
+    with atomic.explained(folder / FILE):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(folder, os.pread(handle, LONGEST, 0)) from None
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            return False
+    return True
+
+
+@contextmanager
+def _held_by_file(folder: Path) -> Iterator[None]:
+    path = folder / HELD
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with atomic.explained(path):
+        if inside.is_file(path) and _is_dead(path.read_bytes()[:LONGEST].decode(errors="replace")):
+            path.unlink(missing_ok=True)
+        try:
+            handle = inside.open_in_place(path, flags)
+        except FileExistsError:
+            raise _busy(folder, path.read_bytes()[:LONGEST]) from None
+        os.write(handle, _own_name())
+        os.close(handle)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _busy(folder: Path, name: bytes) -> Busy:
+    holder = HOLDER.match(name.decode(errors="replace"))
+    return Busy(
+        f"{folder} is being trained by {holder[0] if holder else 'another process'}. "
+        "Wait for it to end, or train another run with --out."
+    )
+
+
+def _own_name() -> bytes:
+    return f"process {os.getpid()} on {socket.gethostname()}\n".encode()
+
+
+def _is_dead(name: str) -> bool:
+    """Whether this is the name of a process of this machine that has ended."""
+    found = HOLDER.match(name)
+    return found is not None and found[2] == socket.gethostname() and not is_alive(int(found[1]))
+
+
+def _is_locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # this disk has no locks: the other file tells
+    return False
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,44 @@
+"""The rows of `metrics.jsonl`: one JSON object for each epoch, with the numbers of its training."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from zatlas.core.errors import Damaged
+from zatlas.core.shell import shell_command
+
+COUNTS = ("epoch", "step")  # whole numbers that every row has
+
+
+def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
+    """The rows in the bytes of this file; a last line without its end is still being written.
+
+    A line that is not such a row is damage.
+    """
+    rows = []
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        try:
+            rows.append(_row(line))
+        except (ValueError, RecursionError) as error:
+            raise Damaged(
+                f"{path} is damaged: line {number} is not a row of metrics ({error}). If the run has "
+                f"checkpoints, they restore the file: {shell_command('train', '--resume', path.parent)}"
+            ) from error
+    return rows
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    row = json.loads(line, parse_constant=_refused)
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")
+    for name in COUNTS:
+        if type(row.get(name)) is not int or row[name] < 0:
+            raise ValueError(f"without a whole number {name!r}")
+    for name, value in row.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name!r} is not a number")
+    return row
+
+
+def _refused(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")

@@ -1,0 +1,224 @@
+"""A run's record of its files: damage is named, ordinary changes are not damage."""
+
+import errno
+import json
+import os
+import shutil
+
+import pytest
+
+from zatlas.core.errors import BadRun, Busy, CannotRead, Damaged
+from zatlas.store import atomic, digests, inside, lock, reading
+from zatlas.store import run as runs
+
+
+@pytest.fixture
+def run(tmp_path):
+    return runs.create(tmp_path / "run", {"made.json": b'{"format": 1}'})
+
+
+def flip(path, place=0):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_changed_byte_is_named_with_what_to_type(run):
+    path = atomic.write_file(run.path("charts", "a.bin"), b"some bytes")
+    digests.verify(path)
+    flip(path)
+    with pytest.raises(Damaged, match=r"a\.bin has changed .* zatlas check .*run"):
+        digests.verify(path)
+
+
+def test_a_change_that_restores_the_time_is_found_by_a_thorough_look(run):
+    path = atomic.write_file(run.path("a.bin"), b"some bytes")
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    digests.verify(path)
+    with pytest.raises(Damaged):
+        digests.verify(path, thorough=True)
+
+
+def test_a_copied_run_is_whole_whatever_the_times_of_its_files(run, tmp_path):
+    atomic.write_file(run.path("a.bin"), b"some bytes")
+    copy = tmp_path / "copy"
+    shutil.copytree(run.folder, copy, copy_function=shutil.copyfile)
+    digests.verify(copy / "a.bin")
+    flip(copy / "a.bin")
+    with pytest.raises(Damaged):
+        digests.verify(copy / "a.bin")
+
+
+def test_a_file_that_zatlas_did_not_write_is_not_used(run):
+    (run.folder / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(Damaged, match=r"not written by zatlas.* --accept weights\.safetensors"):
+        digests.verify(run.weights)
+
+
+def test_a_file_that_grows_is_whole_up_to_its_record(run):
+    rows = [{"epoch": 1, "step": 4}, {"epoch": 2, "step": 8}]
+    for row in rows:
+        atomic.append_line(run.metrics_file, json.dumps(row))
+    with run.metrics_file.open("a") as file:
+        file.write('{"epo')  # killed here
+    assert run.metrics() == rows
+    flip(run.metrics_file, 3)
+    with pytest.raises(Damaged, match="metrics"):
+        run.metrics()
+
+
+def test_a_record_whose_last_line_was_cut_off_goes_on(run):
+    with (run.folder / digests.FILE).open("ab") as file:
+        file.write(b'{"file": "a.bin", "si')
+    path = atomic.write_file(run.path("b.bin"), b"b")
+    digests.verify(path)
+    digests.verify(run.made_file)
+
+
+def test_what_is_removed_is_forgotten(run):
+    path = atomic.write_file(run.path("site", "0" * 16, "a.bin"), b"a")
+    atomic.remove(path.parent)
+    assert digests.recorded_in(run.folder, run.folder / "site") == []
+
+
+def test_a_run_without_a_record_is_not_opened(run):
+    (run.folder / digests.FILE).unlink()
+    with pytest.raises(BadRun, match=r"no digests\.jsonl.* --accept \."):
+        runs.open_run(run.folder)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"null", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b'{"file": 1, "size": 1}', b'"x"',
+        b'{"file": "made.json", "size": "13", "mtime": 0, "sha256": ""}',
+        b'{"file": "../../etc/passwd", "size": 1, "mtime": 0, "sha256": "x", "grows": false}',
+    ],
+)  # fmt: skip
+def test_a_strange_line_in_the_record_counts_for_nothing(run, line):
+    with (run.folder / digests.FILE).open("ab") as file:
+        file.write(line + b"\n")
+    assert runs.open_run(run.folder).made() == {"format": 1}
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "loop", "pipe", "folder link"])
+def test_nothing_below_a_run_is_reached_through_a_link(run, tmp_path, kind):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "a.txt").write_text("mine")
+    target = run.folder / ("charts" if kind == "folder link" else "metrics.jsonl")
+    match kind:
+        case "link":
+            target.symlink_to(secret / "a.txt")
+        case "dangling":
+            target.symlink_to(tmp_path / "new")
+        case "loop":
+            target.symlink_to(target)
+        case "pipe":
+            os.mkfifo(target)
+        case "folder link":
+            target.symlink_to(secret)
+    with pytest.raises(BadRun, match="zatlas opens ordinary files only"):
+        run.path(*([target.name, "a.txt"] if kind == "folder link" else [target.name]))
+    with pytest.raises(BadRun):  # whoever reaches the writer without asking for the path
+        atomic.append_line(target / "a.txt" if kind == "folder link" else target, "x")
+    assert [path.name for path in secret.iterdir()] == ["a.txt"]
+    assert (secret / "a.txt").read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_is_opened_below_a_folder_without_following_a_link(run, tmp_path):
+    atomic.write_file(run.path("charts", "a.bin"), b"a")
+    handle = inside.open_below(run.folder, "charts", "a.bin")
+    assert os.read(handle, 9) == b"a"
+    os.close(handle)
+    os.rename(run.folder / "charts", tmp_path / "moved")
+    (run.folder / "charts").symlink_to(tmp_path / "moved")
+    with pytest.raises((BadRun, OSError)):
+        inside.open_below(run.folder, "charts", "a.bin")
+
+
+def test_a_file_with_a_second_name_is_copied_before_it_is_written_in_place(run, tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine\n")
+    os.link(mine, run.folder / "metrics.jsonl")
+    atomic.append_line(run.folder / "metrics.jsonl", "more")
+    assert mine.read_text() == "mine\n"
+    assert (run.folder / "metrics.jsonl").read_text() == "mine\nmore\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["digits-test", "é", "a/b", "..", "", "con", "x" * 500, "-x", "a:b", "not sure", "\udc80"],
+)
+def test_any_text_has_a_plain_file_name_of_its_own(tmp_path, text):
+    name = inside.file_name(text, ".bin")
+    assert inside.path(tmp_path, name) == tmp_path / name
+    assert (name == text + ".bin") == (text == "digits-test")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_read_error_is_no_damage(run, monkeypatch, number):
+    path = atomic.write_file(run.path("a.bin"), b"a")
+    os.utime(path, ns=(0, 0))  # so that its bytes are looked at
+    monkeypatch.setattr(reading, "PAUSE", 0)
+    real, tries = type(path).open, []
+
+    def failing(self, *arguments, **options):
+        if self.name == "a.bin":
+            tries.append(self)
+            raise OSError(number, os.strerror(number))
+        return real(self, *arguments, **options)
+
+    monkeypatch.setattr(type(path), "open", failing)
+    with pytest.raises(CannotRead, match=r"cannot be read: .* Nothing was changed"):
+        digests.verify(path)
+    assert len(tries) == (1 if number == errno.EACCES else 3)
+
+
+def test_a_linked_lock_empties_nothing(run, tmp_path):
+    mine = tmp_path / "bashrc"
+    mine.write_text("mine")
+    (run.folder / ".lock").symlink_to(mine)
+    with pytest.raises(BadRun, match=r"\.lock is a link"), run.lease():
+        raise AssertionError("it was held")
+    with pytest.raises(BadRun):
+        assert run.trainer
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "words", [b"process abc on here", b"process 1" + b"0" * 20 + b" on here", b"\xff\xfe", b""]
+)
+def test_a_strange_lock_names_no_trainer_and_can_be_taken(run, words):
+    (run.folder / ".lock").write_bytes(words)
+    assert run.trainer is None
+    with run.lease():
+        assert run.trainer.startswith(f"process {os.getpid()} on ")
+
+
+def test_a_pipe_in_place_of_the_lock_is_refused_at_once(run):
+    os.mkfifo(run.folder / ".lock")
+    with pytest.raises(BadRun):
+        assert run.trainer
+    with pytest.raises(BadRun), run.lease():
+        raise AssertionError("it was held")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
+    def refusing(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(lock.fcntl, "flock", refusing)
+    with run.lease():
+        assert run.trainer.startswith(f"process {os.getpid()} on ")
+        with pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lease():
+            raise AssertionError("two held it")
+    assert run.trainer is None
+    # A process that was killed left its name.
+    (run.folder / lock.HELD).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
+    with run.lease():
+        pass
