@@ -175,7 +175,9 @@ def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(
 def test_an_encoding_does_not_leave_out_an_image_that_could_not_be_read(photos, monkeypatch):
     pieces = pieces_of(str(photos), (3, 12, 12))
     fail(monkeypatch, errno.EACCES)
-    with pytest.raises(CannotRead, match=r"003\.png could not be read this time: Permission denied"):
+    with pytest.raises(
+        CannotRead, match=r"003\.png could not be read this time: Permission denied"
+    ):
         pieces.read(0)
 
 
@@ -214,7 +216,9 @@ def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(
         np.testing.assert_array_equal(images.pixels, pixels)
         np.testing.assert_array_equal(images.labels, first.labels)
         assert images.classes == first.classes
-    assert capfd.readouterr().err.count("are damaged") >= 45  # a flip in a recorded time changes nothing
+    assert (
+        capfd.readouterr().err.count("are damaged") >= 45
+    )  # a flip in a recorded time changes nothing
     assert len(list(cache_folder.iterdir())) == 1
 
 
@@ -267,12 +271,12 @@ def test_damage_without_the_source_is_one_sentence(photos, cache_folder):
 
 # Leftovers ------------------------------------------------------------------------------------
 
-READER = """
+READER = r"""
 import sys, time
 from zatlas.data import files, sources
 whole = files._try
 def slow(*given):
-    sys.stdout.write("reading\\n")
+    sys.stdout.write("reading\n")
     sys.stdout.flush()
     time.sleep(float(sys.argv[2]))
     return whole(*given)
@@ -281,11 +285,12 @@ print(len(sources.load(sys.argv[1], size=12)))
 """
 
 
-def reader(photos, seconds):
+def readers(photos, seconds, count=1):
+    """Processes that read these images, so many seconds for each, once all have begun."""
     words = [sys.executable, "-c", READER, str(photos), str(seconds)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "reading\n"
-    return process
+    begun = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    assert all(process.stdout.readline() == "reading\n" for process in begun)
+    return begun
 
 
 def age(folder):
@@ -294,7 +299,7 @@ def age(folder):
 
 
 def test_what_a_killed_reader_leaves_is_removed_by_the_next(photos, cache_folder):
-    process = reader(photos, 100)
+    (process,) = readers(photos, 100)
     (side,) = cache_folder.glob(".side-*")
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -307,7 +312,7 @@ def test_what_a_killed_reader_leaves_is_removed_by_the_next(photos, cache_folder
 
 
 def test_what_a_living_reader_fills_is_never_removed(photos, cache_folder):
-    process = reader(photos, 0.1)
+    (process,) = readers(photos, 0.05)
     (side,) = cache_folder.glob(".side-*")
     while process.poll() is None:
         if side.exists():
@@ -321,8 +326,7 @@ def test_what_a_living_reader_fills_is_never_removed(photos, cache_folder):
 
 
 def test_two_readers_of_the_same_images_do_not_disturb_each_other(photos, cache_folder):
-    processes = [reader(photos, 0.3) for _ in range(2)]
-    for process in processes:
+    for process in readers(photos, 0.05, count=2):
         assert process.communicate()[0].split()[-1] == "60" and process.returncode == 0
     assert len(list(cache_folder.iterdir())) == 1
 
