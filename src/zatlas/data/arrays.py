@@ -183,6 +183,8 @@ def attempt(path: Path, read: Callable[[], T]) -> T:
         return reading.attempt(path, guarded)
     except FileNotFoundError as error:
         raise NotHere(f"{path} is no longer there.") from error
+    except OSError as error:  # of the path: a folder, or a link that leads to itself
+        raise BadData(_words(path, error)) from error
 
 
 def _words(path: Path, error: Exception) -> str:

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -59,7 +59,8 @@ def cached(name: str, key: Mapping[str, Any], build: Build) -> ImageSet:
     if (found := _usable(name, place)) is not None:
         return found
     try:
-        with atomic.folder(place, sealed=False) as side, held(side):
+        with ExitStack() as until_renamed, atomic.folder(place, sealed=False) as side:
+            until_renamed.enter_context(held(side))
             _keep(name, side, build)
             _seal(side)
     except CannotWrite:

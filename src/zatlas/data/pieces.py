@@ -22,7 +22,7 @@ from zatlas.data import folder, sources
 from zatlas.data.files import Aside
 from zatlas.data.imageset import SPLITS, ImageSet
 from zatlas.data.read import NOT_READ, BadImage, read_image
-from zatlas.data.table import typed
+from zatlas.data.table import first_line, typed
 
 Shape = tuple[int, int, int]
 T = TypeVar("T")
@@ -277,9 +277,9 @@ def _explained(path: Path, read: Callable[[], T]) -> T:
     except OSError as error:
         if error.errno:  # a read error is no damage
             raise CannotRead(f"{path} cannot be read: {error.strerror}.") from error
-        raise BadData(f"{path} cannot be read as Parquet: {error}.") from error
+        raise BadData(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
     except (pa.ArrowException, ValueError) as error:
-        raise BadData(f"{path} cannot be read as Parquet: {error}.") from error
+        raise BadData(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
 
 def _picture_column(path: Path, schema: pa.Schema) -> str:

@@ -1,6 +1,5 @@
 """One image file in, safely: whatever it holds becomes bytes of a known shape, or one error with a reason."""
 
-import errno
 import io
 import stat
 import threading
@@ -140,12 +139,10 @@ def _contents(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise _not_read("it is not there", path) from error
     except CannotRead as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in (errno.ELOOP, errno.ENAMETOOLONG):
-            raise BadImage(
-                "unreadable", str(cause.strerror)
-            ) from error  # so its name is; reading is not
-        raise _not_read(getattr(cause, "strerror", None) or str(error), path) from error
+        words = getattr(error.__cause__, "strerror", None) or str(error)
+        raise _not_read(words, path) from error
+    except OSError as error:  # of its name, such as a link that leads to itself
+        raise BadImage("unreadable", error.strerror or str(error)) from error
     except ValueError as error:  # a name with a NUL
         raise BadImage("unreadable", str(error)) from error
     if not data:

@@ -53,7 +53,7 @@ def load_verified(text: str, *, size: int | None = None, **options: Any) -> Imag
 def load_same(
     text: str,
     *,
-    fingerprint: str | None,
+    fingerprint: object,
     run: Path,
     data_changed: bool = False,
     size: int | None = None,
@@ -98,9 +98,9 @@ def accepting(given: bool = True) -> Iterator[None]:
         _accepting -= given
 
 
-def _difference(text: str, images: ImageSet, fingerprint: str | None, run: Path) -> str:
+def _difference(text: str, images: ImageSet, fingerprint: object, run: Path) -> str:
     """What a run says of its data, and what its source holds now."""
-    if fingerprint is None:
+    if not isinstance(fingerprint, str) or not fingerprint:
         return f"{run} names {text} as its data, and records no fingerprint to compare it with."
     return (
         f"{run} was made with other data than {text} holds now ({images.describe()}): the fingerprints "

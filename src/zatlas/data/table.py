@@ -35,13 +35,18 @@ def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
             raise CannotRead(
                 f"{path} cannot be read: {error.strerror}. Nothing was changed."
             ) from error
-        raise BadData(f"{path} cannot be read as a table: {error}.") from error
+        raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
     except (pa.ArrowException, ValueError) as error:  # UnicodeDecodeError is one
-        raise BadData(f"{path} cannot be read as a table: {error}.") from error
+        raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
     if twice := [n for n, count in Counter(found.column_names).items() if count > 1]:
         raise BadData(f"{path} has more than one column named {twice[0]!r}; name them apart.")
     columns = {name: found.column(name).to_pylist() for name in found.column_names}
     return {name: _objects(values) for name, values in columns.items()}
+
+
+def first_line(error: Exception) -> str:
+    """What an error says in its first line, to be put into a sentence."""
+    return (str(error).splitlines() or [""])[0].rstrip(".:") or type(error).__name__
 
 
 def typed(values: Sequence[Any]) -> Column:
