@@ -32,9 +32,11 @@ SAMPLES, FEWEST = 16_384, 2048  # that an encoder learns from
 ROOM = 48 << 20  # bytes of their images, which cost time to make and to look at
 
 
-def opened(run: Run, device: str) -> tuple[Description, Generator, readings.Reading | None]:
+def opened(
+    run: Run, device: str, trust: bool = False
+) -> tuple[Description, Generator, readings.Reading | None]:
     """The model of a run with the encoder that it was taught, if any, and what was read of its images."""
-    description, generator = bring.opened(run, device)
+    description, generator = bring.opened(run, device, trusted=trust)
     if generator.encoder is None and run.inverter.exists():
         encoder = load_inverter(run.inverter, weights_digest(run), device)
         generator = replace(generator, encoder=encoder)
@@ -44,12 +46,22 @@ def opened(run: Run, device: str) -> tuple[Description, Generator, readings.Read
 
 
 def known_images(atlas: "Atlas") -> ImageSet:
-    """The images of the recipe, with what came beside brought codes; of codes alone, only that."""
+    """The images of the recipe, with what came beside brought codes; of codes alone, only that.
+
+    `OtherData` if they are not those that the run was made with, unless the atlas accepts that.
+    """
     beside = bring.known_of(atlas.run)
     if beside is not None and not atlas.run.recipe_file.exists():
         return beside
     recipe = atlas.recipe
-    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    images = sources.load_same(
+        recipe.source,
+        fingerprint=atlas.run.made().get("data"),
+        run=atlas.run.folder,
+        data_changed=atlas.data_changed,
+        size=recipe.size,
+        **recipe.options,
+    )
     if beside is None:
         return images
     told = readings.Reading(images.fingerprint, beside.attributes).told(images)

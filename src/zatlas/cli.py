@@ -10,14 +10,19 @@ from tyro.conf import FlagCreatePairsOff
 from zatlas.commands import app
 from zatlas.core.company import company
 from zatlas.core.errors import Interrupted, ZatlasError
+from zatlas.core.watched import leave
 
 # Imported, they add their commands, in the order in which a newcomer meets them.
 from zatlas.commands import make, sweep, bring, encode, invert, draw, prior, move, study  # noqa: F401  # isort: skip
-from zatlas.commands import score, scorer, ways, steer, compass, explore, share  # noqa: F401  # isort: skip
+from zatlas.commands import score, scorer, ways, steer, compass, check, explore, share  # noqa: F401  # isort: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 0, 1 failed, 2 bad input, 130 or 143 for a signal."""
+    return leave(_status(arguments))
+
+
+def _status(arguments: Sequence[str] | None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app.cli(prog="zatlas", args=arguments, config=(FlagCreatePairsOff,))

@@ -60,7 +60,7 @@ def train(
     given = {key: value for key, value in said.items() if value is not None} | dict(settings or {})
     tables = compose(preset, None if recipe is None else Path(recipe), given)
     whole = make_recipe(tables)  # what is wrong with it is said before a million files are read
-    images = sources.load(whole.source, size=whole.size, **whole.options)
+    images = sources.load_verified(whole.source, size=whole.size, **whole.options)
     whole = make_recipe(tables, images.shape)
     name = Path(whole.source.removeprefix("hf:")).stem
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or whole.family}")

@@ -80,7 +80,7 @@ def fit(value: Any, hint: Any, name: str, within: Within = FINITE) -> Any:
         return fit(value, inner, name, *bounds[:1])
     if origin is Literal:
         if value not in get_args(hint):
-            raise UnknownName(f"value of {name}", str(value)[:80], map(str, get_args(hint)))
+            raise UnknownName(f"value of {name}", str(value)[:60], map(str, get_args(hint)))
         return value
     if origin in (Union, types.UnionType):
         if value is None and type(None) in get_args(hint):

@@ -72,8 +72,14 @@ class Followed:
 
     @cached_property
     def images(self) -> ImageSet:
-        """What it is trained on."""
-        return sources.load(self.recipe.source, size=self.recipe.size, **self.recipe.options)
+        """What it is trained on; `OtherData` if its source holds something else now."""
+        return sources.load_same(
+            self.recipe.source,
+            fingerprint=self.run.made().get("data"),
+            run=self.run.folder,
+            size=self.recipe.size,
+            **self.recipe.options,
+        )
 
     def training(self) -> dict[str, Any] | None:
         """What the manifest says of the training; nothing of one that was over before it was seen."""

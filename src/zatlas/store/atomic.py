@@ -23,15 +23,15 @@ from zatlas.store.inside import SIDE
 MANIFEST = "MANIFEST.json"
 
 
-def write_file(path: Path, data: bytes) -> Path:
-    """Put these bytes at this path in one step."""
-    with file(path, need=len(data)) as side:
+def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
+    """Put these bytes at this path in one step; `grows` where lines are appended later."""
+    with file(path, need=len(data), grows=grows) as side:
         _write(side, data)
     return path
 
 
 @contextmanager
-def file(path: Path, *, need: int = 0) -> Iterator[Path]:
+def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
     """A side file to write, for what is too long to hold; it takes its name when the block ends well."""
     digests.check_path(path)
     with explained(path, need):
@@ -40,7 +40,7 @@ def file(path: Path, *, need: int = 0) -> Iterator[Path]:
         try:
             yield side
             _sync_file(side)
-            digests.record(path, side)
+            digests.record(path, side, grows=grows)
             os.replace(side, path)
         except BaseException:
             side.unlink(missing_ok=True)
@@ -81,19 +81,6 @@ def append_line(path: Path, line: str) -> int:
             os.close(handle)
         digests.record(path, path, grows=True)
         return size
-
-
-def truncate(path: Path, size: int) -> None:
-    """Cut a file that grows back to this many bytes."""
-    digests.check_path(path)
-    with explained(path):
-        handle = inside.open_in_place(path, os.O_WRONLY)
-        try:
-            digests.record(path, path, grows=True, size=size)
-            os.ftruncate(handle, size)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def remove_file(path: Path) -> None:

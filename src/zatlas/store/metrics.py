@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from shlex import quote
 from typing import Any, NoReturn
 
 from zatlas.core.errors import Damaged
+from zatlas.core.shell import shell_command
 
 
 def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
         except (ValueError, RecursionError) as error:
             raise Damaged(
                 f"{path} is damaged: line {number} is not a row of metrics ({error}). If the run has "
-                f"checkpoints, they restore the file: zatlas train --resume {quote(str(path.parent))}"
+                f"checkpoints, they restore the file: {shell_command('train', '--resume', path.parent)}"
             ) from error
     return rows
 

@@ -15,7 +15,7 @@ from zatlas.core.errors import CannotRead
 
 TRIES = 3
 PAUSE = 0.1  # seconds before the second try; twice as long before the third
-BLOCK = 1 << 20  # bytes
+BLOCK = 1 << 20  # bytes read at a time
 PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EINTR)
 REFUSED = (errno.EACCES, errno.EPERM)
 OF_THE_PATH = (
@@ -37,7 +37,18 @@ def read_bytes(path: Path) -> bytes:
 
 def digest(path: Path, size: int | None = None) -> str:
     """The SHA-256 of a file, or of its first `size` bytes, in hexadecimal."""
-    return attempt(path, lambda: _digest(path, size))
+
+    def read() -> str:
+        with path.open("rb") as file:
+            if size is None:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+            found, left = hashlib.sha256(), size
+            while left > 0 and (block := file.read(min(BLOCK, left))):
+                found.update(block)
+                left -= len(block)
+            return found.hexdigest()
+
+    return attempt(path, read)
 
 
 def names(folder: Path) -> list[str]:
@@ -83,14 +94,3 @@ def _explained(path: Path, error: OSError, tries: int) -> CannotRead:
         f"{path} cannot be read: {reason}{count}. Nothing was changed; give the same command "
         "again when the disk answers."
     )
-
-
-def _digest(path: Path, size: int | None) -> str:
-    with path.open("rb") as file:
-        if size is None:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        found, left = hashlib.sha256(), size
-        while left and (block := file.read(min(BLOCK, left))):
-            found.update(block)
-            left -= len(block)
-        return found.hexdigest()

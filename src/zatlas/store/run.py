@@ -15,7 +15,6 @@ previews/            what the model could do along the way; curves.png beside it
 """
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import BadRun
+from zatlas.core.shell import shell_command
 from zatlas.store import atomic, digests, inside, lock, metrics, reading
 
 FORMAT = 1
@@ -127,7 +127,7 @@ def check_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadRun(
             f"{folder} is there already and not empty. Choose another place with --out, or go on "
-            f"with what is there: zatlas train --resume {folder}"
+            f"with what is there: {shell_command('train', '--resume', folder)}"
         )
 
 
@@ -135,11 +135,12 @@ def open_run(folder: Path) -> Run:
     """The run in this folder, if it is one that this version can read."""
     run = Run(folder)
     if not folder.is_dir():
-        raise BadRun(f"There is no run at {folder}. Train one: zatlas train digits --out {folder}")
+        command = shell_command("train", "digits", "--out", folder)
+        raise BadRun(f"There is no run at {folder}. Train one: {command}")
     if run.made_file.exists() and not inside.is_file(folder / digests.FILE):
         raise BadRun(
             f"{folder} has no {digests.FILE}, so damage to its files would not be found. If the run is "
-            f"yours, record them as they are: zatlas check {shlex.quote(str(folder))} --accept ."
+            f"yours, record them as they are: {shell_command('check', folder, '--accept', '.')}"
         )
     try:
         made = run.made()

@@ -199,13 +199,15 @@ class Learner:
             average.copy_(kept)
 
 
-def averaged_state(tensors: Mapping[str, Tensor], learner: Learner) -> dict[str, Tensor]:
+def averaged_state(tensors: Mapping[str, Tensor], model: Trainable) -> dict[str, Tensor]:
     """The weights to be used, out of a checkpoint's tensors: the averaged ones where there are some."""
     parts = _split(tensors)
     state = dict(parts["model"])
     if "average" in parts:
-        for i, weight in enumerate(learner.weights):
-            state[learner.names[id(weight)]] = parts["average"][str(i)]
+        names = {id(weight): name for name, weight in cast(nn.Module, model).named_parameters()}
+        weights = [weight for some in model.players().values() for weight in some]
+        for i, weight in enumerate(weights):
+            state[names[id(weight)]] = parts["average"][str(i)]
     return state
 
 

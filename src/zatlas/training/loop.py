@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 from zatlas.core.errors import BadRecipe, BadRun, Damaged, Diverged, Interrupted, ZatlasError
+from zatlas.core.shell import shell_command
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
 from zatlas.models.description import Description, save_weights
@@ -86,11 +87,11 @@ def resume(
     run = runs.open_run(folder)
     earlier = make_recipe(read_recipe(run.recipe_file))
     recipe = recipe or earlier
-    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
     if images.fingerprint != run.made().get("data"):
         raise BadRun(
             f"{folder} was trained on other images than {recipe.source} now holds, so it cannot "
-            "go on exactly. Bring the old images back, or train a new run."
+            f"go on exactly.{sources.unread_words(images)} Bring the old images back, or train a new run."
         )
     fabric = launch(recipe)
     with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
@@ -115,12 +116,6 @@ def _hold(
     """
     batches = _batches(images, recipe.training.batch, fabric, labelled=bool(model.classes))
     model.start(batches["train"].mean())
-    context = {
-        "format": runs.FORMAT,
-        "recipe": recipe.to_toml(),
-        "data": images.fingerprint,
-        "machine": machine(fabric),
-    }
     echo = ECHO if fabric.world_size > 1 else 0.0
     with signals.noticed(echo) as stop, run.lease(wanted=fabric.is_global_zero):
         session = Session(
@@ -133,7 +128,7 @@ def _hold(
             previews=Previews(run, recipe),
             watchers=watchers,
             stop=stop,
-            context=context,
+            context=_context(recipe, images, fabric),
             started=time.monotonic(),
         )
         longer = earlier is not None and recipe.training.epochs > earlier.training.epochs
@@ -152,6 +147,18 @@ def _hold(
             for watcher in watchers:
                 watcher.end()
     return run
+
+
+def _context(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
+    """What a checkpoint holds besides tensors and how far training is."""
+    return {
+        "format": runs.FORMAT,
+        "recipe": recipe.to_toml(),
+        "data": images.fingerprint,
+        "shape": images.shape,
+        "classes": images.classes,
+        "machine": machine(fabric),
+    }
 
 
 def _batches(images: ImageSet, size: int, fabric: Fabric, *, labelled: bool) -> dict[str, Batches]:
@@ -302,7 +309,7 @@ def _save(s: Session, cursor: Cursor) -> Cursor:
         saved = replace(cursor, elapsed=elapsed)
         checkpoint.save_checkpoint(s.run.checkpoints, saved, tensors, s.context)
         if cursor.best_step == cursor.step:
-            save_weights(s.run.weights, s.description, averaged_state(tensors, s.learner))
+            save_weights(s.run.weights, s.description, averaged_state(tensors, s.learner.model))
     s.fabric.barrier()
     return cursor
 
@@ -310,7 +317,7 @@ def _save(s: Session, cursor: Cursor) -> Cursor:
 def _finish(s: Session, cursor: Cursor) -> None:
     """Leave the best epoch's weights, what they do on the test images, and the last pictures."""
     tensors, _ = checkpoint.load_checkpoint(s.run.checkpoints, cursor.best_step)
-    state = averaged_state(tensors, s.learner)
+    state = averaged_state(tensors, s.learner.model)
     s.learner.settle(state)
     rows = metrics.parse(cursor.metrics.encode(), s.run.metrics_file)
     best = next((row for row in rows if row.get("step") == cursor.best_step), None)
@@ -346,7 +353,7 @@ def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
     name = signal.Signals(s.stop.signal or signal.SIGTERM).name
     return Interrupted(
         f"Stopped by {name} at step {cursor.step:,}; all is saved. Go on with: "
-        f"zatlas train --resume {s.run.folder}",
+        f"{shell_command('train', '--resume', s.run.folder)}",
         s.stop.signal or signal.SIGTERM,
     )
 

@@ -4,10 +4,10 @@ What would be lost is lost with consent only: `train --resume RUN --restart`.
 """
 
 from dataclasses import dataclass
-from shlex import quote
 
 from zatlas.core.errors import BadRun, Damaged
-from zatlas.store import atomic, digests, reading
+from zatlas.core.shell import shell_command
+from zatlas.store import atomic, reading
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
 
@@ -52,22 +52,18 @@ def find_beginning(run: Run, *, restart: bool, longer: bool) -> Beginning:
 
 def put_metrics(run: Run, text: str) -> None:
     """Make metrics.jsonl what it was at the checkpoint, whatever has become of it."""
-    data, file = text.encode(), run.metrics_file
+    data = text.encode()
     try:
-        found = reading.read_bytes(file)
+        same = reading.read_bytes(run.metrics_file) == data
     except FileNotFoundError:
-        found = b""
-    if found.startswith(data):
-        if found != data:
-            atomic.truncate(file, len(data))
-        return
-    atomic.write_file(file, data)
-    digests.record(file, file, grows=True)
+        same = not data
+    if not same:
+        atomic.write_file(run.metrics_file, data, grows=True)
 
 
 def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginning | None:
     """What to do without a whole checkpoint: None if nothing was trained yet that could be lost."""
-    again = f"zatlas train --resume {quote(str(run.folder))} --restart"
+    again = shell_command("train", "--resume", run.folder, "--restart")
     if wrong:
         count = (
             "The only checkpoint" if len(wrong) == 1 else f"None of the {len(wrong)} checkpoints"
