@@ -225,10 +225,9 @@ HARM = {
 def test_damaged_metrics_are_named_and_restored_from_the_checkpoint(run, capsys, name):
     good = run.metrics_file.read_bytes()
     run.metrics_file.write_bytes(HARM[name](good))
+    assert main(["score", str(run.folder), "--only", "likelihood"]) == 1
+    assert "metrics.jsonl has changed since zatlas wrote it" in capsys.readouterr().err
     if name not in ("no row of the best", "nothing"):
-        assert main(["score", str(run.folder), "--only", "likelihood"]) == 1
-        told = capsys.readouterr().err
-        assert "metrics.jsonl has changed since zatlas wrote it" in told
         with pytest.raises(Damaged, match=r"line \d is not a row of metrics.*train --resume"):
             metrics.parse(run.metrics_file.read_bytes(), run.metrics_file)
     status, _ = resumed(run, capsys)

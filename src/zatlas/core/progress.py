@@ -1,7 +1,6 @@
 """Progress on stderr: a bar with rate and time left on a terminal, nothing elsewhere."""
 
 import io
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from zatlas.core.company import company
+from zatlas.core.surroundings import to_nowhere
 
 Advance = Callable[[int], None]
 
@@ -97,6 +97,4 @@ def _losing() -> Iterator[None]:
     try:
         yield
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        to_nowhere(2)
