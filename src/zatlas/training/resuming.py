@@ -52,9 +52,9 @@ def find_beginning(run: Run, *, restart: bool, longer: bool) -> Beginning:
 
 def put_metrics(run: Run, text: str) -> None:
     """Make metrics.jsonl what it was at the checkpoint, whatever has become of it."""
-    data = text.encode()
+    data, file = text.encode(), run.metrics_file
     try:
-        same = reading.read_bytes(run.metrics_file) == data
+        found = reading.read_bytes(file)
     except FileNotFoundError:
         found = b""
     if data or found:
