@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from zatlas.models.bring.table import digest_of_all, read_table
+from zatlas.store import atomic
 
 DIM = 4
 
@@ -19,7 +20,7 @@ def remade(folder: Path, **changed) -> Path:
     made["brought"] |= changed
     brought = read_table(made["brought"])
     made["brought"]["digest"] = digest_of_all(brought, folder)
-    (folder / "made.json").write_text(json.dumps(made))
+    atomic.write_file(folder / "made.json", json.dumps(made).encode())
     return folder
 
 

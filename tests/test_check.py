@@ -4,8 +4,11 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from tests.conftest import small_run
 from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.store.run import Run
@@ -122,3 +125,22 @@ def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
 def test_a_folder_that_is_no_run_is_not_checked(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
     assert "is not a run" in capsys.readouterr().err
+
+
+def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "cache"))
+    for index in range(12):
+        Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(photo(tmp_path, index))
+    atlas = small_run(tmp_path / "run", str(tmp_path / "photos"), dim=2, epochs=1)
+    before = atlas.images.images(atlas.rows("train"))
+    (pixels,) = (tmp_path / "cache").glob("*/pixels.npy")
+    flip(pixels, keep_time=True)
+    status, found, _ = check(atlas.run, capsys)
+    assert status == 0 and list(found["repaired"]) == ["cached images of photos"]
+    again = Atlas.open(atlas.run.folder)
+    assert (again.images.images(again.rows("train")) == before).all()
+
+
+def photo(folder, index):
+    (folder / "photos").mkdir(exist_ok=True)
+    return folder / "photos" / f"{index}.png"

@@ -11,9 +11,9 @@ import pytest
 
 from tests.conftest import recipe, spots
 from zatlas.cli import main
-from zatlas.core.errors import CannotRead
+from zatlas.core.errors import CannotRead, Damaged
 from zatlas.data import sources
-from zatlas.store import reading
+from zatlas.store import metrics, reading
 from zatlas.training import checkpoint
 from zatlas.training.loop import fit
 
@@ -212,7 +212,7 @@ def test_a_folder_that_only_looks_like_a_checkpoint_is_ignored(run, capsys, name
 HARM = {
     "bad JSON in the middle": lambda data: data.replace(b'"epoch": 2', b'"epoch": ', 1),
     "text that is not UTF-8": lambda data: data[:40] + b"\xff\xfe" + data[42:],
-    "a row without step": lambda data: data.replace(b'"step"', b'"stop"', 1),
+    "a row without its epoch": lambda data: data.replace(b'"epoch"', b'"epoxy"', 1),
     "a row that is a list": lambda data: b"[1]\n" + data,
     "no number": lambda data: data.replace(b'"epoch": 2', b'"epoch": NaN', 1),
     "brackets without end": lambda data: b"[" * 100_000 + b"\n" + data,
@@ -227,6 +227,9 @@ def test_damaged_metrics_are_named_and_restored_from_the_checkpoint(run, capsys,
     run.metrics_file.write_bytes(HARM[name](good))
     assert main(["score", str(run.folder), "--only", "likelihood"]) == 1
     assert "metrics.jsonl has changed since zatlas wrote it" in capsys.readouterr().err
+    if name not in ("no row of the best", "nothing"):
+        with pytest.raises(Damaged, match=r"line \d is not a row of metrics.*train --resume"):
+            metrics.parse(run.metrics_file.read_bytes(), run.metrics_file)
     status, _ = resumed(run, capsys)
     assert status == 0 and run.metrics_file.read_bytes() == good
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zatlas.core.errors import BadData, BadRun, Busy, Damaged, NotHere, ZatlasError
 from zatlas.core.progress import bar
+from zatlas.data.cache import discard_damaged
 from zatlas.store import atomic, digests, inside
 from zatlas.store import codes as tables
 from zatlas.store.run import Run
@@ -57,9 +58,21 @@ def check(folder: Path | str, accept: Sequence[str] = ()) -> Checked:
     found = Checked()
     _compare(run, found)
     _compare_checkpoints(run, found)
+    for name in discard_damaged(_fingerprint(run)):
+        found.repaired[f"cached images of {name}"] = (
+            "removed; they are read again from their source"
+        )
     found.unrecorded = sorted(_names(run) - set(digests.entries(run.folder)))
     _repair(run, found)
     return found
+
+
+def _fingerprint(run: Run) -> object:
+    """The fingerprint of the run's images; None where made.json does not say."""
+    try:
+        return run.made().get("data")
+    except (ZatlasError, ValueError, AttributeError):
+        return None
 
 
 def _accept(run: Run, name: str) -> None:

@@ -60,6 +60,8 @@ def train(
     given = {key: value for key, value in said.items() if value is not None} | dict(settings or {})
     tables = compose(preset, None if recipe is None else Path(recipe), given)
     whole = make_recipe(tables)  # what is wrong with it is said before a million files are read
+    if out is not None:
+        runs.check_free(Path(out))
     images = sources.load_verified(whole.source, size=whole.size, **whole.options)
     whole = make_recipe(tables, images.shape)
     name = Path(whole.source.removeprefix("hf:")).stem

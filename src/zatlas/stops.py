@@ -212,8 +212,11 @@ def _typical(atlas: "Atlas", text: str, name: Name) -> Stop:
     trained_on = split == "train" and atlas.holds_out
     place = name.number or 0
     if place >= len(members):
-        what = "training" if trained_on else "test"
-        raise BadData(f"{title_of(name)!r} has {len(members)} {what} images: there is no {text!r}.")
+        what = f"{'training' if trained_on else 'test'} image{'s' * (len(members) > 1)}"
+        raise BadData(
+            f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {what}, "
+            f"numbered from 0 to {len(members) - 1}."
+        )
     points = codes.points[members]
     middle = np.median(points, axis=0, keepdims=True)
     order = nearest(middle, points, place + 1)[0][0]

@@ -15,6 +15,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from zatlas.commands.consent import consenting
+from zatlas.commands.places import placed
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run folder.")]
 Out = Annotated[
@@ -40,7 +41,7 @@ app = tyro.extras.SubcommandApp()
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Make a command of a function; one that opens runs gets --trust and --data-changed."""
-    app.command(consenting(told(function)))
+    app.command(consenting(placed(told(function))))
     return function
 
 

@@ -143,10 +143,12 @@ def list_rows(rows: Sequence[Mapping[str, Any]], *, to_person: bool = False) -> 
     from rich.console import Console
     from rich.table import Table
 
+    from zatlas.core.progress import console
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
         told = {True: "yes", False: "no"}
         table.add_row(*(told[v] if isinstance(v, bool) else str(v) for v in row.values()))
-    Console(stderr=to_person).print(table)
+    (console() if to_person else Console()).print(table)

@@ -196,7 +196,9 @@ def _saved(atlas: "Atlas", found: "Sequence[Way]", how: str) -> list[Path]:
 
     paths = []
     for direction in found:
-        name = direction.name if atlas.home.has(direction.name) else direction.name + how
+        own = direction.name
+        own = own if own.isprintable() and own == own.strip() else repr(own)
+        name = own if atlas.home.has(own) else own + how
         paths.append(atlas.home.keep(renamed(direction, name), over=True))
     return paths
 

@@ -12,6 +12,7 @@ ZatlasError        2  what was asked cannot be done as it was asked
   NeedsTrust          opening the run would run a program, and nobody said that it may
   ProgramFailed       a model from a file gave an error, or something else than its run says
   Endless             a model from a file gave no result before its deadline
+  BadEnvironment      the current folder, a limit or torch's settings do not let zatlas work
   CannotWrite         the disk is full, read-only or failing
   Diverged            the loss is no longer a number
   TooLarge            the model and a batch do not fit into memory
@@ -20,7 +21,8 @@ ZatlasError        2  what was asked cannot be done as it was asked
   PeerLost         1  another process of this training has ended
   Damaged          1  a file does not hold what was written to it
   CannotRead       1  a file is there and cannot be read now
-  Interrupted   130+  a signal asked to stop
+  SystemRefused    1  the system refused something else, as a name that is too long
+  Interrupted   129+  a signal asked to stop
 """
 
 from collections.abc import Iterable
@@ -123,6 +125,10 @@ class Busy(ZatlasError):
     exit_code = 1
 
 
+class BadEnvironment(ZatlasError):
+    """The process was started in a way in which zatlas cannot work."""
+
+
 class Damaged(ZatlasError):
     """A file does not hold what was written to it."""
 
@@ -138,6 +144,13 @@ class RunsFailed(ZatlasError):
 
 class PeerLost(ZatlasError):
     """Another process of this training has ended or cannot be reached."""
+
+    exit_code = 1
+    alone = True
+
+
+class SystemRefused(ZatlasError):
+    """The system refused what is neither reading nor writing a file of zatlas."""
 
     exit_code = 1
     alone = True

@@ -120,6 +120,24 @@ def discard_if_damaged(images: ImageSet) -> bool:
     return False
 
 
+def discard_damaged(fingerprint: object) -> list[str]:
+    """Compare every byte of the cached sets with this fingerprint; the names of those that were removed."""
+    removed = []
+    for about in sorted(cache_root().glob("*/about.json")):
+        try:
+            known = json.loads(reading.read_bytes(about))
+            name = str(known["name"]) if known["fingerprint"] == fingerprint else ""
+        except (OSError, ValueError, TypeError, LookupError):
+            continue  # whoever opens this set finds that it is damaged
+        try:
+            if name:
+                verify_cache(about.parent, thorough=True)
+        except (Damaged, FileNotFoundError) as error:
+            _discard(name, about.parent, str(error))
+            removed.append(name)
+    return removed
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[bool]:
     """Mark a folder as in use while the block runs; a process that dies releases it.

@@ -104,14 +104,14 @@ def all_flags(images: ImageSet, rows: Rows) -> dict[str, Flags]:
 
 def key_of(images: ImageSet, text: str) -> str:
     """The text by which tables of classes and attributes know what a person typed."""
-    name = parse(text, known_names(images), anchor=False)
-    table = {other: key for key, other in properties(images).items()}
-    key = table.get(replace(name, negated=False))
-    if key is None or not name.negated:
-        return key or text_of(name, known_names(images), anchor=False)
-    return (
-        f"not {key}" if f"not {key}" not in table.values() else text_of(name, known_names(images))
-    )
+    known = known_names(images)
+    name = parse(text, known, anchor=False)
+    bare = replace(name, negated=False)
+    key = next((key for key, other in properties(images).items() if other == bare), None)
+    if key is None:
+        return text_of(name, known, anchor=False)
+    key = f"{NOT}{key}" if name.negated else key
+    return key if find(key, known, anchor=False) == name else text_of(name, known, anchor=False)
 
 
 def yes_or_no(images: ImageSet) -> list[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from zatlas.latent.attributes import key_of, known_of
 from zatlas.latent.directions import Direction, learn, measured, normal
-from zatlas.latent.names import Name, parse
+from zatlas.latent.names import Name, find, parse
 
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 def property_of(atlas: "Atlas", text: str) -> Name:
     """The class, attribute or saved direction that a text names."""
-    return parse(text, known_of(atlas), anchor=False)
+    known = known_of(atlas)
+    found = find(text, known, anchor=False)
+    if not atlas.coded and (found is None or found.kind != "direction"):
+        atlas.codes("train")  # raises the error that says what is missing
+    return parse(text, known, anchor=False)
 
 
 def learnt(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from zatlas.core.fields import fill
 from zatlas.core.registry import MODELS, NETS
+from zatlas.core.surroundings import check_numbers
 from zatlas.models import weights
 from zatlas.models.built import built, image_shape
 from zatlas.models.generator import Generator
@@ -33,6 +34,7 @@ class Description:
 
     def build(self) -> nn.Module:
         """A new model with weights as torch's generator gives them."""
+        check_numbers()
         family = fill(MODELS.get(self.family), self.model, "model")
         net = fill(NETS.get(self.net), self.layers, "net")
         model: nn.Module = family.build(net, self.shape, len(self.classes))
@@ -63,6 +65,7 @@ class _Written:
 
 def load_weights(path: Path) -> tuple[Description, nn.Module]:
     """The model of such a file, ready to be used."""
+    check_numbers()
     about, state = weights.read(path, KEY, "model", FORMAT)
     found = weights.fields_of(_Written, about, path)
     description = Description(**{**vars(found), "shape": image_shape(found.shape, path)})

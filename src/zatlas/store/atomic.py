@@ -201,6 +201,17 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
         ) from error
 
 
+def is_writable(path: Path) -> bool:
+    """Whether something can be written at this path, or where the path is still to be made."""
+    return os.access(_nearest(path), os.W_OK)
+
+
+def check_writable(folder: Path, advice: str) -> None:
+    """Refuse to begin work that ends by writing into a folder that is read-only."""
+    if not is_writable(folder):
+        raise CannotWrite(f"{folder} is read-only, so the result could not be saved. {advice}")
+
+
 def _nearest(path: Path) -> Path:
     """The path, or the nearest folder above it that is there."""
     for where in (path, *path.parents):

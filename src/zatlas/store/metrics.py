@@ -7,8 +7,6 @@ from typing import Any, NoReturn
 from zatlas.core.errors import Damaged
 from zatlas.core.shell import shell_command
 
-COUNTS = ("epoch", "step")  # whole numbers that every row has
-
 
 def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
     """The rows in the bytes of this file; a last line without its end is still being written.
@@ -31,9 +29,8 @@ def _row(line: bytes) -> dict[str, Any]:
     row = json.loads(line, parse_constant=_refused)
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
-    for name in COUNTS:
-        if type(row.get(name)) is not int or row[name] < 0:
-            raise ValueError(f"without a whole number {name!r}")
+    if type(row.get("epoch")) is not int or row["epoch"] < 0:
+        raise ValueError("without the number of its epoch")
     for name, value in row.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{name!r} is not a number")

@@ -6,6 +6,7 @@ it is; the caller knows what it means. Every other error becomes `CannotRead`.
 
 import errno
 import hashlib
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,14 @@ def is_there(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at this path; a link may lead to it."""
+    try:
+        return stat.S_ISDIR(attempt(path, path.stat).st_mode)
+    except OSError:
+        return False
 
 
 def attempt(path: Path, read: Callable[[], Result]) -> Result:

@@ -320,12 +320,12 @@ def _finish(s: Session, cursor: Cursor) -> None:
     state = averaged_state(tensors, s.learner.model)
     s.learner.settle(state)
     rows = metrics.parse(cursor.metrics.encode(), s.run.metrics_file)
-    best = next((row for row in rows if row["step"] == cursor.best_step), None)
+    best = next((row for row in rows if row.get("step") == cursor.best_step), None)
     if best is None:
         raise Damaged(
             f"The checkpoint of step {cursor.step:,} in {s.run.checkpoints} has no row of its best step, "
             f"{cursor.best_step:,}. To train the run again from the beginning: "
-            f"zatlas train --resume {s.run.folder} --restart"
+            f"{shell_command('train', '--resume', s.run.folder, '--restart')}"
         )
     result = {"best": best, "test": _look(s, "test")}
     with s.learner.at_rest() as model:

@@ -52,13 +52,13 @@ def find_beginning(run: Run, *, restart: bool, longer: bool) -> Beginning:
 
 def put_metrics(run: Run, text: str) -> None:
     """Make metrics.jsonl what it was at the checkpoint, whatever has become of it."""
-    data = text.encode()
+    data, file = text.encode(), run.metrics_file
     try:
-        same = reading.read_bytes(run.metrics_file) == data
+        found = reading.read_bytes(file)
     except FileNotFoundError:
-        same = not data
-    if not same:
-        atomic.write_file(run.metrics_file, data, grows=True)
+        found = b""
+    if data or found:
+        atomic.write_file(file, data, grows=True)
 
 
 def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginning | None:

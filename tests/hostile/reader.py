@@ -1,0 +1,176 @@
+"""What a reader does with a downloaded run, through the command line and the Python API, in one process."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tests.hostile.child import TRACEBACK, Note
+from tests.hostile.world import World, prepare
+
+USUAL = ("open", "sample", "explore", "site", "page", "resume", "check")
+ASKED = ("//etc/passwd", "/..%2f..%2f..%2fhome/Documents/secret.txt", "/%2e%2e/%2e%2e/home/.ssh/id")
+PATIENCE = 60  # seconds for an explorer to say its address and to close; the parent's are shorter
+
+
+def read(world: World, words: Path, deeds: Sequence[str], note: Note) -> None:
+    """Do all of this to the run, and note how each ended; every path that Python opens is written down."""
+    prepare(world.base, world.folder, world.folder / "cache")
+    os.chdir(world.downloads)
+    sys.path.insert(0, "")  # as `python -c` and notebooks have it
+    _watch_opened(world)
+    for deed in deeds:
+        note(f"{deed}=")
+        try:
+            result = DEEDS[deed](world, words)
+        except Exception:
+            traceback.print_exc()
+            result = TRACEBACK
+        note(f"{deed}={result}")
+
+
+def command(*arguments: str | Path) -> str:
+    """The exit status of a command, given in this process."""
+    from zatlas.cli import main
+
+    try:
+        return str(main([os.fspath(one) for one in arguments]))
+    except SystemExit as end:
+        return str(end.code or 0)
+
+
+def _open(world: World, words: Path) -> str:
+    """Open the run from Python and look at what it holds."""
+    import zatlas
+    from zatlas.core.errors import ZatlasError
+
+    try:
+        atlas = zatlas.open("run")
+        atlas.decode(atlas.sample(2))
+        atlas.directions()
+        atlas.data  # noqa: B018
+    except ZatlasError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return "2"
+    return "0"
+
+
+def _explore(world: World, words: Path) -> str:
+    """Explore the run: fetch the page, every URL of its manifest and some that should not be there."""
+    start = words.stat().st_size
+    over = threading.Event()
+    thread = threading.Thread(target=_visit, args=(words, start, world.folder / "tmp", over))
+    thread.start()
+    try:
+        return command("explore", "run", "--no-open").replace(str(128 + signal.SIGINT), "0")
+    finally:
+        over.set()
+        thread.join(5)
+
+
+def _visit(words: Path, start: int, place: Path, over: threading.Event) -> None:
+    """Wait for the address, fetch everything into `place`, and press Ctrl-C."""
+    address = _address(words, start, over)
+    if address is None:
+        return
+    with (place / "answers").open("wb") as answers, (place / "pages").open("wb") as pages:
+        try:
+            found = _get(address, "/data/manifest.json")
+            for number, path in enumerate(_urls(found[1])):
+                if over.is_set():
+                    break
+                kind, body = found if number == 0 else _get(address, path)
+                (pages if "html" in kind else answers).write(body + b"\n")
+        except (OSError, HTTPException):
+            pass  # it has closed
+    if not over.is_set():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _address(words: Path, start: int, over: threading.Event) -> str | None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and not over.is_set():
+        for line in words.read_bytes()[start:].decode(errors="replace").splitlines(keepends=True):
+            if line.startswith("http://") and line.endswith("\n"):
+                return line.strip()
+        time.sleep(0.01)
+    return None
+
+
+def _get(address: str, path: str) -> tuple[str, bytes]:
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.getheader("content-type", ""), answer.read()
+
+
+def _urls(manifest: bytes) -> Iterator[str]:
+    """The manifest, the page, every string of the manifest as a URL, and three that lead outside."""
+    yield from ("/data/manifest.json", "/")
+    for text in _strings(json.loads(manifest)):
+        yield "/" + quote(text[:2000], safe="/%", errors="replace")
+        yield "/data/a/" + quote(text[:2000], safe="/%", errors="replace")
+    yield from ASKED
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in [*value.values(), *value] if isinstance(value, dict) else value:
+            yield from _strings(one)
+
+
+def _bring(world: World, words: Path) -> str:
+    """Import the model that lies beside the run."""
+    (source,) = world.downloads.glob("model.*")
+    return command("bring", source, "--out", world.out / "imported")
+
+
+DEEDS: dict[str, Callable[[World, Path], str]] = {
+    "open": _open,
+    "explore": _explore,
+    "sample": lambda world, _: command("sample", "run", "--out", world.out / "sample.png"),
+    "site": lambda world, _: command("export", "run", world.out / "site"),
+    "page": lambda world, _: command("export", "run", world.out / "page.html"),
+    "gallery": lambda world, _: command("gallery", "run", "--no-open"),
+    "resume": lambda world, _: command("train", "--resume", "run"),
+    "check": lambda world, _: command("check", "run"),
+    "bring": _bring,
+}
+
+
+def _watch_opened(world: World) -> None:
+    """Write down every path in the victim's home that this process opens or lists."""
+    home = os.path.realpath(world.home)
+    log = os.open(world.folder / "tmp" / "opened", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    busy = threading.local()
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in ("open", "os.listdir", "os.scandir", "shutil.copyfile"):
+            return
+        path = arguments[0]
+        if not isinstance(path, str | bytes | os.PathLike) or getattr(busy, "on", False):
+            return
+        busy.on = True
+        try:
+            real = os.path.realpath(os.fsdecode(path))
+            if real.startswith(home + os.sep):
+                os.write(log, f"{event} {real}\n".encode(errors="replace"))
+        except (OSError, ValueError):
+            return
+        finally:
+            busy.on = False
+
+    sys.addaudithook(hook)
