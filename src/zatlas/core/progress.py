@@ -4,7 +4,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import IO, TextIO, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -54,7 +54,7 @@ class Messages(io.TextIOBase):
 
 def console() -> Console:
     """Where people are told things; stdout is kept for the result. Of several processes one speaks."""
-    return Console(file=Messages(), highlight=False, quiet=not company().speaks)
+    return Console(file=cast(IO[str], Messages()), highlight=False, quiet=not company().speaks)
 
 
 @contextmanager
