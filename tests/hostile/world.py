@@ -1,6 +1,8 @@
 """What a case needs: good runs to change, a victim's home folder, and a record of every file in it."""
 
+import functools
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -26,6 +28,9 @@ PAGE = {
     "assets/app.js": "export {};",
     "runtime/run.wasm": "\0asm",
 }
+
+
+ENTRY_POINTS = functools.cache(importlib.metadata.entry_points)
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ def _make_runs(base: Base, runs: Sequence[str], loaded: Path) -> None:
     if "marked" in runs:
         _vae(base, "marked", save_data(base.folder / "marked.npz", MARKED, MARKED[1]))
     if "gan" in runs:
-        _gan(base)
+        _gan(base, save_photos(base.folder))
     for name in {"brought", "exported"} & set(runs):
         _brought(base, name)
     loaded.write_text(json.dumps(sorted(sys.modules)))
@@ -185,6 +190,7 @@ def _make_runs(base: Base, runs: Sequence[str], loaded: Path) -> None:
 
 def prepare(base: Base, folder: Path, cache: Path) -> None:
     """Make this process a reader's: one thread, its own home and cache, and the small page."""
+    from zatlas.core import registry
     from zatlas.site import static
 
     torch.set_num_threads(1)
@@ -195,6 +201,7 @@ def prepare(base: Base, folder: Path, cache: Path) -> None:
         "XDG_CACHE_HOME": str(cache),
     }
     os.environ.pop("DISPLAY", None)
+    registry.entry_points = ENTRY_POINTS  # which reads every package's files, each time
     static.files = lambda package: base.folder / "page"
 
 
@@ -254,10 +261,20 @@ def use(run: Path, out: Path) -> None:
     draw_gallery(Atlas.open(run))
 
 
-def _gan(base: Base) -> None:
+def save_photos(folder: Path) -> Path:
+    """The same images as a folder of PNG files, which is what the data cache stores."""
+    with np.load(folder / "spots.npz") as found:
+        images, labels = found["x_train"], found["y_train"]
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = folder / "photos" / str(label) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return folder / "photos"
+
+
+def _gan(base: Base, data: Path) -> None:
     from zatlas.start import train
 
-    data = base.folder / "spots.npz"
     settings = {**SETTINGS, "training.preview": 0}
     atlas = train(
         data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False
