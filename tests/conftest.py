@@ -15,6 +15,7 @@ from zatlas.training.recipe import Recipe, make_recipe
 def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZATLAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ZATLAS_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

@@ -197,7 +197,7 @@ def shares(asks, rows=32):
         return z.astype(np.uint8).reshape(-1, 1, 1, 1)
 
     async def all_of_them():
-        lane, loop = Decodes("decoder"), asyncio.get_running_loop()
+        lane, loop = Decodes("decoder", 60), asyncio.get_running_loop()
         decoder = Decoder(decode, rows)
         decoder.learn = lambda *_: None
         futures = []

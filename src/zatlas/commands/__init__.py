@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import tyro
 from tyro.conf import Positional, arg
 
+from zatlas.commands.consent import consenting
+from zatlas.commands.places import placed
+
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run folder.")]
 Out = Annotated[
     Path | None, arg(metavar="FILE", help="Where to; beside the run's gallery if not said.")
@@ -37,8 +40,8 @@ app = tyro.extras.SubcommandApp()
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a command of a function."""
-    app.command(told(function))
+    """Make a command of a function; one that opens runs gets --trust and --data-changed."""
+    app.command(consenting(placed(told(function))))
     return function
 
 

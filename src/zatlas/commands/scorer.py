@@ -7,6 +7,7 @@ import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import app, told
+from zatlas.commands.consent import consenting
 from zatlas.commands.make import list_rows
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def train(
 
 
 @scorer.command
+@consenting
 @told
 def read(
     file: Annotated[Positional[str], arg(metavar="SCORER")],

@@ -9,11 +9,12 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from zatlas.core.errors import BadData, CannotWrite
-from zatlas.data.cache import cache_root
+from zatlas.core.errors import BadData, CannotRead, CannotWrite
+from zatlas.data.cache import cache_root, held, remove_abandoned
 from zatlas.data.read import EXTENSIONS
 from zatlas.store import atomic
 
@@ -33,6 +34,7 @@ def unpacked(archive: Path) -> Path:
     state = archive.stat()
     told = os.fsencode(archive.resolve()) + f" {state.st_size} {state.st_mtime_ns}".encode()
     place = cache_root() / f"archive-{hashlib.sha256(told).hexdigest()[:20]}"
+    remove_abandoned(place.parent)
     if not place.is_dir():
         try:
             unpack(archive, place)
@@ -48,11 +50,12 @@ def unpack(archive: Path, into: Path) -> Path:
     Links, devices, and names that would lead out of the folder make the archive unusable; other
     files in it are passed over.
     """
-    with atomic.folder(into, sealed=False) as side:
+    with ExitStack() as until_renamed, atomic.folder(into, sealed=False) as side:
+        until_renamed.enter_context(held(side))
         try:
             _fill(side, archive)
             os.sync()  # the writer forces the top of a folder to the disk; this is deep
-        except BadData:
+        except (BadData, CannotRead):
             raise
         except (*BROKEN, OSError) as error:
             if isinstance(error, OSError) and error.errno:  # decoders leave the number out
@@ -121,9 +124,21 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
     return path
 
 
+def _read(stream: IO[bytes], archive: Path) -> bytes:
+    try:
+        return stream.read(1 << 20)
+    except OSError as error:
+        if not error.errno:  # decoders leave the number out
+            raise
+        raise CannotRead(
+            f"{archive} cannot be read: {error.strerror}. Nothing was changed. Give the same command "
+            "again when it can be read."
+        ) from error
+
+
 def _copy(stream: IO[bytes], file: IO[bytes] | None, most: int, archive: Path) -> int:
     count = 0
-    while block := stream.read(1 << 20):
+    while block := _read(stream, archive):
         count += len(block)
         if count > most:
             raise BadData(

@@ -106,6 +106,7 @@ FACES = Source(
     size="any size, colour (64x64)",
     licence="MIT, drawn by zatlas",
     load=load_faces,
+    drawn=True,
     factors=(*FACE_RANGES, *FACE_FLAGS, "hair_colour"),
 )
 SPRITES = Source(
@@ -114,5 +115,6 @@ SPRITES = Source(
     size="any size, grey (32x32)",
     licence="MIT, drawn by zatlas",
     load=load_sprites,
+    drawn=True,
     factors=("label", *sprites.RANGES),
 )

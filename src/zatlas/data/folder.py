@@ -1,5 +1,6 @@
 """A folder of images: classes by sub-folder, or a table of labels and attributes beside the images."""
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Rows
-from zatlas.core.errors import BadData, BadRecipe
+from zatlas.core.errors import BadData, BadRecipe, CannotRead
 from zatlas.data.archive import unpacked
 from zatlas.data.files import Aside, Listing, from_files
 from zatlas.data.imageset import SPLITS, ImageSet, Split
@@ -105,6 +106,11 @@ def find(place: Path) -> tuple[list[Path], list[Aside], dict[str, int]]:
         return False
 
     def refused(error: OSError) -> None:
+        if error.errno not in (errno.EACCES, errno.EPERM):  # nobody knows what images it holds
+            raise CannotRead(
+                f"The folder {error.filename} cannot be listed: {error.strerror or error}. Give the "
+                "same command again when it can be."
+            ) from error
         aside(str(error.filename), "unreadable", error.strerror or str(error))
 
     for parent, folders, names in os.walk(place, onerror=refused):

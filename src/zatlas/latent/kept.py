@@ -52,6 +52,9 @@ class Home:
         """Whether a way was kept under this name."""
         return ways.has(self.folder, name)
 
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.has(name)
+
     def find(self, name: str) -> Way:
         """The way that was kept under this name."""
         return self.own(ways.load(self.folder, name))
@@ -152,7 +155,7 @@ def carry(way: Way, codes: Points, others: Points, *, seed: int = 0) -> Directio
 
 def renamed(way: W, name: str) -> W:
     """The same by another name, which still knows what it is to move."""
-    return replace(way, name=name, meant=way.meant or way.name.partition(" without ")[0])
+    return replace(way, name=name, meant=way.meant or way.name)
 
 
 def _map(codes: Points, others: Points) -> np.ndarray:

@@ -2,6 +2,7 @@
 with the point that an image was made from. One file is such a net.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from torch.nn import functional as F
 
 from zatlas.core.fields import fill
 from zatlas.core.registry import NETS
-from zatlas.core.space import Space
+from zatlas.core.space import Prior, Space
 from zatlas.models import weights
+from zatlas.models.built import built, image_shape, shape_of
 from zatlas.models.nets import Shape, one_hot
 
 FORMAT = 1
@@ -56,16 +58,32 @@ def save_inverter(path: Path, inverter: Inverter, model: str) -> Path:
     return weights.write(path, KEY, about, inverter.state_dict())
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What a file says of its encoder."""
+
+    model: str
+    space: dict
+    shape: tuple[int, ...]
+    classes: int
+    net: str
+    layers: dict
+
+
+@dataclass(frozen=True)
+class _Space:
+    shape: tuple[int, ...]
+    prior: Prior
+
+
 def load_inverter(path: Path, model: str, device: str = "cpu") -> Inverter | None:
     """The encoder of such a file; None for one that was taught for other weights."""
     about, state = weights.read(path, KEY, "encoder", FORMAT)
-    if about["model"] != model:
+    found = weights.fields_of(_Written, about, path)
+    if found.model != model:
         return None
-    channels, height, width = about["shape"]
-    space = Space(tuple(about["space"]["shape"]), about["space"]["prior"])
-    with torch.random.fork_rng():
-        inverter = Inverter(
-            space, (channels, height, width), about["classes"], about["net"], about["layers"]
-        )
-    weights.fill(path, inverter, state)
-    return inverter.to(device).eval()
+    inner = weights.fields_of(_Space, found.space, path)
+    space, shape = Space(shape_of(inner.shape, path), inner.prior), image_shape(found.shape, path)
+    net = built(lambda: Inverter(space, shape, found.classes, found.net, found.layers), state, path)
+    assert isinstance(net, Inverter)
+    return net.to(device).eval()

@@ -20,12 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.arrays import Images, Labels, Points
-from zatlas.core.errors import NotSupported
+from zatlas.core.errors import NotSupported, ZatlasError
 from zatlas.core.seeds import stream
 from zatlas.models.bring.brought import Adapted, first_line, shape_of
 from zatlas.models.bring.framing import framed
-from zatlas.models.bring.onnx import Session
+from zatlas.models.bring.onnx import Session, run_session
 from zatlas.models.bring.programs import Program
+from zatlas.models.bring.running import Scripted
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.store import atomic
@@ -155,14 +156,14 @@ def _brought(half: _Half, gives: str, device: str) -> Any:
         return framed(onnx.load(core.path), gives, about)
     if isinstance(core, Program) and core.fixed:
         return framed(_by_torch(core.program, core.example), gives, about)
-    if isinstance(core, torch.jit.ScriptModule):
+    if isinstance(core, Scripted):
         sizes = about.shape if gives == "x" else shape_of(about.image, about.layout)
         rows: tuple[Tensor, ...] = (torch.zeros(2, *sizes, device=device),)
         if halves.labelled:
             rows += (torch.zeros(2, dtype=torch.int64, device=device),)
         names = ["rows", "y"][: len(rows)]
         many = {name: {0: "n"} for name in names}
-        graph = _by_torch(core, rows, dynamo=False, input_names=names, dynamic_axes=many)
+        graph = _by_torch(core.program, rows, dynamo=False, input_names=names, dynamic_axes=many)
         return framed(graph, gives, about)
     return None
 
@@ -191,6 +192,8 @@ def _by_torch(
                 module, examples, None if dynamo else cast(Any, file), opset_version=OPSET, dynamo=dynamo,
                 verbose=False, **settings,
             )  # fmt: skip
+    except ZatlasError:
+        raise
     except Exception as error:
         raise NotSupported(
             f"torch cannot write this model as ONNX: {first_line(error.__cause__ or error)}. "
@@ -254,7 +257,9 @@ def _run(data: bytes, takes: str, rows: np.ndarray, y: Labels | None) -> np.ndar
     given = {takes: np.ascontiguousarray(rows, np.float32)} | ({} if y is None else {"y": y})
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        found: np.ndarray = session.run(None, given)[0]
+        found = run_session(session, given, Path("the page's ONNX"))[0]
+    except ZatlasError:
+        raise
     except Exception as error:  # it has a kind of error for each way to fail
         raise NotSupported(
             f"This model as ONNX cannot be run: {first_line(error)}. "

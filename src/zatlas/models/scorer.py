@@ -6,6 +6,7 @@ a reader: its weights, with what they read as their metadata.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.arrays import Images
-from zatlas.core.errors import NotSupported, ShapeError, UnknownName
+from zatlas.core.errors import BadRun, NotSupported, ShapeError, UnknownName
 from zatlas.core.fields import fill
 from zatlas.core.registry import NETS
 from zatlas.models import weights
+from zatlas.models.built import built, image_shape
 from zatlas.models.nets import Shape
 
 FORMAT = 1
@@ -150,14 +152,26 @@ def save_scorer(path: Path, scorer: Scorer, *, half: bool = False) -> Path:
     return weights.write(path, KEY, about, kept)
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What a file says of its scorer."""
+
+    targets: tuple[dict, ...]
+    shape: tuple[int, ...]
+    net: str
+    layers: dict
+
+
 def read_scorer(path: Path, device: str = "cpu") -> Scorer:
     """The scorer of such a file."""
-    found, state = weights.read(path, KEY, "scorer", FORMAT)
-    targets = [Target(**{**t, "classes": tuple(t["classes"])}) for t in found["targets"]]
-    channels, height, width = found["shape"]
-    with torch.random.fork_rng():
-        reader = Reader(targets, (channels, height, width), found["net"], found["layers"])
-    weights.fill(path, reader, state)
+    about, state = weights.read(path, KEY, "scorer", FORMAT)
+    found = weights.fields_of(_Written, about, path)
+    targets = [weights.fields_of(Target, one, path) for one in found.targets]
+    if not targets or not all(isfinite(one.mean) and isfinite(one.spread) for one in targets):
+        raise BadRun(f"{path} describes a scorer that reads nothing, or no finite numbers.")
+    shape = image_shape(found.shape, path)
+    reader = built(lambda: Reader(targets, shape, found.net, found.layers), state, path)
+    assert isinstance(reader, Reader)
     return scorer(reader, device)
 
 

@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from zatlas.core.arrays import Images
-from zatlas.core.errors import BadData, BadRecipe, BadRun, NotSupported, ShapeError, UnknownName
+from zatlas.core.errors import (
+    BadData,
+    BadRecipe,
+    BadRun,
+    NotSupported,
+    ShapeError,
+    UnknownName,
+    ZatlasError,
+)
 from zatlas.models.bring.brought import Layout, PixelRange, first_line, from_planes, from_unit
 from zatlas.models.bring.onnx import Session
 from zatlas.models.nets import Shape
@@ -93,6 +101,8 @@ def onnx_scorer(path: Path, pixels: str | None = None, layout: str | None = None
 
     try:
         many = answer(trial).shape[1]
+    except ZatlasError:
+        raise
     except Exception as error:  # onnxruntime has a kind of error for each way to fail
         raise ShapeError(
             f"{path} cannot read images of {tuple(trial.shape[1:])}: {first_line(error)}."

@@ -3,21 +3,29 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
-from zatlas.core.errors import BadRun, Damaged
+from zatlas.core.errors import BadRun, Damaged, ZatlasError
+from zatlas.core.fields import fill
 from zatlas.store import atomic, digests
+from zatlas.store.headers import check_header, described
+
+T = TypeVar("T")
 
 
 def write(path: Path, key: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> Path:
     """One file of these weights, described under this key."""
+    return atomic.write_file(path, to_bytes(key, about, state))
+
+
+def to_bytes(key: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> bytes:
+    """The bytes of such a file, always the same for the same weights."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    text = json.dumps(about, sort_keys=True)
-    return atomic.write_file(path, save(tensors, metadata={key: text}))
+    return save(tensors, metadata={key: json.dumps(about, sort_keys=True)})
 
 
 def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -25,24 +33,21 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
     if path.exists():
         digests.verify(path)
     try:
+        check_header(path)
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(key)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise BadRun(f"There is no {kind} at {path}.") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise Damaged(f"{path} cannot be read as safetensors: {error}.") from error
-    if text is None:
-        raise BadRun(f"{path} holds weights, but not those of a {kind}.")
-    about = json.loads(text)
-    if about["format"] > newest:
-        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
-    return about, state
+    return described(path, text, kind, newest), state
 
 
-def fill(path: Path, net: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Give the net the weights of the file."""
+def fields_of(kind: type[T], about: Mapping[str, Any], path: Path) -> T:
+    """The description as this dataclass: every value is there and of its type, or it is refused."""
     try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
-        raise Damaged(f"{path} does not hold the weights that it describes: {error}") from error
+        found: T = fill(kind, about, "description")
+    except (ZatlasError, TypeError, ArithmeticError) as error:
+        raise BadRun(f"{path} is not described as zatlas does: {error}") from error
+    return found

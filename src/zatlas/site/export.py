@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from zatlas.atlas import Atlas
 from zatlas.core.errors import BadRecipe, CannotWrite, NotSupported
 from zatlas.core.progress import bar, console
+from zatlas.core.shell import quote
 from zatlas.site.static import SINGLE, page_files
 from zatlas.site.tree import Files, RunTree, manifest, run_tree
 from zatlas.store import atomic
@@ -103,7 +104,7 @@ def _write_folder(out: Path, files: Files) -> Path:
         atomic.write_new(side / WRITTEN, atomic.as_json(names))
     console().print(
         f"{size / 1e6:.1f} MB. Put it on any static host, or look at it here: "
-        f"python -m http.server --directory {out}",
+        f"python -m http.server --directory {quote(out)}",
         soft_wrap=True, markup=False,
     )  # fmt: skip
     return out

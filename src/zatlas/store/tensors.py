@@ -1,6 +1,5 @@
 """Arrays with what they are: a safetensors file whose metadata is its description."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.store import atomic, digests
+from zatlas.store.headers import check_header, described
 
 Arrays = dict[str, Any]  # float32, but for what others wrote
 
@@ -28,15 +28,12 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
     if path.exists():
         digests.verify(path)
     try:
+        check_header(path)
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get(key, "null"))
+            text = (file.metadata() or {}).get(key)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise BadRun(f"There is no {kind} at {path}.") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise Damaged(f"{path} cannot be read as a {kind}: {error}.") from error
-    if not isinstance(about, dict):
-        raise BadRun(f"{path} is a safetensors file, but not a {kind}.")
-    if about.pop("format") > newest:
-        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
-    return about, arrays
+    return described(path, text, kind, newest), arrays

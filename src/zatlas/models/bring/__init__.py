@@ -1,20 +1,23 @@
 """Models made elsewhere, as runs: a source is read safely, its model probed, and both kept in a folder."""
 
-import hashlib
 import json
 import platform
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported
+from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, ZatlasError
 from zatlas.core.space import Space
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
+from zatlas.models import trust
 from zatlas.models.bring import codes, diffusers, onnx, probe, programs, pythae, weights
 from zatlas.models.bring.brought import (
     Asked,
@@ -22,15 +25,18 @@ from zatlas.models.bring.brought import (
     Halves,
     Taken,
     as_shape,
+    file_of,
     from_planes,
     from_unit,
     generator,
     words_of,
 )
+from zatlas.models.bring.table import check_unchanged, digest_of_all, programs_of, read_table
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
-from zatlas.store import atomic, digests
+from zatlas.models.installed import imported, python_path
+from zatlas.store import atomic
 from zatlas.store.run import FORMAT, Run, check_free
 
 PICKLED = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
@@ -57,7 +63,10 @@ def bring(
     check_free(out)
     if isinstance(source, (str, Path)) and not Path(source).exists():
         raise NotHere(f"There is nothing at {source}. What can be brought: {KNOWN}.")
-    with atomic.folder(out, sealed=False, recorded=True) as side:
+    with (
+        atomic.folder(out, sealed=False, recorded=True) as side,
+        naming(side, source, asked.encoder),
+    ):
         if isinstance(source, (str, Path)):
             taken, halves = _from_disk(Path(source), side, asked)
         else:
@@ -69,38 +78,45 @@ def bring(
             brought, told = probe.concluded(taken, halves, asked)
         if halves is not None and taken.kind == "function":
             brought, told = _kept(brought, halves, side, told)
-        brought = replace(brought, digest=_digest(brought, side))
+        brought = replace(brought, digest=digest_of_all(brought, side))
+        made = _made(brought)
         if data is not None:
-            (side / "recipe.toml").write_bytes(_recipe(data, brought, side))
-        (side / "made.json").write_bytes(atomic.as_json(_made(brought)))
+            recipe, made["data"] = _recipe(data, brought, side)
+            (side / "recipe.toml").write_bytes(recipe)
+        (side / "made.json").write_bytes(atomic.as_json(made))
     run = Run(out)
     if brought.kind == "function":
         assert halves is not None
         return Arrived(run, described(brought), generator(brought, halves, device), told)
-    return Arrived(run, *opened(run, device), told)
+    # What was just run by the person's own command needs no consent later.
+    refused = trust.remember(programs_of(brought, files_of(run, brought)))
+    return Arrived(run, *opened(run, device), (*told, refused) if refused else told)
 
 
-def opened(run: Run, device: str = "cpu") -> tuple[Description, Generator]:
-    """The model of a run, trained here or brought."""
+def opened(
+    run: Run, device: str = "cpu", *, trusted: bool = False
+) -> tuple[Description, Generator]:
+    """The model of a run, trained here or brought; `NeedsTrust` if it is a program of a stranger."""
     brought = brought_of(run)
     if brought is None:
         description, model = load_weights(run.weights)
         return description, trained(description, model, device)
-    if brought.kind == "codes":
-        space = Space(tuple(brought.shape), brought.prior)
-        return described(brought), Generator(space, codes.no_decoder)
+    files = files_of(run, brought)
     if brought.kind == "function":
         raise BadRun(
             f"{run.folder} was brought from a Python function that torch cannot write to a file, so it "
             "is not in the run. Bring it again where it is defined: zatlas.bring(function, out=...)."
         )
-    files = {role: run.path(name) for role, name in brought.files.items()}
-    for file in files.values():
-        if not file.is_file():
-            raise BadRun(f"{run.folder} lacks {file.name}, which its model is in. Bring it again.")
-        digests.verify(file)
+    check_unchanged(brought, run.folder)
+    if brought.kind == "codes":
+        space = Space(tuple(brought.shape), brought.prior)
+        return described(brought), Generator(space, codes.no_decoder)
+    folders = trust.check(run.folder, programs_of(brought, files), trusted)
+    find = partial(
+        imported, folders=[*folders, *python_path(run.folder)], run=run.folder
+    )  # where the classes of a run may lie
     return described(brought), generator(
-        brought, _halves(brought.kind, files, brought.settings, device), device
+        brought, _halves(brought.kind, files, brought.settings, device, find), device
     )
 
 
@@ -110,11 +126,20 @@ def brought_of(run: Run) -> Brought | None:
     if table is None:
         return None
     try:
-        return Brought.read(table)
-    except (KeyError, TypeError, ValueError) as error:
+        return read_table(table)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise BadRun(
             f"{run.folder}/made.json does not say what was brought: {error}. Bring the model again."
         ) from error
+
+
+def files_of(run: Run, brought: Brought) -> dict[str, Path]:
+    """The files of a brought model, all of which are there."""
+    files = {role: run.path(name) for role, name in brought.files.items()}
+    for file in files.values():
+        if not file.is_file():
+            raise BadRun(f"{run.folder} lacks {file.name}, which its model is in. Bring it again.")
+    return files
 
 
 def codes_of(run: Run) -> Any:
@@ -122,7 +147,7 @@ def codes_of(run: Run) -> Any:
     brought = brought_of(run)
     if brought is None or brought.kind != "codes":
         return None
-    return codes.read(run.path(brought.files["codes"]))
+    return codes.read(file_of(files_of(run, brought), "codes"))
 
 
 def known_of(run: Run) -> ImageSet | None:
@@ -130,7 +155,9 @@ def known_of(run: Run) -> ImageSet | None:
     brought = brought_of(run)
     if brought is None or "beside" not in brought.files:
         return None
-    points, beside = codes_of(run), run.path(brought.files["beside"])
+    points, beside = codes_of(run), files_of(run, brought)["beside"]
+    if points is None:
+        raise BadRun(f"{run.folder}/made.json names labels for codes, and the run has no codes.")
     return codes.known(points, beside, brought.settings["label"], run.folder.resolve().name)
 
 
@@ -196,13 +223,17 @@ def _program_taken(decoder: str, side: Path, asked: Asked) -> Taken:
 
 
 def _halves(
-    kind: str, files: Mapping[str, Path], settings: Mapping[str, Any], device: str = "cpu"
+    kind: str,
+    files: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    device: str = "cpu",
+    find: weights.Find = weights.by_person,
 ) -> Halves:
-    """The model of a run's files, in its own terms."""
+    """The model of a run's files, in its own terms; `find` imports the modules that it names."""
     if kind == "weights":
-        return weights.load(files, settings)
+        return weights.load(files, settings, find)
     if kind == "pythae":
-        return pythae.load(files, settings)
+        return pythae.load(files, settings, find)
     if kind == "diffusers":
         return diffusers.load(files, settings)
     if kind != "program" or "decoder" not in files:
@@ -279,8 +310,8 @@ def _codes_only(taken: Taken, asked: Asked) -> Brought:
     )
 
 
-def _recipe(data: str, brought: Brought, side: Path) -> bytes:
-    """The table [data] of a recipe, once the images are known to fit the model."""
+def _recipe(data: str, brought: Brought, side: Path) -> tuple[bytes, str]:
+    """The table [data] of a recipe and the images' fingerprint, once they are known to fit the model."""
     name, options = sources.settle(data)
     _, height, width = brought.image
     if brought.kind == "codes":
@@ -301,7 +332,8 @@ def _recipe(data: str, brought: Brought, side: Path) -> bytes:
         )
     table = {"source": name, "size": size, **options}
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None]
-    return ("# Images for a model that was brought.\n[data]\n" + "\n".join(lines) + "\n").encode()
+    text = "# Images for a model that was brought.\n[data]\n" + "\n".join(lines) + "\n"
+    return text.encode(), images.fingerprint
 
 
 def _made(brought: Brought) -> dict[str, Any]:
@@ -315,13 +347,20 @@ def _made(brought: Brought) -> dict[str, Any]:
     }
 
 
-def _digest(brought: Brought, side: Path) -> str:
-    """SHA-256 of the model's files and of how they are read."""
-    found = hashlib.sha256(json.dumps(asdict(brought), sort_keys=True).encode())
-    for name in sorted(brought.files.values()):
-        with (side / name).open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()
+@contextmanager
+def naming(side: Path, source: Any, encoder: Any) -> Iterator[None]:
+    """Errors of the block name the files that the person gave, not their copies in a side folder."""
+    given = source if isinstance(source, (str, Path)) else "the model"
+    other = encoder if isinstance(encoder, (str, Path)) else given
+    try:
+        yield
+    except ZatlasError as error:
+        words = re.sub(rf"{re.escape(str(side))}/encoder[\w.]*", lambda _: str(other), str(error))
+        words = re.sub(rf"{re.escape(str(side))}(/[\w.]+)?", lambda _: str(given), words)
+        if words == str(error):
+            raise
+        error.args = (words, *error.args[1:])
+        raise
 
 
 __all__ = [

@@ -1,7 +1,8 @@
 """What is known of a brought model, and how its own numbers become points and images of ours."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,8 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadRun, UnknownName
-from zatlas.core.fields import fill
+from zatlas.core.errors import BadRun, ProgramFailed, UnknownName, ZatlasError
 from zatlas.core.space import Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
@@ -88,29 +88,6 @@ class Brought:
     classes: tuple[str, ...]
     digest: str = ""  # SHA-256 of the files
 
-    @classmethod
-    def read(cls, table: Mapping[str, Any]) -> "Brought":
-        """The table as it stands in a made.json."""
-        hints = {"files": dict(table["files"]), "settings": dict(table["settings"])}
-        plain = {name: value for name, value in table.items() if name not in hints}
-        found: Brought = fill(_Plain, plain, "brought")
-        return cls(**{**vars(found), **hints})
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """The part of the table that is words and numbers, which can be checked by type."""
-
-    kind: str
-    shape: tuple[int, ...]
-    image: tuple[int, ...]
-    prior: Prior
-    pixels: PixelRange
-    layout: Layout
-    spread: Spread
-    classes: tuple[str, ...]
-    digest: str
-
 
 class Adapted(nn.Module):
     """A brought model as the rest of the library wants it: images in [0, 1], channels first."""
@@ -124,21 +101,43 @@ class Adapted(nn.Module):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images of points in the model's own shape."""
         told = (z, y) if self.halves.labelled else (z,)
-        raw = tensor_of(self.halves.decode(*told), "reconstruction", "sample").float()
         about = self.brought
-        return to_unit(to_planes(raw, about.layout, about.image), about.pixels).clamp(0, 1)
+        with explained("decoder", about, z):
+            raw = tensor_of(self.halves.decode(*told), "reconstruction", "sample").float()
+            planes = to_planes(raw, about.layout, about.image)
+        if tuple(planes.shape[1:]) != tuple(about.image):
+            raise ProgramFailed(
+                f"The decoder gives images of {tuple(planes.shape[1:])}, and the run says "
+                f"{tuple(about.image)}. Bring the model again: zatlas bring SOURCE --out RUN"
+            )
+        return to_unit(planes, about.pixels).clamp(0, 1)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Points of images, or their means and standard deviations."""
         assert self.halves.encode is not None
         about = self.brought
-        raw = from_planes(from_unit(x, about.pixels), about.layout)
-        told = (raw, y) if self.halves.labelled else (raw,)
-        mean, spread = points_of(self.halves.encode(*told))
+        with explained("encoder", about, x):
+            raw = from_planes(from_unit(x, about.pixels), about.layout)
+            told = (raw, y) if self.halves.labelled else (raw,)
+            mean, spread = points_of(self.halves.encode(*told))
         if spread is None or about.spread == "none":
             return mean.float()
         wide = (spread / 2).exp() if about.spread == "log_variance" else spread
         return mean.float(), wide.float()
+
+
+@contextmanager
+def explained(half: str, brought: Brought, given: Tensor) -> Iterator[None]:
+    """Turn whatever a model's own code raises into one sentence; memory that runs out stays itself."""
+    try:
+        yield
+    except (ZatlasError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # somebody else's code
+        raise ProgramFailed(
+            f"The {half} of this run failed on an array {tuple(given.shape)}: {first_line(error)}. If it "
+            "worked before, bring the model again: zatlas bring SOURCE --out RUN"
+        ) from error
 
 
 def generator(brought: Brought, halves: Halves, device: str = "cpu") -> Generator:

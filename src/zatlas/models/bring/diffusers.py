@@ -7,16 +7,16 @@ Rombach et al. 2022, https://arxiv.org/abs/2112.10752
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadData, NotHere, NotSupported
+from zatlas.core.errors import BadData, NotHere, NotSupported, ZatlasError
 from zatlas.models.bring.brought import Asked, Halves, Taken, file_of, first_line, no_gradient
 from zatlas.models.bring.programs import quiet
+from zatlas.models.installed import imported, python_path
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 NAMES = ("AutoencoderKL", "AutoencoderTiny")
@@ -63,7 +63,7 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
     if name not in NAMES:
         raise NotSupported(f"Of diffusers, {' and '.join(NAMES)} are known, not {name!r}.")
     try:
-        library = import_module("diffusers")
+        library = imported("diffusers", python_path(file_of(files, "weights").parent))
     except ImportError as error:
         raise NotHere(
             f"This model needs diffusers to run ({first_line(error)}): pip install diffusers"
@@ -78,6 +78,8 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
                 low_cpu_mem_usage=False,
                 torch_dtype=torch.float32,
             )
+    except ZatlasError:
+        raise
     except Exception as error:  # diffusers has many
         raise BadData(f"diffusers cannot read {folder}: {first_line(error)}.") from error
     both = AutoEncoder(no_gradient(model), json.loads(file_of(files, "config").read_bytes()))

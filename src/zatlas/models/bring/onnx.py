@@ -1,6 +1,7 @@
 """ONNX files as halves of a model, run by onnxruntime."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadData, NotSupported
+from zatlas.core.errors import BadData, NotSupported, ZatlasError
+from zatlas.core.watched import watched
 from zatlas.models.bring.brought import Taken, first_line, in_turns
 
 LARGEST = 2 << 30  # bytes: what an ONNX file can hold by itself
@@ -27,9 +29,14 @@ class Session(nn.Module):
         options.log_severity_level = 4
         options.intra_op_num_threads = torch.get_num_threads()
         try:
-            self.session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+            self.session = watched(
+                lambda: onnxruntime.InferenceSession(
+                    str(path), options, providers=["CPUExecutionProvider"]
+                ),
+                f"Reading {path}",
             )
+        except ZatlasError:
+            raise
         except Exception as error:  # onnxruntime has a kind of error for each way to be broken
             raise BadData(f"{path} cannot be read as ONNX: {first_line(error)}.") from error
         inputs = self.session.get_inputs()
@@ -68,8 +75,25 @@ class Session(nn.Module):
             given[self.told.name] = labels.astype(
                 np.int32 if "int32" in self.told.type else np.int64
             )
-        found = [torch.from_numpy(part).to(rows.device) for part in self.session.run(None, given)]
+        parts = run_session(self.session, given, self.path)
+        found = [torch.from_numpy(part).to(rows.device) for part in parts]
         return found[0] if len(found) == 1 else tuple(found)
+
+
+def run_session(session: Any, given: Mapping[str, np.ndarray], path: Path) -> list[np.ndarray]:
+    """What onnxruntime gives for these arrays; it stops at the deadline and when zatlas is stopped."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = 4
+
+    def stop() -> None:
+        options.terminate = True
+
+    found: list[np.ndarray] = watched(
+        lambda: session.run(None, dict(given), options), f"The model in {path}", stop
+    )
+    return found
 
 
 def take(source: Path, side: Path, role: str) -> str:
@@ -79,6 +103,8 @@ def take(source: Path, side: Path, role: str) -> str:
     into = side / f"{role}.onnx"
     try:
         model = onnx.load(source, load_external_data=False)
+    except ZatlasError:
+        raise
     except Exception as error:  # protobuf's errors
         raise BadData(f"{source} cannot be read as ONNX: {first_line(error)}.") from error
     if any(one.external_data for one in model.graph.initializer):
@@ -86,6 +112,8 @@ def take(source: Path, side: Path, role: str) -> str:
         try:
             model = onnx.load(source)
             onnx.checker.check_model(str(source))
+        except ZatlasError:
+            raise
         except Exception as error:
             raise BadData(
                 f"{source} keeps its weights in other files, which cannot be read: {first_line(error)}."

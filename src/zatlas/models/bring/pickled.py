@@ -10,24 +10,22 @@ import re
 import resource
 import subprocess
 import sys
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import BadData, UnknownName
+from zatlas.models.bring.zips import refuse_bombs
 
 SECONDS = 300
 MEMORY = 2 << 30  # bytes beyond thrice the file
-GROWTH = 2  # times the file: torch does not compress
-SMALL = 1 << 20
 LISTED = 8
 
 
 def state_of(source: Path, into: Path, key: str | None) -> str:
     """Write the weights under a key as safetensors; which key it was ("" for the whole)."""
     size = source.stat().st_size
-    _refuse_bombs(source, size)
+    refuse_bombs(source)
     limit = MEMORY + 3 * size
     asked = json.dumps({"source": str(source), "into": str(into), "key": key, "memory": limit})
     # -P: what lies in the current folder is no module of ours.
@@ -51,22 +49,6 @@ def state_of(source: Path, into: Path, key: str | None) -> str:
         raise BadData(f"{source} {answer['error']}")
     found: str = answer["key"]
     return found
-
-
-def _refuse_bombs(source: Path, size: int) -> None:
-    """A zip that says itself that it is larger than its file is no work of torch's."""
-    if not zipfile.is_zipfile(source):
-        return
-    try:
-        with zipfile.ZipFile(source) as archive:
-            whole = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise BadData(f"{source} cannot be read as torch's weights: {error}.") from error
-    if whole > GROWTH * size + SMALL:
-        raise BadData(
-            f"{source} would unpack to {whole / 1e9:.2f} GB from {size / 1e9:.2f}: torch does not "
-            "compress weights, so this is no file of weights. It was not opened."
-        )
 
 
 def main(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -223,6 +223,8 @@ def _classes(taken: Taken, halves: Halves, asked: Asked) -> Sequence[str]:
         try:
             with torch.no_grad():
                 seen.append(tensor_of(halves.decode(z, torch.tensor([label]))).cpu())
+        except ZatlasError:
+            raise
         except Exception as error:  # the first that is no class
             if label == 0:
                 raise BadData(f"The decoder does not take a label: {first_line(error)}.") from error

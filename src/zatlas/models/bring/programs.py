@@ -21,9 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass as move
 
-from zatlas.core.errors import BadData
+from zatlas.core.errors import BadData, ZatlasError
 from zatlas.models.bring.brought import Half, Halves, Taken, first_line, in_turns, no_gradient
+from zatlas.models.bring.running import Scripted, call
 from zatlas.models.bring.weights import first_shapes, last_of
+from zatlas.models.bring.zips import check_room, copied, names_in, refuse_bombs
 
 EXPORTED, SCRIPTED = ".pt2", ".torchscript"
 SAMPLES = (
@@ -48,6 +50,7 @@ def take(source: Path, side: Path, role: str) -> str:
     """Copy one half into the run, a torch.export file without what could be unpickled; its name there."""
     suffix = EXPORTED if exported(source) else SCRIPTED
     into = side / f"{role}{suffix}"
+    check_room(side, refuse_bombs(source))
     if suffix == EXPORTED:
         clean(source, into)
     else:
@@ -65,21 +68,13 @@ def scripted(source: Path) -> bool:
     return any("/code/" in name for name in names_in(source))
 
 
-def names_in(source: Path) -> list[str]:
-    """The names in a zip file; none of what is no zip file."""
-    try:
-        with zipfile.ZipFile(source) as archive:
-            return archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return []
-
-
 class Program(nn.Module):
     """A program of torch.export, which neither trains nor is told that it does not."""
 
-    def __init__(self, program: torch.export.ExportedProgram) -> None:
+    def __init__(self, program: torch.export.ExportedProgram, path: Path) -> None:
         super().__init__()
         self.program = program.module()
+        self.path = path
 
     @property
     def nodes(self) -> list[torch.fx.Node]:
@@ -121,7 +116,10 @@ class Program(nn.Module):
         return self
 
     def forward(self, *rows: Tensor) -> Any:
-        return in_turns(self.program, rows, self.rows) if self.fixed else self.program(*rows)
+        return in_turns(self._run, rows, self.rows) if self.fixed else self._run(*rows)
+
+    def _run(self, *rows: Tensor) -> Any:
+        return call(self.program, rows, self.path)
 
 
 def half(path: Path, device: str = "cpu") -> nn.Module:
@@ -131,13 +129,30 @@ def half(path: Path, device: str = "cpu") -> nn.Module:
             if path.suffix == EXPORTED:
                 checked(path)
                 program = torch.export.load(path)
-                return Program(program if device == "cpu" else move(program, device))
-            return torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
-        except BadData:
+                return Program(program if device == "cpu" else move(program, device), path)
+            check_script(path)
+            return Scripted(torch.jit.load(path, map_location="cpu"), path)  # type: ignore[no-untyped-call]
+        except ZatlasError:
             raise
         except Exception as error:  # torch's readers fail in many ways
             what = "torch.export" if path.suffix == EXPORTED else "TorchScript"
             raise BadData(f"{path} cannot be read as {what}: {first_line(error)}.") from error
+
+
+def check_script(path: Path) -> None:
+    """Refuse a TorchScript file that unpacks to too much, or with code that runs while it is read.
+
+    torch holds Python's lock while it reads such a file, so nothing could stop that code.
+    """
+    refuse_bombs(path)
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            code = "/code/" in entry.filename and entry.filename.endswith(".py")
+            if code and b"__setstate__" in archive.read(entry):
+                raise BadData(
+                    f"{path} has code that runs while it is read (__setstate__ in {entry.filename}), as "
+                    "quantized models have. Save the model without it, or export it as ONNX."
+                )
 
 
 def shapes_of(module: nn.Module) -> tuple[tuple[int, ...], ...]:
@@ -170,6 +185,8 @@ def kept(function: Half, example: tuple[Tensor, ...], path: Path) -> bool:
             )
             plain = io.BytesIO()
             torch.export.save(program, plain)
+    except ZatlasError:
+        raise
     except Exception:  # what cannot be traced fails in many ways; the model is then used as it is
         return False
     plain.seek(0)
@@ -192,18 +209,20 @@ class _Called(nn.Module):
 
 def clean(source: Path | io.BytesIO, into: Path) -> None:
     """Copy a torch.export file without its pickled example inputs."""
+    named = source if isinstance(source, Path) else into
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(into, "w") as new:
         for entry in old.infolist():
             samples = _inner(entry.filename) == SAMPLES
             with old.open(entry) as data, new.open(entry.filename, "w") as copy:
                 if not samples:
-                    shutil.copyfileobj(data, copy)
-    checked(into, source if isinstance(source, Path) else into)
+                    copied(data, copy, entry.file_size, named)
+    checked(into, named)
 
 
 def checked(path: Path, named: Path | None = None) -> None:
     """Refuse a torch.export file that would have anything unpickled, compiled or evaluated."""
     named = named or path
+    refuse_bombs(path, named)
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

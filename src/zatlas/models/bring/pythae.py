@@ -6,6 +6,7 @@ Chadebec et al. 2022, https://arxiv.org/abs/2206.08309
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from zatlas.models.bring.brought import (
     no_gradient,
 )
 from zatlas.models.bring.pickled import state_of
-from zatlas.models.bring.weights import FILE, fitted, last_of, module_of, part_of, read
+from zatlas.models.bring.weights import FILE, Find, fitted, last_of, module_of, part_of, read
+from zatlas.models.built import built
+from zatlas.models.installed import imported
 
 CONFIG, MODEL = "model_config.json", "model.pt"
 WITHOUT_PRIOR = ("AE", "RAE_GP", "RAE_L2")  # their points follow the data
@@ -73,15 +76,19 @@ def take(folder: Path, side: Path, asked: Asked) -> Taken:
     )  # fmt: skip
 
 
-def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
-    """Both halves with their weights."""
+def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = imported) -> Halves:
+    """Both halves with their weights; `find` imports the modules of a person's own classes."""
     config = _plain(settings["config"])
-    state = as_float(read(file_of(files, "weights")))
+    path = file_of(files, "weights")
+    state = as_float(read(path))
     halves: dict[str, nn.Module] = {}
     for half, name in (("decoder", settings["module"]), ("encoder", settings["encoder"])):
-        own = part_of(state, half, files["weights"])
-        halves[half] = module_of(name, config) if name else _usual(half, config, own)
-        fitted(halves[half], own, f"the {half} of this pythae model")
+        own = part_of(state, half, path)
+        if name:
+            halves[half] = module_of(name, config, find)
+            fitted(halves[half], own, f"the {half} of this pythae model")
+        else:
+            halves[half] = built(partial(_usual, half, config, own), own, path)
     owner = no_gradient(nn.ModuleDict(halves))
     last = "sigmoid" if not settings["module"] else last_of(halves["decoder"])
     return Halves(halves["decoder"], halves["encoder"], owner, last=last)

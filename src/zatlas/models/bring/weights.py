@@ -3,17 +3,23 @@
 import ast
 import re
 import shutil
-from collections.abc import Mapping
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadData, BadRecipe, NotSupported, UnknownName
+from zatlas.core.errors import (
+    BadData,
+    BadRecipe,
+    Damaged,
+    NotSupported,
+    UnknownName,
+    ZatlasError,
+)
 from zatlas.core.registry import NETS
 from zatlas.models.bring.brought import (
     Asked,
@@ -25,8 +31,13 @@ from zatlas.models.bring.brought import (
     no_gradient,
 )
 from zatlas.models.bring.pickled import state_of
+from zatlas.models.built import built
 from zatlas.models.description import KEY, generator, load_weights
+from zatlas.models.installed import imported, python_path
 from zatlas.models.nets_dcgan import DCGAN
+from zatlas.store.headers import check_header
+
+Find = Callable[[str], ModuleType]  # imports a module by its name
 
 FILE = "weights.safetensors"
 LISTED = 4  # names of weights in a sentence
@@ -66,8 +77,8 @@ def take(source: Path, side: Path, asked: Asked) -> Taken:
     return _dcgan(source, state, into, told)
 
 
-def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
-    """The net with its weights."""
+def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = imported) -> Halves:
+    """The net with its weights; `find` imports the module of a person's own class."""
     path = file_of(files, "weights")
     if "ours" in settings:
         description, model = load_weights(path)
@@ -75,14 +86,14 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
         return Halves(made.decoder, made.encoder, model, labelled=bool(made.classes))
     state = as_float(read(path))
     if "module" in settings:
-        model = module_of(str(settings["module"]))
+        model = module_of(str(settings["module"]), find=find)
         fitted(model, state, str(settings["module"]))
         decode = getattr(model, "decode", model)
         encode = getattr(model, "encode", None)
         return Halves(decode, encode, no_gradient(model), last=last_of(model))
     channels, height, width = settings["image"]
-    net = DCGAN(int(settings["width"])).decoder((channels, height, width), int(settings["dim"]))
-    fitted(net, state, "the net dcgan")
+    own, dim = DCGAN(settings["width"]), settings["dim"]
+    net = built(lambda: own.decoder((channels, height, width), dim), state, path)
     whole = no_gradient(nn.Sequential(net, nn.Tanh()))
     return Halves(whole, None, whole, last="tanh")
 
@@ -90,18 +101,20 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; its own header decides how large each is, and is checked."""
     try:
+        check_header(path)
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError, Damaged) as error:
         raise BadData(f"{path} cannot be read as safetensors: {first_line(error)}.") from error
 
 
 def described(path: Path) -> bool:
     """Whether zatlas wrote it, with the model's description in it."""
     try:
+        check_header(path)
         with safe_open(path, framework="pt") as file:
             return KEY in (file.metadata() or {})
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, Damaged) as error:
         raise BadData(f"{path} cannot be read as safetensors: {first_line(error)}.") from error
 
 
@@ -144,34 +157,44 @@ def fitted(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     model.load_state_dict(dict(state))
 
 
-def module_of(text: str, config: Mapping[str, Any] | None = None) -> nn.Module:
+def module_of(
+    text: str, config: Mapping[str, Any] | None = None, find: Find = imported
+) -> nn.Module:
     """An instance of the person's own class, as package.module:Class or package.module:Class(100, width=64).
 
-    It is imported from what is installed, and only a torch module is made, of plain values: text
-    in a run's folder can call nothing else.
+    Only a torch module is made, of plain values: text in a run's folder can call nothing else.
     """
     where, _, call = text.partition(":")
     name, given, named = _call(text, call)
     try:
-        found = getattr(import_module(where), name)
-    except ImportError as error:
-        raise NotSupported(
-            f"{where} cannot be imported ({first_line(error)}): --module names what Python can "
-            "import, so install it, or give the folder it lies in as PYTHONPATH."
-        ) from error
+        found = getattr(find(where), name)
+    except ZatlasError:
+        raise
     except AttributeError:
         raise NotSupported(f"There is no {name} in {where}.") from None
+    except Exception as error:  # the person's own code
+        raise NotSupported(
+            f"{where} cannot be imported: {first_line(error)}. Install it, or give the folder that it "
+            "lies in as PYTHONPATH; the current folder and the one beside a run are not searched."
+        ) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise NotSupported(f"{text} is no class of torch modules, and nothing else is called.")
     if config is not None and not given and not named:
         given = [SimpleNamespace(**config)]
     try:
         made: nn.Module = found(*given, **named)
+    except ZatlasError:
+        raise
     except Exception as error:  # the person's own code
         raise NotSupported(
             f"{text} cannot be made: {first_line(error)}. Give its values, as {name}(100, width=64)."
         ) from error
     return made
+
+
+def by_person(name: str) -> ModuleType:
+    """The module that the person at the keyboard names: installed, or in a folder of PYTHONPATH."""
+    return imported(name, python_path())
 
 
 def _call(text: str, call: str) -> tuple[str, list[Any], dict[str, Any]]:
@@ -218,7 +241,9 @@ def _ours(path: Path) -> Taken:
 
 
 def _with_module(module: str, told: tuple[str, ...]) -> Taken:
-    made = module_of(module)  # whose weights are in order, as those of a file need not be
+    made = module_of(
+        module, find=by_person
+    )  # whose weights are in order, as those of a file need not be
     shapes = first_shapes(_decoding(dict(made.named_parameters())))
     why = "its first layers take points of many shapes"
     return Taken(

@@ -1,0 +1,133 @@
+"""Calls that may never return: a model from a file is a program, and a program can loop for ever.
+
+Each call runs in a worker thread while the caller waits in short intervals, so that signals are
+handled and a deadline holds. A call that was given up may go on running in its thread; `leave` then
+ends the process without waiting for it.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from zatlas.core.errors import Endless, Interrupted
+
+# While a model is imported, it gets a few rows: a program that needs two minutes for those cannot be
+# explored. Later a batch may be 256 large images on a busy machine without a GPU.
+PROBING, USUAL = 120.0, 600.0  # seconds for one call
+EVERY = 0.1  # seconds between two looks at the deadline
+GRACE = 2.0  # seconds that a program gets to stop by itself
+
+T = TypeVar("T")
+
+_seconds: ContextVar[float] = ContextVar("seconds", default=0.0)  # 0 for USUAL
+_idle: list["_Worker"] = []
+_running: set["_Job"] = set()
+_leaving = threading.Event()
+
+
+class _Job:
+    """One call, its result or error, and a lock that is free once it has ended."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        try:
+            self.result = self.function()
+        except BaseException as error:  # raised again where the caller waits
+            self.error = error
+
+
+class _Worker(threading.Thread):
+    """A thread that runs one job after the other."""
+
+    def __init__(self) -> None:
+        super().__init__(name="zatlas-program", daemon=True)
+        self.jobs: SimpleQueue[_Job] = SimpleQueue()
+
+    def run(self) -> None:
+        while True:
+            job = self.jobs.get()
+            job.run()
+            _running.discard(job)
+            _idle.append(self)
+            job.done.release()
+            del job  # else its result would live until the next one
+
+
+def watched(function: Callable[[], T], what: str, stop: Callable[[], Any] | None = None) -> T:
+    """The result of this function, called in a worker thread; `stop` asks it to end early.
+
+    Raises `Endless`, naming `what`, if it takes longer than the deadline.
+    """
+    job, seconds = _Job(function), _seconds.get() or USUAL
+    until = time.monotonic() + seconds
+    try:
+        worker = _free()
+        _running.add(job)
+        worker.jobs.put(job)
+        while not job.done.acquire(timeout=EVERY):
+            if _leaving.is_set():
+                raise Interrupted(f"zatlas ends, and {what} has not finished.", signal.SIGTERM)
+            if time.monotonic() > until:
+                raise Endless(
+                    f"{what} has run for {seconds:g} seconds without a result, so it was stopped. It "
+                    "may be an endless program. Use a model that answers sooner."
+                )
+    except BaseException:
+        if stop is not None:
+            stop()
+            job.done.acquire(timeout=GRACE)
+        raise
+    if job.error is not None:
+        raise job.error
+    result: T = job.result
+    return result
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Inside the block, each call of this thread has so many seconds."""
+    before = _seconds.set(seconds)
+    try:
+        yield
+    finally:
+        _seconds.reset(before)
+
+
+def leave(status: int) -> int:
+    """The exit status; if a program still runs, the process ends with it here and now."""
+    if not _running:
+        return status
+    _leaving.set()  # threads that wait for a program give up
+    until = time.monotonic() + GRACE
+    with suppress(BaseException):  # a second signal ends this wait too
+        while _running and time.monotonic() < until:
+            time.sleep(EVERY / 2)
+    _leaving.clear()
+    if _running:
+        with suppress(OSError, ValueError):  # closed streams
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def _free() -> _Worker:
+    try:
+        return _idle.pop()
+    except IndexError:
+        worker = _Worker()
+        worker.start()
+        return worker

@@ -1,0 +1,51 @@
+"""The header of a safetensors file: bounded before it is read, and its description checked."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+from zatlas.core.errors import BadRun, Damaged
+from zatlas.core.memory import available
+
+LARGEST = 8 << 20  # bytes of a header; one of 20,000 tensors has about 2 MB
+MOST = 20_000  # tensors in a file
+
+
+def check_header(path: Path) -> None:
+    """Raise `Damaged` for a file with a header, or with more tensors, than any model has."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        first = file.read(8)
+        length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
+        if length > LARGEST:
+            raise Damaged(
+                f"{path} has a header of {length:,} bytes; up to {LARGEST:,} are read. It is damaged, "
+                "or made to fill the memory."
+            )
+        names = file.read(length).count(b'"data_offsets"')
+    if names > MOST:
+        raise Damaged(f"{path} holds {names:,} tensors; up to {MOST:,} are read.")
+    if size > available():
+        raise BadRun(
+            f"{path} has {size / 1e9:.1f} GB, and {available() / 1e9:.1f} GB of memory are free. Close "
+            "other programs, or use a machine with more memory."
+        )
+
+
+def described(path: Path, text: str | None, kind: str, newest: int) -> dict[str, Any]:
+    """The description in a file's metadata, without its format, which this version knows."""
+    if text is None:
+        raise BadRun(f"{path} is a safetensors file, but not a {kind}.")
+    try:
+        about = json.loads(text)
+        number = about.pop("format")
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise Damaged(f"{path} does not describe its {kind} ({type(error).__name__}).") from error
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise Damaged(
+            f"{path} has the format {str(number)[:40]!r}, which is no whole number from 1."
+        )
+    if number > newest:
+        raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
+    return about
