@@ -29,7 +29,7 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
     }  # fmt: skip
     whole = {"format": 1, "zatlas": "0.1.0", "brought": brought}
     return {
-        "weights": _read(run, "weights.safetensors", "scorer.safetensors"),
+        "weights": _read(run, "weights.safetensors"),
         "arrays": _read(run, "charts/pca-*", "directions/*"),
         "made": [*_read(run, "made.json"), json.dumps(whole).encode()],
         "recipe": _read(run, "recipe.toml"),

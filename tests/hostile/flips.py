@@ -48,7 +48,9 @@ def _atlas(run: Path) -> Any:
 
 
 def _decoded(run: Path) -> Any:
-    atlas = _atlas(run)
+    import zatlas
+
+    atlas = zatlas.open(run, trust=True)  # else a changed program is refused for another reason
     z = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
     return atlas.description.classes, atlas.decode(z)
 
@@ -285,9 +287,8 @@ def _read(kind: Kind, base: Base, run: Path, checked: bool, note: Note) -> None:
     note("read=")
     try:
         if checked:
-            from zatlas.commands.check import check
-
             from tests.hostile.reader import command
+            from zatlas.commands.check import check
 
             note(f"read={command(lambda: check(run))}")
         else:

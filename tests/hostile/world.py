@@ -20,6 +20,7 @@ from tests.hostile.child import in_child
 
 SECRET = "victim-secret-7f3a91c2"  # stands in every file of the victim
 TOKEN = "hostile7"  # a tag or an attribute of this name in a page is markup that came through
+RUNS = ("run", "marked", "gan", "brought", "exported")
 LABELS = ("left", "right", "below")
 MARKED = (f"<{TOKEN}>", f'"\'><{TOKEN} a="', f"</script><{TOKEN}>", f"' {TOKEN}='x")
 PAGE = {
@@ -198,6 +199,7 @@ def prepare(base: Base, folder: Path, cache: Path) -> None:
         "HOME": str(folder / "home"),
         "ZATLAS_CACHE": str(cache),
         "TMPDIR": str(folder / "tmp"),
+        "ZATLAS_STATE": str(folder / "tmp" / "state"),  # the programs that this reader has imported
         "XDG_CACHE_HOME": str(cache),
     }
     os.environ.pop("DISPLAY", None)
