@@ -9,7 +9,7 @@ from tests.hostile.case import Case
 
 COUNT = 500
 SAMPLE = 9  # every ninth case is opened in the default suite
-QUICK = ("run", "brought")  # good runs that the sample needs
+QUICK_RUNS = ("run", "brought")  # good runs that the sample needs
 
 
 def all_cases() -> list[Case]:
@@ -20,4 +20,4 @@ def all_cases() -> list[Case]:
 
 def sample() -> Sequence[Case]:
     """A few of every kind."""
-    return [case for case in all_cases()[::SAMPLE] if case.run in QUICK]
+    return [case for case in all_cases()[::SAMPLE] if case.run in QUICK_RUNS]

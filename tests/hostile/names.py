@@ -15,7 +15,7 @@ from tests.hostile.case import (
     put,
     write,
 )
-from tests.hostile.reader import USUAL
+from tests.hostile.reader import LOOKED, USUAL
 from tests.hostile.world import TOKEN, Change, World
 
 NAMES = {
@@ -82,7 +82,7 @@ def _listed_with_file(name: str) -> Change:
             if "\0" in name or len(name) > 200 or "\udc80" in name or not name.strip("/."):
                 continue
             if place.resolve().is_relative_to(world.run.resolve()) and not place.exists():
-                with suppress(FileExistsError):
+                with suppress(OSError):
                     place.parent.mkdir(parents=True, exist_ok=True)
                     place.write_text("from a stranger")
 
@@ -151,6 +151,13 @@ SHOWN = {
     "chart layout",
     "codes",
 }
+RESUMED = {
+    "recipe.toml family",
+    "recipe.toml net",
+    "checkpoint manifest",
+    "made.json data",
+    "written.json",
+}
 WORDS: dict[str, Callable[[str], Change]] = {
     "class names": lambda text: edit_tensors(
         "weights.safetensors", lambda t: put_json(t, "classes", [text, text + "2", text + "3"])
@@ -209,13 +216,14 @@ def cases() -> Iterator[Case]:
     for number, (place, change) in enumerate(PLACES.items()):
         many = 5 if place in SHOWN else 4
         for name in [names[(5 * number + i) % len(names)] for i in range(many)]:
-            yield Case(f"name {place}: {name}", change(NAMES[name]))
+            resumed = place in RESUMED
+            yield Case(f"name {place}: {name}", change(NAMES[name]), USUAL if resumed else LOOKED)
     kinds = list(MARKUP)
     for number, (place, change) in enumerate(WORDS.items()):
         for kind in [kinds[(number + 3 * i) % len(kinds)] for i in range(4)]:
-            deeds = DRAWN if kind in ("tag", "quote") else USUAL
+            deeds = DRAWN if kind in ("tag", "quote") else LOOKED
             yield Case(f"markup {place}: {kind}", change(MARKUP[kind]), deeds)
     for place in ("entry.json files", "entry.json points"):
         for kind in kinds:
-            yield Case(f"markup {place}: {kind}", PLACES[place](MARKUP[kind]))
+            yield Case(f"markup {place}: {kind}", PLACES[place](MARKUP[kind]), LOOKED)
     yield Case("markup in every class and attribute", lambda world: None, DRAWN, run="marked")

@@ -14,7 +14,7 @@ import torch
 from onnx import TensorProto, helper
 
 from tests.hostile.case import Case, edit_json, gone
-from tests.hostile.reader import USUAL
+from tests.hostile.reader import LOOKED
 from tests.hostile.world import Change, World
 
 MODULES = (
@@ -279,10 +279,10 @@ def cases() -> Iterator[Case]:
     roles = ("weights", "encoder", "kind", "pythae")
     for number, spec in enumerate(MODULES):
         for role in roles if number < 3 else ("weights", roles[1 + number % 3]):
-            yield Case(f"module {spec} as {role}", _module(spec, role), run="brought")
+            yield Case(f"module {spec} as {role}", _module(spec, role), LOOKED, "brought")
     for name, change in PROGRAMS.items():
-        yield Case(f"program {name}", change, run="brought")
+        yield Case(f"program {name}", change, LOOKED, "brought")
     for name, make in (("endless", endless), ("bomb", bomb), ("custom", custom)):
-        yield Case(f"the page's net is {name}", _page_net(make), USUAL)
+        yield Case(f"the page's net is {name}", _page_net(make), LOOKED)
     for name, (file, model) in MODELS.items():
         yield Case(f"import {name}", _brought_file(file, model), ("bring",))

@@ -36,6 +36,7 @@ COUNTED = (
     "memory",
     "odd ends",
 )
+ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Iteration|Exit|Warning|Damaged)\b")
 DATA = re.compile(rb'data-url="([^"]*)" data-encoding="(\w+)">([^<]*)</script>')
 
 
@@ -124,10 +125,8 @@ def _judge_ends(report: Report, words: bytes, verdict: Verdict) -> None:
 def last_line(words: bytes) -> str:
     """The line that names the error of the first traceback."""
     after = words[words.find(b"Traceback (most recent") :].decode(errors="replace")
-    lines = [
-        line for line in after.splitlines() if re.match(r"[\w.]+(Error|Exception|\b.*: )", line)
-    ]
-    return (lines[1] if len(lines) > 1 else lines[0] if lines else "?")[:200]
+    lines = [line for line in after.splitlines() if ERROR.match(line)]
+    return lines[0][:200] if lines else "?"
 
 
 def _judge_outputs(case: Case, world: World, words: bytes, verdict: Verdict) -> None:

@@ -1,6 +1,8 @@
 """What a case needs: good runs to change, a victim's home folder, and a record of every file in it."""
 
+import functools
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -18,6 +20,7 @@ from tests.hostile.child import in_child
 
 SECRET = "victim-secret-7f3a91c2"  # stands in every file of the victim
 TOKEN = "hostile7"  # a tag or an attribute of this name in a page is markup that came through
+RUNS = ("run", "marked", "gan", "brought", "exported")
 LABELS = ("left", "right", "below")
 MARKED = (f"<{TOKEN}>", f'"\'><{TOKEN} a="', f"</script><{TOKEN}>", f"' {TOKEN}='x")
 PAGE = {
@@ -26,6 +29,9 @@ PAGE = {
     "assets/app.js": "export {};",
     "runtime/run.wasm": "\0asm",
 }
+
+
+ENTRY_POINTS = functools.cache(importlib.metadata.entry_points)
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def _make_runs(base: Base, runs: Sequence[str], loaded: Path) -> None:
     if "marked" in runs:
         _vae(base, "marked", save_data(base.folder / "marked.npz", MARKED, MARKED[1]))
     if "gan" in runs:
-        _gan(base)
+        _gan(base, save_photos(base.folder))
     for name in {"brought", "exported"} & set(runs):
         _brought(base, name)
     loaded.write_text(json.dumps(sorted(sys.modules)))
@@ -185,6 +191,7 @@ def _make_runs(base: Base, runs: Sequence[str], loaded: Path) -> None:
 
 def prepare(base: Base, folder: Path, cache: Path) -> None:
     """Make this process a reader's: one thread, its own home and cache, and the small page."""
+    from zatlas.core import registry
     from zatlas.site import static
 
     torch.set_num_threads(1)
@@ -192,9 +199,11 @@ def prepare(base: Base, folder: Path, cache: Path) -> None:
         "HOME": str(folder / "home"),
         "ZATLAS_CACHE": str(cache),
         "TMPDIR": str(folder / "tmp"),
+        "ZATLAS_STATE": str(folder / "tmp" / "state"),  # the programs that this reader has imported
         "XDG_CACHE_HOME": str(cache),
     }
     os.environ.pop("DISPLAY", None)
+    registry.entry_points = ENTRY_POINTS  # which reads every package's files, each time
     static.files = lambda package: base.folder / "page"
 
 
@@ -254,10 +263,20 @@ def use(run: Path, out: Path) -> None:
     draw_gallery(Atlas.open(run))
 
 
-def _gan(base: Base) -> None:
+def save_photos(folder: Path) -> Path:
+    """The same images as a folder of PNG files, which is what the data cache stores."""
+    with np.load(folder / "spots.npz") as found:
+        images, labels = found["x_train"], found["y_train"]
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = folder / "photos" / str(label) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return folder / "photos"
+
+
+def _gan(base: Base, data: Path) -> None:
     from zatlas.start import train
 
-    data = base.folder / "spots.npz"
     settings = {**SETTINGS, "training.preview": 0}
     atlas = train(
         data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False
