@@ -269,6 +269,18 @@ def test_damage_without_the_source_is_one_sentence(photos, cache_folder):
         sources.load(str(photos), size=12)
 
 
+@pytest.mark.parametrize("harm", [flip, Path.unlink, lambda path: os.truncate(path, 20)])
+def test_damage_to_an_unpacked_archive_is_found_before_its_images_are_used(
+    photos, cache_folder, tmp_path, capfd, harm
+):
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", photos)
+    first = sources.load(archive, size=12)
+    (place,) = cache_folder.glob("archive-*")
+    harm(place / "kind 0" / "003.png")
+    assert sources.load(archive, size=12).fingerprint == first.fingerprint
+    assert "is unpacked again" in capfd.readouterr().err
+
+
 # Leftovers ------------------------------------------------------------------------------------
 
 READER = r"""

@@ -140,13 +140,18 @@ def test_a_file_is_opened_below_a_folder_without_following_a_link(run, tmp_path)
         inside.open_below(run.folder, "charts", "a.bin")
 
 
-def test_a_file_with_a_second_name_is_copied_before_it_is_written_in_place(run, tmp_path):
+def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
     mine = tmp_path / "mine.txt"
     mine.write_text("mine\n")
     os.link(mine, run.folder / "metrics.jsonl")
-    atomic.append_line(run.folder / "metrics.jsonl", "more")
+    with pytest.raises(BadRun, match="hard link"):
+        atomic.append_line(run.folder / "metrics.jsonl", "more")
+    with pytest.raises(BadRun, match="hard link"):
+        run.metrics()
+    os.link(mine, run.folder / ".lock")
+    with pytest.raises(BadRun, match="hard link"), run.lease():
+        raise AssertionError("it was held")
     assert mine.read_text() == "mine\n"
-    assert (run.folder / "metrics.jsonl").read_text() == "mine\nmore\n"
 
 
 @pytest.mark.parametrize(

@@ -55,14 +55,9 @@ def _tell(error: ZatlasError) -> None:
 
 
 def _explained(error: OSError) -> SystemRefused:
-    """The system's refusal in words; one of stdout loses what was still to be written there."""
-    reason = error.strerror or str(error)
-    try:
-        sys.stdout.flush()
-    except OSError:
-        surroundings.to_nowhere(1)
-        return SystemRefused(f"The result could not be written to stdout: {reason}.")
+    """The system's refusal in words."""
     where = f"{error.filename} cannot be used" if error.filename else "The system refused"
+    reason = error.strerror or str(error)
     return SystemRefused(f"{where}: {reason}. What was finished before is untouched.")
 
 

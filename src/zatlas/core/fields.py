@@ -76,8 +76,8 @@ def fit(value: Any, hint: Any, name: str, within: Within = FINITE) -> Any:
     origin = get_origin(hint)
     if origin is Annotated:
         inner, *notes = get_args(hint)
-        bounds = [note for note in notes if isinstance(note, Within)]
-        return fit(value, inner, name, *bounds[:1])
+        said = [note for note in notes if isinstance(note, Within)]
+        return fit(value, inner, name, *said[:1])
     if origin is Literal:
         if value not in get_args(hint):
             raise UnknownName(f"value of {name}", str(value)[:60], map(str, get_args(hint)))

@@ -1,6 +1,7 @@
 """What a process needs around it before it works: a current folder, files to open, torch as it comes."""
 
 import codecs
+import errno
 import io
 import os
 import resource
@@ -8,9 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zatlas.core.errors import BadEnvironment
+from zatlas.core.errors import BadEnvironment, SystemRefused
 
 FILES = 32  # open files that the largest libraries need at once
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 PATHS = "zatlas-paths"  # how stdout writes what its encoding lacks
 
 
@@ -54,6 +56,13 @@ def any_path_printed() -> Iterator[None]:
     try:
         yield
         stream.flush()
+    except OSError as error:
+        # Files are written by `store.atomic`, which names them: what has no name is stdout.
+        if error.filename is not None or error.errno not in FULL:
+            raise
+        to_nowhere(1)
+        reason = error.strerror or str(error)
+        raise SystemRefused(f"The result could not be written to stdout: {reason}.") from error
     finally:
         stream.reconfigure(errors=before)
 

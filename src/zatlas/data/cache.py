@@ -185,7 +185,7 @@ def _usable(name: str, place: Path) -> ImageSet | None:
         f"Images of {name} that could not be read before can be read now; all are read again.",
         soft_wrap=True,
     )
-    _remove(place)
+    remove_cached(place)
     return None
 
 
@@ -207,10 +207,10 @@ def _discard(name: str, place: Path, why: str) -> None:
         soft_wrap=True,
         markup=False,
     )
-    _remove(place)
+    remove_cached(place)
 
 
-def _remove(place: Path) -> None:
+def remove_cached(place: Path) -> None:
     """Remove a cached set; one that another process removes at the same time is left to that."""
     with suppress(FileNotFoundError), held(place) as current:
         if current:

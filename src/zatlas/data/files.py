@@ -57,13 +57,14 @@ def from_files(
     channels: int | None = None,
     background: int = 255,
     tolerate: float = 0.05,
+    verify: Callable[[], None] = lambda: None,
 ) -> ImageSet:
     """The set of these files, resized and centre-cropped where a size is given.
 
     Files that cannot be used are set aside in the report; more than `tolerate` of all is an error.
     Those that could not be read this time are tried again by the next call. Without channels, the set
     has colour if any of up to 256 evenly chosen files has. A second call with the same files, told by
-    name, length and time of change, reads none of them.
+    name, length and time of change, reads none of them. `verify` is called before they are read.
     """
 
     _check(size, channels, background, tolerate)
@@ -71,6 +72,7 @@ def from_files(
     shape = _Shape(size, channels, background)
 
     def build(write: Callable[[Pixels], None]) -> Table:
+        verify()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a decoder's doubts; what fails outright is reported
             wanted = replace(shape, channels=channels or _channels(listing.files))
