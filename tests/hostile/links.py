@@ -1,11 +1,10 @@
 """Cases in which a file or a folder of the run is a link, a pipe, or something else than it should be."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.hostile.case import DRAWN, Case, gone, only
+from tests.hostile.case import DRAWN, Case, gone
 from tests.hostile.reader import USUAL
 from tests.hostile.world import World
 
@@ -77,7 +76,12 @@ def cases() -> Iterator[Case]:
             chosen = [kinds[(number + i) % len(kinds)] for i in range(TIMES[names])]
             for kind in chosen:
                 drawn = name.startswith(("gallery", "curves", "codes")) and kind == chosen[0]
-                yield Case(f"link {name} {kind}", _replaced(name, kind), DRAWN if drawn else USUAL)
+                yield Case(
+                    f"link {name} {kind}",
+                    _replaced(name, kind),
+                    DRAWN if drawn else USUAL,
+                    sealed=kind != "hard",  # nobody knows the digest of a victim's file
+                )
 
 
 def _replaced(name: str, kind: str):
@@ -117,10 +121,3 @@ def replace(world: World, path: Path, kind: str, was: bytes = b"") -> None:
         path.mkdir()
     else:
         path.write_bytes(was or b"a file")
-
-
-def copied_aside(world: World, pattern: str) -> None:
-    """A file is moved into the victim's home and linked to: it is whole, but lies outside."""
-    path = only(pattern, world.run)
-    shutil.move(path, world.home / "Documents" / path.name)
-    path.symlink_to(world.home / "Documents" / path.name)

@@ -211,7 +211,12 @@ def _watch_opened(world: World) -> None:
             return
         busy.on = True
         try:
-            real = os.path.realpath(os.fsdecode(path))
+            text, flags = os.fsdecode(path), arguments[2] if event == "open" else 0
+            if isinstance(flags, int) and flags & os.O_NOFOLLOW:  # a link at its end is refused
+                text = os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
+                real = text
+            else:
+                real = os.path.realpath(text)
             if real.startswith(home + os.sep):
                 os.write(log, f"{event} {real}\n".encode(errors="replace"))
         except (OSError, ValueError):

@@ -23,6 +23,7 @@ TOKEN = "hostile7"  # a tag or an attribute of this name in a page is markup tha
 RUNS = ("run", "marked", "gan", "brought", "exported")
 LABELS = ("left", "right", "below")
 MARKED = (f"<{TOKEN}>", f'"\'><{TOKEN} a="', f"</script><{TOKEN}>", f"' {TOKEN}='x")
+DEADLINE = 3.0  # seconds for one call of a program; minutes for a person
 PAGE = {
     "index.html": "<!doctype html><title>page</title><script type=module src=assets/app.js></script>",
     "single.html": "<!doctype html><body><!--zatlas:data--><script>page()</script>",
@@ -191,9 +192,10 @@ def _make_runs(base: Base, runs: Sequence[str], loaded: Path) -> None:
 
 def prepare(base: Base, folder: Path, cache: Path) -> None:
     """Make this process a reader's: one thread, its own home and cache, and the small page."""
-    from zatlas.core import registry
+    from zatlas.core import registry, watched
     from zatlas.site import static
 
+    watched.PROBING = watched.USUAL = DEADLINE
     torch.set_num_threads(1)
     os.environ |= {
         "HOME": str(folder / "home"),
@@ -201,6 +203,7 @@ def prepare(base: Base, folder: Path, cache: Path) -> None:
         "TMPDIR": str(folder / "tmp"),
         "ZATLAS_STATE": str(folder / "tmp" / "state"),  # the programs that this reader has imported
         "XDG_CACHE_HOME": str(cache),
+        "HF_HUB_OFFLINE": "1",
     }
     os.environ.pop("DISPLAY", None)
     registry.entry_points = ENTRY_POINTS  # which reads every package's files, each time
@@ -246,7 +249,6 @@ def _vae(base: Base, name: str, data: Path) -> None:
     atlas.fit_prior("mixture", show=False)
     atlas.chart("pca")
     use(run, base.folder / "tmp")
-    (run / "report.html").write_text("<!doctype html>")
 
 
 def use(run: Path, out: Path) -> None:
