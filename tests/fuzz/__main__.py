@@ -51,7 +51,8 @@ def fuzz(name: str, seconds: int) -> int:
     last = max(map(int, count), default=0)
     print(f"{name}: {last:,} executions, {len(found)} findings, exit {done.returncode}", flush=True)
     if done.returncode:
-        print(words[-3000:])
+        _, raised, error = words.partition(" === Uncaught Python exception: ===")
+        print(error.partition("\n==")[0][:3000] if raised else words[-1000:])
     return 1 if found or done.returncode else 0
 
 
