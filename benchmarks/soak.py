@@ -240,7 +240,8 @@ def main() -> None:
     print(f"{measured.sent:,} sent, {measured.dropped / max(measured.sent, 1):.0%} replaced")
     if measured.charts:
         print(f"{len(measured.charts)} charts, the longest {max(measured.charts):.1f} s")
-    print(f"{measured.reloads} reloads, {measured.exports} exports, errors: {measured.errors}")
+    print(f"{measured.reloads} reloads, {measured.exports} exports")
+    print(f"{len(measured.errors)} errors {measured.errors[:3]}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from zatlas.commands import app
 from zatlas.core import surroundings
 from zatlas.core.company import company
 from zatlas.core.errors import Interrupted, SystemRefused, ZatlasError
-from zatlas.core.progress import Messages
 from zatlas.core.watched import leave
 
 # Imported, they add their commands, in the order in which a newcomer meets them.
@@ -50,6 +49,8 @@ def _status(arguments: Sequence[str] | None) -> int:
 
 def _tell(error: ZatlasError) -> None:
     """Say it once, where several processes meet the same."""
+    from zatlas.core.progress import Messages  # brings bars, which help need not
+
     if error.alone or company().speaks:
         print(f"zatlas: {error}", file=Messages())
 

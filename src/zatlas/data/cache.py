@@ -30,6 +30,7 @@ from zatlas.store import atomic, inside, reading
 from zatlas.store.atomic import MANIFEST
 
 FORMAT = 2  # raise it when what is kept, or the way images are read, changes
+ABOUT = "about.json"  # the description of a cached set
 ABANDONED = 60.0  # seconds after which a side folder that no process holds is removed
 
 
@@ -121,21 +122,45 @@ def discard_if_damaged(images: ImageSet) -> bool:
 
 
 def discard_damaged(fingerprint: object) -> list[str]:
-    """Compare every byte of the cached sets with this fingerprint; the names of those that were removed."""
+    """Compare every byte of the cached sets with this fingerprint; the names of those that were removed.
+
+    A set whose description is damaged could be any, so it is removed as well.
+    """
     removed = []
-    for about in sorted(cache_root().glob("*/about.json")):
+    for place in _places():
+        name = place.name
         try:
-            known = json.loads(reading.read_bytes(about))
-            name = str(known["name"]) if known["fingerprint"] == fingerprint else ""
-        except (OSError, ValueError, TypeError, LookupError):
-            continue  # whoever opens this set finds that it is damaged
-        try:
-            if name:
-                verify_cache(about.parent, thorough=True)
+            described = _described(place, fingerprint)
+            if described is not None:
+                name = described
+                verify_cache(place, thorough=True)
         except (Damaged, FileNotFoundError) as error:
-            _discard(name, about.parent, str(error))
+            _discard(name, place, str(error))
             removed.append(name)
     return removed
+
+
+def is_cached(fingerprint: object) -> bool:
+    """Whether a set with this fingerprint was built on this machine."""
+    for place in _places():
+        with suppress(Damaged, FileNotFoundError):
+            if _described(place, fingerprint) is not None:
+                return True
+    return False
+
+
+def _places() -> list[Path]:
+    return sorted(about.parent for about in cache_root().glob(f"*/{ABOUT}"))
+
+
+def _described(place: Path, fingerprint: object) -> str | None:
+    """The name of this cached set, if it has this fingerprint; `Damaged` if its description has changed."""
+    files = _manifest(place)
+    data = reading.read_bytes(place / ABOUT)
+    if ABOUT not in files or hashlib.sha256(data).hexdigest() != files[ABOUT][2]:
+        raise Damaged(f"{place / ABOUT} is not as it was written")
+    about = json.loads(data)
+    return str(about["name"]) if about["fingerprint"] == fingerprint else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from zatlas.core.fields import fit
 from zatlas.core.progress import console
 from zatlas.core.registry import DATASETS
 from zatlas.data import folder, hub, npz
-from zatlas.data.cache import discard_if_damaged
+from zatlas.data.cache import discard_if_damaged, is_cached
 from zatlas.data.imageset import ImageSet
 from zatlas.data.read import NOT_READ
 
@@ -65,8 +65,14 @@ def load_same(
     data with another fingerprint is returned unless `data_changed` is set, or the call is made within
     `accepting`. Images that zatlas draws itself are never private: one line says that they differ.
     """
+    consent = data_changed or _accepting
+    if text.startswith("hf:") and not consent and not is_cached(fingerprint):
+        raise OtherData(
+            f"{run} names {text} as its data, which was not used on this machine before. To fetch it from "
+            "the hub and use it: --data-changed (in Python: data_changed=True)."
+        )
     images = load(text, size=size, **options)
-    if images.fingerprint == fingerprint or data_changed or _accepting:
+    if images.fingerprint == fingerprint or consent:
         return images
     words = _difference(text, images, fingerprint, run)
     name = parse(text)[0]

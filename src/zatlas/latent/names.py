@@ -112,7 +112,7 @@ def text_of(name: Name, known: Known, *, anchor: bool = True) -> str:
     """The shortest text that `parse` reads as this name, also as a term of an equation or of a list."""
     for text in _texts(name):
         whole = split_list(text) == [text] == [term for _, term in split_terms(text)]
-        if whole and not text.startswith("-") and find(text, known, anchor=anchor) == name:
+        if whole and not text.startswith(("-", "+")) and find(text, known, anchor=anchor) == name:
             return text
     raise UnknownName(name.kind, name.word, known.classes)
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from zatlas.core.errors import CannotWrite, Damaged
+from zatlas.core.errors import BadRun, CannotWrite, Damaged
 from zatlas.store import digests, inside, reading
 from zatlas.store.inside import SIDE
 
@@ -137,6 +137,7 @@ def verify(path: Path) -> None:
     """
     inside.is_file(path / MANIFEST)  # refuses a link or a pipe in its place
     try:
+        inside.check_links(path, [MANIFEST])
         manifest = json.loads(reading.read_bytes(path / MANIFEST))
         files = {str(name): (int(f["size"]), str(f["sha256"])) for name, f in manifest.items()}
     except (
@@ -147,6 +148,7 @@ def verify(path: Path) -> None:
         ArithmeticError,
         AttributeError,
         RecursionError,
+        BadRun,
     ) as error:
         raise Damaged(f"{path} has no manifest that can be used ({error}).") from error
     found = set(reading.names(path)) - {MANIFEST}
@@ -156,9 +158,10 @@ def verify(path: Path) -> None:
     for name, (size, digest) in files.items():
         file = path / name
         try:
+            inside.check_links(path, [name])
             same = reading.attempt(file, file.stat).st_size == size
             same = same and reading.digest(file) == digest
-        except OSError as error:
+        except (OSError, BadRun) as error:
             raise Damaged(f"{file} is not the file that was written ({error}).") from error
         if not same:
             raise Damaged(f"{file} is not as it was written: its bytes have changed.")
