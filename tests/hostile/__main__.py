@@ -23,7 +23,7 @@ AT_ONCE = int(os.environ.get("HOSTILE_AT_ONCE", "2"))
 SECONDS = float(
     os.environ.get("HOSTILE_SECONDS", "10")
 )  # that a step may take; more on a busy machine
-QUICK = 150  # flips of the default suite
+QUICK = 92  # flips of the default suite
 
 
 def runs(cases: list[Case], base: Base, place: Path) -> dict[str, Any]:

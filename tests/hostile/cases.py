@@ -8,7 +8,7 @@ from tests.hostile import links, names, odd, programs
 from tests.hostile.case import Case
 
 COUNT = 500
-SAMPLE = 9  # every ninth case is opened in the default suite
+SAMPLE = 16  # every sixteenth case is opened in the default suite
 QUICK_RUNS = ("run", "brought")  # good runs that the sample needs
 
 

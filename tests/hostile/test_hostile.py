@@ -27,7 +27,7 @@ def nothing_is_wrong(result):
 def test_a_sample_of_hostile_runs_and_of_damaged_files_does_no_harm():
     result = found("quick")
     nothing_is_wrong(result)
-    assert result["runs"]["cases"] > 40 and result["flips"]["flips"] > 100
+    assert result["runs"]["cases"] > 20 and result["flips"]["flips"] > 70
 
 
 @pytest.mark.slow

@@ -43,7 +43,10 @@ def read_idx(path: Path) -> np.ndarray:
         sides = " x ".join(map(str, shape))
         follow = "more" if len(values) > wanted else f"{len(values):,}"
         raise BadData(f"{path} promises {sides} values, but {follow} follow. Fetch it again.")
-    return np.frombuffer(values, np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(values, np.uint8).reshape(shape)
+    except ValueError as error:  # no values at all, of sides that numpy cannot count
+        raise BadData(f"{path} promises an impossible shape: {shape}. Fetch it again.") from error
 
 
 def _most(file: BufferedIOBase, count: int) -> bytes:

@@ -135,6 +135,7 @@ def verify(path: Path) -> None:
 
     A file that cannot be read now is no damage: that raises `CannotRead`.
     """
+    inside.is_file(path / MANIFEST)  # refuses a link or a pipe in its place
     try:
         inside.check_links(path, [MANIFEST])
         manifest = json.loads(reading.read_bytes(path / MANIFEST))
