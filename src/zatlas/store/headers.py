@@ -1,12 +1,14 @@
 """The header of a safetensors file: bounded before it is read, and its description checked."""
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.core.memory import available
+from zatlas.store import reading
 
 LARGEST = 8 << 20  # bytes of a header; one of 20,000 tensors has about 2 MB
 MOST = 20_000  # tensors in a file
@@ -14,16 +16,13 @@ MOST = 20_000  # tensors in a file
 
 def check_header(path: Path) -> None:
     """Raise `Damaged` for a file with a header, or with more tensors, than any model has."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        first = file.read(8)
-        length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
-        if length > LARGEST:
-            raise Damaged(
-                f"{path} has a header of {length:,} bytes; up to {LARGEST:,} are read. It is damaged, "
-                "or made to fill the memory."
-            )
-        names = file.read(length).count(b'"data_offsets"')
+    size, length, header = reading.attempt(path, lambda: _header(path))
+    if length > LARGEST:
+        raise Damaged(
+            f"{path} has a header of {length:,} bytes; up to {LARGEST:,} are read. It is damaged, or "
+            "made to fill the memory."
+        )
+    names = header.count(b'"data_offsets"')
     if names > MOST:
         raise Damaged(f"{path} holds {names:,} tensors; up to {MOST:,} are read.")
     if size > available():
@@ -31,6 +30,14 @@ def check_header(path: Path) -> None:
             f"{path} has {size / 1e9:.1f} GB, and {available() / 1e9:.1f} GB of memory are free. Close "
             "other programs, or use a machine with more memory."
         )
+
+
+def _header(path: Path) -> tuple[int, int, bytes]:
+    """The size of a file, how long it says that its header is, and the header itself."""
+    with path.open("rb") as file:
+        first = file.read(8)
+        length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
+        return os.fstat(file.fileno()).st_size, length, file.read(min(length, LARGEST))
 
 
 def described(path: Path, text: str | None, kind: str, newest: int) -> dict[str, Any]:

@@ -31,12 +31,12 @@ from zatlas.models.bring.brought import (
     generator,
     words_of,
 )
-from zatlas.models.bring.table import check_unchanged, digest_of_all, programs_of, read_table
+from zatlas.models.bring.table import digest_of_all, programs_of, read_table
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
 from zatlas.models.installed import imported, python_path
-from zatlas.store import atomic
+from zatlas.store import atomic, digests
 from zatlas.store.run import FORMAT, Run, check_free
 
 PICKLED = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
@@ -107,7 +107,6 @@ def opened(
             f"{run.folder} was brought from a Python function that torch cannot write to a file, so it "
             "is not in the run. Bring it again where it is defined: zatlas.bring(function, out=...)."
         )
-    check_unchanged(brought, run.folder)
     if brought.kind == "codes":
         space = Space(tuple(brought.shape), brought.prior)
         return described(brought), Generator(space, codes.no_decoder)
@@ -134,11 +133,12 @@ def brought_of(run: Run) -> Brought | None:
 
 
 def files_of(run: Run, brought: Brought) -> dict[str, Path]:
-    """The files of a brought model, all of which are there."""
+    """The files of a brought model, all of which are there and as they were written."""
     files = {role: run.path(name) for role, name in brought.files.items()}
     for file in files.values():
         if not file.is_file():
             raise BadRun(f"{run.folder} lacks {file.name}, which its model is in. Bring it again.")
+        digests.verify(file)
     return files
 
 

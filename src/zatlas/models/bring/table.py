@@ -1,4 +1,4 @@
-"""The table `brought` of a run's made.json: read strictly, compared with the files, and what would run."""
+"""The table `brought` of a run's made.json: read strictly, and what of it would run."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from zatlas.core.errors import BadRecipe, Damaged, UnknownName
+from zatlas.core.errors import BadRecipe, UnknownName
 from zatlas.core.fields import fill, fit
 from zatlas.core.space import Prior
 from zatlas.models.bring.brought import Brought, Layout, PixelRange, Spread
@@ -68,16 +68,6 @@ def digest_of_all(brought: Brought, folder: Path) -> str:
     for name in sorted(brought.files.values()):
         found.update(bytes.fromhex(digest_of(folder / name)))
     return found.hexdigest()
-
-
-def check_unchanged(brought: Brought, folder: Path) -> None:
-    """Raise `Damaged` unless the model's files and its table are as they were written."""
-    if digest_of_all(brought, folder) != brought.digest:
-        names = ", ".join(sorted(brought.files.values()))
-        raise Damaged(
-            f"The model of {folder} is not as it was written: bytes of {names} or of made.json have "
-            "changed. Copy the run again, or bring the model again: zatlas bring SOURCE --out RUN"
-        )
 
 
 def programs_of(brought: Brought, files: Mapping[str, Path], weights: str = "") -> list[Program]:
