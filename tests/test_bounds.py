@@ -265,11 +265,12 @@ def seeds(folder):
 
 
 def mutated(good, trial):
-    bad = bytearray(good if trial % 5 else good[: CHANCE.integers(len(good))])
-    for place in CHANCE.integers(len(bad), size=1 + trial % 4) if bad else ():
-        bad[place] = CHANCE.integers(256)
+    random = np.random.default_rng(trial)
+    bad = bytearray(good if trial % 5 else good[: random.integers(len(good))])
+    for place in random.integers(len(bad), size=1 + trial % 4) if bad else ():
+        bad[place] = random.integers(256)
     if trial % 7 == 0:
-        place = int(CHANCE.integers(len(bad) + 1))
+        place = int(random.integers(len(bad) + 1))
         bad[place:place] = [b"((((", b"\0" * 9, b"1e999", b"\xff" * 9, b'"'][trial % 5]
     return bytes(bad)
 

@@ -37,6 +37,12 @@ class ZatlasError(Exception):
     alone: ClassVar[bool] = False  # of several processes, one alone may meet it, and must say so
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of another library's error, short enough for a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".:")
+
+
 class ShapeError(ZatlasError, ValueError):
     """An array does not fit the generator it was given to."""
 

@@ -14,7 +14,7 @@ from typing import IO, TypeVar
 
 import numpy as np
 
-from zatlas.core.errors import BadData, NotHere, TooLarge, ZatlasError
+from zatlas.core.errors import BadData, NotHere, TooLarge, ZatlasError, first_line
 from zatlas.store import reading
 
 MAX_HEADER = 10_000  # bytes
@@ -188,5 +188,4 @@ def attempt(path: Path, read: Callable[[], T]) -> T:
 
 
 def _words(path: Path, error: Exception) -> str:
-    why = (str(error).splitlines() or [""])[0].rstrip(".:") or type(error).__name__
-    return f"{path} cannot be read as arrays: {why}."
+    return f"{path} cannot be read as arrays: {first_line(error)}."

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zatlas.core.arrays import Pixels, Rows
-from zatlas.core.errors import BadData, CannotRead, TooLarge
+from zatlas.core.errors import BadData, CannotRead, TooLarge, first_line
 from zatlas.data import folder, sources
 from zatlas.data.files import Aside
 from zatlas.data.imageset import SPLITS, ImageSet
 from zatlas.data.read import NOT_READ, BadImage, read_image
-from zatlas.data.table import first_line, typed
+from zatlas.data.table import typed
 
 Shape = tuple[int, int, int]
 T = TypeVar("T")

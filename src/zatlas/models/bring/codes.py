@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from zatlas.core.arrays import Pixels, Points
-from zatlas.core.errors import BadData, NotSupported, UnknownName
+from zatlas.core.errors import BadData, NotSupported, UnknownName, first_line
 from zatlas.data import arrays
 from zatlas.data.imageset import ImageSet, image_set
-from zatlas.models.bring.brought import Asked, Taken, first_line, words_of
+from zatlas.models.bring.brought import Asked, Taken, words_of
 
 FILE, BESIDE = "codes.npy", "beside.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
