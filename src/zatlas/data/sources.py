@@ -9,7 +9,6 @@ from typing import Any, get_type_hints
 
 from zatlas.core.errors import BadRecipe, CannotRead, NotHere, OtherData, TooLarge, UnknownName
 from zatlas.core.fields import fit
-from zatlas.core.progress import console
 from zatlas.core.registry import DATASETS
 from zatlas.data import folder, hub, npz
 from zatlas.data.cache import discard_if_damaged, is_cached
@@ -63,7 +62,7 @@ def load_same(
 
     A run names its source itself, so one that somebody else made may name a private folder. Nothing of
     data with another fingerprint is returned unless `data_changed` is set, or the call is made within
-    `accepting`. Images that zatlas draws itself are never private: one line says that they differ.
+    `accepting`. Images that zatlas draws itself are never private, so they are not compared.
     """
     consent = data_changed or _accepting
     if text.startswith("hf:") and not consent and not is_cached(fingerprint):
@@ -74,11 +73,10 @@ def load_same(
     images = load(text, size=size, **options)
     if images.fingerprint == fingerprint or consent:
         return images
-    words = _difference(text, images, fingerprint, run)
     name = parse(text)[0]
     if name in DATASETS.names() and DATASETS.get(name).drawn:
-        console().print(words, soft_wrap=True, markup=False)
-        return images
+        return images  # another processor rounds differently
+    words = _difference(text, images, fingerprint, run)
     raise OtherData(
         f"{words} Nothing of it was used. If you know this source and want to use it as it is now: "
         "--data-changed (in Python: data_changed=True)."

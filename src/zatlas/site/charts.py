@@ -13,6 +13,7 @@ from zatlas.core.arrays import Labels, Plane, Points, Rows, Values
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent import chart as charts
+from zatlas.latent.apart import make_apart
 from zatlas.latent.attributes import known_of, pretty, yes_or_no
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
@@ -99,7 +100,7 @@ def cover(charted: Charted) -> bytes:
 
 def chart_of(
     atlas: Atlas, drawn: Draw, density: Density, key: str, layout: str, by: str | None = None,
-    *, kept: bool = True,
+    *, kept: bool = True, apart: bool = False,
 ) -> Charted:  # fmt: skip
     """A chart of these points, kept in the run; of very many, the others are placed among its own."""
     few = drawn.first(CHARTED)
@@ -113,7 +114,8 @@ def chart_of(
     if kept and path.exists():
         chart = Chart.load(path)
     else:
-        chart = _laid(few.points, layout, _supervision(atlas, by, few.rows) if by else None)
+        labels = _supervision(atlas, by, few.rows) if by else None
+        chart = _laid(few.points, layout, labels, apart)
         if kept:
             chart.save(path)
     rest = drawn.points[CHARTED:]
@@ -166,11 +168,11 @@ def _supervisor(atlas: Atlas, drawn: Draw) -> str | None:
     return None
 
 
-def _laid(points: Points, layout: str, labels: Labels | None) -> Chart:
+def _laid(points: Points, layout: str, labels: Labels | None, apart: bool) -> Chart:
     if layout == "axes":
         return charts.axes(points)
     if layout != "line":
-        return charts.make(points, layout, labels)
+        return (make_apart if apart else charts.make)(points, layout, labels)
     # A line is too thin to point at: places along it are spread across a strip by chance.
     along = points[:, 0]
     across = stream(0, "strip").uniform(-0.5, 0.5, len(points)) * STRIP * max(np.ptp(along), 1e-3)

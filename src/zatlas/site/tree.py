@@ -64,9 +64,9 @@ class RunTree:
         return self._page.everyone or self._page.drawn
 
     def chart(self, layout: str, by: str | None = None) -> NewChart:
-        """Another chart of the same points, kept in the run."""
+        """Another chart of the same points, saved in the run; another process lays it out."""
         key = hashlib.sha256(repr((layout, by)).encode()).hexdigest()[:8]
-        made, folder = self._page.chart(key, layout, by), self._page.folder
+        made, folder = self._page.chart(key, layout, by, apart=True), self._page.folder
         files = {f"{folder}/{name}": make for name, make in made.files().items()}
         return NewChart(made.site(folder), made.places, files)
 
