@@ -166,11 +166,11 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
         _ = zatlas.open(run).images
 
 
-def test_images_that_zatlas_draws_are_used_with_one_line(tmp_path, capfd):
+def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
     run = small_run(tmp_path / "run", "sprites:count=64", size=SIDE, dim=2, epochs=1).run.folder
     made = json.loads((run / "made.json").read_text()) | {"data": "0" * 64}
     rename(run, "made.json", json.dumps(made))
     capfd.readouterr()
     assert len(zatlas.open(run).images) == 64
-    assert capfd.readouterr().err.count("was made with other data") == 1
+    assert "other data" not in capfd.readouterr().err
     assert not Source("", "", "", "", load=zatlas.open).drawn

@@ -12,7 +12,7 @@ from zatlas.core.errors import BadData, TooLarge, ZatlasError
 from zatlas.latent import chart as charts
 from zatlas.latent.chart import Chart
 
-NICE = 15  # of that process
+NICE = 10  # of that process
 PROGRAM = "from zatlas.latent.apart import work; work()"
 FAILED = 3  # its status, with a sentence on stderr
 

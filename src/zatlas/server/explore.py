@@ -23,6 +23,7 @@ from zatlas.site import run_tree
 from zatlas.site.tree import MOST
 
 Told = Callable[[str], None]
+SMALL = 32 << 20  # bytes of weights: one thread decodes such a model in milliseconds
 
 
 def explore(
@@ -85,6 +86,8 @@ def begin(runs: Sequence[Followed], server: Server) -> None:
     """Show all runs, let pages in, and follow those that are being trained."""
     for run in runs:
         first(run, server)
+    if all(run.run.weights.exists() and run.run.weights.stat().st_size < SMALL for run in runs):
+        torch.set_num_threads(1)  # several would wait for each other whenever a core is busy
     server.begin()
     for run in runs:
         run.start(server)
