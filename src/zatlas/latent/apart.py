@@ -12,7 +12,8 @@ from zatlas.core.errors import BadData, TooLarge, ZatlasError
 from zatlas.latent import chart as charts
 from zatlas.latent.chart import Chart
 
-NICE = 10  # of that process
+NICE = 15  # of that process
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # it has one
 PROGRAM = "from zatlas.latent.apart import work; work()"
 FAILED = 3  # its status, with a sentence on stderr
 
@@ -22,7 +23,8 @@ def make_apart(points: Points, layout: str, labels: Labels | None = None) -> Cha
     given = {"points": points} if labels is None else {"points": points, "labels": labels}
     # Without -P, Python would look for modules in the working directory first.
     command = [sys.executable, "-P", "-c", PROGRAM, layout]
-    done = subprocess.run(command, input=_packed(**given), capture_output=True)
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
+    done = subprocess.run(command, input=_packed(**given), capture_output=True, env=environment)
     if done.returncode == FAILED:
         raise BadData(done.stderr.decode(errors="replace").strip())
     if done.returncode:
