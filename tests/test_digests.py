@@ -227,3 +227,16 @@ def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
     (run.folder / lock.HELD).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
     with run.lease():
         pass
+
+
+def test_a_folder_in_place_of_a_file_and_a_linked_record_are_refused(run, tmp_path):
+    run.path("charts", "a.safetensors").mkdir(parents=True)
+    with pytest.raises(Damaged, match="is a folder where zatlas writes a file"):
+        digests.verify(run.path("charts", "a.safetensors"))
+    (tmp_path / "mine").write_text("mine")
+    (run.folder / digests.FILE).unlink()
+    (run.folder / digests.FILE).symlink_to(tmp_path / "mine")
+    for deed in (run.made, lambda: atomic.write_file(run.path("b.bin"), b"b")):
+        with pytest.raises(BadRun, match="is a link"):
+            deed()
+    assert (tmp_path / "mine").read_text() == "mine"

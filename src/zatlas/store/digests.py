@@ -77,6 +77,10 @@ def verify(path: Path, *, thorough: bool = False) -> None:
     root = check_path(path)
     if root is None:
         return
+    if path.is_dir():
+        raise Damaged(
+            f"{path} is a folder where zatlas writes a file, so it was not used. Move it away."
+        )
     for _ in range(TRIES):
         if _is_whole(root, path, thorough):
             return
@@ -99,6 +103,7 @@ def entries(root: Path) -> Mapping[str, Sequence[Entry]]:
         found = (root / FILE).lstat()
     except FileNotFoundError:
         return {}
+    inside.check_ordinary(root / FILE, found)
     return _parsed(root, (found.st_ino, found.st_size, found.st_mtime_ns))
 
 
