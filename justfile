@@ -44,6 +44,16 @@ browser:
 faults:
     python -m tests.faults kill 1000
 
+# Five hundred hostile runs, exports and models, and two thousand damaged files.
+hostile:
+    python -m tests.hostile runs
+    python -m tests.hostile flips
+
+# Every parser under a coverage-guided fuzzer, two minutes each: for the night.
+fuzz:
+    pip install atheris
+    python -m tests.fuzz all --seconds 120
+
 # Every claim of speed, each with the command that prints it.
 bench:
     python benchmarks/train_throughput.py

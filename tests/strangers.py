@@ -9,25 +9,18 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from zatlas.models.bring.table import digest_of_all, read_table
-from zatlas.store import digests
+from zatlas.store import atomic
 
 DIM = 4
 
 
 def remade(folder: Path, **changed) -> Path:
-    """A brought run with parts of its table or its files changed, and the digests that go with them."""
+    """A brought run with parts of its table changed, and the digest that goes with them."""
     made = json.loads((folder / "made.json").read_text())
     made["brought"] |= changed
     brought = read_table(made["brought"])
     made["brought"]["digest"] = digest_of_all(brought, folder)
-    (folder / "made.json").write_text(json.dumps(made))
-    return recorded(folder)
-
-
-def recorded(folder: Path) -> Path:
-    """A run whose record of digests says that all files are as they are now."""
-    (folder / digests.FILE).unlink()
-    digests.start(folder)
+    atomic.write_file(folder / "made.json", json.dumps(made).encode())
     return folder
 
 

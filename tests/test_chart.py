@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness as theirs
 
-from zatlas.core.errors import BadRun, Damaged, ShapeError
+from zatlas.core.errors import BadData, BadRun, Damaged, ShapeError
+from zatlas.latent.apart import make_apart
 from zatlas.latent.chart import Chart, axes, make, trustworthiness
 from zatlas.latent.neighbours import nearest, others
 
@@ -218,3 +219,18 @@ def test_shapes_that_make_no_chart_are_refused(umap):
 def test_charts_need_no_torch():
     code = "import sys, zatlas.latent.chart; assert 'torch' not in sys.modules, 'torch'"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("layout", "supervised"), [("umap", True), ("pca", False)])
+def test_a_chart_of_another_process_is_the_same_to_the_bit(layout, supervised):
+    points = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
+    labels = np.arange(200) % 3 if supervised else None
+    here, there = make(points, layout, labels), make_apart(points, layout, labels)
+    np.testing.assert_array_equal(here.places, there.places)
+    assert (here.made, here.layout) == (there.made, there.layout)
+    assert (here.frame is None) == (there.frame is None)
+
+
+def test_an_error_of_the_other_process_is_a_sentence():
+    with pytest.raises(BadData, match="nosuch"):
+        make_apart(np.zeros((9, 3), np.float32), "nosuch")

@@ -107,7 +107,7 @@ BAD = {
     "no images": (["train"], "needs images"),
     "no such file": (["train", "none/such"], "There is no file or folder none/such"),
     "an empty folder": (["train", "{empty}"], "holds no image: there is nothing in it"),
-    "no axes": (["train", "digits", "--dim", "0"], "model.dim must be a whole number of at least 1"),
+    "no axes": (["train", "digits", "--dim", "0"], "model.dim must be a whole number from 1 to"),
     "no epochs": (["train", "digits", "--epochs", "0"], "training.epochs"),
     "a negative seed": (["train", "digits", "--seed", "-1"], "seed must be"),
     "a size that the net cannot take": (
@@ -121,7 +121,7 @@ BAD = {
         "The loss is no longer a number at step",
     ),
     "a model that does not fit": (
-        ["train", "{plain}", "--set", "net.widths=4000000000"],
+        ["train", "{plain}", "--set", "net.widths=[1000000,1000000]"],
         "do not fit into memory",
     ),
     "labels that are not there": (

@@ -58,13 +58,12 @@ def test_a_file_that_zatlas_did_not_write_is_not_used(run):
 
 
 def test_a_file_that_grows_is_whole_up_to_its_record(run):
-    atomic.append_line(run.metrics_file, '{"epoch": 1}')
-    atomic.append_line(run.metrics_file, '{"epoch": 2}')
+    rows = [{"epoch": 1, "step": 4}, {"epoch": 2, "step": 8}]
+    for row in rows:
+        atomic.append_line(run.metrics_file, json.dumps(row))
     with run.metrics_file.open("a") as file:
         file.write('{"epo')  # killed here
-    assert run.metrics() == [{"epoch": 1}, {"epoch": 2}]
-    atomic.truncate(run.metrics_file, 13)
-    assert run.metrics() == [{"epoch": 1}]
+    assert run.metrics() == rows
     flip(run.metrics_file, 3)
     with pytest.raises(Damaged, match="metrics"):
         run.metrics()
@@ -141,13 +140,18 @@ def test_a_file_is_opened_below_a_folder_without_following_a_link(run, tmp_path)
         inside.open_below(run.folder, "charts", "a.bin")
 
 
-def test_a_file_with_a_second_name_is_copied_before_it_is_written_in_place(run, tmp_path):
+def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
     mine = tmp_path / "mine.txt"
     mine.write_text("mine\n")
     os.link(mine, run.folder / "metrics.jsonl")
-    atomic.append_line(run.folder / "metrics.jsonl", "more")
+    with pytest.raises(BadRun, match="hard link"):
+        atomic.append_line(run.folder / "metrics.jsonl", "more")
+    with pytest.raises(BadRun, match="hard link"):
+        run.metrics()
+    os.link(mine, run.folder / ".lock")
+    with pytest.raises(BadRun, match="hard link"), run.lease():
+        raise AssertionError("it was held")
     assert mine.read_text() == "mine\n"
-    assert (run.folder / "metrics.jsonl").read_text() == "mine\nmore\n"
 
 
 @pytest.mark.parametrize(
@@ -223,3 +227,16 @@ def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
     (run.folder / lock.HELD).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
     with run.lease():
         pass
+
+
+def test_a_folder_in_place_of_a_file_and_a_linked_record_are_refused(run, tmp_path):
+    run.path("charts", "a.safetensors").mkdir(parents=True)
+    with pytest.raises(Damaged, match="is a folder where zatlas writes a file"):
+        digests.verify(run.path("charts", "a.safetensors"))
+    (tmp_path / "mine").write_text("mine")
+    (run.folder / digests.FILE).unlink()
+    (run.folder / digests.FILE).symlink_to(tmp_path / "mine")
+    for deed in (run.made, lambda: atomic.write_file(run.path("b.bin"), b"b")):
+        with pytest.raises(BadRun, match="is a link"):
+            deed()
+    assert (tmp_path / "mine").read_text() == "mine"

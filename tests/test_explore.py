@@ -14,12 +14,14 @@ import zatlas
 from tests.processes import process
 from tests.serving import FILES, Page, get
 from zatlas.cli import main
+from zatlas.core.errors import Damaged
 from zatlas.server.blank import blank
 from zatlas.server.follow import followed
 from zatlas.server.serve import Server
 from zatlas.site import run_tree
 from zatlas.store.run import Run
 
+PROMPT = 6.0  # seconds on a machine with much else to do; 2 where there is nothing
 EXPLORE = """
 import sys
 from tests.serving import FILES
@@ -53,6 +55,62 @@ def test_explore_prints_its_address_and_stops_when_asked(digits, wide, number):
     assert explorer.returncode == 128 + number
     assert rest == "" and words.splitlines()[-1] == "zatlas: The explorer is closed."
     assert "decoded in the page (" in words and "Traceback" not in words
+
+
+STUCK = """
+import sys
+import threading
+from tests.serving import FILES
+from zatlas.cli import main
+from zatlas.models.generator import Generator
+from zatlas.server import serve
+serve.page = lambda: FILES
+usual = Generator.decode
+def decode(self, *given, **more):
+    if threading.current_thread().name == "zatlas-a-decoder":
+        while True: pass
+    return usual(self, *given, **more)
+Generator.decode = decode
+sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
+"""
+
+
+def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
+    with process("-c", STUCK, digits.run.folder, "--points", 100) as explorer:
+        address = explorer.stdout.readline().strip()
+        get(address, "/data/manifest.json")
+        with Page(address) as page:
+            page.send("decode", digits.sample(1, seed=0).tobytes(), n=1)
+            assert page.ask("code", row=3)[0]["shape"] == [1, 2]
+            begun = time.monotonic()
+            explorer.send_signal(signal.SIGINT)
+            _, words = explorer.communicate(timeout=30)
+    assert time.monotonic() - begun < PROMPT
+    assert explorer.returncode == 128 + signal.SIGINT
+    assert words.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in words
+
+
+def test_a_run_that_cannot_be_read_is_said_once_and_so_is_its_recovery(digits, caplog, monkeypatch):
+    monkeypatch.setattr("zatlas.server.follow.EVERY", 0.01)
+    run, said, looks = followed(digits.run.folder, "a", run_tree), [], iter("xx-xxxxx-")
+
+    def look(screen):
+        kind = next(looks, "end")
+        if kind == "end":
+            run.over.set()
+        elif kind == "x":
+            raise Damaged("weights.safetensors is not as it was written.")
+
+    class Screen:
+        def say(self, name, **words):
+            said.append(words)
+
+    monkeypatch.setattr(run, "look", look)
+    monkeypatch.setattr("zatlas.server.follow.stand_back", lambda: None)
+    run.follow(Screen())
+    assert len(said) == 2 and said[1] == {"notice": None}
+    assert "weights.safetensors is not as it was written." in said[0]["notice"]
+    assert len(caplog.records) == 2 and "can be read again" in caplog.records[1].getMessage()
 
 
 BAD = {

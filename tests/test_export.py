@@ -129,3 +129,65 @@ def test_a_page_that_is_not_built_is_said_before_any_work(digits, page, tmp_path
 def test_a_run_and_a_place_are_both_named(capsys):
     assert main(["export", "runs/none"]) == 2
     assert "zatlas export runs/digits-vae digits.html" in capsys.readouterr().err
+
+
+EVIL = (
+    "/etc/passwd", "../x", "data/a/../../x", "data/a/x\"><form action=//evil>", "data/c/x", "data/a/",
+    "assets/../x", "data/a/.x", "runtime//x", "index.html/x", "data/a/x\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", EVIL)
+def test_no_file_of_another_name_is_written_into_or_beside_an_export(url, tmp_path):
+    with pytest.raises(NotSupported, match="which no page of zatlas uses"):
+        exports.one_file(b"<!--zatlas:data-->", {url: bytes})
+    with pytest.raises(NotSupported, match="which no page of zatlas uses"):
+        exports._write_folder(tmp_path / "deep" / "site", {url: bytes})
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_an_earlier_export_with_links_or_false_records_is_not_touched(digits, page, tmp_path):
+    out, own = tmp_path / "site", tmp_path / "own"
+    own.mkdir()
+    (own / "thesis.txt").write_text("mine")
+    zatlas.export(digits, out, points=50)
+    recorded = out / "data" / "written.json"
+    before = recorded.read_bytes()
+    (out / "data" / "a" / "more").symlink_to(own)
+    with pytest.raises(CannotWrite, match="holds 'data/a/more'"):
+        zatlas.export(digits, out, points=50)
+    names = [*json.loads(before), "data/a/more", "../own/thesis.txt", str(own / "thesis.txt"), 3]
+    recorded.write_text(json.dumps(names))
+    with pytest.raises(CannotWrite, match="holds 'data/a/more'"):
+        zatlas.export(digits, out, points=50)
+    (out / "data" / "a" / "more").unlink()
+    zatlas.export(digits, out, points=50)  # the other names lead nowhere
+    assert recorded.read_bytes() == before
+    recorded.rename(own / "written.json")
+    recorded.symlink_to(own / "written.json")
+    with pytest.raises(CannotWrite, match="is no earlier export"):
+        zatlas.export(digits, out, points=50)
+    (tmp_path / "link").symlink_to(out)
+    (tmp_path / "link.html").symlink_to(own / "thesis.txt")
+    for name in ("link", "link.html"):
+        with pytest.raises(CannotWrite, match="is a link"):
+            zatlas.export(digits, tmp_path / name, points=50)
+    assert (own / "thesis.txt").read_text() == "mine"
+
+
+def test_a_file_that_comes_while_an_export_is_written_stays(digits, page, tmp_path, monkeypatch):
+    out = tmp_path / "site"
+    zatlas.export(digits, out, points=50)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    aside = exports._set_aside
+
+    def late(place):
+        (place / "CNAME").write_text("mine")
+        return aside(place)
+
+    monkeypatch.setattr(exports, "_set_aside", late)
+    with pytest.raises(CannotWrite, match="holds 'CNAME'"):
+        zatlas.export(digits, out, points=60)
+    (out / "CNAME").unlink()
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".side")] == []

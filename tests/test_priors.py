@@ -26,6 +26,7 @@ from zatlas.latent.sampling import Mixture, fit_mixture
 from zatlas.site import run_tree
 from zatlas.site.export import export
 from zatlas.stops import find_stops
+from zatlas.store import atomic
 from zatlas.training.priors import fit_flow
 
 RING, WIDTH = 2.0, 0.15
@@ -239,7 +240,7 @@ def test_a_prior_of_other_weights_is_fitted_again(fitted, digits, tmp_path):
     assert load_prior(path, fitted.digest, "other images") is None
     shutil.copytree(digits.run.folder, tmp_path / "run")
     other = Atlas.open(tmp_path / "run")
-    shutil.copytree(path.parent, other.run.folder / "priors", dirs_exist_ok=True)
+    atomic.write_file(other.run.path("priors", path.name), path.read_bytes())
     assert find_prior(other, "mixture") is None
     other.sample(3, prior="mixture")
     assert find_prior(Atlas.open(tmp_path / "run"), "mixture").facts.model == other.digest

@@ -212,7 +212,7 @@ def test_what_is_no_file_does_not_hang(tmp_path):
     os.truncate(tmp_path / "huge.png", 200 << 30)  # it has holes, and takes no room
     for name, reason in {
         "pipe.png": "not-a-file", "folder.png": "not-a-file", "empty.png": "empty",
-        "none.png": "unreadable", "huge.png": "too-large", "a\0b.png": "unreadable",
+        "none.png": "not-read", "huge.png": "too-large", "a\0b.png": "unreadable",
     }.items():  # fmt: skip
         with pytest.raises(BadImage, match=reason):
             read_image(tmp_path / name)

@@ -3,8 +3,17 @@ import tomllib
 import pytest
 
 from zatlas.core.errors import BadRecipe, UnknownName, ZatlasError
+from zatlas.core.fields import fill
+from zatlas.core.registry import MODELS, NETS
 from zatlas.start import compose
-from zatlas.training.recipe import make_recipe, parse_recipe, preset, presets, read_recipe
+from zatlas.training.recipe import (
+    Training,
+    make_recipe,
+    parse_recipe,
+    preset,
+    presets,
+    read_recipe,
+)
 from zatlas.training.schedule import rate_at
 
 
@@ -29,21 +38,72 @@ def test_what_is_not_said_is_as_the_family_usually_has_it():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"model.dim": 0}, "model.dim must be a whole number of at least 1, not 0"),
-        ({"model.dim": 2.5}, "model.dim must be a whole number"),
-        ({"model.beta": -1.0}, "model.beta must not be negative"),
-        ({"training.epochs": 0}, "training.epochs"),
-        ({"training.batch": 0}, "training.batch"),
-        ({"training.rate": 0.0}, "training.rate must be a number above 0"),
+        ({"model.dim": 0}, r"model.dim must be a whole number from 1 to 100,000, not 0\."),
+        ({"model.dim": 2.5}, "model.dim must be a whole number, not 2.5"),
+        ({"model.dim": True}, "model.dim must be a whole number, not True"),
+        ({"model.dim": 10**5000}, "not a number of very many digits"),
+        ({"model.beta": -1.0}, "model.beta must be a number of at least 0, not -1.0"),
+        ({"model.beta": 10**400}, "model.beta must be a number, not a number of very many digits"),
+        ({"model.sigma": float("inf")}, "model.sigma must be a number of at least 0, not inf"),
+        ({"model.samples": 0}, "model.samples must be a whole number from 1 to 10,000"),
+        ({"model.family": 5}, "model.family must be text, not 5"),
+        ({"model.likelihood": ["mse"]}, "No value of model.likelihood named"),
+        ({"net.widths": -1}, "net.widths must be a whole number from 1 to 1,000,000, not -1"),
+        ({"net.widths": [64, 0]}, "net.widths must be a whole number from 1 to 1,000,000, not 0"),
+        ({"net.widths": "wide"}, "net.widths must be a whole number, not 'wide'"),
+        ({"net.name": ["mlp"]}, "net.name must be text"),
+        ({"net.name": "conv", "net.width": 0}, "net.width must be a whole number from 1 to 65,536"),
+        (
+            {"net.name": "conv-even", "net.dropout": 1},
+            "net.dropout must be a number of at least 0 and below",
+        ),
+        (
+            {"training.epochs": 0},
+            "training.epochs must be a whole number from 1 to 1,000,000, not 0",
+        ),
+        ({"training.batch": -5}, "training.batch must be a whole number from 1 to"),
+        ({"training.rate": 0.0}, "training.rate must be a number above 0, not 0.0"),
+        ({"training.rate": float("nan")}, "training.rate must be a number above 0, not nan"),
         ({"training.rate": "fast"}, "training.rate must be a number, not 'fast'"),
-        ({"training.average": 1.0}, "training.average"),
-        ({"seed": -1}, "seed"),
+        ({"training.average": 1.0}, "training.average must be a number of at least 0 and below 1"),
+        ({"training.beta1": 1.0}, "training.beta1 must be a number of at least 0 and below 1"),
+        ({"training.clip": -1.0}, "training.clip must be a number of at least 0"),
+        ({"training.preview": -1}, "training.preview must be a whole number from 0"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 9,223,372,036,854,775,807, not -1"),
+        ({"seed": "x"}, "seed must be a whole number, not 'x'"),
+        ({"data.source": 5}, "data.source must be text, not 5"),
+        ({"data.source": "/photos/\udcff"}, "is not UTF-8, so a recipe cannot hold it"),
+        ({"data.size": "64"}, "data.size must be a whole number, not '64'"),
+        ({"data.size": 0}, "data.size must be a whole number from 1 to 65,536"),
         ({"beta": 4}, "names no setting; write table.name"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused_by_name(settings, match):
-    with pytest.raises(BadRecipe, match=match):
+    with pytest.raises(ZatlasError, match=match):
         make_recipe(compose(None, None, {"data.source": "digits", **settings}))
+
+
+@pytest.mark.parametrize("name", ["data", "model", "net", "training"])
+@pytest.mark.parametrize("value", [5, "vae", [1], [{"a": 1}], None], ids=str)
+def test_a_table_that_is_none_is_refused_by_name(name, value):
+    tables = {"data": {"source": "digits"}, name: value}
+    with pytest.raises(BadRecipe, match=rf"\[{name}\] must be a table of settings"):
+        make_recipe(tables)
+
+
+def test_every_number_of_a_recipe_has_bounds():
+    registries = [registry.get(name) for registry in (MODELS, NETS) for name in registry.names()]
+    for kind in (Training, *registries):
+        for name, usual in vars(kind()).items():
+            number = usual[0] if isinstance(usual, tuple) else usual
+            if isinstance(number, bool | str):
+                continue
+            for value in (-(10**18), 10**400, float("nan"), float("inf"), "1", None):
+                with pytest.raises(ZatlasError, match=f"table.{name} must be"):
+                    fill(kind, {name: value}, "table")
+            if isinstance(number, int):
+                with pytest.raises(ZatlasError, match=f"table.{name} must be a whole number from"):
+                    fill(kind, {name: 10**18}, "table")
 
 
 @pytest.mark.parametrize(

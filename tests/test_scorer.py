@@ -213,7 +213,7 @@ def test_files_that_are_no_scorer_are_told_apart(tmp_path, taught):
     with pytest.raises(Damaged):
         read_scorer(tmp_path / "noise")
     save_file({"a": torch.zeros(1)}, tmp_path / "other")
-    with pytest.raises(BadRun, match="not one of a scorer"):
+    with pytest.raises(BadRun, match="not a scorer"):
         read_scorer(tmp_path / "other")
 
 

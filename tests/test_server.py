@@ -1,8 +1,12 @@
 import asyncio
 import contextlib
+import json
 import socket
 import threading
 import time
+from http.cookiejar import CookieJar
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import numpy as np
 import pytest
@@ -10,8 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.serving import FILES, Page, frame, get, raw
+from zatlas.core.errors import BadData, Damaged
 from zatlas.latent.neighbours import nearest
-from zatlas.server import protocol
+from zatlas.server import app, protocol
 from zatlas.server.guard import guard_of
 from zatlas.server.lanes import Decoder, Decodes, Decoding
 from zatlas.server.serve import CannotServe, Server, serving
@@ -197,7 +202,7 @@ def shares(asks, rows=32):
         return z.astype(np.uint8).reshape(-1, 1, 1, 1)
 
     async def all_of_them():
-        lane, loop = Decodes("decoder"), asyncio.get_running_loop()
+        lane, loop = Decodes("decoder", 60), asyncio.get_running_loop()
         decoder = Decoder(decode, rows)
         decoder.learn = lambda *_: None
         futures = []
@@ -406,6 +411,92 @@ def until(true):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+# Errors
+
+
+def fails(error):
+    def make():
+        raise error
+
+    return make
+
+
+def test_an_unexpected_error_is_a_500_with_an_id_that_the_log_has_too(server, caplog):
+    server.explorer.shelf.put({"data/a/broken.f16": fails(OSError("/home/someone/secret"))})
+    status, headers, body = get(server.url, "/data/a/broken.f16")
+    answer = json.loads(body)
+    assert status == 500 and answer.keys() == {"code", "message", "hint", "id"}
+    assert b"secret" not in body and b"Traceback" not in body
+    assert headers["content-security-policy"] == CSP
+    (line,) = [line for line in caplog.records if answer["id"] in line.getMessage()]
+    assert line.exc_info is not None and "secret" in str(line.exc_info[1])
+    assert get(server.url, "/data/a/none.f16")[0] == 404
+
+
+@pytest.mark.parametrize("error, wanted", [(BadData("No images."), 422), (Damaged("Bytes."), 409)])
+def test_an_error_of_the_run_is_no_500_and_is_given_as_its_sentence(server, caplog, error, wanted):
+    server.explorer.shelf.put({"data/a/broken.f16": fails(error)})
+    status, _, body = get(server.url, "/data/a/broken.f16")
+    assert status == wanted and json.loads(body)["message"] == str(error)
+    assert not caplog.records
+
+
+def test_an_unexpected_error_of_the_socket_has_an_id_that_the_log_has_too(
+    server, shown, monkeypatch, caplog
+):
+    monkeypatch.setattr(shown, "_code", fails(OSError("/home/someone/secret")))
+    with Page(server.url) as asked:
+        answer, _ = asked.ask("code", row=0)
+        assert answer["kind"] == "error" and answer["code"] == "internal"
+        assert "secret" not in str(answer)
+        assert [line for line in caplog.records if answer["error"] in line.getMessage()]
+        assert asked.ask("image", row=0)[0]["kind"] == "images"
+
+
+def test_a_model_that_never_returns_holds_up_no_other_run(digits, wide, monkeypatch):
+    monkeypatch.setitem(app.SECONDS, "decoder", 0.3)
+    never = threading.Event()
+    with serving([digits, wide], points=50, files=FILES) as found:
+        decoder = found.explorer.shown["a"].decoder
+        usual, decoder.decode = decoder.decode, lambda *_: never.wait(60)
+        z, other = digits.sample(1, seed=0).tobytes(), wide.sample(1, seed=0).tobytes()
+        with Page(found.url) as stuck, Page(found.url, run="b") as good:
+            stuck.send("decode", z, n=1)
+            assert good.ask("decode", other, n=1)[0]["kind"] == "images"
+            assert stuck.hear()[0]["code"] == "overdue"
+            begun = time.monotonic()
+            assert stuck.ask("decode", z, n=1)[0]["code"] == "overdue"
+            assert time.monotonic() - begun < 0.3  # no second call was begun
+            assert stuck.ask("code", row=0)[0]["kind"] == "points"
+            never.set()
+            decoder.decode = usual
+            until(lambda: not found.explorer.busy)
+            assert stuck.ask("decode", z, n=1)[0]["kind"] == "images"
+
+
+def test_two_servers_with_a_token_share_one_browser(digits):
+    jar = CookieJar()
+    browser = build_opener(HTTPCookieProcessor(jar))
+    first, second = (Server(1 << 20, port=0, token=True, files=FILES) for _ in range(2))
+    try:
+        for one in (first, second):
+            assert "?token=" in one.url
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(bare(one))
+            assert browser.open(one.url).status == 200
+        for one in (first, second, first):
+            assert browser.open(bare(one)).status == 200
+            with pytest.raises(HTTPError, match="403"):
+                urlopen(one.url)  # the link is used up
+    finally:
+        first.close()
+        second.close()
+
+
+def bare(server):
+    return f"http://127.0.0.1:{server.port}/"
 
 
 # Starting and stopping

@@ -167,10 +167,10 @@ def test_a_run_has_one_trainer_at_a_time(tmp_path):
 
 def test_a_row_that_is_still_being_written_is_not_read(tmp_path):
     run = made(tmp_path / "run")
-    atomic.append_line(run.metrics_file, '{"epoch": 1}')
+    atomic.append_line(run.metrics_file, '{"epoch": 1, "step": 4}')
     with run.metrics_file.open("a") as file:
         file.write('{"epo')
-    assert run.metrics() == [{"epoch": 1}]
+    assert run.metrics() == [{"epoch": 1, "step": 4}]
 
 
 def test_a_free_folder_counts_up(tmp_path, monkeypatch):

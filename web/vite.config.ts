@@ -3,12 +3,13 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { licenses, modulesOf, runtimeFiles } from "./scripts/beside";
+import { policy } from "./scripts/policy";
 
 const modules = modulesOf(import.meta.dirname);
 
 export default defineConfig({
   base: "./",
-  plugins: [svelte(), runtimeFiles(modules), licenses(modules)],
+  plugins: [svelte(), policy(), runtimeFiles(modules), licenses(modules)],
   define: { __ONE_FILE__: "false" },
   worker: { format: "iife" },
   build: {

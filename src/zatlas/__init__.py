@@ -18,15 +18,16 @@ __version__ = version("zatlas")
 __all__ = ["bring", "export", "open", "sweep", "train"]
 
 
-def open(run: str | Path, *, trust: bool = False) -> "Atlas":
+def open(run: str | Path, *, trust: bool = False, data_changed: bool = False) -> "Atlas":
     """The run in this folder, with its model and its images.
 
     A model that is a program, and that you have not imported yourself, is only opened with `trust`:
-    it runs with all your rights.
+    it runs with all your rights. Images that differ from those of its training are refused, unless
+    `data_changed` accepts them.
     """
     from zatlas.atlas import Atlas  # brings torch, which `import zatlas` need not
 
-    return Atlas.open(Path(run), trust=trust)
+    return Atlas.open(Path(run), trust=trust, data_changed=data_changed)
 
 
 def train(data: str | Path, **settings: Any) -> "Atlas":
@@ -60,21 +61,31 @@ def export(
     prior: str | None = None,
     *,
     trust: bool = False,
+    data_changed: bool = False,
 ) -> Path:
     """Write the explorer's page of a run, or of two to compare, that works without a server.
 
     `out` is a folder for any static host, or a name that ends in .html for a single file. With a prior,
-    "mixture" or "flow", the page's samples are drawn from that. `trust` as for `zatlas.open`.
+    "mixture" or "flow", the page's samples are drawn from that. `trust` and `data_changed` as for `open`.
     """
     from zatlas.atlas import Atlas
     from zatlas.site.export import export
 
     runs = [run] if isinstance(run, (str, Path, Atlas)) else run
-    atlases = [one if isinstance(one, Atlas) else Atlas.open(one, trust=trust) for one in runs]
+    atlases = [
+        one if isinstance(one, Atlas) else Atlas.open(one, trust=trust, data_changed=data_changed)
+        for one in runs
+    ]
     return export(atlases, Path(out), points=points, prior=prior)
 
 
-def show(run: str | Path, *others: str | Path, trust: bool = False, **settings: Any) -> Any:
-    """The explorer of a run in a frame of the notebook; see `Atlas.show` and, for `trust`, `open`."""
-    first, *rest = (open(one, trust=trust) for one in (run, *others))
+def show(
+    run: str | Path,
+    *others: str | Path,
+    trust: bool = False,
+    data_changed: bool = False,
+    **settings: Any,
+) -> Any:
+    """The explorer of a run in a frame of the notebook; see `Atlas.show` and, for the others, `open`."""
+    first, *rest = (open(one, trust=trust, data_changed=data_changed) for one in (run, *others))
     return first.show(*rest, **settings)

@@ -1,7 +1,6 @@
 """What a run lacks and can be given: points of images by search, an encoder, attributes by a scorer."""
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,12 +45,22 @@ def opened(
 
 
 def known_images(atlas: "Atlas") -> ImageSet:
-    """The images of the recipe, with what came beside brought codes; of codes alone, only that."""
+    """The images of the recipe, with what came beside brought codes; of codes alone, only that.
+
+    `OtherData` if they are not those that the run was made with, unless the atlas accepts that.
+    """
     beside = bring.known_of(atlas.run)
     if beside is not None and not atlas.run.recipe_file.exists():
         return beside
     recipe = atlas.recipe
-    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    images = sources.load_same(
+        recipe.source,
+        fingerprint=atlas.run.made().get("data"),
+        run=atlas.run.folder,
+        data_changed=atlas.data_changed,
+        size=recipe.size,
+        **recipe.options,
+    )
     if beside is None:
         return images
     told = readings.Reading(images.fingerprint, beside.attributes).told(images)
@@ -62,7 +71,7 @@ def known_images(atlas: "Atlas") -> ImageSet:
 
 def room(run: Run, name: str) -> Path:
     """A folder of the run; one of the cache, where the run may only be read."""
-    if os.access(run.folder, os.W_OK):
+    if atomic.is_writable(run.folder):
         return run.path(name)
     whole = str(run.folder.resolve())
     place = cache_root() / "runs" / hashlib.sha256(repr(whole).encode()).hexdigest()[:12]
@@ -105,6 +114,7 @@ def teach_encoder(
         )
     if generator.encoder is not None and not isinstance(generator.encoder, Inverter):
         raise NotSupported(f"{atlas.name} has an encoder of its own, which needs no teaching.")
+    atomic.check_writable(atlas.run.folder, "Make a copy of the run, and teach that one.")
     size = np.prod(atlas.description.shape)
     many = samples or int(np.clip(ROOM // size, FEWEST, SAMPLES))
     points = atlas.sample(many, seed=seed)
@@ -140,6 +150,8 @@ def read(atlas: "Atlas", scorer: Scorer, *, keep: bool = False) -> "Atlas":
     Where images have no points, the run's own samples are read, and stand for its images. With `keep`
     every later command knows what was read, too, and the run keeps a scorer that zatlas has trained.
     """
+    if keep:
+        atomic.check_writable(atlas.run.folder, "Make a copy of the run, and read that one.")
     before = atlas.reading or readings.Reading("", {})
     images = replace(atlas, reading=before, _known={}).bare_images
     found = readings.read_images(scorer, images)

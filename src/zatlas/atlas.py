@@ -23,7 +23,7 @@ from zatlas.latent.encode import encoded
 from zatlas.latent.inversion import Inverted
 from zatlas.latent.kept import Home
 from zatlas.latent.landmarks import landmarks
-from zatlas.latent.learnt import learnt
+from zatlas.latent.learnt import learnt, property_of
 from zatlas.latent.near import near
 from zatlas.latent.priors import KeptPrior, fit_prior
 from zatlas.latent.readings import Reading
@@ -54,13 +54,16 @@ class Atlas:
     description: Description
     generator: Generator
     reading: Reading | None = None  # what a scorer told of its images
+    data_changed: bool = False  # accept data that is not what the run was made with
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path | str, *, trust: bool = False) -> "Atlas":
-        """The run in this folder, on the GPU where there is one; `trust` lets its model be a program."""
+    def open(
+        cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False
+    ) -> "Atlas":
+        """The run in this folder; `trust` lets its model be a program, `data_changed` its images differ."""
         run = runs.open_run(Path(folder))
-        return cls(run, *added.opened(run, best_device(), trust))
+        return cls(run, *added.opened(run, best_device(), trust), data_changed=data_changed)
 
     @property
     def name(self) -> str:
@@ -239,7 +242,7 @@ class Atlas:
     def teach_encoder(self, **settings: Any) -> "Atlas":
         """Teach the run an encoder, from so many samples and epochs, and open it with that."""
         added.teach_encoder(self, **settings)
-        return Atlas.open(self.run.folder)
+        return Atlas.open(self.run.folder, data_changed=self.data_changed)
 
     # Stops and curves
 
@@ -288,8 +291,8 @@ class Atlas:
 
         With a scorer, the direction of what that reads of the images, or of samples.
         """
-        if scorer is None and self.home.has(name):
-            return self.home.find(name)
+        if scorer is None and (named := property_of(self, name)).kind == "direction":
+            return self.home.find(named.word)
         told = self if scorer is None else self.read(scorer)
         return learnt(told, name, way=way, without=without, seed=seed)
 

@@ -8,24 +8,27 @@ from types import FrameType
 from tyro.conf import FlagCreatePairsOff
 
 from zatlas.commands import app
+from zatlas.core import surroundings
 from zatlas.core.company import company
-from zatlas.core.errors import Interrupted, ZatlasError
+from zatlas.core.errors import Interrupted, SystemRefused, ZatlasError
 from zatlas.core.watched import leave
 
 # Imported, they add their commands, in the order in which a newcomer meets them.
 from zatlas.commands import make, sweep, bring, encode, invert, draw, prior, move, study  # noqa: F401  # isort: skip
-from zatlas.commands import score, scorer, ways, steer, compass, explore, share  # noqa: F401  # isort: skip
+from zatlas.commands import score, scorer, ways, steer, compass, check, explore, share  # noqa: F401  # isort: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 0, 1 failed, 2 bad input, 130 or 143 for a signal."""
+    """Run a command; the exit status is 0, 1 failed, 2 bad input, 129, 130 or 143 for a signal."""
     return leave(_status(arguments))
 
 
 def _status(arguments: Sequence[str] | None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app.cli(prog="zatlas", args=arguments, config=(FlagCreatePairsOff,))
+        surroundings.check()
+        with surroundings.any_path_printed():
+            app.cli(prog="zatlas", args=arguments, config=(FlagCreatePairsOff,))
     except Interrupted as stopped:
         _tell(stopped)
         return 128 + stopped.signal
@@ -38,13 +41,25 @@ def _status(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has seen enough
         return 1
+    except OSError as error:
+        _tell(_explained(error))
+        return SystemRefused.exit_code
     return 0
 
 
 def _tell(error: ZatlasError) -> None:
     """Say it once, where several processes meet the same."""
+    from zatlas.core.progress import Messages  # brings bars, which help need not
+
     if error.alone or company().speaks:
-        print(f"zatlas: {error}", file=sys.stderr)
+        print(f"zatlas: {error}", file=Messages())
+
+
+def _explained(error: OSError) -> SystemRefused:
+    """The system's refusal in words."""
+    where = f"{error.filename} cannot be used" if error.filename else "The system refused"
+    reason = error.strerror or str(error)
+    return SystemRefused(f"{where}: {reason}. What was finished before is untouched.")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zatlas.atlas import Atlas
 from zatlas.core.progress import console
+from zatlas.core.shell import shell_command
 from zatlas.gallery import draw_gallery
 from zatlas.page import Figure, Section, page
 from zatlas.server.explore import Told, explore
@@ -54,7 +55,7 @@ def _front(clothes: Atlas, faces: Atlas) -> str:
         gallery = atlas.run.gallery.relative_to(atlas.run.folder.parent).as_posix()
         figure = Figure(
             f"{gallery}/{picture}", f"{title}: the gallery", about, "",
-            f"zatlas gallery {atlas.run.folder}", f"{gallery}/index.html",
+            shell_command("gallery", atlas.run.folder), f"{gallery}/index.html",
         )  # fmt: skip
         sections.append(Section(title, (figure,)))
     return page("Two latent spaces", "An atlas of z, for clothes and for faces.", sections)

@@ -16,11 +16,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from zatlas.added import known_images
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Labels
 from zatlas.core.cluster import ray_cluster
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar
+from zatlas.core.shell import shell_command
 from zatlas.data.pieces import LABEL, OfSet, Pieces, Read, pieces_of
 from zatlas.latent.encode import of_bytes
 from zatlas.models.generator import Generator
@@ -94,7 +96,7 @@ def encode(
     if atlas.generator.encoder is None:
         raise NotSupported(
             f"{atlas.name} has no encoder, so its images have no known points. Teach it one: "
-            f"zatlas invert {atlas.run.folder} --learn"
+            f"{shell_command('invert', atlas.run.folder, '--learn')}"
         )
     job = _job(atlas, data, split, out)
     if tables.made_of(job.folder) == job.made:
@@ -116,6 +118,7 @@ def _job(atlas: Atlas, data: str | None, split: str | None, out: Path | None) ->
     made = {"weights": atlas.digest}
     if data is None:
         recipe = atlas.recipe
+        known_images(atlas)  # refused, if they are not those that the run was made with
         pieces: Pieces = OfSet(recipe.source, recipe.size, recipe.options, split)
     else:
         pieces = pieces_of(data, atlas.description.shape)

@@ -5,7 +5,7 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +15,25 @@ import numpy as np
 from zatlas.atlas import Atlas
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
-from zatlas.latent.attributes import pretty, yes_or_no
+from zatlas.core.shell import shell_command
+from zatlas.latent.attributes import flags_of, known_of, pretty, yes_or_no
 from zatlas.latent.curves import spiral
+from zatlas.latent.names import Known, Name, text_of
 from zatlas.page import Figure, Section, page
-from zatlas.pictures import facts, file_name, maps, moves, sheets
+from zatlas.pictures import facts, file_names, maps, moves, sheets
 from zatlas.pictures.moves import Move
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.score.words import in_words
-from zatlas.stops import class_word, kind_of, usual_stops
+from zatlas.stops import class_word, classes_with_images, kind_of, usual_stops
 from zatlas.store import atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
     from zatlas.render.canvas import Canvas
+
+Words = tuple[str | Path, ...]  # of a command
 
 SIDE = 15  # places along a grid
 EDITED = (
@@ -111,7 +115,7 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         "Images of points drawn by chance" + (" from the prior." if prior else " from a normal distribution as wide as the codes."),
         "A generative model is a way from simple chance to pictures: every point of the prior is meant to be one."
         if prior else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
-        f"zatlas sample {run}", lambda path: save(sheets.samples(atlas, theme=theme), path),
+        shell_command("sample", run), lambda path: save(sheets.samples(atlas, theme=theme), path),
     )  # fmt: skip
     if not atlas.coded or kind_of(atlas) == "sample":  # samples that were read are the prior's
         return
@@ -119,13 +123,13 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         part, "samples-priors.png", "Samples where the codes are",
         "Images of points of the run's own prior, beside those of a density that was fitted to the codes.",
         "Codes seldom fill the prior evenly. A density fitted to them leaves its empty places out, and samples improve.",
-        f"zatlas prior {run}", lambda path: save(sheets.priors(atlas, theme=theme), path),
+        shell_command("prior", run), lambda path: save(sheets.priors(atlas, theme=theme), path),
     )  # fmt: skip
     yield Entry(
         part, "reconstructions.png", "Reconstructions",
         f"Images the model {'has not seen' if atlas.holds_out else 'was trained on'}, and what is left of them in {atlas.dim} numbers.",
         "What the code cannot hold is lost; a decoder that must guess takes the mean, and the mean is soft.",
-        f"zatlas reconstruct {run}",
+        shell_command("reconstruct", run),
         lambda path: save(sheets.reconstructions([atlas], theme=theme), path),
     )  # fmt: skip
 
@@ -139,7 +143,7 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         f"A plane of the latent space, decoded at {SIDE} x {SIDE} places, the second axis upwards.",
         "At equal steps of the prior's mass, every tile stands for the same share of what the model would make."
         if atlas.generator.space.prior != "none" else "Steps are even between the 1st and the 99th percentile of the codes.",
-        f"zatlas grid {run}", lambda path: save(sheets.manifold(atlas, SIDE, theme=theme), path),
+        shell_command("grid", run), lambda path: save(sheets.manifold(atlas, SIDE, theme=theme), path),
     )  # fmt: skip
     yield Entry(
         part, "points.png", f"The {codes}",
@@ -147,20 +151,20 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         + (named if atlas.has_images and atlas.images.classes else "."),
         "No label was told to the model while it laid them out." if not atlas.generator.classes else
         "The class is told to this model, so it need not be in the code: the classes lie over each other.",
-        f"zatlas points {run}", lambda path: save(maps.points(atlas, theme=theme), path),
+        shell_command("points", run), lambda path: save(maps.points(atlas, theme=theme), path),
     )  # fmt: skip
     if atlas.dim > 2:
         yield Entry(
             part, "chart.png", "A chart",
             f"The {codes} laid out flat by UMAP: {atlas.dim} axes become two, neighbours stay neighbours.",
             "Distances far apart mean little on such a chart; its trustworthiness says how far neighbours can be believed.",
-            f"zatlas chart {run}", lambda path: save(maps.chart_map(atlas, atlas.chart(), theme=theme), path),
+            shell_command("chart", run), lambda path: save(maps.chart_map(atlas, atlas.chart(), theme=theme), path),
         )  # fmt: skip
         yield Entry(
             part, "chart-sheet.png", "The chart, decoded",
             "The picture that lies under each place of the chart; faded where there is no data.",
             "A place is taken back to a code by the codes around it, and the code is decoded.",
-            f"zatlas grid {run} --by chart",
+            shell_command("grid", run, "--by", "chart"),
             lambda path: save(sheets.chart_sheet(atlas, atlas.chart(), SIDE, theme=theme), path),
         )  # fmt: skip
 
@@ -168,7 +172,7 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
 def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, part = atlas.run.folder, "Ways through"
     stops, kind = usual_stops(atlas, 4), kind_of(atlas)
-    names = [f"'{stop.name}'" if " " in stop.name else stop.name for stop in stops]
+    names = [stop.name for stop in stops]
     theory = (
         "The way keeps to the distance from the centre where the data lies."
         if atlas.dim > 2
@@ -181,58 +185,69 @@ def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     yield from _move(
         part, "interpolation", f"From {kind} to {kind}", f"A way through three {kind}s and back to the first.",
         f"{theory} It is walked so that the picture changes at a steady pace.",
-        f"zatlas interpolate {run} {' '.join(names[:3])} --loop --even", way, theme,
+        ("interpolate", run, *names[:3], "--loop", "--even"), way, theme,
         panel="prior" if atlas.dim == 2 else "none",
     )  # fmt: skip
     yield Entry(
         part, "corners.png", "Between four", f"Four {kind}s at the corners, and every mixture of them between.",
         "A point between two codes is a picture between two pictures: not a cross-fade, a decision.",
-        f"zatlas interpolate {run} {' '.join(names)} --corners",
+        shell_command("interpolate", run, *names, "--corners"),
         lambda path: save(sheets.four_corners(atlas, stops, theme=theme), path),
     )  # fmt: skip
     yield from _move(
         part, "traversal", "One axis at a time", "Each row moves one axis and holds the others; those first that change the image most.",
         "An axis that changes nothing holds nothing: the model has left it unused.",
-        f"zatlas traverse {run}", lambda: moves.traversal(atlas), theme, film=False,
+        ("traverse", run), lambda: moves.traversal(atlas), theme, film=False,
     )  # fmt: skip
     if atlas.dim == 2:
         yield from _move(
             part, "spiral", "A spiral", "From the middle of the plane outwards, with the place beside the image.",
             "The prior is densest in the middle: images there are seen most often, and are best learnt.",
-            f"zatlas spiral {run}",
+            ("spiral", run),
             lambda: moves.plane_walk(atlas, spiral(), f"A spiral in {atlas.name}"), theme, panel="prior",
         )  # fmt: skip
 
 
 def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, part = atlas.run.folder, "What directions mean"
-    flags, kind = yes_or_no(atlas.images), kind_of(atlas)
+    flags, kind, known = yes_or_no(atlas.images), kind_of(atlas), known_of(atlas)
     chosen = [name for name in EDITED if name in flags] or flags[:MOST]
-    for number, name in enumerate(chosen):
+    files = file_names(f"attribute-{name}" for name in chosen)
+    for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
+        typed = text_of(Name("attribute", name), known, anchor=False)
         yield from _move(
-            part, file_name(f"attribute-{name}"), pretty(name),
+            part, file, pretty(name),
             f"Four {kind}s moved against and along the attribute; the one in the middle is as it was.",
             f"The direction is the difference of the mean codes of {kind}s with and without it."
             if number == 0 else "",
-            f"zatlas attribute {run} {name}", partial(moves.attribute, atlas, name), theme,
+            ("attribute", run, typed), partial(moves.attribute, atlas, typed), theme,
             film=number < FILMED,
         )  # fmt: skip
-    classes = atlas.images.classes
-    if chosen:
-        added = "Eyeglasses" if "Eyeglasses" in flags else chosen[0]
-        lacking = np.flatnonzero(~atlas.flags(added, atlas.codes("test").rows))
-        equation = f"{lacking[0]} + {added} - not {added}" if len(lacking) else f"{added} - 0 + 1"
-    elif len(classes) > 2:
-        equation = " - ".join(class_word(name) for name in classes[:2])
-        equation += f" + {class_word(classes[2])}"
-    else:
+    equation = _equation(atlas, chosen, known)
+    if not equation:
         return
     yield Entry(
         part, "arithmetic.png", "Arithmetic", "Mean codes, added and taken away, and what the result looks like.",
         "If what two groups differ in is a direction, the direction can be added to something else.",
-        f'zatlas arithmetic {run} "{equation}"',
+        shell_command("arithmetic", run, equation),
         lambda path: save(facts.arithmetic(atlas, equation, theme=theme)[0], path),
     )  # fmt: skip
+
+
+def _equation(atlas: Atlas, flags: Sequence[str], known: Known) -> str:
+    """An equation of an attribute or of three classes; empty where there are too few of them."""
+    if flags:
+        chosen = "Eyeglasses" if "Eyeglasses" in flags else flags[0]
+        added = Name("attribute", chosen)
+        removed = text_of(replace(added, negated=True), known)
+        lacking = np.flatnonzero(~flags_of(atlas.images, atlas.codes("test").rows, added))
+        word = text_of(added, known)
+        return f"{lacking[0]} + {word} - {removed}" if len(lacking) else f"{word} - 0 + 1"
+    classes = classes_with_images(atlas)
+    if len(classes) < 3:
+        return ""
+    first, second, third = (class_word(atlas, name) for name in classes[:3])
+    return f"{first} - {second} + {third}"
 
 
 def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
@@ -255,23 +270,23 @@ def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     }
     for name, (title, theory) in theories.items():
         yield Entry(
-            part, f"geometry-{name}.png", title, "", theory, f"zatlas geometry {run}",
+            part, f"geometry-{name}.png", title, "", theory, shell_command("geometry", run),
             partial(_put, draw[name]),
         )  # fmt: skip
 
 
 def _move(
-    part: str, file: str, title: str, about: str, theory: str, command: str,
+    part: str, file: str, title: str, about: str, theory: str, words: Words,
     make: Callable[[], Move], theme: Theme, *, film: bool = True, panel: str = "none",
 ) -> Iterator[Entry]:  # fmt: skip
     """A strip and, if it is wanted, the film of the same move."""
     yield Entry(
-        part, f"{file}.png", title, about, theory, command,
+        part, f"{file}.png", title, about, theory, shell_command(*words),
         lambda path: save(make().strip(theme=theme), path),
     )  # fmt: skip
     if film:
         yield Entry(
-            part, f"{file}.mp4", f"{title}, moving", "", "", f"{command} --out {file}.mp4",
+            part, f"{file}.mp4", f"{title}, moving", "", "", shell_command(*words, "--out", f"{file}.mp4"),
             lambda path: make().film(path, 150, panel=panel, theme=theme),
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import quote as url_quote
 
 FILMS = (".mp4", ".webm")
 WITHIN = "data:"  # a picture that is part of the page
@@ -140,7 +141,7 @@ def _cell(column: str, words: str) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    source = escape(figure.file, quote=True)
+    source = _address(figure.file)
     name = escape(figure.title, quote=True)
     if figure.file.startswith(WITHIN):
         shown = f'<img src="{source}" alt="{name}">'
@@ -148,11 +149,11 @@ def _figure(figure: Figure) -> str:
         how = 'controls loop muted playsinline preload="auto"'
         shown = f'<video src="{source}" {how} aria-label="{name}"></video>'
     else:
-        goal = escape(figure.leads_to or figure.file, quote=True)
+        goal = _address(figure.leads_to or figure.file)
         shown = f'<a href="{goal}"><img src="{source}" alt="{name}" loading="lazy"></a>'
     title = escape(figure.title)
     if figure.leads_to:
-        title = f'<a href="{escape(figure.leads_to, quote=True)}">{title}</a>'
+        title = f'<a href="{_address(figure.leads_to)}">{title}</a>'
     words = [f"<h3>{title}</h3>"]
     words += [f"<p>{escape(figure.about)}</p>"] if figure.about else []
     words += [f'<p class="theory">{escape(figure.theory)}</p>'] if figure.theory else []
@@ -161,9 +162,12 @@ def _figure(figure: Figure) -> str:
 
 
 def _footer(told: str, left_out: Sequence[str]) -> str:
-    if left_out:
-        told += " Left out: " + " ".join(escape(line) for line in left_out)
-    return told
+    return escape(" Left out: ".join([told, " ".join(left_out)]) if left_out else told)
+
+
+def _address(file: str) -> str:
+    """A file beside the page, or data, as an attribute of HTML: `#`, `?` and `%` belong to the name."""
+    return escape(file if file.startswith(WITHIN) else url_quote(file), quote=True)
 
 
 def _anchor(title: str) -> str:

@@ -1,7 +1,6 @@
 """The report of a run: its score as a page to read, offline, with the pictures in it."""
 
 import base64
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.atlas import Atlas
+from zatlas.core.shell import shell_command
 from zatlas.page import Figure, Note, Section, Table, page
 from zatlas.pictures import facts, maps, sheets
 from zatlas.render.pixels import Drawn, plotted
@@ -33,7 +33,7 @@ def write_report(atlas: Atlas, score: Score, path: Path, *, theme: Theme = LIGHT
     text = page(
         f"How good is the latent space of {atlas.name}?", score.about, sections,
         told="Made by zatlas. ± is one standard error; n is how many images, samples or pairs "
-        f"were measured. Made again by: zatlas score {shlex.quote(str(atlas.run.folder))}",
+        f"were measured. Made again by: {shell_command('score', atlas.run.folder)}",
         dark=theme.name == "dark",
     )  # fmt: skip
     return atomic.write_file(path, text.encode())

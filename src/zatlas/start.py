@@ -60,7 +60,9 @@ def train(
     given = {key: value for key, value in said.items() if value is not None} | dict(settings or {})
     tables = compose(preset, None if recipe is None else Path(recipe), given)
     whole = make_recipe(tables)  # what is wrong with it is said before a million files are read
-    images = sources.load(whole.source, size=whole.size, **whole.options)
+    if out is not None:
+        runs.check_free(Path(out))
+    images = sources.load_verified(whole.source, size=whole.size, **whole.options)
     whole = make_recipe(tables, images.shape)
     name = Path(whole.source.removeprefix("hf:")).stem
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or whole.family}")
@@ -88,14 +90,22 @@ def train_alike(
 
 
 def resume(
-    folder: Path | str, settings: Mapping[str, Any] | None = None, show: bool = True
+    folder: Path | str,
+    settings: Mapping[str, Any] | None = None,
+    show: bool = True,
+    *,
+    restart: bool = False,
 ) -> Atlas:
-    """Go on with a run that was stopped, exactly as if it had not been."""
+    """Go on with a run that was stopped, exactly as if it had not been.
+
+    With `restart` the run is trained again from the beginning; its weights stay until new ones replace
+    them after the first epoch.
+    """
     run = runs.open_run(Path(folder))
     tables = read_recipe(run.recipe_file)
     for key, value in (settings or {}).items():
         tables = change(tables, key, value)
-    loop.resume(run.folder, make_recipe(tables), watchers(show))
+    loop.resume(run.folder, make_recipe(tables), watchers(show), restart=restart)
     return Atlas.open(run.folder)
 
 

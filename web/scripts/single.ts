@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Plugin } from "vite";
+import { meta } from "./policy";
 
 type Bundle = Parameters<Extract<NonNullable<Plugin["generateBundle"]>, Function>>[1];
 
@@ -61,7 +62,7 @@ function assembled(page: string, script: string, styles: string): string {
   const bare = page
     .replace(/\s*<script[^>]*src=[^>]*><\/script>/g, "")
     .replace(/\s*<link[^>]*rel="(stylesheet|modulepreload)"[^>]*>/g, "");
-  const head = `<meta http-equiv="Content-Security-Policy" content="${policyFor(script)}" />`;
+  const head = meta(policyFor(script));
   const [before, after] = bare.split(/\s*<\/body>/);
   // Functions, because a dollar sign in a text would mean something.
   return (
@@ -83,5 +84,7 @@ function policyFor(script: string): string {
     "img-src blob: data:",
     "media-src blob:",
     "style-src 'unsafe-inline'",
+    "base-uri 'none'",
+    "form-action 'none'",
   ].join("; ");
 }

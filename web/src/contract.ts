@@ -41,6 +41,7 @@ export interface RunSite {
   geodesics: Geodesic[]; // made beforehand, for pages without a server
   fitted: FittedPrior | null; // what samples are drawn from, if not from the run's own prior
   training: Training | null; // of a run that is still being trained
+  notice?: string | null; // why the run cannot be read now; the page shows what was read before
 }
 
 /** A column of `points`. Always there: `index` (row in the data set). */

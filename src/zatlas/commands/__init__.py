@@ -6,8 +6,7 @@ meant for people goes to stderr. Nothing heavy is imported before a command need
 
 import re
 from collections.abc import Callable
-from functools import wraps
-from inspect import Parameter, signature
+from inspect import signature
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -15,16 +14,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import tyro
 from tyro.conf import Positional, arg
 
+from zatlas.commands.consent import consenting
+from zatlas.commands.places import placed
+
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run folder.")]
 Out = Annotated[
     Path | None, arg(metavar="FILE", help="Where to; beside the run's gallery if not said.")
-]
-Trust = Annotated[
-    bool,
-    arg(
-        help="Open a run whose model is a program that you did not import yourself, and run it.",
-        help_behavior_hint="",
-    ),
 ]
 Dark = Annotated[bool, arg(help="Draw on dark paper.")]
 Label = Annotated[str | None, arg(metavar="CLASS", help="What class a conditional model is told.")]
@@ -45,31 +40,9 @@ app = tyro.extras.SubcommandApp()
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a command of a function; one that opens runs gets the option --trust."""
-    app.command(trusting(told(function)))
+    """Make a command of a function; one that opens runs gets --trust and --data-changed."""
+    app.command(consenting(placed(told(function))))
     return function
-
-
-def trusting(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with the option --trust, if it opens runs: its arguments run, runs or RUN|DATA say so."""
-    form = signature(function)
-    if not {"run", "runs", "what"} & form.parameters.keys():
-        return function
-
-    @wraps(function)
-    def whole(*given: Any, trust: bool = False, **named: Any) -> None:
-        from zatlas.models.trust import consent
-
-        with consent(trust):
-            function(*given, **named)
-
-    option = Parameter("trust", Parameter.KEYWORD_ONLY, default=False, annotation=Trust)
-    hints = function.__annotations__
-    known = [one.replace(annotation=hints[name]) for name, one in form.parameters.items()]
-    whole.__signature__ = form.replace(parameters=[*known, option])  # type: ignore[attr-defined]
-    whole.__annotations__ = {**hints, "trust": Trust}
-    del whole.__wrapped__  # tyro would read its annotations instead
-    return whole
 
 
 def told(function: Callable[..., None]) -> Callable[..., None]:

@@ -16,6 +16,7 @@ def explore(
     host: str = "127.0.0.1",
     points: Annotated[int | None, arg(metavar="N")] = None,
     prior: Fitted = None,
+    token: bool = False,
     no_open: bool = False,
 ) -> None:
     """Walk through the latent space of a run in the browser, or of two side by side, until Ctrl-C.
@@ -28,12 +29,20 @@ def explore(
         host: The address to listen at. Beyond this machine, the link that is printed works once.
         points: Show a fair draw of so many images and no more; 100,000 if not said, and beyond
             200,000 all of them, the finer the closer one looks.
+        token: Require the printed link once on this machine too, which keeps other users of it out.
         no_open: Only print the address.
     """
     from zatlas.server import explore as explorer
 
     explorer.explore(
-        runs, host=host, port=port, points=points, prior=prior, opened=not no_open, told=tell
+        runs,
+        host=host,
+        port=port,
+        points=points,
+        prior=prior,
+        token=token,
+        opened=not no_open,
+        told=tell,
     )
 
 

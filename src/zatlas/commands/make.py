@@ -43,6 +43,7 @@ def train(
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TABLE.NAME=VALUE")] = (),
     out: Annotated[Path | None, arg(metavar="RUN")] = None,
     resume: Annotated[Path | None, arg(metavar="RUN")] = None,
+    restart: bool = False,
 ) -> None:
     """Train a model on images and leave a run; or go on with one that was stopped.
 
@@ -59,6 +60,8 @@ def train(
         set: Change any setting of the recipe, as model.beta=4; may be given again.
         out: The folder to make; runs/DATA-MODEL if nothing is said.
         resume: Go on with this run, exactly as if it had never stopped.
+        restart: With --resume: train the run again from the beginning. Its weights stay until the first
+            epoch is over.
     """
     from zatlas import start
     from zatlas.data.sources import value_of
@@ -71,6 +74,8 @@ def train(
         settings[key] = value_of(value)
     if preset and recipe:
         raise BadRecipe("Begin with --preset or with --recipe, not with both.")
+    if restart and resume is None:
+        raise BadRecipe("--restart is for a run that is there: zatlas train --resume RUN --restart")
     if resume is None:
         made = start.train(
             data, model=model, dim=dim, epochs=epochs, seed=seed, size=size, preset=preset,
@@ -82,7 +87,7 @@ def train(
         if data or preset or recipe or out:
             raise BadRecipe("A run goes on with its own images and recipe, in its own folder.")
         settings |= {key: value for key, value in said.items() if value is not None}
-        made = start.resume(resume, settings)
+        made = start.resume(resume, settings, restart=restart)
     if company().speaks:
         print(made.run.folder)
 
@@ -138,10 +143,12 @@ def list_rows(rows: Sequence[Mapping[str, Any]], *, to_person: bool = False) -> 
     from rich.console import Console
     from rich.table import Table
 
+    from zatlas.core.progress import console
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
         told = {True: "yes", False: "no"}
         table.add_row(*(told[v] if isinstance(v, bool) else str(v) for v in row.values()))
-    Console(stderr=to_person).print(table)
+    (console() if to_person else Console()).print(table)

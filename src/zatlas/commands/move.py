@@ -1,14 +1,17 @@
 """Commands that move through a run's latent space: strips and films."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Dark, Out, Run, command
 from zatlas.commands.shared import open_atlas, tell, tell_move, theme_of
 from zatlas.core.errors import BadRecipe
-from zatlas.pictures import file_name
+from zatlas.pictures import file_name, file_names
+
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
 
 Stops = Annotated[Positional[tuple[str, ...]], arg(metavar="STOP ...")]
 
@@ -123,11 +126,10 @@ def attribute(
         seed: Of the held-out codes and the jitter.
         out: A file for one attribute, a folder for several.
     """
-    from zatlas.latent.attributes import yes_or_no
     from zatlas.pictures.moves import attribute as attribute_move
 
     atlas = open_atlas(run)
-    wanted = names or tuple(yes_or_no(atlas.images)) or atlas.images.classes
+    wanted = names or _usual_attributes(atlas)
     if not wanted:
         raise BadRecipe("These images have no attributes and no classes to move along.")
     several = len(wanted) > 1
@@ -136,12 +138,11 @@ def attribute(
             f"{len(wanted)} attributes do not fit into {out}: give a folder with --out."
         )
     stops = atlas.stops(stop)
-    for name in wanted:
-        others = tuple(other for other in without if other != name)
+    files = file_names(f"attribute-{name}" for name in wanted)
+    for name, file in zip(wanted, files, strict=True):
         move = attribute_move(
-            atlas, name, way=way, stops=stops, without=others, reach=reach, seed=seed
+            atlas, name, way=way, stops=stops, without=without, reach=reach, seed=seed
         )
-        file = file_name(f"attribute-{name}")
         place = out / f"{file}.gif" if out is not None and not out.suffix else out
         if place is not None and not (out and out.suffix):
             tell_move(
@@ -154,6 +155,20 @@ def attribute(
                 dark=dark,
             )
         tell_move(move, file, place, frames=frames, fps=fps, panel="none", dark=dark)
+
+
+def _usual_attributes(atlas: "Atlas") -> tuple[str, ...]:
+    """The attributes that are true or false, or else the classes; those with too few images are left out."""
+    from zatlas.core.progress import console
+    from zatlas.latent.attributes import known_of, learnable
+    from zatlas.latent.names import text_of
+
+    found, left_out = learnable(atlas)
+    if left_out:
+        console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
+    known = known_of(atlas)
+    flagged = [name for name in found if name.kind == "attribute"]
+    return tuple(text_of(name, known, anchor=False) for name in flagged or found)
 
 
 @command

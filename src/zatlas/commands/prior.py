@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from zatlas.commands import Dark, Run, command
+from zatlas.commands import Dark, Out, Run, command
 from zatlas.commands.shared import open_atlas, theme_of
 
 FEW = 10  # codes an axis
@@ -15,6 +15,7 @@ def prior(
     kind: Literal["mixture", "flow"] | None = None,
     seed: int = 0,
     dark: Dark = False,
+    out: Out = None,
 ) -> None:
     """Fit a prior to where the codes of a run lie, keep it in the run, and say how well it fits.
 
@@ -25,6 +26,7 @@ def prior(
         kind: mixture (of ten normal distributions, in a second) or flow (in half a minute); both, if
             none is said.
         seed: Of the fit.
+        out: Where the picture of samples goes; gallery/ of the run if not said.
     """
     from zatlas.core.progress import console
     from zatlas.latent.priors import KINDS, own_words
@@ -49,9 +51,8 @@ def prior(
             soft_wrap=True,
         )
     if atlas.given is None:
-        picture = save(
-            priors(atlas, theme=theme_of(dark)), atlas.run.gallery / "samples-priors.png"
-        )
+        place = out or atlas.run.gallery / "samples-priors.png"
+        picture = save(priors(atlas, theme=theme_of(dark)), place)
         screen.print(f"picture: {picture}", soft_wrap=True, markup=False)
     for one in kept:
         print(one.path)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
-from zatlas.commands import app, told, trusting
+from zatlas.commands import app, told
+from zatlas.commands.consent import consenting
 from zatlas.commands.make import list_rows
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def train(
 
 
 @scorer.command
-@trusting
+@consenting
 @told
 def read(
     file: Annotated[Positional[str], arg(metavar="SCORER")],

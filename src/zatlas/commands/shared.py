@@ -36,12 +36,15 @@ def class_of(atlas: "Atlas", name: str | None) -> int | None:
     """The number of a class that a conditional model knows."""
     if name is None:
         return None
+    from zatlas.latent.names import Known, find
+
     classes = atlas.generator.classes
     if not classes:
         raise NotSupported(f"{atlas.name} is not told a class: leave --label out.")
-    if name not in classes:
+    found = find(name, Known(classes=classes), anchor=False)
+    if found is None or found.negated:
         raise UnknownName("class", name, classes)
-    return classes.index(name)
+    return classes.index(found.word)
 
 
 def tell(picture: "Canvas | Figure", atlas: "Atlas", name: str, out: Path | None) -> None:

@@ -1,5 +1,6 @@
 """The command that learns ways to steer, proves them, says what they really do, and draws them."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,7 +67,8 @@ def steer(
     number = class_of(atlas, label)
     reader = None if scorer is None else load_scorer(scorer)
     settings: dict[str, Any] = {
-        key: _value(atlas, key, value) for key, value in settings_of(set).items()
+        key: _value(atlas, key, value, text)
+        for (key, value), text in zip(settings_of(set).items(), _last_texts(set), strict=True)
     }
     if names:
         settings["names"] = names
@@ -123,19 +125,29 @@ def _keep(atlas: "Atlas", ways: "Sequence[Way]", name: str) -> None:
         console().print(f"kept: {path}", soft_wrap=True, markup=False)
 
 
-def _value(atlas: "Atlas", key: str, value: Any) -> Any:
+def _last_texts(settings: Sequence[str]) -> list[str]:
+    """The text of each setting as it was typed: a class may be called 007."""
+    parts = [setting.partition("=") for setting in settings]
+    return list({key: text for key, _, text in parts}.values())
+
+
+def _value(atlas: "Atlas", key: str, value: Any, text: str) -> Any:
+    from zatlas.latent.names import split_list
+
     if key in LISTS:
-        return tuple(str(value).split(","))
-    return _group(atlas, str(value)) if key in GROUPS else value
+        return tuple(split_list(text))
+    return _group(atlas, text) if key in GROUPS else value
 
 
 def _group(atlas: "Atlas", text: str) -> "Points":
     """Points by the names of images, by a file of such names, or by a file of points."""
     import numpy as np
 
+    from zatlas.latent.names import split_list
+
     path = Path(text)
     if path.suffix not in (".npy", ".txt", ".csv"):
-        return np.concatenate([stop.point for stop in atlas.stops(text.split(","))])
+        return np.concatenate([stop.point for stop in atlas.stops(split_list(text))])
     if not path.is_file():
         raise NotHere(f"There is no file {path}. Name images instead, as plus=3,14,15.")
     if path.suffix == ".npy":
@@ -144,8 +156,15 @@ def _group(atlas: "Atlas", text: str) -> "Points":
         except ValueError as error:
             raise BadData(f"{path} cannot be read as points: {error}.") from error
         return np.asarray(points, np.float32)
-    named = path.read_text().replace(",", "\n").split()
+    named = [name for line in path.read_text().splitlines() for name in _names_in(line) if name]
     return np.concatenate([stop.point for stop in atlas.stops(named)])
+
+
+def _names_in(line: str) -> list[str]:
+    """The names in a line of a file: with commas between them, or numbers with spaces between them."""
+    from zatlas.latent.names import split_list
+
+    return line.split() if re.fullmatch(r"[\d\s]+", line) else split_list(line)
 
 
 def _starts(atlas: "Atlas", names: Sequence[str]) -> "list[Stop]":

@@ -125,15 +125,19 @@ def _learnt(
 ) -> "tuple[list[Way], Relearn | None]":
     """The directions of these names, and how those that are learnt here are learnt again."""
     from zatlas.latent import proved
+    from zatlas.latent.attributes import key_of
     from zatlas.latent.basis import apart
     from zatlas.latent.directions import WAYS, principal
+    from zatlas.latent.learnt import property_of
 
-    kept = [atlas.home.find(name) for name in names if atlas.home.has(name)]
-    fresh = [name for name in names if not atlas.home.has(name)]
     if way not in (*WAYS, APART):
         raise UnknownName("way to learn a direction", way, (*WAYS, APART))
     if not names:
         return list(principal(atlas.cloud, PRINCIPAL)), None
+    parsed = {text: property_of(atlas, text) for text in names}
+    kept = [atlas.home.find(one.word) for one in parsed.values() if one.kind == "direction"]
+    fresh = [key_of(atlas.images, text) for text, one in parsed.items() if one.kind != "direction"]
+    without = [key_of(atlas.images, text) for text in without]
     if not fresh:
         return kept, None
     if way == APART:
@@ -155,16 +159,21 @@ def _learnt(
 
 
 def _usual(atlas: "Atlas") -> tuple[str, ...]:
-    from zatlas.latent.attributes import yes_or_no
+    """All classes, attributes and saved directions, as one types them; the rest is left out with a word."""
+    from zatlas.core.progress import console
+    from zatlas.latent.attributes import known_of, learnable
+    from zatlas.latent.names import Name, text_of
 
-    kept = tuple(one.name for one in atlas.directions())
-    if not atlas.coded:
-        return kept
-    return tuple(yes_or_no(atlas.images)) + tuple(atlas.images.classes) + kept
+    known = known_of(atlas)
+    kept = [Name("direction", one.name) for one in atlas.directions()]
+    names, left_out = learnable(atlas) if atlas.coded else ([], "")
+    if left_out:
+        console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
+    return tuple(text_of(name, known, anchor=False) for name in [*names, *kept])
 
 
 def _drawn(atlas: "Atlas", found: "Sequence[Way]", folder: Path, theme: "Theme") -> list[Path]:
-    from zatlas.pictures import file_name
+    from zatlas.pictures import file_names
     from zatlas.pictures.proofs import effects, proof_of, proof_strip, tangle
     from zatlas.render.pixels import save
 
@@ -175,8 +184,9 @@ def _drawn(atlas: "Atlas", found: "Sequence[Way]", folder: Path, theme: "Theme")
         paths.append(save(picture, folder / "directions-tangle.png"))
     title = f"Directions of {atlas.name} against random ones"
     paths.append(save(effects(found, title=title, theme=theme), folder / "directions-effects.png"))
-    for direction in found:
-        path = folder / f"{file_name(f'direction-{direction.name}')}.png"
+    names = file_names(f"direction-{direction.name}" for direction in found)
+    for name, direction in zip(names, found, strict=True):
+        path = folder / f"{name}.png"
         paths.append(save(proof_strip(atlas, direction, theme=theme), path))
     return paths
 
@@ -186,7 +196,9 @@ def _saved(atlas: "Atlas", found: "Sequence[Way]", how: str) -> list[Path]:
 
     paths = []
     for direction in found:
-        name = direction.name if atlas.home.has(direction.name) else direction.name + how
+        own = direction.name
+        own = own if own.isprintable() and own == own.strip() else repr(own)
+        name = own if atlas.home.has(own) else own + how
         paths.append(atlas.home.keep(renamed(direction, name), over=True))
     return paths
 

@@ -7,10 +7,12 @@ ZatlasError        2  what was asked cannot be done as it was asked
   BadRecipe           a recipe has a key or a value that means nothing
   BadData             images, labels or attributes that cannot be used
   NotHere             data that is neither on this machine nor to be fetched
+  OtherData           the data of a run is not what the run was made of
   BadRun              a run folder is missing, incomplete or of a newer format
   NeedsTrust          opening the run would run a program, and nobody said that it may
   ProgramFailed       a model from a file gave an error, or something else than its run says
   Endless             a model from a file gave no result before its deadline
+  BadEnvironment      the current folder, a limit or torch's settings do not let zatlas work
   CannotWrite         the disk is full, read-only or failing
   Diverged            the loss is no longer a number
   TooLarge            the model and a batch do not fit into memory
@@ -18,8 +20,9 @@ ZatlasError        2  what was asked cannot be done as it was asked
   RunsFailed       1  some of many runs could not be trained
   PeerLost         1  another process of this training has ended
   Damaged          1  a file does not hold what was written to it
-  CannotRead       1  the disk does not answer, or a file may not be read
-  Interrupted   130+  a signal asked to stop
+  CannotRead       1  a file is there and cannot be read now
+  SystemRefused    1  the system refused something else, as a name that is too long
+  Interrupted   129+  a signal asked to stop
 """
 
 from collections.abc import Iterable
@@ -32,6 +35,12 @@ class ZatlasError(Exception):
 
     exit_code: ClassVar[int] = 2
     alone: ClassVar[bool] = False  # of several processes, one alone may meet it, and must say so
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of another library's error, short enough for a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".:")
 
 
 class ShapeError(ZatlasError, ValueError):
@@ -69,6 +78,12 @@ class NotHere(ZatlasError):
     alone = True
 
 
+class OtherData(ZatlasError):
+    """The data of a run is not what the run was made of; no image of it is shown."""
+
+    alone = True
+
+
 class BadRun(ZatlasError):
     """A run folder is missing, incomplete or of a newer format."""
 
@@ -93,6 +108,13 @@ class CannotWrite(ZatlasError):
     alone = True
 
 
+class CannotRead(ZatlasError):
+    """A file is there and cannot be read now; its bytes may be as they were written."""
+
+    exit_code = 1
+    alone = True
+
+
 class Diverged(ZatlasError, ArithmeticError):
     """The loss is no longer a number."""
 
@@ -109,15 +131,12 @@ class Busy(ZatlasError):
     exit_code = 1
 
 
+class BadEnvironment(ZatlasError):
+    """The process was started in a way in which zatlas cannot work."""
+
+
 class Damaged(ZatlasError):
     """A file does not hold what was written to it."""
-
-    exit_code = 1
-    alone = True
-
-
-class CannotRead(ZatlasError):
-    """The disk does not answer, or a file may not be read; nothing is known to be damaged."""
 
     exit_code = 1
     alone = True
@@ -131,6 +150,13 @@ class RunsFailed(ZatlasError):
 
 class PeerLost(ZatlasError):
     """Another process of this training has ended or cannot be reached."""
+
+    exit_code = 1
+    alone = True
+
+
+class SystemRefused(ZatlasError):
+    """The system refused what is neither reading nor writing a file of zatlas."""
 
     exit_code = 1
     alone = True

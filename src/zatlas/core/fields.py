@@ -1,16 +1,59 @@
-"""Settings from tables of words and numbers: a dataclass filled strictly, with errors that help."""
+"""Settings from tables of words and numbers: a dataclass filled strictly, with errors that help.
 
+A field says which numbers it takes by its type: `dim: Annotated[int, Within(1, 100_000)]`.
+"""
+
+import math
 import types
 from collections.abc import Mapping
-from dataclasses import fields
-from reprlib import repr as short
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from zatlas.core.errors import BadRecipe, UnknownName
 
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+@dataclass(frozen=True)
+class Within:
+    """The numbers from `low` to `high`; `above` leaves out `low` and `below` leaves out `high`."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        more = value > self.low if self.above else value >= self.low
+        return more and (value < self.high if self.below else value <= self.high)
+
+    def __str__(self) -> str:
+        low, high = _written(self.low), _written(self.high)
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "that is finite"
+        if not (self.above or self.below or math.isinf(self.low) or math.isinf(self.high)):
+            return f"from {low} to {high}"
+        least = f"above {low}" if self.above else f"of at least {low}"
+        most = f"below {high}" if self.below else f"at most {high}"
+        said = [least] if math.isfinite(self.low) else []
+        return " and ".join([*said, most] if math.isfinite(self.high) else said)
+
+
+def _written(value: float) -> str:
+    return f"{int(value):,}" if math.isfinite(value) and value == int(value) else f"{value:g}"
+
+
+FINITE = Within()
+LARGE = Within(-(2**63), 2**63 - 1)  # the whole numbers that a file of TOML can hold
+Count = Annotated[int, Within(1, 1_000_000)]
+Dim = Annotated[int, Within(1, 100_000)]  # of a latent space
+Weight = Annotated[float, Within(0.0)]  # 0 for none
+
 
 def fill(kind: type, values: Mapping[str, Any], where: str) -> Any:
-    """The dataclass made of these values: unknown names and wrong types are refused by name."""
+    """The dataclass made of these values: unknown names and wrong values are refused by name."""
+    if not isinstance(values, Mapping):
+        raise BadRecipe(f"[{where}] must be a table of settings, not {short(values)}.")
     hints = settings(kind)
     for name in values:
         if name not in hints:
@@ -22,15 +65,19 @@ def fill(kind: type, values: Mapping[str, Any], where: str) -> Any:
 
 def settings(kind: type) -> dict[str, Any]:
     """The names and types that such a dataclass takes."""
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     return {
         f.name: hints[f.name] for f in fields(kind) if get_origin(hints[f.name]) is not ClassVar
     }
 
 
-def fit(value: Any, hint: Any, name: str) -> Any:
-    """This value as the type that the hint names, where that loses nothing."""
+def fit(value: Any, hint: Any, name: str, within: Within = FINITE) -> Any:
+    """This value as the type that the hint names, where that loses nothing and the value is in bounds."""
     origin = get_origin(hint)
+    if origin is Annotated:
+        inner, *notes = get_args(hint)
+        said = [note for note in notes if isinstance(note, Within)]
+        return fit(value, inner, name, *said[:1])
     if origin is Literal:
         if value not in get_args(hint):
             raise UnknownName(f"value of {name}", str(value)[:60], map(str, get_args(hint)))
@@ -39,15 +86,24 @@ def fit(value: Any, hint: Any, name: str) -> Any:
         if value is None and type(None) in get_args(hint):
             return None
         (hint,) = (part for part in get_args(hint) if part is not type(None))
-        return fit(value, hint, name)
+        return fit(value, hint, name, within)
     if origin is tuple:
         items = list(value) if isinstance(value, (list, tuple)) else [value]
-        return tuple(fit(item, get_args(hint)[0], name) for item in items)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return tuple(fit(item, get_args(hint)[0], name, within) for item in items)
+    if hint is float and type(value) is int and value in LARGE:
+        value = float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise BadRecipe(f"{name} must be {WORDS.get(hint, hint.__name__)}, not {short(value)}.")
+    if hint in (int, float):
+        allowed = LARGE if hint is int and within is FINITE else within
+        if value not in allowed or not math.isfinite(value):
+            raise BadRecipe(f"{name} must be {WORDS[hint]} {allowed}, not {short(value)}.")
     return value
 
 
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+def short(value: Any) -> str:
+    """A value as a message shows it."""
+    if type(value) is int and value not in LARGE:
+        return "a number of very many digits"
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:60]}..."

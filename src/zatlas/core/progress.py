@@ -1,7 +1,10 @@
 """Progress on stderr: a bar with rate and time left on a terminal, nothing elsewhere."""
 
+import io
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO, TextIO, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -16,13 +19,42 @@ from rich.progress import (
 from rich.text import Text
 
 from zatlas.core.company import company
+from zatlas.core.surroundings import to_nowhere
 
 Advance = Callable[[int], None]
 
 
+class Messages(io.TextIOBase):
+    """stderr, for as long as it can be written to: a closed terminal or pipe stops no work."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with _losing():
+            _stderr().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        with _losing():
+            _stderr().flush()
+
+    def isatty(self) -> bool:
+        """Whether a person may be looking."""
+        return _stderr().isatty()
+
+    def fileno(self) -> int:
+        """The descriptor of stderr."""
+        return _stderr().fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of stderr."""
+        return _stderr().encoding
+
+
 def console() -> Console:
     """Where people are told things; stdout is kept for the result. Of several processes one speaks."""
-    return Console(stderr=True, highlight=False, quiet=not company().speaks)
+    return Console(file=cast(IO[str], Messages()), highlight=False, quiet=not company().speaks)
 
 
 @contextmanager
@@ -51,3 +83,18 @@ class RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f} {self.unit}/s" if speed else "", style="dim")
+
+
+def _stderr() -> TextIO:
+    """stderr itself, also while a bar stands on it."""
+    stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+    return stream
+
+
+@contextmanager
+def _losing() -> Iterator[None]:
+    """Where stderr cannot be written to any more, send it to nowhere from now on."""
+    try:
+        yield
+    except OSError:
+        to_nowhere(2)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import lzma
 import os
 import struct
@@ -9,15 +10,20 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from zatlas.core.errors import BadData, CannotWrite
-from zatlas.data.cache import cache_root
+from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged
+from zatlas.core.progress import console
+from zatlas.data.cache import cache_root, held, remove_abandoned, remove_cached
 from zatlas.data.read import EXTENSIONS
-from zatlas.store import atomic
+from zatlas.store import atomic, reading
 
 WANTED = (*EXTENSIONS, ".txt", ".csv", ".parquet")
+DIGESTS = (
+    ".digests.jsonl"  # name and SHA-256 of each unpacked file; hidden from those who list images
+)
 MOST_ENTRIES = 5_000_000
 MOST_BYTES = 1 << 40
 MOST_GROWTH = 200  # times the archive: no image compresses so well
@@ -33,6 +39,7 @@ def unpacked(archive: Path) -> Path:
     state = archive.stat()
     told = os.fsencode(archive.resolve()) + f" {state.st_size} {state.st_mtime_ns}".encode()
     place = cache_root() / f"archive-{hashlib.sha256(told).hexdigest()[:20]}"
+    remove_abandoned(place.parent)
     if not place.is_dir():
         try:
             unpack(archive, place)
@@ -42,17 +49,45 @@ def unpacked(archive: Path) -> Path:
     return place
 
 
+def verify_unpacked(archive: Path) -> None:
+    """Raise `Damaged` unless each unpacked file of this archive holds what the archive holds."""
+    place = unpacked(archive)
+    try:
+        lines = reading.read_bytes(place / DIGESTS).splitlines()
+        digests = {str(name): str(digest) for name, digest in map(json.loads, lines)}
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        raise Damaged(f"{place} has no readable list of its files") from error
+    for name, digest in digests.items():
+        try:
+            whole = reading.digest(place / name) == digest
+        except FileNotFoundError:
+            whole = False
+        if not whole:
+            raise Damaged(f"{place / name} is not as it was unpacked")
+
+
+def discard_unpacked(archive: Path, why: str) -> None:
+    """Remove the unpacked files of an archive, so that the next use unpacks them again."""
+    console().print(
+        f"The unpacked files of {archive} are damaged ({why}), so it is unpacked again.",
+        soft_wrap=True,
+        markup=False,
+    )
+    remove_cached(unpacked(archive))
+
+
 def unpack(archive: Path, into: Path) -> Path:
     """Unpack the images and tables of a zip or tar file into a new folder, whole or not at all.
 
     Links, devices, and names that would lead out of the folder make the archive unusable; other
     files in it are passed over.
     """
-    with atomic.folder(into, sealed=False) as side:
+    with ExitStack() as until_renamed, atomic.folder(into, sealed=False) as side:
+        until_renamed.enter_context(held(side))
         try:
             _fill(side, archive)
             os.sync()  # the writer forces the top of a folder to the disk; this is deep
-        except BadData:
+        except (BadData, CannotRead):
             raise
         except (*BROKEN, OSError) as error:
             if isinstance(error, OSError) and error.errno:  # decoders leave the number out
@@ -64,7 +99,7 @@ def unpack(archive: Path, into: Path) -> Path:
 
 def _fill(side: Path, archive: Path) -> None:
     most = min(max(MOST_GROWTH * archive.stat().st_size, SMALL), MOST_BYTES)
-    written, names = 0, set[str]()
+    written, names, digests = 0, set[str](), dict[str, str]()
     for count, (name, stream) in enumerate(_entries(archive)):
         if count >= MOST_ENTRIES:
             raise BadData(f"{archive} has more than {MOST_ENTRIES:,} entries.")
@@ -75,7 +110,10 @@ def _fill(side: Path, archive: Path) -> None:
             raise BadData(f"{archive} holds {name!r} twice.")
         names.add(str(inner).casefold())
         with _new(side / inner, archive, name) as file:
-            written += _copy(stream, file, most - written, archive)
+            size, digests[str(inner)] = _copy(stream, file, most - written, archive)
+            written += size
+    lines = (json.dumps(entry) for entry in digests.items())
+    (side / DIGESTS).write_text("\n".join(lines))
 
 
 def _new(target: Path, archive: Path, name: str) -> IO[bytes]:
@@ -121,14 +159,28 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
     return path
 
 
-def _copy(stream: IO[bytes], file: IO[bytes] | None, most: int, archive: Path) -> int:
-    count = 0
-    while block := stream.read(1 << 20):
+def _read(stream: IO[bytes], archive: Path) -> bytes:
+    try:
+        return stream.read(1 << 20)
+    except OSError as error:
+        if not error.errno:  # decoders leave the number out
+            raise
+        raise CannotRead(
+            f"{archive} cannot be read: {error.strerror}. Nothing was changed. Give the same command "
+            "again when it can be read."
+        ) from error
+
+
+def _copy(stream: IO[bytes], file: IO[bytes] | None, most: int, archive: Path) -> tuple[int, str]:
+    """How many bytes were copied, and their SHA-256."""
+    count, digest = 0, hashlib.sha256()
+    while block := _read(stream, archive):
         count += len(block)
         if count > most:
             raise BadData(
                 f"{archive} unpacks to far more than its size, as an archive made to fill disks does."
             )
+        digest.update(block)
         if file is not None:
             file.write(block)
-    return count
+    return count, digest.hexdigest()

@@ -1,9 +1,19 @@
-"""Sets kept between starts: pixels, labels and every attribute as files that are mapped, not read."""
+"""Sets kept between starts: pixels, labels and every attribute as files that are mapped, not read.
 
+Each set is a folder with a `MANIFEST.json`: size, time and SHA-256 of every file. Opening a set compares
+sizes and times, and bytes where those differ; `verify_cache(thorough=True)` compares all bytes. A damaged
+set is removed and built again from its source. A set that lacks images which could not be read is cached
+with their names, and is built again as soon as one of them can be read.
+"""
+
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -11,11 +21,17 @@ from typing import IO, Any
 import numpy as np
 
 from zatlas.core.arrays import Pixels
-from zatlas.core.errors import BadData, CannotWrite
+from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged, NotHere
+from zatlas.core.progress import console
+from zatlas.data.arrays import read_npy
 from zatlas.data.imageset import Column, ImageSet, Split, image_set
-from zatlas.store import atomic
+from zatlas.data.read import NOT_READ
+from zatlas.store import atomic, inside, reading
+from zatlas.store.atomic import MANIFEST
 
-FORMAT = 1  # raise it when what is kept, or the way images are read, changes
+FORMAT = 2  # raise it when what is kept, or the way images are read, changes
+ABOUT = "about.json"  # the description of a cached set
+ABANDONED = 60.0  # seconds after which a side folder that no process holds is removed
 
 
 @dataclass(frozen=True)
@@ -33,20 +49,24 @@ Build = Callable[[Callable[[Pixels], None]], Table]
 
 
 def cached(name: str, key: Mapping[str, Any], build: Build) -> ImageSet:
-    """The set of this key: opened if it was built before, else built and kept.
+    """The set of this key: opened if it was built before and is undamaged, else built and cached.
 
     `build` is handed a function that takes pixels block by block, so that a set may be larger
     than memory, and returns the table. The key must name all that the result depends on.
     """
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True, default=str)
     place = cache_root() / hashlib.sha256(f"{name} {text}".encode()).hexdigest()[:24]
-    if not place.exists():
-        try:
-            with atomic.folder(place) as side:
-                _keep(name, side, build)
-        except CannotWrite:
-            if not place.exists():  # else another process has just built the same
-                raise
+    remove_abandoned(place.parent)
+    if (found := _usable(name, place)) is not None:
+        return found
+    try:
+        with ExitStack() as until_renamed, atomic.folder(place, sealed=False) as side:
+            until_renamed.enter_context(held(side))
+            _keep(name, side, build)
+            _seal(side)
+    except CannotWrite:
+        if not place.exists():  # else another process has just built the same
+            raise
     return _open(name, place)
 
 
@@ -55,6 +75,197 @@ def cache_root() -> Path:
     if place := os.environ.get("ZATLAS_CACHE"):
         return Path(place)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zatlas"
+
+
+def place_of(images: ImageSet) -> Path | None:
+    """The folder of the cache that holds this set; None for a set that is not cached."""
+    mapped = images.pixels
+    if not isinstance(mapped, np.memmap) or mapped.filename is None:
+        return None
+    place = Path(mapped.filename).parent
+    return place if (place / MANIFEST).is_file() else None
+
+
+def verify_cache(place: Path, *, thorough: bool = False) -> None:
+    """Raise `Damaged` unless a cached set is as it was written.
+
+    Sizes and times are compared, and the SHA-256 of a file whose time differs; `thorough` compares the
+    SHA-256 of every file.
+    """
+    files = _manifest(place)
+    present = {file.name for file in reading.attempt(place, lambda: list(place.iterdir()))}
+    if odd := sorted(present - {MANIFEST} ^ files.keys()):
+        raise Damaged(f"{place} does not hold the files of its manifest: {', '.join(odd)}")
+    for name, (size, mtime, digest) in files.items():
+        file = place / name
+        state = reading.attempt(file, file.stat)
+        if state.st_size == size and state.st_mtime_ns == mtime and not thorough:
+            continue
+        if state.st_size != size or reading.digest(file) != digest:
+            raise Damaged(f"{file} is not as it was written")
+        if state.st_mtime_ns != mtime:  # copied, perhaps; the next opening need not hash it
+            with suppress(OSError):
+                os.utime(file, ns=(state.st_atime_ns, mtime))
+
+
+def discard_if_damaged(images: ImageSet) -> bool:
+    """Compare every byte of a cached set with its SHA-256; remove it and return True if one differs."""
+    place = place_of(images)
+    if place is None:
+        return False
+    try:
+        verify_cache(place, thorough=True)
+    except (Damaged, FileNotFoundError) as error:
+        _discard(images.name, place, str(error))
+        return True
+    return False
+
+
+def discard_damaged(fingerprint: object) -> list[str]:
+    """Compare every byte of the cached sets with this fingerprint; the names of those that were removed.
+
+    A set whose description is damaged could be any, so it is removed as well.
+    """
+    removed = []
+    for place in _places():
+        name = place.name
+        try:
+            described = _described(place, fingerprint)
+            if described is not None:
+                name = described
+                verify_cache(place, thorough=True)
+        except (Damaged, FileNotFoundError) as error:
+            _discard(name, place, str(error))
+            removed.append(name)
+    return removed
+
+
+def is_cached(fingerprint: object) -> bool:
+    """Whether a set with this fingerprint was built on this machine."""
+    for place in _places():
+        with suppress(Damaged, FileNotFoundError):
+            if _described(place, fingerprint) is not None:
+                return True
+    return False
+
+
+def _places() -> list[Path]:
+    return sorted(about.parent for about in cache_root().glob(f"*/{ABOUT}"))
+
+
+def _described(place: Path, fingerprint: object) -> str | None:
+    """The name of this cached set, if it has this fingerprint; `Damaged` if its description has changed."""
+    files = _manifest(place)
+    data = reading.read_bytes(place / ABOUT)
+    if ABOUT not in files or hashlib.sha256(data).hexdigest() != files[ABOUT][2]:
+        raise Damaged(f"{place / ABOUT} is not as it was written")
+    about = json.loads(data)
+    return str(about["name"]) if about["fingerprint"] == fingerprint else None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Mark a folder as in use while the block runs; a process that dies releases it.
+
+    False where another process has removed or replaced the folder while this one waited.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # without locks, no folder is ever taken for abandoned
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
+    finally:
+        os.close(handle)
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove the side folders that processes have left which were killed while they filled them."""
+    for side in root.glob(f"{inside.SIDE}*"):
+        with suppress(OSError):  # another process may remove it, too
+            if time.time() - side.lstat().st_mtime < ABANDONED:
+                continue
+            handle = os.open(side, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(side)
+            finally:
+                os.close(handle)
+
+
+def _usable(name: str, place: Path) -> ImageSet | None:
+    """The cached set; None where there is none, or where it has to be built again."""
+    if not place.exists():
+        return None
+    try:
+        verify_cache(place)
+        found = _open(name, place)
+    except (FileNotFoundError, NotHere):  # another process has just removed it
+        return None
+    except (Damaged, BadData, ValueError, KeyError, TypeError) as error:
+        _discard(name, place, str(error))
+        return None
+    if not _readable_now(found.report):
+        return found
+    console().print(
+        f"Images of {name} that could not be read before can be read now; all are read again.",
+        soft_wrap=True,
+    )
+    remove_cached(place)
+    return None
+
+
+def _readable_now(report: Mapping[str, Any]) -> bool:
+    """Whether any image that could not be read when the set was built can be read."""
+    for entry in report.get("set_aside", ()):
+        if entry["reason"] == NOT_READ:
+            if "path" not in entry:  # memory was short, or it is no file: only building will tell
+                return True
+            with suppress(CannotRead, FileNotFoundError):
+                reading.read_bytes(Path(entry["path"]))
+                return True
+    return False
+
+
+def _discard(name: str, place: Path, why: str) -> None:
+    console().print(
+        f"The cached images of {name} are damaged ({why}), so they are read again from their source.",
+        soft_wrap=True,
+        markup=False,
+    )
+    remove_cached(place)
+
+
+def remove_cached(place: Path) -> None:
+    """Remove a cached set; one that another process removes at the same time is left to that."""
+    with suppress(FileNotFoundError), held(place) as current:
+        if current:
+            atomic.remove(place)
+
+
+def _manifest(place: Path) -> dict[str, tuple[int, int, str]]:
+    """Size, time of change and SHA-256 of each file of a cached set."""
+    try:
+        table = json.loads(reading.read_bytes(place / MANIFEST))
+        return {
+            str(name): (int(one["size"]), int(one["mtime"]), str(one["sha256"]))
+            for name, one in table.items()
+        }
+    except FileNotFoundError:
+        if not place.exists():
+            raise
+        raise Damaged(f"{place} has no manifest") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged(f"{place} has no readable manifest: {error}") from error
+
+
+def _seal(side: Path) -> None:
+    """Write the manifest of a set, after all its other files."""
+    files = {}
+    for file in sorted(side.iterdir()):
+        state = file.stat()
+        digest = reading.digest(file)
+        files[file.name] = {"size": state.st_size, "mtime": state.st_mtime_ns, "sha256": digest}
+    (side / MANIFEST).write_text(json.dumps(files, indent=1))
 
 
 def _keep(name: str, side: Path, build: Build) -> None:
@@ -87,13 +298,12 @@ def _keep(name: str, side: Path, build: Build) -> None:
 
 
 def _open(name: str, place: Path) -> ImageSet:
-    about = json.loads((place / "about.json").read_bytes())
+    about = json.loads(reading.read_bytes(place / "about.json"))
 
     def column(file: str) -> np.ndarray:
-        # Copy-on-write: nothing is ever written, but torch wants the array to allow it.
-        return np.load(place / file, mmap_mode="c")
+        return read_npy(place / file, mapped=True)
 
-    return ImageSet(
+    images = ImageSet(
         name=name,
         pixels=column("pixels.npy"),
         split=column("split.npy"),
@@ -105,6 +315,8 @@ def _open(name: str, place: Path) -> ImageSet:
         fingerprint=about["fingerprint"],
         report=about["report"],
     )
+    _ = images.reader  # opens the file of pixels, before another process may replace it
+    return images
 
 
 class _PixelWriter:

@@ -13,6 +13,7 @@ from zatlas.data.faces.factors import RANGES as FACE_RANGES
 from zatlas.data.imageset import Column, ImageSet, Split
 from zatlas.data.source import Source
 
+MOST = 1_000_000  # images that are drawn
 BLOCK = 4096  # images drawn before they are written
 # The factors of faces that are true or false, by the names they have in the table.
 FACE_FLAGS = ("Male", "Bald", "Bangs", "No_Beard", "Eyeglasses", "Wearing_Earrings")
@@ -94,8 +95,8 @@ def _split(count: int) -> Split:
 
 
 def _check(count: int, size: int) -> None:
-    if count < 1:
-        raise BadRecipe(f"{count} images cannot be drawn; give a count of at least 1.")
+    if not 1 <= count <= MOST:
+        raise BadRecipe(f"{count:,} images cannot be drawn; give a count from 1 to {MOST:,}.")
     if not 8 <= size <= 1024:
         raise BadRecipe(f"Images are drawn from 8 to 1024 pixels wide, not {size}.")
 
@@ -106,6 +107,7 @@ FACES = Source(
     size="any size, colour (64x64)",
     licence="MIT, drawn by zatlas",
     load=load_faces,
+    drawn=True,
     factors=(*FACE_RANGES, *FACE_FLAGS, "hair_colour"),
 )
 SPRITES = Source(
@@ -114,5 +116,6 @@ SPRITES = Source(
     size="any size, grey (32x32)",
     licence="MIT, drawn by zatlas",
     load=load_sprites,
+    drawn=True,
     factors=("label", *sprites.RANGES),
 )

@@ -4,20 +4,20 @@ import hashlib
 import os
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zatlas.core.arrays import Pixels
-from zatlas.core.errors import BadData, BadRecipe
+from zatlas.core.errors import BadData, BadRecipe, CannotRead
 from zatlas.core.progress import bar
 from zatlas.data.cache import Table, cached
 from zatlas.data.imageset import Column, ImageSet, Split
-from zatlas.data.read import MOST_PIXELS, BadImage, Picture, glance, read_image
+from zatlas.data.read import MOST_PIXELS, NOT_READ, BadImage, Picture, glance, read_image
 
 BLOCK = 64  # files to a piece of work, at most
 BLOCK_BYTES = 4 << 20  # pixels to a piece of work, where images are large
@@ -40,6 +40,15 @@ class Listing:
     notes: Mapping[str, int] = field(default_factory=dict)  # what it met on the way, counted
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """What images are converted to."""
+
+    size: int | None
+    channels: int | None
+    background: int
+
+
 def from_files(
     name: str,
     listing: Listing,
@@ -48,21 +57,26 @@ def from_files(
     channels: int | None = None,
     background: int = 255,
     tolerate: float = 0.05,
+    verify: Callable[[], None] = lambda: None,
 ) -> ImageSet:
     """The set of these files, resized and centre-cropped where a size is given.
 
     Files that cannot be used are set aside in the report; more than `tolerate` of all is an error.
-    Without channels, the set has colour if any of up to 256 evenly chosen files has. A second call
-    with the same files, told by name, length and time of change, reads none of them.
+    Those that could not be read this time are tried again by the next call. Without channels, the set
+    has colour if any of up to 256 evenly chosen files has. A second call with the same files, told by
+    name, length and time of change, reads none of them. `verify` is called before they are read.
     """
 
     _check(size, channels, background, tolerate)
+    digest, missing = _digest(listing)
+    shape = _Shape(size, channels, background)
 
     def build(write: Callable[[Pixels], None]) -> Table:
+        verify()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a decoder's doubts; what fails outright is reported
-            wanted = channels or _channels(listing.files)
-            kept, asides, converted = _read(name, listing.files, write, wanted, size, background)
+            wanted = replace(shape, channels=channels or _channels(listing.files))
+            kept, asides, converted = _read(name, listing.files, missing, write, wanted, tolerate)
         asides = [*listing.set_aside, *asides]
         refuse_many(name, len(listing.files) + len(listing.set_aside), asides, tolerate)
         rows = np.array(kept, dtype=np.int64)
@@ -76,7 +90,7 @@ def from_files(
         )
 
     choices = {"size": size, "channels": channels, "background": background, "tolerate": tolerate}
-    return cached(name, {"listing": _digest(listing), **choices}, build)
+    return cached(name, {"listing": digest, **choices}, build)
 
 
 def _check(size: Any, channels: Any, background: Any, tolerate: Any) -> None:
@@ -94,42 +108,45 @@ def _check(size: Any, channels: Any, background: Any, tolerate: Any) -> None:
 def _read(
     name: str,
     files: Sequence[Path],
+    missing: Collection[Path],
     write: Callable[[Pixels], None],
-    channels: int,
-    size: int | None,
-    background: int,
+    wanted: _Shape,
+    tolerate: float,
 ) -> tuple[list[int], list[Aside], dict[str, int]]:
     """Write what can be read; the numbers of those files, the others with reasons, the notes."""
     kept: list[int] = []
     asides: list[Aside] = []
     converted: Counter[str] = Counter()
     shape: tuple[tuple[int, ...], Path] | None = None
+    absent = BadImage("missing", "it is not there")
 
     def read(block: Sequence[Path]) -> list[Picture | BadImage]:
-        return [_try(file, channels, size, background) for file in block]
+        return [absent if file in missing else _try(file, wanted) for file in block]
 
     with bar(f"reading {name}", len(files)) as advance:
-        for start, block in _side_by_side(read, files, _block(files, channels, size)):
+        for start, block in _side_by_side(read, files, _block(files, wanted)):
             good: list[np.ndarray] = []
             for number, found in enumerate(block, start):
                 if isinstance(found, BadImage):
-                    about = {"reason": found.reason, "detail": found.detail}
-                    asides.append({"file": str(files[number]), **about})
+                    asides.append(found.entry(str(files[number])))
                     continue
                 shape = shape or (found.pixels.shape, files[number])
                 _same_shape(found.pixels.shape, files[number], *shape)
                 good.append(found.pixels)
                 kept.append(number)
                 converted.update(found.notes)
+            refuse_unread(name, len(files), asides, tolerate)
             if good:
                 write(np.stack(good))
             advance(len(block))
     return kept, asides, dict(converted)
 
 
-def _try(file: Path, channels: int, size: int | None, background: int) -> Picture | BadImage:
+def _try(file: Path, wanted: _Shape) -> Picture | BadImage:
     try:
-        return read_image(file, channels=channels, size=size, background=background)
+        return read_image(
+            file, channels=wanted.channels, size=wanted.size, background=wanted.background
+        )
     except BadImage as error:
         return error
 
@@ -154,12 +171,13 @@ def _side_by_side(
             raise
 
 
-def _block(files: Sequence[Path], channels: int, size: int | None) -> int:
+def _block(files: Sequence[Path], wanted: _Shape) -> int:
     """How many files a piece of work has: fewer where images are large, so that memory stays flat."""
+    size = wanted.size
     seen = (
         (size, size) if size else next((g[1] for file in files[:8] if (g := glance(file))), (1, 1))
     )
-    return max(1, min(BLOCK, BLOCK_BYTES // max(1, channels * seen[0] * seen[1])))
+    return max(1, min(BLOCK, BLOCK_BYTES // max(1, (wanted.channels or 3) * seen[0] * seen[1])))
 
 
 def _channels(files: Sequence[Path]) -> int:
@@ -176,6 +194,17 @@ def _same_shape(
         raise BadData(
             f"The images differ in size: {first} is {first_shape[2]}x{first_shape[1]}, {file} is "
             f"{shape[2]}x{shape[1]}. Give them one, as --size 64."
+        )
+
+
+def refuse_unread(name: str, total: int, asides: Sequence[Aside], tolerate: float) -> None:
+    """Stop where more files than tolerated, or all, could not be read: the disk may be failing."""
+    unread = [entry for entry in asides if entry["reason"] == NOT_READ]
+    if len(unread) > tolerate * total + 1e-9 or len(unread) == total:
+        raise CannotRead(
+            f"{len(unread)} of {total} files of {name} {unread[0]['detail']} ({unread[0]['file']}"
+            f"{', ...' if len(unread) > 1 else ''}). They may be undamaged, and nothing was stored. "
+            "Give the same command again when they can be read."
         )
 
 
@@ -197,17 +226,20 @@ def refuse_many(name: str, total: int, asides: Sequence[Aside], tolerate: float)
         )
 
 
-def _digest(listing: Listing) -> str:
-    """A name for the files as they are now and all that is known of them."""
+def _digest(listing: Listing) -> tuple[str, set[Path]]:
+    """A name for the files as they are now and all that is known of them; which are not there."""
     digest = hashlib.sha256()
+    missing = set()
     for file in listing.files:
         try:
             state = file.stat()
             digest.update(repr((str(file), state.st_size, state.st_mtime_ns)).encode())
-        except (OSError, ValueError):  # reading it will say why
+        except (OSError, ValueError) as error:  # reading it will say why
             digest.update(repr(str(file)).encode())
+            if isinstance(error, FileNotFoundError):
+                missing.add(file)
     columns = {"labels": listing.labels, "split": listing.split, **listing.attributes}
     for key, column in columns.items():
         digest.update(repr((key, None if column is None else list(column))).encode())
     digest.update(repr((list(listing.classes), listing.set_aside, listing.notes)).encode())
-    return digest.hexdigest()
+    return digest.hexdigest(), missing

@@ -1,16 +1,18 @@
 """A folder of images: classes by sub-folder, or a table of labels and attributes beside the images."""
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zatlas.core.arrays import Rows
-from zatlas.core.errors import BadData, BadRecipe
-from zatlas.data.archive import unpacked
+from zatlas.core.errors import BadData, BadRecipe, CannotRead, Damaged
+from zatlas.data.archive import discard_unpacked, unpacked, verify_unpacked
 from zatlas.data.files import Aside, Listing, from_files
 from zatlas.data.imageset import SPLITS, ImageSet, Split
 from zatlas.data.read import EXTENSIONS
@@ -53,6 +55,37 @@ def load(
     name; `label` its column of classes. Top folders named train, valid and test are the split;
     the folder that an image is in is otherwise its class. `count` takes the first images only.
     """
+    with_options = partial(
+        _load,
+        folder,
+        size=size,
+        channels=channels,
+        background=background,
+        tolerate=tolerate,
+        table=table,
+        label=label,
+        count=count,
+    )
+    try:
+        return with_options()
+    except Damaged as error:
+        if not folder.is_file():
+            raise
+        discard_unpacked(folder, str(error))
+        return with_options()
+
+
+def _load(
+    folder: Path,
+    *,
+    size: int | None,
+    channels: int | None,
+    background: int,
+    tolerate: float,
+    table: str | None,
+    label: str | None,
+    count: int | None,
+) -> ImageSet:
     if count is not None and (not isinstance(count, int) or count < 1):
         raise BadRecipe(f"count is how many images to take, from 1 on, not {count!r}.")
     place = _within(unpacked(folder)) if folder.is_file() else folder
@@ -76,6 +109,7 @@ def load(
         channels=channels,
         background=background,
         tolerate=tolerate,
+        verify=partial(verify_unpacked, folder) if folder.is_file() else lambda: None,
     )
 
 
@@ -105,6 +139,11 @@ def find(place: Path) -> tuple[list[Path], list[Aside], dict[str, int]]:
         return False
 
     def refused(error: OSError) -> None:
+        if error.errno not in (errno.EACCES, errno.EPERM):  # nobody knows what images it holds
+            raise CannotRead(
+                f"The folder {error.filename} cannot be listed: {error.strerror or error}. Give the "
+                "same command again when it can be."
+            ) from error
         aside(str(error.filename), "unreadable", error.strerror or str(error))
 
     for parent, folders, names in os.walk(place, onerror=refused):

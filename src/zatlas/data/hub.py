@@ -16,7 +16,7 @@ from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, BadRecipe, NotHere, UnknownName
 from zatlas.core.progress import bar
 from zatlas.data.cache import Table, cached
-from zatlas.data.files import refuse_many
+from zatlas.data.files import refuse_many, refuse_unread
 from zatlas.data.imageset import Column, ImageSet
 from zatlas.data.read import BadImage, read_image
 from zatlas.data.source import check_count
@@ -188,8 +188,7 @@ def _read(
                     data = _bytes(cell[columns.image])
                     picture = read_image(data, channels=channels, size=choices.size)
                 except BadImage as error:
-                    about = {"reason": error.reason, "detail": error.detail}
-                    asides.append({"file": f"{part}/{number}", **about})
+                    asides.append(error.entry(f"{part}/{number}"))
                     continue
                 good.append(picture.pixels)
                 converted.update(picture.notes)
@@ -197,6 +196,7 @@ def _read(
                 for column, values in said.items():
                     values.append(cell[column])
             _write(repository, good, write)
+    refuse_unread(f"hf:{repository}", total, asides, choices.tolerate)
     refuse_many(f"hf:{repository}", total, asides, choices.tolerate)
     labels = said.pop(columns.label) if columns.label else None
     report = {"used": len(split), "set_aside": asides, "converted": dict(converted)}

@@ -5,6 +5,8 @@ length of each as four bytes, and then the values.
 """
 
 import gzip
+import io
+import math
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
@@ -12,34 +14,39 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.errors import BadData
+from zatlas.data import arrays
 
 UNSIGNED_BYTE = 8
 PIECE = 1 << 24
 MOST = 1 << 32  # bytes; no header is trusted to ask for more
+MOST_GROWTH = 1032  # bytes for each byte of a deflated file, at most
 
 
 def read_idx(path: Path) -> np.ndarray:
     """The array of unsigned bytes in an idx file; a file that is cut short or longer is named."""
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
+    data = arrays.attempt(path, path.read_bytes)
+    with io.BytesIO(data) as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        try:
             with gzip.GzipFile(fileobj=raw) if packed else raw as file:
                 head = file.read(4)
                 axes = _axes(path, head)
                 lengths = file.read(4 * axes)
                 shape = [int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * axes, 4)]
-                wanted = 1
-                for length in shape:
-                    wanted *= length
+                wanted = math.prod(shape)
+                arrays.check_memory(path, min(wanted, MOST_GROWTH * len(data)))
                 values = _most(file, min(wanted, MOST) + 1)  # one more than there should be
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadData(f"{path} cannot be unpacked: {error}. Fetch it again.") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise BadData(f"{path} cannot be unpacked: {error}. Fetch it again.") from error
     if len(values) != wanted or len(lengths) != 4 * axes:
         sides = " x ".join(map(str, shape))
         follow = "more" if len(values) > wanted else f"{len(values):,}"
         raise BadData(f"{path} promises {sides} values, but {follow} follow. Fetch it again.")
-    return np.frombuffer(values, np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(values, np.uint8).reshape(shape)
+    except ValueError as error:  # no values at all, of sides that numpy cannot count
+        raise BadData(f"{path} promises an impossible shape: {shape}. Fetch it again.") from error
 
 
 def _most(file: BufferedIOBase, count: int) -> bytes:

@@ -1,5 +1,6 @@
 """Arrays of images in one .npz or .npy file."""
 
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
+from zatlas.data import arrays
 from zatlas.data.imageset import Column, ImageSet, image_set
 from zatlas.data.read import resized
 
@@ -24,23 +26,23 @@ def load(path: Path, *, size: int | None = None) -> ImageSet:
     Bytes, floats in [0, 1], [-1, 1] or [0, 255] and truth values are taken, as (n, h, w) or with
     the channels last or first. Other columns as long as the images become attributes.
     """
-    arrays = _arrays(path)
-    parts = [part for part in PARTS if f"x_{part}" in arrays]
-    parts = [part for part in parts if arrays[f"x_{part}"].shape[:1] != (0,)] or parts
-    names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in arrays][:1]
+    found = _arrays(path)
+    parts = [part for part in PARTS if f"x_{part}" in found]
+    parts = [part for part in parts if found[f"x_{part}"].shape[:1] != (0,)] or parts
+    names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in found][:1]
     if not names:
         raise BadData(
             f"{path} has no images under x_train or {', '.join(IMAGES)}; "
-            f"it has {', '.join(arrays) or 'nothing'}."
+            f"it has {', '.join(found) or 'nothing'}."
         )
     notes: Counter[str] = Counter()
-    pixels = joined(path, {name: arrays[name] for name in names}, size, notes)
-    counts = [len(arrays[name]) for name in names]
+    pixels = joined(path, {name: found[name] for name in names}, size, notes)
+    counts = [len(found[name]) for name in names]
     split = np.repeat(np.array([PARTS[part] for part in parts], np.uint8), counts)
-    asked = [f"y_{part}" for part in parts] or [name for name in LABELS if name in arrays][:1]
-    labels = _labels(path, arrays, asked, counts)
+    asked = [f"y_{part}" for part in parts] or [name for name in LABELS if name in found][:1]
+    labels = _labels(path, found, asked, counts)
     columns = {}
-    for name, column in arrays.items():
+    for name, column in found.items():
         if name not in (*names, *asked) and column.shape == (len(pixels),):
             if (plain := _plain(column)) is not None:
                 columns[name] = plain
@@ -140,17 +142,10 @@ def _to_bytes(
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return {"images": found}
-            return {name: found[name] for name in found.files}
-    except Exception as error:  # zip, zlib, tokenize and numpy have a dozen kinds for broken bytes
-        why: object = str(error) or type(error).__name__
-        if "pickle" in str(error):
-            why = "it holds Python objects, which are never unpacked"
-        raise BadData(f"{path} cannot be read as arrays: {why}.") from error
+    """The arrays of a file, told by its content and not by its name."""
+    if not zipfile.is_zipfile(path):
+        return {"images": arrays.read_npy(path)}
+    return arrays.read_npz(path)
 
 
 def _labels(

@@ -5,26 +5,27 @@ piece is decoded where it is needed, so that there may be more of them than one 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zatlas.core.arrays import Pixels, Rows
-from zatlas.core.errors import BadData
+from zatlas.core.errors import BadData, CannotRead, TooLarge, first_line
 from zatlas.data import folder, sources
 from zatlas.data.files import Aside
 from zatlas.data.imageset import SPLITS, ImageSet
-from zatlas.data.read import BadImage, read_image
+from zatlas.data.read import NOT_READ, BadImage, read_image
 from zatlas.data.table import typed
 
 Shape = tuple[int, int, int]
+T = TypeVar("T")
 
 MANY = 4096  # images of a piece
 LABEL = "label"
@@ -191,8 +192,7 @@ class OfShards:
         """The pictures of a row group, decoded, and its other columns."""
         path, group, _ = self.groups[number]
         start = sum(self.counts[:number])
-        with pq.ParquetFile(path) as file:
-            table = file.read_row_group(group)
+        table = _explained(path, lambda: _row_group(path, group))
         picture = _picture_column(path, table.schema)
         sources_ = [
             (f"{path.name} row {row}", _bytes_of(value))
@@ -205,6 +205,11 @@ class OfShards:
             if name != picture and _simple(column.type)
         }
         return Read(rows + start, pixels, columns, asides)
+
+
+def _row_group(path: Path, group: int) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group)
 
 
 def _counts(total: int) -> list[int]:
@@ -231,7 +236,12 @@ def _decoded(
         found = list(pool.map(read, (file for _, file in files)))
     for row, ((name, _), image) in enumerate(zip(files, found, strict=True)):
         if isinstance(image, BadImage):
-            asides.append({"file": name, "reason": image.reason, "detail": image.detail})
+            if image.reason == NOT_READ:  # it must not be missing from a finished part
+                raise CannotRead(
+                    f"{name} {image.detail}. Parts that are finished stay: give the same command again "
+                    "when it can be read, or move it away."
+                )
+            asides.append(image.entry(name))
             continue
         if image.shape != shape:
             raise BadData(
@@ -246,16 +256,30 @@ def _decoded(
 def _digest(files: Sequence[Path], shape: Shape) -> str:
     digest = hashlib.sha256(repr(shape).encode())
     for file in files:
-        state = file.stat()
-        digest.update(repr((str(file), state.st_size, state.st_mtime_ns)).encode())
+        try:
+            state = file.stat()
+            digest.update(repr((str(file), state.st_size, state.st_mtime_ns)).encode())
+        except (OSError, ValueError):  # reading it will say why
+            digest.update(repr(str(file)).encode())
     return digest.hexdigest()
 
 
 def _metadata(path: Path) -> pq.FileMetaData:
+    return _explained(path, lambda: pq.read_metadata(path))
+
+
+def _explained(path: Path, read: Callable[[], T]) -> T:
+    """What `read` makes of a Parquet file; what is wrong with it as a sentence."""
     try:
-        return pq.read_metadata(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadData(f"{path} cannot be read as Parquet: {error}.") from error
+        return read()
+    except MemoryError as error:
+        raise TooLarge(f"A row group of {path} does not fit into memory.") from error
+    except OSError as error:
+        if error.errno:  # a read error is no damage
+            raise CannotRead(f"{path} cannot be read: {error.strerror}.") from error
+        raise BadData(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
+    except (pa.ArrowException, ValueError) as error:
+        raise BadData(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
 
 def _picture_column(path: Path, schema: pa.Schema) -> str:

@@ -10,6 +10,7 @@ import weakref
 import numpy as np
 
 from zatlas.core.arrays import Pixels, Rows
+from zatlas.core.errors import CannotRead, Damaged
 
 
 class RowReader:
@@ -19,6 +20,7 @@ class RowReader:
         self.shape, self.offset = mapped.shape[1:], mapped.offset
         self.length = mapped[0].nbytes
         assert mapped.filename is not None and mapped.dtype == np.uint8
+        self.file = mapped.filename
         self.handle = os.open(mapped.filename, os.O_RDONLY)
         weakref.finalize(self, os.close, self.handle)
 
@@ -29,6 +31,16 @@ class RowReader:
         places = (rows.astype(np.int64) * self.length + self.offset).tolist()
         for number, place in enumerate(places):
             part = flat[number * self.length : (number + 1) * self.length]
-            if os.preadv(self.handle, [part], place) != self.length:
-                raise OSError(f"row {rows[number]} of the image cache is cut short")
+            try:
+                count = os.preadv(self.handle, [part], place)
+            except OSError as error:
+                raise CannotRead(
+                    f"The cached images in {self.file} cannot be read: {error.strerror}. Nothing was "
+                    "changed. Give the same command again when the disk answers."
+                ) from error
+            if count != self.length:
+                raise Damaged(
+                    f"The cached images in {self.file} are cut short at row {rows[number]}. Give the "
+                    "same command again: they are then read again from their source."
+                )
         return found

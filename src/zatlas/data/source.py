@@ -26,6 +26,7 @@ class Source:
     licence: str
     load: Callable[..., ImageSet]
     here: Callable[[], bool] = always
+    drawn: bool = False  # by zatlas itself, from its options alone: never private
     # Columns, and perhaps "label", from which alone each image was drawn: nothing else makes it differ.
     factors: tuple[str, ...] = ()
 

@@ -1,17 +1,21 @@
 """From the words after `zatlas train` to a set: a name, a folder, an npz file or `hf:owner/name`."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from zatlas.core.errors import BadRecipe, NotHere, UnknownName
+from zatlas.core.errors import BadRecipe, CannotRead, NotHere, OtherData, TooLarge, UnknownName
 from zatlas.core.fields import fit
 from zatlas.core.registry import DATASETS
 from zatlas.data import folder, hub, npz
+from zatlas.data.cache import discard_if_damaged, is_cached
 from zatlas.data.imageset import ImageSet
+from zatlas.data.read import NOT_READ
 
+_accepting = 0  # commands with --data-changed that run now
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -24,14 +28,104 @@ def load(text: str, *, size: int | None = None, **options: Any) -> ImageSet:
     if size is not None and size < 1:
         raise BadRecipe(f"Images cannot be {size} pixels wide; give a size such as 64.")
     name, given = parse(text)
-    open_it = opener(name)
+    with _explained(name):
+        open_it = opener(name)
     given |= options
     known = option_types(open_it)
     for option, value in given.items():
         if option not in known:
             raise UnknownName(f"option of {name}", option, known)
         given[option] = fit(value, known[option], f"{name}:{option}")
-    return open_it(size=size, **given)
+    with _explained(name):
+        return open_it(size=size, **given)
+
+
+def load_verified(text: str, *, size: int | None = None, **options: Any) -> ImageSet:
+    """The same, after every byte of a cached set was compared with its SHA-256.
+
+    A damaged set is removed from the cache and built again from its source, which is said in one line.
+    """
+    images = load(text, size=size, **options)
+    return load(text, size=size, **options) if discard_if_damaged(images) else images
+
+
+def load_same(
+    text: str,
+    *,
+    fingerprint: object,
+    run: Path,
+    data_changed: bool = False,
+    size: int | None = None,
+    **options: Any,
+) -> ImageSet:
+    """The data of a run, if it has the fingerprint that the run records; else raise `OtherData`.
+
+    A run names its source itself, so one that somebody else made may name a private folder. Nothing of
+    data with another fingerprint is returned unless `data_changed` is set, or the call is made within
+    `accepting`. Images that zatlas draws itself are never private, so they are not compared.
+    """
+    consent = data_changed or _accepting
+    if text.startswith("hf:") and not consent and not is_cached(fingerprint):
+        raise OtherData(
+            f"{run} names {text} as its data, which was not used on this machine before. To fetch it from "
+            "the hub and use it: --data-changed (in Python: data_changed=True)."
+        )
+    images = load(text, size=size, **options)
+    if images.fingerprint == fingerprint or consent:
+        return images
+    name = parse(text)[0]
+    if name in DATASETS.names() and DATASETS.get(name).drawn:
+        return images  # another processor rounds differently
+    words = _difference(text, images, fingerprint, run)
+    raise OtherData(
+        f"{words} Nothing of it was used. If you know this source and want to use it as it is now: "
+        "--data-changed (in Python: data_changed=True)."
+    )
+
+
+def unread_words(images: ImageSet) -> str:
+    """A sentence about the files of a set that could not be read this time; none where all were."""
+    unread = [one for one in images.report.get("set_aside", ()) if one["reason"] == NOT_READ]
+    if not unread:
+        return ""
+    return f" {len(unread):,} of its files {unread[0]['detail']} ({unread[0]['file']})."
+
+
+@contextmanager
+def accepting(given: bool = True) -> Iterator[None]:
+    """Inside the block, data that differs from what a run records is accepted, if `given`."""
+    global _accepting
+    _accepting += given
+    try:
+        yield
+    finally:
+        _accepting -= given
+
+
+def _difference(text: str, images: ImageSet, fingerprint: object, run: Path) -> str:
+    """What a run says of its data, and what its source holds now."""
+    if not isinstance(fingerprint, str) or not fingerprint:
+        return f"{run} names {text} as its data, and records no fingerprint to compare it with."
+    return (
+        f"{run} was made with other data than {text} holds now ({images.describe()}): the fingerprints "
+        f"differ, {fingerprint[:8]} then and {images.fingerprint[:8]} now.{unread_words(images)}"
+    )
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn a read error or a lack of memory into one sentence; nothing is known to be damaged."""
+    try:
+        yield
+    except MemoryError as error:
+        raise TooLarge(
+            f"{name} does not fit into memory. Give smaller images, as --size 64, or fewer of them."
+        ) from error
+    except OSError as error:
+        raise CannotRead(
+            f"{error.filename or name} cannot be read: {error.strerror or error}. Nothing was changed. "
+            "Give the same command again when it can be read."
+        ) from error
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Rows
-from zatlas.core.errors import BadData
+from zatlas.core.errors import BadData, CannotRead, TooLarge, first_line
 from zatlas.data.imageset import Column
 
 
@@ -28,12 +28,24 @@ def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
                 kinds = {name: pa.string() for name in head.schema.names if name.lower() in text}
             options = csv.ConvertOptions(column_types=kinds)
             found = csv.read_csv(path, convert_options=options)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise BadData(f"{path} cannot be read as a table: {error}.") from error
-    if twice := [n for n, count in Counter(found.column_names).items() if count > 1]:
-        raise BadData(f"{path} has more than one column named {twice[0]!r}; name them apart.")
-    columns = {name: found.column(name).to_pylist() for name in found.column_names}
-    return {name: _objects(values) for name, values in columns.items()}
+        names = Counter(found.column_names)
+        columns = {
+            name: _objects(found.column(name).to_pylist()) for name in names if names[name] == 1
+        }
+    except MemoryError as error:
+        raise TooLarge(f"{path} does not fit into memory.") from error
+    except OSError as error:
+        if error.errno:  # a read error is no damage
+            raise CannotRead(
+                f"{path} cannot be read: {error.strerror}. Nothing was changed."
+            ) from error
+        raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
+    except (pa.ArrowException, ValueError) as error:  # UnicodeDecodeError is one
+        raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
+    if len(columns) < len(names):
+        twice = next(name for name in names if name not in columns)
+        raise BadData(f"{path} has more than one column named {twice!r}; name them apart.")
+    return columns
 
 
 def typed(values: Sequence[Any]) -> Column:

@@ -1,62 +1,117 @@
 """Yes or no of every image: classes and attributes by the names that a person would use."""
 
 import re
+from collections.abc import Container
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zatlas.core.arrays import Flags, Labels, Rows
-from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.core.errors import NotSupported
 from zatlas.data.imageset import UNLABELLED, Column, ImageSet
+from zatlas.latent.names import LABEL, NOT, Known, Name, find, parse, text_of
 
+if TYPE_CHECKING:
+    from zatlas.atlas import Atlas
+
+LEAST = 2  # images with and without a class or an attribute, for a direction
+LISTED = 6  # names in a sentence
 MOST_VALUES = 20  # of a text attribute, each of which is then a yes or no of its own
 
 
-def flags_of(images: ImageSet, rows: Rows, name: str) -> Flags:
+def known_names(images: ImageSet, directions: Container[str] = ()) -> Known:
+    """The names of the classes and attributes of these images, and of saved directions."""
+
+    @cache
+    def values(key: str) -> set[str]:
+        column = images.attributes.get(key)
+        return set() if column is None else {str(value) for value in np.unique(column)} - {""}
+
+    texts = [key for key, column in images.attributes.items() if column.dtype.kind == "U"]
+    others = [key for key in images.attributes if key not in texts]
+    classes = images.classes if images.labels is not None else ()
+    return Known(classes, others, texts, directions, values)
+
+
+def known_of(atlas: "Atlas") -> Known:
+    """The names that can be typed for this run."""
+    if not atlas.has_images:
+        return Known(directions=atlas.home)
+    return known_names(atlas.images, atlas.home)
+
+
+def flags_of(images: ImageSet, rows: Rows, name: str | Name) -> Flags:
     """Which of these images have a class or an attribute.
 
     "Sneaker" is a class, "Smiling" a yes or no, "age" a number (above its median), "hair=gray" a
     text; "not" before any of them turns it round. An unknown value counts as no.
     """
-    if name.startswith("not "):
-        wanted = name.removeprefix("not ").strip()
-        return ~flags_of(images, rows, wanted) & _known(images, rows, wanted)
-    if images.labels is not None and name in images.classes:
-        return images.labels[rows] == images.classes.index(name)
-    if name in images.attributes and images.attributes[name].dtype.kind != "U":
-        return _true(images.attributes[name], rows)
-    key, equals, value = name.partition("=")
-    if equals and key in images.attributes:
-        return np.array([str(v) == value for v in images.attributes[key][rows]])
-    raise UnknownName("class or attribute", name, names(images))
+    if isinstance(name, str):
+        name = parse(name, known_names(images), anchor=False)
+    if name.kind == "class" and images.labels is not None:
+        found: Flags = images.labels[rows] == images.classes.index(name.word)
+        return ~found if name.negated else found
+    column = images.attributes[name.word]
+    if name.value is not None and column.dtype.kind == "U":
+        found = column[rows] == name.value
+    elif name.value is not None:
+        found = np.array([str(value) == name.value for value in column[rows]], bool)
+    else:
+        found = _true(column, rows)
+    return ~found & _has_value(column, rows) if name.negated else found
 
 
 def kinds_of(images: ImageSet, rows: Rows, by: str) -> Labels:
     """The labels of these images, or an attribute as 0 and 1."""
-    if by != "label":
+    if by != LABEL:
         return flags_of(images, rows, by).astype(np.int64)
     if images.labels is None:
         raise NotSupported("These images have no labels; name one of their attributes.")
     return images.labels[rows]
 
 
-def names(images: ImageSet) -> list[str]:
-    """Every class and attribute that can be asked for."""
-    found = [name for name in images.classes if name != UNLABELLED]
+def properties(images: ImageSet) -> dict[str, Name]:
+    """Every class and attribute that can be true of an image, by a text that names it alone."""
+    known = known_names(images)
+    found: dict[str, Name] = {}
+    all_names = [Name("class", name) for name in known.classes if name != UNLABELLED]
     for key, column in images.attributes.items():
         if column.dtype.kind != "U":
-            found.append(key)
+            all_names.append(Name("attribute", key))
             continue
         values = np.unique(column[column != ""])
-        found += [f"{key}={value}" for value in values[: MOST_VALUES + 1]] * (
-            len(values) <= MOST_VALUES
-        )
+        if len(values) <= MOST_VALUES:
+            all_names += [Name("attribute", key, str(value)) for value in values]
+    for name in all_names:
+        bare = name.word if name.value is None else f"{name.word}={name.value}"
+        alone = bare != LABEL and find(bare, known, anchor=False) == name
+        found[bare if alone else text_of(name, known, anchor=False)] = name
     return found
+
+
+def names(images: ImageSet) -> list[str]:
+    """Every class and attribute that can be named."""
+    return list(properties(images))
 
 
 def all_flags(images: ImageSet, rows: Rows) -> dict[str, Flags]:
     """All of them that some of these images have and others lack."""
-    table = {name: flags_of(images, rows, name) for name in names(images)}
+    table = {key: flags_of(images, rows, name) for key, name in properties(images).items()}
     return {name: flags for name, flags in table.items() if 0 < flags.sum() < len(flags)}
+
+
+def key_of(images: ImageSet, text: str) -> str:
+    """The text by which tables of classes and attributes know what a person typed."""
+    known = known_names(images)
+    name = parse(text, known, anchor=False)
+    bare = replace(name, negated=False)
+    key = next((key for key, other in properties(images).items() if other == bare), None)
+    if key is None:
+        return text_of(name, known, anchor=False)
+    key = f"{NOT}{key}" if name.negated else key
+    return key if find(key, known, anchor=False) == name else text_of(name, known, anchor=False)
 
 
 def yes_or_no(images: ImageSet) -> list[str]:
@@ -64,9 +119,39 @@ def yes_or_no(images: ImageSet) -> list[str]:
     return [name for name, column in images.attributes.items() if column.dtype.kind == "b"]
 
 
+def learnable(atlas: "Atlas") -> tuple[list[Name], str]:
+    """The classes, and the attributes that are true or false, of which a direction can be learned from
+    the training images; and a sentence about those that are left out."""
+    images, rows = atlas.images, atlas.codes("train").rows
+    flagged = [Name("attribute", name) for name in yes_or_no(images)]
+    classes = [Name("class", name) for name in images.classes if name != UNLABELLED]
+    found: list[Name] = []
+    lacking: list[Name] = []
+    for name in [*flagged, *(classes if images.labels is not None else ())]:
+        count = int(flags_of(images, rows, name).sum())
+        enough = min(count, len(rows) - count) >= LEAST
+        (found if enough else lacking).append(name)
+    if not lacking:
+        return found, ""
+    some = ", ".join(repr(title_of(name)) for name in lacking[:LISTED])
+    more = f" and {len(lacking) - LISTED} more" if len(lacking) > LISTED else ""
+    return found, (
+        f"{some}{more}. A direction takes {LEAST} training images or more with a class or an attribute, "
+        f"and {LEAST} without it."
+    )
+
+
 def pretty(name: str) -> str:
     """As one would write it above a picture."""
-    return re.sub(r"\s+", " ", name.replace("_", " ").replace("=", ": "))
+    words = re.sub(r"\s+", " ", name.replace("_", " ").replace("=", ": "))
+    return words if words.strip() else repr(name)
+
+
+def title_of(name: Name) -> str:
+    """A class, an attribute or a direction as one would write it above a picture."""
+    words = pretty(name.word if name.value is None else f"{name.word}={name.value}")
+    number = "" if name.number is None else f" {name.number}"
+    return f"{NOT if name.negated else ''}{words}{number}"
 
 
 def _true(column: Column, rows: Rows) -> Flags:
@@ -77,8 +162,7 @@ def _true(column: Column, rows: Rows) -> Flags:
     return np.nan_to_num(values, nan=-np.inf) > middle
 
 
-def _known(images: ImageSet, rows: Rows, name: str) -> Flags:
-    column = images.attributes.get(name)
-    if column is not None and column.dtype.kind == "f":
+def _has_value(column: Column, rows: Rows) -> Flags:
+    if column.dtype.kind == "f":
         return np.isfinite(column[rows])
     return np.ones(len(rows), bool)

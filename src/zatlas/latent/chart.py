@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from zatlas.core.arrays import Flags, Labels, Plane, Points, Values
 from zatlas.core.errors import BadRun, ShapeError
 from zatlas.core.seeds import stream
+from zatlas.core.tables import from_table
 from zatlas.latent.layouts import lay, principal_axes
 from zatlas.latent.neighbours import Near, nearest, others
 from zatlas.store import tensors
@@ -128,7 +129,7 @@ class Chart:
         told, arrays = tensors.read(path, KEY, "chart", FORMAT)
         if not {"points", "places"} <= set(arrays):
             raise BadRun(f"{path} is a safetensors file, but not a chart.")
-        return cls(**arrays, **told)
+        return from_table(cls, told, str(path), **arrays)
 
     def _near(self, xy: Plane) -> Near:
         if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():

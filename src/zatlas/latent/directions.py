@@ -12,6 +12,7 @@ import numpy as np
 from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import stream
+from zatlas.latent.attributes import LEAST
 from zatlas.latent.curves import Curve, walk
 from zatlas.latent.probes import Probes, area_under_curve, fit_probes, linear_weights
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 W = TypeVar("W", bound="Direction | Steer")
 Learn = Callable[[Points, Flags], Values]
-LEAST = 2  # examples on either side, to say anything
 SHUFFLES = 20  # directions of random labels that a real one is compared with
 HELD_OUT = 0.3  # of the codes, for the score alone
 
@@ -162,7 +162,8 @@ def without(direction: Direction, others: Sequence[Direction], points: Points) -
     if np.linalg.norm(rest) < 1e-3:
         raise BadData(f"Nothing is left of {direction.name!r} without {names}: they are the same.")
     clean = _unit(rest, direction.name)
-    return Direction(f"{direction.name} without {names}", clean, spread_of(clean, points))
+    name, meant = f"{direction.name} without {names}", direction.meant or direction.name
+    return Direction(name, clean, spread_of(clean, points), meant=meant)
 
 
 def measured(

@@ -1,7 +1,7 @@
 """Ways on disk, straight and bent: kept with their proof, refused on another model, carried over."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +10,12 @@ import numpy as np
 from zatlas.core.arrays import Points
 from zatlas.core.errors import BadData, BadRun, Damaged, NotSupported, ShapeError
 from zatlas.core.seeds import stream
+from zatlas.core.tables import from_table
 from zatlas.latent.directions import HELD_OUT, Direction, Score, spread_of
-from zatlas.latent.proof import Effect, Proof
+from zatlas.latent.proof import Proof
 from zatlas.latent.steering.fields import put_together, taken_apart
 from zatlas.latent.steering.steer import Steer, Way, in_spreads
+from zatlas.models.built import shape_of
 from zatlas.store import ways
 from zatlas.store.ways import Kept
 
@@ -23,6 +25,28 @@ STRAIGHT = "direction"  # the kind of file that is a vector
 OF_AXES = ("vector", "step", "middle")  # arrays with a number for each axis
 
 W = TypeVar("W", bound=Way)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that a direction was found in."""
+
+    weights: str  # its SHA-256
+    shape: Any  # of its latents
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a file says of a direction, besides its arrays and its model."""
+
+    kind: str
+    score: Score | None = None
+    side_effects: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    meant: str = ""
+    proof: Proof | None = None
+    spread: float = 1.0
+    hold: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,9 @@ class Home:
         """Whether a way was kept under this name."""
         return ways.has(self.folder, name)
 
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.has(name)
+
     def find(self, name: str) -> Way:
         """The way that was kept under this name."""
         return self.own(ways.load(self.folder, name))
@@ -62,9 +89,9 @@ class Home:
 
     def own(self, kept: Kept) -> Way:
         """What a file holds as a way of this model; refused if it is another's."""
-        model = kept.told["model"]
-        axes, own = int(np.prod(model["shape"])), int(np.prod(self.shape))
-        if model["weights"] != self.digest:
+        model = from_table(Model, kept.told.get("model"), f"The file of {kept.name!r}")
+        axes, own = int(np.prod(shape_of(model.shape, Path(kept.name)))), int(np.prod(self.shape))
+        if model.weights != self.digest:
             alike = " though its space has as many axes" if axes == own else ""
             raise BadRun(
                 f"{kept.name!r} was found in another model, with {axes} axes, and means nothing in "
@@ -79,20 +106,23 @@ class Home:
 
 def way_of(kept: Kept) -> Way:
     """The direction, or the way that bends, that a file describes."""
-    told, arrays = kept.told, dict(kept.arrays)
-    score = None if told["score"] is None else Score(**told["score"])
-    proof = None if told["proof"] is None else _proof_of(told["proof"])
-    known = {"score": score, "proof": proof} | {
-        key: told[key] for key in ("side_effects", "facts", "meant")
+    arrays, where = dict(kept.arrays), f"The file of {kept.name!r}"
+    told = from_table(Described, {k: v for k, v in kept.told.items() if k != "model"}, where)
+    known: dict[str, Any] = {
+        "score": told.score,
+        "proof": told.proof,
+        "side_effects": told.side_effects,
+        "facts": told.facts,
+        "meant": told.meant,
     }
-    if told["kind"] == STRAIGHT:
+    if told.kind == STRAIGHT:
         vector = arrays.get("vector", np.zeros(()))
         if vector.ndim != 1:
             raise Damaged(f"The file of {kept.name!r} does not hold a vector of finite numbers.")
-        return Direction(kept.name, vector, told["spread"], **known)
+        return Direction(kept.name, vector, told.spread, **known)
     scale = (arrays["asked"], arrays["spreads"]) if {"asked", "spreads"} <= arrays.keys() else None
     try:
-        lead = put_together(told["kind"], arrays, told["hold"])
+        lead = put_together(told.kind, arrays, told.hold)
     except BadData as error:
         raise Damaged(f"The file of {kept.name!r} cannot be read: {error}") from error
     return Steer(kept.name, lead, scale=scale, **known)
@@ -152,7 +182,7 @@ def carry(way: Way, codes: Points, others: Points, *, seed: int = 0) -> Directio
 
 def renamed(way: W, name: str) -> W:
     """The same by another name, which still knows what it is to move."""
-    return replace(way, name=name, meant=way.meant or way.name.partition(" without ")[0])
+    return replace(way, name=name, meant=way.meant or way.name)
 
 
 def _map(codes: Points, others: Points) -> np.ndarray:
@@ -162,7 +192,3 @@ def _map(codes: Points, others: Points) -> np.ndarray:
     if x.shape[1] <= len(x):
         return np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ y)
     return x.T @ np.linalg.solve(x @ x.T + ridge * np.eye(len(x)), y)
-
-
-def _proof_of(told: Mapping[str, Any]) -> Proof:
-    return Proof(**{**told, "effect": Effect(**told["effect"])})

@@ -12,6 +12,7 @@ import torch
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, Damaged, NotSupported, UnknownName
 from zatlas.core.seeds import stream
+from zatlas.core.shell import shell_command
 from zatlas.latent.sampling import Mixture, check_draw, fit_mixture
 from zatlas.models.flow import Flow
 from zatlas.store import tensors
@@ -154,7 +155,7 @@ def parts(atlas: "Atlas", seed: int) -> tuple[Points, Points | None, Points]:
     if not atlas.coded and atlas.given is None:
         raise NotSupported(
             f"No image of {atlas.name} has a point, so there are no codes to fit a prior to. Teach it an "
-            f"encoder first: zatlas invert {atlas.run.folder} --learn"
+            f"encoder first: {shell_command('invert', atlas.run.folder, '--learn')}"
         )
     if not atlas.coded or not atlas.holds_out:
         return _halved(*_codes(atlas, "train"), seed)

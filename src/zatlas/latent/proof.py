@@ -9,6 +9,7 @@ from zatlas.core.arrays import Labels, Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent.attributes import pretty
+from zatlas.latent.names import Known, find
 from zatlas.latent.steering.steer import Way, in_spreads
 from zatlas.latent.trial import REACH, Seen, Trial, change, one_long, slope
 from zatlas.models.generator import Generator
@@ -115,10 +116,10 @@ def _steps(trial: Trial, way: Way) -> Steps:
 
 def target_of(way: Way, names: Sequence[str]) -> tuple[str | None, int]:
     """The answer that a way is to move, and whether up or down; None if none is known."""
-    word, sign = way.meant or way.name.partition(" without ")[0], 1
-    while word.startswith("not "):
-        word, sign = word.removeprefix("not ").strip(), -sign
-    return (word, sign) if word in names else (None, 1)
+    found = find(way.meant or way.name, Known(classes=names), anchor=False)
+    if found is None:
+        return None, 1
+    return found.word, -1 if found.negated else 1
 
 
 def same(name: str, target: str | None) -> bool:

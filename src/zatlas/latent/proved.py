@@ -65,13 +65,16 @@ def again(
     draw = _draws(atlas, [*names, *others], seed)
 
     def relearn(known: Way, number: int) -> Way | None:
-        name = known.name.partition(" without ")[0]
+        name = known.meant or known.name
         if name not in names:
             return None
         points, flags = draw(number)
+        held = [other for other in others if other != name]
+        if not all(0 < flags[one].sum() < len(points) for one in (name, *held)):
+            return None  # so rare that this draw has none of it
         vector = WAYS[way](points, flags[name])
         found = Direction(name, (vector / np.linalg.norm(vector)).astype(np.float32))
-        planes = [normal(points, flags[other], other) for other in others if other != name]
+        planes = [normal(points, flags[other], other) for other in held]
         return without(found, planes, points)
 
     return relearn

@@ -86,11 +86,14 @@ def load_reading(path: Path, model: str) -> Reading | None:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise Damaged(f"{path} cannot be read: {error}. Remove it, and read again.") from error
-    made = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
-    if made.get("model") != model:
-        return None
-    columns = {name: _column(table[name]) for name in table.column_names}
-    return Reading(made["data"], columns)
+    try:
+        made = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+        if made.get("model") != model:
+            return None
+        columns = {name: _column(table[name]) for name in table.column_names}
+        return Reading(str(made["data"]), columns)
+    except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
+        raise Damaged(f"{path} does not hold what a scorer has read: {error}.") from error
 
 
 def scorer_of(atlas: "Atlas") -> Scorer | None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from zatlas.core.arrays import Images, Points
+from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent.density import Density
 from zatlas.latent.directions import Direction, spread_of
@@ -89,6 +90,11 @@ class Trial:
         pairs = rng.integers(len(self.points), size=(4 * RANDOM, 2))
         steps = self.points[pairs[:, 0]] - self.points[pairs[:, 1]]
         steps = steps[np.linalg.norm(steps, axis=1) > 0][:RANDOM]
+        if not len(steps):
+            raise NotSupported(
+                "All latents of this run are the same point, so no direction can be compared with "
+                "random ones. Train on more images, or on images that differ."
+            )
         answers, images = [], []
         for step in steps:
             vector = step / np.linalg.norm(step)

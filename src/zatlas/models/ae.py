@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from zatlas.core.fields import Dim, Weight
 from zatlas.core.space import Space
 from zatlas.models.likelihood import Name, likelihood
 from zatlas.models.nets import Net, Shape, begin_at
@@ -19,9 +20,9 @@ from zatlas.models.trainable import Terms
 class AEConfig:
     """What one can choose about an auto-encoder."""
 
-    dim: int = 2  # coordinates of the latent space
+    dim: Dim = 2  # coordinates of the latent space
     likelihood: Name = "bernoulli"  # of the pixels
-    sigma: float = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
+    sigma: Weight = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
     signed: bool = False  # pixels in [-1, 1] within the net
     mean_start: bool = True  # begin with the mean image for all points, rather than with grey
 

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from zatlas.core.fields import fill
 from zatlas.core.registry import MODELS, NETS
+from zatlas.core.surroundings import check_numbers
 from zatlas.models import weights
 from zatlas.models.built import built, image_shape
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
 from zatlas.models.trainable import Trainable
+from zatlas.store import atomic
 
 FORMAT = 1
 KEY = "zatlas"  # of the metadata
@@ -32,6 +34,7 @@ class Description:
 
     def build(self) -> nn.Module:
         """A new model with weights as torch's generator gives them."""
+        check_numbers()
         family = fill(MODELS.get(self.family), self.model, "model")
         net = fill(NETS.get(self.net), self.layers, "net")
         model: nn.Module = family.build(net, self.shape, len(self.classes))
@@ -40,7 +43,12 @@ class Description:
 
 def save_weights(path: Path, description: Description, state: Mapping[str, Tensor]) -> Path:
     """One file that is the model: its weights, with its description as their metadata."""
-    return weights.write(path, KEY, {"format": FORMAT, **asdict(description)}, state)
+    return atomic.write_file(path, weights_bytes(description, state))
+
+
+def weights_bytes(description: Description, state: Mapping[str, Tensor]) -> bytes:
+    """The bytes of that file."""
+    return weights.to_bytes(KEY, {"format": FORMAT, **asdict(description)}, state)
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class _Written:
 
 def load_weights(path: Path) -> tuple[Description, nn.Module]:
     """The model of such a file, ready to be used."""
+    check_numbers()
     about, state = weights.read(path, KEY, "model", FORMAT)
     found = weights.fields_of(_Written, about, path)
     description = Description(**{**vars(found), "shape": image_shape(found.shape, path)})

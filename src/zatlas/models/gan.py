@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.errors import BadRecipe
+from zatlas.core.fields import Dim, Weight
 from zatlas.core.space import Space
 from zatlas.models.nets import Net, Shape, join, one_hot
 from zatlas.models.noise import normal
@@ -22,9 +23,9 @@ from zatlas.models.trainable import Terms
 class GANConfig:
     """What one can choose about a GAN."""
 
-    dim: int = 64  # coordinates of the latent space
+    dim: Dim = 64  # coordinates of the latent space
     conditional: bool = False  # tell generator and discriminator the label
-    r1: float = 1.0  # weight of the discriminator's squared slope on real images; 0 for none
+    r1: Weight = 1.0  # weight of the discriminator's squared slope on real images; 0 for none
     half_batches: bool = False  # the discriminator sees half a batch of each kind, not a whole one
 
     NET: ClassVar[str] = "conv"

@@ -8,15 +8,20 @@ their last squashing, which is the likelihood's.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.errors import BadRecipe
+from zatlas.core.fields import Count, Within
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
+Width = Annotated[int, Within(1, 65_536)]  # channels
+Units = Annotated[int, Within(0, 1_000_000)]
+Depth = Annotated[int, Within(0, 32)]
+Dropout = Annotated[float, Within(0.0, 1.0, below=True)]
 Activation = Literal["relu", "silu", "leaky", "tanh"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -40,7 +45,7 @@ class Net(Protocol):
 class MLP:
     """Fully connected layers, for small images of any size."""
 
-    widths: tuple[int, ...] = (512, 256)  # of the hidden layers, from the image inwards
+    widths: tuple[Count, ...] = (512, 256)  # of the hidden layers, from the image inwards
     activation: Activation = "silu"  # relu is as good, but dies at high rates
     init: Literal["torch", "kaiming"] = "torch"  # of the weights
 
@@ -91,9 +96,9 @@ class FlatEncoder(nn.Module):
 class Conv:
     """Convolutions that halve the side and double the channels, for sizes that are multiples of 4."""
 
-    width: int = 16  # channels after the first convolution
-    depth: int = 0  # halvings; 0 for as many as there can be until the side is 4 to 7
-    hidden: int = 256  # units between the convolutions and the code; 0 for none
+    width: Width = 16  # channels after the first convolution
+    depth: Depth = 0  # halvings; 0 for as many as there can be until the side is 4 to 7
+    hidden: Units = 256  # units between the convolutions and the code; 0 for none
     activation: Activation = "silu"
     norm: Literal["group", "none"] = "none"  # after each convolution
 
@@ -180,8 +185,8 @@ class ConvEncoder(nn.Module):
 class ConvEven:
     """Convolutions with the same number of channels at every depth: the nets of many plain GANs."""
 
-    width: int = 128
-    dropout: float = 0.4  # before the encoder's last layer, while training
+    width: Width = 128
+    dropout: Dropout = 0.4  # before the encoder's last layer, while training
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 128, "rate": 2e-4}
 

@@ -9,14 +9,14 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadRecipe
-from zatlas.models.nets import ConvEncoder, Shape
+from zatlas.models.nets import ConvEncoder, Shape, Width
 
 
 @dataclass(frozen=True)
 class DCGAN:
     """Convolutions with batch norms, as in the tutorials that most small GANs come from."""
 
-    width: int = 64  # channels next to the image; each step inwards doubles them
+    width: Width = 64  # channels next to the image; each step inwards doubles them
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 128, "rate": 2e-4}
 

@@ -5,21 +5,24 @@ He et al. 2016, https://arxiv.org/abs/1512.03385
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zatlas.models.nets import Conv, ConvEncoder, Shape
+from zatlas.core.fields import Within
+from zatlas.models.nets import Conv, ConvEncoder, Shape, Width
+
+Blocks = Annotated[int, Within(0, 1_000)]
 
 
 @dataclass(frozen=True)
 class ConvDeep:
     """Two residual blocks at every size; channels double as the side halves, up to `widest`."""
 
-    width: int = 32  # channels at the full size
-    widest: int = 256  # most channels
-    blocks: int = 2  # residual blocks at every size
+    width: Width = 32  # channels at the full size
+    widest: Width = 256  # most channels
+    blocks: Blocks = 2  # residual blocks at every size
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 1e-3}
 

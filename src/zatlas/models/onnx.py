@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.arrays import Images, Labels, Points
-from zatlas.core.errors import NotSupported, ZatlasError
+from zatlas.core.errors import NotSupported, ZatlasError, first_line
 from zatlas.core.seeds import stream
-from zatlas.models.bring.brought import Adapted, first_line, shape_of
+from zatlas.models.bring.brought import Adapted, shape_of
 from zatlas.models.bring.framing import framed
 from zatlas.models.bring.onnx import Session, run_session
 from zatlas.models.bring.programs import Program

@@ -20,8 +20,9 @@ from zatlas.core.errors import (
     ShapeError,
     UnknownName,
     ZatlasError,
+    first_line,
 )
-from zatlas.models.bring.brought import Layout, PixelRange, first_line, from_planes, from_unit
+from zatlas.models.bring.brought import Layout, PixelRange, from_planes, from_unit
 from zatlas.models.bring.onnx import Session
 from zatlas.models.nets import Shape
 from zatlas.models.scorer import Kind, Scorer, read_scorer

@@ -9,33 +9,36 @@ Burda et al. 2016, https://arxiv.org/abs/1509.00519  (importance)
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadRecipe
+from zatlas.core.fields import Dim, Weight, Within
 from zatlas.core.space import Space
 from zatlas.models.likelihood import Name, Treatment, likelihood, treated
 from zatlas.models.nets import Net, Shape, begin_at, join, one_hot
 from zatlas.models.noise import normal
 from zatlas.models.trainable import Terms
 
+Samples = Annotated[int, Within(1, 10_000)]
+
 
 @dataclass(frozen=True)
 class VAEConfig:
     """What one can choose about a VAE."""
 
-    dim: int = 2  # coordinates of the latent space
-    beta: float = 1.0  # weight of the rate; above 1 the axes disentangle
-    warmup: float = 0.0  # epochs over which the weight of the rate rises from 0
-    free_bits: float = 0.0  # nats of each axis that cost nothing
-    samples: int = 1  # draws from the posterior for each image of a batch
+    dim: Dim = 2  # coordinates of the latent space
+    beta: Weight = 1.0  # weight of the rate; above 1 the axes disentangle
+    warmup: Weight = 0.0  # epochs over which the weight of the rate rises from 0
+    free_bits: Weight = 0.0  # nats of each axis that cost nothing
+    samples: Samples = 1  # draws from the posterior for each image of a batch
     importance: bool = False  # weigh the draws of an image by how well they explain it
     conditional: bool = False  # tell encoder and decoder the label
     likelihood: Name = "bernoulli"  # of the pixels
     pixels: Treatment = "grey"  # levels as they are, drawn anew as chances, or cut at a half
-    sigma: float = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
+    sigma: Weight = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
     signed: bool = False  # pixels in [-1, 1] within the net
     mean_start: bool = True  # begin with the mean image for all points, rather than with grey
     reduction: Literal["sum", "mean"] = "sum"  # over pixels and over axes; the mean is no bound

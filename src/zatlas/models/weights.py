@@ -19,9 +19,13 @@ T = TypeVar("T")
 
 def write(path: Path, key: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> Path:
     """One file of these weights, described under this key."""
+    return atomic.write_file(path, to_bytes(key, about, state))
+
+
+def to_bytes(key: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> bytes:
+    """The bytes of such a file, always the same for the same weights."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    text = json.dumps(about, sort_keys=True)
-    return atomic.write_file(path, save(tensors, metadata={key: text}))
+    return save(tensors, metadata={key: json.dumps(about, sort_keys=True)})
 
 
 def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, Tensor]]:

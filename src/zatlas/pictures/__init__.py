@@ -1,7 +1,26 @@
 """Every picture of a run: each function takes an atlas and gives a picture, to be saved by `render.save`."""
 
+from collections.abc import Iterable
+
+LONGEST = 160  # bytes of a file's name, without what ends it
+
 
 def file_name(text: str) -> str:
     """A name of a file for these words."""
-    kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in text)
-    return kept.strip("-")[:80] or "picture"
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in text)
+    cut = plain.strip("-")[:80].encode()[:LONGEST]
+    return cut.decode(errors="ignore") or "picture"
+
+
+def file_names(texts: Iterable[str]) -> list[str]:
+    """A name of a file for each of these, all different, also where upper and lower case are one."""
+    found: list[str] = []
+    used: set[str] = set()
+    for text in texts:
+        stem = file_name(text)
+        number, name = 2, stem
+        while name.lower() in used:
+            name, number = f"{stem}-{number}", number + 1
+        used.add(name.lower())
+        found.append(name)
+    return found

@@ -1,18 +1,19 @@
 """Maps of a run: its codes as a cloud of points, in two of their axes or on a chart."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zatlas.atlas import NO_ROW, Atlas
 from zatlas.core.arrays import Flags, Labels, Rows, Values
-from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import Column
-from zatlas.latent.attributes import names as attribute_names
-from zatlas.latent.attributes import pretty
+from zatlas.latent.attributes import flags_of, known_names, title_of
 from zatlas.latent.chart import Chart
 from zatlas.latent.landmarks import landmarks
+from zatlas.latent.names import LABEL, parse, quoted
 from zatlas.pictures.sheets import first_axes
 from zatlas.render.plot import cloud
 from zatlas.render.theme import LIGHT, Theme
@@ -86,21 +87,24 @@ def coloured(
         return None, (), None
     images = atlas.images
     if by is None and images.labels is None:
-        by = next((key for key, column in images.attributes.items() if _few_texts(column)), None)
-    if by is None or by == "label":
+        few = (key for key, column in images.attributes.items() if _few_texts(column))
+        by = next((f"attribute:{quoted(key)}" for key in few), None)
+    if by is None or by == LABEL:
         labels = atlas.labels(rows)
         return (labels, images.classes, None) if labels is not None else (None, (), None)
-    if by in images.attributes:
-        column = images.attributes[by][rows]
+    known = known_names(images)
+    known = replace(known, attributes=[*images.attributes])  # texts have a colour for each value
+    name = parse(by, known, anchor=False)
+    title = title_of(name)
+    if name.kind == "attribute" and name.value is None and not name.negated:
+        column = images.attributes[name.word][rows]
         if column.dtype.kind == "f":
             return None, (), column
         if column.dtype.kind == "U":
             texts, labels = np.unique(column, return_inverse=True)
             return labels.astype(np.int64), tuple(texts), None
-        return column.astype(np.int64), (f"not {pretty(by)}", pretty(by)), None
-    if by in images.classes:
-        return atlas.flags(by, rows).astype(np.int64), (f"not {by}", by), None
-    raise UnknownName("class or attribute", by, ["label", *attribute_names(images)])
+        return column.astype(np.int64), (f"not {title}", title), None
+    return flags_of(images, rows, name).astype(np.int64), (f"not {title}", title), None
 
 
 def _few_texts(column: Column) -> bool:

@@ -10,11 +10,14 @@ from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.latent.attributes import pretty
+from zatlas.latent.attributes import known_of, pretty, title_of
 from zatlas.latent.axes import rank
 from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
 from zatlas.latent.directions import WAYS
+from zatlas.latent.learnt import property_of
+from zatlas.latent.names import find
 from zatlas.latent.neighbours import nearest
+from zatlas.latent.proof import same, target_of
 from zatlas.latent.steering.steer import Way, in_spreads
 from zatlas.pictures.sheets import first_axes, span
 from zatlas.render import film as films
@@ -162,12 +165,13 @@ def attribute(
     """
     if way not in ATTRIBUTE_WAYS:
         raise UnknownName("way to move an attribute", way, ATTRIBUTE_WAYS)
-    if name == "Random":
+    if name == "Random" and find(name, known_of(atlas), anchor=False) is None:
         ends = atlas.stops(["random", "random"])
         return Move(atlas, (atlas.curve(ends),), (), f"Random in {atlas.name}")
     if way in ("centres", "chart"):
         curve = _on_chart(atlas, name, seed) if way == "chart" else _centres(atlas, name, seed)
-        title = f"From not {pretty(name)} to {pretty(name)} in {atlas.name}"
+        words = title_of(property_of(atlas, name))
+        title = f"From not {words} to {words} in {atlas.name}"
         return Move(atlas, (curve,), (), title, note=_way_told(way))
     direction = in_spreads(atlas.direction(name, way=way, without=without, seed=seed))
     starts = list(stops) or [atlas.stop(str(i)) for i in range(min(4, len(atlas.mapped("test"))))]
@@ -194,7 +198,8 @@ def quality(direction: Way) -> str:
 
 def side_effects(direction: Way, count: int = 3) -> str:
     """The other attributes that a direction moves most."""
-    others = {k: v for k, v in direction.side_effects.items() if k not in direction.name}
+    target, _ = target_of(direction, list(direction.side_effects))
+    others = {k: v for k, v in direction.side_effects.items() if not same(k, target)}
     worst = sorted(others, key=lambda key: -abs(others[key]))[:count]
     return ", ".join(f"{pretty(key)} {others[key]:+.0%}" for key in worst)
 

@@ -5,13 +5,13 @@ illness that explains another comes first, and the other is then not named.
 """
 
 import math
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zatlas.atlas import Atlas
+from zatlas.core.shell import shell_command
 from zatlas.data.sources import value_of
 from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
@@ -87,10 +87,11 @@ class Patient:
 
     def again(self, what: str, *settings: str) -> Cure:
         """Training the same recipe once more, with these settings changed."""
-        changed = " ".join(f"--set {setting}" for setting in settings)
+        changed = [word for setting in settings for word in ("--set", setting)]
         change = "-" + settings[0].partition(".")[2].replace("=", "-")
-        recipe, out = (shlex.quote(f"{self.folder}{end}") for end in ("/recipe.toml", change))
-        return Cure(what, f"zatlas train --recipe {recipe} {changed} --out {out}", settings)
+        recipe, out = self.folder / "recipe.toml", Path(f"{self.folder}{change}")
+        command = shell_command("train", "--recipe", recipe, *changed, "--out", out)
+        return Cure(what, command, settings)
 
     def longer(self, what: str) -> Cure:
         """Training for twice as long: going on, unless the schedule was made for its length."""
@@ -98,12 +99,11 @@ class Patient:
         epochs = 60 if training is None else 2 * training.epochs
         if training is not None and training.schedule == "onecycle":
             return self.again(what, f"training.epochs={epochs}")
-        command = f"zatlas train --resume {shlex.quote(str(self.folder))} --epochs {epochs}"
-        return Cure(what, command)
+        return Cure(what, shell_command("train", "--resume", self.folder, "--epochs", epochs))
 
     def fitted(self, what: str, kind: str) -> Cure:
         """Fitting a prior to the codes, and drawing from that."""
-        return Cure(what, f"zatlas sample {shlex.quote(str(self.folder))} --prior {kind}")
+        return Cure(what, shell_command("sample", self.folder, "--prior", kind))
 
     def open_to(self, cure: Cure) -> bool:
         """Whether the cure changes anything: no brought model is trained again, and none as it was."""

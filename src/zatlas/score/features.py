@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
+from zatlas.added import known_images
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Rows
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.data import sources
 from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.models.scorer import Reader, Scorer, read_scorer, save_scorer, suited
@@ -202,8 +202,7 @@ def real_images(atlas: Atlas) -> ImageSet | None:
         return None
     if not atlas.imagined:
         return atlas.bare_images
-    recipe = atlas.recipe  # samples stand for the images of this run: these are the real ones
-    return sources.load(recipe.source, size=recipe.size, **recipe.options)
+    return known_images(atlas)  # samples stand for the images of this run: these are the real ones
 
 
 def all_over(rows: Rows, count: int) -> Rows:

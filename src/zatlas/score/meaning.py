@@ -8,7 +8,7 @@ from zatlas.atlas import Atlas
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows, Values
 from zatlas.core.seeds import derive, stream
 from zatlas.data.imageset import UNLABELLED
-from zatlas.latent.attributes import flags_of, names
+from zatlas.latent.attributes import flags_of, properties
 from zatlas.latent.curves import Blend, Curve, lerp, usual_blend
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.latent.neighbours import others
@@ -166,15 +166,15 @@ def _labels(atlas: Atlas, rows: Rows) -> Labels | None:
 def _attributes(atlas: Atlas, rows: Rows) -> dict[str, np.ndarray]:
     """Those that are not the same for all of these images; of texts, whether they are each value."""
     images, found = atlas.images, {}
-    for name in names(images):
-        if name in images.classes:
+    for key, name in properties(images).items():
+        if name.kind == "class":
             continue
-        column = images.attributes.get(name)
-        number = column is not None and column.dtype.kind == "f"
-        values = column[rows] if number and column is not None else flags_of(images, rows, name)
+        column = images.attributes[name.word]
+        number = column.dtype.kind == "f"
+        values = column[rows] if number else flags_of(images, rows, name)
         there = values[np.isfinite(values)] if number else values
         if len(there) > 2 and there.min() != there.max():
-            found[name] = values
+            found[key] = values
     return found
 
 

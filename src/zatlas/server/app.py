@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -11,11 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from zatlas.core.errors import ZatlasError
 from zatlas.server.asks import Ask
 from zatlas.server.blank import Tree
 from zatlas.server.client import TRY_LATER, Client
-from zatlas.server.frames import BadAsk, told
+from zatlas.server.frames import BadAsk, status_of, told
 from zatlas.server.guard import Guard
 from zatlas.server.lanes import Decodes, Decoding, Errands, Lane, Work
 from zatlas.server.shelf import File, Make, Shelf, as_file
@@ -26,12 +24,23 @@ MANIFEST = "data/manifest.json"
 SOCKET = "socket"
 MOST_CLIENTS = 200
 CHUNK = 64 << 10  # bytes that are sent at a time, so that a slow reader holds no more
-SLOW = ("geodesic", "chart")  # kinds that take seconds
+MODEL_SECONDS = 30.0  # for one call of a model
+SLOW_SECONDS = 600.0  # for a chart of very many points, or a geodesic
+LANES = {
+    "decode": "decoder",
+    "encode": "encoder",
+    "geodesic": "geodesics",
+    "chart": "charts",
+}  # others are quick
+SECONDS = {"decoder": MODEL_SECONDS, "encoder": MODEL_SECONDS, "quick": MODEL_SECONDS}
 ENTERED = b"<!doctype html><title>zatlas</title><p><a href='./'>Go on</a></p>"
 
 
 class Explorer:
-    """What is shown, to whom, and the lanes in which it is worked for them."""
+    """What is shown, to whom, and the lanes in which it is worked for them.
+
+    Each run has lanes of its own, so that a model that never returns holds up no other run.
+    """
 
     def __init__(self, page: Mapping[str, Make], guard: Guard, *, pack: bool) -> None:
         self.guard = guard
@@ -40,11 +49,8 @@ class Explorer:
         self.trees: dict[str, Tree] = {}
         self.shown: dict[str, Shown] = {}
         self.clients: set[Client] = set()
-        self.decodes, self.errands, self.slow = (
-            Decodes("decoder"),
-            Errands("quick"),
-            Errands("slow"),
-        )
+        self.lanes: dict[tuple[str, str], Lane[Any]] = {}
+        self.works: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
         self.contents: File | None = None  # the manifest
 
@@ -65,18 +71,28 @@ class Explorer:
         self.trees[name].entry.update(words)
         self.contents = None
 
+    def lane(self, run: str, name: str) -> Lane[Any]:
+        """The lane of this name for this run, which works as long as the server does."""
+        lane = self.lanes.get((run, name))
+        if lane is None:
+            kind = Decodes if name == "decoder" else Errands
+            lane = kind(f"{run}-{name}", SECONDS.get(name, SLOW_SECONDS))
+            self.lanes[run, name] = lane
+            self.works.add(asyncio.get_running_loop().create_task(lane.run()))
+        return lane
+
     @property
-    def lanes(self) -> tuple[Lane[Any], ...]:
-        return self.decodes, self.errands, self.slow
+    def busy(self) -> bool:
+        """Whether a thread still works, for a call that was given up too."""
+        return any(lane.threads.busy for lane in self.lanes.values()) or self.shelf.threads.busy
 
-    async def work(self) -> None:
-        """Work for everyone, as long as the server runs."""
-        await asyncio.gather(*(lane.run() for lane in self.lanes))
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Begin nothing more."""
         self.shelf.close()
-        for lane in self.lanes:
+        for task in (*self.works, *self.shelf.made.values()):
+            task.cancel()
+        await asyncio.gather(*self.works, *self.shelf.made.values(), return_exceptions=True)
+        for lane in self.lanes.values():
             lane.close()
 
     # Who asks
@@ -104,7 +120,7 @@ class Explorer:
     def forget(self, client: Client) -> None:
         """Do nothing more for a client that has gone."""
         self.clients.discard(client)
-        for lane in self.lanes:
+        for lane in self.lanes.values():
             lane.forget(client)
 
     async def answer(self, client: Client, ask: Ask) -> Reply:
@@ -113,16 +129,16 @@ class Explorer:
         if shown is None:
             raise unknown(ask, self.trees)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        lane = self.lane(ask.run, LANES.get(ask.kind, "quick"))
         if ask.kind == "decode":
             points = shown.to_decode(ask)
-            self.decodes.add(Decoding(client, ask.stream, future, shown.decoder, *points))
+            lane.add(Decoding(client, ask.stream, future, shown.decoder, *points))
             pixels = await future
             return DROPPED if pixels is None else pixels_reply(pixels)
-        lane = self.slow if ask.kind in SLOW else self.errands
         do: Callable[[], Any] = functools.partial(shown.answer, ask)
         if ask.kind == "chart":
             do = functools.partial(shown.chart, ask)
-        lane.add(Work(client, ask.stream, future, do))
+        lane.add(Work(client, ask.stream, future, do, ask.kind))
         found = await future
         if found is None:
             return DROPPED
@@ -136,19 +152,16 @@ class Explorer:
 
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The answer to one request."""
-        response = self.barred(scope)
-        if response is None:
-            try:
-                file = await self.find(scope["path"].removeprefix("/") or "index.html")
-            except Exception as error:
-                if not isinstance(error, ZatlasError):
-                    logging.getLogger("zatlas.server").exception("%s failed.", scope["path"])
-                response = JSONResponse(told(error), 404)
-            else:
-                if file is not None:
-                    await self.send(file, scope, send)
-                    return
-                response = refused(404, "not-found", "There is no such file here.")
+        try:
+            found: Response | File | None = self.barred(scope)
+            if found is None:
+                found = await self.find(scope["path"].removeprefix("/") or "index.html")
+        except Exception as error:
+            found = JSONResponse(told(error), status_of(error))
+        if isinstance(found, File):
+            await self.send(found, scope, send)
+            return
+        response = found or refused(404, "not-found", "There is no such file here.")
         response.headers.update(self.guard.headers())
         await response(scope, receive, send)
 

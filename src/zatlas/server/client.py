@@ -1,13 +1,11 @@
 """A page's socket: what it asks is answered as soon as it is ready, and it cannot ask without bound."""
 
 import asyncio
-import logging
 import math
 from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from zatlas.core.errors import ZatlasError
 from zatlas.server.asks import LARGEST, Ask, read_ask, read_id
 from zatlas.server.frames import BadAsk, pack, told, unpack
 from zatlas.server.shown import Reply
@@ -56,12 +54,12 @@ class Client:
             header, payload = unpack(data)
             number = read_id(header)
             ask = read_ask(header, payload)
-        except BadAsk as error:
+            weight = self.weigh(ask)
+        except Exception as error:
             self.mistakes += 1
             await self.send(number, error_reply(error))
             return
         self.mistakes = 0
-        weight = self.weigh(ask)
         if len(self.tasks) >= WAITING or self.weight + weight > LARGEST:
             busy = BadAsk("busy", "Too many asks wait already.", "Wait for some of the answers.")
             await self.send(ask.id, error_reply(busy))
@@ -75,13 +73,10 @@ class Client:
         """Answer, or say why not."""
         try:
             try:
-                reply = await self.explorer.answer(self, ask)
-            except ZatlasError as error:
-                reply = error_reply(error)
+                frame = framed(ask.id, await self.explorer.answer(self, ask))
             except Exception as error:
-                logging.getLogger("zatlas.server").exception("An ask of %r failed.", ask.kind)
-                reply = error_reply(error)
-            await self.send(ask.id, reply)
+                frame = framed(ask.id, error_reply(error))
+            await self.socket.send_bytes(frame)
         except (WebSocketDisconnect, RuntimeError, OSError):
             return  # nobody is there to be told
         finally:
@@ -89,7 +84,7 @@ class Client:
 
     async def send(self, number: int, reply: Reply) -> None:
         """Send an answer, as soon as those before it have been taken."""
-        await self.socket.send_bytes(pack({"id": number, **reply.header}, reply.payload))
+        await self.socket.send_bytes(framed(number, reply))
 
     def weigh(self, ask: Ask) -> int:
         """Bytes of the images that it asks for; of too many, which are refused anyhow, none."""
@@ -101,6 +96,14 @@ class Client:
         return size if size <= LARGEST else 0
 
 
+def framed(number: int, reply: Reply) -> bytes:
+    """The frame that answers the request of this number."""
+    return pack({"id": number, **reply.header}, reply.payload)
+
+
 def error_reply(error: Exception) -> Reply:
-    """What a page is told that went wrong."""
-    return Reply({"kind": "error", **told(error)})
+    """What a page is told that went wrong; `error` is the id of an unexpected one in the log."""
+    words = told(error)
+    if "id" in words:
+        words["error"] = words.pop("id")
+    return Reply({"kind": "error", **words})

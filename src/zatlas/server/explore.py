@@ -1,11 +1,13 @@
 """Exploring runs from the command line: the page is up at once, and stays until Ctrl-C."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -13,6 +15,7 @@ from zatlas.core.errors import BadRecipe, Interrupted
 from zatlas.core.progress import console
 from zatlas.core.screen import open_page
 from zatlas.server.asks import longest
+from zatlas.server.background import Background
 from zatlas.server.blank import blank
 from zatlas.server.follow import Followed, followed
 from zatlas.server.serve import IDS, Server
@@ -20,6 +23,7 @@ from zatlas.site import run_tree
 from zatlas.site.tree import MOST
 
 Told = Callable[[str], None]
+SMALL = 32 << 20  # bytes of weights: one thread decodes such a model in milliseconds
 
 
 def explore(
@@ -29,6 +33,7 @@ def explore(
     port: int | None = None,
     points: int | None = None,
     prior: str | None = None,
+    token: bool = False,
     opened: bool = True,
     told: Told = print,
 ) -> None:
@@ -40,24 +45,52 @@ def explore(
     tree = partial(run_tree, most=points or MOST, prior=prior, tiled=points is None)
     runs = [followed(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
     largest = max(longest(*run.sizes) for run in runs)
-    server = Server(largest, host=host, port=port)
+    server = Server(largest, host=host, port=port, token=token)
+    making = Background(partial(begin, runs, server), "zatlas-page")
     try:
         told(server.url)
         if opened:
             open_page(server.url)
-        for run in runs:
-            first(run, server)
-        server.begin()
-        for run in runs:
-            run.start(server)
+        making.wait()
         threading.Event().wait()
     except (KeyboardInterrupt, Interrupted) as stopped:
         number = stopped.signal if isinstance(stopped, Interrupted) else signal.SIGINT
-        raise Interrupted("The explorer is closed.", number) from None
-    finally:
-        for run in runs:
-            run.over.set()
-        server.close()
+        closed = Interrupted("The explorer is closed.", number)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, lambda number, _: leave(closed))  # a second signal ends at once
+        if not close(runs, server, making):
+            leave(closed)
+        raise closed from None
+    except BaseException:
+        close(runs, server, making)
+        raise
+
+
+def close(runs: Sequence[Followed], server: Server, making: Background) -> bool:
+    """Stop all; whether no thread works any more."""
+    for run in runs:
+        run.over.set()
+    made = making.stop()
+    return server.close() and made
+
+
+def leave(closed: Interrupted) -> NoReturn:
+    """End the process although a thread still works, in a model that does not return, say."""
+    console().show_cursor()
+    console().print(f"zatlas: {closed}", soft_wrap=True, markup=False)
+    sys.stderr.flush()
+    os._exit(128 + closed.signal)
+
+
+def begin(runs: Sequence[Followed], server: Server) -> None:
+    """Show all runs, let pages in, and follow those that are being trained."""
+    for run in runs:
+        first(run, server)
+    if all(run.run.weights.exists() and run.run.weights.stat().st_size < SMALL for run in runs):
+        torch.set_num_threads(1)  # several would wait for each other whenever a core is busy
+    server.begin()
+    for run in runs:
+        run.start(server)
 
 
 def first(run: Followed, server: Server) -> None:

@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zatlas.atlas import Atlas
-from zatlas.core.errors import ZatlasError
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
 from zatlas.models.bring import Brought, brought_of
 from zatlas.models.bring.brought import as_shape
+from zatlas.server.frames import told
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
 NICE = 10  # of the thread that follows: a tenth of what training gets, where both want a core
 EVERY = 2.0  # seconds between two looks at the run's files
+FAILURES = 3  # looks that must fail one after another before the page says so
 PATIENCE = 20  # the next look at the weights waits this many times as long as the last took
+
+LOG = logging.getLogger("zatlas.server")
 
 
 class Screen(Protocol):
@@ -46,6 +49,7 @@ class Followed:
     light: bool = False  # what is shown was made in haste
     rested: float = 0.0  # when the weights may be looked at again
     told: object = None  # of the training, last
+    failures: int = 0  # looks that failed since the last that did not
     over: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
@@ -72,8 +76,14 @@ class Followed:
 
     @cached_property
     def images(self) -> ImageSet:
-        """What it is trained on."""
-        return sources.load(self.recipe.source, size=self.recipe.size, **self.recipe.options)
+        """What it is trained on; `OtherData` if its source holds something else now."""
+        return sources.load_same(
+            self.recipe.source,
+            fingerprint=self.run.made().get("data"),
+            run=self.run.folder,
+            size=self.recipe.size,
+            **self.recipe.options,
+        )
 
     def training(self) -> dict[str, Any] | None:
         """What the manifest says of the training; nothing of one that was over before it was seen."""
@@ -121,11 +131,30 @@ class Followed:
         while not self.over.wait(EVERY):
             try:
                 self.look(screen)
-            except ZatlasError:
-                continue  # caught between two files of it; the next look is complete
-            except Exception:
-                logging.getLogger("zatlas.server").exception("Following the training failed.")
-                return
+            except Exception as error:
+                self._failed(screen, error)
+            else:
+                self._recovered(screen)
+
+    def _failed(self, screen: Screen, error: Exception) -> None:
+        """Say once that the run cannot be read, if that lasts; one failure is no news.
+
+        A look that comes between two writes of a training fails, and the next one does not.
+        """
+        self.failures += 1
+        if self.failures != FAILURES:
+            return
+        words = told(error)
+        notice = f"This run cannot be read now. {words['message']} {words['hint']}".rstrip()
+        LOG.warning("%s: %s", self.run.folder, notice)
+        screen.say(self.id, notice=f"{notice} The page shows what was read before.")
+
+    def _recovered(self, screen: Screen) -> None:
+        """Say that the run can be read again, if it was said that it cannot."""
+        if self.failures >= FAILURES:
+            LOG.warning("%s: this run can be read again.", self.run.folder)
+            screen.say(self.id, notice=None)
+        self.failures = 0
 
     def start(self, screen: Screen) -> None:
         """Follow in a thread."""

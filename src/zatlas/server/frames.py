@@ -1,7 +1,9 @@
 """A frame of the socket, either way: the length of a JSON header, the header, then raw numbers."""
 
 import json
+import logging
 import re
+import secrets
 import struct
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -50,10 +52,27 @@ def told(error: Exception) -> dict[str, str]:
     if isinstance(error, ZatlasError):
         code = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
         return {"code": code, "message": str(error), "hint": ""}
+    return internal(error)
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error: 409 if the run's state is at fault, and 500 for an unexpected one."""
+    if isinstance(error, BadAsk):
+        return 400
+    if isinstance(error, ZatlasError):
+        return 409 if error.exit_code == 1 else 422
+    return 500
+
+
+def internal(error: Exception) -> dict[str, str]:
+    """An unexpected error: the reply holds an id, and one log record holds the id and the traceback."""
+    number = secrets.token_hex(4)
+    logging.getLogger("zatlas.server").error("Internal error %s.", number, exc_info=error)
     return {
-        "code": "failed",
-        "message": "This went wrong on the server.",
-        "hint": "The terminal that zatlas explore runs in says more.",
+        "code": "internal",
+        "message": "An internal error occurred on the server.",
+        "hint": f"The log of zatlas explore has the details under {number}.",
+        "id": number,
     }
 
 

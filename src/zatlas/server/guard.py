@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-COOKIE = "zatlas"
+COOKIE = "zatlas-{port}"  # cookies do not know ports: without it, two servers share one
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 NOTEBOOKS = (
     "http://127.0.0.1:*",
@@ -27,6 +27,7 @@ class Guard:
     frames: tuple[str, ...] = ()  # origins that may show the page in a frame
     link: str | None = None  # secret of the link, until it is used
     cookie: str | None = None  # secret that using it gives
+    name: str = COOKIE  # of the cookie
 
     # As strict as the page can live with: the decoder is WebAssembly, pictures are made in the page,
     # and styles are set by script, never by an attribute or an element of the text.
@@ -73,7 +74,7 @@ class Guard:
             found.load("; ".join(Headers(scope=scope).getlist("cookie")))
         except CookieError:
             return False
-        given = found[COOKIE].value if COOKIE in found else ""
+        given = found[self.name].value if self.name in found else ""
         return secrets.compare_digest(given.encode(), self.cookie.encode())
 
     def enters(self, scope: Scope) -> bool:
@@ -88,7 +89,7 @@ class Guard:
 
     def set_cookie(self) -> str:
         """The header's value that gives the cookie."""
-        return f"{COOKIE}={self.cookie}; HttpOnly; SameSite=Strict; Path=/"
+        return f"{self.name}={self.cookie}; HttpOnly; SameSite=Strict; Path=/"
 
     def headers(self) -> dict[str, str]:
         """What every answer carries."""
@@ -101,15 +102,17 @@ class Guard:
         }
 
 
-def guard_of(names: Iterable[str], port: int, *, open_to: str, framed: bool) -> Guard:
-    """A guard for these names; one with a secret where the server is open to more than this machine."""
+def guard_of(
+    names: Iterable[str], port: int, *, open_to: str, framed: bool, token: bool = False
+) -> Guard:
+    """A guard for these names, with a secret if others can reach the server or `token` asks for one."""
     with_port = {f"{name.lower()}:{port}" for name in names}
     bare = {name.lower() for name in names} if port == 80 else set()
     frames = NOTEBOOKS if framed else ()
-    if is_loopback(open_to):
+    if is_loopback(open_to) and not token:
         return Guard(frozenset(with_port | bare), frames)
     secret, link = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    return Guard(frozenset(with_port | bare), frames, link, secret)
+    return Guard(frozenset(with_port | bare), frames, link, secret, COOKIE.format(port=port))
 
 
 def is_loopback(host: str) -> bool:

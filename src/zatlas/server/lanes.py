@@ -1,16 +1,19 @@
 """Lanes: what waits for a thread. Clients take turns, and a newer ask of a stream replaces the older."""
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from zatlas.core.arrays import Labels, Pixels, Points
+from zatlas.core.errors import ShapeError
+from zatlas.server.threads import Threads
 
 SLICE = 16  # rows of one ask that are decoded before the next client's turn
 PASS = 0.02  # seconds that one call of the decoder should take
@@ -30,9 +33,10 @@ class Job:
 
 @dataclass(eq=False)
 class Work(Job):
-    """A function to call."""
+    """A function to call; `key` names what it waits for, so that a late call stops only its like."""
 
     do: Callable[[], Any]
+    key: str = ""
 
 
 @dataclass(eq=False)
@@ -65,8 +69,8 @@ J = TypeVar("J", bound=Job)
 class Lane(ABC, Generic[J]):
     """One thread, and the jobs of every client that wait for it."""
 
-    def __init__(self, name: str) -> None:
-        self.pool = ThreadPoolExecutor(1, f"zatlas-{name}")
+    def __init__(self, name: str, seconds: float) -> None:
+        self.threads = Threads(f"zatlas-{name}", seconds)
         self.waiting: dict[object, list[J]] = {}  # by client; the first client is next
         self.wake = asyncio.Event()
 
@@ -92,7 +96,10 @@ class Lane(ABC, Generic[J]):
             if not any(self.waiting.values()):
                 self.wake.clear()
                 continue
-            await self.round()
+            try:
+                await self.round()
+            except Exception:  # of the lane itself: what waits is answered in the next rounds
+                logging.getLogger("zatlas.server").exception("A round of %s failed.", self)
 
     @abstractmethod
     async def round(self) -> None:
@@ -100,7 +107,7 @@ class Lane(ABC, Generic[J]):
 
     def close(self) -> None:
         """Begin nothing more."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
 
     def turns(self) -> Iterator[list[J]]:
         """The jobs of each client that has any, who was served longest ago first."""
@@ -125,9 +132,8 @@ class Errands(Lane[Work]):
         await self._do(job)
 
     async def _do(self, job: Work) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            settle(job, await loop.run_in_executor(self.pool, job.do))
+            settle(job, await self.threads.call(job.do, job.key))
         except Exception as error:
             fail(job, error)
 
@@ -138,12 +144,14 @@ class Decodes(Lane[Decoding]):
     async def round(self) -> None:
         shares = self._shares()
         decoder = shares[0][0].decoder
-        z = np.concatenate([job.z[part] for job, part in shares])
-        told = [job.labels[part] for job, part in shares if job.labels is not None]
-        labels = np.concatenate(told) if told else None
-        loop, begun = asyncio.get_running_loop(), perf_counter()
+        begun = perf_counter()
         try:
-            pixels = await loop.run_in_executor(self.pool, decoder.decode, z, labels)
+            z = np.concatenate([job.z[part] for job, part in shares])
+            told = [job.labels[part] for job, part in shares if job.labels is not None]
+            labels = np.concatenate(told) if told else None
+            pixels = await self.threads.call(partial(decoder.decode, z, labels), decoder)
+            if len(pixels) != len(z):
+                raise ShapeError(f"The decoder made {len(pixels)} images of {len(z)} points.")
         except Exception as error:
             for job, _ in shares:
                 self._remove(job)

@@ -24,6 +24,7 @@ from zatlas.site import RunTree, run_tree
 from zatlas.site.static import SINGLE, page_files
 from zatlas.site.tree import MOST
 
+CLOSE_SECONDS = 1.7  # until a server that does not stop is left to the end of the process
 PORTS = range(8420, 8430)  # tried first, so that an address that was kept leads here again
 Files = Mapping[str, Make]
 
@@ -44,13 +45,15 @@ class Server:
         host: str = "127.0.0.1",
         port: int | None = None,
         framed: bool = False,
+        token: bool = False,
         files: Files | None = None,
     ) -> None:
         files = page() if files is None else files
         self.listener = listen(host, port)
         self.port = self.listener.getsockname()[1]
         names = names_of(host)
-        guard = guard_of({*names, *LOOPBACK}, self.port, open_to=host, framed=framed)
+        known = {*names, *LOOPBACK}
+        guard = guard_of(known, self.port, open_to=host, framed=framed, token=token)
         link = f"?token={guard.link}" if guard.link else ""
         self.url = f"http://{names[0]}:{self.port}/{link}"
         self.explorer = Explorer(files, guard, pack=not is_loopback(host))
@@ -74,13 +77,18 @@ class Server:
         self.soon(self.explorer.ready.set)
 
     def soon(self, do: Callable[..., None], *given: Any) -> None:
-        """Let the server's own thread do this."""
-        self.loop.call_soon_threadsafe(do, *given)
+        """Let the server's own thread do this, unless the server is closed."""
+        try:
+            self.loop.call_soon_threadsafe(do, *given)
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
 
-    def close(self) -> None:
-        """Stop; whoever is connected is told so."""
+    def close(self) -> bool:
+        """Stop; connected pages are notified. Whether no thread works any more."""
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(CLOSE_SECONDS)
+        return not self.thread.is_alive() and not self.explorer.busy
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -90,13 +98,10 @@ class Server:
             self.loop.close()
 
     async def _serve(self) -> None:
-        work = asyncio.create_task(self.explorer.work())
         try:
             await self.server.serve(sockets=[self.listener])
         finally:
-            work.cancel()
-            self.explorer.close()
-            await asyncio.gather(work, return_exceptions=True)
+            await self.explorer.close()
 
 
 @contextmanager

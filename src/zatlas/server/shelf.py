@@ -4,9 +4,10 @@ import asyncio
 import gzip
 import hashlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from zatlas.server.threads import Threads
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -25,6 +26,7 @@ TYPES = {
 }
 PACKED = {".html", ".js", ".mjs", ".css", ".json", ".svg", ".wasm", ".txt"}  # gzip makes them small
 MOST_MADE = 2  # files being made at the same time
+MAKE_SECONDS = 600.0  # for one file
 
 Make = Callable[[], bytes]
 
@@ -46,7 +48,7 @@ class Shelf:
         self.pack = pack  # worth it on a network, not within one machine
         self.known: dict[str, Make] = {}
         self.made: dict[str, asyncio.Task[File]] = {}
-        self.pool = ThreadPoolExecutor(MOST_MADE, "zatlas-files")
+        self.threads = Threads("zatlas-files", MAKE_SECONDS, MOST_MADE)
 
     def put(self, files: Mapping[str, Make], *, instead: str | None = None) -> None:
         """Add files, in place of all those whose URLs begin like this."""
@@ -74,11 +76,10 @@ class Shelf:
 
     def close(self) -> None:
         """Make nothing more."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
 
     async def _make(self, url: str, make: Make) -> File:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.pool, lambda: as_file(url, make(), pack=self.pack))
+        return await self.threads.call(lambda: as_file(url, make(), pack=self.pack), url)
 
 
 def as_file(url: str, data: bytes, *, pack: bool = False) -> File:

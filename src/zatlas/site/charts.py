@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from zatlas.atlas import Atlas
-from zatlas.core.arrays import Labels, Plane, Points, Values
+from zatlas.core.arrays import Labels, Plane, Points, Rows, Values
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent import chart as charts
-from zatlas.latent.attributes import pretty, yes_or_no
+from zatlas.latent.apart import make_apart
+from zatlas.latent.attributes import known_of, pretty, yes_or_no
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
 from zatlas.latent.landmarks import CHARTED, carry, digest_of
+from zatlas.latent.names import Name, text_of
+from zatlas.site.columns import column_names
 from zatlas.site.draw import Draw
 from zatlas.site.numbers import half, plain
 from zatlas.site.tiles import Tiles, tiles
@@ -97,7 +100,7 @@ def cover(charted: Charted) -> bytes:
 
 def chart_of(
     atlas: Atlas, drawn: Draw, density: Density, key: str, layout: str, by: str | None = None,
-    *, kept: bool = True,
+    *, kept: bool = True, apart: bool = False,
 ) -> Charted:  # fmt: skip
     """A chart of these points, kept in the run; of very many, the others are placed among its own."""
     few = drawn.first(CHARTED)
@@ -111,7 +114,8 @@ def chart_of(
     if kept and path.exists():
         chart = Chart.load(path)
     else:
-        chart = _laid(few.points, layout, atlas.supervision(by, few.rows) if by else None)
+        labels = _supervision(atlas, by, few.rows) if by else None
+        chart = _laid(few.points, layout, labels, apart)
         if kept:
             chart.save(path)
     rest = drawn.points[CHARTED:]
@@ -143,22 +147,32 @@ def usual_charts(atlas: Atlas, drawn: Draw) -> list[tuple[str, str | None]]:
     return [("umap", None), ("pca", None)] + ([("umap", by)] if by else [])
 
 
+def _supervision(atlas: Atlas, by: str, rows: Rows) -> Labels:
+    """What a chart is laid by: the labels, or a column of the page."""
+    attribute = column_names(atlas.images).get(by) if atlas.has_images else None
+    if attribute is not None:
+        by = text_of(Name("attribute", attribute), known_of(atlas), anchor=False)
+    return atlas.supervision(by, rows)
+
+
 def _supervisor(atlas: Atlas, drawn: Draw) -> str | None:
-    """The labels, or the first attribute that enough have and enough lack."""
+    """The column of the labels, or the first attribute that enough have and enough lack."""
     labels = atlas.labels(drawn.rows)
     if labels is not None and len(np.unique(labels)) > 1:
         return "label"
-    for name in yes_or_no(atlas.images):
-        if USEFUL <= atlas.images.attributes[name][drawn.rows].mean() <= 1 - USEFUL:
+    flags = yes_or_no(atlas.images)
+    for name, attribute in column_names(atlas.images).items():
+        column = atlas.images.attributes[attribute]
+        if attribute in flags and USEFUL <= column[drawn.rows].mean() <= 1 - USEFUL:
             return name
     return None
 
 
-def _laid(points: Points, layout: str, labels: Labels | None) -> Chart:
+def _laid(points: Points, layout: str, labels: Labels | None, apart: bool) -> Chart:
     if layout == "axes":
         return charts.axes(points)
     if layout != "line":
-        return charts.make(points, layout, labels)
+        return (make_apart if apart else charts.make)(points, layout, labels)
     # A line is too thin to point at: places along it are spread across a strip by chance.
     along = points[:, 0]
     across = stream(0, "strip").uniform(-0.5, 0.5, len(points)) * STRIP * max(np.ptp(along), 1e-3)

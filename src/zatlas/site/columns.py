@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from zatlas.atlas import Atlas
-from zatlas.data.imageset import SPLITS
+from zatlas.data.imageset import SPLITS, ImageSet
 from zatlas.latent.attributes import pretty
 from zatlas.site.draw import Draw
 from zatlas.site.numbers import plain
@@ -31,11 +31,19 @@ def columns(atlas: Atlas, drawn: Draw, error: np.ndarray) -> Columns:
     if images.labels is not None and images.classes:
         _add_class(found, "label", "Label", images.classes, images.labels[rows])
     _add(found, "error", "Reconstruction error", error)
-    for name, column in images.attributes.items():
-        told = name.encode("utf-8", "replace").decode()  # Arrow holds no halves of letters
-        while told in found or told in TAKEN or told.startswith(("x:", "y:")):
-            told = f"_{told}"
-        _add(found, told, pretty(told), column[rows])
+    for name, attribute in column_names(images).items():
+        _add(found, name, pretty(name), images.attributes[attribute][rows])
+    return found
+
+
+def column_names(images: ImageSet) -> dict[str, str]:
+    """The attributes by the names of their columns, which no other column has."""
+    found: dict[str, str] = {}
+    for attribute in images.attributes:
+        name = attribute.encode("utf-8", "replace").decode()  # Arrow holds no halves of letters
+        while name in found or name in TAKEN or name.startswith(("x:", "y:")):
+            name = f"_{name}"
+        found[name] = attribute
     return found
 
 

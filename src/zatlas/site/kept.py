@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.atlas import Atlas
-from zatlas.core.errors import CannotWrite
+from zatlas.core.errors import CannotWrite, Damaged
 from zatlas.store import atomic, digests, inside, reading
+
+AGAIN = "Remove this folder; it is made again."
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,10 @@ class Keep:
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:
         """The same of a value that JSON can hold."""
-        return json.loads(self.get(name, lambda: atomic.as_json(make())))
+        try:
+            return json.loads(self.get(name, lambda: atomic.as_json(make())))
+        except (ValueError, RecursionError) as error:
+            raise Damaged(f"{self.folder} does not hold a page. {AGAIN}") from error
 
 
 def room_of(atlas: Atlas) -> Path:

@@ -95,9 +95,20 @@ class Page:
                 self.places[chart.key] = tiled(self.atlas, chart, self.everyone, kinds)
         return found
 
-    def chart(self, key: str, layout: str, by: str | None = None) -> Charted:
+    def chart(
+        self, key: str, layout: str, by: str | None = None, *, apart: bool = False
+    ) -> Charted:
         """A chart of the same points."""
-        return chart_of(self.atlas, self.drawn, self.density, key, layout, by, kept=not self.light)
+        return chart_of(
+            self.atlas,
+            self.drawn,
+            self.density,
+            key,
+            layout,
+            by,
+            kept=not self.light,
+            apart=apart,
+        )
 
     @cached_property
     def ways(self) -> Ways:

@@ -14,7 +14,7 @@ from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points, Rows
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.site.draw import Draw
-from zatlas.site.kept import Keep, clear_earlier, room_of
+from zatlas.site.kept import AGAIN, Keep, clear_earlier, room_of
 from zatlas.site.page import Page
 from zatlas.site.priors import fitted
 from zatlas.site.training import training
@@ -64,9 +64,9 @@ class RunTree:
         return self._page.everyone or self._page.drawn
 
     def chart(self, layout: str, by: str | None = None) -> NewChart:
-        """Another chart of the same points, kept in the run."""
+        """Another chart of the same points, saved in the run; another process lays it out."""
         key = hashlib.sha256(repr((layout, by)).encode()).hexdigest()[:8]
-        made, folder = self._page.chart(key, layout, by), self._page.folder
+        made, folder = self._page.chart(key, layout, by, apart=True), self._page.folder
         files = {f"{folder}/{name}": make for name, make in made.files().items()}
         return NewChart(made.site(folder), made.places, files)
 
@@ -122,12 +122,12 @@ def _checked(saved: Any, room: Path) -> tuple[dict[str, Any], list[str]]:
     """The entry and the names of the files, as a run has saved them: plain names only."""
     entry, names = (saved.get("entry"), saved.get("files")) if isinstance(saved, dict) else (0, 0)
     if not isinstance(entry, dict) or not isinstance(names, list):
-        raise Damaged(f"{room} does not hold a page. Remove this folder; it is made again.")
+        raise Damaged(f"{room} does not hold a page. {AGAIN}")
     for name in names:
         if not isinstance(name, str) or not PLAIN.fullmatch(name):
             raise BadRun(
                 f"{room} names a file {str(name)[:100]!r} for its page, which zatlas never writes: nothing "
-                "was opened. Remove this folder; it is made again."
+                f"was opened. {AGAIN}"
             )
     return dict(entry), names
 
@@ -135,9 +135,7 @@ def _checked(saved: Any, room: Path) -> tuple[dict[str, Any], list[str]]:
 def _make(page: Page, name: str) -> bytes:
     make = page.files.get(name)
     if make is None:
-        raise Damaged(
-            f"The page of {page.room} has no file {name!r}. Remove this folder; it is made again."
-        )
+        raise Damaged(f"The page of {page.room} has no file {name!r}. {AGAIN}")
     return make()
 
 

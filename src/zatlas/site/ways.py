@@ -1,7 +1,7 @@
 """Ways as a page's sliders read them: unit vectors or fields, with proof, probes, and planes to stay on."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.latent import directions
-from zatlas.latent.attributes import pretty
+from zatlas.latent.attributes import pretty, properties
 from zatlas.latent.directions import Direction, Score, spread_of
 from zatlas.latent.probes import Probes, fit_probes
 from zatlas.latent.proof import Proof, times_told, words
@@ -66,21 +66,22 @@ def ways(atlas: Atlas, drawn: Draw, *, light: bool = False) -> Ways:
     points, table = (drawn.points, {}) if quick else _examples(atlas)
     learnt, normals = _learnt(points, table)
     probes = fit_probes(points, {way.name: table[way.name] for way in learnt})
-    main = directions.principal(points, PRINCIPAL)
     kept = [] if light else [way for way in atlas.directions() if way.name not in table]
+    main = _renamed(directions.principal(points, PRINCIPAL), {*table, *(way.name for way in kept)})
     found: list[Way] = [in_spreads(way) for way in (*learnt, *kept)]
     ends: list[Range | None] = [None] * (len(found) + len(main))
     if not light:
         ends[: len(found)] = ranges(atlas, points, found, probes, scorer_of(atlas))
     found = [directions.measured(way, points, {}, probes) for way in (*found, *main)]
     whole = float(points.var(axis=0).sum()) or 1.0
-    names = {way.name for way in kept}
+    kinds = dict.fromkeys(table, "attribute") | _class_kinds(atlas)
+    kinds |= {way.name: "saved" for way in kept} | {way.name: "principal" for way in main}
     vectors = [_heading(way, points) for way in found]
     files = {way.name: f"field-{i}.f32" for i, way in enumerate(found)}
     told = {
         "list": [
             {
-                **_site(atlas, way, spread_of(vector, points), whole, kept=way.name in names),
+                **_site(atlas, way, spread_of(vector, points), whole, kinds[way.name]),
                 **({} if end is None else {"range": [round(one, 2) for one in end]}),
                 **({"bends": _bends(way, files[way.name])} if isinstance(way, Steer) else {}),
             }
@@ -126,18 +127,26 @@ def _rows(normals: Mapping[str, np.ndarray], probes: Probes) -> np.ndarray:
     return np.array(chosen, np.float32).reshape(len(chosen), probes.weights.shape[0])
 
 
-def _site(atlas: Atlas, way: Way, along: float, whole: float, *, kept: bool) -> dict[str, Any]:
-    known = atlas.has_images and atlas.images.labels is not None
-    names = atlas.images.classes if known else ()
-    principal = way.name.startswith("principal ") and way.score is None
-    kind = "principal" if principal else "class" if way.name in names else "attribute"
+def _renamed(main: Sequence[Direction], taken: Container[str]) -> list[Direction]:
+    """The principal directions, none of them by the name of a class or a saved direction."""
+    return [replace(one, name=f"the {one.name}") if one.name in taken else one for one in main]
+
+
+def _class_kinds(atlas: Atlas) -> dict[str, str]:
+    """The classes by the names that their flags have."""
+    found = properties(atlas.images) if atlas.has_images else {}
+    return {key: "class" for key, name in found.items() if name.kind == "class"}
+
+
+def _site(atlas: Atlas, way: Way, along: float, whole: float, kind: str) -> dict[str, Any]:
+    principal = kind == "principal"
     spread = way.spread if isinstance(way, Direction) else along
     return {
         **({"meant": way.meant} if way.meant else {}),
         **({} if way.proof is None else {"proof": _proof(way.proof)}),
         "name": way.name,
         "title": pretty(way.name).capitalize() if principal else pretty(way.name),
-        "kind": "saved" if kept else kind,
+        "kind": kind,
         "spread": plain(spread)[0],
         "score": _score(way.score),
         "share": plain(spread**2 / whole)[0] if principal else None,

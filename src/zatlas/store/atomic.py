@@ -13,25 +13,25 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from zatlas.core.errors import CannotWrite, Damaged
-from zatlas.store import digests, inside
+from zatlas.core.errors import BadRun, CannotWrite, Damaged
+from zatlas.store import digests, inside, reading
 from zatlas.store.inside import SIDE
 
 MANIFEST = "MANIFEST.json"
 
 
-def write_file(path: Path, data: bytes) -> Path:
-    """Put these bytes at this path in one step."""
-    with file(path, need=len(data)) as side:
+def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
+    """Put these bytes at this path in one step; `grows` where lines are appended later."""
+    with file(path, need=len(data), grows=grows) as side:
         _write(side, data)
     return path
 
 
 @contextmanager
-def file(path: Path, *, need: int = 0) -> Iterator[Path]:
+def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
     """A side file to write, for what is too long to hold; it takes its name when the block ends well."""
     digests.check_path(path)
     with explained(path, need):
@@ -40,7 +40,7 @@ def file(path: Path, *, need: int = 0) -> Iterator[Path]:
         try:
             yield side
             _sync_file(side)
-            digests.record(path, side)
+            digests.record(path, side, grows=grows)
             os.replace(side, path)
         except BaseException:
             side.unlink(missing_ok=True)
@@ -81,19 +81,6 @@ def append_line(path: Path, line: str) -> int:
             os.close(handle)
         digests.record(path, path, grows=True)
         return size
-
-
-def truncate(path: Path, size: int) -> None:
-    """Cut a file that grows back to this many bytes."""
-    digests.check_path(path)
-    with explained(path):
-        handle = inside.open_in_place(path, os.O_WRONLY)
-        try:
-            digests.record(path, path, grows=True, size=size)
-            os.ftruncate(handle, size)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def remove_file(path: Path) -> None:
@@ -144,19 +131,39 @@ def folder(
 
 
 def verify(path: Path) -> None:
-    """Raise `Damaged` unless every file of a folder is as its manifest says."""
+    """Raise `Damaged` unless every file of a folder is as its manifest says.
+
+    A file that cannot be read now is no damage: that raises `CannotRead`.
+    """
+    inside.is_file(path / MANIFEST)  # refuses a link or a pipe in its place
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        inside.check_links(path, [MANIFEST])
+        manifest = json.loads(reading.read_bytes(path / MANIFEST))
         files = {str(name): (int(f["size"]), str(f["sha256"])) for name, f in manifest.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Damaged(f"{path} has no readable manifest ({error}).") from error
-    found = {file.name for file in path.iterdir()} - {MANIFEST}
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+        BadRun,
+    ) as error:
+        raise Damaged(f"{path} has no manifest that can be used ({error}).") from error
+    found = set(reading.names(path)) - {MANIFEST}
     if found != set(files):
         odd = ", ".join(sorted(found ^ set(files)))
         raise Damaged(f"{path} does not hold the files of its manifest: {odd}.")
     for name, (size, digest) in files.items():
         file = path / name
-        if file.stat().st_size != size or _digest(file) != digest:
+        try:
+            inside.check_links(path, [name])
+            same = reading.attempt(file, file.stat).st_size == size
+            same = same and reading.digest(file) == digest
+        except (OSError, BadRun) as error:
+            raise Damaged(f"{file} is not the file that was written ({error}).") from error
+        if not same:
             raise Damaged(f"{file} is not as it was written: its bytes have changed.")
 
 
@@ -185,9 +192,7 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = path
-        while not where.exists():
-            where = where.parent
+        where = _nearest(path)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free = shutil.disk_usage(where).free
             raise CannotWrite(_no_room(path, need, free)) from error
@@ -200,6 +205,26 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
         ) from error
 
 
+def is_writable(path: Path) -> bool:
+    """Whether something can be written at this path, or where the path is still to be made."""
+    return os.access(_nearest(path), os.W_OK)
+
+
+def check_writable(folder: Path, advice: str) -> None:
+    """Refuse to begin work that ends by writing into a folder that is read-only."""
+    if not is_writable(folder):
+        raise CannotWrite(f"{folder} is read-only, so the result could not be saved. {advice}")
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    for where in (path, *path.parents):
+        with suppress(OSError):  # a name that is too long is not there
+            if where.exists():
+                return where
+    return Path()
+
+
 def _no_room(path: Path, need: int, free: int) -> str:
     asked = f"{need:,} bytes are needed" if need else "more is needed"
     return (
@@ -209,8 +234,9 @@ def _no_room(path: Path, need: int, free: int) -> str:
 
 
 def _side(path: Path) -> Path:
-    # Long names stay legal: only the first part of the final name is repeated.
-    return path.parent / f"{SIDE}{path.name[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
+    # Long names stay legal: only the first bytes of the final name are repeated.
+    start = os.fsencode(path.name)[:60].decode("utf-8", "ignore")
+    return path.parent / f"{SIDE}{start}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _sync_files(side: Path, sealed: bool) -> None:

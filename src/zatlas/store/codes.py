@@ -108,10 +108,10 @@ def read(path: Path) -> Codes:
     with _opened(path) as file:
         names = [name for name in ("index", "z", "deviation") if name in file.schema_arrow.names]
         table = file.read(columns=names)
-    rows = table["index"].to_numpy().astype(np.int64)
-    points = _points(table["z"], len(rows))
-    spread = _points(table["deviation"], len(rows)) if "deviation" in names else None
-    return Codes(rows, points, spread)
+        rows = table["index"].to_numpy().astype(np.int64)
+        points = _points(table["z"], len(rows))
+        spread = _points(table["deviation"], len(rows)) if "deviation" in names else None
+        return Codes(rows, points, spread)
 
 
 def blocks(path: Path, most: int = 65_536) -> Iterator[Codes]:
@@ -129,7 +129,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
             yield file
-    except (pa.ArrowInvalid, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         raise Damaged(f"{path} cannot be read: {error}. Remove it; it is made again.") from error
 
 

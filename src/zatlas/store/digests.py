@@ -6,9 +6,10 @@ is whole up to the length of its last line here. Digests find damage; they do no
 write them too.
 """
 
+import hashlib
 import json
 import os
-import shlex
+import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from zatlas.core.errors import Damaged
+from zatlas.core.shell import shell_command
 from zatlas.store import inside, reading
 
 FILE = "digests.jsonl"
@@ -49,11 +51,11 @@ def ensure(folder: Path) -> None:
         _append(folder, [], new=True)
 
 
-def record(path: Path, content: Path, *, grows: bool = False, size: int | None = None) -> None:
-    """Note what `path` will hold: the first `size` bytes of `content`. Outside of a run, nothing."""
+def record(path: Path, content: Path, *, grows: bool = False) -> None:
+    """Note that `path` will hold what `content` holds. Outside of a run, note nothing."""
     root = check_path(path)
     if root is not None:
-        _append(root, [_entry(root, path, content, grows, size)])
+        _append(root, [_entry(root, path, content, grows)])
 
 
 def forget(path: Path) -> None:
@@ -75,20 +77,23 @@ def verify(path: Path, *, thorough: bool = False) -> None:
     root = check_path(path)
     if root is None:
         return
+    if path.is_dir():
+        raise Damaged(
+            f"{path} is a folder where zatlas writes a file, so it was not used. Move it away."
+        )
     for _ in range(TRIES):
         if _is_whole(root, path, thorough):
             return
         time.sleep(0.01)  # it may just be replaced
     name = name_of(root, path)
-    run = shlex.quote(str(root))
     if name in entries(root):
         raise Damaged(
             f"{path} has changed since zatlas wrote it, so it was not used. See what can be repaired: "
-            f"zatlas check {run}"
+            f"{shell_command('check', root)}"
         )
     raise Damaged(
         f"{path} was not written by zatlas, or its record is lost, so it was not used. If it is yours: "
-        f"zatlas check {run} --accept {shlex.quote(name)}"
+        f"{shell_command('check', root, '--accept', name)}"
     )
 
 
@@ -98,6 +103,7 @@ def entries(root: Path) -> Mapping[str, Sequence[Entry]]:
         found = (root / FILE).lstat()
     except FileNotFoundError:
         return {}
+    inside.check_ordinary(root / FILE, found)
     return _parsed(root, (found.st_ino, found.st_size, found.st_mtime_ns))
 
 
@@ -112,11 +118,19 @@ def recorded_in(root: Path, folder: Path) -> list[Path]:
     return [path for path in (inside.path(root, name) for name in names) if inside.is_file(path)]
 
 
+def holds(entry: Entry, data: bytes) -> bool:
+    """Whether these are the bytes of the entry; of a file that grows, those it began with."""
+    begun = data[: entry.size] if entry.grows else data
+    return hashlib.sha256(begun).hexdigest() == entry.sha256
+
+
 def rewrite(root: Path, kept: Iterable[Entry]) -> None:
     """Replace the record by these entries."""
-    side = root / f"{inside.SIDE}{FILE}-{os.getpid()}"
-    side.write_bytes(b"".join(_line(one) for one in kept))
-    with side.open("rb") as file:
+    side = root / f"{inside.SIDE}{FILE}-{secrets.token_hex(8)}"
+    handle = inside.open_ordinary(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(handle, "wb") as file:
+        file.write(b"".join(_line(one) for one in kept))
+        file.flush()
         os.fsync(file.fileno())
     side.replace(root / FILE)
 
@@ -165,14 +179,10 @@ def _is_whole(root: Path, path: Path, thorough: bool) -> bool:
     return any(one.sha256 == digest for one in entries(root)[name_of(root, path)])
 
 
-def _entry(
-    root: Path, path: Path, content: Path, grows: bool = False, size: int | None = None
-) -> Entry:
+def _entry(root: Path, path: Path, content: Path, grows: bool = False) -> Entry:
     state = content.stat()
-    length = state.st_size if size is None else size
-    return Entry(
-        name_of(root, path), length, state.st_mtime_ns, reading.digest(content, length), grows
-    )
+    digest = reading.digest(content, state.st_size)
+    return Entry(name_of(root, path), state.st_size, state.st_mtime_ns, digest, grows)
 
 
 def _append(root: Path, added: Iterable[Entry], *, new: bool = False) -> None:

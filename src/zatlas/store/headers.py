@@ -43,7 +43,7 @@ def _header(path: Path) -> tuple[int, int, bytes]:
 def described(path: Path, text: str | None, kind: str, newest: int) -> dict[str, Any]:
     """The description in a file's metadata, without its format, which this version knows."""
     if text is None:
-        raise BadRun(f"{path} is a safetensors file, but not one of a {kind}.")
+        raise BadRun(f"{path} is a safetensors file, but not a {kind}.")
     try:
         about = json.loads(text)
         number = about.pop("format")

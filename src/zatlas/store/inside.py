@@ -8,10 +8,9 @@ import errno
 import hashlib
 import os
 import re
-import secrets
-import shutil
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from zatlas.core.errors import BadRun
@@ -21,7 +20,7 @@ LONGEST = 150  # letters of a name
 PLAIN = 40  # letters of a name that keep their place in front of a digest
 NAME = re.compile(rf"[A-Za-z0-9_]([A-Za-z0-9._=-]{{0,{LONGEST - 2}}}[A-Za-z0-9_=-])?")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
-COPY = "Put a copy in its place."
+COPY = "Put a copy of your own in its place."
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what a link, a pipe or a folder gives
 DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 # A link is refused, and a pipe does not block, on every system that knows how.
@@ -41,12 +40,12 @@ def check_links(root: Path, parts: Iterable[str]) -> None:
     for part in parts:
         found = found / part
         try:
-            mode = found.lstat().st_mode
+            state = found.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise BadRun(f"{found} cannot be looked at: {error.strerror}.") from error
-        check_ordinary(found, mode)
+        check_ordinary(found, state)
 
 
 def split(root: Path, *names: str) -> list[str]:
@@ -66,24 +65,28 @@ def is_plain(name: str) -> bool:
     return NAME.fullmatch(name) is not None and RESERVED.fullmatch(name) is None
 
 
-def check_ordinary(path: Path, mode: int) -> None:
-    """Refuse a link, a pipe or a device where a file or a folder should be."""
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-        raise BadRun(
-            f"{path} is {kind}. zatlas opens ordinary files only, so that nothing outside this folder "
-            f"is read, changed or removed. {COPY}"
-        )
+def check_ordinary(path: Path, state: os.stat_result) -> None:
+    """Refuse a link, a pipe or a device where a file or a folder should be, and a file with two names."""
+    if stat.S_ISDIR(state.st_mode) or (stat.S_ISREG(state.st_mode) and state.st_nlink < 2):
+        return
+    if stat.S_ISREG(state.st_mode):
+        kind = "a file with a second name (a hard link)"
+    else:
+        kind = "a link" if stat.S_ISLNK(state.st_mode) else "neither a file nor a folder"
+    raise BadRun(
+        f"{path} is {kind}. zatlas opens ordinary files only, so that nothing outside this folder "
+        f"is read, changed or removed. {COPY}"
+    )
 
 
 def is_file(path: Path) -> bool:
     """Whether an ordinary file is there; a link, a pipe or a device is refused."""
     try:
-        mode = path.lstat().st_mode
+        state = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    check_ordinary(path, mode)
-    return stat.S_ISREG(mode)
+    check_ordinary(path, state)
+    return stat.S_ISREG(state.st_mode)
 
 
 def open_below(root: Path, *names: str, flags: int = os.O_RDONLY) -> int:
@@ -103,20 +106,9 @@ def open_below(root: Path, *names: str, flags: int = os.O_RDONLY) -> int:
 
 
 def open_in_place(path: Path, flags: int) -> int:
-    """The descriptor of a file to write in place: no link, and no file that has a second name.
-
-    A second name (a hard link) may be someone else's file, so this one becomes a copy of its own.
-    """
-    handle = open_ordinary(path, flags)
-    if os.fstat(handle).st_nlink < 2:
-        return handle
-    os.close(handle)
-    copy = path.with_name(f"{SIDE}{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
-    with path.open("rb") as source, copy.open("xb") as target:
-        shutil.copyfileobj(source, target)
-        target.flush()
-        os.fsync(target.fileno())
-    copy.replace(path)
+    """The descriptor of a file to write in place; a link, or a file with a second name, is refused."""
+    with suppress(FileNotFoundError):
+        check_ordinary(path, path.lstat())
     return open_ordinary(path, flags)
 
 

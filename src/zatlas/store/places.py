@@ -42,7 +42,7 @@ def made_of(path: Path) -> Mapping[str, Any] | None:
         found: Mapping[str, Any] = json.loads(
             (pq.read_schema(path).metadata or {}).get(KEY, b"null")
         )
-    except (pa.ArrowInvalid, OSError, ValueError):
+    except (pa.ArrowException, OSError, ValueError):
         return None  # it is made again
     return found
 
@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[Rows, Plane]:
     digests.verify(path)
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        places = np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
+        return table["index"].to_numpy(), places
+    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
         raise Damaged(f"{path} cannot be read: {error}. Remove it; it is made again.") from error
-    places = np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
-    return table["index"].to_numpy(), places

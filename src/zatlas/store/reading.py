@@ -1,7 +1,12 @@
-"""Reading files: a read error is tried again and then said, and is never taken for damage."""
+"""Reading from a disk that may fail for a moment: a read error is tried again, and is never damage.
+
+An error that says what is at the path (nothing, a folder, a link that leads nowhere) is passed on as
+it is; the caller knows what it means. Every other error becomes `CannotRead`.
+"""
 
 import errno
 import hashlib
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,51 +15,91 @@ from typing import TypeVar
 from zatlas.core.errors import CannotRead
 
 TRIES = 3
-PAUSE = 0.2  # seconds before the next try
+PAUSE = 0.1  # seconds before the second try; twice as long before the third
+BLOCK = 1 << 20  # bytes read at a time
 PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EINTR)
-BLOCK = 1 << 20
+REFUSED = (errno.EACCES, errno.EPERM)
+OF_THE_PATH = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+)
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a file."""
+    """The bytes of a file."""
     return attempt(path, path.read_bytes)
 
 
 def digest(path: Path, size: int | None = None) -> str:
-    """SHA-256 of a file, or of its first `size` bytes."""
-    return attempt(path, lambda: _digest(path, size))
+    """The SHA-256 of a file, or of its first `size` bytes, in hexadecimal."""
+
+    def read() -> str:
+        with path.open("rb") as file:
+            if size is None:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+            found, left = hashlib.sha256(), size
+            while left > 0 and (block := file.read(min(BLOCK, left))):
+                found.update(block)
+                left -= len(block)
+            return found.hexdigest()
+
+    return attempt(path, read)
 
 
-def attempt(path: Path, read: Callable[[], T]) -> T:
-    """What `read` returns, tried again after a read error that may pass.
+def names(folder: Path) -> list[str]:
+    """The names in a folder, in order; none where there is no folder."""
+    try:
+        return attempt(folder, lambda: sorted(entry.name for entry in folder.iterdir()))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
-    A missing file is a `FileNotFoundError`, as ever; any other error becomes `CannotRead`.
-    """
-    for last in range(TRIES):
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything at this path, a link that leads nowhere included."""
+    try:
+        attempt(path, path.lstat)
+    except OSError:
+        return False
+    return True
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is at this path; a link may lead to it."""
+    try:
+        return stat.S_ISDIR(attempt(path, path.stat).st_mode)
+    except OSError:
+        return False
+
+
+def attempt(path: Path, read: Callable[[], Result]) -> Result:
+    """What `read` returns for this path, tried again after an error that may pass."""
+    for number in range(1, TRIES + 1):
         try:
             return read()
-        except FileNotFoundError:
-            raise
         except OSError as error:
-            if error.errno in PASSING and last < TRIES - 1:
-                time.sleep(PAUSE)
-                continue
-            raise CannotRead(
-                f"{path} cannot be read: {error.strerror or error}. Nothing was changed. Give the same "
-                "command again when the disk answers, or check the rights of the file."
-            ) from error
+            if error.errno in OF_THE_PATH:
+                raise
+            if error.errno not in PASSING or number == TRIES:
+                raise _explained(path, error, number) from error
+            time.sleep(PAUSE * number)
     raise AssertionError("the last try returns or raises")
 
 
-def _digest(path: Path, size: int | None) -> str:
-    if size is None:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    found, left = hashlib.sha256(), size
-    with path.open("rb") as file:
-        while left and (block := file.read(min(BLOCK, left))):
-            found.update(block)
-            left -= len(block)
-    return found.hexdigest()
+def _explained(path: Path, error: OSError, tries: int) -> CannotRead:
+    reason = error.strerror or str(error)
+    if error.errno in REFUSED:
+        return CannotRead(
+            f"{path} cannot be read: {reason}. Nothing was changed; allow reading it "
+            "and give the same command again."
+        )
+    count = f", tried {tries} times" if tries > 1 else ""
+    return CannotRead(
+        f"{path} cannot be read: {reason}{count}. Nothing was changed; give the same command "
+        "again when the disk answers."
+    )

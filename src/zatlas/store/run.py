@@ -15,15 +15,16 @@ previews/            what the model could do along the way; curves.png beside it
 """
 
 import json
-import shlex
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zatlas.core.errors import BadRun
-from zatlas.store import atomic, digests, inside, lock, reading
+from zatlas.core.errors import BadRun, CannotWrite
+from zatlas.core.shell import shell_command
+from zatlas.store import atomic, digests, inside, lock, metrics, reading
 
 FORMAT = 1
 
@@ -89,10 +90,11 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; a last one that is still being written is left out."""
-        if not self.metrics_file.exists():
+        try:
+            data = self.read(self.metrics_file)
+        except FileNotFoundError:
             return []
-        lines = self.read(self.metrics_file).split(b"\n")[:-1]
-        return [json.loads(line) for line in lines]
+        return metrics.parse(data, self.metrics_file)
 
     @contextmanager
     def lease(self, *, wanted: bool = True) -> Iterator[None]:
@@ -123,22 +125,45 @@ def create(folder: Path, files: Mapping[str, bytes]) -> Run:
 
 def check_free(folder: Path) -> None:
     """Refuse to make a run where there is something."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    check_name(folder)
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise BadRun(
+            f"No run can be made at {folder}: {error.strerror}. Choose another place with --out."
+        ) from error
+    if not taken and not atomic.is_writable(folder):
+        raise CannotWrite(f"{folder} cannot be written. Choose a place that you may write: --out")
+    if taken:
         raise BadRun(
             f"{folder} is there already and not empty. Choose another place with --out, or go on "
-            f"with what is there: zatlas train --resume {folder}"
+            f"with what is there: {shell_command('train', '--resume', folder)}"
         )
+
+
+def check_name(folder: Path) -> None:
+    """Refuse a path that is not UTF-8: Parquet, TensorBoard and web pages cannot name it."""
+    whole = os.path.abspath(folder)  # noqa: PTH100
+    try:
+        whole.encode()
+    except UnicodeEncodeError as error:
+        raise BadRun(
+            f"The path {os.fsencode(whole)!r} is not UTF-8, so a run cannot be there. Rename the folder, "
+            "or choose another place with --out."
+        ) from error
 
 
 def open_run(folder: Path) -> Run:
     """The run in this folder, if it is one that this version can read."""
     run = Run(folder)
-    if not folder.is_dir():
-        raise BadRun(f"There is no run at {folder}. Train one: zatlas train digits --out {folder}")
+    check_name(folder)
+    if not reading.is_folder(folder):
+        command = shell_command("train", "digits", "--out", folder)
+        raise BadRun(f"There is no run at {folder}. Train one: {command}")
     if run.made_file.exists() and not inside.is_file(folder / digests.FILE):
         raise BadRun(
             f"{folder} has no {digests.FILE}, so damage to its files would not be found. If the run is "
-            f"yours, record them as they are: zatlas check {shlex.quote(str(folder))} --accept ."
+            f"yours, record them as they are: {shell_command('check', folder, '--accept', '.')}"
         )
     try:
         made = run.made()

@@ -47,7 +47,10 @@ def read(path: Path) -> Kept:
     arrays = {name: np.asarray(array, np.float32) for name, array in found.items()}
     if not arrays or not all(array.size and np.isfinite(array).all() for array in arrays.values()):
         raise Damaged(f"{path} does not hold arrays of finite numbers.")
-    return Kept(about["name"], arrays, about["told"])
+    name, told = about.get("name"), about.get("told")
+    if not isinstance(name, str) or not isinstance(told, dict):
+        raise Damaged(f"{path} does not say what direction it holds.")
+    return Kept(name, arrays, told)
 
 
 def load(folder: Path, name: str) -> Kept:

@@ -4,20 +4,24 @@ A checkpoint is a folder `checkpoints/<step>` of `state.safetensors`, `meta.json
 """
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from zatlas.core.errors import Damaged, Diverged
-from zatlas.store import atomic
+from zatlas.store import atomic, reading
 
 KEEP = 3  # the newest ones; the best is kept besides
 STATE, META = "state.safetensors", "meta.json"
+SAID = {"cursor": dict, "recipe": str, "machine": dict}  # in meta.json, among others
+COUNTS = ("step", "epoch", "batch", "best_step")  # whole numbers of a cursor
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Cursor:
     epoch: int = 0  # epochs that are over, evaluation included
     batch: int = 0  # batches of this epoch that are done
     totals: Mapping[str, float] = field(default_factory=dict)  # of the terms, over those batches
-    metrics_bytes: int = 0  # how long metrics.jsonl is
+    metrics: str = ""  # the text of metrics.jsonl
     best_step: int = -1  # the checkpoint with the best score
     best_score: float = float("-inf")
     elapsed: float = 0.0  # seconds
@@ -41,8 +45,21 @@ class Cursor:
 
 def cursor_from(found: Mapping[str, Any]) -> Cursor:
     """The cursor of a checkpoint's meta.json."""
-    score = found["best_score"]
-    return Cursor(**{**found, "best_score": float("-inf") if score is None else score})
+    try:
+        score = found["best_score"]
+        cursor = Cursor(**{**found, "best_score": float("-inf") if score is None else score})
+        odd = [name for name in COUNTS if type(getattr(cursor, name)) is not int]
+        odd += ["totals"] if not isinstance(cursor.totals, Mapping) else []
+        odd += ["metrics"] if not isinstance(cursor.metrics, str) else []
+    except (KeyError, TypeError) as error:
+        raise Damaged(
+            f"The checkpoint's {META} does not say how far training was: {error}."
+        ) from error
+    if odd:
+        raise Damaged(
+            f"The checkpoint's {META} does not say how far training was: {', '.join(odd)}."
+        )
+    return cursor
 
 
 def save_checkpoint(
@@ -71,32 +88,57 @@ def save_checkpoint(
 
 def steps(folder: Path) -> list[int]:
     """The steps of which there is a checkpoint, in order."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(place.name) for place in folder.iterdir() if place.name.isdecimal())
+    return sorted(int(name) for name in reading.names(folder) if _is_ours(folder / name))
+
+
+def strangers(folder: Path) -> list[str]:
+    """The names in the folder that look like checkpoints and that zatlas did not give."""
+    return [
+        name for name in reading.names(folder) if name.isdecimal() and not _is_ours(folder / name)
+    ]
 
 
 def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the meta of one checkpoint, after its manifest has been verified."""
     place = folder / f"{step:09d}"
     atomic.verify(place)
-    meta = json.loads((place / META).read_bytes())
-    return load((place / STATE).read_bytes()), meta
+    try:
+        meta = json.loads(reading.read_bytes(place / META))
+        tensors = load(reading.read_bytes(place / STATE))
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise Damaged(f"{place} is not a checkpoint of zatlas ({error}).") from error
+    if not isinstance(meta, dict) or any(
+        type(meta.get(key)) is not kind for key, kind in SAID.items()
+    ):
+        raise Damaged(f"{place / META} is not that of a checkpoint.")
+    return tensors, meta
 
 
-def latest(folder: Path) -> tuple[int | None, list[str]]:
-    """The newest step whose checkpoint verifies, and a sentence for each newer one that does not.
+def latest(folder: Path) -> tuple[int | None, dict[int, str]]:
+    """The newest step whose checkpoint verifies, and what is wrong with each newer one.
 
-    A damaged one is set aside as `damaged-<step>`; only the run's holder may ask.
+    Nothing is changed. A checkpoint that cannot be read now raises `CannotRead`.
     """
-    told = []
+    wrong = {}
     for step in reversed(steps(folder)):
-        place = folder / f"{step:09d}"
         try:
-            atomic.verify(place)
+            atomic.verify(folder / f"{step:09d}")
         except Damaged as error:
-            told.append(f"{error} It is set aside; training goes on from an earlier checkpoint.")
-            place.rename(atomic.unused(folder / f"damaged-{step:09d}"))
+            wrong[step] = str(error)
         else:
-            return step, told
-    return None, told
+            return step, wrong
+    return None, wrong
+
+
+def set_aside(folder: Path, step: int) -> Path:
+    """Rename a damaged checkpoint to `damaged-<step>`; only the run's trainer may."""
+    place = folder / f"{step:09d}"
+    with atomic.explained(place):
+        return place.rename(atomic.unused(folder / f"damaged-{step:09d}"))
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether this is a folder with the name that zatlas gives a checkpoint."""
+    name = place.name
+    named = name.isascii() and name.isdecimal() and name == f"{int(name):09d}"
+    return named and stat.S_ISDIR(reading.attempt(place, place.lstat).st_mode)

@@ -111,7 +111,15 @@ class Learner:
 
     def restore(self, tensors: Mapping[str, Tensor], steps: int) -> None:
         """Be again what `tensors` told of."""
-        parts = _split(tensors)
+        try:
+            self._restore(_split(tensors))
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            if self.fabric.world_size > 1 or "memory" in str(error).lower():
+                raise  # another process or the memory may be the cause
+            raise Damaged(f"The checkpoint is of another model: {error}") from error
+        self.steps = steps
+
+    def _restore(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
         self._load(parts["model"])
         for i, average in enumerate(self.average):
             average.copy_(sharing.cut_as(parts["average"][str(i)], average))
@@ -128,7 +136,6 @@ class Learner:
         torch.set_rng_state(parts["chance"]["torch"])
         if "cuda" in parts["chance"]:
             torch.cuda.set_rng_state(parts["chance"]["cuda"], self.fabric.device)
-        self.steps = steps
 
     def settle(self, state: Mapping[str, Tensor]) -> None:
         """Be these weights from now on, with no average beside them."""
@@ -192,13 +199,15 @@ class Learner:
             average.copy_(kept)
 
 
-def averaged_state(tensors: Mapping[str, Tensor], learner: Learner) -> dict[str, Tensor]:
+def averaged_state(tensors: Mapping[str, Tensor], model: Trainable) -> dict[str, Tensor]:
     """The weights to be used, out of a checkpoint's tensors: the averaged ones where there are some."""
     parts = _split(tensors)
     state = dict(parts["model"])
     if "average" in parts:
-        for i, weight in enumerate(learner.weights):
-            state[learner.names[id(weight)]] = parts["average"][str(i)]
+        names = {id(weight): name for name, weight in cast(nn.Module, model).named_parameters()}
+        weights = [weight for some in model.players().values() for weight in some]
+        for i, weight in enumerate(weights):
+            state[names[id(weight)]] = parts["average"][str(i)]
     return state
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from zatlas.core.errors import BadRecipe, BadRun, Diverged, Interrupted
+from zatlas.core.errors import BadRecipe, BadRun, Damaged, Diverged, Interrupted, ZatlasError
+from zatlas.core.shell import shell_command
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
 from zatlas.models.description import Description, save_weights
-from zatlas.store import atomic
+from zatlas.store import atomic, metrics
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training import checkpoint, signals
@@ -26,6 +27,7 @@ from zatlas.training.evaluate import evaluate
 from zatlas.training.learner import Learner, averaged_state
 from zatlas.training.preview import Previews
 from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
+from zatlas.training.resuming import Beginning, find_beginning, put_metrics
 from zatlas.training.schedule import rate_at
 from zatlas.training.setting import exactly, launch, machine, made, within_memory
 from zatlas.training.sharing import check, not_deserted
@@ -71,21 +73,31 @@ def fit(recipe: Recipe, images: ImageSet, folder: Path, watchers: Sequence[Watch
         return _hold(Run(folder), recipe, images, model, fabric, watchers)
 
 
-def resume(folder: Path, recipe: Recipe | None = None, watchers: Sequence[Watcher] = ()) -> Run:
-    """Go on with a run from its latest checkpoint that verifies, as if it had never stopped."""
+def resume(
+    folder: Path,
+    recipe: Recipe | None = None,
+    watchers: Sequence[Watcher] = (),
+    *,
+    restart: bool = False,
+) -> Run:
+    """Go on with a run from its latest whole checkpoint, as if it had never stopped.
+
+    With `restart` the run is trained again from the beginning, also by another recipe.
+    """
     run = runs.open_run(folder)
-    recipe = recipe or make_recipe(read_recipe(run.recipe_file))
-    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
-    if images.fingerprint != run.made()["data"]:
+    earlier = make_recipe(read_recipe(run.recipe_file))
+    recipe = recipe or earlier
+    images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
+    if images.fingerprint != run.made().get("data"):
         raise BadRun(
             f"{folder} was trained on other images than {recipe.source} now holds, so it cannot "
-            "go on exactly. Bring the old images back, or train a new run."
+            f"go on exactly.{sources.unread_words(images)} Bring the old images back, or train a new run."
         )
     fabric = launch(recipe)
     with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
         model = recipe.describe(images.shape, images.classes).build()
         check(model, fabric)
-        return _hold(run, recipe, images, model, fabric, watchers)
+        return _hold(run, recipe, images, model, fabric, watchers, earlier, restart)
 
 
 def _hold(
@@ -95,24 +107,15 @@ def _hold(
     model: Any,
     fabric: Fabric,
     watchers: Sequence[Watcher],
+    earlier: Recipe | None = None,
+    restart: bool = False,
 ) -> Run:
-    """Train as the run's only trainer, from its latest checkpoint if there is one."""
-    share = (fabric.global_rank, fabric.world_size)
-    size, device = recipe.training.batch, fabric.device
-    large = max(size, 256)  # where no slopes take room
-    told = bool(model.classes)
-    batches = {
-        "train": Batches(images, images.rows("train"), size, device, share, labelled=told),
-        "valid": Batches(images, images.rows("valid"), large, device, share, labelled=told),
-        "test": Batches(images, images.rows("test"), large, device, share, labelled=told),
-    }
+    """Train as the run's only trainer, from its latest checkpoint if there is one.
+
+    `earlier` is the recipe of a run that was begun before.
+    """
+    batches = _batches(images, recipe.training.batch, fabric, labelled=bool(model.classes))
     model.start(batches["train"].mean())
-    context = {
-        "format": runs.FORMAT,
-        "recipe": recipe.to_toml(),
-        "data": images.fingerprint,
-        "machine": machine(fabric),
-    }
     echo = ECHO if fabric.world_size > 1 else 0.0
     with signals.noticed(echo) as stop, run.lease(wanted=fabric.is_global_zero):
         session = Session(
@@ -125,10 +128,17 @@ def _hold(
             previews=Previews(run, recipe),
             watchers=watchers,
             stop=stop,
-            context=context,
+            context=_context(recipe, images, fabric),
             started=time.monotonic(),
         )
-        cursor = _start(session)
+        longer = earlier is not None and recipe.training.epochs > earlier.training.epochs
+        cursor = _start(session, restart=restart, longer=longer)
+        if cursor is None:
+            return run
+        if fabric.is_global_zero and earlier not in (None, recipe):
+            atomic.write_file(run.recipe_file, recipe.to_toml().encode())
+        if fabric.is_global_zero and restart:
+            atomic.write_file(run.made_file, atomic.as_json(made(recipe, images, fabric)))
         for watcher in watchers:
             watcher.begin(run, recipe, images, session.learner)
         try:
@@ -139,31 +149,56 @@ def _hold(
     return run
 
 
-def _start(s: Session) -> Cursor:
-    """Where training begins: at the latest good checkpoint, else at nought. Leftovers are cleared."""
-    found: tuple[int | None, list[str]] = (None, [])
+def _context(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
+    """What a checkpoint holds besides tensors and how far training is."""
+    return {
+        "format": runs.FORMAT,
+        "recipe": recipe.to_toml(),
+        "data": images.fingerprint,
+        "shape": images.shape,
+        "classes": images.classes,
+        "machine": machine(fabric),
+    }
+
+
+def _batches(images: ImageSet, size: int, fabric: Fabric, *, labelled: bool) -> dict[str, Batches]:
+    """The images of each split, this process's part of each batch."""
+    large = max(size, 256)  # where no slopes take room
+    share = (fabric.global_rank, fabric.world_size)
+    return {
+        split: Batches(images, images.rows(split), most, fabric.device, share, labelled=labelled)
+        for split, most in {"train": size, "valid": large, "test": large}.items()
+    }
+
+
+def _start(s: Session, *, restart: bool, longer: bool) -> Cursor | None:
+    """Where training begins; None where there is no more to do. All processes learn what the first finds."""
+    beginning: Beginning | ZatlasError = Beginning()
     if s.fabric.is_global_zero:
-        atomic.sweep(s.run.folder)
-        atomic.sweep(s.run.checkpoints)
-        found = checkpoint.latest(s.run.checkpoints)
-    step, told = s.fabric.broadcast(found)
-    cursor = Cursor()
-    if step is not None:
-        tensors, meta = checkpoint.load_checkpoint(s.run.checkpoints, step)
-        told += _compare(s, meta)
+        try:
+            beginning = find_beginning(s.run, restart=restart, longer=longer)
+        except ZatlasError as error:
+            beginning = error
+    beginning = s.fabric.broadcast(beginning)
+    if isinstance(beginning, ZatlasError):
+        raise beginning
+    lines, cursor = [*beginning.lines], Cursor()
+    if beginning.step is not None:
+        tensors, meta = checkpoint.load_checkpoint(s.run.checkpoints, beginning.step)
+        lines += _compare(s, meta)
         cursor = checkpoint.cursor_from(meta["cursor"])
         s.learner.restore(tensors, cursor.step)
-    if s.run.metrics_file.exists() and s.fabric.is_global_zero:
-        atomic.truncate(s.run.metrics_file, cursor.metrics_bytes)
-    for line in told:
+    if s.fabric.is_global_zero and not beginning.done:
+        put_metrics(s.run, cursor.metrics)
+    for line in lines:
         for watcher in s.watchers:
             watcher.tell(line)
-    return cursor
+    return None if beginning.done else cursor
 
 
 def _compare(s: Session, meta: dict[str, Any]) -> list[str]:
     """Refuse another recipe; say why going on will not be exact, where it will not."""
-    then = make_recipe(parse_recipe(meta["recipe"]))
+    then = make_recipe(parse_recipe(meta["recipe"], "The recipe in the checkpoint"))
     now = s.recipe
     longer = now.training.epochs >= then.training.epochs and now.training.schedule != "onecycle"
     if longer:  # more of the same changes nothing of what has been
@@ -224,10 +259,11 @@ def _close_epoch(s: Session, cursor: Cursor, epoch: int, begun: float) -> Cursor
     if _stopping(s):
         raise _interrupted(s, cursor)
     row["seconds"] = round(cursor.elapsed + time.monotonic() - s.started, 3)
-    written = cursor.metrics_bytes
+    line = json.dumps(row, allow_nan=False)
     if s.fabric.is_global_zero:
-        written = atomic.append_line(s.run.metrics_file, json.dumps(row, allow_nan=False))
-    cursor = replace(cursor, epoch=epoch + 1, batch=0, totals={}, metrics_bytes=written)
+        atomic.append_line(s.run.metrics_file, line)
+    text = cursor.metrics + line + "\n"
+    cursor = replace(cursor, epoch=epoch + 1, batch=0, totals={}, metrics=text)
     score = _score(s, row)
     if score > cursor.best_score:
         cursor = replace(cursor, best_step=cursor.step, best_score=score)
@@ -273,7 +309,7 @@ def _save(s: Session, cursor: Cursor) -> Cursor:
         saved = replace(cursor, elapsed=elapsed)
         checkpoint.save_checkpoint(s.run.checkpoints, saved, tensors, s.context)
         if cursor.best_step == cursor.step:
-            save_weights(s.run.weights, s.description, averaged_state(tensors, s.learner))
+            save_weights(s.run.weights, s.description, averaged_state(tensors, s.learner.model))
     s.fabric.barrier()
     return cursor
 
@@ -281,9 +317,16 @@ def _save(s: Session, cursor: Cursor) -> Cursor:
 def _finish(s: Session, cursor: Cursor) -> None:
     """Leave the best epoch's weights, what they do on the test images, and the last pictures."""
     tensors, _ = checkpoint.load_checkpoint(s.run.checkpoints, cursor.best_step)
-    state = averaged_state(tensors, s.learner)
+    state = averaged_state(tensors, s.learner.model)
     s.learner.settle(state)
-    best = next(row for row in s.run.metrics() if row["step"] == cursor.best_step)
+    rows = metrics.parse(cursor.metrics.encode(), s.run.metrics_file)
+    best = next((row for row in rows if row.get("step") == cursor.best_step), None)
+    if best is None:
+        raise Damaged(
+            f"The checkpoint of step {cursor.step:,} in {s.run.checkpoints} has no row of its best step, "
+            f"{cursor.best_step:,}. To train the run again from the beginning: "
+            f"{shell_command('train', '--resume', s.run.folder, '--restart')}"
+        )
     result = {"best": best, "test": _look(s, "test")}
     with s.learner.at_rest() as model:
         if s.fabric.is_global_zero:
@@ -310,7 +353,7 @@ def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
     name = signal.Signals(s.stop.signal or signal.SIGTERM).name
     return Interrupted(
         f"Stopped by {name} at step {cursor.step:,}; all is saved. Go on with: "
-        f"zatlas train --resume {s.run.folder}",
+        f"{shell_command('train', '--resume', s.run.folder)}",
         s.stop.signal or signal.SIGTERM,
     )
 

@@ -1,20 +1,26 @@
 """A recipe: all that decides how a model is trained, as a TOML file that a person can read and write."""
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from zatlas.core.errors import BadRecipe, UnknownName
-from zatlas.core.fields import fill, settings
+from zatlas.core.fields import Count, Weight, Within, fill, fit, settings, short
 from zatlas.core.registry import MODELS, NETS
 from zatlas.models.description import Description
 from zatlas.models.nets import Shape, usual_net
-from zatlas.store import digests
+from zatlas.store import digests, reading
 
+Share = Annotated[float, Within(0.0, 1.0, below=True)]
+Rate = Annotated[float, Within(0.0, above=True)]
+Steps = Annotated[int, Within(0, 10**9)]  # 0 for never
+Size = Annotated[int, Within(1, 65_536)]
+Seed = Annotated[int, Within(0, 2**63 - 1)]
 TABLES = ("data", "model", "net", "training")
 
 
@@ -22,23 +28,23 @@ TABLES = ("data", "model", "net", "training")
 class Training:
     """How the weights are moved."""
 
-    epochs: int = 30  # times through the images
-    batch: int = 256  # images a step, over all processes
-    rate: float = 1e-3  # learning rate: the highest of the one-cycle schedule
+    epochs: Count = 30  # times through the images
+    batch: Count = 256  # images a step, over all processes
+    rate: Rate = 1e-3  # learning rate: the highest of the one-cycle schedule
     schedule: Literal["onecycle", "exponential", "constant"] = "onecycle"  # of the learning rate
-    decay: float = 1.0  # of the learning rate, each epoch of the exponential schedule
+    decay: Rate = 1.0  # of the learning rate, each epoch of the exponential schedule
     optimizer: Literal["adam", "adamw"] = "adam"
-    beta1: float = 0.9  # weight of the past in the optimizer's mean of the slopes
-    beta2: float = 0.99  # and of their squares
-    weight_decay: float = 0.01  # of adamw
-    clip: float = 0.0  # longest gradient allowed; 0 for any
-    average: float = (
+    beta1: Share = 0.9  # weight of the past in the optimizer's mean of the slopes
+    beta2: Share = 0.99  # and of their squares
+    weight_decay: Weight = 0.01  # of adamw
+    clip: Weight = 0.0  # longest gradient allowed; 0 for any
+    average: Share = (
         0.0  # weight of the past in the moving average of the weights; 0 for no average
     )
     flip: bool = False  # mirror half the images, others in each epoch
     best: Literal["loss", "ssim", "last"] = "loss"  # by which the epoch that is kept is chosen
-    preview: int = 5  # epochs between two pictures of what the model can do; 0 for none
-    save_steps: int = 0  # steps between two checkpoints within an epoch; 0 for its end alone
+    preview: Steps = 5  # epochs between two pictures of what the model can do; 0 for none
+    save_steps: Steps = 0  # steps between two checkpoints within an epoch; 0 for its end alone
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the arithmetic
     strategy: Literal["ddp", "fsdp"] = "ddp"  # each process holds all weights, or a piece of each
 
@@ -92,48 +98,71 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
     for name in tables:
         if name not in (*TABLES, "seed"):
             raise UnknownName("table of a recipe", name, (*TABLES, "seed"))
-    data, model, net = (dict(tables.get(name, {})) for name in TABLES[:3])
+    data, model, net, said = (_table(tables, name) for name in TABLES)
     if "source" not in data:
         raise BadRecipe('A recipe needs images: give DATA, or source = "digits" under [data].')
-    family = model.pop("family", "vae")
+    family = fit(model.pop("family", "vae"), str, "model.family")
     kind = MODELS.get(family)
-    net_name = net.pop("name", "") or kind.NET or usual_net(shape or (1, 1, 1))
+    net_name = (
+        fit(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
+    )
     style = NETS.get(net_name)
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
-    said = tables.get("training", {})
     training = fill(Training, {**style.TRAINING, **kind.TRAINING, **said}, "training")
-    seed = tables.get("seed", 0)
-    recipe = Recipe(
-        source=data.pop("source"),
-        size=data.pop("size", None),
+    return Recipe(
+        source=_source(data.pop("source")),
+        size=fit(data.pop("size", None), Size | None, "data.size"),
         options=data,
         family=family,
         model=_values(config),
         net=net_name,
         layers=_values(layers),
         training=training,
-        seed=seed,
+        seed=fit(tables.get("seed", 0), Seed, "seed"),
     )
-    _check(recipe)
-    return recipe
+
+
+def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """One table of a recipe, which may be missing."""
+    table = tables.get(name, {})
+    if not isinstance(table, Mapping):
+        raise BadRecipe(f"[{name}] must be a table of settings, not {short(table)}.")
+    return dict(table)
+
+
+def _source(value: Any) -> str:
+    """The images' name or path; a path that is no text cannot be written into a recipe."""
+    text: str = fit(value, str, "data.source")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRecipe(
+            f"The path {os.fsencode(text)!r} is not UTF-8, so a recipe cannot hold it. Rename that "
+            "folder or file, or train on a link with another name."
+        ) from error
+    return text
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
     """The tables of a recipe file."""
     try:
         digests.verify(path)
-        return parse_recipe(path.read_text(encoding="utf-8"))
+        text = reading.read_bytes(path).decode()
     except FileNotFoundError:
         raise BadRecipe(
             f"There is no recipe {path}. `zatlas presets` lists those that come along."
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path} is not a recipe in TOML: {error}.") from error
+    return parse_recipe(text, str(path))
 
 
-def parse_recipe(text: str) -> dict[str, Any]:
-    """The tables of a recipe's text."""
-    return tomllib.loads(text)
+def parse_recipe(text: str, where: str = "The text") -> dict[str, Any]:
+    """The tables of a recipe's text; `where` names it in errors."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadRecipe(f"{where} is not a recipe in TOML: {error}.") from error
 
 
 def presets() -> dict[str, Path]:
@@ -159,30 +188,7 @@ def change(tables: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
                 f"{key!r} names no setting; write table.name, as model.beta or data.size."
             )
         return {**tables, key: value}
-    return {**tables, table: {**tables.get(table, {}), name: value}}
-
-
-def _check(recipe: Recipe) -> None:
-    training, dim = recipe.training, recipe.model.get("dim", 1)
-    least = {
-        "model.dim": (dim, 1),
-        "training.epochs": (training.epochs, 1),
-        "training.batch": (training.batch, 1),
-        "training.preview": (training.preview, 0),
-        "training.save_steps": (training.save_steps, 0),
-        "model.samples": (recipe.model.get("samples", 1), 1),
-        "seed": (recipe.seed, 0),
-    }
-    for name, (value, low) in least.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise BadRecipe(f"{name} must be a whole number of at least {low}, not {value!r}.")
-    if not 0 < training.rate < float("inf"):
-        raise BadRecipe(f"training.rate must be a number above 0, not {training.rate}.")
-    if not 0 <= training.average < 1:
-        raise BadRecipe(f"training.average must lie in [0, 1), not be {training.average}.")
-    for name in ("beta", "warmup", "free_bits", "sigma", "r1"):
-        if not 0 <= recipe.model.get(name, 0.0) < float("inf"):
-            raise BadRecipe(f"model.{name} must not be negative, as {recipe.model[name]} is.")
+    return {**tables, table: {**_table(tables, table), name: value}}
 
 
 def _values(config: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from zatlas.core.company import Company
 from zatlas.core.errors import BadRecipe, PeerLost
+from zatlas.core.shell import shell_command
 from zatlas.models.trainable import Trainable
 from zatlas.training import checkpoint
 from zatlas.training.recipe import Recipe
@@ -89,7 +90,7 @@ def not_deserted(fabric: Fabric, folder: Path) -> Iterator[None]:
             raise
         good = checkpoint.steps(folder / "checkpoints")
         kept = f"The last checkpoint is step {good[-1]:,}" if good else "Nothing was saved yet"
-        more = f"; go on with: zatlas train --resume {folder}" if good else "."
+        more = f"; go on with: {shell_command('train', '--resume', folder)}" if good else "."
         raise PeerLost(
             f"Process {fabric.global_rank} of {fabric.world_size} stops, for another one of this "
             f"training has ended or cannot be reached. {kept}{more}"

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM noticed: the first asks to stop at the next step, the second stops at once."""
+"""Signals noticed: the first asks to stop at the next step, a second SIGINT or SIGTERM stops at once.
+
+SIGHUP comes when the terminal is closed or the connection ends, and may then come several times.
+"""
 
 import os
 import signal
@@ -8,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP: int | None = getattr(signal, "SIGHUP", None)  # not on every platform
 
 
 class Stop:
@@ -36,7 +39,7 @@ def noticed(echo: float = 0.0) -> Iterator[Stop]:
     stop, owner = Stop(), os.getpid()
 
     def note(number: int, frame: FrameType | None) -> None:
-        if stop and time.monotonic() - stop.since < echo:
+        if stop and (number == HANGUP or time.monotonic() - stop.since < echo):
             return
         if stop or os.getpid() != owner:  # a forked worker has no run to save
             signal.signal(number, signal.SIG_DFL)
@@ -46,9 +49,16 @@ def noticed(echo: float = 0.0) -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, note) for number in _heard()}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _heard() -> list[int]:
+    """The signals to notice; a hangup that is ignored already, as below nohup, stays so."""
+    if HANGUP is None or signal.getsignal(HANGUP) is signal.SIG_IGN:
+        return [signal.SIGINT, signal.SIGTERM]
+    return [signal.SIGINT, signal.SIGTERM, HANGUP]

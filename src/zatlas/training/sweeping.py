@@ -145,7 +145,7 @@ def _train(job: Job, watchers: Sequence[Watcher]) -> None:
         loop.resume(job.folder, job.recipe, watchers)
         return
     recipe = job.recipe
-    images = sources.load(recipe.source, size=recipe.size, **recipe.options)
+    images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
     loop.fit(recipe, images, job.folder, watchers)
 
 

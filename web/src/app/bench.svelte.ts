@@ -175,11 +175,11 @@ export function readNamed(text: string): Named {
   return { kind, name: unescape(text.slice(MARKS[kind].length)) };
 }
 
-/** Signs part terms, and marks begin them, so in names they are written otherwise. */
+/** Signs part terms, marks begin them, and spaces stand between them, so in names these are written otherwise. */
 function escape(name: string): string {
-  return name.replace(/[%+@~-]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  return name.replace(/[%+@~-]|^\s+|\s+$/g, (sign) => [...sign].map((one) => `%${one.charCodeAt(0).toString(16).padStart(4, "0")}`).join(""));
 }
 
 function unescape(text: string): string {
-  return text.replace(/%(25|2b|2d|40|7e)/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+  return text.replace(/%([0-9a-f]{4})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
 }

@@ -64,13 +64,13 @@ function asValue(name: string, text: string): unknown {
   }
   if (LISTS.has(name)) return text.split(",").filter(Boolean).map(unescape);
   if (!TABLES.has(name)) return text;
-  const table: Record<string, unknown> = {};
+  const pairs: [string, unknown][] = [];
   for (const pair of text.split(",")) {
     const cut = pair.lastIndexOf(":");
     const value = name === "amounts" ? finite(pair.slice(cut + 1)) : pair.slice(cut + 1);
-    if (cut > 0 && value !== undefined) table[unescape(pair.slice(0, cut))] = value;
+    if (cut > 0 && value !== undefined) pairs.push([unescape(pair.slice(0, cut)), value]);
   }
-  return table;
+  return Object.fromEntries(pairs); // which also takes the name “__proto__”
 }
 
 /** Commas and colons part things, so in names they are written otherwise. */

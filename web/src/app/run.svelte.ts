@@ -7,6 +7,7 @@ import { draw, far, mean, openPrior, openSeeker, ownAxes, PlaneInverse, read, re
 import { Grid, tileOf, type Box } from "../map";
 import type { Knob } from "./knobs.svelte";
 import { imageName, type Spot } from "./spot";
+import { shellWord } from "./words";
 
 const SHOWN = 6; // nearest images that are shown
 
@@ -315,7 +316,7 @@ export class RunState {
       return known.from === a.row ? rows : backwards(rows, this.entry.dim);
     }
     if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.told.length ? this.told : undefined);
-    throw new Error(`Other shortest ways take a server: zatlas explore ${this.entry.name}`);
+    throw new Error(`Other shortest ways take a server: zatlas explore ${shellWord(this.entry.name)}`);
   }
 
   // Directions
@@ -334,7 +335,9 @@ export class RunState {
     const own = axes.map(({ index }): Knob => {
       const vector = new Float32Array(middle.length);
       vector[index] = 1;
-      return { name: `axis ${index}`, title: `axis ${index}`, kind: "axis", vector, spread: deviation[index] || 1, site: null };
+      const title = `axis ${index}`;
+      const name = named.some((knob) => knob.name === title) ? `the ${title}` : title; // a class may be called so
+      return { name, title, kind: "axis", vector, spread: deviation[index] || 1, site: null };
     });
     this.knobs = [...named, ...own];
   }

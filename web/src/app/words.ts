@@ -38,3 +38,9 @@ export function trustOf(far: number, cover: number): number {
   const near = Number.isFinite(far) ? Math.min(Math.max((3.2 - far) / 1.4, 0), 1) : 1;
   return Math.min(near, Math.min(cover * 1.3, 1));
 }
+
+/** A name as one word of a command that is shown to be copied, quoted for a POSIX shell. */
+export function shellWord(name: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(name) && !name.startsWith("-")) return name;
+  return /\p{C}/u.test(name) ? "RUN" : `'${name.replaceAll("'", `'"'"'`)}'`;
+}

@@ -155,7 +155,7 @@ function example(column: Column): string {
 }
 
 /** In quotes if it would be misread without; a quote inside has a backslash before it. */
-function quoted(name: string): string {
+export function quoted(name: string): string {
   return /^[^\s",=<>!\\]+$/.test(name) ? name : inQuotes(name);
 }
 

@@ -12,7 +12,7 @@ export {
   type ThemeName,
 } from "./colours";
 export { fromBase64, inlinedFiles, networkFiles, openFiles } from "./files";
-export { maskOf, parseQuery, type Condition, type Query } from "./filter";
+export { maskOf, parseQuery, quoted, type Condition, type Query } from "./filter";
 export { fromHalf, readCodes, type Codes } from "./half";
 export { readManifest } from "./manifest";
 export { parted } from "./parted";

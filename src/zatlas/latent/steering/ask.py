@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName, ZatlasError
 from zatlas.core.registry import STEERING
 from zatlas.core.seeds import stream
+from zatlas.latent.attributes import key_of
 from zatlas.latent.proof import Relearn
 from zatlas.latent.steering.decoding import told
 from zatlas.latent.steering.steer import Learn, Way
@@ -79,7 +80,7 @@ def _asked(
             raise UnknownName(f"setting of {method}", name, takes)
     whole = dict(settings)
     if "flags" in takes and "flags" not in whole:
-        whole["flags"] = _flags(atlas)
+        whole |= _named(atlas, settings)
     _check(method, takes, whole)
     return learn, whole
 
@@ -91,6 +92,22 @@ def _flags(atlas: "Atlas") -> Mapping[str, Any]:
             "assessor with a scorer, transform, closed_form, principal or unsupervised."
         )
     return atlas.attributes(atlas.codes("train").rows)
+
+
+def _named(atlas: "Atlas", settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of the codes, and the names in the settings as these flags are known by."""
+    flags = dict(_flags(atlas))
+    found: dict[str, Any] = {"flags": flags}
+    for setting in ("names", "without"):
+        if not (texts := settings.get(setting)):
+            continue
+        found[setting] = tuple(
+            text if text in flags else key_of(atlas.images, text) for text in texts
+        )
+        for key in found[setting]:
+            if key not in flags:
+                flags[key] = atlas.flags(key, atlas.codes("train").rows)
+    return found
 
 
 def _check(method: str, takes: Mapping[str, Parameter], settings: Mapping[str, Any]) -> None:

@@ -79,9 +79,11 @@ def bring(
         if halves is not None and taken.kind == "function":
             brought, told = _kept(brought, halves, side, told)
         brought = replace(brought, digest=digest_of_all(brought, side))
+        made = _made(brought)
         if data is not None:
-            (side / "recipe.toml").write_bytes(_recipe(data, brought, side))
-        (side / "made.json").write_bytes(atomic.as_json(_made(brought)))
+            recipe, made["data"] = _recipe(data, brought, side)
+            (side / "recipe.toml").write_bytes(recipe)
+        (side / "made.json").write_bytes(atomic.as_json(made))
     run = Run(out)
     if brought.kind == "function":
         assert halves is not None
@@ -308,8 +310,8 @@ def _codes_only(taken: Taken, asked: Asked) -> Brought:
     )
 
 
-def _recipe(data: str, brought: Brought, side: Path) -> bytes:
-    """The table [data] of a recipe, once the images are known to fit the model."""
+def _recipe(data: str, brought: Brought, side: Path) -> tuple[bytes, str]:
+    """The table [data] of a recipe and the images' fingerprint, once they are known to fit the model."""
     name, options = sources.settle(data)
     _, height, width = brought.image
     if brought.kind == "codes":
@@ -330,7 +332,8 @@ def _recipe(data: str, brought: Brought, side: Path) -> bytes:
         )
     table = {"source": name, "size": size, **options}
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None]
-    return ("# Images for a model that was brought.\n[data]\n" + "\n".join(lines) + "\n").encode()
+    text = "# Images for a model that was brought.\n[data]\n" + "\n".join(lines) + "\n"
+    return text.encode(), images.fingerprint
 
 
 def _made(brought: Brought) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadRun, ProgramFailed, UnknownName, ZatlasError
+from zatlas.core.errors import BadRun, ProgramFailed, UnknownName, ZatlasError, first_line
 from zatlas.core.space import Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
@@ -232,12 +232,6 @@ def words_of(shape: tuple[int, ...]) -> str:
     """A shape as one writes it on the command line, with its coordinates if that is not the same."""
     text = ",".join(map(str, shape))
     return text if len(shape) == 1 else f"{text} ({math.prod(shape):,} coordinates)"
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error that says anything."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".:")
 
 
 def no_gradient(module: nn.Module) -> nn.Module:

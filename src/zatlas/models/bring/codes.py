@@ -3,7 +3,6 @@
 What stands beside the codes, a value for each, becomes the labels and the attributes of the points.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,10 @@ import pyarrow.parquet as pq
 from torch import Tensor
 
 from zatlas.core.arrays import Pixels, Points
-from zatlas.core.errors import BadData, NotSupported, UnknownName
+from zatlas.core.errors import BadData, NotSupported, UnknownName, first_line
+from zatlas.data import arrays
 from zatlas.data.imageset import ImageSet, image_set
-from zatlas.models.bring.brought import Asked, Taken, first_line, words_of
+from zatlas.models.bring.brought import Asked, Taken, words_of
 
 FILE, BESIDE = "codes.npy", "beside.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
@@ -65,11 +65,8 @@ def take(source: Path, side: Path, asked: Asked) -> Taken:
 
 def read(path: Path) -> Points:
     """The codes of a run."""
-    try:
-        found: Points = np.load(path, mmap_mode="r", allow_pickle=False)
-        return np.asarray(found)
-    except (ValueError, OSError, EOFError) as error:
-        raise BadData(f"{path} cannot be read as codes: {first_line(error)}.") from error
+    found: Points = np.asarray(arrays.read_npy(path, mapped=True))
+    return found
 
 
 def known(codes: Points, path: Path, label: str, name: str) -> ImageSet:
@@ -117,34 +114,24 @@ def no_decoder(z: Tensor, y: Tensor | None = None) -> Tensor:
 def _in_file(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:
     """The codes in a file, what stands beside them, and what they are called there."""
     suffix = source.suffix.lower()
-    try:
-        if suffix == ".npy":
-            return np.load(source, mmap_mode="r", allow_pickle=False), {}, ""
-        return (_from_npz if suffix == ".npz" else _from_parquet)(source, key)
-    except (BadData, UnknownName):
-        raise
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        pa.ArrowException,
-        KeyError,
-    ) as error:
-        pickled = "it holds Python objects, which are never unpickled"
-        why = pickled if "pickle" in str(error) else first_line(error)
-        raise BadData(f"{source} cannot be read as codes: {why}.") from error
+    if suffix == ".npy":
+        found = arrays.read_npy(source, mapped=True)
+        arrays.check_memory(source, found.size * 4)  # as float32
+        return found, {}, ""
+    if suffix == ".npz":
+        return _from_npz(source, key)
+    return arrays.attempt(source, lambda: _from_parquet(source, key))
 
 
 def _from_npz(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:
     """An array of codes, and those that hold one value for each."""
-    with zipfile.ZipFile(source) as archive:
-        whole = sum(entry.file_size for entry in archive.infolist())
+    headers = arrays.npz_headers(source)
+    whole = sum(header.nbytes for header in headers.values())
     if whole > LARGEST:
         raise BadData(
             f"{source} would unpack to {whole / 1e9:.1f} GB; up to {LARGEST / 1e9:.0f} are read."
         )
-    shapes = _shapes_in(source)
+    shapes = {name: header.shape for name, header in headers.items()}
     if key is not None and key not in shapes:
         raise UnknownName(f"array in {source.name}", key, shapes)
     wide = [name for name, shape in shapes.items() if len(shape) > 1]
@@ -155,32 +142,16 @@ def _from_npz(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:
         )
     chosen = key or wide[0]
     count = shapes[chosen][:1]
+    columns = [n for n in shapes if n != chosen and shapes[n] in (count, (*count, 1))]
+    found = arrays.read_npz(source, lambda name: name == chosen or name in columns)
     beside: dict[str, np.ndarray] = {}
-    with np.load(source, allow_pickle=False) as arrays:
-        for name in shapes:
-            if name != chosen and shapes[name] in (count, (*count, 1)):
-                column = arrays[name].reshape(-1)
-                kind = column.dtype.kind
-                if kind in "biufUSM":
-                    text = np.char.decode(column, "utf-8", "replace") if kind == "S" else column
-                    beside[name] = _values(pa.array(text))
-        return arrays[chosen], beside, chosen
-
-
-def _shapes_in(source: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each array, read off its first bytes."""
-    found: dict[str, tuple[int, ...]] = {}
-    with zipfile.ZipFile(source) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as file:
-                first = np.lib.format.read_magic(file) == (1, 0)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if first
-                    else np.lib.format.read_array_header_2_0
-                )
-                found[name.removesuffix(".npy")] = read(file)[0]
-    return found
+    for name in columns:
+        column = found[name].reshape(-1)
+        kind = column.dtype.kind
+        if kind in "biufUSM":
+            text = np.char.decode(column, "utf-8", "replace") if kind == "S" else column
+            beside[name] = _values(pa.array(text))
+    return found[chosen], beside, chosen
 
 
 def _from_parquet(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:

@@ -13,8 +13,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadData, NotHere, NotSupported, ZatlasError
-from zatlas.models.bring.brought import Asked, Halves, Taken, file_of, first_line, no_gradient
+from zatlas.core.errors import BadData, NotHere, NotSupported, ZatlasError, first_line
+from zatlas.models.bring.brought import Asked, Halves, Taken, file_of, no_gradient
 from zatlas.models.bring.programs import quiet
 from zatlas.models.installed import imported, python_path
 

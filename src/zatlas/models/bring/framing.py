@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.core.errors import NotSupported
+from zatlas.core.errors import NotSupported, first_line
 from zatlas.core.space import Space
-from zatlas.models.bring.brought import Brought, first_line, shape_of
+from zatlas.models.bring.brought import Brought, shape_of
 
 OPSET = 18  # that older graphs are lifted to
 OLDEST = 13  # whose operators are those that are written here

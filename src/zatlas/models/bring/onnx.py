@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadData, NotSupported, ZatlasError
+from zatlas.core.errors import BadData, NotSupported, ZatlasError, first_line
 from zatlas.core.watched import watched
-from zatlas.models.bring.brought import Taken, first_line, in_turns
+from zatlas.models.bring.brought import Taken, in_turns
 
 LARGEST = 2 << 30  # bytes: what an ONNX file can hold by itself
 SQUASHES = {"Sigmoid": "sigmoid", "Tanh": "tanh"}

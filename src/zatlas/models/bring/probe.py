@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zatlas.core.errors import BadData, NotSupported, ZatlasError
+from zatlas.core.errors import BadData, NotSupported, ZatlasError, first_line
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
 from zatlas.models.bring.brought import (
@@ -17,7 +17,6 @@ from zatlas.models.bring.brought import (
     PixelRange,
     Spread,
     Taken,
-    first_line,
     from_planes,
     from_unit,
     points_of,

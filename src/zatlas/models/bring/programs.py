@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass as move
 
-from zatlas.core.errors import BadData, ZatlasError
-from zatlas.models.bring.brought import Half, Halves, Taken, first_line, in_turns, no_gradient
+from zatlas.core.errors import BadData, ZatlasError, first_line
+from zatlas.models.bring.brought import Half, Halves, Taken, in_turns, no_gradient
 from zatlas.models.bring.running import Scripted, call
 from zatlas.models.bring.weights import first_shapes, last_of
 from zatlas.models.bring.zips import check_room, copied, names_in, refuse_bombs

@@ -19,6 +19,7 @@ from zatlas.core.errors import (
     NotSupported,
     UnknownName,
     ZatlasError,
+    first_line,
 )
 from zatlas.core.registry import NETS
 from zatlas.models.bring.brought import (
@@ -27,7 +28,6 @@ from zatlas.models.bring.brought import (
     Taken,
     as_float,
     file_of,
-    first_line,
     no_gradient,
 )
 from zatlas.models.bring.pickled import state_of

@@ -1,0 +1,41 @@
+"""The rows of `metrics.jsonl`: one JSON object for each epoch, with the numbers of its training."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from zatlas.core.errors import Damaged
+from zatlas.core.shell import shell_command
+
+
+def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
+    """The rows in the bytes of this file; a last line without its end is still being written.
+
+    A line that is not such a row is damage.
+    """
+    rows = []
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        try:
+            rows.append(_row(line))
+        except (ValueError, RecursionError) as error:
+            raise Damaged(
+                f"{path} is damaged: line {number} is not a row of metrics ({error}). If the run has "
+                f"checkpoints, they restore the file: {shell_command('train', '--resume', path.parent)}"
+            ) from error
+    return rows
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    row = json.loads(line, parse_constant=_refused)
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")
+    if type(row.get("epoch")) is not int or row["epoch"] < 0:
+        raise ValueError("without the number of its epoch")
+    for name, value in row.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name!r} is not a number")
+    return row
+
+
+def _refused(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")

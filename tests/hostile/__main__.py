@@ -1,0 +1,92 @@
+"""`python -m tests.hostile runs`, `runs sample`, `runs 17 18`, `flips 2000`, `flips 17:18` or `quick`.
+
+Each prints counts, then all as JSON. `quick` is what the default suite does: the sample of runs, and
+`QUICK` flips.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.hostile import flips as flipping
+from tests.hostile.case import Case
+from tests.hostile.cases import QUICK_RUNS, all_cases, sample
+from tests.hostile.trial import table, trial
+from tests.hostile.world import RUNS, Base, make_base
+
+AT_ONCE = int(os.environ.get("HOSTILE_AT_ONCE", "2"))
+SECONDS = float(
+    os.environ.get("HOSTILE_SECONDS", "10")
+)  # that a step may take; more on a busy machine
+QUICK = 92  # flips of the default suite
+
+
+def runs(cases: list[Case], base: Base, place: Path) -> dict[str, Any]:
+    """Open these hostile runs; counts of what went wrong."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        verdicts = list(
+            pool.map(lambda case: trial(case, base, place / f"case-{case.number}", SECONDS), cases)
+        )
+    return table(zip(cases, verdicts, strict=True))
+
+
+def flips(numbers: range, base: Base, place: Path) -> dict[str, Any]:
+    """Damage files of good runs; counts of the outcomes."""
+    names = list(flipping.KINDS)
+    asked = [
+        number
+        for number in numbers
+        if base.run(flipping.KINDS[names[number % len(names)]].run).exists()
+    ]
+    good = flipping.undamaged(
+        base, place / "good", {names[number % len(names)] for number in asked}
+    )
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = pool.map(
+            lambda number: flipping.flip(number, base, place / f"flip-{number}", good), asked
+        )
+        return flipping.table(done)
+
+
+def numbers_of(text: str) -> range:
+    """`2000` is 0 to 1999; `17:18` is 17."""
+    first, colon, last = text.partition(":")
+    return range(int(first), int(last)) if colon else range(int(first))
+
+
+def main(name: str = "runs", *words: str) -> int:
+    """Print counts as lines, then all as JSON; 0 if nothing is wrong."""
+    place = Path(tempfile.mkdtemp(prefix="zatlas-hostile-"))
+    base = make_base(
+        place / "base", QUICK_RUNS if name == "quick" or words == ("sample",) else RUNS
+    )
+    found: dict[str, Any] = {}
+    if name in ("runs", "quick"):
+        cases = list(sample()) if name == "quick" or words == ("sample",) else all_cases()
+        if words and words != ("sample",):
+            cases = [case for case in cases if str(case.number) in words]
+        found["runs"] = runs(cases, base, place)
+    if name in ("flips", "quick"):
+        numbers = (
+            numbers_of(words[0]) if words else range(QUICK if name == "quick" else flipping.COUNT)
+        )
+        found["flips"] = flips(numbers, base, place)
+    wrong = [line for part in found.values() for line in part["wrong"]]
+    for part in found.values():
+        for key, value in part.items():
+            print(*value, sep="\n") if key == "wrong" else print(f"{key:20} {value}")
+    if wrong:
+        print(f"What was printed lies in {place}.")
+    else:
+        shutil.rmtree(place)
+    print(json.dumps(found))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,326 @@
+"""Bytes of a good run are changed, and what reads the file is asked for its result again.
+
+Each change must be named, or make no difference: a result that differs without a word is the failure
+that this suite looks for. Every fifth change also restores the file's time, and `zatlas check` must
+find it.
+"""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.hostile.child import HANG, TRACEBACK, Note, in_child
+from tests.hostile.world import Base, prepare
+
+COUNT = 2000
+CHECKED = 5  # every so many changes the time is restored, and the run is checked
+SECONDS = 30.0
+NAMED, SAME, DIFFERENT, UNNAMED = "named", "same", "different", "not named"
+FOUND, MISSED = "found by check", "missed by check"
+BAD = (DIFFERENT, UNNAMED, TRACEBACK, HANG, MISSED)
+
+Read = Callable[[Path], Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: the run and the pattern it has there, and what reads it."""
+
+    run: str
+    pattern: str
+    read: Read
+
+
+def _atlas(run: Path) -> Any:
+    import zatlas
+
+    return zatlas.open(run)
+
+
+def _decoded(run: Path) -> Any:
+    import zatlas
+
+    atlas = zatlas.open(run, trust=True)  # else a changed program is refused for another reason
+    z = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
+    return atlas.description.classes, atlas.decode(z)
+
+
+def _encoded(run: Path) -> Any:
+    atlas = _atlas(run)
+    return atlas.generator.encode(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+
+
+def _scores(run: Path) -> Any:
+    from zatlas.latent.readings import scorer_of
+
+    scorer = scorer_of(_atlas(run))
+    return scorer and scorer.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+
+
+def _reading(run: Path) -> Any:
+    atlas = _atlas(run)
+    return [(name, column) for name, column in (atlas.images.attributes or {}).items()]
+
+
+def _made(run: Path) -> Any:
+    return {
+        k: v
+        for k, v in _atlas(run).run.made().items()
+        if k in ("format", "data", "brought", "images")
+    }
+
+
+def _latest(run: Path) -> Any:
+    """The checkpoint that training would go on from; a sentence about a newer one is an error here."""
+    from zatlas.core.errors import Damaged
+    from zatlas.training import checkpoint
+
+    step, told = checkpoint.latest(run / "checkpoints")
+    if told:
+        raise Damaged(" ".join(told.values()))
+    assert step is not None
+    tensors, meta = checkpoint.load_checkpoint(run / "checkpoints", step)
+    return step, meta, {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def _codes(run: Path) -> Any:
+    atlas = _atlas(run)
+    found = [(c.rows, c.points, c.deviations) for c in map(atlas.codes, ("train", "test"))]
+    table = atlas.query("select count(*), sum(z[1]) from test").to_pydict()
+    return found, str(table)
+
+
+def _chart(run: Path) -> Any:
+    return _atlas(run).chart("pca").places
+
+
+def _page_files(run: Path) -> Any:
+    from zatlas.site import run_tree
+    from zatlas.site.export import POINTS, POINTS_SINGLE
+
+    atlas = _atlas(run)
+    trees = (
+        run_tree(atlas, tiled=True),
+        run_tree(atlas, most=POINTS, geodesics=True, tiled=True),
+        run_tree(atlas, most=POINTS_SINGLE, geodesics=True),
+    )
+    return [
+        (json.dumps(tree.entry), {url: make() for url, make in tree.files.items()})
+        for tree in trees
+    ]
+
+
+def _data(run: Path) -> Any:
+    images = _atlas(run).images
+    return images.pixels, images.split, images.labels, images.classes, images.fingerprint
+
+
+def _result(run: Path) -> Any:
+    """The figures of a finished run, as a sweep reads them."""
+    found = _atlas(run).run
+    return json.loads(found.read(found.result_file))
+
+
+KINDS = {
+    "weights": Kind("run", "weights.safetensors", _decoded),
+    "inverter": Kind("gan", "inverter.safetensors", _encoded),
+    "classifier": Kind("run", "scorer.safetensors", _scores),
+    "reading": Kind("run", "reading.parquet", _reading),
+    "recipe": Kind("run", "recipe.toml", lambda run: str(_atlas(run).recipe)),
+    "made": Kind("run", "made.json", _made),
+    "metrics": Kind("run", "metrics.jsonl", lambda run: _atlas(run).run.metrics()),
+    "result": Kind("run", "result.json", _result),
+    "checkpoint": Kind("run", "checkpoints/*/*", _latest),
+    "codes": Kind("run", "codes/*", _codes),
+    "chart": Kind("run", "charts/pca-*", _chart),
+    "page charts": Kind("run", "charts/page-*", _page_files),
+    "prior": Kind("run", "priors/*", lambda run: _atlas(run).sample(8, prior="mixture")),
+    "direction": Kind("run", "directions/*", lambda run: [d.vector for d in _atlas(run).directions()]),
+    "page files": Kind("run", "site/*/*/*", _page_files),
+    "page nets": Kind("run", "site/*/*.onnx", _page_files),
+    "digests": Kind("run", "digests.jsonl", lambda run: (_decoded(run), _codes(run), _chart(run))),
+    "brought onnx": Kind("brought", "decoder.onnx", _decoded),
+    "brought pt2": Kind("exported", "decoder.pt2", _decoded),
+    "brought made": Kind("brought", "made.json", _decoded),
+    "data cache": Kind("gan", "../../cache/*/*", _data),
+    "previews": Kind("run", "previews/*", lambda run: None),
+    "data report": Kind("run", "data_report.json", lambda run: None),
+}  # fmt: skip
+
+
+def digest(value: Any) -> str:
+    """One number for any result."""
+    whole = hashlib.sha256()
+    for part in _parts(value):
+        whole.update(part)
+    return whole.hexdigest()
+
+
+def _parts(value: Any) -> Iterator[bytes]:
+    if isinstance(value, dict):
+        value = sorted(value.items())
+    if isinstance(value, list | tuple):
+        yield b"["
+        for one in value:
+            yield from _parts(one)
+    elif isinstance(value, np.ndarray):
+        yield repr((value.dtype.str, value.shape)).encode()
+        yield np.ascontiguousarray(value).tobytes()
+    else:
+        yield value if isinstance(value, bytes) else repr(value).encode()
+
+
+@dataclass(frozen=True)
+class Flip:
+    """One change of one file."""
+
+    number: int
+    kind: str
+    file: str
+    what: str
+    outcome: str
+    words: str = ""
+
+
+def damage(path: Path, chance: random.Random, *, whole: bool = False) -> str:
+    """Flip a bit, replace bytes, fill some with zeros, or cut the file; what was done."""
+    data = bytearray(path.read_bytes())
+    at = chance.randrange(len(data))
+    how = chance.choices(("bit", "byte", "zeros", "cut"), (60, 15, 10, 0 if whole else 15))[0]
+    before = bytes(data)
+    if how == "bit":
+        data[at] ^= 1 << chance.randrange(8)
+    elif how == "byte":
+        data[at] = (data[at] + chance.randrange(1, 256)) % 256
+    elif how == "zeros":
+        data[at : at + 64] = bytes(len(data[at : at + 64]))
+    else:
+        del data[at:]
+    if bytes(data) == before:
+        data[at] ^= 1
+        how = "bit"
+    path.write_bytes(data)
+    return f"{how} at {at:,} of {len(before):,}"
+
+
+def flip(number: int, base: Base, folder: Path, undamaged: dict[str, str]) -> Flip:
+    """Change one file of a copy and read it; by its number, always the same."""
+    chance = random.Random(f"flip {number}")
+    name = list(KINDS)[number % len(KINDS)]
+    kind = KINDS[name]
+    run = _copied(kind, base, folder)
+    path = chance.choice(sorted(p for p in run.glob(kind.pattern) if p.is_file()))
+    state, checked = path.stat(), number % CHECKED == CHECKED - 1
+    what = damage(path, chance, whole=checked)
+    if checked:
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+        what += ", with its time"
+    outcome, words = _outcome(kind, base, run, path, undamaged.get(name, ""), checked)
+    shutil.rmtree(folder)
+    return Flip(number, name, str(path.relative_to(folder)), what, outcome, words)
+
+
+def _copied(kind: Kind, base: Base, folder: Path) -> Path:
+    shutil.copytree(base.run(kind.run), folder / "runs" / kind.run)
+    if "cache" in kind.pattern:
+        shutil.copytree(base.cache, folder / "cache")
+    (folder / "tmp").mkdir()
+    return folder / "runs" / kind.run
+
+
+def undamaged(base: Base, folder: Path, names: Iterable[str] = KINDS) -> dict[str, str]:
+    """The digest of each kind's result, read from a good run."""
+    found = {}
+    for name in names:
+        run = _copied(KINDS[name], base, folder)
+        outcome, words = _outcome(KINDS[name], base, run, folder / "none", "", False)
+        assert outcome == DIFFERENT, f"{name}: {outcome} {words}"
+        found[name] = words
+        shutil.rmtree(folder)
+    return found
+
+
+def _outcome(
+    kind: Kind, base: Base, run: Path, path: Path, good: str, checked: bool
+) -> tuple[str, str]:
+    """Read the run in a child; the outcome, and its words."""
+    folder = run.parents[1]
+    words = folder.with_name(f"{folder.name}.words")
+    report = in_child(
+        lambda note: _read(kind, base, run, checked, note), words, seconds=SECONDS, steps=True
+    )
+    said = words.read_text(errors="replace")
+    words.unlink()
+    result = report.steps.get("read", HANG if report.ended == HANG else f"ended {report.ended}")
+    if checked:
+        named = path.name in said or path.parent.name in said
+        found = named or ("cache" in kind.pattern and "cached images" in said)
+        if (
+            path.name == "digests.jsonl"
+        ):  # without its line, a file is compared no more, or made again
+            found = result in ("0", "1")
+        return (FOUND if found else _bad(result, MISSED)), said[-300:]
+    if result.startswith("digest "):
+        same = result == f"digest {good}"
+        return (SAME if same else DIFFERENT), result.removeprefix("digest ")
+    if result == "error":
+        names = {path.name, path.parent.name} | ({"data"} if "cache" in kind.pattern else set())
+        return (NAMED if any(one in said for one in names) else UNNAMED), said[-300:]
+    return _bad(result, result), said[-600:]
+
+
+def _bad(result: str, other: str) -> str:
+    return result if result in (TRACEBACK, HANG) else other
+
+
+def _read(kind: Kind, base: Base, run: Path, checked: bool, note: Note) -> None:
+    from zatlas.core.errors import ZatlasError
+
+    folder = run.parents[1]
+    cache = folder / "cache"
+    prepare(base, folder, cache if cache.exists() else base.cache)
+    os.chdir(folder)
+    note("read=")
+    try:
+        if checked:
+            from tests.hostile.reader import command
+            from zatlas.commands.check import check
+
+            note(f"read={command(lambda: check(run))}")
+        else:
+            note(f"read=digest {digest(kind.read(run))}")
+    except ZatlasError as error:
+        print(f"{type(error).__name__}: {error}")
+        note("read=error")
+    except Exception:
+        traceback.print_exc()
+        note(f"read={TRACEBACK}")
+
+
+def table(flips: Iterable[Flip]) -> dict[str, Any]:
+    """Counts of the outcomes, by kind of file too, and a line for each that may not be."""
+    every = list(flips)
+    kinds: dict[str, Counter[str]] = {}
+    for one in every:
+        kinds.setdefault(one.kind, Counter())[one.outcome] += 1
+    wrong = [
+        f"{one.number} {one.kind} {one.file}: {one.what}: {one.outcome}: {one.words.strip()[-160:]}"
+        for one in every
+        if one.outcome in BAD or one.outcome.startswith("ended")
+    ]
+    return {
+        "flips": len(every),
+        **{name: sum(one.outcome == name for one in every) for name in (NAMED, SAME, FOUND, *BAD)},
+        "kinds": {name: dict(sorted(found.items())) for name, found in kinds.items()},
+        "wrong": wrong,
+    }

@@ -1,0 +1,63 @@
+"""Hostile runs and damaged files, each opened in a forked process: nothing outside is touched or shown."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.hostile.cases import COUNT, all_cases
+from tests.hostile.flips import BAD, KINDS
+from tests.hostile.trial import COUNTED, markup
+
+
+def found(*words):
+    command = [sys.executable, "-m", "tests.hostile", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def nothing_is_wrong(result):
+    for part in result.values():
+        assert part["wrong"] == []
+        assert {name: part[name] for name in (*COUNTED, *BAD) if part.get(name)} == {}
+
+
+def test_a_sample_of_hostile_runs_and_of_damaged_files_does_no_harm():
+    result = found("quick")
+    nothing_is_wrong(result)
+    assert result["runs"]["cases"] > 20 and result["flips"]["flips"] > 70
+
+
+@pytest.mark.slow
+def test_five_hundred_hostile_runs_execute_read_write_and_delete_nothing():
+    result = found("runs")
+    nothing_is_wrong(result)
+    assert result["runs"]["cases"] == COUNT
+
+
+@pytest.mark.slow
+def test_two_thousand_damaged_files_are_named_or_make_no_difference():
+    result = found("flips")
+    nothing_is_wrong(result)
+    assert result["flips"]["flips"] == 2000
+    assert set(result["flips"]["kinds"]) == set(KINDS)
+
+
+def test_the_cases_are_the_same_each_time_and_each_has_its_own_name():
+    names = [case.name for case in all_cases()]
+    assert len(names) == len(set(names)) == COUNT
+    assert names == [case.name for case in all_cases()]
+
+
+def test_markup_of_a_stranger_is_told_from_its_text():
+    assert markup(b"<p>&lt;hostile7&gt;</p>") == ""
+    for page in (
+        b"<hostile7>",
+        b"<p hostile7=1>",
+        b"<script>hostile7()</script>",
+        b"<!--hostile7-->",
+    ):
+        assert markup(page)
+    assert markup(b"<a href=javascript:x>")

@@ -1,0 +1,304 @@
+"""What broken and hostile files of images, arrays and tables may cost: bounds, and one sentence each."""
+
+import gzip
+import io
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import zatlas
+from zatlas.core.errors import BadData, TooLarge, ZatlasError
+from zatlas.data import arrays, read, sources
+from zatlas.data.idx import read_idx
+from zatlas.data.pieces import pieces_of
+from zatlas.data.read import BadImage, read_image
+from zatlas.data.table import read_table
+
+SIDE = 7900  # of an image of 62 megapixels: allowed by their number
+MEGABYTES = 1000  # of memory for one image
+
+CHILD = """
+import json, resource, sys, time
+from pathlib import Path
+from zatlas.data.read import BadImage, glance, read_image
+read_image(Path(sys.argv[1]).with_name("small.webp"))
+status = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+Path("/proc/self/clear_refs").write_text("5")
+before, begun = status(), time.process_time()
+glance(Path(sys.argv[1]))
+try:
+    read_image(Path(sys.argv[1]), channels=3)
+    reason = "read"
+except BadImage as error:
+    reason = error.reason
+print(json.dumps([reason, time.process_time() - begun, (status() - before) / 1000]))
+"""
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(bits, kind, channels, side=SIDE):
+    """A black PNG, compressed as far as it goes."""
+    packer = zlib.compressobj(9)
+    row = b"\0" + bytes(side * channels * bits // 8)
+    data = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    head = struct.pack(">IIBBBBB", side, side, bits, kind, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def riff(chunks):
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
+
+
+def vp8l(side):
+    """A WebP of 34 bytes that promises a large image."""
+    body = b"\x2f" + struct.pack("<I", (side - 1) | (side - 1) << 14) + bytes(9)
+    return b"VP8L" + struct.pack("<I", len(body)) + body
+
+
+def vp8x(side, flags=0):
+    sides = (side - 1).to_bytes(3, "little") * 2
+    return b"VP8X" + struct.pack("<I", 10) + bytes([flags, 0, 0, 0]) + sides
+
+
+def encoded(mode, kind, **options):
+    buffer = io.BytesIO()
+    Image.new(mode, (SIDE, SIDE)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+BOMBS = {
+    "webp": lambda: riff(vp8l(SIDE)),
+    "webp-largest": lambda: riff(vp8l(16383)),
+    "webp-canvas": lambda: riff(vp8x(12000) + vp8l(16)),
+    "webp-padded": lambda: encoded("RGBA", "WEBP", lossless=True) + bytes(3_000_000),
+    "png-rgba-16": lambda: png(16, 6, 4),
+    "png-rgb-16": lambda: png(16, 2, 3),
+    "png-grey-16": lambda: png(16, 0, 1),
+    "png-rgb": lambda: png(8, 2, 3),
+    "tiff-float": lambda: encoded("F", "TIFF", compression="tiff_deflate"),
+}
+COSTLY = {  # not refused, as there may be such images
+    "png-rgba-16-padded": lambda: png(16, 6, 4) + bytes(3_000_000),
+    "jpeg": lambda: encoded("RGB", "JPEG"),
+    "gif": lambda: encoded("P", "GIF"),
+    "tiff-rgba": lambda: encoded("RGBA", "TIFF", compression="tiff_lzw"),
+}
+
+
+def cost(tmp_path, data):
+    """What reading an image comes to in a process of its own: the reason, seconds, megabytes."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.webp")
+    (tmp_path / "image").write_bytes(data)
+    words = [sys.executable, "-c", CHILD, str(tmp_path / "image")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by /proc")
+@pytest.mark.parametrize("name", BOMBS)
+def test_an_image_that_is_made_to_fill_memory_is_refused_by_its_header(tmp_path, name):
+    reason, seconds, megabytes = cost(tmp_path, BOMBS[name]())
+    assert reason == "too-large"
+    assert megabytes < 20 and seconds < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by /proc")
+@pytest.mark.parametrize("name", COSTLY)
+def test_the_largest_image_that_is_read_takes_a_gigabyte_at_most(tmp_path, name):
+    reason, _, megabytes = cost(tmp_path, COSTLY[name]())
+    assert reason == "read" and megabytes < MEGABYTES
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_a_flat_picture_of_an_ordinary_size_is_read(mode):
+    buffer = io.BytesIO()
+    Image.new(mode, (3000, 3000)).save(buffer, "PNG")
+    assert read_image(buffer.getvalue(), size=8).pixels.shape[1:] == (8, 8)
+
+
+def test_only_one_large_image_is_decoded_at_a_time(monkeypatch):
+    monkeypatch.setattr(read, "LARGE", 0)
+    inside = []
+
+    def picture(*given):
+        inside.append(read._one_large.locked())
+        return whole(*given)
+
+    whole = read._picture
+    monkeypatch.setattr(read, "_picture", picture)
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "PNG")
+    read_image(buffer.getvalue())
+    assert inside == [True] and not read._one_large.locked()
+
+
+# Arrays ---------------------------------------------------------------------------------------
+
+
+def npy(header, values=b""):
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text + values
+
+
+HEADERS = [
+    "((((" * 20, "(" * 110, "{", "{'descr': '|u1'}", "[]", "\0", "lambda: 1", "{'a': 1e999}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 8, 8)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 8)L}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (1" + "0" * 40 + ",)}",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (2, 8, 8)}",
+    "{'descr': '<V99999999999', 'fortran_order': False, 'shape': (2, 8, 8)}",
+    "{'descr': [(((", "{'descr': '|u1', 'fortran_order': 3, 'shape': (2, 8, 8)}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': " + "[" * 30 + "]" * 30 + "}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_header_that_means_nothing_is_one_sentence(tmp_path, header, suffix):
+    path = tmp_path / f"a{suffix}"
+    data = npy(header, bytes(128))
+    if suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("images.npy", data)
+    else:
+        path.write_bytes(data)
+    with pytest.raises(BadData, match=r"a\.np[yz] cannot be read as arrays: "):
+        sources.load(str(path))
+    with pytest.raises(BadData, match=r"a\.np[yz] cannot be read as arrays: "):
+        zatlas.bring(str(path), tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists()
+
+
+def packed(path, shape, zeros):
+    """A compressed array of so many zeros, whose header promises this shape."""
+    file = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", file.getvalue() + bytes(zeros))
+    return path
+
+
+def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    path = packed(tmp_path / "a.npz", (64, 1024, 1024), 64 << 20)
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(arrays, "free_memory", lambda: 100 << 20)
+    for read_it in (sources.load, lambda name: zatlas.bring(name, tmp_path / "run", show=False)):
+        with pytest.raises(
+            TooLarge, match=r"holds 67,108,864 bytes of values.* and 104,857,600 are"
+        ):
+            read_it(str(path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_header_that_promises_more_than_its_file_holds_is_refused(tmp_path):
+    path = packed(tmp_path / "a.npz", (8 << 10, 1024, 1024), 1 << 10)
+    for read_it in (sources.load, lambda name: zatlas.bring(name, tmp_path / "run", show=False)):
+        with pytest.raises(
+            BadData, match="promises 8,589,934,592 bytes of values, and 1,024 follow"
+        ):
+            read_it(str(path))
+
+
+def test_an_entry_that_says_it_is_huge_is_refused(tmp_path):
+    path = packed(tmp_path / "a.npz", (8, 8, 8), 512)
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\x01\x02")
+    data[at + 24 : at + 28] = struct.pack("<I", 0xFFFFFFF0)
+    path.write_bytes(data)
+    with pytest.raises(BadData, match=r"cannot hold 4,294,967,280 of x\.npy"):
+        sources.load(str(path))
+
+
+def test_memory_is_known():
+    assert 1 << 20 < arrays.free_memory() < 1 << 50
+
+
+# Mutations ------------------------------------------------------------------------------------
+
+CHANCE = np.random.default_rng(0)
+PIXELS = CHANCE.integers(0, 256, (6, 5, 5)).astype(np.uint8)
+
+
+def seeds(folder):
+    """A good file for each reader, and the reader."""
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS[0]).save(buffer, "PNG")
+    np.save(folder / "a.npy", PIXELS)
+    np.savez(folder / "a.npz", images=PIXELS, labels=np.arange(6))
+    np.savez_compressed(folder / "b.npz", x_train=PIXELS, y_train=np.array(list("abcabc")))
+    idx = b"\0\0\x08\x03" + struct.pack(">III", *PIXELS.shape) + PIXELS.tobytes()
+    (folder / "a-idx3-ubyte").write_bytes(idx)
+    (folder / "b-idx3-ubyte.gz").write_bytes(gzip.compress(idx))
+    (folder / "a.csv").write_text(
+        "file,age,label\n" + "".join(f"{n}.png,{n},a\n" for n in range(6))
+    )
+    table = {"image": [{"bytes": buffer.getvalue()}] * 6, "label": list("abcabc"), "age": range(6)}
+    pq.write_table(pa.table({**table, "age": list(range(6))}), folder / "a.parquet")
+
+    def shards(path):
+        pieces = pieces_of(str(path.parent), (1, 5, 5))
+        for number in range(len(pieces.counts)):
+            pieces.read(number)
+
+    def load(path):
+        return sources.load(str(path))
+
+    return {
+        "a.npy": load, "a.npz": load, "b.npz": load, "a-idx3-ubyte": read_idx,
+        "b-idx3-ubyte.gz": read_idx, "a.csv": read_table, "a.parquet": read_table, "shards": shards,
+    }  # fmt: skip
+
+
+def mutated(good, trial):
+    random = np.random.default_rng(trial)
+    bad = bytearray(good if trial % 5 else good[: random.integers(len(good))])
+    for place in random.integers(len(bad), size=1 + trial % 4) if bad else ():
+        bad[place] = random.integers(256)
+    if trial % 7 == 0:
+        place = int(random.integers(len(bad) + 1))
+        bad[place:place] = [b"((((", b"\0" * 9, b"1e999", b"\xff" * 9, b'"'][trial % 5]
+    return bytes(bad)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.npy", "a.npz", "b.npz", "a-idx3-ubyte", "b-idx3-ubyte.gz", "a.csv", "a.parquet", "shards"],
+)
+def test_250_mutations_of_a_file_are_read_or_one_sentence(tmp_path, name):
+    reader = seeds(tmp_path)[name]
+    source = tmp_path / (name if name != "shards" else "a.parquet")
+    place = tmp_path / "broken" / source.name
+    place.parent.mkdir()
+    refused = 0
+    for trial in range(250):
+        place.write_bytes(mutated(source.read_bytes(), trial))
+        try:
+            reader(place)
+        except ZatlasError as error:
+            refused += 1
+            assert "\n" not in str(error) and len(str(error)) < 1000
+    assert refused > 20
+
+
+def test_a_mutated_image_is_read_or_has_a_reason():
+    good = png(8, 2, 3, side=16)
+    for trial in range(500):
+        try:
+            read_image(mutated(good, trial))
+        except BadImage as error:
+            assert error.reason in ("not-an-image", "truncated", "unreadable", "too-large", "empty")

@@ -1,0 +1,146 @@
+"""`zatlas check`: what is damaged is named, what can be made again is, and nothing else is touched."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import small_run
+from zatlas.atlas import Atlas
+from zatlas.cli import main
+from zatlas.store.run import Run
+
+
+@pytest.fixture
+def run(digits, tmp_path) -> Run:
+    """A run with codes, a chart and a page, to be harmed."""
+    digits.chart()
+    copy = tmp_path / "a run"
+    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("gallery"))
+    return Run(copy)
+
+
+def flip(path, keep_time=False):
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    if keep_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def check(run, capsys, *words):
+    status = main(["check", str(run.folder), *words])
+    out, err = capsys.readouterr()
+    return status, json.loads(out) if out else None, err
+
+
+def test_a_whole_run_is_said_to_be_whole(run, capsys):
+    status, found, said = check(run, capsys)
+    assert status == 0 and found["files"] > 10 and "files are as zatlas wrote them" in said
+    assert not any(found[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "recipe.toml", "metrics.jsonl"])
+@pytest.mark.parametrize("harm", ["flip", "flip that keeps the time", "cut", "remove"])
+def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, name, harm):
+    path = run.path(name)
+    good = path.read_bytes()
+    match harm:
+        case "cut":
+            os.truncate(path, len(good) // 2)
+        case "remove":
+            path.unlink()
+        case _:
+            flip(path, keep_time=harm != "flip")
+    status, found, _ = check(run, capsys)
+    assert status == 0 and list(found["repaired"]) == [name] and path.read_bytes() == good
+
+
+def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
+    before = Atlas.open(run.folder).chart().places
+    table, chart = (next(run.path(name).iterdir()) for name in ("codes", "charts"))
+    flip(table)
+    flip(chart)
+    assert main(["chart", str(run.folder)]) == 1 and "zatlas check" in capsys.readouterr().err
+    status, found, _ = check(run, capsys)
+    assert status == 0 and len(found["repaired"]) == 2
+    assert (Atlas.open(run.folder).chart().places == before).all()
+
+
+def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
+    flip(run.made_file)
+    harmed = run.made_file.read_bytes()
+    status, found, said = check(run, capsys)
+    assert status == 1 and list(found["damaged"]) == ["made.json"]
+    assert "cannot be made again" in said and run.made_file.read_bytes() == harmed
+
+
+def test_a_damaged_checkpoint_is_named(run, capsys):
+    first = min(run.checkpoints.iterdir())
+    flip(first / "state.safetensors")
+    status, found, _ = check(run, capsys)
+    assert status == 1 and list(found["damaged"]) == [f"checkpoints/{first.name}"]
+
+
+def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
+    run.recipe_file.write_text(run.recipe_file.read_text() + "# mine\n")
+    assert main(["points", str(run.folder)]) == 1
+    assert "recipe.toml has changed" in capsys.readouterr().err
+    status, found, _ = check(run, capsys, "--accept", "recipe.toml")
+    assert status == 0 and not found["repaired"]
+    assert main(["points", str(run.folder)]) == 0
+
+
+def test_a_lost_record_is_made_again_with_consent(run, capsys):
+    run.path("digests.jsonl").unlink()
+    assert main(["sample", str(run.folder)]) == 2 and "--accept ." in capsys.readouterr().err
+    assert check(run, capsys, "--accept", ".")[0] == 0
+    assert main(["sample", str(run.folder)]) == 0
+    assert main(["train", "--resume", str(run.folder)]) == 0
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "none.txt"])
+def test_only_a_file_of_the_run_is_accepted(run, capsys, name):
+    status, _, said = check(run, capsys, "--accept", name)
+    assert (status == 2 and "--accept" in said) or "no file" in said
+
+
+def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
+    (run.folder / "notes.txt").write_text("mine")
+    (run.folder / "link").symlink_to(tmp_path)
+    status, found, _ = check(run, capsys)
+    assert status == 0 and found["unrecorded"] == ["link", "notes.txt"]
+    assert (run.folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
+    with run.lease():
+        status, _, said = check(run, capsys)
+    assert status == 1 and "being trained by process" in said
+
+
+def test_a_folder_that_is_no_run_is_not_checked(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 2
+    assert "is not a run" in capsys.readouterr().err
+
+
+def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "cache"))
+    for index in range(12):
+        Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(photo(tmp_path, index))
+    atlas = small_run(tmp_path / "run", str(tmp_path / "photos"), dim=2, epochs=1)
+    before = atlas.images.images(atlas.rows("train"))
+    (pixels,) = (tmp_path / "cache").glob("*/pixels.npy")
+    flip(pixels, keep_time=True)
+    status, found, _ = check(atlas.run, capsys)
+    assert status == 0 and list(found["repaired"]) == ["cached images of photos"]
+    again = Atlas.open(atlas.run.folder)
+    assert (again.images.images(again.rows("train")) == before).all()
+
+
+def photo(folder, index):
+    (folder / "photos").mkdir(exist_ok=True)
+    return folder / "photos" / f"{index}.png"

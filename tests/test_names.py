@@ -1,0 +1,173 @@
+"""Names of classes, attributes and saved directions: what is written is read back, whatever it looks like."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zatlas.core.errors import UnknownName
+from zatlas.core.shell import quote, shell_command
+from zatlas.data.imageset import image_set
+from zatlas.latent.attributes import all_flags, flags_of, key_of, known_names, properties
+from zatlas.latent.names import Known, Name, find, parse, split_list, split_terms, text_of
+
+HOSTILE = json.loads((Path(__file__).parent / "names.json").read_text())
+PIECES = ["not ", "class:", "attribute:", '"', "\\", ":", "=", ",", " + ", " - ", "1", "a", " "]
+words = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join),
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=8),
+)
+
+
+@st.composite
+def vocabularies(draw):
+    """Names that a run may know, and one name of them."""
+    classes = draw(st.lists(words, min_size=1, max_size=5, unique=True))
+    attributes = draw(st.lists(words, max_size=3, unique=True))
+    texts = draw(st.lists(words.filter(lambda w: w not in attributes), max_size=2, unique=True))
+    values = draw(st.lists(words, min_size=1, max_size=3, unique=True))
+    directions = draw(st.lists(words, max_size=2, unique=True))
+    known = Known(
+        classes, attributes, texts, directions, lambda key: values if key in texts else ()
+    )
+    kinds = [Name("class", word) for word in classes]
+    kinds += [Name("attribute", word) for word in attributes]
+    kinds += [Name("attribute", word, value) for word in texts for value in values]
+    numbered = [replace(name, number=draw(st.integers(0, 99))) for name in kinds]
+    kinds += [*numbered, *(Name("direction", word) for word in directions)]
+    kinds += [replace(name, negated=True) for name in kinds]
+    own = [Name("row", number=draw(st.integers(-9, 9999))), Name("random"), Name("flow", number=3)]
+    return known, draw(st.sampled_from([*kinds, *own, Name("file", draw(words.filter(str.strip)))]))
+
+
+@settings(deadline=None)
+@given(vocabularies())
+def test_every_name_is_written_so_that_it_is_read_as_itself(drawn):
+    known, name = drawn
+    text = text_of(name, known)
+    assert parse(text, known) == name
+    assert not text.startswith(("-", "+"))
+    if name.kind in ("class", "attribute", "direction") and name.number is None:
+        assert parse(text_of(name, known, anchor=False), known, anchor=False) == name
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(vocabularies(), min_size=1, max_size=4), st.data())
+def test_names_stay_whole_in_an_equation_and_in_a_list(drawn, data):
+    texts = [text_of(name, known) for known, name in drawn]
+    signs = [1, *(data.draw(st.sampled_from([1, -1])) for _ in texts[1:])]
+    equation = texts[0]
+    for sign, text in zip(signs[1:], texts[1:], strict=True):
+        equation += f" {'+' if sign > 0 else '-'} {text}"
+    assert split_terms(equation) == list(zip(signs, texts, strict=True))
+    assert split_list(",".join(texts)) == split_list(" , ".join(texts)) == texts
+
+
+@pytest.mark.parametrize(
+    ("classes", "text", "meaning"),
+    [
+        (["cat", "not sure"], "not sure", Name("class", "not sure")),
+        (["sure", "not sure"], "not sure", Name("class", "not sure")),
+        (["sure", "not sure"], "not class:sure", Name("class", "sure", negated=True)),
+        (["sure", "not sure"], "not not sure", Name("class", "not sure", negated=True)),
+        (["a", "a:1"], "a:1", Name("class", "a:1")),
+        (["a", "a:1"], 'class:"a":1', Name("class", "a", number=1)),
+        (["a:1"], "a:1:2", Name("class", "a:1", number=2)),
+        (["7"], "7", Name("row", number=7)),
+        (["7"], "class:7", Name("class", "7")),
+        (["7"], "class:7:2", Name("class", "7", number=2)),
+        (["class:1"], "class:1", Name("class", "class:1")),
+        (["1", "class:1"], 'class:"1"', Name("class", "1")),
+        (["random"], "random", Name("random")),
+        (["random"], "class:random", Name("class", "random")),
+        (["random:5"], "class:random:5", Name("class", "random:5")),
+        (["cat.png"], "cat.png", Name("class", "cat.png")),
+        (["cat.png"], "file:cat.png", Name("file", "cat.png")),
+        (["cat.png"], "./cat.png", Name("file", "./cat.png")),
+        (["a b"], '"a b"', Name("class", "a b")),
+        (["a"], "row:7", Name("row", number=7)),
+    ],
+)  # fmt: skip
+def test_a_whole_name_comes_first_and_a_prefix_decides(classes, text, meaning):
+    assert parse(text, Known(classes=classes)) == meaning
+
+
+def test_what_names_nothing_is_refused_with_the_names_that_are_known():
+    known = Known(
+        ["Sneaker"], ["Smiling"], ["hair"], (), lambda key: ["grey"] if key == "hair" else ()
+    )
+    with pytest.raises(UnknownName, match="Did you mean 'Sneaker'"):
+        parse("Snaeker", known)
+    with pytest.raises(UnknownName, match="hair=grey"):
+        parse("hair=green", known)
+    for text in ("not 7", "not random", "class:Smiling", "attribute:Sneaker", "direction:Sneaker"):
+        assert find(text, known) is None
+    for text in ("Sneaker:3", "7", "random", "a.png"):  # single points, where a property is meant
+        assert find(text, known, anchor=False) is None
+
+
+def hostile_set():
+    """An image of each class with a hostile name, and attributes with hostile names and values."""
+    count = len(HOSTILE)
+    chance = np.random.default_rng(0)
+    attributes = {name: chance.random(count) < 0.5 for name in HOSTILE[::3]}
+    attributes |= {name: np.array(HOSTILE)[np.arange(count) % 5] for name in HOSTILE[1::9]}
+    pixels = chance.integers(0, 255, (count, 1, 4, 4), dtype=np.uint8)
+    return image_set(
+        "hostile", pixels, labels=np.arange(count), classes=HOSTILE, attributes=attributes
+    )
+
+
+def test_tables_know_each_class_and_each_attribute_by_a_text_of_its_own():
+    images = hostile_set()
+    rows = np.arange(len(images))
+    table = properties(images)
+    assert len(set(table.values())) == len(table)
+    for key, name in table.items():
+        assert (flags_of(images, rows, key) == flags_of(images, rows, name)).all()
+        assert key_of(images, key) == key
+        turned = text_of(replace(name, negated=True), known_names(images), anchor=False)
+        assert (flags_of(images, rows, turned) == ~flags_of(images, rows, name)).all()
+        assert (
+            flags_of(images, rows, key_of(images, turned)) == ~flags_of(images, rows, name)
+        ).all()
+    for number, name in enumerate(HOSTILE):
+        if name != "unlabelled":
+            assert (flags_of(images, rows, Name("class", name)) == (rows == number)).all()
+    assert set(all_flags(images, rows)) <= set(table)
+
+
+def back(command):
+    """The words that bash reads in a command."""
+    printed = subprocess.run(
+        ["bash", "-c", f"set -f; printf '%s\\0' {command}"], capture_output=True, check=True
+    )
+    return printed.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
+
+
+def test_bash_reads_every_hostile_name_of_a_command_as_one_word():
+    others = ["a\nb", "a\tb", "\x1b[31m", "\udcff", "caf\udce9", "", "'\x01'"]
+    assert back(shell_command("interpolate", *HOSTILE, *others)) == [
+        "zatlas", "interpolate", *HOSTILE, *others,
+    ]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
+def test_quoting_holds_one_word_on_one_line(word):
+    assert "\n" not in quote(word)
+    if word.isprintable():
+        import shlex
+
+        assert shlex.split(quote(word)) == [word]
+
+
+def test_a_path_that_begins_with_a_dash_is_no_option():
+    assert shell_command("gallery", Path("-run")) == "zatlas gallery ./-run"
+    assert shell_command("train", "--resume", Path("my run")) == "zatlas train --resume 'my run'"

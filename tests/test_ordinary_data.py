@@ -1,0 +1,339 @@
+"""Ordinary folders of images: few of them, classes without held-out images, and names of any kind."""
+
+import csv
+import html
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.conftest import small_run
+from tests.serving import FILES, get
+from zatlas.atlas import Atlas
+from zatlas.cli import main
+from zatlas.core.errors import ZatlasError
+from zatlas.gallery import draw_gallery
+from zatlas.latent.attributes import known_of, pretty
+from zatlas.latent.names import Name, text_of
+from zatlas.pictures import facts, moves
+from zatlas.server.serve import serving
+from zatlas.site import static
+
+NAMES = json.loads((Path(__file__).parent / "names.json").read_text())
+FOLDERS = [name for name in NAMES if "/" not in name]  # that can be names of folders
+QUICK = {"training.batch": 16, "net.widths": [8]}
+
+
+def write_images(folder, counts, *, size=8, seed=0):
+    """A folder of classes, each with so many images: soft spots, whose place tells the class."""
+    chance = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    for kind, (name, count) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            across = size * (0.2 + 0.15 * (kind % 5)) + chance.normal(0, 0.5)
+            up = size * (0.2 + 0.15 * (kind // 5)) + chance.normal(0, 0.5)
+            grey = 255 * np.exp(-((x - across) ** 2 + (y - up) ** 2) / 6)
+            Image.fromarray(grey.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+def run_of(place, counts, *, test=None, name="run", **options) -> Atlas:
+    """A run of such images, with a test part if there is one."""
+    data = place / "data"
+    write_images(data / "train" if test else data, counts)
+    if test:
+        write_images(data / "test", test, seed=1)
+    return small_run(place / name, data, **{"dim": 2, "epochs": 1, **QUICK, **options})
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A page small enough to see through, in place of the built one."""
+    folder = tmp_path / "static"
+    folder.mkdir()
+    (folder / "index.html").write_text("<!doctype html>")
+    (folder / "single.html").write_text("<!doctype html><body><!--zatlas:data-->")
+    monkeypatch.setattr(static, "files", lambda package: tmp_path)
+
+
+def explore_all(atlas, out):
+    """Draw, measure, explore and export a run; each works, or refuses in a sentence."""
+    done = {}
+
+    def attempt(name, do):
+        try:
+            done[name] = do()
+        except ZatlasError as error:
+            done[name] = error
+
+    attempt("gallery", lambda: draw_gallery(atlas))
+    attempt("score", lambda: atlas.score())
+    for words in (["directions"], ["interpolate"], ["export"]):
+        more = [str(out / "page.html")] if words == ["export"] else []
+        done[words[0]] = main([*words, str(atlas.run.folder), *more])
+    with serving([atlas], files=FILES) as server:
+        done["explore"] = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
+    return done
+
+
+def works(done):
+    """Whether every part of it was made."""
+    return all(done[part] == 0 for part in ("directions", "interpolate", "export")) and not any(
+        isinstance(one, ZatlasError) for one in done.values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "each"), [(4, 3), pytest.param(20, 10, marks=pytest.mark.slow)]
+)
+def test_classes_without_held_out_images_stop_nothing(classes, each, tmp_path, page, capfd):
+    atlas = run_of(tmp_path, {f"c{number:02d}": each for number in range(classes)})
+    held_out = set(atlas.labels(atlas.rows("test")).tolist())
+    assert len(held_out) < classes
+    missing = next(number for number in range(classes) if number not in held_out)
+    stop = atlas.stop(f"c{missing:02d}")
+    assert stop.label == missing and stop.title == f"c{missing:02d} (training image)"
+    assert atlas.stop(f"c{min(held_out):02d}").title == f"c{min(held_out):02d}"
+    assert works(explore_all(atlas, tmp_path)), capfd.readouterr().err
+    assert not re.search("Left out: .*image", (atlas.run.gallery / "index.html").read_text())
+
+
+def test_a_class_with_one_image_is_left_out_of_the_directions_with_a_sentence(tmp_path, capfd):
+    atlas = run_of(tmp_path, {"many": 20, "others": 20, "single": 1})
+    assert main(["directions", str(atlas.run.folder)]) == 0
+    told = capfd.readouterr()
+    assert "left out: 'single'. A direction takes 2 training images or more" in told.err
+    assert {row["direction"] for row in json.loads(told.out)} == {"many", "others"}
+    assert main(["directions", str(atlas.run.folder), "single"]) == 2
+    assert "is true of 1" in capfd.readouterr().err
+
+
+def test_a_class_without_any_image_is_refused_by_its_name(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 8, 8), np.uint8)
+    np.savez(tmp_path / "set.npz", images=pixels, labels=np.arange(40) % 2)
+    atlas = small_run(tmp_path / "run", tmp_path / "set.npz", dim=2, epochs=1, **QUICK)
+    with pytest.raises(ZatlasError, match="No class or attribute named '2x'"):
+        atlas.stop("2x")
+    assert atlas.stop("class:1").label == 1
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["cat", "dog", "not sure", "a:1", "7", "random", 'say "hi", it\'s'],
+        pytest.param(["class:1", "class:2", "1"], marks=pytest.mark.slow),
+        pytest.param(["a - b", "a", "b", "not a", "x, y"], marks=pytest.mark.slow),
+        pytest.param(["$a$ $\\frac$", "_hidden", "猫 😀", "e\u0301"], marks=pytest.mark.slow),
+        pytest.param(["-x", "--help", "cat.png", "label", " "], marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_path, page, capfd):
+    atlas = run_of(tmp_path, dict.fromkeys(classes, 12))
+    done = explore_all(atlas, tmp_path)
+    assert works(done), capfd.readouterr().err
+    entry, known = done["explore"], known_of(atlas)
+    assert next(c for c in entry["columns"] if c["name"] == "label")["values"] == sorted(
+        classes, key=lambda name: (not name.isdecimal(), name)
+    )
+    shown = {way["name"]: way["kind"] for way in entry["ways"]["list"]}
+    assert len(shown) == len(entry["ways"]["list"])
+    run = str(atlas.run.folder)
+    for number, name in enumerate(atlas.images.classes):
+        text = text_of(Name("class", name), known)
+        assert atlas.stop(text).label == number
+        assert atlas.stop(text_of(Name("class", name, number=0), known)).label == number
+        turned = atlas.flags(text_of(Name("class", name, negated=True), known), atlas.rows())
+        assert (turned == (atlas.labels(atlas.rows()) != number)).all()
+        assert moves.attribute(atlas, text_of(Name("class", name), known, anchor=False)).curves
+    texts = [text_of(Name("class", name), known) for name in classes]
+    _, words = facts.arithmetic(atlas, " - ".join(texts))
+    assert all(pretty(name) in words for name in classes)
+    capfd.readouterr()
+    for words in (
+        ["interpolate", run, *texts, "--frames", "3"],
+        ["attribute", run, texts[-1], "--without", texts[0], "--stop", texts[1], "--frames", "3"],
+        ["chart", run, "--layout", "pca", "--by", texts[0]],
+        ["points", run, "--by", texts[-1]],
+        ["directions", run, *texts, "--without", texts[0], "--save"],
+        ["steer", run, "labels", texts[0], "--set", f"without={texts[0]},{texts[1]}", "--start", texts[1]],
+        ["steer", run, "examples", "new", "--set", f"plus={','.join(texts)}"],
+        ["saved", run],
+        ["compare", run, run],
+    ):  # fmt: skip
+        assert main([*words]) == 0, capfd.readouterr().err
+
+
+def shown_commands(page_file):
+    """Every command that a page shows."""
+    text = page_file.read_text()
+    return [html.unescape(found) for found in re.findall(r"<code>(.*?)</code>", text, re.DOTALL)]
+
+
+HOSTILE = [
+    "$(touch PWNED)",
+    "`touch PWNED`",
+    "a'; touch PWNED; '",
+    'say "hi" $HOME',
+    "<b>&amp;",
+    "not sure",
+]
+
+
+def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(
+    tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    name = "it's $(touch PWNED) my run"
+    run_of(Path(), dict.fromkeys(HOSTILE, 8), name=name)
+    atlas = Atlas.open(Path(name))
+    assert main(["gallery", name, "--no-open"]) == 0
+    page_file = Path(name) / "gallery" / "index.html"
+    assert "<b>" not in page_file.read_text()
+    found = shown_commands(page_file)
+    assert len(found) > 8
+    for command in found:
+        assert subprocess.run(["bash", "-n", "-c", command]).returncode == 0, command
+        pasted = 'zatlas() { printf "%s\\0" "$@"; }; ' + command
+        words = subprocess.run(["bash", "-c", pasted], capture_output=True, check=True).stdout
+        words = words.decode().split("\0")[:-1]
+        assert words[1] == name, command
+        if words[0] in ("interpolate", "arithmetic") and "--out" not in words:
+            assert main(words) == 0, (words, capfd.readouterr().err)
+    assert not list(tmp_path.rglob("PWNED"))
+    named = {name for name in atlas.images.classes if any(name in html.unescape(c) for c in found)}
+    assert len(named) >= 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '100% #1 ? it\'s a "run" 😀 $(touch PWNED)',
+        pytest.param("-run", marks=pytest.mark.slow),
+        pytest.param("a & b; touch PWNED", marks=pytest.mark.slow),
+        pytest.param("猫 `touch PWNED`", marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_folder_of_any_name_is_drawn_explored_and_exported(
+    name, tmp_path, monkeypatch, page, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    run_of(Path(), {"left": 10, "right": 10}, name=name)
+    typed = f"./{name}" if name.startswith("-") else name
+    assert main(["gallery", typed, "--no-open"]) == 0
+    assert main(["score", typed, "--only", "space"]) == 0
+    assert main(["export", typed, "page.html"]) == 0
+    atlas = Atlas.open(Path(typed))
+    with serving([atlas], files=FILES) as server:
+        manifest = json.loads(get(server.url, "/data/manifest.json")[2])
+    assert manifest["runs"][0]["name"] == name
+    texts = [(Path(name) / file).read_text() for file in ("gallery/index.html", "report.html")]
+    for command in shown_commands(Path(name) / "gallery/index.html"):
+        pasted = 'zatlas() { printf "%s\\0" "$@"; }; ' + command
+        words = subprocess.run(["bash", "-c", pasted], capture_output=True, check=True).stdout
+        assert words.decode().split("\0")[1] == typed
+    assert "touch" not in name or not list(tmp_path.rglob("PWNED"))
+    assert all("<h1>" in text and "<b>" not in text for text in texts)
+    capfd.readouterr()
+    assert main(["train", "digits", "--out", typed]) == 2  # the hint can be pasted, too
+    hint = capfd.readouterr().err.partition("zatlas train --resume ")[2]
+    pasted = subprocess.run(["bash", "-c", f"printf '%s' {hint}"], capture_output=True, check=True)
+    assert pasted.stdout.decode() == typed
+
+
+shapes = st.dictionaries(
+    st.sampled_from(FOLDERS) | st.text("ab1 :-+,'\"$é", min_size=1, max_size=6).filter(
+        lambda name: name not in (".", "..")
+    ),
+    st.integers(1, 40),
+    min_size=1,
+    max_size=8,
+)  # fmt: skip
+
+
+def check_shape(tmp_path_factory, monkeypatch, counts, test, dim):
+    place = tmp_path_factory.mktemp("shape")
+    (place / "static").mkdir()
+    (place / "static" / "single.html").write_text("<body><!--zatlas:data-->")
+    (place / "static" / "index.html").write_text("<!doctype html>")
+    monkeypatch.setattr(static, "files", lambda package: place)
+    held = {name: max(count // 4, 1) for name, count in counts.items()} if test else None
+    try:
+        atlas = run_of(place, counts, test=held, dim=dim)
+    except ZatlasError as error:
+        assert sum(counts.values()) < 8, error
+        return
+    done = explore_all(atlas, place)
+    if sum(counts.values()) >= 8:
+        assert works(done), done
+    for one in done.values():
+        assert not isinstance(one, ZatlasError) or str(one).endswith((".", "?", ")"))
+
+
+SHAPE = {"test": st.booleans(), "dim": st.sampled_from([1, 2, 4])}
+LENIENT = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=LENIENT, derandomize=True)
+@given(counts=shapes, **SHAPE)
+@example(counts={"one": 1}, test=False, dim=2)
+@example(counts={"one": 9, "single": 1}, test=False, dim=4)
+@example(counts={'+ "a': 2, 'class:"1"': 9, "a:1": 8}, test=False, dim=2)
+def test_a_folder_of_any_shape_is_trained_on_and_explored(
+    tmp_path_factory, monkeypatch, counts, test, dim
+):
+    check_shape(tmp_path_factory, monkeypatch, counts, test, dim)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=LENIENT)
+@given(counts=shapes, **SHAPE)
+def test_sixty_folders_of_any_shape_are_trained_on_and_explored(
+    tmp_path_factory, monkeypatch, counts, test, dim
+):
+    check_shape(tmp_path_factory, monkeypatch, counts, test, dim)
+
+
+def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path, capfd):
+    folder = write_images(tmp_path / "data", {"a": 30})
+    names = ["not sure", "sure", "a:1", "$(touch PWNED)", "-x", "a - b"]
+    chance = np.random.default_rng(0)
+    with (folder / "metadata.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file_name", *names, "hair"])
+        for number in range(30):
+            flags = [str(bool(flag)) for flag in chance.integers(0, 2, len(names))]
+            table.writerow([f"a/{number}.png", *flags, ["grey", "a:3", "x, y"][number % 3]])
+    atlas = small_run(tmp_path / "run", folder, dim=2, epochs=1, **QUICK)
+    run, known = str(atlas.run.folder), known_of(atlas)
+    for name in names:
+        text = text_of(Name("attribute", name), known, anchor=False)
+        assert (
+            atlas.flags(text, atlas.rows()) == atlas.images.attributes[name][atlas.rows()]
+        ).all()
+    sums = [
+        "hair=a:3 - not attribute:sure + not sure",
+        'attribute:"a - b" + attribute:"hair"="x, y"',
+    ]
+    for words in (
+        ["directions", run],
+        ["interpolate", run, "hair=a:3", "not attribute:sure", "not sure", "--frames", "3"],
+        *(["arithmetic", run, equation] for equation in sums),
+        ["points", run, "--by", "hair"],
+        ["chart", run, "--layout", "pca", "--supervise", "not sure", "--by", "attribute:-x"],
+    ):
+        assert main(words) == 0, capfd.readouterr().err
+    told = {row["direction"] for row in json.loads(_last_json(capfd.readouterr().out))}
+    assert set(names) <= told
+
+
+def _last_json(text):
+    """The list of rows among the lines that commands print."""
+    return text[text.index("[\n") : text.index("\n]") + 2]

@@ -1,0 +1,176 @@
+"""Runs whose recipe names data that they were not made with: nothing of it is shown without consent."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import zatlas
+from tests.conftest import small_run
+from zatlas.atlas import Atlas
+from zatlas.cli import main
+from zatlas.core.errors import OtherData
+from zatlas.data.source import Source
+from zatlas.encoding import encode
+from zatlas.server.follow import followed
+from zatlas.site import run_tree
+from zatlas.store import digests
+
+SIDE = 8
+
+
+def fill(folder, seed):
+    """Forty images of two classes; those of one seed are one another's neighbours, no others."""
+    for number in range(40):
+        path = folder / f"kind {number % 2}" / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng((seed, number)).integers(0, 256, (SIDE, SIDE), np.uint8)
+        Image.fromarray(noise).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory, own_cache):
+    """A run of forty images that its maker has."""
+    place = tmp_path_factory.mktemp("public")
+    small_run(place / "run", fill(place / "images", 1), dim=2, epochs=1)
+    return place
+
+
+@pytest.fixture
+def stranger(public, tmp_path):
+    """The run as a stranger hands it on: its recipe names a private folder of the reader."""
+    private = fill(tmp_path / "private", 2)
+    run = Path(shutil.copytree(public / "run", tmp_path / "run"))
+    text = (run / "recipe.toml").read_text()
+    rename(run, "recipe.toml", text.replace(str(public / "images"), str(private)))
+    return run
+
+
+def rename(run, name, text):
+    """Write a file of a run, and its record, as its maker can."""
+    (run / name).write_text(text)
+    (run / digests.FILE).unlink()
+    digests.start(run)
+
+
+def refused(capsys, words):
+    """Run a command that has to refuse the data; what it said."""
+    status = main([str(word) for word in words])
+    said = capsys.readouterr()
+    assert status == 2, said.err
+    assert "was made with other data than" in said.err and "--data-changed" in said.err
+    assert "Traceback" not in said.err and not said.out
+    return said.err
+
+
+def pictures_of(*places):
+    return [
+        p for place in places for p in place.rglob("*") if p.suffix in (".png", ".html", ".bin")
+    ]
+
+
+COMMANDS = [
+    ["gallery", "RUN"], ["export", "RUN", "OUT"], ["export", "RUN", "OUT.html"], ["score", "RUN"],
+    ["reconstruct", "RUN"], ["chart", "RUN", "--layout", "pca"], ["points", "RUN"], ["encode", "RUN"],
+    ["interpolate", "RUN", "kind 0:1", "kind 1:1"], ["explore", "RUN", "--no-open"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:3]))
+def test_a_command_refuses_data_that_the_run_was_not_made_with(stranger, tmp_path, capsys, words):
+    places = {"RUN": stranger, "OUT": tmp_path / "out", "OUT.html": tmp_path / "out.html"}
+    before = sorted(stranger.rglob("*"))
+    refused(capsys, [places.get(word, word) for word in words])
+    assert sorted(stranger.rglob("*")) == before
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.html").exists()
+
+
+def test_with_the_option_the_data_is_used(stranger, tmp_path, capsys):
+    assert main(["points", str(stranger), "--data-changed"]) == 0
+    assert (
+        main(["reconstruct", str(stranger), "--data-changed", "--out", str(tmp_path / "r.png")])
+        == 0
+    )
+    assert (tmp_path / "r.png").exists()
+    refused(capsys_cleared(capsys), ["gallery", stranger])  # the consent holds for one command
+
+
+def capsys_cleared(capsys):
+    capsys.readouterr()
+    return capsys
+
+
+def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
+    with pytest.raises(OtherData, match=r"fingerprints differ.*data_changed=True"):
+        _ = zatlas.open(stranger).images
+    with pytest.raises(OtherData):
+        encode(Atlas.open(stranger), out=tmp_path / "points")
+    atlas = zatlas.open(stranger, data_changed=True)
+    assert len(atlas.images) == 40 and len(atlas.points()) > 0
+    assert atlas.sample(3).shape == (3, 2)
+
+
+def test_what_needs_no_data_works_without_it(stranger, tmp_path):
+    assert main(["sample", str(stranger), "--out", str(tmp_path / "s.png")]) == 0
+    assert zatlas.open(stranger).decode(np.zeros((1, 2), np.float32)).shape == (1, 1, SIDE, SIDE)
+
+
+@pytest.mark.parametrize("fingerprint", [None, "", "0" * 64, 7])
+def test_a_run_that_records_no_fingerprint_or_a_false_one_is_refused(stranger, fingerprint):
+    made = json.loads((stranger / "made.json").read_text())
+    made = {key: value for key, value in made.items() if key != "data"}
+    if fingerprint is not None:
+        made["data"] = fingerprint
+    rename(stranger, "made.json", json.dumps(made))
+    with pytest.raises(OtherData):
+        _ = zatlas.open(stranger).images
+
+
+def test_a_run_that_is_followed_shows_no_other_data(stranger):
+    with pytest.raises(OtherData):
+        _ = followed(stranger, "run", run_tree).images
+
+
+def test_images_that_changed_since_training_are_said_to_have(public, tmp_path, capsys):
+    images, run = tmp_path / "images", tmp_path / "own"
+    small_run(run, fill(images, 3), dim=2, epochs=1)
+    assert main(["points", str(run)]) == 0
+    capsys.readouterr()
+    (images / "kind 0" / "00.png").unlink()
+    words = refused(capsys, ["points", run])
+    assert "39 grey images" in words
+
+
+def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys):
+    class Decoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Linear(3, SIDE * SIDE)
+
+        def forward(self, z):
+            return torch.sigmoid(self.net(z)).reshape(-1, 1, SIDE, SIDE)
+
+    images = fill(tmp_path / "images", 4)
+    run = tmp_path / "brought"
+    zatlas.bring(Decoder(), run, data=str(images), show=False)
+    assert len(json.loads((run / "made.json").read_text())["data"]) == 64
+    assert len(zatlas.open(run).images) == 40
+    (images / "kind 0" / "00.png").unlink()
+    with pytest.raises(OtherData, match="was made with other data"):
+        _ = zatlas.open(run).images
+
+
+def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
+    run = small_run(tmp_path / "run", "sprites:count=64", size=SIDE, dim=2, epochs=1).run.folder
+    made = json.loads((run / "made.json").read_text()) | {"data": "0" * 64}
+    rename(run, "made.json", json.dumps(made))
+    capfd.readouterr()
+    assert len(zatlas.open(run).images) == 64
+    assert "other data" not in capfd.readouterr().err
+    assert not Source("", "", "", "", load=zatlas.open).drawn

@@ -1,0 +1,143 @@
+"""Odd surroundings of a process and odd names: one sentence, and never a traceback."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from zatlas.cli import main
+from zatlas.core.errors import BadEnvironment, ZatlasError
+from zatlas.start import train
+from zatlas.store import run as runs
+
+FAST = ["--epochs", "1", "--set", "training.preview=0", "--set", "net.widths=8"]
+
+
+def zatlas(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "zatlas", *map(os.fsencode, words)],
+        capture_output=True, check=False, **options,
+    )  # fmt: skip
+
+
+def sentence(done):
+    """The only line on stderr."""
+    told = done.stderr.decode()
+    assert "Traceback" not in told and told.startswith("zatlas: ") and told.count("\n") == 1, told
+    return told
+
+
+@pytest.mark.parametrize("words", [["train", "digits"], ["sample", "run"], ["datasets"]], ids=str)
+def test_a_current_folder_that_is_gone_is_said(tmp_path, words):
+    place = tmp_path / "gone"
+    place.mkdir()
+    code = f"import os, sys; os.chdir({str(place)!r}); os.rmdir({str(place)!r}); "
+    code += f"from zatlas.cli import main; sys.exit(main({words!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 2 and "The current folder is no longer there" in sentence(done)
+
+
+@pytest.mark.parametrize("most", [6, 8, 31])
+def test_too_few_files_that_may_be_open_are_said(most):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    done = zatlas("train", "digits", *FAST, preexec_fn=limit)
+    assert done.returncode == 2 and f"lets a process open {most} files" in sentence(done)
+
+
+def test_thirty_two_open_files_are_enough(tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+
+    run = tmp_path / "run"
+    for words in (["train", "digits", "--out", run, *FAST], ["points", run], ["score", run]):
+        done = zatlas(*words, preexec_fn=limit)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+def test_another_default_type_of_torch_is_said(digits, tmp_path, capsys):
+    torch.set_default_dtype(torch.float64)
+    try:
+        for words in (["train", "digits"], ["sample", str(digits.run.folder)], ["datasets"]):
+            assert main(words) == 2
+            told = capsys.readouterr().err
+            assert "by default here" in told and "torch.set_default_dtype(torch.float32)" in told
+        with pytest.raises(BadEnvironment):
+            train("digits", epochs=1, out=tmp_path / "run", show=False)
+        with pytest.raises(BadEnvironment):
+            type(digits).open(digits.run.folder)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [("r\udcffn", "is not UTF-8"), ("a" * 256, "too long"), ("🗺" * 64, "too long")],
+    ids=["bytes", "letters", "emoji"],
+)
+def test_a_name_that_no_run_can_have_is_refused_before_the_images_are_read(
+    tmp_path, monkeypatch, capsys, name, match
+):
+    def read(*_, **__):
+        raise AssertionError("the images were read")
+
+    monkeypatch.setattr("zatlas.data.sources.load", read)
+    assert main(["train", "digits", "--out", str(tmp_path / name)]) == 2
+    assert match in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["r\udcffn", "a" * 256])
+@pytest.mark.parametrize(
+    "words",
+    [["sample", "RUN"], ["points", "RUN"], ["encode", "RUN"], ["export", "RUN", "x.html"],
+     ["gallery", "RUN", "--no-open"], ["train", "--resume", "RUN"], ["score", "RUN"]],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_run_with_such_a_name_gets_one_sentence(tmp_path, capsys, name, words):
+    place = tmp_path / name
+    if len(name) < 255:
+        place.mkdir()
+        (place / "made.json").write_text("{}")
+    with_run = [str(place) if word == "RUN" else word for word in words]
+    assert main(with_run) == 2
+    assert "zatlas: " in capsys.readouterr().err
+
+
+def test_a_long_name_of_emoji_is_printed_as_bytes_that_a_script_can_use(tmp_path):
+    run = tmp_path / ("🗺" * 62)
+    env = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    done = zatlas("train", "digits", "--out", run, *FAST, env=env)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == os.fsencode(run) + b"\n"
+    for words in (["sample", run], ["points", run], ["encode", run], ["gallery", run, "--no-open"]):
+        done = zatlas(*words, env=env)
+        assert done.returncode == 0, done.stderr.decode()
+        assert Path(os.fsdecode(done.stdout.splitlines()[-1])).exists()
+
+
+def test_a_picture_with_a_name_that_is_no_text_is_made_and_printed(digits, tmp_path):
+    picture = tmp_path / "p\udcff.png"
+    done = zatlas("sample", digits.run.folder, "--out", picture)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == os.fsencode(picture) + b"\n" and picture.exists()
+
+
+def test_a_result_that_cannot_be_written_to_stdout_is_said():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "zatlas", "datasets"],
+            stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "could not be written to stdout: No space left on device" in sentence(done)
+
+
+def test_a_run_is_never_made_where_its_name_could_not_be_written(tmp_path):
+    with pytest.raises(ZatlasError, match="is not UTF-8"):
+        runs.create(tmp_path / "r\udcffn", {"made.json": b"{}"})
