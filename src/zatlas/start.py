@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from zatlas.atlas import Atlas
+from zatlas.core import watched
 from zatlas.core.progress import console
 from zatlas.core.space import Prior
 from zatlas.data import sources
@@ -155,7 +156,9 @@ def bring(
     )  # fmt: skip  # words that mean nothing are refused there
     found = models.bring(source, Path(out), asked, data, best_device())
     atlas = Atlas(found.run, found.description, found.generator)
-    for line in (*found.told, *check(atlas)):
+    with watched.within(watched.PROBING):
+        seen = check(atlas)
+    for line in (*found.told, *seen):
         if show:
             console().print(line, soft_wrap=True, markup=False)
     return atlas

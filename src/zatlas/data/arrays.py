@@ -2,8 +2,6 @@
 
 import io
 import math
-import os
-import resource
 import struct
 import warnings
 import zipfile
@@ -15,6 +13,7 @@ from typing import IO, TypeVar
 import numpy as np
 
 from zatlas.core.errors import BadData, NotHere, TooLarge, ZatlasError, first_line
+from zatlas.core.memory import free_memory
 from zatlas.store import reading
 
 MAX_HEADER = 10_000  # bytes
@@ -118,27 +117,6 @@ def check_memory(path: Path, size: int, copies: int = COPIES) -> None:
             f"{path} holds {size:,} bytes of values. Converting them takes about {copies * size:,} bytes "
             f"of memory, and {free:,} are free. Split the file, or use a machine with more memory."
         )
-
-
-def free_memory() -> int:
-    """Bytes of memory that this process can still take, as far as the system says."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    known = [line for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
-    found += [1024 * int(line.split()[1]) for line in known]
-    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    if limit and used and limit[0].isdecimal():
-        found.append(int(limit[0]) - int(used[0]))
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if most != resource.RLIM_INFINITY and (pages := _lines("/proc/self/statm")):
-        found.append(most - int(pages[0].split()[0]) * os.sysconf("SC_PAGE_SIZE"))
-    return max(min(found), 0)
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:  # another system, or a process that may not look
-        return []
 
 
 def _parsed(version: int, packed: bytes) -> tuple[tuple[int, ...], np.dtype]:

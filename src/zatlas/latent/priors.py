@@ -13,6 +13,7 @@ from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, Damaged, NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
+from zatlas.core.tables import from_table
 from zatlas.latent.sampling import Mixture, check_draw, fit_mixture
 from zatlas.models.flow import Flow
 from zatlas.store import tensors
@@ -213,18 +214,42 @@ def save_prior(kept: KeptPrior) -> Path:
 def load_prior(path: Path, model: str, data: str) -> KeptPrior | None:
     """The prior of such a file; None for one that was fitted to codes of other weights or images."""
     about, arrays = tensors.read(path, KEY, "prior", FORMAT)
-    shape = {name: about.pop(name) for name in ("width", "couplings") if name in about}
+    sizes: dict[str, Any] = {
+        name: about.pop(name) for name in ("width", "couplings") if name in about
+    }
+    facts = from_table(Facts, about, str(path))
+    if (facts.model, facts.data) != (model, data):
+        return None
     try:
-        facts = Facts(**about)
-        if (facts.model, facts.data) != (model, data):
-            return None
+        _check_arrays(facts.kind, arrays, sizes)
         if facts.kind == "mixture":
             return KeptPrior(Mixture(**arrays), facts, path)
-        flow = Flow(len(arrays["mean"]), **shape)
+        flow = Flow(len(arrays["mean"]), **sizes)
         flow.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    except (TypeError, KeyError, RuntimeError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise Damaged(f"{path} does not hold the prior that it describes: {error}") from error
     return KeptPrior(FlowPrior(flow.eval()), facts, path)
+
+
+def _check_arrays(kind: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, Any]) -> None:
+    """Raise `ValueError` unless the arrays are finite and as large as described: no memory is taken."""
+    if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("its arrays are not finite numbers of 32 bits")
+    if kind == "mixture":
+        (count,), wide = arrays["weights"].shape, arrays["means"].shape
+        if wide[:1] != (count,) or arrays["factors"].shape not in (wide, (*wide, *wide[1:])):
+            raise ValueError("its arrays do not fit each other")
+        return
+    if kind not in KINDS:
+        raise ValueError(f"there is no kind {kind[:40]!r}")
+    dim = len(arrays["mean"])
+    number = len({name.split(".")[1] for name in arrays if name.startswith("couplings.")})
+    width = arrays["couplings.0.net.0.weight"].shape[0] if number else sizes["width"]
+    wanted = {"width": width, "couplings": number if dim > 1 else sizes["couplings"]}
+    if not dim > 0 or arrays["factor"].shape != (dim, dim) or wanted != sizes:
+        raise ValueError("its arrays do not fit its description")
+    if any(type(size) is not int for size in sizes.values()):
+        raise ValueError("its sizes are not whole numbers")
 
 
 # Codes ------------------------------------------------------------------------------------------

@@ -22,10 +22,12 @@ from zatlas.core.errors import (
     ZatlasError,
     first_line,
 )
+from zatlas.models import trust
 from zatlas.models.bring.brought import Layout, PixelRange, from_planes, from_unit
 from zatlas.models.bring.onnx import Session
 from zatlas.models.nets import Shape
 from zatlas.models.scorer import Kind, Scorer, read_scorer
+from zatlas.store import digests
 
 COLOURS = (1, 3)  # channels that an image can have
 LAST: dict[str, Kind] = {"Sigmoid": "flag", "Softmax": "class", "LogSoftmax": "class"}
@@ -41,6 +43,7 @@ def load_scorer(spec: str | Path, device: str = "cpu") -> Scorer:
     file, _, options = text.partition(".onnx:")
     if options or text.endswith(".onnx"):
         path = Path(f"{file}.onnx" if options else text)
+        _check_trust(path)
         return onnx_scorer(path, **_options(options))
     module, colon, name = text.rpartition(":")
     if colon and name.isidentifier() and not Path(text).exists():
@@ -48,6 +51,13 @@ def load_scorer(spec: str | Path, device: str = "cpu") -> Scorer:
     if not Path(text).is_file():
         raise BadRun(f"There is no scorer at {text}. {HOW}")
     return read_scorer(Path(text), device)
+
+
+def _check_trust(path: Path) -> None:
+    """Raise `NeedsTrust` for an ONNX file that lies in a run, which may be a stranger's."""
+    root = digests.root_of(path)
+    if root is not None and path.is_file():
+        trust.check(root, [trust.Program(path.name, trust.digest_of(path))])
 
 
 def python_scorer(

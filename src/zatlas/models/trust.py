@@ -72,10 +72,10 @@ def remember(programs: Sequence[Program]) -> str:
     known |= {one.digest: {"name": one.name, "folder": one.folder, "day": day} for one in programs}
     try:
         _write(json.dumps({"format": FORMAT, "trusted": known}, indent=1).encode())
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # a read-only disk; a user without a home folder
         return (
-            f"{state_folder()} cannot be written ({error.strerror or error}), so this run will need "
-            "--trust whenever it is opened."
+            f"That this model is yours cannot be noted ({error}), so the run will need --trust "
+            "whenever it is opened. Set ZATLAS_STATE to a folder that you may write."
         )
     return ""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import BadRun, Damaged
-from zatlas.core.memory import available
+from zatlas.core.memory import free_memory
 from zatlas.store import reading
 
 LARGEST = 8 << 20  # bytes of a header; one of 20,000 tensors has about 2 MB
@@ -25,9 +25,9 @@ def check_header(path: Path) -> None:
     names = header.count(b'"data_offsets"')
     if names > MOST:
         raise Damaged(f"{path} holds {names:,} tensors; up to {MOST:,} are read.")
-    if size > available():
+    if size > free_memory():
         raise BadRun(
-            f"{path} has {size / 1e9:.1f} GB, and {available() / 1e9:.1f} GB of memory are free. Close "
+            f"{path} has {size / 1e9:.1f} GB, and {free_memory() / 1e9:.1f} GB of memory are free. Close "
             "other programs, or use a machine with more memory."
         )
 

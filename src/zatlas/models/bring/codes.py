@@ -26,6 +26,8 @@ LABELS = ("label", "labels", "class", "target", "targets", "y")  # what labels a
 LARGEST = 16 << 30  # bytes of unpacked codes
 MOST_CLASSES = 1000  # of labels; more are values
 MOST_KINDS = 50  # of a text that stands for labels where none go by that name
+MOST_TEXT = 2 << 30  # bytes of a column of texts, all as long as its longest
+BATCH = 4096  # rows of a Parquet file that are read at a time
 
 Beside = Mapping[str, np.ndarray]  # columns of flags, numbers or texts, by name
 
@@ -72,7 +74,9 @@ def read(path: Path) -> Points:
 def known(codes: Points, path: Path, label: str, name: str) -> ImageSet:
     """What came beside the codes, as the labels and attributes of images that nobody has."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            arrays.check_memory(path, _least(file.metadata))
+            table = _read(path, file, file.schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
         raise BadData(f"{path} cannot be read: {first_line(error)}.") from error
     beside = {key: _values(table[key]) for key in table.column_names}
@@ -158,6 +162,7 @@ def _from_parquet(source: Path, key: str | None) -> tuple[np.ndarray, Beside, st
     """A column of lists, or all columns of decimals side by side; and the other columns."""
     with pq.ParquetFile(source) as file:
         schema = file.schema_arrow
+        arrays.check_memory(source, _least(file.metadata))
         names = [name for name in schema.names if not name.startswith("__")]  # those are an index
         if key is not None and key not in names:
             raise UnknownName(f"column in {source.name}", key, names)
@@ -171,7 +176,8 @@ def _from_parquet(source: Path, key: str | None) -> tuple[np.ndarray, Beside, st
             raise BadData(
                 f"{source} has no column of lists and none of decimals: {', '.join(names)}."
             )
-        table = file.read(columns=[name for name in names if name in numbers or name not in lists])
+        wanted = [name for name in names if name in numbers or name not in lists]
+        table = _read(source, file, wanted)
     beside: dict[str, np.ndarray] = {}
     for name in table.column_names:
         if name not in numbers:
@@ -186,6 +192,22 @@ def _from_parquet(source: Path, key: str | None) -> tuple[np.ndarray, Beside, st
     return flat.reshape(len(column), -1), beside, chosen
 
 
+def _least(about: pq.FileMetaData) -> int:
+    """The fewest bytes that the values of a Parquet file take in memory, by what it says of itself."""
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    return sum(4 * group.column(j).num_values for group in groups for j in range(group.num_columns))
+
+
+def _read(source: Path, file: pq.ParquetFile, names: list[str]) -> pa.Table:
+    """These columns, batch by batch: repeated texts and rows may need far more than the file."""
+    parts, size = [], 0
+    for batch in file.iter_batches(BATCH, columns=names):
+        size += batch.nbytes
+        arrays.check_memory(source, size)
+        parts.append(batch)
+    return pa.Table.from_batches(parts, file.schema_arrow.empty_table().select(names).schema)
+
+
 def _values(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """The values of a column; of those that are neither flags nor numbers, their texts."""
     kind = column.type
@@ -195,7 +217,13 @@ def _values(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
         return np.asarray(column.to_numpy(zero_copy_only=False))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return np.array([np.nan if v is None else v for v in column.to_pylist()], np.float64)
-    return np.array(["" if v is None else str(v) for v in column.to_pylist()], np.str_)
+    texts = ["" if v is None else str(v) for v in column.to_pylist()]
+    if 4 * len(texts) * max(map(len, texts), default=0) > MOST_TEXT:
+        raise BadData(
+            f"A column of {len(texts):,} texts has one of {max(map(len, texts)):,} letters, which is too "
+            "much for labels or attributes. Leave that column out of the file."
+        )
+    return np.array(texts, np.str_)
 
 
 def _label_of(beside: Beside) -> str:

@@ -13,13 +13,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadData, NotHere, NotSupported, ZatlasError, first_line
+from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, ZatlasError, first_line
 from zatlas.models.bring.brought import Asked, Halves, Taken, file_of, no_gradient
 from zatlas.models.bring.programs import quiet
+from zatlas.models.bring.weights import read
 from zatlas.models.installed import imported, python_path
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 NAMES = ("AutoencoderKL", "AutoencoderTiny")
+GROWTH = 2  # times the weights of the file that the net may have
 USUAL = 64  # pixels of an image, where neither the folder nor the person says
 
 
@@ -69,9 +71,12 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
             f"This model needs diffusers to run ({first_line(error)}): pip install diffusers"
         ) from error
     folder = file_of(files, "weights").parent
+    config = json.loads(file_of(files, "config").read_bytes())
+    family = getattr(library, name)
+    _check(family, config, folder, files)
     try:
         with quiet("diffusers"):
-            model: nn.Module = getattr(library, name).from_pretrained(
+            model: nn.Module = family.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
@@ -82,8 +87,24 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
         raise
     except Exception as error:  # diffusers has many
         raise BadData(f"diffusers cannot read {folder}: {first_line(error)}.") from error
-    both = AutoEncoder(no_gradient(model), json.loads(file_of(files, "config").read_bytes()))
+    both = AutoEncoder(no_gradient(model), config)
     return Halves(both.decode, both.encode, both, batch=16)
+
+
+def _check(family: Any, config: Any, folder: Path, files: Mapping[str, Path]) -> None:
+    """Refuse an index, which names other files, and a net that is far larger than its weights."""
+    if index := next(iter(folder.glob("*.index*.json")), None):
+        raise BadRun(f"{index} names other files to read weights from: it is refused.")
+    many = sum(one.numel() for one in read(file_of(files, "weights")).values())
+    try:
+        with quiet("diffusers"), torch.device("meta"):  # no memory is taken
+            wanted = sum(one.numel() for one in family.from_config(config).state_dict().values())
+    except Exception as error:  # a configuration can be wrong in every way that a net can fail
+        raise BadRun(f"{folder / CONFIG} describes no net: {first_line(error)}.") from error
+    if wanted > GROWTH * many:
+        raise BadRun(
+            f"{folder / CONFIG} describes a net of {wanted:,} weights, and {many:,} are there."
+        )
 
 
 class AutoEncoder(nn.Module):

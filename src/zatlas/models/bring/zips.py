@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from zatlas.core.errors import BadData, CannotWrite
-from zatlas.core.memory import available
+from zatlas.core.memory import free_memory
 
 GROWTH = 2  # times the file: torch does not compress
 SMALL = 1 << 20  # bytes beyond that: names, and the ends of a zip file
@@ -39,9 +39,9 @@ def refuse_bombs(source: Path, named: Path | None = None) -> int:
             f"{named} would unpack to {total / 1e9:.2f} GB from {size / 1e9:.2f}, in {len(entries):,} "
             "parts: torch does not compress weights, so it is no file of torch. It was not opened."
         )
-    if total > available():
+    if total > free_memory():
         raise BadData(
-            f"{named} unpacks to {total / 1e9:.1f} GB, and {available() / 1e9:.1f} GB of memory are free. "
+            f"{named} unpacks to {total / 1e9:.1f} GB, and {free_memory() / 1e9:.1f} GB of memory are free. "
             "Close other programs, or use a machine with more memory."
         )
     return total

@@ -1,0 +1,352 @@
+"""Models that are programs: who may open them, from where classes come, and what is refused unread."""
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tomllib
+import zipfile
+from inspect import signature
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save, save_file
+
+import zatlas
+from tests.strangers import EndlessToRead, endless_script, onnx_decoder, remade
+from tests.test_bring import Decoder
+from zatlas.cli import main
+from zatlas.commands import app
+from zatlas.core.errors import BadData, BadRun, Damaged, NeedsTrust, ZatlasError
+from zatlas.core.watched import watched, within
+from zatlas.models import trust
+from zatlas.models.bring import programs
+from zatlas.models.description import load_weights
+from zatlas.models.scorers import load_scorer
+from zatlas.start import bring
+from zatlas.store import atomic
+
+ROOT = Path(__file__).parents[1]
+OWN = """
+import pathlib, torch
+pathlib.Path({marker!r}).write_text("executed")
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(6, 64)
+    def forward(self, z):
+        return self.net(z).reshape(-1, 1, 8, 8).sigmoid()
+"""
+# The lowest versions without the holes that are known.
+FLOORS = {
+    "starlette": "1.3.1", "onnx": "1.21", "torch": "2.10", "pillow": "12.2", "safetensors": "0.8",
+}  # fmt: skip
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+
+
+def command(words, folder, state, *path):
+    """The command line in this folder, for the user with this state, with these folders to import from."""
+    env = {**os.environ, "ZATLAS_STATE": str(state)}
+    env["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT / "src", *path)))
+    return subprocess.run(
+        [sys.executable, "-m", "zatlas", *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_each_command_that_opens_runs_has_the_option():
+    commands = app._subcommands.items()
+    known = {
+        name: signature(one.target).parameters for name, one in commands if callable(one.target)
+    }
+    opening = {name for name, options in known.items() if {"run", "runs"} & set(options)}
+    assert {"explore", "export", "sample", "gallery", "score", "compare"} <= opening
+    assert not [name for name in opening if "trust" not in known[name]]
+
+
+def test_a_class_of_ones_own_is_found_again_where_it_was_and_nowhere_else(tmp_path):
+    project, marker = tmp_path / "project", tmp_path / "marker"
+    project.mkdir()
+    (project / "ownnet.py").write_text(OWN.format(marker=str(marker)))
+    torch.manual_seed(0)
+    save_file(
+        {f"net.{k}": v for k, v in torch.nn.Linear(6, 64).state_dict().items()},
+        project / "w.safetensors",
+    )
+    words = ["bring", "w.safetensors", "--module", "ownnet:Net", "--out", "run"]
+    refused = command(words, project, tmp_path / "own")
+    assert refused.returncode == 2 and "not searched" in refused.stderr and not marker.exists()
+    assert command(words, project, tmp_path / "own", project).returncode == 0
+    # Its maker needs neither the option nor PYTHONPATH.
+    assert command(["sample", "run"], project, tmp_path / "own").returncode == 0
+    marker.unlink()
+    # Somebody else gets a sentence, with consent too: the class lies beside the run.
+    for words in (["sample", "run"], ["sample", "run", "--trust"]):
+        done = command(words, project, tmp_path / "other", project)
+        assert done.returncode == 2 and done.stderr.startswith("zatlas: ") and not marker.exists()
+    # From another folder, the class of the same name that they chose themselves is used.
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+    (project / "ownnet.py").rename(chosen / "ownnet.py")
+    done = command(["sample", "run", "--trust"], project, tmp_path / "other", chosen)
+    assert done.returncode == 0 and marker.exists(), done.stderr
+
+
+def test_a_note_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
+    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    monkeypatch.setattr(trust, "_consented", set())
+    (tmp_path / "state" / "trusted.json").chmod(0o666)
+    with pytest.raises(NeedsTrust):
+        zatlas.open(folder)
+
+
+def test_a_state_folder_that_cannot_be_written_is_said_and_stops_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "file" / "state"))
+    bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run")
+    assert "--trust" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, digits):
+    monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
+    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    monkeypatch.setattr(trust, "_consented", set())
+    monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "other"))
+    for spec in (folder / "decoder.onnx", f"{folder}/decoder.onnx:pixels=signed"):
+        with pytest.raises(NeedsTrust, match=r"decoder\.onnx"):
+            load_scorer(spec)
+
+
+# Endless programs ---------------------------------------------------------------------------------
+
+
+def test_a_script_that_loops_while_it_is_read_is_refused_unread(tmp_path):
+    torch.jit.script(EndlessToRead()).save(str(tmp_path / "m.pt"))
+    with pytest.raises(BadData, match="runs while it is read"):
+        bring(tmp_path / "m.pt", tmp_path / "run", shape=(4,), show=False)
+    assert not list(tmp_path.glob(".side-*"))
+
+
+def test_an_endless_decoder_of_a_run_is_given_up_and_named(tmp_path, monkeypatch):
+    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
+    atomic.write_file(folder / "decoder.onnx", data)
+    atlas = zatlas.open(remade(folder), trust=True)
+    monkeypatch.setattr("zatlas.core.watched.USUAL", 0.3)
+    with pytest.raises(ZatlasError, match=r"decoder\.onnx has run for 0\.3 seconds"):
+        atlas.decode(np.zeros((1, 4), np.float32))
+
+
+def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
+    endless_script(tmp_path / "m.pt")
+    code = (
+        "import sys, zatlas.core.watched as w; from zatlas.cli import main; w.PROBING = 1.0\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["bring", str(tmp_path / "m.pt"), "--shape", "4", "--out", str(tmp_path / "run")]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1 and "m.pt has run for 1 seconds" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and ".side-" not in done.stderr
+    assert os.listdir(tmp_path) == ["m.pt"]
+
+
+def test_gradients_pass_through_a_program_of_torch(tmp_path):
+    torch.jit.script(Decoder().eval()).save(str(tmp_path / "m.pt"))
+    module = programs.half(tmp_path / "m.pt")
+    z = torch.ones(3, 6, requires_grad=True)
+    module(z).sum().backward()
+    assert z.grad is not None and float(z.grad.abs().sum()) > 0
+    with torch.inference_mode():
+        assert module(z).is_inference()
+
+
+def test_results_errors_and_deadlines_reach_the_caller():
+    assert watched(lambda: 5, "five") == 5
+    with pytest.raises(KeyError, match="inner"):
+        watched(lambda: {}["inner"], "an error")
+    with within(0.2), pytest.raises(ZatlasError, match="a pause has run for"):
+        watched(lambda: __import__("time").sleep(1), "a pause")
+
+
+# Bombs --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["pt2", "pt"])
+def test_a_program_that_would_unpack_to_far_more_is_refused_before(tmp_path, suffix):
+    model, good = Decoder().eval(), tmp_path / f"good.{suffix}"
+    if suffix == "pt2":
+        torch.export.save(torch.export.export(model, (torch.zeros(2, 6),)), good)
+    else:
+        torch.jit.script(model).save(str(good))
+    bomb = tmp_path / f"bomb.{suffix}"
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        with new.open(f"{old.namelist()[0].partition('/')[0]}/data/weights/weight_9", "w") as part:
+            for _ in range(300):
+                part.write(bytes(1 << 20))
+    with pytest.raises(BadData, match=rf"bomb\.{suffix} would unpack to 0\.31 GB") as refused:
+        bring(bomb, tmp_path / "run", show=False)
+    assert ".side-" not in str(refused.value) and not list(tmp_path.glob(".side-*"))
+
+
+def test_a_table_whose_texts_or_rows_swell_is_refused(tmp_path):
+    codes = pa.array(np.zeros((200_000, 2)).tolist())
+    texts = pa.array(["x"] * 199_999 + ["y" * 9_000]).dictionary_encode()
+    pq.write_table(pa.table({"z": codes, "text": texts}), path := tmp_path / "t.parquet")
+    with pytest.raises(BadData, match="Leave that column out"):
+        bring(path, tmp_path / "run", show=False)
+    many = pa.table({"a": pa.array(np.zeros(1000)), "b": pa.array(np.zeros(1000))})
+    pq.write_table(many, path := tmp_path / "m.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zatlas.data.arrays.free_memory", lambda: 1000)
+        with pytest.raises(ZatlasError, match="memory"):
+            bring(path, tmp_path / "run", show=False)
+
+
+def test_a_safetensors_header_is_bounded(tmp_path):
+    huge = tmp_path / "huge.safetensors"
+    huge.write_bytes(struct.pack("<Q", 9 << 20) + b"{" + b" " * (9 << 20))
+    many = tmp_path / "many.safetensors"
+    save_file({f"w{i}": torch.zeros(1) for i in range(20_001)}, many)
+    for path, said in ((huge, "header of 9,437,184 bytes"), (many, "20,001 tensors")):
+        with pytest.raises(BadData, match=said):
+            bring(path, tmp_path / "run", net="dcgan", show=False)
+        with pytest.raises(Damaged, match=said):
+            load_weights(path)
+
+
+# What a file says of itself -----------------------------------------------------------------------
+
+
+ODD = ["{}", "hi", "[1]", "null", "[" * 5000, '{"format": -1}', '{"format": "1"}', '{"format": true}',
+       '{"format": 99}', '{"format": 1}', "9" * 5000, '{"format": 1, "family": []}']  # fmt: skip
+SETTINGS = [
+    {"shape": [1, 8]}, {"shape": [-1, 8, 8]}, {"shape": [1, 10**12, 8]}, {"shape": [1, 2**20, 2**20]},
+    {"shape": "8"}, {"classes": [1]}, {"family": "gam"}, {"net": "none"}, {"net": 3},
+    {"model": {"dim": 10**12}},
+    {"model": {"dim": -1}}, {"model": {"dim": 2, "beta": "x"}}, {"layers": {"widths": [10**9]}},
+    {"layers": {"widths": [8] * 100_000}}, {"layers": {"widths": [-1]}}, {"layers": {"odd": 1}},
+    {"net": "conv-deep", "layers": {"blocks": 10**9}, "shape": [1, 64, 64]},
+    {"net": "conv", "layers": {"width": 10**9}, "shape": [1, 64, 64]}, {"model": {"dim": 10**400}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", [*ODD, *SETTINGS], ids=lambda one: str(one)[:30])
+def test_weights_that_describe_themselves_oddly_are_refused_in_a_sentence(
+    changed, digits, tmp_path
+):
+    path = digits.run.weights
+    with safe_open(path, framework="pt") as file:
+        text = file.metadata()["zatlas"]
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if isinstance(changed, dict):
+        changed = json.dumps({**json.loads(text), **changed})
+    (tmp_path / "w.safetensors").write_bytes(save(state, metadata={"zatlas": changed}))
+    with pytest.raises((Damaged, BadRun)) as refused:
+        load_weights(tmp_path / "w.safetensors")
+    assert len(str(refused.value)) < 700
+
+
+KINDS = ["zatlas-inverter", "zatlas-scorer", "zatlas-direction", "zatlas-prior"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ODD[:9])
+def test_so_are_encoders_classifiers_directions_and_priors(kind, text, tmp_path):
+    from zatlas.latent.priors import load_prior
+    from zatlas.models.inverter import load_inverter
+    from zatlas.models.scorer import read_scorer
+    from zatlas.store import ways
+
+    path = tmp_path / "one.safetensors"
+    path.write_bytes(save({"a": torch.zeros(2)}, metadata={kind: text}))
+    read = {
+        "zatlas-inverter": lambda: load_inverter(path, "model"), "zatlas-scorer": lambda: read_scorer(path),
+        "zatlas-direction": lambda: ways.read(path), "zatlas-prior": lambda: load_prior(path, "m", "d"),
+    }[kind]  # fmt: skip
+    with pytest.raises((Damaged, BadRun)):
+        read()
+
+
+PRIORS = [
+    {"width": 10**9},
+    {"couplings": 10**9},
+    {"couplings": True},
+    {"kind": "mixture"},
+    {"kind": "x"},
+]
+
+
+@pytest.mark.parametrize("changed", PRIORS)
+def test_a_prior_that_is_not_as_large_as_it_says_takes_no_memory(changed, tmp_path):
+    from zatlas.latent.priors import load_prior
+    from zatlas.models.flow import Flow
+
+    about = {"format": 1, "kind": "flow", "model": "m", "data": "d", "codes": 9, "seed": 0, "held": 1,
+             "nats": 0.0, "own": 0.0, "width": 8, "couplings": 2}  # fmt: skip
+    path, state = tmp_path / "p.safetensors", Flow(4, width=8, couplings=2).state_dict()
+    path.write_bytes(save(state, metadata={"zatlas-prior": json.dumps(about)}))
+    assert load_prior(path, "m", "d") is not None
+    path.write_bytes(save(state, metadata={"zatlas-prior": json.dumps({**about, **changed})}))
+    with pytest.raises(Damaged):
+        load_prior(path, "m", "d")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
+def test_a_changed_byte_of_an_imported_model_is_found(kind, tmp_path):
+    save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
+    source, settings = {
+        "onnx": (onnx_decoder(tmp_path / "m.onnx"), {}),
+        "safetensors": (tmp_path / "w.safetensors", {"module": "tests.test_bring:Decoder"}),
+    }[kind]
+    folder = bring(source, tmp_path / "run", show=False, **settings).run.folder
+    (file,) = [one for one in folder.iterdir() if one.name.startswith(("decoder", "weights"))]
+    data = bytearray(file.read_bytes())
+    data[-5] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(Damaged, match=re.escape(file.name)):
+        zatlas.open(folder, trust=True)
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.pt2", "m.pt", "m.safetensors"])
+def test_what_cannot_be_read_is_named_as_it_was_given(name, tmp_path, capsys):
+    (tmp_path / name).write_bytes(b"PK\x03\x04 no model at all" * 9)
+    assert main(["bring", str(tmp_path / name), "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert name in said and ".side-" not in said
+    encoder = tmp_path / "encoder.onnx"
+    encoder.write_bytes(b"no encoder")
+    words = ["bring", str(onnx_decoder(tmp_path / "good.onnx")), "--encoder", str(encoder)]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert str(encoder) in said and ".side-" not in said
+
+
+def test_dependencies_start_at_versions_without_known_holes():
+    def parts(version):
+        return tuple(map(int, version.split(".")))
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    floors = dict(one.split(">=") for one in project["dependencies"])
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    for name, least in FLOORS.items():
+        assert parts(floors[name]) >= parts(least), name
+        assert parts(pinned[name]) >= parts(least), name
