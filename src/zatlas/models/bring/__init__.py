@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from zatlas.core import watched
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, ZatlasError
 from zatlas.core.space import Space
 from zatlas.data import sources
@@ -66,6 +67,7 @@ def bring(
     with (
         atomic.folder(out, sealed=False, recorded=True) as side,
         naming(side, source, asked.encoder),
+        watched.within(watched.PROBING),
     ):
         if isinstance(source, (str, Path)):
             taken, halves = _from_disk(Path(source), side, asked)
