@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import re
 import struct
 import subprocess
 import sys
 import tomllib
 import zipfile
+from copy import deepcopy
 from inspect import signature
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from zatlas.core.watched import watched, within
 from zatlas.models import trust
 from zatlas.models.bring import programs
 from zatlas.models.description import load_weights
+from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.scorers import load_scorer
 from zatlas.start import bring
 from zatlas.store import atomic
@@ -75,6 +78,7 @@ def test_each_command_that_opens_runs_has_the_option():
     assert not [name for name in opening if "trust" not in known[name]]
 
 
+@pytest.mark.slow
 def test_a_class_of_ones_own_is_found_again_where_it_was_and_nowhere_else(tmp_path):
     project, marker = tmp_path / "project", tmp_path / "marker"
     project.mkdir()
@@ -308,6 +312,75 @@ def test_a_prior_that_is_not_as_large_as_it_says_takes_no_memory(changed, tmp_pa
     path.write_bytes(save(state, metadata={"zatlas-prior": json.dumps({**about, **changed})}))
     with pytest.raises(Damaged):
         load_prior(path, "m", "d")
+
+
+VALUES = [
+    None, True, -1, 0, 3, 10**18, 10**400, 1e308, float("nan"), "", "x", "\0", "../x", [], {}, [1], [[]],
+    [-1, 2], [1, 8, 8], [10**9] * 3, {"a": {}}, [None], {"net": "dcgan"}, {"module": "os:system"},
+    {"ours": True}, {"decoder": "made.json"}, {"weights": "recipe.toml"}, "weights", "codes", "function",
+    "pythae", "diffusers", "program", "logits", "flat", "nhwc", "log_variance", "sphere",
+]  # fmt: skip
+
+
+def places(table, at=()):
+    """The keys that lead to each value of a table of JSON."""
+    yield at
+    pairs = (
+        table.items()
+        if isinstance(table, dict)
+        else enumerate(table)
+        if isinstance(table, list)
+        else ()
+    )
+    for key, inner in pairs:
+        yield from places(inner, (*at, key))
+
+
+def changed_at(table, at, value):
+    """Put a copy of a value there; nothing, where an earlier change has removed the place."""
+    try:
+        for key in at[:-1]:
+            table = table[key]
+        table[at[-1]] = deepcopy(value)
+    except (KeyError, IndexError, TypeError):
+        pass
+
+
+@pytest.mark.slow
+def test_five_hundred_changed_tables_of_models_give_a_result_or_a_sentence(tmp_path):
+    save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
+    save_file(DCGAN(4).decoder((1, 16, 16), 8).state_dict(), tmp_path / "d.safetensors")
+    table = {"z": np.ones((50, 3)).tolist(), "label": ["a", "b"] * 25}
+    pq.write_table(pa.table(table), tmp_path / "c.parquet")
+    sources = {
+        "m.onnx": {}, "w.safetensors": {"module": "tests.test_bring:Decoder"},
+        "d.safetensors": {"net": "dcgan"}, "c.parquet": {},
+    }  # fmt: skip
+    onnx_decoder(tmp_path / "m.onnx")
+    runs = [
+        bring(tmp_path / name, tmp_path / f"run-{name}", show=False, **settings).run.folder
+        for name, settings in sources.items()
+    ]
+    draw, refused = random.Random(0), 0
+    for _ in range(500):
+        folder = draw.choice(runs)
+        good = (folder / "made.json").read_bytes()
+        made = json.loads(good)
+        for _ in range(draw.randint(1, 3)):
+            known = [at for at in places(made) if at and at[0] in ("brought", "format", "zatlas")]
+            changed_at(made, draw.choice(known), draw.choice(VALUES))
+        atomic.write_file(folder / "made.json", json.dumps(made).encode())
+        try:
+            atlas = zatlas.open(folder, trust=True)
+            if atlas.given is None:
+                atlas.decode(np.zeros((2, atlas.dim), np.float32))
+            elif atlas.has_images:
+                assert len(atlas.images) == 50
+        except ZatlasError as error:
+            refused += 1
+            assert len(str(error)) < 900
+        atomic.write_file(folder / "made.json", good)
+    assert refused > 400
 
 
 @pytest.mark.parametrize("kind", ["onnx", "safetensors"])

@@ -152,7 +152,7 @@ KINDS = {
     "brought onnx": Kind("brought", "decoder.onnx", _decoded),
     "brought pt2": Kind("exported", "decoder.pt2", _decoded),
     "brought made": Kind("brought", "made.json", _decoded),
-    "data cache": Kind("gan", "../../cache/*/*", _data),
+    "data cache": Kind("gan", f"../../cache/{24 * '?'}/*", _data),
     "previews": Kind("run", "previews/*", lambda run: None),
     "data report": Kind("run", "data_report.json", lambda run: None),
 }  # fmt: skip

@@ -25,6 +25,9 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "codes": ({"label": str}, {}),
     "function": ({}, {"class": str}),
 }  # fmt: skip
+NEEDED = {
+    "program": "decoder", "weights": "weights", "pythae": "weights", "diffusers": "weights", "codes": "codes",
+}  # fmt: skip
 ROLES = ("decoder", "encoder", "weights", "config", "codes", "beside")
 
 
@@ -58,6 +61,8 @@ def read_table(table: Any) -> Brought:
     for role, name in files.items():
         if role not in ROLES or not isinstance(name, str):
             raise BadRecipe(f"brought.files has {role!r}: {str(name)[:60]!r}")
+    if (needed := NEEDED.get(found.kind)) and needed not in files:
+        raise BadRecipe(f"brought.files has no {needed}")
     return Brought(**vars(found), files=files, settings=settings)
 
 
