@@ -164,6 +164,7 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
         warnings.simplefilter("ignore")
         import diffusers
 
+        torch.manual_seed(0)  # some random nets give nearly the same image for all latents
         model = make(diffusers).eval()
         model.save_pretrained(tmp_path / "vae")
         zatlas.bring(tmp_path / "vae", tmp_path / "run", show=False)
