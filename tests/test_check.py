@@ -144,3 +144,18 @@ def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, ca
 def photo(folder, index):
     (folder / "photos").mkdir(exist_ok=True)
     return folder / "photos" / f"{index}.png"
+
+
+def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_path):
+    chart = next(run.path("charts").iterdir())
+    chart.unlink()
+    chart.symlink_to(tmp_path / "mine")
+    status, found, _ = check(run, capsys)
+    assert status == 1 and list(found["damaged"]) == [f"charts/{chart.name}"] and chart.is_symlink()
+
+
+def test_what_another_command_is_writing_is_left_alone(run, capsys):
+    side = run.folder / ".side-samples.png-1-00000000"
+    side.write_bytes(b"half a picture")
+    assert check(run, capsys, "--accept", ".")[0] == 0
+    assert side.read_bytes() == b"half a picture"

@@ -218,8 +218,8 @@ def test_where_one_is_killed_the_other_stops_with_a_sentence_and_all_goes_on(vic
     assert agent.returncode == 1 and out == ""
     (sentence,) = said(errors)
     assert f"Process {1 - victim} of 2 stops" in sentence and "--resume run" in sentence
-    step, told = checkpoint.latest(run / "checkpoints")
-    assert step is not None and told == []
+    step, wrong = checkpoint.latest(run / "checkpoints")
+    assert step is not None and wrong == {}
     whole = started([*begin[:-1], "whole"], tmp_path)
     assert whole.communicate(timeout=120)[0] == "whole\n" and whole.returncode == 0
     again = started([*TORCHRUN, "-m", "zatlas", "train", "--resume", "run"], tmp_path)

@@ -10,7 +10,7 @@ from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.core.space import Space
 from zatlas.demo import unpack
 from zatlas.latent.density import density
-from zatlas.latent.directions import Direction, principal, spread_of
+from zatlas.latent.directions import Direction, principal, spread_of, without
 from zatlas.latent.kept import carry
 from zatlas.latent.proof import prove, target_of, words
 from zatlas.latent.proved import again, proved, trial_of
@@ -72,7 +72,8 @@ def test_the_other_way_round_is_as_well_proved(faces, known):
     assert (found.proof.low, found.proof.high) == (-male.proof.high, -male.proof.low)
     assert target_of(turned, ["Male"]) == ("Male", -1)
     assert target_of(Direction("x", male.vector, meant="Male"), ["Male"]) == ("Male", 1)
-    assert target_of(Direction("Bald without Male", male.vector), ["Bald"]) == ("Bald", 1)
+    bald = without(faces.direction("Bald"), [male], faces.cloud)
+    assert bald.name == "Bald without Male" and target_of(bald, ["Bald"]) == ("Bald", 1)
 
 
 def test_the_same_seed_proves_the_same(portraits):

@@ -1,8 +1,7 @@
 """Whether every file of a run holds what zatlas wrote, and the repair of what can be made again."""
 
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +18,8 @@ PICTURES = ("previews/", "gallery/", "curves.png", "report.html")
 # What is made again when it is needed. Fitted priors, directions and readings are not: a person
 # chose their settings.
 DERIVED = ("charts/", "codes/", "site/", *PICTURES)
-UNRECORDED = (
-    "checkpoints",
-    "tensorboard",
-)  # sealed by manifests of their own, or another program's
+# Sealed by manifests of their own, or another program's.
+UNRECORDED = ("checkpoints", "tensorboard")
 UNNAMED = (".lock", ".lock-held", digests.FILE)
 
 
@@ -35,11 +32,6 @@ class Checked:
     repaired: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unrecorded: list[str] = field(default_factory=list)
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is damaged any more."""
-        return not self.damaged
 
 
 def check(folder: Path | str, accept: Sequence[str] = ()) -> Checked:
@@ -84,13 +76,9 @@ def _accept(run: Run, name: str) -> None:
     wanted = {one for one in _names(run) if place in (Path(one), *Path(one).parents)}
     if not wanted:
         raise NotHere(f"There is no file {name!r} in {run.folder} that zatlas records.")
-    known = [one for rows in digests.entries(run.folder).values() for one in rows]
-    grows = {one.file for one in known if one.grows}
-    added = [
-        digests.entry_of(run.folder, run.folder / one, grows=one in grows or one == "metrics.jsonl")
-        for one in sorted(wanted)
-    ]
-    digests.rewrite(run.folder, [*(one for one in known if one.file not in wanted), *added])
+    known = digests.entries(run.folder)
+    grows = {one for one, rows in known.items() if rows[-1].grows} | {"metrics.jsonl"}
+    digests.accept(run.folder, [(run.folder / one, one in grows) for one in sorted(wanted)])
 
 
 def _compare(run: Run, found: Checked) -> None:
@@ -159,8 +147,6 @@ def _repair(run: Run, found: Checked) -> None:
             found.damaged.pop(name, None)
             if name in found.missing:
                 found.missing.remove(name)
-    for left in run.folder.glob(f"{inside.SIDE}*"):
-        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _rewritten(run: Run, name: str, data: bytes | None) -> str:
@@ -175,8 +161,10 @@ def _rewritten(run: Run, name: str, data: bytes | None) -> str:
 def _removed(run: Run, name: str) -> str:
     """Remove a file that is made again when it is needed; of a table in parts, what says it is whole."""
     path = run.folder / name
-    with nullcontext() if path.is_symlink() else suppress(FileNotFoundError):
+    try:
         atomic.remove_file(path)
+    except BadRun:  # a link or a pipe in its place, which zatlas did not write
+        return ""
     if path.name.startswith("part-"):
         atomic.remove_file(path.with_name(tables.SEAL))
         return "removed; encode the images again: zatlas encode"

@@ -98,7 +98,7 @@ def watched(function: Callable[[], T], what: str, stop: Callable[[], Any] | None
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Inside the block, each call of this thread has so many seconds."""
+    """Inside the block, each call of this thread may take this many seconds."""
     before = _seconds.set(seconds)
     try:
         yield

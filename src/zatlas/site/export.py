@@ -177,9 +177,7 @@ def _check_folder(out: Path) -> None:
 def _recorded(folder: Path) -> set[str]:
     """The names of the files that an earlier export recorded in its folder; a link is not read."""
     try:
-        handle = inside.open_below(folder, WRITTEN)
-        with os.fdopen(handle, "rb") as file:
-            names = json.loads(file.read(MOST_RECORDED))
+        names = json.loads(inside.read_below(folder, WRITTEN, most=MOST_RECORDED))
     except (OSError, ValueError, RecursionError, BadRun):
         return set()
     if not isinstance(names, list):

@@ -9,7 +9,7 @@ from typing import Any
 
 from zatlas.atlas import Atlas
 from zatlas.core.errors import CannotWrite, Damaged
-from zatlas.store import atomic, digests, inside, reading
+from zatlas.store import atomic, digests, inside
 
 AGAIN = "Remove this folder; it is made again."
 
@@ -26,8 +26,7 @@ class Keep:
             return make()
         path = inside.path(self.folder, name)
         if inside.is_file(path):
-            digests.verify(path)
-            return reading.read_bytes(path)
+            return digests.read(path)
         data = make()
         with suppress(CannotWrite):  # a full disk makes the page slower, not impossible
             atomic.write_file(path, data)

@@ -25,7 +25,7 @@ from zatlas.site.reader import reader
 from zatlas.site.sprites import Sheets, sheets
 from zatlas.site.tiles import TILED, Square
 from zatlas.site.ways import Ways, ways
-from zatlas.store import digests, inside, reading
+from zatlas.store import digests, inside
 
 SLOW = ("nets", "charts", "columns", "ways", "axes", "reader", "geodesics")  # parts
 RANKED = 64  # axes
@@ -204,9 +204,8 @@ class Page:
         """The file of one half of the model, or of the scorer."""
         if name == "scorer":
             path = inside.path(self.room, SCORER)
-            digests.verify(path)
-            return reading.read_bytes(path)
-        return reading.read_bytes(file_of(self.atlas, self.drawn.points[:16], self.room, name))
+            return digests.read(path)
+        return digests.read(file_of(self.atlas, self.drawn.points[:16], self.room, name))
 
     def _table(self) -> bytes:
         count = len(self.drawn)

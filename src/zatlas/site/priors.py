@@ -7,7 +7,7 @@ from typing import Any
 from zatlas.atlas import Atlas
 from zatlas.latent.priors import kept_prior
 from zatlas.site.numbers import plain
-from zatlas.store import reading
+from zatlas.store import digests
 
 
 def fitted(
@@ -15,7 +15,7 @@ def fitted(
 ) -> tuple[dict[str, Any], Mapping[str, Callable[[], bytes]]]:
     """What the manifest says of the prior of this kind, and its file; fitted now, if it is not kept yet."""
     kept = kept_prior(atlas, kind)
-    data, name = reading.read_bytes(kept.path), f"prior-{kind}.safetensors"
+    data, name = digests.read(kept.path), f"prior-{kind}.safetensors"
     nats, own = plain(kept.facts.nats)[0], plain(kept.facts.own)[0]
     told = {
         "kind": kind, "url": f"{folder}/{name}", "bytes": len(data), "nats": nats, "own": own,

@@ -9,7 +9,6 @@ write them too.
 import hashlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -124,20 +123,19 @@ def holds(entry: Entry, data: bytes) -> bool:
     return hashlib.sha256(begun).hexdigest() == entry.sha256
 
 
-def rewrite(root: Path, kept: Iterable[Entry]) -> None:
-    """Replace the record by these entries."""
-    side = root / f"{inside.SIDE}{FILE}-{secrets.token_hex(8)}"
-    handle = inside.open_ordinary(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    with os.fdopen(handle, "wb") as file:
-        file.write(b"".join(_line(one) for one in kept))
-        file.flush()
-        os.fsync(file.fileno())
-    side.replace(root / FILE)
+def accept(root: Path, files: Iterable[tuple[Path, bool]]) -> None:
+    """Record these files as they are now, each with whether it grows; earlier entries stay."""
+    ensure(root)
+    _append(root, [_entry(root, path, path, grows) for path, grows in files])
 
 
-def entry_of(root: Path, path: Path, *, grows: bool = False) -> Entry:
-    """The entry of a file as it is now."""
-    return _entry(root, path, path, grows)
+def read(path: Path) -> bytes:
+    """The bytes of a file, if they are those that were written; no link is followed on the way."""
+    verify(path)
+    root = root_of(path)
+    if root is None:
+        return reading.read_bytes(path)
+    return reading.attempt(path, lambda: inside.read_below(root, name_of(root, path)))
 
 
 def root_of(path: Path) -> Path | None:

@@ -89,20 +89,28 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(state.st_mode)
 
 
-def open_below(root: Path, *names: str, flags: int = os.O_RDONLY) -> int:
-    """The descriptor of a file below `root`, opened folder by folder, so that no link is followed."""
+def read_below(root: Path, *names: str, most: int = -1) -> bytes:
+    """The bytes of a file below `root`, opened folder by folder, so that no link is followed.
+
+    `most` limits how many bytes are read.
+    """
     *folders, name = split(root, *names)
     if os.open not in os.supports_dir_fd:
-        return open_ordinary(path(root, *names), flags)
+        return _read(open_ordinary(path(root, *names), os.O_RDONLY), most)
     handle = os.open(root, os.O_RDONLY | DIRECTORY)
     try:
         for folder in folders:
             below = os.open(folder, os.O_RDONLY | DIRECTORY | SAFELY, dir_fd=handle)
             os.close(handle)
             handle = below
-        return open_ordinary(name, flags, dir_fd=handle)
+        return _read(open_ordinary(name, os.O_RDONLY, dir_fd=handle), most)
     finally:
         os.close(handle)
+
+
+def _read(handle: int, most: int) -> bytes:
+    with os.fdopen(handle, "rb") as file:
+        return file.read(most)
 
 
 def open_in_place(path: Path, flags: int) -> int:
