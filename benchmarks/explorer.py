@@ -208,12 +208,7 @@ def runs(room: Path) -> dict[str, Atlas]:
     """Models as large as people's; how long they were trained is of no account."""
     usual = {"training.preview": 0}
     small = zatlas.train(
-        "fashion-mini",
-        dim=2,
-        epochs=1,
-        settings={**usual, "net.name": "mlp"},
-        out=room / "mlp",
-        show=False,
+        "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=room / "mlp", show=False
     )
     large = zatlas.train(
         "faces:count=600",
@@ -258,9 +253,7 @@ def places_of(folder: Path) -> np.ndarray:
     return np.stack([table[site["x"]].to_numpy(), table[site["y"]].to_numpy()], axis=1)
 
 
-def pinned(
-    page: Page, chart: Chart, rounds: int = 6, each: int = 8
-) -> tuple[np.ndarray, np.ndarray]:
+def pinned(page: Page, chart: Chart, rounds: int = 6, each: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """Places of a map where there is no point, and the codes that the page pinned there."""
     low, high = chart.places.min(axis=0), chart.places.max(axis=0)
     scale = 3 * min(np.array([800, 400]) / (high - low))
@@ -275,10 +268,7 @@ def pinned(
         for x, y in xy[alone & chart.covers(xy.astype(np.float32))][:each]:
             box = page.get_by_role("application").bounding_box()
             width, height = round(box["width"]), round(box["height"])
-            at = [
-                round(width / 2 + (x - middle[0]) * scale),
-                round(height / 2 - (y - middle[1]) * scale),
-            ]
+            at = [round(width / 2 + (x - middle[0]) * scale), round(height / 2 - (y - middle[1]) * scale)]
             page.mouse.click(box["x"] + at[0], box["y"] + at[1])
             page.wait_for_timeout(250)  # the map makes room for the walk's strip
             down = np.array([at[0] - width / 2, height / 2 - at[1]])
@@ -286,9 +276,7 @@ def pinned(
         page.wait_for_timeout(600)
         pins = parse_qs(page.evaluate("location.hash.slice(1)"))["pins"][0].split(",")
         found += [code(text) if text[0] == "z" else None for text in pins]
-    kept = [
-        number for number, one in enumerate(found) if one is not None
-    ]  # the others hit a thumbnail
+    kept = [number for number, one in enumerate(found) if one is not None]  # the others hit a thumbnail
     return np.array([where[number] for number in kept], np.float32), np.array(
         [found[number] for number in kept]
     )
@@ -315,9 +303,7 @@ def opened(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture"))
     context.add_init_script(NOTE)
     page = context.new_page()
     page.goto(url, wait_until="commit")
-    page.wait_for_function(
-        "keys => keys.every((key) => key in window.noted)", arg=list(keys), timeout=60_000
-    )
+    page.wait_for_function("keys => keys.every((key) => key in window.noted)", arg=list(keys), timeout=60_000)
     yield page
     context.close()
 
@@ -355,9 +341,7 @@ def memory(browser: Browser) -> str:
         status = Path(f"/proc/{process['id']}/status").read_text().split()
         kind = "graphics" if process["type"] == "GPU" else process["type"]
         kinds[kind] = max(kinds.get(kind, 0), int(status[status.index("VmRSS:") + 1]) / 1024)
-    return ", ".join(
-        f"{kind} {kinds[kind]:.0f} MiB" for kind in ("renderer", "graphics") if kind in kinds
-    )
+    return ", ".join(f"{kind} {kinds[kind]:.0f} MiB" for kind in ("renderer", "graphics") if kind in kinds)
 
 
 def moves(count: int, seed: int = 0) -> list[list[float]]:

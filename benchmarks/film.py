@@ -113,13 +113,7 @@ def walk(frames: int, dim: int) -> np.ndarray:
     return slerp(a, b, t)
 
 
-def animate(
-    decoder: Generator,
-    z: np.ndarray,
-    path: Path,
-    size: tuple[float, float],
-    panel: bool,
-) -> None:
+def animate(decoder: Generator, z: np.ndarray, path: Path, size: tuple[float, float], panel: bool) -> None:
     """What one would write oneself, after matplotlib's own documentation."""
     figure, axes = pyplot.subplots(1, 1 + panel, figsize=size, dpi=100, squeeze=False)
     if size[0] < 3:

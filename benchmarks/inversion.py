@@ -26,10 +26,7 @@ STEPS_TRIED = (10, 20, 40, 80, 160)
 def tell(name: str, what: str, found: Inverted) -> None:
     low, middle = np.quantile(found.psnr, [0.1, 0.5])
     rms = float(np.median(found.rms))
-    print(
-        f"| {name} | {what} | {middle:.1f} | {low:.1f} | {rms:.4f} | {found.seconds:.1f} |",
-        flush=True,
-    )
+    print(f"| {name} | {what} | {middle:.1f} | {low:.1f} | {rms:.4f} | {found.seconds:.1f} |", flush=True)
 
 
 def table(name: str, generator: Generator, images: Images, searched: bool = True) -> None:
@@ -59,22 +56,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         quiet = {"training.preview": 0}
         gan = train(
-            "digits",
-            model="gan",
-            dim=32,
-            epochs=60,
-            out=Path(folder) / "gan",
-            settings=quiet,
-            show=False,
+            "digits", model="gan", dim=32, epochs=60, out=Path(folder) / "gan", settings=quiet, show=False
         )
         table("GAN of digits, own samples", gan.generator, own(gan, given.images))
         taught = gan.teach_encoder(show=False)
-        table(
-            "the same, with a taught encoder",
-            taught.generator,
-            own(gan, given.images),
-            searched=False,
-        )
+        table("the same, with a taught encoder", taught.generator, own(gan, given.images), searched=False)
         vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
         images = vae.images.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)

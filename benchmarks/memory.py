@@ -43,9 +43,7 @@ def main() -> None:
         command = [sys.executable, "-c", MEASURED, str(count), str(epochs)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet())
         found[count] = json.loads(done.stdout.splitlines()[-1])
-        told = (
-            f"peak {found[count]['peak']:,.0f} MiB with {found[count]['pixels']:,.0f} MiB of pixels"
-        )
+        told = f"peak {found[count]['peak']:,.0f} MiB with {found[count]['pixels']:,.0f} MiB of pixels"
         print(f"{count:>9,} images: {told}")
     few, many = (found[count]["peak"] for count in found)
     print(f"growth: {many / few - 1:.1%}")

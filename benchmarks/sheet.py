@@ -40,9 +40,7 @@ def main() -> None:
         for way in ways.values():  # imports are paid outside
             way()
         found = medians(
-            in_turns(
-                given.repeats, {name: lambda way=way: timed(way) for name, way in ways.items()}
-            )
+            in_turns(given.repeats, {name: lambda way=way: timed(way) for name, way in ways.items()})
         )
     for name, seconds in found.items():
         print(f"{name:12} {seconds:8.3f} s")

@@ -49,9 +49,7 @@ unpack(Path(sys.argv[1]))
 class Measured:
     """What came back so far."""
 
-    seconds: list[float] = field(
-        default_factory=list
-    )  # of each decoded picture since the last line
+    seconds: list[float] = field(default_factory=list)  # of each decoded picture since the last line
     sent: int = 0
     dropped: int = 0
     charts: list[float] = field(default_factory=list)

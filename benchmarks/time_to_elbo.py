@@ -25,9 +25,7 @@ def main() -> None:
         theirs = RIVALS / "pythae_train.py"
         pythae.append(call(rival, theirs, data=data, epochs=10, batch=64, rate=1e-3, seed=turn))
         mine = RIVALS / "zatlas_train.py"
-        ours.append(
-            call(sys.executable, mine, root=data.parent, epochs=EPOCHS, rate=RATE, seed=turn)
-        )
+        ours.append(call(sys.executable, mine, root=data.parent, epochs=EPOCHS, rate=RATE, seed=turn))
         for name, found in (("pythae", pythae[-1]), ("zatlas", ours[-1])):
             told = f"{found['loss']:.2f} nats in {found['seconds']:.1f} s"
             print(f"  turn {turn + 1}: {name} {told}", file=sys.stderr)

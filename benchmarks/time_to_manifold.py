@@ -27,9 +27,7 @@ def main() -> None:
             dim=2,
             widths="512,256",
         )
-        print(
-            f"{epochs} epochs: test -ELBO {found['loss']:.2f} nats after {found['seconds']:.1f} s"
-        )
+        print(f"{epochs} epochs: test -ELBO {found['loss']:.2f} nats after {found['seconds']:.1f} s")
         if found["loss"] <= 150:
             break
     with tempfile.TemporaryDirectory() as folder:

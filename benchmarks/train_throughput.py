@@ -33,9 +33,7 @@ def main() -> None:
         in_turns(
             given.repeats,
             {
-                "zatlas, batch 128": lambda: rate(
-                    sys.executable, ours, batch=128, epochs=4, **root
-                ),
+                "zatlas, batch 128": lambda: rate(sys.executable, ours, batch=128, epochs=4, **root),
                 "zatlas, default batch": lambda: rate(sys.executable, ours, epochs=4, **root),
                 "pythae, batch 128": lambda: rate(rival, theirs, data=data, epochs=3, batch=128),
                 "loader, batch 128": lambda: rate(rival, plain, data=data, epochs=2, batch=128),

@@ -37,9 +37,7 @@ def others_of(name: str) -> list[str]:
 
 def on_chart(atlas: Atlas, scorer: Scorer, name: str) -> tuple[float, float]:
     """Whether the two ends of the source's way are told apart, and what else differs between them."""
-    ends = [
-        attribute(atlas, name, way="chart", seed=seed).curves[0].sample(2) for seed in range(20)
-    ]
+    ends = [attribute(atlas, name, way="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
     read = scorer.score(atlas.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
     column = scorer.column(name)
@@ -69,9 +67,7 @@ def report(atlas: Atlas, scorer: Scorer, given: argparse.Namespace) -> None:
     local = atlas.steer("labels", names=BENT, way="local", without=names, seed=given.seed)
     bent = {way.name: way for way in local}
     heads = ("means", "without", "aimed", "local")
-    print(
-        f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end=""
-    )
+    print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")
     for name, way in zip(names, aimed, strict=True):

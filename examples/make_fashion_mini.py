@@ -18,9 +18,7 @@ def main(full: str, page: str) -> None:
     with np.load(full, allow_pickle=False) as arrays:
         train = arrays["x_train"], arrays["y_train"]
         test = arrays["x_test"], arrays["y_test"]
-    parts = [
-        p for kind in range(10) for p in (choose(*train, kind, TRAIN), choose(*test, kind, TEST))
-    ]
+    parts = [p for kind in range(10) for p in (choose(*train, kind, TRAIN), choose(*test, kind, TEST))]
     tiles = np.concatenate(parts).reshape(-1, ACROSS, SIDE, SIDE)
     whole = tiles.transpose(0, 2, 1, 3).reshape(len(tiles) * SIDE, ACROSS * SIDE)
     Image.fromarray(whole).save(page, optimize=True)

@@ -51,9 +51,7 @@ def recipe(family: str = "vae", **tables) -> Recipe:
 
 def small_run(folder: Path, data: str | Path, **settings) -> Atlas:
     """A run of a small net that has learnt something, in a second or two."""
-    words = {
-        key: settings.pop(key) for key in ("model", "dim", "epochs", "size") if key in settings
-    }
+    words = {key: settings.pop(key) for key in ("model", "dim", "epochs", "size") if key in settings}
     usual = {"training.preview": 0, "training.batch": 128, "training.rate": 3e-3, "net.name": "mlp"}
     said = {**usual, "net.widths": [64], **settings}
     return train(data, settings=said, out=folder, show=False, **{"epochs": 8, **words})

@@ -36,30 +36,57 @@ class Case:
 DEEP = "--set net.name=mlp --set net.widths=[64,64,64,64,64,64]"
 STILL = "--set net.name=mlp --set training.preview=0"
 CASES = (
-    Case("scale", "fashion-mini --dim 8 --epochs 8 --set model.reduction=mean", "scale of the rate",
-         "rebuilding"),
-    Case("strong", "fashion-mini --dim 8 --epochs 8 --set model.beta=30", "over-strong prior",
-         "rebuilding"),
-    Case("blind", "fashion-mini --dim 8 --epochs 8 --set model.likelihood=gaussian "
-         "--set model.sigma=1", "blind likelihood", "rebuilding"),
-    Case("collapsed", f"digits --dim 8 --epochs 30 {DEEP}", "posterior collapse",
-         "mutual_information", rises=True),
+    Case(
+        "scale",
+        "fashion-mini --dim 8 --epochs 8 --set model.reduction=mean",
+        "scale of the rate",
+        "rebuilding",
+    ),
+    Case("strong", "fashion-mini --dim 8 --epochs 8 --set model.beta=30", "over-strong prior", "rebuilding"),
+    Case(
+        "blind",
+        "fashion-mini --dim 8 --epochs 8 --set model.likelihood=gaussian --set model.sigma=1",
+        "blind likelihood",
+        "rebuilding",
+    ),
+    Case(
+        "collapsed",
+        f"digits --dim 8 --epochs 30 {DEEP}",
+        "posterior collapse",
+        "mutual_information",
+        rises=True,
+    ),
     Case("holes", "fashion-mini --model ae --dim 8 --epochs 12", "holes", "frechet"),
-    Case("apart", "fashion-mini --dim 8 --epochs 12 --set model.beta=0.02", "prior and codes apart",
-         "frechet"),
+    Case(
+        "apart", "fashion-mini --dim 8 --epochs 12 --set model.beta=0.02", "prior and codes apart", "frechet"
+    ),
     Case("few", "fashion-mini --dim 1 --epochs 12", "too few axes", "rebuilding"),
-    Case("memorised", "hundred.npz --dim 16 --epochs 300 --set training.best=last "
-         "--set training.batch=50", "memorisation", "memorised"),
+    Case(
+        "memorised",
+        "hundred.npz --dim 16 --epochs 300 --set training.best=last --set training.batch=50",
+        "memorisation",
+        "memorised",
+    ),
     Case("young", "fashion-mini --dim 16 --epochs 2", "still learning", "rebuilding"),
-    Case("won", "digits --model gan --dim 12 --epochs 30 --set model.r1=0 --set training.rate=0.01",
-         "the discriminator has won", "frechet"),
-    Case("narrow", "digits --model gan --dim 12 --epochs 30 --set model.r1=0 "
-         "--set training.rate=0.0005 --set training.beta1=0.9", "mode collapse", "variety", rises=True),
+    Case(
+        "won",
+        "digits --model gan --dim 12 --epochs 30 --set model.r1=0 --set training.rate=0.01",
+        "the discriminator has won",
+        "frechet",
+    ),
+    Case(
+        "narrow",
+        "digits --model gan --dim 12 --epochs 30 --set model.r1=0 "
+        "--set training.rate=0.0005 --set training.beta1=0.9",
+        "mode collapse",
+        "variety",
+        rises=True,
+    ),
     Case("healthy-vae", "fashion-mini --dim 16 --epochs 20", ""),
     Case("healthy-digits", "digits --dim 8 --epochs 60", ""),
     Case("healthy-gan", "digits --model gan --dim 12 --epochs 120", ""),
     Case("healthy-faces", "faces:count=3000 --size 32 --dim 16 --epochs 20", ""),
-)  # fmt: skip
+)
 
 
 def trained(case: Case, folder: Path) -> Atlas:
@@ -111,9 +138,7 @@ def cured(atlas: Atlas, finding: Finding) -> Score:
 def main(names: list[str]) -> None:
     """Print the table of the documents."""
     with tempfile.TemporaryDirectory() as folder:
-        print(
-            "| run | found | figure | before | after | what was typed |\n|---|---|---|---|---|---|"
-        )
+        print("| run | found | figure | before | after | what was typed |\n|---|---|---|---|---|---|")
         for case in CASES:
             if not names or case.name in names:
                 print(_row(case, Path(folder)), flush=True)

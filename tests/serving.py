@@ -26,10 +26,7 @@ class Page:
         parts = urlsplit(url)
         self.run, self.number = run, 0
         self.begin = connect(
-            f"ws://{parts.netloc}/socket",
-            origin=f"http://{parts.netloc}",
-            compression=None,
-            max_size=None,
+            f"ws://{parts.netloc}/socket", origin=f"http://{parts.netloc}", compression=None, max_size=None
         )
 
     def __enter__(self):

@@ -79,12 +79,7 @@ def onnx_decoder(path: Path, *, endless: bool = False) -> Path:
         yes = helper.make_tensor("yes", TensorProto.BOOL, [], [True])
         nodes.insert(0, helper.make_node("Constant", [], ["t"], value=yes))
         nodes.insert(1, helper.make_node("Loop", ["", "t", "z"], ["r"], body=body))
-    takes, gives = (
-        [value("z", TensorProto.FLOAT, ["n", DIM])],
-        [value("x", TensorProto.FLOAT, None)],
-    )
+    takes, gives = ([value("z", TensorProto.FLOAT, ["n", DIM])], [value("x", TensorProto.FLOAT, None)])
     graph = helper.make_graph(nodes, "decoder", takes, gives)
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path
-    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
     return path

@@ -46,9 +46,7 @@ def test_the_table_of_codes_is_for_people_too(portraits):
     portraits.codes("test")
     path = next((portraits.run.folder / "codes").glob("*-test.parquet"))
     table = pq.read_table(path).to_pandas()
-    assert {"index", "split", "z", "deviation", "Smiling", "hair_colour", "age"} <= set(
-        table.columns
-    )
+    assert {"index", "split", "z", "deviation", "Smiling", "hair_colour", "age"} <= set(table.columns)
     assert table["z"][0].shape == (8,) and set(table["split"]) == {"test"}
     rows = portraits.rows("test")
     assert (table["Smiling"] == portraits.images.attributes["Smiling"][rows]).all()
@@ -58,9 +56,7 @@ def test_codes_are_queried_with_sql(digits):
     found = digits.query("select label, count(*) as n from test group by label order by label")
     labels = digits.labels(digits.rows("test"))
     assert found["n"].to_pylist() == np.bincount(labels).tolist()
-    assert digits.query("select count(*) as n from codes")["n"][0].as_py() == len(
-        digits.rows("train")
-    )
+    assert digits.query("select count(*) as n from codes")["n"][0].as_py() == len(digits.rows("train"))
     with pytest.raises(BadRecipe, match="duckdb cannot answer"):
         digits.query("select nothing from nowhere")
 
@@ -96,8 +92,11 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
     assert portraits.stop(str(file)).point.shape == (1, 8)
     assert digits.stop(str(file)).title == "five.png"
     for wrong, error in {
-        "99999": ShapeError, "Snaeker": UnknownName, "nowhere.png": NotHere, "-1": ShapeError,
-    }.items():  # fmt: skip
+        "99999": ShapeError,
+        "Snaeker": UnknownName,
+        "nowhere.png": NotHere,
+        "-1": ShapeError,
+    }.items():
         with pytest.raises(error):
             digits.stop(wrong)
     broken = tmp_path / "broken.png"

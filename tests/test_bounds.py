@@ -155,15 +155,23 @@ def npy(header, values=b""):
 
 
 HEADERS = [
-    "((((" * 20, "(" * 110, "{", "{'descr': '|u1'}", "[]", "\0", "lambda: 1", "{'a': 1e999}",
+    "((((" * 20,
+    "(" * 110,
+    "{",
+    "{'descr': '|u1'}",
+    "[]",
+    "\0",
+    "lambda: 1",
+    "{'a': 1e999}",
     "{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 8, 8)}",
     "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 8)L}",
     "{'descr': '|u1', 'fortran_order': False, 'shape': (1" + "0" * 40 + ",)}",
     "{'descr': '|O', 'fortran_order': False, 'shape': (2, 8, 8)}",
     "{'descr': '<V99999999999', 'fortran_order': False, 'shape': (2, 8, 8)}",
-    "{'descr': [(((", "{'descr': '|u1', 'fortran_order': 3, 'shape': (2, 8, 8)}",
+    "{'descr': [(((",
+    "{'descr': '|u1', 'fortran_order': 3, 'shape': (2, 8, 8)}",
     "{'descr': '|u1', 'fortran_order': False, 'shape': " + "[" * 30 + "]" * 30 + "}",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
@@ -198,9 +206,7 @@ def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(arrays, "free_memory", lambda: 100 << 20)
     for read_it in (sources.load, lambda name: zatlas.bring(name, tmp_path / "run", show=False)):
-        with pytest.raises(
-            TooLarge, match=r"holds 67,108,864 bytes of values.* and 104,857,600 are"
-        ):
+        with pytest.raises(TooLarge, match=r"holds 67,108,864 bytes of values.* and 104,857,600 are"):
             read_it(str(path))
     assert not (tmp_path / "run").exists()
 
@@ -208,9 +214,7 @@ def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp
 def test_a_header_that_promises_more_than_its_file_holds_is_refused(tmp_path):
     path = packed(tmp_path / "a.npz", (8 << 10, 1024, 1024), 1 << 10)
     for read_it in (sources.load, lambda name: zatlas.bring(name, tmp_path / "run", show=False)):
-        with pytest.raises(
-            BadData, match="promises 8,589,934,592 bytes of values, and 1,024 follow"
-        ):
+        with pytest.raises(BadData, match="promises 8,589,934,592 bytes of values, and 1,024 follow"):
             read_it(str(path))
 
 
@@ -244,9 +248,7 @@ def seeds(folder):
     idx = b"\0\0\x08\x03" + struct.pack(">III", *PIXELS.shape) + PIXELS.tobytes()
     (folder / "a-idx3-ubyte").write_bytes(idx)
     (folder / "b-idx3-ubyte.gz").write_bytes(gzip.compress(idx))
-    (folder / "a.csv").write_text(
-        "file,age,label\n" + "".join(f"{n}.png,{n},a\n" for n in range(6))
-    )
+    (folder / "a.csv").write_text("file,age,label\n" + "".join(f"{n}.png,{n},a\n" for n in range(6)))
     table = {"image": [{"bytes": buffer.getvalue()}] * 6, "label": list("abcabc"), "age": range(6)}
     pq.write_table(pa.table({**table, "age": list(range(6))}), folder / "a.parquet")
 
@@ -259,9 +261,15 @@ def seeds(folder):
         return sources.load(str(path))
 
     return {
-        "a.npy": load, "a.npz": load, "b.npz": load, "a-idx3-ubyte": read_idx,
-        "b-idx3-ubyte.gz": read_idx, "a.csv": read_table, "a.parquet": read_table, "shards": shards,
-    }  # fmt: skip
+        "a.npy": load,
+        "a.npz": load,
+        "b.npz": load,
+        "a-idx3-ubyte": read_idx,
+        "b-idx3-ubyte.gz": read_idx,
+        "a.csv": read_table,
+        "a.parquet": read_table,
+        "shards": shards,
+    }
 
 
 def mutated(good, trial):
@@ -276,8 +284,7 @@ def mutated(good, trial):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["a.npy", "a.npz", "b.npz", "a-idx3-ubyte", "b-idx3-ubyte.gz", "a.csv", "a.parquet", "shards"],
+    "name", ["a.npy", "a.npz", "b.npz", "a-idx3-ubyte", "b-idx3-ubyte.gz", "a.csv", "a.parquet", "shards"]
 )
 def test_250_mutations_of_a_file_are_read_or_one_sentence(tmp_path, name):
     reader = seeds(tmp_path)[name]

@@ -35,9 +35,7 @@ class Decoder(nn.Module):
 
     def __init__(self, dim: int = 6, last: str = "Sigmoid"):
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(dim, 64), nn.Unflatten(1, (1, 8, 8)), getattr(nn, last)()
-        )
+        self.net = nn.Sequential(nn.Linear(dim, 64), nn.Unflatten(1, (1, 8, 8)), getattr(nn, last)())
 
     def forward(self, z):
         return self.net(z)
@@ -113,11 +111,7 @@ def test_what_was_found_out_is_said_in_words(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("scale", "found"),
-    [
-        (lambda x: x.sigmoid(), "unit"),
-        (torch.tanh, "signed"),
-        (lambda x: 255 * x.sigmoid(), "bytes"),
-    ],
+    [(lambda x: x.sigmoid(), "unit"), (torch.tanh, "signed"), (lambda x: 255 * x.sigmoid(), "bytes")],
 )
 def test_the_range_of_pixels_is_seen_in_a_few_images(scale, found, tmp_path):
     wide = Decoder(last="Identity")
@@ -140,9 +134,14 @@ def test_logits_are_seen_and_every_finding_can_be_overruled(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "layout", "image"),
-    [((8, 8, 3), "nhwc", (3, 8, 8)), ((8, 8), "nhw", (1, 8, 8)), ((48,), "flat", (3, 4, 4)),
-     ((64,), "flat", (1, 8, 8)), ((3, 8, 8), "nchw", (3, 8, 8))],
-)  # fmt: skip
+    [
+        ((8, 8, 3), "nhwc", (3, 8, 8)),
+        ((8, 8), "nhw", (1, 8, 8)),
+        ((48,), "flat", (3, 4, 4)),
+        ((64,), "flat", (1, 8, 8)),
+        ((3, 8, 8), "nchw", (3, 8, 8)),
+    ],
+)
 def test_channels_are_found_wherever_they_are(shape, layout, image, tmp_path):
     size = int(np.prod(shape))
     back = nn.Sequential(nn.Flatten(), nn.Linear(size, 5))
@@ -208,17 +207,13 @@ def test_a_program_traced_for_one_row_decodes_many(tmp_path):
     z = torch.randn(5, 6)
     with torch.no_grad():
         wanted = decoder(z).numpy()
-    np.testing.assert_allclose(
-        bring(tmp_path / "one.pt2", tmp_path).decode(z.numpy()), wanted, atol=1e-6
-    )
+    np.testing.assert_allclose(bring(tmp_path / "one.pt2", tmp_path).decode(z.numpy()), wanted, atol=1e-6)
 
 
 def test_onnx_halves_give_what_the_run_gave_that_they_are_of(wide, tmp_path):
     export_decoder(wide.generator, tmp_path / "decoder.onnx")
     export_encoder(wide.generator, tmp_path / "encoder.onnx")
-    atlas = bring(
-        tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits"
-    )
+    atlas = bring(tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits")
     z = wide.sample(5, seed=0)
     np.testing.assert_allclose(atlas.decode(z), wide.decode(z), atol=1e-2)
     np.testing.assert_allclose(atlas.points("test"), wide.points("test"), atol=0.1)
@@ -242,7 +237,7 @@ def test_an_onnx_file_that_leaves_the_size_open_asks_for_it(tmp_path):
         make(name, TensorProto.FLOAT, size)
     graph = helper.make_graph(
         nodes, "open", [make("z", TensorProto.FLOAT, ["n", "d"])], [make("x", TensorProto.FLOAT, ["n", "d"])]
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(model, tmp_path / "open.onnx")
     with pytest.raises(NotSupported, match=r"leaves the size of z open.*--shape"):
@@ -376,9 +371,7 @@ def test_a_zip_bomb_is_not_unpacked(refused, tmp_path):
 
 
 def test_a_tensor_that_says_it_is_huge_does_not_fill_the_memory(refused, tmp_path):
-    torch.save(
-        {"a": torch.zeros(1).expand(10 << 28)}, tmp_path / "stride.pt"
-    )  # 10 GB of one number
+    torch.save({"a": torch.zeros(1).expand(10 << 28)}, tmp_path / "stride.pt")  # 10 GB of one number
     assert "asks for more memory" in refused(tmp_path / "stride.pt", tmp_path)
     header = json.dumps({"a": {"dtype": "F32", "shape": [10 << 28], "data_offsets": [0, 10 << 30]}})
     data = struct.pack("<Q", len(header)) + header.encode() + bytes(64)
@@ -417,9 +410,7 @@ def test_an_exported_program_has_none_of_its_pickles_read(tmp_path):
     rewritten(good, tmp_path / "samples.pt2", **{"data/sample_inputs/model.pt": evil})
     atlas = bring(tmp_path / "samples.pt2", tmp_path)
     assert atlas.dim == 6 and not (tmp_path / "touched").exists()
-    text = json.dumps(
-        {"config": {"c": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True}}}
-    )
+    text = json.dumps({"config": {"c": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True}}})
     config = {"data/constants/model_constants_config.json": text}
     other = {"data/aotinductor/model/x.so": b"\x7fELF"}
     size = {"models/model.json": '{"expr_str": "__import__(1).system"}'}

@@ -60,9 +60,7 @@ def aside(images):
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.EACCES, MemoryError])
-def test_an_image_that_cannot_be_read_once_is_read_the_next_time(
-    photos, cache_folder, monkeypatch, error
-):
+def test_an_image_that_cannot_be_read_once_is_read_the_next_time(photos, cache_folder, monkeypatch, error):
     with monkeypatch.context() as patch:
         fail(patch, error)
         images = sources.load(str(photos), size=12)
@@ -82,9 +80,7 @@ def test_an_error_that_passes_is_not_noticed(photos, cache_folder, monkeypatch, 
     assert len(failures) == 4
 
 
-def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(
-    photos, cache_folder, monkeypatch, capsys
-):
+def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache_folder, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         fail(patch, errno.EIO, names={f"{number:03d}.png" for number in range(4)})
         with pytest.raises(CannotRead, match=r"4 of 60 files .* Input/output error .*same command"):
@@ -120,9 +116,7 @@ def test_a_training_does_not_go_on_with_fewer_images(photos, cache_folder, tmp_p
         resume(run.folder, {"training.epochs": 2}, show=False)
 
 
-def test_a_training_says_which_images_it_could_not_read(
-    photos, cache_folder, tmp_path, monkeypatch
-):
+def test_a_training_says_which_images_it_could_not_read(photos, cache_folder, tmp_path, monkeypatch):
     fail(monkeypatch, errno.EIO)
     run = small_run(tmp_path / "run", photos, dim=2, epochs=1, size=12).run
     report = json.loads((run.folder / "data_report.json").read_text())
@@ -140,9 +134,7 @@ def test_a_file_that_is_listed_and_not_there_is_missing(photos, cache_folder, tm
     assert not aside(sources.load(str(photos), size=12))
 
 
-def test_a_folder_that_is_deleted_while_it_is_read_is_one_sentence(
-    photos, cache_folder, monkeypatch
-):
+def test_a_folder_that_is_deleted_while_it_is_read_is_one_sentence(photos, cache_folder, monkeypatch):
     whole = Path.read_bytes
 
     def deleted(path):
@@ -157,9 +149,7 @@ def test_a_folder_that_is_deleted_while_it_is_read_is_one_sentence(
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.ENOENT])
-def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(
-    photos, cache_folder, monkeypatch, error
-):
+def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(photos, cache_folder, monkeypatch, error):
     listed = os.scandir
 
     def scandir(path="."):
@@ -175,9 +165,7 @@ def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(
 def test_an_encoding_does_not_leave_out_an_image_that_could_not_be_read(photos, monkeypatch):
     pieces = pieces_of(str(photos), (3, 12, 12))
     fail(monkeypatch, errno.EACCES)
-    with pytest.raises(
-        CannotRead, match=r"003\.png could not be read this time: Permission denied"
-    ):
+    with pytest.raises(CannotRead, match=r"003\.png could not be read this time: Permission denied"):
         pieces.read(0)
 
 
@@ -193,9 +181,7 @@ def flip(path, place=-1, keep_time=False):
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(
-    photos, cache_folder, capfd
-):
+def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(photos, cache_folder, capfd):
     first = sources.load(str(photos), size=12)
     pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
     names = sorted(file.name for file in place.iterdir())
@@ -216,9 +202,7 @@ def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(
         np.testing.assert_array_equal(images.pixels, pixels)
         np.testing.assert_array_equal(images.labels, first.labels)
         assert images.classes == first.classes
-    assert (
-        capfd.readouterr().err.count("are damaged") >= 45
-    )  # a flip in a recorded time changes nothing
+    assert capfd.readouterr().err.count("are damaged") >= 45  # a flip in a recorded time changes nothing
     assert len(list(cache_folder.iterdir())) == 1
 
 

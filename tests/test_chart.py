@@ -90,9 +90,7 @@ def test_a_chart_comes_back_to_the_place_it_was_asked_for(chart):
 
 def test_anchors_fall_on_their_own_places(chart):
     size = np.linalg.norm(chart.box[1] - chart.box[0])
-    np.testing.assert_allclose(
-        chart.forward(chart.points[:200]), chart.places[:200], atol=1e-3 * size
-    )
+    np.testing.assert_allclose(chart.forward(chart.points[:200]), chart.places[:200], atol=1e-3 * size)
 
 
 def test_a_new_point_falls_beside_its_neighbours_and_not_between_two_groups():
@@ -170,9 +168,7 @@ def test_a_file_that_is_no_chart_says_so(tmp_path):
 
 def test_trust_is_what_others_measure_and_tells_structure_from_noise(umap):
     points, places = umap.points[:500], umap.places[:500]
-    assert trustworthiness(points, places) == pytest.approx(
-        theirs(points, places, n_neighbors=15), abs=1e-3
-    )
+    assert trustworthiness(points, places) == pytest.approx(theirs(points, places, n_neighbors=15), abs=1e-3)
     noise = Chart(umap.points, np.random.default_rng(0).permutation(umap.places))
     assert 0 <= noise.trust < 0.6 < 0.9 < umap.trust <= 1
 

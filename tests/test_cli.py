@@ -23,9 +23,7 @@ def zatlas(*words, **options):
 
 
 def test_help_is_quick_and_brings_no_torch():
-    code = (
-        "import sys; from zatlas.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    )
+    code = "import sys; from zatlas.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     code += "print('torch' in sys.modules, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
@@ -57,14 +55,7 @@ def test_train_prints_the_run_and_nothing_else(tmp_path):
 
 def test_a_loss_that_is_no_bound_is_not_called_one(tmp_path):
     done = zatlas(
-        "train",
-        "digits",
-        "--out",
-        tmp_path / "run",
-        "--set",
-        "model.likelihood=mse",
-        *FAST,
-        check=True,
+        "train", "digits", "--out", tmp_path / "run", "--set", "model.likelihood=mse", *FAST, check=True
     )
     assert "elbo" not in done.stderr and "nats" not in done.stderr
     assert "loss" in done.stderr and "distortion" in done.stderr
@@ -134,7 +125,7 @@ BAD = {
     "two recipes": (["train", "--preset", "demo", "--recipe", "x.toml"], "not with both"),
     "a place that is taken": (["train", "digits", "--out", "{newer}"], "not empty"),
     "a read-only place": (["train", "digits", "--out", "/proc/run"], "cannot be written"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -178,9 +169,7 @@ def begun(words, folder, threads=1):
 LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "60"]
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys):
     assert main(["train", "digits", "--out", str(tmp_path / "whole"), *LONG]) == 0
     folder = tmp_path / "run"

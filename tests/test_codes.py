@@ -30,20 +30,11 @@ def saved(kind, folder, clouds):
     codes, names, right = clouds
     years = [i if i % 7 else None for i in range(COUNT)]
     if kind == "npz":
-        beside = {
-            "label": names,
-            "right": right,
-            "age": np.array(years, float),
-            "other": np.zeros((5, 2)),
-        }
+        beside = {"label": names, "right": right, "age": np.array(years, float), "other": np.zeros((5, 2))}
         np.savez(path := folder / "codes.npz", z=codes, **beside)
     else:
-        lists = (
-            {"z": codes.tolist()} if kind == "lists" else dict(zip("wxyz", codes.T, strict=True))
-        )
-        table = pa.table(
-            {**lists, "animal": names, "right": right, "age": pa.array(years, pa.int32())}
-        )
+        lists = {"z": codes.tolist()} if kind == "lists" else dict(zip("wxyz", codes.T, strict=True))
+        table = pa.table({**lists, "animal": names, "right": right, "age": pa.array(years, pa.int32())})
         pq.write_table(table, path := folder / "codes.parquet")
     return path
 
@@ -79,9 +70,7 @@ def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path
     tree = run_tree(atlas, most=1000)
     kinds = {column["name"]: column["kind"] for column in tree.entry["columns"]}
     assert kinds == {"label": "class", "right": "flag", "age": "number"}
-    assert (
-        tree.entry["kind"] == "code" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
-    )
+    assert tree.entry["kind"] == "code" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
     ways = [way["name"] for way in tree.entry["ways"]["list"]]
     assert {"right", "fox"} <= set(ways)
     json.dumps(tree.entry, allow_nan=False)

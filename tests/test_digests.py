@@ -92,11 +92,17 @@ def test_a_run_without_a_record_is_not_opened(run):
 @pytest.mark.parametrize(
     "line",
     [
-        b"null", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b'{"file": 1, "size": 1}', b'"x"',
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"file": 1, "size": 1}',
+        b'"x"',
         b'{"file": "made.json", "size": "13", "mtime": 0, "sha256": ""}',
         b'{"file": "../../etc/passwd", "size": 1, "mtime": 0, "sha256": "x", "grows": false}',
     ],
-)  # fmt: skip
+)
 def test_a_strange_line_in_the_record_counts_for_nothing(run, line):
     with (run.folder / digests.FILE).open("ab") as file:
         file.write(line + b"\n")
@@ -153,8 +159,7 @@ def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["digits-test", "é", "a/b", "..", "", "con", "x" * 500, "-x", "a:b", "not sure", "\udc80"],
+    "text", ["digits-test", "é", "a/b", "..", "", "con", "x" * 500, "-x", "a:b", "not sure", "\udc80"]
 )
 def test_any_text_has_a_plain_file_name_of_its_own(tmp_path, text):
     name = inside.file_name(text, ".bin")

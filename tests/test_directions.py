@@ -55,9 +55,7 @@ def test_an_amount_is_in_spreads_of_the_data(codes):
 def test_a_meaningless_attribute_is_told_from_a_real_one(codes):
     points, _ = codes
     rng = np.random.default_rng(1)
-    real = [
-        learn(points, rng.random(3000) < 0.5, "noise", seed=seed).score.real for seed in range(12)
-    ]
+    real = [learn(points, rng.random(3000) < 0.5, "noise", seed=seed).score.real for seed in range(12)]
     assert sum(real) <= 1
 
 
@@ -124,7 +122,5 @@ def test_directions_of_faces_tell_their_score_and_side_effects(portraits):
     assert abs(direction.side_effects["Male"]) < 0.05
     with pytest.raises(UnknownName, match="Did you mean 'Smiling'"):
         portraits.direction("Smilling")
-    assert (
-        portraits.flags("not Male", portraits.rows()) != portraits.flags("Male", portraits.rows())
-    ).all()
+    assert (portraits.flags("not Male", portraits.rows()) != portraits.flags("Male", portraits.rows())).all()
     assert portraits.flags("age", portraits.rows("train")).mean() == pytest.approx(0.5, abs=0.05)

@@ -72,9 +72,15 @@ def everything(codes, factors) -> dict[str, float]:
 
 
 NAMES = (
-    "mig", "sap", "modularity", "disentanglement", "completeness", "informativeness",
-    "factor_vae", "beta_vae",
-)  # fmt: skip
+    "mig",
+    "sap",
+    "modularity",
+    "disentanglement",
+    "completeness",
+    "informativeness",
+    "factor_vae",
+    "beta_vae",
+)
 
 
 @pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
@@ -211,9 +217,7 @@ def test_a_kind_is_told_by_as_many_thresholds_as_part_its_values():
 
 def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
     factors = grid(2)
-    codes = np.concatenate(
-        [np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1
-    )
+    codes = np.concatenate([np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1)
     found = everything(codes, factors)
     assert found["factor_vae"] == found["mig"] == pytest.approx(1)
     assert modularity(codes, factors).parts["axis 0"] == 0
@@ -223,9 +227,7 @@ def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
 def test_one_axis_is_compared_with_nothing():
     factors = grid(2)
     one = as_codes(factors)[:, :1]
-    assert mig(one, factors).value == pytest.approx(
-        0.5
-    )  # all of the first factor, none of the second
+    assert mig(one, factors).value == pytest.approx(0.5)  # all of the first factor, none of the second
     assert dci(one, factors)[1].value == 1  # where there is one axis, each factor has but one
 
 

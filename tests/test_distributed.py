@@ -50,8 +50,11 @@ def pair(source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     done = subprocess.run(
         [*TORCHRUN, "-m", "tests.pair", source, str(folder)],
-        capture_output=True, text=True, timeout=240, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=environment(),
+    )
     assert (folder / "done-0").exists() and (folder / "done-1").exists(), done.stderr[-5000:]
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
@@ -101,18 +104,14 @@ def test_two_processes_learn_what_one_learns(kind, pair, source, tmp_path):
 def test_two_that_were_stopped_go_on_to_the_bit(kind, pair):
     whole, half = pair / kind, pair / f"{kind}-half"
     assert untimed(whole) == untimed(half)
-    assert (whole / "weights.safetensors").read_bytes() == (
-        half / "weights.safetensors"
-    ).read_bytes()
+    assert (whole / "weights.safetensors").read_bytes() == (half / "weights.safetensors").read_bytes()
     last = checkpoint.steps(whole / "checkpoints")[-1]
     states = [checkpoint.load_checkpoint(run / "checkpoints", last)[0] for run in (whole, half)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_goes_on_with_what_two_began_and_says_that_it_is_not_exact(
-    kind, pair, source, tmp_path
-):
+def test_one_goes_on_with_what_two_began_and_says_that_it_is_not_exact(kind, pair, source, tmp_path):
     noting, run = Noting(), tmp_path / "alone"
     shutil.copytree(pair / f"{kind}-alone", run)
     begun = checkpoint.steps(run / "checkpoints")[-1]
@@ -186,9 +185,14 @@ COMMAND = ["-m", "zatlas", "train", "digits", *SMALL]
 def started(words, folder, **more):
     """A command of several processes, in a session of its own."""
     return subprocess.Popen(
-        words, cwd=folder, env=environment(**more), text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        words,
+        cwd=folder,
+        env=environment(**more),
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def after_epochs(run, count, started_process):
@@ -248,10 +252,17 @@ def test_a_signal_to_torchrun_stops_all_with_one_sentence_and_a_checkpoint(every
 @pytest.mark.slow
 def test_two_tasks_that_srun_has_started_train_one_run_and_stop_with_the_right_status(tmp_path):
     slurm = {
-        "SLURM_JOB_ID": "4711", "SLURM_JOB_NAME": "train", "SLURM_STEP_ID": "0", "SLURM_NODEID": "0",
-        "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1",
-        "SLURM_NODELIST": "localhost", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()),
-    }  # fmt: skip
+        "SLURM_JOB_ID": "4711",
+        "SLURM_JOB_NAME": "train",
+        "SLURM_STEP_ID": "0",
+        "SLURM_NODEID": "0",
+        "SLURM_NTASKS": "2",
+        "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_NNODES": "1",
+        "SLURM_NODELIST": "localhost",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+    }
     words = [sys.executable, *COMMAND, "--epochs", "4000", "--out", "run"]
     ranks = ({"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} for i in range(2))
     tasks = [started(words, tmp_path, **slurm, **rank) for rank in ranks]

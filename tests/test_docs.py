@@ -48,9 +48,7 @@ def test_python_in_the_readme_runs(tmp_path, monkeypatch):
 
 def test_everything_needed_is_pinned_for_the_tests():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pinned = {
-        line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()
-    }
+    pinned = {line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()}
     extras = project["optional-dependencies"]
     for wanted in [*project["dependencies"], *extras["dev"], *extras["hub"]]:
         assert re.match(r"[a-z0-9-]+", wanted)[0] in pinned, wanted

@@ -161,11 +161,7 @@ def test_a_model_without_an_encoder_is_told_how_to_get_one(rival, folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("nowhere",), "nowhere"),
-        (("{folder}", "--split", "test"), "leave --split away"),
-    ],
+    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "leave --split away")]
 )
 def test_what_cannot_be_encoded_is_said_in_a_sentence(words, said, digits, folder, capsys):
     given = [word.format(folder=folder) for word in words]

@@ -39,9 +39,7 @@ sys.exit(main(["train", "digits", "--dim", "2", "--seed", "3", *words, *sys.argv
 """
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_explore_prints_its_address_and_stops_when_asked(digits, wide, number):
     with process("-c", EXPLORE, digits.run.folder, wide.run.folder, "--points", 100) as explorer:
         address = explorer.stdout.readline().strip()
@@ -144,9 +142,7 @@ def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_explored_is_said_in_one_sentence(
-    name, digits, tmp_path, capsys, monkeypatch
-):
+def test_what_cannot_be_explored_is_said_in_one_sentence(name, digits, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("zatlas.server.serve.page", lambda: FILES)
     words, wanted = BAD[name]
     given = [word.format(empty=tmp_path, run=digits.run.folder) for word in words]
@@ -193,11 +189,7 @@ def follow(folder, training):
                 ended = training.poll() is not None
                 run.look(server)
                 told = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
-                now = (
-                    told["stamp"],
-                    told["training"]["epoch"],
-                    told["training"]["running"],
-                )
+                now = (told["stamp"], told["training"]["epoch"], told["training"]["running"])
                 if not seen or now != seen[-1]:
                     seen.append(now)
                 if ended:
@@ -237,9 +229,7 @@ def test_a_finished_run_is_not_said_to_be_trained(digits, tmp_path):
 def test_the_manifest_waits_until_there_is_something_to_show(digits):
     server, answers = Server(1 << 20, port=0, files=FILES), []
     try:
-        ask = threading.Thread(
-            target=lambda: answers.append(get(server.url, "/data/manifest.json"))
-        )
+        ask = threading.Thread(target=lambda: answers.append(get(server.url, "/data/manifest.json")))
         ask.start()
         assert get(server.url, "/")[0] == 200
         time.sleep(0.2)

@@ -132,9 +132,18 @@ def test_a_run_and_a_place_are_both_named(capsys):
 
 
 EVIL = (
-    "/etc/passwd", "../x", "data/a/../../x", "data/a/x\"><form action=//evil>", "data/c/x", "data/a/",
-    "assets/../x", "data/a/.x", "runtime//x", "index.html/x", "data/a/x\n",
-)  # fmt: skip
+    "/etc/passwd",
+    "../x",
+    "data/a/../../x",
+    'data/a/x"><form action=//evil>',
+    "data/c/x",
+    "data/a/",
+    "assets/../x",
+    "data/a/.x",
+    "runtime//x",
+    "index.html/x",
+    "data/a/x\n",
+)
 
 
 @pytest.mark.parametrize("url", EVIL)

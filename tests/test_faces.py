@@ -5,11 +5,29 @@ from zatlas.core.errors import BadData
 from zatlas.data import faces
 
 CELEBA = {
-    "Arched_Eyebrows", "Bald", "Bangs", "Big_Nose", "Black_Hair", "Blond_Hair", "Brown_Hair",
-    "Bushy_Eyebrows", "Eyeglasses", "Gray_Hair", "Male", "Mouth_Slightly_Open", "Narrow_Eyes",
-    "No_Beard", "Oval_Face", "Pale_Skin", "Rosy_Cheeks", "Smiling", "Straight_Hair", "Wavy_Hair",
-    "Wearing_Earrings", "Young",
-}  # fmt: skip
+    "Arched_Eyebrows",
+    "Bald",
+    "Bangs",
+    "Big_Nose",
+    "Black_Hair",
+    "Blond_Hair",
+    "Brown_Hair",
+    "Bushy_Eyebrows",
+    "Eyeglasses",
+    "Gray_Hair",
+    "Male",
+    "Mouth_Slightly_Open",
+    "Narrow_Eyes",
+    "No_Beard",
+    "Oval_Face",
+    "Pale_Skin",
+    "Rosy_Cheeks",
+    "Smiling",
+    "Straight_Hair",
+    "Wavy_Hair",
+    "Wearing_Earrings",
+    "Young",
+}
 
 # factor, one value, another, and where of the picture it must show: top, bottom, left, right
 SHOWS = {
@@ -139,11 +157,18 @@ def test_factors_are_independent_by_default() -> None:
 def test_correlated_factors_go_together_as_in_life() -> None:
     table = numbers(faces.factors(5000, seed=0, correlated=True))
     pairs = [
-        ("male", "beard", 1), ("male", "bald", 1), ("male", "hair_length", -1),
-        ("male", "earrings", -1), ("male", "brow_thickness", 1), ("age", "gray", 1),
-        ("age", "bald", 1), ("age", "glasses", 1), ("skin_tone", "blond", -1),
-        ("skin_tone", "black", 1), ("smile", "mouth_open", 1),
-    ]  # fmt: skip
+        ("male", "beard", 1),
+        ("male", "bald", 1),
+        ("male", "hair_length", -1),
+        ("male", "earrings", -1),
+        ("male", "brow_thickness", 1),
+        ("age", "gray", 1),
+        ("age", "bald", 1),
+        ("age", "glasses", 1),
+        ("skin_tone", "blond", -1),
+        ("skin_tone", "black", 1),
+        ("smile", "mouth_open", 1),
+    ]
     for one, other, sign in pairs:
         assert sign * np.corrcoef(table[one], table[other])[0, 1] > 0.1, (one, other)
     assert abs(np.corrcoef(table["pose_x"], table["age"])[0, 1]) < 0.05

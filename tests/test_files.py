@@ -86,9 +86,7 @@ def test_exactly_five_hundred_of_ten_thousand_are_set_aside(tmp_path):
 
 def test_too_many_broken_files_stop_the_job_and_say_how_to_go_on(tmp_path):
     fill(tmp_path / "photos", 40, 8)
-    with pytest.raises(
-        BadData, match=r"8 of 40 files of photos cannot be used .*data.tolerate=0\.2"
-    ):
+    with pytest.raises(BadData, match=r"8 of 40 files of photos cannot be used .*data.tolerate=0\.2"):
         sources.load(str(tmp_path / "photos"), size=16)
     assert len(sources.load(str(tmp_path / "photos"), size=16, tolerate=0.21)) == 32
 
@@ -105,11 +103,19 @@ def test_the_tolerance_that_the_error_names_is_enough(tmp_path, broken):
 @pytest.mark.parametrize(
     "options",
     [
-        {"channels": 2}, {"channels": "rgb"}, {"background": 256}, {"background": "white"},
-        {"tolerate": -1}, {"tolerate": "x"}, {"count": 0}, {"count": -1}, {"count": "all"},
-        {"size": 2.5}, {"size": 10**6},
+        {"channels": 2},
+        {"channels": "rgb"},
+        {"background": 256},
+        {"background": "white"},
+        {"tolerate": -1},
+        {"tolerate": "x"},
+        {"count": 0},
+        {"count": -1},
+        {"count": "all"},
+        {"size": 2.5},
+        {"size": 10**6},
     ],
-)  # fmt: skip
+)
 def test_an_option_that_means_nothing_is_refused_before_a_file_is_read(tmp_path, options):
     picture(tmp_path / "p" / "a.png")
     with pytest.raises(BadRecipe, match=f"not {next(iter(options.values()))!r}"):

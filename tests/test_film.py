@@ -66,9 +66,9 @@ def test_every_pixel_of_a_small_image_is_a_square_of_its_colour(tmp_path, kind, 
 @pytest.mark.parametrize("least", [64, 128, 192])
 def test_mp4_shows_the_colours_that_were_given(tmp_path, channels, least):
     smooth = np.linspace(0, 1, 64, dtype=np.float32)
-    image = np.broadcast_to(smooth, (1, channels, 64, 64)) * np.float32(
-        [1, 0.5, 0.25][:channels]
-    ).reshape(1, -1, 1, 1)
+    image = np.broadcast_to(smooth, (1, channels, 64, 64)) * np.float32([1, 0.5, 0.25][:channels]).reshape(
+        1, -1, 1, 1
+    )
     path = film([image.astype(np.float32)] * 3, tmp_path / "film.mp4", least=least)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

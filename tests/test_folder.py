@@ -44,10 +44,7 @@ def test_a_table_gives_labels_attributes_and_split(tmp_path):
     assert images.split.tolist() == [0, 2, 0, 0]
     np.testing.assert_array_equal(images.attributes["age"], np.float32([30, np.nan, 8.5, np.nan]))
     assert images.attributes["place"].tolist() == ["here", "there", "", ""]
-    assert images.report["notes"] == {
-        "images not in the table": 1,
-        "rows of the table without an image": 1,
-    }
+    assert images.report["notes"] == {"images not in the table": 1, "rows of the table without an image": 1}
 
 
 def test_truth_values_are_known_in_their_usual_writings(tmp_path):
@@ -57,14 +54,14 @@ def test_truth_values_are_known_in_their_usual_writings(tmp_path):
     for index in range(3):
         picture(tmp_path / "p" / f"{index}.png", grey=index)
     columns = {
-        "image": ["0", "1", "2"], "a": [True, False, True], "b": [1, 0, 1], "c": [-1, 1, 1],
+        "image": ["0", "1", "2"],
+        "a": [True, False, True],
+        "b": [1, 0, 1],
+        "c": [-1, 1, 1],
         "n": [1.5, 2.5, 3.5],
-    }  # fmt: skip
-    parquet.write_table(pa.table(columns), tmp_path / "p" / "labels.parquet")
-    kinds = {
-        name: column.dtype.kind
-        for name, column in sources.load(str(tmp_path / "p")).attributes.items()
     }
+    parquet.write_table(pa.table(columns), tmp_path / "p" / "labels.parquet")
+    kinds = {name: column.dtype.kind for name, column in sources.load(str(tmp_path / "p")).attributes.items()}
     assert kinds == {"a": "b", "b": "b", "c": "b", "n": "f"}
 
 
@@ -146,9 +143,7 @@ def test_an_empty_folder_says_what_it_saw(tmp_path):
 def test_images_of_different_sizes_name_two_and_the_way_out(tmp_path):
     picture(tmp_path / "p" / "a.png", size=(10, 10))
     picture(tmp_path / "p" / "b.png", size=(10, 12))
-    with pytest.raises(
-        BadData, match=r"a.png is 10x10, .*b.png is 10x12. Give them one, as --size 64"
-    ):
+    with pytest.raises(BadData, match=r"a.png is 10x10, .*b.png is 10x12. Give them one, as --size 64"):
         sources.load(str(tmp_path / "p"))
 
 

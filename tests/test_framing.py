@@ -78,8 +78,7 @@ def alike(atlas, folder, atol=1e-6):
 
 @pytest.mark.parametrize("rows", ["n", 1, 4])
 @pytest.mark.parametrize(
-    ("layout", "last"),
-    [("nchw", "Sigmoid"), ("nhwc", "Tanh"), ("nhw", "Tanh"), ("flat", "Sigmoid")],
+    ("layout", "last"), [("nchw", "Sigmoid"), ("nhwc", "Tanh"), ("nhw", "Tanh"), ("flat", "Sigmoid")]
 )
 def test_an_onnx_decoder_of_any_form_is_framed(layout, last, rows, tmp_path):
     atlas = bring(decoder(tmp_path / "d.onnx", rows, layout, last), tmp_path)
@@ -129,7 +128,7 @@ def test_names_within_a_branch_are_renamed_with_the_others(tmp_path):
             [helper.make_node(kind, ["b", "w2"], ["o"])], kind, [], [MAKE("o", TensorProto.FLOAT, None)]
         )
         for kind in ("Mul", "Add")
-    ]  # fmt: skip
+    ]
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["b"]),
         helper.make_node("If", ["yes"], ["c"], then_branch=branch[0], else_branch=branch[1]),
@@ -152,9 +151,7 @@ def test_an_onnx_encoder_is_framed(layout, last, rows, tmp_path):
     ]
     first = -1 if rows == "n" else rows
     sizes = {"flat": np.array([first, 48]), "shape": np.array([first, 2, 3])}
-    back = written(
-        tmp_path / "e.onnx", nodes, [rows, *shape], [rows, 2, 3], w=weights(48, 6), **sizes
-    )
+    back = written(tmp_path / "e.onnx", nodes, [rows, *shape], [rows, 2, 3], w=weights(48, 6), **sizes)
     source = decoder(tmp_path / "d.onnx", rows, layout, last)
     atlas = bring(source, tmp_path, encoder=back)
     out = export_encoder(atlas.generator, tmp_path / "out.onnx")
@@ -169,9 +166,7 @@ def test_operators_that_cannot_be_lifted_are_said_with_what_to_do(tmp_path):
     nodes += [helper.make_node("Sigmoid", ["c"], ["z"])]
     model = written(tmp_path / "d.onnx", nodes, ["n", 3, 4, 4], ["n", 3, 4, 4], opset=7)
     atlas = bring(model, tmp_path)
-    with pytest.raises(
-        NotSupported, match=r"operators of 7.*Export it again with opset_version=18"
-    ):
+    with pytest.raises(NotSupported, match=r"operators of 7.*Export it again with opset_version=18"):
         export_decoder(atlas.generator, tmp_path / "out.onnx")
     assert not (tmp_path / "out.onnx").exists()
 

@@ -95,13 +95,9 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
         age=([1.0] * 4, datasets.Value("float32")),
         boxes=([[1]] * 4, datasets.List(datasets.Value("int32"))),
     )
-    with pytest.raises(
-        UnknownName, match=r"No column of hf:.* named 'images'. Did you mean 'image'"
-    ):
+    with pytest.raises(UnknownName, match=r"No column of hf:.* named 'images'. Did you mean 'image'"):
         hub.load(place, image="images")
-    with pytest.raises(
-        BadData, match=r"column 'age' of hf:.* holds Value\('float32'\), not images"
-    ):
+    with pytest.raises(BadData, match=r"column 'age' of hf:.* holds Value\('float32'\), not images"):
         hub.load(place, image="age")
     with pytest.raises(BadData, match=r"'boxes' .* does not hold one value .*; age could be"):
         hub.load(place, label="boxes")

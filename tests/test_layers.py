@@ -41,26 +41,25 @@ def points(styled):
 LEARN = {
     "closed form": lambda g, z, **words: closed_form.learn(g, z, count=3, **words),
     "codes": lambda g, z, **words: principal.learn(g, z, count=3, **words),
-    "samples": lambda g, z, **words: principal.learn(
-        g, z, count=3, of="samples", samples=600, **words
-    ),
+    "samples": lambda g, z, **words: principal.learn(g, z, count=3, of="samples", samples=600, **words),
     "labels": lambda g, z, **words: labels.learn(
         g, z, flags={"up": z[:, 9] + z[:, 0] > 0, "on": z[:, 2] > 0}, names=("up",), **words
     ),
     "linear, the other held": lambda g, z, **words: labels.learn(
-        g, z, flags={"up": z[:, 9] + z[:, 0] > 0, "on": z[:, 10] > 0}, names=("up",),
-        without=("on",), way="linear", **words,
+        g,
+        z,
+        flags={"up": z[:, 9] + z[:, 0] > 0, "on": z[:, 10] > 0},
+        names=("up",),
+        without=("on",),
+        way="linear",
+        **words,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("method", LEARN)
-@pytest.mark.parametrize(
-    ("layers", "first", "last"), [("1-2", 1, 2), (3, 3, 3), ((0, 1), 0, 1), ("1", 1, 1)]
-)
-def test_a_way_of_some_layers_changes_only_what_they_paint(
-    method, layers, first, last, styled, points
-):
+@pytest.mark.parametrize(("layers", "first", "last"), [("1-2", 1, 2), (3, 3, 3), ((0, 1), 0, 1), ("1", 1, 1)])
+def test_a_way_of_some_layers_changes_only_what_they_paint(method, layers, first, last, styled, points):
     ways = LEARN[method](styled, points, layers=layers)
     assert ways
     for way in ways:

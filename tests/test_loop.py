@@ -45,9 +45,16 @@ def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
     run = fit(recipe(training={"preview": 1}), blobs, tmp_path / "run")
     names = {path.name for path in run.folder.iterdir()}
     wanted = {
-        "recipe.toml", "made.json", "data_report.json", "weights.safetensors", "metrics.jsonl",
-        "checkpoints", "previews", "curves.png", "result.json",
-    }  # fmt: skip
+        "recipe.toml",
+        "made.json",
+        "data_report.json",
+        "weights.safetensors",
+        "metrics.jsonl",
+        "checkpoints",
+        "previews",
+        "curves.png",
+        "result.json",
+    }
     assert wanted <= names
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
     assert {"train/elbo", "valid/elbo", "valid/rate"} <= run.metrics()[0].keys()
@@ -79,13 +86,9 @@ def test_looking_changes_nothing(tmp_path, blobs, family):
     """Previews, evaluation and a different use of torch's own chance leave the weights as they are."""
     quiet = fit(recipe(family), blobs, tmp_path / "quiet")
     torch.manual_seed(99)
-    looked = fit(
-        recipe(family, training={"preview": 1, "best": "ssim"}), blobs, tmp_path / "looked"
-    )
+    looked = fit(recipe(family, training={"preview": 1, "best": "ssim"}), blobs, tmp_path / "looked")
     states = [
-        load_file(
-            run.checkpoints / f"{checkpoint.steps(run.checkpoints)[-1]:09d}" / "state.safetensors"
-        )
+        load_file(run.checkpoints / f"{checkpoint.steps(run.checkpoints)[-1]:09d}" / "state.safetensors")
         for run in (quiet, looked)
     ]
     assert states[0].keys() == states[1].keys()
@@ -154,9 +157,7 @@ def test_a_finished_run_resumed_is_left_as_it_is(tmp_path, source):
 
 def test_more_epochs_of_a_constant_rate_are_as_if_asked_for_at_once(tmp_path, source):
     images = sources.load(source)
-    short, long = (
-        from_file(source, training={"epochs": n, "schedule": "constant"}) for n in (2, 4)
-    )
+    short, long = (from_file(source, training={"epochs": n, "schedule": "constant"}) for n in (2, 4))
     run = fit(short, images, tmp_path / "grown")
     assert replace(short, training=long.training) == long
     resume(run.folder, long)

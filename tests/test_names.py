@@ -33,9 +33,7 @@ def vocabularies(draw):
     texts = draw(st.lists(words.filter(lambda w: w not in attributes), max_size=2, unique=True))
     values = draw(st.lists(words, min_size=1, max_size=3, unique=True))
     directions = draw(st.lists(words, max_size=2, unique=True))
-    known = Known(
-        classes, attributes, texts, directions, lambda key: values if key in texts else ()
-    )
+    known = Known(classes, attributes, texts, directions, lambda key: values if key in texts else ())
     kinds = [Name("class", word) for word in classes]
     kinds += [Name("attribute", word) for word in attributes]
     kinds += [Name("attribute", word, value) for word in texts for value in values]
@@ -93,15 +91,13 @@ def test_names_stay_whole_in_an_equation_and_in_a_list(drawn, data):
         (["a b"], '"a b"', Name("class", "a b")),
         (["a"], "row:7", Name("row", number=7)),
     ],
-)  # fmt: skip
+)
 def test_a_whole_name_comes_first_and_a_prefix_decides(classes, text, meaning):
     assert parse(text, Known(classes=classes)) == meaning
 
 
 def test_what_names_nothing_is_refused_with_the_names_that_are_known():
-    known = Known(
-        ["Sneaker"], ["Smiling"], ["hair"], (), lambda key: ["grey"] if key == "hair" else ()
-    )
+    known = Known(["Sneaker"], ["Smiling"], ["hair"], (), lambda key: ["grey"] if key == "hair" else ())
     with pytest.raises(UnknownName, match="Did you mean 'Sneaker'"):
         parse("Snaeker", known)
     with pytest.raises(UnknownName, match="hair=grey"):
@@ -119,9 +115,7 @@ def hostile_set():
     attributes = {name: chance.random(count) < 0.5 for name in HOSTILE[::3]}
     attributes |= {name: np.array(HOSTILE)[np.arange(count) % 5] for name in HOSTILE[1::9]}
     pixels = chance.integers(0, 255, (count, 1, 4, 4), dtype=np.uint8)
-    return image_set(
-        "hostile", pixels, labels=np.arange(count), classes=HOSTILE, attributes=attributes
-    )
+    return image_set("hostile", pixels, labels=np.arange(count), classes=HOSTILE, attributes=attributes)
 
 
 def test_tables_know_each_class_and_each_attribute_by_a_text_of_its_own():
@@ -134,9 +128,7 @@ def test_tables_know_each_class_and_each_attribute_by_a_text_of_its_own():
         assert key_of(images, key) == key
         turned = text_of(replace(name, negated=True), known_names(images), anchor=False)
         assert (flags_of(images, rows, turned) == ~flags_of(images, rows, name)).all()
-        assert (
-            flags_of(images, rows, key_of(images, turned)) == ~flags_of(images, rows, name)
-        ).all()
+        assert (flags_of(images, rows, key_of(images, turned)) == ~flags_of(images, rows, name)).all()
     for number, name in enumerate(HOSTILE):
         if name != "unlabelled":
             assert (flags_of(images, rows, Name("class", name)) == (rows == number)).all()
@@ -154,8 +146,11 @@ def back(command):
 def test_bash_reads_every_hostile_name_of_a_command_as_one_word():
     others = ["a\nb", "a\tb", "\x1b[31m", "\udcff", "caf\udce9", "", "'\x01'"]
     assert back(shell_command("interpolate", *HOSTILE, *others)) == [
-        "zatlas", "interpolate", *HOSTILE, *others,
-    ]  # fmt: skip
+        "zatlas",
+        "interpolate",
+        *HOSTILE,
+        *others,
+    ]
 
 
 @settings(deadline=None)

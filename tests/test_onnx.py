@@ -26,12 +26,7 @@ def run(path, **inputs):
 
 
 @pytest.mark.parametrize(
-    "net",
-    [
-        "mlp",
-        "conv",
-        *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-even", "conv-deep")),
-    ],
+    "net", ["mlp", "conv", *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-even", "conv-deep"))]
 )
 def test_every_net_decodes_and_encodes_alike_elsewhere(net, tmp_path):
     model = made(net=net, shape=(3, 32, 32))

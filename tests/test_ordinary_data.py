@@ -90,9 +90,7 @@ def works(done):
     )
 
 
-@pytest.mark.parametrize(
-    ("classes", "each"), [(4, 3), pytest.param(20, 10, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("classes", "each"), [(4, 3), pytest.param(20, 10, marks=pytest.mark.slow)])
 def test_classes_without_held_out_images_stop_nothing(classes, each, tmp_path, page, capfd):
     atlas = run_of(tmp_path, {f"c{number:02d}": each for number in range(classes)})
     held_out = set(atlas.labels(atlas.rows("test")).tolist())
@@ -167,7 +165,7 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
         ["steer", run, "examples", "new", "--set", f"plus={','.join(texts)}"],
         ["saved", run],
         ["compare", run, run],
-    ):  # fmt: skip
+    ):
         assert main([*words]) == 0, capfd.readouterr().err
 
 
@@ -177,19 +175,10 @@ def shown_commands(page_file):
     return [html.unescape(found) for found in re.findall(r"<code>(.*?)</code>", text, re.DOTALL)]
 
 
-HOSTILE = [
-    "$(touch PWNED)",
-    "`touch PWNED`",
-    "a'; touch PWNED; '",
-    'say "hi" $HOME',
-    "<b>&amp;",
-    "not sure",
-]
+HOSTILE = ["$(touch PWNED)", "`touch PWNED`", "a'; touch PWNED; '", 'say "hi" $HOME', "<b>&amp;", "not sure"]
 
 
-def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(
-    tmp_path, monkeypatch, capfd
-):
+def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     name = "it's $(touch PWNED) my run"
     run_of(Path(), dict.fromkeys(HOSTILE, 8), name=name)
@@ -221,9 +210,7 @@ def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(
         pytest.param("猫 `touch PWNED`", marks=pytest.mark.slow),
     ],
 )
-def test_a_run_folder_of_any_name_is_drawn_explored_and_exported(
-    name, tmp_path, monkeypatch, page, capfd
-):
+def test_a_run_folder_of_any_name_is_drawn_explored_and_exported(name, tmp_path, monkeypatch, page, capfd):
     monkeypatch.chdir(tmp_path)
     run_of(Path(), {"left": 10, "right": 10}, name=name)
     typed = f"./{name}" if name.startswith("-") else name
@@ -249,13 +236,12 @@ def test_a_run_folder_of_any_name_is_drawn_explored_and_exported(
 
 
 shapes = st.dictionaries(
-    st.sampled_from(FOLDERS) | st.text("ab1 :-+,'\"$é", min_size=1, max_size=6).filter(
-        lambda name: name not in (".", "..")
-    ),
+    st.sampled_from(FOLDERS)
+    | st.text("ab1 :-+,'\"$é", min_size=1, max_size=6).filter(lambda name: name not in (".", "..")),
     st.integers(1, 40),
     min_size=1,
     max_size=8,
-)  # fmt: skip
+)
 
 
 def check_shape(tmp_path_factory, monkeypatch, counts, test, dim):
@@ -286,9 +272,7 @@ LENIENT = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @example(counts={"one": 1}, test=False, dim=2)
 @example(counts={"one": 9, "single": 1}, test=False, dim=4)
 @example(counts={'+ "a': 2, 'class:"1"': 9, "a:1": 8}, test=False, dim=2)
-def test_a_folder_of_any_shape_is_trained_on_and_explored(
-    tmp_path_factory, monkeypatch, counts, test, dim
-):
+def test_a_folder_of_any_shape_is_trained_on_and_explored(tmp_path_factory, monkeypatch, counts, test, dim):
     check_shape(tmp_path_factory, monkeypatch, counts, test, dim)
 
 
@@ -315,13 +299,8 @@ def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path,
     run, known = str(atlas.run.folder), known_of(atlas)
     for name in names:
         text = text_of(Name("attribute", name), known, anchor=False)
-        assert (
-            atlas.flags(text, atlas.rows()) == atlas.images.attributes[name][atlas.rows()]
-        ).all()
-    sums = [
-        "hair=a:3 - not attribute:sure + not sure",
-        'attribute:"a - b" + attribute:"hair"="x, y"',
-    ]
+        assert (atlas.flags(text, atlas.rows()) == atlas.images.attributes[name][atlas.rows()]).all()
+    sums = ["hair=a:3 - not attribute:sure + not sure", 'attribute:"a - b" + attribute:"hair"="x, y"']
     for words in (
         ["directions", run],
         ["interpolate", run, "hair=a:3", "not attribute:sure", "not sure", "--frames", "3"],

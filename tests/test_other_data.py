@@ -70,16 +70,21 @@ def refused(capsys, words):
 
 
 def pictures_of(*places):
-    return [
-        p for place in places for p in place.rglob("*") if p.suffix in (".png", ".html", ".bin")
-    ]
+    return [p for place in places for p in place.rglob("*") if p.suffix in (".png", ".html", ".bin")]
 
 
 COMMANDS = [
-    ["gallery", "RUN"], ["export", "RUN", "OUT"], ["export", "RUN", "OUT.html"], ["score", "RUN"],
-    ["reconstruct", "RUN"], ["chart", "RUN", "--layout", "pca"], ["points", "RUN"], ["encode", "RUN"],
-    ["interpolate", "RUN", "kind 0:1", "kind 1:1"], ["explore", "RUN", "--no-open"],
-]  # fmt: skip
+    ["gallery", "RUN"],
+    ["export", "RUN", "OUT"],
+    ["export", "RUN", "OUT.html"],
+    ["score", "RUN"],
+    ["reconstruct", "RUN"],
+    ["chart", "RUN", "--layout", "pca"],
+    ["points", "RUN"],
+    ["encode", "RUN"],
+    ["interpolate", "RUN", "kind 0:1", "kind 1:1"],
+    ["explore", "RUN", "--no-open"],
+]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:3]))
@@ -93,10 +98,7 @@ def test_a_command_refuses_data_that_the_run_was_not_made_with(stranger, tmp_pat
 
 def test_with_the_option_the_data_is_used(stranger, tmp_path, capsys):
     assert main(["points", str(stranger), "--data-changed"]) == 0
-    assert (
-        main(["reconstruct", str(stranger), "--data-changed", "--out", str(tmp_path / "r.png")])
-        == 0
-    )
+    assert main(["reconstruct", str(stranger), "--data-changed", "--out", str(tmp_path / "r.png")]) == 0
     assert (tmp_path / "r.png").exists()
     refused(capsys_cleared(capsys), ["gallery", stranger])  # the consent holds for one command
 

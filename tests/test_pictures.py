@@ -14,13 +14,18 @@ from zatlas.pictures.moves import attribute
 
 RUNS = ("digits", "wide", "told", "plain", "rival", "portraits")
 PLAIN = {  # what a command takes by itself, on a run with an encoder
-    "sample": [], "reconstruct": [], "grid": ["--n", "5"], "points": [], "chart": [], "place": [],
-    "interpolate": ["--frames", "8"], "traverse": [], "geometry": [],
+    "sample": [],
+    "reconstruct": [],
+    "grid": ["--n", "5"],
+    "points": [],
+    "chart": [],
+    "place": [],
+    "interpolate": ["--frames", "8"],
+    "traverse": [],
+    "geometry": [],
     "spiral": ["--frames", "8"],
-}  # fmt: skip
-NO_ENCODER = (
-    "sample", "grid", "points", "chart", "place", "interpolate", "traverse", "geometry", "spiral",
-)  # fmt: skip
+}
+NO_ENCODER = ("sample", "grid", "points", "chart", "place", "interpolate", "traverse", "geometry", "spiral")
 
 
 def run(command, atlas, *words, out=None):
@@ -96,12 +101,20 @@ def test_interpolations_of_every_kind(digits, tmp_path):
     film = run("interpolate", digits, "1", "3", "--frames", 12, out=tmp_path / "film.gif")[0]
     with Image.open(film) as picture:
         assert picture.n_frames == 12
-    assert run("interpolate", digits, "0", "1", "2", "--loop", "--way", "spline", "--even",
-               out=tmp_path / "strip.png")  # fmt: skip
-    assert run("interpolate", digits, "0", "1", "2", "3", "--corners", out=tmp_path / "c.png")
     assert run(
-        "interpolate", digits, "0", "random", "1", "random", "--pairs", out=tmp_path / "p.png"
+        "interpolate",
+        digits,
+        "0",
+        "1",
+        "2",
+        "--loop",
+        "--way",
+        "spline",
+        "--even",
+        out=tmp_path / "strip.png",
     )
+    assert run("interpolate", digits, "0", "1", "2", "3", "--corners", out=tmp_path / "c.png")
+    assert run("interpolate", digits, "0", "random", "1", "random", "--pairs", out=tmp_path / "p.png")
     for panel in ("prior", "chart"):
         file = tmp_path / f"{panel}.mp4"
         assert run("interpolate", digits, "--panel", panel, "--frames", 6, out=file) == [file]
@@ -128,12 +141,7 @@ def test_attributes_are_moved_in_every_way(portraits, tmp_path, way):
 
 def test_several_attributes_go_into_a_folder(portraits, tmp_path, capsys):
     paths = run("attribute", portraits, "Bald", "not Male", "--frames", 4, out=tmp_path / "many")
-    names = [
-        "attribute-Bald.png",
-        "attribute-Bald.gif",
-        "attribute-not-Male.png",
-        "attribute-not-Male.gif",
-    ]
+    names = ["attribute-Bald.png", "attribute-Bald.gif", "attribute-not-Male.png", "attribute-not-Male.gif"]
     assert [path.name for path in paths] == names and all(path.exists() for path in paths)
     assert "give a folder" in refused(
         capsys, "attribute", portraits, "Bald", "Male", "--out", tmp_path / "one.png"
@@ -143,9 +151,11 @@ def test_several_attributes_go_into_a_folder(portraits, tmp_path, capsys):
 def test_equations_by_attribute_number_and_file(portraits, rival, digits, tmp_path, capsys):
     file = run("sample", digits, "--count", 1, out=tmp_path / "one.png")[0]
     for atlas, text in (
-        (portraits, "Eyeglasses - not Eyeglasses + Smiling"), (portraits, "3,14,15 - 9,26 + 35,8"),
-        (rival, "3,1 - 4,1 + 5,9"), (digits, f"{file} - class:4 + class:3:2"),
-    ):  # fmt: skip
+        (portraits, "Eyeglasses - not Eyeglasses + Smiling"),
+        (portraits, "3,14,15 - 9,26 + 35,8"),
+        (rival, "3,1 - 4,1 + 5,9"),
+        (digits, f"{file} - class:4 + class:3:2"),
+    ):
         assert seen(run("arithmetic", atlas, text, out=tmp_path / "equation.png")[0])
     assert "two terms" in refused(capsys, "arithmetic", digits, "4")
     assert "no equation" in refused(capsys, "arithmetic", digits, " - 4")
@@ -230,7 +240,7 @@ def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_pa
         ("reconstruct", "--count", "0"): "from 1 to 100",
         ("interpolate", "--frames", "100000000"): "from 1 frame to 100,000",
         ("traverse", "--axes", "5"): "There is no axis 5",
-    }.items():  # fmt: skip
+    }.items():
         assert answer in refused(capsys, words[0], digits, *words[1:]), words
     assert "No class named" in refused(capsys, "sample", told, "--label", "eleven")
 

@@ -117,9 +117,7 @@ def test_many_axes_with_few_codes_are_no_worse_than_a_normal_distribution():
     codes = Space((512,)).sample(300, seed=0)
     flow = FlowPrior(fit_flow(codes, steps=4, show=False))
     held = Space((512,)).sample(200, seed=1)
-    exact = Mixture(
-        np.ones(1, np.float32), np.zeros((1, 512), np.float32), np.ones((1, 512), np.float32)
-    )
+    exact = Mixture(np.ones(1, np.float32), np.zeros((1, 512), np.float32), np.ones((1, 512), np.float32))
     assert flow.log_density(held).mean() > exact.log_density(held).mean() - 20
     assert flow.sample(3, seed=0).shape == (3, 512)
 
@@ -153,8 +151,7 @@ def test_a_temperature_scales_the_noise(rings):
     flow, mixture = rings["flow"], rings["mixture"]
     with torch.no_grad():
         hot, cold = (
-            flow.flow(torch.from_numpy(flow.sample(50, seed=0, temperature=t)))[0].numpy()
-            for t in (1, 0.3)
+            flow.flow(torch.from_numpy(flow.sample(50, seed=0, temperature=t)))[0].numpy() for t in (1, 0.3)
         )
     np.testing.assert_allclose(cold, 0.3 * hot, atol=1e-3)
     hot, cold, middle = (mixture.sample(50, seed=0, temperature=t) for t in (1, 0.3, 0))
@@ -163,9 +160,7 @@ def test_a_temperature_scales_the_noise(rings):
 
 def test_the_same_seed_fits_the_same_flow():
     codes = ring(300, 0)
-    one, two, other = (
-        fit_flow(codes, steps=20, seed=s, show=False).state_dict() for s in (1, 1, 2)
-    )
+    one, two, other = (fit_flow(codes, steps=20, seed=s, show=False).state_dict() for s in (1, 1, 2))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
@@ -209,9 +204,7 @@ def test_a_prior_comes_back_from_its_file_to_the_bit(fitted, kind):
     after = load_prior(before.path, fitted.digest, fitted.data[1])
     assert after.facts == before.facts
     for seed in (0, 1):
-        np.testing.assert_array_equal(
-            after.prior.sample(20, seed=seed), before.prior.sample(20, seed=seed)
-        )
+        np.testing.assert_array_equal(after.prior.sample(20, seed=seed), before.prior.sample(20, seed=seed))
     z = fitted.points("test")
     np.testing.assert_array_equal(after.prior.log_density(z), before.prior.log_density(z))
     again = save_prior(KeptPrior(after.prior, after.facts, before.path.with_name("again")))

@@ -48,9 +48,7 @@ class Net(torch.nn.Module):
         return self.net(z).reshape(-1, 1, 8, 8).sigmoid()
 """
 # The lowest versions without the holes that are known.
-FLOORS = {
-    "starlette": "1.3.1", "onnx": "1.21", "torch": "2.10", "pillow": "12.2", "safetensors": "0.8",
-}  # fmt: skip
+FLOORS = {"starlette": "1.3.1", "onnx": "1.21", "torch": "2.10", "pillow": "12.2", "safetensors": "0.8"}
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
@@ -60,19 +58,13 @@ def command(words, folder, state, *path):
     env = {**os.environ, "ZATLAS_STATE": str(state)}
     env["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT / "src", *path)))
     return subprocess.run(
-        [sys.executable, "-m", "zatlas", *words],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-m", "zatlas", *words], cwd=folder, env=env, capture_output=True, text=True
     )
 
 
 def test_each_command_that_opens_runs_has_the_option():
     commands = app._subcommands.items()
-    known = {
-        name: signature(one.target).parameters for name, one in commands if callable(one.target)
-    }
+    known = {name: signature(one.target).parameters for name, one in commands if callable(one.target)}
     opening = {name for name, options in known.items() if {"run", "runs"} & set(options)}
     assert {"explore", "export", "sample", "gallery", "score", "compare"} <= opening
     assert not [name for name in opening if "trust" not in known[name]]
@@ -85,8 +77,7 @@ def test_a_class_of_ones_own_is_found_again_where_it_was_and_nowhere_else(tmp_pa
     (project / "ownnet.py").write_text(OWN.format(marker=str(marker)))
     torch.manual_seed(0)
     save_file(
-        {f"net.{k}": v for k, v in torch.nn.Linear(6, 64).state_dict().items()},
-        project / "w.safetensors",
+        {f"net.{k}": v for k, v in torch.nn.Linear(6, 64).state_dict().items()}, project / "w.safetensors"
     )
     words = ["bring", "w.safetensors", "--module", "ownnet:Net", "--out", "run"]
     refused = command(words, project, tmp_path / "own")
@@ -116,9 +107,7 @@ def test_a_note_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
         zatlas.open(folder)
 
 
-def test_a_state_folder_that_cannot_be_written_is_said_and_stops_nothing(
-    tmp_path, monkeypatch, capsys
-):
+def test_a_state_folder_that_cannot_be_written_is_said_and_stops_nothing(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "file" / "state"))
     bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run")
@@ -240,23 +229,45 @@ def test_a_safetensors_header_is_bounded(tmp_path):
 # What a file says of itself -----------------------------------------------------------------------
 
 
-ODD = ["{}", "hi", "[1]", "null", "[" * 5000, '{"format": -1}', '{"format": "1"}', '{"format": true}',
-       '{"format": 99}', '{"format": 1}', "9" * 5000, '{"format": 1, "family": []}']  # fmt: skip
+ODD = [
+    "{}",
+    "hi",
+    "[1]",
+    "null",
+    "[" * 5000,
+    '{"format": -1}',
+    '{"format": "1"}',
+    '{"format": true}',
+    '{"format": 99}',
+    '{"format": 1}',
+    "9" * 5000,
+    '{"format": 1, "family": []}',
+]
 SETTINGS = [
-    {"shape": [1, 8]}, {"shape": [-1, 8, 8]}, {"shape": [1, 10**12, 8]}, {"shape": [1, 2**20, 2**20]},
-    {"shape": "8"}, {"classes": [1]}, {"family": "gam"}, {"net": "none"}, {"net": 3},
+    {"shape": [1, 8]},
+    {"shape": [-1, 8, 8]},
+    {"shape": [1, 10**12, 8]},
+    {"shape": [1, 2**20, 2**20]},
+    {"shape": "8"},
+    {"classes": [1]},
+    {"family": "gam"},
+    {"net": "none"},
+    {"net": 3},
     {"model": {"dim": 10**12}},
-    {"model": {"dim": -1}}, {"model": {"dim": 2, "beta": "x"}}, {"layers": {"widths": [10**9]}},
-    {"layers": {"widths": [8] * 100_000}}, {"layers": {"widths": [-1]}}, {"layers": {"odd": 1}},
+    {"model": {"dim": -1}},
+    {"model": {"dim": 2, "beta": "x"}},
+    {"layers": {"widths": [10**9]}},
+    {"layers": {"widths": [8] * 100_000}},
+    {"layers": {"widths": [-1]}},
+    {"layers": {"odd": 1}},
     {"net": "conv-deep", "layers": {"blocks": 10**9}, "shape": [1, 64, 64]},
-    {"net": "conv", "layers": {"width": 10**9}, "shape": [1, 64, 64]}, {"model": {"dim": 10**400}},
-]  # fmt: skip
+    {"net": "conv", "layers": {"width": 10**9}, "shape": [1, 64, 64]},
+    {"model": {"dim": 10**400}},
+]
 
 
 @pytest.mark.parametrize("changed", [*ODD, *SETTINGS], ids=lambda one: str(one)[:30])
-def test_weights_that_describe_themselves_oddly_are_refused_in_a_sentence(
-    changed, digits, tmp_path
-):
+def test_weights_that_describe_themselves_oddly_are_refused_in_a_sentence(changed, digits, tmp_path):
     path = digits.run.weights
     with safe_open(path, framework="pt") as file:
         text = file.metadata()["zatlas"]
@@ -283,20 +294,16 @@ def test_so_are_encoders_classifiers_directions_and_priors(kind, text, tmp_path)
     path = tmp_path / "one.safetensors"
     path.write_bytes(save({"a": torch.zeros(2)}, metadata={kind: text}))
     read = {
-        "zatlas-inverter": lambda: load_inverter(path, "model"), "zatlas-scorer": lambda: read_scorer(path),
-        "zatlas-direction": lambda: ways.read(path), "zatlas-prior": lambda: load_prior(path, "m", "d"),
-    }[kind]  # fmt: skip
+        "zatlas-inverter": lambda: load_inverter(path, "model"),
+        "zatlas-scorer": lambda: read_scorer(path),
+        "zatlas-direction": lambda: ways.read(path),
+        "zatlas-prior": lambda: load_prior(path, "m", "d"),
+    }[kind]
     with pytest.raises((Damaged, BadRun)):
         read()
 
 
-PRIORS = [
-    {"width": 10**9},
-    {"couplings": 10**9},
-    {"couplings": True},
-    {"kind": "mixture"},
-    {"kind": "x"},
-]
+PRIORS = [{"width": 10**9}, {"couplings": 10**9}, {"couplings": True}, {"kind": "mixture"}, {"kind": "x"}]
 
 
 @pytest.mark.parametrize("changed", PRIORS)
@@ -304,8 +311,19 @@ def test_a_prior_that_is_not_as_large_as_it_says_takes_no_memory(changed, tmp_pa
     from zatlas.latent.priors import load_prior
     from zatlas.models.flow import Flow
 
-    about = {"format": 1, "kind": "flow", "model": "m", "data": "d", "codes": 9, "seed": 0, "held": 1,
-             "nats": 0.0, "own": 0.0, "width": 8, "couplings": 2}  # fmt: skip
+    about = {
+        "format": 1,
+        "kind": "flow",
+        "model": "m",
+        "data": "d",
+        "codes": 9,
+        "seed": 0,
+        "held": 1,
+        "nats": 0.0,
+        "own": 0.0,
+        "width": 8,
+        "couplings": 2,
+    }
     path, state = tmp_path / "p.safetensors", Flow(4, width=8, couplings=2).state_dict()
     path.write_bytes(save(state, metadata={"zatlas-prior": json.dumps(about)}))
     assert load_prior(path, "m", "d") is not None
@@ -315,23 +333,51 @@ def test_a_prior_that_is_not_as_large_as_it_says_takes_no_memory(changed, tmp_pa
 
 
 VALUES = [
-    None, True, -1, 0, 3, 10**18, 10**400, 1e308, float("nan"), "", "x", "\0", "../x", [], {}, [1], [[]],
-    [-1, 2], [1, 8, 8], [10**9] * 3, {"a": {}}, [None], {"net": "dcgan"}, {"module": "os:system"},
-    {"ours": True}, {"decoder": "made.json"}, {"weights": "recipe.toml"}, "weights", "codes", "function",
-    "pythae", "diffusers", "program", "logits", "flat", "nhwc", "log_variance", "sphere",
-]  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    3,
+    10**18,
+    10**400,
+    1e308,
+    float("nan"),
+    "",
+    "x",
+    "\0",
+    "../x",
+    [],
+    {},
+    [1],
+    [[]],
+    [-1, 2],
+    [1, 8, 8],
+    [10**9] * 3,
+    {"a": {}},
+    [None],
+    {"net": "dcgan"},
+    {"module": "os:system"},
+    {"ours": True},
+    {"decoder": "made.json"},
+    {"weights": "recipe.toml"},
+    "weights",
+    "codes",
+    "function",
+    "pythae",
+    "diffusers",
+    "program",
+    "logits",
+    "flat",
+    "nhwc",
+    "log_variance",
+    "sphere",
+]
 
 
 def places(table, at=()):
     """The keys that lead to each value of a table of JSON."""
     yield at
-    pairs = (
-        table.items()
-        if isinstance(table, dict)
-        else enumerate(table)
-        if isinstance(table, list)
-        else ()
-    )
+    pairs = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
     for key, inner in pairs:
         yield from places(inner, (*at, key))
 
@@ -353,9 +399,11 @@ def test_five_hundred_changed_tables_of_models_give_a_result_or_a_sentence(tmp_p
     table = {"z": np.ones((50, 3)).tolist(), "label": ["a", "b"] * 25}
     pq.write_table(pa.table(table), tmp_path / "c.parquet")
     sources = {
-        "m.onnx": {}, "w.safetensors": {"module": "tests.test_bring:Decoder"},
-        "d.safetensors": {"net": "dcgan"}, "c.parquet": {},
-    }  # fmt: skip
+        "m.onnx": {},
+        "w.safetensors": {"module": "tests.test_bring:Decoder"},
+        "d.safetensors": {"net": "dcgan"},
+        "c.parquet": {},
+    }
     onnx_decoder(tmp_path / "m.onnx")
     runs = [
         bring(tmp_path / name, tmp_path / f"run-{name}", show=False, **settings).run.folder

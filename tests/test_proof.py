@@ -190,9 +190,7 @@ def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     assert curved.effect.real and not plain.effect.real
     assert curved.low <= -1 and curved.high >= 1 and curved.stable > 0.8 and plain.stable is None
     rows = proof_rows([replace(bent, proof=curved), replace(straight, proof=plain)])
-    assert [row["way"] for row in rows] == ["bends", "straight"] and rows[0].keys() == rows[
-        1
-    ].keys()
+    assert [row["way"] for row in rows] == ["bends", "straight"] and rows[0].keys() == rows[1].keys()
     assert rows[0]["spread"] is None and rows[0]["auc"] > 0.95
     assert rows[1]["against random"] == "not better than random"
     known = replace(bent, proof=curved)  # of what was proved, stability is known

@@ -175,12 +175,7 @@ def png_that_claims(width, height):
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(b"\0" * 1000)
-    parts = [
-        b"\x89PNG\r\n\x1a\n",
-        chunk(b"IHDR", header),
-        chunk(b"IDAT", rows),
-        chunk(b"IEND", b""),
-    ]
+    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")]
     return b"".join(parts)
 
 
@@ -195,9 +190,7 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(side):
 
 
 def test_every_truncation_of_a_jpeg_is_found():
-    data = encoded(
-        Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)), "JPEG"
-    )
+    data = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)), "JPEG")
     for size in (None, 16):
         for length in range(1, len(data) - 20, 37):
             with pytest.raises(BadImage):
@@ -211,16 +204,18 @@ def test_what_is_no_file_does_not_hang(tmp_path):
     (tmp_path / "huge.png").touch()
     os.truncate(tmp_path / "huge.png", 200 << 30)  # it has holes, and takes no room
     for name, reason in {
-        "pipe.png": "not-a-file", "folder.png": "not-a-file", "empty.png": "empty",
-        "none.png": "not-read", "huge.png": "too-large", "a\0b.png": "unreadable",
-    }.items():  # fmt: skip
+        "pipe.png": "not-a-file",
+        "folder.png": "not-a-file",
+        "empty.png": "empty",
+        "none.png": "not-read",
+        "huge.png": "too-large",
+        "a\0b.png": "unreadable",
+    }.items():
         with pytest.raises(BadImage, match=reason):
             read_image(tmp_path / name)
 
 
-@pytest.mark.parametrize(
-    "data", [b"hello", b"%PDF-1.4", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a"]
-)
+@pytest.mark.parametrize("data", [b"hello", b"%PDF-1.4", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
 def test_what_is_no_image_is_said_to_be_none(data):
     with pytest.raises(BadImage):
         read_image(data)

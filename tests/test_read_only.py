@@ -9,10 +9,25 @@ from zatlas.cli import main
 from zatlas.store import atomic
 
 WRITING = [
-    ["sample"], ["reconstruct"], ["grid"], ["points"], ["chart"], ["place"], ["interpolate"],
-    ["traverse"], ["attribute"], ["spiral"], ["arithmetic", "3 - 4"], ["geometry"], ["gallery"],
-    ["directions"], ["prior"], ["invert"], ["steer", "principal"], ["compass"],
-]  # fmt: skip
+    ["sample"],
+    ["reconstruct"],
+    ["grid"],
+    ["points"],
+    ["chart"],
+    ["place"],
+    ["interpolate"],
+    ["traverse"],
+    ["attribute"],
+    ["spiral"],
+    ["arithmetic", "3 - 4"],
+    ["geometry"],
+    ["gallery"],
+    ["directions"],
+    ["prior"],
+    ["invert"],
+    ["steer", "principal"],
+    ["compass"],
+]
 
 
 @pytest.fixture
@@ -29,9 +44,7 @@ def mounted(digits, tmp_path):
 
 
 @pytest.mark.parametrize("words", WRITING, ids=lambda words: words[0])
-def test_a_command_on_a_read_only_run_is_refused_before_its_work(
-    digits, words, monkeypatch, capsys
-):
+def test_a_command_on_a_read_only_run_is_refused_before_its_work(digits, words, monkeypatch, capsys):
     real = os.access
 
     def access(path, mode, **options):
@@ -49,9 +62,7 @@ def test_a_command_on_a_read_only_run_is_refused_before_its_work(
     assert "is read-only" in told and ("--out PATH" in told or "--by PATH" in told)
 
 
-def test_what_works_without_writing_into_the_run_works_on_a_read_only_disk(
-    mounted, tmp_path, capsys
-):
+def test_what_works_without_writing_into_the_run_works_on_a_read_only_disk(mounted, tmp_path, capsys):
     assert not atomic.is_writable(mounted) and atomic.is_writable(tmp_path / "new" / "x")
     assert main(["sample", str(mounted)]) == 2
     assert "is read-only" in capsys.readouterr().err

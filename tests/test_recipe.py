@@ -6,14 +6,7 @@ from zatlas.core.errors import BadRecipe, UnknownName, ZatlasError
 from zatlas.core.fields import fill
 from zatlas.core.registry import MODELS, NETS
 from zatlas.start import compose
-from zatlas.training.recipe import (
-    Training,
-    make_recipe,
-    parse_recipe,
-    preset,
-    presets,
-    read_recipe,
-)
+from zatlas.training.recipe import Training, make_recipe, parse_recipe, preset, presets, read_recipe
 from zatlas.training.schedule import rate_at
 
 
@@ -53,14 +46,8 @@ def test_what_is_not_said_is_as_the_family_usually_has_it():
         ({"net.widths": "wide"}, "net.widths must be a whole number, not 'wide'"),
         ({"net.name": ["mlp"]}, "net.name must be text"),
         ({"net.name": "conv", "net.width": 0}, "net.width must be a whole number from 1 to 65,536"),
-        (
-            {"net.name": "conv-even", "net.dropout": 1},
-            "net.dropout must be a number of at least 0 and below",
-        ),
-        (
-            {"training.epochs": 0},
-            "training.epochs must be a whole number from 1 to 1,000,000, not 0",
-        ),
+        ({"net.name": "conv-even", "net.dropout": 1}, "net.dropout must be a number of at least 0 and below"),
+        ({"training.epochs": 0}, "training.epochs must be a whole number from 1 to 1,000,000, not 0"),
         ({"training.batch": -5}, "training.batch must be a whole number from 1 to"),
         ({"training.rate": 0.0}, "training.rate must be a number above 0, not 0.0"),
         ({"training.rate": float("nan")}, "training.rate must be a number above 0, not nan"),
@@ -154,9 +141,7 @@ def test_large_images_are_given_a_net_that_suits_them():
 
 
 def test_the_one_cycle_rate_rises_to_its_highest_and_falls_to_nothing():
-    training = make_recipe(
-        {"data": {"source": "x"}, "training": {"epochs": 10, "rate": 1.0}}
-    ).training
+    training = make_recipe({"data": {"source": "x"}, "training": {"epochs": 10, "rate": 1.0}}).training
     rates = [rate_at(training, step, 100) for step in range(1000)]
     top = rates.index(max(rates))
     assert 50 < top < 200 and rates[top] == pytest.approx(1, abs=1e-3)

@@ -100,9 +100,7 @@ def test_a_manifold_has_no_gaps_and_goes_upwards():
 
 @pytest.mark.parametrize("marks", [[-3, -1, 2, 4], [-0.5, 0.5], [-2, -1, 0, 1, 2]])
 def test_the_origin_is_marked_where_nought_falls(marks):
-    canvas = sheet(
-        noise(len(marks) ** 2), len(marks), axes=(Axis("first", marks), Axis("second", marks))
-    )
+    canvas = sheet(noise(len(marks) ** 2), len(marks), axes=(Axis("first", marks), Axis("second", marks)))
     (grid,) = tiles_of(canvas)
     left, top, _, bottom = grid.box()
     place = np.interp(0, marks, np.arange(len(marks))) + 0.5
@@ -277,11 +275,7 @@ def test_an_unknown_kind_of_picture_is_refused_in_a_sentence(tmp_path, name):
 
 def test_letters_that_the_face_lacks_are_no_error(tmp_path):
     figure = cloud(
-        np.zeros((4, 2), np.float32),
-        np.arange(4) % 2,
-        ["漢字", "$x_1$"],
-        title="あ $",
-        axes=("Σ", "≈"),
+        np.zeros((4, 2), np.float32), np.arange(4) % 2, ["漢字", "$x_1$"], title="あ $", axes=("Σ", "≈")
     )
     assert save(figure, tmp_path / "a.png").exists()
 
@@ -343,13 +337,7 @@ def test_clouds_stand_side_by_side_with_a_line_of_numbers_under_each():
 
 def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo():
     rows = [
-        {
-            "epoch": n,
-            "train/loss": -float(n),
-            "train/elbo": float(n),
-            "valid/elbo": 1.0,
-            "train/rate": 2.0,
-        }
+        {"epoch": n, "train/loss": -float(n), "train/elbo": float(n), "valid/elbo": 1.0, "train/rate": 2.0}
         for n in (1, 2, 3)
     ]
     figure = curves(rows, title="run")

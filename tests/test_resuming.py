@@ -244,14 +244,7 @@ def test_metrics_that_cannot_be_read_stop_the_training_and_stay(run, monkeypatch
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"cursor": {}},
-        {"cursor": None},
-        {"cursor": 7},
-        {"recipe": 5},
-        {"recipe": "["},
-        {"machine": []},
-    ],
+    [{"cursor": {}}, {"cursor": None}, {"cursor": 7}, {"recipe": 5}, {"recipe": "["}, {"machine": []}],
     ids=str,
 )
 def test_a_checkpoint_of_other_making_gets_one_sentence(run, capsys, change):

@@ -19,9 +19,7 @@ def test_a_low_temperature_and_a_truncation_draw_nearer_to_the_middle():
     np.testing.assert_array_equal(cut[inside], usual[inside])  # only the tails are drawn again
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"n": 0}, {"n": 1, "temperature": -1}, {"n": 1, "truncation": 0.0}]
-)
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 1, "temperature": -1}, {"n": 1, "truncation": 0.0}])
 def test_impossible_samples_are_refused(wrong):
     with pytest.raises((BadRecipe, ShapeError)):
         from_prior(Space((4,)), seed=0, **wrong)
@@ -53,9 +51,7 @@ def test_a_mixture_of_few_or_equal_points_is_finite(n):
 
 def test_a_mixture_s_samples_leave_fewer_gaps_than_the_prior_s(digits):
     far = digits.density.far
-    assert (far(digits.sample(800, prior="mixture")) > 2).mean() < (
-        far(digits.sample(800)) > 2
-    ).mean()
+    assert (far(digits.sample(800, prior="mixture")) > 2).mean() < (far(digits.sample(800)) > 2).mean()
 
 
 def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):

@@ -174,9 +174,7 @@ def test_a_square_tells_what_its_own_tile_and_those_within_hold_and_no_larger_on
         assert all(square.ranks.max() < ranks.max() for ranks in inner)
 
 
-def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once(
-    tmp_path, monkeypatch
-):
+def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "TILED", 2000)
     monkeypatch.setattr(page, "FEWEST", 700)
     monkeypatch.setattr(page, "FIRST", 0)

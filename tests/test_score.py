@@ -35,9 +35,7 @@ def test_a_score_has_figures_of_every_group_that_applies(scored):
         assert figure.about and figure.n >= 0, figure.name
 
 
-def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_else(
-    digits, tmp_path, capsys
-):
+def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_else(digits, tmp_path, capsys):
     report = tmp_path / "report.html"
     words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
     assert cli.main([*words, "--out", str(report)]) == 0
@@ -88,9 +86,7 @@ def test_every_kind_of_model_has_a_score(name, request):
 
 def test_an_illness_that_another_explains_is_not_named():
     def patient(**values):
-        figures = {
-            name: Figure(name, "space", value, "", 1, floor=0.1) for name, value in values.items()
-        }
+        figures = {name: Figure(name, "space", value, "", 1, floor=0.1) for name, value in values.items()}
         return Patient(Path("run"), "vae", 8, "normal", figures, None)
 
     alone = diagnose(patient(active_units=0.0, rate=0.01, charge=1.0))

@@ -27,16 +27,12 @@ class Linear:
 
     def draw(self, n):
         rng = torch.Generator().manual_seed(4)
-        z, noise = (
-            torch.randn(n, size, generator=rng, dtype=torch.float64) for size in (AXES, PIXELS)
-        )
+        z, noise = (torch.randn(n, size, generator=rng, dtype=torch.float64) for size in (AXES, PIXELS))
         return (z @ self.weights.T + NOISE * noise).view(n, 1, 1, PIXELS)
 
     def exact(self, x):
         covariance = self.weights @ self.weights.T + NOISE**2 * torch.eye(PIXELS)
-        normal = torch.distributions.MultivariateNormal(
-            torch.zeros(PIXELS, dtype=torch.float64), covariance
-        )
+        normal = torch.distributions.MultivariateNormal(torch.zeros(PIXELS, dtype=torch.float64), covariance)
         return normal.log_prob(x.flatten(1))
 
     def posterior(self, x, y=None):
@@ -62,9 +58,7 @@ def test_with_the_true_posterior_one_draw_is_the_exact_log_likelihood():
     torch.testing.assert_close(found.importance, model.exact(x))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"shift": 0.5}, {"stretch": 1.5}, {"shift": 0.7, "stretch": 1.3}]
-)
+@pytest.mark.parametrize("wrong", [{"shift": 0.5}, {"stretch": 1.5}, {"shift": 0.7, "stretch": 1.3}])
 def test_with_a_wrong_posterior_many_draws_come_within_a_twentieth_of_a_nat(wrong):
     model = Linear(**wrong)
     x = model.draw(128)
@@ -102,9 +96,7 @@ def test_levels_have_the_probability_of_their_cells():
     levels = importance_bound(model, x, 200, rng=rng(1), treatment="levels")
     density = importance_bound(model, x, 200, rng=rng(1))
     missing = density.importance - levels.importance
-    torch.testing.assert_close(
-        missing.mean(), torch.tensor(16 * math.log(255)).double(), atol=0.05, rtol=0
-    )
+    torch.testing.assert_close(missing.mean(), torch.tensor(16 * math.log(255)).double(), atol=0.05, rtol=0)
 
 
 def test_pixels_are_treated_as_they_are_said_to_be():
@@ -131,9 +123,7 @@ def by_name(atlas, **said):
 
 def test_figures_of_a_vae_hold_together(wide):
     found = by_name(wide, draws=200)
-    assert set(found) == {
-        "elbo", "distortion", "rate", "importance_bound", "rebuilding", "charge", "overfit",
-    }  # fmt: skip
+    assert set(found) == {"elbo", "distortion", "rate", "importance_bound", "rebuilding", "charge", "overfit"}
     elbo, bound = found["elbo"], found["importance_bound"]
     assert elbo.value == pytest.approx(-found["distortion"].value - found["rate"].value)
     assert elbo.value < bound.value < elbo.value + 10
@@ -161,17 +151,18 @@ def test_models_without_a_likelihood_have_only_what_they_rebuild(plain, rival):
 
 def test_what_the_loss_charges_and_the_noise_it_stands_for(tmp_path):
     blind = small_run(
-        tmp_path / "blind", "digits", dim=4, epochs=1,
+        tmp_path / "blind",
+        "digits",
+        dim=4,
+        epochs=1,
         **{"model.likelihood": "mse", "model.reduction": "mean", "model.beta": 2.0},
-    )  # fmt: skip
+    )
     found = by_name(blind, draws=20)
     assert "elbo" not in found and "importance_bound" not in found
     assert found["charge"].value == pytest.approx(2 * 64 / 4)
     assert found["noise"].value == pytest.approx(math.sqrt(found["charge"].value / 2))
     assert found["distortion"].unit == ""
-    sharp = small_run(
-        tmp_path / "sharp", "digits", dim=4, epochs=3, **{"model.likelihood": "gaussian"}
-    )
+    sharp = small_run(tmp_path / "sharp", "digits", dim=4, epochs=3, **{"model.likelihood": "gaussian"})
     found = by_name(sharp, draws=20)
     assert found["noise"].value == pytest.approx(found["noise"].floor, rel=0.2)
     assert "bits a dimension" in found["importance_bound"].about

@@ -9,9 +9,15 @@ from zatlas.score.figure import Figure
 from zatlas.score.meaning import alike, changes, guesses, small_steps, verdicts
 
 SCORES = {
-    "mig", "dci_disentanglement", "dci_completeness", "dci_informativeness", "sap", "modularity",
-    "factor_vae", "beta_vae",
-}  # fmt: skip
+    "mig",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "sap",
+    "modularity",
+    "factor_vae",
+    "beta_vae",
+}
 
 
 def figures(atlas) -> dict[str, Figure]:
@@ -39,9 +45,7 @@ def test_of_portraits_each_attribute_has_its_own_part(portraits):
     assert {"Smiling", "Male", "hair_colour=gray", "age"} <= set(probe.parts)
     assert found["neighbours"].floor < found["neighbours"].value
     assert set(found) >= SCORES  # drawn faces say what they are made of
-    assert set(found["mig"].parts) == {
-        *factors.true_factors(portraits, portraits.codes("train").rows)
-    }
+    assert set(found["mig"].parts) == {*factors.true_factors(portraits, portraits.codes("train").rows)}
 
 
 def test_without_an_encoder_only_the_pictures_are_looked_at(rival):
@@ -50,9 +54,7 @@ def test_without_an_encoder_only_the_pictures_are_looked_at(rival):
 
 def test_every_family_has_its_figures(told, plain):
     for atlas in (told, plain):
-        assert {"probe", "neighbours", "path_length", "path_evenness", "bent"} <= set(
-            figures(atlas)
-        )
+        assert {"probe", "neighbours", "path_length", "path_evenness", "bent"} <= set(figures(atlas))
 
 
 def test_figures_follow_from_the_seed(digits):
@@ -116,9 +118,15 @@ def test_factors_that_go_together_have_no_scores():
 
 def test_what_a_source_says_it_is_drawn_from_is_in_its_table(portraits, tmp_path):
     assert set(factors.true_factors(portraits, np.arange(600))) == {
-        *faces.factors.__globals__["RANGES"], "Male", "Bald", "Bangs", "No_Beard", "Eyeglasses",
-        "Wearing_Earrings", "hair_colour",
-    }  # fmt: skip
+        *faces.factors.__globals__["RANGES"],
+        "Male",
+        "Bald",
+        "Bangs",
+        "No_Beard",
+        "Eyeglasses",
+        "Wearing_Earrings",
+        "hair_colour",
+    }
     sprites = small_run(tmp_path / "sprites", "sprites:count=800", size=16, dim=4, epochs=2)
     table = factors.true_factors(sprites, np.arange(800))
     assert set(table) == {"label", "scale", "rotation", "x", "y"}

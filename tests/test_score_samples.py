@@ -26,9 +26,16 @@ from zatlas.score.resemblance import (
 from zatlas.score.samples import memorised, samples, two_sets
 
 NEED_IMAGES = {
-    "frechet", "kernel", "precision", "recall", "density", "coverage", "memorised", "variety",
+    "frechet",
+    "kernel",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "memorised",
+    "variety",
     "spread_of_samples",
-}  # fmt: skip
+}
 NEED_CODES = {"posterior_frechet", "rebuilt_frechet"}
 
 
@@ -169,9 +176,7 @@ def test_a_net_taught_the_labels_says_how_well_it_reads_others(small_set):
     assert right > 93 and "held-out images, chance" in taught.about
     rows = taught.features(small_set.images(np.arange(5)))
     assert rows.shape == (5, 128) and rows.dtype == np.float32
-    last = [
-        part for part in taught.scorer.function.body.modules() if isinstance(part, torch.nn.Linear)
-    ]
+    last = [part for part in taught.scorer.function.body.modules() if isinstance(part, torch.nn.Linear)]
     with torch.no_grad():
         answers = last[-1](torch.from_numpy(rows)).softmax(1).numpy()
     assert taught.scorer.score(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
@@ -199,10 +204,7 @@ def test_without_labels_attributes_are_taught_and_without_those_it_is_pixels():
     bare = image_set("bare", known.pixels)
     assert own(bare) is None
     pixels = principal_pixels(bare)
-    assert pixels.name == "36 principal pixels" and pixels(bare.images(np.arange(3))).shape == (
-        3,
-        36,
-    )
+    assert pixels.name == "36 principal pixels" and pixels(bare.images(np.arange(3))).shape == (3, 36)
 
 
 def test_an_onnx_file_is_a_feature_space_named_by_its_digest(digits, tmp_path):
@@ -212,9 +214,13 @@ def test_an_onnx_file_is_a_feature_space_named_by_its_digest(digits, tmp_path):
 
     with _quiet():
         torch.onnx.export(
-            program.eval(), (torch.zeros(2, 1, 8, 8),), tmp_path / "mine.onnx", dynamo=True,
-            dynamic_shapes=({0: many},), verbose=False,
-        )  # fmt: skip
+            program.eval(),
+            (torch.zeros(2, 1, 8, 8),),
+            tmp_path / "mine.onnx",
+            dynamo=True,
+            dynamic_shapes=({0: many},),
+            verbose=False,
+        )
     features = read_features(tmp_path / "mine.onnx")
     assert features.name.startswith("mine.onnx ") and "SHA-256" in features.about
     figures = found(digits, features=features)

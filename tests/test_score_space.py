@@ -26,9 +26,7 @@ def test_axes_that_say_something_are_counted(alive):
     means, deviations = posteriors(*[0.9] * alive, *[0.0] * (AXES - alive))
     found = figures.active_units(means)
     assert found.value == alive
-    assert found.floor == AXES and found.parts["axis 7"] == pytest.approx(
-        0.81 * (alive == 8), abs=0.05
-    )
+    assert found.floor == AXES and found.parts["axis 7"] == pytest.approx(0.81 * (alive == 8), abs=0.05)
     rate = figures.axis_rate(means, deviations)
     each = -0.5 * np.log(1 - 0.9**2)
     assert rate.value == pytest.approx(alive * each / AXES, rel=0.03, abs=1e-9)
@@ -81,8 +79,7 @@ def test_codes_that_leave_the_prior_are_farther_the_more_they_do():
 def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_formula():
     rng = np.random.default_rng(0)
     same = [
-        figures.kernel_distance(*rng.standard_normal((2, 50, 3)).astype(np.float32), 6.0)
-        for _ in range(200)
+        figures.kernel_distance(*rng.standard_normal((2, 50, 3)).astype(np.float32), 6.0) for _ in range(200)
     ]
     assert abs(np.mean(same)) < 4 * np.std(same) / np.sqrt(200)
     # Of two normals whose means differ, the kernel means' distance is known.
@@ -108,8 +105,14 @@ def by_name(atlas, **said):
 def test_a_vae_of_few_axes_has_every_figure(digits):
     found = by_name(digits)
     assert set(found) == {
-        "active_units", "axis_rate", "mutual_information", "prior_distance", "shell", "spill", "holes",
-    }  # fmt: skip
+        "active_units",
+        "axis_rate",
+        "mutual_information",
+        "prior_distance",
+        "shell",
+        "spill",
+        "holes",
+    }
     rate = 2 * found["axis_rate"].value
     assert 0 < found["mutual_information"].value < rate
     assert found["active_units"].value == 2

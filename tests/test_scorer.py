@@ -11,15 +11,7 @@ from safetensors.torch import save_file
 from tests.conftest import small_run
 from zatlas.atlas import Atlas
 from zatlas.cli import main
-from zatlas.core.errors import (
-    BadData,
-    BadRecipe,
-    BadRun,
-    Damaged,
-    NotSupported,
-    ShapeError,
-    UnknownName,
-)
+from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.data import faces
 from zatlas.data.imageset import ImageSet, image_set
 from zatlas.latent.readings import Reading, load_reading, save_reading

@@ -146,10 +146,17 @@ def test_a_bad_ask_is_told_why_and_the_next_is_answered(server, code):
 @pytest.mark.parametrize(
     "data",
     [
-        b"", b"abc", b"\xff\xff\xff\xff", b"\2\0\0\0[]", frame(b"[" * 60_000), frame(b'{"id": NaN}'),
-        frame(b'{"id": 1' + b"0" * 5000 + b"}"), frame(b"\xff\xfe"), frame(b"1" * 60_000),
+        b"",
+        b"abc",
+        b"\xff\xff\xff\xff",
+        b"\2\0\0\0[]",
+        frame(b"[" * 60_000),
+        frame(b'{"id": NaN}'),
+        frame(b'{"id": 1' + b"0" * 5000 + b"}"),
+        frame(b"\xff\xfe"),
+        frame(b"1" * 60_000),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_frame_is_told_so(server, data):
     with Page(server.url) as asked:
         asked.socket.send(data)
@@ -304,10 +311,18 @@ def test_every_answer_says_what_a_page_may_do(server):
 @pytest.mark.parametrize(
     "path",
     [
-        "/../pyproject.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/assets/../../serve.py",
-        "/data/a/../../recipe.toml", "/assets/%00", "/data/a/", "/assets", "/..%5c..%5cx", "/socket",
+        "/../pyproject.toml",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/assets/../../serve.py",
+        "/data/a/../../recipe.toml",
+        "/assets/%00",
+        "/data/a/",
+        "/assets",
+        "/..%5c..%5cx",
+        "/socket",
     ],
-)  # fmt: skip
+)
 def test_nothing_but_known_files_is_served(server, path):
     assert get(server.url, path)[0] == 404
 
@@ -394,9 +409,14 @@ def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
         with socket.create_connection(("127.0.0.1", found.port)) as mute:
             mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             mute.sendall(
-                b"GET /socket HTTP/1.1\r\nHost: " + host + b"\r\nOrigin: http://" + host
-                + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + key + b"\r\n"
-            )  # fmt: skip
+                b"GET /socket HTTP/1.1\r\nHost: "
+                + host
+                + b"\r\nOrigin: http://"
+                + host
+                + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                + key
+                + b"\r\n"
+            )
             text = frame({"id": 1, "run": "a", "kind": "decode", "n": 4000}, z)
             head = b"\x82\xff" + len(text).to_bytes(8, "big") + bytes(4)
             with contextlib.suppress(OSError):
@@ -443,9 +463,7 @@ def test_an_error_of_the_run_is_no_500_and_is_given_as_its_sentence(server, capl
     assert not caplog.records
 
 
-def test_an_unexpected_error_of_the_socket_has_an_id_that_the_log_has_too(
-    server, shown, monkeypatch, caplog
-):
+def test_an_unexpected_error_of_the_socket_has_an_id_that_the_log_has_too(server, shown, monkeypatch, caplog):
     monkeypatch.setattr(shown, "_code", fails(OSError("/home/someone/secret")))
     with Page(server.url) as asked:
         answer, _ = asked.ask("code", row=0)

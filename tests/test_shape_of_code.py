@@ -114,11 +114,7 @@ def test_light_rooms_do_not_bring_torch():
     for path, tree in TREES.items():
         room = path.relative_to(SOURCE).parts[0]
         if room in ("core", "data", "store", "render", "commands", "cli.py", "__init__.py"):
-            heavy = {
-                name
-                for name in imports(tree)
-                if name.split(".")[0] in ("torch", "lightning_fabric")
-            }
+            heavy = {name for name in imports(tree) if name.split(".")[0] in ("torch", "lightning_fabric")}
             assert not heavy, path
 
 

@@ -29,10 +29,37 @@ from zatlas.training.scoring import train_scorer
 from .conftest import small_run
 
 ENTRY = {
-    "id", "stamp", "name", "words", "data", "fingerprint", "family", "kind", "dim", "prior", "image", "told",
-    "total", "count", "points", "codes", "columns", "charts", "sprites", "density", "decoder",
-    "encoder", "axes", "middle", "deviation", "ways", "scorer", "geodesics", "fitted", "training",
-}  # fmt: skip
+    "id",
+    "stamp",
+    "name",
+    "words",
+    "data",
+    "fingerprint",
+    "family",
+    "kind",
+    "dim",
+    "prior",
+    "image",
+    "told",
+    "total",
+    "count",
+    "points",
+    "codes",
+    "columns",
+    "charts",
+    "sprites",
+    "density",
+    "decoder",
+    "encoder",
+    "axes",
+    "middle",
+    "deviation",
+    "ways",
+    "scorer",
+    "geodesics",
+    "fitted",
+    "training",
+}
 
 
 def table_of(tree):
@@ -187,10 +214,7 @@ def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
     flat = pca["frame"]["origin"] + (tree.points - pca["frame"]["middle"]) @ axes.T
     np.testing.assert_allclose(flat[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
     (only,) = run_tree(digits).entry["charts"]
-    assert only["name"] == "axes" and np.reshape(only["frame"]["axes"], (2, 2)).tolist() == [
-        [1, 0],
-        [0, 1],
-    ]
+    assert only["name"] == "axes" and np.reshape(only["frame"]["axes"], (2, 2)).tolist() == [[1, 0], [0, 1]]
 
 
 def test_a_single_axis_is_charted_as_a_strip(tmp_path):
@@ -299,9 +323,7 @@ def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
 
 def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
-    shutil.copytree(
-        digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts")
-    )
+    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
     before = sorted(path for path in copy.rglob("*"))
     may = os.access
     monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK and may(path, how))

@@ -50,9 +50,7 @@ def test_the_table_is_the_factors_uniform_and_independent() -> None:
         assert column.dtype == np.float32
         assert low <= column.min() < column.max() <= high
         assert abs(column.mean() - (low + high) / 2) < 0.03 * (high - low)
-    columns = [table[name] for name in ends] + [
-        table["shape"] == name for name in ("square", "heart")
-    ]
+    columns = [table[name] for name in ends] + [table["shape"] == name for name in ("square", "heart")]
     matrix = np.abs(np.corrcoef(np.stack(columns).astype(float)))
     matrix[4:, 4:] = 0  # two shapes exclude each other
     assert (matrix - np.diag(np.diag(matrix))).max() < 0.05

@@ -12,30 +12,14 @@ from torch import nn
 
 from zatlas.atlas import Atlas
 from zatlas.cli import main
-from zatlas.core.errors import (
-    BadData,
-    BadRecipe,
-    BadRun,
-    Damaged,
-    NotSupported,
-    ShapeError,
-    UnknownName,
-)
+from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.demo import unpack
 from zatlas.gallery import EDITED
 from zatlas.latent.directions import Direction
 from zatlas.latent.kept import Home, way_of
 from zatlas.latent.proof import proof
-from zatlas.latent.steering import (
-    assessor,
-    closed_form,
-    examples,
-    labels,
-    principal,
-    transform,
-    unsupervised,
-)
+from zatlas.latent.steering import assessor, closed_form, examples, labels, principal, transform, unsupervised
 from zatlas.latent.steering.ask import steer
 from zatlas.latent.steering.edits import EDITS, amounts
 from zatlas.latent.steering.steer import Steer, bends, in_spreads
@@ -190,18 +174,14 @@ def test_random_products_find_the_metric_of_many_axes():
     gains = torch.ones(dim)
     gains[:2] = torch.tensor([12.0, 9.0])
     mixer = torch.linalg.qr(torch.randn(400, dim, generator=torch.Generator().manual_seed(0)))[0]
-    generator = Generator(
-        Space((dim,)), lambda z, y: ((z * gains) @ mixer.T / 9).reshape(-1, 1, 20, 20)
-    )
+    generator = Generator(Space((dim,)), lambda z, y: ((z * gains) @ mixer.T / 9).reshape(-1, 1, 20, 20))
     first, second = closed_form.learn(generator, generator.space.sample(200, seed=0), count=2)
     assert abs(first.vector[0]) > 0.95 and abs(second.vector[1]) > 0.95
 
 
 def test_a_layer_is_mapped_back_to_points():
     generator, owner = net()
-    found = principal.learn(
-        generator, generator.space.sample(50, seed=0), of="layer", samples=4000, count=2
-    )
+    found = principal.learn(generator, generator.space.sample(50, seed=0), of="layer", samples=4000, count=2)
     weight = owner.body[0].weight.detach().numpy().reshape(8, -1)
     axes = np.linalg.svd(weight.T, full_matrices=False)[2]
     assert abs(float(found[0].vector @ axes[0])) > 0.9
@@ -241,9 +221,7 @@ def test_a_score_rises_by_what_is_asked(spots):
 
 def test_a_scorer_of_numpy_will_do(spots):
     generator, points = spots
-    by_numpy = Scorer(
-        ("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",)
-    )
+    by_numpy = Scorer(("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",))
     (way,) = assessor.learn(generator, points, scorer=by_numpy)
     assert abs(way.lead.step[2]) > 0.95 * np.linalg.norm(way.lead.step)
 
@@ -256,9 +234,7 @@ def test_a_local_way_turns_what_no_line_can():
     without = z[z[:, 0] * z[:, 1] < 0]
     turned = {}
     for way in ("means", "local"):
-        (found,) = labels.learn(
-            lamp(dim=4), points, flags=flags, names=["same"], way=way, steps=500
-        )
+        (found,) = labels.learn(lamp(dim=4), points, flags=flags, names=["same"], way=way, steps=500)
         moved = found.move(without, 3.0)
         turned[way] = (moved[:, 0] * moved[:, 1] > 0).mean()
     assert turned["means"] < 0.7 < 0.95 < turned["local"]
@@ -327,18 +303,14 @@ def test_the_command_tells_rows_and_draws_strips(wide, tmp_path, capsys):
 def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     points = wide.cloud
     flags = {"first": points[:, 0] > 0, "second": points[:, 1] > 0}
-    (bent,) = labels.learn(
-        wide.generator, points, flags=flags, names=["first"], way="local", steps=30
-    )
+    (bent,) = labels.learn(wide.generator, points, flags=flags, names=["first"], way="local", steps=30)
     (windy,) = transform.learn(wide.generator, points, names=["contrast"], way="net", steps=5)
     scaled = assessor.learn(wide.generator, points, scorer=LIGHT)[0]
     home = Home(tmp_path, "this model", (12,))
     for way in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
         path = home.keep(way)
         again = home.find(way.name)
-        np.testing.assert_allclose(
-            again.move(points[:9], 0.1), way.move(points[:9], 0.1), atol=1e-6
-        )
+        np.testing.assert_allclose(again.move(points[:9], 0.1), way.move(points[:9], 0.1), atol=1e-6)
         assert (again.score, again.name, again.meant) == (way.score, way.name, way.meant)
         with pytest.raises(BadRun, match="another model"):
             replace(home, digest="that model").own(ways.read(path))
@@ -363,9 +335,7 @@ def test_a_scaled_way_that_never_bends_is_a_direction_in_spreads(spots):
     assert isinstance(straight, Direction) and not bends(way)
     asked = float(way.scale[0][-1]) / 2
     spreads = float(way.spreads(asked)[0])
-    np.testing.assert_allclose(
-        straight.move(points[:5], spreads), way.move(points[:5], asked), atol=1e-4
-    )
+    np.testing.assert_allclose(straight.move(points[:5], spreads), way.move(points[:5], asked), atol=1e-4)
 
 
 def test_the_command_keeps_what_it_finds(wide, tmp_path, capsys):

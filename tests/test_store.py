@@ -80,9 +80,7 @@ def test_damage_is_found(tmp_path, harm):
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path):
     with (
-        pytest.raises(
-            CannotWrite, match=r"1,000,000,000,000,000,000 bytes are needed, [\d,]+ are free"
-        ),
+        pytest.raises(CannotWrite, match=r"1,000,000,000,000,000,000 bytes are needed, [\d,]+ are free"),
         atomic.folder(tmp_path / "f", need=10**18),
     ):
         raise AssertionError("the block must not begin")
@@ -155,11 +153,7 @@ def test_a_name_in_a_run_leads_into_it(tmp_path):
 
 def test_a_run_has_one_trainer_at_a_time(tmp_path):
     run = made(tmp_path / "run")
-    with (
-        run.lease(),
-        pytest.raises(Busy, match=f"trained by process {os.getpid()} on "),
-        run.lease(),
-    ):
+    with run.lease(), pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lease():
         raise AssertionError("two held it")
     with run.lease():
         pass

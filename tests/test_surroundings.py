@@ -20,8 +20,10 @@ FAST = ["--epochs", "1", "--set", "training.preview=0", "--set", "net.widths=8"]
 def zatlas(*words, **options):
     return subprocess.run(
         [sys.executable, "-m", "zatlas", *map(os.fsencode, words)],
-        capture_output=True, check=False, **options,
-    )  # fmt: skip
+        capture_output=True,
+        check=False,
+        **options,
+    )
 
 
 def sentence(done):
@@ -95,10 +97,17 @@ def test_a_name_that_no_run_can_have_is_refused_before_the_images_are_read(
 @pytest.mark.parametrize("name", ["r\udcffn", "a" * 256])
 @pytest.mark.parametrize(
     "words",
-    [["sample", "RUN"], ["points", "RUN"], ["encode", "RUN"], ["export", "RUN", "x.html"],
-     ["gallery", "RUN", "--no-open"], ["train", "--resume", "RUN"], ["score", "RUN"]],
+    [
+        ["sample", "RUN"],
+        ["points", "RUN"],
+        ["encode", "RUN"],
+        ["export", "RUN", "x.html"],
+        ["gallery", "RUN", "--no-open"],
+        ["train", "--resume", "RUN"],
+        ["score", "RUN"],
+    ],
     ids=lambda words: words[0],
-)  # fmt: skip
+)
 def test_a_run_with_such_a_name_gets_one_sentence(tmp_path, capsys, name, words):
     place = tmp_path / name
     if len(name) < 255:
@@ -131,9 +140,8 @@ def test_a_picture_with_a_name_that_is_no_text_is_made_and_printed(digits, tmp_p
 def test_a_result_that_cannot_be_written_to_stdout_is_said():
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "zatlas", "datasets"],
-            stdout=full, stderr=subprocess.PIPE, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "zatlas", "datasets"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
     assert done.returncode == 1
     assert "could not be written to stdout: No space left on device" in sentence(done)
 

@@ -18,9 +18,13 @@ from zatlas.training.recipe import make_recipe, read_recipe
 from zatlas.training.sweeping import Job
 
 SMALL = {
-    "model.dim": 2, "net.name": "mlp", "net.widths": [[16]], "training.epochs": 2,
-    "training.preview": 0, "training.batch": 256,
-}  # fmt: skip
+    "model.dim": 2,
+    "net.name": "mlp",
+    "net.widths": [[16]],
+    "training.epochs": 2,
+    "training.preview": 0,
+    "training.batch": 256,
+}
 
 
 def words(settings: dict) -> list[str]:
@@ -42,8 +46,11 @@ def swept(tmp_path_factory, own_cache):
 def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
     found, _ = swept
     assert [row.name for row in found.rows] == [
-        "dim-2_beta-1", "dim-2_beta-4", "dim-3_beta-1", "dim-3_beta-4",
-    ]  # fmt: skip
+        "dim-2_beta-1",
+        "dim-2_beta-4",
+        "dim-3_beta-1",
+        "dim-3_beta-4",
+    ]
     for row in found.rows:
         atlas = zatlas.open(found.folder / row.name)
         assert (atlas.dim, atlas.recipe.model["beta"]) == tuple(row.settings.values())
@@ -96,9 +103,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
     other.join()
     told = capfd.readouterr().err.strip().splitlines()
     assert status == 130
-    assert told[-1].startswith(
-        "zatlas: Stopped by SIGINT after 0 of 1 runs; those under way are saved"
-    )
+    assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; those under way are saved")
     assert not (run / "result.json").exists()
     again = sweep("digits", LONG, out=tmp_path / "s", show=False)
     assert again.rows[0].figures == whole.rows[0].figures

@@ -72,9 +72,7 @@ COMMANDS = (["sample"], ["gallery", "--no-open"], ["export"], ["interpolate"])
 def test_a_program_runs_only_with_consent(stranger, tmp_path, capsys, command):
     name, *options = command
     given = [name, str(stranger), *options]
-    given += {"export": [str(tmp_path / "o.html")], "interpolate": ["random", "random"]}.get(
-        name, []
-    )
+    given += {"export": [str(tmp_path / "o.html")], "interpolate": ["random", "random"]}.get(name, [])
     assert main(given) == 2
     said = capsys.readouterr().err
     assert "is a program (decoder." in said and "add --trust" in said
@@ -106,9 +104,7 @@ def test_who_imported_a_program_opens_it_without_an_option(tmp_path, monkeypatch
         zatlas.open(remade(folder))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"format": 1, "trusted": [1]}', "\0" * 99]
-)
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "trusted": [1]}', "\0" * 99])
 def test_a_damaged_note_trusts_nothing(stranger, tmp_path, text):
     (tmp_path / "mine").mkdir(exist_ok=True)
     (tmp_path / "mine" / "trusted.json").write_text(text)
@@ -119,9 +115,7 @@ def test_a_damaged_note_trusts_nothing(stranger, tmp_path, text):
 NAMES = ("evilnet:Net", ".evilnet:Net", "evilpkg.inner:Net", "os:system", "antigravity:Net")
 
 
-SLOWLY = [
-    pytest.param(name, consent, marks=pytest.mark.slow) for name in NAMES[1:] for consent in (0, 1)
-]
+SLOWLY = [pytest.param(name, consent, marks=pytest.mark.slow) for name in NAMES[1:] for consent in (0, 1)]
 
 
 @pytest.mark.parametrize(("name", "consent"), [(NAMES[0], 0), (NAMES[0], 1), *SLOWLY])
@@ -132,9 +126,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
     place, marker = tmp_path / "download", tmp_path / "marker"
     place.mkdir()
-    brought = bring(
-        tmp_path / "w.safetensors", place / "run", module="tests.test_bring:Decoder", show=False
-    )
+    brought = bring(tmp_path / "w.safetensors", place / "run", module="tests.test_bring:Decoder", show=False)
     settings = json.loads((brought.run.folder / "made.json").read_text())["brought"]["settings"]
     remade(brought.run.folder, settings={**settings, "module": name})
     (place / "evilpkg").mkdir()
@@ -144,9 +136,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     words = ["sample", "run", *(["--trust"] if consent else [])]
     env = {**os.environ, "ZATLAS_STATE": str(tmp_path / "mine"), "PYTHONPATH": SOURCE}
     for command in (["-m", "zatlas", *words], ["-c", opening]):
-        done = subprocess.run(
-            [sys.executable, *command], cwd=place, env=env, capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, *command], cwd=place, env=env, capture_output=True, text=True)
         assert done.returncode != 0 and not marker.exists(), done.stderr
         assert "zatlas: " in done.stderr or "zatlas.core.errors." in done.stderr
 
@@ -158,10 +148,13 @@ def test_a_model_that_never_returns_ends_with_the_first_signal(tmp_path, make, n
     make(path, endless=True) if make is onnx_decoder else make(path)
     words = ["bring", str(path), "--out", str(tmp_path / "run"), "--shape", str(DIM)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "zatlas", *words], stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        [sys.executable, "-m", "zatlas", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": SOURCE},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also in the background
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".side-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -201,36 +194,8 @@ def test_a_zip_that_would_unpack_to_hundreds_of_times_its_size_is_refused(tmp_pa
     assert sum(file.stat().st_size for file in tmp_path.rglob("*")) < 4 << 20
 
 
-ODD = (
-    None,
-    True,
-    -1,
-    0,
-    10**18,
-    1e308,
-    "",
-    "x",
-    "\0",
-    [],
-    {},
-    [1],
-    [[]],
-    [-1, 2],
-    {"a": {}},
-    [None],
-)
-FIELDS = (
-    "kind",
-    "files",
-    "settings",
-    "shape",
-    "image",
-    "prior",
-    "pixels",
-    "layout",
-    "spread",
-    "classes",
-)
+ODD = (None, True, -1, 0, 10**18, 1e308, "", "x", "\0", [], {}, [1], [[]], [-1, 2], {"a": {}}, [None])
+FIELDS = ("kind", "files", "settings", "shape", "image", "prior", "pixels", "layout", "spread", "classes")
 
 
 def test_whatever_a_run_says_of_its_model_gives_a_result_or_a_sentence(tmp_path, monkeypatch):

@@ -45,9 +45,7 @@ def ways(faces):
 
 
 @pytest.mark.parametrize("name", EDITED)
-def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(
-    faces, scorer, ways, name
-):
+def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(faces, scorer, ways, name):
     z = faces.points("test")[:FACES]
     found = proof(faces.generator, scorer, z, ways[name], name, others_of(name))
     assert found.flips >= 0.9

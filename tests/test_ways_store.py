@@ -98,9 +98,7 @@ def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_on_another_model_it_is_refused_and_carried_over_by_common_images(
-    wide, tmp_path, capsys, own_cache
-):
+def test_on_another_model_it_is_refused_and_carried_over_by_common_images(wide, tmp_path, capsys, own_cache):
     other = small_run(tmp_path / "other", "digits", dim=12, seed=5)
     path = other.home.keep(renamed(other.direction("0"), "nought"))
     folder = str(wide.run.folder)

@@ -14,12 +14,40 @@ from zatlas.training.recipe import Training, presets
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMANDS = (
-    "demo", "train", "sweep", "bring", "encode", "invert", "datasets", "models", "presets",
-    "sample", "prior", "reconstruct", "grid", "points", "chart", "place",
-    "interpolate", "traverse", "attribute", "spiral",
-    "arithmetic", "geometry", "compare", "gallery", "score", "directions", "saved", "steer", "compass",
-    "scorer train", "scorer read", "explore", "export",
-)  # fmt: skip
+    "demo",
+    "train",
+    "sweep",
+    "bring",
+    "encode",
+    "invert",
+    "datasets",
+    "models",
+    "presets",
+    "sample",
+    "prior",
+    "reconstruct",
+    "grid",
+    "points",
+    "chart",
+    "place",
+    "interpolate",
+    "traverse",
+    "attribute",
+    "spiral",
+    "arithmetic",
+    "geometry",
+    "compare",
+    "gallery",
+    "score",
+    "directions",
+    "saved",
+    "steer",
+    "compass",
+    "scorer train",
+    "scorer read",
+    "explore",
+    "export",
+)
 
 
 def commands() -> str:

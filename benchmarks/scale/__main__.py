@@ -29,9 +29,12 @@ WORDS = {
     "serve": "a page made",
 }
 EXTRA = {
-    "landmarks": "seconds for the landmarks", "tiles": "tiles", "first_view": "MB of the first view",
-    "tile_ms": "ms a tile", "worker": "MB of the largest worker",
-}  # fmt: skip
+    "landmarks": "seconds for the landmarks",
+    "tiles": "tiles",
+    "first_view": "MB of the first view",
+    "tile_ms": "ms a tile",
+    "worker": "MB of the largest worker",
+}
 
 
 def main() -> None:

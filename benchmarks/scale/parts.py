@@ -42,9 +42,7 @@ def train(count: int, dim: int, room: Path) -> Told:
     data = f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once, and mapped from then on
     begun = perf_counter()
-    zatlas.train(
-        data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS
-    )
+    zatlas.train(data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS)
     return {"seconds": perf_counter() - begun}
 
 
@@ -102,8 +100,7 @@ def chart(count: int, dim: int, room: Path) -> Told:
     made = make(z[landmarks(count)], "umap")
     fitted = perf_counter()
     blocks = (
-        Codes(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000])
-        for i in range(0, count, 100_000)
+        Codes(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000]) for i in range(0, count, 100_000)
     )
     carry(made, room / f"places-{count}.parquet", blocks, count, {})
     return {"seconds": perf_counter() - fitted, "landmarks": fitted - begun}
@@ -171,8 +168,13 @@ def run_of(room: Path, dim: int) -> Path:
 
 
 PARTS: dict[str, Callable[[int, int, Path], Told]] = {
-    "train": train, "encode": encode, "ray": ray, "chart": chart, "tiles": tiles, "serve": serve,
-}  # fmt: skip
+    "train": train,
+    "encode": encode,
+    "ray": ray,
+    "chart": chart,
+    "tiles": tiles,
+    "serve": serve,
+}
 
 
 def main() -> None:

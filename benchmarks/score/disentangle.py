@@ -43,10 +43,13 @@ def main() -> None:
         for beta in given.betas:
             name = f"beta {beta:g}"
             atlas = train(
-                f"sprites:count={given.count}", dim=10, epochs=given.epochs,
+                f"sprites:count={given.count}",
+                dim=10,
+                epochs=given.epochs,
                 settings={"model.beta": beta, "training.preview": 0, "net.name": "mlp"},
-                out=Path(folder) / name.replace(" ", "-"), show=False,
-            )  # fmt: skip
+                out=Path(folder) / name.replace(" ", "-"),
+                show=False,
+            )
             best = best or ideal(atlas)
             begun = perf_counter()
             found[name] = {figure.name: figure for figure in disentangled(atlas)}
@@ -58,9 +61,7 @@ def main() -> None:
         mine = [f"{run[score].value:.3f} ± {run[score].error:.3f}" for run in found.values()]
         print(f"| {score} | {best[score]:.3f} | {' | '.join(mine)} | {first[score].floor:.3f} |")
     before = [name for name in first if best[name] < max(run[name].value for run in found.values())]
-    after = [
-        name for name in first if max(run[name].value for run in found.values()) < first[name].floor
-    ]
+    after = [name for name in first if max(run[name].value for run in found.values()) < first[name].floor]
     print(f"out of order: {', '.join(before + after) or 'none'}")
 
 

@@ -47,17 +47,8 @@ def report(images: ImageSet, seed: int) -> None:
     real, distances = features(held), []
     for name, x in made.items():
         other = features(x)
-        shares = (
-            precision(real, other),
-            precision(other, real),
-            density(real, other),
-            coverage(real, other),
-        )
-        row = [
-            frechet(real, other),
-            *kernel_distance(real, other),
-            *(float(s.mean()) for s in shares),
-        ]
+        shares = (precision(real, other), precision(other, real), density(real, other), coverage(real, other))
+        row = [frechet(real, other), *kernel_distance(real, other), *(float(s.mean()) for s in shares)]
         distances.append(row[0])
         print(f"{name:20}" + "".join(f"{value:10.3f}" for value in row))
     rightly = "yes" if distances == sorted(distances) else "NO"

@@ -31,9 +31,7 @@ def main() -> None:
         atlas = trained(name, given.runs / name, given.root)
         found = {
             figure.name: figure
-            for figure in likelihood(
-                atlas, images=given.images, draws=given.draws, treatment="dynamic"
-            )
+            for figure in likelihood(atlas, images=given.images, draws=given.draws, treatment="dynamic")
         }
         bound, elbo = found["importance_bound"], found["elbo"]
         row = atlas.run.metrics()[-1]

@@ -17,9 +17,7 @@ def main() -> None:
     if data == "celeba, drawn":
         data = f"celeba:root={celeba(asked.out / 'drawn-celeba', asked.count)}"
     # A1; its curves and previews are in the run.
-    atlas = trained(
-        asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", settings=asked.settings
-    )
+    atlas = trained(asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", settings=asked.settings)
     out = asked.out
     told(save(sheets.samples(atlas, 64), out / "a2-samples.png"))
     free = atlas.chart("umap", neighbors=25, min_dist=0.1)

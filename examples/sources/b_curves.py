@@ -11,9 +11,7 @@ from zatlas.start import train_alike
 def main() -> None:
     asked = arguments(__doc__, "fashion-mini")
     out = asked.out
-    ae, vae = train_alike(
-        asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs"
-    )
+    ae, vae = train_alike(asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs")
     told(*draw_comparison([ae, vae], out / "b1-compare")[0])
     grid = sheets.manifold(vae, 20, by="deviations", extent=2)
     told(save(grid, out / "b2-grid.png"))

@@ -40,9 +40,7 @@ def main() -> None:
     told(*draw_comparison([vae, conditional], out / "c7-compare")[0])
 
 
-def _film(
-    atlas: Atlas, digits: list[str], frames: int, path: Path, *, closed: bool = False
-) -> Path:
+def _film(atlas: Atlas, digits: list[str], frames: int, path: Path, *, closed: bool = False) -> Path:
     # Two images of one digit, where it goes from a digit to itself.
     names = [f"class:{d}:{digits[:i].count(d)}" for i, d in enumerate(digits)]
     move = moves.interpolation(atlas, atlas.stops(names), closed=closed)

@@ -17,9 +17,13 @@ def arguments(about: str, data: str, **more: dict[str, Any]) -> argparse.Namespa
     parser.add_argument("--epochs", type=int, help="instead of the source's own number")
     parser.add_argument("--count", type=int, default=6000, help="faces, where they are drawn")
     parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="TABLE.NAME=VALUE",
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="TABLE.NAME=VALUE",
         help="change any setting of the preset, as training.rate=1e-3; may be given again",
-    )  # fmt: skip
+    )
     for name, how in more.items():
         parser.add_argument(f"--{name}", **how)
     found = parser.parse_args()

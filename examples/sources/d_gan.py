@@ -16,10 +16,11 @@ PICKED = "1,2,3 - 4,5,6 + 7,8,9"
 
 def main() -> None:
     asked = arguments(
-        __doc__, "utkface, drawn",
+        __doc__,
+        "utkface, drawn",
         small={"action": "store_true", "help": "a small net and images of 32x32: minutes, not weeks"},
         picked={"default": PICKED, "help": "samples of d5-hundred.png: with - without + others"},
-    )  # fmt: skip
+    )
     data, out = asked.data, asked.out
     if data == "utkface, drawn":
         data = f"utkface:root={utkface(out / 'drawn-utkface', asked.count)}"
@@ -28,31 +29,42 @@ def main() -> None:
     epochs = 15 if asked.small and asked.epochs is None else asked.epochs
     pair = [
         trained(
-            out / "runs" / name, f"{data},count={min(asked.count, 4000)}", epochs,
-            model=name, dim=2, settings=more,
+            out / "runs" / name,
+            f"{data},count={min(asked.count, 4000)}",
+            epochs,
+            model=name,
+            dim=2,
+            settings=more,
         )
         for name, more in words.items()
-    ]  # fmt: skip
+    ]
     told(*draw_comparison(pair, out / "d1-compare")[0])
     count = {"data.count": min(asked.count, 15000)}
     if asked.small:
         gan = trained(
-            out / "gan-small", data, asked.epochs or 40, model="gan", dim=100, size=32,
+            out / "gan-small",
+            data,
+            asked.epochs or 40,
+            model="gan",
+            dim=100,
+            size=32,
             settings={**count, **SMALL, **asked.settings},
-        )  # fmt: skip
+        )
     else:
         gan = trained(
-            out / "gan-d2", data, asked.epochs, preset="gan-d2",
-            settings={**count, **asked.settings},
-        )  # fmt: skip
+            out / "gan-d2", data, asked.epochs, preset="gan-d2", settings={**count, **asked.settings}
+        )
     told(save(sheets.samples(gan, 9), out / "d3-samples.png"))
     move = moves.interpolation(gan, gan.stops(["random", "random"]), way="lerp")
     told(save(move.strip(6), out / "d4-interpolation.png"))
     hundred = gan.decode(np.concatenate([gan.stop(str(i)).point for i in range(100)]))
     numbered = sheet(
-        hundred, 10, title="A hundred samples, by number, to pick from",
-        rows=[f"{ten}0 +" if ten else "0 +" for ten in range(10)], heads=[*"0123456789"],
-    )  # fmt: skip
+        hundred,
+        10,
+        title="A hundred samples, by number, to pick from",
+        rows=[f"{ten}0 +" if ten else "0 +" for ten in range(10)],
+        heads=[*"0123456789"],
+    )
     told(save(numbered, out / "d5-hundred.png"))
     picture, words = facts.arithmetic(gan, asked.picked)
     print(words)

@@ -10,12 +10,7 @@ def main() -> None:
     out = asked.out
     many, two = (
         trained(
-            out / f"vae-{dim}",
-            asked.data,
-            asked.epochs,
-            preset="digits-e1",
-            dim=dim,
-            settings=asked.settings,
+            out / f"vae-{dim}", asked.data, asked.epochs, preset="digits-e1", dim=dim, settings=asked.settings
         )
         for dim in (20, 2)
     )
@@ -25,7 +20,7 @@ def main() -> None:
         save(sheets.manifold(two, 20), out / "e3-manifold.png"),
         save(sheets.pairs(many, many.stops([str(i) for i in range(0, 800, 100)])), out / "e4-pairs.png"),
         save(sheets.four_corners(many, many.stops(["0", "250", "500", "750"])), out / "e4-corners.png"),
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -80,11 +80,7 @@ def export(
 
 
 def show(
-    run: str | Path,
-    *others: str | Path,
-    trust: bool = False,
-    data_changed: bool = False,
-    **settings: Any,
+    run: str | Path, *others: str | Path, trust: bool = False, data_changed: bool = False, **settings: Any
 ) -> Any:
     """The explorer of a run in a frame of the notebook; see `Atlas.show` and, for the others, `open`."""
     first, *rest = (open(one, trust=trust, data_changed=data_changed) for one in (run, *others))

@@ -109,9 +109,7 @@ def teach_encoder(
     """Teach an encoder to a run that has none, from its own samples, and keep it in the run."""
     generator = atlas.generator
     if atlas.given is not None:
-        raise NotSupported(
-            "This run was brought as codes alone: there is no decoder to learn from."
-        )
+        raise NotSupported("This run was brought as codes alone: there is no decoder to learn from.")
     if generator.encoder is not None and not isinstance(generator.encoder, Inverter):
         raise NotSupported(f"{atlas.name} has an encoder of its own, which needs no teaching.")
     atomic.check_writable(atlas.run.folder, "Make a copy of the run, and teach that one.")
@@ -139,9 +137,8 @@ def invert(
     guess = None if generator.encoder is None else generator.encode(images, labels)
     pool = atlas.cloud if guess is None and generator.space.prior == "none" else None
     return search(
-        generator, images, labels, guess=guess, pool=pool, starts=starts, steps=steps, seed=seed,
-        show=show,
-    )  # fmt: skip
+        generator, images, labels, guess=guess, pool=pool, starts=starts, steps=steps, seed=seed, show=show
+    )
 
 
 def read(atlas: "Atlas", scorer: Scorer, *, keep: bool = False) -> "Atlas":

@@ -58,9 +58,7 @@ class Atlas:
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(
-        cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False
-    ) -> "Atlas":
+    def open(cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False) -> "Atlas":
         """The run in this folder; `trust` lets its model be a program, `data_changed` its images differ."""
         run = runs.open_run(Path(folder))
         return cls(run, *added.opened(run, best_device(), trust), data_changed=data_changed)
@@ -204,9 +202,14 @@ class Atlas:
         return density(self.drawn("train") if self.coded else self.cloud)
 
     def sample(
-        self, n: int, *, seed: int = 0, prior: str = "own", temperature: float = 1.0,
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        prior: str = "own",
+        temperature: float = 1.0,
         truncation: float | None = None,
-    ) -> Points:  # fmt: skip
+    ) -> Points:
         """New points: of its own prior, of a fitted one (mixture, flow), or around codes (posterior)."""
         return draw(self, n, seed=seed, prior=prior, temperature=temperature, truncation=truncation)
 
@@ -229,9 +232,7 @@ class Atlas:
         return codes.rows[index] if self.coded else index, distance
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> Any:
-        """The answer of duckdb, as an Arrow table; `codes` in it are the rows of the first split given,
-        and each split goes by its own name too: `select label, count(*) from test group by label`.
-        """
+        """The Arrow table that duckdb answers with; `codes` are the rows of the first split."""
         paths = {split: self.encode(split) for split in splits}
         return tables.query({"codes": paths[splits[0]], **paths}, sql)
 
@@ -251,17 +252,19 @@ class Atlas:
         return find_stop(self, text)
 
     def stops(self, texts: Sequence[str]) -> list[Stop]:
-        """Several of them."""
+        """The points of several texts."""
         return find_stops(self, list(texts))
 
     def curve(
-        self, stops: Sequence[str] | Sequence[Stop] | Points, way: str | None = None, *,
-        closed: bool = False, even: bool = False, label: int | None = None,
-    ) -> Curve:  # fmt: skip
-        """The way through these stops: lerp, slerp, spline or geodesic; what suits the space if none is said.
-
-        `even` walks it so that the picture changes at a steady pace.
-        """
+        self,
+        stops: Sequence[str] | Sequence[Stop] | Points,
+        way: str | None = None,
+        *,
+        closed: bool = False,
+        even: bool = False,
+        label: int | None = None,
+    ) -> Curve:
+        """The curve through these points; with `even` the image changes at a steady pace."""
         z = points_through(self, stops)
         return between(self.generator, z, way, closed=closed, even=even, label=label)
 
@@ -276,16 +279,18 @@ class Atlas:
         return all_flags(self.images, rows)
 
     def read(self, scorer: Scorer, *, keep: bool = False) -> "Atlas":
-        """The same run, its images told by a scorer (a probability from 0.5 is a yes); kept, for good.
-
-        Where images have no points, samples are read, and stand for the images of the run.
-        """
+        """The same run with labels that a scorer predicts, for images or, without an encoder, samples."""
         return added.read(self, scorer, keep=keep)
 
     def direction(
-        self, name: str, *, way: str = "means", without: Sequence[str] = (), seed: int = 0,
+        self,
+        name: str,
+        *,
+        way: str = "means",
+        without: Sequence[str] = (),
+        seed: int = 0,
         scorer: Scorer | None = None,
-    ) -> Way:  # fmt: skip
+    ) -> Way:
         """The direction of a class or an attribute, with its score and its side effects on the others;
         or what was kept under this name, straight or bent.
 
@@ -321,14 +326,15 @@ class Atlas:
     # Charts
 
     def chart(
-        self, layout: str | None = None, by: str | None = None, *, split: str = "test",
-        seed: int = 0, **settings: Any,
-    ) -> Chart:  # fmt: skip
-        """A flat chart of the codes, of very many a fair draw, kept in the run; `by` "label" or an
-        attribute supervises it.
-
-        The layout is one of the registry, or "axes" for two of the codes' own, as `i=0, j=3`.
-        """
+        self,
+        layout: str | None = None,
+        by: str | None = None,
+        *,
+        split: str = "test",
+        seed: int = 0,
+        **settings: Any,
+    ) -> Chart:
+        """A flat chart of the codes, saved in the run; `by` "label" or an attribute supervises it."""
         codes = self.mapped(split)
         chosen = landmarks(len(codes))
         rows, points = codes.rows[chosen], codes.points[chosen]
@@ -349,9 +355,7 @@ class Atlas:
     def supervision(self, by: str, rows: Rows) -> Labels:
         """The labels, or an attribute as 0 and 1, that a chart is supervised by."""
         if len(rows) and rows[0] == NO_ROW:
-            raise NotSupported(
-                f"Nothing is known of these points that a chart could go by: {by!r}."
-            )
+            raise NotSupported(f"Nothing is known of these points that a chart could go by: {by!r}.")
         return kinds_of(self.images, rows, by)
 
     # What it is worth, and how it looks
@@ -363,11 +367,7 @@ class Atlas:
         return score(self, **settings)
 
     def show(self, *others: "Atlas", inline: bool = False, height: int = 720) -> Any:
-        """The explorer in a frame of the notebook, perhaps with another run beside this one.
-
-        The frame leads to a server on this machine; `inline` puts the page itself, with the model in
-        it, into the notebook.
-        """
+        """The explorer in a frame of the notebook; `inline` puts the page itself into it, not a server's."""
         from zatlas.widget import show  # which stands above this floor
 
         return show(self, *others, inline=inline, height=height)

@@ -51,9 +51,7 @@ def check(folder: Path | str, accept: Sequence[str] = ()) -> Checked:
     _compare(run, found)
     _compare_checkpoints(run, found)
     for name in discard_damaged(_fingerprint(run)):
-        found.repaired[f"cached images of {name}"] = (
-            "removed; they are read again from their source"
-        )
+        found.repaired[f"cached images of {name}"] = "removed; they are read again from their source"
     found.unrecorded = sorted(_names(run) - set(digests.entries(run.folder)))
     _repair(run, found)
     return found
@@ -131,11 +129,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _repair(run: Run, found: Checked) -> None:
     """Mend what is damaged or missing, if that can be made again to the byte, or when it is needed."""
-    made = {
-        "recipe.toml": recipe_text,
-        "metrics.jsonl": metrics_text,
-        "weights.safetensors": best_weights,
-    }
+    made = {"recipe.toml": recipe_text, "metrics.jsonl": metrics_text, "weights.safetensors": best_weights}
     for name in [*found.damaged, *found.missing]:
         how = ""
         if name in made:

@@ -49,13 +49,17 @@ def _front(clothes: Atlas, faces: Atlas) -> str:
     both = (
         (clothes, "manifold.png", "Clothes", "Fashion-MNIST's clothes in two numbers, learnt a minute ago."),
         (faces, "chart-sheet.png", "Faces", "Drawn portraits in many numbers, laid out flat."),
-    )  # fmt: skip
+    )
     sections = []
     for atlas, picture, title, about in both:
         gallery = atlas.run.gallery.relative_to(atlas.run.folder.parent).as_posix()
         figure = Figure(
-            f"{gallery}/{picture}", f"{title}: the gallery", about, "",
-            shell_command("gallery", atlas.run.folder), f"{gallery}/index.html",
-        )  # fmt: skip
+            f"{gallery}/{picture}",
+            f"{title}: the gallery",
+            about,
+            "",
+            shell_command("gallery", atlas.run.folder),
+            f"{gallery}/index.html",
+        )
         sections.append(Section(title, (figure,)))
     return page("Two latent spaces", "An atlas of z, for clothes and for faces.", sections)

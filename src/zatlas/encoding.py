@@ -49,9 +49,7 @@ class Job:
     def missing(self) -> list[int]:
         """The parts that are not there yet; those of other images or weights are cleared away."""
         atomic.remove_file(self.folder / tables.SEAL)
-        wanted = {
-            tables.part(self.folder, number): number for number in range(len(self.pieces.counts))
-        }
+        wanted = {tables.part(self.folder, number): number for number in range(len(self.pieces.counts))}
         there = []
         for path in self.folder.glob("part-*.parquet"):
             if path in wanted and tables.made_of(path) == self._part(wanted[path]):
@@ -65,10 +63,7 @@ class Job:
         """Encode what was read and write the part; how many images it holds."""
         labels = _labels(read, generator)
         codes = Codes(read.rows, *generator.codes(read.pixels, labels))
-        columns = {
-            name if name not in TAKEN else f"{name}_": column
-            for name, column in read.columns.items()
-        }
+        columns = {name if name not in TAKEN else f"{name}_": column for name, column in read.columns.items()}
         path = tables.part(self.folder, number)
         if read.set_aside:
             atomic.write_file(path.with_suffix(".json"), atomic.as_json(list(read.set_aside)))
@@ -192,11 +187,7 @@ def _on_ray(job: Job, numbers: Sequence[int]) -> Iterator[int]:
         workers = min(cards or threads, len(numbers))
         items = [{"part": number} for number in numbers]
         found = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-            Encoding,
-            batch_size=1,
-            concurrency=workers,
-            num_cpus=1,
-            num_gpus=1 if cards else 0,
+            Encoding, batch_size=1, concurrency=workers, num_cpus=1, num_gpus=1 if cards else 0
         )
         for row in found.iter_rows():
             yield int(row["part"])
@@ -218,11 +209,7 @@ def _labels(read: Read, generator: Generator) -> Labels | None:
 
 def _refuse_many(job: Job) -> None:
     """Say so where more images than tolerated were bad; the parts stay."""
-    asides = [
-        one
-        for path in sorted(job.folder.glob("part-*.json"))
-        for one in json.loads(path.read_bytes())
-    ]
+    asides = [one for path in sorted(job.folder.glob("part-*.json")) for one in json.loads(path.read_bytes())]
     total = sum(job.pieces.counts)
     if len(asides) > TOLERATED * total:
         first = asides[0]

@@ -37,9 +37,19 @@ Words = tuple[str | Path, ...]  # of a command
 
 SIDE = 15  # places along a grid
 EDITED = (
-    "Smiling", "Mouth_Slightly_Open", "Bald", "Bangs", "Gray_Hair", "Black_Hair", "Brown_Hair",
-    "Blond_Hair", "No_Beard", "Pale_Skin", "Oval_Face", "Male",
-)  # fmt: skip
+    "Smiling",
+    "Mouth_Slightly_Open",
+    "Bald",
+    "Bangs",
+    "Gray_Hair",
+    "Black_Hair",
+    "Brown_Hair",
+    "Blond_Hair",
+    "No_Beard",
+    "Pale_Skin",
+    "Oval_Face",
+    "Male",
+)
 FILMED = 2  # attributes that are films too
 MOST = 12  # attributes that are drawn
 
@@ -80,13 +90,7 @@ def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIG
     left_out = [f"{', '.join(titles)}: {why}" for why, titles in lacking.items()]
     for line in left_out:
         console().print(f"left out: {line}", soft_wrap=True, markup=False)
-    text = page(
-        _title(atlas),
-        in_words(atlas),
-        _sections(drawn, folder),
-        left_out,
-        dark=theme.name == "dark",
-    )
+    text = page(_title(atlas), in_words(atlas), _sections(drawn, folder), left_out, dark=theme.name == "dark")
     return atomic.write_file(folder / "index.html", text.encode())
 
 
@@ -111,27 +115,37 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, prior = atlas.run.folder, atlas.generator.space.prior != "none"
     part = "What it makes"
     yield Entry(
-        part, "samples.png", "Samples",
-        "Images of points drawn by chance" + (" from the prior." if prior else " from a normal distribution as wide as the codes."),
+        part,
+        "samples.png",
+        "Samples",
+        "Images of points drawn by chance"
+        + (" from the prior." if prior else " from a normal distribution as wide as the codes."),
         "A generative model is a way from simple chance to pictures: every point of the prior is meant to be one."
-        if prior else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
-        shell_command("sample", run), lambda path: save(sheets.samples(atlas, theme=theme), path),
-    )  # fmt: skip
+        if prior
+        else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
+        shell_command("sample", run),
+        lambda path: save(sheets.samples(atlas, theme=theme), path),
+    )
     if not atlas.coded or kind_of(atlas) == "sample":  # samples that were read are the prior's
         return
     yield Entry(
-        part, "samples-priors.png", "Samples where the codes are",
+        part,
+        "samples-priors.png",
+        "Samples where the codes are",
         "Images of points of the run's own prior, beside those of a density that was fitted to the codes.",
         "Codes seldom fill the prior evenly. A density fitted to them leaves its empty places out, and samples improve.",
-        shell_command("prior", run), lambda path: save(sheets.priors(atlas, theme=theme), path),
-    )  # fmt: skip
+        shell_command("prior", run),
+        lambda path: save(sheets.priors(atlas, theme=theme), path),
+    )
     yield Entry(
-        part, "reconstructions.png", "Reconstructions",
+        part,
+        "reconstructions.png",
+        "Reconstructions",
         f"Images the model {'has not seen' if atlas.holds_out else 'was trained on'}, and what is left of them in {atlas.dim} numbers.",
         "What the code cannot hold is lost; a decoder that must guess takes the mean, and the mean is soft.",
         shell_command("reconstruct", run),
         lambda path: save(sheets.reconstructions([atlas], theme=theme), path),
-    )  # fmt: skip
+    )
 
 
 def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
@@ -139,73 +153,99 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     codes = "samples" if kind_of(atlas) == "sample" else "codes"
     named = "; the name of a class stands in the middle of its points."
     yield Entry(
-        part, "manifold.png", "The latent plane",
+        part,
+        "manifold.png",
+        "The latent plane",
         f"A plane of the latent space, decoded at {SIDE} x {SIDE} places, the second axis upwards.",
         "At equal steps of the prior's mass, every tile stands for the same share of what the model would make."
-        if atlas.generator.space.prior != "none" else "Steps are even between the 1st and the 99th percentile of the codes.",
-        shell_command("grid", run), lambda path: save(sheets.manifold(atlas, SIDE, theme=theme), path),
-    )  # fmt: skip
+        if atlas.generator.space.prior != "none"
+        else "Steps are even between the 1st and the 99th percentile of the codes.",
+        shell_command("grid", run),
+        lambda path: save(sheets.manifold(atlas, SIDE, theme=theme), path),
+    )
     yield Entry(
-        part, "points.png", f"The {codes}",
+        part,
+        "points.png",
+        f"The {codes}",
         f"Where the {'test image' if kind_of(atlas) == 'image' else kind_of(atlas)}s lie"
         + (named if atlas.has_images and atlas.images.classes else "."),
-        "No label was told to the model while it laid them out." if not atlas.generator.classes else
-        "The class is told to this model, so it need not be in the code: the classes lie over each other.",
-        shell_command("points", run), lambda path: save(maps.points(atlas, theme=theme), path),
-    )  # fmt: skip
+        "No label was told to the model while it laid them out."
+        if not atlas.generator.classes
+        else "The class is told to this model, so it need not be in the code: the classes lie over each other.",
+        shell_command("points", run),
+        lambda path: save(maps.points(atlas, theme=theme), path),
+    )
     if atlas.dim > 2:
         yield Entry(
-            part, "chart.png", "A chart",
+            part,
+            "chart.png",
+            "A chart",
             f"The {codes} laid out flat by UMAP: {atlas.dim} axes become two, neighbours stay neighbours.",
             "Distances far apart mean little on such a chart; its trustworthiness says how far neighbours can be believed.",
-            shell_command("chart", run), lambda path: save(maps.chart_map(atlas, atlas.chart(), theme=theme), path),
-        )  # fmt: skip
+            shell_command("chart", run),
+            lambda path: save(maps.chart_map(atlas, atlas.chart(), theme=theme), path),
+        )
         yield Entry(
-            part, "chart-sheet.png", "The chart, decoded",
+            part,
+            "chart-sheet.png",
+            "The chart, decoded",
             "The picture that lies under each place of the chart; faded where there is no data.",
             "A place is taken back to a code by the codes around it, and the code is decoded.",
             shell_command("grid", run, "--by", "chart"),
             lambda path: save(sheets.chart_sheet(atlas, atlas.chart(), SIDE, theme=theme), path),
-        )  # fmt: skip
+        )
 
 
 def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, part = atlas.run.folder, "Ways through"
     stops, kind = usual_stops(atlas, 4), kind_of(atlas)
     names = [stop.name for stop in stops]
-    theory = (
-        "The way keeps to the distance from the centre where the data lies."
-        if atlas.dim > 2
-        else "In two axes the straight way is as good as any."
-    )
-
-    def way() -> Move:
-        return moves.interpolation(atlas, stops[:3], closed=True, even=True)
-
+    theory = "In two axes the straight way is as good as any."
+    if atlas.dim > 2:
+        theory = "The way keeps to the distance from the centre where the data lies."
     yield from _move(
-        part, "interpolation", f"From {kind} to {kind}", f"A way through three {kind}s and back to the first.",
+        part,
+        "interpolation",
+        f"From {kind} to {kind}",
+        f"A way through three {kind}s and back to the first.",
         f"{theory} It is walked so that the picture changes at a steady pace.",
-        ("interpolate", run, *names[:3], "--loop", "--even"), way, theme,
+        ("interpolate", run, *names[:3], "--loop", "--even"),
+        lambda: moves.interpolation(atlas, stops[:3], closed=True, even=True),
+        theme,
         panel="prior" if atlas.dim == 2 else "none",
-    )  # fmt: skip
+    )
     yield Entry(
-        part, "corners.png", "Between four", f"Four {kind}s at the corners, and every mixture of them between.",
+        part,
+        "corners.png",
+        "Between four",
+        f"Four {kind}s at the corners, and every mixture of them between.",
         "A point between two codes is a picture between two pictures: not a cross-fade, a decision.",
         shell_command("interpolate", run, *names, "--corners"),
         lambda path: save(sheets.four_corners(atlas, stops, theme=theme), path),
-    )  # fmt: skip
+    )
     yield from _move(
-        part, "traversal", "One axis at a time", "Each row moves one axis and holds the others; those first that change the image most.",
+        part,
+        "traversal",
+        "One axis at a time",
+        "Each row moves one axis and holds the others; those first that change the image most.",
         "An axis that changes nothing holds nothing: the model has left it unused.",
-        ("traverse", run), lambda: moves.traversal(atlas), theme, film=False,
-    )  # fmt: skip
+        ("traverse", run),
+        lambda: moves.traversal(atlas),
+        theme,
+        film=False,
+    )
     if atlas.dim == 2:
         yield from _move(
-            part, "spiral", "A spiral", "From the middle of the plane outwards, with the place beside the image.",
+            part,
+            "spiral",
+            "A spiral",
+            "From the middle of the plane outwards, with the place beside the image.",
             "The prior is densest in the middle: images there are seen most often, and are best learnt.",
             ("spiral", run),
-            lambda: moves.plane_walk(atlas, spiral(), f"A spiral in {atlas.name}"), theme, panel="prior",
-        )  # fmt: skip
+            lambda: moves.plane_walk(atlas, spiral(), f"A spiral in {atlas.name}"),
+            theme,
+            panel="prior",
+        )
 
 
 def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
@@ -216,22 +256,30 @@ def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
         typed = text_of(Name("attribute", name), known, anchor=False)
         yield from _move(
-            part, file, pretty(name),
+            part,
+            file,
+            pretty(name),
             f"Four {kind}s moved against and along the attribute; the one in the middle is as it was.",
             f"The direction is the difference of the mean codes of {kind}s with and without it."
-            if number == 0 else "",
-            ("attribute", run, typed), partial(moves.attribute, atlas, typed), theme,
+            if number == 0
+            else "",
+            ("attribute", run, typed),
+            partial(moves.attribute, atlas, typed),
+            theme,
             film=number < FILMED,
-        )  # fmt: skip
+        )
     equation = _equation(atlas, chosen, known)
     if not equation:
         return
     yield Entry(
-        part, "arithmetic.png", "Arithmetic", "Mean codes, added and taken away, and what the result looks like.",
+        part,
+        "arithmetic.png",
+        "Arithmetic",
+        "Mean codes, added and taken away, and what the result looks like.",
         "If what two groups differ in is a direction, the direction can be added to something else.",
         shell_command("arithmetic", run, equation),
         lambda path: save(facts.arithmetic(atlas, equation, theme=theme)[0], path),
-    )  # fmt: skip
+    )
 
 
 def _equation(atlas: Atlas, flags: Sequence[str], known: Known) -> str:
@@ -253,10 +301,16 @@ def _equation(atlas: Atlas, flags: Sequence[str], known: Known) -> str:
 def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     run, part = atlas.run.folder, "What many dimensions do"
     theories = {
-        "volumes": ("The volume of a ball", "Most of a box is corners: a ball within it holds next to nothing."),
+        "volumes": (
+            "The volume of a ball",
+            "Most of a box is corners: a ball within it holds next to nothing.",
+        ),
         "norms": ("The shell", "The norms of normal samples gather at the square root of the dimensions."),
-        "midpoints": ("Half way", "The line between two points of a shell cuts through the inside, where no data is; the arc does not."),
-    }  # fmt: skip
+        "midpoints": (
+            "Half way",
+            "The line between two points of a shell cuts through the inside, where no data is; the arc does not.",
+        ),
+    }
     if kind_of(atlas) != "sample":  # which would be held against themselves
         theories["own-norms"] = (
             "This run's codes",
@@ -270,25 +324,49 @@ def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
     }
     for name, (title, theory) in theories.items():
         yield Entry(
-            part, f"geometry-{name}.png", title, "", theory, shell_command("geometry", run),
+            part,
+            f"geometry-{name}.png",
+            title,
+            "",
+            theory,
+            shell_command("geometry", run),
             partial(_put, draw[name]),
-        )  # fmt: skip
+        )
 
 
 def _move(
-    part: str, file: str, title: str, about: str, theory: str, words: Words,
-    make: Callable[[], Move], theme: Theme, *, film: bool = True, panel: str = "none",
-) -> Iterator[Entry]:  # fmt: skip
+    part: str,
+    file: str,
+    title: str,
+    about: str,
+    theory: str,
+    words: Words,
+    make: Callable[[], Move],
+    theme: Theme,
+    *,
+    film: bool = True,
+    panel: str = "none",
+) -> Iterator[Entry]:
     """A strip and, if it is wanted, the film of the same move."""
     yield Entry(
-        part, f"{file}.png", title, about, theory, shell_command(*words),
+        part,
+        f"{file}.png",
+        title,
+        about,
+        theory,
+        shell_command(*words),
         lambda path: save(make().strip(theme=theme), path),
-    )  # fmt: skip
+    )
     if film:
         yield Entry(
-            part, f"{file}.mp4", f"{title}, moving", "", "", shell_command(*words, "--out", f"{file}.mp4"),
+            part,
+            f"{file}.mp4",
+            f"{title}, moving",
+            "",
+            "",
+            shell_command(*words, "--out", f"{file}.mp4"),
             lambda path: make().film(path, 150, panel=panel, theme=theme),
-        )  # fmt: skip
+        )
 
 
 def _put(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
@@ -299,11 +377,7 @@ def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[Section
     found: dict[str, list[Figure]] = {}
     for entry, path in drawn:
         figure = Figure(
-            path.relative_to(folder).as_posix(),
-            entry.title,
-            entry.about,
-            entry.theory,
-            entry.command,
+            path.relative_to(folder).as_posix(), entry.title, entry.about, entry.theory, entry.command
         )
         found.setdefault(entry.section, []).append(figure)
     return [Section(title, tuple(figures)) for title, figures in found.items()]

@@ -122,9 +122,7 @@ def _part(part: Figure | Note | Table) -> str:
 
 def _note(note: Note) -> str:
     words = [f"<h3>{escape(note.title)}</h3>", f"<p>{escape(note.about)}</p>"]
-    words += [
-        f"<p>{escape(what)}</p><pre>{escape(command)}</pre>" for what, command in note.commands
-    ]
+    words += [f"<p>{escape(what)}</p><pre>{escape(command)}</pre>" for what, command in note.commands]
     return f"<figure>{''.join(words)}</figure>"
 
 

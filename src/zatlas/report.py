@@ -31,11 +31,13 @@ def write_report(atlas: Atlas, score: Score, path: Path, *, theme: Theme = LIGHT
     """Write the page of this score."""
     sections = [_diagnosis(score), *_groups(atlas, score, theme)]
     text = page(
-        f"How good is the latent space of {atlas.name}?", score.about, sections,
+        f"How good is the latent space of {atlas.name}?",
+        score.about,
+        sections,
         told="Made by zatlas. ± is one standard error; n is how many images, samples or pairs "
         f"were measured. Made again by: {shell_command('score', atlas.run.folder)}",
         dark=theme.name == "dark",
-    )  # fmt: skip
+    )
     return atomic.write_file(path, text.encode())
 
 
@@ -61,19 +63,11 @@ def _groups(atlas: Atlas, score: Score, theme: Theme) -> list[Section]:
         if not figures:
             continue
         rows = tuple(
-            (
-                title_of(one),
-                _whole(value_in_words(one)),
-                _whole(floor_in_words(one)),
-                _count(one),
-                one.about,
-            )
+            (title_of(one), _whole(value_in_words(one)), _whole(floor_in_words(one)), _count(one), one.about)
             for one in figures
         )
         table = Table(("", "value", "hold it against", "n", "what it is"), rows)
-        pictures = [
-            Figure(_within(picture), title) for title, picture in _drawn(atlas, score, group, theme)
-        ]
+        pictures = [Figure(_within(picture), title) for title, picture in _drawn(atlas, score, group, theme)]
         found.append(Section(group_in_words(group), (table, *pictures)))
     return found
 
@@ -87,9 +81,7 @@ def _count(figure: ScoreFigure) -> str:
     return f"{figure.n:,}" if figure.n else ""  # none were measured: it is read off the recipe
 
 
-def _drawn(
-    atlas: Atlas, score: Score, group: str, theme: Theme
-) -> Sequence[tuple[str, "Canvas | Plot"]]:
+def _drawn(atlas: Atlas, score: Score, group: str, theme: Theme) -> Sequence[tuple[str, "Canvas | Plot"]]:
     """The pictures that go with a group of figures."""
     if group == "likelihood" and atlas.generator.encoder is not None:
         which = "it has not seen" if atlas.holds_out else "it was trained on"
@@ -112,9 +104,12 @@ def _axes(rates: Mapping[str, float], theme: Theme) -> "Plot":
     left = f", the first {MOST_AXES} of {len(rates)}" if len(rates) > MOST_AXES else ""
     values = np.array([rates[name] for name in order])
     return bars(
-        order, values, title=f"What each axis tells of an image{left}",
-        axis="nats: how far its posteriors are from the prior", theme=theme,
-    )  # fmt: skip
+        order,
+        values,
+        title=f"What each axis tells of an image{left}",
+        axis="nats: how far its posteriors are from the prior",
+        theme=theme,
+    )
 
 
 def _within(picture: "Canvas | Plot") -> str:

@@ -84,18 +84,12 @@ def train_alike(
             continue
         told: dict[str, Any] = {"model.conditional": True} if name == "cvae" else {}
         family = "vae" if name == "cvae" else name
-        atlases.append(
-            train(data, model=family, dim=dim, epochs=epochs, seed=seed, settings=told, out=place)
-        )
+        atlases.append(train(data, model=family, dim=dim, epochs=epochs, seed=seed, settings=told, out=place))
     return atlases
 
 
 def resume(
-    folder: Path | str,
-    settings: Mapping[str, Any] | None = None,
-    show: bool = True,
-    *,
-    restart: bool = False,
+    folder: Path | str, settings: Mapping[str, Any] | None = None, show: bool = True, *, restart: bool = False
 ) -> Atlas:
     """Go on with a run that was stopped, exactly as if it had not been.
 
@@ -150,10 +144,16 @@ def bring(
     lists what each takes. What is not said is found out.
     """
     asked = Asked(
-        net, key, module, encoder, None if shape is None else tuple(shape),
-        cast("Prior | None", prior), cast("PixelRange | None", pixels), cast("Layout | None", layout),
+        net,
+        key,
+        module,
+        encoder,
+        None if shape is None else tuple(shape),
+        cast("Prior | None", prior),
+        cast("PixelRange | None", pixels),
+        cast("Layout | None", layout),
         tuple(classes),
-    )  # fmt: skip  # words that mean nothing are refused there
+    )  # words that mean nothing are refused there
     found = models.bring(source, Path(out), asked, data, best_device())
     atlas = Atlas(found.run, found.description, found.generator)
     with watched.within(watched.PROBING):

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.core.arrays import Images, Points, Rows
-from zatlas.core.errors import (
-    BadData,
-    BadRecipe,
-    NotHere,
-    NotSupported,
-    ShapeError,
-    UnknownName,
-)
+from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError, UnknownName
 from zatlas.core.progress import console
 from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
@@ -100,22 +93,14 @@ def points_through(atlas: "Atlas", stops: Sequence[str] | Sequence[Stop] | Point
 
 
 def draw(
-    atlas: "Atlas",
-    n: int,
-    *,
-    seed: int,
-    prior: str,
-    temperature: float,
-    truncation: float | None,
+    atlas: "Atlas", n: int, *, seed: int, prior: str, temperature: float, truncation: float | None
 ) -> Points:
     """Points drawn by chance; without a prior, the normal distribution that the codes suggest stands in."""
     space = atlas.generator.space
     if prior == "own" and space.prior != "none":
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
-        raise NotSupported(
-            "Only a prior that is normal is truncated; give --temperature below 1 instead."
-        )
+        raise NotSupported("Only a prior that is normal is truncated; give --temperature below 1 instead.")
     if prior == "own":
         middle = atlas.cloud.mean(axis=0)
         z = stand_in(atlas.cloud, space, n, seed=seed)
@@ -154,11 +139,7 @@ def classes_with_images(atlas: "Atlas") -> list[str]:
         return []
     rows = np.concatenate([atlas.rows("train"), atlas.rows("test")])
     present = set(images.labels[rows].tolist())
-    return [
-        name
-        for number, name in enumerate(images.classes)
-        if number in present and name != UNLABELLED
-    ]
+    return [name for number, name in enumerate(images.classes) if number in present and name != UNLABELLED]
 
 
 def kind_of(atlas: "Atlas") -> str:
@@ -187,9 +168,7 @@ def _numbered(atlas: "Atlas", number: int, name: str) -> Stop:
         return Stop(name, atlas.sample(many, seed=0)[number : number + 1], title=title)
     codes = atlas.codes("test")
     if not 0 <= number < len(codes):
-        raise ShapeError(
-            f"There is no test image {number}: they are numbered from 0 to {len(codes) - 1}."
-        )
+        raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(codes) - 1}.")
     return _real(atlas, codes, number, name, title)
 
 
@@ -227,9 +206,7 @@ def _typical(atlas: "Atlas", text: str, name: Name) -> Stop:
 def _no_images(atlas: "Atlas", text: str) -> NotSupported:
     none = "no images are known of this model"
     why = none if atlas.generator.encoder else "this model has no encoder to say where they lie"
-    return NotSupported(
-        f"{text!r} names images, and {why}. Name samples by their number, or random."
-    )
+    return NotSupported(f"{text!r} names images, and {why}. Name samples by their number, or random.")
 
 
 def _members_of(atlas: "Atlas", name: Name, splits: Sequence[str]) -> tuple[Codes, Rows, str]:
@@ -239,24 +216,21 @@ def _members_of(atlas: "Atlas", name: Name, splits: Sequence[str]) -> tuple[Code
         members = np.flatnonzero(flags_of(atlas.images, codes.rows, name))
         if len(members):
             return codes, members, split
-    raise BadData(
-        f"{atlas.name} has no image of {title_of(name)!r}. Name another class or attribute."
-    )
+    raise BadData(f"{atlas.name} has no image of {title_of(name)!r}. Name another class or attribute.")
 
 
 def _from_file(atlas: "Atlas", path: Path) -> Stop:
     image = image_of(atlas, path)
     if atlas.generator.classes:
-        raise NotSupported(
-            "A conditional model must be told the class of an image; a file has none."
-        )
+        raise NotSupported("A conditional model must be told the class of an image; a file has none.")
     if atlas.generator.encoder is not None:
         return Stop(path.name, atlas.generator.encode(image), image, title=path.name)
     console().print(
         f"Searching for the point of {path.name}: this model has no encoder. Give it one: "
         f"{shell_command('invert', atlas.run.folder, '--learn')}",
-        soft_wrap=True, markup=False,
-    )  # fmt: skip
+        soft_wrap=True,
+        markup=False,
+    )
     found = atlas.invert(image)
     console().print(f"{path.name} was found to {found.psnr[0]:.1f} dB.", markup=False)
     return Stop(path.name, found.points, image, title=path.name)
@@ -327,9 +301,7 @@ def _group(atlas: "Atlas", sign: int, text: str) -> Group:
         return _members(atlas, sign, name)
     parts = [text] if name is not None else split_list(text)
     stops = [find_stop(atlas, part) for part in parts]
-    shown = [
-        atlas.decode(stop.point, stop.label) if stop.image is None else stop.image for stop in stops
-    ]
+    shown = [atlas.decode(stop.point, stop.label) if stop.image is None else stop.image for stop in stops]
     points = np.concatenate([stop.point for stop in stops])
     title = stops[0].title if len(stops) == 1 else ", ".join(stop.name for stop in stops)
     return Group(sign, title, points, np.concatenate(shown))

@@ -23,15 +23,7 @@ from zatlas.training.sweeping import Ends, Job, here, in_processes, on_ray
 
 Where = Literal["here", "processes", "ray"]
 LONGEST = 120  # letters of a folder's name
-SHOWN = (
-    "epochs",
-    "seconds",
-    "loss",
-    "elbo",
-    "distortion",
-    "rate",
-    "ssim",
-)  # columns, in this order
+SHOWN = ("epochs", "seconds", "loss", "elbo", "distortion", "rate", "ssim")  # columns, in this order
 FIGURES = SHOWN[2:]  # of result.json, on test images
 
 
@@ -177,10 +169,7 @@ def _tables(recipe: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _watched(
-    runner: Callable[[Sequence[Job]], Ends],
-    jobs: Sequence[Job],
-    folder: Path,
-    show: bool,
+    runner: Callable[[Sequence[Job]], Ends], jobs: Sequence[Job], folder: Path, show: bool
 ) -> dict[str, str]:
     """What went wrong, by run, when all have ended."""
     problems: dict[str, str] = {}
@@ -218,19 +207,13 @@ def _numbers(row: Row) -> dict[str, float]:
 
 
 def _told(recipe: str, found: Sweep) -> dict[str, Any]:
-    return {
-        "recipe": recipe,
-        "varied": dict(found.varied),
-        "runs": [asdict(row) for row in found.rows],
-    }
+    return {"recipe": recipe, "varied": dict(found.varied), "runs": [asdict(row) for row in found.rows]}
 
 
 def _choices(key: str, value: Any) -> list[Any]:
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     if not values or len({json.dumps(one) for one in values}) < len(values):
-        raise BadRecipe(
-            f"{key} is to take {values}: give each of its values once, and at least one."
-        )
+        raise BadRecipe(f"{key} is to take {values}: give each of its values once, and at least one.")
     return values
 
 
@@ -247,18 +230,12 @@ def _name(settings: Mapping[str, Any], taken: Sequence[str]) -> str:
 def _short(settings: Mapping[str, Any]) -> list[str]:
     """The names of settings without their tables, where these are not needed to tell them apart."""
     last = [key.rpartition(".")[2] for key in settings]
-    plain = len(set(last)) == len(last) and not set(last) & set(
-        SHOWN
-    )  # training.rate is not the rate
+    plain = len(set(last)) == len(last) and not set(last) & set(SHOWN)  # training.rate is not the rate
     return last if plain else list(settings)
 
 
 def _word(value: Any) -> str:
-    return (
-        "x".join(map(_word, value))
-        if isinstance(value, (list, tuple))
-        else str(value).replace("+", "")
-    )
+    return "x".join(map(_word, value)) if isinstance(value, (list, tuple)) else str(value).replace("+", "")
 
 
 def _value(text: str) -> Any:

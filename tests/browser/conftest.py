@@ -19,9 +19,14 @@ WAYS = ("server", "folder", "file")
 POINTS = 600  # of each run: a browser without a graphics card draws few quickly
 VIEWPORT = {"width": 1280, "height": 760}
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 TELL = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error("CSP", event.blockedURI, event.violatedDirective))"""
 

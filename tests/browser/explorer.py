@@ -14,9 +14,7 @@ from PIL import Image
 from zatlas.latent.chart import Chart
 
 CLOSE = 2 / 255  # mean difference of pixels that are the same
-PATIENCE = (
-    30  # seconds for the page to come to what is expected, where a machine has much else to do
-)
+PATIENCE = 30  # seconds for the page to come to what is expected, where a machine has much else to do
 MARGIN = 28  # CSS pixels around a map that is shown whole
 
 
@@ -158,9 +156,7 @@ class Explorer:
 
     def pin(self, *pins):
         """The words of a link for pins: rows, or codes."""
-        return "pins=" + ",".join(
-            f"r{one}" if isinstance(one, int) else f"z{code(one)}" for one in pins
-        )
+        return "pins=" + ",".join(f"r{one}" if isinstance(one, int) else f"z{code(one)}" for one in pins)
 
 
 class Truth:

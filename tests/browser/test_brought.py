@@ -25,10 +25,12 @@ def written(path, rows):
     ]
     make = helper.make_tensor_value_info
     graph = helper.make_graph(
-        nodes, "theirs", [make("x", TensorProto.FLOAT, [rows, DIM])],
+        nodes,
+        "theirs",
+        [make("x", TensorProto.FLOAT, [rows, DIM])],
         [make("y", TensorProto.FLOAT, [rows, SIDE, SIDE, 3])],
         [numpy_helper.from_array(values, name) for name, values in sizes.items()],
-    )  # fmt: skip
+    )
     opset = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
     return path

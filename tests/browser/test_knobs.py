@@ -72,11 +72,7 @@ def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
     page.get_by_role("listitem").filter(has=slider).get_by_role("button", name="what else").click()
     page.get_by_role("checkbox", name="without").first.click()
     expect(page.get_by_text("Left alone:")).to_be_visible()
-    left = (
-        page.get_by_role("tabpanel")
-        .get_by_role("button")
-        .filter(has_text="\N{MULTIPLICATION SIGN}")
-    )
+    left = page.get_by_role("tabpanel").get_by_role("button").filter(has_text="\N{MULTIPLICATION SIGN}")
     expect(left).to_have_count(1)
     other = left.inner_text()[:-1].strip().replace(" ", "_")
     names = [probe["name"] for probe in truth.entry["ways"]["probes"]]
@@ -255,9 +251,7 @@ def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curv
 
     explorer.eventually(pinned)
     page.get_by_role("tab", name="Arithmetic", exact=True).click()
-    expect(page.get_by_label("Add a direction").get_by_role("option", name="beardy")).to_have_count(
-        0
-    )
+    expect(page.get_by_label("Add a direction").get_by_role("option", name="beardy")).to_have_count(0)
 
 
 def test_every_attribute_has_its_range_and_a_run_without_scorer_only_estimates(explore, portraits):

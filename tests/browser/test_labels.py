@@ -88,12 +88,7 @@ def nasty(tmp_path_factory, digits):
     columns["text"] = np.array([name[:200] for name in names])[kinds]
     columns["<b>number</b>"] = kinds.astype(np.float32)
     vars(atlas)["images"] = image_set(
-        "<i>set</i>",
-        plain.pixels,
-        labels=kinds,
-        classes=names,
-        split=plain.split,
-        attributes=columns,
+        "<i>set</i>", plain.pixels, labels=kinds, classes=names, split=plain.split, attributes=columns
     )
     return atlas, names
 
@@ -122,9 +117,7 @@ def test_nasty_labels_stay_text(way, explore, nasty):
         explorer.follow(f"pins=r{row}")
         wanted = names[label[row]]
         explorer.eventually(
-            lambda row=row, wanted=wanted: says(
-                panel, f"image {explorer.truth.tree.rows[row]:,}", wanted
-            )
+            lambda row=row, wanted=wanted: says(panel, f"image {explorer.truth.tree.rows[row]:,}", wanted)
         )
     assert page.evaluate("window.hit") is None
     assert page.evaluate(COUNTED) == elements

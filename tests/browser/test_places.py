@@ -179,9 +179,15 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
     explorer = explore(way, wide)
     knob = next(one for one in explorer.truth.entry["ways"]["list"] if one["kind"] == "class")
     state = {
-        "chart": "pca", "colour": "error", "filter": "error>0.05", "panel": "walk",
-        "pins": "r3,r17", "way": "lerp", "loop": "1", "amounts": f"{knob['name']}:1.5",
-    }  # fmt: skip
+        "chart": "pca",
+        "colour": "error",
+        "filter": "error>0.05",
+        "panel": "walk",
+        "pins": "r3,r17",
+        "way": "lerp",
+        "loop": "1",
+        "amounts": f"{knob['name']}:1.5",
+    }
     explorer.go(explorer.at(3, zoom=3), **state)
     page = explorer.page
     pinned = page.get_by_role("tabpanel").get_by_role("button", name="A", exact=True)

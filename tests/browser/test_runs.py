@@ -46,9 +46,7 @@ def test_a_gan_decodes_every_place_and_takes_no_image(way, explore, rival):
         explorer.shows(image)
     explorer.hover(*np.array(explorer.size) / 2)
     explorer.shows(rival.decode(explorer.truth.points[[3]])[0])
-    named(
-        explorer.imagined, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name
-    )
+    named(explorer.imagined, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name)
     expect(page.get_by_label("choose one")).to_have_count(0)
     expect(page.get_by_text("Nearest real")).to_have_count(0)
 
@@ -82,10 +80,7 @@ def test_two_runs_are_compared_under_one_pointer(way, explore, digits, plain):
     explorer.trees, explorer.truth, box = explorer.trees[::-1], other, explorer.box(1)
     explorer.view = explorer.fitted()
     wanted = explorer.pixels_of(other.places()[[3]])[0]
-    found = (
-        middle["x"] + middle["width"] / 2 - box["x"],
-        middle["y"] + middle["height"] / 2 - box["y"],
-    )
+    found = (middle["x"] + middle["width"] / 2 - box["x"], middle["y"] + middle["height"] / 2 - box["y"])
     np.testing.assert_allclose(found, wanted, atol=1.5)
     # The other run is taken up by its name.
     page.get_by_role("button", name="plain", exact=True).click()
@@ -141,9 +136,7 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
             expect(page.get_by_role("main")).to_contain_text(f"Epoch {epochs} of {epochs}")
             run.look(server)
             page.get_by_role("application").wait_for()
-            expect(page.get_by_role("tab", name="Training")).to_have_attribute(
-                "aria-selected", "true"
-            )
+            expect(page.get_by_role("tab", name="Training")).to_have_attribute("aria-selected", "true")
             expect(page.get_by_text("decoded in the server")).to_be_visible()
             expect(loss.first).to_be_visible()
         run.look(server)

@@ -18,23 +18,7 @@ STARTS = ("/", "/assets/", "/runtime/", "/data/", "/data/a/", "//", "/./", "/soc
 UPS = ("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..\\", "..%5c", "%252e%252e%252f", "....//", "..;/")
 UPS += ("%c0%ae%c0%ae/", "..%00/", "%2e%2e%5c", "..%c0%af", ".%2e/", "%uff0e%uff0e/")
 BEGINNINGS = (b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ")
-VALUES: tuple[Any, ...] = (
-    -1,
-    0,
-    1,
-    2,
-    7,
-    10**6,
-    2**31,
-    2**63,
-    10**30,
-    0.5,
-    None,
-    True,
-    "1",
-    [],
-    {},
-)
+VALUES: tuple[Any, ...] = (-1, 0, 1, 2, 7, 10**6, 2**31, 2**63, 10**30, 0.5, None, True, "1", [], {})
 VALUES += ("x" * 300, [1, 2], ["a"], {"n": 1}, "../../etc/passwd", "<script>", "\0", "\ud800")
 
 
@@ -95,29 +79,13 @@ def unknown_file(name: str, chance: random.Random) -> bytes:
 
 def bad_host(name: str, chance: random.Random) -> bytes:
     port = name.split(":")[1]
-    others = (
-        "evil.example",
-        f"evil.example:{port}",
-        "",
-        "127.0.0.1",
-        "127.0.0.1:1",
-        f"[::1]:{port}x",
-    )
-    host = chance.choice(
-        (*others, f"{name}.evil.example", f"{name}@evil.example", f"0:{port}", "*")
-    )
+    others = ("evil.example", f"evil.example:{port}", "", "127.0.0.1", "127.0.0.1:1", f"[::1]:{port}x")
+    host = chance.choice((*others, f"{name}.evil.example", f"{name}@evil.example", f"0:{port}", "*"))
     return talk(name, request(host))
 
 
 def bad_origin(name: str, chance: random.Random) -> bytes:
-    others = (
-        "null",
-        "http://evil.example",
-        f"https://{name}",
-        f"http://{name}.evil",
-        "file://",
-        "",
-    )
+    others = ("null", "http://evil.example", f"https://{name}", f"http://{name}.evil", "file://", "")
     origin = f"Origin: {chance.choice(others)}"
     if chance.random() < 0.5:
         return talk(name, request(name, "/data/manifest.json", "GET", origin))
@@ -197,12 +165,7 @@ def bad_greeting(name: str, chance: random.Random) -> bytes:
     fields = [one for one in UPGRADE if chance.random() < 0.7]
     fields.append(f"Origin: http://{name}")
     fields += chance.choice(
-        (
-            [],
-            ["Sec-WebSocket-Key: x"],
-            ["Sec-WebSocket-Version: 8"],
-            ["Sec-WebSocket-Key: " + "x" * 6000],
-        )
+        ([], ["Sec-WebSocket-Key: x"], ["Sec-WebSocket-Version: 8"], ["Sec-WebSocket-Key: " + "x" * 6000])
     )
     fields += chance.choice(
         ([], ["Sec-WebSocket-Extensions: permessage-deflate; x=1"], ["Cookie: " + ";" * 900])
@@ -260,10 +223,17 @@ def bad_asks(name: str, chance: random.Random) -> bytes:
 
 def bad_text(name: str, chance: random.Random) -> bytes:
     texts = (
-        b"[" * 60_000, b'{"a":' * 10_000, b'{"id":' + b"9" * 50_000 + b"}", b'{"id":1e999}',
-        b'"' + b"\\u0000" * 8000 + b'"', b'{"id":NaN}', b"\xff" * 100, b"{}" * 100,
-        b'{"a":1,' * 5000, b'{"id":1,"run":"a","kind":"code","row":-0}',
-    )  # fmt: skip
+        b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b'{"id":' + b"9" * 50_000 + b"}",
+        b'{"id":1e999}',
+        b'"' + b"\\u0000" * 8000 + b'"',
+        b'{"id":NaN}',
+        b"\xff" * 100,
+        b"{}" * 100,
+        b'{"a":1,' * 5000,
+        b'{"id":1,"run":"a","kind":"code","row":-0}',
+    )
     text = chance.choice(texts)
     length = chance.choice((len(text), len(text), 0, 2**32 - 1, 3))
     return talk(name, greeting(name), message(struct.pack("<I", length) + text))

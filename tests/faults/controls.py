@@ -50,9 +50,7 @@ def controls() -> dict[str, Any]:
     return found
 
 
-def sabotaged(
-    recipe: Recipe, run: Path, call: int, sabotage: Callable[[], None], wanted: Whole
-) -> list[str]:
+def sabotaged(recipe: Recipe, run: Path, call: int, sabotage: Callable[[], None], wanted: Whole) -> list[str]:
     """What is found wrong with a run that was killed at this call and then went on in a wrong way."""
 
     def begin() -> None:
@@ -127,9 +125,7 @@ def save_in_place() -> None:
         path.mkdir(parents=True, exist_ok=True)
         yield path
         files = {f.name: f for f in path.iterdir()}
-        sizes = {
-            n: {"size": f.stat().st_size, "sha256": atomic._digest(f)} for n, f in files.items()
-        }
+        sizes = {n: {"size": f.stat().st_size, "sha256": atomic._digest(f)} for n, f in files.items()}
         atomic.write_new(path / atomic.MANIFEST, json.dumps(sizes).encode())
 
     atomic.folder = folder

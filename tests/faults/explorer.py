@@ -63,9 +63,7 @@ def explorer(count: int, seed: int = 0) -> dict[str, Any]:
 def _besieged(run: Path, words: Any, count: int, seed: int) -> dict[str, Any]:
     pipe, env = subprocess.PIPE, {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", SERVER, str(run)]
-    with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=words, text=True, env=env
-    ) as server:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=words, text=True, env=env) as server:
         assert server.stdout is not None and server.stdin is not None
         url = server.stdout.readline().strip()
         good = Good(url, Atlas.open(run))
@@ -98,9 +96,7 @@ def _besieged(run: Path, words: Any, count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def siege(
-    url: str, known: set[bytes], slow: "Slow", numbers: range, seed: int
-) -> tuple[list[str], int]:
+def siege(url: str, known: set[bytes], slow: "Slow", numbers: range, seed: int) -> tuple[list[str], int]:
     """Do all attacks, some at a time; what was answered wrongly, and how many kinds there were."""
 
     def attack(number: int) -> tuple[str, list[str]]:

@@ -69,10 +69,7 @@ def planned(count: int, seed: int, wanted: dict[str, Whole]) -> Any:
 
 
 def trial(
-    plan: tuple[int, str, list[tuple[str, float]]],
-    data: Path,
-    place: Path,
-    wanted: dict[str, Whole],
+    plan: tuple[int, str, list[tuple[str, float]]], data: Path, place: Path, wanted: dict[str, Whole]
 ) -> dict[str, Any]:
     """One run killed as planned, looked at after each blow, and then left to finish."""
     number, kind, blows = plan

@@ -32,10 +32,7 @@ def io(every: int = 1) -> dict[str, Any]:
         place = Path(folder)
         data = spots(place)
         wanted = whole("vae", data, place, epochs=2)
-        plans = [
-            (number, REFUSALS[number % len(REFUSALS)])
-            for number in range(1, wanted.calls + 1, every)
-        ]
+        plans = [(number, REFUSALS[number % len(REFUSALS)]) for number in range(1, wanted.calls + 1, every)]
         found = in_lanes(plans, lambda plan: refused(*plan, data, place, wanted))
     wrong = [line for trial in found for line in trial["wrong"]]
     return {
@@ -58,10 +55,7 @@ def refused(number: int, code: int, data: Path, place: Path, wanted: Whole) -> d
     status, words = child(work)
     wrong = [] if said_well(status, words) else [f"call {number}: ended with {status}: {words}"]
     wrong += [f"call {number}: {line}" for line in survivors(folder, wanted)[1]]
-    return {
-        "refused": status != 0,
-        "wrong": wrong + finished(recipe, folder, wanted, f"call {number}"),
-    }
+    return {"refused": status != 0, "wrong": wrong + finished(recipe, folder, wanted, f"call {number}")}
 
 
 def disk(sizes: int) -> dict[str, Any]:
@@ -70,9 +64,7 @@ def disk(sizes: int) -> dict[str, Any]:
         place = Path(folder)
         data = spots(place)
         wanted = whole("vae", data, place)
-        most = int(
-            2.5 * sum(f.stat().st_size for f in (place / "vae-whole").rglob("*") if f.is_file())
-        )
+        most = int(2.5 * sum(f.stat().st_size for f in (place / "vae-whole").rglob("*") if f.is_file()))
         plans = [most * (n + 1) // sizes for n in range(sizes)]
         found = [filled(size, data, place, wanted) for size in plans]
     return {

@@ -45,14 +45,7 @@ class Whole:
 
 def recipe_of(kind: str, data: Path, epochs: int = 3) -> Recipe:
     """A small recipe of this kind, with a checkpoint every second step."""
-    training = {
-        "epochs": epochs,
-        "batch": 32,
-        "save_steps": 2,
-        "preview": 0,
-        "average": 0.9,
-        "flip": True,
-    }
+    training = {"epochs": epochs, "batch": 32, "save_steps": 2, "preview": 0, "average": 0.9, "flip": True}
     return make_recipe(
         {
             "data": {"source": str(data)},
@@ -69,9 +62,7 @@ def spots(folder: Path) -> Path:
     chance = np.random.default_rng(0)
     x = chance.integers(0, 255, (200, 8, 8)).astype(np.uint8)
     path = folder / "spots.npz"
-    np.savez(
-        path, x_train=x[:160], y_train=np.arange(160) % 4, x_test=x[160:], y_test=np.arange(40) % 4
-    )
+    np.savez(path, x_train=x[:160], y_train=np.arange(160) % 4, x_test=x[160:], y_test=np.arange(40) % 4)
     return path
 
 
@@ -177,17 +168,11 @@ def digest_checkpoint(path: Path) -> str:
 def digest_end(folder: Path) -> dict[str, str]:
     """The weights, the metrics and the result, without the time they took."""
     run = Run(folder)
-    result = (
-        json.loads((folder / "result.json").read_text())
-        if (folder / "result.json").exists()
-        else {}
-    )
+    result = json.loads((folder / "result.json").read_text()) if (folder / "result.json").exists() else {}
     parts = {
         "weights": run.weights.read_bytes() if run.weights.exists() else b"",
         "metrics": json.dumps([untimed(row) for row in run.metrics()]).encode(),
-        "result": json.dumps(
-            {key: untimed(value) for key, value in result.items()}, sort_keys=True
-        ).encode(),
+        "result": json.dumps({key: untimed(value) for key, value in result.items()}, sort_keys=True).encode(),
     }
     return {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()}
 

@@ -36,9 +36,7 @@ def fuzz(name: str, seconds: int) -> int:
 
     with tempfile.TemporaryDirectory(prefix="zatlas-fuzz-") as place:
         command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds)]
-        done = subprocess.run(
-            [*command, "--inside", place], capture_output=True, text=True, errors="replace"
-        )
+        done = subprocess.run([*command, "--inside", place], capture_output=True, text=True, errors="replace")
         words = done.stdout + done.stderr
         count = re.findall(r"^#(\d+)\s", words, re.MULTILINE) or re.findall(r"Done (\d+)", words)
         found = sorted(Path(place).glob("crash-*")) + sorted(Path(place).glob("*out-*"))

@@ -23,10 +23,18 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
     np.save(npy, grey)
     idx = b"\0\0\x08\x03" + struct.pack(">III", 2, 8, 8) + grey.tobytes()
     brought = {
-        "kind": "onnx", "files": {"decoder": "decoder.onnx"}, "settings": {}, "shape": [2],
-        "image": [1, 8, 8], "prior": "normal", "pixels": "unit", "layout": "nchw", "spread": "none",
-        "classes": [], "digest": "0",
-    }  # fmt: skip
+        "kind": "onnx",
+        "files": {"decoder": "decoder.onnx"},
+        "settings": {},
+        "shape": [2],
+        "image": [1, 8, 8],
+        "prior": "normal",
+        "pixels": "unit",
+        "layout": "nchw",
+        "spread": "none",
+        "classes": [],
+        "digest": "0",
+    }
     whole = {"format": 1, "zatlas": "0.1.0", "brought": brought}
     return {
         "weights": _read(run, "weights.safetensors"),
@@ -40,12 +48,7 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
         "image": _images(),
         "entry": [(site / "entry.json").read_bytes()],
         "written": [b'["index.html", "data/written.json"]'],
-        "names": [
-            b"faces:count=200,correlated=true",
-            b"1,4,[64,64],'a,b'",
-            b"not sure",
-            b"class:1",
-        ],
+        "names": [b"faces:count=200,correlated=true", b"1,4,[64,64],'a,b'", b"not sure", b"class:1"],
         "frame": [struct.pack("<I", len(header)) + header + bytes(32)],
         "digests": _read(run, "digests.jsonl"),
         "idx": [idx, gzip.compress(idx, mtime=0)],

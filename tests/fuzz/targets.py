@@ -175,10 +175,24 @@ def table(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     one.__name__: one
     for one in (
-        weights, arrays, made, recipe, metrics, codes, places, npz, image, entry, written, names,
-        frame, digests, idx, table,
+        weights,
+        arrays,
+        made,
+        recipe,
+        metrics,
+        codes,
+        places,
+        npz,
+        image,
+        entry,
+        written,
+        names,
+        frame,
+        digests,
+        idx,
+        table,
     )
-}  # fmt: skip
+}
 
 
 def attempt(target: Target, data: bytes) -> None:

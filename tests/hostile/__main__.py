@@ -20,9 +20,7 @@ from tests.hostile.trial import table, trial
 from tests.hostile.world import RUNS, Base, make_base
 
 AT_ONCE = int(os.environ.get("HOSTILE_AT_ONCE", "2"))
-SECONDS = float(
-    os.environ.get("HOSTILE_SECONDS", "10")
-)  # that a step may take; more on a busy machine
+SECONDS = float(os.environ.get("HOSTILE_SECONDS", "10"))  # that a step may take; more on a busy machine
 QUICK = 92  # flips of the default suite
 
 
@@ -39,17 +37,11 @@ def flips(numbers: range, base: Base, place: Path) -> dict[str, Any]:
     """Damage files of good runs; counts of the outcomes."""
     names = list(flipping.KINDS)
     asked = [
-        number
-        for number in numbers
-        if base.run(flipping.KINDS[names[number % len(names)]].run).exists()
+        number for number in numbers if base.run(flipping.KINDS[names[number % len(names)]].run).exists()
     ]
-    good = flipping.undamaged(
-        base, place / "good", {names[number % len(names)] for number in asked}
-    )
+    good = flipping.undamaged(base, place / "good", {names[number % len(names)] for number in asked})
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        done = pool.map(
-            lambda number: flipping.flip(number, base, place / f"flip-{number}", good), asked
-        )
+        done = pool.map(lambda number: flipping.flip(number, base, place / f"flip-{number}", good), asked)
         return flipping.table(done)
 
 
@@ -62,9 +54,7 @@ def numbers_of(text: str) -> range:
 def main(name: str = "runs", *words: str) -> int:
     """Print counts as lines, then all as JSON; 0 if nothing is wrong."""
     place = Path(tempfile.mkdtemp(prefix="zatlas-hostile-"))
-    base = make_base(
-        place / "base", QUICK_RUNS if name == "quick" or words == ("sample",) else RUNS
-    )
+    base = make_base(place / "base", QUICK_RUNS if name == "quick" or words == ("sample",) else RUNS)
     found: dict[str, Any] = {}
     if name in ("runs", "quick"):
         cases = list(sample()) if name == "quick" or words == ("sample",) else all_cases()
@@ -72,9 +62,7 @@ def main(name: str = "runs", *words: str) -> int:
             cases = [case for case in cases if str(case.number) in words]
         found["runs"] = runs(cases, base, place)
     if name in ("flips", "quick"):
-        numbers = (
-            numbers_of(words[0]) if words else range(QUICK if name == "quick" else flipping.COUNT)
-        )
+        numbers = numbers_of(words[0]) if words else range(QUICK if name == "quick" else flipping.COUNT)
         found["flips"] = flips(numbers, base, place)
     wrong = [line for part in found.values() for line in part["wrong"]]
     for part in found.values():

@@ -28,9 +28,7 @@ class Report:
 Note = Callable[[str], None]
 
 
-def in_child(
-    work: Callable[..., None], words: Path, *, seconds: float, steps: bool = False
-) -> Report:
+def in_child(work: Callable[..., None], words: Path, *, seconds: float, steps: bool = False) -> Report:
     """Do the work in a fork whose output goes to `words`; kill it where a step takes too long.
 
     Work with steps is given a function that notes `NAME=` before a step and `NAME=RESULT` after it.

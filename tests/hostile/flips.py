@@ -73,11 +73,7 @@ def _reading(run: Path) -> Any:
 
 
 def _made(run: Path) -> Any:
-    return {
-        k: v
-        for k, v in _atlas(run).run.made().items()
-        if k in ("format", "data", "brought", "images")
-    }
+    return {k: v for k, v in _atlas(run).run.made().items() if k in ("format", "data", "brought", "images")}
 
 
 def _latest(run: Path) -> Any:
@@ -114,10 +110,7 @@ def _page_files(run: Path) -> Any:
         run_tree(atlas, most=POINTS, geodesics=True, tiled=True),
         run_tree(atlas, most=POINTS_SINGLE, geodesics=True),
     )
-    return [
-        (json.dumps(tree.entry), {url: make() for url, make in tree.files.items()})
-        for tree in trees
-    ]
+    return [(json.dumps(tree.entry), {url: make() for url, make in tree.files.items()}) for tree in trees]
 
 
 def _data(run: Path) -> Any:
@@ -155,7 +148,7 @@ KINDS = {
     "data cache": Kind("gan", f"../../cache/{24 * '?'}/*", _data),
     "previews": Kind("run", "previews/*", lambda run: None),
     "data report": Kind("run", "data_report.json", lambda run: None),
-}  # fmt: skip
+}
 
 
 def digest(value: Any) -> str:
@@ -250,24 +243,18 @@ def undamaged(base: Base, folder: Path, names: Iterable[str] = KINDS) -> dict[st
     return found
 
 
-def _outcome(
-    kind: Kind, base: Base, run: Path, path: Path, good: str, checked: bool
-) -> tuple[str, str]:
+def _outcome(kind: Kind, base: Base, run: Path, path: Path, good: str, checked: bool) -> tuple[str, str]:
     """Read the run in a child; the outcome, and its words."""
     folder = run.parents[1]
     words = folder.with_name(f"{folder.name}.words")
-    report = in_child(
-        lambda note: _read(kind, base, run, checked, note), words, seconds=SECONDS, steps=True
-    )
+    report = in_child(lambda note: _read(kind, base, run, checked, note), words, seconds=SECONDS, steps=True)
     said = words.read_text(errors="replace")
     words.unlink()
     result = report.steps.get("read", HANG if report.ended == HANG else f"ended {report.ended}")
     if checked:
         named = path.name in said or path.parent.name in said
         found = named or ("cache" in kind.pattern and "cached images" in said)
-        if (
-            path.name == "digests.jsonl"
-        ):  # without its line, a file is compared no more, or made again
+        if path.name == "digests.jsonl":  # without its line, a file is compared no more, or made again
             found = result in ("0", "1")
         return (FOUND if found else _bad(result, MISSED)), said[-300:]
     if result.startswith("digest "):

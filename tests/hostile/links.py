@@ -54,17 +54,7 @@ FOLDERS = (
     "site/*/*",
     "tensorboard",
 )
-TO_FILES = (
-    "secret",
-    "secret-relative",
-    "folder",
-    "new",
-    "fifo",
-    "device",
-    "loop",
-    "hard",
-    "a-folder",
-)
+TO_FILES = ("secret", "secret-relative", "folder", "new", "fifo", "device", "loop", "hard", "a-folder")
 TO_FOLDERS = ("documents", "ssh-relative", "new", "loop", "device", "fifo", "upwards", "a-file")
 TIMES = {FILES: 3, FOLDERS: 5}  # kinds for each name, of those above
 

@@ -5,16 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from tests.hostile.case import (
-    DRAWN,
-    Case,
-    edit_json,
-    edit_parquet,
-    edit_tensors,
-    edit_text,
-    put,
-    write,
-)
+from tests.hostile.case import DRAWN, Case, edit_json, edit_parquet, edit_tensors, edit_text, put, write
 from tests.hostile.reader import LOOKED, USUAL
 from tests.hostile.world import TOKEN, Change, World
 
@@ -126,15 +117,9 @@ PLACES: dict[str, Callable[[str], Change]] = {
     "weights family": lambda name: edit_tensors(
         "weights.safetensors", lambda t: t.replace('"vae"', _toml(name))
     ),
-    "chart layout": lambda name: edit_tensors(
-        "charts/*.safetensors", lambda t: put_json(t, "layout", name)
-    ),
-    "direction": lambda name: edit_tensors(
-        "directions/*.safetensors", lambda t: put_json(t, "name", name)
-    ),
-    "prior kind": lambda name: edit_tensors(
-        "priors/*.safetensors", lambda t: put_json(t, "kind", name)
-    ),
+    "chart layout": lambda name: edit_tensors("charts/*.safetensors", lambda t: put_json(t, "layout", name)),
+    "direction": lambda name: edit_tensors("directions/*.safetensors", lambda t: put_json(t, "name", name)),
+    "prior kind": lambda name: edit_tensors("priors/*.safetensors", lambda t: put_json(t, "kind", name)),
     "codes": lambda name: edit_parquet(
         "codes/*-test.parquet", lambda t: t, name.replace("\udc80\udcff", "x")
     ),
@@ -142,22 +127,9 @@ PLACES: dict[str, Callable[[str], Change]] = {
         "checkpoints/*/MANIFEST.json", lambda v: v | {name: {"size": 1, "sha256": "0" * 64}}
     ),
     "digests.jsonl": lambda name: edit_text("digests.jsonl", lambda t: t + digest_line(name)),
-}  # fmt: skip
-SHOWN = {
-    "entry.json files",
-    "entry.json points",
-    "entry.json lattice",
-    "direction",
-    "chart layout",
-    "codes",
 }
-RESUMED = {
-    "recipe.toml family",
-    "recipe.toml net",
-    "checkpoint manifest",
-    "made.json data",
-    "written.json",
-}
+SHOWN = {"entry.json files", "entry.json points", "entry.json lattice", "direction", "chart layout", "codes"}
+RESUMED = {"recipe.toml family", "recipe.toml net", "checkpoint manifest", "made.json data", "written.json"}
 WORDS: dict[str, Callable[[str], Change]] = {
     "class names": lambda text: edit_tensors(
         "weights.safetensors", lambda t: put_json(t, "classes", [text, text + "2", text + "3"])
@@ -169,8 +141,7 @@ WORDS: dict[str, Callable[[str], Change]] = {
         "made.json", lambda v: v | {"images": text, "zatlas": text, "device": text}
     ),
     "data_report.json": lambda text: edit_json(
-        "data_report.json",
-        lambda v: v | {"set": text, "set_aside": [{"path": text, "reason": text}]},
+        "data_report.json", lambda v: v | {"set": text, "set_aside": [{"path": text, "reason": text}]}
     ),
     "result.json": lambda text: edit_json("result.json", lambda v: v | {text: {"elbo": text}}),
     "metrics.jsonl": lambda text: edit_text(
@@ -201,8 +172,7 @@ def _named(value: dict[str, Any], text: str) -> dict[str, Any]:
     def walk(inner: Any) -> Any:
         if isinstance(inner, dict):
             return {
-                key: text if key in ("name", "title", "about") else walk(one)
-                for key, one in inner.items()
+                key: text if key in ("name", "title", "about") else walk(one) for key, one in inner.items()
             }
         return [walk(one) for one in inner] if isinstance(inner, list) else inner
 

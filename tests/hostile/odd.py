@@ -6,24 +6,35 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.hostile.case import (
-    Case,
-    edit_json,
-    edit_parquet,
-    edit_tensors,
-    edit_text,
-    gone,
-    only,
-    write,
-)
+from tests.hostile.case import Case, edit_json, edit_parquet, edit_tensors, edit_text, gone, only, write
 from tests.hostile.links import replace
 from tests.hostile.reader import USUAL
 from tests.hostile.world import SECRET, Change, World
 
 ODD: tuple[Any, ...] = (
-    None, True, -1, 0, 10**6, 10**18, 10**40, 1e308, "", "x", "\0", [], {}, [1], [[]], [-1, -1],
-    {"a": {}}, "9" * 5000, [10**9] * 3, [None], "NaN", [0.5],
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    10**6,
+    10**18,
+    10**40,
+    1e308,
+    "",
+    "x",
+    "\0",
+    [],
+    {},
+    [1],
+    [[]],
+    [-1, -1],
+    {"a": {}},
+    "9" * 5000,
+    [10**9] * 3,
+    [None],
+    "NaN",
+    [0.5],
+)
 LOCKS: dict[str, str | bytes] = {
     "word": "process abc on x\n",
     "huge": f"process {10**20} on x\n",
@@ -35,9 +46,21 @@ LOCKS: dict[str, str | bytes] = {
     "digits": "process ٣٣ on x\n",
 }
 STEPS = (
-    "5", "٣", "-1", "1e9", "000000005x", "0" * 200, "9" * 30, "00", "damaged-000000005", "²",
-    "000000099", ".side-x", "tmp 1", "MANIFEST.json",
-)  # fmt: skip
+    "5",
+    "٣",
+    "-1",
+    "1e9",
+    "000000005x",
+    "0" * 200,
+    "9" * 30,
+    "00",
+    "damaged-000000005",
+    "²",
+    "000000099",
+    ".side-x",
+    "tmp 1",
+    "MANIFEST.json",
+)
 DIGESTS: dict[str, str | bytes] = {
     "not json": "{{{{\n",
     "a list": "[1, 2]\n",
@@ -84,9 +107,7 @@ def cases() -> Iterator[Case]:
     for number, name in enumerate(STEPS):
         for kind in ("copy", ("folder", "file")[number % 2])[len(name) > 3 :]:
             yield Case(
-                f"checkpoint {name[:20]} is a {kind}",
-                _checkpoint(name, kind),
-                ("resume", "open", "check"),
+                f"checkpoint {name[:20]} is a {kind}", _checkpoint(name, kind), ("resume", "open", "check")
             )
     yield Case("no checkpoints", lambda world: gone(world.run / "checkpoints") and None)
     for name, text in DIGESTS.items():
@@ -106,9 +127,7 @@ def _locks() -> Iterator[Case]:
         yield Case(f"lock {name}", write(".lock", text), ("resume", "explore"))
     for kind in ("fifo", "device", "secret", "new", "hard", "loop", "a-folder"):
         yield Case(
-            f"lock is {kind}",
-            lambda w, k=kind: replace(w, gone(w.run / ".lock"), k),
-            ("resume", "explore"),
+            f"lock is {kind}", lambda w, k=kind: replace(w, gone(w.run / ".lock"), k), ("resume", "explore")
         )
 
 
@@ -148,10 +167,21 @@ def _source(source: str, encoded: bool) -> Change:
 
 
 EXPORTS = (
-    "is a link to home", "data is a link", "index is a link", "is a pipe", "names home", "page is a link",
-    "page is a pipe", "page is a link to an export", "index is a hard link", "written.json is a pipe",
-    "written.json is a link", "written.json is deep", "names links", "side folder is a link",
-)  # fmt: skip
+    "is a link to home",
+    "data is a link",
+    "index is a link",
+    "is a pipe",
+    "names home",
+    "page is a link",
+    "page is a pipe",
+    "page is a link to an export",
+    "index is a hard link",
+    "written.json is a pipe",
+    "written.json is a link",
+    "written.json is deep",
+    "names links",
+    "side folder is a link",
+)
 
 
 def _earlier(name: str) -> Change:
@@ -167,9 +197,7 @@ def _earlier(name: str) -> Change:
             os.mkfifo(site)
             return
         written.parent.mkdir(parents=True)
-        written.write_text(
-            json.dumps(["index.html", "data/written.json", "../../home/.bashrc", "x"])
-        )
+        written.write_text(json.dumps(["index.html", "data/written.json", "../../home/.bashrc", "x"]))
         (site / "index.html").write_text("<!doctype html>")
         deeds: dict[str, Callable[[], Any]] = {
             "data is a link": lambda: replace(world, gone(site / "data"), "documents"),
@@ -212,7 +240,7 @@ def _values() -> Iterator[Case]:
         "meta.json": lambda edit: edit_json("checkpoints/*/meta.json", through(edit)),
         "metrics.jsonl": lambda edit: edit_text("metrics.jsonl", lambda t: _lines(t, edit)),
         "brought": lambda edit: edit_text("made.json", edit),
-    }  # fmt: skip
+    }
     number = 0
     while True:
         for name, change in kinds.items():

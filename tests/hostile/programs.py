@@ -91,9 +91,7 @@ def _program(make: Callable[[], bytes], kind: str = "onnx", name: str = "decoder
     return change
 
 
-def _graph(
-    nodes: list[Any], *, constants: tuple[Any, ...] = (), domains: tuple[str, ...] = ()
-) -> bytes:
+def _graph(nodes: list[Any], *, constants: tuple[Any, ...] = (), domains: tuple[str, ...] = ()) -> bytes:
     z = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 2])
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 8, 8])
     graph = helper.make_graph(nodes, "g", [z], [x], list(constants))
@@ -109,10 +107,7 @@ def endless() -> bytes:
     """An ONNX program whose loop never ends."""
     keep = helper.make_tensor_value_info("keep", TensorProto.BOOL, [])
     body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["go"], ["keep"]),
-            helper.make_node("Identity", ["a"], ["b"]),
-        ],
+        [helper.make_node("Identity", ["go"], ["keep"]), helper.make_node("Identity", ["a"], ["b"])],
         "body",
         [
             helper.make_tensor_value_info("i", TensorProto.INT64, []),
@@ -271,7 +266,7 @@ MODELS: dict[str, tuple[str, Callable[[World], bytes]]] = {
     "negative npy": ("model.npy", lambda _: npy_header("(-1, 64)")),
     "json": ("model.json", lambda _: json.dumps({"a": 1}).encode()),
     "onnx noise": ("model.onnx", lambda _: onnx.__version__.encode() * 99),
-}  # fmt: skip
+}
 
 
 def cases() -> Iterator[Case]:

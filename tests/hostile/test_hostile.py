@@ -53,11 +53,6 @@ def test_the_cases_are_the_same_each_time_and_each_has_its_own_name():
 
 def test_markup_of_a_stranger_is_told_from_its_text():
     assert markup(b"<p>&lt;hostile7&gt;</p>") == ""
-    for page in (
-        b"<hostile7>",
-        b"<p hostile7=1>",
-        b"<script>hostile7()</script>",
-        b"<!--hostile7-->",
-    ):
+    for page in (b"<hostile7>", b"<p hostile7=1>", b"<script>hostile7()</script>", b"<!--hostile7-->"):
         assert markup(page)
     assert markup(b"<a href=javascript:x>")

@@ -67,9 +67,7 @@ def trial(case: Case, base: Base, folder: Path, seconds: float = SECONDS) -> Ver
             book.unlink()
     outputs = {path.name for path in world.out.iterdir()}
     before, words = world.record(), folder.with_name(f"{folder.name}.words")
-    report = in_child(
-        lambda note: read(world, words, case.deeds, note), words, seconds=seconds, steps=True
-    )
+    report = in_child(lambda note: read(world, words, case.deeds, note), words, seconds=seconds, steps=True)
     verdict = judged(case, world, report, before, outputs, words.read_bytes())
     shutil.rmtree(folder, ignore_errors=True)
     if not verdict.wrong:
@@ -83,12 +81,7 @@ def _stamp(path: Path) -> object:
 
 
 def judged(
-    case: Case,
-    world: World,
-    report: Report,
-    before: dict[str, str],
-    outputs: set[str],
-    words: bytes,
+    case: Case, world: World, report: Report, before: dict[str, str], outputs: set[str], words: bytes
 ) -> Verdict:
     """Compare the world with what it was, and look through everything that came out."""
     verdict = Verdict(steps=report.steps, seconds=report.seconds)

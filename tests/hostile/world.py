@@ -220,12 +220,7 @@ def save_data(path: Path, labels: tuple[str, ...], attribute: str) -> Path:
     images = (200 * np.exp(-far / 3)).astype(np.uint8)
     names = np.array(labels)[kind]
     columns = {attribute: chance.random(96) > 0.5, "width": chance.random(96).astype(np.float32)}
-    parts = {
-        "x_train": images[:72],
-        "y_train": names[:72],
-        "x_test": images[72:],
-        "y_test": names[72:],
-    }
+    parts = {"x_train": images[:72], "y_train": names[:72], "x_test": images[72:], "y_test": names[72:]}
     np.savez(path, **parts, **columns)
     return path
 
@@ -280,9 +275,7 @@ def _gan(base: Base, data: Path) -> None:
     from zatlas.start import train
 
     settings = {**SETTINGS, "training.preview": 0}
-    atlas = train(
-        data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False
-    )
+    atlas = train(data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False)
     atlas.teach_encoder(samples=64, epochs=1, show=False)
 
 
@@ -305,9 +298,7 @@ def _brought(base: Base, name: str) -> None:
     decoder, z = Decoder().eval(), torch.zeros(2, 2)
     rows = ({0: torch.export.Dim("n")},)
     if name == "brought":
-        torch.onnx.export(
-            decoder, (z,), source, dynamic_shapes=rows, external_data=False, verbose=False
-        )
+        torch.onnx.export(decoder, (z,), source, dynamic_shapes=rows, external_data=False, verbose=False)
     else:
         torch.export.save(torch.export.export(decoder, (z,), dynamic_shapes=rows), source)
     bring(source, base.run(name))

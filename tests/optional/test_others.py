@@ -35,12 +35,16 @@ def faces(tmp_path_factory):
 @pytest.mark.parametrize(
     "words",
     [
-        ["sample"], ["interpolate", "0", "1", "2"], ["chart", "--layout", "pca"],
-        ["place", "--layout", "pca"], ["traverse", "--count", "2"], ["geometry"],
+        ["sample"],
+        ["interpolate", "0", "1", "2"],
+        ["chart", "--layout", "pca"],
+        ["place", "--layout", "pca"],
+        ["traverse", "--count", "2"],
+        ["geometry"],
         ["arithmetic", "6,14 - 9,13 + 10"],
     ],
     ids=lambda words: words[0],
-)  # fmt: skip
+)
 def test_the_faces_of_a_stranger_go_through_every_command(words, faces, capsys):
     assert main([words[0], str(faces), *words[1:]]) == 0
     assert capsys.readouterr().out
@@ -82,9 +86,12 @@ def pythae_vae(tmp_path_factory):
         data = (load_digits().images[:, None] / 16).astype(np.float32)
         model = VAE(VAEConfig(input_dim=(1, 8, 8), latent_dim=6))
         settings = BaseTrainerConfig(
-            output_dir=str(folder / "out"), num_epochs=3, learning_rate=1e-3, no_cuda=True,
+            output_dir=str(folder / "out"),
+            num_epochs=3,
+            learning_rate=1e-3,
+            no_cuda=True,
             per_device_train_batch_size=128,
-        )  # fmt: skip
+        )
         from pythae.data.datasets import BaseDataset
 
         train = BaseDataset(torch.from_numpy(data), torch.zeros(len(data)))
@@ -125,9 +132,12 @@ def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
         zatlas.bring(tmp_path / "ae", tmp_path / "run", show=False)
     nets = "pythae.models.nn.benchmarks.mnist"
     atlas = zatlas.bring(
-        tmp_path / "ae", tmp_path / "run", module=f"{nets}:Decoder_Conv_AE_MNIST",
-        encoder=f"{nets}:Encoder_Conv_AE_MNIST", show=False,
-    )  # fmt: skip
+        tmp_path / "ae",
+        tmp_path / "run",
+        module=f"{nets}:Decoder_Conv_AE_MNIST",
+        encoder=f"{nets}:Encoder_Conv_AE_MNIST",
+        show=False,
+    )
     assert brought_of(atlas.run).prior == "none"
     x = np.random.default_rng(0).random((4, 1, 28, 28), np.float32)
     with torch.no_grad():
@@ -140,9 +150,11 @@ def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
 def tiny(diffusers):
     few = (8, 8, 8, 8)
     model = diffusers.AutoencoderTiny(
-        encoder_block_out_channels=few, decoder_block_out_channels=few,
-        num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
-    )  # fmt: skip
+        encoder_block_out_channels=few,
+        decoder_block_out_channels=few,
+        num_encoder_blocks=(1, 1, 1, 1),
+        num_decoder_blocks=(1, 1, 1, 1),
+    )
     last = model.decoder.layers[-1]
     z = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 4, 8, 8), np.float32))
     with torch.no_grad():  # else all pixels are as good as black, or black and white
@@ -153,9 +165,12 @@ def tiny(diffusers):
 
 def stable(diffusers):
     return diffusers.AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 8), norm_num_groups=4, sample_size=32,
-    )  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        sample_size=32,
+    )
 
 
 @pytest.mark.parametrize("make", [tiny, stable])

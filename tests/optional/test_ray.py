@@ -74,9 +74,13 @@ def encoding(run, folder, out):
     words = [sys.executable, "-m", "zatlas", "encode", run.run.folder, folder]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "ZATLAS_JOB": str(out)}
     return subprocess.Popen(
-        [*map(str, words), "--on", "ray", "--out", str(out)], text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env,
-    )  # fmt: skip
+        [*map(str, words), "--on", "ray", "--out", str(out)],
+        text=True,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+    )
 
 
 def workers(out):

@@ -25,9 +25,7 @@ def test_a_sweep_on_ray_has_the_runs_of_one_in_this_process(tmp_path, capfd):
     rows = json.loads((place / "sweep.json").read_text())["runs"]
     assert "no longer a number" in rows[1]["error"]
     here = sweep("digits", settings, out=tmp_path / "here", show=False)
-    a, b = (
-        load_file(f / "training.rate-0.001" / "weights.safetensors") for f in (place, here.folder)
-    )
+    a, b = (load_file(f / "training.rate-0.001" / "weights.safetensors") for f in (place, here.folder))
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
@@ -43,9 +41,7 @@ def test_a_sweep_on_ray_that_is_stopped_saves_and_goes_on(tmp_path, capfd):
 
     other = threading.Thread(target=interrupt)
     other.start()
-    status = main(
-        ["sweep", "digits", "--on", "ray", "--out", str(tmp_path / "s"), *words(settings)]
-    )
+    status = main(["sweep", "digits", "--on", "ray", "--out", str(tmp_path / "s"), *words(settings)])
     other.join()
     assert status == 143
     assert "Stopped by SIGTERM after 0 of 1 runs" in capfd.readouterr().err

@@ -56,12 +56,7 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
         "loop": curves.loop(stops, curves.lerp).sample(13),
         "walk": curves.walk(a, stops[1]).sample(7),
         "splines": [
-            [
-                count,
-                closed,
-                norms,
-                curves.spline(stops[:count], closed=closed, norms=norms).sample(29),
-            ]
+            [count, closed, norms, curves.spline(stops[:count], closed=closed, norms=norms).sample(29)]
             for count in (2, 3, 5)
             for closed in (False, True)
             for norms in (False, True)
@@ -155,9 +150,7 @@ def direction_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
 def field_cases() -> dict[str, Any]:
     """Fields of both kinds that bend, and where they lead."""
     rng = np.random.default_rng(7)
-    points = (rng.standard_normal((60, 5)) * [1, 2, 0.5, 1, 3] + [0, 1, 0, -2, 0]).astype(
-        np.float32
-    )
+    points = (rng.standard_normal((60, 5)) * [1, 2, 0.5, 1, 3] + [0, 1, 0, -2, 0]).astype(np.float32)
     amounts, some = [0.0, 1.0, -2.5, 3.2], points[:4]
 
     def layers(answers: int, width: int) -> fields.Layers:
@@ -170,11 +163,13 @@ def field_cases() -> dict[str, Any]:
     for field in (held, alone, fields.Wind(layers(5, 6))):
         kind, arrays, hold = fields.taken_apart(field)
         sizes = [5, *(arrays[f"offset {i}"].size for i in range(3))]
-        cases.append({
-            "about": {"field": kind, "sizes": sizes, "hold": hold},
-            "numbers": np.concatenate([arrays[name].ravel() for name in fields.PARTS]),
-            "moved": [Steer("field", field).move(some, amount) for amount in amounts],
-        })  # fmt: skip
+        cases.append(
+            {
+                "about": {"field": kind, "sizes": sizes, "hold": hold},
+                "numbers": np.concatenate([arrays[name].ravel() for name in fields.PARTS]),
+                "moved": [Steer("field", field).move(some, amount) for amount in amounts],
+            }
+        )
     return {"points": some, "amounts": amounts, "fields": cases}
 
 

@@ -18,16 +18,12 @@ from zatlas.commands.consent import consenting
 from zatlas.commands.places import placed
 
 Run = Annotated[Positional[Path], arg(metavar="RUN", help="A run folder.")]
-Out = Annotated[
-    Path | None, arg(metavar="FILE", help="Where to; beside the run's gallery if not said.")
-]
+Out = Annotated[Path | None, arg(metavar="FILE", help="Where to; beside the run's gallery if not said.")]
 Dark = Annotated[bool, arg(help="Draw on dark paper.")]
 Label = Annotated[str | None, arg(metavar="CLASS", help="What class a conditional model is told.")]
 Fitted = Annotated[
     Literal["mixture", "flow"] | None,
-    arg(
-        help="Draw samples from such a prior, fitted to the codes; fitted now, if it is not kept yet."
-    ),
+    arg(help="Draw samples from such a prior, fitted to the codes; fitted now, if it is not kept yet."),
 ]
 Axes = Annotated[
     tuple[int, int] | None, arg(metavar="I J", help="Two axes; those that matter most if not said.")

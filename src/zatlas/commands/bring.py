@@ -44,9 +44,18 @@ def bring(
     from zatlas import start
 
     atlas = start.bring(
-        source, out, net=net, key=key, module=module, encoder=encoder, shape=_sizes(shape),
-        prior=prior, pixels=pixels, layout=layout, data=data,
-    )  # fmt: skip
+        source,
+        out,
+        net=net,
+        key=key,
+        module=module,
+        encoder=encoder,
+        shape=_sizes(shape),
+        prior=prior,
+        pixels=pixels,
+        layout=layout,
+        data=data,
+    )
     print(atlas.run.folder)
 
 

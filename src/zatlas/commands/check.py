@@ -11,9 +11,7 @@ from zatlas.core.errors import Damaged
 
 
 @command
-def check(
-    run: Run, *, accept: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE")] = ()
-) -> None:
+def check(run: Run, *, accept: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FILE")] = ()) -> None:
     """Compare every file of a run with what zatlas wrote, byte for byte, and repair what can be made again.
 
     Prints what was found as JSON; exit status 1 if anything stays damaged.

@@ -16,11 +16,7 @@ Trust = Annotated[
     ),
 ]
 DataChanged = Annotated[
-    bool,
-    arg(
-        help="Use the run's data although it is not what the run was made with.",
-        help_behavior_hint="",
-    ),
+    bool, arg(help="Use the run's data although it is not what the run was made with.", help_behavior_hint="")
 ]
 
 

@@ -37,9 +37,15 @@ def sample(
 
     atlas = open_atlas(run)
     picture = samples(
-        atlas, count, prior=prior, temperature=temperature, truncation=truncation,
-        label=class_of(atlas, label), seed=seed, theme=theme_of(dark),
-    )  # fmt: skip
+        atlas,
+        count,
+        prior=prior,
+        temperature=temperature,
+        truncation=truncation,
+        label=class_of(atlas, label),
+        seed=seed,
+        theme=theme_of(dark),
+    )
     tell(picture, atlas, "samples" if prior == "own" else f"samples-{prior}", out)
 
 
@@ -126,14 +132,7 @@ def points(
 
     atlas = open_atlas(run)
     picture = maps.points(
-        atlas,
-        split=split,
-        each=each,
-        drawn=drawn,
-        by=by,
-        axes=axes,
-        seed=seed,
-        theme=theme_of(dark),
+        atlas, split=split, each=each, drawn=drawn, by=by, axes=axes, seed=seed, theme=theme_of(dark)
     )
     tell(picture, atlas, "points", out)
 
@@ -179,7 +178,12 @@ def chart(
 def place(
     run: Run,
     places: Annotated[Positional[tuple[float, ...]], arg(metavar="X Y ...")] = (
-        -0.857, 0.0, 0.0, 0.0, 0.857, 0.0,
+        -0.857,
+        0.0,
+        0.0,
+        0.0,
+        0.857,
+        0.0,
     ),
     *,
     layout: str | None = None,
@@ -187,7 +191,7 @@ def place(
     label: Label = None,
     dark: Dark = False,
     out: Out = None,
-) -> None:  # fmt: skip
+) -> None:
     """Draw the images at places of a chart, each over the nearest real image.
 
     Args:
@@ -208,9 +212,7 @@ def place(
     found = atlas.chart(layout, supervise)
     if atlas.given is not None and not atlas.coded:  # there are no images, but there are neighbours
         rows, _ = nearest(found.inverse(found.at(pairs)), atlas.given, 5)
-        list_rows(
-            [{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)]
-        )
+        list_rows([{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)])
         return
     picture = chart_places(atlas, found, pairs, label=class_of(atlas, label), theme=theme_of(dark))
     tell(picture, atlas, "places", out)

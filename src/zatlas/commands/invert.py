@@ -48,18 +48,23 @@ def invert(
         atlas = atlas.teach_encoder(seed=seed)
     given = read_files(atlas, images, told) if images else own_samples(atlas, told, seed)
     found = atlas.invert(
-        given.images, given.labels, seed=seed,
-        steps=STEPS if steps is None else steps, starts=STARTS if starts is None else starts,
-    )  # fmt: skip
+        given.images,
+        given.labels,
+        seed=seed,
+        steps=STEPS if steps is None else steps,
+        starts=STARTS if starts is None else starts,
+    )
     place = out or atlas.run.gallery / "inverted.npz"
     picture = save_inverted(atlas, given, found, place, theme=theme_of(dark))
     console().print(f"points: {place}\npicture: {picture}", soft_wrap=True, markup=False)
     list_rows(
         [
             {
-                "file": name, "psnr": round(float(psnr), 2), "rms": round(float(rms), 4),
+                "file": name,
+                "psnr": round(float(psnr), 2),
+                "rms": round(float(rms), 4),
                 "seconds": round(found.seconds / len(given.names), 2),
             }
             for name, psnr, rms in zip(given.names, found.psnr, found.rms, strict=True)
         ]
-    )  # fmt: skip
+    )

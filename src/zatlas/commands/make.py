@@ -78,9 +78,17 @@ def train(
         raise BadRecipe("--restart is for a run that is there: zatlas train --resume RUN --restart")
     if resume is None:
         made = start.train(
-            data, model=model, dim=dim, epochs=epochs, seed=seed, size=size, preset=preset,
-            recipe=recipe, settings=settings, out=out,
-        )  # fmt: skip
+            data,
+            model=model,
+            dim=dim,
+            epochs=epochs,
+            seed=seed,
+            size=size,
+            preset=preset,
+            recipe=recipe,
+            settings=settings,
+            out=out,
+        )
     else:
         said = {"data.size": size, "model.family": model, "model.dim": dim}
         said |= {"training.epochs": epochs, "seed": seed}

@@ -134,26 +134,14 @@ def attribute(
         raise BadRecipe("These images have no attributes and no classes to move along.")
     several = len(wanted) > 1
     if out is not None and several and out.suffix:
-        raise BadRecipe(
-            f"{len(wanted)} attributes do not fit into {out}: give a folder with --out."
-        )
+        raise BadRecipe(f"{len(wanted)} attributes do not fit into {out}: give a folder with --out.")
     stops = atlas.stops(stop)
     files = file_names(f"attribute-{name}" for name in wanted)
     for name, file in zip(wanted, files, strict=True):
-        move = attribute_move(
-            atlas, name, way=way, stops=stops, without=without, reach=reach, seed=seed
-        )
+        move = attribute_move(atlas, name, way=way, stops=stops, without=without, reach=reach, seed=seed)
         place = out / f"{file}.gif" if out is not None and not out.suffix else out
         if place is not None and not (out and out.suffix):
-            tell_move(
-                move,
-                file,
-                place.with_suffix(".png"),
-                frames=frames,
-                fps=fps,
-                panel="none",
-                dark=dark,
-            )
+            tell_move(move, file, place.with_suffix(".png"), frames=frames, fps=fps, panel="none", dark=dark)
         tell_move(move, file, place, frames=frames, fps=fps, panel="none", dark=dark)
 
 

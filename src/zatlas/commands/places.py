@@ -6,19 +6,14 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-OPTIONS = {
-    "out": "--out",
-    "by": "--by",
-}  # the options that name another place, where they are paths
+OPTIONS = {"out": "--out", "by": "--by"}  # the options that name another place, where they are paths
 IN_THE_CACHE = ("encode", "score")  # these write into the cache instead
 
 
 def placed(function: Callable[..., None]) -> Callable[..., None]:
     """The command, refused before its work where it would write into a run that is read-only."""
     form = signature(function)
-    options = [
-        name for name in OPTIONS if name in form.parameters and "Path" in str(form.parameters[name])
-    ]
+    options = [name for name in OPTIONS if name in form.parameters and "Path" in str(form.parameters[name])]
     runs = [name for name in ("run", "runs") if name in form.parameters]
     if not (options and runs) or function.__name__ in IN_THE_CACHE:
         return function

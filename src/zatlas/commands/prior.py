@@ -42,9 +42,7 @@ def prior(
     )
     screen.print(f"{facts.own:10.2f}  {own_words(atlas)}")
     for one in kept:
-        screen.print(
-            f"{one.facts.nats:10.2f}  {one.facts.kind} fitted to {one.facts.codes:,} codes"
-        )
+        screen.print(f"{one.facts.nats:10.2f}  {one.facts.kind} fitted to {one.facts.codes:,} codes")
     if facts.codes < FEW * (atlas.dim + 1):
         screen.print(
             f"{facts.codes} codes in {atlas.dim} axes are few to fit a density to: what it adds is chance.",

@@ -96,7 +96,5 @@ def _told(score: "Score") -> list[str]:
     lines += [f"  {finding.name}: {finding.words}" for finding in score.findings]
     lines += ["Try"] if any(finding.cures for finding in score.findings) else []
     for finding in score.findings:
-        lines += [
-            line for cure in finding.cures for line in (f"  # {cure.what}", f"  {cure.command}")
-        ]
+        lines += [line for cure in finding.cures for line in (f"  # {cure.what}", f"  {cure.command}")]
     return lines

@@ -131,7 +131,5 @@ def _summary(reading: "Reading", checks: "dict[str, Check]") -> list[dict[str, A
 
 
 app.command(
-    scorer,
-    name="scorer",
-    help="Teach a net to read attributes of images, or let any scorer read a run.",
+    scorer, name="scorer", help="Teach a net to read attributes of images, or let any scorer read a run."
 )

@@ -86,9 +86,7 @@ def steer(
     for way in ways:
         _tell(way)
         read, told = _reading(method, way.name, reader)
-        picture = _draw(
-            atlas, way, starts, read, told, number, dark, _place(atlas, method, way, out)
-        )
+        picture = _draw(atlas, way, starts, read, told, number, dark, _place(atlas, method, way, out))
         rows.append({**row_of(way), "picture": str(picture)})
     list_rows(rows)
 

@@ -31,19 +31,14 @@ def arithmetic(
     from zatlas.pictures.facts import arithmetic as equation_of
 
     atlas = open_atlas(run)
-    picture, words = equation_of(
-        atlas, equation, label=class_of(atlas, label), theme=theme_of(dark)
-    )
+    picture, words = equation_of(atlas, equation, label=class_of(atlas, label), theme=theme_of(dark))
     console().print(words, soft_wrap=True, markup=False)
     tell(picture, atlas, "arithmetic", out)
 
 
 @command
 def geometry(
-    run: Run,
-    *,
-    dark: Dark = False,
-    out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
+    run: Run, *, dark: Dark = False, out: Annotated[Path | None, arg(metavar="FOLDER")] = None
 ) -> None:
     """Draw what many dimensions do, in general and to this run: volumes, norms, and half-way images.
 

@@ -142,14 +142,10 @@ def _learnt(
         return kept, None
     if way == APART:
         if without:
-            raise BadRecipe(
-                "--way apart leaves all of the named attributes alone: name those, too."
-            )
+            raise BadRecipe("--way apart leaves all of the named attributes alone: name those, too.")
         codes = atlas.codes("train")
         flags = {name: atlas.flags(name, codes.rows) for name in fresh}
-        return [*apart(codes.points, flags, seed=seed), *kept], proved.again_apart(
-            atlas, fresh, seed=seed
-        )
+        return [*apart(codes.points, flags, seed=seed), *kept], proved.again_apart(atlas, fresh, seed=seed)
     found: list[Way] = []
     for name in fresh:
         others = [other for other in without if other != name]

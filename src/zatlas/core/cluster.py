@@ -27,9 +27,7 @@ def ray_cluster(what: str) -> Iterator[Any]:
         import ray
         import ray.data
     except ImportError as error:
-        raise NotSupported(
-            f"{what} on a cluster takes ray. Install it: pip install 'zatlas[ray]'"
-        ) from error
+        raise NotSupported(f"{what} on a cluster takes ray. Install it: pip install 'zatlas[ray]'") from error
     if ray.is_initialized():
         yield ray
         return

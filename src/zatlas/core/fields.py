@@ -58,17 +58,13 @@ def fill(kind: type, values: Mapping[str, Any], where: str) -> Any:
     for name in values:
         if name not in hints:
             raise UnknownName(f"setting of [{where}]", name, hints)
-    return kind(
-        **{name: fit(value, hints[name], f"{where}.{name}") for name, value in values.items()}
-    )
+    return kind(**{name: fit(value, hints[name], f"{where}.{name}") for name, value in values.items()})
 
 
 def settings(kind: type) -> dict[str, Any]:
     """The names and types that such a dataclass takes."""
     hints = get_type_hints(kind, include_extras=True)
-    return {
-        f.name: hints[f.name] for f in fields(kind) if get_origin(hints[f.name]) is not ClassVar
-    }
+    return {f.name: hints[f.name] for f in fields(kind) if get_origin(hints[f.name]) is not ClassVar}
 
 
 def fit(value: Any, hint: Any, name: str, within: Within = FINITE) -> Any:

@@ -21,17 +21,22 @@ from zatlas.data.read import EXTENSIONS
 from zatlas.store import atomic, reading
 
 WANTED = (*EXTENSIONS, ".txt", ".csv", ".parquet")
-DIGESTS = (
-    ".digests.jsonl"  # name and SHA-256 of each unpacked file; hidden from those who list images
-)
+DIGESTS = ".digests.jsonl"  # name and SHA-256 of each unpacked file; hidden from those who list images
 MOST_ENTRIES = 5_000_000
 MOST_BYTES = 1 << 40
 MOST_GROWTH = 200  # times the archive: no image compresses so well
 SMALL = 100 << 20  # bytes that may come out of any archive
 BROKEN = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError,
-    ValueError, NotImplementedError, struct.error,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    NotImplementedError,
+    struct.error,
+)
 
 
 def unpacked(archive: Path) -> Path:

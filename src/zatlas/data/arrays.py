@@ -65,9 +65,7 @@ def npz_headers(path: Path) -> dict[str, Header]:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 if entry.file_size > DENSEST * room:
-                    raise BadData(
-                        f"its {room:,} bytes cannot hold {entry.file_size:,} of {entry.filename}"
-                    )
+                    raise BadData(f"its {room:,} bytes cannot hold {entry.file_size:,} of {entry.filename}")
                 with archive.open(entry) as file:
                     found[entry.filename.removesuffix(".npy")] = read_header(file, entry.file_size)
         return found
@@ -75,9 +73,7 @@ def npz_headers(path: Path) -> dict[str, Header]:
     return attempt(path, read)
 
 
-def read_npz(
-    path: Path, wanted: Callable[[str], bool] = lambda name: True
-) -> dict[str, np.ndarray]:
+def read_npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
     """The arrays of an .npz file whose names are wanted, once they are known to fit into memory."""
     headers = {name: header for name, header in npz_headers(path).items() if wanted(name)}
     check_memory(path, sum(header.nbytes for header in headers.values()))
@@ -121,9 +117,7 @@ def check_memory(path: Path, size: int, copies: int = COPIES) -> None:
 
 def _parsed(version: int, packed: bytes) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type, from a header as numpy writes it."""
-    read = (
-        np.lib.format.read_array_header_1_0 if version == 1 else np.lib.format.read_array_header_2_0
-    )
+    read = np.lib.format.read_array_header_1_0 if version == 1 else np.lib.format.read_array_header_2_0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote

@@ -207,8 +207,7 @@ def _usable(name: str, place: Path) -> ImageSet | None:
     if not _readable_now(found.report):
         return found
     console().print(
-        f"Images of {name} that could not be read before can be read now; all are read again.",
-        soft_wrap=True,
+        f"Images of {name} that could not be read before can be read now; all are read again.", soft_wrap=True
     )
     remove_cached(place)
     return None
@@ -309,9 +308,7 @@ def _open(name: str, place: Path) -> ImageSet:
         split=column("split.npy"),
         labels=column("labels.npy") if (place / "labels.npy").exists() else None,
         classes=tuple(about["classes"]),
-        attributes={
-            key: column(f"attribute-{number}.npy") for number, key in enumerate(about["attributes"])
-        },
+        attributes={key: column(f"attribute-{number}.npy") for number, key in enumerate(about["attributes"])},
         fingerprint=about["fingerprint"],
         report=about["report"],
     )

@@ -20,11 +20,7 @@ PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 
 def load(
-    *,
-    size: int | None = None,
-    root: str | None = None,
-    count: int | None = None,
-    tolerate: float = 0.05,
+    *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
 ) -> ImageSet:
     """The faces as middle squares, 64x64 if no size is said; `root` is the folder of the files.
 
@@ -72,9 +68,7 @@ def _one_of(place: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         if (place / name).is_file():
             return place / name
-    raise NotHere(
-        f"{place} has the images of celeba, but not {names[0]}, which names their attributes."
-    )
+    raise NotHere(f"{place} has the images of celeba, but not {names[0]}, which names their attributes.")
 
 
 def _attributes(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:

@@ -42,13 +42,7 @@ def load_faces(
         key["turned"] = False
         for name in ("pose_x", "pose_y"):
             factors[name][:] = 0
-    return _draw(
-        "faces",
-        key,
-        factors,
-        lambda rows: faces.draw(rows, size or 64),
-        faces.attributes,
-    )
+    return _draw("faces", key, factors, lambda rows: faces.draw(rows, size or 64), faces.attributes)
 
 
 def load_sprites(*, size: int | None = None, count: int = 20_000, seed: int = 0) -> ImageSet:

@@ -144,9 +144,7 @@ def _read(
 
 def _try(file: Path, wanted: _Shape) -> Picture | BadImage:
     try:
-        return read_image(
-            file, channels=wanted.channels, size=wanted.size, background=wanted.background
-        )
+        return read_image(file, channels=wanted.channels, size=wanted.size, background=wanted.background)
     except BadImage as error:
         return error
 
@@ -174,9 +172,7 @@ def _side_by_side(
 def _block(files: Sequence[Path], wanted: _Shape) -> int:
     """How many files a piece of work has: fewer where images are large, so that memory stays flat."""
     size = wanted.size
-    seen = (
-        (size, size) if size else next((g[1] for file in files[:8] if (g := glance(file))), (1, 1))
-    )
+    seen = (size, size) if size else next((g[1] for file in files[:8] if (g := glance(file))), (1, 1))
     return max(1, min(BLOCK, BLOCK_BYTES // max(1, (wanted.channels or 3) * seen[0] * seen[1])))
 
 
@@ -187,9 +183,7 @@ def _channels(files: Sequence[Path]) -> int:
     return max(seen, default=3)
 
 
-def _same_shape(
-    shape: tuple[int, ...], file: Path, first_shape: tuple[int, ...], first: Path
-) -> None:
+def _same_shape(shape: tuple[int, ...], file: Path, first_shape: tuple[int, ...], first: Path) -> None:
     if shape != first_shape:
         raise BadData(
             f"The images differ in size: {first} is {first_shape[2]}x{first_shape[1]}, {file} is "

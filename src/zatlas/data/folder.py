@@ -19,20 +19,9 @@ from zatlas.data.read import EXTENSIONS
 from zatlas.data.table import read_table, rows_of, typed
 
 TABLES = tuple(
-    f"{stem}{ending}"
-    for stem in ("metadata", "labels", "attributes")
-    for ending in (".csv", ".parquet")
+    f"{stem}{ending}" for stem in ("metadata", "labels", "attributes") for ending in (".csv", ".parquet")
 )
-FILE_COLUMNS = (
-    "file",
-    "file_name",
-    "filename",
-    "image",
-    "image_id",
-    "path",
-    "name",
-    "id",
-)  # in order
+FILE_COLUMNS = ("file", "file_name", "filename", "image", "image_id", "path", "name", "id")  # in order
 TEXTS = (".csv", ".parquet", ".txt")  # beside images, and no loss where they are not read
 LABEL_COLUMNS = ("label", "class", "category")
 SPLIT_NAMES = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "test": 2}
@@ -99,9 +88,7 @@ def _load(
     if found is not None:
         listing = _with_table(listing, place, *found, label)
     elif label is not None:
-        raise BadData(
-            f"{folder} has no table to take {label!r} from; name one, as table=faces.csv."
-        )
+        raise BadData(f"{folder} has no table to take {label!r} from; name one, as table=faces.csv.")
     return from_files(
         _text(folder.absolute().name),
         listing,
@@ -206,11 +193,7 @@ def _text(name: str) -> str:
 
 
 def _with_table(
-    listing: Listing,
-    place: Path,
-    path: Path,
-    columns: Mapping[str, np.ndarray],
-    label: str | None,
+    listing: Listing, place: Path, path: Path, columns: Mapping[str, np.ndarray], label: str | None
 ) -> Listing:
     """The listing with what the table says of each file; a file that it does not name has nothing said."""
     paths = [file.relative_to(place).as_posix() for file in listing.files]
@@ -219,9 +202,7 @@ def _with_table(
     if label is not None and label not in said:
         raise BadData(f"{path} has no column {label!r}; it has {', '.join(said)}.")
     label = label or next((name for name in said if name.lower() in LABEL_COLUMNS), None)
-    taken = {
-        name: [None if row < 0 else column[row] for row in rows] for name, column in said.items()
-    }
+    taken = {name: [None if row < 0 else column[row] for row in rows] for name, column in said.items()}
     labels = [_label(value) for value in taken.pop(label)] if label else listing.labels
     parts = next((name for name in taken if name.lower() == "split"), None)
     split = _split(path, taken.pop(parts)) if parts else listing.split
@@ -231,14 +212,11 @@ def _with_table(
     notes |= {"rows of the table without an image": spare} if spare else {}
     attributes = {name: typed(values) for name, values in taken.items()}
     return Listing(
-        listing.files, labels, attributes=attributes, split=split,
-        set_aside=listing.set_aside, notes=notes,
-    )  # fmt: skip
+        listing.files, labels, attributes=attributes, split=split, set_aside=listing.set_aside, notes=notes
+    )
 
 
-def _file_column(
-    path: Path, columns: Mapping[str, np.ndarray], paths: Sequence[str]
-) -> tuple[str, Rows]:
+def _file_column(path: Path, columns: Mapping[str, np.ndarray], paths: Sequence[str]) -> tuple[str, Rows]:
     """The column that names files, by its name or by what is in it, and each file's row."""
     usual = {name.lower(): name for name in columns}
     names = [usual[name] for name in FILE_COLUMNS if name in usual]

@@ -220,8 +220,7 @@ def _blocks(
             raw = rows.select_columns(wanted).cast_column(wanted[0], datasets.Image(decode=False))
         except Exception as error:  # Arrow's and the package's own, by the kind of the column
             raise BadData(
-                f"The column {wanted[0]!r} of hf:{repository} holds {rows.features[wanted[0]]}, "
-                "not images."
+                f"The column {wanted[0]!r} of hf:{repository} holds {rows.features[wanted[0]]}, not images."
             ) from error
         for start in range(0, len(raw), BLOCK):
             chosen = raw.select(range(start, min(start + BLOCK, len(raw))))
@@ -231,8 +230,7 @@ def _blocks(
 def _channels(repository: str, parts: Mapping[str, Any], image: str) -> int:
     """Three if any of some evenly chosen images has colour, else one."""
     few = {
-        part: rows.select(range(0, len(rows), max(len(rows) // GLANCES, 1)))
-        for part, rows in parts.items()
+        part: rows.select(range(0, len(rows), max(len(rows) // GLANCES, 1))) for part, rows in parts.items()
     }
     for _, block in _blocks(repository, few, [image]):
         for _, cell in block:
@@ -254,9 +252,7 @@ def _write(repository: str, good: list[np.ndarray], write: Callable[[Pixels], No
     shapes = {pixels.shape for pixels in good}
     if len(shapes) > 1:
         sides = " and ".join(f"{w}x{h}" for _, h, w in sorted(shapes)[:2])
-        raise BadData(
-            f"The images of hf:{repository} differ in size, as {sides}. Give one: --size 64."
-        )
+        raise BadData(f"The images of hf:{repository} differ in size, as {sides}. Give one: --size 64.")
     write(np.stack(good))
 
 
@@ -266,9 +262,7 @@ def _kind(feature: Any) -> str:
 
 def _scalar(feature: Any) -> bool:
     """Whether a column holds one value an image, rather than a list, a record or bytes."""
-    return _kind(feature) == "ClassLabel" or (
-        _kind(feature) == "Value" and "binary" not in feature.dtype
-    )
+    return _kind(feature) == "ClassLabel" or (_kind(feature) == "Value" and "binary" not in feature.dtype)
 
 
 def _plain(value: Any) -> Any:

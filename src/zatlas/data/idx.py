@@ -59,7 +59,5 @@ def _most(file: BufferedIOBase, count: int) -> bytes:
 
 def _axes(path: Path, head: bytes) -> int:
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] != UNSIGNED_BYTE or not 1 <= head[3] <= 4:
-        raise BadData(
-            f"{path} is no idx file of bytes: it begins with {head.hex(' ') or 'nothing'}."
-        )
+        raise BadData(f"{path} is no idx file of bytes: it begins with {head.hex(' ') or 'nothing'}.")
     return head[3]

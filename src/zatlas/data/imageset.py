@@ -97,9 +97,7 @@ def image_set(
     "unlabelled". With `classes`, they are indices into it.
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 4:
-        raise BadData(
-            f"{name}: pixels must be uint8 (n, c, h, w), not {pixels.dtype} {pixels.shape}."
-        )
+        raise BadData(f"{name}: pixels must be uint8 (n, c, h, w), not {pixels.dtype} {pixels.shape}.")
     if not len(pixels):
         raise BadData(f"{name} holds no image.")
     codes, names = (None, ()) if labels is None else code_labels(labels, classes)
@@ -109,21 +107,14 @@ def image_set(
             raise BadData(f"{name}: {len(pixels)} images, but {len(column)} values of {what!r}.")
     split = complete_split(np.zeros(len(pixels), np.uint8) if split is None else split)
     digest = hashlib.sha256(fingerprint.encode() or np.ascontiguousarray(pixels).data)
-    for text, column in {
-        "shape": np.array(pixels.shape),
-        "split": split,
-        "labels": codes,
-        **table,
-    }.items():
+    for text, column in {"shape": np.array(pixels.shape), "split": split, "labels": codes, **table}.items():
         if column is not None:
             digest.update(text.encode() + np.ascontiguousarray(column).tobytes())
     digest.update("\0".join(names).encode())
     return ImageSet(name, pixels, split, codes, names, table, digest.hexdigest(), report or {})
 
 
-def code_labels(
-    labels: Sequence[Any] | np.ndarray, classes: Sequence[str]
-) -> tuple[Labels, tuple[str, ...]]:
+def code_labels(labels: Sequence[Any] | np.ndarray, classes: Sequence[str]) -> tuple[Labels, tuple[str, ...]]:
     """Labels as indices into the names of their classes; the missing ones become a class."""
     missing = np.array([_missing(label) for label in labels])
     if classes:
@@ -136,9 +127,7 @@ def code_labels(
         values = sorted(set(present), key=_class_order)
         index = {value: code for code, value in enumerate(values)}
         names = [_class_name(value) for value in values]
-        codes = np.array(
-            [-1 if gone else index[v] for gone, v in zip(missing, labels, strict=True)]
-        )
+        codes = np.array([-1 if gone else index[v] for gone, v in zip(missing, labels, strict=True)])
     if missing.any():
         codes[missing] = len(names)
         names.append(UNLABELLED)

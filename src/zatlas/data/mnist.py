@@ -23,19 +23,22 @@ from zatlas.data.source import Source
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 PARTS = ("train", "t10k")
 
 
 def load(
-    name: str,
-    hub_name: str,
-    classes: Sequence[str],
-    *,
-    size: int | None = None,
-    root: str | None = None,
+    name: str, hub_name: str, classes: Sequence[str], *, size: int | None = None, root: str | None = None
 ) -> ImageSet:
     """60,000 and 10,000 images; `root` is the folder of its idx or npz files."""
     found = _files(name, root)
@@ -103,9 +106,7 @@ def _code(path: Path, text: str, classes: Sequence[str]) -> int:
     raise BadData(f"{path} has the label {text!r}; its labels go from 0 to {len(classes) - 1}.")
 
 
-def _from_idx(
-    name: str, paths: Sequence[Path], classes: Sequence[str], size: int | None
-) -> ImageSet:
+def _from_idx(name: str, paths: Sequence[Path], classes: Sequence[str], size: int | None) -> ImageSet:
     arrays = [read_idx(path) for path in paths]
     folder = paths[0].parent
     if any(a.ndim != 3 for a in arrays[::2]) or any(a.ndim != 1 for a in arrays[1::2]):
@@ -114,9 +115,7 @@ def _from_idx(
         if len(images) != len(labels):
             raise BadData(f"{path} has {len(labels):,} labels for {len(images):,} images.")
         if len(labels) and labels.max() >= len(classes):
-            raise BadData(
-                f"{path} has the label {labels.max()}; its labels go from 0 to {len(classes) - 1}."
-            )
+            raise BadData(f"{path} has the label {labels.max()}; its labels go from 0 to {len(classes) - 1}.")
     parts = {path.name: images for path, images in zip(paths[::2], arrays[::2], strict=True)}
     pixels = joined(folder, parts, size, Counter())
     split = np.repeat(np.array([0, 2], np.uint8), [len(arrays[0]), len(arrays[2])])

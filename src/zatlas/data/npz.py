@@ -50,18 +50,11 @@ def load(path: Path, *, size: int | None = None) -> ImageSet:
                 notes["column-left-out"] += 1
     report = {"used": len(pixels), "set_aside": [], "converted": dict(notes)}
     return image_set(
-        path.stem,
-        pixels,
-        labels=labels,
-        attributes=columns,
-        split=split if parts else None,
-        report=report,
+        path.stem, pixels, labels=labels, attributes=columns, split=split if parts else None, report=report
     )
 
 
-def joined(
-    path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]
-) -> Pixels:
+def joined(path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]) -> Pixels:
     """The parts of a set as one array of bytes (n, c, h, w), of the size that is asked for."""
     shaped = {name: _shaped(images, f"{name} of {path}") for name, images in parts.items()}
     blocks: dict[str, Pixels] = {}
@@ -78,11 +71,7 @@ def joined(
             raise BadData(
                 f"The parts of {path} differ: an image of {first} is {shape}, one of {name} "
                 f"{block.shape[1:]} (channels, height, width). "
-                + (
-                    "Give a size, as --size 64."
-                    if block.shape[1] == shape[0]
-                    else "Make them alike."
-                )
+                + ("Give a size, as --size 64." if block.shape[1] == shape[0] else "Make them alike.")
             )
     return np.concatenate(list(blocks.values()))
 
@@ -116,9 +105,7 @@ def _shaped(images: np.ndarray, name: str) -> np.ndarray:
     return images
 
 
-def _to_bytes(
-    images: np.ndarray, low: float, high: float, name: str, notes: Counter[str]
-) -> Pixels:
+def _to_bytes(images: np.ndarray, low: float, high: float, name: str, notes: Counter[str]) -> Pixels:
     """Numbers of any usual range as bytes; what was done to them is counted."""
     decimal = images.dtype.kind == "f"
     scaled: Any

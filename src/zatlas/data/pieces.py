@@ -216,9 +216,7 @@ def _counts(total: int) -> list[int]:
     return [min(MANY, total - start) for start in range(0, total, MANY)]
 
 
-def _decoded(
-    files: Sequence[tuple[str, Path | bytes]], shape: Shape
-) -> tuple[Rows, Pixels, list[Aside]]:
+def _decoded(files: Sequence[tuple[str, Path | bytes]], shape: Shape) -> tuple[Rows, Pixels, list[Aside]]:
     """The places of those that are images, their pixels, and the others with reasons."""
     channels, height, width = shape
     size = height if height == width else None

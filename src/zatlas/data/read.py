@@ -72,11 +72,7 @@ class Picture:
 
 
 def read_image(
-    source: Path | bytes,
-    *,
-    channels: int | None = None,
-    size: int | None = None,
-    background: int = 255,
+    source: Path | bytes, *, channels: int | None = None, size: int | None = None, background: int = 255
 ) -> Picture:
     """Decode a file in full and bring it to the channels and size that are wanted.
 
@@ -172,9 +168,7 @@ def _check_webp(data: bytes) -> None:
 
 def _check_need(width: int, height: int, need: int) -> None:
     if need > MOST_MEMORY:
-        raise BadImage(
-            "too-large", f"{width}x{height} needs {need:,} bytes; at most {MOST_MEMORY:,}"
-        )
+        raise BadImage("too-large", f"{width}x{height} needs {need:,} bytes; at most {MOST_MEMORY:,}")
 
 
 def _check_size(width: int, height: int) -> None:

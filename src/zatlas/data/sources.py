@@ -189,8 +189,7 @@ def opener(name: str) -> Callable[..., ImageSet]:
         )
     if "/" in name or "." in name:
         raise NotHere(
-            f"There is no file or folder {name}. Give one, hf:owner/name, or a name from "
-            "`zatlas datasets`."
+            f"There is no file or folder {name}. Give one, hf:owner/name, or a name from `zatlas datasets`."
         )
     raise UnknownName("dataset", name, DATASETS.names())
 

@@ -86,9 +86,7 @@ def check(factors: dict[str, np.ndarray]) -> int:
     count = len(factors["shape"])
     odd = [name for name in NAMES if np.shape(factors[name]) != (count,)]
     if odd:
-        raise BadData(
-            f"Each factor is one value a sprite, here ({count},); not so {', '.join(odd)}."
-        )
+        raise BadData(f"Each factor is one value a sprite, here ({count},); not so {', '.join(odd)}.")
     holes = [name for name in RANGES if not np.isfinite(factors[name]).all()]
     if holes:
         raise BadData(f"A factor is a finite number; not all are in {', '.join(holes)}.")
@@ -109,9 +107,7 @@ def draw_block(factors: dict[str, np.ndarray], pixels: Pixels, rows: np.ndarray)
     across, down = at - left, at - top
     u = (across * cosine)[None] + (down * sine)[:, None]
     v = (down * cosine)[:, None] - (across * sine)[None]
-    far = {"square": square, "ellipse": ellipse, "heart": heart}[str(factors["shape"][rows[0]])](
-        u, v
-    )
+    far = {"square": square, "ellipse": ellipse, "heart": heart}[str(factors["shape"][rows[0]])](u, v)
     far *= scale * np.float32(255 * size)
     np.subtract(np.float32(128), far, out=far)  # half covered on the edge, and rounded
     np.clip(far, 0, 255, out=far)

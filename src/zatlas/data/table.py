@@ -29,16 +29,12 @@ def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
             options = csv.ConvertOptions(column_types=kinds)
             found = csv.read_csv(path, convert_options=options)
         names = Counter(found.column_names)
-        columns = {
-            name: _objects(found.column(name).to_pylist()) for name in names if names[name] == 1
-        }
+        columns = {name: _objects(found.column(name).to_pylist()) for name in names if names[name] == 1}
     except MemoryError as error:
         raise TooLarge(f"{path} does not fit into memory.") from error
     except OSError as error:
         if error.errno:  # a read error is no damage
-            raise CannotRead(
-                f"{path} cannot be read: {error.strerror}. Nothing was changed."
-            ) from error
+            raise CannotRead(f"{path} cannot be read: {error.strerror}. Nothing was changed.") from error
         raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
     except (pa.ArrowException, ValueError) as error:  # UnicodeDecodeError is one
         raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
@@ -73,8 +69,12 @@ def rows_of(paths: Sequence[str], names: Sequence[Any] | np.ndarray) -> Rows:
     rows = np.full(len(paths), -1, dtype=np.int64)
     said = {_plain(name): row for row, name in enumerate(names) if name is not None}
     for of_file, of_name in (
-        (str, str), (_stem, str), (_last, _last), (_last_stem, _last), (_last_stem, _last_stem),
-    ):  # fmt: skip
+        (str, str),
+        (_stem, str),
+        (_last, _last),
+        (_last_stem, _last),
+        (_last_stem, _last_stem),
+    ):
         left = np.flatnonzero(rows < 0).tolist()
         if not left:
             break

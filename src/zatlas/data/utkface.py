@@ -21,11 +21,7 @@ RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 
 def load(
-    *,
-    size: int | None = None,
-    root: str | None = None,
-    count: int | None = None,
-    tolerate: float = 0.05,
+    *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
 ) -> ImageSet:
     """The faces as squares, 64x64 if no size is said; `root` is the folder of the files.
 
@@ -49,9 +45,7 @@ def load(
         else:
             detail = "the name is not age_gender_race_date"
             aside.append({"file": str(path), "reason": "odd-name", "detail": detail})
-    ages, genders, races = (
-        zip(*(parts for _, parts in named), strict=True) if named else ((), (), ())
-    )
+    ages, genders, races = zip(*(parts for _, parts in named), strict=True) if named else ((), (), ())
     listing = Listing(
         [path for path, _ in named],
         attributes={

@@ -57,10 +57,7 @@ class InCells:
         starts, codes, half = self.cells.starts, self._codes, self._half
         around = np.argsort(self._half_of_middles - self._middles @ query)
         enough = np.searchsorted(np.cumsum(np.diff(starts)[around]), k) + 1
-        spans = [
-            slice(starts[cell], starts[cell + 1])
-            for cell in around[: max(self.cells.looks, enough)]
-        ]
+        spans = [slice(starts[cell], starts[cell + 1]) for cell in around[: max(self.cells.looks, enough)]]
         far = np.concatenate([half[span] - codes[span] @ query for span in spans])
         place = np.concatenate([np.arange(span.start, span.stop) for span in spans])
         return place[np.argpartition(far, k - 1)[:k]]

@@ -37,9 +37,7 @@ class Chart:
     places: Plane
     layout: str = "own"  # its name
     made: Mapping[str, Any] = field(default_factory=dict)  # its settings and seed
-    frame: Float32[np.ndarray, "2 d"] | None = (
-        None  # the axes of a chart that is a plain projection
-    )
+    frame: Float32[np.ndarray, "2 d"] | None = None  # the axes of a chart that is a plain projection
 
     def __post_init__(self) -> None:
         if len(self.points) != len(self.places) or not len(self.points):
@@ -133,9 +131,7 @@ class Chart:
 
     def _near(self, xy: Plane) -> Near:
         if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
-            raise ShapeError(
-                f"Places are a table (n, 2) of finite numbers; these have shape {xy.shape}."
-            )
+            raise ShapeError(f"Places are a table (n, 2) of finite numbers; these have shape {xy.shape}.")
         count = min(INVERSE + 1, len(self.places))
         distance, index = self._tree.query(xy, k=range(1, count + 1))
         return index, distance.astype(np.float32)
@@ -172,11 +168,7 @@ class Chart:
 
 
 def make(
-    points: Points,
-    layout: str = "umap",
-    labels: Labels | None = None,
-    seed: int = 0,
-    **settings: Any,
+    points: Points, layout: str = "umap", labels: Labels | None = None, seed: int = 0, **settings: Any
 ) -> Chart:
     """The chart of these points by a layout."""
     places = lay(layout, points, labels, seed=seed, **settings)
@@ -189,9 +181,7 @@ def axes(points: Points, i: int = 0, j: int = 1) -> Chart:
     """The chart of two of the points' own coordinates; `inverse` takes the others nearby."""
     for axis in (i, j):
         if not 0 <= axis < points.shape[1]:
-            raise ShapeError(
-                f"There is no axis {axis}: these points have {points.shape[1]} coordinates."
-            )
+            raise ShapeError(f"There is no axis {axis}: these points have {points.shape[1]} coordinates.")
     places = np.ascontiguousarray(points[:, [i, j]], np.float32)
     frame = np.eye(points.shape[1], dtype=np.float32)[[i, j]]
     return Chart(points, places, "axes", {"settings": {"axes": [i, j]}}, frame)
@@ -229,9 +219,7 @@ def _fading(distance: Float32[np.ndarray, "m k"]) -> Float32[np.ndarray, "m k"]:
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-def _middle_place(
-    places: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarray, "m k"]
-) -> Plane:
+def _middle_place(places: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarray, "m k"]) -> Plane:
     """The geometric median: the place of the least weighted sum of distances to these.
 
     Weiszfeld 1937; see https://doi.org/10.1007/s10479-008-0352-z

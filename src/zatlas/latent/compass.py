@@ -107,12 +107,7 @@ class Compass:
         if not self.choices:
             raise BadData("Nothing has been chosen yet: a direction takes one choice at least.")
         vector = self._directions(self.belief.mean[None])[0]
-        facts = {
-            "method": "compass",
-            "seed": self.seed,
-            "choices": self.choices,
-            "angle": self.angle,
-        }
+        facts = {"method": "compass", "seed": self.seed, "choices": self.choices, "angle": self.angle}
         return Direction(name, vector, spread_of(vector, self.starts), facts=facts)
 
     @property
@@ -150,9 +145,7 @@ def compass(points: Points, *, count: int | None = None, seed: int = 0) -> Compa
     found = principal(points, AXES)
     used = [one for one in found if one.spread > UNUSED * found[0].spread]
     if len(points) < 3 or points.std() == 0 or len(used) < 2:
-        raise NotSupported(
-            "These codes do not differ in two axes or more: there is no way to choose."
-        )
+        raise NotSupported("These codes do not differ in two axes or more: there is no way to choose.")
     if count is None:
         count = 2 if len(used) <= PAIRS else HANDFUL
     if not 2 <= count <= 12:

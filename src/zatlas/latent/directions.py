@@ -167,19 +167,14 @@ def without(direction: Direction, others: Sequence[Direction], points: Points) -
 
 
 def measured(
-    direction: W,
-    points: Points,
-    attributes: Mapping[str, Flags],
-    probes: Probes | None = None,
+    direction: W, points: Points, attributes: Mapping[str, Flags], probes: Probes | None = None
 ) -> W:
     """The same way with its side effects: the mean change of a linear probe's probability for each
     attribute when the codes move by one spread.
     """
     probes = probes or fit_probes(points, attributes)
     effects = (probes.read(direction.move(points)) - probes.read(points)).mean(axis=0)
-    return replace(
-        direction, side_effects=dict(zip(probes.names, map(float, effects), strict=True))
-    )
+    return replace(direction, side_effects=dict(zip(probes.names, map(float, effects), strict=True)))
 
 
 def spread_of(vector: Values, points: Points) -> float:

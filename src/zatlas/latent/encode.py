@@ -67,6 +67,5 @@ def columns(images: ImageSet, rows: Rows) -> dict[str, np.ndarray]:
         found[LABEL] = np.array(images.classes)[images.labels[rows]]
     taken = {"index", "split", LABEL, "z", "deviation"}
     return found | {
-        name if name not in taken else f"{name}_": column[rows]
-        for name, column in images.attributes.items()
+        name if name not in taken else f"{name}_": column[rows] for name, column in images.attributes.items()
     }

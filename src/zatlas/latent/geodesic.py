@@ -50,9 +50,7 @@ def _relax(generator: Generator, start: Points, label: int | None, steps: int) -
     inner = z[1:-1].clone().requires_grad_()
     # Nodes are held apart in latent space too, lightly: where pixels are flat they would bunch.
     tie = 1e-3 * float(_energy(generator, z, label).detach()) / max(float(_ties(z)), 1e-12)
-    optimizer = torch.optim.LBFGS(
-        [inner], max_iter=steps, history_size=10, line_search_fn="strong_wolfe"
-    )
+    optimizer = torch.optim.LBFGS([inner], max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()

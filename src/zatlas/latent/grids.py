@@ -32,9 +32,7 @@ def lattice(right: Values, up: Values) -> Plane:
 def in_space(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Points:
     """Places of a plane as points of a space, in two of its axes and 0 in the others."""
     if dim < 2 or len(set(axes)) < 2 or not 0 <= min(axes) <= max(axes) < dim:
-        raise ShapeError(
-            f"A grid lies in two different axes of {dim}, not in {axes[0]} and {axes[1]}."
-        )
+        raise ShapeError(f"A grid lies in two different axes of {dim}, not in {axes[0]} and {axes[1]}.")
     z = np.zeros((len(plane), dim), np.float32)
     z[:, list(axes)] = plane
     return z

@@ -97,9 +97,7 @@ def invert(
     return Inverted(points, rebuilt, rms, perf_counter() - begun)
 
 
-Lower = Callable[
-    [Points, Rows, int], tuple[Points, Values]
-]  # points of these images, lower by steps
+Lower = Callable[[Points, Rows, int], tuple[Points, Values]]  # points of these images, lower by steps
 
 
 def _best(lower: Lower, guesses: np.ndarray, steps: int) -> Points:
@@ -164,12 +162,7 @@ def _feeling(
 
 
 def _alike(
-    generator: Generator,
-    images: Images,
-    labels: Labels | None,
-    pool: Points | None,
-    starts: int,
-    seed: int,
+    generator: Generator, images: Images, labels: Labels | None, pool: Points | None, starts: int, seed: int
 ) -> np.ndarray:
     """For each image the points of the pool whose images are the nearest: (images, starts, axes)."""
     if pool is None:

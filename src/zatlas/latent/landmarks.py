@@ -33,9 +33,7 @@ def landmarks(count: int, most: int = CHARTED, *, seed: int = 0) -> Rows:
     return np.sort(stream(seed, "landmarks").choice(count, most, replace=False))
 
 
-def carry(
-    chart: Chart, path: Path, blocks: Iterable[Codes], total: int, made: Mapping[str, Any]
-) -> Path:
+def carry(chart: Chart, path: Path, blocks: Iterable[Codes], total: int, made: Mapping[str, Any]) -> Path:
     """Write the place of every code on a chart of some, block by block; how far both are to be trusted.
 
     What is there already of the same chart and the same codes is kept.
@@ -102,5 +100,6 @@ def _tell(chart: Chart, sample: Sample, total: int) -> None:
     console().print(
         f"{chart.layout}: trust {chart.trust:.3f} of its {len(chart.points):,} landmarks, "
         f"{sample.trust:.3f} of the {total:,} codes placed among them",
-        soft_wrap=True, markup=False,
-    )  # fmt: skip
+        soft_wrap=True,
+        markup=False,
+    )

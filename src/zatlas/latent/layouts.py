@@ -27,9 +27,7 @@ Kernel = Callable[[Squares], Squares]
 FEWEST = 5  # distinct points; fewer are laid by their principal axes
 
 
-def lay(
-    name: str, points: Points, labels: Labels | None = None, *, seed: int = 0, **settings: Any
-) -> Plane:
+def lay(name: str, points: Points, labels: Labels | None = None, *, seed: int = 0, **settings: Any) -> Plane:
     """Places of these points by the layout of that name; equal points have one place."""
     layout: Layout = fill(LAYOUTS.get(name), settings, name)
     rows = _checked(points, labels)

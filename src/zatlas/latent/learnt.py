@@ -29,9 +29,7 @@ def learnt(
     flags = atlas.flags(name, codes.rows)
     # The normals of the others' planes: what is at right angles to them leaves them alone.
     planes = [
-        normal(codes.points, atlas.flags(other, codes.rows), other)
-        for other in others
-        if other != name
+        normal(codes.points, atlas.flags(other, codes.rows), other) for other in others if other != name
     ]
     found = learn(codes.points, flags, name, way=way, others=planes, seed=seed)
     return measured(found, codes.points, {}, atlas.probes())

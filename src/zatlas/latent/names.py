@@ -29,12 +29,8 @@ KINDS = ("direction", "class", "attribute")  # in the order in which a bare name
 LISTED = 20  # values of an attribute that an error names
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 NUMBER = r"[0-9]{1,15}"
-STRICT = re.compile(
-    rf"((?:not )*)({'|'.join(KINDS)}):({QUOTED})(?:=({QUOTED}))?(?::({NUMBER}))?", re.DOTALL
-)
-OWN = re.compile(
-    rf"({'|'.join(RANDOM)})(?::({NUMBER}))?|(?:row:)?(-?{NUMBER})|file:(.+)", re.DOTALL
-)
+STRICT = re.compile(rf"((?:not )*)({'|'.join(KINDS)}):({QUOTED})(?:=({QUOTED}))?(?::({NUMBER}))?", re.DOTALL)
+OWN = re.compile(rf"({'|'.join(RANDOM)})(?::({NUMBER}))?|(?:row:)?(-?{NUMBER})|file:(.+)", re.DOTALL)
 # A quoted name inside an equation or a list: it ends where the next term begins.
 PIECE = re.compile(
     rf"(?:not )*(?:(?:{'|'.join((*KINDS, 'file'))}):)?{QUOTED}(?:={QUOTED})?(?::{NUMBER})?"
@@ -69,11 +65,7 @@ class Known:
 
     def of(self, kind: str) -> Container[str]:
         """The names of one kind; of attributes, those that need no value."""
-        return {
-            "class": self.classes,
-            "attribute": self.attributes,
-            "direction": self.directions,
-        }[kind]
+        return {"class": self.classes, "attribute": self.attributes, "direction": self.directions}[kind]
 
 
 def parse(text: str, known: Known, *, anchor: bool = True) -> Name:
@@ -145,9 +137,7 @@ def _listed(known: Known) -> Iterator[str]:
     yield from (*known.classes, *known.attributes)
     for key in known.texts:
         values = known.values(key)
-        yield from (
-            (f"{key}={value}" for value in values) if len(values) <= LISTED else (f"{key}=VALUE",)
-        )
+        yield from ((f"{key}={value}" for value in values) if len(values) <= LISTED else (f"{key}=VALUE",))
 
 
 def _strict(match: re.Match[str], known: Known, anchor: bool) -> Name | None:

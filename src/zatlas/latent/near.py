@@ -18,9 +18,7 @@ from zatlas.store.inside import file_name
 if TYPE_CHECKING:
     from zatlas.atlas import Atlas
 
-INDEXED = (
-    1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
-)
+INDEXED = 1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
 SOME = 0.25  # of the cells: who must look into more is sooner done with a look at all
 SUFFIX = ".cells.npz"
 

@@ -28,8 +28,7 @@ class Neighbourhood:
         source, half = self._centred, self._half
         step = max(1, TABLE // max(len(source), k * source.shape[1]))
         parts = [
-            _block(query[i : i + step] - self._middle, source, half, k)
-            for i in range(0, len(query), step)
+            _block(query[i : i + step] - self._middle, source, half, k) for i in range(0, len(query), step)
         ]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
@@ -51,8 +50,7 @@ def nearest(query: Points, source: Points, k: int) -> Near:
     """The k nearest sources of each query, nearest first, and their distances; k is clipped."""
     if query.ndim != 2 or source.ndim != 2 or query.shape[1] != source.shape[1]:
         raise ShapeError(
-            f"Neighbours need two tables of equal width; these have shapes {query.shape} "
-            f"and {source.shape}."
+            f"Neighbours need two tables of equal width; these have shapes {query.shape} and {source.shape}."
         )
     return Neighbourhood(source).of(query, k)
 

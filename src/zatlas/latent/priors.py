@@ -126,9 +126,15 @@ def fit_prior(
         prior = FlowPrior(fit_flow(means, deviations, steps=steps, seed=seed, show=show))
     own = own_prior(atlas, means, deviations)
     facts = Facts(
-        kind, atlas.digest, atlas.data[1], len(means), seed, len(judges),
-        float(prior.log_density(judges).mean()), float(own.log_density(judges).mean()),
-    )  # fmt: skip
+        kind,
+        atlas.digest,
+        atlas.data[1],
+        len(means),
+        seed,
+        len(judges),
+        float(prior.log_density(judges).mean()),
+        float(own.log_density(judges).mean()),
+    )
     made = KeptPrior(prior, facts, path_of(atlas, kind))
     save_prior(made)
     atlas._known[f"{kind} prior"] = made
@@ -214,9 +220,7 @@ def save_prior(kept: KeptPrior) -> Path:
 def load_prior(path: Path, model: str, data: str) -> KeptPrior | None:
     """The prior of such a file; None for one that was fitted to codes of other weights or images."""
     about, arrays = tensors.read(path, KEY, "prior", FORMAT)
-    sizes: dict[str, Any] = {
-        name: about.pop(name) for name in ("width", "couplings") if name in about
-    }
+    sizes: dict[str, Any] = {name: about.pop(name) for name in ("width", "couplings") if name in about}
     facts = from_table(Facts, about, str(path))
     if (facts.model, facts.data) != (model, data):
         return None
@@ -269,9 +273,7 @@ def _drawn(means: Points, deviations: Points | None, seed: int) -> Points:
     return means + deviations * noise
 
 
-def _halved(
-    means: Points, deviations: Points | None, seed: int
-) -> tuple[Points, Points | None, Points]:
+def _halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points, Points | None, Points]:
     """Where there is but one part, a fifth of it judges."""
     check_codes(means, deviations)
     order = stream(seed, "prior-held").permutation(len(means))

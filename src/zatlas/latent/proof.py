@@ -52,9 +52,7 @@ class Proof:
     outside: float = 0.0  # share of the images' change that does not go with the target's
     low: float = -REACH  # usable range, in spreads: where the edit still follows, within the data
     high: float = REACH
-    stable: float | None = (
-        None  # mean cosine with itself, learnt again from other draws of the data
-    )
+    stable: float | None = None  # mean cosine with itself, learnt again from other draws of the data
 
     @property
     def aside(self) -> Mapping[str, float]:
@@ -70,12 +68,7 @@ class Proof:
         return others / max(abs(self.slopes[self.target]), 1e-9)
 
 
-def prove(
-    trial: Trial,
-    ways: Sequence[Way],
-    *,
-    relearn: Relearn | None = None,
-) -> list[Proof]:
+def prove(trial: Trial, ways: Sequence[Way], *, relearn: Relearn | None = None) -> list[Proof]:
     """Move the same points along each way, and compare what is seen with moves by chance.
 
     `relearn` gives a way as it would be learnt from another draw of the data, by its number, as long
@@ -97,9 +90,14 @@ def _prove(trial: Trial, told: Way, relearn: Relearn | None) -> Proof:
         effect = _effect(sign * answers[:, column], chance_answers[:, column], trial.seed)
     low, high = _range(trial, way, _followed(trial.before, steps, column, sign))
     return Proof(
-        target, effect, dict(zip(trial.names, answers.mean(axis=0).tolist(), strict=True)),
-        _outside(trial.before, steps, column), low, high, _stability(trial, way, relearn),
-    )  # fmt: skip
+        target,
+        effect,
+        dict(zip(trial.names, answers.mean(axis=0).tolist(), strict=True)),
+        _outside(trial.before, steps, column),
+        low,
+        high,
+        _stability(trial, way, relearn),
+    )
 
 
 def usable(trial: Trial, told: Way) -> tuple[float, float]:
@@ -155,9 +153,7 @@ def _outside(before: Seen, steps: Steps, column: int | None) -> float:
     if column is None:
         told = np.concatenate([np.full(len(before.small), amount) for amount, _ in sides])
     else:
-        told = np.concatenate(
-            [seen.answers[:, column] - before.answers[:, column] for _, seen in sides]
-        )
+        told = np.concatenate([seen.answers[:, column] - before.answers[:, column] for _, seen in sides])
     whole = float((moved**2).sum())
     pattern = told @ moved
     explained = float((pattern**2).sum()) / max(float(told @ told), 1e-12)
@@ -174,9 +170,7 @@ def _followed(before: Seen, steps: Steps, column: int | None, sign: int) -> np.n
     if column is not None:
         return np.array([sign * float(seen.answers[:, column].mean()) for seen in order])
     ways = [one_long(row) for row in steps[1][1].small - steps[1][0].small]
-    return np.array(
-        [float(((seen.small - before.small) * ways).sum(axis=1).mean()) for seen in order]
-    )
+    return np.array([float(((seen.small - before.small) * ways).sum(axis=1).mean()) for seen in order])
 
 
 def _range(trial: Trial, way: Way, followed: np.ndarray) -> tuple[float, float]:
@@ -231,9 +225,7 @@ def words(proof: Proof) -> str:
     if proof.effect.real:
         told.append(f"It can be used {range_told(proof)}.")
     if proof.stable is not None and proof.stable < 0.9:
-        told.append(
-            f"Learnt again from other images it points elsewhere (mean cosine {proof.stable:.2f})."
-        )
+        told.append(f"Learnt again from other images it points elsewhere (mean cosine {proof.stable:.2f}).")
     return " ".join(told)
 
 
@@ -269,9 +261,7 @@ def range_told(proof: Proof) -> str:
     """The usable range in words."""
     if not proof.low and not proof.high:
         return "nowhere: already one spread leaves the data or changes nothing"
-    low, high = (
-        f"{end:+g}" + (" or more" if abs(end) >= REACH else "") for end in (proof.low, proof.high)
-    )
+    low, high = (f"{end:+g}" + (" or more" if abs(end) >= REACH else "") for end in (proof.low, proof.high))
     return f"from {low} to {high} spreads"
 
 

@@ -111,9 +111,7 @@ def _draws(atlas: "Atlas", names: Sequence[str], seed: int) -> Draw:
     return draw
 
 
-def _answers(
-    atlas: "Atlas", scorer: Scorer | None, label: int | None, bent: bool
-) -> Answers | None:
+def _answers(atlas: "Atlas", scorer: Scorer | None, label: int | None, bent: bool) -> Answers | None:
     if scorer is not None:
         chance = stream(0, "usual").permutation(len(atlas.cloud))[:USUAL]
         return by_scorer(scorer, atlas.decode(atlas.cloud[chance], label))

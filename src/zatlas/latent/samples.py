@@ -43,6 +43,10 @@ def sample_set(generator: Generator, points: Points, model: str) -> ImageSet:
     split = np.zeros(len(points), np.uint8)
     split[: len(points) // TESTED] = 2
     return image_set(
-        "samples", pixels, labels=labels, classes=generator.classes, split=split,
+        "samples",
+        pixels,
+        labels=labels,
+        classes=generator.classes,
+        split=split,
         fingerprint=f"samples of {model}",
-    )  # fmt: skip
+    )

@@ -108,10 +108,7 @@ class Trial:
         both = [way.move(self.starts, sign * amount) for sign in (-1, 1)]
         seen = self.look(np.concatenate(both))
         half = len(self.starts)
-        return (
-            Seen(seen.answers[:half], seen.small[:half]),
-            Seen(seen.answers[half:], seen.small[half:]),
-        )
+        return (Seen(seen.answers[:half], seen.small[:half]), Seen(seen.answers[half:], seen.small[half:]))
 
     def _see(self, images: Images) -> tuple[Readings, Small]:
         empty = np.zeros((len(images), 0), np.float32)
@@ -154,9 +151,7 @@ def by_probes(generator: Generator, probes: Probes, label: int | None = None) ->
     return Answers(probes.names, read)
 
 
-def by_net(
-    generator: Generator, layers: Layers, names: tuple[str, ...], label: int | None = None
-) -> Answers:
+def by_net(generator: Generator, layers: Layers, names: tuple[str, ...], label: int | None = None) -> Answers:
     """The same by a small net in place of planes: it reads what no plane parts."""
 
     def read(images: Images) -> Readings:

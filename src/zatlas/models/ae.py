@@ -66,9 +66,7 @@ class AE(nn.Module):
         """One: all of it."""
         return {"model": list(self.parameters())}
 
-    def loss(
-        self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float
-    ) -> Terms:
+    def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
         """The distortion of the rebuilt images."""
         distortion = self.likelihood.distortion(self.decoder(self.encode(x)), x).mean()
         return {"loss": distortion, "distortion": distortion.detach()}

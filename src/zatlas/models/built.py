@@ -34,9 +34,7 @@ def built(make: Callable[[], nn.Module], state: Mapping[str, Tensor], path: Path
         words = str(error) if isinstance(error, ZatlasError) else type(error).__name__
         raise BadRun(f"{path} describes a net that cannot be made: {words}") from error
     found = {name: tuple(one.shape) for name, one in state.items()}
-    odd = sorted(
-        name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
-    )
+    odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     if odd:
         listed = ", ".join(odd[:LISTED]) + (" ..." if len(odd) > LISTED else "")
         raise Damaged(f"{path} does not hold the weights that it describes: {listed}.")

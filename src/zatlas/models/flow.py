@@ -32,9 +32,12 @@ class Coupling(nn.Module):
         self.register_buffer("one", one, persistent=False)
         self.register_buffer("two", two, persistent=False)
         self.net = nn.Sequential(
-            nn.Linear(len(one), width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(),
+            nn.Linear(len(one), width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
             nn.Linear(width, 2 * len(two)),
-        )  # fmt: skip
+        )
         last = self.net[-1]
         for weights in last.parameters():
             nn.init.zeros_(weights)  # it begins as doing nothing
@@ -73,9 +76,7 @@ class Spline(nn.Module):
         rest = part * (1 - part)
         under = slope + (before + after - 2 * slope) * rest
         bent = low + height * (slope * part.square() + before * rest) / under
-        rise = slope.square() * (
-            after * part.square() + 2 * slope * rest + before * (1 - part).square()
-        )
+        rise = slope.square() * (after * part.square() + 2 * slope * rest + before * (1 - part).square())
         inside = x.abs() < REACH
         room = torch.where(inside, rise.log() - 2 * under.log(), 0).sum(1)
         return torch.where(inside, bent, x), room
@@ -95,14 +96,7 @@ class Spline(nn.Module):
         slopes = F.pad(LEAST + F.softplus(self.slopes), (1, 1), value=1.0)
         inner = (up if inverse else across)[:, 1:-1].contiguous()
         piece = torch.searchsorted(inner, x.detach().T.contiguous())
-        parts = (
-            across[:, :-1],
-            up[:, :-1],
-            across.diff(),
-            up.diff(),
-            slopes[:, :-1],
-            slopes[:, 1:],
-        )
+        parts = (across[:, :-1], up[:, :-1], across.diff(), up.diff(), slopes[:, :-1], slopes[:, 1:])
         return tuple(part.gather(1, piece).T for part in parts)
 
 

@@ -74,9 +74,7 @@ class GAN(nn.Module):
             "generator": list(self.generator.parameters()),
         }
 
-    def loss(
-        self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float
-    ) -> Terms:
+    def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
         """Binary cross-entropy: each player wants its own answer."""
         z = normal((len(x), self.config.dim), x, rng)
         if player == "generator":

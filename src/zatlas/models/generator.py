@@ -78,17 +78,10 @@ class Generator:
     def _check_labels(self, rows: np.ndarray, y: Labels | None) -> None:
         if y is not None and len(y) != len(rows):
             raise ShapeError(f"{len(rows)} rows came with {len(y)} labels; give one label a row.")
-        if (
-            self.classes
-            and y is not None
-            and len(y)
-            and not 0 <= y.min() <= y.max() < len(self.classes)
-        ):
+        if self.classes and y is not None and len(y) and not 0 <= y.min() <= y.max() < len(self.classes):
             raise ShapeError(f"Labels go from 0 to {len(self.classes) - 1} in this model.")
 
-    def _batches(
-        self, rows: np.ndarray, y: Labels | None
-    ) -> Iterator[tuple[np.ndarray, Labels | None]]:
+    def _batches(self, rows: np.ndarray, y: Labels | None) -> Iterator[tuple[np.ndarray, Labels | None]]:
         for i in range(0, max(len(rows), 1), self.batch):
             yield rows[i : i + self.batch], None if y is None else y[i : i + self.batch]
 

@@ -94,9 +94,7 @@ def _editable() -> list[str]:
     for folder in map(Path, _packages()):
         for file in sorted(folder.glob("*.pth")):
             lines = map(str.strip, file.read_text(errors="replace").splitlines())
-            names = [
-                one for one in lines if one and not one.startswith(("import ", "import\t", "#"))
-            ]
+            names = [one for one in lines if one and not one.startswith(("import ", "import\t", "#"))]
             found += [folder / name for name in names]  # the name alone, if it is absolute
     for one in distributions(path=_packages()):
         url = urlparse(_origin(one.read_text("direct_url.json")))
@@ -139,10 +137,7 @@ def _searching(system: Sequence[str], more: Sequence[str]) -> Iterator[None]:
     """Let Python look for modules below the system's folders and in these others, nowhere else."""
     before = list(sys.path)
     real = {one: os.path.realpath(one) for one in before if Path(one).is_absolute()}
-    kept = [
-        one for one, path in real.items()
-        if path in more or any(_below(path, place) for place in system)
-    ]  # fmt: skip
+    kept = [one for one, path in real.items() if path in more or any(_below(path, place) for place in system)]
     sys.path[:] = kept + [one for one in more if one not in real.values()]
     try:
         yield

@@ -27,9 +27,7 @@ class Inverter(nn.Module):
     middle: Tensor
     spread: Tensor
 
-    def __init__(
-        self, space: Space, shape: Shape, classes: int, net: str, layers: dict[str, Any]
-    ) -> None:
+    def __init__(self, space: Space, shape: Shape, classes: int, net: str, layers: dict[str, Any]) -> None:
         super().__init__()
         self.space, self.shape, self.classes = space, shape, classes
         self.net, self.layers = net, layers

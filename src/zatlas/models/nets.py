@@ -122,10 +122,7 @@ class Conv:
         steps = self.steps(height, width)
         wide = self.width * 2 ** (steps - 1)
         start = (wide, height >> steps, width >> steps)
-        layers: list[nn.Module] = [
-            self._head(dim, start[0] * start[1] * start[2]),
-            nn.Unflatten(1, start),
-        ]
+        layers: list[nn.Module] = [self._head(dim, start[0] * start[1] * start[2]), nn.Unflatten(1, start)]
         for i in reversed(range(steps)):
             narrow = self.width * 2 ** (i - 1) if i else channels
             layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1)]
@@ -141,26 +138,20 @@ class Conv:
                 f"as --size {max(round(min(height, width) / 4), 1) * 4}, or the net mlp, which takes any."
             )
         most = 0
-        while (
-            not (height >> most) % 2 and not (width >> most) % 2 and min(height, width) >> most > 2
-        ):
+        while not (height >> most) % 2 and not (width >> most) % 2 and min(height, width) >> most > 2:
             most += 1
         usual = most
         while usual > 1 and min(height, width) >> usual < 4:
             usual -= 1
         if self.depth > most:
-            raise BadRecipe(
-                f"{width}x{height} can be halved {most} times, not net.depth = {self.depth}."
-            )
+            raise BadRecipe(f"{width}x{height} can be halved {most} times, not net.depth = {self.depth}.")
         return self.depth or usual
 
     def _head(self, size: int, out: int) -> nn.Module:
         if not self.hidden:
             return nn.Linear(size, out)
         return nn.Sequential(
-            nn.Linear(size, self.hidden),
-            ACTIVATIONS[self.activation](),
-            nn.Linear(self.hidden, out),
+            nn.Linear(size, self.hidden), ACTIVATIONS[self.activation](), nn.Linear(self.hidden, out)
         )
 
     def _after(self, channels: int) -> list[nn.Module]:
@@ -213,9 +204,7 @@ class ConvEven:
         for _ in range(4):
             layers += [nn.ConvTranspose2d(self.width, self.width, 4, 2, 1), nn.LeakyReLU(0.2)]
         # 8 is even, so the border is one wider at the far side for the size to stay.
-        return nn.Sequential(
-            *layers, nn.ZeroPad2d((3, 4, 3, 4)), nn.Conv2d(self.width, channels, 8)
-        )
+        return nn.Sequential(*layers, nn.ZeroPad2d((3, 4, 3, 4)), nn.Conv2d(self.width, channels, 8))
 
     def _divisible(self, shape: Shape) -> Shape:
         if shape[1] % 16 or shape[2] % 16:

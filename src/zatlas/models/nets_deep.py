@@ -68,9 +68,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norms = nn.ModuleList([_norm(channels), _norm(channels)])
-        self.convolutions = nn.ModuleList(
-            [nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)]
-        )
+        self.convolutions = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)])
         last = self.convolutions[1]
         assert isinstance(last, nn.Conv2d) and last.bias is not None
         nn.init.zeros_(last.weight)

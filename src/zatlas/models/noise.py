@@ -29,26 +29,18 @@ class Dealt(torch.Generator):
     part: Part | None = None
 
 
-def normal(
-    shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int = 0
-) -> Tensor:
+def normal(shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int = 0) -> Tensor:
     """Standard normal numbers for the rows that lie along this axis, of the kind that `like` is of."""
     return _drawn(torch.randn, shape, like, rng, axis)
 
 
-def uniform(
-    shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int = 0
-) -> Tensor:
+def uniform(shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int = 0) -> Tensor:
     """Numbers from [0, 1), else as `normal`."""
     return _drawn(torch.rand, shape, like, rng, axis)
 
 
 def _drawn(
-    draw: Callable[..., Tensor],
-    shape: Sequence[int],
-    like: Tensor,
-    rng: torch.Generator | None,
-    axis: int,
+    draw: Callable[..., Tensor], shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int
 ) -> Tensor:
     whole = list(shape)
     part = rng.part if isinstance(rng, Dealt) else None

@@ -78,10 +78,13 @@ def export_scorer(scorer: Scorer, path: Path, images: Images) -> ModelFile:
     examples = (torch.as_tensor(images[:2], device=scorer.device),)
     data = _bytes(
         _by_torch(
-            scorer.function.eval(), examples, input_names=["x"], output_names=["scores"],
+            scorer.function.eval(),
+            examples,
+            input_names=["x"],
+            output_names=["scores"],
             dynamic_shapes=({0: torch.export.Dim("n")},),
         )
-    )  # fmt: skip
+    )
     wanted = scorer.score(images)
     size = 1 + np.abs(wanted)  # what is told in tens need not be told in hundredths
     worst = _apart(_run(data, "x", images, None) / size, wanted / size)
@@ -94,9 +97,7 @@ class _Half(nn.Module):
     def __init__(self, generator: Generator, function: Any) -> None:
         super().__init__()
         owner = getattr(function, "__self__", function)
-        self.owner = (
-            owner if isinstance(owner, nn.Module) else None
-        )  # so that its weights are known
+        self.owner = owner if isinstance(owner, nn.Module) else None  # so that its weights are known
         self.function = function
         self.shape = generator.space.shape
 
@@ -120,9 +121,7 @@ class _Encoder(_Half):
 
 def _graph(half: _Half, takes: str, rows: np.ndarray, generator: Generator, gives: str) -> bytes:
     """The bytes of the file: traced by torch with the weights halved, or a brought graph in its frame."""
-    return _bytes(
-        _brought(half, gives, generator.device) or _traced(half, takes, rows, generator, gives)
-    )
+    return _bytes(_brought(half, gives, generator.device) or _traced(half, takes, rows, generator, gives))
 
 
 def _bytes(model: Any) -> bytes:
@@ -174,9 +173,12 @@ def _traced(half: _Half, takes: str, rows: np.ndarray, generator: Generator, giv
     examples += [] if told is None else [torch.as_tensor(told, device=generator.device)]
     many = torch.export.Dim("n")
     return _by_torch(
-        half.eval(), tuple(examples), input_names=[takes, "y"][: len(examples)], output_names=[gives],
+        half.eval(),
+        tuple(examples),
+        input_names=[takes, "y"][: len(examples)],
+        output_names=[gives],
         dynamic_shapes=tuple({0: many} for _ in examples),
-    )  # fmt: skip
+    )
 
 
 def _by_torch(
@@ -189,9 +191,14 @@ def _by_torch(
     try:
         with _quiet(), torch.random.fork_rng(), torch.no_grad():
             program = torch.onnx.export(
-                module, examples, None if dynamo else cast(Any, file), opset_version=OPSET, dynamo=dynamo,
-                verbose=False, **settings,
-            )  # fmt: skip
+                module,
+                examples,
+                None if dynamo else cast(Any, file),
+                opset_version=OPSET,
+                dynamo=dynamo,
+                verbose=False,
+                **settings,
+            )
     except ZatlasError:
         raise
     except Exception as error:
@@ -235,9 +242,7 @@ def _points(generator: Generator, like: Points | None) -> Points:
     return stream(0, "onnx").standard_normal(shape, dtype=np.float32)
 
 
-def _parts(
-    rows: Points | Images, generator: Generator
-) -> Iterator[tuple[np.ndarray, Labels | None]]:
+def _parts(rows: Points | Images, generator: Generator) -> Iterator[tuple[np.ndarray, Labels | None]]:
     for count in CHECKED:
         yield rows[:count], _told(count, generator)
 

@@ -99,9 +99,7 @@ class Target:
 class Reader(nn.Module):
     """A net's encoder with an output for each column."""
 
-    def __init__(
-        self, targets: Sequence[Target], shape: Shape, net: str, layers: dict[str, Any]
-    ) -> None:
+    def __init__(self, targets: Sequence[Target], shape: Shape, net: str, layers: dict[str, Any]) -> None:
         super().__init__()
         self.targets, self.shape = tuple(targets), shape
         self.net, self.layers = net, layers

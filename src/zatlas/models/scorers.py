@@ -122,9 +122,7 @@ def onnx_scorer(path: Path, pixels: str | None = None, layout: str | None = None
     kind: Kind = "flag" if many == 1 and last == "class" else last
     size = "any size" if shape is None else "x".join(map(str, shape))
     sure = "as said" if pixels else "as the file says" if taken == "bytes" else "as is assumed"
-    about = (
-        f"reads images of {size}, {order}, pixels as {taken} {sure}; gives {many} of kind {kind}"
-    )
+    about = f"reads images of {size}, {order}, pixels as {taken} {sure}; gives {many} of kind {kind}"
     return Scorer(_names(graph, path, many, kind), answer, (kind,) * many, shape, about=about)
 
 
@@ -133,9 +131,7 @@ def _options(text: str) -> dict[str, str]:
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if not equals or key not in ("pixels", "layout"):
-            raise BadRecipe(
-                f"{part!r} is no setting of an ONNX scorer: pixels=signed, layout=nhwc."
-            )
+            raise BadRecipe(f"{part!r} is no setting of an ONNX scorer: pixels=signed, layout=nhwc.")
         found[key] = value
     return found
 

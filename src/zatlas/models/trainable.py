@@ -33,9 +33,7 @@ class Trainable(Protocol):
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Who is optimized in turn, and what each of them moves."""
 
-    def loss(
-        self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float
-    ) -> Terms:
+    def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
         """What this player wants to be small, and the terms it is made of.
 
         `epoch` is how far training has come, for what changes with it. Numbers drawn by

@@ -113,9 +113,7 @@ class VAE(nn.Module):
         """One: all of it."""
         return {"model": list(self.parameters())}
 
-    def loss(
-        self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float
-    ) -> Terms:
+    def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
         """Distortion and rate in units an image, and their weighted sum; the ELBO where it is one."""
         config = self.config
         x = treated(x, config.pixels, rng)
@@ -140,9 +138,7 @@ class VAE(nn.Module):
         return {**terms, "elbo": -(distortion + rate).detach()} if self.bound else terms
 
 
-def weighed(
-    distortion: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor, weight: float
-) -> Tensor:
+def weighed(distortion: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor, weight: float) -> Tensor:
     """Minus the importance-weighted bound of k draws (k, n, d), with slopes that stay sharp as k grows.
 
     Burda et al. 2016, https://arxiv.org/abs/1509.00519

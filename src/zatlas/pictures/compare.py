@@ -38,9 +38,7 @@ class Figures:
     family: str
     axes: int
     reconstruction: float  # root mean square of the pixels' error on test images
-    gap: (
-        float | None
-    )  # in a few axes: share of the prior's mass where codes are ten times rarer than samples
+    gap: float | None  # in a few axes: share of the prior's mass where codes are ten times rarer than samples
     gap_error: float | None
     samples: float  # Frechet distance of samples in principal pixels, over that of real images
     probe: float | None  # accuracy of a linear probe for the label, on held-out codes
@@ -63,9 +61,16 @@ def figures(atlas: Atlas, *, seed: int = 0, prior: str = "own") -> Figures:
         share, uncertain = gap(atlas.drawn("train", seed=seed), atlas.generator.space, seed=seed)
     told, guess = _probe(atlas, seed)
     return Figures(
-        atlas.name, atlas.description.family, atlas.dim, error, share, uncertain,
-        _sample_distance(atlas, seed, prior), told, guess,
-    )  # fmt: skip
+        atlas.name,
+        atlas.description.family,
+        atlas.dim,
+        error,
+        share,
+        uncertain,
+        _sample_distance(atlas, seed, prior),
+        told,
+        guess,
+    )
 
 
 def draw_comparison(
@@ -96,9 +101,13 @@ def comparison(
     notes = {name: told(f) for name, f in zip(places, measured, strict=True)}
     named = ("first axis", "second axis")
     scatter = clouds(
-        places, atlases[0].images.classes, title="Codes of the same test images", axes=named,
-        notes=notes, theme=theme,
-    )  # fmt: skip
+        places,
+        atlases[0].images.classes,
+        title="Codes of the same test images",
+        axes=named,
+        notes=notes,
+        theme=theme,
+    )
     groups = {
         name: atlas.decode(atlas.sample(36, seed=1), None, turns(atlas, 36))
         for name, atlas in zip(places, atlases, strict=True)

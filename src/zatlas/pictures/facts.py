@@ -25,10 +25,7 @@ SHOWN = (1, 2, 5, 10, 50, 100, 500)  # dimensions of which the norms are drawn
 
 def geometry(atlas: Atlas, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
     """What many dimensions do, in general and to this run (B4)."""
-    drawn: dict[str, Canvas | Figure] = {
-        "volumes": volumes(theme=theme),
-        "norms": norms(theme=theme),
-    }
+    drawn: dict[str, Canvas | Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
     if kind_of(atlas) != "sample":  # samples would be held against themselves
         drawn["own-norms"] = own_norms(atlas, theme=theme)
     if atlas.given is None:  # else there is no decoder
@@ -40,9 +37,12 @@ def volumes(*, theme: Theme = LIGHT) -> "Figure":
     """The volume of the unit ball against its dimensions (B4)."""
     n = np.arange(0, 41)
     return lines(
-        n, {"volume": ball_volume(n)}, theme=theme, axes=("dimensions", "volume"),
+        n,
+        {"volume": ball_volume(n)},
+        theme=theme,
+        axes=("dimensions", "volume"),
         title="A ball of radius 1 is largest in 5 dimensions, and soon has no volume",
-    )  # fmt: skip
+    )
 
 
 def norms(*, theme: Theme = LIGHT) -> "Figure":
@@ -50,9 +50,12 @@ def norms(*, theme: Theme = LIGHT) -> "Figure":
     radius = np.linspace(0.01, 26, 1500)
     series = {f"{dim} {'axis' if dim == 1 else 'axes'}": norm_density(radius, dim) for dim in SHOWN}
     return lines(
-        radius, series, theme=theme, axes=("distance from the centre", "density"),
+        radius,
+        series,
+        theme=theme,
+        axes=("distance from the centre", "density"),
         title="A normal cloud in many dimensions is a shell of radius √d",
-    )  # fmt: skip
+    )
 
 
 def own_norms(atlas: Atlas, *, theme: Theme = LIGHT) -> "Figure":
@@ -69,19 +72,19 @@ def own_norms(atlas: Atlas, *, theme: Theme = LIGHT) -> "Figure":
         series["prior"] = norm_density(radius, atlas.dim)
         marks["√d"] = float(np.sqrt(atlas.dim))
     return lines(
-        radius, series, theme=theme, axes=("distance from the centre", "density"), marks=marks,
+        radius,
+        series,
+        theme=theme,
+        axes=("distance from the centre", "density"),
+        marks=marks,
         title=f"Where the codes of {atlas.name} lie against its prior, in {atlas.dim} axes",
-    )  # fmt: skip
+    )
 
 
 def midpoints(atlas: Atlas, count: int = 8, *, theme: Theme = LIGHT, seed: int = 0) -> Canvas:
     """Half way between two points, by the line and by the arc (B4): why a way must not cut the centre."""
     z = atlas.sample(2 * count, seed=seed)
-    label = (
-        stream(seed, "label").integers(len(atlas.generator.classes))
-        if atlas.generator.classes
-        else None
-    )
+    label = stream(seed, "label").integers(len(atlas.generator.classes)) if atlas.generator.classes else None
     kind = None if label is None else int(label)
     rows: dict[str, Images] = {}
     norm = {}
@@ -97,11 +100,14 @@ def midpoints(atlas: Atlas, count: int = 8, *, theme: Theme = LIGHT, seed: int =
         norm[name] = float(np.linalg.norm(points, axis=1).mean())
     far = np.concatenate([atlas.density.far(points) for points in middles.values()])
     return strip(
-        np.concatenate(list(rows.values())), columns=count, theme=theme, far=far,
+        np.concatenate(list(rows.values())),
+        columns=count,
+        theme=theme,
+        far=far,
         rows=[f"{name}\nnorm {norm[name]:.2f}" for name in rows],
         title=f"Half way between two samples of {atlas.name}: the line and the arc",
         note=f"{atlas.dim} axes; norms of the prior's samples are {_told_shell(atlas.dim)}",
-    )  # fmt: skip
+    )
 
 
 def arithmetic(
@@ -110,20 +116,14 @@ def arithmetic(
     """An equation of points, as "Eyeglasses - not Eyeglasses + Smiling" (D5): drawn, and in words."""
     groups = find_groups(atlas, text)
     if len(groups) < 2:
-        raise NotSupported(
-            "An equation has two terms or more, as 'Eyeglasses - not Eyeglasses + Smiling'."
-        )
+        raise NotSupported("An equation has two terms or more, as 'Eyeglasses - not Eyeglasses + Smiling'.")
     total = np.zeros((1, atlas.dim), np.float32)
     terms, words = [], ""
     for number, group in enumerate(groups):
         middle = group.points.mean(axis=0, keepdims=True)
         total += group.sign * middle
         sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
-        shown = (
-            np.zeros((0, *atlas.description.shape), np.float32)
-            if group.images is None
-            else group.images
-        )
+        shown = np.zeros((0, *atlas.description.shape), np.float32) if group.images is None else group.images
         terms.append(Term(sign, shown, group.name, atlas.decode(middle, label)))
         words += f"{sign and f' {sign} '}{group.name}"
     far = float(atlas.density.far(total)[0])

@@ -46,15 +46,17 @@ def own_samples(atlas: Atlas, label: int | None, seed: int) -> Given:
     return Given(tuple(f"sample {number}" for number in range(OWN)), images, labels)
 
 
-def save_inverted(
-    atlas: Atlas, given: Given, found: Inverted, place: Path, *, theme: Theme = LIGHT
-) -> Path:
+def save_inverted(atlas: Atlas, given: Given, found: Inverted, place: Path, *, theme: Theme = LIGHT) -> Path:
     """Keep the points and the errors as an .npz file, and the picture beside it; the picture's path."""
     data = BytesIO()
     np.savez(
-        data, names=np.array(given.names), points=found.points, images=found.images,
-        psnr=found.psnr, rms=found.rms,
-    )  # fmt: skip
+        data,
+        names=np.array(given.names),
+        points=found.points,
+        images=found.images,
+        psnr=found.psnr,
+        rms=found.rms,
+    )
     atomic.write_file(place, data.getvalue())
     return save(inverted(atlas, given, found, theme=theme), place.with_suffix(".png"))
 
@@ -66,8 +68,12 @@ def inverted(atlas: Atlas, given: Given, found: Inverted, *, theme: Theme = LIGH
     apart = (made - real) / 2 + 0.5
     heads = [f"{psnr:.0f} dB" for psnr in found.psnr[some]]
     return sheet(
-        np.concatenate([real, made, apart]), len(names), rows=("original", "found", "difference"),
-        heads=heads, theme=theme, title=f"Images that {atlas.name} was asked to make",
+        np.concatenate([real, made, apart]),
+        len(names),
+        rows=("original", "found", "difference"),
+        heads=heads,
+        theme=theme,
+        title=f"Images that {atlas.name} was asked to make",
         note=f"difference: grey is none.  median of all {len(given.names)}: "
         f"{float(np.median(found.psnr)):.1f} dB; 20 dB is a likeness, 30 dB hard to tell apart",
-    )  # fmt: skip
+    )

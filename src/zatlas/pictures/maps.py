@@ -66,15 +66,9 @@ def chart_map(
     rows = atlas.mapped(split).rows
     rows = rows[landmarks(len(rows), len(chart.places))]
     labels, classes, values = coloured(atlas, rows, by)
-    title = (
-        f"The {chart.layout} chart of {len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
-    )
-    trust = (
-        f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
-    )
-    return cloud(
-        chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme
-    )
+    title = f"The {chart.layout} chart of {len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
+    trust = f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
+    return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
 
 
 def coloured(

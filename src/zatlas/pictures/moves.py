@@ -53,26 +53,29 @@ class Move:
         for moment, word in self.marks:
             heads[round(moment * (frames - 1))] = word
         return strip(
-            self.atlas.decode(z, self.label), columns=frames, rows=self.names, theme=theme,
-            heads=heads if self.marks else (), title=self.title, note=self.note,
+            self.atlas.decode(z, self.label),
+            columns=frames,
+            rows=self.names,
+            theme=theme,
+            heads=heads if self.marks else (),
+            title=self.title,
+            note=self.note,
             far=self.atlas.density.far(z),
-        )  # fmt: skip
+        )
 
     def film(
-        self,
-        path: Path,
-        frames: int = FRAMES,
-        *,
-        fps: int = FPS,
-        panel: str = "none",
-        theme: Theme = LIGHT,
+        self, path: Path, frames: int = FRAMES, *, fps: int = FPS, panel: str = "none", theme: Theme = LIGHT
     ) -> Path:
         """The first curve as a film, the place on the prior or on a chart beside it if that is wanted."""
         z = self.curves[0].sample(frames)
         return films.film(
-            self.atlas.generator.stream(z, self.atlas.told(frames, self.label)), path, fps=fps,
-            panel=self._panel(panel, z, theme), far=self.atlas.density.far(z), theme=theme,
-        )  # fmt: skip
+            self.atlas.generator.stream(z, self.atlas.told(frames, self.label)),
+            path,
+            fps=fps,
+            panel=self._panel(panel, z, theme),
+            far=self.atlas.density.far(z),
+            theme=theme,
+        )
 
     def _panel(self, panel: str, z: Points, theme: Theme) -> Panel | None:
         if panel not in PANELS:
@@ -89,12 +92,7 @@ class Move:
 
 
 def interpolation(
-    atlas: Atlas,
-    stops: Sequence[Stop],
-    *,
-    way: str | None = None,
-    closed: bool = False,
-    even: bool = False,
+    atlas: Atlas, stops: Sequence[Stop], *, way: str | None = None, closed: bool = False, even: bool = False
 ) -> Move:
     """From stop to stop (C4, C5, D4, E4), and back to the first if it is closed."""
     label = stops[0].label
@@ -141,9 +139,7 @@ def traversal(
     told = scale.get(by, f"{extent or 2:g} standard deviations to either side")
     title = f"The axes of {atlas.name}, one at a time, through {through}"
     label = None if stop is None else stop.label
-    note = f"each from {told}" + (
-        "; change: how much of a pixel one deviation moves" if changes else ""
-    )
+    note = f"each from {told}" + ("; change: how much of a pixel one deviation moves" if changes else "")
     return Move(atlas, tuple(curves), tuple(names), title, (), label, note)
 
 
@@ -209,9 +205,7 @@ def plane_walk(atlas: Atlas, plane: Curve, title: str, *, even: bool = False) ->
     axes = first_axes(atlas)
     space = atlas.generator.space
     if space.dim < 2:
-        raise NotSupported(
-            "A curve of the plane needs two axes, and this space has one: traverse it."
-        )
+        raise NotSupported("A curve of the plane needs two axes, and this space has one: traverse it.")
     curve = in_axes(plane, space, axes)
     return Move(atlas, (steady(curve, atlas.decode) if even else curve,), (), title)
 

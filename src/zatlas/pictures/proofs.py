@@ -52,9 +52,14 @@ def tangle(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "F
     if (share := leak_of(directions)) is not None:
         note += f"; beside the frames it is {share:.0%} of what is in them"
     return matrix(
-        table, [pretty(d.name) for d in directions], [pretty(name) for name in names],
-        title=title, note=note, own=own, theme=theme,
-    )  # fmt: skip
+        table,
+        [pretty(d.name) for d in directions],
+        [pretty(name) for name in names],
+        title=title,
+        note=note,
+        own=own,
+        theme=theme,
+    )
 
 
 def leak_of(directions: Sequence[Way]) -> float | None:
@@ -75,29 +80,28 @@ def effects(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "
         pretty(one.name) + ("" if effect.real else " (not better than random)")
         for one, effect in zip(directions, found, strict=True)
     ]
-    axis = (
-        "percent of the answer, or of grey, by one spread;\nupright: what random directions reach"
-    )
-    figure = bars(
-        names, 100 * values, spans=100 * spans, title=title, axis=axis, theme=theme
-    )  # fmt: skip
+    axis = "percent of the answer, or of grey, by one spread;\nupright: what random directions reach"
+    figure = bars(names, 100 * values, spans=100 * spans, title=title, axis=axis, theme=theme)
     at = np.arange(len(found))
     figure.axes[0].vlines(100 * chance, at - 0.42, at + 0.42, colors=theme.alarm, lw=2.4, zorder=4)
     return figure
 
 
-def proof_strip(
-    atlas: Atlas, direction: Way, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT
-) -> Canvas:
+def proof_strip(atlas: Atlas, direction: Way, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT) -> Canvas:
     """Images moved along one direction, with its proof in words; what lies beyond its range is named."""
     starts = list(stops) or usual_stops(atlas, STARTS)
     curves: list[Curve] = [in_spreads(direction).walk(stop.point, -REACH, REACH) for stop in starts]
     marks = ((0.0, f"-{REACH:g} spreads"), (0.5, "as it is"), (1.0, f"+{REACH:g} spreads"))
     told = words(proof_of(direction))
     return Move(
-        atlas, tuple(curves), tuple(stop.title for stop in starts),
-        f"{pretty(direction.name)} in {atlas.name}", marks, starts[0].label, told,
-    ).strip(9, theme=theme)  # fmt: skip
+        atlas,
+        tuple(curves),
+        tuple(stop.title for stop in starts),
+        f"{pretty(direction.name)} in {atlas.name}",
+        marks,
+        starts[0].label,
+        told,
+    ).strip(9, theme=theme)
 
 
 def proof_rows(directions: Sequence[Way]) -> list[dict[str, Any]]:
@@ -118,9 +122,7 @@ def question(
     from zatlas.render.strip import strip
 
     heads = [chr(ord("a") + index) for index in range(len(shown))]
-    return strip(
-        atlas.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme
-    )
+    return strip(atlas.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme)
 
 
 def _row(direction: Way, proof: Proof) -> dict[str, Any]:

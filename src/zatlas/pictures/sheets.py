@@ -58,9 +58,13 @@ def samples(
     each = z[:columns]
     images = [atlas.decode(each, kind) for kind in range(len(classes))]
     return sheet(
-        np.concatenate(images), len(each), title=title, note=f"{note}; one row a class, the same points",
-        rows=classes, theme=theme,
-    )  # fmt: skip
+        np.concatenate(images),
+        len(each),
+        title=title,
+        note=f"{note}; one row a class, the same points",
+        rows=classes,
+        theme=theme,
+    )
 
 
 def priors(
@@ -78,9 +82,12 @@ def priors(
         name = own_words(atlas) if kind == "own" else SOURCES[kind]
         groups[name] = atlas.decode(atlas.sample(count, seed=seed, prior=kind), None, turns)
     return blocks(
-        groups, max(round(count**0.5), 1), title=f"Samples of {atlas.name}, by what they are drawn from",
-        note=f"seed {seed}", theme=theme,
-    )  # fmt: skip
+        groups,
+        max(round(count**0.5), 1),
+        title=f"Samples of {atlas.name}, by what they are drawn from",
+        note=f"seed {seed}",
+        theme=theme,
+    )
 
 
 def reconstructions(
@@ -102,10 +109,13 @@ def reconstructions(
     what = {"test": "Test images", "train": "Training images"}.get(split, "Images held out")
     what = what if first.holds_out else "Training images"
     return sheet(
-        np.concatenate(shown), len(rows), rows=names, theme=theme,
+        np.concatenate(shown),
+        len(rows),
+        rows=names,
+        theme=theme,
         title=f"{what}, and what is left of them",
         note="error: root mean square of the pixels' difference, black to white being 1",
-    )  # fmt: skip
+    )
 
 
 def manifold(
@@ -138,9 +148,7 @@ def manifold(
         z[:, rest] = atlas.cloud[0, rest]
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
     told = scale.get(by, "in standard deviations of the prior")
-    words = [
-        Axis(f"axis {axis}: {told}", marks) for axis, marks in zip(axes, (right, up), strict=True)
-    ]
+    words = [Axis(f"axis {axis}: {told}", marks) for axis, marks in zip(axes, (right, up), strict=True)]
     title = f"The latent plane of {atlas.name}, decoded at {n} x {n} places{held}"
     classes = atlas.generator.classes
     if not classes or label is not None:
@@ -159,10 +167,14 @@ def chart_sheet(
     right, up = np.unique(places[:, 0]), np.unique(places[:, 1])
     title = f"The {chart.layout} chart of {atlas.name}, decoded at {n} x {n} places"
     return sheet(
-        atlas.decode(codes, label), n, title=title, theme=theme, dim=~chart.covers(places),
+        atlas.decode(codes, label),
+        n,
+        title=title,
+        theme=theme,
+        dim=~chart.covers(places),
         axes=(Axis("chart, to the right", right), Axis("chart, upwards", up)),
         note=f"faded: no data there.  trustworthiness of the chart {chart.trust:.3f}",
-    )  # fmt: skip
+    )
 
 
 def chart_places(
@@ -176,11 +188,15 @@ def chart_places(
     images, names = np.concatenate(shown), ("imagined", kind)[-len(shown) :]
     heads = [f"({x:g}, {y:g})" for x, y in places]
     return sheet(
-        images, len(places), rows=names, heads=heads, theme=theme,
+        images,
+        len(places),
+        rows=names,
+        heads=heads,
+        theme=theme,
         title=f"Places of the {chart.layout} chart of {atlas.name}",
         note="from -1 to 1 across and up the chart; faded: no data there",
         dim=np.tile(~chart.covers(there), len(shown)) & (np.arange(len(images)) < len(places)),
-    )  # fmt: skip
+    )
 
 
 def _nearest_shown(atlas: Atlas, z: Points, label: int | None) -> tuple[Images, str]:
@@ -191,17 +207,18 @@ def _nearest_shown(atlas: Atlas, z: Points, label: int | None) -> tuple[Images, 
     return atlas.decode(atlas.cloud[nearest(z, atlas.cloud, 1)[0][:, 0]], label), "nearest sample"
 
 
-def four_corners(
-    atlas: Atlas, stops: Sequence[Stop], n: int = 9, *, theme: Theme = LIGHT
-) -> Canvas:
+def four_corners(atlas: Atlas, stops: Sequence[Stop], n: int = 9, *, theme: Theme = LIGHT) -> Canvas:
     """Between four images at the corners of a grid (E4)."""
     ends = np.concatenate([stop.point for stop in stops])
     z = between_corners(ends, n, usual_blend(atlas.generator.space))
     names = ", ".join(stop.title for stop in stops)
     return sheet(
-        atlas.decode(z, stops[0].label), n, theme=theme, title=f"Between four corners of {atlas.name}",
+        atlas.decode(z, stops[0].label),
+        n,
+        theme=theme,
+        title=f"Between four corners of {atlas.name}",
         note=f"top left, top right, bottom left, bottom right: {names}",
-    )  # fmt: skip
+    )
 
 
 def pairs(atlas: Atlas, stops: Sequence[Stop], frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
@@ -213,10 +230,14 @@ def pairs(atlas: Atlas, stops: Sequence[Stop], frames: int = 10, *, theme: Theme
         rows.append(atlas.decode(z, a.label))
         names.append(f"{a.title} to {b.title}")
     return strip(
-        np.concatenate(rows), columns=frames, rows=names, far=np.concatenate(far), theme=theme,
+        np.concatenate(rows),
+        columns=frames,
+        rows=names,
+        far=np.concatenate(far),
+        theme=theme,
         title=f"From image to image in {atlas.name}",
         note="lines: how far from the data, from near (thin, blue) to outside them (thick, red)",
-    )  # fmt: skip
+    )
 
 
 def first_axes(atlas: Atlas) -> tuple[int, int]:
@@ -234,9 +255,7 @@ def span(atlas: Atlas, axis: int, n: int, by: str, extent: float | None = None) 
     """n values of an axis: at equal steps of the prior's mass, of the codes' range, or of deviations."""
     if by == "quantile":
         if atlas.generator.space.prior == "none":
-            raise NotSupported(
-                "An auto-encoder has no prior to take quantiles of: take --by range."
-            )
+            raise NotSupported("An auto-encoder has no prior to take quantiles of: take --by range.")
         return quantile_marks(n, TAIL)
     if by == "range":
         if not 0 <= axis < atlas.dim:
@@ -254,9 +273,7 @@ def within(what: str, number: int, most: int) -> None:
         raise ShapeError(f"The {what} are from 1 to {most:,}; {number:,} were asked for.")
 
 
-def _line(
-    atlas: Atlas, n: int, by: str, label: int | None, extent: float | None, theme: Theme
-) -> Canvas:
+def _line(atlas: Atlas, n: int, by: str, label: int | None, extent: float | None, theme: Theme) -> Canvas:
     marks = span(atlas, 0, n, by, extent)
     images: Images = atlas.decode(marks[:, None], label)
     heads = [f"{mark:.2f}" for mark in marks]

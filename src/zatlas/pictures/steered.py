@@ -48,17 +48,18 @@ def steered(
     images = atlas.decode(z, label)
     numbers = [read(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
     return strip(
-        images, columns=len(amounts), rows=[s.title for s in starts], theme=theme,
+        images,
+        columns=len(amounts),
+        rows=[s.title for s in starts],
+        theme=theme,
         heads=[f"{number:.2f}" for number in np.concatenate(numbers)],
         title=f"{pretty(way.name)} in {atlas.name}, from {low:+.2g} to {high:+.2g}",
         note="; ".join(part for part in (f"over each image: {told}", quality(way)) if part),
         far=atlas.density.far(z),
-    )  # fmt: skip
+    )
 
 
-def film_of(
-    atlas: Atlas, way: Way, start: Stop, reach: float = REACH, label: int | None = None
-) -> Move:
+def film_of(atlas: Atlas, way: Way, start: Stop, reach: float = REACH, label: int | None = None) -> Move:
     """The same way through one point, to be drawn as a film."""
     curve = way.walk(start.point, *reach_of(way, reach))
     return Move(atlas, (curve,), (start.title,), pretty(way.name), label=label)

@@ -29,9 +29,7 @@ Varied = Mapping[str, Sequence[Any]]
 Told = tuple[str, Settings, Mapping[str, float]]  # a run's name, what varies in it, and its figures
 
 
-def draw_sweep(
-    folder: Path, varied: Varied, runs: Sequence[Told], *, theme: Theme = LIGHT
-) -> list[Path]:
+def draw_sweep(folder: Path, varied: Varied, runs: Sequence[Told], *, theme: Theme = LIGHT) -> list[Path]:
     """Draw `sweep.png`, where something varies and was measured, and `samples.png`."""
     paths = []
     if varied and any(numbers for _, _, numbers in runs):
@@ -55,9 +53,14 @@ def figures(varied: Varied, runs: Sequence[Told], *, theme: Theme = LIGHT) -> "F
     handles, labels = plots[0].get_legend_handles_labels()
     if len(labels) > 1:
         drawn.legend(
-            handles, labels, loc="outside lower left", ncols=min(len(labels), 4), frameon=False,
-            labelcolor=theme.ink, fontsize=WORD,
-        )  # fmt: skip
+            handles,
+            labels,
+            loc="outside lower left",
+            ncols=min(len(labels), 4),
+            frameon=False,
+            labelcolor=theme.ink,
+            fontsize=WORD,
+        )
     for plot in plots[len(names) :]:
         plot.set_visible(False)
     return drawn
@@ -71,9 +74,7 @@ def samples(
     heads = [f"{_said(key)} {_word(value)}" for value in varied[key]] if key else []
     rows = list(dict.fromkeys(_rest(settings, key) for _, settings, _ in runs))
     cells = {
-        (_rest(settings, key), _word(settings[key]) if key else ""): _montage(
-            Atlas.open(folders[name])
-        )
+        (_rest(settings, key), _word(settings[key]) if key else ""): _montage(Atlas.open(folders[name]))
         for name, settings, _ in runs
         if name in folders
     }
@@ -82,16 +83,18 @@ def samples(
     places = [(row, column) for row in rows for column in columns]
     images = np.stack([_fitted(cells.get(place), shape) for place in places])
     return sheet(
-        images, len(columns), rows=rows if any(rows) else (), heads=heads, theme=theme,
+        images,
+        len(columns),
+        rows=rows if any(rows) else (),
+        heads=heads,
+        theme=theme,
         title="Samples of each run",
         note="Grey: the run failed." if len(cells) < len(places) else "",
         dim=np.array([place not in cells for place in places]),
-    )  # fmt: skip
+    )
 
 
-def _lines(
-    plot: "Axes", name: str, key: str, varied: Varied, runs: Sequence[Told], theme: Theme
-) -> None:
+def _lines(plot: "Axes", name: str, key: str, varied: Varied, runs: Sequence[Told], theme: Theme) -> None:
     """One figure: a line over the setting for each combination of the others."""
     values = list(varied[key])
     numeric = all(_number(value) for value in values)
@@ -135,17 +138,13 @@ def _fitted(image: Images | None, shape: Sequence[int]) -> Images:
     channels, high, wide = shape
     if image is None:
         return np.full((channels, high, wide), NO_RUN, np.float32)
-    down, across = (
-        np.arange(n) * old // n for n, old in zip((high, wide), image.shape[1:], strict=True)
-    )
+    down, across = (np.arange(n) * old // n for n, old in zip((high, wide), image.shape[1:], strict=True))
     return np.broadcast_to(image[:, down][:, :, across], (channels, high, wide))
 
 
 def _across(varied: Varied) -> str:
     """The setting that goes across: the first whose values are numbers, else the first."""
-    return next(
-        (k for k, values in varied.items() if all(map(_number, values))), next(iter(varied))
-    )
+    return next((k for k, values in varied.items() if all(map(_number, values))), next(iter(varied)))
 
 
 def _names(runs: Sequence[Told]) -> list[str]:

@@ -22,12 +22,7 @@ class Axis:
 
 
 def around(
-    grid: Tiles,
-    axes: tuple[Axis, Axis],
-    size: int,
-    theme: Theme,
-    *,
-    named: tuple[bool, bool] = (True, True),
+    grid: Tiles, axes: tuple[Axis, Axis], size: int, theme: Theme, *, named: tuple[bool, bool] = (True, True)
 ) -> list[Item]:
     """Ticks with their values under and beside the tiles, the origin, and the axes' names."""
     right, up = axes
@@ -139,9 +134,7 @@ def _thick(size: int) -> int:
     return max(round(size / 16), 1)
 
 
-def ticks(
-    inset: Tiles, box: tuple[float, float, float, float], size: int, theme: Theme
-) -> list[Item]:
+def ticks(inset: Tiles, box: tuple[float, float, float, float], size: int, theme: Theme) -> list[Item]:
     """Round numbers under and beside a picture of a plane with these bounds."""
     left, bottom, right, top = box
     small = max(round(0.8 * size), 9)
@@ -152,9 +145,7 @@ def ticks(
     for value, said in zip(across, type_.numbers(across.tolist()), strict=True):
         x = x0 + (value - left) / (right - left) * (x1 - x0)
         found.append(Bar(x, y1, x + 1, y1 + 0.3 * small, theme.line))
-        found.append(
-            Words(x, y1 + 0.6 * small + type_.CAPITAL * small, said, small, theme.pale, "m")
-        )
+        found.append(Words(x, y1 + 0.6 * small + type_.CAPITAL * small, said, small, theme.pale, "m"))
     upwards = np.arange(np.ceil(bottom / step), np.floor(top / step) + 1) * step
     for value, said in zip(upwards, type_.numbers(upwards.tolist()), strict=True):
         y = y0 + (top - value) / (top - bottom) * (y1 - y0)

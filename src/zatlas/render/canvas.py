@@ -122,9 +122,8 @@ class Bar:
     def moved(self, dx: int, dy: int) -> "Bar":
         """The same elsewhere."""
         return Bar(
-            self.left + dx, self.top + dy, self.right + dx, self.bottom + dy,
-            self.colour, self.opacity,
-        )  # fmt: skip
+            self.left + dx, self.top + dy, self.right + dx, self.bottom + dy, self.colour, self.opacity
+        )
 
 
 Item = Tiles | Words | Bar
@@ -286,15 +285,30 @@ def _print(figure: "Figure", item: Item, height: int, order: int) -> None:
         words = type_.clean(item.words)
         side = {"l": "left", "m": "center", "r": "right"}[item.anchor]
         figure.text(
-            item.x, height - item.y, words, transform=None, color=item.colour, ha=side,
-            va="baseline", rotation=90 * item.turned, rotation_mode="anchor", zorder=order,
-            parse_math=False, font=FontProperties(fname=type_.face(words), size=item.size),
-        )  # fmt: skip
+            item.x,
+            height - item.y,
+            words,
+            transform=None,
+            color=item.colour,
+            ha=side,
+            va="baseline",
+            rotation=90 * item.turned,
+            rotation_mode="anchor",
+            zorder=order,
+            parse_math=False,
+            font=FontProperties(fname=type_.face(words), size=item.size),
+        )
     else:
         corner, wide = (item.left, height - item.bottom), item.right - item.left
         figure.add_artist(
             Patch(
-                corner, wide, item.bottom - item.top, transform=None, facecolor=item.colour,
-                alpha=item.opacity, linewidth=0, zorder=order,
+                corner,
+                wide,
+                item.bottom - item.top,
+                transform=None,
+                facecolor=item.colour,
+                alpha=item.opacity,
+                linewidth=0,
+                zorder=order,
             )
-        )  # fmt: skip
+        )

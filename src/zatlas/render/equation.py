@@ -24,9 +24,7 @@ class Term:
     mean: Images | None = None
 
 
-def equation(
-    terms: Sequence[Term], *, title: str = "", note: str = "", theme: Theme = LIGHT
-) -> Canvas:
+def equation(terms: Sequence[Term], *, title: str = "", note: str = "", theme: Theme = LIGHT) -> Canvas:
     """Every operand's examples in a column, their decoded mean under them, signs between."""
     if not terms or not all(len(t.images) or t.mean is not None for t in terms):
         raise ShapeError("An equation needs terms, and each of them at least one image.")
@@ -72,9 +70,7 @@ def _room(term: Term, stack: Sequence[Tiles], size: int) -> int:
     return int(max(part.box()[2] for part in stack))
 
 
-def _placed(
-    term: Term, stack: Sequence[Tiles], x: int, middle: float, size: int, theme: Theme
-) -> list[Item]:
+def _placed(term: Term, stack: Sequence[Tiles], x: int, middle: float, size: int, theme: Theme) -> list[Item]:
     """A term's tiles, each part in the middle of its column, and the name under them."""
     wide = _room(term, stack, size)
     down = round(middle - stack[-1].box()[1] / 2) if middle else 0

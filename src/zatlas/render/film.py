@@ -63,6 +63,4 @@ def _one_by_one(batches: Iterable[Images], wanted: int | None) -> Iterator[Frame
                 raise ShapeError(f"More frames came than the {wanted} places or distances given.")
             yield to_bytes(batch[index : index + 1])[0]
     if wanted is not None and 0 < count < wanted:
-        raise ShapeError(
-            f"{count} frames came with {wanted} places or distances; give one a frame."
-        )
+        raise ShapeError(f"{count} frames came with {wanted} places or distances; give one a frame.")

@@ -70,21 +70,31 @@ def _write(plot: "Axes", values: np.ndarray, most: float, theme: Theme) -> None:
         dark = sum(rgb(_colour(value / most, theme))) < 3 * 128
         light, deep = ("#ffffff", "#15171a")
         plot.text(
-            column, row, type_.number(100 * value, 0), ha="center", va="center", zorder=4,
-            fontsize=SMALL - 1.5, color=light if dark else deep,
-        )  # fmt: skip
+            column,
+            row,
+            type_.number(100 * value, 0),
+            ha="center",
+            va="center",
+            zorder=4,
+            fontsize=SMALL - 1.5,
+            color=light if dark else deep,
+        )
 
 
 def _name(plot: "Axes", rows: Sequence[str], columns: Sequence[str], theme: Theme) -> None:
     across = [type_.shortened(name, WORD, 170) for name in columns]
     down = [type_.shortened(name, WORD, 230) for name in rows]
     plot.set_xticks(
-        np.arange(len(columns)), across, rotation=55, ha="left", rotation_mode="anchor",
-        fontsize=WORD - 1.5, color=theme.ink, parse_math=False,
-    )  # fmt: skip
-    plot.set_yticks(
-        np.arange(len(rows)), down, fontsize=WORD - 1.5, color=theme.ink, parse_math=False
+        np.arange(len(columns)),
+        across,
+        rotation=55,
+        ha="left",
+        rotation_mode="anchor",
+        fontsize=WORD - 1.5,
+        color=theme.ink,
+        parse_math=False,
     )
+    plot.set_yticks(np.arange(len(rows)), down, fontsize=WORD - 1.5, color=theme.ink, parse_math=False)
     plot.tick_params(length=0, top=True, bottom=False, labeltop=True, labelbottom=False)
     plot.grid(visible=False)
     for spine in plot.spines.values():
@@ -102,13 +112,5 @@ def _frame(plot: "Axes", row: int, column: int, theme: Theme) -> None:
     from matplotlib.patches import Rectangle
 
     plot.add_patch(
-        Rectangle(
-            (column - 0.5, row - 0.5),
-            1,
-            1,
-            fill=False,
-            edgecolor=theme.ink,
-            linewidth=1.6,
-            zorder=5,
-        )
+        Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=theme.ink, linewidth=1.6, zorder=5)
     )

@@ -40,9 +40,7 @@ def density_panel(places: Plane, *, extent: float = 3.0, theme: Theme = LIGHT) -
     return _with_curve(surface, places, box, theme)
 
 
-def cloud_panel(
-    cloud: Plane, labels: Labels | None, places: Plane, *, theme: Theme = LIGHT
-) -> Panel:
+def cloud_panel(cloud: Plane, labels: Labels | None, places: Plane, *, theme: Theme = LIGHT) -> Panel:
     """The curve over the points of a chart, coloured by class."""
     _check(places)
     low, high = np.percentile(cloud, (0.5, 99.5), axis=0)

@@ -44,9 +44,8 @@ def paper(
     if title:
         wrapped = type_.lines(title, TITLE, size[0] * 72 * 0.96)
         figure.suptitle(
-            "\n".join(wrapped), fontsize=TITLE, x=0.012, ha="left", color=theme.ink,
-            parse_math=False,
-        )  # fmt: skip
+            "\n".join(wrapped), fontsize=TITLE, x=0.012, ha="left", color=theme.ink, parse_math=False
+        )
     return figure, plots
 
 
@@ -68,12 +67,7 @@ def name_axes(plot: "Axes", axes: tuple[str, str], theme: Theme) -> None:
 
 
 def name_spots(
-    plot: "Axes",
-    names: Sequence[Name],
-    theme: Theme,
-    *,
-    wander: float = 1.8,
-    keep: Sequence[Spot] = (),
+    plot: "Axes", names: Sequence[Name], theme: Theme, *, wander: float = 1.8, keep: Sequence[Spot] = ()
 ) -> bool:
     """Write each name at its spot, or so near that none touch; False, and nothing, if it cannot be.
 
@@ -95,9 +89,18 @@ def name_spots(
         # The halo by itself, because with one words are no longer words in SVG.
         for effects, depth in ((halo, 6.9), (None, 7)):
             plot.text(
-                at[0], at[1], name.words, ha="center", va="center", fontsize=WORD, zorder=depth,
-                fontweight="bold", color=name.colour, parse_math=False, path_effects=effects,
-            )  # fmt: skip
+                at[0],
+                at[1],
+                name.words,
+                ha="center",
+                va="center",
+                fontsize=WORD,
+                zorder=depth,
+                fontweight="bold",
+                color=name.colour,
+                parse_math=False,
+                path_effects=effects,
+            )
     return True
 
 

@@ -103,9 +103,7 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Theme = LIGH
             ("train", theme.palette[0], "trained on"),
             ("valid", theme.palette[1], "held out"),
         ):
-            found = [
-                (row["epoch"], row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row
-            ]
+            found = [(row["epoch"], row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row]
             if found:
                 x, y = zip(*found, strict=True)
                 plot.plot(x, y, color=colour, label=word, marker="." if len(x) < 3 else "")
@@ -206,10 +204,7 @@ def _scatter(
         plot.scatter(x, y, color=colours[labels[shuffled]], alpha=0.7, **common)
     else:
         colours = np.array(
-            [
-                theme.palette[i % len(theme.palette)]
-                for i in range(max(len(classes), int(labels.max()) + 1))
-            ]
+            [theme.palette[i % len(theme.palette)] for i in range(max(len(classes), int(labels.max()) + 1))]
         )
         plot.scatter(x, y, color=colours[labels[shuffled]], alpha=0.6, **common)
 
@@ -259,14 +254,16 @@ def _name_of(kind: int, mine: Plane, classes: Sequence[str], theme: Theme) -> Na
 def _key(plot: "Axes", names: Sequence[Name], theme: Theme) -> None:
     from matplotlib.lines import Line2D
 
-    dots = [
-        Line2D([], [], marker="o", linestyle="", color=name.colour, label=name.words)
-        for name in names
-    ]
+    dots = [Line2D([], [], marker="o", linestyle="", color=name.colour, label=name.words) for name in names]
     plot.legend(
-        handles=dots, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False,
-        labelcolor=theme.ink, fontsize=WORD - 1, handletextpad=0.1,
-    )  # fmt: skip
+        handles=dots,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        frameon=False,
+        labelcolor=theme.ink,
+        fontsize=WORD - 1,
+        handletextpad=0.1,
+    )
 
 
 def _class_bar(figure: "Figure", plot: "Axes", classes: Sequence[str], theme: Theme) -> None:
@@ -303,9 +300,15 @@ def _mark(plot: "Axes", spots: Sequence[Spot], theme: Theme) -> None:
     for x, y in spots:
         for colour, wide in ((theme.paper, 5), (theme.ink, 2)):
             plot.plot(
-                [x], [y], marker="o", markersize=9, markerfacecolor="none", zorder=6,
-                markeredgewidth=wide, markeredgecolor=colour,
-            )  # fmt: skip
+                [x],
+                [y],
+                marker="o",
+                markersize=9,
+                markerfacecolor="none",
+                zorder=6,
+                markeredgewidth=wide,
+                markeredgecolor=colour,
+            )
 
 
 def _height(places: Plane) -> float:
@@ -345,10 +348,16 @@ def _name_lines(
             return
     for name, end, raised in zip(series, ends, np.subtract(moved, heights), strict=True):
         plot.annotate(
-            name, (float(x[-1]), end), xytext=(8, raised * 72 / figure.dpi), va="center",
-            textcoords="offset points", fontsize=WORD, color=colours[name],
-            annotation_clip=False, parse_math=False,
-        )  # fmt: skip
+            name,
+            (float(x[-1]), end),
+            xytext=(8, raised * 72 / figure.dpi),
+            va="center",
+            textcoords="offset points",
+            fontsize=WORD,
+            color=colours[name],
+            annotation_clip=False,
+            parse_math=False,
+        )
 
 
 def _apart(plot: "Axes", spots: Sequence[tuple[float, float]], least: float) -> bool:
@@ -367,10 +376,16 @@ def _lift(plot: "Axes", spots: Sequence[tuple[float, float]]) -> list[tuple[floa
 def _name_marks(figure: "Figure", plot: "Axes", marks: Mapping[str, float], theme: Theme) -> None:
     for name, at in marks.items():
         plot.annotate(
-            name, (at, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
-            textcoords="offset points", ha="center", fontsize=SMALL, color=theme.pale,
+            name,
+            (at, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            fontsize=SMALL,
+            color=theme.pale,
             parse_math=False,
-        )  # fmt: skip
+        )
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -34,8 +34,7 @@ class Around:
         distances = None if self.far is None else len(self.far)
         if places is not None and distances is not None and places != distances:
             raise ShapeError(
-                f"The panel has {places} places and `far` {distances} distances; "
-                "give one of each a frame."
+                f"The panel has {places} places and `far` {distances} distances; give one of each a frame."
             )
         return distances if places is None else places
 
@@ -64,9 +63,7 @@ class Scene:
             word = _alarm(self.band, around, size)
             self.outside = _even(replace(canvas, items=(*canvas.items, word)))
         if self.inset is not None and around.panel is not None:
-            self.way = pixel_of(around.panel, self.inset.wide) + np.array(
-                [self.inset.x, self.inset.y]
-            )
+            self.way = pixel_of(around.panel, self.inset.wide) + np.array([self.inset.x, self.inset.y])
 
     def frame(self, picture: Frame) -> Frame:
         """The next frame: this picture, and around it, enlarged with it, what belongs to its number."""
@@ -102,8 +99,7 @@ class Scene:
 def _check_size(picture: Frame, place: Tiles) -> None:
     if picture.shape != place.pixels.shape[1:]:
         raise ShapeError(
-            f"A film's images have one size; after {place.pixels.shape[1:3]} came "
-            f"{picture.shape[:2]}."
+            f"A film's images have one size; after {place.pixels.shape[1:3]} came {picture.shape[:2]}."
         )
 
 
@@ -120,9 +116,7 @@ def _inset(image: Tiles, around: Around) -> Tiles | None:
     return Tiles(0, 0, np.asarray(picture)[None], 1)
 
 
-def _canvas(
-    image: Tiles, inset: Tiles | None, band: Tiles | None, around: Around, size: int
-) -> Canvas:
+def _canvas(image: Tiles, inset: Tiles | None, band: Tiles | None, around: Around, size: int) -> Canvas:
     theme = around.theme
     items: list[Item] = [image]
     if inset is not None and around.panel is not None:

@@ -62,14 +62,7 @@ def blocks(
     shapes = [(columns * i.shape[3], -(-len(i) // columns) * i.shape[2]) for i in groups.values()]
     across = _wrap(len(groups), *np.max(shapes, axis=0))
     grids = [
-        tiles(
-            images,
-            columns,
-            gap=axes is None,
-            least=BLOCK_LEAST,
-            across=columns * across,
-            theme=theme,
-        )
+        tiles(images, columns, gap=axes is None, least=BLOCK_LEAST, across=columns * across, theme=theme)
         for images in groups.values()
     ]
     size = text_size(across * max(_wide(grid) for grid in grids))
@@ -97,12 +90,7 @@ def _wrap(count: int, wide: int, high: int) -> int:
 
 
 def _block(
-    name: str,
-    grid: Tiles,
-    axes: tuple[Axis, Axis] | None,
-    named: tuple[bool, bool],
-    size: int,
-    theme: Theme,
+    name: str, grid: Tiles, axes: tuple[Axis, Axis] | None, named: tuple[bool, bool], size: int, theme: Theme
 ) -> list[Item]:
     shorter = type_.shortened(name, size, max(_wide(grid), 8 * size))
     found: list[Item] = [grid, Words(0, -0.55 * size, shorter, size, theme.ink)]

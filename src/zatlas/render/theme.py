@@ -31,16 +31,25 @@ LIGHT = Theme(
     line="#c8c8c8",
     grid="#eeeeee",
     palette=(
-        "#4477aa", "#ee6677", "#228833", "#b8a12f", "#66ccee",
-        "#aa3377", "#8a8a8a", "#ee7733", "#004488", "#9a5b3c",
-        "#44aa99", "#b57edc",
+        "#4477aa",
+        "#ee6677",
+        "#228833",
+        "#b8a12f",
+        "#66ccee",
+        "#aa3377",
+        "#8a8a8a",
+        "#ee7733",
+        "#004488",
+        "#9a5b3c",
+        "#44aa99",
+        "#b57edc",
     ),
     scale=(0.0, 0.93),
     real="#4477aa",
     imagined="#ee7733",
     calm="#a9c3d9",
     alarm="#d9541e",
-)  # fmt: skip
+)
 
 DARK = Theme(
     name="dark",
@@ -50,16 +59,25 @@ DARK = Theme(
     line="#4a4f55",
     grid="#26292d",
     palette=(
-        "#77aadd", "#ff8899", "#55bb66", "#ddcc66", "#99ddff",
-        "#dd77bb", "#b5b5b5", "#ff9f66", "#5588dd", "#c98f6f",
-        "#66ccbb", "#c9a3ea",
+        "#77aadd",
+        "#ff8899",
+        "#55bb66",
+        "#ddcc66",
+        "#99ddff",
+        "#dd77bb",
+        "#b5b5b5",
+        "#ff9f66",
+        "#5588dd",
+        "#c98f6f",
+        "#66ccbb",
+        "#c9a3ea",
     ),
     scale=(0.22, 1.0),
     real="#77aadd",
     imagined="#ff9f66",
     calm="#3f566b",
     alarm="#ff7a45",
-)  # fmt: skip
+)
 
 
 def rgb(colour: str) -> RGB:

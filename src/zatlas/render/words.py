@@ -14,9 +14,15 @@ FAMILIES = "DejaVu Sans, Verdana, Noto Sans, Noto Sans CJK SC, sans-serif"
 JOINERS = "\u200c\u200d"  # not seen, but letters change their shapes by them
 # Looked for on the machine only when a letter is not in DejaVu: Chinese, Japanese, Korean.
 OTHERS = (
-    "NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "wqy-microhei.ttc", "PingFang.ttc",
-    "Arial Unicode.ttf", "msyh.ttc", "YuGothM.ttc", "malgun.ttf",
-)  # fmt: skip
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansSC-Regular.otf",
+    "wqy-microhei.ttc",
+    "PingFang.ttc",
+    "Arial Unicode.ttf",
+    "msyh.ttc",
+    "YuGothM.ttc",
+    "malgun.ttf",
+)
 
 
 def clean(words: str) -> str:

@@ -72,12 +72,7 @@ def importance_bound(
 
 
 def _bounds(
-    model: Likely,
-    x: Tensor,
-    k: int,
-    rng: torch.Generator,
-    y: Tensor | None,
-    treatment: Treatment,
+    model: Likely, x: Tensor, k: int, rng: torch.Generator, y: Tensor | None, treatment: Treatment
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The four numbers of a few images; the sum over draws is carried from block to block."""
     mean, log_variance = model.posterior(x, y)

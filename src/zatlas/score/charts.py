@@ -24,11 +24,7 @@ def charts(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
     if len(chart.points) < 3 * GROUPS:
         return []
     on = f"on the {chart.layout} chart of {len(chart.points):,} codes"
-    return [
-        *_kept(chart, on, seed),
-        _covered(chart, on, atlas, seed),
-        *_back(chart, on, atlas, seed),
-    ]
+    return [*_kept(chart, on, seed), _covered(chart, on, atlas, seed), *_back(chart, on, atlas, seed)]
 
 
 def usual_chart(atlas: Atlas, *, seed: int = 0) -> Chart:
@@ -99,7 +95,7 @@ def _kept(chart: Chart, on: str, seed: int) -> list[Figure]:
         error = left_out(of, len(rows), seed=seed)
         return Figure(
             name, "charts", of(np.arange(len(rows))), said, len(rows), error, "", "more", 0.5, "chance"
-        )  # fmt: skip
+        )
 
     return [
         figure("trust", lambda one: one.trust, f"neighbours {on} are neighbours in the space"),
@@ -130,10 +126,9 @@ def _back(chart: Chart, on: str, atlas: Atlas, seed: int) -> list[Figure]:
     lossless = "a chart that loses nothing"
     return [
         Figure(
-            "round_trip", "charts", value, about, len(away), error, "diagonals", "less", 0.0, lossless,
-            parts,
+            "round_trip", "charts", value, about, len(away), error, "diagonals", "less", 0.0, lossless, parts
         )
-    ]  # fmt: skip
+    ]
 
 
 def _others(atlas: Atlas, seed: int) -> Points | None:

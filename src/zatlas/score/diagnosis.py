@@ -68,9 +68,14 @@ class Patient:
         """The run of this atlas."""
         trained = brought_of(atlas.run) is None
         return cls(
-            atlas.run.folder, atlas.description.family, atlas.dim, atlas.generator.space.prior,
-            figures, atlas.recipe if trained else None, atlas.run.metrics(),
-        )  # fmt: skip
+            atlas.run.folder,
+            atlas.description.family,
+            atlas.dim,
+            atlas.generator.space.prior,
+            figures,
+            atlas.recipe if trained else None,
+            atlas.run.metrics(),
+        )
 
     def value(self, name: str) -> float:
         """The figure's value; not a number where it was not measured, which no comparison is true of."""
@@ -167,10 +172,11 @@ def strong_prior(p: Patient) -> Finding | None:
             p.again("Charge what the ELBO charges.", "model.beta=1"),
             p.again(
                 "Or, for axes that disentangle, less, rising from nought.",
-                f"model.beta={milder:.3g}", "model.warmup=5",
+                f"model.beta={milder:.3g}",
+                "model.warmup=5",
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def blind_likelihood(p: Patient) -> Finding | None:
@@ -184,13 +190,10 @@ def blind_likelihood(p: Patient) -> Finding | None:
         f"{left:.2g} only. Detail finer than its noise is worth nothing to it, so the codes do not hold it.",
         ("noise", "rebuilding", "rate"),
         (
-            p.again(
-                "Learn the noise with the rest.",
-                "model.likelihood=gaussian", "model.sigma=0",
-            ),
+            p.again("Learn the noise with the rest.", "model.likelihood=gaussian", "model.sigma=0"),
             p.again("Or take grey levels as chances of white.", "model.likelihood=bernoulli"),
         ),
-    )  # fmt: skip
+    )
 
 
 def collapse(p: Patient) -> Finding | None:
@@ -224,12 +227,8 @@ def holes(p: Patient) -> Finding | None:
     share, ratio = p.value("holes"), p.value("frechet") / p.value("posterior_frechet")
     if p.prior != "none" or not (share > RARE or ratio > FAR):
         return None
-    empty = (
-        f"{share:.0%} of the mass of a normal distribution as wide as the codes is empty of codes"
-    )
-    words = (
-        empty if share > RARE else f"samples are {ratio:.1f} times as far from real images as codes"
-    )
+    empty = f"{share:.0%} of the mass of a normal distribution as wide as the codes is empty of codes"
+    words = empty if share > RARE else f"samples are {ratio:.1f} times as far from real images as codes"
     return Finding(
         "holes",
         f"Nothing asked this model to fill its space: {words}, and what is decoded there is luck.",
@@ -288,9 +287,7 @@ def memorised(p: Patient) -> Finding | None:
         ("memorised", "overfit", "coverage"),
         (
             p.again("Keep the epoch that is best on held-out images.", "training.best=loss"),
-            p.again(
-                "Show it more: mirrored images too, where left may be right.", "training.flip=true"
-            ),
+            p.again("Show it more: mirrored images too, where left may be right.", "training.flip=true"),
         ),
     )
 
@@ -308,10 +305,12 @@ def discriminator_won(p: Patient) -> Finding | None:
         (
             p.again(
                 "Hold its slope down, and take smaller steps.",
-                "model.r1=1", "training.rate=0.0002", "training.beta1=0.5",
+                "model.r1=1",
+                "training.rate=0.0002",
+                "training.beta1=0.5",
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def mode_collapse(p: Patient) -> Finding | None:
@@ -329,11 +328,13 @@ def mode_collapse(p: Patient) -> Finding | None:
         (
             p.again(
                 "Hold the discriminator's slope down, so that it does not chase the generator.",
-                "model.r1=1", "training.rate=0.0002", "training.beta1=0.5",
+                "model.r1=1",
+                "training.rate=0.0002",
+                "training.beta1=0.5",
             ),
             p.longer("Or, if it has only begun to learn, go on."),
         ),
-    )  # fmt: skip
+    )
 
 
 def unfinished(p: Patient) -> Finding | None:

@@ -14,13 +14,9 @@ from jaxtyping import Float64
 from zatlas.core.arrays import Flags, Labels, Points
 from zatlas.core.seeds import stream
 
-BINS = (
-    20  # of equally many values each, for the information of axes and of factors that are numbers
-)
+BINS = 20  # of equally many values each, for the information of axes and of factors that are numbers
 TREES, DEPTH = 10, 8  # of the forests that read a factor from codes
-LEAF = (
-    0.01  # share of the codes that a leaf holds at least: in smaller ones, noise is learnt by heart
-)
+LEAF = 0.01  # share of the codes that a leaf holds at least: in smaller ones, noise is learnt by heart
 HELD = 0.3  # share of the codes that a forest or a vote is tried on
 GROUP = 64  # codes that share a factor, in a vote
 VOTES = 800  # votes to learn from, and as many to be tried on
@@ -79,10 +75,7 @@ def dci(codes: Points, factors: Factors, *, seed: int = 0) -> tuple[Score, Score
     (0) to right (1). Eastwood and Williams 2018, https://openreview.net/forum?id=By-7dz-AZ
     """
     held = stream(seed, "dci").random(len(codes)) < HELD
-    found = [
-        _forest(codes, column, held, seed + number)
-        for number, column in enumerate(factors.values())
-    ]
+    found = [_forest(codes, column, held, seed + number) for number, column in enumerate(factors.values())]
     weights = np.stack([importance for importance, _ in found], axis=1)
     pure, whole = _purity(weights), _purity(weights.T)
     shares = weights.sum(axis=1) / max(weights.sum(), 1e-300)
@@ -204,12 +197,8 @@ def _told_by_axes(codes: Points, column: np.ndarray) -> Each:
     from sklearn.tree import DecisionTreeClassifier
 
     kinds = binned(column)
-    parts = (
-        int(kinds.max()) + 1
-    )  # a tree of one axis with so many leaves is as many thresholds less one
-    tree = DecisionTreeClassifier(
-        max_leaf_nodes=max(parts, 2), class_weight="balanced", random_state=0
-    )
+    parts = int(kinds.max()) + 1  # a tree of one axis with so many leaves is as many thresholds less one
+    tree = DecisionTreeClassifier(max_leaf_nodes=max(parts, 2), class_weight="balanced", random_state=0)
     told = [tree.fit(axis[:, None], kinds).predict(axis[:, None]) for axis in codes.T]
     return np.array([balanced_accuracy_score(kinds, guess) for guess in told])
 
@@ -222,8 +211,7 @@ def _forest(codes: Points, column: np.ndarray, held: Flags, seed: int) -> tuple[
     kind = ExtraTreesRegressor if number else ExtraTreesClassifier
     y = column if number else binned(column)
     # All axes are looked at in every node: an axis that knows nothing is then never taken for want of others.
-    forest = kind(TREES, max_depth=DEPTH, max_features=None, min_samples_leaf=LEAF,
-                  random_state=seed)  # fmt: skip
+    forest = kind(TREES, max_depth=DEPTH, max_features=None, min_samples_leaf=LEAF, random_state=seed)
     told = forest.fit(codes[~held], y[~held]).predict(codes[held])
     true = y[held]
     if number:

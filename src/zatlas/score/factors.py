@@ -74,10 +74,19 @@ def disentangled(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
         }
         figures.append(
             Figure(
-                name, "meaning", value, words + DRAWN, n, error=error, unit="share", better="more",
-                floor=floor[name].value, floor_is="the same codes, given to other images", parts=parts,
+                name,
+                "meaning",
+                value,
+                words + DRAWN,
+                n,
+                error=error,
+                unit="share",
+                better="more",
+                floor=floor[name].value,
+                floor_is="the same codes, given to other images",
+                parts=parts,
             )
-        )  # fmt: skip
+        )
     return figures
 
 

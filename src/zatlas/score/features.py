@@ -20,16 +20,7 @@ from zatlas.data.cache import cache_root
 from zatlas.data.imageset import ImageSet
 from zatlas.models.scorer import Reader, Scorer, read_scorer, save_scorer, suited
 from zatlas.models.scorers import load_scorer
-from zatlas.training.scoring import (
-    LABEL,
-    NET,
-    TRAINING,
-    Check,
-    check,
-    choose,
-    columns_of,
-    train_scorer,
-)
+from zatlas.training.scoring import LABEL, NET, TRAINING, Check, check, choose, columns_of, train_scorer
 
 Table = Float32[np.ndarray, "n d"]
 
@@ -76,18 +67,7 @@ def own(images: ImageSet, *, seed: int = 0) -> Own | None:
     names = _taught(images)
     if not names:
         return None
-    made = (
-        FORMAT,
-        images.fingerprint,
-        images.shape,
-        names,
-        seed,
-        SEEN,
-        EPOCHS,
-        VALUES,
-        NET,
-        TRAINING,
-    )
+    made = (FORMAT, images.fingerprint, images.shape, names, seed, SEEN, EPOCHS, VALUES, NET, TRAINING)
     digest = hashlib.sha256(repr(made).encode()).hexdigest()[:24]
     path = cache_root() / "features" / f"{digest}.safetensors"
     if not path.exists():
@@ -107,9 +87,7 @@ def teach(images: ImageSet, names: tuple[str, ...], *, seed: int = 0) -> Scorer:
     split = images.split.copy()
     split[rows] = 1  # what it is not taught of is held out
     split[stream(seed, "taught").permutation(rows)[:count]] = 0
-    return train_scorer(
-        replace(images, split=split), list(names), epochs=epochs, seed=seed, show=False
-    )
+    return train_scorer(replace(images, split=split), list(names), epochs=epochs, seed=seed, show=False)
 
 
 def last_hidden(scorer: Scorer) -> Callable[[Images], Table]:

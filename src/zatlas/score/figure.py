@@ -22,16 +22,12 @@ class Figure:
     value: float
     about: str  # what it is, with the treatment of pixels or the feature space it is measured in
     n: int  # images, samples or pairs it was taken from
-    error: float | None = (
-        None  # standard error; None where the number is exact, or of one run alone
-    )
+    error: float | None = None  # standard error; None where the number is exact, or of one run alone
     unit: str = ""  # as "nats", "share", "axes"
     better: Better = "neither"
     floor: float | None = None  # what the best or the emptiest answer would give: see floor_is
     floor_is: str = ""  # as "real images against other real images", or "chance"
-    parts: Mapping[str, float] = field(
-        default_factory=dict
-    )  # the same of each axis, class or attribute
+    parts: Mapping[str, float] = field(default_factory=dict)  # the same of each axis, class or attribute
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -48,9 +44,7 @@ def mean_of(values: np.ndarray) -> tuple[float, float]:
     return float(numbers.mean()), float(spread / np.sqrt(len(numbers)))
 
 
-def bootstrapped(
-    statistic: Callable[[Rows], float], n: int, *, seed: int, times: int = 20
-) -> float:
+def bootstrapped(statistic: Callable[[Rows], float], n: int, *, seed: int, times: int = 20) -> float:
     """The standard error of a statistic of n rows: its spread over draws of them with replacement.
 
     Efron 1979, https://doi.org/10.1214/aos/1176344552

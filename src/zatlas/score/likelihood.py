@@ -116,9 +116,7 @@ def _weighing(model: VAE, pixels: int, rebuilding: Figure) -> list[Figure]:
     """What a nat of rate costs, and how far off a pixel may be."""
     config = model.config
     charge = config.beta * (pixels / config.dim if config.reduction == "mean" else 1.0)
-    scale = (
-        "" if model.likelihood.bound else " (half the squared error's unit counts as a nat here)"
-    )
+    scale = "" if model.likelihood.bound else " (half the squared error's unit counts as a nat here)"
     about = (
         "what the loss charges for a nat of rate, where a nat of distortion costs 1; 1 is the ELBO"
         f"{scale}. From the recipe: beta {config.beta:g}"
@@ -135,9 +133,15 @@ def _weighing(model: VAE, pixels: int, rebuilding: Figure) -> list[Figure]:
         spread = math.sqrt(charge / (8 if config.signed else 2))
         about = "spread of the gaussian likelihood whose ELBO weighs squared error and rate alike"
     noise = Figure(
-        "noise", "likelihood", spread, f"{about}, in [0, 1] of grey", rebuilding.n, unit="grey",
-        floor=rebuilding.value, floor_is="the rebuilding error, which is the spread that would fit",
-    )  # fmt: skip
+        "noise",
+        "likelihood",
+        spread,
+        f"{about}, in [0, 1] of grey",
+        rebuilding.n,
+        unit="grey",
+        floor=rebuilding.value,
+        floor_is="the rebuilding error, which is the spread that would fit",
+    )
     return [*found, noise]
 
 
@@ -151,9 +155,15 @@ def _rebuilding(atlas: Atlas, rows: Rows) -> Figure:
     seen = "which training has not seen" if atlas.holds_out else "the same that it was trained on"
     about = f"root mean square error of images rebuilt from their points, {seen}"
     return Figure(
-        "rebuilding", "likelihood", root, about, len(rows), error / (2 * root) if root else 0.0,
-        "grey", "less",
-    )  # fmt: skip
+        "rebuilding",
+        "likelihood",
+        root,
+        about,
+        len(rows),
+        error / (2 * root) if root else 0.0,
+        "grey",
+        "less",
+    )
 
 
 def _overfit(seen: Figure, unseen: Figure, atlas: Atlas) -> list[Figure]:
@@ -167,9 +177,17 @@ def _overfit(seen: Figure, unseen: Figure, atlas: Atlas) -> list[Figure]:
     value = sign * (seen.value - unseen.value)
     n = min(seen.n, unseen.n)
     figure = Figure(
-        "overfit", "likelihood", value, about, n, error, seen.unit, "less", 0.0,
+        "overfit",
+        "likelihood",
+        value,
+        about,
+        n,
+        error,
+        seen.unit,
+        "less",
+        0.0,
         "as good on images that it has not seen",
-    )  # fmt: skip
+    )
     return [figure]
 
 

@@ -91,18 +91,7 @@ def _probe(atlas: Atlas, seed: int) -> list[Figure]:
     )
     labels, held_labels = _labels(atlas, rows), _labels(atlas, held_rows)
     if labels is not None and held_labels is not None:
-        both = np.concatenate([labels, held_labels])
-        later = np.arange(len(both)) >= len(labels)
-        value = accuracy(np.concatenate([z, held]), both, later)
-        often = np.bincount(labels).argmax()
-        return [
-            Figure(
-                "probe", "meaning", value, f"share of labels that are told rightly; in parts, {ways}",
-                len(held), error=float(np.sqrt(value * (1 - value) / len(held))), unit="share",
-                better="more", floor=float((held_labels == often).mean()),
-                floor_is="always the most frequent label", parts={"label": value, **parts},
-            )
-        ]  # fmt: skip
+        return [_label_probe(z, labels, held, held_labels, parts, ways)]
     if not parts:
         return []
     chosen = [name for name in parts if true[name].dtype == bool]
@@ -114,11 +103,41 @@ def _probe(atlas: Atlas, seed: int) -> list[Figure]:
 
     return [
         Figure(
-            "probe", "meaning", mean(np.arange(len(held))), f"mean over attributes, {ways}", len(held),
-            error=bootstrapped(mean, len(held), seed=seed), unit="share", better="more",
-            floor=floor, floor_is="chance", parts=parts,
+            "probe",
+            "meaning",
+            mean(np.arange(len(held))),
+            f"mean over attributes, {ways}",
+            len(held),
+            error=bootstrapped(mean, len(held), seed=seed),
+            unit="share",
+            better="more",
+            floor=floor,
+            floor_is="chance",
+            parts=parts,
         )
-    ]  # fmt: skip
+    ]
+
+
+def _label_probe(
+    z: Points, labels: Labels, held: Points, held_labels: Labels, parts: dict[str, float], ways: str
+) -> Figure:
+    both = np.concatenate([labels, held_labels])
+    later = np.arange(len(both)) >= len(labels)
+    value = accuracy(np.concatenate([z, held]), both, later)
+    often = np.bincount(labels).argmax()
+    return Figure(
+        "probe",
+        "meaning",
+        value,
+        f"share of labels that are told rightly; in parts, {ways}",
+        len(held),
+        error=float(np.sqrt(value * (1 - value) / len(held))),
+        unit="share",
+        better="more",
+        floor=float((held_labels == often).mean()),
+        floor_is="always the most frequent label",
+        parts={"label": value, **parts},
+    )
 
 
 def _neighbours(atlas: Atlas, seed: int) -> list[Figure]:
@@ -137,14 +156,20 @@ def _neighbours(atlas: Atlas, seed: int) -> list[Figure]:
     what = "label" if labels is not None else "answer, in the mean over attributes"
     return [
         Figure(
-            "neighbours", "meaning", value,
+            "neighbours",
+            "meaning",
+            value,
             f"share of the {min(NEAR, len(z) - 1)} nearest other codes with the same {what}; a number's "
-            "answer is whether it is above its median", len(z), error=error, unit="share", better="more",
+            "answer is whether it is above its median",
+            len(z),
+            error=error,
+            unit="share",
+            better="more",
             floor=float(np.mean([found[name][1] for name in chosen])),
             floor_is="any others, wherever they lie",
             parts={name: float(same.mean()) for name, (same, _) in found.items()},
         )
-    ]  # fmt: skip
+    ]
 
 
 def _some(atlas: Atlas, split: str, most: int, seed: int) -> tuple[Rows, Points]:
@@ -201,16 +226,20 @@ def _paths(atlas: Atlas, seed: int) -> list[Figure]:
     images = atlas.decode(z, None, told), atlas.decode(further, None, told)
     found = changes(*images, np.linalg.norm(further - z, axis=1))
     value, error = mean_of(found)
-    after = (
-        "; as in Karras et al. 2019, https://arxiv.org/abs/1812.04948, but in pixels, without a net"
-    )
+    after = "; as in Karras et al. 2019, https://arxiv.org/abs/1812.04948, but in pixels, without a net"
     figures = [
         Figure(
-            "path_length", "meaning", value,
+            "path_length",
+            "meaning",
+            value,
             "root mean square change of a picture, of grey in [0, 1], for each unit of a small step between "
-            f"two samples{after}", n, error=error, unit="grey a unit of z", better="neither",
+            f"two samples{after}",
+            n,
+            error=error,
+            unit="grey a unit of z",
+            better="neither",
         )
-    ]  # fmt: skip
+    ]
     if value > 0:
 
         def uneven(rows: Rows) -> float:
@@ -218,11 +247,16 @@ def _paths(atlas: Atlas, seed: int) -> list[Figure]:
 
         figures.append(
             Figure(
-                "path_evenness", "meaning", uneven(np.arange(n)),
-                "spread of the change over its mean: 0 where pictures change as fast everywhere", n,
-                error=bootstrapped(uneven, n, seed=seed), unit="of the mean", better="less",
+                "path_evenness",
+                "meaning",
+                uneven(np.arange(n)),
+                "spread of the change over its mean: 0 where pictures change as fast everywhere",
+                n,
+                error=bootstrapped(uneven, n, seed=seed),
+                unit="of the mean",
+                better="less",
             )
-        )  # fmt: skip
+        )
     return figures
 
 
@@ -246,12 +280,17 @@ def _bent(atlas: Atlas, seed: int) -> list[Figure]:
     value, error = mean_of(np.array(shares))
     return [
         Figure(
-            "bent", "meaning", value,
+            "bent",
+            "meaning",
+            value,
             "length of the shortest way found between two samples over that of the straight one, in pixels: "
-            "1 where straight ways are the shortest", len(shares), error=error, unit="share",
+            "1 where straight ways are the shortest",
+            len(shares),
+            error=error,
+            unit="share",
             better="more",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _ends(atlas: Atlas, n: int, seed: int) -> tuple[Points, Points]:

@@ -62,8 +62,7 @@ def kernel_distance(a: Table, b: Table, *, seed: int = 0) -> tuple[float, float]
 def inside(query: Table, centres: Table, radii: Values) -> Values:
     """For each query, how many of the balls around these centres it lies in."""
     parts = [
-        (_distances(query[i : i + BLOCK], centres) <= radii).sum(axis=1)
-        for i in range(0, len(query), BLOCK)
+        (_distances(query[i : i + BLOCK], centres) <= radii).sum(axis=1) for i in range(0, len(query), BLOCK)
     ]
     return np.concatenate(parts).astype(np.float32)
 

@@ -111,14 +111,18 @@ class Compared:
         return looks if self.own is None else [*looks, _reader(self.own.scorer)]
 
     def figure(
-        self, name: str, value: float, about: str, error: float | None, floor: float,
-        better: Better = "less", unit: str = "",
-    ) -> Figure:  # fmt: skip
+        self,
+        name: str,
+        value: float,
+        about: str,
+        error: float | None,
+        floor: float,
+        better: Better = "less",
+        unit: str = "",
+    ) -> Figure:
         """A figure in these features, beside that of real images."""
         said = f"{about}, in {self.features.about}"
-        return Figure(
-            name, "samples", value, said, self.n, error, unit, better, floor, FLOOR
-        )  # fmt: skip
+        return Figure(name, "samples", value, said, self.n, error, unit, better, floor, FLOOR)
 
 
 # The figures --------------------------------------------------------------------------------------
@@ -130,14 +134,20 @@ def _alike(found: Compared) -> list[Figure]:
     distance, uncertain = kernel_distance(real, made)
     figures = [
         found.figure(
-            "frechet", frechet(real, made), "squared Frechet distance of samples to held-out images",
-            _frechet_error(real, made, found.seed), frechet(real, other),
+            "frechet",
+            frechet(real, made),
+            "squared Frechet distance of samples to held-out images",
+            _frechet_error(real, made, found.seed),
+            frechet(real, other),
         ),
         found.figure(
-            "kernel", distance, "squared kernel distance (cubic, unbiased) of samples to held-out images",
-            uncertain, kernel_distance(real, other)[0],
+            "kernel",
+            distance,
+            "squared kernel distance (cubic, unbiased) of samples to held-out images",
+            uncertain,
+            kernel_distance(real, other)[0],
         ),
-    ]  # fmt: skip
+    ]
     said: Mapping[str, tuple[Callable[[Table], np.ndarray], str, str]] = {
         "precision": (
             lambda x: precision(real, x),
@@ -183,26 +193,26 @@ def _new(found: Compared) -> list[Figure]:
     )
     return [
         Figure(
-            "memorised", "samples", value, about, found.n, error, "share", "less", floor,
-            "held-out images",
+            "memorised", "samples", value, about, found.n, error, "share", "less", floor, "held-out images"
         )
-    ]  # fmt: skip
+    ]
 
 
 def _varied(found: Compared) -> list[Figure]:
     """Whether samples are as varied as real images are."""
     real, other, made = found.real[0], found.other[0], found.made[0]
     whole = max(spread(real), 1e-12)
-    error = bootstrapped(
-        lambda i: spread(made[i]) / whole, found.n, seed=found.seed, times=10
-    )  # fmt: skip
+    error = bootstrapped(lambda i: spread(made[i]) / whole, found.n, seed=found.seed, times=10)
     figures = [
         found.figure(
-            "spread_of_samples", spread(made) / whole,
-            "mean distance between samples over that between held-out images", error,
-            spread(other) / whole, "more",
+            "spread_of_samples",
+            spread(made) / whole,
+            "mean distance between samples over that between held-out images",
+            error,
+            spread(other) / whole,
+            "more",
         )
-    ]  # fmt: skip
+    ]
     if found.own is None:
         return figures
     answers = [rows[2] for rows in (found.real, found.other, found.made)]
@@ -210,9 +220,7 @@ def _varied(found: Compared) -> list[Figure]:
     varied = [variety(scorer, rows, answers[0]) for rows in answers]
     if np.isnan(varied[0][0]):
         return figures
-    error = bootstrapped(
-        lambda i: variety(scorer, answers[2][i], answers[0])[0], found.n, seed=found.seed
-    )
+    error = bootstrapped(lambda i: variety(scorer, answers[2][i], answers[0])[0], found.n, seed=found.seed)
     about = (
         "entropy of the classes seen in samples over that of those seen in held-out images, by "
         f"{found.own.about}"
@@ -220,10 +228,19 @@ def _varied(found: Compared) -> list[Figure]:
     return [
         *figures,
         Figure(
-            "variety", "samples", varied[2][0], about, found.n, error, "", "more", varied[1][0],
-            FLOOR, varied[2][1],
+            "variety",
+            "samples",
+            varied[2][0],
+            about,
+            found.n,
+            error,
+            "",
+            "more",
+            varied[1][0],
+            FLOOR,
+            varied[2][1],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _decoded(found: Compared) -> list[Figure]:
@@ -238,10 +255,7 @@ def _decoded(found: Compared) -> list[Figure]:
     drawn = {"rebuilt_frechet": (points, "rebuilt training images")}
     if spreads:
         around = from_posterior(points, np.concatenate(spreads), seed=found.seed)
-        drawn["posterior_frechet"] = (
-            around,
-            "images decoded from draws around the codes of real ones",
-        )
+        drawn["posterior_frechet"] = (around, "images decoded from draws around the codes of real ones")
     else:  # an encoder that is sure: its draws are its codes
         drawn["posterior_frechet"] = (points, "images decoded from the codes of real ones")
     real, floor = found.real[0], frechet(found.real[0], found.other[0])
@@ -250,10 +264,13 @@ def _decoded(found: Compared) -> list[Figure]:
         made = tables(generator.stream(z, labels), found.features)[0]
         figures.append(
             found.figure(
-                name, frechet(real, made), f"squared Frechet distance of {what} to held-out images",
-                _frechet_error(real, made, found.seed), floor,
+                name,
+                frechet(real, made),
+                f"squared Frechet distance of {what} to held-out images",
+                _frechet_error(real, made, found.seed),
+                floor,
             )
-        )  # fmt: skip
+        )
     return figures
 
 

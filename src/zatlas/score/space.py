@@ -59,9 +59,18 @@ def active_units(means: Points) -> Figure:
     about = f"axes along which the mean of the posterior varies over images by more than {ACTIVE}"
     value = float((activity > ACTIVE).sum())
     return Figure(
-        "active_units", "space", value, about, len(means), None, "axes", "neither",
-        float(means.shape[1]), "all axes", _axes(activity),
-    )  # fmt: skip
+        "active_units",
+        "space",
+        value,
+        about,
+        len(means),
+        None,
+        "axes",
+        "neither",
+        float(means.shape[1]),
+        "all axes",
+        _axes(activity),
+    )
 
 
 def axis_rate(means: Points, deviations: Points) -> Figure:
@@ -70,9 +79,16 @@ def axis_rate(means: Points, deviations: Points) -> Figure:
     value, error = mean_of(rates.mean(axis=1))
     about = "divergence of an image's posterior from the prior, the mean over axes"
     return Figure(
-        "axis_rate", "space", value, about, len(means), error, "nats", "neither",
+        "axis_rate",
+        "space",
+        value,
+        about,
+        len(means),
+        error,
+        "nats",
+        "neither",
         parts=_axes(rates.mean(axis=0)),
-    )  # fmt: skip
+    )
 
 
 def axis_rates(means: Points, deviations: Points) -> np.ndarray:
@@ -81,9 +97,7 @@ def axis_rates(means: Points, deviations: Points) -> np.ndarray:
     return 0.5 * (mean**2 + deviation**2 - 1) - np.log(deviation)
 
 
-def mutual_information(
-    means: Points, deviations: Points, *, seed: int = 0, draws: int = ASKED
-) -> Figure:
+def mutual_information(means: Points, deviations: Points, *, seed: int = 0, draws: int = ASKED) -> Figure:
     """What a code tells of its image: the mean of log q(z | x) - log q(z), q(z) mixed of all posteriors.
 
     Hoffman and Johnson 2016, http://approximateinference.org/accepted/HoffmanJohnson2016.pdf
@@ -111,9 +125,18 @@ def mutual_information(
     )
     parts = {"at least": value, "at most": most}
     return Figure(
-        "mutual_information", "space", value, about, len(chosen), error, "nats", "more",
-        float(np.log(n)), f"all that {n:,} codes can tell", parts,
-    )  # fmt: skip
+        "mutual_information",
+        "space",
+        value,
+        about,
+        len(chosen),
+        error,
+        "nats",
+        "more",
+        float(np.log(n)),
+        f"all that {n:,} codes can tell",
+        parts,
+    )
 
 
 def prior_distance(drawn: Points, place: Space, *, seed: int = 0) -> Figure:
@@ -138,9 +161,17 @@ def prior_distance(drawn: Points, place: Space, *, seed: int = 0) -> Figure:
         "kernels, unbiased; at most 2)"
     )
     return Figure(
-        "prior_distance", "space", value, about, TURNS * size, error, "", "less", limit,
+        "prior_distance",
+        "space",
+        value,
+        about,
+        TURNS * size,
+        error,
+        "",
+        "less",
+        limit,
         "what two draws of the prior stay under, nineteen times in twenty",
-    )  # fmt: skip
+    )
 
 
 def kernel_distance(a: Points, b: Points, width: float) -> float:
@@ -163,9 +194,17 @@ def holes(drawn: Points, place: Space, *, seed: int = 0) -> Figure:
     floor, _ = gap(own.sample(len(drawn), seed=seed + 2), own, seed=seed)
     about = f"share of the mass of {stands} where {DRAWN} are ten times rarer"
     return Figure(
-        "holes", "space", share, about, len(drawn), error, "share", "less", floor,
+        "holes",
+        "space",
+        share,
+        about,
+        len(drawn),
+        error,
+        "share",
+        "less",
+        floor,
         "as many samples of the prior in place of codes",
-    )  # fmt: skip
+    )
 
 
 def shell(drawn: Points) -> Figure:
@@ -174,9 +213,7 @@ def shell(drawn: Points) -> Figure:
     usual = np.sqrt(2) * np.exp(gammaln((dim + 1) / 2) - gammaln(dim / 2))
     value, error = mean_of(np.linalg.norm(drawn, axis=1) / usual)
     about = f"mean norm of {DRAWN}, over that of the prior's samples ({usual:.2f})"
-    return Figure(
-        "shell", "space", value, about, len(drawn), error, "", "neither", 1.0, "on the shell"
-    )
+    return Figure("shell", "space", value, about, len(drawn), error, "", "neither", 1.0, "on the shell")
 
 
 def spill(drawn: Points) -> Figure:
@@ -185,9 +222,8 @@ def spill(drawn: Points) -> Figure:
     value, error = mean_of((drawn.astype(np.float64) ** 2).sum(axis=1) > limit)
     about = f"share of {DRAWN} outside the ball that holds 99.9 % of the prior (radius {limit**0.5:.2f})"
     return Figure(
-        "spill", "space", value, about, len(drawn), error, "share", "less", OUTSIDE,
-        "the prior's own samples",
-    )  # fmt: skip
+        "spill", "space", value, about, len(drawn), error, "share", "less", OUTSIDE, "the prior's own samples"
+    )
 
 
 def _log_densities(z: np.ndarray, means: Points, spreads: np.ndarray) -> np.ndarray:

@@ -33,20 +33,36 @@ def _data(atlas: Atlas) -> str:
 
 
 TITLES = {
-    "elbo": "ELBO", "mig": "MIG", "sap": "SAP", "factor_vae": "FactorVAE score",
-    "beta_vae": "beta-VAE score", "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "DCI completeness", "dci_informativeness": "DCI informativeness",
-    "posterior_frechet": "Frechet, around codes", "rebuilt_frechet": "Frechet, rebuilt",
-    "kernel": "kernel distance", "frechet": "Frechet distance", "axis_rate": "rate of an axis",
+    "elbo": "ELBO",
+    "mig": "MIG",
+    "sap": "SAP",
+    "factor_vae": "FactorVAE score",
+    "beta_vae": "beta-VAE score",
+    "dci_disentanglement": "DCI disentanglement",
+    "dci_completeness": "DCI completeness",
+    "dci_informativeness": "DCI informativeness",
+    "posterior_frechet": "Frechet, around codes",
+    "rebuilt_frechet": "Frechet, rebuilt",
+    "kernel": "kernel distance",
+    "frechet": "Frechet distance",
+    "axis_rate": "rate of an axis",
     "overfit": "gap to training images",
-    "charge": "price of the rate", "spill": "codes beyond the prior", "shell": "norm of codes",
-    "probe": "linear probe", "neighbours": "neighbours alike", "bent": "straightness",
-    "trust": "trustworthiness", "covered": "box covered",
-}  # fmt: skip
+    "charge": "price of the rate",
+    "spill": "codes beyond the prior",
+    "shell": "norm of codes",
+    "probe": "linear probe",
+    "neighbours": "neighbours alike",
+    "bent": "straightness",
+    "trust": "trustworthiness",
+    "covered": "box covered",
+}
 GROUPS = {
-    "likelihood": "How likely images are", "space": "How the space is used",
-    "samples": "What it makes", "meaning": "What places mean", "charts": "How true its chart is",
-}  # fmt: skip
+    "likelihood": "How likely images are",
+    "space": "How the space is used",
+    "samples": "What it makes",
+    "meaning": "What places mean",
+    "charts": "How true its chart is",
+}
 
 
 def title_of(figure: Figure) -> str:

@@ -182,9 +182,7 @@ class Explorer:
             told_once = {"set-cookie": self.guard.set_cookie(), "refresh": "0; url=./"}
             return Response(ENTERED, 200, told_once, "text/html; charset=utf-8")
         if not self.guard.knows(scope):
-            return refused(
-                403, "refused", "Open the link that zatlas explore printed; it works once."
-            )
+            return refused(403, "refused", "Open the link that zatlas explore printed; it works once.")
         return None
 
     async def find(self, url: str) -> File | None:

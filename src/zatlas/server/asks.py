@@ -100,9 +100,7 @@ def read_ask(header: Mapping[str, Any], payload: memoryview) -> Ask:
     """The ask of a frame, if it says who asks what of which run."""
     run, kind, stream = header.get("run"), header.get("kind"), header.get("stream")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise BadAsk(
-            "unknown-kind", f"Nothing is known of asking {_short(kind)}.", f"Known: {KINDS}."
-        )
+        raise BadAsk("unknown-kind", f"Nothing is known of asking {_short(kind)}.", f"Known: {KINDS}.")
     if not isinstance(run, str):
         raise BadAsk("unknown-run", "An ask names its run.", "The manifest lists them.")
     if stream is not None and not (isinstance(stream, str) and len(stream) <= 64):

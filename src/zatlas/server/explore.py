@@ -112,7 +112,5 @@ def first(run: Followed, server: Server) -> None:
 def words_of(entry: dict[str, Any]) -> str:
     """What is shown, and where its images will be made."""
     decoder = entry["decoder"]
-    where = (
-        "by this server" if decoder is None else f"in the page ({decoder['bytes'] / 1e6:.1f} MB)"
-    )
+    where = "by this server" if decoder is None else f"in the page ({decoder['bytes'] / 1e6:.1f} MB)"
     return f"{entry['name']}: {entry['words']}; {entry['count']:,} points; decoded {where}"

@@ -93,8 +93,7 @@ class Followed:
         if not running and self.told is None and self.run.weights.exists():
             return None
         numbers = [
-            {key: value for key, value in row.items() if isinstance(value, int | float)}
-            for row in rows
+            {key: value for key, value in row.items() if isinstance(value, int | float)} for row in rows
         ]
         epoch = int(rows[-1]["epoch"]) if rows else 0
         epochs = self.recipe.training.epochs
@@ -112,9 +111,7 @@ class Followed:
             screen.say(self.id, training=training)
         self.told = training
 
-    def _show(
-        self, screen: Screen, state: object, training: dict[str, Any] | None, *, light: bool
-    ) -> None:
+    def _show(self, screen: Screen, state: object, training: dict[str, Any] | None, *, light: bool) -> None:
         begun = time.monotonic()
         atlas = Atlas.open(self.run.folder)
         if self.brought is None and not atlas.imagined:

@@ -102,9 +102,7 @@ class Guard:
         }
 
 
-def guard_of(
-    names: Iterable[str], port: int, *, open_to: str, framed: bool, token: bool = False
-) -> Guard:
+def guard_of(names: Iterable[str], port: int, *, open_to: str, framed: bool, token: bool = False) -> Guard:
     """A guard for these names, with a secret if others can reach the server or `token` asks for one."""
     with_port = {f"{name.lower()}:{port}" for name in names}
     bare = {name.lower() for name in names} if port == 80 else set()

@@ -11,9 +11,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 HEAD_BYTES = 8 << 10  # of a request's line and headers
 HEAD_FIELDS = 64
-HEAD_SECONDS = (
-    10.0  # for a request's head, from its first byte; for the first one, from the greeting
-)
+HEAD_SECONDS = 10.0  # for a request's head, from its first byte; for the first one, from the greeting
 ANSWER_SECONDS = 600.0  # for an answer, as fast as it is read
 PING_SECONDS = 20.0  # between two pings of a socket, and for the answer to each
 TAKE_SECONDS = 30.0  # for what was sent to be taken, so that more can be

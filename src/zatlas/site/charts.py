@@ -52,16 +52,19 @@ class Charted:
         chart = self.chart
         (left, bottom), (right, top) = chart.box.tolist()
         return {
-            "name": self.name, "title": self.title,
-            "x": f"x:{self.key}", "y": f"y:{self.key}",
-            "trust": plain(chart.trust)[0], "box": plain(np.array([left, bottom, right, top])),
+            "name": self.name,
+            "title": self.title,
+            "x": f"x:{self.key}",
+            "y": f"y:{self.key}",
+            "trust": plain(chart.trust)[0],
+            "box": plain(np.array([left, bottom, right, top])),
             "lattice": {"url": f"{folder}/lattice-{self.key}.f16", "n": self.steps},
             "cover": f"{folder}/cover-{self.key}.u8",
-            "frame": self._frame(), "reach": plain(max(chart.reach, 1e-12))[0],
-            "tiles": self.tiles and {
-                "url": f"{folder}/tile-{self.key}-", "squares": self.tiles.inner((0, 0, 0)),
-            },
-        }  # fmt: skip
+            "frame": self._frame(),
+            "reach": plain(max(chart.reach, 1e-12))[0],
+            "tiles": self.tiles
+            and {"url": f"{folder}/tile-{self.key}-", "squares": self.tiles.inner((0, 0, 0))},
+        }
 
     def files(self) -> Files:
         """The grid's codes, and where they are amid the data."""
@@ -99,15 +102,20 @@ def cover(charted: Charted) -> bytes:
 
 
 def chart_of(
-    atlas: Atlas, drawn: Draw, density: Density, key: str, layout: str, by: str | None = None,
-    *, kept: bool = True, apart: bool = False,
-) -> Charted:  # fmt: skip
+    atlas: Atlas,
+    drawn: Draw,
+    density: Density,
+    key: str,
+    layout: str,
+    by: str | None = None,
+    *,
+    kept: bool = True,
+    apart: bool = False,
+) -> Charted:
     """A chart of these points, kept in the run; of very many, the others are placed among its own."""
     few = drawn.first(CHARTED)
     if by is not None and not drawn.real:
-        raise NotSupported(
-            "The points are samples without images: nothing is known to lay them by."
-        )
+        raise NotSupported("The points are samples without images: nothing is known to lay them by.")
     made = (layout, by, atlas.digest, atlas.data[1], len(few))
     digest = hashlib.sha256(repr(made).encode()).hexdigest()[:12]
     path = atlas.room("charts") / f"page-{layout}-{digest}.safetensors"

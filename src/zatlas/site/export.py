@@ -36,9 +36,13 @@ PACKED = (".png", ".webp")  # what gzip does not make smaller
 
 
 def export(
-    atlases: Sequence[Atlas], out: Path, *, points: int | None = None, limit: float = LIMIT,
+    atlases: Sequence[Atlas],
+    out: Path,
+    *,
+    points: int | None = None,
+    limit: float = LIMIT,
     prior: str | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write the page of a run, or of two to compare: one file if its name ends in .html, else a folder."""
     if not 1 <= len(atlases) <= 2:
         raise BadRecipe(f"A page shows one run or compares two, not {len(atlases)}.")
@@ -49,9 +53,7 @@ def export(
     (_check_file if single else _check_folder)(out)
     most = points or (POINTS_SINGLE if single else POINTS)
     trees = [
-        run_tree(
-            atlas, name, most=most, geodesics=True, prior=prior, tiled=points is None and not single
-        )
+        run_tree(atlas, name, most=most, geodesics=True, prior=prior, tiled=points is None and not single)
         for name, atlas in zip("ab", atlases, strict=False)
     ]
     made: Files = {MANIFEST: lambda: manifest(trees)}
@@ -69,9 +71,7 @@ def one_file(template: bytes, files: Files) -> bytes:
     """The page with these files written into it."""
     before, found, after = template.partition(PLACE)
     if not found or PLACE in after:
-        raise NotSupported(
-            f"The built page has no place for data ({PLACE.decode()}): build it again."
-        )
+        raise NotSupported(f"The built page has no place for data ({PLACE.decode()}): build it again.")
     return b"".join((before, *_elements(files), after))
 
 
@@ -115,10 +115,7 @@ def _write_folder(out: Path, files: Files) -> Path:
     names = sorted(map(check_url, (*files, WRITTEN)))
     place, earlier, size = out.resolve(), None, 0
     try:
-        with (
-            atomic.folder(place, sealed=False) as side,
-            bar("writing", len(files), "files") as advance,
-        ):
+        with atomic.folder(place, sealed=False) as side, bar("writing", len(files), "files") as advance:
             for url, make in files.items():
                 data = make()
                 _write_below(side, url, data)
@@ -135,8 +132,9 @@ def _write_folder(out: Path, files: Files) -> Path:
     console().print(
         f"{size / 1e6:.1f} MB. Put it on any static host, or look at it here: "
         f"python -m http.server --directory {shlex.quote(str(out))}",
-        soft_wrap=True, markup=False,
-    )  # fmt: skip
+        soft_wrap=True,
+        markup=False,
+    )
     return out
 
 

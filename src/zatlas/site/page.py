@@ -85,9 +85,7 @@ class Page:
         found = [self.chart(str(i), *layout) for i, layout in enumerate(wanted)]
         if self.everyone is not None:
             kinds = {
-                about["name"]: values
-                for about, values in self.columns.values()
-                if about["kind"] != "number"
+                about["name"]: values for about, values in self.columns.values() if about["kind"] != "number"
             }
             for chart in found:
                 if chart.name == "line":
@@ -95,19 +93,10 @@ class Page:
                 self.places[chart.key] = tiled(self.atlas, chart, self.everyone, kinds)
         return found
 
-    def chart(
-        self, key: str, layout: str, by: str | None = None, *, apart: bool = False
-    ) -> Charted:
+    def chart(self, key: str, layout: str, by: str | None = None, *, apart: bool = False) -> Charted:
         """A chart of the same points."""
         return chart_of(
-            self.atlas,
-            self.drawn,
-            self.density,
-            key,
-            layout,
-            by,
-            kept=not self.light,
-            apart=apart,
+            self.atlas, self.drawn, self.density, key, layout, by, kept=not self.light, apart=apart
         )
 
     @cached_property
@@ -148,10 +137,7 @@ class Page:
             "columns": [about for about, _ in self.columns.values()],
             "charts": [chart.site(self.folder) for chart in self.charts],
             "sprites": self.sheets and self.sheets.site(self.folder),
-            "density": {
-                "usual": near.usual, "lonely": near.usual + near.step,
-                "neighbours": NEIGHBOURS,
-            },
+            "density": {"usual": near.usual, "lonely": near.usual + near.step, "neighbours": NEIGHBOURS},
             **self.nets,
             "axes": self.axes,
             "middle": plain(points.mean(axis=0)),
@@ -162,7 +148,7 @@ class Page:
                 {"from": a, "to": b, "url": f"{self.folder}/geodesic-{i}.f16", "steps": len(z)}
                 for i, (a, b, z) in enumerate(self.geodesics)
             ],
-        }  # fmt: skip
+        }
 
     def _prepare(self) -> None:
         """Make what takes long, with a bar for those who wait."""
@@ -218,10 +204,7 @@ class Page:
     def _tile(self, chart: Charted, square: Square) -> bytes:
         assert self.everyone is not None and chart.tiles is not None
         ranks = square.ranks
-        table = {
-            "rank": ranks.astype(np.int32),
-            "index": self.everyone.numbers[ranks].astype(np.int32),
-        }
+        table = {"rank": ranks.astype(np.int32), "index": self.everyone.numbers[ranks].astype(np.int32)}
         table |= {name: values[ranks] for name, (_, values) in self.columns.items()}
         table |= _axes(chart, self.places[chart.key][ranks])
         return arrow(table, chart.tiles.about(square.name))
@@ -229,9 +212,7 @@ class Page:
     def _first(self) -> int:
         """How many points a page with tiles begins with, so that it is there at once."""
         known = len(self.atlas.images.attributes) if self.atlas.has_images else 0
-        each = (
-            2 * self.atlas.dim + 4 * (3 + known) + 3 * 8
-        )  # bytes: its code, what is known, places
+        each = 2 * self.atlas.dim + 4 * (3 + known) + 3 * 8  # bytes: its code, what is known, places
         return max(FIRST // each, FEWEST)
 
 

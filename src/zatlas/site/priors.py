@@ -10,15 +10,17 @@ from zatlas.site.numbers import plain
 from zatlas.store import digests
 
 
-def fitted(
-    atlas: Atlas, kind: str, folder: str
-) -> tuple[dict[str, Any], Mapping[str, Callable[[], bytes]]]:
+def fitted(atlas: Atlas, kind: str, folder: str) -> tuple[dict[str, Any], Mapping[str, Callable[[], bytes]]]:
     """What the manifest says of the prior of this kind, and its file; fitted now, if it is not kept yet."""
     kept = kept_prior(atlas, kind)
     data, name = digests.read(kept.path), f"prior-{kind}.safetensors"
     nats, own = plain(kept.facts.nats)[0], plain(kept.facts.own)[0]
     told = {
-        "kind": kind, "url": f"{folder}/{name}", "bytes": len(data), "nats": nats, "own": own,
+        "kind": kind,
+        "url": f"{folder}/{name}",
+        "bytes": len(data),
+        "nats": nats,
+        "own": own,
         "stamp": hashlib.sha256(data).hexdigest()[:8],
-    }  # fmt: skip
+    }
     return told, {name: lambda: data}

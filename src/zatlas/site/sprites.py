@@ -33,9 +33,12 @@ class Sheets:
     def site(self, folder: str) -> dict[str, Any]:
         """What the manifest says of them."""
         return {
-            "width": self.width, "height": self.height,
-            "across": self.across, "down": self.down, "pages": [f"{folder}/{name}" for name in self.files()],
-        }  # fmt: skip
+            "width": self.width,
+            "height": self.height,
+            "across": self.across,
+            "down": self.down,
+            "pages": [f"{folder}/{name}" for name in self.files()],
+        }
 
     def files(self) -> dict[str, Callable[[], bytes]]:
         """The pages."""

@@ -72,9 +72,15 @@ class RunTree:
 
 
 def run_tree(
-    atlas: Atlas, id: str = "a", *, most: int = MOST, light: bool = False, geodesics: bool = False,
-    prior: str | None = None, tiled: bool = False,
-) -> RunTree:  # fmt: skip
+    atlas: Atlas,
+    id: str = "a",
+    *,
+    most: int = MOST,
+    light: bool = False,
+    geodesics: bool = False,
+    prior: str | None = None,
+    tiled: bool = False,
+) -> RunTree:
     """The tree of a run, with at most so many points; `light` is quick, of a run still being trained.
     `tiled` adds the others as tiles, where they are very many.
 

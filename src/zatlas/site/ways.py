@@ -45,9 +45,10 @@ class Ways:
         urls = {name: f"{folder}/{name}.f32" for name in ("vectors", "normals", "weights")}
         listed = [
             {**way, "bends": {**way["bends"], "url": f"{folder}/{way['bends']['url']}"}}
-            if "bends" in way else way
+            if "bends" in way
+            else way
             for way in self.told["list"]
-        ]  # fmt: skip
+        ]
         return {**urls, **self.told, "list": listed}
 
     def files(self) -> dict[str, Callable[[], bytes]]:
@@ -107,9 +108,7 @@ def _examples(atlas: Atlas) -> tuple[Points, dict[str, Flags]]:
     return points, dict(list(atlas.attributes(rows).items())[:MOST])
 
 
-def _learnt(
-    points: Points, table: Mapping[str, Flags]
-) -> tuple[list[Direction], dict[str, np.ndarray]]:
+def _learnt(points: Points, table: Mapping[str, Flags]) -> tuple[list[Direction], dict[str, np.ndarray]]:
     """The directions that can be learnt, and the normals of their planes."""
     found, normals = [], {}
     for name, flags in table.items():

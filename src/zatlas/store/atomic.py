@@ -94,12 +94,7 @@ def remove_file(path: Path) -> None:
 
 @contextmanager
 def folder(
-    path: Path,
-    *,
-    need: int = 0,
-    sealed: bool = True,
-    recorded: bool = False,
-    replace: bool = False,
+    path: Path, *, need: int = 0, sealed: bool = True, recorded: bool = False, replace: bool = False
 ) -> Iterator[Path]:
     """A side folder to fill; it takes its name when the block ends well, else it is gone.
 

@@ -60,11 +60,7 @@ def write(path: Path, blocks: Iterable[Block], made: Mapping[str, Any]) -> Path:
                     # Codes do not compress, and statistics of them tell nothing.
                     plain = [name for name in table.column_names if name not in ("z", "deviation")]
                     writer = pq.ParquetWriter(
-                        side,
-                        schema,
-                        compression="none",
-                        use_dictionary=False,
-                        write_statistics=plain,
+                        side, schema, compression="none", use_dictionary=False, write_statistics=plain
                     )
                 if busy is not None:
                     busy.result()

@@ -77,9 +77,7 @@ def verify(path: Path, *, thorough: bool = False) -> None:
     if root is None:
         return
     if path.is_dir():
-        raise Damaged(
-            f"{path} is a folder where zatlas writes a file, so it was not used. Move it away."
-        )
+        raise Damaged(f"{path} is a folder where zatlas writes a file, so it was not used. Move it away.")
     for _ in range(TRIES):
         if _is_whole(root, path, thorough):
             return
@@ -110,9 +108,7 @@ def recorded_in(root: Path, folder: Path) -> list[Path]:
     """The ordinary files below a folder that zatlas wrote and recorded."""
     start = name_of(root, folder) + "/"
     names = [
-        name
-        for name, found in entries(root).items()
-        if name.startswith(start) and found[-1].size != REMOVED
+        name for name, found in entries(root).items() if name.startswith(start) and found[-1].size != REMOVED
     ]
     return [path for path in (inside.path(root, name) for name in names) if inside.is_file(path)]
 
@@ -161,17 +157,12 @@ def check_path(path: Path) -> Path | None:
 def _is_whole(root: Path, path: Path, thorough: bool) -> bool:
     state = path.stat()
     found = entries(root).get(name_of(root, path), ())
-    if not thorough and any(
-        (one.size, one.mtime) == (state.st_size, state.st_mtime_ns) for one in found
-    ):
+    if not thorough and any((one.size, one.mtime) == (state.st_size, state.st_mtime_ns) for one in found):
         return True
     if not found or found[-1].size == REMOVED:
         return False
     if found[-1].grows:
-        return (
-            found[-1].size <= state.st_size
-            and reading.digest(path, found[-1].size) == found[-1].sha256
-        )
+        return found[-1].size <= state.st_size and reading.digest(path, found[-1].size) == found[-1].sha256
     digest = reading.digest(path)
     # Read the entries again: a file that was just replaced was recorded first.
     return any(one.sha256 == digest for one in entries(root)[name_of(root, path)])

@@ -50,9 +50,7 @@ def described(path: Path, text: str | None, kind: str, newest: int) -> dict[str,
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise Damaged(f"{path} does not describe its {kind} ({type(error).__name__}).") from error
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise Damaged(
-            f"{path} has the format {str(number)[:40]!r}, which is no whole number from 1."
-        )
+        raise Damaged(f"{path} has the format {str(number)[:40]!r}, which is no whole number from 1.")
     if number > newest:
         raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
     return about

@@ -39,9 +39,7 @@ def made_of(path: Path) -> Mapping[str, Any] | None:
         return None
     digests.verify(path)
     try:
-        found: Mapping[str, Any] = json.loads(
-            (pq.read_schema(path).metadata or {}).get(KEY, b"null")
-        )
+        found: Mapping[str, Any] = json.loads((pq.read_schema(path).metadata or {}).get(KEY, b"null"))
     except (pa.ArrowException, OSError, ValueError):
         return None  # it is made again
     return found

@@ -19,14 +19,7 @@ PAUSE = 0.1  # seconds before the second try; twice as long before the third
 BLOCK = 1 << 20  # bytes read at a time
 PASSING = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EINTR)
 REFUSED = (errno.EACCES, errno.EPERM)
-OF_THE_PATH = (
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.EINVAL,
-)
+OF_THE_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 
 Result = TypeVar("Result")
 

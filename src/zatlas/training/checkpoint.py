@@ -52,13 +52,9 @@ def cursor_from(found: Mapping[str, Any]) -> Cursor:
         odd += ["totals"] if not isinstance(cursor.totals, Mapping) else []
         odd += ["metrics"] if not isinstance(cursor.metrics, str) else []
     except (KeyError, TypeError) as error:
-        raise Damaged(
-            f"The checkpoint's {META} does not say how far training was: {error}."
-        ) from error
+        raise Damaged(f"The checkpoint's {META} does not say how far training was: {error}.") from error
     if odd:
-        raise Damaged(
-            f"The checkpoint's {META} does not say how far training was: {', '.join(odd)}."
-        )
+        raise Damaged(f"The checkpoint's {META} does not say how far training was: {', '.join(odd)}.")
     return cursor
 
 
@@ -93,9 +89,7 @@ def steps(folder: Path) -> list[int]:
 
 def strangers(folder: Path) -> list[str]:
     """The names in the folder that look like checkpoints and that zatlas did not give."""
-    return [
-        name for name in reading.names(folder) if name.isdecimal() and not _is_ours(folder / name)
-    ]
+    return [name for name in reading.names(folder) if name.isdecimal() and not _is_ours(folder / name)]
 
 
 def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -107,9 +101,7 @@ def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[st
         tensors = load(reading.read_bytes(place / STATE))
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise Damaged(f"{place} is not a checkpoint of zatlas ({error}).") from error
-    if not isinstance(meta, dict) or any(
-        type(meta.get(key)) is not kind for key, kind in SAID.items()
-    ):
+    if not isinstance(meta, dict) or any(type(meta.get(key)) is not kind for key, kind in SAID.items()):
         raise Damaged(f"{place / META} is not that of a checkpoint.")
     return tensors, meta
 

@@ -24,11 +24,7 @@ from zatlas.training.schedule import rate_at
 from zatlas.training.scoring import net_for, silent, soften
 
 TRAINING = Training(epochs=12, batch=64, rate=2e-3)
-NET: Mapping[str, Any] = {
-    "width": 32,
-    "hidden": 512,
-    "norm": "group",
-}  # where it is of convolutions
+NET: Mapping[str, Any] = {"width": 32, "hidden": 512, "norm": "group"}  # where it is of convolutions
 PIXELS = 300.0  # what a pixel's squared error counts, against a coordinate's
 FIRST = 0.7  # of the epochs that look at points alone: pixels mean little before, and cost much
 

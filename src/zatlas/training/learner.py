@@ -42,9 +42,7 @@ class Learner:
         self.noise.manual_seed(derive(recipe.seed, "noise", 0))
         self.steps = 0
 
-    def step(
-        self, x: Tensor, y: Tensor | None, part: Part, epoch: float, rate: float
-    ) -> Terms | None:
+    def step(self, x: Tensor, y: Tensor | None, part: Part, epoch: float, rate: float) -> Terms | None:
         """Move every player once by this part of a batch; the terms of their losses over all parts, or
         None if a loss is no longer a number. Nothing has moved by a loss that is not a number.
         """

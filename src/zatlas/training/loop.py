@@ -74,11 +74,7 @@ def fit(recipe: Recipe, images: ImageSet, folder: Path, watchers: Sequence[Watch
 
 
 def resume(
-    folder: Path,
-    recipe: Recipe | None = None,
-    watchers: Sequence[Watcher] = (),
-    *,
-    restart: bool = False,
+    folder: Path, recipe: Recipe | None = None, watchers: Sequence[Watcher] = (), *, restart: bool = False
 ) -> Run:
     """Go on with a run from its latest whole checkpoint, as if it had never stopped.
 
@@ -280,9 +276,7 @@ def _look(s: Session, split: str) -> dict[str, float]:
     """The averages over images that are not trained on, with all weights of the loss at their full."""
     structure = s.recipe.training.best == "ssim"
     with s.learner.at_rest() as model:
-        found = evaluate(
-            model, s.batches[split], s.recipe.seed, math.inf, s.stop, structure=structure
-        )
+        found = evaluate(model, s.batches[split], s.recipe.seed, math.inf, s.stop, structure=structure)
     if s.fabric.world_size > 1:
         if _stopping(s):
             return {}
@@ -358,9 +352,7 @@ def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
     )
 
 
-def _diverged(
-    s: Session, step: int, epoch: int, batch: int, rows: list[int], rate: float
-) -> Diverged:
+def _diverged(s: Session, step: int, epoch: int, batch: int, rows: list[int], rate: float) -> Diverged:
     good = checkpoint.steps(s.run.checkpoints)
     kept = f"The last good checkpoint is step {good[-1]:,}." if good else "Nothing was saved yet."
     shown = ", ".join(map(str, rows[:4])) + (", ..." if len(rows) > 4 else "")

@@ -48,9 +48,7 @@ class Previews:
 
     def _sheet(self, model: Trainable, batches: dict[str, Batches], epoch: int, path: Path) -> None:
         held = batches["valid"] if len(batches["valid"].rows) else batches["train"]
-        pick = held.rows[
-            np.linspace(0, len(held.rows) - 1, min(COLUMNS, len(held.rows))).astype(int)
-        ]
+        pick = held.rows[np.linspace(0, len(held.rows) - 1, min(COLUMNS, len(held.rows))).astype(int)]
         shown, names = [], []
         with torch.no_grad(), torch.random.fork_rng():
             x, y = held.take(pick)

@@ -26,12 +26,7 @@ FEWEST = 20  # different codes; fewer have no shape but their mean and their spr
 
 
 def fit_flow(
-    points: Points,
-    deviations: Points | None = None,
-    *,
-    steps: int = STEPS,
-    seed: int = 0,
-    show: bool = True,
+    points: Points, deviations: Points | None = None, *, steps: int = STEPS, seed: int = 0, show: bool = True
 ) -> Flow:
     """The flow that these codes are most likely from; of posteriors, draws are taken anew each time.
 

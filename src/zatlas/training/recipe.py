@@ -38,9 +38,7 @@ class Training:
     beta2: Share = 0.99  # and of their squares
     weight_decay: Weight = 0.01  # of adamw
     clip: Weight = 0.0  # longest gradient allowed; 0 for any
-    average: Share = (
-        0.0  # weight of the past in the moving average of the weights; 0 for no average
-    )
+    average: Share = 0.0  # weight of the past in the moving average of the weights; 0 for no average
     flip: bool = False  # mirror half the images, others in each epoch
     best: Literal["loss", "ssim", "last"] = "loss"  # by which the epoch that is kept is chosen
     preview: Steps = 5  # epochs between two pictures of what the model can do; 0 for none
@@ -78,9 +76,7 @@ class Recipe:
         lines = [f"seed = {self.seed}"]
         for name, table in tables.items():
             lines += ["", f"[{name}]"]
-            lines += [
-                f"{key} = {_toml(value)}" for key, value in table.items() if value is not None
-            ]
+            lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
         return "\n".join(lines) + "\n"
 
     def differences(self, other: "Recipe") -> list[str]:
@@ -103,9 +99,7 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
         raise BadRecipe('A recipe needs images: give DATA, or source = "digits" under [data].')
     family = fit(model.pop("family", "vae"), str, "model.family")
     kind = MODELS.get(family)
-    net_name = (
-        fit(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
-    )
+    net_name = fit(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
     style = NETS.get(net_name)
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
     training = fill(Training, {**style.TRAINING, **kind.TRAINING, **said}, "training")
@@ -149,9 +143,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         digests.verify(path)
         text = reading.read_bytes(path).decode()
     except FileNotFoundError:
-        raise BadRecipe(
-            f"There is no recipe {path}. `zatlas presets` lists those that come along."
-        ) from None
+        raise BadRecipe(f"There is no recipe {path}. `zatlas presets` lists those that come along.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path} is not a recipe in TOML: {error}.") from error
     return parse_recipe(text, str(path))
@@ -184,9 +176,7 @@ def change(tables: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
     table, dot, name = key.partition(".")
     if not dot:
         if key != "seed":
-            raise BadRecipe(
-                f"{key!r} names no setting; write table.name, as model.beta or data.size."
-            )
+            raise BadRecipe(f"{key!r} names no setting; write table.name, as model.beta or data.size.")
         return {**tables, key: value}
     return {**tables, table: {**_table(tables, table), name: value}}
 
@@ -198,17 +188,11 @@ def _values(config: Any) -> dict[str, Any]:
 def _toml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(
-        value, ensure_ascii=False
-    )  # for text, numbers and truth, TOML writes as JSON does
+    return json.dumps(value, ensure_ascii=False)  # for text, numbers and truth, TOML writes as JSON does
 
 
 def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in tables.items():
-        flat |= (
-            {f"{name}.{key}": v for key, v in value.items()}
-            if isinstance(value, dict)
-            else {name: value}
-        )
+        flat |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
     return flat

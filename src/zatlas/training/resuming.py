@@ -65,9 +65,7 @@ def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginn
     """What to do without a whole checkpoint: None if nothing was trained yet that could be lost."""
     again = shell_command("train", "--resume", run.folder, "--restart")
     if wrong:
-        count = (
-            "The only checkpoint" if len(wrong) == 1 else f"None of the {len(wrong)} checkpoints"
-        )
+        count = "The only checkpoint" if len(wrong) == 1 else f"None of the {len(wrong)} checkpoints"
         verb = "is not as it was" if len(wrong) == 1 else "is as it was"
         raise Damaged(
             f"{count} of {run.folder} {verb} written: {next(iter(wrong.values()))} Nothing was changed. "
@@ -75,9 +73,7 @@ def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginn
         )
     if not reading.is_there(run.weights) and _rows(run) < 2:
         return None
-    missing = (
-        f"{run.checkpoints} {'is empty' if reading.is_there(run.checkpoints) else 'is missing'}"
-    )
+    missing = f"{run.checkpoints} {'is empty' if reading.is_there(run.checkpoints) else 'is missing'}"
     if reading.is_there(run.result_file) and not longer:
         return Beginning(
             None,
@@ -87,11 +83,7 @@ def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginn
             ),
             done=True,
         )
-    kept = (
-        "weights.safetensors is untouched"
-        if reading.is_there(run.weights)
-        else "Nothing was changed"
-    )
+    kept = "weights.safetensors is untouched" if reading.is_there(run.weights) else "Nothing was changed"
     raise BadRun(
         f"{run.folder} cannot be resumed: {missing}. {kept}. To train the run again from the "
         f"beginning, which replaces its weights after the first epoch: {again}"

@@ -200,12 +200,7 @@ def net_for(shape: Shape) -> tuple[str, dict[str, Any]]:
 
 
 def _teach(
-    reader: Reader,
-    batches: Batches,
-    truth: Tensor,
-    training: Training,
-    seed: int,
-    advance: Advance,
+    reader: Reader, batches: Batches, truth: Tensor, training: Training, seed: int, advance: Advance
 ) -> None:
     """Move the weights, in an order and with chances that the seed alone decides."""
     optimizer = torch.optim.Adam(reader.parameters(), betas=(training.beta1, training.beta2))

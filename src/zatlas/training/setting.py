@@ -106,9 +106,7 @@ def made(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
 def _processor() -> str:
     try:
         with Path("/proc/cpuinfo").open() as file:
-            names = [
-                line.partition(":")[2].strip() for line in file if line.startswith("model name")
-            ]
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
         return names[0] if names else platform.machine()
     except OSError:
         return platform.processor() or platform.machine()

@@ -70,9 +70,7 @@ def here(jobs: Sequence[Job], watchers: Callable[[], Sequence[Watcher]]) -> Ends
         yield job, problem
 
 
-def in_processes(
-    jobs: Sequence[Job], *, threads: int, workers: int = 0, halt: Path | None = None
-) -> Ends:
+def in_processes(jobs: Sequence[Job], *, threads: int, workers: int = 0, halt: Path | None = None) -> Ends:
     """Each in a process of its own with so many threads, as many at once as the processor has room for.
 
     A process that runs out of memory, or is killed, takes no other with it. A file `halt` stops all, as
@@ -162,9 +160,12 @@ def _begun(job: Job, threads: int) -> subprocess.Popen:
     with log.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "zatlas", "train", *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file, env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            env=env,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
 
 def _said(job: Job, status: int) -> str:

@@ -105,10 +105,7 @@ class Terminal:
         told = [f"ssim {terms['ssim']:.3f}"] if "ssim" in terms else []
         if self.bound and "elbo" in terms:
             parts = f"-elbo {-terms['elbo']:.2f} nats"
-            told = [
-                f"{parts} = distortion {terms['distortion']:.2f} + rate {terms['rate']:.2f}",
-                *told,
-            ]
+            told = [f"{parts} = distortion {terms['distortion']:.2f} + rate {terms['rate']:.2f}", *told]
             if abs(terms["loss"] + terms["elbo"]) > 1e-3 * abs(terms["loss"]):
                 told.append(f"loss {terms['loss']:.4g}")
             return ", ".join(told)

@@ -125,9 +125,7 @@ def body(canvas: Canvas, s: Sitter) -> None:
     skin = inside(far)
     part.paint(skin, s.skin)
     # The chin's shadow stays on the neck: it is painted through the neck's own coverage.
-    shadow = inside(
-        distance(part.x - s.x, part.y - s.y - 0.10, s.width * 0.86, s.height, 2, part.pixel)
-    )
+    shadow = inside(distance(part.x - s.x, part.y - s.y - 0.10, s.width * 0.86, s.height, 2, part.pixel))
     part.paint(skin * shadow, s.shade, 0.8)
 
 
@@ -150,9 +148,7 @@ def rim(canvas: Canvas, s: Sitter) -> None:
 
 def head(canvas: Canvas, s: Sitter) -> None:
     """The face, its soft shadow away from the light, and the beard on it."""
-    part = canvas.crop(
-        s.x - s.width - 0.05, s.x + s.width + 0.05, s.y - s.height, s.y + s.height + 0.06
-    )
+    part = canvas.crop(s.x - s.width - 0.05, s.x + s.width + 0.05, s.y - s.height, s.y + s.height + 0.06)
     u, v = part.x - s.x, part.y - s.y
     down = np.clip(v / s.height, 0, 1)
     rx = s.width * (1 - s.taper * down * down)
@@ -166,15 +162,7 @@ def head(canvas: Canvas, s: Sitter) -> None:
     np.clip(slant, 0, 1, out=slant)
     slant *= face
     part.paint(slant, s.shade)
-    glow(
-        part,
-        s.x - 0.35 * s.width,
-        s.y - 0.25,
-        s.width * 0.6,
-        s.height * 0.5,
-        mix(s.skin, WHITE, 0.5),
-        0.6,
-    )
+    glow(part, s.x - 0.35 * s.width, s.y - 0.25, s.width * 0.6, s.height * 0.5, mix(s.skin, WHITE, 0.5), 0.6)
     for _, x, near in s.eyes():
         cheek = x + (x - s.face_x) * 0.22
         glow(

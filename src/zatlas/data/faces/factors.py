@@ -120,9 +120,7 @@ def check(factors: dict[str, np.ndarray]) -> int:
         raise BadData(f"A factor is a finite number; not all are in {', '.join(holes)}.")
     strange = sorted(set(factors["hair_colour"].tolist()) - set(HAIR_COLOURS))
     if strange:
-        raise BadData(
-            f"Hair is {', '.join(HAIR_COLOURS)}; it was given as {', '.join(map(repr, strange))}."
-        )
+        raise BadData(f"Hair is {', '.join(HAIR_COLOURS)}; it was given as {', '.join(map(repr, strange))}.")
     return count
 
 

@@ -21,17 +21,7 @@ def wrinkles(canvas: Canvas, s: Sitter) -> None:
     worn = np.clip(s.row["age"] * 1.35 - 0.35, 0, 1) * 0.75
     thin = 0.014
     for height, reach in ((-0.30, 0.17), (-0.365, 0.13)):
-        stroke(
-            canvas,
-            s.face_x,
-            s.face_y + height,
-            reach,
-            thin,
-            s.line,
-            bend=-0.012,
-            blunt=True,
-            alpha=worn,
-        )
+        stroke(canvas, s.face_x, s.face_y + height, reach, thin, s.line, bend=-0.012, blunt=True, alpha=worn)
     for side, x, near in s.eyes():
         reach = 0.085
         stroke(canvas, x, s.face_y + 0.125, reach, thin, s.line, bend=-0.025, alpha=worn)
@@ -91,16 +81,7 @@ def mouth(canvas: Canvas, s: Sitter) -> None:
     stroke(canvas, x, y + gap, reach, gap, (96, 28, 40), bend=bend - gap)
     parted = np.clip(wide * 4 - 1, 0, 1)
     teeth = np.minimum(gap * 0.8, 0.022)
-    stroke(
-        canvas,
-        x,
-        y + teeth + 0.004,
-        reach * 0.86,
-        teeth,
-        WHITE,
-        bend=bend * 0.74 - teeth,
-        alpha=parted,
-    )
+    stroke(canvas, x, y + teeth + 0.004, reach * 0.86, teeth, WHITE, bend=bend * 0.74 - teeth, alpha=parted)
     tongue = np.minimum(gap * 0.4, 0.03)
     stroke(
         canvas,
@@ -126,26 +107,10 @@ def eyes(canvas: Canvas, s: Sitter) -> None:
         oval(canvas, x, y, rx, ry, WHITE)
         oval(canvas, look, y, iris, np.minimum(iris, ry), ramp(EYES, s.row["eye_colour"]))
         oval(canvas, look, y, iris * 0.55, np.minimum(iris * 0.55, ry), INK)
-        oval(
-            canvas,
-            look - iris * 0.38,
-            y - np.minimum(iris, ry) * 0.42,
-            iris * 0.36,
-            iris * 0.36,
-            WHITE,
-        )
+        oval(canvas, look - iris * 0.38, y - np.minimum(iris, ry) * 0.42, iris * 0.36, iris * 0.36, WHITE)
         stroke(canvas, x, y - ry + 0.004, rx * 1.12, lash, INK, bend=ry * 0.85, blunt=True)
         flick = x + side * rx * 1.12
-        stroke(
-            canvas,
-            flick,
-            y - ry * 0.42,
-            0.045,
-            lash * 0.7,
-            INK,
-            tilt=-0.04 * side,
-            alpha=1 - s.male,
-        )
+        stroke(canvas, flick, y - ry * 0.42, 0.045, lash * 0.7, INK, tilt=-0.04 * side, alpha=1 - s.male)
 
 
 def brows(canvas: Canvas, s: Sitter) -> None:
@@ -180,22 +145,10 @@ def worn(canvas: Canvas, s: Sitter) -> None:
         part.paint(inside(far), (226, 244, 255), glasses * 0.16)
         part.paint(ring, frame, glasses)
         outer = x + side * (rx + 0.055)
-        stroke(
-            canvas,
-            outer,
-            y - 0.03,
-            0.06,
-            thick,
-            frame,
-            tilt=-0.01 * side,
-            blunt=True,
-            alpha=glasses,
-        )
+        stroke(canvas, outer, y - 0.03, 0.06, thick, frame, tilt=-0.01 * side, blunt=True, alpha=glasses)
         ear = s.x - 0.03 * s.turn + side * (s.width + 0.012)
         low = s.y + 0.195 - 0.03 * s.row["pose_y"]
         ball = 0.043
         oval(canvas, ear, low, ball, ball, (236, 178, 52), s.row["earrings"])
         oval(canvas, ear - 0.012, low - 0.014, ball * 0.35, ball * 0.35, WHITE, s.row["earrings"])
-    stroke(
-        canvas, s.face_x, s.face_y + 0.005, 0.07, thick, frame, bend=0.02, blunt=True, alpha=glasses
-    )
+    stroke(canvas, s.face_x, s.face_y + 0.005, 0.07, thick, frame, bend=0.02, blunt=True, alpha=glasses)

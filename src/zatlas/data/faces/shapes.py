@@ -63,9 +63,7 @@ def blank(size: int, count: int, x: tuple[float, float], y: tuple[float, float])
     return Canvas(planes, across, down, np.float32((x[1] - x[0]) / size))
 
 
-def distance(
-    u: Across, v: Down, rx: Size | Down, ry: Size | Down, power: Size, pixel: np.float32
-) -> Grid:
+def distance(u: Across, v: Down, rx: Size | Down, ry: Size | Down, power: Size, pixel: np.float32) -> Grid:
     """Distance in pixels to |u/rx|^p + |v/ry|^p = 1, to first order: exact where it matters."""
     bu, bv = np.abs(u) + TINY, np.abs(v) / ry + TINY
     narrow = None
@@ -91,18 +89,14 @@ def inside(far: Grid) -> Grid:
     return np.clip(cover, 0, 1, out=cover)
 
 
-def oval(
-    canvas: Canvas, x: Size, y: Size, rx: Size, ry: Size, colour: Paint, alpha: Size = 1.0
-) -> None:
+def oval(canvas: Canvas, x: Size, y: Size, rx: Size, ry: Size, colour: Paint, alpha: Size = 1.0) -> None:
     """A filled ellipse."""
     part = canvas.crop(x - rx, x + rx, y - ry, y + ry)
     cover = inside(distance(part.x - x, part.y - y, rx, ry, 2, part.pixel))
     part.paint(cover, colour, alpha)
 
 
-def glow(
-    canvas: Canvas, x: Size, y: Size, rx: Size, ry: Size, colour: Paint, alpha: Size = 1.0
-) -> None:
+def glow(canvas: Canvas, x: Size, y: Size, rx: Size, ry: Size, colour: Paint, alpha: Size = 1.0) -> None:
     """A soft spot, full at its centre and nothing at its edge."""
     part = canvas.crop(x - rx, x + rx, y - ry, y + ry)
     part.paint(soft(part, x, y, rx, ry), colour, alpha)

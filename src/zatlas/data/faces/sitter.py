@@ -6,21 +6,9 @@ import numpy as np
 
 from zatlas.data.faces.shapes import Colour, Each, hue, mix, ramp
 
-SKIN = (
-    (255, 226, 205),
-    (250, 207, 174),
-    (232, 178, 136),
-    (196, 136, 96),
-    (146, 96, 70),
-    (100, 68, 56),
-)
+SKIN = ((255, 226, 205), (250, 207, 174), (232, 178, 136), (196, 136, 96), (146, 96, 70), (100, 68, 56))
 EYES = ((74, 44, 30), (124, 84, 40), (84, 128, 84), (72, 122, 178))
-HAIR = {
-    "gray": (178, 180, 190),
-    "black": (42, 37, 46),
-    "brown": (130, 72, 40),
-    "blond": (244, 206, 104),
-}
+HAIR = {"gray": (178, 180, 190), "black": (42, 37, 46), "brown": (130, 72, 40), "blond": (244, 206, 104)}
 INK = (52, 38, 42)
 WHITE = (255, 252, 248)
 GRAY = HAIR["gray"]
@@ -69,9 +57,7 @@ def measure(row: dict[str, np.ndarray]) -> Sitter:
     turn, male, age = f["pose_x"], f["male"], f["age"]
     skin = ramp(SKIN, f["skin_tone"])
     shade = mix(skin * 0.80, (120, 30, 40), 0.13)
-    hair = (
-        np.array([HAIR[name] for name in row["hair_colour"].tolist()], np.float32).reshape(-1, 3).T
-    )
+    hair = np.array([HAIR[name] for name in row["hair_colour"].tolist()], np.float32).reshape(-1, 3).T
     width = 0.40 + 0.11 * f["face_width"]
     x, y = 0.05 * turn, -0.05 + 0.035 * f["pose_y"]
     return Sitter(

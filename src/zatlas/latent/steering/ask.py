@@ -69,9 +69,7 @@ def again(
     return relearn
 
 
-def _asked(
-    atlas: "Atlas", method: str, settings: Mapping[str, Any]
-) -> tuple[Learn, dict[str, Any]]:
+def _asked(atlas: "Atlas", method: str, settings: Mapping[str, Any]) -> tuple[Learn, dict[str, Any]]:
     """The method, and its settings with what it takes of what is known of the codes."""
     learn: Learn = STEERING.get(method)
     takes = {name: p for name, p in signature(learn).parameters.items() if name not in GIVEN}
@@ -101,9 +99,7 @@ def _named(atlas: "Atlas", settings: Mapping[str, Any]) -> dict[str, Any]:
     for setting in ("names", "without"):
         if not (texts := settings.get(setting)):
             continue
-        found[setting] = tuple(
-            text if text in flags else key_of(atlas.images, text) for text in texts
-        )
+        found[setting] = tuple(text if text in flags else key_of(atlas.images, text) for text in texts)
         for key in found[setting]:
             if key not in flags:
                 flags[key] = atlas.flags(key, atlas.codes("train").rows)

@@ -64,9 +64,7 @@ def learn(
     found: list[Way] = []
     nets = None
     if way == "local":
-        nets = fit(
-            z, _targets(answers, flags), chances=all(flags), steps=steps, seed=seed, show=show
-        )
+        nets = fit(z, _targets(answers, flags), chances=all(flags), steps=steps, seed=seed, show=show)
     for name in wanted:
         others = [other for other in without if other != name and other in kept]
         columns = [kept.index(each) for each in (name, *others)]
@@ -217,15 +215,12 @@ def _differentiable(generator: Generator, scorer: Scorer, z: Points) -> bool:
         return False
 
 
-def _means(
-    generator: Generator, z: Points, way: Way, scorer: Scorer, name: str, asked: Values
-) -> Values:
+def _means(generator: Generator, z: Points, way: Way, scorer: Scorer, name: str, asked: Values) -> Values:
     """By how much the mean answer changes, for each amount."""
     one = scorer.only([name])
     before = one.score(generator.decode(z)).mean()
     found = [
-        one.score(generator.decode(way.move(z, np.full(len(z), amount)))).mean() - before
-        for amount in asked
+        one.score(generator.decode(way.move(z, np.full(len(z), amount)))).mean() - before for amount in asked
     ]
     return np.array(found, np.float32)
 

@@ -107,9 +107,7 @@ def _sensitivity(generator: Generator, points: Points, seed: int, show: bool) ->
 
 def _products(generator: Generator, points: Points, seed: int, show: bool) -> np.ndarray:
     """Random images taken back through the decoder: their mean square is the metric, too."""
-    need_gradient(
-        generator, points, f"A metric of more than {DIRECT} axes", "take the method principal."
-    )
+    need_gradient(generator, points, f"A metric of more than {DIRECT} axes", "take the method principal.")
     chance = torch.Generator().manual_seed(derive(seed, "products"))
     rows = []
     with shown(show, "asking the decoder", PRODUCTS, "products") as on:

@@ -121,18 +121,14 @@ def missed(edited: Tensor, known: Tensor, images: Tensor) -> Tensor:
     return wrong.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
-def amounts(
-    edit: Edit, before: Tensor, after: Tensor, *, most: float = 2.0
-) -> tuple[Tensor, Tensor]:
+def amounts(edit: Edit, before: Tensor, after: Tensor, *, most: float = 2.0) -> tuple[Tensor, Tensor]:
     """By how much each image was edited, and how much of its change that explains (1 is all of it).
 
     The amount is the one whose edit of the image before comes nearest to the image after: the best of
     many tried, and the foot of the parabola through it and its neighbours.
     """
     tried = torch.linspace(-most * edit.full, most * edit.full, TRIED)
-    wrong = torch.stack(
-        [missed(*edit.apply(before, a.expand(len(before))), after) for a in tried], dim=1
-    )
+    wrong = torch.stack([missed(*edit.apply(before, a.expand(len(before))), after) for a in tried], dim=1)
     best = wrong.argmin(dim=1).clamp(1, TRIED - 2)
     low, middle, high = (wrong.gather(1, (best + k)[:, None])[:, 0] for k in (-1, 0, 1))
     bend = (low - 2 * middle + high).clamp(min=1e-12)

@@ -8,16 +8,7 @@ from zatlas.core.arrays import Flags, Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.latent import directions
-from zatlas.latent.directions import (
-    HELD_OUT,
-    WAYS,
-    Direction,
-    Score,
-    check_flags,
-    interval,
-    means,
-    spread_of,
-)
+from zatlas.latent.directions import HELD_OUT, WAYS, Direction, Score, check_flags, interval, means, spread_of
 from zatlas.latent.steering.aimed import aim
 from zatlas.latent.steering.fields import HOLD, STEPS, Uphill, fit
 from zatlas.latent.steering.layers import Chosen, part_of
@@ -63,9 +54,7 @@ def learn(
     part = part_of(generator.space, layers)
     if way == LOCAL:
         if layers != "":
-            raise NotSupported(
-                "A local way moves all layers: take way=means, medians, linear or aimed."
-            )
+            raise NotSupported("A local way moves all layers: take way=means, medians, linear or aimed.")
         held = {name: list(alone(flags, name) if without is None else without) for name in wanted}
         return _local(points, flags, held, hold, steps, seed, show)
     some = part.of(points)
@@ -75,9 +64,7 @@ def learn(
         return [part.whole(one, points) for one in found]
     straight: list[Way] = []
     for name in wanted:
-        others = [
-            directions.normal(some, flags[other], other) for other in without or () if other != name
-        ]
+        others = [directions.normal(some, flags[other], other) for other in without or () if other != name]
         way_of = directions.learn(some, flags[name], name, way=way, others=others, seed=seed)
         straight.append(part.whole(way_of, points))
     return straight

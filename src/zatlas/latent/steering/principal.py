@@ -48,9 +48,7 @@ def learn(
     if of not in SOURCES:
         raise UnknownName("source of principal directions", of, SOURCES)
     if samples < 2 or count < 1:
-        raise BadRecipe(
-            f"Axes are of 2 samples or more, not {samples}, and at least 1, not {count}."
-        )
+        raise BadRecipe(f"Axes are of 2 samples or more, not {samples}, and at least 1, not {count}.")
     if of == "codes":
         found = [part.whole(way, points) for way in of_codes(part.of(points), count)]
         whole = float(points.var(axis=0).sum()) or 1.0
@@ -171,9 +169,7 @@ def _reader(generator: Generator, name: str) -> Callable[[Points], np.ndarray]:
     if name and name not in table:
         raise UnknownName("layer of this decoder", name, [each for each in table if each])
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-    chosen = (
-        [table[name]] if name else [layer for layer in table.values() if isinstance(layer, kinds)]
-    )
+    chosen = [table[name]] if name else [layer for layer in table.values() if isinstance(layer, kinds)]
     heard: list[np.ndarray] = []
 
     def hear(layer: nn.Module, given: tuple[Tensor, ...], said: Tensor) -> None:

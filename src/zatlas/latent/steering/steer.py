@@ -31,9 +31,7 @@ class Steer:
     score: Score | None = None
     side_effects: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
-    scale: tuple[Values, Values] | None = (
-        None  # amounts that may be asked, and spreads that give them
-    )
+    scale: tuple[Values, Values] | None = None  # amounts that may be asked, and spreads that give them
     meant: str = ""  # the attribute that it is to move, where that is not its name
     proof: "Proof | None" = None  # of spreads, whatever the scale asks for
 

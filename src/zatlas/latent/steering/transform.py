@@ -87,9 +87,7 @@ class Reach:
         low, high = _run(follows, middle)
         first, last = _run(slopes > SPENT, middle)
         if np.abs(self.given[low : high + 1]).max() < LEAST * edit.full:
-            words = (
-                f"this model cannot do it: no more than {np.abs(self.given).max():.3g} is reached"
-            )
+            words = f"this model cannot do it: no more than {np.abs(self.given).max():.3g} is reached"
             return {"unit": edit.unit, "a_spread_gives": slope, "follows": None, "why": words}
         ends = [first > 0, last < len(self.asked) - 1]
         return {
@@ -98,8 +96,7 @@ class Reach:
             "follows": [float(self.asked[low]), float(self.asked[high])],
             "reaches": [float(self.given[low]), float(self.given[high])],
             "saturates": [
-                float(self.asked[i]) if end else None
-                for i, end in zip((first, last), ends, strict=True)
+                float(self.asked[i]) if end else None for i, end in zip((first, last), ends, strict=True)
             ],
             "explained": float(self.explained[low : high + 1].mean()),
         }
@@ -141,18 +138,14 @@ def _possible(generator: Generator, points: Points) -> list[str]:
     return [name for name in EDITS if not (grey and name in ("colour", "warmth"))]
 
 
-def _line(
-    generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool
-) -> Direction:
+def _line(generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool) -> Direction:
     if can_be_differentiated(generator, points):
         step = _by_descent(generator, points, edit, steps, seed, show)
     else:
         step = _by_differences(generator, points, edit, seed, show)
     length = float(np.linalg.norm(step))
     if not np.isfinite(length) or length < 1e-9:
-        raise BadData(
-            f"Nothing in this model's latent space imitates {edit.name}: no way leads there."
-        )
+        raise BadData(f"Nothing in this model's latent space imitates {edit.name}: no way leads there.")
     axis = (step / length).astype(np.float32)
     return Direction(edit.name, axis, spread_of(axis, points))
 
@@ -175,9 +168,7 @@ def _by_descent(
     return (step.detach() * spread).cpu().numpy()
 
 
-def _by_differences(
-    generator: Generator, points: Points, edit: Edit, seed: int, show: bool
-) -> Points:
+def _by_differences(generator: Generator, points: Points, edit: Edit, seed: int, show: bool) -> Points:
     """The same for a decoder without gradients: least squares between its changes and the edit's."""
     chance = stream(seed, "differences")
     chosen = points[chance.choice(len(points), min(NUDGED, len(points)), replace=False)]
@@ -200,15 +191,11 @@ def _by_differences(
     return np.linalg.solve(square, mixed) @ axes
 
 
-def _net(
-    generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool
-) -> Steer:
+def _net(generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool) -> Steer:
     """A field that is followed for as long as the edit is large."""
     layers = begin(points, points.shape[1], seed=derive(seed, edit.name), width=NET_WIDTH)
     parts = [part.detach().to(generator.device).requires_grad_() for part in tensors(layers)]
-    middle, spread = (
-        torch.from_numpy(each).to(generator.device) for each in (layers.middle, layers.spread)
-    )
+    middle, spread = (torch.from_numpy(each).to(generator.device) for each in (layers.middle, layers.spread))
     batch = _batches(generator, points, edit, seed)
 
     def loss(number: int) -> Tensor:

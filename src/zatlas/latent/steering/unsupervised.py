@@ -41,9 +41,7 @@ def learn(
         raise BadRecipe(
             f"From 2 to {generator.space.dim} directions can be told apart in this space, not {count}."
         )
-    need_gradient(
-        generator, points, "This method", "take closed_form with of=metric, or principal."
-    )
+    need_gradient(generator, points, "This method", "take closed_form with of=metric, or principal.")
     spread = np.maximum(points.std(axis=0), 1e-9)
     first = stream(seed, "axes").standard_normal((points.shape[1], count))
     raw = torch.tensor(first, dtype=torch.float32, device=generator.device, requires_grad=True)
@@ -63,15 +61,11 @@ def learn(
         which, _, images = draw(axes, CHECKED)
         said, _ = reader(*images)
         right = (said.argmax(dim=1) == which).float()
-        known = [
-            float(right[which == k].mean()) if (which == k).any() else 0.0 for k in range(count)
-        ]
+        known = [float(right[which == k].mean()) if (which == k).any() else 0.0 for k in range(count)]
     return _directions(axes.cpu().numpy().T * spread, known, points, names)
 
 
-def _directions(
-    steps: np.ndarray, known: list[float], points: Points, names: Sequence[str]
-) -> list[Way]:
+def _directions(steps: np.ndarray, known: list[float], points: Points, names: Sequence[str]) -> list[Way]:
     found: list[Way] = []
     for i, k in enumerate(np.argsort(known)[::-1]):
         axis = (steps[k] / np.linalg.norm(steps[k])).astype(np.float32)
@@ -123,10 +117,15 @@ class _Reader(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.body = nn.Sequential(
-                nn.Conv2d(2 * channels, 24, 4, 2, 1), nn.LeakyReLU(0.2),
-                nn.Conv2d(24, 48, 4, 2, 1), nn.LeakyReLU(0.2),
-                nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(768, 96), nn.LeakyReLU(0.2),
-            )  # fmt: skip
+                nn.Conv2d(2 * channels, 24, 4, 2, 1),
+                nn.LeakyReLU(0.2),
+                nn.Conv2d(24, 48, 4, 2, 1),
+                nn.LeakyReLU(0.2),
+                nn.AdaptiveAvgPool2d(4),
+                nn.Flatten(),
+                nn.Linear(768, 96),
+                nn.LeakyReLU(0.2),
+            )
             self.which, self.far = nn.Linear(96, count), nn.Linear(96, 1)
 
     def forward(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,9 +57,7 @@ class Arrived:
     told: tuple[str, ...]
 
 
-def bring(
-    source: Any, out: Path, asked: Asked, data: str | None = None, device: str = "cpu"
-) -> Arrived:
+def bring(source: Any, out: Path, asked: Asked, data: str | None = None, device: str = "cpu") -> Arrived:
     """Make a run of a model that was made elsewhere; nothing is left behind where that fails."""
     check_free(out)
     if isinstance(source, (str, Path)) and not Path(source).exists():
@@ -95,9 +93,7 @@ def bring(
     return Arrived(run, *opened(run, device), (*told, refused) if refused else told)
 
 
-def opened(
-    run: Run, device: str = "cpu", *, trusted: bool = False
-) -> tuple[Description, Generator]:
+def opened(run: Run, device: str = "cpu", *, trusted: bool = False) -> tuple[Description, Generator]:
     """The model of a run, trained here or brought; `NeedsTrust` if it is a program of a stranger."""
     brought = brought_of(run)
     if brought is None:
@@ -183,9 +179,7 @@ def _from_disk(source: Path, side: Path, asked: Asked) -> tuple[Taken, Halves | 
         elif diffusers.here(source):
             taken = diffusers.take(source, side, asked)
         else:
-            raise NotSupported(
-                f"{source} was saved by neither pythae nor diffusers. Known: {KNOWN}."
-            )
+            raise NotSupported(f"{source} was saved by neither pythae nor diffusers. Known: {KNOWN}.")
     elif source.suffix.lower() in codes.SUFFIXES:
         return codes.take(source, side, asked), None
     elif (decoder := _program(source, side, "decoder")) is not None:
@@ -217,9 +211,7 @@ def _program_taken(decoder: str, side: Path, asked: Asked) -> Taken:
             raise NotHere(f"There is no encoder at {path}.")
         encoder = _program(path, side, "encoder")
         if encoder is None:
-            raise NotSupported(
-                f"{path} is no encoder: ONNX, torch.export and TorchScript are taken."
-            )
+            raise NotSupported(f"{path} is no encoder: ONNX, torch.export and TorchScript are taken.")
         names["encoder"] = encoder
     return (onnx if decoder.endswith(".onnx") else programs).taken(names, side / decoder)
 
@@ -239,9 +231,7 @@ def _halves(
     if kind == "diffusers":
         return diffusers.load(files, settings)
     if kind != "program" or "decoder" not in files:
-        raise BadRun(
-            f"A brought model of the kind {kind!r} is not known. Update: pip install -U zatlas"
-        )
+        raise BadRun(f"A brought model of the kind {kind!r} is not known. Update: pip install -U zatlas")
     modules = {
         role: onnx.Session(path) if path.suffix == ".onnx" else programs.half(path, device)
         for role, path in files.items()
@@ -259,18 +249,14 @@ def _halves(
 def _at_hand(source: Any, side: Path, asked: Asked) -> tuple[Taken, Halves]:
     """A module or a function of the running program."""
     if not callable(source):
-        raise NotSupported(
-            f"A {type(source).__name__} is no decoder. What can be brought: {KNOWN}."
-        )
+        raise NotSupported(f"A {type(source).__name__} is no decoder. What can be brought: {KNOWN}.")
     halves = replace(programs.live(source, asked.encoder), labelled=bool(asked.classes))
     shapes: tuple[tuple[int, ...], ...] = ()
     if halves.owner is not None:
         shapes = weights.first_shapes(dict(halves.owner.named_parameters()))
     why = "a function does not say what it takes"
     name = getattr(source, "__name__", type(source).__name__)
-    return Taken(
-        "function", {}, {"class": name}, shapes, why, told=(f"{name}, as it is in memory.",)
-    ), halves
+    return Taken("function", {}, {"class": name}, shapes, why, told=(f"{name}, as it is in memory.",)), halves
 
 
 def _kept(
@@ -299,16 +285,7 @@ def _codes_only(taken: Taken, asked: Asked) -> Brought:
     (shape,) = taken.shapes
     image = (0, 0, 0)
     return Brought(
-        "codes",
-        taken.files,
-        taken.settings,
-        shape,
-        image,
-        asked.prior or "none",
-        "unit",
-        "nchw",
-        "none",
-        (),
+        "codes", taken.files, taken.settings, shape, image, asked.prior or "none", "unit", "nchw", "none", ()
     )
 
 
@@ -324,9 +301,7 @@ def _recipe(data: str, brought: Brought, side: Path) -> tuple[bytes, str]:
     if brought.kind == "codes":
         count = len(codes.read(side / brought.files["codes"]))
         if count != len(images):
-            raise BadData(
-                f"{data} has {len(images):,} images, and there are {count:,} codes: give one each."
-            )
+            raise BadData(f"{data} has {len(images):,} images, and there are {count:,} codes: give one each.")
     elif images.shape != brought.image:
         raise BadData(
             f"The images of {data} are {words_of(images.shape)} (channels, height, width), and this "
@@ -365,6 +340,4 @@ def naming(side: Path, source: Any, encoder: Any) -> Iterator[None]:
         raise
 
 
-__all__ = [
-    "Arrived", "Asked", "Brought", "bring", "brought_of", "codes_of", "known_of", "opened", "tells",
-]  # fmt: skip
+__all__ = ["Arrived", "Asked", "Brought", "bring", "brought_of", "codes_of", "known_of", "opened", "tells"]

@@ -217,9 +217,11 @@ def shape_of(image: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
     """The shape of an image as a model of this layout has it."""
     channels, height, width = image
     return {
-        "nchw": (channels, height, width), "nhwc": (height, width, channels),
-        "nhw": (height, width), "flat": (channels * height * width,),
-    }[layout]  # fmt: skip
+        "nchw": (channels, height, width),
+        "nhwc": (height, width, channels),
+        "nhw": (height, width),
+        "flat": (channels * height * width,),
+    }[layout]
 
 
 def as_shape(image: tuple[int, ...]) -> Shape:
@@ -241,9 +243,7 @@ def no_gradient(module: nn.Module) -> nn.Module:
 
 def as_float(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights in 32 bits, whatever they were kept in."""
-    return {
-        name: value.float() if value.is_floating_point() else value for name, value in state.items()
-    }
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def file_of(files: Mapping[str, Path], role: str) -> Path:

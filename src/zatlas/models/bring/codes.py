@@ -42,15 +42,11 @@ def take(source: Path, side: Path, asked: Asked) -> Taken:
         )
     codes = np.ascontiguousarray(found, np.float32).reshape(len(found), -1)
     if not np.isfinite(codes).all():
-        raise BadData(
-            f"{source} has codes that are no numbers (NaN or infinite): leave those rows out."
-        )
+        raise BadData(f"{source} has codes that are no numbers (NaN or infinite): leave those rows out.")
     np.save(side / FILE, codes)
     shape = asked.shape or tuple(int(size) for size in found.shape[1:])
     if int(np.prod(shape)) != codes.shape[1]:
-        raise BadData(
-            f"{source} has {codes.shape[1]} numbers a row, which are no {words_of(shape)}."
-        )
+        raise BadData(f"{source} has {codes.shape[1]} numbers a row, which are no {words_of(shape)}.")
     about = f", from {name}," if name else ""
     told = [
         f"{len(codes):,} codes of {words_of(shape)}{about} and no decoder: there is a map, and no images."
@@ -132,18 +128,14 @@ def _from_npz(source: Path, key: str | None) -> tuple[np.ndarray, Beside, str]:
     headers = arrays.npz_headers(source)
     whole = sum(header.nbytes for header in headers.values())
     if whole > LARGEST:
-        raise BadData(
-            f"{source} would unpack to {whole / 1e9:.1f} GB; up to {LARGEST / 1e9:.0f} are read."
-        )
+        raise BadData(f"{source} would unpack to {whole / 1e9:.1f} GB; up to {LARGEST / 1e9:.0f} are read.")
     shapes = {name: header.shape for name, header in headers.items()}
     if key is not None and key not in shapes:
         raise UnknownName(f"array in {source.name}", key, shapes)
     wide = [name for name, shape in shapes.items() if len(shape) > 1]
     wide = [name for name in NAMES if name in shapes] or wide
     if key is None and len(wide) != 1 and not set(wide) & set(NAMES):
-        raise BadData(
-            f"{source} holds {', '.join(shapes) or 'nothing'}: say with --key which are codes."
-        )
+        raise BadData(f"{source} holds {', '.join(shapes) or 'nothing'}: say with --key which are codes.")
     chosen = key or wide[0]
     count = shapes[chosen][:1]
     columns = [n for n in shapes if n != chosen and shapes[n] in (count, (*count, 1))]
@@ -173,9 +165,7 @@ def _from_parquet(source: Path, key: str | None) -> tuple[np.ndarray, Beside, st
             [chosen] if chosen else [name for name in numbers if name not in LABELS[:-1]]
         )  # y is a place there
         if not numbers:
-            raise BadData(
-                f"{source} has no column of lists and none of decimals: {', '.join(names)}."
-            )
+            raise BadData(f"{source} has no column of lists and none of decimals: {', '.join(names)}.")
         wanted = [name for name in names if name in numbers or name not in lists]
         table = _read(source, file, wanted)
     beside: dict[str, np.ndarray] = {}

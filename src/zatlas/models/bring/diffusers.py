@@ -54,9 +54,14 @@ def take(folder: Path, side: Path, asked: Asked) -> Taken:
         "a stand-in: a diffusion model is meant to say which points are images.",
     )
     return Taken(
-        "diffusers", {"config": CONFIG, "weights": WEIGHTS}, {"class": config["_class_name"]},
-        (tuple(shape),), pixels="signed", layout="nchw", told=told,
-    )  # fmt: skip
+        "diffusers",
+        {"config": CONFIG, "weights": WEIGHTS},
+        {"class": config["_class_name"]},
+        (tuple(shape),),
+        pixels="signed",
+        layout="nchw",
+        told=told,
+    )
 
 
 def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
@@ -102,9 +107,7 @@ def _check(family: Any, config: Any, folder: Path, files: Mapping[str, Path]) ->
     except Exception as error:  # a configuration can be wrong in every way that a net can fail
         raise BadRun(f"{folder / CONFIG} describes no net: {first_line(error)}.") from error
     if wanted > GROWTH * many:
-        raise BadRun(
-            f"{folder / CONFIG} describes a net of {wanted:,} weights, and {many:,} are there."
-        )
+        raise BadRun(f"{folder / CONFIG} describes a net of {wanted:,} weights, and {many:,} are there.")
 
 
 class AutoEncoder(nn.Module):

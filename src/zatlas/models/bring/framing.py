@@ -83,9 +83,7 @@ class Ends:
         return name
 
 
-def _answer(
-    ends: Ends, graph: Any, inputs: Sequence[Any], fed: Sequence[str], wide: tuple[int, ...]
-) -> str:
+def _answer(ends: Ends, graph: Any, inputs: Sequence[Any], fed: Sequence[str], wide: tuple[int, ...]) -> str:
     """What the graph makes of these rows, each of which it answers with so many numbers."""
     from onnx import helper
 

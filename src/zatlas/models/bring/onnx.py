@@ -30,9 +30,7 @@ class Session(nn.Module):
         options.intra_op_num_threads = torch.get_num_threads()
         try:
             self.session = watched(
-                lambda: onnxruntime.InferenceSession(
-                    str(path), options, providers=["CPUExecutionProvider"]
-                ),
+                lambda: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]),
                 f"Reading {path}",
             )
         except ZatlasError:
@@ -72,9 +70,7 @@ class Session(nn.Module):
         given = {self.given.name: rows.detach().cpu().numpy().astype(self.number)}
         if self.told is not None:
             labels = np.zeros(len(rows), np.int64) if y is None else y.cpu().numpy()
-            given[self.told.name] = labels.astype(
-                np.int32 if "int32" in self.told.type else np.int64
-            )
+            given[self.told.name] = labels.astype(np.int32 if "int32" in self.told.type else np.int64)
         parts = run_session(self.session, given, self.path)
         found = [torch.from_numpy(part).to(rows.device) for part in parts]
         return found[0] if len(found) == 1 else tuple(found)

@@ -33,9 +33,7 @@ def state_of(source: Path, into: Path, key: str | None) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise BadData(
-            f"{source} was not read within {SECONDS} seconds, so it is refused."
-        ) from None
+        raise BadData(f"{source} was not read within {SECONDS} seconds, so it is refused.") from None
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         raise BadData(
@@ -69,10 +67,7 @@ def main(asked: Mapping[str, Any]) -> dict[str, Any]:
         state = tables.get(key) or _below(tables.get("", {}), key)
         if not state:
             return {"unknown": key, "known": [*tables, *_beginnings(tables.get("", {}))]}
-        save_file(
-            {name: value.detach().contiguous().clone() for name, value in state.items()},
-            asked["into"],
-        )
+        save_file({name: value.detach().contiguous().clone() for name, value in state.items()}, asked["into"])
     except Exception as error:  # a damaged file can fail in any way
         return {"error": _why(error, memory)}
     return {"key": key}
@@ -92,9 +87,7 @@ def _limit(memory: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(kind)
-        resource.setrlimit(
-            kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
-        )
+        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _tables(found: Any, name: str = "", depth: int = 0) -> dict[str, dict[str, Any]]:

@@ -31,12 +31,17 @@ CLASSES = 1000  # most that a label is tried for
 ALIKE = 3  # labels with the same image are none
 SQUASHED: dict[str, PixelRange] = {"sigmoid": "unit", "tanh": "signed", "hardtanh": "signed"}
 RANGES: dict[PixelRange, str] = {
-    "unit": "0 to 1", "signed": "-1 to 1", "bytes": "0 to 255", "logits": "logits, before a sigmoid",
-}  # fmt: skip
+    "unit": "0 to 1",
+    "signed": "-1 to 1",
+    "bytes": "0 to 255",
+    "logits": "logits, before a sigmoid",
+}
 LAYOUTS: dict[Layout, str] = {
-    "nchw": "channels first", "nhwc": "channels last", "nhw": "without a channel axis",
+    "nchw": "channels first",
+    "nhwc": "channels last",
+    "nhw": "without a channel axis",
     "flat": "as rows of pixels",
-}  # fmt: skip
+}
 SIDES = ((1, "grey"), (3, "colour"))
 BARELY = 0.02  # that a squashed pixel may lie outside its range
 STRAYED = 2.5  # pixels beyond it are no overshoot of -1..1
@@ -58,13 +63,19 @@ def concluded(taken: Taken, halves: Halves, asked: Asked) -> tuple[Brought, tupl
     layout, image = _layout(found.raw, asked.layout or taken.layout)
     planes = to_planes(found.raw, layout, image)
     pixels, why = _pixels(planes, halves.last, asked.pixels or taken.pixels, bool(asked.pixels))
-    points, spread = _spread(
-        halves, to_unit(planes, pixels).clamp(0, 1), pixels, layout, found.shape
-    )
+    points, spread = _spread(halves, to_unit(planes, pixels).clamp(0, 1), pixels, layout, found.shape)
     brought = Brought(
-        taken.kind, taken.files, taken.settings, found.shape, image, prior, pixels, layout, spread,
+        taken.kind,
+        taken.files,
+        taken.settings,
+        found.shape,
+        image,
+        prior,
+        pixels,
+        layout,
+        spread,
         tuple(classes),
-    )  # fmt: skip
+    )
     channels, height, width = image
     kind = dict(SIDES)[channels]
     told = [
@@ -117,7 +128,7 @@ def _decoded(halves: Halves, shape: tuple[int, ...]) -> Tensor:
         rows = [
             tensor_of(halves.decode(*(one[i : i + halves.batch] for one in told)), "reconstruction", "sample")
             for i in range(0, len(z), halves.batch)
-        ]  # fmt: skip
+        ]
     return torch.cat(rows).float().cpu()
 
 
@@ -161,9 +172,7 @@ def _square(count: int) -> tuple[int, ...]:
     return ()
 
 
-def _pixels(
-    planes: Tensor, last: str, said: PixelRange | None, by_person: bool
-) -> tuple[PixelRange, str]:
+def _pixels(planes: Tensor, last: str, said: PixelRange | None, by_person: bool) -> tuple[PixelRange, str]:
     """The range of the pixels, and how it is known."""
     low, high = float(planes.min()), float(planes.max())
     seen = f"{TRIED} normal points gave {low:.3g} to {high:.3g}"
@@ -238,7 +247,5 @@ def _classes(taken: Taken, halves: Halves, asked: Asked) -> Sequence[str]:
 
 
 def _prior_words(prior: str, said: bool) -> str:
-    words = {"normal": "standard normal", "sphere": "even on the unit sphere", "none": "none"}[
-        prior
-    ]
+    words = {"normal": "standard normal", "sphere": "even on the unit sphere", "none": "none"}[prior]
     return words if said else f"{words}, as usual"

@@ -28,20 +28,29 @@ from zatlas.models.bring.weights import first_shapes, last_of
 from zatlas.models.bring.zips import check_room, copied, names_in, refuse_bombs
 
 EXPORTED, SCRIPTED = ".pt2", ".torchscript"
-SAMPLES = (
-    "data/sample_inputs/model.pt"  # a pickle, which only serves to show how a program is called
-)
+SAMPLES = "data/sample_inputs/model.pt"  # a pickle, which only serves to show how a program is called
 MEMBERS = re.compile(
     r"data/weights/(weight_\d+|model_weights_config\.json)|models/model\.json|byteorder"
     r"|data/constants/(tensor_\d+|model_constants_config\.json)|archive_(format|version)|\.data/\w+"
 )
-PLAIN = (
-    ast.Expression, ast.BinOp, ast.UnaryOp, ast.Name, ast.Constant, ast.Call, ast.operator, ast.keyword,
-)  # fmt: skip
+PLAIN = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Name, ast.Constant, ast.Call, ast.operator, ast.keyword)
 CALLED = {
-    "Symbol", "Integer", "Rational", "Float", "Add", "Mul", "Pow", "Mod", "Max", "Min",
-    "FloorDiv", "CeilDiv", "PythonMod", "CleanDiv", "IntTrueDiv",
-}  # fmt: skip
+    "Symbol",
+    "Integer",
+    "Rational",
+    "Float",
+    "Add",
+    "Mul",
+    "Pow",
+    "Mod",
+    "Max",
+    "Min",
+    "FloorDiv",
+    "CeilDiv",
+    "PythonMod",
+    "CleanDiv",
+    "IntTrueDiv",
+}
 ROWS = 256  # at once, where a file does not say
 LARGEST = 64 << 20  # bytes of the text of a program
 
@@ -107,9 +116,7 @@ class Program(nn.Module):
     def example(self) -> tuple[Tensor, ...]:
         """Zeros like all that it takes at once, where the number of rows is fixed."""
         given = [node.meta["val"] for node in self.nodes if node.op == "placeholder"]
-        return tuple(
-            torch.zeros(tuple(one.shape), dtype=one.dtype, device=one.device) for one in given
-        )
+        return tuple(torch.zeros(tuple(one.shape), dtype=one.dtype, device=one.device) for one in given)
 
     def train(self, mode: bool = True) -> "Program":
         """It stays as it was exported."""

@@ -15,15 +15,7 @@ from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.space import Prior
-from zatlas.models.bring.brought import (
-    Asked,
-    Halves,
-    Layout,
-    Taken,
-    as_float,
-    file_of,
-    no_gradient,
-)
+from zatlas.models.bring.brought import Asked, Halves, Layout, Taken, as_float, file_of, no_gradient
 from zatlas.models.bring.pickled import state_of
 from zatlas.models.bring.weights import FILE, Find, fitted, last_of, module_of, part_of, read
 from zatlas.models.built import built
@@ -71,9 +63,14 @@ def take(folder: Path, side: Path, asked: Asked) -> Taken:
     )
     layouts: dict[int, Layout] = {3: "nchw", 2: "nhw", 1: "flat"}
     return Taken(
-        "pythae", {"weights": FILE}, settings, ((int(config["latent_dim"]),),),
-        prior=prior, layout=layouts.get(len(shape)), told=told,
-    )  # fmt: skip
+        "pythae",
+        {"weights": FILE},
+        settings,
+        ((int(config["latent_dim"]),),),
+        prior=prior,
+        layout=layouts.get(len(shape)),
+        told=told,
+    )
 
 
 def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = imported) -> Halves:
@@ -103,9 +100,7 @@ class Encoder(nn.Module):
         self.embedding = nn.Linear(HIDDEN, dim)
         self.further = further
         if further:
-            self.add_module(
-                further, nn.Linear(HIDDEN, 1 if further == "log_concentration" else dim)
-            )
+            self.add_module(further, nn.Linear(HIDDEN, 1 if further == "log_concentration" else dim))
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         hidden = self.layers[0](x.flatten(1))
@@ -156,6 +151,4 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a net's class may ask for."""
-    return {
-        k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k.isidentifier()
-    }
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k.isidentifier()}

@@ -11,10 +11,7 @@ from zatlas.core.watched import watched
 
 
 def call(
-    function: Callable[..., Any],
-    rows: tuple[Tensor, ...],
-    what: Path,
-    stop: Callable[[], Any] | None = None,
+    function: Callable[..., Any], rows: tuple[Tensor, ...], what: Path, stop: Callable[[], Any] | None = None
 ) -> Any:
     """What the program in this file gives for these rows; `Endless` if it gives nothing in time."""
     if _traced():

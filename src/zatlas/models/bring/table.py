@@ -24,10 +24,14 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "diffusers": ({"class": str}, {}),
     "codes": ({"label": str}, {}),
     "function": ({}, {"class": str}),
-}  # fmt: skip
+}
 NEEDED = {
-    "program": "decoder", "weights": "weights", "pythae": "weights", "diffusers": "weights", "codes": "codes",
-}  # fmt: skip
+    "program": "decoder",
+    "weights": "weights",
+    "pythae": "weights",
+    "diffusers": "weights",
+    "codes": "codes",
+}
 ROLES = ("decoder", "encoder", "weights", "config", "codes", "beside")
 
 
@@ -140,9 +144,7 @@ def _check_weights(settings: Mapping[str, Any]) -> None:
         image = _list(settings.get("image"))
         sizes = (settings.get("dim"), settings.get("width"), *image)
         if settings["net"] != "dcgan" or len(image) != 3 or not all(map(_size, sizes)):
-            raise BadRecipe(
-                "brought.settings describes no net dcgan: it needs dim, width and image"
-            )
+            raise BadRecipe("brought.settings describes no net dcgan: it needs dim, width and image")
 
 
 def _list(value: Any) -> list[Any]:

@@ -12,24 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zatlas.core.errors import (
-    BadData,
-    BadRecipe,
-    Damaged,
-    NotSupported,
-    UnknownName,
-    ZatlasError,
-    first_line,
-)
+from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, UnknownName, ZatlasError, first_line
 from zatlas.core.registry import NETS
-from zatlas.models.bring.brought import (
-    Asked,
-    Halves,
-    Taken,
-    as_float,
-    file_of,
-    no_gradient,
-)
+from zatlas.models.bring.brought import Asked, Halves, Taken, as_float, file_of, no_gradient
 from zatlas.models.bring.pickled import state_of
 from zatlas.models.built import built
 from zatlas.models.description import KEY, generator, load_weights
@@ -54,9 +39,7 @@ def take(source: Path, side: Path, asked: Asked) -> Taken:
         key = asked.key or ""
     else:
         key = state_of(source, into, asked.key)
-    told = (
-        f"Weights: {f'those under {key!r}' if key else 'the whole file'}, kept as safetensors.",
-    )
+    told = (f"Weights: {f'those under {key!r}' if key else 'the whole file'}, kept as safetensors.",)
     state = without_prefix(read(into))
     save_file(state, into)
     if asked.module:
@@ -143,11 +126,7 @@ def fitted(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     own = model.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     other = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
-    for words, names in (
-        ("lack", missing),
-        ("have besides", extra),
-        ("have in another size", other),
-    ):
+    for words, names in (("lack", missing), ("have besides", extra), ("have in another size", other)):
         if names:
             listed = ", ".join(names[:LISTED]) + (" ..." if len(names) > LISTED else "")
             raise BadData(
@@ -157,9 +136,7 @@ def fitted(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     model.load_state_dict(dict(state))
 
 
-def module_of(
-    text: str, config: Mapping[str, Any] | None = None, find: Find = imported
-) -> nn.Module:
+def module_of(text: str, config: Mapping[str, Any] | None = None, find: Find = imported) -> nn.Module:
     """An instance of the person's own class, as package.module:Class or package.module:Class(100, width=64).
 
     Only a torch module is made, of plain values: text in a run's folder can call nothing else.
@@ -235,21 +212,29 @@ def _ours(path: Path) -> Taken:
     space = generator(description, model).space
     told = (f"Weights of zatlas's own: {description.family} with the net {description.net}.",)
     return Taken(
-        "weights", {"weights": FILE}, {"ours": True}, (space.shape,), prior=space.prior,
-        pixels="unit", layout="nchw", told=told,
-    )  # fmt: skip
+        "weights",
+        {"weights": FILE},
+        {"ours": True},
+        (space.shape,),
+        prior=space.prior,
+        pixels="unit",
+        layout="nchw",
+        told=told,
+    )
 
 
 def _with_module(module: str, told: tuple[str, ...]) -> Taken:
-    made = module_of(
-        module, find=by_person
-    )  # whose weights are in order, as those of a file need not be
+    made = module_of(module, find=by_person)  # whose weights are in order, as those of a file need not be
     shapes = first_shapes(_decoding(dict(made.named_parameters())))
     why = "its first layers take points of many shapes"
     return Taken(
-        "weights", {"weights": FILE}, {"module": module}, shapes, why,
+        "weights",
+        {"weights": FILE},
+        {"module": module},
+        shapes,
+        why,
         told=(*told, f"Net: {module}, imported from what is installed here."),
-    )  # fmt: skip
+    )
 
 
 def _decoding(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -267,9 +252,7 @@ def _dcgan(source: Path, state: dict[str, Tensor], into: Path, told: tuple[str, 
         renamed[int(match[1]), match[2]] = one
     layers = [renamed[place] for place in sorted(renamed) if renamed[place].ndim == 4]
     if len(layers) < 2 or any(tuple(one.shape[2:]) != (4, 4) for one in layers):
-        raise BadData(
-            f"The weights of {source} are no dcgan's, which are transposed convolutions of 4x4."
-        )
+        raise BadData(f"The weights of {source} are no dcgan's, which are transposed convolutions of 4x4.")
     dim, channels = int(layers[0].shape[0]), int(layers[-1].shape[1])
     width, side = int(layers[-1].shape[0]), 2 ** (len(layers) + 1)
     image = [channels, side, side]
@@ -277,7 +260,4 @@ def _dcgan(source: Path, state: dict[str, Tensor], into: Path, told: tuple[str, 
     save_file({f"main.{number}.{name}": one for (number, name), one in renamed.items()}, into)
     wide = "-".join(str(int(one.shape[0])) for one in layers) + f"-{channels}"
     net = f"Net: dcgan {wide}, read off the weights: {dim} coordinates to {side}x{side} pixels."
-    return Taken(
-        "weights", {"weights": FILE}, settings, ((dim, 1, 1),), layout="nchw",
-        told=(*told, net),
-    )  # fmt: skip
+    return Taken("weights", {"weights": FILE}, settings, ((dim, 1, 1),), layout="nchw", told=(*told, net))
