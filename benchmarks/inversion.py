@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images
 from zatlas.latent.inversion import STARTS, STEPS, Inverted, invert
 from zatlas.models.generator import Generator
 from zatlas.start import train
+from zatlas.workspace import Workspace
 
 STEPS_TRIED = (10, 20, 40, 80, 160)
 
@@ -42,8 +42,8 @@ def table(name: str, generator: Generator, images: Images, searched: bool = True
             tell(name, f"encoder and {steps} steps", found)
 
 
-def own(atlas: Atlas, count: int) -> Images:
-    return atlas.decode(atlas.sample(count, seed=1234))
+def own(workspace: Workspace, count: int) -> Images:
+    return workspace.decode(workspace.sample(count, seed=1234))
 
 
 def main() -> None:
@@ -65,8 +65,8 @@ def main() -> None:
         images = vae.images.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)
     for run in given.run:
-        atlas = Atlas.open(run)
-        table(f"{atlas.name}, own samples", atlas.generator, own(atlas, given.images))
+        workspace = Workspace.open(run)
+        table(f"{workspace.name}, own samples", workspace.generator, own(workspace, given.images))
 
 
 if __name__ == "__main__":

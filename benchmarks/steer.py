@@ -20,12 +20,12 @@ import torch
 from torch import nn
 
 from benchmarks.common import peak_memory, timed
-from zatlas.atlas import Atlas
 from zatlas.core.space import Space
 from zatlas.demo import unpack
 from zatlas.latent.steering import closed_form, principal
 from zatlas.models.generator import Generator
 from zatlas.models.scorers import load_scorer
+from zatlas.workspace import Workspace
 
 WIDTHS = (100, 512, 256, 128, 64, 3)
 
@@ -89,13 +89,13 @@ def main() -> None:
             print(f"| principal of {of}, {samples:,} samples | {told} |", flush=True)
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
-        atlas = Atlas.open(given.run or unpack(Path(folder) / "faces-vae"))
-        on_faces(atlas, here / "faces-scorer.safetensors")
+        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
+        on_faces(workspace, here / "faces-scorer.safetensors")
 
 
-def on_faces(atlas: Atlas, scorer: Path) -> None:
+def on_faces(workspace: Workspace, scorer: Path) -> None:
     """The methods that decode while they learn, on the face model."""
-    _ = atlas.cloud
+    _ = workspace.cloud
     smile = {"scorer": load_scorer(scorer), "names": ["Smiling"]}
     runs = {
         "transform of brightness": ("transform", {"names": ["brightness"]}),
@@ -106,7 +106,7 @@ def on_faces(atlas: Atlas, scorer: Path) -> None:
         "unsupervised, 8 directions": ("unsupervised", {}),
     }
     for told, (method, settings) in runs.items():
-        seconds = timed(lambda m=method, s=settings: atlas.steer(m, **s))
+        seconds = timed(lambda m=method, s=settings: workspace.steer(m, **s))
         print(f"| {told} | {seconds:.1f} | |", flush=True)
 
 

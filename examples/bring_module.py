@@ -5,5 +5,5 @@ import torch
 import zatlas
 
 decoder = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.Sigmoid(), torch.nn.Unflatten(1, (1, 8, 8)))
-atlas = zatlas.bring(decoder, "runs/mine", shape=(16,))
-print(atlas.run.gallery / "check.png")
+workspace = zatlas.bring(decoder, "runs/mine", shape=(16,))
+print(workspace.run.gallery / "check.png")

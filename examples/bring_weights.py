@@ -4,5 +4,5 @@ import sys
 
 import zatlas
 
-atlas = zatlas.bring(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
-print(atlas.run.folder)
+workspace = zatlas.bring(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
+print(workspace.run.folder)

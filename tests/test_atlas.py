@@ -4,18 +4,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError, UnknownName
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 
 def test_codes_are_written_once_and_read_again(digits):
     codes = digits.codes("test")
     path = next((digits.run.folder / "codes").glob("*-test.parquet"))
     before = path.stat().st_mtime_ns
-    again = Atlas.open(digits.run.folder).codes("test")
+    again = Workspace.open(digits.run.folder).codes("test")
     assert path.stat().st_mtime_ns == before
     for name in ("rows", "points", "deviations"):
         np.testing.assert_array_equal(getattr(again, name), getattr(codes, name))
@@ -29,17 +29,17 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy)
     path = next((copy / "codes").glob("*-test.parquet")) if (copy / "codes").exists() else None
-    Atlas.open(copy).codes("test")
+    Workspace.open(copy).codes("test")
     path = next((copy / "codes").glob("*-test.parquet"))
     table = pq.read_table(path)
     made = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
     with atomic.file(path) as side:
         pq.write_table(table.replace_schema_metadata({b"zatlas": json.dumps(made)}), side)
-    Atlas.open(copy).codes("test")
+    Workspace.open(copy).codes("test")
     assert json.loads(pq.read_schema(path).metadata[b"zatlas"])["weights"] != "others"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(Exception, match="has changed since zatlas wrote it"):
-        Atlas.open(copy).codes("test")
+        Workspace.open(copy).codes("test")
 
 
 def test_the_table_of_codes_is_for_people_too(portraits):
@@ -107,16 +107,16 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
         portraits.stop("Bald:9999")
 
 
-def _row_of(atlas, stop):
-    found = np.flatnonzero((atlas.codes("test").points == stop.point).all(axis=1))
-    return atlas.codes("test").rows[found[0]]
+def _row_of(workspace, stop):
+    found = np.flatnonzero((workspace.codes("test").points == stop.point).all(axis=1))
+    return workspace.codes("test").rows[found[0]]
 
 
 def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):
     first = wide.chart("pca")
     folder = wide.run.folder / "charts"
     count = len(list(folder.iterdir()))
-    np.testing.assert_array_equal(Atlas.open(wide.run.folder).chart("pca").places, first.places)
+    np.testing.assert_array_equal(Workspace.open(wide.run.folder).chart("pca").places, first.places)
     assert len(list(folder.iterdir())) == count
     told = wide.chart("umap", "label", neighbors=10)
     free = wide.chart("umap", neighbors=10)

@@ -3,11 +3,11 @@ import time
 import numpy as np
 import pytest
 
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.demo import unpack
 from zatlas.latent.compass import HANDFUL, WRONG, compass
+from zatlas.workspace import Workspace
 
 CHOICES = 60
 
@@ -38,7 +38,7 @@ def taste_in(points, seed):
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory, own_cache):
-    return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
+    return Workspace.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
 
 
 @pytest.mark.slow

@@ -107,9 +107,9 @@ def test_a_probe_of_wide_codes_works_in_their_principal_axes():
 
 def test_the_class_has_left_the_codes_of_a_conditional_model(digits, told):
     found = []
-    for atlas in (digits, told):
-        codes = atlas.codes("train")
-        labels = atlas.labels(codes.rows)
+    for workspace in (digits, told):
+        codes = workspace.codes("train")
+        labels = workspace.labels(codes.rows)
         held = np.arange(len(codes)) % 3 == 0
         found.append(accuracy(codes.points, labels, held))
     assert found[0] > 0.4 and found[1] < 0.6 * found[0]

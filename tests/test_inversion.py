@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.core.space import Space
@@ -16,15 +15,16 @@ from zatlas.latent.descent import descend, feel
 from zatlas.latent.inversion import invert
 from zatlas.models.generator import Generator, differentiable
 from zatlas.models.inverter import load_inverter
+from zatlas.workspace import Workspace
 
 
 def quiet(count: int) -> None:
     pass
 
 
-def bare(atlas: Atlas) -> Generator:
+def bare(workspace: Workspace) -> Generator:
     """The generator without its encoder."""
-    return replace(atlas.generator, encoder=None)
+    return replace(workspace.generator, encoder=None)
 
 
 def black_box(generator: Generator) -> Generator:
@@ -38,7 +38,7 @@ def black_box(generator: Generator) -> Generator:
 
 
 @pytest.fixture(scope="module")
-def rival(tmp_path_factory, own_cache) -> Atlas:
+def rival(tmp_path_factory, own_cache) -> Workspace:
     """A GAN of digits that has learnt to tell them apart, which that of the other tests has not."""
     folder = tmp_path_factory.mktemp("runs") / "rival"
     settings = {"training.average": 0.0, "training.rate": 1e-3}
@@ -46,13 +46,13 @@ def rival(tmp_path_factory, own_cache) -> Atlas:
 
 
 @pytest.fixture(scope="module")
-def taught(rival, tmp_path_factory) -> Atlas:
+def taught(rival, tmp_path_factory) -> Workspace:
     """A GAN that was taught an encoder, in a folder of its own."""
     import shutil
 
     folder = tmp_path_factory.mktemp("taught") / "run"
     shutil.copytree(rival.run.folder, folder)
-    return Atlas.open(folder).teach_encoder(samples=1024, show=False)
+    return Workspace.open(folder).teach_encoder(samples=1024, show=False)
 
 
 def test_a_gan_finds_its_own_samples(rival):
@@ -182,7 +182,7 @@ def test_feeling_the_way_ends_there_too():
 
 
 def test_a_taught_encoder_is_there_when_the_run_is_opened_again(taught, rival):
-    again = Atlas.open(taught.run.folder)
+    again = Workspace.open(taught.run.folder)
     images = rival.decode(rival.sample(32, seed=4))
     np.testing.assert_array_equal(again.generator.encode(images), taught.generator.encode(images))
     said = again.invert(images, steps=0, show=False)
@@ -196,7 +196,7 @@ def test_real_images_then_have_points_in_every_command(taught):
     codes = taught.codes("test")
     assert codes.points.shape == (len(taught.rows("test")), taught.dim)
     assert taught.stop("3:0").image is not None
-    assert taught.digest != Atlas.open(taught.run.folder).run.weights.name
+    assert taught.digest != Workspace.open(taught.run.folder).run.weights.name
     assert taught.chart("pca").places.shape == (len(codes), 2)
     assert taught.nearest(codes.points[:2], 1, "test")[0][:, 0].tolist() == codes.rows[:2].tolist()
 
@@ -210,7 +210,7 @@ def test_codes_are_made_again_for_another_encoder(taught, tmp_path):
 
     folder = tmp_path / "run"
     shutil.copytree(taught.run.folder, folder)
-    before = Atlas.open(folder)
+    before = Workspace.open(folder)
     after = before.teach_encoder(samples=256, epochs=1, seed=1, show=False)
     assert before.digest != after.digest
     assert (before.points("test") != after.points("test")).any()
@@ -233,7 +233,7 @@ def test_a_black_box_is_taught_by_points_alone(rival):
 # The command line -------------------------------------------------------------------------------
 
 
-def picture(rival: Atlas, folder: Path) -> Path:
+def picture(rival: Workspace, folder: Path) -> Path:
     """A sample of the model as a file."""
     grey = rival.decode(rival.sample(1, seed=11))[0, 0]
     Image.fromarray((255 * grey).astype(np.uint8)).save(folder / "one.png")

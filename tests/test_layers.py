@@ -99,6 +99,6 @@ def test_layers_that_are_not_there_are_said(styled, points):
 
 
 def test_an_atlas_takes_layers_as_a_setting(tmp_path):
-    atlas = zatlas.bring(Bands(), tmp_path / "run", shape=(LAYERS, WIDTH), show=False)
-    (way,) = steer(atlas, "closed_form", count=1, layers="0-1")
+    workspace = zatlas.bring(Bands(), tmp_path / "run", shape=(LAYERS, WIDTH), show=False)
+    (way,) = steer(workspace, "closed_form", count=1, layers="0-1")
     assert (way.vector[2 * WIDTH :] == 0).all()

@@ -12,7 +12,6 @@ from torch import nn
 
 import zatlas
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import OtherData
 from zatlas.data.source import Source
@@ -20,6 +19,7 @@ from zatlas.encoding import encode
 from zatlas.server.follow import followed
 from zatlas.site import run_tree
 from zatlas.store import digests
+from zatlas.workspace import Workspace
 
 SIDE = 8
 
@@ -112,10 +112,10 @@ def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
     with pytest.raises(OtherData, match=r"fingerprints differ.*data_changed=True"):
         _ = zatlas.open(stranger).images
     with pytest.raises(OtherData):
-        encode(Atlas.open(stranger), out=tmp_path / "points")
-    atlas = zatlas.open(stranger, data_changed=True)
-    assert len(atlas.images) == 40 and len(atlas.points()) > 0
-    assert atlas.sample(3).shape == (3, 2)
+        encode(Workspace.open(stranger), out=tmp_path / "points")
+    workspace = zatlas.open(stranger, data_changed=True)
+    assert len(workspace.images) == 40 and len(workspace.points()) > 0
+    assert workspace.sample(3).shape == (3, 2)
 
 
 def test_what_needs_no_data_works_without_it(stranger, tmp_path):

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.conftest import small_run, spots
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
@@ -28,6 +27,7 @@ from zatlas.site.export import export
 from zatlas.stops import find_stops
 from zatlas.store import atomic
 from zatlas.training.priors import fit_flow
+from zatlas.workspace import Workspace
 
 RING, WIDTH = 2.0, 0.15
 
@@ -191,10 +191,10 @@ def fitted(plain, tmp_path_factory):
     """An auto-encoder's run with both priors, in a folder of its own."""
     folder = tmp_path_factory.mktemp("priors") / "run"
     shutil.copytree(plain.run.folder, folder)
-    atlas = Atlas.open(folder)
+    workspace = Workspace.open(folder)
     for kind in ("mixture", "flow"):
-        atlas.fit_prior(kind, steps=120, show=False)
-    return atlas
+        workspace.fit_prior(kind, steps=120, show=False)
+    return workspace
 
 
 @pytest.mark.parametrize("kind", ["mixture", "flow"])
@@ -232,15 +232,15 @@ def test_a_prior_of_other_weights_is_fitted_again(fitted, digits, tmp_path):
     assert load_prior(path, digits.digest, digits.data[1]) is None
     assert load_prior(path, fitted.digest, "other images") is None
     shutil.copytree(digits.run.folder, tmp_path / "run")
-    other = Atlas.open(tmp_path / "run")
+    other = Workspace.open(tmp_path / "run")
     atomic.write_file(other.run.path("priors", path.name), path.read_bytes())
     assert find_prior(other, "mixture") is None
     other.sample(3, prior="mixture")
-    assert find_prior(Atlas.open(tmp_path / "run"), "mixture").facts.model == other.digest
+    assert find_prior(Workspace.open(tmp_path / "run"), "mixture").facts.model == other.digest
 
 
 def test_a_prior_is_kept_for_later_commands(fitted):
-    opened = Atlas.open(fitted.run.folder)
+    opened = Workspace.open(fitted.run.folder)
     when = {kind: kept_prior(fitted, kind).path.stat().st_mtime_ns for kind in ("mixture", "flow")}
     for kind, before in when.items():
         np.testing.assert_array_equal(

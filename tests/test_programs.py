@@ -138,10 +138,10 @@ def test_an_endless_decoder_of_a_run_is_given_up_and_named(tmp_path, monkeypatch
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
-    atlas = zatlas.open(remade(folder), trust=True)
+    workspace = zatlas.open(remade(folder), trust=True)
     monkeypatch.setattr("zatlas.core.watched.USUAL", 0.3)
     with pytest.raises(ZatlasError, match=r"decoder\.onnx has run for 0\.3 seconds"):
-        atlas.decode(np.zeros((1, 4), np.float32))
+        workspace.decode(np.zeros((1, 4), np.float32))
 
 
 def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
@@ -419,11 +419,11 @@ def test_five_hundred_changed_tables_of_models_give_a_result_or_a_sentence(tmp_p
             changed_at(made, draw.choice(known), draw.choice(VALUES))
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:
-            atlas = zatlas.open(folder, trust=True)
-            if atlas.given is None:
-                atlas.decode(np.zeros((2, atlas.dim), np.float32))
-            elif atlas.has_images:
-                assert len(atlas.images) == 50
+            workspace = zatlas.open(folder, trust=True)
+            if workspace.given is None:
+                workspace.decode(np.zeros((2, workspace.dim), np.float32))
+            elif workspace.has_images:
+                assert len(workspace.images) == 50
         except ZatlasError as error:
             refused += 1
             assert len(str(error)) < 900

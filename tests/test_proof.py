@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.core.space import Space
@@ -25,11 +24,12 @@ from zatlas.render.matrix import matrix
 from zatlas.render.pixels import save
 from zatlas.render.theme import DARK, LIGHT
 from zatlas.store import ways
+from zatlas.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory, own_cache):
-    return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
+    return Workspace.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
 
 
 @pytest.fixture(scope="module")

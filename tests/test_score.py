@@ -78,8 +78,8 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(words, said, digits, capsys
 
 @pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
 def test_every_kind_of_model_has_a_score(name, request):
-    atlas = request.getfixturevalue(name)
-    table = atlas.score().as_table()
+    workspace = request.getfixturevalue(name)
+    table = workspace.score().as_table()
     json.dumps(table, allow_nan=False)
     assert {"samples", "meaning"} <= {figure["group"] for figure in table["figures"].values()}
 
@@ -160,11 +160,11 @@ def test_a_number_has_no_more_digits_than_it_is_sure_of(value, error, said):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", illnesses.CASES, ids=lambda case: case.name)
 def test_runs_made_ill_are_named_rightly_and_the_cure_betters_the_complaint(case, tmp_path):
-    atlas = illnesses.trained(case, tmp_path)
-    before = illnesses.examined(atlas)
+    workspace = illnesses.trained(case, tmp_path)
+    before = illnesses.examined(workspace)
     assert [finding.name for finding in before.findings] == ([case.found] if case.found else [])
     if case.found:
-        after = illnesses.cured(atlas, before.findings[0])
+        after = illnesses.cured(workspace, before.findings[0])
         change = after.figure(case.complaint).value - before.figure(case.complaint).value
         assert (change > 0) == case.rises
 

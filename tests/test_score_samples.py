@@ -44,11 +44,11 @@ def normal(n, d=4, seed=0, mean=0.0, scale=1.0):
     return (mean + scale * chance.standard_normal((n, d))).astype(np.float32)
 
 
-def found(atlas, **settings):
-    return {figure.name: figure for figure in samples(atlas, **settings)}
+def found(workspace, **settings):
+    return {figure.name: figure for figure in samples(workspace, **settings)}
 
 
-def giving(atlas, images):
+def giving(workspace, images):
     """The run with a decoder that gives these images in turn, whatever the points."""
     pixels, given = torch.from_numpy(images), {"next": 0}
 
@@ -57,8 +57,8 @@ def giving(atlas, images):
         given["next"] += len(z)
         return pixels[rows]
 
-    net = Generator(atlas.generator.space, decoder)
-    return replace(atlas, generator=net, _known={})
+    net = Generator(workspace.generator.space, decoder)
+    return replace(workspace, generator=net, _known={})
 
 
 @pytest.fixture(scope="module")
@@ -267,8 +267,8 @@ def test_a_generator_of_one_image_has_no_variety_and_covers_nothing(digits):
 
 
 def test_every_model_has_the_figures_that_apply(digits, told, plain, rival):
-    for atlas in (digits, told, plain):
-        assert set(found(atlas)) == NEED_IMAGES | NEED_CODES
+    for workspace in (digits, told, plain):
+        assert set(found(workspace)) == NEED_IMAGES | NEED_CODES
     assert set(found(rival)) == NEED_IMAGES
     for figure in found(digits).values():
         assert figure.n == 427 and figure.error is not None and figure.floor is not None

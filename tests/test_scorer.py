@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import save_file
 
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.data import faces
@@ -18,6 +17,7 @@ from zatlas.latent.readings import Reading, load_reading, save_reading
 from zatlas.models.scorer import Scorer, read_scorer, save_scorer, suited
 from zatlas.models.scorers import load_scorer, python_scorer
 from zatlas.training.scoring import check, choose, encode, soften, train_scorer
+from zatlas.workspace import Workspace
 
 SHIPPED = Path(str(resources.files("zatlas") / "shipped"))
 READ = (
@@ -313,7 +313,7 @@ INK = python_scorer(ink, ("inky",), "flag")
 
 
 @pytest.fixture(scope="module")
-def sketcher(tmp_path_factory, own_cache) -> Atlas:
+def sketcher(tmp_path_factory, own_cache) -> Workspace:
     """A GAN whose samples are not all alike."""
     folder = tmp_path_factory.mktemp("runs") / "sketcher"
     settings = {"training.average": 0.0, "training.rate": 1e-3}
@@ -339,8 +339,8 @@ def test_samples_of_a_gan_get_labels_and_directions(sketcher):
 def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(sketcher.run.folder, folder)
-    Atlas.open(folder).read(INK, keep=True)
-    again = Atlas.open(folder)
+    Workspace.open(folder).read(INK, keep=True)
+    again = Workspace.open(folder)
     assert again.imagined and "inky" in again.images.attributes
     assert again.stop("inky:2").image is not None
     assert len(again.chart("pca", by="inky").places) == len(again.points("test"))
@@ -379,4 +379,4 @@ def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
     shutil.copytree(sketcher.run.folder, folder)
     assert main(["scorer", "read", str(file), str(folder)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["kind"] == "class" and Atlas.open(folder).imagined
+    assert row["kind"] == "class" and Workspace.open(folder).imagined

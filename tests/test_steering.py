@@ -10,7 +10,6 @@ import torch
 from benchmarks.truth import others_of
 from torch import nn
 
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
@@ -27,6 +26,7 @@ from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.models.scorers import load_scorer
 from zatlas.store import ways
+from zatlas.workspace import Workspace
 
 LIGHT = Scorer(("light",), lambda images: images.mean(dim=(2, 3))[:, :1], ("number",))
 
@@ -355,7 +355,7 @@ def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):
 @pytest.mark.slow
 def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     """All but smiles, of which the codes know less; an outside scorer judges what labels taught."""
-    faces = Atlas.open(unpack(tmp_path / "faces"))
+    faces = Workspace.open(unpack(tmp_path / "faces"))
     with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
         judge = load_scorer(file)
     z = faces.points("test")[:150]

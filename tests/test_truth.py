@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from benchmarks.truth import BENT, others_of
 
-from zatlas.atlas import Atlas
 from zatlas.demo import unpack
 from zatlas.gallery import EDITED
 from zatlas.latent.curves import lerp
@@ -14,6 +13,7 @@ from zatlas.latent.directions import Direction
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.latent.proof import proof
 from zatlas.models.scorer import read_scorer
+from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ FACES = 150
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory, own_cache):
-    return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
+    return Workspace.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
 
 
 @pytest.fixture(scope="module")

@@ -48,15 +48,15 @@ def train(count: int, dim: int, room: Path) -> Told:
 
 def encode(count: int, dim: int, room: Path, on: str = "here") -> Told:
     """Drawn images to a folder of codes by the encoder of a run that is there already."""
-    from zatlas.atlas import Atlas
     from zatlas.data import sources
     from zatlas.encoding import encode as encoded
+    from zatlas.workspace import Workspace
 
-    atlas, data = Atlas.open(run_of(room, dim)), f"sprites:count={count}"
+    workspace, data = Workspace.open(run_of(room, dim)), f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once
     out = room / f"{on}-{count}.parquet"
     begun = perf_counter()
-    encoded(atlas, data, on=on, out=out)  # type: ignore[arg-type]
+    encoded(workspace, data, on=on, out=out)  # type: ignore[arg-type]
     return {"seconds": perf_counter() - begun}
 
 
@@ -123,9 +123,9 @@ def serve(count: int, dim: int, room: Path) -> Told:
 
     z, kinds = codes(count, 2)
     np.savez(room / f"codes-{count}.npz", codes=z, label=kinds)
-    atlas = zatlas.bring(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
+    workspace = zatlas.bring(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
     begun = perf_counter()
-    with serving([atlas]) as server:
+    with serving([workspace]) as server:
         made = perf_counter() - begun
         get = reader(server.url)
         manifest = get("data/manifest.json")

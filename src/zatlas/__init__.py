@@ -1,8 +1,8 @@
 """zatlas: train an image generative model, or bring one, and explore its latent space.
 
 >>> import zatlas
->>> atlas = zatlas.train("digits", dim=2, epochs=5)    # doctest: +SKIP
->>> atlas = zatlas.open("runs/digits-vae")             # doctest: +SKIP
+>>> workspace = zatlas.train("digits", dim=2, epochs=5)    # doctest: +SKIP
+>>> workspace = zatlas.open("runs/digits-vae")             # doctest: +SKIP
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,26 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
     from zatlas.sweeps import Sweep
+    from zatlas.workspace import Workspace
 
 __version__ = version("zatlas")
 __all__ = ["bring", "export", "open", "sweep", "train"]
 
 
-def open(run: str | Path, *, trust: bool = False, data_changed: bool = False) -> "Atlas":
+def open(run: str | Path, *, trust: bool = False, data_changed: bool = False) -> "Workspace":
     """The run in this folder, with its model and its images.
 
     A model that is a program, and that you have not imported yourself, is only opened with `trust`:
     it runs with all your rights. Images that differ from those of its training are refused, unless
     `data_changed` accepts them.
     """
-    from zatlas.atlas import Atlas  # brings torch, which `import zatlas` need not
+    from zatlas.workspace import Workspace  # brings torch, which `import zatlas` need not
 
-    return Atlas.open(Path(run), trust=trust, data_changed=data_changed)
+    return Workspace.open(Path(run), trust=trust, data_changed=data_changed)
 
 
-def train(data: str | Path, **settings: Any) -> "Atlas":
+def train(data: str | Path, **settings: Any) -> "Workspace":
     """Train a model on images and open the run; `zatlas.start.train` lists the settings."""
     from zatlas.start import train
 
@@ -47,7 +47,7 @@ def sweep(recipe: str | Path, settings: Mapping[str, Any], **how: Any) -> "Sweep
     return sweep(recipe, settings, **how)
 
 
-def bring(source: Any, out: str | Path, **settings: Any) -> "Atlas":
+def bring(source: Any, out: str | Path, **settings: Any) -> "Workspace":
     """Make a run of a model that was made elsewhere; `zatlas.start.bring` lists the settings."""
     from zatlas.start import bring
 
@@ -55,7 +55,7 @@ def bring(source: Any, out: str | Path, **settings: Any) -> "Atlas":
 
 
 def export(
-    run: "str | Path | Atlas | Sequence[str | Path | Atlas]",
+    run: "str | Path | Workspace | Sequence[str | Path | Workspace]",
     out: str | Path,
     points: int | None = None,
     prior: str | None = None,
@@ -68,20 +68,20 @@ def export(
     `out` is a folder for any static host, or a name that ends in .html for a single file. With a prior,
     "mixture" or "flow", the page's samples are drawn from that. `trust` and `data_changed` as for `open`.
     """
-    from zatlas.atlas import Atlas
     from zatlas.site.export import export
+    from zatlas.workspace import Workspace
 
-    runs = [run] if isinstance(run, (str, Path, Atlas)) else run
-    atlases = [
-        one if isinstance(one, Atlas) else Atlas.open(one, trust=trust, data_changed=data_changed)
+    runs = [run] if isinstance(run, (str, Path, Workspace)) else run
+    workspaces = [
+        one if isinstance(one, Workspace) else Workspace.open(one, trust=trust, data_changed=data_changed)
         for one in runs
     ]
-    return export(atlases, Path(out), points=points, prior=prior)
+    return export(workspaces, Path(out), points=points, prior=prior)
 
 
 def show(
     run: str | Path, *others: str | Path, trust: bool = False, data_changed: bool = False, **settings: Any
 ) -> Any:
-    """The explorer of a run in a frame of the notebook; see `Atlas.show` and, for the others, `open`."""
+    """The explorer of a run in a frame of the notebook; see `Workspace.show` and, for the others, `open`."""
     first, *rest = (open(one, trust=trust, data_changed=data_changed) for one in (run, *others))
     return first.show(*rest, **settings)

@@ -25,7 +25,7 @@ from zatlas.store.run import Run
 from zatlas.training.inverting import TRAINING, teach
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 SAMPLES, FEWEST = 16_384, 2048  # that an encoder learns from
 ROOM = 48 << 20  # bytes of their images, which cost time to make and to look at
@@ -44,20 +44,20 @@ def opened(
     return description, generator, readings.load_reading(run.reading, digest(run, generator))
 
 
-def known_images(atlas: "Atlas") -> ImageSet:
+def known_images(workspace: "Workspace") -> ImageSet:
     """The images of the recipe, with what came beside brought codes; of codes alone, only that.
 
-    `OtherData` if they are not those that the run was made with, unless the atlas accepts that.
+    `OtherData` if they are not those that the run was made with, unless the workspace accepts that.
     """
-    beside = bring.known_of(atlas.run)
-    if beside is not None and not atlas.run.recipe_file.exists():
+    beside = bring.known_of(workspace.run)
+    if beside is not None and not workspace.run.recipe_file.exists():
         return beside
-    recipe = atlas.recipe
+    recipe = workspace.recipe
     images = sources.load_same(
         recipe.source,
-        fingerprint=atlas.run.made().get("data"),
-        run=atlas.run.folder,
-        data_changed=atlas.data_changed,
+        fingerprint=workspace.run.made().get("data"),
+        run=workspace.run.folder,
+        data_changed=workspace.data_changed,
         size=recipe.size,
         **recipe.options,
     )
@@ -99,7 +99,7 @@ def digest(run: Run, generator: Generator) -> str:
 
 
 def teach_encoder(
-    atlas: "Atlas",
+    workspace: "Workspace",
     *,
     samples: int | None = None,
     epochs: int = TRAINING.epochs,
@@ -107,23 +107,23 @@ def teach_encoder(
     show: bool = True,
 ) -> Inverter:
     """Teach an encoder to a run that has none, from its own samples, and keep it in the run."""
-    generator = atlas.generator
-    if atlas.given is not None:
+    generator = workspace.generator
+    if workspace.given is not None:
         raise NotSupported("This run was brought as codes alone: there is no decoder to learn from.")
     if generator.encoder is not None and not isinstance(generator.encoder, Inverter):
-        raise NotSupported(f"{atlas.name} has an encoder of its own, which needs no teaching.")
-    atomic.check_writable(atlas.run.folder, "Make a copy of the run, and teach that one.")
-    size = np.prod(atlas.description.shape)
+        raise NotSupported(f"{workspace.name} has an encoder of its own, which needs no teaching.")
+    atomic.check_writable(workspace.run.folder, "Make a copy of the run, and teach that one.")
+    size = np.prod(workspace.description.shape)
     many = samples or int(np.clip(ROOM // size, FEWEST, SAMPLES))
-    points = atlas.sample(many, seed=seed)
+    points = workspace.sample(many, seed=seed)
     labels = np.arange(many) % len(generator.classes) if generator.classes else None
     inverter = teach(generator, points, labels, epochs=epochs, seed=seed, show=show)
-    save_inverter(atlas.run.inverter, inverter, weights_digest(atlas.run))
+    save_inverter(workspace.run.inverter, inverter, weights_digest(workspace.run))
     return inverter
 
 
 def invert(
-    atlas: "Atlas",
+    workspace: "Workspace",
     images: Images,
     labels: Labels | None = None,
     *,
@@ -133,30 +133,30 @@ def invert(
     show: bool = True,
 ) -> Inverted:
     """The points of any images: what the encoder says, refined, or a search from several starts."""
-    generator = atlas.generator
+    generator = workspace.generator
     guess = None if generator.encoder is None else generator.encode(images, labels)
-    pool = atlas.cloud if guess is None and generator.space.prior == "none" else None
+    pool = workspace.cloud if guess is None and generator.space.prior == "none" else None
     return search(
         generator, images, labels, guess=guess, pool=pool, starts=starts, steps=steps, seed=seed, show=show
     )
 
 
-def read(atlas: "Atlas", scorer: Scorer, *, keep: bool = False) -> "Atlas":
+def read(workspace: "Workspace", scorer: Scorer, *, keep: bool = False) -> "Workspace":
     """The same run, its images told by a scorer: its answers are attributes from now on.
 
     Where images have no points, the run's own samples are read, and stand for its images. With `keep`
     every later command knows what was read, too, and the run keeps a scorer that zatlas has trained.
     """
     if keep:
-        atomic.check_writable(atlas.run.folder, "Make a copy of the run, and read that one.")
-    before = atlas.reading or readings.Reading("", {})
-    images = replace(atlas, reading=before, _known={}).bare_images
+        atomic.check_writable(workspace.run.folder, "Make a copy of the run, and read that one.")
+    before = workspace.reading or readings.Reading("", {})
+    images = replace(workspace, reading=before, _known={}).bare_images
     found = readings.read_images(scorer, images)
     older = before.columns if before.data == found.data else {}
     reading = replace(found, columns={**older, **found.columns})
     if keep:
-        readings.save_reading(atlas.run.reading, reading, atlas.digest)
-        atomic.remove_file(atlas.run.scorer)
+        readings.save_reading(workspace.run.reading, reading, workspace.digest)
+        atomic.remove_file(workspace.run.scorer)
         if isinstance(scorer.function, Reader):
-            save_scorer(atlas.run.scorer, scorer)
-    return replace(atlas, reading=reading, _known={})
+            save_scorer(workspace.run.scorer, scorer)
+    return replace(workspace, reading=reading, _known={})

@@ -10,12 +10,12 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import WAYS
 from tests.browser.explorer import pixels
-from zatlas.atlas import Atlas
 from zatlas.latent import directions
 from zatlas.latent.directions import Direction, by_example
 from zatlas.latent.proved import proved
 from zatlas.latent.readings import scorer_of
 from zatlas.training.scoring import train_scorer
+from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 KINDS = {"class": "Classes", "attribute": "Attributes", "principal": "Principal"}
@@ -41,25 +41,25 @@ def turn(explorer, kind, title, amount):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["wide", "portraits"])
 def test_a_slider_moves_the_picture_as_python_moves_the_code(way, name, explore, request):
-    atlas = request.getfixturevalue(name)
-    explorer = explore(way, atlas, link="pins=r5&panel=knobs")
+    workspace = request.getfixturevalue(name)
+    explorer = explore(way, workspace, link="pins=r5&panel=knobs")
     truth = explorer.truth
     z = truth.points[[5]]
-    explorer.shows(atlas.decode(z)[0])
+    explorer.shows(workspace.decode(z)[0])
     kinds = {site["kind"] for site in truth.entry["ways"]["list"]}
     for kind in sorted(kinds):
         number = of_kind(truth, kind)
         title = truth.entry["ways"]["list"][number]["title"]
         moved = direction(truth, number).move(z, 2.5)
         turn(explorer, KINDS[kind], title, 2.5)
-        explorer.shows(atlas.decode(moved)[0])
+        explorer.shows(workspace.decode(moved)[0])
         z = moved  # the next one is turned as well
     axis = truth.entry["axes"][0]["index"]
     z[0, axis] -= 1.5 * truth.entry["deviation"][axis]
     turn(explorer, "Axes", f"axis {axis}", -1.5)
-    explorer.shows(atlas.decode(z)[0])
+    explorer.shows(workspace.decode(z)[0])
     explorer.page.get_by_role("button", name="back", exact=True).click()
-    explorer.shows(atlas.decode(truth.points[[5]])[0])
+    explorer.shows(workspace.decode(truth.points[[5]])[0])
 
 
 def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
@@ -209,12 +209,12 @@ def curved(tmp_path_factory, portraits):
     """A run that keeps a way that bends, and the scorer that has read its images."""
     folder = tmp_path_factory.mktemp("curved") / "curved"
     shutil.copytree(portraits.run.folder, folder)
-    atlas = Atlas.open(folder)
-    (way,) = atlas.steer("labels", names=["Male"], way="local", steps=60)
-    (found,) = proved(atlas, [replace(way, name="beardy", meant="Male")])
-    atlas.home.keep(found)
-    taught = train_scorer(atlas.images, ["Male", "Bald"], epochs=1, show=False)
-    return atlas.read(taught, keep=True)
+    workspace = Workspace.open(folder)
+    (way,) = workspace.steer("labels", names=["Male"], way="local", steps=60)
+    (found,) = proved(workspace, [replace(way, name="beardy", meant="Male")])
+    workspace.home.keep(found)
+    taught = train_scorer(workspace.images, ["Male", "Bald"], epochs=1, show=False)
+    return workspace.read(taught, keep=True)
 
 
 @pytest.mark.parametrize("way", WAYS)

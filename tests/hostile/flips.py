@@ -50,14 +50,14 @@ def _atlas(run: Path) -> Any:
 def _decoded(run: Path) -> Any:
     import zatlas
 
-    atlas = zatlas.open(run, trust=True)  # else a changed program is refused for another reason
+    workspace = zatlas.open(run, trust=True)  # else a changed program is refused for another reason
     z = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
-    return atlas.description.classes, atlas.decode(z)
+    return workspace.description.classes, workspace.decode(z)
 
 
 def _encoded(run: Path) -> Any:
-    atlas = _atlas(run)
-    return atlas.generator.encode(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+    workspace = _atlas(run)
+    return workspace.generator.encode(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
 def _scores(run: Path) -> Any:
@@ -68,8 +68,8 @@ def _scores(run: Path) -> Any:
 
 
 def _reading(run: Path) -> Any:
-    atlas = _atlas(run)
-    return [(name, column) for name, column in (atlas.images.attributes or {}).items()]
+    workspace = _atlas(run)
+    return [(name, column) for name, column in (workspace.images.attributes or {}).items()]
 
 
 def _made(run: Path) -> Any:
@@ -90,9 +90,9 @@ def _latest(run: Path) -> Any:
 
 
 def _codes(run: Path) -> Any:
-    atlas = _atlas(run)
-    found = [(c.rows, c.points, c.deviations) for c in map(atlas.codes, ("train", "test"))]
-    table = atlas.query("select count(*), sum(z[1]) from test").to_pydict()
+    workspace = _atlas(run)
+    found = [(c.rows, c.points, c.deviations) for c in map(workspace.codes, ("train", "test"))]
+    table = workspace.query("select count(*), sum(z[1]) from test").to_pydict()
     return found, str(table)
 
 
@@ -104,11 +104,11 @@ def _page_files(run: Path) -> Any:
     from zatlas.site import run_tree
     from zatlas.site.export import POINTS, POINTS_SINGLE
 
-    atlas = _atlas(run)
+    workspace = _atlas(run)
     trees = (
-        run_tree(atlas, tiled=True),
-        run_tree(atlas, most=POINTS, geodesics=True, tiled=True),
-        run_tree(atlas, most=POINTS_SINGLE, geodesics=True),
+        run_tree(workspace, tiled=True),
+        run_tree(workspace, most=POINTS, geodesics=True, tiled=True),
+        run_tree(workspace, most=POINTS_SINGLE, geodesics=True),
     )
     return [(json.dumps(tree.entry), {url: make() for url, make in tree.files.items()}) for tree in trees]
 

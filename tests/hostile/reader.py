@@ -56,10 +56,10 @@ def _open(world: World, words: Path) -> str:
     from zatlas.core.errors import ZatlasError
 
     try:
-        atlas = zatlas.open("run")
-        atlas.decode(atlas.sample(2))
-        atlas.directions()
-        atlas.data  # noqa: B018
+        workspace = zatlas.open("run")
+        workspace.decode(workspace.sample(2))
+        workspace.directions()
+        workspace.data  # noqa: B018
     except ZatlasError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return "2"

@@ -43,7 +43,7 @@ def bring(
     """
     from zatlas import start
 
-    atlas = start.bring(
+    workspace = start.bring(
         source,
         out,
         net=net,
@@ -56,7 +56,7 @@ def bring(
         layout=layout,
         data=data,
     )
-    print(atlas.run.folder)
+    print(workspace.run.folder)
 
 
 def _sizes(text: str | None) -> tuple[int, ...] | None:

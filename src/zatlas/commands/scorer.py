@@ -72,22 +72,22 @@ def read(
         what: A run folder, or what `zatlas train` takes.
         size: Of images that are no run's: resize and centre-crop them to PX x PX.
     """
-    from zatlas.atlas import Atlas
     from zatlas.core.progress import console
     from zatlas.data import sources
     from zatlas.latent.readings import read_images
     from zatlas.models.scorers import load_scorer
     from zatlas.training.scoring import check
+    from zatlas.workspace import Workspace
 
     found = load_scorer(file)
     if found.about:
         console().print(f"The scorer {found.about}.", soft_wrap=True, markup=False)
     if (Path(what) / "made.json").exists():
-        atlas = Atlas.open(what).read(found, keep=True)
-        assert atlas.reading is not None
-        subject = "samples" if atlas.imagined else "images"
-        console().print(f"{len(atlas.images):,} {subject} of {atlas.name} read; kept in the run.")
-        list_rows(_summary(atlas.reading, {}))
+        workspace = Workspace.open(what).read(found, keep=True)
+        assert workspace.reading is not None
+        subject = "samples" if workspace.imagined else "images"
+        console().print(f"{len(workspace.images):,} {subject} of {workspace.name} read; kept in the run.")
+        list_rows(_summary(workspace.reading, {}))
         return
     source, options = sources.settle(what)
     images = sources.load(source, size=size or _side(found.shape), **options)

@@ -9,16 +9,16 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Dark, Label, Run, command
 from zatlas.commands.make import list_rows
-from zatlas.commands.shared import FILMS, class_of, open_atlas, settings_of, theme_of
+from zatlas.commands.shared import FILMS, class_of, open_workspace, settings_of, theme_of
 from zatlas.core.errors import BadData, BadRecipe, NotHere
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
     from zatlas.core.arrays import Points
     from zatlas.latent.steering.steer import Way
     from zatlas.models.scorer import Scorer
     from zatlas.pictures.steered import Read
     from zatlas.stops import Stop
+    from zatlas.workspace import Workspace
 
 STARTS = 4  # starting points of a strip
 FRAMES = 90
@@ -63,30 +63,30 @@ def steer(
     from zatlas.latent.steering.ask import steer as learn
     from zatlas.models.scorers import load_scorer
 
-    atlas = open_atlas(run)
-    number = class_of(atlas, label)
+    workspace = open_workspace(run)
+    number = class_of(workspace, label)
     reader = None if scorer is None else load_scorer(scorer)
     settings: dict[str, Any] = {
-        key: _value(atlas, key, value, text)
+        key: _value(workspace, key, value, text)
         for (key, value), text in zip(settings_of(set).items(), _last_texts(set), strict=True)
     }
     if names:
         settings["names"] = names
     if reader is not None and method == "assessor":
         settings["scorer"] = reader
-    ways = learn(atlas, method, label=number, seed=seed, show=True, **settings)
+    ways = learn(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(ways) > 1:
         raise BadRecipe(f"{len(ways)} ways do not fit into {out}: give a folder with --out.")
-    relearn = save and again(atlas, method, label=number, seed=seed, **settings)
-    ways = proved(atlas, ways, reader, label=number, relearn=relearn or None, seed=seed)
+    relearn = save and again(workspace, method, label=number, seed=seed, **settings)
+    ways = proved(workspace, ways, reader, label=number, relearn=relearn or None, seed=seed)
     if save is not None:
-        _keep(atlas, ways, save)
-    starts = _starts(atlas, start)
+        _keep(workspace, ways, save)
+    starts = _starts(workspace, start)
     rows = []
     for way in ways:
         _tell(way)
         read, told = _reading(method, way.name, reader)
-        picture = _draw(atlas, way, starts, read, told, number, dark, _place(atlas, method, way, out))
+        picture = _draw(workspace, way, starts, read, told, number, dark, _place(workspace, method, way, out))
         rows.append({**row_of(way), "picture": str(picture)})
     list_rows(rows)
 
@@ -113,13 +113,13 @@ def _rounded(value: Any) -> Any:
     return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _keep(atlas: "Atlas", ways: "Sequence[Way]", name: str) -> None:
+def _keep(workspace: "Workspace", ways: "Sequence[Way]", name: str) -> None:
     """Several are kept by the name and their own."""
     from zatlas.core.progress import console
     from zatlas.latent.kept import renamed
 
     for way in ways:
-        path = atlas.home.keep(renamed(way, name if len(ways) == 1 else f"{name} {way.name}"))
+        path = workspace.home.keep(renamed(way, name if len(ways) == 1 else f"{name} {way.name}"))
         console().print(f"kept: {path}", soft_wrap=True, markup=False)
 
 
@@ -129,15 +129,15 @@ def _last_texts(settings: Sequence[str]) -> list[str]:
     return list({key: text for key, _, text in parts}.values())
 
 
-def _value(atlas: "Atlas", key: str, value: Any, text: str) -> Any:
+def _value(workspace: "Workspace", key: str, value: Any, text: str) -> Any:
     from zatlas.latent.names import split_list
 
     if key in LISTS:
         return tuple(split_list(text))
-    return _group(atlas, text) if key in GROUPS else value
+    return _group(workspace, text) if key in GROUPS else value
 
 
-def _group(atlas: "Atlas", text: str) -> "Points":
+def _group(workspace: "Workspace", text: str) -> "Points":
     """Points by the names of images, by a file of such names, or by a file of points."""
     import numpy as np
 
@@ -145,7 +145,7 @@ def _group(atlas: "Atlas", text: str) -> "Points":
 
     path = Path(text)
     if path.suffix not in (".npy", ".txt", ".csv"):
-        return np.concatenate([stop.point for stop in atlas.stops(split_list(text))])
+        return np.concatenate([stop.point for stop in workspace.stops(split_list(text))])
     if not path.is_file():
         raise NotHere(f"There is no file {path}. Name images instead, as plus=3,14,15.")
     if path.suffix == ".npy":
@@ -155,7 +155,7 @@ def _group(atlas: "Atlas", text: str) -> "Points":
             raise BadData(f"{path} cannot be read as points: {error}.") from error
         return np.asarray(points, np.float32)
     named = [name for line in path.read_text().splitlines() for name in _names_in(line) if name]
-    return np.concatenate([stop.point for stop in atlas.stops(named)])
+    return np.concatenate([stop.point for stop in workspace.stops(named)])
 
 
 def _names_in(line: str) -> list[str]:
@@ -165,10 +165,10 @@ def _names_in(line: str) -> list[str]:
     return line.split() if re.fullmatch(r"[\d\s]+", line) else split_list(line)
 
 
-def _starts(atlas: "Atlas", names: Sequence[str]) -> "list[Stop]":
+def _starts(workspace: "Workspace", names: Sequence[str]) -> "list[Stop]":
     from zatlas.stops import usual_stops
 
-    return atlas.stops(names) if names else usual_stops(atlas, STARTS)
+    return workspace.stops(names) if names else usual_stops(workspace, STARTS)
 
 
 def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[Read, str]":
@@ -193,16 +193,16 @@ def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[Read, st
     return change, "mean change of the pixels"
 
 
-def _place(atlas: "Atlas", method: str, way: "Way", out: Path | None) -> Path:
+def _place(workspace: "Workspace", method: str, way: "Way", out: Path | None) -> Path:
     from zatlas.pictures import file_name
 
     if out is not None and out.suffix:
         return out
-    return (out or atlas.run.gallery) / f"{file_name(f'steer-{method}-{way.name}')}.png"
+    return (out or workspace.run.gallery) / f"{file_name(f'steer-{method}-{way.name}')}.png"
 
 
 def _draw(
-    atlas: "Atlas",
+    workspace: "Workspace",
     way: "Way",
     starts: "Sequence[Stop]",
     read: "Callable[[Any], Any]",
@@ -216,6 +216,6 @@ def _draw(
 
     theme = theme_of(dark)
     if place.suffix.lower() in FILMS:
-        return film_of(atlas, way, starts[0], label=label).film(place, FRAMES, theme=theme)
-    picture = steered(atlas, way, starts, read, told=told, label=label, theme=theme)
+        return film_of(workspace, way, starts[0], label=label).film(place, FRAMES, theme=theme)
+    picture = steered(workspace, way, starts, read, told=told, label=label, theme=theme)
     return save(picture, place)

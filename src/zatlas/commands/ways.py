@@ -8,15 +8,15 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Dark, Run, command
 from zatlas.commands.make import list_rows
-from zatlas.commands.shared import open_atlas, theme_of
+from zatlas.commands.shared import open_workspace, theme_of
 from zatlas.core.errors import BadRecipe, UnknownName
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
     from zatlas.latent.proof import Relearn
     from zatlas.latent.steering.steer import Way
     from zatlas.models.scorer import Scorer
     from zatlas.render.theme import Theme
+    from zatlas.workspace import Workspace
 
 APART = "apart"  # the way that finds them together
 PRINCIPAL = 6  # directions that are shown of a model of which nothing is known
@@ -55,19 +55,19 @@ def directions(
     from zatlas.latent.proved import proved
     from zatlas.pictures.proofs import proof_rows
 
-    atlas, reader = open_atlas(run), _scorer(scorer)
-    if reader is not None and not (atlas.coded and known(atlas.images)):
-        atlas = atlas.read(reader)  # else the labels it has are better evidence than the scorer's
-    learnt, relearn = _learnt(atlas, names or _usual(atlas), way, without, seed)
-    found = proved(atlas, learnt, reader, relearn=relearn, seed=seed)
+    workspace, reader = open_workspace(run), _scorer(scorer)
+    if reader is not None and not (workspace.coded and known(workspace.images)):
+        workspace = workspace.read(reader)  # else the labels it has are better evidence than the scorer's
+    learnt, relearn = _learnt(workspace, names or _usual(workspace), way, without, seed)
+    found = proved(workspace, learnt, reader, relearn=relearn, seed=seed)
     for direction in found:
         if direction.proof is not None:
             line = f"{direction.name}: {words(direction.proof)}"
             console().print(line, soft_wrap=True, markup=False)
-    for path in _drawn(atlas, found, out or atlas.run.gallery, theme_of(dark)):
+    for path in _drawn(workspace, found, out or workspace.run.gallery, theme_of(dark)):
         console().print(f"drawn: {path}", soft_wrap=True, markup=False)
     if save:
-        for path in _saved(atlas, found, "" if relearn is None else f" by {way}"):
+        for path in _saved(workspace, found, "" if relearn is None else f" by {way}"):
             console().print(f"kept: {path}", soft_wrap=True, markup=False)
     list_rows(proof_rows(found))
 
@@ -96,8 +96,8 @@ def saved(
     from zatlas.pictures.proofs import spread_told
     from zatlas.store import ways
 
-    atlas = open_atlas(run)
-    folder = atlas.home.folder
+    workspace = open_workspace(run)
+    folder = workspace.home.folder
     if other is not None and take is None:
         raise BadRecipe("--other says what run a file is of: give the file with --take.")
     if rename is not None:
@@ -105,7 +105,7 @@ def saved(
     if remove is not None:
         ways.remove(folder, remove)
     if take is not None:
-        atlas.home.keep(_taken(atlas, take, other))
+        workspace.home.keep(_taken(workspace, take, other))
     rows = [
         {
             "direction": one.name,
@@ -115,13 +115,13 @@ def saved(
             "auc": None if one.score is None else round(one.score.area, 4),
             "file": str(folder / ways.file_of(one.name)),
         }
-        for one in atlas.directions()
+        for one in workspace.directions()
     ]
     list_rows(rows) if rows else print("[]")
 
 
 def _learnt(
-    atlas: "Atlas", names: Sequence[str], way: str, without: Sequence[str], seed: int
+    workspace: "Workspace", names: Sequence[str], way: str, without: Sequence[str], seed: int
 ) -> "tuple[list[Way], Relearn | None]":
     """The directions of these names, and how those that are learnt here are learnt again."""
     from zatlas.latent import proved
@@ -133,88 +133,90 @@ def _learnt(
     if way not in (*WAYS, APART):
         raise UnknownName("way to learn a direction", way, (*WAYS, APART))
     if not names:
-        return list(principal(atlas.cloud, PRINCIPAL)), None
-    parsed = {text: property_of(atlas, text) for text in names}
-    kept = [atlas.home.find(one.word) for one in parsed.values() if one.kind == "direction"]
-    fresh = [key_of(atlas.images, text) for text, one in parsed.items() if one.kind != "direction"]
-    without = [key_of(atlas.images, text) for text in without]
+        return list(principal(workspace.cloud, PRINCIPAL)), None
+    parsed = {text: property_of(workspace, text) for text in names}
+    kept = [workspace.home.find(one.word) for one in parsed.values() if one.kind == "direction"]
+    fresh = [key_of(workspace.images, text) for text, one in parsed.items() if one.kind != "direction"]
+    without = [key_of(workspace.images, text) for text in without]
     if not fresh:
         return kept, None
     if way == APART:
         if without:
             raise BadRecipe("--way apart leaves all of the named attributes alone: name those, too.")
-        codes = atlas.codes("train")
-        flags = {name: atlas.flags(name, codes.rows) for name in fresh}
-        return [*apart(codes.points, flags, seed=seed), *kept], proved.again_apart(atlas, fresh, seed=seed)
+        codes = workspace.codes("train")
+        flags = {name: workspace.flags(name, codes.rows) for name in fresh}
+        return [*apart(codes.points, flags, seed=seed), *kept], proved.again_apart(
+            workspace, fresh, seed=seed
+        )
     found: list[Way] = []
     for name in fresh:
         others = [other for other in without if other != name]
-        found.append(atlas.direction(name, way=way, without=others, seed=seed))
-    relearn = proved.again(atlas, fresh, way=way, others=without, seed=seed)
+        found.append(workspace.direction(name, way=way, without=others, seed=seed))
+    relearn = proved.again(workspace, fresh, way=way, others=without, seed=seed)
     return [*found, *kept], relearn
 
 
-def _usual(atlas: "Atlas") -> tuple[str, ...]:
+def _usual(workspace: "Workspace") -> tuple[str, ...]:
     """All classes, attributes and saved directions, as one types them; the rest is left out with a word."""
     from zatlas.core.progress import console
     from zatlas.latent.attributes import known_of, learnable
     from zatlas.latent.names import Name, text_of
 
-    known = known_of(atlas)
-    kept = [Name("direction", one.name) for one in atlas.directions()]
-    names, left_out = learnable(atlas) if atlas.coded else ([], "")
+    known = known_of(workspace)
+    kept = [Name("direction", one.name) for one in workspace.directions()]
+    names, left_out = learnable(workspace) if workspace.coded else ([], "")
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
     return tuple(text_of(name, known, anchor=False) for name in [*names, *kept])
 
 
-def _drawn(atlas: "Atlas", found: "Sequence[Way]", folder: Path, theme: "Theme") -> list[Path]:
+def _drawn(workspace: "Workspace", found: "Sequence[Way]", folder: Path, theme: "Theme") -> list[Path]:
     from zatlas.pictures import file_names
     from zatlas.pictures.proofs import effects, proof_of, proof_strip, tangle
     from zatlas.render.pixels import save
 
     paths = []
     if proof_of(found[0]).slopes:
-        title = f"What directions of {atlas.name} move"
+        title = f"What directions of {workspace.name} move"
         picture = tangle(found, title=title, theme=theme)
         paths.append(save(picture, folder / "directions-tangle.png"))
-    title = f"Directions of {atlas.name} against random ones"
+    title = f"Directions of {workspace.name} against random ones"
     paths.append(save(effects(found, title=title, theme=theme), folder / "directions-effects.png"))
     names = file_names(f"direction-{direction.name}" for direction in found)
     for name, direction in zip(names, found, strict=True):
         path = folder / f"{name}.png"
-        paths.append(save(proof_strip(atlas, direction, theme=theme), path))
+        paths.append(save(proof_strip(workspace, direction, theme=theme), path))
     return paths
 
 
-def _saved(atlas: "Atlas", found: "Sequence[Way]", how: str) -> list[Path]:
+def _saved(workspace: "Workspace", found: "Sequence[Way]", how: str) -> list[Path]:
     from zatlas.latent.kept import renamed
 
     paths = []
     for direction in found:
         own = direction.name
         own = own if own.isprintable() and own == own.strip() else repr(own)
-        name = own if atlas.home.has(own) else own + how
-        paths.append(atlas.home.keep(renamed(direction, name), over=True))
+        name = own if workspace.home.has(own) else own + how
+        paths.append(workspace.home.keep(renamed(direction, name), over=True))
     return paths
 
 
-def _taken(atlas: "Atlas", path: Path, other: Path | None) -> "Way":
+def _taken(workspace: "Workspace", path: Path, other: Path | None) -> "Way":
     from zatlas.core.errors import BadRun
     from zatlas.latent.kept import carry
     from zatlas.store import ways
 
     kept = ways.read(path)
     if other is None:
-        return atlas.home.own(kept)
-    from_atlas = open_atlas(other)
+        return workspace.home.own(kept)
+    from_atlas = open_workspace(other)
     direction = from_atlas.home.own(kept)
-    if from_atlas.images.fingerprint != atlas.images.fingerprint:
+    if from_atlas.images.fingerprint != workspace.images.fingerprint:
         raise BadRun(
-            f"{from_atlas.name} and {atlas.name} are not of the same images, so nothing says what place "
+            f"{from_atlas.name} and {workspace.name} are not of the same images, so nothing says what place "
             "of the one is which of the other."
         )
-    return carry(direction, from_atlas.points("train"), atlas.points("train"))
+    return carry(direction, from_atlas.points("train"), workspace.points("train"))
 
 
 def _scorer(spec: str | None) -> "Scorer | None":

@@ -14,7 +14,7 @@ from zatlas.data.imageset import UNLABELLED, Column, ImageSet
 from zatlas.latent.names import LABEL, NOT, Known, Name, find, parse, text_of
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 LEAST = 2  # images with and without a class or an attribute, for a direction
 LISTED = 6  # names in a sentence
@@ -35,11 +35,11 @@ def known_names(images: ImageSet, directions: Container[str] = ()) -> Known:
     return Known(classes, others, texts, directions, values)
 
 
-def known_of(atlas: "Atlas") -> Known:
+def known_of(workspace: "Workspace") -> Known:
     """The names that can be typed for this run."""
-    if not atlas.has_images:
-        return Known(directions=atlas.home)
-    return known_names(atlas.images, atlas.home)
+    if not workspace.has_images:
+        return Known(directions=workspace.home)
+    return known_names(workspace.images, workspace.home)
 
 
 def flags_of(images: ImageSet, rows: Rows, name: str | Name) -> Flags:
@@ -119,10 +119,10 @@ def yes_or_no(images: ImageSet) -> list[str]:
     return [name for name, column in images.attributes.items() if column.dtype.kind == "b"]
 
 
-def learnable(atlas: "Atlas") -> tuple[list[Name], str]:
+def learnable(workspace: "Workspace") -> tuple[list[Name], str]:
     """The classes, and the attributes that are true or false, of which a direction can be learned from
     the training images; and a sentence about those that are left out."""
-    images, rows = atlas.images, atlas.codes("train").rows
+    images, rows = workspace.images, workspace.codes("train").rows
     flagged = [Name("attribute", name) for name in yes_or_no(images)]
     classes = [Name("class", name) for name in images.classes if name != UNLABELLED]
     found: list[Name] = []

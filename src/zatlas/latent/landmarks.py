@@ -19,7 +19,7 @@ from zatlas.store import places as tables
 from zatlas.store.codes import Codes, blocks
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 CHARTED = 20_000  # codes that a chart is made of
 BLOCK = 20_000  # codes that are carried at a time
@@ -46,14 +46,14 @@ def carry(chart: Chart, path: Path, blocks: Iterable[Codes], total: int, made: M
     return path
 
 
-def places_of(atlas: "Atlas", chart: Chart, split: str = "test") -> Path:
+def places_of(workspace: "Workspace", chart: Chart, split: str = "test") -> Path:
     """The table of the places of all codes of a split on a chart of theirs, kept in the run."""
-    made = {**atlas.made(split), "chart": digest_of(chart)}
+    made = {**workspace.made(split), "chart": digest_of(chart)}
     name = f"{chart.layout}-{hashlib.sha256(repr(made).encode()).hexdigest()[:12]}.parquet"
-    total = len(atlas.mapped(split))
-    tabled = atlas.coded and not atlas.imagined and atlas.given is None
-    some = blocks(atlas.encode(split)) if tabled else [atlas.mapped(split)]
-    return carry(chart, atlas.room("charts") / name, some, total, made)
+    total = len(workspace.mapped(split))
+    tabled = workspace.coded and not workspace.imagined and workspace.given is None
+    some = blocks(workspace.encode(split)) if tabled else [workspace.mapped(split)]
+    return carry(chart, workspace.room("charts") / name, some, total, made)
 
 
 def digest_of(chart: Chart) -> str:

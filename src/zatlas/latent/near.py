@@ -16,7 +16,7 @@ from zatlas.store import atomic, digests
 from zatlas.store.inside import file_name
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 INDEXED = 1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
 SOME = 0.25  # of the cells: who must look into more is sooner done with a look at all
@@ -48,15 +48,15 @@ class Indexed:
         return InCells(self.points, cells)
 
 
-def near(atlas: "Atlas", split: str) -> Nearest:
+def near(workspace: "Workspace", split: str) -> Nearest:
     """What finds the nearest codes of a split; the index of very many is kept beside them."""
     key = f"near {split}"
-    if key not in atlas._known:
-        points = atlas.mapped(split).points
-        digest = hashlib.sha256(repr((atlas.made(split), points.shape)).encode()).hexdigest()[:12]
-        name = file_name(atlas.data[0])
-        atlas._known[key] = nearest_of(points, atlas.room("codes") / f"{name}-{split}", digest)
-    found: Nearest = atlas._known[key]
+    if key not in workspace._known:
+        points = workspace.mapped(split).points
+        digest = hashlib.sha256(repr((workspace.made(split), points.shape)).encode()).hexdigest()[:12]
+        name = file_name(workspace.data[0])
+        workspace._known[key] = nearest_of(points, workspace.room("codes") / f"{name}-{split}", digest)
+    found: Nearest = workspace._known[key]
     return found
 
 

@@ -20,7 +20,7 @@ from zatlas.store import tensors
 from zatlas.training.priors import STEPS, fit_flow
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 KINDS = ("mixture", "flow")
 FORMAT = 1
@@ -89,28 +89,28 @@ class KeptPrior:
     path: Path
 
 
-def prior_of(atlas: "Atlas", kind: str) -> FittedPrior:
+def prior_of(workspace: "Workspace", kind: str) -> FittedPrior:
     """The prior of this kind that the run keeps; fitted and kept now, if it has none of these weights."""
-    return kept_prior(atlas, kind).prior
+    return kept_prior(workspace, kind).prior
 
 
-def kept_prior(atlas: "Atlas", kind: str) -> KeptPrior:
+def kept_prior(workspace: "Workspace", kind: str) -> KeptPrior:
     """The same with its file and what is known of it."""
     check_kind(kind)
     key = f"{kind} prior"
-    if key not in atlas._known:
-        atlas._known[key] = find_prior(atlas, kind) or fit_prior(atlas, kind)
-    return atlas._known[key]
+    if key not in workspace._known:
+        workspace._known[key] = find_prior(workspace, kind) or fit_prior(workspace, kind)
+    return workspace._known[key]
 
 
-def find_prior(atlas: "Atlas", kind: str) -> KeptPrior | None:
+def find_prior(workspace: "Workspace", kind: str) -> KeptPrior | None:
     """The one that the run keeps, if it was fitted to the codes of these weights."""
-    path = path_of(atlas, kind)
-    return load_prior(path, atlas.digest, atlas.data[1]) if path.exists() else None
+    path = path_of(workspace, kind)
+    return load_prior(path, workspace.digest, workspace.data[1]) if path.exists() else None
 
 
 def fit_prior(
-    atlas: "Atlas", kind: str = "flow", *, steps: int = STEPS, seed: int = 0, show: bool = True
+    workspace: "Workspace", kind: str = "flow", *, steps: int = STEPS, seed: int = 0, show: bool = True
 ) -> KeptPrior:
     """Fit a mixture or a flow to draws from the posteriors of the training images, and keep it.
 
@@ -118,32 +118,32 @@ def fit_prior(
     class. Two-stage fitting: Dai and Wipf 2019, https://arxiv.org/abs/1903.05789
     """
     check_kind(kind)
-    means, deviations, judges = parts(atlas, seed)
+    means, deviations, judges = parts(workspace, seed)
     prior: FittedPrior
     if kind == "mixture":
         prior = fit_mixture(_drawn(means, deviations, seed), seed=seed)
     else:
         prior = FlowPrior(fit_flow(means, deviations, steps=steps, seed=seed, show=show))
-    own = own_prior(atlas, means, deviations)
+    own = own_prior(workspace, means, deviations)
     facts = Facts(
         kind,
-        atlas.digest,
-        atlas.data[1],
+        workspace.digest,
+        workspace.data[1],
         len(means),
         seed,
         len(judges),
         float(prior.log_density(judges).mean()),
         float(own.log_density(judges).mean()),
     )
-    made = KeptPrior(prior, facts, path_of(atlas, kind))
+    made = KeptPrior(prior, facts, path_of(workspace, kind))
     save_prior(made)
-    atlas._known[f"{kind} prior"] = made
+    workspace._known[f"{kind} prior"] = made
     return made
 
 
-def path_of(atlas: "Atlas", kind: str) -> Path:
+def path_of(workspace: "Workspace", kind: str) -> Path:
     """The file that keeps the prior of this kind."""
-    return atlas.room("priors") / f"{kind}.safetensors"
+    return workspace.room("priors") / f"{kind}.safetensors"
 
 
 def check_kind(kind: str) -> None:
@@ -152,23 +152,23 @@ def check_kind(kind: str) -> None:
         raise UnknownName("kind of prior", kind, KINDS)
 
 
-def parts(atlas: "Atlas", seed: int) -> tuple[Points, Points | None, Points]:
+def parts(workspace: "Workspace", seed: int) -> tuple[Points, Points | None, Points]:
     """Codes to fit to and their deviations, and draws from those of other images to judge by."""
-    if atlas.generator.space.prior == "sphere":
+    if workspace.generator.space.prior == "sphere":
         raise NotSupported(
-            f"The points of {atlas.name} lie on a sphere, and are drawn evenly from it: nothing is "
+            f"The points of {workspace.name} lie on a sphere, and are drawn evenly from it: nothing is "
             "fitted there."
         )
-    if not atlas.coded and atlas.given is None:
+    if not workspace.coded and workspace.given is None:
         raise NotSupported(
-            f"No image of {atlas.name} has a point, so there are no codes to fit a prior to. Teach it an "
-            f"encoder first: {shell_command('invert', atlas.run.folder, '--learn')}"
+            f"No image of {workspace.name} has a point, so there are no codes to fit a prior to. Teach it an "
+            f"encoder first: {shell_command('invert', workspace.run.folder, '--learn')}"
         )
-    if not atlas.coded or not atlas.holds_out:
-        return _halved(*_codes(atlas, "train"), seed)
-    means, deviations = _codes(atlas, "train")
+    if not workspace.coded or not workspace.holds_out:
+        return _halved(*_codes(workspace, "train"), seed)
+    means, deviations = _codes(workspace, "train")
     check_codes(means, deviations)
-    return means, deviations, _drawn(*_codes(atlas, "test"), seed + 1)
+    return means, deviations, _drawn(*_codes(workspace, "test"), seed + 1)
 
 
 def check_codes(means: Points, deviations: Points | None) -> None:
@@ -184,18 +184,18 @@ def check_codes(means: Points, deviations: Points | None) -> None:
             )
 
 
-def own_prior(atlas: "Atlas", means: Points, deviations: Points | None) -> Mixture:
+def own_prior(workspace: "Workspace", means: Points, deviations: Points | None) -> Mixture:
     """The run's own prior as a density; without one, the normal distribution of the codes."""
-    dim = atlas.dim
-    if atlas.generator.space.prior == "none":
+    dim = workspace.dim
+    if workspace.generator.space.prior == "none":
         return fit_mixture(_drawn(means, deviations, 0), components=1)
     middle, spread = np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32)
     return Mixture(np.ones(1, np.float32), middle, spread)
 
 
-def own_words(atlas: "Atlas") -> str:
+def own_words(workspace: "Workspace") -> str:
     """What the run's own prior is, in words."""
-    none = atlas.generator.space.prior == "none"
+    none = workspace.generator.space.prior == "none"
     return "one normal distribution of the codes" if none else "its own prior, N(0, 1)"
 
 
@@ -259,10 +259,10 @@ def _check_arrays(kind: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[st
 # Codes ------------------------------------------------------------------------------------------
 
 
-def _codes(atlas: "Atlas", split: str) -> tuple[Points, Points | None]:
-    if not atlas.coded:
-        return atlas.cloud, None
-    codes = atlas.codes(split)
+def _codes(workspace: "Workspace", split: str) -> tuple[Points, Points | None]:
+    if not workspace.coded:
+        return workspace.cloud, None
+    codes = workspace.codes(split)
     return codes.points, codes.deviations
 
 

@@ -18,7 +18,7 @@ from zatlas.latent.trial import Answers, Trial, by_net, by_probes, by_scorer
 from zatlas.models.scorer import Scorer
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 USUAL = 256  # images by which a scorer's numbers are made comparable
 READING = 500  # steps by which a net learns to read codes
@@ -28,7 +28,7 @@ Draw = Callable[[int], tuple[Points, dict[str, Flags]]]
 
 
 def trial_of(
-    atlas: "Atlas",
+    workspace: "Workspace",
     scorer: Scorer | None = None,
     *,
     label: int | None = None,
@@ -38,12 +38,12 @@ def trial_of(
     """What ways of this run are tried on: the answers of a scorer, given or kept, else of its own encoder,
     else none. Where ways bend, a net reads the codes, because planes cannot tell what no plane parts.
     """
-    answers = _answers(atlas, scorer or scorer_of(atlas), label, bent)
-    return Trial(atlas.generator, atlas.cloud, atlas.density, answers, label, seed)
+    answers = _answers(workspace, scorer or scorer_of(workspace), label, bent)
+    return Trial(workspace.generator, workspace.cloud, workspace.density, answers, label, seed)
 
 
 def proved(
-    atlas: "Atlas",
+    workspace: "Workspace",
     ways: Sequence[Way],
     scorer: Scorer | None = None,
     *,
@@ -53,16 +53,16 @@ def proved(
 ) -> list[Way]:
     """The same directions and ways that bend, with their proof; all are tried on the same points."""
     bent = any(map(bends, ways))
-    trial = trial_of(atlas, scorer, label=label, bent=bent, seed=seed)
+    trial = trial_of(workspace, scorer, label=label, bent=bent, seed=seed)
     proofs = prove(trial, ways, relearn=relearn)
     return [replace(one, proof=found) for one, found in zip(ways, proofs, strict=True)]
 
 
 def again(
-    atlas: "Atlas", names: Sequence[str], *, way: str, others: Sequence[str] = (), seed: int = 0
+    workspace: "Workspace", names: Sequence[str], *, way: str, others: Sequence[str] = (), seed: int = 0
 ) -> Relearn:
     """How attributes' directions are learnt again from another draw of the codes, one by one."""
-    draw = _draws(atlas, [*names, *others], seed)
+    draw = _draws(workspace, [*names, *others], seed)
 
     def relearn(known: Way, number: int) -> Way | None:
         name = known.meant or known.name
@@ -80,9 +80,9 @@ def again(
     return relearn
 
 
-def again_apart(atlas: "Atlas", names: Sequence[str], *, seed: int = 0) -> Relearn:
+def again_apart(workspace: "Workspace", names: Sequence[str], *, seed: int = 0) -> Relearn:
     """The same for directions that are found together."""
-    draw = _draws(atlas, names, seed)
+    draw = _draws(workspace, names, seed)
     drawn: dict[int, np.ndarray] = {}
 
     def relearn(known: Way, number: int) -> Way | None:
@@ -99,10 +99,10 @@ def again_apart(atlas: "Atlas", names: Sequence[str], *, seed: int = 0) -> Relea
     return relearn
 
 
-def _draws(atlas: "Atlas", names: Sequence[str], seed: int) -> Draw:
-    codes = atlas.codes("train")
-    table: Mapping[str, Flags] = {name: atlas.flags(name, codes.rows) for name in names}
-    count = min(len(codes.points), max(NUMBERS // atlas.dim, 500))
+def _draws(workspace: "Workspace", names: Sequence[str], seed: int) -> Draw:
+    codes = workspace.codes("train")
+    table: Mapping[str, Flags] = {name: workspace.flags(name, codes.rows) for name in names}
+    count = min(len(codes.points), max(NUMBERS // workspace.dim, 500))
 
     def draw(number: int) -> tuple[Points, dict[str, Flags]]:
         rows = stream(seed, "again", number).integers(len(codes.points), size=count)
@@ -111,17 +111,17 @@ def _draws(atlas: "Atlas", names: Sequence[str], seed: int) -> Draw:
     return draw
 
 
-def _answers(atlas: "Atlas", scorer: Scorer | None, label: int | None, bent: bool) -> Answers | None:
+def _answers(workspace: "Workspace", scorer: Scorer | None, label: int | None, bent: bool) -> Answers | None:
     if scorer is not None:
-        chance = stream(0, "usual").permutation(len(atlas.cloud))[:USUAL]
-        return by_scorer(scorer, atlas.decode(atlas.cloud[chance], label))
-    if atlas.generator.encoder is None or not atlas.has_images:
+        chance = stream(0, "usual").permutation(len(workspace.cloud))[:USUAL]
+        return by_scorer(scorer, workspace.decode(workspace.cloud[chance], label))
+    if workspace.generator.encoder is None or not workspace.has_images:
         return None
-    probes = atlas.probes()
+    probes = workspace.probes()
     if not bent or not probes.names:
-        return by_probes(atlas.generator, probes, label) if probes.names else None
-    if "reading net" not in atlas._known:
-        flags = atlas.attributes(atlas.codes("train").rows)
+        return by_probes(workspace.generator, probes, label) if probes.names else None
+    if "reading net" not in workspace._known:
+        flags = workspace.attributes(workspace.codes("train").rows)
         table = np.stack([flags[name] for name in probes.names], axis=1)
-        atlas._known["reading net"] = fit(atlas.points("train"), table, steps=READING)
-    return by_net(atlas.generator, atlas._known["reading net"], probes.names, label)
+        workspace._known["reading net"] = fit(workspace.points("train"), table, steps=READING)
+    return by_net(workspace.generator, workspace._known["reading net"], probes.names, label)

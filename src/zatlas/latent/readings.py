@@ -19,7 +19,7 @@ from zatlas.store import atomic, digests
 from zatlas.training.scoring import targets_of
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 KEY = b"zatlas"  # of the file's metadata
 SURE = 0.5  # probability from which a flag is true
@@ -96,12 +96,12 @@ def load_reading(path: Path, model: str) -> Reading | None:
         raise Damaged(f"{path} does not hold what a scorer has read: {error}.") from error
 
 
-def scorer_of(atlas: "Atlas") -> Scorer | None:
+def scorer_of(workspace: "Workspace") -> Scorer | None:
     """The scorer that a run keeps, for images as its own: the one that has read them last."""
-    if atlas.reading is None or not atlas.run.scorer.exists():
+    if workspace.reading is None or not workspace.run.scorer.exists():
         return None
-    found = read_scorer(atlas.run.scorer)
-    return found if found.shape in (None, atlas.description.shape) else None
+    found = read_scorer(workspace.run.scorer)
+    return found if found.shape in (None, workspace.description.shape) else None
 
 
 def _column(column: pa.ChunkedArray) -> Column:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported
 from zatlas.latent.attributes import pretty
@@ -20,6 +19,7 @@ from zatlas.render.matrix import matrix
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.stops import Stop, usual_stops
+from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,17 +87,19 @@ def effects(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "
     return figure
 
 
-def proof_strip(atlas: Atlas, direction: Way, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT) -> Canvas:
+def proof_strip(
+    workspace: Workspace, direction: Way, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT
+) -> Canvas:
     """Images moved along one direction, with its proof in words; what lies beyond its range is named."""
-    starts = list(stops) or usual_stops(atlas, STARTS)
+    starts = list(stops) or usual_stops(workspace, STARTS)
     curves: list[Curve] = [in_spreads(direction).walk(stop.point, -REACH, REACH) for stop in starts]
     marks = ((0.0, f"-{REACH:g} spreads"), (0.5, "as it is"), (1.0, f"+{REACH:g} spreads"))
     told = words(proof_of(direction))
     return Move(
-        atlas,
+        workspace,
         tuple(curves),
         tuple(stop.title for stop in starts),
-        f"{pretty(direction.name)} in {atlas.name}",
+        f"{pretty(direction.name)} in {workspace.name}",
         marks,
         starts[0].label,
         told,
@@ -116,13 +118,13 @@ def spread_told(direction: Way) -> float | None:
 
 
 def question(
-    atlas: Atlas, shown: Points, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, shown: Points, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """The images of a compass' question side by side, each with its letter."""
     from zatlas.render.strip import strip
 
     heads = [chr(ord("a") + index) for index in range(len(shown))]
-    return strip(atlas.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme)
+    return strip(workspace.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme)
 
 
 def _row(direction: Way, proof: Proof) -> dict[str, Any]:

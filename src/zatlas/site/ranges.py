@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from math import prod
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points
 from zatlas.latent.density import density
 from zatlas.latent.probes import Probes
@@ -11,6 +10,7 @@ from zatlas.latent.proof import usable
 from zatlas.latent.steering.steer import Way
 from zatlas.latent.trial import REACH, Answers, Trial, by_probes, by_scorer
 from zatlas.models.scorer import Scorer
+from zatlas.workspace import Workspace
 
 PIXELS = 1500 * 64 * 64  # that are decoded in all
 FEWEST, MOST = 3, 32  # codes that are moved along each way
@@ -21,7 +21,7 @@ Range = tuple[float, float]
 
 
 def ranges(
-    atlas: Atlas, points: Points, ways: Sequence[Way], probes: Probes, scorer: Scorer | None
+    workspace: Workspace, points: Points, ways: Sequence[Way], probes: Probes, scorer: Scorer | None
 ) -> list[Range | None]:
     """The spreads between which each way still moves what it means, as its proof would say it.
 
@@ -31,23 +31,23 @@ def ranges(
     """
     found = [None if way.proof is None else (way.proof.low, way.proof.high) for way in ways]
     missing = [number for number, known in enumerate(found) if known is None]
-    if atlas.given is not None or not missing:
+    if workspace.given is not None or not missing:
         return found
-    images = PIXELS // prod(atlas.description.shape[1:])
+    images = PIXELS // prod(workspace.description.shape[1:])
     count = min(images // (2 * REACH * len(missing)), MOST)
     if count < FEWEST:
         return found
-    answers = _answers(atlas, points, probes, scorer)
+    answers = _answers(workspace, points, probes, scorer)
     near = density(points[:NEAR])
-    trial = Trial(atlas.generator, points, near, answers, None, 0, count)
+    trial = Trial(workspace.generator, points, near, answers, None, 0, count)
     for number in missing:
         found[number] = usable(trial, ways[number])
     return found
 
 
-def _answers(atlas: Atlas, points: Points, probes: Probes, scorer: Scorer | None) -> Answers | None:
+def _answers(workspace: Workspace, points: Points, probes: Probes, scorer: Scorer | None) -> Answers | None:
     if scorer is not None:
-        return by_scorer(scorer, atlas.decode(points[:USUAL]))
-    if atlas.generator.encoder is None or not probes.names:
+        return by_scorer(scorer, workspace.decode(points[:USUAL]))
+    if workspace.generator.encoder is None or not probes.names:
         return None
-    return by_probes(atlas.generator, probes)
+    return by_probes(workspace.generator, probes)

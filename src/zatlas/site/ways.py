@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
@@ -22,6 +21,7 @@ from zatlas.latent.steering.steer import Steer, Way, in_spreads
 from zatlas.site.draw import Draw
 from zatlas.site.numbers import plain, single
 from zatlas.site.ranges import Range, ranges
+from zatlas.workspace import Workspace
 
 MOST = 60  # classes and attributes
 PRINCIPAL = 8
@@ -61,28 +61,28 @@ class Ways:
         }
 
 
-def ways(atlas: Atlas, drawn: Draw, *, light: bool = False) -> Ways:
+def ways(workspace: Workspace, drawn: Draw, *, light: bool = False) -> Ways:
     """Ways of classes, attributes and greatest spread, and what is kept; few if it is to be quick."""
     quick = light or not drawn.real
-    points, table = (drawn.points, {}) if quick else _examples(atlas)
+    points, table = (drawn.points, {}) if quick else _examples(workspace)
     learnt, normals = _learnt(points, table)
     probes = fit_probes(points, {way.name: table[way.name] for way in learnt})
-    kept = [] if light else [way for way in atlas.directions() if way.name not in table]
+    kept = [] if light else [way for way in workspace.directions() if way.name not in table]
     main = _renamed(directions.principal(points, PRINCIPAL), {*table, *(way.name for way in kept)})
     found: list[Way] = [in_spreads(way) for way in (*learnt, *kept)]
     ends: list[Range | None] = [None] * (len(found) + len(main))
     if not light:
-        ends[: len(found)] = ranges(atlas, points, found, probes, scorer_of(atlas))
+        ends[: len(found)] = ranges(workspace, points, found, probes, scorer_of(workspace))
     found = [directions.measured(way, points, {}, probes) for way in (*found, *main)]
     whole = float(points.var(axis=0).sum()) or 1.0
-    kinds = dict.fromkeys(table, "attribute") | _class_kinds(atlas)
+    kinds = dict.fromkeys(table, "attribute") | _class_kinds(workspace)
     kinds |= {way.name: "saved" for way in kept} | {way.name: "principal" for way in main}
     vectors = [_heading(way, points) for way in found]
     files = {way.name: f"field-{i}.f32" for i, way in enumerate(found)}
     told = {
         "list": [
             {
-                **_site(atlas, way, spread_of(vector, points), whole, kinds[way.name]),
+                **_site(workspace, way, spread_of(vector, points), whole, kinds[way.name]),
                 **({} if end is None else {"range": [round(one, 2) for one in end]}),
                 **({"bends": _bends(way, files[way.name])} if isinstance(way, Steer) else {}),
             }
@@ -97,15 +97,15 @@ def ways(atlas: Atlas, drawn: Draw, *, light: bool = False) -> Ways:
     return Ways(told, np.stack(vectors), _rows(normals, probes), probes.weights.T, fields)
 
 
-def _examples(atlas: Atlas) -> tuple[Points, dict[str, Flags]]:
+def _examples(workspace: Workspace) -> tuple[Points, dict[str, Flags]]:
     """Codes of the training part, a fair draw of very many, and what is true of each."""
-    codes = atlas.codes("train")
+    codes = workspace.codes("train")
     rows, points = codes.rows, codes.points
     most = int(np.clip(NUMBERS // points.shape[1], FEWEST, MOST_CODES))
     if len(rows) > most:
         some = np.sort(stream(0, "ways").choice(len(rows), most, replace=False))
         rows, points = rows[some], points[some]
-    return points, dict(list(atlas.attributes(rows).items())[:MOST])
+    return points, dict(list(workspace.attributes(rows).items())[:MOST])
 
 
 def _learnt(points: Points, table: Mapping[str, Flags]) -> tuple[list[Direction], dict[str, np.ndarray]]:
@@ -131,13 +131,13 @@ def _renamed(main: Sequence[Direction], taken: Container[str]) -> list[Direction
     return [replace(one, name=f"the {one.name}") if one.name in taken else one for one in main]
 
 
-def _class_kinds(atlas: Atlas) -> dict[str, str]:
+def _class_kinds(workspace: Workspace) -> dict[str, str]:
     """The classes by the names that their flags have."""
-    found = properties(atlas.images) if atlas.has_images else {}
+    found = properties(workspace.images) if workspace.has_images else {}
     return {key: "class" for key, name in found.items() if name.kind == "class"}
 
 
-def _site(atlas: Atlas, way: Way, along: float, whole: float, kind: str) -> dict[str, Any]:
+def _site(workspace: Workspace, way: Way, along: float, whole: float, kind: str) -> dict[str, Any]:
     principal = kind == "principal"
     spread = way.spread if isinstance(way, Direction) else along
     return {

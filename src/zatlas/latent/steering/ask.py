@@ -1,4 +1,4 @@
-"""Steering an atlas: a method by its name, given what it takes of what the atlas knows."""
+"""Steering a workspace: a method by its name, given what it takes of what the workspace knows."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,9 +14,9 @@ from zatlas.latent.steering.decoding import told
 from zatlas.latent.steering.steer import Learn, Way
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
-GIVEN = {"generator", "points", "seed", "show"}  # by the atlas and by all callers
+GIVEN = {"generator", "points", "seed", "show"}  # by the workspace and by all callers
 AGAIN = 3  # times ways are learnt again: each takes as long as the first
 # Ways of these are numbered, so that nothing says which is which, or made of points picked by hand.
 ONCE = ("principal", "closed_form", "unsupervised", "examples")
@@ -27,7 +27,7 @@ NEEDED = {
 
 
 def steer(
-    atlas: "Atlas",
+    workspace: "Workspace",
     method: str,
     *,
     label: int | None = None,
@@ -35,22 +35,22 @@ def steer(
     show: bool = False,
     **settings: Any,
 ) -> list[Way]:
-    """The ways that a method finds in an atlas: around its codes, or its samples where it has none.
+    """The ways that a method finds in a workspace: around its codes, or its samples where it has none.
 
     A method that goes by `flags` is given the classes and attributes of the codes.
     """
-    learn, settings = _asked(atlas, method, settings)
-    return learn(told(atlas.generator, label), atlas.cloud, **settings, seed=seed, show=show)
+    learn, settings = _asked(workspace, method, settings)
+    return learn(told(workspace.generator, label), workspace.cloud, **settings, seed=seed, show=show)
 
 
 def again(
-    atlas: "Atlas", method: str, *, label: int | None = None, seed: int = 0, **settings: Any
+    workspace: "Workspace", method: str, *, label: int | None = None, seed: int = 0, **settings: Any
 ) -> Relearn | None:
     """How a method's ways are learnt again from other draws of the points; None where they cannot be."""
-    learn, settings = _asked(atlas, method, settings)
+    learn, settings = _asked(workspace, method, settings)
     if method in ONCE:
         return None
-    generator, points = told(atlas.generator, label), atlas.cloud
+    generator, points = told(workspace.generator, label), workspace.cloud
 
     @cache
     def ways(number: int) -> dict[str, Way]:
@@ -69,7 +69,7 @@ def again(
     return relearn
 
 
-def _asked(atlas: "Atlas", method: str, settings: Mapping[str, Any]) -> tuple[Learn, dict[str, Any]]:
+def _asked(workspace: "Workspace", method: str, settings: Mapping[str, Any]) -> tuple[Learn, dict[str, Any]]:
     """The method, and its settings with what it takes of what is known of the codes."""
     learn: Learn = STEERING.get(method)
     takes = {name: p for name, p in signature(learn).parameters.items() if name not in GIVEN}
@@ -78,31 +78,31 @@ def _asked(atlas: "Atlas", method: str, settings: Mapping[str, Any]) -> tuple[Le
             raise UnknownName(f"setting of {method}", name, takes)
     whole = dict(settings)
     if "flags" in takes and "flags" not in whole:
-        whole |= _named(atlas, settings)
+        whole |= _named(workspace, settings)
     _check(method, takes, whole)
     return learn, whole
 
 
-def _flags(atlas: "Atlas") -> Mapping[str, Any]:
-    if not atlas.coded:
+def _flags(workspace: "Workspace") -> Mapping[str, Any]:
+    if not workspace.coded:
         raise NotSupported(
-            f"Nothing is known of the points of {atlas.name}, so they have no labels to go by. Take "
+            f"Nothing is known of the points of {workspace.name}, so they have no labels to go by. Take "
             "assessor with a scorer, transform, closed_form, principal or unsupervised."
         )
-    return atlas.attributes(atlas.codes("train").rows)
+    return workspace.attributes(workspace.codes("train").rows)
 
 
-def _named(atlas: "Atlas", settings: Mapping[str, Any]) -> dict[str, Any]:
+def _named(workspace: "Workspace", settings: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of the codes, and the names in the settings as these flags are known by."""
-    flags = dict(_flags(atlas))
+    flags = dict(_flags(workspace))
     found: dict[str, Any] = {"flags": flags}
     for setting in ("names", "without"):
         if not (texts := settings.get(setting)):
             continue
-        found[setting] = tuple(text if text in flags else key_of(atlas.images, text) for text in texts)
+        found[setting] = tuple(text if text in flags else key_of(workspace.images, text) for text in texts)
         for key in found[setting]:
             if key not in flags:
-                flags[key] = atlas.flags(key, atlas.codes("train").rows)
+                flags[key] = workspace.flags(key, workspace.codes("train").rows)
     return found
 
 

@@ -47,7 +47,7 @@ NO_ROW = -1  # of a point that is no image's
 
 
 @dataclass(frozen=True)
-class Atlas:
+class Workspace:
     """A trained model, the images it was trained on, and their codes."""
 
     run: Run
@@ -58,7 +58,7 @@ class Atlas:
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False) -> "Atlas":
+    def open(cls, folder: Path | str, *, trust: bool = False, data_changed: bool = False) -> "Workspace":
         """The run in this folder; `trust` lets its model be a program, `data_changed` its images differ."""
         run = runs.open_run(Path(folder))
         return cls(run, *added.opened(run, best_device(), trust), data_changed=data_changed)
@@ -240,10 +240,10 @@ class Atlas:
         """The points of any images, searched for (starts, steps, seed), and how near they come."""
         return added.invert(self, images, labels, **settings)
 
-    def teach_encoder(self, **settings: Any) -> "Atlas":
+    def teach_encoder(self, **settings: Any) -> "Workspace":
         """Teach the run an encoder, from so many samples and epochs, and open it with that."""
         added.teach_encoder(self, **settings)
-        return Atlas.open(self.run.folder, data_changed=self.data_changed)
+        return Workspace.open(self.run.folder, data_changed=self.data_changed)
 
     # Stops and curves
 
@@ -278,7 +278,7 @@ class Atlas:
         """Every class and attribute that can be true or false of these images."""
         return all_flags(self.images, rows)
 
-    def read(self, scorer: Scorer, *, keep: bool = False) -> "Atlas":
+    def read(self, scorer: Scorer, *, keep: bool = False) -> "Workspace":
         """The same run with labels that a scorer predicts, for images or, without an encoder, samples."""
         return added.read(self, scorer, keep=keep)
 
@@ -366,7 +366,7 @@ class Atlas:
 
         return score(self, **settings)
 
-    def show(self, *others: "Atlas", inline: bool = False, height: int = 720) -> Any:
+    def show(self, *others: "Workspace", inline: bool = False, height: int = 720) -> Any:
         """The explorer in a frame of the notebook; `inline` puts the page itself into it, not a server's."""
         from zatlas.widget import show  # which stands above this floor
 
