@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.arrays import Images
+from zatlas.encoder import train_encoder
 from zatlas.latent.inversion import STARTS, STEPS, Inverted, invert
 from zatlas.models.generator import Generator
+from zatlas.sample import sample_latents
 from zatlas.start import train
 from zatlas.workspace import Workspace
 
@@ -43,7 +45,7 @@ def table(name: str, generator: Generator, images: Images, searched: bool = True
 
 
 def own(workspace: Workspace, count: int) -> Images:
-    return workspace.decode(workspace.sample(count, seed=1234))
+    return workspace.decode(sample_latents(workspace, count, seed=1234))
 
 
 def main() -> None:
@@ -59,7 +61,7 @@ def main() -> None:
             "digits", model="gan", dim=32, epochs=60, out=Path(folder) / "gan", settings=quiet, show=False
         )
         table("GAN of digits, own samples", gan.generator, own(gan, given.images))
-        taught = gan.teach_encoder(show=False)
+        taught = train_encoder(gan, show=False)
         table("the same, with a taught encoder", taught.generator, own(gan, given.images), searched=False)
         vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
         images = vae.images.images(vae.rows("test")[: given.images])

@@ -18,8 +18,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from zatlas.demo import unpack
+from zatlas.directions.evaluate import flips
+from zatlas.directions.find import find_direction, find_directions
 from zatlas.gallery import EDITED
-from zatlas.latent.proof import proof
 from zatlas.models.scorer import Scorer, read_scorer
 from zatlas.pictures.moves import attribute
 from zatlas.workspace import Workspace
@@ -63,21 +64,21 @@ def report(workspace: Workspace, scorer: Scorer, given: argparse.Namespace) -> N
     """The table of all twelve."""
     z = workspace.points("test")[given.skip : given.skip + given.faces]
     names = list(EDITED)
-    aimed = workspace.steer("labels", names=names, way="aimed", without=names, seed=given.seed)
-    local = workspace.steer("labels", names=BENT, way="local", without=names, seed=given.seed)
+    aimed = find_directions(workspace, "labels", names=names, method="aimed", without=names, seed=given.seed)
+    local = find_directions(workspace, "labels", names=BENT, method="local", without=names, seed=given.seed)
     bent = {way.name: way for way in local}
-    heads = ("means", "without", "aimed", "local")
+    heads = ("mean_difference", "without", "aimed", "local")
     print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")
     for name, way in zip(names, aimed, strict=True):
-        straight = (workspace.direction(name), workspace.direction(name, without=others_of(name)))
+        straight = (find_direction(workspace, name), find_direction(workspace, name, without=others_of(name)))
         told = []
         for one in (*straight, way, bent.get(name)):
             if one is None:
                 told.append(" | ")
                 continue
-            found = proof(workspace.generator, scorer, z, one, name, others_of(name))
+            found = flips(workspace.generator, scorer, z, one, name, others_of(name))
             told.append(f"{found.there:.0%}, {found.back:.0%} | {found.aside:.1%}")
         right, aside = on_chart(workspace, scorer, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)

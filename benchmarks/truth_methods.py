@@ -18,16 +18,17 @@ from time import perf_counter
 
 from benchmarks.truth import on_chart, others_of
 from zatlas.demo import unpack
+from zatlas.directions.evaluate import Flips, flips
+from zatlas.directions.find import find_directions
+from zatlas.directions.types import Direction, FieldDirection
 from zatlas.gallery import EDITED
-from zatlas.latent.proof import Flips, proof
-from zatlas.latent.steering.steer import Steer, Way
 from zatlas.models.scorer import Scorer, save_scorer
 from zatlas.models.scorers import load_scorer
 from zatlas.training.scoring import train_scorer
 from zatlas.workspace import Workspace
 
 METHODS = {
-    "means": ("labels", {"way": "means"}),
+    "mean_difference": ("labels", {"way": "mean_difference"}),
     "linear without others": ("labels", {"way": "linear"}),
     "local": ("labels", {"way": "local"}),
     "assessor": ("assessor", {"way": "linear"}),
@@ -60,14 +61,14 @@ def second(workspace: Workspace, path: Path | None, epochs: int) -> Scorer:
     return found
 
 
-def ways_of(workspace: Workspace, name: str, method: str, scorer: Scorer) -> Way:
+def ways_of(workspace: Workspace, name: str, method: str, scorer: Scorer) -> Direction:
     """What a method finds for an attribute, the others held where it can hold them."""
     kind, settings = METHODS[method]
-    if method != "means":
+    if method != "mean_difference":
         settings = {**settings, "without": others_of(name)}
     if kind == "assessor":
         settings = {**settings, "scorer": scorer}
-    return workspace.steer(kind, names=[name], **settings)[0]
+    return find_directions(workspace, kind, names=[name], **settings)[0]
 
 
 def tell(found: Flips) -> str:
@@ -94,9 +95,9 @@ def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> N
             begun = perf_counter()
             way = ways_of(workspace, name, method, scorer)
             spent[method] += perf_counter() - begun
-            if isinstance(way, Steer):  # by spreads, as all others, rather than by its own scale
+            if isinstance(way, FieldDirection):  # by spreads, as all others, rather than by its own scale
                 way = replace(way, scale=None)
-            found = proof(workspace.generator, judge, z, way, name, others_of(name))
+            found = flips(workspace.generator, judge, z, way, name, others_of(name))
             reached.setdefault(name, []).append(good(found))
             told.append(tell(found))
         right, aside = on_chart(workspace, judge, name)

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError, UnknownName
+from zatlas.locate import locate, locate_all
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.store import atomic
@@ -65,9 +66,9 @@ def test_a_model_without_an_encoder_says_what_to_do(rival):
     with pytest.raises(NotSupported, match="no encoder"):
         rival.codes()
     with pytest.raises(NotSupported, match="Name samples by their number"):
-        rival.stop("Smiling")
-    assert rival.stop("17").title == "sample 17"
-    np.testing.assert_array_equal(rival.stop("17").point, rival.stop("17").point)
+        locate(rival, "Smiling")
+    assert locate(rival, "17").title == "sample 17"
+    np.testing.assert_array_equal(locate(rival, "17").point, locate(rival, "17").point)
 
 
 def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
@@ -78,19 +79,19 @@ def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
 
 
 def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
-    five = digits.stop("7")
+    five = locate(digits, "7")
     assert five.title == "image 7" and five.image is not None
     np.testing.assert_array_equal(five.point, digits.codes("test").points[7:8])
     assert portraits.flags("not Male", portraits.rows("test"))[
-        np.flatnonzero(portraits.rows("test") == _row_of(portraits, portraits.stop("not Male")))
+        np.flatnonzero(portraits.rows("test") == _row_of(portraits, locate(portraits, "not Male")))
     ].all()
-    four = digits.stop("class:4")
-    assert four.title == "4" and four.label == 4 and digits.stop("class:4:2").label == 4
-    first, second = digits.stops(["random", "random"])
+    four = locate(digits, "class:4")
+    assert four.title == "4" and four.label == 4 and locate(digits, "class:4:2").label == 4
+    first, second = locate_all(digits, ["random", "random"])
     assert (first.point != second.point).any() and first.image is None
     file = save(sheet(five.image, 1), tmp_path / "five.png")
-    assert portraits.stop(str(file)).point.shape == (1, 8)
-    assert digits.stop(str(file)).title == "five.png"
+    assert locate(portraits, str(file)).point.shape == (1, 8)
+    assert locate(digits, str(file)).title == "five.png"
     for wrong, error in {
         "99999": ShapeError,
         "Snaeker": UnknownName,
@@ -98,13 +99,13 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
         "-1": ShapeError,
     }.items():
         with pytest.raises(error):
-            digits.stop(wrong)
+            locate(digits, wrong)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     with pytest.raises(BadData, match=r"broken\.png cannot be used"):
-        digits.stop(str(broken))
+        locate(digits, str(broken))
     with pytest.raises(BadData, match="There is no"):
-        portraits.stop("Bald:9999")
+        locate(portraits, "Bald:9999")
 
 
 def _row_of(workspace, stop):

@@ -22,10 +22,13 @@ import zatlas
 from tests.strangers import remade
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, UnknownName, ZatlasError
+from zatlas.directions.find import find_direction
+from zatlas.locate import interpolate, locate, locate_all
 from zatlas.models.bring import brought_of
 from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.onnx import export_decoder, export_encoder
 from zatlas.pictures import facts, maps, moves, sheets
+from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -89,7 +92,7 @@ def bring(source, folder, **settings):
 def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
     decoder = Decoder().eval()
     workspace = bring(decoder, tmp_path, shape=(6,), encoder=Encoder())
-    z = workspace.sample(5, seed=1)
+    z = sample_latents(workspace, 5, seed=1)
     again = Workspace.open(tmp_path / "run")
     with torch.no_grad():
         wanted = decoder(torch.from_numpy(z)).numpy()
@@ -119,7 +122,7 @@ def test_the_range_of_pixels_is_seen_in_a_few_images(scale, found, tmp_path):
         wide.net[0].weight.mul_(8)
     workspace = bring(lambda z: scale(wide(z)), tmp_path, shape=(6,))
     assert brought_of(workspace.run).pixels == found
-    images = workspace.decode(workspace.sample(64, seed=0))
+    images = workspace.decode(sample_latents(workspace, 64, seed=0))
     assert 0 <= images.min() < 0.2 and 0.8 < images.max() <= 1
 
 
@@ -148,7 +151,7 @@ def test_channels_are_found_wherever_they_are(shape, layout, image, tmp_path):
     net = nn.Sequential(nn.Linear(5, size), nn.Sigmoid(), nn.Unflatten(1, shape))
     workspace = bring(net, tmp_path, encoder=back)
     assert brought_of(workspace.run).layout == layout
-    z = workspace.sample(3, seed=0)
+    z = sample_latents(workspace, 3, seed=0)
     assert workspace.decode(z).shape == (3, *image)
     with torch.no_grad():
         wanted = back(net(torch.from_numpy(z))).numpy()
@@ -161,7 +164,7 @@ def test_a_function_that_torch_cannot_write_works_at_once_and_says_so_later(tmp_
 
     workspace = zatlas.bring(decoder, tmp_path / "run", shape=(6,))
     assert "only where the function is defined" in capsys.readouterr().err
-    assert workspace.decode(workspace.sample(2, seed=0)).shape == (2, 1, 2, 2)
+    assert workspace.decode(sample_latents(workspace, 2, seed=0)).shape == (2, 1, 2, 2)
     with pytest.raises(BadRun, match=r"Bring it again where it is defined: zatlas\.bring"):
         Workspace.open(tmp_path / "run")
 
@@ -181,11 +184,11 @@ def test_points_of_any_shape_work_wherever_flat_ones_do(module, tmp_path):
     chart = workspace.chart("pca")
     sheets.chart_places(workspace, chart, np.zeros((1, 2), np.float32))
     maps.chart_map(workspace, chart)
-    moves.interpolation(workspace, workspace.stops(["0", "1"])).strip(4)
+    moves.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(4)
     moves.traversal(workspace, count=2).strip(4)
     facts.arithmetic(workspace, "0 - 1 + 2")
     assert len(facts.geometry(workspace)) == 3  # without codes of its own, none of their norms
-    workspace.curve(["0", "1"], "geodesic")
+    interpolate(workspace, ["0", "1"], "geodesic")
 
 
 def test_torchscript_and_exported_files_decode_as_they_did(tmp_path):
@@ -214,19 +217,19 @@ def test_onnx_halves_give_what_the_run_gave_that_they_are_of(wide, tmp_path):
     export_decoder(wide.generator, tmp_path / "decoder.onnx")
     export_encoder(wide.generator, tmp_path / "encoder.onnx")
     workspace = bring(tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits")
-    z = wide.sample(5, seed=0)
+    z = sample_latents(wide, 5, seed=0)
     np.testing.assert_allclose(workspace.decode(z), wide.decode(z), atol=1e-2)
     np.testing.assert_allclose(workspace.points("test"), wide.points("test"), atol=0.1)
     assert workspace.images.describe() == wide.images.describe()
     sheets.reconstructions([Workspace.open(workspace.run.folder)])
-    assert workspace.direction("3").score.area > 0.8
+    assert find_direction(workspace, "3").score.area > 0.8
 
 
 def test_an_onnx_decoder_that_is_told_a_class_is_tried_for_how_many(told, tmp_path):
     export_decoder(told.generator, tmp_path / "decoder.onnx")
     workspace = bring(tmp_path / "decoder.onnx", tmp_path)
     assert len(workspace.generator.classes) == 10
-    z = told.sample(3, seed=0)
+    z = sample_latents(told, 3, seed=0)
     np.testing.assert_allclose(workspace.decode(z, 7), told.decode(z, 7), atol=1e-2)
 
 
@@ -262,7 +265,7 @@ def test_a_dcgan_is_read_off_its_weights_alone(name, dcgan, tmp_path):
         torch.save({"netG": state, "netD": {"x": torch.zeros(2)}, "epoch": 3}, tmp_path / name)
         key = "netG"
     workspace = Workspace.open(bring(tmp_path / name, tmp_path, net="dcgan", key=key).run.folder)
-    z = workspace.sample(4, seed=0)
+    z = sample_latents(workspace, 4, seed=0)
     with torch.no_grad():
         wanted = (net(torch.from_numpy(z)).tanh().numpy() + 1) / 2
     assert workspace.generator.space.shape == (20, 1, 1)
@@ -278,7 +281,7 @@ def test_weights_go_with_a_class_that_can_be_imported(tmp_path):
 
 def test_weights_of_a_run_need_nothing_said(digits, tmp_path):
     workspace = bring(digits.run.weights, tmp_path, data="digits")
-    z = digits.sample(3, seed=0)
+    z = sample_latents(digits, 3, seed=0)
     np.testing.assert_array_equal(workspace.decode(z), digits.decode(z))
     np.testing.assert_array_equal(workspace.points("test"), digits.points("test"))
 
@@ -449,7 +452,7 @@ def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
     maps.points(workspace)
     maps.chart_map(workspace, workspace.chart("pca"))
     assert len(facts.geometry(workspace)) == 3
-    np.testing.assert_array_equal(workspace.stop("7").point, workspace.cloud[7:8])
+    np.testing.assert_array_equal(locate(workspace, "7").point, workspace.cloud[7:8])
     with pytest.raises(NotSupported, match="without a decoder"):
         sheets.samples(workspace, 4)
     with pytest.raises(NotSupported, match="--data"):
@@ -468,7 +471,7 @@ def test_codes_of_images_that_are_given_too_have_labels_and_neighbours(wide, tmp
     np.save(tmp_path / "codes.npy", codes)
     workspace = bring(tmp_path / "codes.npy", tmp_path, data="digits")
     np.testing.assert_array_equal(workspace.points("test"), wide.points("test"))
-    assert workspace.direction("3").score.area > 0.8
+    assert find_direction(workspace, "3").score.area > 0.8
     sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
 
 

@@ -9,6 +9,8 @@ import pytest
 
 import zatlas
 from zatlas.core.errors import NotSupported
+from zatlas.directions.find import find_direction
+from zatlas.locate import locate
 from zatlas.pictures import maps, moves, sheets
 from zatlas.site import run_tree
 from zatlas.workspace import Workspace
@@ -53,8 +55,8 @@ def test_what_stands_beside_codes_is_known_of_the_points(kind, clouds, tmp_path,
     assert workspace.images.classes == ("cat", "dog", "fox")
     np.testing.assert_array_equal(workspace.flags("dog", every.rows), names == "dog")
     np.testing.assert_array_equal(workspace.flags("right", every.rows), right)
-    assert workspace.direction("fox").score.area > 0.95
-    direction = workspace.direction("right").vector
+    assert find_direction(workspace, "fox").score.area > 0.95
+    direction = find_direction(workspace, "right").vector
     assert abs(direction).argmax() == 1
 
 
@@ -74,10 +76,10 @@ def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path
     ways = [way["name"] for way in tree.entry["ways"]["list"]]
     assert {"right", "fox"} <= set(ways)
     json.dumps(tree.entry, allow_nan=False)
-    stop = workspace.stop("7")
+    stop = locate(workspace, "7")
     assert stop.title == "code 7" and stop.image is None
     np.testing.assert_array_equal(stop.point, clouds[0][7:8])
-    assert workspace.stop("fox").label == 2
+    assert locate(workspace, "fox").label == 2
     for ask in (
         lambda: sheets.reconstructions([workspace]),
         lambda: sheets.samples(workspace, 4),
@@ -105,5 +107,5 @@ def test_labels_of_codes_go_to_the_images_that_are_brought_with_them(wide, tmp_p
         every[codes.rows] = codes.points
     np.savez(tmp_path / "codes.npz", z=every, right=every[:, 0] > 0)
     workspace = zatlas.bring(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
-    assert workspace.direction("right").score.area > 0.8 and "3" in workspace.images.classes
-    assert workspace.stop("7").title == "image 7"
+    assert find_direction(workspace, "right").score.area > 0.8 and "3" in workspace.images.classes
+    assert locate(workspace, "7").title == "image 7"

@@ -15,6 +15,7 @@ from tests.processes import process
 from tests.serving import FILES, Page, get
 from zatlas.cli import main
 from zatlas.core.errors import Damaged
+from zatlas.sample import sample_latents
 from zatlas.server.blank import blank
 from zatlas.server.follow import followed
 from zatlas.server.serve import Server
@@ -78,7 +79,7 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
         address = explorer.stdout.readline().strip()
         get(address, "/data/manifest.json")
         with Page(address) as page:
-            page.send("decode", digits.sample(1, seed=0).tobytes(), n=1)
+            page.send("decode", sample_latents(digits, 1, seed=0).tobytes(), n=1)
             assert page.ask("code", row=3)[0]["shape"] == [1, 2]
             begun = time.monotonic()
             explorer.send_signal(signal.SIGINT)

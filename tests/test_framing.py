@@ -11,6 +11,7 @@ from torch import nn
 import zatlas
 from zatlas.core.errors import NotSupported
 from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
 MAKE = helper.make_tensor_value_info
@@ -69,7 +70,7 @@ def alike(workspace, folder, atol=1e-6):
     """The file of the decoder gives what the run gives, for one point and for many."""
     file = export_decoder(workspace.generator, folder / "out.onnx")
     for count in (1, 7):
-        z = workspace.sample(count, seed=1)
+        z = sample_latents(workspace, count, seed=1)
         name, images = run(file, z=z)
         assert name == "x"
         np.testing.assert_allclose(images, workspace.decode(z), atol=atol)
@@ -84,7 +85,7 @@ def test_an_onnx_decoder_of_any_form_is_framed(layout, last, rows, tmp_path):
     workspace = bring(decoder(tmp_path / "d.onnx", rows, layout, last), tmp_path)
     images = alike(workspace, tmp_path)
     assert images.shape == (7, 3 if "c" in layout else 1, 4, 4) and images.std() > 0.02
-    raw = workspace.sample(7, seed=1) @ weights(6, int(np.prod(SHAPES[layout])))
+    raw = sample_latents(workspace, 7, seed=1) @ weights(6, int(np.prod(SHAPES[layout])))
     wanted = 1 / (1 + np.exp(-raw)) if last == "Sigmoid" else np.tanh(raw) / 2 + 0.5
     wanted = wanted.reshape(7, *SHAPES[layout])
     if layout == "nhwc":
@@ -118,7 +119,7 @@ def test_a_decoder_that_is_told_a_class_is_framed(rows, tmp_path):
     workspace = bring(file, tmp_path)
     assert len(workspace.generator.classes) == 5
     out = export_decoder(workspace.generator, tmp_path / "out.onnx")
-    z, y = workspace.sample(8, seed=1), np.arange(8) % 5
+    z, y = sample_latents(workspace, 8, seed=1), np.arange(8) % 5
     np.testing.assert_allclose(run(out, z=z, y=y)[1], workspace.decode(z, labels=y), atol=1e-6)
 
 
@@ -155,7 +156,7 @@ def test_an_onnx_encoder_is_framed(layout, last, rows, tmp_path):
     source = decoder(tmp_path / "d.onnx", rows, layout, last)
     workspace = bring(source, tmp_path, encoder=back)
     out = export_encoder(workspace.generator, tmp_path / "out.onnx")
-    x = workspace.decode(workspace.sample(7, seed=1))
+    x = workspace.decode(sample_latents(workspace, 7, seed=1))
     name, codes = run(out, x=x)
     assert name == "z" and codes.std() > 0.02
     np.testing.assert_allclose(codes, workspace.generator.encode(x), atol=1e-5)

@@ -17,10 +17,13 @@ from tests.conftest import small_run
 from tests.serving import FILES, get
 from zatlas.cli import main
 from zatlas.core.errors import ZatlasError
+from zatlas.directions.find import known_of
 from zatlas.gallery import draw_gallery
-from zatlas.latent.attributes import known_of, pretty
+from zatlas.latent.attributes import pretty
 from zatlas.latent.names import Name, text_of
+from zatlas.locate import locate
 from zatlas.pictures import facts, moves
+from zatlas.score.score import score
 from zatlas.server.serve import serving
 from zatlas.site import static
 from zatlas.workspace import Workspace
@@ -74,7 +77,7 @@ def explore_all(workspace, out):
             done[name] = error
 
     attempt("gallery", lambda: draw_gallery(workspace))
-    attempt("score", lambda: workspace.score())
+    attempt("score", lambda: score(workspace))
     for words in (["directions"], ["interpolate"], ["export"]):
         more = [str(out / "page.html")] if words == ["export"] else []
         done[words[0]] = main([*words, str(workspace.run.folder), *more])
@@ -96,9 +99,9 @@ def test_classes_without_held_out_images_stop_nothing(classes, each, tmp_path, p
     held_out = set(workspace.labels(workspace.rows("test")).tolist())
     assert len(held_out) < classes
     missing = next(number for number in range(classes) if number not in held_out)
-    stop = workspace.stop(f"c{missing:02d}")
+    stop = locate(workspace, f"c{missing:02d}")
     assert stop.label == missing and stop.title == f"c{missing:02d} (training image)"
-    assert workspace.stop(f"c{min(held_out):02d}").title == f"c{min(held_out):02d}"
+    assert locate(workspace, f"c{min(held_out):02d}").title == f"c{min(held_out):02d}"
     assert works(explore_all(workspace, tmp_path)), capfd.readouterr().err
     assert not re.search("Left out: .*image", (workspace.run.gallery / "index.html").read_text())
 
@@ -118,8 +121,8 @@ def test_a_class_without_any_image_is_refused_by_its_name(tmp_path):
     np.savez(tmp_path / "set.npz", images=pixels, labels=np.arange(40) % 2)
     workspace = small_run(tmp_path / "run", tmp_path / "set.npz", dim=2, epochs=1, **QUICK)
     with pytest.raises(ZatlasError, match="No class or attribute named '2x'"):
-        workspace.stop("2x")
-    assert workspace.stop("class:1").label == 1
+        locate(workspace, "2x")
+    assert locate(workspace, "class:1").label == 1
 
 
 @pytest.mark.parametrize(
@@ -146,8 +149,8 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
     run = str(workspace.run.folder)
     for number, name in enumerate(workspace.images.classes):
         text = text_of(Name("class", name), known)
-        assert workspace.stop(text).label == number
-        assert workspace.stop(text_of(Name("class", name, number=0), known)).label == number
+        assert locate(workspace, text).label == number
+        assert locate(workspace, text_of(Name("class", name, number=0), known)).label == number
         turned = workspace.flags(text_of(Name("class", name, negated=True), known), workspace.rows())
         assert (turned == (workspace.labels(workspace.rows()) != number)).all()
         assert moves.attribute(workspace, text_of(Name("class", name), known, anchor=False)).curves

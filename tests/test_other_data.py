@@ -16,6 +16,7 @@ from zatlas.cli import main
 from zatlas.core.errors import OtherData
 from zatlas.data.source import Source
 from zatlas.encoding import encode
+from zatlas.sample import sample_latents
 from zatlas.server.follow import followed
 from zatlas.site import run_tree
 from zatlas.store import digests
@@ -115,7 +116,7 @@ def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
         encode(Workspace.open(stranger), out=tmp_path / "points")
     workspace = zatlas.open(stranger, data_changed=True)
     assert len(workspace.images) == 40 and len(workspace.points()) > 0
-    assert workspace.sample(3).shape == (3, 2)
+    assert sample_latents(workspace, 3).shape == (3, 2)
 
 
 def test_what_needs_no_data_works_without_it(stranger, tmp_path):

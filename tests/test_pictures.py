@@ -9,8 +9,13 @@ import pytest
 from PIL import Image
 
 from zatlas.cli import main
+from zatlas.directions.find import find_direction
+from zatlas.latent import landmarks
+from zatlas.locate import locate_all
+from zatlas.pictures import moves
 from zatlas.pictures.compare import figures
-from zatlas.pictures.moves import attribute
+from zatlas.pictures.moves import attribute, interpolation
+from zatlas.workspace import Workspace
 
 RUNS = ("digits", "wide", "told", "plain", "rival", "portraits")
 PLAIN = {  # what a command takes by itself, on a run with an encoder
@@ -123,19 +128,19 @@ def test_interpolations_of_every_kind(digits, tmp_path):
 def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops(digits):
     from zatlas.pictures.moves import interpolation
 
-    stops = digits.stops(["4", "9"])
+    stops = locate_all(digits, ["4", "9"])
     move = interpolation(digits, stops)
     ends = digits.decode(move.curves[0].sample(2))
     rebuilt = digits.decode(np.concatenate([stop.point for stop in stops]))
     np.testing.assert_allclose(ends, rebuilt, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", ["means", "medians", "linear", "centres", "chart"])
+@pytest.mark.parametrize("way", ["mean_difference", "median_difference", "linear", "centres", "chart"])
 def test_attributes_are_moved_in_every_way(portraits, tmp_path, way):
     paths = run("attribute", portraits, "Bald", "--way", way, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
     far = attribute(portraits, "Bald", way=way).curves[0].sample(2)
-    moved = portraits.direction("Bald")
+    moved = find_direction(portraits, "Bald")
     assert (far @ moved.vector)[1] > (far @ moved.vector)[0]
 
 
@@ -249,3 +254,22 @@ def test_a_copied_run_needs_no_other_folder(digits, tmp_path):
     copy = tmp_path / "elsewhere"
     shutil.copytree(digits.run.folder, copy)
     assert main(["sample", str(copy)]) == 0 and (copy / "gallery" / "samples.png").exists()
+
+
+def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_path, monkeypatch):
+    """More latents than a chart is laid out for: its attribute and its film go by the rows it holds."""
+    monkeypatch.setattr(landmarks, "CHARTED", 150)
+    copy = tmp_path / "wide"
+    shutil.copytree(wide.run.folder, copy)
+    workspace = Workspace.open(copy)
+    chart = workspace.chart(by="3")
+    assert len(chart.places) == 150 < len(workspace.codes("test"))
+    with_it = workspace.flags("3", chart.rows)
+    ends = attribute(workspace, "3", way="chart").curves[0].sample(2)
+    far = np.linalg.norm(chart.places[:, None] - chart.forward(ends), axis=2)
+    near = np.argsort(far, axis=0)[:10]
+    assert with_it[near[:, 1]].mean() > 0.9 and with_it[near[:, 0]].mean() < 0.1
+    seen = []
+    monkeypatch.setattr(moves, "cloud_panel", lambda places, labels, z, theme: seen.append(labels))
+    interpolation(workspace, locate_all(workspace, ["0", "1"])).film(tmp_path / "a.gif", 2, panel="chart")
+    assert np.array_equal(seen[0], workspace.labels(workspace.chart().rows))

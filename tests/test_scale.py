@@ -9,7 +9,7 @@ import pytest
 import zatlas
 from zatlas.latent import landmarks as module
 from zatlas.latent.chart import make, trustworthiness
-from zatlas.latent.landmarks import carry, landmarks, places_of
+from zatlas.latent.landmarks import carry, landmarks
 from zatlas.latent.near import Indexed, nearest_of
 from zatlas.latent.neighbours import Neighbourhood, nearest
 from zatlas.site import page, run_tree
@@ -70,12 +70,12 @@ def test_places_are_made_once_and_again_for_other_codes(tmp_path):
 
 def test_a_run_of_many_codes_is_charted_by_landmarks_from_all_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "CHARTED", 500)
-    monkeypatch.setattr(module.landmarks, "__defaults__", (500,))
     workspace = brought(tmp_path, 3000)
     chart = workspace.chart("pca")
     codes = workspace.codes("test")
     assert np.array_equal(chart.points, codes.points[landmarks(3000)])
-    rows, places = tables.read(places_of(workspace, chart))
+    assert np.array_equal(chart.rows, codes.rows[landmarks(3000)])
+    rows, places = tables.read(workspace.chart_positions(chart))
     assert np.array_equal(rows, codes.rows)
     assert np.allclose(places[landmarks(3000)], chart.places, atol=1e-4)
 

@@ -17,7 +17,7 @@ from zatlas import cli
 from zatlas.report import write_report
 from zatlas.score.diagnosis import Patient, diagnose
 from zatlas.score.figure import Figure
-from zatlas.score.score import GROUPS
+from zatlas.score.score import GROUPS, score
 from zatlas.score.words import value_in_words
 from zatlas.training.recipe import make_recipe
 
@@ -25,7 +25,7 @@ from zatlas.training.recipe import make_recipe
 @pytest.fixture(scope="module")
 def scored(digits, own_cache):
     """All that can be measured of a small run."""
-    return digits.score()
+    return score(digits)
 
 
 def test_a_score_has_figures_of_every_group_that_applies(scored):
@@ -79,7 +79,7 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(words, said, digits, capsys
 @pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
 def test_every_kind_of_model_has_a_score(name, request):
     workspace = request.getfixturevalue(name)
-    table = workspace.score().as_table()
+    table = score(workspace).as_table()
     json.dumps(table, allow_nan=False)
     assert {"samples", "meaning"} <= {figure["group"] for figure in table["figures"].values()}
 
@@ -124,9 +124,9 @@ def test_one_image_has_a_score(tmp_path, own_cache):
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
     run = zatlas.train(images, epochs=1, out=tmp_path / "run", show=False)
-    rebuilding = run.score().figure("rebuilding")
+    rebuilding = score(run).figure("rebuilding")
     assert rebuilding.n == 1 and rebuilding.about.endswith("the same that it was trained on")
-    assert write_report(run, run.score(groups=["likelihood"]), tmp_path / "report.html").exists()
+    assert write_report(run, score(run, groups=["likelihood"]), tmp_path / "report.html").exists()
     assert "it was trained on" in (tmp_path / "report.html").read_text()
 
 
@@ -170,5 +170,5 @@ def test_runs_made_ill_are_named_rightly_and_the_cure_betters_the_complaint(case
 
 
 def test_the_score_is_there_from_python(digits):
-    again = zatlas.open(digits.run.folder).score(groups=["space"])
+    again = score(zatlas.open(digits.run.folder), groups=["space"])
     assert again.figure("active_units").value <= 2

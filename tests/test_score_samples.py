@@ -24,6 +24,7 @@ from zatlas.score.resemblance import (
     spread,
 )
 from zatlas.score.samples import memorised, samples, two_sets
+from zatlas.store.cache import Cache
 
 NEED_IMAGES = {
     "frechet",
@@ -58,7 +59,7 @@ def giving(workspace, images):
         return pixels[rows]
 
     net = Generator(workspace.generator.space, decoder)
-    return replace(workspace, generator=net, _known={})
+    return replace(workspace, generator=net, cache=Cache())
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from PIL import Image
 
 import zatlas
 from zatlas.core.errors import NotSupported
+from zatlas.directions.evaluate import evaluate
+from zatlas.directions.find import find_direction, find_directions, store_of
+from zatlas.directions.measure import evaluator_of
 from zatlas.latent.density import density
-from zatlas.latent.proof import prove
-from zatlas.latent.proved import trial_of
-from zatlas.latent.readings import scorer_of
 from zatlas.models.scorer import Scorer
 from zatlas.server.follow import followed
 from zatlas.site import manifest, run_tree
@@ -243,7 +243,7 @@ def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
     by_name = {way["name"]: i for i, way in enumerate(ways["list"])}
     vectors = floats(tree, ways["vectors"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    same = portraits.direction("Male")
+    same = find_direction(portraits, "Male")
     told = ways["list"][by_name["Male"]]
     np.testing.assert_allclose(vectors[by_name["Male"]], same.vector, atol=1e-5)
     assert told["score"]["area"] == pytest.approx(same.score.area, abs=1e-3)
@@ -337,9 +337,9 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
     shutil.copytree(digits.run.folder, folder)
     workspace = Workspace.open(folder)
     before = run_tree(workspace, most=200).entry
-    way = replace(workspace.direction("1"), name="upright")
-    proof = prove(trial_of(workspace), [way])[0]
-    workspace.home.keep(replace(way, proof=proof))
+    way = replace(find_direction(workspace, "1"), name="upright")
+    proof = evaluate(evaluator_of(workspace), [way])[0]
+    store_of(workspace).save(way, proof)
     after = run_tree(workspace, most=200).entry
     (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
     assert told["name"] == "upright"
@@ -351,10 +351,10 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     folder = tmp_path / "run"
     shutil.copytree(portraits.run.folder, folder)
     workspace = Workspace.open(folder)
-    (way,) = workspace.steer("labels", names=["Male"], way="local", steps=30)
-    workspace.home.keep(replace(way, name="beardy", meant="Male"))
-    workspace = workspace.read(
-        train_scorer(workspace.images, ["Male", "age"], epochs=1, show=False), keep=True
+    (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=30)
+    store_of(workspace).save(replace(way, name="beardy", meant="Male"))
+    workspace = workspace.annotate(
+        train_scorer(workspace.images, ["Male", "age"], epochs=1, show=False), save=True
     )
     tree = run_tree(workspace, most=200)
     (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
@@ -373,7 +373,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     assert len(data) == scorer["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     images = workspace.decode(tree.points[:5])
-    wanted = scorer_of(workspace).score(images)
+    wanted = workspace.scorer.score(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
     with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
     assert with_all and all("range" in one for one in with_all)
@@ -392,7 +392,7 @@ def test_what_a_scorer_has_read_is_in_the_page_of_a_run_that_is_followed(digits,
     folder = tmp_path / "run"
     shutil.copytree(digits.run.folder, folder)
     scorer = Scorer(("bright",), lambda images: images.mean((1, 2, 3))[:, None], ("number",))
-    workspace = Workspace.open(folder).read(scorer, keep=True)
+    workspace = Workspace.open(folder).annotate(scorer, save=True)
     screen = Screened()
     followed(folder, "a", partial(run_tree, most=50)).look(screen)
     (tree,) = screen.shown

@@ -22,6 +22,7 @@ from tests.test_bring import Decoder
 from zatlas.cli import main
 from zatlas.core.errors import NeedsTrust, ZatlasError
 from zatlas.models import trust
+from zatlas.sample import sample_latents
 from zatlas.start import bring
 from zatlas.store import atomic
 
@@ -82,7 +83,7 @@ def test_a_program_runs_only_with_consent(stranger, tmp_path, capsys, command):
 def test_consent_holds_for_one_command_and_is_not_remembered(stranger, monkeypatch, tmp_path):
     with pytest.raises(NeedsTrust, match="trust=True"):
         zatlas.open(stranger)
-    assert len(zatlas.open(stranger, trust=True).sample(2)) == 2
+    assert len(sample_latents(zatlas.open(stranger, trust=True), 2)) == 2
     forget(monkeypatch, tmp_path / "mine")  # the next command
     with pytest.raises(NeedsTrust):
         zatlas.open(stranger)
@@ -210,7 +211,7 @@ def test_whatever_a_run_says_of_its_model_gives_a_result_or_a_sentence(tmp_path,
             made["brought"][field] = draw.choice(ODD)
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:
-            zatlas.open(folder, trust=True).sample(2)
+            sample_latents(zatlas.open(folder, trust=True), 2)
         except ZatlasError:
             refused += 1
     assert refused > 100

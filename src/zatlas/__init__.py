@@ -83,5 +83,7 @@ def show(
     run: str | Path, *others: str | Path, trust: bool = False, data_changed: bool = False, **settings: Any
 ) -> Any:
     """The explorer of a run in a frame of the notebook; see `Workspace.show` and, for the others, `open`."""
-    first, *rest = (open(one, trust=trust, data_changed=data_changed) for one in (run, *others))
-    return first.show(*rest, **settings)
+    from zatlas.widget import show
+
+    runs = (open(each, trust=trust, data_changed=data_changed) for each in (run, *others))
+    return show(*runs, **settings)

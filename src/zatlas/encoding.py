@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zatlas.added import known_images
+from zatlas.contents import open_dataset
 from zatlas.core.arrays import Labels
 from zatlas.core.cluster import ray_cluster
 from zatlas.core.errors import BadData, NotSupported
@@ -113,7 +113,9 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
     made = {"weights": workspace.digest}
     if data is None:
         recipe = workspace.recipe
-        known_images(workspace)  # refused, if they are not those that the run was made with
+        open_dataset(
+            workspace.run, data_changed=workspace.data_changed
+        )  # refused, if they are not those that the run was made with
         pieces: Pieces = OfSet(recipe.source, recipe.size, recipe.options, split)
     else:
         pieces = pieces_of(data, workspace.description.shape)
@@ -125,7 +127,7 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
-    folder = out or workspace.room("codes") / f"{name}.parquet"
+    folder = out or workspace.folder("codes") / f"{name}.parquet"
     _refuse_foreign(folder)
     if folder.is_file() and tables.made_of(folder) != made:
         atomic.remove_file(folder)  # a table of the run's own, of other weights

@@ -15,16 +15,17 @@ import numpy as np
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
-from zatlas.latent.attributes import flags_of, known_of, pretty, yes_or_no
+from zatlas.directions.find import known_of
+from zatlas.latent.attributes import flags_of, pretty, yes_or_no
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import Known, Name, text_of
+from zatlas.locate import class_word, classes_with_images, default_anchors, kind_of
 from zatlas.page import Figure, Section, page
 from zatlas.pictures import facts, file_names, maps, moves, sheets
 from zatlas.pictures.moves import Move
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.score.words import in_words
-from zatlas.stops import class_word, classes_with_images, kind_of, usual_stops
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -200,7 +201,7 @@ def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, part = workspace.run.folder, "Ways through"
-    stops, kind = usual_stops(workspace, 4), kind_of(workspace)
+    stops, kind = default_anchors(workspace, 4), kind_of(workspace)
     names = [stop.name for stop in stops]
     theory = "In two axes the straight way is as good as any."
     if workspace.dim > 2:

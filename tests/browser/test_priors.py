@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 import zatlas
 from tests.browser.conftest import WAYS, hosted
 from tests.browser.explorer import Explorer, pixels
-from zatlas.latent.priors import kept_prior
+from zatlas.sample import fit_prior, kept_prior
 from zatlas.server.serve import Server, largest_ask
 from zatlas.site import run_tree
 from zatlas.workspace import Workspace
@@ -47,7 +47,7 @@ def fitted(plain, tmp_path_factory):
     """An auto-encoder that keeps a flow, in a folder of its own."""
     folder = tmp_path_factory.mktemp("priors") / "plain"
     shutil.copytree(plain.run.folder, folder)
-    Workspace.open(folder).fit_prior("flow", steps=120, show=False)
+    fit_prior(Workspace.open(folder), "flow", steps=120, show=False)
     return Workspace.open(folder)
 
 

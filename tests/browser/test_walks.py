@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import POINTS, WAYS
 from tests.browser.explorer import difference, named, pixels
 from zatlas.latent.curves import Curve, lerp, loop, slerp, usual_blend
+from zatlas.locate import interpolate
 from zatlas.site import run_tree
 
 pytestmark = pytest.mark.browser
@@ -64,7 +65,7 @@ def test_every_way_from_stop_to_stop_is_the_one_that_python_walks(explore, wide)
 def test_the_server_finds_the_way_that_changes_the_picture_least(explore, digits):
     explorer = explore("server", digits, link=f"{PINS}&panel=walk")
     stops = explorer.truth.points[ROWS]
-    found = digits.curve(stops, way="geodesic")
+    found = interpolate(digits, stops, method="geodesic")
     explorer.page.get_by_role("tabpanel").get_by_role("radio", name="Shortest").click()
     for step, image in enumerate(digits.decode(found.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)

@@ -24,6 +24,7 @@ from tests.faults import attacks
 from tests.faults.trial import recipe_of, spots, workshop
 from tests.serving import FILES, Page, get
 from zatlas.data import sources
+from zatlas.sample import sample_latents
 from zatlas.server.protocol import HEAD_SECONDS
 from zatlas.training import loop
 from zatlas.workspace import Workspace
@@ -34,6 +35,7 @@ SERVER = """
 import sys
 import torch
 from tests.serving import FILES
+from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 from zatlas.server.serve import serving
 torch.set_num_threads(1)
@@ -202,7 +204,7 @@ class Good(threading.Thread):
         super().__init__(daemon=True)
         self.url, self.over = url, threading.Event()
         self.answers, self.slowest, self.wrong = 0, 0.0, []
-        self.z = workspace.sample(64, seed=0)
+        self.z = sample_latents(workspace, 64, seed=0)
         self.wanted = workspace.decode(self.z)
 
     def run(self) -> None:

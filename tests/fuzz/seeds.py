@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from zatlas.directions.find import find_direction, store_of
+
 
 def good_files(folder: Path) -> dict[str, list[bytes]]:
     """Files of a tiny run, and of what a run is made from."""
@@ -67,9 +69,9 @@ def _run(folder: Path) -> Path:
     data, run = save_data(folder / "spots.npz", LABELS, "Bright"), folder / "good"
     settings = {**SETTINGS, "net.widths": [4], "training.preview": 0}
     workspace = train(data, dim=2, epochs=1, settings=settings, out=run, show=False)
-    workspace.read(train_scorer(workspace.images, ["Bright"], epochs=1, show=False), keep=True)
+    workspace.read(train_scorer(workspace.images, ["Bright"], epochs=1, show=False), save=True)
     workspace = Workspace.open(run)
-    workspace.home.keep(workspace.direction("width"))
+    store_of(workspace).save(find_direction(workspace, "width"))
     workspace.chart("pca")
     run_tree(workspace)
     return run

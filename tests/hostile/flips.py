@@ -61,9 +61,8 @@ def _encoded(run: Path) -> Any:
 
 
 def _scores(run: Path) -> Any:
-    from zatlas.latent.readings import scorer_of
 
-    scorer = scorer_of(_atlas(run))
+    scorer = _atlas(run).scorer
     return scorer and scorer.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
@@ -94,6 +93,18 @@ def _codes(run: Path) -> Any:
     found = [(c.rows, c.points, c.deviations) for c in map(workspace.codes, ("train", "test"))]
     table = workspace.query("select count(*), sum(z[1]) from test").to_pydict()
     return found, str(table)
+
+
+def _samples(run: Path) -> Any:
+    from zatlas.sample import sample_latents
+
+    return sample_latents(_atlas(run), 8, prior="mixture")
+
+
+def _directions(run: Path) -> Any:
+    from zatlas.directions.find import store_of
+
+    return [direction.vector for direction in store_of(_atlas(run)).all()]
 
 
 def _chart(run: Path) -> Any:
@@ -137,8 +148,8 @@ KINDS = {
     "codes": Kind("run", "codes/*", _codes),
     "chart": Kind("run", "charts/pca-*", _chart),
     "page charts": Kind("run", "charts/page-*", _page_files),
-    "prior": Kind("run", "priors/*", lambda run: _atlas(run).sample(8, prior="mixture")),
-    "direction": Kind("run", "directions/*", lambda run: [d.vector for d in _atlas(run).directions()]),
+    "prior": Kind("run", "priors/*", lambda run: _samples(run)),
+    "direction": Kind("run", "directions/*", lambda run: _directions(run)),
     "page files": Kind("run", "site/*/*/*", _page_files),
     "page nets": Kind("run", "site/*/*.onnx", _page_files),
     "digests": Kind("run", "digests.jsonl", lambda run: (_decoded(run), _codes(run), _chart(run))),

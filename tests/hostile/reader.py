@@ -56,9 +56,12 @@ def _open(world: World, words: Path) -> str:
     from zatlas.core.errors import ZatlasError
 
     try:
+        from zatlas.directions.find import store_of
+        from zatlas.sample import sample_latents
+
         workspace = zatlas.open("run")
-        workspace.decode(workspace.sample(2))
-        workspace.directions()
+        workspace.decode(sample_latents(workspace, 2))
+        store_of(workspace).all()
         workspace.data  # noqa: B018
     except ZatlasError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

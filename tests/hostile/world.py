@@ -229,6 +229,7 @@ SETTINGS = {"net.name": "mlp", "net.widths": [12], "training.batch": 32, "traini
 
 
 def _vae(base: Base, name: str, data: Path) -> None:
+    from zatlas.directions.find import find_direction, store_of
     from zatlas.start import train
     from zatlas.training.scoring import train_scorer
     from zatlas.workspace import Workspace
@@ -240,7 +241,7 @@ def _vae(base: Base, name: str, data: Path) -> None:
     scorer = train_scorer(workspace.images, [first], epochs=1, seed=0, show=False)
     workspace.read(scorer, keep=True)
     workspace = Workspace.open(run)
-    workspace.home.keep(workspace.direction("width" if name == "run" else MARKED[0]))
+    store_of(workspace).save(find_direction(workspace, "width" if name == "run" else MARKED[0]))
     workspace.fit_prior("mixture", show=False)
     workspace.chart("pca")
     use(run, base.folder / "tmp")

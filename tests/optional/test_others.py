@@ -11,9 +11,12 @@ import torch
 
 import zatlas
 from zatlas.cli import main
+from zatlas.directions.find import find_direction
+from zatlas.locate import locate_all
 from zatlas.models.bring import brought_of
 from zatlas.models.onnx import export_decoder, export_encoder
 from zatlas.pictures import moves, sheets
+from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.optional
@@ -54,7 +57,7 @@ def test_the_faces_are_what_the_tutorials_net_makes_of_its_weights(faces):
     workspace = Workspace.open(faces)
     about = brought_of(workspace.run)
     assert (about.shape, about.image, about.pixels) == ((100, 1, 1), (3, 64, 64), "signed")
-    images = workspace.decode(workspace.sample(64, seed=0))
+    images = workspace.decode(sample_latents(workspace, 64, seed=0))
     assert images.min() < 0.05 and images.max() > 0.9 and images.std(axis=0).mean() > 0.1
 
 
@@ -115,7 +118,7 @@ def test_a_vae_of_pythae_rebuilds_as_pythae_does(pythae_vae, tmp_path):
     np.testing.assert_allclose(deviation, spread.numpy(), atol=1e-4)
     np.testing.assert_allclose(workspace.generator.decode(mean), theirs.recon_x.numpy(), atol=1e-4)
     sheets.reconstructions([workspace])
-    assert workspace.direction("0").score.area > 0.8
+    assert find_direction(workspace, "0").score.area > 0.8
     pages(workspace, tmp_path)
 
 
@@ -186,7 +189,7 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
         workspace = Workspace.open(tmp_path / "run")
     shape, scale = workspace.generator.space.shape, model.config.scaling_factor
     assert len(shape) == 3 and shape[0] == 4
-    z = workspace.sample(3, seed=0)
+    z = sample_latents(workspace, 3, seed=0)
     with torch.no_grad():
         theirs = model.decode(torch.from_numpy(z).reshape(-1, *shape) / scale).sample
     wanted = (theirs.numpy() / 2 + 0.5).clip(0, 1)
@@ -197,6 +200,6 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
     codes = found.latents if make is tiny else found.latent_dist.mean
     theirs = codes.numpy().reshape(3, -1) * scale
     np.testing.assert_allclose(workspace.generator.encode(wanted), theirs, atol=1e-3)
-    moves.interpolation(workspace, workspace.stops(["0", "1"])).strip(3)
+    moves.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(3)
     workspace.chart("pca")
     pages(workspace, tmp_path)

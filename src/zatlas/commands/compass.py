@@ -12,7 +12,7 @@ from zatlas.commands.shared import class_of, open_workspace, theme_of
 from zatlas.core.errors import BadData, BadRecipe, NotHere, ZatlasError
 
 if TYPE_CHECKING:
-    from zatlas.latent.compass import Compass
+    from zatlas.directions.preference import Compass
     from zatlas.workspace import Workspace
 
 HELP = "a letter for the one you like best, = to pass, u to undo, s NAME to save, q to stop"
@@ -41,7 +41,8 @@ def compass(
         seed: Of the pictures.
         by: The folder for the pictures; compass/ of the run's gallery if not said.
     """
-    from zatlas.latent.compass import compass as compass_of
+    from zatlas.directions.find import store_of
+    from zatlas.directions.preference import compass as compass_of
 
     workspace = open_workspace(run)
     state = compass_of(workspace.cloud, count=count, seed=seed)
@@ -63,16 +64,18 @@ def compass(
                 raise
             _tell(str(error))
     if save is not None:
-        print(workspace.home.keep(state.direction(save)))
+        print(store_of(workspace).save(state.direction(save)))
 
 
 def _answered(workspace: "Workspace", state: "Compass", word: str) -> "Compass":
     """The compass after one line of what a person typed."""
+    from zatlas.directions.find import store_of
+
     order, _, name = word.partition(" ")
     if order == "s":
         if not name.strip():
             raise BadRecipe("Say by what name to save it, as: s rounder")
-        print(workspace.home.keep(state.direction(name.strip())), flush=True)
+        print(store_of(workspace).save(state.direction(name.strip())), flush=True)
         return state
     if word == "u":
         return state.undo()

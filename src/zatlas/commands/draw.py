@@ -161,14 +161,13 @@ def chart(
         seed: Of the layout.
     """
     from zatlas.core.progress import console
-    from zatlas.latent.landmarks import places_of
     from zatlas.pictures.maps import chart_map
 
     workspace = open_workspace(run)
     made = workspace.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
     console().print(f"trustworthiness {made.trust:.4f}", soft_wrap=True)
     if len(made.places) < len(workspace.mapped(split)):
-        kept = places_of(workspace, made, split)
+        kept = workspace.chart_positions(made, split)
         console().print(f"places of all codes: {kept}", soft_wrap=True, markup=False)
     picture = chart_map(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
     tell(picture, workspace, f"chart-{made.layout}", out)

@@ -42,12 +42,16 @@ def invert(
 
     if out is not None and out.suffix != ".npz":
         raise BadRecipe(f"Points are kept in an .npz file, not in {out.name}.")
+    from zatlas.encoder import invert as search
+    from zatlas.encoder import train_encoder
+
     workspace = open_workspace(run)
     told = class_of(workspace, label)
     if learn:
-        workspace = workspace.teach_encoder(seed=seed)
+        workspace = train_encoder(workspace, seed=seed)
     given = read_files(workspace, images, told) if images else own_samples(workspace, told, seed)
-    found = workspace.invert(
+    found = search(
+        workspace,
         given.images,
         given.labels,
         seed=seed,

@@ -46,13 +46,13 @@ def interpolate(
         fps: Frames a second.
         panel: Beside the film, the moving point on the prior or on the chart.
     """
+    from zatlas.locate import default_anchors, locate_all
     from zatlas.pictures.moves import interpolation
     from zatlas.pictures.sheets import four_corners
     from zatlas.pictures.sheets import pairs as rows_of_pairs
-    from zatlas.stops import usual_stops
 
     workspace = open_workspace(run)
-    found = workspace.stops(stops) if stops else usual_stops(workspace, 4 if corners else 2)
+    found = locate_all(workspace, stops) if stops else default_anchors(workspace, 4 if corners else 2)
     if corners or pairs:
         if corners and len(found) != 4:
             raise BadRecipe(f"--corners takes four stops, not {len(found)}.")
@@ -88,10 +88,11 @@ def traverse(
         by: How far: quantile (of the prior), range (of the codes) or deviations.
         extent: With deviations, how many to either side.
     """
+    from zatlas.locate import locate
     from zatlas.pictures.moves import traversal
 
     workspace = open_workspace(run)
-    found = None if stop is None else workspace.stop(stop)
+    found = None if stop is None else locate(workspace, stop)
     move = traversal(workspace, found, axes=axes, count=count, by=by, extent=extent)
     tell_move(move, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
 
@@ -101,7 +102,7 @@ def attribute(
     run: Run,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="ATTRIBUTE ...")] = (),
     *,
-    way: str = "means",
+    way: str = "mean_difference",
     without: UseAppendAction[tuple[str, ...]] = (),
     stop: UseAppendAction[tuple[str, ...]] = (),
     reach: float = 3.0,
@@ -116,7 +117,7 @@ def attribute(
     Args:
         names: Classes or attributes; every yes-or-no attribute if none is named. "Random" goes
             between two points of chance.
-        way: means, medians or linear move images along a direction; centres and chart go from
+        way: mean_difference, median_difference or linear move images along a direction; centres and chart go from
             median to median.
         without: Leave this other attribute alone; may be given again.
         stop: Which image to edit, named as for interpolate; may be given again.
@@ -126,6 +127,7 @@ def attribute(
         seed: Of the held-out codes and the jitter.
         out: A file for one attribute, a folder for several.
     """
+    from zatlas.locate import locate_all
     from zatlas.pictures.moves import attribute as attribute_move
 
     workspace = open_workspace(run)
@@ -135,7 +137,7 @@ def attribute(
     several = len(wanted) > 1
     if out is not None and several and out.suffix:
         raise BadRecipe(f"{len(wanted)} attributes do not fit into {out}: give a folder with --out.")
-    stops = workspace.stops(stop)
+    stops = locate_all(workspace, stop)
     files = file_names(f"attribute-{name}" for name in wanted)
     for name, file in zip(wanted, files, strict=True):
         move = attribute_move(workspace, name, way=way, stops=stops, without=without, reach=reach, seed=seed)
@@ -148,7 +150,7 @@ def attribute(
 def _usual_attributes(workspace: "Workspace") -> tuple[str, ...]:
     """The attributes that are true or false, or else the classes; those with too few images are left out."""
     from zatlas.core.progress import console
-    from zatlas.latent.attributes import known_of, learnable
+    from zatlas.directions.find import known_of, learnable
     from zatlas.latent.names import text_of
 
     found, left_out = learnable(workspace)

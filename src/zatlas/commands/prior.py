@@ -29,12 +29,13 @@ def prior(
         out: Where the picture of samples goes; gallery/ of the run if not said.
     """
     from zatlas.core.progress import console
-    from zatlas.latent.priors import KINDS, own_words
+    from zatlas.latent.priors import KINDS
     from zatlas.pictures.sheets import priors
     from zatlas.render.pixels import save
+    from zatlas.sample import fit_prior, own_words
 
     workspace = open_workspace(run)
-    kept = [workspace.fit_prior(one, seed=seed) for one in ([kind] if kind else KINDS)]
+    kept = [fit_prior(workspace, one, seed=seed) for one in ([kind] if kind else KINDS)]
     screen, facts = console(), kept[0].facts
     screen.print(
         f"log-density of {facts.held:,} codes that were held out, in nats a code; more is better",

@@ -53,7 +53,7 @@ def score(
     found = []
     for workspace in [Workspace.open(run) for run in runs]:  # what is no run is said before any is measured
         one = score(workspace, groups=only or GROUPS, features=known, prior=prior, seed=seed)
-        report = out or workspace.room("report.html")
+        report = out or workspace.folder("report.html")
         write_report(workspace, one, report, theme=theme_of(dark))
         console().print(f"report: {report}", soft_wrap=True, markup=False)
         found.append(one)

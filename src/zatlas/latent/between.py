@@ -8,13 +8,13 @@ from zatlas.latent.curves import BLENDS, Curve, loop, spline, steady, usual_blen
 from zatlas.latent.geodesic import geodesic
 from zatlas.models.generator import Generator
 
-WAYS = (*BLENDS, "spline", "geodesic")
+METHODS = (*BLENDS, "spline", "geodesic")
 
 
 def between(
     generator: Generator,
     z: Points,
-    way: str | None = None,
+    method: str | None = None,
     *,
     closed: bool = False,
     even: bool = False,
@@ -24,16 +24,16 @@ def between(
 
     `even` walks it so that the picture changes at a steady pace.
     """
-    if way is not None and way not in WAYS:
-        raise UnknownName("way between stops", way, WAYS)
+    if method is not None and method not in METHODS:
+        raise UnknownName("interpolation method", method, METHODS)
     told = (label or 0) if generator.classes else None
     usual = usual_blend(generator.space)
-    if way == "spline":
+    if method == "spline":
         found = spline(z, closed=closed, norms=usual is BLENDS["slerp"])
-    elif way == "geodesic":
+    elif method == "geodesic":
         found = _geodesics(generator, np.concatenate([z, z[:1]]) if closed else z, told)
     else:
-        blend = BLENDS[way] if way else usual
+        blend = BLENDS[method] if method else usual
         found = loop(z, blend) if closed else Curve(z, blend)
 
     def look(points: Points) -> Images:

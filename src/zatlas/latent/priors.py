@@ -4,23 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from zatlas.core.arrays import Points, Values
-from zatlas.core.errors import BadData, Damaged, NotSupported, UnknownName
+from zatlas.core.errors import BadData, Damaged, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.core.shell import shell_command
 from zatlas.core.tables import from_table
-from zatlas.latent.sampling import Mixture, check_draw, fit_mixture
+from zatlas.latent.sampling import Mixture, check_draw
 from zatlas.models.flow import Flow
 from zatlas.store import tensors
-from zatlas.training.priors import STEPS, fit_flow
-
-if TYPE_CHECKING:
-    from zatlas.workspace import Workspace
 
 KINDS = ("mixture", "flow")
 FORMAT = 1
@@ -89,86 +84,10 @@ class KeptPrior:
     path: Path
 
 
-def prior_of(workspace: "Workspace", kind: str) -> FittedPrior:
-    """The prior of this kind that the run keeps; fitted and kept now, if it has none of these weights."""
-    return kept_prior(workspace, kind).prior
-
-
-def kept_prior(workspace: "Workspace", kind: str) -> KeptPrior:
-    """The same with its file and what is known of it."""
-    check_kind(kind)
-    key = f"{kind} prior"
-    if key not in workspace._known:
-        workspace._known[key] = find_prior(workspace, kind) or fit_prior(workspace, kind)
-    return workspace._known[key]
-
-
-def find_prior(workspace: "Workspace", kind: str) -> KeptPrior | None:
-    """The one that the run keeps, if it was fitted to the codes of these weights."""
-    path = path_of(workspace, kind)
-    return load_prior(path, workspace.digest, workspace.data[1]) if path.exists() else None
-
-
-def fit_prior(
-    workspace: "Workspace", kind: str = "flow", *, steps: int = STEPS, seed: int = 0, show: bool = True
-) -> KeptPrior:
-    """Fit a mixture or a flow to draws from the posteriors of the training images, and keep it.
-
-    Of a conditional model the points of all classes together: a point is meant to tell nothing of the
-    class. Two-stage fitting: Dai and Wipf 2019, https://arxiv.org/abs/1903.05789
-    """
-    check_kind(kind)
-    means, deviations, judges = parts(workspace, seed)
-    prior: FittedPrior
-    if kind == "mixture":
-        prior = fit_mixture(_drawn(means, deviations, seed), seed=seed)
-    else:
-        prior = FlowPrior(fit_flow(means, deviations, steps=steps, seed=seed, show=show))
-    own = own_prior(workspace, means, deviations)
-    facts = Facts(
-        kind,
-        workspace.digest,
-        workspace.data[1],
-        len(means),
-        seed,
-        len(judges),
-        float(prior.log_density(judges).mean()),
-        float(own.log_density(judges).mean()),
-    )
-    made = KeptPrior(prior, facts, path_of(workspace, kind))
-    save_prior(made)
-    workspace._known[f"{kind} prior"] = made
-    return made
-
-
-def path_of(workspace: "Workspace", kind: str) -> Path:
-    """The file that keeps the prior of this kind."""
-    return workspace.room("priors") / f"{kind}.safetensors"
-
-
 def check_kind(kind: str) -> None:
     """Refuse a kind of prior that there is not."""
     if kind not in KINDS:
         raise UnknownName("kind of prior", kind, KINDS)
-
-
-def parts(workspace: "Workspace", seed: int) -> tuple[Points, Points | None, Points]:
-    """Codes to fit to and their deviations, and draws from those of other images to judge by."""
-    if workspace.generator.space.prior == "sphere":
-        raise NotSupported(
-            f"The points of {workspace.name} lie on a sphere, and are drawn evenly from it: nothing is "
-            "fitted there."
-        )
-    if not workspace.coded and workspace.given is None:
-        raise NotSupported(
-            f"No image of {workspace.name} has a point, so there are no codes to fit a prior to. Teach it an "
-            f"encoder first: {shell_command('invert', workspace.run.folder, '--learn')}"
-        )
-    if not workspace.coded or not workspace.holds_out:
-        return _halved(*_codes(workspace, "train"), seed)
-    means, deviations = _codes(workspace, "train")
-    check_codes(means, deviations)
-    return means, deviations, _drawn(*_codes(workspace, "test"), seed + 1)
 
 
 def check_codes(means: Points, deviations: Points | None) -> None:
@@ -182,21 +101,6 @@ def check_codes(means: Points, deviations: Points | None) -> None:
                 f"{bad:,} of {len(means):,} codes are no numbers, so no prior can be fitted to them. Was "
                 "the training stable? Look at the run's curves.png."
             )
-
-
-def own_prior(workspace: "Workspace", means: Points, deviations: Points | None) -> Mixture:
-    """The run's own prior as a density; without one, the normal distribution of the codes."""
-    dim = workspace.dim
-    if workspace.generator.space.prior == "none":
-        return fit_mixture(_drawn(means, deviations, 0), components=1)
-    middle, spread = np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32)
-    return Mixture(np.ones(1, np.float32), middle, spread)
-
-
-def own_words(workspace: "Workspace") -> str:
-    """What the run's own prior is, in words."""
-    none = workspace.generator.space.prior == "none"
-    return "one normal distribution of the codes" if none else "its own prior, N(0, 1)"
 
 
 # As a file --------------------------------------------------------------------------------------
@@ -256,24 +160,17 @@ def _check_arrays(kind: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[st
         raise ValueError("its sizes are not whole numbers")
 
 
-# Codes ------------------------------------------------------------------------------------------
+# Latents ----------------------------------------------------------------------------------------
 
 
-def _codes(workspace: "Workspace", split: str) -> tuple[Points, Points | None]:
-    if not workspace.coded:
-        return workspace.cloud, None
-    codes = workspace.codes(split)
-    return codes.points, codes.deviations
-
-
-def _drawn(means: Points, deviations: Points | None, seed: int) -> Points:
+def drawn(means: Points, deviations: Points | None, seed: int) -> Points:
     if deviations is None:
         return means
     noise = stream(seed, "prior-draws").standard_normal(means.shape, dtype=np.float32)
     return means + deviations * noise
 
 
-def _halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points, Points | None, Points]:
+def halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points, Points | None, Points]:
     """Where there is but one part, a fifth of it judges."""
     check_codes(means, deviations)
     order = stream(seed, "prior-held").permutation(len(means))
@@ -281,5 +178,5 @@ def _halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points
     inside, outside = np.sort(order[held:]), np.sort(order[:held])
     if deviations is None:
         return means[inside], None, means[outside]
-    judges = _drawn(means[outside], deviations[outside], seed + 1)
+    judges = drawn(means[outside], deviations[outside], seed + 1)
     return means[inside], deviations[inside], judges

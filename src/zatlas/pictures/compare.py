@@ -9,8 +9,8 @@ import numpy as np
 
 from zatlas.core.errors import BadRun
 from zatlas.core.seeds import stream
+from zatlas.directions.probes import accuracy
 from zatlas.latent.density import FEW, gap
-from zatlas.latent.probes import accuracy
 from zatlas.pictures import file_name
 from zatlas.pictures.sheets import manifold, reconstructions
 from zatlas.render.canvas import Canvas
@@ -18,6 +18,7 @@ from zatlas.render.pixels import save
 from zatlas.render.plot import clouds
 from zatlas.render.sheet import blocks
 from zatlas.render.theme import LIGHT, Theme
+from zatlas.sample import sample_latents
 from zatlas.score.features import in_blocks, principal_pixels, tables
 from zatlas.score.resemblance import frechet
 from zatlas.score.samples import turns, two_sets
@@ -109,7 +110,7 @@ def comparison(
         theme=theme,
     )
     groups = {
-        name: workspace.decode(workspace.sample(36, seed=1), None, turns(workspace, 36))
+        name: workspace.decode(sample_latents(workspace, 36, seed=1), None, turns(workspace, 36))
         for name, workspace in zip(places, workspaces, strict=True)
     }
     found: dict[str, Canvas | Figure] = {
@@ -171,6 +172,6 @@ def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
         return float("nan")
     features = principal_pixels(workspace.images)
     real, other = (tables(in_blocks(workspace.images, part), features)[0] for part in rows)
-    z = workspace.sample(len(real), seed=seed, prior=prior)
+    z = sample_latents(workspace, len(real), seed=seed, prior=prior)
     made = tables(workspace.generator.stream(z, turns(workspace, len(z))), features)[0]
     return frechet(made, real) / max(frechet(other, real), 1e-12)

@@ -9,12 +9,13 @@ from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
+from zatlas.locate import find_groups, kind_of
 from zatlas.render.canvas import Canvas
 from zatlas.render.equation import Term, equation
 from zatlas.render.plot import lines
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import find_groups, kind_of
+from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
 
 def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, seed: int = 0) -> Canvas:
     """Half way between two points, by the line and by the arc (B4): why a way must not cut the centre."""
-    z = workspace.sample(2 * count, seed=seed)
+    z = sample_latents(workspace, 2 * count, seed=seed)
     label = (
         stream(seed, "label").integers(len(workspace.generator.classes))
         if workspace.generator.classes

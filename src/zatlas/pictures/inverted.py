@@ -10,11 +10,12 @@ import numpy as np
 from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
 from zatlas.latent.inversion import Inverted
+from zatlas.locate import image_of
 from zatlas.render.canvas import Canvas
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import image_of
+from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -42,7 +43,7 @@ def read_files(workspace: Workspace, files: Sequence[Path], label: int | None) -
 def own_samples(workspace: Workspace, label: int | None, seed: int) -> Given:
     """Samples of the model itself, which it is able to make for certain."""
     labels = workspace.told(OWN, label)
-    images = workspace.decode(workspace.sample(OWN, seed=seed), labels=labels)
+    images = workspace.decode(sample_latents(workspace, OWN, seed=seed), labels=labels)
     return Given(tuple(f"sample {number}" for number in range(OWN)), images, labels)
 
 

@@ -11,12 +11,11 @@ from zatlas.core.seeds import stream
 from zatlas.data.imageset import Column
 from zatlas.latent.attributes import flags_of, known_names, title_of
 from zatlas.latent.chart import Chart
-from zatlas.latent.landmarks import landmarks
 from zatlas.latent.names import LABEL, parse, quoted
+from zatlas.locate import kind_of
 from zatlas.pictures.sheets import first_axes
 from zatlas.render.plot import cloud
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import kind_of
 from zatlas.workspace import NO_ROW, Workspace
 
 if TYPE_CHECKING:
@@ -63,10 +62,8 @@ def chart_map(
     workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
 ) -> "Figure":
     """The codes on a chart (A3), coloured by label or by an attribute."""
-    rows = workspace.mapped(split).rows
-    rows = rows[landmarks(len(rows), len(chart.places))]
-    labels, classes, values = coloured(workspace, rows, by)
-    title = f"The {chart.layout} chart of {len(rows):,} {_points_word(workspace, split)} in {workspace.name}"
+    labels, classes, values = (None, (), None) if chart.rows is None else coloured(workspace, chart.rows, by)
+    title = f"The {chart.layout} chart of {len(chart.places):,} {_points_word(workspace, split)} in {workspace.name}"
     trust = f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
     return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
 

@@ -9,25 +9,26 @@ import numpy as np
 from zatlas.core.arrays import Plane, Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.latent.attributes import known_of, pretty, title_of
+from zatlas.directions.estimate import ESTIMATORS
+from zatlas.directions.evaluate import target_of
+from zatlas.directions.find import find_direction, known_of, property_of
+from zatlas.directions.report import same
+from zatlas.directions.types import Direction, in_std
+from zatlas.latent.attributes import pretty, title_of
 from zatlas.latent.axes import rank
 from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
-from zatlas.latent.directions import WAYS
-from zatlas.latent.learnt import property_of
 from zatlas.latent.names import find
 from zatlas.latent.neighbours import nearest
-from zatlas.latent.proof import same, target_of
-from zatlas.latent.steering.steer import Way, in_spreads
+from zatlas.locate import Anchor, interpolate, locate, locate_all
 from zatlas.pictures.sheets import first_axes, span
 from zatlas.render import film as films
 from zatlas.render.canvas import Canvas
 from zatlas.render.film import Panel, cloud_panel, density_panel
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import Stop
 from zatlas.workspace import Workspace
 
-ATTRIBUTE_WAYS = (*WAYS, "centres", "chart")
+ATTRIBUTE_WAYS = (*ESTIMATORS, "centres", "chart")
 PANELS = ("none", "prior", "chart")
 FRAMES, FPS = 90, 30
 FLAT = 3  # axes up to which the middle of a prior is full of samples
@@ -85,15 +86,14 @@ class Move:
             return density_panel(z[:, list(axes)], theme=theme)
         if panel == "chart":
             chart = self.workspace.chart()
-            codes = self.workspace.mapped("test")
-            labels = self.workspace.labels(codes.rows[: len(chart.places)])
+            labels = None if chart.rows is None else self.workspace.labels(chart.rows)
             return cloud_panel(chart.places, labels, chart.forward(z), theme=theme)
         return None
 
 
 def interpolation(
     workspace: Workspace,
-    stops: Sequence[Stop],
+    stops: Sequence[Anchor],
     *,
     way: str | None = None,
     closed: bool = False,
@@ -101,7 +101,7 @@ def interpolation(
 ) -> Move:
     """From stop to stop (C4, C5, D4, E4), and back to the first if it is closed."""
     label = stops[0].label
-    curve = workspace.curve(stops, way, closed=closed, even=even, label=label)
+    curve = interpolate(workspace, stops, way, closed=closed, even=even, label=label)
     names = [stop.title for stop in stops] + [stops[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A way in {workspace.name}"
     marks = tuple(zip(curve.named, names, strict=True))
@@ -111,7 +111,7 @@ def interpolation(
 
 def traversal(
     workspace: Workspace,
-    stop: Stop | None = None,
+    stop: Anchor | None = None,
     *,
     axes: Sequence[int] = (),
     count: int = 10,
@@ -152,30 +152,30 @@ def attribute(
     workspace: Workspace,
     name: str,
     *,
-    way: str = "means",
-    stops: Sequence[Stop] = (),
+    way: str = "mean_difference",
+    stops: Sequence[Anchor] = (),
     without: Sequence[str] = (),
     reach: float = REACH,
     seed: int = 0,
 ) -> Move:
     """From "not A" to "A" (A6), in one of several ways.
 
-    means, medians and linear learn a direction and move images along it by spreads of the data;
+    mean_difference, median_difference and linear fit a direction and move images along it by spreads of the data;
     centres goes from the median code of those without to that of those with, and chart does so on
     the chart, each jittered by the median absolute deviation.
     """
     if way not in ATTRIBUTE_WAYS:
         raise UnknownName("way to move an attribute", way, ATTRIBUTE_WAYS)
     if name == "Random" and find(name, known_of(workspace), anchor=False) is None:
-        ends = workspace.stops(["random", "random"])
-        return Move(workspace, (workspace.curve(ends),), (), f"Random in {workspace.name}")
+        ends = locate_all(workspace, ["random", "random"])
+        return Move(workspace, (interpolate(workspace, ends),), (), f"Random in {workspace.name}")
     if way in ("centres", "chart"):
         curve = _on_chart(workspace, name, seed) if way == "chart" else _centres(workspace, name, seed)
         words = title_of(property_of(workspace, name))
         title = f"From not {words} to {words} in {workspace.name}"
         return Move(workspace, (curve,), (), title, note=_way_told(way))
-    direction = in_spreads(workspace.direction(name, way=way, without=without, seed=seed))
-    starts = list(stops) or [workspace.stop(str(i)) for i in range(min(4, len(workspace.mapped("test"))))]
+    direction = in_std(find_direction(workspace, name, method=way, without=without, seed=seed))
+    starts = list(stops) or [locate(workspace, str(i)) for i in range(min(4, len(workspace.mapped("test"))))]
     curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
     ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
     names = tuple(stop.title for stop in starts)
@@ -183,7 +183,7 @@ def attribute(
     return Move(workspace, curves, names, title, ends_named, starts[0].label, quality(direction))
 
 
-def quality(direction: Way) -> str:
+def quality(direction: Direction) -> str:
     """What is known of a direction, or of a way that bends, in a line."""
     told = []
     if direction.score is not None:
@@ -197,7 +197,7 @@ def quality(direction: Way) -> str:
     return "; ".join(told)
 
 
-def side_effects(direction: Way, count: int = 3) -> str:
+def side_effects(direction: Direction, count: int = 3) -> str:
     """The other attributes that a direction moves most."""
     target, _ = target_of(direction, list(direction.side_effects))
     others = {k: v for k, v in direction.side_effects.items() if not same(k, target)}
@@ -224,8 +224,8 @@ def _centres(workspace: Workspace, name: str, seed: int) -> Curve:
 
 def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
     chart = workspace.chart(by=name)
-    codes = workspace.codes("test")
-    flags = workspace.flags(name, codes.rows[: len(chart.places)])
+    assert chart.rows is not None  # a run's charts know theirs
+    flags = workspace.flags(name, chart.rows)
     ends = [_jittered(chart.places[flags == side], seed + side, name) for side in (False, True)]
     places: Plane = Curve(np.concatenate(ends), lerp).sample(49)
     return Curve(chart.inverse(places), lerp, marks=(0.0, 1.0))

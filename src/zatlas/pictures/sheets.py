@@ -12,12 +12,12 @@ from zatlas.latent.curves import usual_blend
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
 from zatlas.latent.neighbours import nearest
-from zatlas.latent.priors import find_prior, own_words
+from zatlas.locate import Anchor, interpolate
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import Stop
+from zatlas.sample import find_prior, own_words, sample_latents
 from zatlas.workspace import Workspace
 
 SPANS = ("quantile", "range", "deviations")
@@ -49,7 +49,9 @@ def samples(
         source = "the normal distribution of the codes: an auto-encoder has no prior"
     title = f"Samples of {workspace.name}, from {source}"
     note = ", ".join(_said(temperature=temperature, truncation=truncation, seed=seed))
-    z = workspace.sample(count, seed=seed, prior=prior, temperature=temperature, truncation=truncation)
+    z = sample_latents(
+        workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation
+    )
     classes = workspace.generator.classes
     if classes and label is not None:
         title = f"Samples of class {classes[label]} of {workspace.name}, from {source}"
@@ -80,7 +82,7 @@ def priors(
     groups = {}
     for kind in kinds:
         name = own_words(workspace) if kind == "own" else SOURCES[kind]
-        groups[name] = workspace.decode(workspace.sample(count, seed=seed, prior=kind), None, turns)
+        groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), None, turns)
     return blocks(
         groups,
         max(round(count**0.5), 1),
@@ -207,7 +209,9 @@ def _nearest_shown(workspace: Workspace, z: Points, label: int | None) -> tuple[
     return workspace.decode(workspace.cloud[nearest(z, workspace.cloud, 1)[0][:, 0]], label), "nearest sample"
 
 
-def four_corners(workspace: Workspace, stops: Sequence[Stop], n: int = 9, *, theme: Theme = LIGHT) -> Canvas:
+def four_corners(
+    workspace: Workspace, stops: Sequence[Anchor], n: int = 9, *, theme: Theme = LIGHT
+) -> Canvas:
     """Between four images at the corners of a grid (E4)."""
     ends = np.concatenate([stop.point for stop in stops])
     z = between_corners(ends, n, usual_blend(workspace.generator.space))
@@ -221,11 +225,11 @@ def four_corners(workspace: Workspace, stops: Sequence[Stop], n: int = 9, *, the
     )
 
 
-def pairs(workspace: Workspace, stops: Sequence[Stop], frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
+def pairs(workspace: Workspace, stops: Sequence[Anchor], frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
     """From the first stop to the second, from the third to the fourth: a pair a row (E4)."""
     rows, names, far = [], [], []
     for a, b in zip(stops[0::2], stops[1::2], strict=True):
-        z = workspace.curve([a, b]).sample(frames)
+        z = interpolate(workspace, [a, b]).sample(frames)
         far.append(workspace.density.far(z))
         rows.append(workspace.decode(z, a.label))
         names.append(f"{a.title} to {b.title}")

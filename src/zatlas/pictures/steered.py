@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from zatlas.core.arrays import Images, Values
+from zatlas.directions.types import Direction, FieldDirection
 from zatlas.latent.attributes import pretty
-from zatlas.latent.steering.steer import Steer, Way
+from zatlas.locate import Anchor
 from zatlas.pictures.moves import Move, quality
 from zatlas.render.canvas import Canvas
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import Stop
 from zatlas.workspace import Workspace
 
 Read = Callable[[Images], Values]  # of a row of images, the middle one as it was: a number each
@@ -20,17 +20,17 @@ REACH = 3.0  # spreads to either side
 COLUMNS = 7
 
 
-def reach_of(way: Way, most: float = REACH) -> tuple[float, float]:
+def reach_of(way: Direction, most: float = REACH) -> tuple[float, float]:
     """From where to where it is shown: all of a way with a scale, some spreads of another."""
-    if isinstance(way, Steer) and way.scale is not None:
+    if isinstance(way, FieldDirection) and way.scale is not None:
         return float(way.scale[0][0]), float(way.scale[0][-1])
     return -most, most
 
 
 def steered(
     workspace: Workspace,
-    way: Way,
-    starts: Sequence[Stop],
+    way: Direction,
+    starts: Sequence[Anchor],
     read: Read,
     *,
     told: str,
@@ -60,7 +60,7 @@ def steered(
 
 
 def film_of(
-    workspace: Workspace, way: Way, start: Stop, reach: float = REACH, label: int | None = None
+    workspace: Workspace, way: Direction, start: Anchor, reach: float = REACH, label: int | None = None
 ) -> Move:
     """The same way through one point, to be drawn as a film."""
     curve = way.walk(start.point, *reach_of(way, reach))

@@ -12,6 +12,7 @@ from zatlas.render.pixels import save
 from zatlas.render.plain import SMALL, WORD, paper
 from zatlas.render.sheet import sheet
 from zatlas.render.theme import LIGHT, Theme
+from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _montage(workspace: Workspace) -> Images:
     n = SIDE * SIDE
     kinds = len(workspace.generator.classes)
     labels = np.arange(n) % kinds if kinds else None
-    images = workspace.decode(workspace.sample(n, seed=0), None, labels)
+    images = workspace.decode(sample_latents(workspace, n, seed=0), None, labels)
     edged = ((0, 0), (0, 0), (0, EDGE), (0, EDGE))
     images = np.pad(images, edged, constant_values=1)
     _, channels, high, wide = images.shape

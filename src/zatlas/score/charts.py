@@ -8,6 +8,7 @@ from zatlas.core.arrays import Points, Rows
 from zatlas.core.seeds import derive, stream
 from zatlas.latent.chart import Chart, make, trustworthiness
 from zatlas.latent.landmarks import CHARTED, landmarks
+from zatlas.sample import sample_latents
 from zatlas.score.figure import Figure, mean_of
 from zatlas.workspace import Workspace
 
@@ -33,7 +34,7 @@ def usual_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     codes = points[landmarks(len(points), CHARTED)]
     if workspace.dim <= 2 or len(codes) <= MOST:
         return workspace.chart()
-    for path in sorted(workspace.room("charts").glob("umap-*.safetensors")):
+    for path in sorted(workspace.folder("charts").glob("umap-*.safetensors")):
         kept = Chart.load(path)
         if not kept.made.get("labels") and np.array_equal(kept.points, codes):
             return kept
@@ -136,6 +137,6 @@ def _others(workspace: Workspace, seed: int) -> Points | None:
     if workspace.given is not None and not workspace.coded:
         return None
     if not workspace.coded:
-        return workspace.sample(TRIED, seed=derive(seed, "other codes"))
+        return sample_latents(workspace, TRIED, seed=derive(seed, "other codes"))
     codes = workspace.codes("train").points
     return codes[stream(seed, "other codes").permutation(len(codes))[:TRIED]]

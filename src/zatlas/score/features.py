@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from zatlas.added import known_images
+from zatlas.contents import open_dataset
 from zatlas.core.arrays import Images, Rows
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
@@ -180,7 +180,9 @@ def real_images(workspace: Workspace) -> ImageSet | None:
         return None
     if not workspace.imagined:
         return workspace.bare_images
-    return known_images(workspace)  # samples stand for the images of this run: these are the real ones
+    return open_dataset(
+        workspace.run, data_changed=workspace.data_changed
+    )  # samples stand for the images of this run: these are the real ones
 
 
 def all_over(rows: Rows, count: int) -> Rows:

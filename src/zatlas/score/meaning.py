@@ -7,12 +7,13 @@ import numpy as np
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows, Values
 from zatlas.core.seeds import derive, stream
 from zatlas.data.imageset import UNLABELLED
+from zatlas.directions.probes import accuracy, area_under_curve, fit_probes, ridge
 from zatlas.latent.attributes import flags_of, properties
 from zatlas.latent.curves import Blend, Curve, lerp, usual_blend
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.latent.neighbours import others
-from zatlas.latent.probes import accuracy, area_under_curve, fit_probes, ridge
 from zatlas.models.generator import differentiable
+from zatlas.sample import sample_latents
 from zatlas.score.factors import disentangled
 from zatlas.score.figure import Figure, bootstrapped, mean_of
 from zatlas.workspace import Workspace
@@ -295,7 +296,9 @@ def _bent(workspace: Workspace, seed: int) -> list[Figure]:
 
 def _ends(workspace: Workspace, n: int, seed: int) -> tuple[Points, Points]:
     """Two samples for each of n ways."""
-    return workspace.sample(n, seed=derive(seed, "from")), workspace.sample(n, seed=derive(seed, "to"))
+    return sample_latents(workspace, n, seed=derive(seed, "from")), sample_latents(
+        workspace, n, seed=derive(seed, "to")
+    )
 
 
 def _told(workspace: Workspace, n: int) -> Labels | None:

@@ -14,6 +14,7 @@ from zatlas.data.imageset import ImageSet
 from zatlas.latent.encode import encoded, labels_of
 from zatlas.latent.sampling import from_posterior
 from zatlas.models.scorer import Scorer, Scores, suited
+from zatlas.sample import sample_latents
 from zatlas.score.features import (
     Features,
     Own,
@@ -102,7 +103,7 @@ class Compared:
     @cached_property
     def made(self) -> list[Table]:
         """The same of samples."""
-        z = self.workspace.sample(self.n, seed=self.seed, prior=self.prior)
+        z = sample_latents(self.workspace, self.n, seed=self.seed, prior=self.prior)
         return tables(self.workspace.generator.stream(z, turns(self.workspace, self.n)), *self._looks)
 
     @property

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from zatlas.core.arrays import Labels, Plane, Points, Rows, Values
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
+from zatlas.directions.find import known_of
 from zatlas.latent import chart as charts
 from zatlas.latent.apart import make_apart
-from zatlas.latent.attributes import known_of, pretty, yes_or_no
+from zatlas.latent.attributes import pretty, yes_or_no
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
 from zatlas.latent.landmarks import CHARTED, carry, digest_of
@@ -118,12 +119,10 @@ def chart_of(
         raise NotSupported("The points are samples without images: nothing is known to lay them by.")
     made = (layout, by, workspace.digest, workspace.data[1], len(few))
     digest = hashlib.sha256(repr(made).encode()).hexdigest()[:12]
-    path = workspace.room("charts") / f"page-{layout}-{digest}.safetensors"
-    if kept and path.exists():
-        chart = Chart.load(path)
-    else:
+    path = workspace.folder("charts") / f"page-{layout}-{digest}.safetensors"
+    if not (kept and path.exists() and (chart := Chart.load(path)).rows is not None):
         labels = _supervision(workspace, by, few.rows) if by else None
-        chart = _laid(few.points, layout, labels, apart)
+        chart = replace(_laid(few.points, layout, labels, apart), rows=few.rows)
         if kept:
             chart.save(path)
     rest = drawn.points[CHARTED:]
@@ -137,7 +136,7 @@ def tiled(workspace: Workspace, charted: Charted, everyone: Draw, told: Mapping[
     """Give a chart of a page its tiles; the places of all points, which are kept in the run."""
     first, total = len(charted.places), len(everyone)
     made = {**workspace.made("page"), "chart": digest_of(charted.chart), "first": first, "total": total}
-    path = workspace.room("charts") / f"page-{charted.chart.layout}-{made['chart']}.parquet"
+    path = workspace.folder("charts") / f"page-{charted.chart.layout}-{made['chart']}.parquet"
     rest = Codes(everyone.rows[first:], everyone.points[first:])
     places = tables.read(carry(charted.chart, path, [rest], total - first, made))[1]
     whole = np.concatenate([charted.places, places])

@@ -7,6 +7,7 @@ import numpy as np
 from zatlas.core.arrays import Images, Labels, Points, Rows
 from zatlas.core.seeds import stream
 from zatlas.latent.neighbours import nearest
+from zatlas.sample import sample_latents
 from zatlas.workspace import NO_ROW as NO_ROW
 from zatlas.workspace import Workspace
 
@@ -118,7 +119,7 @@ def _samples(workspace: Workspace, most: int) -> Draw:
         nobody = np.full(len(chosen), NO_ROW)
         return Draw(nobody, workspace.given[chosen], len(workspace.given), chosen)
     count = min(most, SAMPLES)
-    return Draw(np.full(count, NO_ROW), workspace.sample(count, seed=0), count)
+    return Draw(np.full(count, NO_ROW), sample_latents(workspace, count, seed=0), count)
 
 
 def _order(count: int) -> np.ndarray:

@@ -42,7 +42,7 @@ class Keep:
 
 def room_of(workspace: Workspace) -> Path:
     """The folder for what is made of a run's weights."""
-    return inside.path(workspace.room("site"), workspace.digest[:16])
+    return inside.path(workspace.folder("site"), workspace.digest[:16])
 
 
 def clear_earlier(room: Path) -> None:

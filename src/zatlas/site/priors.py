@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zatlas.latent.priors import kept_prior
+from zatlas.sample import kept_prior
 from zatlas.site.numbers import plain
 from zatlas.store import digests
 from zatlas.workspace import Workspace

@@ -6,7 +6,6 @@ from typing import Any
 from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.progress import console
-from zatlas.latent.readings import scorer_of
 from zatlas.models.onnx import export_scorer
 from zatlas.store import inside
 from zatlas.workspace import Workspace
@@ -17,7 +16,7 @@ NAME = "scorer.onnx"
 
 def reader(workspace: Workspace, like: Points, room: Path, folder: str) -> dict[str, Any] | None:
     """What the manifest says of the run's scorer; None where a page has none that it can run."""
-    scorer = scorer_of(workspace)
+    scorer = workspace.scorer
     if scorer is None:
         return None
     path = inside.path(room, NAME)

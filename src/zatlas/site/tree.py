@@ -12,12 +12,13 @@ from typing import Any
 
 from zatlas.core.arrays import Plane, Points, Rows
 from zatlas.core.errors import BadRun, Damaged
+from zatlas.directions.find import store_of
+from zatlas.locate import kind_of
 from zatlas.site.draw import Draw
 from zatlas.site.kept import AGAIN, Keep, clear_earlier, room_of
 from zatlas.site.page import Page
 from zatlas.site.priors import fitted
 from zatlas.site.training import training
-from zatlas.stops import kind_of
 from zatlas.store import ways
 from zatlas.workspace import Workspace
 
@@ -88,7 +89,7 @@ def run_tree(
     a flow, its page draws samples from that.
     """
     most = min(most, LIGHT) if light else most
-    kept = (ways.digest(workspace.home.folder), workspace.run.scorer.exists())
+    kept = (ways.digest(store_of(workspace).folder), workspace.run.scorer.exists())
     parts = (MAKING, version("zatlas"), workspace.digest, workspace.data[1], most, geodesics, kept, tiled)
     stamp = hashlib.sha256(repr((*parts, light)).encode()).hexdigest()[:16]
     folder, room = f"data/{id}", room_of(workspace)

@@ -4,28 +4,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zatlas.core.arrays import Images, Points, Rows
-from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError, UnknownName
+from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError
 from zatlas.core.progress import console
-from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
 from zatlas.data.imageset import UNLABELLED
 from zatlas.data.read import BadImage, read_image
-from zatlas.latent.attributes import flags_of, known_of, title_of
-from zatlas.latent.density import stand_in
+from zatlas.directions.find import known_of, store_of
+from zatlas.directions.types import in_std, is_nonlinear
+from zatlas.encoder import invert
+from zatlas.latent.attributes import flags_of, title_of
+from zatlas.latent.between import between
+from zatlas.latent.curves import Curve
 from zatlas.latent.names import RANDOM, Name, find, parse, split_list, split_terms, text_of
 from zatlas.latent.neighbours import nearest
-from zatlas.latent.priors import KINDS, prior_of
-from zatlas.latent.sampling import from_posterior, from_prior
-from zatlas.latent.steering.steer import bends, in_spreads
+from zatlas.sample import sample_latents
 from zatlas.store.codes import Codes
-
-if TYPE_CHECKING:
-    from zatlas.workspace import Workspace
+from zatlas.workspace import Workspace
 
 STEP = 2.0  # spreads by which a direction stands for a place
 HOW = (
@@ -36,7 +34,7 @@ HOW = (
 
 
 @dataclass(frozen=True)
-class Stop:
+class Anchor:
     """A named point, and the real image that it is the code of, if there is one."""
 
     name: str  # as one types it
@@ -46,7 +44,7 @@ class Stop:
     title: str = ""  # as one writes it beside a picture
 
 
-def find_stop(workspace: "Workspace", text: str) -> Stop:
+def locate(workspace: Workspace, text: str) -> Anchor:
     """The point that goes by this name."""
     known = known_of(workspace)
     if not workspace.coded and find(text, known) is None:
@@ -54,85 +52,71 @@ def find_stop(workspace: "Workspace", text: str) -> Stop:
     return _stop(workspace, text, parse(text, known))
 
 
-def _stop(workspace: "Workspace", text: str, name: Name) -> Stop:
+def _stop(workspace: Workspace, text: str, name: Name) -> Anchor:
     if name.kind in RANDOM:
         prior = "own" if name.kind == RANDOM[0] else name.kind
-        point = workspace.sample(1, seed=name.number or 0, prior=prior)
-        return Stop(text, point, title=title_of(replace(name, word=name.kind)))
+        point = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
+        return Anchor(text, point, title=title_of(replace(name, word=name.kind)))
     if name.kind == "row":
         return _numbered(workspace, name.number or 0, text)
     if name.kind == "file":
         return _from_file(workspace, Path(name.word))
     if name.kind == "direction":
         point = _gone(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
-        return Stop(text, point, title=title_of(name))
+        return Anchor(text, point, title=title_of(name))
     return _typical(workspace, text, name)
 
 
-def find_stops(workspace: "Workspace", texts: list[str]) -> list[Stop]:
+def locate_all(workspace: Workspace, texts: Sequence[str]) -> list[Anchor]:
     """Several of them; "random" or "flow" again and again is another point each time."""
     found, drawn = [], 0
     for text in texts:
         if text in RANDOM:
             text = f"{text}:{drawn}"
             drawn += 1
-        found.append(find_stop(workspace, text))
+        found.append(locate(workspace, text))
     return found
 
 
-def points_through(workspace: "Workspace", stops: Sequence[str] | Sequence[Stop] | Points) -> Points:
-    """The points of two stops or more, by name or as they are."""
-    if isinstance(stops, np.ndarray):
-        z = stops
+def interpolate(
+    workspace: Workspace,
+    anchors: Sequence[str] | Sequence[Anchor] | Points,
+    method: str | None = None,
+    *,
+    closed: bool = False,
+    even: bool = False,
+    label: int | None = None,
+) -> Curve:
+    """Return the curve through two anchors or more, given by name or as latents.
+
+    With `even`, the image changes at a steady pace along the curve.
+    """
+    if isinstance(anchors, np.ndarray):
+        z = anchors
     else:
-        found = [find_stop(workspace, stop) if isinstance(stop, str) else stop for stop in stops]
-        z = np.concatenate([stop.point for stop in found])
+        found = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
+        z = np.concatenate([anchor.point for anchor in found])
     if len(z) < 2:
         raise ShapeError("A way leads between 2 stops or more; name another.")
-    return z
+    return between(workspace.generator, z, method, closed=closed, even=even, label=label)
 
 
-def draw(
-    workspace: "Workspace", n: int, *, seed: int, prior: str, temperature: float, truncation: float | None
-) -> Points:
-    """Points drawn by chance; without a prior, the normal distribution that the codes suggest stands in."""
-    space = workspace.generator.space
-    if prior == "own" and space.prior != "none":
-        return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
-    if truncation is not None:
-        raise NotSupported("Only a prior that is normal is truncated; give --temperature below 1 instead.")
-    if prior == "own":
-        middle = workspace.cloud.mean(axis=0)
-        z = stand_in(workspace.cloud, space, n, seed=seed)
-        return (middle + temperature * (z - middle)).astype(np.float32)
-    if prior in KINDS:
-        return prior_of(workspace, prior).sample(n, seed=seed, temperature=temperature)
-    if prior == "posterior":
-        codes = workspace.codes("test")
-        chosen = stream(seed, "posterior").choice(len(codes), n, replace=n > len(codes))
-        if codes.deviations is None:
-            return codes.points[chosen]
-        spread = codes.deviations[chosen] * np.float32(temperature)
-        return from_posterior(codes.points[chosen], spread, seed=seed)
-    raise UnknownName("prior", prior, ("own", *KINDS, "posterior"))
-
-
-def usual_stops(workspace: "Workspace", count: int) -> list[Stop]:
+def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
     """Stops for want of a choice: typical images of classes that are far from each other in the list,
     the first test images where there are no classes, or the first samples where there is no encoder.
     """
     if not workspace.coded:
-        return find_stops(workspace, [str(number) for number in range(count)])
+        return locate_all(workspace, [str(number) for number in range(count)])
     classes = classes_with_images(workspace)
     if len(classes) < count:
         there = min(count, len(workspace.codes("test")))
         numbers = [str(number) for number in range(there)]
-        return find_stops(workspace, [*numbers, *[RANDOM[0]] * (count - there)])
+        return locate_all(workspace, [*numbers, *[RANDOM[0]] * (count - there)])
     chosen = [classes[number * len(classes) // count] for number in range(count)]
-    return find_stops(workspace, [class_word(workspace, name) for name in chosen])
+    return locate_all(workspace, [class_word(workspace, name) for name in chosen])
 
 
-def classes_with_images(workspace: "Workspace") -> list[str]:
+def classes_with_images(workspace: Workspace) -> list[str]:
     """The classes that have an image, held out or trained on."""
     images = workspace.images
     if images.labels is None:
@@ -142,45 +126,45 @@ def classes_with_images(workspace: "Workspace") -> list[str]:
     return [name for number, name in enumerate(images.classes) if number in present and name != UNLABELLED]
 
 
-def kind_of(workspace: "Workspace") -> str:
+def kind_of(workspace: Workspace) -> str:
     """What a point that goes by a number is: an image, a sample, or a code without an image."""
     if workspace.given is not None:
         return "image" if workspace.run.recipe_file.exists() else "code"
     return "image" if workspace.coded and not workspace.imagined else "sample"
 
 
-def class_word(workspace: "Workspace", name: str) -> str:
+def class_word(workspace: Workspace, name: str) -> str:
     """The name of a class as one types it."""
     return text_of(Name("class", name), known_of(workspace))
 
 
-def _numbered(workspace: "Workspace", number: int, name: str) -> Stop:
+def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
     """An image of the test part by its number in it; a sample, where images have no points."""
     title = f"{kind_of(workspace)} {number}"
     if workspace.given is not None and not workspace.coded:
         if not 0 <= number < len(workspace.given):
             raise ShapeError(f"Codes are numbered from 0 to {len(workspace.given) - 1}.")
-        return Stop(name, workspace.given[number : number + 1], title=title)
+        return Anchor(name, workspace.given[number : number + 1], title=title)
     if not workspace.coded:
         many = 1000
         if not 0 <= number < many:
             raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
-        return Stop(name, workspace.sample(many, seed=0)[number : number + 1], title=title)
+        return Anchor(name, sample_latents(workspace, many, seed=0)[number : number + 1], title=title)
     codes = workspace.codes("test")
     if not 0 <= number < len(codes):
         raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(codes) - 1}.")
     return _real(workspace, codes, number, name, title)
 
 
-def _real(workspace: "Workspace", codes: Codes, number: int, name: str, title: str) -> Stop:
+def _real(workspace: Workspace, codes: Codes, number: int, name: str, title: str) -> Anchor:
     rows = codes.rows[number : number + 1]
     labels = workspace.labels(rows)
     label = None if labels is None else int(labels[0])
     image = None if kind_of(workspace) == "code" else workspace.images.images(rows)
-    return Stop(name, codes.points[number : number + 1], image, label, title)
+    return Anchor(name, codes.points[number : number + 1], image, label, title)
 
 
-def _typical(workspace: "Workspace", text: str, name: Name) -> Stop:
+def _typical(workspace: Workspace, text: str, name: Name) -> Anchor:
     """The image nearest to the median of a class or an attribute; with a number, the next ones.
 
     Held-out images are taken; training images where none is held out, which the title says.
@@ -203,13 +187,13 @@ def _typical(workspace: "Workspace", text: str, name: Name) -> Stop:
     return _real(workspace, codes, int(members[order[place]]), text, title)
 
 
-def _no_images(workspace: "Workspace", text: str) -> NotSupported:
+def _no_images(workspace: Workspace, text: str) -> NotSupported:
     none = "no images are known of this model"
     why = none if workspace.generator.encoder else "this model has no encoder to say where they lie"
     return NotSupported(f"{text!r} names images, and {why}. Name samples by their number, or random.")
 
 
-def _members_of(workspace: "Workspace", name: Name, splits: Sequence[str]) -> tuple[Codes, Rows, str]:
+def _members_of(workspace: Workspace, name: Name, splits: Sequence[str]) -> tuple[Codes, Rows, str]:
     """The codes of the first of these splits that has such an image, which of them they are, the split."""
     for split in splits:
         codes = workspace.codes(split)
@@ -219,24 +203,24 @@ def _members_of(workspace: "Workspace", name: Name, splits: Sequence[str]) -> tu
     raise BadData(f"{workspace.name} has no image of {title_of(name)!r}. Name another class or attribute.")
 
 
-def _from_file(workspace: "Workspace", path: Path) -> Stop:
+def _from_file(workspace: Workspace, path: Path) -> Anchor:
     image = image_of(workspace, path)
     if workspace.generator.classes:
         raise NotSupported("A conditional model must be told the class of an image; a file has none.")
     if workspace.generator.encoder is not None:
-        return Stop(path.name, workspace.generator.encode(image), image, title=path.name)
+        return Anchor(path.name, workspace.generator.encode(image), image, title=path.name)
     console().print(
         f"Searching for the point of {path.name}: this model has no encoder. Give it one: "
         f"{shell_command('invert', workspace.run.folder, '--learn')}",
         soft_wrap=True,
         markup=False,
     )
-    found = workspace.invert(image)
+    found = invert(workspace, image)
     console().print(f"{path.name} was found to {found.psnr[0]:.1f} dB.", markup=False)
-    return Stop(path.name, found.points, image, title=path.name)
+    return Anchor(path.name, found.points, image, title=path.name)
 
 
-def image_of(workspace: "Workspace", path: Path) -> Images:
+def image_of(workspace: Workspace, path: Path) -> Images:
     """The image in this file as the model takes it, one row."""
     if not path.is_file():
         raise NotHere(f"There is no image file {path}. {HOW}")
@@ -263,7 +247,7 @@ class Group:
     images: Images | None
 
 
-def find_groups(workspace: "Workspace", text: str) -> list[Group]:
+def find_groups(workspace: Workspace, text: str) -> list[Group]:
     """The terms of an equation such as "Eyeglasses - not Eyeglasses + Smiling" or "3,14 - 9,26 + a.png"."""
     terms = split_terms(text)
     if not all(term for _, term in terms) or re.match(r"[+-](\s|$)", terms[0][1]):
@@ -274,15 +258,15 @@ def find_groups(workspace: "Workspace", text: str) -> list[Group]:
     return [_group(workspace, sign, term) for sign, term in terms]
 
 
-def _gone(workspace: "Workspace", name: Name, z: Points) -> Points:
+def _gone(workspace: Workspace, name: Name, z: Points) -> Points:
     """So far from here along a way that was kept that it can be seen; with "not", the other way."""
-    way = in_spreads(workspace.home.find(name.word))
+    way = in_std(store_of(workspace).load(name.word))
     return way.move(z, -STEP if name.negated else STEP)
 
 
-def _step(workspace: "Workspace", name: Name) -> Points:
+def _step(workspace: Workspace, name: Name) -> Points:
     """The same as what it adds to any point."""
-    if bends(workspace.home.find(name.word)):
+    if is_nonlinear(store_of(workspace).load(name.word)):
         typed = text_of(replace(name, negated=False), known_of(workspace), anchor=False)
         command = shell_command("attribute", workspace.run.folder, typed, "--stop", "0")
         raise NotSupported(
@@ -292,7 +276,7 @@ def _step(workspace: "Workspace", name: Name) -> Points:
     return _gone(workspace, name, np.zeros((1, workspace.dim), np.float32))
 
 
-def _group(workspace: "Workspace", sign: int, text: str) -> Group:
+def _group(workspace: Workspace, sign: int, text: str) -> Group:
     name = find(text, known_of(workspace))
     if name is not None and name.kind == "direction":
         stop = _stop(workspace, text, name)
@@ -300,14 +284,14 @@ def _group(workspace: "Workspace", sign: int, text: str) -> Group:
     if name is not None and name.kind in ("class", "attribute") and name.number is None:
         return _members(workspace, sign, name)
     parts = [text] if name is not None else split_list(text)
-    stops = [find_stop(workspace, part) for part in parts]
+    stops = [locate(workspace, part) for part in parts]
     shown = [workspace.decode(stop.point, stop.label) if stop.image is None else stop.image for stop in stops]
     points = np.concatenate([stop.point for stop in stops])
     title = stops[0].title if len(stops) == 1 else ", ".join(stop.name for stop in stops)
     return Group(sign, title, points, np.concatenate(shown))
 
 
-def _members(workspace: "Workspace", sign: int, name: Name) -> Group:
+def _members(workspace: Workspace, sign: int, name: Name) -> Group:
     """All training images of a class or an attribute; held-out ones where there are no others."""
     if not workspace.coded:
         raise _no_images(workspace, title_of(name))

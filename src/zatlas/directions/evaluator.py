@@ -10,11 +10,11 @@ from jaxtyping import Float32
 from zatlas.core.arrays import Images, Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.fields import Layers
+from zatlas.directions.probes import Probes
+from zatlas.directions.types import Direction, LinearDirection
 from zatlas.latent.density import Density
-from zatlas.latent.directions import Direction, spread_of
-from zatlas.latent.probes import Probes
-from zatlas.latent.steering.fields import Layers
-from zatlas.latent.steering.steer import Way
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 
@@ -44,7 +44,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Evaluator:
     """A model, its data, and what is asked of its images; all directions are tried on the same points."""
 
     generator: Generator
@@ -98,12 +98,12 @@ class Trial:
         answers, images = [], []
         for step in steps:
             vector = step / np.linalg.norm(step)
-            ends = self.ends(Direction("chance", vector, spread_of(vector, self.points)))
+            ends = self.ends(LinearDirection("chance", vector, spread_of(vector, self.points)))
             answers.append(slope(*ends).mean(axis=0))
             images.append(float(change(*ends).mean()))
         return np.array(answers, np.float32), np.array(images)
 
-    def ends(self, way: Way, amount: float = 1.0) -> tuple[Seen, Seen]:
+    def ends(self, way: Direction, amount: float = 1.0) -> tuple[Seen, Seen]:
         """What there is to see after a move by so many spreads back, and forward."""
         both = [way.move(self.starts, sign * amount) for sign in (-1, 1)]
         seen = self.look(np.concatenate(both))
