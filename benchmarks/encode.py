@@ -18,7 +18,7 @@ from common import in_turns, medians, quiet
 
 RUN = """
 import sys
-from zatlas.start import train
+from zatlas.create import train
 train(f"sprites:count={sys.argv[1]}", size=32, dim=16, epochs=1, out=sys.argv[2], show=False,
       settings={"net.name": sys.argv[3], "training.preview": 0, "training.batch": 1024})
 """

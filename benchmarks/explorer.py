@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import zatlas
 from common import quiet
+from zatlas.create import train
 from zatlas.demo import unpack
 from zatlas.latent.chart import Chart
 from zatlas.server.serve import serving
@@ -207,10 +208,10 @@ PARTS = {"hover": hover, "first": first, "million": million, "single": single, "
 def runs(room: Path) -> dict[str, Workspace]:
     """Models as large as people's; how long they were trained is of no account."""
     usual = {"training.preview": 0}
-    small = zatlas.train(
+    small = train(
         "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=room / "mlp", show=False
     )
-    large = zatlas.train(
+    large = train(
         "faces:count=600",
         dim=64,
         epochs=1,

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.arrays import Images
+from zatlas.create import train
 from zatlas.encoder import train_encoder
 from zatlas.latent.inversion import STARTS, STEPS, Inverted, invert
 from zatlas.models.generator import Generator
 from zatlas.sample import sample_latents
-from zatlas.start import train
 from zatlas.workspace import Workspace
 
 STEPS_TRIED = (10, 20, 40, 80, 160)

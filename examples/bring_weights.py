@@ -2,7 +2,7 @@
 
 import sys
 
-import zatlas
+from zatlas.create import import_run
 
-workspace = zatlas.bring(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
+workspace = import_run(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
 print(workspace.run.folder)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zatlas.create import train
 from zatlas.data.imageset import ImageSet, image_set
-from zatlas.start import train
 from zatlas.training.recipe import Recipe, make_recipe
 from zatlas.workspace import Workspace
 

@@ -18,10 +18,10 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import nn
 
-import zatlas
 from tests.strangers import remade
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, UnknownName, ZatlasError
+from zatlas.create import import_run
 from zatlas.directions.find import find_direction
 from zatlas.locate import interpolate, locate, locate_all
 from zatlas.models.bring import brought_of
@@ -86,7 +86,7 @@ def chance():
 
 
 def bring(source, folder, **settings):
-    return zatlas.bring(source, folder / "run", show=False, **settings)
+    return import_run(source, folder / "run", show=False, **settings)
 
 
 def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
@@ -105,7 +105,7 @@ def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
 
 
 def test_what_was_found_out_is_said_in_words(tmp_path, capsys):
-    zatlas.bring(Decoder(last="Tanh"), tmp_path / "run")
+    import_run(Decoder(last="Tanh"), tmp_path / "run")
     told = capsys.readouterr().err
     assert "Points: 6; prior: standard normal" in told
     assert "grey, 8x8, channels first; pixels -1 to 1 (its last layer is a tanh" in told
@@ -162,7 +162,7 @@ def test_a_function_that_torch_cannot_write_works_at_once_and_says_so_later(tmp_
     def decoder(z):
         return torch.from_numpy(np.tanh(np.asarray(z))[:, :4].reshape(-1, 1, 2, 2))
 
-    workspace = zatlas.bring(decoder, tmp_path / "run", shape=(6,))
+    workspace = import_run(decoder, tmp_path / "run", shape=(6,))
     assert "only where the function is defined" in capsys.readouterr().err
     assert workspace.decode(sample_latents(workspace, 2, seed=0)).shape == (2, 1, 2, 2)
     with pytest.raises(BadRun, match=r"Bring it again where it is defined: zatlas\.bring"):

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import zatlas
 from zatlas.core.errors import NotSupported
+from zatlas.create import import_run
 from zatlas.directions.find import find_direction
 from zatlas.locate import locate
 from zatlas.pictures import maps, moves, sheets
@@ -44,7 +44,7 @@ def saved(kind, folder, clouds):
 @pytest.mark.parametrize("kind", ["npz", "lists", "columns"])
 def test_what_stands_beside_codes_is_known_of_the_points(kind, clouds, tmp_path, capsys):
     codes, names, right = clouds
-    zatlas.bring(saved(kind, tmp_path, clouds), tmp_path / "run")
+    import_run(saved(kind, tmp_path, clouds), tmp_path / "run")
     told = capsys.readouterr().err
     label = "label" if kind == "npz" else "animal"
     assert f"label, from {label}; attributes right (yes or no), age (number)" in told
@@ -61,7 +61,7 @@ def test_what_stands_beside_codes_is_known_of_the_points(kind, clouds, tmp_path,
 
 
 def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path, monkeypatch):
-    workspace = zatlas.bring(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
+    workspace = import_run(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
     asked = []
     monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))
     maps.points(workspace)
@@ -95,7 +95,7 @@ def test_a_text_of_many_values_is_an_attribute_and_missing_values_are_no_class(c
     kinds = [None if i % 10 == 0 else i % 2 for i in range(COUNT)]
     table = {"z": clouds[0].tolist(), "name": names, "class": pa.array(kinds, pa.int32())}
     pq.write_table(pa.table(table), tmp_path / "codes.parquet")
-    workspace = zatlas.bring(tmp_path / "codes.parquet", tmp_path / "run", show=False)
+    workspace = import_run(tmp_path / "codes.parquet", tmp_path / "run", show=False)
     assert workspace.images.classes == ("0", "1", "unlabelled")
     assert workspace.images.attributes["name"][3] == "image 3"
 
@@ -106,6 +106,6 @@ def test_labels_of_codes_go_to_the_images_that_are_brought_with_them(wide, tmp_p
         codes = wide.codes(part)
         every[codes.rows] = codes.points
     np.savez(tmp_path / "codes.npz", z=every, right=every[:, 0] > 0)
-    workspace = zatlas.bring(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
+    workspace = import_run(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
     assert find_direction(workspace, "right").score.area > 0.8 and "3" in workspace.images.classes
     assert locate(workspace, "7").title == "image 7"

@@ -8,8 +8,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-import zatlas
 from zatlas.core.errors import NotSupported
+from zatlas.create import import_run
 from zatlas.models.onnx import export_decoder, export_encoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -63,7 +63,7 @@ def run(file, **inputs):
 
 
 def bring(source, folder, **settings):
-    return zatlas.bring(source, folder / "run", show=False, **settings)
+    return import_run(source, folder / "run", show=False, **settings)
 
 
 def alike(workspace, folder, atol=1e-6):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import zatlas
+from zatlas.create import import_run
 from zatlas.latent import landmarks as module
 from zatlas.latent.chart import make, trustworthiness
 from zatlas.latent.landmarks import carry, landmarks
@@ -32,7 +32,7 @@ def brought(folder, n: int, d: int = 4):
     codes = 3 * chance.normal(size=(5, d))[kinds] + chance.normal(size=(n, d))
     beside = {"label": kinds, "big": codes[:, 0] > 1, "norm": np.linalg.norm(codes, axis=1)}
     np.savez(folder / "codes.npz", codes=codes.astype(np.float32), **beside)
-    return zatlas.bring(folder / "codes.npz", folder / "run", show=False)
+    return import_run(folder / "codes.npz", folder / "run", show=False)
 
 
 def test_landmarks_are_all_or_a_fair_draw_and_always_the_same():

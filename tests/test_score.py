@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import zatlas
 from tests import illnesses
 from zatlas import cli
+from zatlas.create import train
 from zatlas.report import write_report
 from zatlas.score.diagnosis import Patient, diagnose
 from zatlas.score.figure import Figure
 from zatlas.score.score import GROUPS, score
 from zatlas.score.words import value_in_words
 from zatlas.training.recipe import make_recipe
+from zatlas.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_one_image_has_a_score(tmp_path, own_cache):
     images = tmp_path / "one"
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
-    run = zatlas.train(images, epochs=1, out=tmp_path / "run", show=False)
+    run = train(images, epochs=1, out=tmp_path / "run", show=False)
     rebuilding = score(run).figure("rebuilding")
     assert rebuilding.n == 1 and rebuilding.about.endswith("the same that it was trained on")
     assert write_report(run, score(run, groups=["likelihood"]), tmp_path / "report.html").exists()
@@ -170,5 +171,5 @@ def test_runs_made_ill_are_named_rightly_and_the_cure_betters_the_complaint(case
 
 
 def test_the_score_is_there_from_python(digits):
-    again = score(zatlas.open(digits.run.folder), groups=["space"])
+    again = score(Workspace.open(digits.run.folder), groups=["space"])
     assert again.figure("active_units").value <= 2

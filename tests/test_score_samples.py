@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from tests.conftest import spots
 from zatlas.core.errors import BadRun
+from zatlas.create import import_run
 from zatlas.data import sources
 from zatlas.data.imageset import image_set
 from zatlas.models.generator import Generator
@@ -292,9 +293,8 @@ def test_figures_are_the_same_for_the_same_seed(digits):
 
 
 def test_a_model_without_images_has_no_figures_of_samples(rival, tmp_path):
-    import zatlas
 
-    brought = zatlas.bring(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
+    brought = import_run(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
     assert real_images(brought) is None and samples(brought) == []
 
 

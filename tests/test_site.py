@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-import zatlas
 from zatlas.core.errors import NotSupported
+from zatlas.create import import_run
 from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import evaluator_of
@@ -383,7 +383,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
 def test_codes_without_labels_go_by_their_own_numbers(tmp_path):
     codes = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     np.save(tmp_path / "codes.npy", codes)
-    tree = run_tree(zatlas.bring(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
+    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
     np.testing.assert_array_equal(codes[numbers], tree.points)
 

@@ -70,7 +70,7 @@ def test_what_cannot_be_shown_is_said(digits):
 def test_a_process_that_shows_a_run_ends_by_itself(digits):
     code = (
         "import sys, zatlas\nfrom tests.serving import FILES\nfrom zatlas.server import serve\n"
-        "serve.page = lambda: FILES\nprint(zatlas.show(sys.argv[1]).url)"
+        "serve.page = lambda: FILES\nprint(zatlas.load(sys.argv[1]).explore().url)"
     )
     command = [sys.executable, "-c", code, str(digits.run.folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

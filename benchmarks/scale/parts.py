@@ -36,13 +36,12 @@ def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
 
 def train(count: int, dim: int, room: Path) -> Told:
     """One epoch of a small VAE of drawn 32x32 images."""
-    import zatlas
     from zatlas.data import sources
 
     data = f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once, and mapped from then on
     begun = perf_counter()
-    zatlas.train(data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS)
+    train(data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS)
     return {"seconds": perf_counter() - begun}
 
 
@@ -118,12 +117,13 @@ def tiles(count: int, dim: int, room: Path) -> Told:
 
 def serve(count: int, dim: int, room: Path) -> Told:
     """The page of a run of codes: made, loaded as far as the first view needs, and its tiles fetched."""
-    import zatlas
     from zatlas.server.serve import serving
 
     z, kinds = codes(count, 2)
     np.savez(room / f"codes-{count}.npz", codes=z, label=kinds)
-    workspace = zatlas.bring(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
+    from zatlas.create import import_run
+
+    workspace = import_run(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
     begun = perf_counter()
     with serving([workspace]) as server:
         made = perf_counter() - begun
@@ -158,12 +158,11 @@ def reader(address: str) -> Callable[[str], bytes]:
 
 def run_of(room: Path, dim: int) -> Path:
     """A run whose encoder is measured."""
-    import zatlas
 
     run = room / "encoder"
     if not run.exists():
         data = "sprites:count=20000"
-        zatlas.train(data, size=32, dim=dim, epochs=1, out=run, show=False, settings=SETTINGS)
+        train(data, size=32, dim=dim, epochs=1, out=run, show=False, settings=SETTINGS)
     return run
 
 

@@ -14,9 +14,9 @@ from time import perf_counter
 
 import numpy as np
 
+from zatlas.create import train
 from zatlas.score.factors import disentangled, scores, true_factors
 from zatlas.score.figure import Figure
-from zatlas.start import train
 from zatlas.workspace import Workspace
 
 

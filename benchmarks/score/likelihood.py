@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from zatlas import start
+from zatlas import create
 from zatlas.score.likelihood import likelihood
 from zatlas.workspace import Workspace
 
@@ -48,10 +48,10 @@ def trained(name: str, folder: Path, root: str) -> Workspace:
     """The run of this preset: found, gone on with, or trained anew."""
     if not folder.exists():
         data = f"mnist:root={root}" if root else "mnist"
-        return start.train(data, preset=name, out=folder)
+        return create.train(data, preset=name, out=folder)
     if not (folder / "result.json").exists():
         print(f"{folder} was stopped, and goes on", file=sys.stderr)
-        return start.resume(folder)
+        return create.resume(folder)
     return Workspace.open(folder)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.commands.shared import settings_of
-from zatlas.start import resume, train
+from zatlas.create import resume, train
 from zatlas.workspace import Workspace
 
 

@@ -56,7 +56,7 @@ def main() -> None:
             out / "gan-d2", data, asked.epochs, preset="gan-d2", settings={**count, **asked.settings}
         )
     told(save(sheets.samples(gan, 9), out / "d3-samples.png"))
-    move = moves.interpolation(gan, locate_all(gan, ["random", "random"]), way="lerp")
+    move = moves.interpolation(gan, locate_all(gan, ["random", "random"]), method="lerp")
     told(save(move.strip(6), out / "d4-interpolation.png"))
     hundred = gan.decode(np.concatenate([locate(gan, str(i)).point for i in range(100)]))
     numbered = sheet(

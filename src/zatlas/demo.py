@@ -6,10 +6,10 @@ from pathlib import Path
 
 from zatlas.core.progress import console
 from zatlas.core.shell import shell_command
+from zatlas.create import resume, train
 from zatlas.gallery import draw_gallery
 from zatlas.page import Figure, Section, page
 from zatlas.server.explore import Told, explore
-from zatlas.start import resume, train
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 

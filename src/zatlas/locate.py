@@ -98,7 +98,7 @@ def interpolate(
         z = np.concatenate([anchor.point for anchor in found])
     if len(z) < 2:
         raise ShapeError("A way leads between 2 stops or more; name another.")
-    return between(workspace.generator, z, method, closed=closed, even=even, label=label)
+    return between(workspace.generator.for_class(label), z, method, closed=closed, even=even)
 
 
 def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:

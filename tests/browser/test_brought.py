@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import zatlas
+from zatlas.create import import_run
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ def written(path, rows):
 @pytest.mark.parametrize(("way", "rows"), [("file", "n"), ("folder", 1), ("file", 4)])
 def test_a_brought_onnx_decoder_needs_no_server(way, rows, explore, tmp_path):
     source = written(tmp_path / "theirs.onnx", rows)
-    workspace = zatlas.bring(source, tmp_path / f"theirs-{way}-{rows}", show=False)
+    workspace = import_run(source, tmp_path / f"theirs-{way}-{rows}", show=False)
     explorer = explore(way, workspace)
     explorer.go(explorer.at(3, zoom=9))
     spots = explorer.free(2, room=12)
@@ -54,7 +54,7 @@ def test_codes_alone_are_a_map_that_promises_no_pictures(way, explore, tmp_path)
     kinds = np.arange(90) % 3
     codes = np.eye(3, 6)[kinds] * 8 + np.random.default_rng(0).standard_normal((90, 6))
     np.savez(tmp_path / "codes.npz", codes=codes.astype(np.float32), label=kinds)
-    workspace = zatlas.bring(tmp_path / "codes.npz", tmp_path / f"codes-{way}", show=False)
+    workspace = import_run(tmp_path / "codes.npz", tmp_path / f"codes-{way}", show=False)
     url = explore.sites.url(way, workspace)
     page = explore.page(url)
     page.goto(url)

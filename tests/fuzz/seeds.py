@@ -61,8 +61,8 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
 def _run(folder: Path) -> Path:
     os.environ["ZATLAS_CACHE"] = str(folder / "cache")
     from tests.hostile.world import LABELS, SETTINGS, save_data
+    from zatlas.create import train
     from zatlas.site import run_tree
-    from zatlas.start import train
     from zatlas.training.scoring import train_scorer
     from zatlas.workspace import Workspace
 

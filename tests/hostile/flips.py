@@ -42,15 +42,15 @@ class Kind:
 
 
 def _atlas(run: Path) -> Any:
-    import zatlas
+    from zatlas.workspace import Workspace
 
-    return zatlas.open(run)
+    return Workspace.open(run)
 
 
 def _decoded(run: Path) -> Any:
-    import zatlas
+    from zatlas.workspace import Workspace
 
-    workspace = zatlas.open(run, trust=True)  # else a changed program is refused for another reason
+    workspace = Workspace.open(run, trust=True)  # else a changed program is refused for another reason
     z = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
     return workspace.description.classes, workspace.decode(z)
 

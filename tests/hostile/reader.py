@@ -52,14 +52,14 @@ def command(do: Callable[[], None]) -> str:
 
 def _open(world: World, words: Path) -> str:
     """Open the run from Python and look at what it holds."""
-    import zatlas
     from zatlas.core.errors import ZatlasError
 
     try:
         from zatlas.directions.find import store_of
         from zatlas.sample import sample_latents
+        from zatlas.workspace import Workspace
 
-        workspace = zatlas.open("run")
+        workspace = Workspace.open("run")
         workspace.decode(sample_latents(workspace, 2))
         store_of(workspace).all()
         workspace.data  # noqa: B018

@@ -229,8 +229,8 @@ SETTINGS = {"net.name": "mlp", "net.widths": [12], "training.batch": 32, "traini
 
 
 def _vae(base: Base, name: str, data: Path) -> None:
+    from zatlas.create import train
     from zatlas.directions.find import find_direction, store_of
-    from zatlas.start import train
     from zatlas.training.scoring import train_scorer
     from zatlas.workspace import Workspace
 
@@ -273,7 +273,7 @@ def save_photos(folder: Path) -> Path:
 
 
 def _gan(base: Base, data: Path) -> None:
-    from zatlas.start import train
+    from zatlas.create import train
 
     settings = {**SETTINGS, "training.preview": 0}
     workspace = train(data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False)
@@ -292,7 +292,7 @@ class Decoder(nn.Module):
 
 
 def _brought(base: Base, name: str) -> None:
-    from zatlas.start import bring
+    from zatlas.create import import_run as bring
 
     torch.manual_seed(0)
     source = base.folder / ("decoder.onnx" if name == "brought" else "decoder.pt2")

@@ -62,7 +62,7 @@ def interpolate(
         picture = draw(workspace, found, theme=theme_of(dark))
         tell(picture, workspace, "corners" if corners else "pairs", out)
         return
-    move = interpolation(workspace, found, way=way, closed=loop, even=even)
+    move = interpolation(workspace, found, method=way, closed=loop, even=even)
     name = "interpolation-" + "-".join(stop.name for stop in found) if stops else "interpolation"
     tell_move(move, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
 
@@ -117,8 +117,8 @@ def attribute(
     Args:
         names: Classes or attributes; every yes-or-no attribute if none is named. "Random" goes
             between two points of chance.
-        way: mean_difference, median_difference or linear move images along a direction; centres and chart go from
-            median to median.
+        way: mean_difference, median_difference or linear move images along a direction; centres and
+            chart go from median to median.
         without: Leave this other attribute alone; may be given again.
         stop: Which image to edit, named as for interpolate; may be given again.
         reach: How far to either side, in spreads of the data.

@@ -77,7 +77,7 @@ def compare(
         seed: Of their training.
         out: The folder to draw into.
     """
-    from zatlas import start
+    from zatlas import create
     from zatlas.pictures.compare import as_table, draw_comparison
     from zatlas.workspace import Workspace
 
@@ -92,7 +92,7 @@ def compare(
         folder = out or workspaces[0].run.gallery / "compare"
     else:
         folder = out or Path("runs") / "compare"
-        workspaces = start.train_alike(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
+        workspaces = create.train_alike(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
     pictures, figures = draw_comparison(workspaces, folder, theme=theme_of(dark))
     for picture in pictures:
         print(picture)

@@ -41,8 +41,8 @@ def directions(
     Args:
         names: Classes, attributes or what was kept, straight or bent; all attributes that are yes or no
             and all that is kept if none is named, and the principal directions where nothing is known.
-        way: mean_difference, median_difference or linear fit each by itself; apart finds all together, so that
-            each moves alone as far as the data allow.
+        way: mean_difference, median_difference or linear fit each by itself; apart finds all together, so
+            that each moves alone as far as the data allow.
         without: Take the direction of this other attribute out; may be given again.
         scorer: Is asked about the images instead of the model's own encoder, and tells the attributes
             of images or samples that have none: a file, or package.module:function.

@@ -51,7 +51,6 @@ class Evaluator:
     points: Points  # of the data
     density: Density
     answers: Answers | None = None
-    label: int | None = None  # that a conditional model is told
     seed: int = 0
     count: int = STARTS
 
@@ -62,10 +61,7 @@ class Evaluator:
 
     def look(self, z: Points) -> Seen:
         """What there is to see at these points."""
-        told = None
-        if self.generator.classes:
-            told = np.full(len(z), self.label or 0, np.int64)
-        parts = [self._see(images) for images in self.generator.stream(z, told)]
+        parts = [self._see(images) for images in self.generator.stream(z)]
         return Seen(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     @cached_property
@@ -141,22 +137,20 @@ def by_scorer(scorer: Scorer, images: Images) -> Answers:
     return Answers(scorer.names, read)
 
 
-def by_probes(generator: Generator, probes: Probes, label: int | None = None) -> Answers:
+def by_probes(generator: Generator, probes: Probes) -> Answers:
     """The model's own answers: its encoder looks at the image, linear probes at the code."""
 
     def read(images: Images) -> Readings:
-        told = np.full(len(images), label or 0, np.int64) if generator.classes else None
-        return probes.read(generator.encode(images, told))
+        return probes.read(generator.encode(images))
 
     return Answers(probes.names, read)
 
 
-def by_net(generator: Generator, layers: Layers, names: tuple[str, ...], label: int | None = None) -> Answers:
+def by_net(generator: Generator, layers: Layers, names: tuple[str, ...]) -> Answers:
     """The same by a small net in place of planes: it reads what no plane parts."""
 
     def read(images: Images) -> Readings:
-        told = np.full(len(images), label or 0, np.int64) if generator.classes else None
-        odds = layers(generator.encode(images, told))
+        odds = layers(generator.encode(images))
         return (0.5 * (1 + np.tanh(0.5 * odds))).astype(np.float32)
 
     return Answers(names, read)

@@ -12,7 +12,6 @@ from zatlas.core.errors import BadRecipe, NotSupported, UnknownName, ZatlasError
 from zatlas.core.registry import STEERING
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import UNLABELLED
-from zatlas.directions.decoding import told as for_class
 from zatlas.directions.estimate import ESTIMATORS, fit_direction, measured, normal
 from zatlas.directions.estimate import without as orthogonalize
 from zatlas.directions.evaluate import Refit
@@ -147,7 +146,7 @@ def find_directions(
     A method that goes by `flags` is given the classes and attributes of the codes.
     """
     fit, settings = _asked(workspace, method, settings)
-    return fit(for_class(workspace.generator, label), workspace.cloud, **settings, seed=seed, show=show)
+    return fit(workspace.generator.for_class(label), workspace.cloud, **settings, seed=seed, show=show)
 
 
 def refit_method(
@@ -157,7 +156,7 @@ def refit_method(
     fit, settings = _asked(workspace, method, settings)
     if method in FITTED_ONCE:
         return None
-    generator, points = for_class(workspace.generator, label), workspace.cloud
+    generator, points = workspace.generator.for_class(label), workspace.cloud
 
     @cache
     def fitted(number: int) -> dict[str, Direction]:

@@ -11,6 +11,7 @@ from zatlas.directions.fields import Layers, fit_layers
 from zatlas.directions.find import probes_of
 from zatlas.directions.report import DirectionReport
 from zatlas.directions.types import Direction, is_nonlinear
+from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.workspace import Workspace
 
@@ -29,8 +30,9 @@ def evaluator_of(
     """What ways of this run are tried on: the answers of a scorer, given or kept, else of its own encoder,
     else none. Where ways bend, a net reads the codes, because planes cannot tell what no plane parts.
     """
-    answers = _answers(workspace, scorer or workspace.scorer, label, bent)
-    return Evaluator(workspace.generator, workspace.cloud, workspace.density, answers, label, seed)
+    generator = workspace.generator.for_class(label)
+    answers = _answers(workspace, generator, scorer or workspace.scorer, bent)
+    return Evaluator(generator, workspace.cloud, workspace.density, answers, seed)
 
 
 def evaluate_directions(
@@ -49,17 +51,17 @@ def evaluate_directions(
     return evaluate(evaluator, directions, refit=refit, saved=saved)
 
 
-def _answers(workspace: Workspace, scorer: Scorer | None, label: int | None, bent: bool) -> Answers | None:
+def _answers(workspace: Workspace, generator: Generator, scorer: Scorer | None, bent: bool) -> Answers | None:
     if scorer is not None:
         chance = stream(0, "usual").permutation(len(workspace.cloud))[:SAMPLE]
-        return by_scorer(scorer, workspace.decode(workspace.cloud[chance], label))
-    if workspace.generator.encoder is None or not workspace.has_images:
+        return by_scorer(scorer, generator.decode(workspace.cloud[chance]))
+    if generator.encoder is None or not workspace.has_images:
         return None
     probes = probes_of(workspace)
     if not bent or not probes.names:
-        return by_probes(workspace.generator, probes, label) if probes.names else None
+        return by_probes(generator, probes) if probes.names else None
     net = workspace.cache.get("attribute net", lambda: _attribute_net(workspace, probes.names))
-    return by_net(workspace.generator, net, probes.names, label)
+    return by_net(generator, net, probes.names)
 
 
 def _attribute_net(workspace: Workspace, names: Sequence[str]) -> Layers:

@@ -99,7 +99,7 @@ Fit = Callable[..., list[Direction]]
 
 
 def in_std(direction: Direction) -> Direction:
-    """The same direction by amounts in standard deviations, whatever its scale; a constant field is linear."""
+    """The same direction by amounts in standard deviations, without a scale; a constant field is linear."""
     if isinstance(direction, LinearDirection):
         return direction
     if not isinstance(direction.lead, Straight):

@@ -164,6 +164,7 @@ def _check_arrays(kind: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[st
 
 
 def drawn(means: Points, deviations: Points | None, seed: int) -> Points:
+    """Return a sample from each posterior; the means, where there are no deviations."""
     if deviations is None:
         return means
     noise = stream(seed, "prior-draws").standard_normal(means.shape, dtype=np.float32)

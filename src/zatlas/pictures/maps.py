@@ -62,8 +62,10 @@ def chart_map(
     workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
 ) -> "Figure":
     """The codes on a chart (A3), coloured by label or by an attribute."""
-    labels, classes, values = (None, (), None) if chart.rows is None else coloured(workspace, chart.rows, by)
-    title = f"The {chart.layout} chart of {len(chart.places):,} {_points_word(workspace, split)} in {workspace.name}"
+    rows = np.full(len(chart.places), NO_ROW) if chart.rows is None else chart.rows
+    labels, classes, values = coloured(workspace, rows, by)
+    what = f"{len(chart.places):,} {_points_word(workspace, split)}"
+    title = f"The {chart.layout} chart of {what} in {workspace.name}"
     trust = f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
     return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.arrays import Plane, Points
+from zatlas.core.arrays import Images, Plane, Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.directions.estimate import ESTIMATORS
@@ -46,6 +46,14 @@ class Move:
     marks: tuple[tuple[float, str], ...] = ()  # words at moments, the same for every row
     label: int | None = None
     note: str = ""
+
+    def latents(self, n: int = FRAMES) -> Points:
+        """`n` latents along the first curve."""
+        return self.curves[0].sample(n)
+
+    def images(self, n: int = FRAMES) -> Images:
+        """`n` decoded images along the first curve."""
+        return self.workspace.decode(self.latents(n), self.label)
 
     def strip(self, frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
         """The frames side by side, with a band that tells where they leave the data."""
@@ -95,13 +103,13 @@ def interpolation(
     workspace: Workspace,
     stops: Sequence[Anchor],
     *,
-    way: str | None = None,
+    method: str | None = None,
     closed: bool = False,
     even: bool = False,
 ) -> Move:
     """From stop to stop (C4, C5, D4, E4), and back to the first if it is closed."""
     label = stops[0].label
-    curve = interpolate(workspace, stops, way, closed=closed, even=even, label=label)
+    curve = interpolate(workspace, stops, method, closed=closed, even=even, label=label)
     names = [stop.title for stop in stops] + [stops[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A way in {workspace.name}"
     marks = tuple(zip(curve.named, names, strict=True))
@@ -160,7 +168,7 @@ def attribute(
 ) -> Move:
     """From "not A" to "A" (A6), in one of several ways.
 
-    mean_difference, median_difference and linear fit a direction and move images along it by spreads of the data;
+    mean_difference, median_difference and linear fit a direction and move images along it by spreads;
     centres goes from the median code of those without to that of those with, and chart does so on
     the chart, each jittered by the median absolute deviation.
     """

@@ -270,12 +270,12 @@ def _bent(workspace: Workspace, seed: int) -> list[Figure]:
     told = _told(workspace, n)
     shares = []
     for i in range(n):
-        label = None if told is None else int(told[i])
+        one = generator if told is None else generator.for_class(int(told[i]))
         ends = a[i : i + 1], b[i : i + 1]
-        straight = length(generator, Curve(np.concatenate(ends), lerp), label)
-        shortest = geodesic(generator, *ends, label=label, steps=BENDING)
+        straight = length(one, Curve(np.concatenate(ends), lerp))
+        shortest = geodesic(one, *ends, steps=BENDING)
         if straight > 0:
-            shares.append(length(generator, shortest, label) / straight)
+            shares.append(length(one, shortest) / straight)
     if not shares:
         return []
     value, error = mean_of(np.array(shares))

@@ -117,7 +117,7 @@ class Shown:
     def _geodesic(self, ask: Ask) -> Reply:
         ends = ask.points(2, self.workspace.dim)
         label = ask.label(self.classes)
-        curve = geodesic(self.workspace.generator, ends[:1], ends[1:], label=label)
+        curve = geodesic(self.workspace.generator.for_class(label), ends[:1], ends[1:])
         return points_reply(curve.sample(STEPS))
 
     def _row(self, ask: Ask) -> int:

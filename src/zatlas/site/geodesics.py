@@ -27,7 +27,7 @@ def geodesics(workspace: Workspace, drawn: Draw) -> list[tuple[int, int, Points]
         if time.monotonic() > end:
             break
         try:
-            curve = geodesic(workspace.generator, drawn.points[[a]], drawn.points[[b]])
+            curve = geodesic(workspace.generator.for_class(), drawn.points[[a]], drawn.points[[b]])
         except NotSupported:
             break  # torch cannot differentiate the decoder
         found.append((a, b, curve.sample(STEPS)))

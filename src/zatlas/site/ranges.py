@@ -45,7 +45,7 @@ def ranges(
         return found
     answers = _answers(workspace, points, probes, workspace.scorer)
     near = density(points[:NEAR])
-    trial = Evaluator(workspace.generator, points, near, answers, None, 0, count)
+    trial = Evaluator(workspace.generator.for_class(), points, near, answers, 0, count)
     for number in missing:
         found[number] = usable_range(trial, ways[number])
     return found
@@ -56,4 +56,4 @@ def _answers(workspace: Workspace, points: Points, probes: Probes, scorer: Score
         return by_scorer(scorer, workspace.decode(points[:USUAL]))
     if workspace.generator.encoder is None or not probes.names:
         return None
-    return by_probes(workspace.generator, probes)
+    return by_probes(workspace.generator.for_class(), probes)

@@ -56,7 +56,8 @@ def fit(
     if method == LOCAL:
         if layers != "":
             raise NotSupported(
-                "A local way moves all layers: take method=mean_difference, median_difference, linear or aimed."
+                "A local way moves all layers: take method=mean_difference, median_difference, linear or "
+                "aimed."
             )
         held = {name: list(alone(flags, name) if without is None else without) for name in wanted}
         return _local(points, flags, held, hold, steps, seed, show)

@@ -123,7 +123,7 @@ def watchers(show: bool) -> Sequence[Terminal | TensorBoard]:
     return [Terminal(), TensorBoard()] if show else [TensorBoard()]
 
 
-def bring(
+def import_run(
     source: Any,
     out: Path | str,
     *,
