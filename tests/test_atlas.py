@@ -57,7 +57,7 @@ def test_codes_are_queried_with_sql(digits):
     found = digits.query("select label, count(*) as n from test group by label order by label")
     labels = digits.labels(digits.rows("test"))
     assert found["n"].to_pylist() == np.bincount(labels).tolist()
-    assert digits.query("select count(*) as n from codes")["n"][0].as_py() == len(digits.rows("train"))
+    assert digits.query("select count(*) as n from latents")["n"][0].as_py() == len(digits.rows("train"))
     with pytest.raises(BadRecipe, match="duckdb cannot answer"):
         digits.query("select nothing from nowhere")
 

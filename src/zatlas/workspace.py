@@ -234,9 +234,9 @@ class Workspace:
         return self.cache.get(f"neighbors {split}", lambda: self._index(split))
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> Any:
-        """The Arrow table that duckdb returns; `codes` is the table of the first split."""
+        """The Arrow table that duckdb returns; each split is a table, and `latents` is the first of them."""
         paths = {split: self.encode(split) for split in splits}
-        return tables.query({"codes": paths[splits[0]], **paths}, sql)
+        return tables.query({"latents": paths[splits[0]], **paths}, sql)
 
     def chart(
         self,

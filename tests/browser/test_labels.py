@@ -1,6 +1,7 @@
 """Labels that would like to be more than text, in a real browser: they stay text."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,10 +88,10 @@ def nasty(tmp_path_factory, digits):
     columns = {f"{name} flag": (kinds + number) % 2 == 0 for number, name in enumerate(SCRIPTS)}
     columns["text"] = np.array([name[:200] for name in names])[kinds]
     columns["<b>number</b>"] = kinds.astype(np.float32)
-    vars(workspace)["images"] = image_set(
+    images = image_set(
         "<i>set</i>", plain.pixels, labels=kinds, classes=names, split=plain.split, attributes=columns
     )
-    return workspace, names
+    return replace(workspace, opened_dataset=images), names
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -115,7 +115,7 @@ class Followed:
         begun = time.monotonic()
         workspace = Workspace.open(self.run.folder)
         if self.brought is None and not workspace.imagined:
-            vars(workspace)["bare_images"] = self.images  # opened once
+            workspace = replace(workspace, opened_dataset=self.images)
         tree = self.tree(workspace, self.id, light=light)
         self.shown = replace(tree, entry={**tree.entry, "training": training})
         screen.show(self.shown, workspace)
