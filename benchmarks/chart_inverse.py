@@ -42,7 +42,7 @@ from zatlas.models.generator import Generator
 from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
 
-Way = Callable[[np.ndarray], np.ndarray]
+Direction = Callable[[np.ndarray], np.ndarray]
 PLACES = 225
 
 
@@ -54,7 +54,7 @@ class Ground:
     chart: Chart
     places: np.ndarray
     held: np.ndarray  # images that the chart has not seen
-    back: dict[str, Way]  # the ways from a code to the chart
+    back: dict[str, Direction]  # the ways from a code to the chart
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
     print(f"umap-learn lays {len(codes):,} codes of {codes.shape[1]} coordinates", file=sys.stderr)
     model = umap.UMAP(n_neighbors=25, min_dist=0.1).fit(codes)
     chart = Chart(codes, np.ascontiguousarray(model.embedding_, np.float32))
-    back: dict[str, Way] = {
+    back: dict[str, Direction] = {
         "nearest": lambda z: chart.places[nearest(z, codes, 1)[0][:, 0]],
         "forward": chart.forward,
         "transform": lambda z: np.asarray(model.transform(z)),
@@ -101,7 +101,7 @@ def prior_table(net: Generator) -> None:
         print(f"{name:26}{long:8.2f}{slope(net.decode(z)) / slope(net.decode(real)):8.2f}")
 
 
-def ways(chart: Chart, model: Any) -> dict[str, Way]:
+def ways(chart: Chart, model: Any) -> dict[str, Direction]:
     """Every way from places to codes that was thought of; umap-learn's where its model is given."""
     codes, places = chart.points, chart.places
 
@@ -131,7 +131,7 @@ def ways(chart: Chart, model: Any) -> dict[str, Way]:
     }
 
 
-def regressor(chart: Chart) -> Way:
+def regressor(chart: Chart) -> Direction:
     """A small net from places to codes."""
     from sklearn.neural_network import MLPRegressor
 
@@ -141,7 +141,7 @@ def regressor(chart: Chart) -> Way:
     return lambda xy: net.predict((xy - low) / wide)
 
 
-def measured(ground: Ground, way: Way, repeats: int) -> dict:
+def measured(ground: Ground, way: Direction, repeats: int) -> dict:
     """All that is told of one way; the first call, which may compile something, is not timed."""
     chart, places = ground.chart, ground.places
     size = float(np.linalg.norm(chart.box[1] - chart.box[0]))

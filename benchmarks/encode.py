@@ -18,15 +18,15 @@ from common import in_turns, medians, quiet
 
 RUN = """
 import sys
-from zatlas.start import train
+from zatlas.create import train
 train(f"sprites:count={sys.argv[1]}", size=32, dim=16, epochs=1, out=sys.argv[2], show=False,
       settings={"net.name": sys.argv[3], "training.preview": 0, "training.batch": 1024})
 """
 MEASURED = """
 import json, sys
 from benchmarks.common import peak_memory
-from zatlas.atlas import Atlas
-Atlas.open(sys.argv[1]).encode("train")
+from zatlas.workspace import Workspace
+Workspace.open(sys.argv[1]).encode("train")
 print(json.dumps(peak_memory()))
 """
 
@@ -38,22 +38,22 @@ def python(code: str, *words: object) -> str:
 
 
 def rates(folder: Path, repeats: int) -> None:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
     for net in ("mlp", "conv"):
         run = folder / net
         python(RUN, 20_000, run, net)
-        atlas = Atlas.open(run)
-        rows = atlas.rows("train")
-        whole = atlas.images.images(rows)
-        generator = atlas.generator
-        atlas.encode("train")  # once, so that neither finds the machine cold
+        workspace = Workspace.open(run)
+        rows = workspace.rows("train")
+        whole = workspace.images.images(rows)
+        generator = workspace.generator
+        workspace.encode("train")  # once, so that neither finds the machine cold
 
-        def to_table(atlas=atlas, rows=rows) -> float:
-            path = atlas.encode("train")
+        def to_table(workspace=workspace, rows=rows) -> float:
+            path = workspace.encode("train")
             path.unlink()
             begun = perf_counter()
-            atlas.encode("train")
+            workspace.encode("train")
             return len(rows) / (perf_counter() - begun)
 
         def bare(generator=generator, whole=whole) -> float:

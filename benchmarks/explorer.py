@@ -22,12 +22,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 import zatlas
 from common import quiet
-from zatlas.atlas import Atlas
+from zatlas.create import train
 from zatlas.demo import unpack
 from zatlas.latent.chart import Chart
 from zatlas.server.serve import serving
 from zatlas.site.columns import arrow
 from zatlas.site.tree import run_tree
+from zatlas.workspace import Workspace
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
@@ -132,8 +133,8 @@ def main() -> None:
 
 def hover(browser: Browser, room: Path) -> None:
     """From a move of the pointer to the picture, and to the frame that shows it."""
-    for name, atlas in runs(room).items():
-        with serving([atlas], points=POINTS) as server, opened(browser, server.url) as page:
+    for name, workspace in runs(room).items():
+        with serving([workspace], points=POINTS) as server, opened(browser, server.url) as page:
             page.evaluate(HOVER, moves(40))
             found = np.array(page.evaluate(HOVER, moves(MOVES, seed=1)))
         next_frame = (found[:, 1] < 17.5).mean()
@@ -143,8 +144,8 @@ def hover(browser: Browser, room: Path) -> None:
 
 def first(browser: Browser, room: Path) -> None:
     """From the start of loading, with nothing in the cache, to the map and the first decoded picture."""
-    for name, atlas in runs(room).items():
-        with serving([atlas], points=POINTS) as server:
+    for name, workspace in runs(room).items():
+        with serving([workspace], points=POINTS) as server:
             found = [loaded(browser, server.url) for _ in range(LOADS + 1)][1:]
         print(f"first picture, {name}: {words([one['picture'] for one in found])}; ", end="")
         print(f"map {words([one['map'] for one in found])}")
@@ -169,7 +170,7 @@ def million(browser: Browser, room: Path) -> None:
 
 def single(browser: Browser, room: Path) -> None:
     """The face model that comes along, as one file from the disk."""
-    out = zatlas.export(Atlas.open(unpack(room / "faces")), room / "faces.html")
+    out = zatlas.export(Workspace.open(unpack(room / "faces")), room / "faces.html")
     found = [loaded(browser, out.as_uri()) for _ in range(LOADS + 1)][1:]
     size = out.stat().st_size / 1e6
     print(f"single file of the faces: {size:.1f} MB; first picture from the disk ", end="")
@@ -178,9 +179,9 @@ def single(browser: Browser, room: Path) -> None:
 
 def places(browser: Browser, room: Path) -> None:
     """The code under a place as the page finds it, against the chart's own."""
-    atlas = Atlas.open(unpack(room / "faces"))
-    tree = run_tree(atlas, most=POINTS)
-    folder = zatlas.export(atlas, room / "faces-folder", points=POINTS)
+    workspace = Workspace.open(unpack(room / "faces"))
+    tree = run_tree(workspace, most=POINTS)
+    folder = zatlas.export(workspace, room / "faces-folder", points=POINTS)
     chart = Chart(tree.points.astype(np.float16).astype(np.float32), places_of(folder))
     written = folder / "data/manifest.json"
     manifest = json.loads(written.read_bytes())
@@ -192,7 +193,7 @@ def places(browser: Browser, room: Path) -> None:
                 where, found = pinned(page, chart)
             wanted = chart.inverse(where)
             apart = np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
-            pixels = np.abs(atlas.decode(found) - atlas.decode(wanted)).mean(axis=(1, 2, 3))
+            pixels = np.abs(workspace.decode(found) - workspace.decode(wanted)).mean(axis=(1, 2, 3))
             print(f"place to code, {what}: {quantiles(100 * apart, 2)} % of its length; ", end="")
             print(f"pictures differ by {quantiles(255 * pixels, 2)} of 255")
 
@@ -204,13 +205,13 @@ PARTS = {"hover": hover, "first": first, "million": million, "single": single, "
 
 
 @cache
-def runs(room: Path) -> dict[str, Atlas]:
+def runs(room: Path) -> dict[str, Workspace]:
     """Models as large as people's; how long they were trained is of no account."""
     usual = {"training.preview": 0}
-    small = zatlas.train(
+    small = train(
         "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=room / "mlp", show=False
     )
-    large = zatlas.train(
+    large = train(
         "faces:count=600",
         dim=64,
         epochs=1,
@@ -222,9 +223,9 @@ def runs(room: Path) -> dict[str, Atlas]:
     return {"2-D MLP 28x28": small, "64-D conv 64x64": large}
 
 
-def crowded(atlas: Atlas, folder: Path) -> Path:
+def crowded(workspace: Workspace, folder: Path) -> Path:
     """The page of a run of a million points: twenty clouds, all else as it is."""
-    zatlas.export(atlas, folder, points=POINTS)
+    zatlas.export(workspace, folder, points=POINTS)
     manifest = json.loads((folder / "data/manifest.json").read_bytes())
     (entry,) = manifest["runs"]
     chance = np.random.default_rng(0)

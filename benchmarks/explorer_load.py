@@ -24,11 +24,11 @@ RATE = 60  # asks a second of each page
 SERVER = """
 import sys
 from pathlib import Path
-from zatlas.atlas import Atlas
+from zatlas.workspace import Workspace
 from zatlas.demo import unpack
 from zatlas.server.serve import serving
-atlas = Atlas.open(unpack(Path(sys.argv[1]) / "faces"))
-with serving([atlas], points=2000) as server:
+workspace = Workspace.open(unpack(Path(sys.argv[1]) / "faces"))
+with serving([workspace], points=2000) as server:
     print(server.url, flush=True)
     sys.stdin.read()
 """

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images
+from zatlas.create import train
+from zatlas.encoder import train_encoder
 from zatlas.latent.inversion import STARTS, STEPS, Inverted, invert
 from zatlas.models.generator import Generator
-from zatlas.start import train
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
 
 STEPS_TRIED = (10, 20, 40, 80, 160)
 
@@ -42,8 +44,8 @@ def table(name: str, generator: Generator, images: Images, searched: bool = True
             tell(name, f"encoder and {steps} steps", found)
 
 
-def own(atlas: Atlas, count: int) -> Images:
-    return atlas.decode(atlas.sample(count, seed=1234))
+def own(workspace: Workspace, count: int) -> Images:
+    return workspace.decode(sample_latents(workspace, count, seed=1234))
 
 
 def main() -> None:
@@ -59,14 +61,14 @@ def main() -> None:
             "digits", model="gan", dim=32, epochs=60, out=Path(folder) / "gan", settings=quiet, show=False
         )
         table("GAN of digits, own samples", gan.generator, own(gan, given.images))
-        taught = gan.teach_encoder(show=False)
+        taught = train_encoder(gan, show=False)
         table("the same, with a taught encoder", taught.generator, own(gan, given.images), searched=False)
         vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
         images = vae.images.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)
     for run in given.run:
-        atlas = Atlas.open(run)
-        table(f"{atlas.name}, own samples", atlas.generator, own(atlas, given.images))
+        workspace = Workspace.open(run)
+        table(f"{workspace.name}, own samples", workspace.generator, own(workspace, given.images))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,13 @@ import torch
 from torch import nn
 
 from benchmarks.common import peak_memory, timed
-from zatlas.atlas import Atlas
 from zatlas.core.space import Space
 from zatlas.demo import unpack
-from zatlas.latent.steering import closed_form, principal
+from zatlas.directions.find import find_directions
+from zatlas.directions.fit import closed_form, principal
 from zatlas.models.generator import Generator
 from zatlas.models.scorers import load_scorer
+from zatlas.workspace import Workspace
 
 WIDTHS = (100, 512, 256, 128, 64, 3)
 
@@ -56,7 +57,7 @@ def alone(of: str, samples: int) -> None:
     """One run of principal: its seconds and the peak of this process."""
     generator = gan()
     points = generator.space.sample(2000, seed=0)
-    seconds = timed(lambda: principal.learn(generator, points, of=of, samples=samples, show=False))
+    seconds = timed(lambda: principal.fit(generator, points, of=of, samples=samples, show=False))
     peak = peak_memory()
     print(json.dumps({"seconds": seconds, "peak": peak}))
 
@@ -80,7 +81,7 @@ def main() -> None:
     points = generator.space.sample(2000, seed=0)
     print("| what | seconds | peak MiB |\n|---|---|---|")
     for of in closed_form.SOURCES:
-        seconds = timed(lambda of=of: closed_form.learn(generator, points, of=of))
+        seconds = timed(lambda of=of: closed_form.fit(generator, points, of=of))
         print(f"| closed_form of {of}, 100 axes, 64x64 | {seconds:.2f} | |", flush=True)
     for of in ("samples", "layer"):
         for samples in (given.samples // 10, given.samples):
@@ -89,13 +90,13 @@ def main() -> None:
             print(f"| principal of {of}, {samples:,} samples | {told} |", flush=True)
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
-        atlas = Atlas.open(given.run or unpack(Path(folder) / "faces-vae"))
-        on_faces(atlas, here / "faces-scorer.safetensors")
+        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
+        on_faces(workspace, here / "faces-scorer.safetensors")
 
 
-def on_faces(atlas: Atlas, scorer: Path) -> None:
+def on_faces(workspace: Workspace, scorer: Path) -> None:
     """The methods that decode while they learn, on the face model."""
-    _ = atlas.cloud
+    _ = workspace.cloud
     smile = {"scorer": load_scorer(scorer), "names": ["Smiling"]}
     runs = {
         "transform of brightness": ("transform", {"names": ["brightness"]}),
@@ -106,7 +107,7 @@ def on_faces(atlas: Atlas, scorer: Path) -> None:
         "unsupervised, 8 directions": ("unsupervised", {}),
     }
     for told, (method, settings) in runs.items():
-        seconds = timed(lambda m=method, s=settings: atlas.steer(m, **s))
+        seconds = timed(lambda m=method, s=settings: find_directions(workspace, m, **s))
         print(f"| {told} | {seconds:.1f} | |", flush=True)
 
 

@@ -17,12 +17,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.demo import unpack
+from zatlas.directions.evaluate import flips
+from zatlas.directions.find import find_direction, find_directions
 from zatlas.gallery import EDITED
-from zatlas.latent.proof import proof
 from zatlas.models.scorer import Scorer, read_scorer
 from zatlas.pictures.moves import attribute
+from zatlas.workspace import Workspace
 
 # Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: no straight
 # way was found that turns these two with every seed.
@@ -35,10 +36,10 @@ def others_of(name: str) -> list[str]:
     return [other for other in EDITED if other != name and not {name, other} <= HAIR]
 
 
-def on_chart(atlas: Atlas, scorer: Scorer, name: str) -> tuple[float, float]:
+def on_chart(workspace: Workspace, scorer: Scorer, name: str) -> tuple[float, float]:
     """Whether the two ends of the source's way are told apart, and what else differs between them."""
-    ends = [attribute(atlas, name, way="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
-    read = scorer.score(atlas.decode(np.concatenate(ends)))
+    ends = [attribute(workspace, name, way="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
+    read = scorer.score(workspace.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
     column = scorer.column(name)
     right = (low[:, column] < 0.5) & (high[:, column] > 0.5)
@@ -55,31 +56,31 @@ def main() -> None:
     given = parser.parse_args()
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
-        atlas = Atlas.open(given.run or unpack(Path(folder) / "faces-vae"))
-        report(atlas, read_scorer(here / "faces-scorer.safetensors"), given)
+        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
+        report(workspace, read_scorer(here / "faces-scorer.safetensors"), given)
 
 
-def report(atlas: Atlas, scorer: Scorer, given: argparse.Namespace) -> None:
+def report(workspace: Workspace, scorer: Scorer, given: argparse.Namespace) -> None:
     """The table of all twelve."""
-    z = atlas.points("test")[given.skip : given.skip + given.faces]
+    z = workspace.points("test")[given.skip : given.skip + given.faces]
     names = list(EDITED)
-    aimed = atlas.steer("labels", names=names, way="aimed", without=names, seed=given.seed)
-    local = atlas.steer("labels", names=BENT, way="local", without=names, seed=given.seed)
+    aimed = find_directions(workspace, "labels", names=names, method="aimed", without=names, seed=given.seed)
+    local = find_directions(workspace, "labels", names=BENT, method="local", without=names, seed=given.seed)
     bent = {way.name: way for way in local}
-    heads = ("means", "without", "aimed", "local")
+    heads = ("mean_difference", "without", "aimed", "local")
     print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")
     for name, way in zip(names, aimed, strict=True):
-        straight = (atlas.direction(name), atlas.direction(name, without=others_of(name)))
+        straight = (find_direction(workspace, name), find_direction(workspace, name, without=others_of(name)))
         told = []
         for one in (*straight, way, bent.get(name)):
             if one is None:
                 told.append(" | ")
                 continue
-            found = proof(atlas.generator, scorer, z, one, name, others_of(name))
+            found = flips(workspace.generator, scorer, z, one, name, others_of(name))
             told.append(f"{found.there:.0%}, {found.back:.0%} | {found.aside:.1%}")
-        right, aside = on_chart(atlas, scorer, name)
+        right, aside = on_chart(workspace, scorer, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
 
 

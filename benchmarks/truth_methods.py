@@ -17,17 +17,18 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks.truth import on_chart, others_of
-from zatlas.atlas import Atlas
 from zatlas.demo import unpack
+from zatlas.directions.evaluate import Flips, flips
+from zatlas.directions.find import find_directions
+from zatlas.directions.types import Direction, FieldDirection
 from zatlas.gallery import EDITED
-from zatlas.latent.proof import Flips, proof
-from zatlas.latent.steering.steer import Steer, Way
 from zatlas.models.scorer import Scorer, save_scorer
 from zatlas.models.scorers import load_scorer
 from zatlas.training.scoring import train_scorer
+from zatlas.workspace import Workspace
 
 METHODS = {
-    "means": ("labels", {"way": "means"}),
+    "mean_difference": ("labels", {"way": "mean_difference"}),
     "linear without others": ("labels", {"way": "linear"}),
     "local": ("labels", {"way": "local"}),
     "assessor": ("assessor", {"way": "linear"}),
@@ -45,29 +46,29 @@ def main() -> None:
     given = parser.parse_args()
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
-        atlas = Atlas.open(given.run or unpack(Path(folder) / "faces-vae"))
+        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
         judge = load_scorer(here / "faces-scorer.safetensors")
-        report(atlas, judge, second(atlas, given.second, given.epochs), given.faces)
+        report(workspace, judge, second(workspace, given.second, given.epochs), given.faces)
 
 
-def second(atlas: Atlas, path: Path | None, epochs: int) -> Scorer:
+def second(workspace: Workspace, path: Path | None, epochs: int) -> Scorer:
     """The scorer that may be learnt from: not the judge."""
     if path is not None and path.exists():
         return load_scorer(path)
-    found = train_scorer(atlas.images, list(EDITED), seed=1, epochs=epochs)
+    found = train_scorer(workspace.images, list(EDITED), seed=1, epochs=epochs)
     if path is not None:
         save_scorer(path, found)
     return found
 
 
-def ways_of(atlas: Atlas, name: str, method: str, scorer: Scorer) -> Way:
+def ways_of(workspace: Workspace, name: str, method: str, scorer: Scorer) -> Direction:
     """What a method finds for an attribute, the others held where it can hold them."""
     kind, settings = METHODS[method]
-    if method != "means":
+    if method != "mean_difference":
         settings = {**settings, "without": others_of(name)}
     if kind == "assessor":
         settings = {**settings, "scorer": scorer}
-    return atlas.steer(kind, names=[name], **settings)[0]
+    return find_directions(workspace, kind, names=[name], **settings)[0]
 
 
 def tell(found: Flips) -> str:
@@ -81,9 +82,9 @@ def good(found: Flips) -> bool:
     return found.flips >= ENOUGH and found.aside < ASIDE
 
 
-def report(atlas: Atlas, judge: Scorer, scorer: Scorer, faces: int) -> None:
+def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> None:
     """The table of all twelve."""
-    z = atlas.points("test")[:faces]
+    z = workspace.points("test")[:faces]
     heads = " | ".join(f"{method}: there, back | others" for method in METHODS)
     print(f"| attribute | {heads} | chart | others |")
     print("|---" * (2 * len(METHODS) + 3) + "|")
@@ -92,14 +93,14 @@ def report(atlas: Atlas, judge: Scorer, scorer: Scorer, faces: int) -> None:
         told = []
         for method in METHODS:
             begun = perf_counter()
-            way = ways_of(atlas, name, method, scorer)
+            way = ways_of(workspace, name, method, scorer)
             spent[method] += perf_counter() - begun
-            if isinstance(way, Steer):  # by spreads, as all others, rather than by its own scale
+            if isinstance(way, FieldDirection):  # by spreads, as all others, rather than by its own scale
                 way = replace(way, scale=None)
-            found = proof(atlas.generator, judge, z, way, name, others_of(name))
+            found = flips(workspace.generator, judge, z, way, name, others_of(name))
             reached.setdefault(name, []).append(good(found))
             told.append(tell(found))
-        right, aside = on_chart(atlas, judge, name)
+        right, aside = on_chart(workspace, judge, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
     print(f"\nSeconds an attribute: { {m: round(s / len(EDITED), 1) for m, s in spent.items()} }")
     missing = [name for name, ok in reached.items() if not any(ok)]

@@ -2,8 +2,8 @@
 
 import torch
 
-import zatlas
+from zatlas.create import import_run
 
 decoder = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.Sigmoid(), torch.nn.Unflatten(1, (1, 8, 8)))
-atlas = zatlas.bring(decoder, "runs/mine", shape=(16,))
-print(atlas.run.gallery / "check.png")
+workspace = import_run(decoder, "runs/mine", shape=(16,))
+print(workspace.run.gallery / "check.png")

@@ -2,7 +2,7 @@
 
 import sys
 
-import zatlas
+from zatlas.create import import_run
 
-atlas = zatlas.bring(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
-print(atlas.run.folder)
+workspace = import_run(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
+print(workspace.run.folder)

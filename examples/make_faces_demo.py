@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-import zatlas
+from zatlas.create import train
 from zatlas.data import sources
 from zatlas.models.description import load_weights, save_weights
 from zatlas.models.scorer import read_scorer, save_scorer
@@ -49,7 +49,7 @@ def ship_scorer(path: Path) -> None:
 
 def main(folder: str, run: str = "") -> None:
     out = Path(folder)
-    trained = Path(run) if run else zatlas.train("faces", preset=PRESET).run.folder
+    trained = Path(run) if run else train("faces", preset=PRESET).run.folder
     ship_model(trained, out / MODEL)
     ship_scorer(out / SCORER)
     for path in [*sorted((out / MODEL).iterdir()), out / SCORER]:

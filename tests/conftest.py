@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zatlas.atlas import Atlas
+from zatlas.create import train
 from zatlas.data.imageset import ImageSet, image_set
-from zatlas.start import train
 from zatlas.training.recipe import Recipe, make_recipe
+from zatlas.workspace import Workspace
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -49,7 +49,7 @@ def recipe(family: str = "vae", **tables) -> Recipe:
     return make_recipe({**said, "seed": tables.get("seed", 0)})
 
 
-def small_run(folder: Path, data: str | Path, **settings) -> Atlas:
+def small_run(folder: Path, data: str | Path, **settings) -> Workspace:
     """A run of a small net that has learnt something, in a second or two."""
     words = {key: settings.pop(key) for key in ("model", "dim", "epochs", "size") if key in settings}
     usual = {"training.preview": 0, "training.batch": 128, "training.rate": 3e-3, "net.name": "mlp"}
@@ -58,19 +58,19 @@ def small_run(folder: Path, data: str | Path, **settings) -> Atlas:
 
 
 @pytest.fixture(scope="session")
-def digits(tmp_path_factory, own_cache) -> Atlas:
+def digits(tmp_path_factory, own_cache) -> Workspace:
     """A 2-D VAE of handwritten digits."""
     return small_run(tmp_path_factory.mktemp("runs") / "digits", "digits", dim=2)
 
 
 @pytest.fixture(scope="session")
-def wide(tmp_path_factory, own_cache) -> Atlas:
+def wide(tmp_path_factory, own_cache) -> Workspace:
     """A VAE of digits with twelve axes."""
     return small_run(tmp_path_factory.mktemp("runs") / "wide", "digits", dim=12)
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory, own_cache) -> Atlas:
+def told(tmp_path_factory, own_cache) -> Workspace:
     """A conditional VAE of digits."""
     settings = {"model.conditional": True}
     folder = tmp_path_factory.mktemp("runs") / "told"
@@ -78,20 +78,20 @@ def told(tmp_path_factory, own_cache) -> Atlas:
 
 
 @pytest.fixture(scope="session")
-def plain(tmp_path_factory, own_cache) -> Atlas:
+def plain(tmp_path_factory, own_cache) -> Workspace:
     """An auto-encoder of digits."""
     return small_run(tmp_path_factory.mktemp("runs") / "plain", "digits", model="ae", dim=2)
 
 
 @pytest.fixture(scope="session")
-def rival(tmp_path_factory, own_cache) -> Atlas:
+def rival(tmp_path_factory, own_cache) -> Workspace:
     """A GAN of digits, which has no encoder."""
     folder = tmp_path_factory.mktemp("runs") / "rival"
     return small_run(folder, "digits", model="gan", dim=12, epochs=2)
 
 
 @pytest.fixture(scope="session")
-def portraits(tmp_path_factory, own_cache) -> Atlas:
+def portraits(tmp_path_factory, own_cache) -> Workspace:
     """A VAE of small drawn faces, which have attributes and no classes."""
     folder = tmp_path_factory.mktemp("runs") / "portraits"
     return small_run(folder, "faces:count=600", size=16, dim=8, epochs=12)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from zatlas import cli
-from zatlas.atlas import Atlas
 from zatlas.data import sources
 from zatlas.score.diagnosis import Finding
 from zatlas.score.score import Score, score
 from zatlas.score.words import title_of, value_in_words
+from zatlas.workspace import Workspace
 
 GROUPS = ("likelihood", "space", "samples")  # that a diagnosis is made from
 
@@ -89,14 +89,14 @@ CASES = (
 )
 
 
-def trained(case: Case, folder: Path) -> Atlas:
+def trained(case: Case, folder: Path) -> Workspace:
     """The run of this case."""
     run, few = folder / case.name, folder / "hundred.npz"
     if not few.exists():
         hundred_digits(few)
     if not (run / "result.json").exists():
         typed(f"zatlas train {case.train.replace(few.name, str(few))} {STILL} --out {run}")
-    return Atlas.open(run)
+    return Workspace.open(run)
 
 
 def hundred_digits(path: Path) -> None:
@@ -120,19 +120,19 @@ def typed(command: str) -> None:
         raise SystemExit(f"{command} ended with {status}")
 
 
-def examined(atlas: Atlas, prior: str = "own") -> Score:
+def examined(workspace: Workspace, prior: str = "own") -> Score:
     """What is measured and found of a run."""
-    return score(atlas, groups=GROUPS, prior=prior)
+    return score(workspace, groups=GROUPS, prior=prior)
 
 
-def cured(atlas: Atlas, finding: Finding) -> Score:
+def cured(workspace: Workspace, finding: Finding) -> Score:
     """The run after the first thing that is to be tried, done as it is typed."""
     command = finding.cures[0].command
     typed(command)
     words = shlex.split(command)
     if "--prior" in words:
-        return examined(atlas, words[words.index("--prior") + 1])
-    return examined(Atlas.open(Path(words[words.index("--out") + 1])))
+        return examined(workspace, words[words.index("--prior") + 1])
+    return examined(Workspace.open(Path(words[words.index("--out") + 1])))
 
 
 def main(names: list[str]) -> None:
@@ -145,14 +145,14 @@ def main(names: list[str]) -> None:
 
 
 def _row(case: Case, folder: Path) -> str:
-    atlas = trained(case, folder)
-    before = examined(atlas)
+    workspace = trained(case, folder)
+    before = examined(workspace)
     found = ", ".join(finding.name for finding in before.findings) or "nothing"
     cells = [f"`zatlas train {case.train}`", found]
     finding = next((one for one in before.findings if one.name == case.found), None)
     if finding is None:
         return f"| {' | '.join([*cells, '', '', '', ''])} |"
-    after = cured(atlas, finding).figure(case.complaint)
+    after = cured(workspace, finding).figure(case.complaint)
     one = before.figure(case.complaint)
     typed_words = finding.cures[0].command.replace(str(folder), "runs")
     cells += [title_of(one), value_in_words(one), value_in_words(after), f"`{typed_words}`"]

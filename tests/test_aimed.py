@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from zatlas.core.space import Space
-from zatlas.latent.directions import Direction
-from zatlas.latent.steering import labels
+from zatlas.directions.fit import labels
+from zatlas.directions.types import LinearDirection
 from zatlas.models.generator import Generator
 
 SPACE = Space((4,))
@@ -29,20 +29,20 @@ def changed(way, points, flags):
 def test_an_aimed_way_turns_as_much_as_means_and_holds_the_rest(known):
     points, flags = known
     told = {
-        way: labels.learn(FLAT, points, flags=flags, names=["red"], way=way, steps=300)[0]
-        for way in ("means", "aimed")
+        way: labels.fit(FLAT, points, flags=flags, names=["red"], method=way, steps=300)[0]
+        for way in ("mean_difference", "aimed")
     }
     turned, aside = changed(told["aimed"], points, flags)
-    assert turned > 0.9 and aside < 0.15 < 0.4 < changed(told["means"], points, flags)[1]
+    assert turned > 0.9 and aside < 0.15 < 0.4 < changed(told["mean_difference"], points, flags)[1]
     aimed = told["aimed"]
-    assert isinstance(aimed, Direction) and aimed.score.real
+    assert isinstance(aimed, LinearDirection) and aimed.score.real
     assert np.linalg.norm(aimed.vector) == pytest.approx(1, abs=1e-5)
 
 
 def test_an_aimed_way_is_the_same_for_the_same_seed(known):
     points, flags = known
     first, again = (
-        labels.learn(FLAT, points, flags=flags, names=["red"], way="aimed", steps=50, seed=1)[0]
+        labels.fit(FLAT, points, flags=flags, names=["red"], method="aimed", steps=50, seed=1)[0]
         for _ in range(2)
     )
     np.testing.assert_array_equal(first.vector, again.vector)
@@ -50,5 +50,5 @@ def test_an_aimed_way_is_the_same_for_the_same_seed(known):
 
 def test_what_is_alone_is_aimed_with_nothing_to_hold(known):
     points, flags = known
-    (way,) = labels.learn(FLAT, points, flags={"red": flags["red"]}, way="aimed", steps=100)
+    (way,) = labels.fit(FLAT, points, flags={"red": flags["red"]}, method="aimed", steps=100)
     assert way.vector[0] > 0.95

@@ -4,18 +4,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError, UnknownName
+from zatlas.locate import locate, locate_all
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 
 def test_codes_are_written_once_and_read_again(digits):
     codes = digits.codes("test")
     path = next((digits.run.folder / "codes").glob("*-test.parquet"))
     before = path.stat().st_mtime_ns
-    again = Atlas.open(digits.run.folder).codes("test")
+    again = Workspace.open(digits.run.folder).codes("test")
     assert path.stat().st_mtime_ns == before
     for name in ("rows", "points", "deviations"):
         np.testing.assert_array_equal(getattr(again, name), getattr(codes, name))
@@ -29,17 +30,17 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy)
     path = next((copy / "codes").glob("*-test.parquet")) if (copy / "codes").exists() else None
-    Atlas.open(copy).codes("test")
+    Workspace.open(copy).codes("test")
     path = next((copy / "codes").glob("*-test.parquet"))
     table = pq.read_table(path)
     made = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
     with atomic.file(path) as side:
         pq.write_table(table.replace_schema_metadata({b"zatlas": json.dumps(made)}), side)
-    Atlas.open(copy).codes("test")
+    Workspace.open(copy).codes("test")
     assert json.loads(pq.read_schema(path).metadata[b"zatlas"])["weights"] != "others"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(Exception, match="has changed since zatlas wrote it"):
-        Atlas.open(copy).codes("test")
+        Workspace.open(copy).codes("test")
 
 
 def test_the_table_of_codes_is_for_people_too(portraits):
@@ -56,7 +57,7 @@ def test_codes_are_queried_with_sql(digits):
     found = digits.query("select label, count(*) as n from test group by label order by label")
     labels = digits.labels(digits.rows("test"))
     assert found["n"].to_pylist() == np.bincount(labels).tolist()
-    assert digits.query("select count(*) as n from codes")["n"][0].as_py() == len(digits.rows("train"))
+    assert digits.query("select count(*) as n from latents")["n"][0].as_py() == len(digits.rows("train"))
     with pytest.raises(BadRecipe, match="duckdb cannot answer"):
         digits.query("select nothing from nowhere")
 
@@ -65,9 +66,9 @@ def test_a_model_without_an_encoder_says_what_to_do(rival):
     with pytest.raises(NotSupported, match="no encoder"):
         rival.codes()
     with pytest.raises(NotSupported, match="Name samples by their number"):
-        rival.stop("Smiling")
-    assert rival.stop("17").title == "sample 17"
-    np.testing.assert_array_equal(rival.stop("17").point, rival.stop("17").point)
+        locate(rival, "Smiling")
+    assert locate(rival, "17").title == "sample 17"
+    np.testing.assert_array_equal(locate(rival, "17").point, locate(rival, "17").point)
 
 
 def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
@@ -78,19 +79,19 @@ def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
 
 
 def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
-    five = digits.stop("7")
+    five = locate(digits, "7")
     assert five.title == "image 7" and five.image is not None
     np.testing.assert_array_equal(five.point, digits.codes("test").points[7:8])
     assert portraits.flags("not Male", portraits.rows("test"))[
-        np.flatnonzero(portraits.rows("test") == _row_of(portraits, portraits.stop("not Male")))
+        np.flatnonzero(portraits.rows("test") == _row_of(portraits, locate(portraits, "not Male")))
     ].all()
-    four = digits.stop("class:4")
-    assert four.title == "4" and four.label == 4 and digits.stop("class:4:2").label == 4
-    first, second = digits.stops(["random", "random"])
+    four = locate(digits, "class:4")
+    assert four.title == "4" and four.label == 4 and locate(digits, "class:4:2").label == 4
+    first, second = locate_all(digits, ["random", "random"])
     assert (first.point != second.point).any() and first.image is None
     file = save(sheet(five.image, 1), tmp_path / "five.png")
-    assert portraits.stop(str(file)).point.shape == (1, 8)
-    assert digits.stop(str(file)).title == "five.png"
+    assert locate(portraits, str(file)).point.shape == (1, 8)
+    assert locate(digits, str(file)).title == "five.png"
     for wrong, error in {
         "99999": ShapeError,
         "Snaeker": UnknownName,
@@ -98,25 +99,25 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
         "-1": ShapeError,
     }.items():
         with pytest.raises(error):
-            digits.stop(wrong)
+            locate(digits, wrong)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     with pytest.raises(BadData, match=r"broken\.png cannot be used"):
-        digits.stop(str(broken))
+        locate(digits, str(broken))
     with pytest.raises(BadData, match="There is no"):
-        portraits.stop("Bald:9999")
+        locate(portraits, "Bald:9999")
 
 
-def _row_of(atlas, stop):
-    found = np.flatnonzero((atlas.codes("test").points == stop.point).all(axis=1))
-    return atlas.codes("test").rows[found[0]]
+def _row_of(workspace, stop):
+    found = np.flatnonzero((workspace.codes("test").points == stop.point).all(axis=1))
+    return workspace.codes("test").rows[found[0]]
 
 
 def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):
     first = wide.chart("pca")
     folder = wide.run.folder / "charts"
     count = len(list(folder.iterdir()))
-    np.testing.assert_array_equal(Atlas.open(wide.run.folder).chart("pca").places, first.places)
+    np.testing.assert_array_equal(Workspace.open(wide.run.folder).chart("pca").places, first.places)
     assert len(list(folder.iterdir())) == count
     told = wide.chart("umap", "label", neighbors=10)
     free = wide.chart("umap", neighbors=10)

@@ -3,9 +3,10 @@ import pytest
 
 from tests.conftest import small_run
 from zatlas.core.errors import BadData
-from zatlas.latent.basis import apart, entanglement, leak
-from zatlas.latent.directions import learn, measured
-from zatlas.latent.proved import again_apart, proved
+from zatlas.directions.estimate import fit_direction, measured
+from zatlas.directions.find import find_direction, refit_joint
+from zatlas.directions.joint import apart, entanglement, leak
+from zatlas.directions.measure import evaluate_directions
 from zatlas.pictures.proofs import leak_of
 
 NAMES = ("Male", "Bald", "No_Beard", "Wearing_Earrings", "Young", "Eyeglasses")
@@ -30,7 +31,7 @@ def codes():
 
 def test_found_together_each_moves_its_own_and_leaves_the_others(codes):
     points, flags = codes
-    before = tangled(points, flags, [learn(points, has, name) for name, has in flags.items()])
+    before = tangled(points, flags, [fit_direction(points, has, name) for name, has in flags.items()])
     together = apart(points, flags)
     assert [one.name for one in together] == list(flags)
     assert tangled(points, flags, together) < 0.25 * before
@@ -66,10 +67,10 @@ def correlated(tmp_path_factory, own_cache):
 def test_correlated_faces_are_less_entangled_found_together(correlated):
     rows = correlated.codes("train")
     flags = {name: correlated.flags(name, rows.rows) for name in NAMES}
-    before = proved(correlated, [correlated.direction(name) for name in NAMES])
-    relearn = again_apart(correlated, NAMES)
-    after = proved(correlated, apart(rows.points, flags), relearn=relearn)
+    before = evaluate_directions(correlated, [find_direction(correlated, name) for name in NAMES])
+    refit = refit_joint(correlated, NAMES)
+    after = evaluate_directions(correlated, apart(rows.points, flags), refit=refit)
     leaks = leak_of(before), leak_of(after)
     print(f"mean change beside the diagonal over that on it: {leaks[0]:.3f}, then {leaks[1]:.3f}")
     assert leaks[1] < 0.7 * leaks[0]
-    assert all(one.proof.stable > 0.5 for one in after)
+    assert all(one.stable > 0.5 for one in after)

@@ -18,16 +18,19 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import nn
 
-import zatlas
 from tests.strangers import remade
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, UnknownName, ZatlasError
+from zatlas.create import import_run
+from zatlas.directions.find import find_direction
+from zatlas.locate import interpolate, locate, locate_all
 from zatlas.models.bring import brought_of
 from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.onnx import export_decoder, export_encoder
 from zatlas.pictures import facts, maps, moves, sheets
+from zatlas.sample import sample_latents
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 
 class Decoder(nn.Module):
@@ -83,17 +86,17 @@ def chance():
 
 
 def bring(source, folder, **settings):
-    return zatlas.bring(source, folder / "run", show=False, **settings)
+    return import_run(source, folder / "run", show=False, **settings)
 
 
 def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
     decoder = Decoder().eval()
-    atlas = bring(decoder, tmp_path, shape=(6,), encoder=Encoder())
-    z = atlas.sample(5, seed=1)
-    again = Atlas.open(tmp_path / "run")
+    workspace = bring(decoder, tmp_path, shape=(6,), encoder=Encoder())
+    z = sample_latents(workspace, 5, seed=1)
+    again = Workspace.open(tmp_path / "run")
     with torch.no_grad():
         wanted = decoder(torch.from_numpy(z)).numpy()
-    np.testing.assert_allclose(atlas.decode(z), wanted, atol=1e-6)
+    np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-6)
     np.testing.assert_allclose(again.decode(z), wanted, atol=1e-6)
     assert brought_of(again.run).spread == "log_variance"
     mean, deviation = again.generator.posterior(again.decode(z))
@@ -102,7 +105,7 @@ def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
 
 
 def test_what_was_found_out_is_said_in_words(tmp_path, capsys):
-    zatlas.bring(Decoder(last="Tanh"), tmp_path / "run")
+    import_run(Decoder(last="Tanh"), tmp_path / "run")
     told = capsys.readouterr().err
     assert "Points: 6; prior: standard normal" in told
     assert "grey, 8x8, channels first; pixels -1 to 1 (its last layer is a tanh" in told
@@ -117,9 +120,9 @@ def test_the_range_of_pixels_is_seen_in_a_few_images(scale, found, tmp_path):
     wide = Decoder(last="Identity")
     with torch.no_grad():
         wide.net[0].weight.mul_(8)
-    atlas = bring(lambda z: scale(wide(z)), tmp_path, shape=(6,))
-    assert brought_of(atlas.run).pixels == found
-    images = atlas.decode(atlas.sample(64, seed=0))
+    workspace = bring(lambda z: scale(wide(z)), tmp_path, shape=(6,))
+    assert brought_of(workspace.run).pixels == found
+    images = workspace.decode(sample_latents(workspace, 64, seed=0))
     assert 0 <= images.min() < 0.2 and 0.8 < images.max() <= 1
 
 
@@ -146,24 +149,24 @@ def test_channels_are_found_wherever_they_are(shape, layout, image, tmp_path):
     size = int(np.prod(shape))
     back = nn.Sequential(nn.Flatten(), nn.Linear(size, 5))
     net = nn.Sequential(nn.Linear(5, size), nn.Sigmoid(), nn.Unflatten(1, shape))
-    atlas = bring(net, tmp_path, encoder=back)
-    assert brought_of(atlas.run).layout == layout
-    z = atlas.sample(3, seed=0)
-    assert atlas.decode(z).shape == (3, *image)
+    workspace = bring(net, tmp_path, encoder=back)
+    assert brought_of(workspace.run).layout == layout
+    z = sample_latents(workspace, 3, seed=0)
+    assert workspace.decode(z).shape == (3, *image)
     with torch.no_grad():
         wanted = back(net(torch.from_numpy(z))).numpy()
-    np.testing.assert_allclose(atlas.generator.encode(atlas.decode(z)), wanted, atol=1e-5)
+    np.testing.assert_allclose(workspace.generator.encode(workspace.decode(z)), wanted, atol=1e-5)
 
 
 def test_a_function_that_torch_cannot_write_works_at_once_and_says_so_later(tmp_path, capsys):
     def decoder(z):
         return torch.from_numpy(np.tanh(np.asarray(z))[:, :4].reshape(-1, 1, 2, 2))
 
-    atlas = zatlas.bring(decoder, tmp_path / "run", shape=(6,))
+    workspace = import_run(decoder, tmp_path / "run", shape=(6,))
     assert "only where the function is defined" in capsys.readouterr().err
-    assert atlas.decode(atlas.sample(2, seed=0)).shape == (2, 1, 2, 2)
+    assert workspace.decode(sample_latents(workspace, 2, seed=0)).shape == (2, 1, 2, 2)
     with pytest.raises(BadRun, match=r"Bring it again where it is defined: zatlas\.bring"):
-        Atlas.open(tmp_path / "run")
+        Workspace.open(tmp_path / "run")
 
 
 def test_a_function_whose_points_cannot_be_known_asks_for_the_shape(tmp_path):
@@ -175,17 +178,17 @@ def test_a_function_whose_points_cannot_be_known_asks_for_the_shape(tmp_path):
 @pytest.mark.parametrize("module", [Spatial, Layered])
 def test_points_of_any_shape_work_wherever_flat_ones_do(module, tmp_path):
     shape = (4, 8, 8) if module is Spatial else (18, 16)
-    atlas = Atlas.open(bring(module(), tmp_path, shape=shape).run.folder)
-    assert atlas.generator.space.shape == shape and atlas.dim == np.prod(shape)
-    sheets.samples(atlas, 4)
-    chart = atlas.chart("pca")
-    sheets.chart_places(atlas, chart, np.zeros((1, 2), np.float32))
-    maps.chart_map(atlas, chart)
-    moves.interpolation(atlas, atlas.stops(["0", "1"])).strip(4)
-    moves.traversal(atlas, count=2).strip(4)
-    facts.arithmetic(atlas, "0 - 1 + 2")
-    assert len(facts.geometry(atlas)) == 3  # without codes of its own, none of their norms
-    atlas.curve(["0", "1"], "geodesic")
+    workspace = Workspace.open(bring(module(), tmp_path, shape=shape).run.folder)
+    assert workspace.generator.space.shape == shape and workspace.dim == np.prod(shape)
+    sheets.samples(workspace, 4)
+    chart = workspace.chart("pca")
+    sheets.chart_places(workspace, chart, np.zeros((1, 2), np.float32))
+    maps.chart_map(workspace, chart)
+    moves.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(4)
+    moves.traversal(workspace, count=2).strip(4)
+    facts.arithmetic(workspace, "0 - 1 + 2")
+    assert len(facts.geometry(workspace)) == 3  # without codes of its own, none of their norms
+    interpolate(workspace, ["0", "1"], "geodesic")
 
 
 def test_torchscript_and_exported_files_decode_as_they_did(tmp_path):
@@ -196,9 +199,9 @@ def test_torchscript_and_exported_files_decode_as_they_did(tmp_path):
     program = torch.export.export(decoder, (z,), dynamic_shapes=({0: torch.export.Dim("n")},))
     torch.export.save(program, tmp_path / "exported.pt2")
     for name in ("scripted.pt", "exported.pt2"):
-        atlas = bring(tmp_path / name, tmp_path / name.partition(".")[0])
+        workspace = bring(tmp_path / name, tmp_path / name.partition(".")[0])
         with torch.no_grad():
-            np.testing.assert_allclose(atlas.decode(z.numpy()), decoder(z).numpy(), atol=1e-6)
+            np.testing.assert_allclose(workspace.decode(z.numpy()), decoder(z).numpy(), atol=1e-6)
 
 
 def test_a_program_traced_for_one_row_decodes_many(tmp_path):
@@ -213,21 +216,21 @@ def test_a_program_traced_for_one_row_decodes_many(tmp_path):
 def test_onnx_halves_give_what_the_run_gave_that_they_are_of(wide, tmp_path):
     export_decoder(wide.generator, tmp_path / "decoder.onnx")
     export_encoder(wide.generator, tmp_path / "encoder.onnx")
-    atlas = bring(tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits")
-    z = wide.sample(5, seed=0)
-    np.testing.assert_allclose(atlas.decode(z), wide.decode(z), atol=1e-2)
-    np.testing.assert_allclose(atlas.points("test"), wide.points("test"), atol=0.1)
-    assert atlas.images.describe() == wide.images.describe()
-    sheets.reconstructions([Atlas.open(atlas.run.folder)])
-    assert atlas.direction("3").score.area > 0.8
+    workspace = bring(tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits")
+    z = sample_latents(wide, 5, seed=0)
+    np.testing.assert_allclose(workspace.decode(z), wide.decode(z), atol=1e-2)
+    np.testing.assert_allclose(workspace.points("test"), wide.points("test"), atol=0.1)
+    assert workspace.images.describe() == wide.images.describe()
+    sheets.reconstructions([Workspace.open(workspace.run.folder)])
+    assert find_direction(workspace, "3").score.area > 0.8
 
 
 def test_an_onnx_decoder_that_is_told_a_class_is_tried_for_how_many(told, tmp_path):
     export_decoder(told.generator, tmp_path / "decoder.onnx")
-    atlas = bring(tmp_path / "decoder.onnx", tmp_path)
-    assert len(atlas.generator.classes) == 10
-    z = told.sample(3, seed=0)
-    np.testing.assert_allclose(atlas.decode(z, 7), told.decode(z, 7), atol=1e-2)
+    workspace = bring(tmp_path / "decoder.onnx", tmp_path)
+    assert len(workspace.generator.classes) == 10
+    z = sample_latents(told, 3, seed=0)
+    np.testing.assert_allclose(workspace.decode(z, 7), told.decode(z, 7), atol=1e-2)
 
 
 def test_an_onnx_file_that_leaves_the_size_open_asks_for_it(tmp_path):
@@ -242,8 +245,8 @@ def test_an_onnx_file_that_leaves_the_size_open_asks_for_it(tmp_path):
     onnx.save(model, tmp_path / "open.onnx")
     with pytest.raises(NotSupported, match=r"leaves the size of z open.*--shape"):
         bring(tmp_path / "open.onnx", tmp_path)
-    atlas = bring(tmp_path / "open.onnx", tmp_path, shape=(16,))
-    assert brought_of(atlas.run).image == (1, 4, 4) and brought_of(atlas.run).pixels == "signed"
+    workspace = bring(tmp_path / "open.onnx", tmp_path, shape=(16,))
+    assert brought_of(workspace.run).image == (1, 4, 4) and brought_of(workspace.run).pixels == "signed"
 
 
 @pytest.fixture
@@ -261,26 +264,26 @@ def test_a_dcgan_is_read_off_its_weights_alone(name, dcgan, tmp_path):
     else:
         torch.save({"netG": state, "netD": {"x": torch.zeros(2)}, "epoch": 3}, tmp_path / name)
         key = "netG"
-    atlas = Atlas.open(bring(tmp_path / name, tmp_path, net="dcgan", key=key).run.folder)
-    z = atlas.sample(4, seed=0)
+    workspace = Workspace.open(bring(tmp_path / name, tmp_path, net="dcgan", key=key).run.folder)
+    z = sample_latents(workspace, 4, seed=0)
     with torch.no_grad():
         wanted = (net(torch.from_numpy(z)).tanh().numpy() + 1) / 2
-    assert atlas.generator.space.shape == (20, 1, 1)
-    np.testing.assert_allclose(atlas.decode(z), wanted, atol=1e-6)
+    assert workspace.generator.space.shape == (20, 1, 1)
+    np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-6)
 
 
 def test_weights_go_with_a_class_that_can_be_imported(tmp_path):
     save_file(Decoder(9, "Tanh").state_dict(), tmp_path / "w.safetensors")
     module = f"{__name__}:Decoder(9, last='Tanh')"
-    atlas = Atlas.open(bring(tmp_path / "w.safetensors", tmp_path, module=module).run.folder)
-    assert atlas.dim == 9 and brought_of(atlas.run).pixels == "signed"
+    workspace = Workspace.open(bring(tmp_path / "w.safetensors", tmp_path, module=module).run.folder)
+    assert workspace.dim == 9 and brought_of(workspace.run).pixels == "signed"
 
 
 def test_weights_of_a_run_need_nothing_said(digits, tmp_path):
-    atlas = bring(digits.run.weights, tmp_path, data="digits")
-    z = digits.sample(3, seed=0)
-    np.testing.assert_array_equal(atlas.decode(z), digits.decode(z))
-    np.testing.assert_array_equal(atlas.points("test"), digits.points("test"))
+    workspace = bring(digits.run.weights, tmp_path, data="digits")
+    z = sample_latents(digits, 3, seed=0)
+    np.testing.assert_array_equal(workspace.decode(z), digits.decode(z))
+    np.testing.assert_array_equal(workspace.points("test"), digits.points("test"))
 
 
 @pytest.mark.parametrize(
@@ -408,8 +411,8 @@ def test_an_exported_program_has_none_of_its_pickles_read(tmp_path):
     torch.export.save(program, good := tmp_path / "good.pt2")
     evil = pickle.dumps(({"z": Hostile(tmp_path / "touched")},))
     rewritten(good, tmp_path / "samples.pt2", **{"data/sample_inputs/model.pt": evil})
-    atlas = bring(tmp_path / "samples.pt2", tmp_path)
-    assert atlas.dim == 6 and not (tmp_path / "touched").exists()
+    workspace = bring(tmp_path / "samples.pt2", tmp_path)
+    assert workspace.dim == 6 and not (tmp_path / "touched").exists()
     text = json.dumps({"config": {"c": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True}}})
     config = {"data/constants/model_constants_config.json": text}
     other = {"data/aotinductor/model/x.so": b"\x7fELF"}
@@ -422,7 +425,7 @@ def test_an_exported_program_has_none_of_its_pickles_read(tmp_path):
         folder = bring(good, tmp_path / f"run{number}").run.folder
         atomic.write_file(folder / "decoder.pt2", bad.read_bytes())
         with pytest.raises(BadData, match="refused"):
-            Atlas.open(remade(folder), trust=True)
+            Workspace.open(remade(folder), trust=True)
 
 
 def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
@@ -431,7 +434,7 @@ def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
     made["brought"]["files"]["decoder"] = "../../decoder.pt2"
     atomic.write_file(folder / "made.json", json.dumps(made).encode())
     with pytest.raises(BadRun, match="outside"):
-        Atlas.open(folder)
+        Workspace.open(folder)
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "parquet"])
@@ -444,18 +447,18 @@ def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
         np.savez(path, z=codes, other=np.zeros(3))
     else:
         pq.write_table(pa.table({"z": codes.reshape(300, 6).tolist()}), path)
-    atlas = Atlas.open(bring(path, tmp_path).run.folder)
-    np.testing.assert_allclose(atlas.cloud, codes.reshape(300, 6), atol=1e-6)
-    maps.points(atlas)
-    maps.chart_map(atlas, atlas.chart("pca"))
-    assert len(facts.geometry(atlas)) == 3
-    np.testing.assert_array_equal(atlas.stop("7").point, atlas.cloud[7:8])
+    workspace = Workspace.open(bring(path, tmp_path).run.folder)
+    np.testing.assert_allclose(workspace.cloud, codes.reshape(300, 6), atol=1e-6)
+    maps.points(workspace)
+    maps.chart_map(workspace, workspace.chart("pca"))
+    assert len(facts.geometry(workspace)) == 3
+    np.testing.assert_array_equal(locate(workspace, "7").point, workspace.cloud[7:8])
     with pytest.raises(NotSupported, match="without a decoder"):
-        sheets.samples(atlas, 4)
+        sheets.samples(workspace, 4)
     with pytest.raises(NotSupported, match="--data"):
-        atlas.images  # noqa: B018
+        workspace.images  # noqa: B018
     capsys.readouterr()
-    assert main(["place", str(atlas.run.folder), "0", "0", "--layout", "pca"]) == 0
+    assert main(["place", str(workspace.run.folder), "0", "0", "--layout", "pca"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["place"] == [0, 0] and len(row["codes"]) == 5
 
@@ -466,10 +469,10 @@ def test_codes_of_images_that_are_given_too_have_labels_and_neighbours(wide, tmp
     codes = np.zeros((len(wide.images), wide.dim), np.float32)
     codes[rows] = every
     np.save(tmp_path / "codes.npy", codes)
-    atlas = bring(tmp_path / "codes.npy", tmp_path, data="digits")
-    np.testing.assert_array_equal(atlas.points("test"), wide.points("test"))
-    assert atlas.direction("3").score.area > 0.8
-    sheets.chart_places(atlas, atlas.chart("pca"), np.zeros((1, 2), np.float32))
+    workspace = bring(tmp_path / "codes.npy", tmp_path, data="digits")
+    np.testing.assert_array_equal(workspace.points("test"), wide.points("test"))
+    assert find_direction(workspace, "3").score.area > 0.8
+    sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
 
 
 def test_images_that_are_not_like_the_models_are_refused(tmp_path):
@@ -499,13 +502,13 @@ def test_a_brought_run_has_a_gallery_and_a_page(tmp_path):
     from zatlas.gallery import draw_gallery
     from zatlas.site import run_tree
 
-    atlas = bring(Decoder(), tmp_path)
-    text = draw_gallery(atlas).read_text()
+    workspace = bring(Decoder(), tmp_path)
+    text = draw_gallery(workspace).read_text()
     assert "brought without images" in text and "samples.png" in text
-    tree = run_tree(atlas, most=50)
+    tree = run_tree(workspace, most=50)
     assert tree.entry["decoder"] is not None and tree.entry["data"] == "no images"
     codes = tmp_path / "codes.npy"
-    np.save(codes, atlas.cloud[:200])
+    np.save(codes, workspace.cloud[:200])
     tree = run_tree(bring(codes, tmp_path / "codes"), most=50)
     assert tree.entry["decoder"] is None and len(tree.points) == 50
 

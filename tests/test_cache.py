@@ -110,7 +110,7 @@ def test_a_training_does_not_go_on_with_fewer_images(photos, cache_folder, tmp_p
     run = small_run(tmp_path / "run", photos, dim=2, epochs=1, size=12).run
     shutil.rmtree(cache_folder)
     fail(monkeypatch, errno.EIO)
-    from zatlas.start import resume
+    from zatlas.create import resume
 
     with pytest.raises(BadRun, match=r"other images.* 2 of its files could not be read this time"):
         resume(run.folder, {"training.epochs": 2}, show=False)

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.store.run import Run
+from zatlas.workspace import Workspace
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, nam
 
 
 def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
-    before = Atlas.open(run.folder).chart().places
+    before = Workspace.open(run.folder).chart().places
     table, chart = (next(run.path(name).iterdir()) for name in ("codes", "charts"))
     flip(table)
     flip(chart)
     assert main(["chart", str(run.folder)]) == 1 and "zatlas check" in capsys.readouterr().err
     status, found, _ = check(run, capsys)
     assert status == 0 and len(found["repaired"]) == 2
-    assert (Atlas.open(run.folder).chart().places == before).all()
+    assert (Workspace.open(run.folder).chart().places == before).all()
 
 
 def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
@@ -131,13 +131,13 @@ def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, ca
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "cache"))
     for index in range(12):
         Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(photo(tmp_path, index))
-    atlas = small_run(tmp_path / "run", str(tmp_path / "photos"), dim=2, epochs=1)
-    before = atlas.images.images(atlas.rows("train"))
+    workspace = small_run(tmp_path / "run", str(tmp_path / "photos"), dim=2, epochs=1)
+    before = workspace.images.images(workspace.rows("train"))
     (pixels,) = (tmp_path / "cache").glob("*/pixels.npy")
     flip(pixels, keep_time=True)
-    status, found, _ = check(atlas.run, capsys)
+    status, found, _ = check(workspace.run, capsys)
     assert status == 0 and list(found["repaired"]) == ["cached images of photos"]
-    again = Atlas.open(atlas.run.folder)
+    again = Workspace.open(workspace.run.folder)
     assert (again.images.images(again.rows("train")) == before).all()
 
 

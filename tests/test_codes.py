@@ -7,11 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import zatlas
-from zatlas.atlas import Atlas
 from zatlas.core.errors import NotSupported
+from zatlas.create import import_run
+from zatlas.directions.find import find_direction
+from zatlas.locate import locate
 from zatlas.pictures import maps, moves, sheets
 from zatlas.site import run_tree
+from zatlas.workspace import Workspace
 
 COUNT = 300
 
@@ -42,47 +44,47 @@ def saved(kind, folder, clouds):
 @pytest.mark.parametrize("kind", ["npz", "lists", "columns"])
 def test_what_stands_beside_codes_is_known_of_the_points(kind, clouds, tmp_path, capsys):
     codes, names, right = clouds
-    zatlas.bring(saved(kind, tmp_path, clouds), tmp_path / "run")
+    import_run(saved(kind, tmp_path, clouds), tmp_path / "run")
     told = capsys.readouterr().err
     label = "label" if kind == "npz" else "animal"
     assert f"label, from {label}; attributes right (yes or no), age (number)" in told
     assert f"from {'w, x, y, z' if kind == 'columns' else 'z'}," in told
-    atlas = Atlas.open(tmp_path / "run")
-    every = atlas.mapped("test")
+    workspace = Workspace.open(tmp_path / "run")
+    every = workspace.mapped("test")
     np.testing.assert_array_equal(every.points, codes)
-    assert atlas.images.classes == ("cat", "dog", "fox")
-    np.testing.assert_array_equal(atlas.flags("dog", every.rows), names == "dog")
-    np.testing.assert_array_equal(atlas.flags("right", every.rows), right)
-    assert atlas.direction("fox").score.area > 0.95
-    direction = atlas.direction("right").vector
+    assert workspace.images.classes == ("cat", "dog", "fox")
+    np.testing.assert_array_equal(workspace.flags("dog", every.rows), names == "dog")
+    np.testing.assert_array_equal(workspace.flags("right", every.rows), right)
+    assert find_direction(workspace, "fox").score.area > 0.95
+    direction = find_direction(workspace, "right").vector
     assert abs(direction).argmax() == 1
 
 
 def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path, monkeypatch):
-    atlas = zatlas.bring(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
+    workspace = import_run(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
     asked = []
     monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))
-    maps.points(atlas)
-    maps.chart_map(atlas, atlas.chart("pca"), by="right")
+    maps.points(workspace)
+    maps.chart_map(workspace, workspace.chart("pca"), by="right")
     (first, words), (second, _) = asked
     assert len(np.unique(first[1])) == 3 and tuple(first[2]) == ("cat", "dog", "fox")
     assert len(np.unique(second[1])) == 2 and words["title"].startswith("300 codes in run")
-    tree = run_tree(atlas, most=1000)
+    tree = run_tree(workspace, most=1000)
     kinds = {column["name"]: column["kind"] for column in tree.entry["columns"]}
     assert kinds == {"label": "class", "right": "flag", "age": "number"}
     assert tree.entry["kind"] == "code" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
     ways = [way["name"] for way in tree.entry["ways"]["list"]]
     assert {"right", "fox"} <= set(ways)
     json.dumps(tree.entry, allow_nan=False)
-    stop = atlas.stop("7")
+    stop = locate(workspace, "7")
     assert stop.title == "code 7" and stop.image is None
     np.testing.assert_array_equal(stop.point, clouds[0][7:8])
-    assert atlas.stop("fox").label == 2
+    assert locate(workspace, "fox").label == 2
     for ask in (
-        lambda: sheets.reconstructions([atlas]),
-        lambda: sheets.samples(atlas, 4),
-        lambda: moves.attribute(atlas, "right").strip(),
-        lambda: sheets.chart_places(atlas, atlas.chart("pca"), np.zeros((1, 2), np.float32)),
+        lambda: sheets.reconstructions([workspace]),
+        lambda: sheets.samples(workspace, 4),
+        lambda: moves.attribute(workspace, "right").strip(),
+        lambda: sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32)),
     ):
         with pytest.raises(NotSupported, match=r"brought without|no encoder"):
             ask()
@@ -93,9 +95,9 @@ def test_a_text_of_many_values_is_an_attribute_and_missing_values_are_no_class(c
     kinds = [None if i % 10 == 0 else i % 2 for i in range(COUNT)]
     table = {"z": clouds[0].tolist(), "name": names, "class": pa.array(kinds, pa.int32())}
     pq.write_table(pa.table(table), tmp_path / "codes.parquet")
-    atlas = zatlas.bring(tmp_path / "codes.parquet", tmp_path / "run", show=False)
-    assert atlas.images.classes == ("0", "1", "unlabelled")
-    assert atlas.images.attributes["name"][3] == "image 3"
+    workspace = import_run(tmp_path / "codes.parquet", tmp_path / "run", show=False)
+    assert workspace.images.classes == ("0", "1", "unlabelled")
+    assert workspace.images.attributes["name"][3] == "image 3"
 
 
 def test_labels_of_codes_go_to_the_images_that_are_brought_with_them(wide, tmp_path):
@@ -104,6 +106,6 @@ def test_labels_of_codes_go_to_the_images_that_are_brought_with_them(wide, tmp_p
         codes = wide.codes(part)
         every[codes.rows] = codes.points
     np.savez(tmp_path / "codes.npz", z=every, right=every[:, 0] > 0)
-    atlas = zatlas.bring(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
-    assert atlas.direction("right").score.area > 0.8 and "3" in atlas.images.classes
-    assert atlas.stop("7").title == "image 7"
+    workspace = import_run(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
+    assert find_direction(workspace, "right").score.area > 0.8 and "3" in workspace.images.classes
+    assert locate(workspace, "7").title == "image 7"

@@ -3,11 +3,12 @@ import time
 import numpy as np
 import pytest
 
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.demo import unpack
-from zatlas.latent.compass import HANDFUL, WRONG, compass
+from zatlas.directions.find import find_direction, store_of
+from zatlas.directions.preference import HANDFUL, WRONG, compass
+from zatlas.workspace import Workspace
 
 CHOICES = 60
 
@@ -38,13 +39,13 @@ def taste_in(points, seed):
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory, own_cache):
-    return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
+    return Workspace.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
 
 
 @pytest.mark.slow
 def test_a_taste_is_found_among_faces_within_sixty_choices(faces):
     names = ("Male", "Pale_Skin", "Oval_Face")
-    tastes = [faces.direction(name).vector for name in names]
+    tastes = [find_direction(faces, name).vector for name in names]
     tastes += [taste_in(faces.cloud, seed) for seed in range(4)]
     needed = []
     for seed, taste in enumerate(tastes):
@@ -142,7 +143,7 @@ def test_the_compass_reads_choices_from_a_file_and_keeps_the_direction(wide, tmp
     assert main(["compass", run, "--choices", str(file), "--save", "liked it"]) == 0
     path = capsys.readouterr().out.strip()
     assert path.endswith(".safetensors")
-    assert wide.direction("liked it").facts["choices"] == 4
+    assert find_direction(wide, "liked it").facts["choices"] == 4
     file.write_text("a\nz\n")
     assert main(["compass", run, "--choices", str(file)]) == 2
     assert "'z' is no answer" in capsys.readouterr().err
@@ -157,5 +158,5 @@ def test_the_compass_shows_a_picture_and_takes_letters(wide, tmp_path, capsys, m
     assert (tmp_path / "shown" / "question.png").stat().st_size > 500
     assert "'huh' is no answer" in said.err and "question.png" in said.err
     assert said.out.strip().endswith("by-hand-" + said.out.strip().rpartition("-")[2])
-    assert "by hand" in [one.name for one in wide.directions()]
-    wide.home.folder.joinpath(said.out.strip()).unlink()
+    assert "by hand" in [one.name for one in store_of(wide).all()]
+    store_of(wide).folder.joinpath(said.out.strip()).unlink()

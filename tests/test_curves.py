@@ -8,6 +8,7 @@ from zatlas.latent.curves import Curve, in_axes, lerp, spiral, steady, trace, tr
 from zatlas.latent.formula import plane_formula, read_formula
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.models.generator import Generator
+from zatlas.sample import sample_latents
 
 
 def test_a_traversal_moves_one_axis_alone():
@@ -92,7 +93,7 @@ def test_a_formula_is_what_it_says():
 
 
 def test_a_geodesic_is_no_longer_than_the_straight_line(digits):
-    ends = digits.sample(40, seed=3)
+    ends = sample_latents(digits, 40, seed=3)
     for a, b in zip(ends[:20, None], ends[20:, None], strict=True):
         straight = length(digits.generator, Curve(np.concatenate([a, b]), lerp))
         assert length(digits.generator, geodesic(digits.generator, a, b)) <= straight + 1e-4
@@ -116,4 +117,4 @@ def test_a_decoder_that_cannot_be_differentiated_is_refused(digits):
 
     blind = replace(digits.generator, decoder=lambda z, y: digits.generator.decoder(z.detach(), y))
     with pytest.raises(NotSupported, match="take lerp, slerp or spline"):
-        geodesic(blind, *np.split(digits.sample(2, seed=0), 2))
+        geodesic(blind, *np.split(sample_latents(digits, 2, seed=0), 2))

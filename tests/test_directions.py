@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from zatlas.core.errors import BadData, UnknownName
-from zatlas.latent import directions
-from zatlas.latent.directions import WAYS, Direction, learn, measured, without
-from zatlas.latent.probes import accuracy, area_under_curve, fit_probes
+from zatlas.directions import estimate as directions
+from zatlas.directions.estimate import ESTIMATORS, fit_direction, measured, without
+from zatlas.directions.find import find_direction
+from zatlas.directions.probes import accuracy, area_under_curve, fit_probes
+from zatlas.directions.types import LinearDirection
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +21,10 @@ def codes():
     return points, {"tall": tall, "old": old}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ESTIMATORS)
 def test_a_direction_moves_its_attribute_up(codes, way):
     points, flags = codes
-    direction = learn(points, flags["tall"], "tall", way=way)
+    direction = fit_direction(points, flags["tall"], "tall", method=way)
     assert abs(np.linalg.norm(direction.vector) - 1) < 1e-5
     assert direction.score is not None and direction.score.real
     probes = fit_probes(points, flags)
@@ -31,11 +33,11 @@ def test_a_direction_moves_its_attribute_up(codes, way):
     assert moved[0] < moved[1] - 0.2 and moved[1] < moved[2] - 0.2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ESTIMATORS)
 def test_without_another_it_moves_that_one_less(codes, way):
     points, flags = codes
-    tall = learn(points, flags["tall"], "tall", way=way)
-    old = learn(points, flags["old"], "old", way="linear")
+    tall = fit_direction(points, flags["tall"], "tall", method=way)
+    old = fit_direction(points, flags["old"], "old", method="linear")
     clean = without(tall, [old], points)
     effects = [abs(measured(d, points, flags).side_effects["old"]) for d in (tall, clean)]
     assert effects[1] < max(0.3 * effects[0], 0.01)
@@ -45,7 +47,7 @@ def test_without_another_it_moves_that_one_less(codes, way):
 
 def test_an_amount_is_in_spreads_of_the_data(codes):
     points, flags = codes
-    direction = learn(points, flags["old"], "old")
+    direction = fit_direction(points, flags["old"], "old")
     steps = (direction.move(points, 2) - points) @ direction.vector
     np.testing.assert_allclose(steps, 2 * (points @ direction.vector).std(), rtol=1e-3)
     several = direction.move(points[:3], np.float32([0, 1, -1]))
@@ -55,14 +57,16 @@ def test_an_amount_is_in_spreads_of_the_data(codes):
 def test_a_meaningless_attribute_is_told_from_a_real_one(codes):
     points, _ = codes
     rng = np.random.default_rng(1)
-    real = [learn(points, rng.random(3000) < 0.5, "noise", seed=seed).score.real for seed in range(12)]
+    real = [
+        fit_direction(points, rng.random(3000) < 0.5, "noise", seed=seed).score.real for seed in range(12)
+    ]
     assert sum(real) <= 1
 
 
 def test_the_score_is_taken_on_codes_that_were_held_out():
     rng = np.random.default_rng(0)
     points = rng.standard_normal((120, 100)).astype(np.float32)  # a plane parts these by heart
-    score = learn(points, rng.random(120) < 0.5, "noise", way="linear").score
+    score = fit_direction(points, rng.random(120) < 0.5, "noise", method="linear").score
     assert score is not None and 0.2 < score.area < 0.8 and score.low < score.area < score.high
 
 
@@ -81,14 +85,14 @@ def test_what_cannot_be_learnt_says_so(codes):
     points, flags = codes
     none = np.zeros(3000, bool)
     with pytest.raises(BadData, match="true of 0 and false of 3000"):
-        learn(points, none, "nobody")
-    with pytest.raises(UnknownName, match="Did you mean 'medians'"):
-        learn(points, flags["old"], "old", way="median")
+        fit_direction(points, none, "nobody")
+    with pytest.raises(UnknownName, match="Did you mean 'median_difference'"):
+        fit_direction(points, flags["old"], "old", method="median_differenc")
     with pytest.raises(BadData, match="same codes"):
-        learn(np.ones((10, 3), np.float32), np.arange(10) < 5, "equal")
-    old = learn(points, flags["old"], "old")
+        fit_direction(np.ones((10, 3), np.float32), np.arange(10) < 5, "equal")
+    old = fit_direction(points, flags["old"], "old")
     with pytest.raises(BadData, match="Nothing is left"):
-        without(old, [Direction("twin", -old.vector)], points)
+        without(old, [LinearDirection("twin", -old.vector)], points)
 
 
 def test_the_area_counts_ties_as_half():
@@ -102,25 +106,25 @@ def test_a_probe_of_wide_codes_works_in_their_principal_axes():
     points = rng.standard_normal((400, 3000)).astype(np.float32)
     flags = rng.random(400) < 0.5
     points[flags, :200] += 1
-    assert learn(points, flags, "wide", way="linear").score.area > 0.95
+    assert fit_direction(points, flags, "wide", method="linear").score.area > 0.95
 
 
 def test_the_class_has_left_the_codes_of_a_conditional_model(digits, told):
     found = []
-    for atlas in (digits, told):
-        codes = atlas.codes("train")
-        labels = atlas.labels(codes.rows)
+    for workspace in (digits, told):
+        codes = workspace.codes("train")
+        labels = workspace.labels(codes.rows)
         held = np.arange(len(codes)) % 3 == 0
         found.append(accuracy(codes.points, labels, held))
     assert found[0] > 0.4 and found[1] < 0.6 * found[0]
 
 
 def test_directions_of_faces_tell_their_score_and_side_effects(portraits):
-    direction = portraits.direction("Bald", without=["Male"])
+    direction = find_direction(portraits, "Bald", without=["Male"])
     assert direction.name == "Bald without Male" and direction.score.area > 0.6
     assert {"Bald", "Male", "Smiling", "hair_colour=gray"} <= set(direction.side_effects)
     assert abs(direction.side_effects["Male"]) < 0.05
     with pytest.raises(UnknownName, match="Did you mean 'Smiling'"):
-        portraits.direction("Smilling")
+        find_direction(portraits, "Smilling")
     assert (portraits.flags("not Male", portraits.rows()) != portraits.flags("Male", portraits.rows())).all()
     assert portraits.flags("age", portraits.rows("train")).mean() == pytest.approx(0.5, abs=0.05)

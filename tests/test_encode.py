@@ -9,12 +9,12 @@ from zatlas.latent.encode import encoded, labels_of
 
 @pytest.mark.parametrize("run", ["digits", "told", "plain"])
 def test_codes_of_bytes_are_those_of_the_images_to_the_bit(run, request, monkeypatch):
-    atlas = request.getfixturevalue(run)
-    rows = atlas.rows("train")[:700]
-    monkeypatch.setattr(encode, "BLOCK", 300 * int(np.prod(atlas.images.shape)))
-    blocks = [block.codes for block in encoded(atlas.generator, atlas.images, rows)]
+    workspace = request.getfixturevalue(run)
+    rows = workspace.rows("train")[:700]
+    monkeypatch.setattr(encode, "BLOCK", 300 * int(np.prod(workspace.images.shape)))
+    blocks = [block.codes for block in encoded(workspace.generator, workspace.images, rows)]
     assert [len(codes) for codes in blocks] == [256, 256, 188]
-    whole = atlas.generator.codes(atlas.images.images(rows), labels_of(atlas.images, rows))
+    whole = workspace.generator.codes(workspace.images.images(rows), labels_of(workspace.images, rows))
     found = [[codes.points for codes in blocks], [codes.deviations for codes in blocks]]
     for parts, expected in zip(found, whole, strict=True):
         if expected is None:

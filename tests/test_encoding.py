@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from zatlas import cli
-from zatlas.atlas import Atlas
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.data import pieces
 from zatlas.encoding import encode
 from zatlas.store import codes as tables
+from zatlas.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -95,13 +95,13 @@ def test_parts_of_another_model_are_made_again(digits, plain, folder, tmp_path):
 
 def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
     shutil.copytree(plain.run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("codes"))
-    atlas = Atlas.open(tmp_path / "run")
-    out = encode(atlas, split="train")
+    workspace = Workspace.open(tmp_path / "run")
+    out = encode(workspace, split="train")
     assert out.is_dir() and len(list(out.glob("part-*.parquet"))) > 10
     written = {part: part.stat().st_mtime_ns for part in out.iterdir()}
     expected = plain.codes("train")
-    np.testing.assert_array_equal(atlas.codes("train").rows, expected.rows)
-    np.testing.assert_allclose(atlas.codes("train").points, expected.points, atol=1e-5)
+    np.testing.assert_array_equal(workspace.codes("train").rows, expected.rows)
+    np.testing.assert_allclose(workspace.codes("train").points, expected.points, atol=1e-5)
     assert {part: part.stat().st_mtime_ns for part in out.iterdir()} == written
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-import zatlas
 from tests.processes import process
 from tests.serving import FILES, Page, get
 from zatlas.cli import main
 from zatlas.core.errors import Damaged
+from zatlas.create import import_run
+from zatlas.sample import sample_latents
 from zatlas.server.blank import blank
 from zatlas.server.follow import followed
 from zatlas.server.serve import Server
@@ -78,7 +79,7 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
         address = explorer.stdout.readline().strip()
         get(address, "/data/manifest.json")
         with Page(address) as page:
-            page.send("decode", digits.sample(1, seed=0).tobytes(), n=1)
+            page.send("decode", sample_latents(digits, 1, seed=0).tobytes(), n=1)
             assert page.ask("code", row=3)[0]["shape"] == [1, 2]
             begun = time.monotonic()
             explorer.send_signal(signal.SIGINT)
@@ -124,10 +125,10 @@ BAD = {
 @pytest.mark.slow
 def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys):
     layers = (torch.nn.Linear(6, 64), torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Sigmoid())
-    model = zatlas.bring(torch.nn.Sequential(*layers), tmp_path / "theirs", show=False)
+    model = import_run(torch.nn.Sequential(*layers), tmp_path / "theirs", show=False)
     table = {"z": model.cloud[:50], "label": np.arange(50) % 3}
     np.savez(tmp_path / "codes.npz", **table)
-    codes = zatlas.bring(tmp_path / "codes.npz", tmp_path / "map", show=False)
+    codes = import_run(tmp_path / "codes.npz", tmp_path / "map", show=False)
     runs = model.run.folder, codes.run.folder
     with process("-c", EXPLORE, *runs, "--points", 100) as explorer:
         address = explorer.stdout.readline().strip()

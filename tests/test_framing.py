@@ -8,10 +8,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-import zatlas
-from zatlas.atlas import Atlas
 from zatlas.core.errors import NotSupported
+from zatlas.create import import_run
 from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
 
 MAKE = helper.make_tensor_value_info
 SHAPES = {"nchw": (3, 4, 4), "nhwc": (4, 4, 3), "nhw": (4, 4), "flat": (16,)}
@@ -62,17 +63,17 @@ def run(file, **inputs):
 
 
 def bring(source, folder, **settings):
-    return zatlas.bring(source, folder / "run", show=False, **settings)
+    return import_run(source, folder / "run", show=False, **settings)
 
 
-def alike(atlas, folder, atol=1e-6):
+def alike(workspace, folder, atol=1e-6):
     """The file of the decoder gives what the run gives, for one point and for many."""
-    file = export_decoder(atlas.generator, folder / "out.onnx")
+    file = export_decoder(workspace.generator, folder / "out.onnx")
     for count in (1, 7):
-        z = atlas.sample(count, seed=1)
+        z = sample_latents(workspace, count, seed=1)
         name, images = run(file, z=z)
         assert name == "x"
-        np.testing.assert_allclose(images, atlas.decode(z), atol=atol)
+        np.testing.assert_allclose(images, workspace.decode(z), atol=atol)
     return images
 
 
@@ -81,10 +82,10 @@ def alike(atlas, folder, atol=1e-6):
     ("layout", "last"), [("nchw", "Sigmoid"), ("nhwc", "Tanh"), ("nhw", "Tanh"), ("flat", "Sigmoid")]
 )
 def test_an_onnx_decoder_of_any_form_is_framed(layout, last, rows, tmp_path):
-    atlas = bring(decoder(tmp_path / "d.onnx", rows, layout, last), tmp_path)
-    images = alike(atlas, tmp_path)
+    workspace = bring(decoder(tmp_path / "d.onnx", rows, layout, last), tmp_path)
+    images = alike(workspace, tmp_path)
     assert images.shape == (7, 3 if "c" in layout else 1, 4, 4) and images.std() > 0.02
-    raw = atlas.sample(7, seed=1) @ weights(6, int(np.prod(SHAPES[layout])))
+    raw = sample_latents(workspace, 7, seed=1) @ weights(6, int(np.prod(SHAPES[layout])))
     wanted = 1 / (1 + np.exp(-raw)) if last == "Sigmoid" else np.tanh(raw) / 2 + 0.5
     wanted = wanted.reshape(7, *SHAPES[layout])
     if layout == "nhwc":
@@ -94,8 +95,8 @@ def test_an_onnx_decoder_of_any_form_is_framed(layout, last, rows, tmp_path):
 
 @pytest.mark.parametrize("pixels", ["bytes", "logits"])
 def test_pixels_in_bytes_and_before_a_sigmoid_come_out_from_0_to_1(pixels, tmp_path):
-    atlas = bring(decoder(tmp_path / "d.onnx", last="Identity"), tmp_path, pixels=pixels)
-    assert alike(atlas, tmp_path).max() <= 1
+    workspace = bring(decoder(tmp_path / "d.onnx", last="Identity"), tmp_path, pixels=pixels)
+    assert alike(workspace, tmp_path).max() <= 1
 
 
 def test_an_old_file_and_one_of_half_numbers_are_framed_too(tmp_path):
@@ -115,11 +116,11 @@ def test_a_decoder_that_is_told_a_class_is_framed(rows, tmp_path):
     ]
     constants = {"table": weights(5, 6), "w": weights(6, 16)}
     file = written(tmp_path / "d.onnx", nodes, [rows, 6], [rows, 16], **constants)
-    atlas = bring(file, tmp_path)
-    assert len(atlas.generator.classes) == 5
-    out = export_decoder(atlas.generator, tmp_path / "out.onnx")
-    z, y = atlas.sample(8, seed=1), np.arange(8) % 5
-    np.testing.assert_allclose(run(out, z=z, y=y)[1], atlas.decode(z, labels=y), atol=1e-6)
+    workspace = bring(file, tmp_path)
+    assert len(workspace.generator.classes) == 5
+    out = export_decoder(workspace.generator, tmp_path / "out.onnx")
+    z, y = sample_latents(workspace, 8, seed=1), np.arange(8) % 5
+    np.testing.assert_allclose(run(out, z=z, y=y)[1], workspace.decode(z, labels=y), atol=1e-6)
 
 
 def test_names_within_a_branch_are_renamed_with_the_others(tmp_path):
@@ -153,21 +154,21 @@ def test_an_onnx_encoder_is_framed(layout, last, rows, tmp_path):
     sizes = {"flat": np.array([first, 48]), "shape": np.array([first, 2, 3])}
     back = written(tmp_path / "e.onnx", nodes, [rows, *shape], [rows, 2, 3], w=weights(48, 6), **sizes)
     source = decoder(tmp_path / "d.onnx", rows, layout, last)
-    atlas = bring(source, tmp_path, encoder=back)
-    out = export_encoder(atlas.generator, tmp_path / "out.onnx")
-    x = atlas.decode(atlas.sample(7, seed=1))
+    workspace = bring(source, tmp_path, encoder=back)
+    out = export_encoder(workspace.generator, tmp_path / "out.onnx")
+    x = workspace.decode(sample_latents(workspace, 7, seed=1))
     name, codes = run(out, x=x)
     assert name == "z" and codes.std() > 0.02
-    np.testing.assert_allclose(codes, atlas.generator.encode(x), atol=1e-5)
+    np.testing.assert_allclose(codes, workspace.generator.encode(x), atol=1e-5)
 
 
 def test_operators_that_cannot_be_lifted_are_said_with_what_to_do(tmp_path):
     nodes = [helper.make_node("Crop", ["x"], ["c"], border=[0, 0, 0, 0])]
     nodes += [helper.make_node("Sigmoid", ["c"], ["z"])]
     model = written(tmp_path / "d.onnx", nodes, ["n", 3, 4, 4], ["n", 3, 4, 4], opset=7)
-    atlas = bring(model, tmp_path)
+    workspace = bring(model, tmp_path)
     with pytest.raises(NotSupported, match=r"operators of 7.*Export it again with opset_version=18"):
-        export_decoder(atlas.generator, tmp_path / "out.onnx")
+        export_decoder(workspace.generator, tmp_path / "out.onnx")
     assert not (tmp_path / "out.onnx").exists()
 
 
@@ -207,17 +208,17 @@ def test_both_halves_of_a_program_are_files_too(kind, tmp_path):
     there = saved(kind, Net(), torch.zeros(1, 6), tmp_path / f"there.{suffix}")
     back = saved(kind, Back(), torch.zeros(1, 1, 8, 8), tmp_path / f"back.{suffix}")
     bring(there, tmp_path, encoder=back)
-    atlas = Atlas.open(tmp_path / "run")
-    images = alike(atlas, tmp_path, atol=2e-3)
-    out = export_encoder(atlas.generator, tmp_path / "back.onnx")
-    np.testing.assert_allclose(run(out, x=images)[1], atlas.generator.encode(images), atol=2e-2)
+    workspace = Workspace.open(tmp_path / "run")
+    images = alike(workspace, tmp_path, atol=2e-3)
+    out = export_encoder(workspace.generator, tmp_path / "back.onnx")
+    np.testing.assert_allclose(run(out, x=images)[1], workspace.generator.encode(images), atol=2e-2)
 
 
 def test_a_function_that_torch_cannot_trace_is_said_in_a_sentence(tmp_path):
     def strange(z):
         return torch.tensor([[[row[:4]] * 4] for row in z.tolist()]).sigmoid()
 
-    atlas = bring(strange, tmp_path, shape=(6,))
+    workspace = bring(strange, tmp_path, shape=(6,))
     with pytest.raises(NotSupported, match="zatlas explore decodes there") as caught:
-        export_decoder(atlas.generator, tmp_path / "out.onnx")
+        export_decoder(workspace.generator, tmp_path / "out.onnx")
     assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)

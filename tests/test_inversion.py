@@ -8,23 +8,26 @@ import torch
 from PIL import Image
 
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.core.space import Space
+from zatlas.encoder import train_encoder
 from zatlas.latent.descent import descend, feel
 from zatlas.latent.inversion import invert
+from zatlas.locate import locate
 from zatlas.models.generator import Generator, differentiable
 from zatlas.models.inverter import load_inverter
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
 
 
 def quiet(count: int) -> None:
     pass
 
 
-def bare(atlas: Atlas) -> Generator:
+def bare(workspace: Workspace) -> Generator:
     """The generator without its encoder."""
-    return replace(atlas.generator, encoder=None)
+    return replace(workspace.generator, encoder=None)
 
 
 def black_box(generator: Generator) -> Generator:
@@ -38,7 +41,7 @@ def black_box(generator: Generator) -> Generator:
 
 
 @pytest.fixture(scope="module")
-def rival(tmp_path_factory, own_cache) -> Atlas:
+def rival(tmp_path_factory, own_cache) -> Workspace:
     """A GAN of digits that has learnt to tell them apart, which that of the other tests has not."""
     folder = tmp_path_factory.mktemp("runs") / "rival"
     settings = {"training.average": 0.0, "training.rate": 1e-3}
@@ -46,18 +49,18 @@ def rival(tmp_path_factory, own_cache) -> Atlas:
 
 
 @pytest.fixture(scope="module")
-def taught(rival, tmp_path_factory) -> Atlas:
+def taught(rival, tmp_path_factory) -> Workspace:
     """A GAN that was taught an encoder, in a folder of its own."""
     import shutil
 
     folder = tmp_path_factory.mktemp("taught") / "run"
     shutil.copytree(rival.run.folder, folder)
-    return Atlas.open(folder).teach_encoder(samples=1024, show=False)
+    return train_encoder(Workspace.open(folder), samples=1024, show=False)
 
 
 def test_a_gan_finds_its_own_samples(rival):
-    z = rival.sample(16, seed=5)
-    found = rival.invert(rival.decode(z), show=False)
+    z = sample_latents(rival, 16, seed=5)
+    found = invert(rival, rival.decode(z), show=False)
     assert np.median(found.psnr) > 35
     np.testing.assert_allclose(found.images, rival.decode(found.points), atol=1e-6)
     rms = np.sqrt(((found.images - rival.decode(z)) ** 2).mean((1, 2, 3)))
@@ -75,38 +78,38 @@ def test_a_vae_without_its_encoder_comes_nearer_than_the_encoder_does(wide):
 
 def test_points_stay_where_the_prior_puts_its_own(rival):
     noise = np.random.default_rng(0).random((8, *rival.description.shape), np.float32)
-    found = rival.invert(noise, show=False)
-    usual = np.linalg.norm(rival.sample(1000, seed=1), axis=1)
+    found = invert(rival, noise, show=False)
+    usual = np.linalg.norm(sample_latents(rival, 1000, seed=1), axis=1)
     norms = np.linalg.norm(found.points, axis=1)
     assert (norms < 1.5 * usual.max()).all()
 
 
 def test_an_encoder_is_asked_first_and_its_answer_refined(wide):
     images = wide.images.images(wide.rows("test")[:8])
-    said = wide.invert(images, steps=0, show=False)
+    said = invert(wide, images, steps=0, show=False)
     np.testing.assert_allclose(said.points, wide.generator.encode(images), atol=1e-5)
-    assert (wide.invert(images, steps=30, show=False).rms <= said.rms + 1e-6).all()
+    assert (invert(wide, images, steps=30, show=False).rms <= said.rms + 1e-6).all()
 
 
 def test_more_starts_are_no_worse_and_the_seed_decides(rival):
-    images = rival.decode(rival.sample(6, seed=8))
-    one = rival.invert(images, seed=1, show=False)
-    same = rival.invert(images, seed=1, show=False)
+    images = rival.decode(sample_latents(rival, 6, seed=8))
+    one = invert(rival, images, seed=1, show=False)
+    same = invert(rival, images, seed=1, show=False)
     np.testing.assert_array_equal(one.points, same.points)
-    assert (one.points != rival.invert(images, seed=2, show=False).points).any()
+    assert (one.points != invert(rival, images, seed=2, show=False).points).any()
 
 
 def test_images_do_not_disturb_each_other(rival):
-    images = rival.decode(rival.sample(5, seed=8))
-    whole = rival.invert(images, steps=20, show=False)
-    alone = rival.invert(images[3:4], steps=20, show=False)
+    images = rival.decode(sample_latents(rival, 5, seed=8))
+    whole = invert(rival, images, steps=20, show=False)
+    alone = invert(rival, images[3:4], steps=20, show=False)
     np.testing.assert_allclose(whole.points[3:4], alone.points, atol=1e-2)
 
 
 def test_a_black_box_is_felt_for(wide):
     generator = black_box(wide.generator)
     assert differentiable(wide.generator) and not differentiable(generator)
-    z = wide.sample(4, seed=3)
+    z = sample_latents(wide, 4, seed=3)
     found = invert(generator, generator.decode(z), show=False)
     assert np.median(found.psnr) > 40
 
@@ -119,7 +122,7 @@ def test_a_black_box_of_many_axes_is_refused_with_a_way_out():
 
 def test_a_conditional_model_is_told_the_class(told):
     labels = np.array([1, 7])
-    z = told.sample(2, seed=0)
+    z = sample_latents(told, 2, seed=0)
     images = told.decode(z, labels=labels)
     found = invert(bare(told), images, labels, show=False)
     assert np.median(found.psnr) > 30
@@ -146,15 +149,15 @@ def test_a_space_without_prior_is_searched_among_points_that_are_known(plain):
 
 
 def test_what_cannot_be_searched_for_is_refused(rival):
-    images = rival.decode(rival.sample(1, seed=0))
+    images = rival.decode(sample_latents(rival, 1, seed=0))
     with pytest.raises(ShapeError, match="makes images of 1x8x8"):
-        rival.invert(np.zeros((1, 3, 8, 8), np.float32), show=False)
+        invert(rival, np.zeros((1, 3, 8, 8), np.float32), show=False)
     with pytest.raises(BadRecipe, match="1 start or more"):
-        rival.invert(images, starts=0, show=False)
+        invert(rival, images, starts=0, show=False)
 
 
 def test_no_images_have_no_points(rival):
-    found = rival.invert(np.zeros((0, *rival.description.shape), np.float32), show=False)
+    found = invert(rival, np.zeros((0, *rival.description.shape), np.float32), show=False)
     assert found.points.shape == (0, rival.dim)
 
 
@@ -182,21 +185,21 @@ def test_feeling_the_way_ends_there_too():
 
 
 def test_a_taught_encoder_is_there_when_the_run_is_opened_again(taught, rival):
-    again = Atlas.open(taught.run.folder)
-    images = rival.decode(rival.sample(32, seed=4))
+    again = Workspace.open(taught.run.folder)
+    images = rival.decode(sample_latents(rival, 32, seed=4))
     np.testing.assert_array_equal(again.generator.encode(images), taught.generator.encode(images))
-    said = again.invert(images, steps=0, show=False)
-    anywhere = rival.invert(images, steps=0, starts=1, show=False)
+    said = invert(again, images, steps=0, show=False)
+    anywhere = invert(rival, images, steps=0, starts=1, show=False)
     assert np.median(said.psnr) > np.median(anywhere.psnr) + 1
-    assert np.median(again.invert(images, steps=20, show=False).psnr) > np.median(said.psnr) + 3
+    assert np.median(invert(again, images, steps=20, show=False).psnr) > np.median(said.psnr) + 3
 
 
 def test_real_images_then_have_points_in_every_command(taught):
     assert taught.coded
     codes = taught.codes("test")
     assert codes.points.shape == (len(taught.rows("test")), taught.dim)
-    assert taught.stop("3:0").image is not None
-    assert taught.digest != Atlas.open(taught.run.folder).run.weights.name
+    assert locate(taught, "3:0").image is not None
+    assert taught.digest != Workspace.open(taught.run.folder).run.weights.name
     assert taught.chart("pca").places.shape == (len(codes), 2)
     assert taught.nearest(codes.points[:2], 1, "test")[0][:, 0].tolist() == codes.rows[:2].tolist()
 
@@ -210,21 +213,21 @@ def test_codes_are_made_again_for_another_encoder(taught, tmp_path):
 
     folder = tmp_path / "run"
     shutil.copytree(taught.run.folder, folder)
-    before = Atlas.open(folder)
-    after = before.teach_encoder(samples=256, epochs=1, seed=1, show=False)
+    before = Workspace.open(folder)
+    after = train_encoder(before, samples=256, epochs=1, seed=1, show=False)
     assert before.digest != after.digest
     assert (before.points("test") != after.points("test")).any()
 
 
 def test_a_model_with_an_encoder_of_its_own_is_taught_none(wide):
     with pytest.raises(NotSupported, match="of its own"):
-        wide.teach_encoder(show=False)
+        train_encoder(wide, show=False)
 
 
 def test_a_black_box_is_taught_by_points_alone(rival):
     from zatlas.training.inverting import teach
 
-    z = rival.sample(512, seed=0)
+    z = sample_latents(rival, 512, seed=0)
     inverter = teach(black_box(rival.generator), z, epochs=2, show=False)
     found = inverter(torch.from_numpy(rival.decode(z[:4])))
     assert found.shape == (4, rival.dim)
@@ -233,9 +236,9 @@ def test_a_black_box_is_taught_by_points_alone(rival):
 # The command line -------------------------------------------------------------------------------
 
 
-def picture(rival: Atlas, folder: Path) -> Path:
+def picture(rival: Workspace, folder: Path) -> Path:
     """A sample of the model as a file."""
-    grey = rival.decode(rival.sample(1, seed=11))[0, 0]
+    grey = rival.decode(sample_latents(rival, 1, seed=11))[0, 0]
     Image.fromarray((255 * grey).astype(np.uint8)).save(folder / "one.png")
     return folder / "one.png"
 
@@ -260,7 +263,7 @@ def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys)
 
 
 def test_an_image_file_is_a_stop_of_a_model_without_encoder(rival, tmp_path, capsys):
-    stop = rival.stop(str(picture(rival, tmp_path)))
+    stop = locate(rival, str(picture(rival, tmp_path)))
     made = rival.decode(stop.point)
     assert np.sqrt(((made - stop.image) ** 2).mean()) < 0.05
     assert "Searching for the point of one.png" in capsys.readouterr().err

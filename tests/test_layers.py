@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-import zatlas
 from zatlas.core.errors import BadRecipe, NotSupported
 from zatlas.core.space import Space
-from zatlas.latent.steering import closed_form, labels, principal
-from zatlas.latent.steering.ask import steer
+from zatlas.create import import_run
+from zatlas.directions.find import find_directions
+from zatlas.directions.fit import closed_form, labels, principal
 from zatlas.models.generator import Generator
 
 LAYERS, WIDTH = 4, 8
@@ -39,19 +39,19 @@ def points(styled):
 
 
 LEARN = {
-    "closed form": lambda g, z, **words: closed_form.learn(g, z, count=3, **words),
-    "codes": lambda g, z, **words: principal.learn(g, z, count=3, **words),
-    "samples": lambda g, z, **words: principal.learn(g, z, count=3, of="samples", samples=600, **words),
-    "labels": lambda g, z, **words: labels.learn(
+    "closed form": lambda g, z, **words: closed_form.fit(g, z, count=3, **words),
+    "codes": lambda g, z, **words: principal.fit(g, z, count=3, **words),
+    "samples": lambda g, z, **words: principal.fit(g, z, count=3, of="samples", samples=600, **words),
+    "labels": lambda g, z, **words: labels.fit(
         g, z, flags={"up": z[:, 9] + z[:, 0] > 0, "on": z[:, 2] > 0}, names=("up",), **words
     ),
-    "linear, the other held": lambda g, z, **words: labels.learn(
+    "linear, the other held": lambda g, z, **words: labels.fit(
         g,
         z,
         flags={"up": z[:, 9] + z[:, 0] > 0, "on": z[:, 10] > 0},
         names=("up",),
         without=("on",),
-        way="linear",
+        method="linear",
         **words,
     ),
 }
@@ -74,7 +74,7 @@ def test_a_way_of_some_layers_changes_only_what_they_paint(method, layers, first
 
 
 def test_the_form_of_one_layer_is_that_of_its_own_weights(styled, points):
-    (way,) = closed_form.learn(styled, points, count=1, layers=2)
+    (way,) = closed_form.fit(styled, points, count=1, layers=2)
     square = 0.0
     for z in points[:50]:
         image = styled.decode(z[None]).reshape(LAYERS, 16)[2]
@@ -87,18 +87,18 @@ def test_the_form_of_one_layer_is_that_of_its_own_weights(styled, points):
 def test_layers_that_are_not_there_are_said(styled, points):
     for layers in ("2-4", "3-1", 7, (0, 4), (-1, 2)):
         with pytest.raises(BadRecipe, match=r"this model has 4, from 0 to 3"):
-            principal.learn(styled, points, layers=layers)
+            principal.fit(styled, points, layers=layers)
     with pytest.raises(BadRecipe, match="layers=early names no layers"):
-        principal.learn(styled, points, layers="early")
+        principal.fit(styled, points, layers="early")
     flat = Generator(Space((32,)), lambda z, y: z.reshape(-1, 1, 4, 8))
     for learn in (closed_form.learn, principal.learn):
         with pytest.raises(NotSupported, match=r"Points of this model are 32, .*Leave layers out"):
             learn(flat, points, layers="0-1")
     with pytest.raises(NotSupported, match="local way moves all layers"):
-        labels.learn(styled, points, flags={"up": points[:, 0] > 0}, way="local", layers="0")
+        labels.fit(styled, points, flags={"up": points[:, 0] > 0}, method="local", layers="0")
 
 
 def test_an_atlas_takes_layers_as_a_setting(tmp_path):
-    atlas = zatlas.bring(Bands(), tmp_path / "run", shape=(LAYERS, WIDTH), show=False)
-    (way,) = steer(atlas, "closed_form", count=1, layers="0-1")
+    workspace = import_run(Bands(), tmp_path / "run", shape=(LAYERS, WIDTH), show=False)
+    (way,) = find_directions(workspace, "closed_form", count=1, layers="0-1")
     assert (way.vector[2 * WIDTH :] == 0).all()

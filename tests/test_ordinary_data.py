@@ -15,15 +15,18 @@ from PIL import Image
 
 from tests.conftest import small_run
 from tests.serving import FILES, get
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import ZatlasError
+from zatlas.directions.find import known_of
 from zatlas.gallery import draw_gallery
-from zatlas.latent.attributes import known_of, pretty
+from zatlas.latent.attributes import pretty
 from zatlas.latent.names import Name, text_of
+from zatlas.locate import locate
 from zatlas.pictures import facts, moves
+from zatlas.score.score import score
 from zatlas.server.serve import serving
 from zatlas.site import static
+from zatlas.workspace import Workspace
 
 NAMES = json.loads((Path(__file__).parent / "names.json").read_text())
 FOLDERS = [name for name in NAMES if "/" not in name]  # that can be names of folders
@@ -44,7 +47,7 @@ def write_images(folder, counts, *, size=8, seed=0):
     return folder
 
 
-def run_of(place, counts, *, test=None, name="run", **options) -> Atlas:
+def run_of(place, counts, *, test=None, name="run", **options) -> Workspace:
     """A run of such images, with a test part if there is one."""
     data = place / "data"
     write_images(data / "train" if test else data, counts)
@@ -63,7 +66,7 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setattr(static, "files", lambda package: tmp_path)
 
 
-def explore_all(atlas, out):
+def explore_all(workspace, out):
     """Draw, measure, explore and export a run; each works, or refuses in a sentence."""
     done = {}
 
@@ -73,12 +76,12 @@ def explore_all(atlas, out):
         except ZatlasError as error:
             done[name] = error
 
-    attempt("gallery", lambda: draw_gallery(atlas))
-    attempt("score", lambda: atlas.score())
+    attempt("gallery", lambda: draw_gallery(workspace))
+    attempt("score", lambda: score(workspace))
     for words in (["directions"], ["interpolate"], ["export"]):
         more = [str(out / "page.html")] if words == ["export"] else []
-        done[words[0]] = main([*words, str(atlas.run.folder), *more])
-    with serving([atlas], files=FILES) as server:
+        done[words[0]] = main([*words, str(workspace.run.folder), *more])
+    with serving([workspace], files=FILES) as server:
         done["explore"] = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
     return done
 
@@ -93,34 +96,34 @@ def works(done):
 @pytest.mark.slow
 @pytest.mark.parametrize(("classes", "each"), [(4, 3), (20, 10)])
 def test_classes_without_held_out_images_stop_nothing(classes, each, tmp_path, page, capfd):
-    atlas = run_of(tmp_path, {f"c{number:02d}": each for number in range(classes)})
-    held_out = set(atlas.labels(atlas.rows("test")).tolist())
+    workspace = run_of(tmp_path, {f"c{number:02d}": each for number in range(classes)})
+    held_out = set(workspace.labels(workspace.rows("test")).tolist())
     assert len(held_out) < classes
     missing = next(number for number in range(classes) if number not in held_out)
-    stop = atlas.stop(f"c{missing:02d}")
+    stop = locate(workspace, f"c{missing:02d}")
     assert stop.label == missing and stop.title == f"c{missing:02d} (training image)"
-    assert atlas.stop(f"c{min(held_out):02d}").title == f"c{min(held_out):02d}"
-    assert works(explore_all(atlas, tmp_path)), capfd.readouterr().err
-    assert not re.search("Left out: .*image", (atlas.run.gallery / "index.html").read_text())
+    assert locate(workspace, f"c{min(held_out):02d}").title == f"c{min(held_out):02d}"
+    assert works(explore_all(workspace, tmp_path)), capfd.readouterr().err
+    assert not re.search("Left out: .*image", (workspace.run.gallery / "index.html").read_text())
 
 
 def test_a_class_with_one_image_is_left_out_of_the_directions_with_a_sentence(tmp_path, capfd):
-    atlas = run_of(tmp_path, {"many": 20, "others": 20, "single": 1})
-    assert main(["directions", str(atlas.run.folder)]) == 0
+    workspace = run_of(tmp_path, {"many": 20, "others": 20, "single": 1})
+    assert main(["directions", str(workspace.run.folder)]) == 0
     told = capfd.readouterr()
     assert "left out: 'single'. A direction takes 2 training images or more" in told.err
     assert {row["direction"] for row in json.loads(told.out)} == {"many", "others"}
-    assert main(["directions", str(atlas.run.folder), "single"]) == 2
+    assert main(["directions", str(workspace.run.folder), "single"]) == 2
     assert "is true of 1" in capfd.readouterr().err
 
 
 def test_a_class_without_any_image_is_refused_by_its_name(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (40, 8, 8), np.uint8)
     np.savez(tmp_path / "set.npz", images=pixels, labels=np.arange(40) % 2)
-    atlas = small_run(tmp_path / "run", tmp_path / "set.npz", dim=2, epochs=1, **QUICK)
+    workspace = small_run(tmp_path / "run", tmp_path / "set.npz", dim=2, epochs=1, **QUICK)
     with pytest.raises(ZatlasError, match="No class or attribute named '2x'"):
-        atlas.stop("2x")
-    assert atlas.stop("class:1").label == 1
+        locate(workspace, "2x")
+    assert locate(workspace, "class:1").label == 1
 
 
 @pytest.mark.parametrize(
@@ -135,25 +138,25 @@ def test_a_class_without_any_image_is_refused_by_its_name(tmp_path):
     ids=str,
 )
 def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_path, page, capfd):
-    atlas = run_of(tmp_path, dict.fromkeys(classes, 12))
-    done = explore_all(atlas, tmp_path)
+    workspace = run_of(tmp_path, dict.fromkeys(classes, 12))
+    done = explore_all(workspace, tmp_path)
     assert works(done), capfd.readouterr().err
-    entry, known = done["explore"], known_of(atlas)
+    entry, known = done["explore"], known_of(workspace)
     assert next(c for c in entry["columns"] if c["name"] == "label")["values"] == sorted(
         classes, key=lambda name: (not name.isdecimal(), name)
     )
     shown = {way["name"]: way["kind"] for way in entry["ways"]["list"]}
     assert len(shown) == len(entry["ways"]["list"])
-    run = str(atlas.run.folder)
-    for number, name in enumerate(atlas.images.classes):
+    run = str(workspace.run.folder)
+    for number, name in enumerate(workspace.images.classes):
         text = text_of(Name("class", name), known)
-        assert atlas.stop(text).label == number
-        assert atlas.stop(text_of(Name("class", name, number=0), known)).label == number
-        turned = atlas.flags(text_of(Name("class", name, negated=True), known), atlas.rows())
-        assert (turned == (atlas.labels(atlas.rows()) != number)).all()
-        assert moves.attribute(atlas, text_of(Name("class", name), known, anchor=False)).curves
+        assert locate(workspace, text).label == number
+        assert locate(workspace, text_of(Name("class", name, number=0), known)).label == number
+        turned = workspace.flags(text_of(Name("class", name, negated=True), known), workspace.rows())
+        assert (turned == (workspace.labels(workspace.rows()) != number)).all()
+        assert moves.attribute(workspace, text_of(Name("class", name), known, anchor=False)).curves
     texts = [text_of(Name("class", name), known) for name in classes]
-    _, words = facts.arithmetic(atlas, " - ".join(texts))
+    _, words = facts.arithmetic(workspace, " - ".join(texts))
     assert all(pretty(name) in words for name in classes)
     capfd.readouterr()
     for words in (
@@ -183,7 +186,7 @@ def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp
     monkeypatch.chdir(tmp_path)
     name = "it's $(touch PWNED) my run"
     run_of(Path(), dict.fromkeys(HOSTILE, 8), name=name)
-    atlas = Atlas.open(Path(name))
+    workspace = Workspace.open(Path(name))
     assert main(["gallery", name, "--no-open"]) == 0
     page_file = Path(name) / "gallery" / "index.html"
     assert "<b>" not in page_file.read_text()
@@ -198,7 +201,7 @@ def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp
         if words[0] in ("interpolate", "arithmetic") and "--out" not in words:
             assert main(words) == 0, (words, capfd.readouterr().err)
     assert not list(tmp_path.rglob("PWNED"))
-    named = {name for name in atlas.images.classes if any(name in html.unescape(c) for c in found)}
+    named = {name for name in workspace.images.classes if any(name in html.unescape(c) for c in found)}
     assert len(named) >= 3
 
 
@@ -218,8 +221,8 @@ def test_a_run_folder_of_any_name_is_drawn_explored_and_exported(name, tmp_path,
     assert main(["gallery", typed, "--no-open"]) == 0
     assert main(["score", typed, "--only", "space"]) == 0
     assert main(["export", typed, "page.html"]) == 0
-    atlas = Atlas.open(Path(typed))
-    with serving([atlas], files=FILES) as server:
+    workspace = Workspace.open(Path(typed))
+    with serving([workspace], files=FILES) as server:
         manifest = json.loads(get(server.url, "/data/manifest.json")[2])
     assert manifest["runs"][0]["name"] == name
     texts = [(Path(name) / file).read_text() for file in ("gallery/index.html", "report.html")]
@@ -253,11 +256,11 @@ def check_shape(tmp_path_factory, monkeypatch, counts, test, dim):
     monkeypatch.setattr(static, "files", lambda package: place)
     held = {name: max(count // 4, 1) for name, count in counts.items()} if test else None
     try:
-        atlas = run_of(place, counts, test=held, dim=dim)
+        workspace = run_of(place, counts, test=held, dim=dim)
     except ZatlasError as error:
         assert sum(counts.values()) < 8, error
         return
-    done = explore_all(atlas, place)
+    done = explore_all(workspace, place)
     if sum(counts.values()) >= 8:
         assert works(done), done
     for one in done.values():
@@ -290,11 +293,13 @@ def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path,
         for number in range(30):
             flags = [str(bool(flag)) for flag in chance.integers(0, 2, len(names))]
             table.writerow([f"a/{number}.png", *flags, ["grey", "a:3", "x, y"][number % 3]])
-    atlas = small_run(tmp_path / "run", folder, dim=2, epochs=1, **QUICK)
-    run, known = str(atlas.run.folder), known_of(atlas)
+    workspace = small_run(tmp_path / "run", folder, dim=2, epochs=1, **QUICK)
+    run, known = str(workspace.run.folder), known_of(workspace)
     for name in names:
         text = text_of(Name("attribute", name), known, anchor=False)
-        assert (atlas.flags(text, atlas.rows()) == atlas.images.attributes[name][atlas.rows()]).all()
+        assert (
+            workspace.flags(text, workspace.rows()) == workspace.images.attributes[name][workspace.rows()]
+        ).all()
     sums = ["hair=a:3 - not attribute:sure + not sure", 'attribute:"a - b" + attribute:"hair"="x, y"']
     for words in (
         ["directions", run],

@@ -10,16 +10,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-import zatlas
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import OtherData
+from zatlas.create import import_run
 from zatlas.data.source import Source
 from zatlas.encoding import encode
+from zatlas.sample import sample_latents
 from zatlas.server.follow import followed
 from zatlas.site import run_tree
 from zatlas.store import digests
+from zatlas.workspace import Workspace
 
 SIDE = 8
 
@@ -110,17 +111,17 @@ def capsys_cleared(capsys):
 
 def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
     with pytest.raises(OtherData, match=r"fingerprints differ.*data_changed=True"):
-        _ = zatlas.open(stranger).images
+        _ = Workspace.open(stranger).images
     with pytest.raises(OtherData):
-        encode(Atlas.open(stranger), out=tmp_path / "points")
-    atlas = zatlas.open(stranger, data_changed=True)
-    assert len(atlas.images) == 40 and len(atlas.points()) > 0
-    assert atlas.sample(3).shape == (3, 2)
+        encode(Workspace.open(stranger), out=tmp_path / "points")
+    workspace = Workspace.open(stranger, data_changed=True)
+    assert len(workspace.images) == 40 and len(workspace.points()) > 0
+    assert sample_latents(workspace, 3).shape == (3, 2)
 
 
 def test_what_needs_no_data_works_without_it(stranger, tmp_path):
     assert main(["sample", str(stranger), "--out", str(tmp_path / "s.png")]) == 0
-    assert zatlas.open(stranger).decode(np.zeros((1, 2), np.float32)).shape == (1, 1, SIDE, SIDE)
+    assert Workspace.open(stranger).decode(np.zeros((1, 2), np.float32)).shape == (1, 1, SIDE, SIDE)
 
 
 @pytest.mark.parametrize("fingerprint", [None, "", "0" * 64, 7])
@@ -131,7 +132,7 @@ def test_a_run_that_records_no_fingerprint_or_a_false_one_is_refused(stranger, f
         made["data"] = fingerprint
     rename(stranger, "made.json", json.dumps(made))
     with pytest.raises(OtherData):
-        _ = zatlas.open(stranger).images
+        _ = Workspace.open(stranger).images
 
 
 def test_a_run_that_is_followed_shows_no_other_data(stranger):
@@ -160,12 +161,12 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
 
     images = fill(tmp_path / "images", 4)
     run = tmp_path / "brought"
-    zatlas.bring(Decoder(), run, data=str(images), show=False)
+    import_run(Decoder(), run, data=str(images), show=False)
     assert len(json.loads((run / "made.json").read_text())["data"]) == 64
-    assert len(zatlas.open(run).images) == 40
+    assert len(Workspace.open(run).images) == 40
     (images / "kind 0" / "00.png").unlink()
     with pytest.raises(OtherData, match="was made with other data"):
-        _ = zatlas.open(run).images
+        _ = Workspace.open(run).images
 
 
 def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
@@ -173,6 +174,6 @@ def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
     made = json.loads((run / "made.json").read_text()) | {"data": "0" * 64}
     rename(run, "made.json", json.dumps(made))
     capfd.readouterr()
-    assert len(zatlas.open(run).images) == 64
+    assert len(Workspace.open(run).images) == 64
     assert "other data" not in capfd.readouterr().err
-    assert not Source("", "", "", "", load=zatlas.open).drawn
+    assert not Source("", "", "", "", load=Workspace.open).drawn

@@ -9,8 +9,13 @@ import pytest
 from PIL import Image
 
 from zatlas.cli import main
+from zatlas.directions.find import find_direction
+from zatlas.latent import landmarks
+from zatlas.locate import locate_all
+from zatlas.pictures import moves
 from zatlas.pictures.compare import figures
-from zatlas.pictures.moves import attribute
+from zatlas.pictures.moves import attribute, interpolation
+from zatlas.workspace import Workspace
 
 RUNS = ("digits", "wide", "told", "plain", "rival", "portraits")
 PLAIN = {  # what a command takes by itself, on a run with an encoder
@@ -28,7 +33,7 @@ PLAIN = {  # what a command takes by itself, on a run with an encoder
 NO_ENCODER = ("sample", "grid", "points", "chart", "place", "interpolate", "traverse", "geometry", "spiral")
 
 
-def run(command, atlas, *words, out=None):
+def run(command, workspace, *words, out=None):
     """Give a command and return the paths that it prints."""
     import contextlib
     import io
@@ -36,15 +41,15 @@ def run(command, atlas, *words, out=None):
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
         place = ["--out", str(out)] if out else []
-        status = main([command, str(atlas.run.folder), *map(str, words), *place])
+        status = main([command, str(workspace.run.folder), *map(str, words), *place])
     assert status == 0
     return [Path(line) for line in told.getvalue().splitlines()]
 
 
-def refused(capsys, command, atlas, *words):
+def refused(capsys, command, workspace, *words):
     """Give a command that cannot be done, and return its one sentence."""
     capsys.readouterr()
-    assert main([command, str(atlas.run.folder), *map(str, words)]) == 2
+    assert main([command, str(workspace.run.folder), *map(str, words)]) == 2
     told = capsys.readouterr()
     assert told.out == "" and told.err.startswith("zatlas: ") and "Traceback" not in told.err
     return told.err
@@ -60,12 +65,12 @@ def seen(path):
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.parametrize("command", PLAIN)
 def test_every_command_needs_nothing_but_a_run(request, capsys, name, command):
-    atlas = request.getfixturevalue(name)
-    if atlas.generator.encoder is None and command not in NO_ENCODER:
-        assert "no encoder" in refused(capsys, command, atlas)
+    workspace = request.getfixturevalue(name)
+    if workspace.generator.encoder is None and command not in NO_ENCODER:
+        assert "no encoder" in refused(capsys, command, workspace)
         return
-    paths = run(command, atlas, *PLAIN[command])
-    assert paths and all(path.parent == atlas.run.gallery for path in paths)
+    paths = run(command, workspace, *PLAIN[command])
+    assert paths and all(path.parent == workspace.run.gallery for path in paths)
     for path in paths:
         if path.suffix in (".png", ".gif"):
             assert min(seen(path)) > 100
@@ -80,8 +85,8 @@ def test_pictures_are_written_in_the_format_of_the_name(digits, tmp_path, comman
 
 
 def test_samples_follow_seed_temperature_and_class(told, digits, tmp_path):
-    def bytes_of(atlas, *words):
-        return run("sample", atlas, "--count", 9, *words, out=tmp_path / "s.png")[0].read_bytes()
+    def bytes_of(workspace, *words):
+        return run("sample", workspace, "--count", 9, *words, out=tmp_path / "s.png")[0].read_bytes()
 
     assert bytes_of(digits) == bytes_of(digits) != bytes_of(digits, "--seed", 1)
     assert bytes_of(digits) != bytes_of(digits, "--temperature", 0.3)
@@ -123,19 +128,19 @@ def test_interpolations_of_every_kind(digits, tmp_path):
 def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops(digits):
     from zatlas.pictures.moves import interpolation
 
-    stops = digits.stops(["4", "9"])
+    stops = locate_all(digits, ["4", "9"])
     move = interpolation(digits, stops)
     ends = digits.decode(move.curves[0].sample(2))
     rebuilt = digits.decode(np.concatenate([stop.point for stop in stops]))
     np.testing.assert_allclose(ends, rebuilt, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", ["means", "medians", "linear", "centres", "chart"])
+@pytest.mark.parametrize("way", ["mean_difference", "median_difference", "linear", "centres", "chart"])
 def test_attributes_are_moved_in_every_way(portraits, tmp_path, way):
     paths = run("attribute", portraits, "Bald", "--way", way, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
     far = attribute(portraits, "Bald", way=way).curves[0].sample(2)
-    moved = portraits.direction("Bald")
+    moved = find_direction(portraits, "Bald")
     assert (far @ moved.vector)[1] > (far @ moved.vector)[0]
 
 
@@ -150,13 +155,13 @@ def test_several_attributes_go_into_a_folder(portraits, tmp_path, capsys):
 
 def test_equations_by_attribute_number_and_file(portraits, rival, digits, tmp_path, capsys):
     file = run("sample", digits, "--count", 1, out=tmp_path / "one.png")[0]
-    for atlas, text in (
+    for workspace, text in (
         (portraits, "Eyeglasses - not Eyeglasses + Smiling"),
         (portraits, "3,14,15 - 9,26 + 35,8"),
         (rival, "3,1 - 4,1 + 5,9"),
         (digits, f"{file} - class:4 + class:3:2"),
     ):
-        assert seen(run("arithmetic", atlas, text, out=tmp_path / "equation.png")[0])
+        assert seen(run("arithmetic", workspace, text, out=tmp_path / "equation.png")[0])
     assert "two terms" in refused(capsys, "arithmetic", digits, "4")
     assert "no equation" in refused(capsys, "arithmetic", digits, " - 4")
 
@@ -177,7 +182,7 @@ def test_directions_are_listed_as_json_for_a_program(portraits, capsys):
 
 
 def test_runs_are_compared_side_by_side(digits, plain, told, tmp_path, capsys):
-    folders = [str(atlas.run.folder) for atlas in (plain, digits, told)]
+    folders = [str(workspace.run.folder) for workspace in (plain, digits, told)]
     assert main(["compare", *folders, "--out", str(tmp_path)]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
     names = {"codes.png", "samples.png", "reconstructions.png", "manifold-told.png", "figures.json"}
@@ -212,14 +217,14 @@ def test_runs_of_other_images_are_not_compared(digits, portraits, capsys):
 def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name, tmp_path):
     import re
 
-    atlas = request.getfixturevalue(name)
-    (page,) = run("gallery", atlas, "--no-open", out=tmp_path)
+    workspace = request.getfixturevalue(name)
+    (page,) = run("gallery", workspace, "--no-open", out=tmp_path)
     text = page.read_text()
     shown = set(re.findall(r'src="([^"]+)"', text))
     assert shown == {path.name for path in tmp_path.iterdir()} - {"index.html"}
     assert "<script" not in text and "http" not in text
-    assert all(f"zatlas {command} {atlas.run.folder}" in text for command in ("sample", "geometry"))
-    assert ("reconstructions.png" in shown) == (atlas.generator.encoder is not None)
+    assert all(f"zatlas {command} {workspace.run.folder}" in text for command in ("sample", "geometry"))
+    assert ("reconstructions.png" in shown) == (workspace.generator.encoder is not None)
 
 
 def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_path):
@@ -249,3 +254,22 @@ def test_a_copied_run_needs_no_other_folder(digits, tmp_path):
     copy = tmp_path / "elsewhere"
     shutil.copytree(digits.run.folder, copy)
     assert main(["sample", str(copy)]) == 0 and (copy / "gallery" / "samples.png").exists()
+
+
+def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_path, monkeypatch):
+    """More latents than a chart is laid out for: its attribute and its film go by the rows it holds."""
+    monkeypatch.setattr(landmarks, "CHARTED", 150)
+    copy = tmp_path / "wide"
+    shutil.copytree(wide.run.folder, copy)
+    workspace = Workspace.open(copy)
+    chart = workspace.chart(by="3")
+    assert len(chart.places) == 150 < len(workspace.codes("test"))
+    with_it = workspace.flags("3", chart.rows)
+    ends = attribute(workspace, "3", way="chart").curves[0].sample(2)
+    far = np.linalg.norm(chart.places[:, None] - chart.forward(ends), axis=2)
+    near = np.argsort(far, axis=0)[:10]
+    assert with_it[near[:, 1]].mean() > 0.9 and with_it[near[:, 0]].mean() < 0.1
+    seen = []
+    monkeypatch.setattr(moves, "cloud_panel", lambda places, labels, z, theme: seen.append(labels))
+    interpolation(workspace, locate_all(workspace, ["0", "1"])).film(tmp_path / "a.gif", 2, panel="chart")
+    assert np.array_equal(seen[0], workspace.labels(workspace.chart().rows))

@@ -8,26 +8,18 @@ import pytest
 import torch
 
 from tests.conftest import small_run, spots
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
-from zatlas.latent.priors import (
-    Facts,
-    FlowPrior,
-    KeptPrior,
-    check_codes,
-    find_prior,
-    kept_prior,
-    load_prior,
-    save_prior,
-)
+from zatlas.latent.priors import Facts, FlowPrior, KeptPrior, check_codes, load_prior, save_prior
 from zatlas.latent.sampling import Mixture, fit_mixture
+from zatlas.locate import locate_all
+from zatlas.sample import find_prior, fit_prior, kept_prior, sample_latents
 from zatlas.site import run_tree
 from zatlas.site.export import export
-from zatlas.stops import find_stops
 from zatlas.store import atomic
 from zatlas.training.priors import fit_flow
+from zatlas.workspace import Workspace
 
 RING, WIDTH = 2.0, 0.15
 
@@ -191,10 +183,10 @@ def fitted(plain, tmp_path_factory):
     """An auto-encoder's run with both priors, in a folder of its own."""
     folder = tmp_path_factory.mktemp("priors") / "run"
     shutil.copytree(plain.run.folder, folder)
-    atlas = Atlas.open(folder)
+    workspace = Workspace.open(folder)
     for kind in ("mixture", "flow"):
-        atlas.fit_prior(kind, steps=120, show=False)
-    return atlas
+        fit_prior(workspace, kind, steps=120, show=False)
+    return workspace
 
 
 @pytest.mark.parametrize("kind", ["mixture", "flow"])
@@ -232,22 +224,22 @@ def test_a_prior_of_other_weights_is_fitted_again(fitted, digits, tmp_path):
     assert load_prior(path, digits.digest, digits.data[1]) is None
     assert load_prior(path, fitted.digest, "other images") is None
     shutil.copytree(digits.run.folder, tmp_path / "run")
-    other = Atlas.open(tmp_path / "run")
+    other = Workspace.open(tmp_path / "run")
     atomic.write_file(other.run.path("priors", path.name), path.read_bytes())
     assert find_prior(other, "mixture") is None
-    other.sample(3, prior="mixture")
-    assert find_prior(Atlas.open(tmp_path / "run"), "mixture").facts.model == other.digest
+    sample_latents(other, 3, prior="mixture")
+    assert find_prior(Workspace.open(tmp_path / "run"), "mixture").facts.model == other.digest
 
 
 def test_a_prior_is_kept_for_later_commands(fitted):
-    opened = Atlas.open(fitted.run.folder)
+    opened = Workspace.open(fitted.run.folder)
     when = {kind: kept_prior(fitted, kind).path.stat().st_mtime_ns for kind in ("mixture", "flow")}
     for kind, before in when.items():
         np.testing.assert_array_equal(
-            opened.sample(9, seed=2, prior=kind), fitted.sample(9, seed=2, prior=kind)
+            sample_latents(opened, 9, seed=2, prior=kind), fitted.sample(9, seed=2, prior=kind)
         )
         assert kept_prior(opened, kind).path.stat().st_mtime_ns == before
-    stops = find_stops(opened, ["flow", "flow", "mixture:4"])
+    stops = locate_all(opened, ["flow", "flow", "mixture:4"])
     assert (stops[0].point != stops[1].point).any()
     np.testing.assert_array_equal(stops[2].point, fitted.sample(1, seed=4, prior="mixture"))
 
@@ -264,13 +256,13 @@ def test_a_file_that_is_no_prior_is_told_so(fitted, tmp_path):
 
 def test_models_without_codes_and_kinds_that_are_not_there_are_refused(rival, digits):
     with pytest.raises(NotSupported, match="--learn"):
-        rival.fit_prior("mixture")
+        fit_prior(rival, "mixture")
     with pytest.raises(UnknownName, match="Did you mean 'flow'"):
-        digits.fit_prior("flwo")
+        fit_prior(digits, "flwo")
 
 
 def test_a_conditional_model_has_one_prior_for_all_classes(told):
-    kept = told.fit_prior("mixture")
+    kept = fit_prior(told, "mixture")
     assert kept.facts.codes == len(told.rows("train"))
     assert kept.prior.sample(5, seed=0).shape == (5, told.dim)
 

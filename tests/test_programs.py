@@ -21,20 +21,20 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save, save_file
 
-import zatlas
 from tests.strangers import EndlessToRead, endless_script, onnx_decoder, remade
 from tests.test_bring import Decoder
 from zatlas.cli import main
 from zatlas.commands import app
 from zatlas.core.errors import BadData, BadRun, Damaged, NeedsTrust, ZatlasError
 from zatlas.core.watched import watched, within
+from zatlas.create import import_run as bring
 from zatlas.models import trust
 from zatlas.models.bring import programs
 from zatlas.models.description import load_weights
 from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.scorers import load_scorer
-from zatlas.start import bring
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 OWN = """
@@ -104,7 +104,7 @@ def test_a_note_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(trust, "_consented", set())
     (tmp_path / "state" / "trusted.json").chmod(0o666)
     with pytest.raises(NeedsTrust):
-        zatlas.open(folder)
+        Workspace.open(folder)
 
 
 def test_a_state_folder_that_cannot_be_written_is_said_and_stops_nothing(tmp_path, monkeypatch, capsys):
@@ -138,10 +138,10 @@ def test_an_endless_decoder_of_a_run_is_given_up_and_named(tmp_path, monkeypatch
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
-    atlas = zatlas.open(remade(folder), trust=True)
+    workspace = Workspace.open(remade(folder), trust=True)
     monkeypatch.setattr("zatlas.core.watched.USUAL", 0.3)
     with pytest.raises(ZatlasError, match=r"decoder\.onnx has run for 0\.3 seconds"):
-        atlas.decode(np.zeros((1, 4), np.float32))
+        workspace.decode(np.zeros((1, 4), np.float32))
 
 
 def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
@@ -419,11 +419,11 @@ def test_five_hundred_changed_tables_of_models_give_a_result_or_a_sentence(tmp_p
             changed_at(made, draw.choice(known), draw.choice(VALUES))
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:
-            atlas = zatlas.open(folder, trust=True)
-            if atlas.given is None:
-                atlas.decode(np.zeros((2, atlas.dim), np.float32))
-            elif atlas.has_images:
-                assert len(atlas.images) == 50
+            workspace = Workspace.open(folder, trust=True)
+            if workspace.given is None:
+                workspace.decode(np.zeros((2, workspace.dim), np.float32))
+            elif workspace.has_images:
+                assert len(workspace.images) == 50
         except ZatlasError as error:
             refused += 1
             assert len(str(error)) < 900
@@ -444,7 +444,7 @@ def test_a_changed_byte_of_an_imported_model_is_found(kind, tmp_path):
     data[-5] ^= 1
     file.write_bytes(data)
     with pytest.raises(Damaged, match=re.escape(file.name)):
-        zatlas.open(folder, trust=True)
+        Workspace.open(folder, trust=True)
 
 
 @pytest.mark.parametrize("name", ["m.onnx", "m.pt2", "m.pt", "m.safetensors"])

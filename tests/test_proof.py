@@ -4,20 +4,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.core.space import Space
 from zatlas.demo import unpack
+from zatlas.directions.estimate import principal, spread_of, without
+from zatlas.directions.evaluate import evaluate, target_of
+from zatlas.directions.evaluator import Answers, Evaluator, small
+from zatlas.directions.fields import Wind, begin
+from zatlas.directions.find import find_direction, find_directions, refit_attributes, store_of
+from zatlas.directions.fit import labels
+from zatlas.directions.measure import evaluate_directions, evaluator_of
+from zatlas.directions.report import words
+from zatlas.directions.store import carry
+from zatlas.directions.types import FieldDirection, LinearDirection
 from zatlas.latent.density import density
-from zatlas.latent.directions import Direction, principal, spread_of, without
-from zatlas.latent.kept import carry
-from zatlas.latent.proof import prove, target_of, words
-from zatlas.latent.proved import again, proved, trial_of
-from zatlas.latent.steering import labels
-from zatlas.latent.steering.fields import Wind, begin
-from zatlas.latent.steering.steer import Steer
-from zatlas.latent.trial import Answers, Trial, small
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.pictures.proofs import effects, proof_rows, proof_strip, tangle
@@ -25,60 +26,61 @@ from zatlas.render.matrix import matrix
 from zatlas.render.pixels import save
 from zatlas.render.theme import DARK, LIGHT
 from zatlas.store import ways
+from zatlas.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory, own_cache):
-    return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
+    return Workspace.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
 
 
 @pytest.fixture(scope="module")
 def known(faces):
     """Directions of the faces by name, proved by the model's own encoder."""
     names = ("Male", "Smiling", "Pale_Skin")
-    relearn = again(faces, names, way="means")
-    found = proved(faces, [faces.direction(name) for name in names], relearn=relearn)
+    refit = refit_attributes(faces, names, method="mean_difference")
+    found = evaluate_directions(faces, [find_direction(faces, name) for name in names], refit=refit)
     return dict(zip(names, found, strict=True))
 
 
 @pytest.mark.slow
 def test_a_real_direction_is_better_than_random_ones_and_says_by_how_much(known):
     for name, direction in known.items():
-        proof = direction.proof
+        proof = direction
         assert proof.target == name and proof.effect.real and proof.stable > 0.9
         assert proof.effect.low < proof.effect.value < proof.effect.high
         assert proof.low <= -1 and proof.high >= 1
         assert "times as much as a random direction" in words(proof)
-    assert known["Male"].proof.leak < 0.2
+    assert known["Male"].leak < 0.2
 
 
 def test_a_meaningless_direction_says_so_in_words(portraits):
     vector = np.random.default_rng(1).standard_normal(portraits.dim).astype(np.float32)
     vector /= np.linalg.norm(vector)
-    chance = Direction("chance", vector, spread_of(vector, portraits.cloud))
-    (plain,) = proved(portraits, [chance])
-    assert not plain.proof.effect.real and plain.proof.target is None
-    assert words(plain.proof).startswith("Not better than random: one spread moves the picture")
-    called = Direction("Male", vector, chance.spread)
-    assert words(proved(portraits, [called])[0].proof).startswith("Not better than random")
+    chance = LinearDirection("chance", vector, spread_of(vector, portraits.cloud))
+    (plain,) = evaluate_directions(portraits, [chance])
+    assert not plain.effect.real and plain.target is None
+    assert words(plain).startswith("Not better than random: one spread moves the picture")
+    called = LinearDirection("Male", vector, chance.spread)
+    assert words(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
 @pytest.mark.slow
 def test_the_other_way_round_is_as_well_proved(faces, known):
     male = known["Male"]
-    turned = Direction("not Male", -male.vector, male.spread)
-    (found,) = proved(faces, [turned])
-    assert found.proof.effect.value == pytest.approx(male.proof.effect.value, rel=1e-3)
-    assert (found.proof.low, found.proof.high) == (-male.proof.high, -male.proof.low)
+    turned = LinearDirection("not Male", -male.direction.vector, male.direction.spread)
+    (found,) = evaluate_directions(faces, [turned])
+    assert found.effect.value == pytest.approx(male.effect.value, rel=1e-3)
+    assert (found.low, found.high) == (-male.high, -male.low)
     assert target_of(turned, ["Male"]) == ("Male", -1)
-    assert target_of(Direction("x", male.vector, meant="Male"), ["Male"]) == ("Male", 1)
-    bald = without(faces.direction("Bald"), [male], faces.cloud)
+    assert target_of(LinearDirection("x", male.direction.vector, meant="Male"), ["Male"]) == ("Male", 1)
+    bald = without(find_direction(faces, "Bald"), [male.direction], faces.cloud)
     assert bald.name == "Bald without Male" and target_of(bald, ["Bald"]) == ("Bald", 1)
 
 
 def test_the_same_seed_proves_the_same(portraits):
-    male = portraits.direction("Male")
-    first, second = (proved(portraits, [male])[0].proof for _ in range(2))
+    male = find_direction(portraits, "Male")
+    first, second = (evaluate_directions(portraits, [male])[0] for _ in range(2))
     assert first == second
 
 
@@ -89,7 +91,7 @@ def ramp():
     everywhere = rng.uniform(-6, 6, (2000, 2)).astype(np.float32)
     answers = Answers(("grey",), lambda images: images.mean(axis=(2, 3)))
     generator = Generator(Space((2,)), lambda z, y: decode(z))
-    return Trial(generator, points, density(everywhere), answers)
+    return Evaluator(generator, points, density(everywhere), answers)
 
 
 def decode(z):
@@ -98,28 +100,28 @@ def decode(z):
 
 def test_the_range_ends_where_the_edit_saturates():
     trial = ramp()
-    grey = Direction("grey", np.float32([1, 0]), 1.0)
-    (proof,) = prove(trial, [grey])
+    grey = LinearDirection("grey", np.float32([1, 0]), 1.0)
+    (proof,) = evaluate(trial, [grey])
     assert (proof.low, proof.high) in {(-2.0, 2.0), (-3.0, 3.0)}
     assert proof.effect.value == pytest.approx(0.25, abs=0.01)
     assert proof.outside < 0.01
-    (none,) = prove(trial, [Direction("grey", np.float32([0, 1]), 1.0)])
+    (none,) = evaluate(trial, [LinearDirection("grey", np.float32([0, 1]), 1.0)])
     assert none.effect.value == 0 and not none.effect.real
 
 
 def test_a_model_without_encoder_and_labels_is_proved_by_its_pictures(rival):
-    found = proved(rival, principal(rival.cloud, 3))
+    found = evaluate_directions(rival, principal(rival.cloud, 3))
     for direction in found:
-        assert direction.proof.target is None and not direction.proof.slopes
-        assert direction.proof.leak is None and direction.proof.effect.value > 0
+        assert direction.target is None and not direction.slopes
+        assert direction.leak is None and direction.effect.value > 0
     with pytest.raises(NotSupported, match="--scorer"):
         tangle(found, title="t")
     assert effects(found, title="t") is not None
-    assert trial_of(rival).names == ()
+    assert evaluator_of(rival).names == ()
 
 
 def test_a_conditional_model_is_told_its_label(told):
-    assert proved(told, principal(told.cloud, 1), label=3)[0].proof is not None
+    assert evaluate_directions(told, principal(told.cloud, 1), label=3)[0].effect is not None
 
 
 @pytest.mark.slow
@@ -134,8 +136,6 @@ def test_pictures_of_proof_are_drawn(faces, known, tmp_path, theme):
         assert save(picture, tmp_path / f"{name}.png").stat().st_size > 5000
     rows = proof_rows(found)
     assert rows[0]["moves"] == "Male" and rows[0]["auc"] > 0.9
-    with pytest.raises(NotSupported, match="Nothing is known yet"):
-        proof_rows([Direction("x", found[0].vector)])
 
 
 def test_a_matrix_takes_a_value_for_each_cell():
@@ -162,39 +162,38 @@ def test_the_command_prints_the_table_draws_and_keeps(portraits, tmp_path, capsy
     drawn = {path.name for path in tmp_path.iterdir()}
     assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= drawn
     assert "Male: " in said.err
-    assert [one.name for one in portraits.directions()] == ["Bald by apart", "Male by apart"]
+    assert [one.name for one in store_of(portraits).all()] == ["Bald by apart", "Male by apart"]
     assert main(["directions", run, "Male by apart", "--out", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)[0]["moves"] == "Male"
     for name in ("Male by apart", "Bald by apart"):
         assert main(["saved", run, "--remove", name]) == 0
-    assert main(["directions", run, "Male", "--way", "mean", "--out", str(tmp_path)]) == 2
-    assert "Did you mean 'means'" in capsys.readouterr().err
+    assert main(["directions", run, "Male", "--way", "mean_diff", "--out", str(tmp_path)]) == 2
+    assert "Did you mean 'mean_difference'" in capsys.readouterr().err
 
 
 def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     """White where two axes have the same sign: no straight way leads there from everywhere."""
     points = np.random.default_rng(0).standard_normal((1500, 3)).astype(np.float32)
     generator = Generator(Space((3,)), lambda z, y: same_signs(z))
-    trial = Trial(generator, points, density(points), Answers(("same",), lambda x: x.mean((2, 3))))
+    trial = Evaluator(generator, points, density(points), Answers(("same",), lambda x: x.mean((2, 3))))
     settings = {"flags": {"same": points[:, 0] * points[:, 1] > 0}, "names": ["same"]}
-    (bent,) = labels.learn(generator, points, way="local", steps=300, **settings)
-    (straight,) = labels.learn(generator, points, **settings)
+    (bent,) = labels.fit(generator, points, method="local", steps=300, **settings)
+    (straight,) = labels.fit(generator, points, **settings)
 
-    def relearn(known, number):
-        found = labels.learn(generator, points, way="local", steps=150, seed=number, **settings)
+    def refit(known, number):
+        found = labels.fit(generator, points, method="local", steps=150, seed=number, **settings)
         return found[0] if number < 2 else None
 
-    (curved,) = prove(trial, [bent], relearn=relearn)
-    (plain,) = prove(trial, [straight])
+    (curved,) = evaluate(trial, [bent], refit=refit)
+    (plain,) = evaluate(trial, [straight])
     assert curved.target == plain.target == "same"
     assert curved.effect.real and not plain.effect.real
     assert curved.low <= -1 and curved.high >= 1 and curved.stable > 0.8 and plain.stable is None
-    rows = proof_rows([replace(bent, proof=curved), replace(straight, proof=plain)])
+    rows = proof_rows([curved, plain])
     assert [row["way"] for row in rows] == ["bends", "straight"] and rows[0].keys() == rows[1].keys()
     assert rows[0]["spread"] is None and rows[0]["auc"] > 0.95
     assert rows[1]["against random"] == "not better than random"
-    known = replace(bent, proof=curved)  # of what was proved, stability is known
-    assert prove(trial, [known])[0] == curved
+    assert evaluate(trial, [bent], saved={bent.name: curved})[0] == curved
 
 
 def same_signs(z):
@@ -203,31 +202,32 @@ def same_signs(z):
 
 @pytest.mark.slow
 def test_a_fringe_that_no_plane_parts_bends_better_than_any_straight_way(faces):
-    (bent,) = faces.steer("labels", names=["Bangs"], way="local")
-    curved, straight = proved(faces, [bent, faces.direction("Bangs")])
-    assert curved.proof.effect.real
-    assert curved.proof.effect.value > 1.2 * straight.proof.effect.value
+    (bent,) = find_directions(faces, "labels", names=["Bangs"], method="local")
+    curved, straight = evaluate_directions(faces, [bent, find_direction(faces, "Bangs")])
+    assert curved.effect.real
+    assert curved.effect.value > 1.2 * straight.effect.value
 
 
 def test_a_way_that_bends_at_random_says_so_in_words(portraits):
     wind = Wind(begin(portraits.cloud, portraits.dim, seed=4))
     pace = np.sqrt((wind.layers(portraits.cloud) ** 2).sum(axis=1).mean())
-    called = Steer("Bald", lambda z: wind(z) / pace)
-    assert words(proved(portraits, [called])[0].proof).startswith("Not better than random")
+    called = FieldDirection("Bald", lambda z: wind(z) / pace)
+    assert words(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
 def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp_path, capsys):
     run, out = str(portraits.run.folder), str(tmp_path)
-    steer_it = ["steer", run, "labels", "Male", "--set", "way=local", "--set", "steps=60"]
+    steer_it = ["steer", run, "labels", "Male", "--set", "method=local", "--set", "steps=60"]
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 0
     said = capsys.readouterr()
     (row,) = json.loads(said.out)
     assert row["way"] == "bends" and row["stability"] is not None and "Male: " in said.err
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 2
     assert "kept already" in capsys.readouterr().err
-    way = portraits.direction("beardy")
-    assert isinstance(way, Steer) and way.meant == "Male" and way.proof.target == "Male"
-    assert "beardy" in [one.name for one in portraits.directions()]
+    way = find_direction(portraits, "beardy")
+    assert isinstance(way, FieldDirection) and way.meant == "Male"
+    assert store_of(portraits).report("beardy").target == "Male"
+    assert "beardy" in [one.name for one in store_of(portraits).all()]
     for command in (
         ["attribute", run, "beardy", "--stop", "1", "--out", str(tmp_path / "a.png")],
         ["interpolate", run, "1", "beardy", "--out", str(tmp_path / "i.png")],
@@ -242,16 +242,16 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["direction"], listed["way"], listed["moves"]) == ("bearded", "bends", "Male")
     with pytest.raises(NotSupported, match="says nothing of how it would bend"):
-        carry(portraits.direction("bearded"), portraits.cloud, portraits.cloud)
+        carry(find_direction(portraits, "bearded"), portraits.cloud, portraits.cloud)
     assert main(["saved", run, "--take", listed["file"]]) == 2  # its name is taken
     assert main(["saved", run, "--remove", "bearded"]) == 0
 
 
 def test_a_scorer_that_is_given_comes_before_what_is_kept(portraits):
     kept = replace(principal(portraits.cloud, 3)[2], name="light")
-    portraits.home.keep(kept)
+    store_of(portraits).save(kept)
     read = Scorer(("light",), lambda x: x.mean(dim=(1, 2, 3))[:, None], ("number",))
-    found = portraits.direction("light", scorer=read)
-    np.testing.assert_array_equal(portraits.direction("light").vector, kept.vector)
+    found = find_direction(portraits, "light", scorer=read)
+    np.testing.assert_array_equal(find_direction(portraits, "light").vector, kept.vector)
     assert abs(found.vector @ kept.vector) < 0.9 and found.score.real
-    ways.remove(portraits.home.folder, "light")
+    ways.remove(store_of(portraits).folder, "light")

@@ -55,7 +55,7 @@ def test_a_command_on_a_read_only_run_is_refused_before_its_work(digits, words, 
         raise AssertionError("the work has begun")
 
     monkeypatch.setattr(os, "access", access)
-    monkeypatch.setattr("zatlas.atlas.Atlas.open", opened)
+    monkeypatch.setattr("zatlas.workspace.Workspace.open", opened)
     name, *rest = words
     assert main([name, str(digits.run.folder), *rest]) == 2
     told = capsys.readouterr().err

@@ -6,6 +6,7 @@ from zatlas.core.space import Space
 from zatlas.latent.density import density, gap
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
 from zatlas.latent.sampling import fit_mixture, from_posterior, from_prior
+from zatlas.sample import sample_latents
 
 
 def test_a_low_temperature_and_a_truncation_draw_nearer_to_the_middle():
@@ -51,19 +52,21 @@ def test_a_mixture_of_few_or_equal_points_is_finite(n):
 
 def test_a_mixture_s_samples_leave_fewer_gaps_than_the_prior_s(digits):
     far = digits.density.far
-    assert (far(digits.sample(800, prior="mixture")) > 2).mean() < (far(digits.sample(800)) > 2).mean()
+    assert (far(sample_latents(digits, 800, prior="mixture")) > 2).mean() < (
+        far(sample_latents(digits, 800)) > 2
+    ).mean()
 
 
 def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
-    for atlas in (digits, plain):
+    for workspace in (digits, plain):
         for prior in ("own", "mixture", "posterior"):
-            first, again = (atlas.sample(9, seed=3, prior=prior) for _ in range(2))
-            other = atlas.sample(9, seed=4, prior=prior)
+            first, again = (sample_latents(workspace, 9, seed=3, prior=prior) for _ in range(2))
+            other = sample_latents(workspace, 9, seed=4, prior=prior)
             assert first.shape == (9, 2) and (first == again).all() and (first != other).any()
     with pytest.raises(UnknownName, match="Did you mean 'posterior'"):
-        digits.sample(2, prior="postrior")
+        sample_latents(digits, 2, prior="postrior")
     with pytest.raises(NotSupported, match="temperature"):
-        plain.sample(2, truncation=1.0)
+        sample_latents(plain, 2, truncation=1.0)
 
 
 def test_codes_are_near_the_data_and_far_points_are_not(wide):

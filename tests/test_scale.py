@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import zatlas
+from zatlas.create import import_run
 from zatlas.latent import landmarks as module
 from zatlas.latent.chart import make, trustworthiness
-from zatlas.latent.landmarks import carry, landmarks, places_of
+from zatlas.latent.landmarks import carry, landmarks
 from zatlas.latent.near import Indexed, nearest_of
 from zatlas.latent.neighbours import Neighbourhood, nearest
 from zatlas.site import page, run_tree
@@ -32,7 +32,7 @@ def brought(folder, n: int, d: int = 4):
     codes = 3 * chance.normal(size=(5, d))[kinds] + chance.normal(size=(n, d))
     beside = {"label": kinds, "big": codes[:, 0] > 1, "norm": np.linalg.norm(codes, axis=1)}
     np.savez(folder / "codes.npz", codes=codes.astype(np.float32), **beside)
-    return zatlas.bring(folder / "codes.npz", folder / "run", show=False)
+    return import_run(folder / "codes.npz", folder / "run", show=False)
 
 
 def test_landmarks_are_all_or_a_fair_draw_and_always_the_same():
@@ -70,12 +70,12 @@ def test_places_are_made_once_and_again_for_other_codes(tmp_path):
 
 def test_a_run_of_many_codes_is_charted_by_landmarks_from_all_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "CHARTED", 500)
-    monkeypatch.setattr(module.landmarks, "__defaults__", (500,))
-    atlas = brought(tmp_path, 3000)
-    chart = atlas.chart("pca")
-    codes = atlas.codes("test")
+    workspace = brought(tmp_path, 3000)
+    chart = workspace.chart("pca")
+    codes = workspace.codes("test")
     assert np.array_equal(chart.points, codes.points[landmarks(3000)])
-    rows, places = tables.read(places_of(atlas, chart))
+    assert np.array_equal(chart.rows, codes.rows[landmarks(3000)])
+    rows, places = tables.read(workspace.chart_positions(chart))
     assert np.array_equal(rows, codes.rows)
     assert np.allclose(places[landmarks(3000)], chart.places, atol=1e-4)
 
@@ -178,8 +178,8 @@ def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once
     monkeypatch.setattr(page, "TILED", 2000)
     monkeypatch.setattr(page, "FEWEST", 700)
     monkeypatch.setattr(page, "FIRST", 0)
-    atlas = brought(tmp_path, 3000, 2)
-    tree = run_tree(atlas, tiled=True)
+    workspace = brought(tmp_path, 3000, 2)
+    tree = run_tree(workspace, tiled=True)
     (chart,) = tree.entry["charts"]
     assert (tree.entry["count"], tree.entry["total"]) == (700, 3000)
     table = opened(tree, tree.entry["points"])
@@ -193,15 +193,15 @@ def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once
         rows = tile["index"].to_numpy()
         assert np.array_equal(rows, tree.everyone.rows[tile["rank"].to_numpy()])
         places = np.stack([tile["x:0"], tile["y:0"]], axis=1)
-        assert np.allclose(places, atlas.given[rows], atol=1e-4)
+        assert np.allclose(places, workspace.given[rows], atol=1e-4)
         found.append(rows)
     assert np.array_equal(np.sort(np.concatenate(found)), np.arange(3000))
     assert sum(square["count"] for square in chart["tiles"]["squares"]) == 2300
 
 
 def test_a_page_of_few_points_has_no_tiles_nor_has_one_that_is_told_how_many(tmp_path):
-    atlas = brought(tmp_path, 300, 2)
-    tree = run_tree(atlas, tiled=True)
+    workspace = brought(tmp_path, 300, 2)
+    tree = run_tree(workspace, tiled=True)
     assert tree.entry["charts"][0]["tiles"] is None
     assert tree.entry["count"] == 300
 

@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import zatlas
 from tests import illnesses
 from zatlas import cli
+from zatlas.create import train
 from zatlas.report import write_report
 from zatlas.score.diagnosis import Patient, diagnose
 from zatlas.score.figure import Figure
-from zatlas.score.score import GROUPS
+from zatlas.score.score import GROUPS, score
 from zatlas.score.words import value_in_words
 from zatlas.training.recipe import make_recipe
+from zatlas.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
 def scored(digits, own_cache):
     """All that can be measured of a small run."""
-    return digits.score()
+    return score(digits)
 
 
 def test_a_score_has_figures_of_every_group_that_applies(scored):
@@ -78,8 +79,8 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(words, said, digits, capsys
 
 @pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
 def test_every_kind_of_model_has_a_score(name, request):
-    atlas = request.getfixturevalue(name)
-    table = atlas.score().as_table()
+    workspace = request.getfixturevalue(name)
+    table = score(workspace).as_table()
     json.dumps(table, allow_nan=False)
     assert {"samples", "meaning"} <= {figure["group"] for figure in table["figures"].values()}
 
@@ -123,10 +124,10 @@ def test_one_image_has_a_score(tmp_path, own_cache):
     images = tmp_path / "one"
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
-    run = zatlas.train(images, epochs=1, out=tmp_path / "run", show=False)
-    rebuilding = run.score().figure("rebuilding")
+    run = train(images, epochs=1, out=tmp_path / "run", show=False)
+    rebuilding = score(run).figure("rebuilding")
     assert rebuilding.n == 1 and rebuilding.about.endswith("the same that it was trained on")
-    assert write_report(run, run.score(groups=["likelihood"]), tmp_path / "report.html").exists()
+    assert write_report(run, score(run, groups=["likelihood"]), tmp_path / "report.html").exists()
     assert "it was trained on" in (tmp_path / "report.html").read_text()
 
 
@@ -160,15 +161,15 @@ def test_a_number_has_no_more_digits_than_it_is_sure_of(value, error, said):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", illnesses.CASES, ids=lambda case: case.name)
 def test_runs_made_ill_are_named_rightly_and_the_cure_betters_the_complaint(case, tmp_path):
-    atlas = illnesses.trained(case, tmp_path)
-    before = illnesses.examined(atlas)
+    workspace = illnesses.trained(case, tmp_path)
+    before = illnesses.examined(workspace)
     assert [finding.name for finding in before.findings] == ([case.found] if case.found else [])
     if case.found:
-        after = illnesses.cured(atlas, before.findings[0])
+        after = illnesses.cured(workspace, before.findings[0])
         change = after.figure(case.complaint).value - before.figure(case.complaint).value
         assert (change > 0) == case.rises
 
 
 def test_the_score_is_there_from_python(digits):
-    again = zatlas.open(digits.run.folder).score(groups=["space"])
+    again = score(Workspace.open(digits.run.folder), groups=["space"])
     assert again.figure("active_units").value <= 2

@@ -60,8 +60,8 @@ def test_the_error_by_leaving_out_is_that_of_a_mean():
 
 
 def test_every_model_has_all_figures_of_its_chart(digits, plain, rival):
-    for atlas in (digits, plain, rival):
-        figures = charts(atlas)
+    for workspace in (digits, plain, rival):
+        figures = charts(workspace)
         assert [figure.name for figure in figures] == NAMES
         assert all(np.isfinite(figure.value) and figure.n for figure in figures)
 

@@ -117,8 +117,8 @@ def test_a_bound_takes_images_and_draws():
         importance_bound(Linear(), Linear().draw(2), 0, rng=rng())
 
 
-def by_name(atlas, **said):
-    return {figure.name: figure for figure in likelihood(atlas, **said)}
+def by_name(workspace, **said):
+    return {figure.name: figure for figure in likelihood(workspace, **said)}
 
 
 def test_figures_of_a_vae_hold_together(wide):

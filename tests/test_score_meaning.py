@@ -20,8 +20,8 @@ SCORES = {
 }
 
 
-def figures(atlas) -> dict[str, Figure]:
-    found = {figure.name: figure for figure in meaning.meaning(atlas)}
+def figures(workspace) -> dict[str, Figure]:
+    found = {figure.name: figure for figure in meaning.meaning(workspace)}
     for figure in found.values():
         assert figure.group == "meaning" and figure.n > 0 and np.isfinite(figure.value)
         assert figure.about and (figure.floor is None) == (not figure.floor_is)
@@ -53,8 +53,8 @@ def test_without_an_encoder_only_the_pictures_are_looked_at(rival):
 
 
 def test_every_family_has_its_figures(told, plain):
-    for atlas in (told, plain):
-        assert {"probe", "neighbours", "path_length", "path_evenness", "bent"} <= set(figures(atlas))
+    for workspace in (told, plain):
+        assert {"probe", "neighbours", "path_length", "path_evenness", "bent"} <= set(figures(workspace))
 
 
 def test_figures_follow_from_the_seed(digits):

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from tests.conftest import spots
 from zatlas.core.errors import BadRun
+from zatlas.create import import_run
 from zatlas.data import sources
 from zatlas.data.imageset import image_set
 from zatlas.models.generator import Generator
@@ -24,6 +25,7 @@ from zatlas.score.resemblance import (
     spread,
 )
 from zatlas.score.samples import memorised, samples, two_sets
+from zatlas.store.cache import Cache
 
 NEED_IMAGES = {
     "frechet",
@@ -44,11 +46,11 @@ def normal(n, d=4, seed=0, mean=0.0, scale=1.0):
     return (mean + scale * chance.standard_normal((n, d))).astype(np.float32)
 
 
-def found(atlas, **settings):
-    return {figure.name: figure for figure in samples(atlas, **settings)}
+def found(workspace, **settings):
+    return {figure.name: figure for figure in samples(workspace, **settings)}
 
 
-def giving(atlas, images):
+def giving(workspace, images):
     """The run with a decoder that gives these images in turn, whatever the points."""
     pixels, given = torch.from_numpy(images), {"next": 0}
 
@@ -57,8 +59,8 @@ def giving(atlas, images):
         given["next"] += len(z)
         return pixels[rows]
 
-    net = Generator(atlas.generator.space, decoder)
-    return replace(atlas, generator=net, _known={})
+    net = Generator(workspace.generator.space, decoder)
+    return replace(workspace, generator=net, cache=Cache())
 
 
 @pytest.fixture(scope="module")
@@ -267,8 +269,8 @@ def test_a_generator_of_one_image_has_no_variety_and_covers_nothing(digits):
 
 
 def test_every_model_has_the_figures_that_apply(digits, told, plain, rival):
-    for atlas in (digits, told, plain):
-        assert set(found(atlas)) == NEED_IMAGES | NEED_CODES
+    for workspace in (digits, told, plain):
+        assert set(found(workspace)) == NEED_IMAGES | NEED_CODES
     assert set(found(rival)) == NEED_IMAGES
     for figure in found(digits).values():
         assert figure.n == 427 and figure.error is not None and figure.floor is not None
@@ -291,9 +293,8 @@ def test_figures_are_the_same_for_the_same_seed(digits):
 
 
 def test_a_model_without_images_has_no_figures_of_samples(rival, tmp_path):
-    import zatlas
 
-    brought = zatlas.bring(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
+    brought = import_run(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
     assert real_images(brought) is None and samples(brought) == []
 
 

@@ -98,8 +98,8 @@ def test_holes_are_seen_where_there_are_some_and_nowhere_else():
     assert half.value == pytest.approx(0.5, abs=0.1)
 
 
-def by_name(atlas, **said):
-    return {figure.name: figure for figure in space(atlas, **said)}
+def by_name(workspace, **said):
+    return {figure.name: figure for figure in space(workspace, **said)}
 
 
 def test_a_vae_of_few_axes_has_every_figure(digits):

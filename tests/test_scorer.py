@@ -9,15 +9,17 @@ import torch
 from safetensors.torch import save_file
 
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.data import faces
 from zatlas.data.imageset import ImageSet, image_set
-from zatlas.latent.readings import Reading, load_reading, save_reading
+from zatlas.directions.find import find_direction
+from zatlas.locate import locate
 from zatlas.models.scorer import Scorer, read_scorer, save_scorer, suited
 from zatlas.models.scorers import load_scorer, python_scorer
+from zatlas.predictions import Predictions, load_predictions, save_predictions
 from zatlas.training.scoring import check, choose, encode, soften, train_scorer
+from zatlas.workspace import Workspace
 
 SHIPPED = Path(str(resources.files("zatlas") / "shipped"))
 READ = (
@@ -313,7 +315,7 @@ INK = python_scorer(ink, ("inky",), "flag")
 
 
 @pytest.fixture(scope="module")
-def sketcher(tmp_path_factory, own_cache) -> Atlas:
+def sketcher(tmp_path_factory, own_cache) -> Workspace:
     """A GAN whose samples are not all alike."""
     folder = tmp_path_factory.mktemp("runs") / "sketcher"
     settings = {"training.average": 0.0, "training.rate": 1e-3}
@@ -323,7 +325,7 @@ def sketcher(tmp_path_factory, own_cache) -> Atlas:
 def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     with pytest.raises(NotSupported, match="no encoder"):
         sketcher.direction("inky")
-    told = sketcher.read(INK)
+    told = sketcher.annotate(INK)
     assert told.imagined and told.coded and not sketcher.coded
     rows = told.rows("test")
     images = told.images.images(rows)
@@ -339,10 +341,10 @@ def test_samples_of_a_gan_get_labels_and_directions(sketcher):
 def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(sketcher.run.folder, folder)
-    Atlas.open(folder).read(INK, keep=True)
-    again = Atlas.open(folder)
+    Workspace.open(folder).annotate(INK, save=True)
+    again = Workspace.open(folder)
     assert again.imagined and "inky" in again.images.attributes
-    assert again.stop("inky:2").image is not None
+    assert locate(again, "inky:2").image is not None
     assert len(again.chart("pca", by="inky").places) == len(again.points("test"))
     found = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
     assert found == pytest.approx(again.flags("inky", again.rows("train")).mean())
@@ -351,19 +353,19 @@ def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, ca
 
 
 def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
-    path = save_reading(tmp_path / "r.parquet", Reading("d", {"a": np.array([True])}), "model")
-    assert load_reading(path, "model").columns["a"].tolist() == [True]
-    assert load_reading(path, "another") is None
+    path = save_predictions(tmp_path / "r.parquet", Predictions("d", {"a": np.array([True])}), "model")
+    assert load_predictions(path, "model").columns["a"].tolist() == [True]
+    assert load_predictions(path, "another") is None
     path.write_bytes(b"noise")
     with pytest.raises(Damaged, match="read again"):
-        load_reading(path, "model")
+        load_predictions(path, "model")
 
 
 def test_two_scorers_tell_more_than_one(portraits, taught):
     light = python_scorer(lambda x: x.mean((1, 2, 3)), ("light",))
-    told = portraits.read(taught).read(light)
+    told = portraits.annotate(taught).read(light)
     assert {"Bald", "light", "hair_colour"} <= set(told.images.attributes)
-    assert told.direction("light").score.area > 0.7
+    assert find_direction(told, "light").score.area > 0.7
     assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool
 
 
@@ -379,4 +381,4 @@ def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
     shutil.copytree(sketcher.run.folder, folder)
     assert main(["scorer", "read", str(file), str(folder)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["kind"] == "class" and Atlas.open(folder).imagined
+    assert row["kind"] == "class" and Workspace.open(folder).imagined

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from tests.serving import FILES, Page, frame, get, raw
 from zatlas.core.errors import BadData, Damaged
 from zatlas.latent.neighbours import nearest
+from zatlas.sample import sample_latents
 from zatlas.server import app, protocol
 from zatlas.server.guard import guard_of
 from zatlas.server.lanes import Decoder, Decodes, Decoding
@@ -39,7 +40,7 @@ def shown(server):
 
 
 def test_the_server_decodes_as_the_model_does(server, digits):
-    z = digits.sample(40, seed=1)
+    z = sample_latents(digits, 40, seed=1)
     with Page(server.url) as asked:
         answer, pixels = asked.ask("decode", z.tobytes(), n=len(z))
     assert answer["kind"] == "images" and answer["shape"] == [40, 1, 8, 8]
@@ -47,7 +48,7 @@ def test_the_server_decodes_as_the_model_does(server, digits):
 
 
 def test_each_run_answers_for_itself(server, wide):
-    z = wide.sample(3, seed=2)
+    z = sample_latents(wide, 3, seed=2)
     with Page(server.url, run="b") as asked:
         _, pixels = asked.ask("decode", z.tobytes(), n=3)
     assert np.abs(pixels / 255 - wide.decode(z)).max() <= 0.5 / 255 + 1e-6
@@ -69,7 +70,7 @@ def test_a_row_of_the_points_has_its_image_and_its_code(server, shown, digits):
 
 
 def test_the_nearest_points_are_the_nearest(server, shown, digits):
-    z = digits.sample(4, seed=3)
+    z = sample_latents(digits, 4, seed=3)
     with Page(server.url) as asked:
         answer, payload = asked.ask("nearest", z.tobytes(), n=4, k=6)
     rows, distances = nearest(z, shown.tree.points, 6)
@@ -79,7 +80,7 @@ def test_the_nearest_points_are_the_nearest(server, shown, digits):
 
 
 def test_a_geodesic_leads_from_the_one_to_the_other(server, digits):
-    z = digits.sample(2, seed=4)
+    z = sample_latents(digits, 2, seed=4)
     with Page(server.url) as asked:
         answer, curve = asked.ask("geodesic", z.tobytes())
     assert answer["kind"] == "points"
@@ -100,7 +101,7 @@ def test_a_new_chart_has_places_and_files(server, shown):
 
 
 def test_a_conditional_model_is_told_the_label(told):
-    z, labels = told.sample(3, seed=0), [1, 5, 9]
+    z, labels = sample_latents(told, 3, seed=0), [1, 5, 9]
     with serving([told], points=100, files=FILES) as found, Page(found.url) as asked:
         _, pixels = asked.ask("decode", z.tobytes(), n=3, labels=labels)
         wanted = told.decode(z, labels=np.array(labels))
@@ -179,7 +180,7 @@ def test_a_message_that_is_too_long_closes_the_socket(server):
 
 
 def test_a_newer_ask_of_a_stream_replaces_the_older_and_all_are_answered(server, digits):
-    z = digits.sample(1, seed=0).tobytes()
+    z = sample_latents(digits, 1, seed=0).tobytes()
     with Page(server.url) as asked:
         sent = [asked.send("decode", z, n=1, stream="hover") for _ in range(60)]
         answers = [asked.hear()[0] for _ in sent]
@@ -189,7 +190,7 @@ def test_a_newer_ask_of_a_stream_replaces_the_older_and_all_are_answered(server,
 
 
 def test_who_asks_without_bound_is_told_to_wait(server, digits):
-    z = np.repeat(digits.sample(1, seed=0), 4000, axis=0).tobytes()
+    z = np.repeat(sample_latents(digits, 1, seed=0), 4000, axis=0).tobytes()
     with Page(server.url) as asked:
         sent = [asked.send("decode", z, n=4000) for _ in range(200)]
         answers = [asked.hear()[0] for _ in sent]
@@ -402,7 +403,7 @@ def test_who_does_not_finish_a_message_is_hung_up_on(digits, monkeypatch):
 
 def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
     monkeypatch.setattr(protocol, "TAKE_SECONDS", 0.5)
-    z = np.repeat(digits.sample(1, seed=0), 4000, axis=0).tobytes()
+    z = np.repeat(sample_latents(digits, 1, seed=0), 4000, axis=0).tobytes()
     with serving([digits], points=50, files=FILES) as found:
         key = b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
         host = found.url.split("/")[2].encode()
@@ -479,7 +480,7 @@ def test_a_model_that_never_returns_holds_up_no_other_run(digits, wide, monkeypa
     with serving([digits, wide], points=50, files=FILES) as found:
         decoder = found.explorer.shown["a"].decoder
         usual, decoder.decode = decoder.decode, lambda *_: never.wait(60)
-        z, other = digits.sample(1, seed=0).tobytes(), wide.sample(1, seed=0).tobytes()
+        z, other = sample_latents(digits, 1, seed=0).tobytes(), sample_latents(wide, 1, seed=0).tobytes()
         with Page(found.url) as stuck, Page(found.url, run="b") as good:
             stuck.send("decode", z, n=1)
             assert good.ask("decode", other, n=1)[0]["kind"] == "images"

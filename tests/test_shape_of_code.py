@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.write_docs import LINTER, floors
+
 SOURCE = Path(__file__).parent.parent / "src" / "zatlas"
 FILES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION, DEEPEST = 400, 50, 2
@@ -68,19 +70,50 @@ def test_classes_are_abstract_or_final():
 
 
 def test_modules_do_not_import_each_other_in_circles():
-    names = {module_of(path): path for path in FILES}
-    needs = {name: imports(TREES[path]) & names.keys() for name, path in names.items()}
+    """Imports inside functions and under TYPE_CHECKING count, too."""
     done: set[str] = set()
 
     def visit(name, trail):
-        assert name not in trail, " -> ".join([*trail, name])
+        assert name not in trail, " -> ".join([*trail[trail.index(name) :], name])
         if name not in done:
-            for other in needs[name] - {name}:
+            for other in sorted(GRAPH[name]):
                 visit(other, [*trail, name])
             done.add(name)
 
-    for name in names:
+    for name in GRAPH:
         visit(name, [])
+
+
+def test_imports_go_down_the_floors_only():
+    rank = {room: -level for level, rooms in enumerate(floors()) for room in rooms}
+    assert {room_of(name) for name in GRAPH} - {""} == rank.keys()
+    up = [
+        f"{name} -> {other}"
+        for name, needs in GRAPH.items()
+        for other in needs
+        if room_of(name) != room_of(other) and room_of(name) and rank[room_of(other)] >= rank[room_of(name)]
+    ]
+    assert not up
+
+
+def test_the_floors_have_no_exceptions():
+    assert not {"exclude_type_checking_imports", "ignore_imports"} & LINTER.keys()
+    assert not [contract for contract in LINTER["contracts"] if "ignore_imports" in contract]
+
+
+def test_the_atlas_is_a_face_and_only_delegates():
+    """It has at most 30 public members, each of at most 10 lines besides its docstring."""
+    (atlas,) = [n for n in TREES[SOURCE / "atlas.py"].body if getattr(n, "name", "") == "Atlas"]
+    members = [n for n in atlas.body if isinstance(n, Function) and not n.name.startswith("_")]
+    fields = [n.target.id for n in atlas.body if isinstance(n, ast.AnnAssign)]
+    assert len(members) + len(fields) <= 30
+    assert not [member.name for member in members if length(member) > 10]
+
+
+def test_nothing_below_the_roof_takes_an_atlas():
+    roof = {"", "api", "atlas"}
+    takers = [name for name, needs in GRAPH.items() if "zatlas.atlas" in needs and room_of(name) not in roof]
+    assert not takers
 
 
 def test_nothing_runs_what_it_reads():
@@ -133,10 +166,38 @@ def module_of(path):
 
 def imports(tree):
     """What a file imports when it is imported itself, as full names of modules."""
+    return _imported(tree.body)
+
+
+def _imported(nodes):
     found = set()
-    for node in tree.body:
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def every_import():
+    """For each module, the modules that it imports anywhere; of a package's member, the member alone."""
+    names = {module_of(path): path for path in FILES}
+    graph = {}
+    for name, path in names.items():
+        needs = set()
+        for node in ast.walk(TREES[path]):
+            if isinstance(node, ast.Import):
+                needs |= {alias.name for alias in node.names}
+            if isinstance(node, ast.ImportFrom) and node.module:
+                members = {f"{node.module}.{alias.name}" for alias in node.names}
+                needs |= {member if member in names else node.module for member in members}
+        graph[name] = (needs & names.keys()) - {name}
+    return graph
+
+
+def room_of(name):
+    """The first part of a module's name below the package; "" for the package itself."""
+    return name.partition(".")[2].partition(".")[0]
+
+
+GRAPH = every_import()

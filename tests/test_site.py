@@ -11,13 +11,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-import zatlas
-from zatlas.atlas import Atlas
 from zatlas.core.errors import NotSupported
+from zatlas.create import import_run
+from zatlas.directions.evaluate import evaluate
+from zatlas.directions.find import find_direction, find_directions, store_of
+from zatlas.directions.measure import evaluator_of
 from zatlas.latent.density import density
-from zatlas.latent.proof import prove
-from zatlas.latent.proved import trial_of
-from zatlas.latent.readings import scorer_of
 from zatlas.models.scorer import Scorer
 from zatlas.server.follow import followed
 from zatlas.site import manifest, run_tree
@@ -25,6 +24,7 @@ from zatlas.site.columns import columns
 from zatlas.site.draw import Draw
 from zatlas.store import atomic
 from zatlas.training.scoring import train_scorer
+from zatlas.workspace import Workspace
 
 from .conftest import small_run
 
@@ -150,9 +150,9 @@ def test_labels_of_any_text_stay_plain_data(digits):
     attributes = {bad: rows % 2 == 0, "index": np.full(1797, "\ud800"), "x:0": rows * 1.0}
     attributes = {name: np.resize(values, 1797) for name, values in attributes.items()}
     images = type(digits.images)(**{**vars_of(digits.images), "attributes": attributes})
-    atlas = Atlas(digits.run, digits.description, digits.generator)
-    atlas.__dict__["images"] = images
-    found = columns(atlas, Draw(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
+    workspace = Workspace(digits.run, digits.description, digits.generator)
+    workspace.__dict__["images"] = images
+    found = columns(workspace, Draw(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
     assert {bad, "_index", "_x:0", "split", "label", "error"} == set(found)
     json.dumps([told for told, _ in found.values()], allow_nan=False).encode()
 
@@ -163,10 +163,10 @@ def vars_of(images):
 
 @pytest.mark.parametrize("name", ["digits", "portraits"])
 def test_a_thumbnail_is_of_its_own_point(name, request):
-    atlas = request.getfixturevalue(name)
-    tree = run_tree(atlas)
+    workspace = request.getfixturevalue(name)
+    tree = run_tree(workspace)
     for row in (0, 7, tree.entry["count"] - 1):
-        real = atlas.images.pixels[tree.rows[row]].transpose(1, 2, 0).squeeze()
+        real = workspace.images.pixels[tree.rows[row]].transpose(1, 2, 0).squeeze()
         shown = tile(tree, row)
         assert shown.shape == real.shape
         assert np.abs(shown.astype(int) - real).mean() < (1 if real.ndim == 2 else 12)
@@ -174,8 +174,8 @@ def test_a_thumbnail_is_of_its_own_point(name, request):
 
 @pytest.mark.slow
 def test_large_images_have_small_thumbnails(tmp_path):
-    atlas = small_run(tmp_path / "run", "faces:count=60", size=96, dim=3, epochs=1)
-    told = run_tree(atlas).entry["sprites"]
+    workspace = small_run(tmp_path / "run", "faces:count=60", size=96, dim=3, epochs=1)
+    told = run_tree(workspace).entry["sprites"]
     assert (told["width"], told["height"]) == (64, 64)
     assert max(told["across"] * told["width"], told["down"] * told["height"]) <= 2048
 
@@ -243,7 +243,7 @@ def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
     by_name = {way["name"]: i for i, way in enumerate(ways["list"])}
     vectors = floats(tree, ways["vectors"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    same = portraits.direction("Male")
+    same = find_direction(portraits, "Male")
     told = ways["list"][by_name["Male"]]
     np.testing.assert_allclose(vectors[by_name["Male"]], same.vector, atol=1e-5)
     assert told["score"]["area"] == pytest.approx(same.score.area, abs=1e-3)
@@ -292,16 +292,16 @@ def test_another_chart_is_made_of_the_same_points(wide):
 def test_what_is_slow_is_kept_and_made_again_for_other_weights(digits, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site"))
-    first = run_tree(Atlas.open(copy))
+    first = run_tree(Workspace.open(copy))
     every = {url: make() for url, make in first.files.items()}
     before = {path: path.stat().st_mtime_ns for path in (copy / "site").rglob("*.*")}
-    again = run_tree(Atlas.open(copy))
+    again = run_tree(Workspace.open(copy))
     assert {url: make() for url, make in again.files.items()} == every
     assert again.entry == first.entry
     assert {path: path.stat().st_mtime_ns for path in (copy / "site").rglob("*.*")} == before
     other = small_run(tmp_path / "other", "digits", dim=2, epochs=1, **{"training.rate": 1e-3})
     atomic.write_file(copy / "weights.safetensors", other.run.weights.read_bytes())
-    changed = run_tree(Atlas.open(copy))
+    changed = run_tree(Workspace.open(copy))
     assert changed.entry["stamp"] != first.entry["stamp"]
     assert not any(path.exists() for path in before)
 
@@ -310,7 +310,7 @@ def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
     before = sorted(path for path in copy.rglob("*"))
-    tree = run_tree(Atlas.open(copy), light=True)
+    tree = run_tree(Workspace.open(copy), light=True)
     for make in tree.files.values():
         make()
     assert sorted(path for path in copy.rglob("*")) == before
@@ -327,7 +327,7 @@ def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatc
     before = sorted(path for path in copy.rglob("*"))
     may = os.access
     monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK and may(path, how))
-    tree = run_tree(Atlas.open(copy))
+    tree = run_tree(Workspace.open(copy))
     assert all(len(make()) for make in tree.files.values())
     assert sorted(path for path in copy.rglob("*")) == before
 
@@ -335,12 +335,12 @@ def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatc
 def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(digits, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(digits.run.folder, folder)
-    atlas = Atlas.open(folder)
-    before = run_tree(atlas, most=200).entry
-    way = replace(atlas.direction("1"), name="upright")
-    proof = prove(trial_of(atlas), [way])[0]
-    atlas.home.keep(replace(way, proof=proof))
-    after = run_tree(atlas, most=200).entry
+    workspace = Workspace.open(folder)
+    before = run_tree(workspace, most=200).entry
+    way = replace(find_direction(workspace, "1"), name="upright")
+    proof = evaluate(evaluator_of(workspace), [way])[0]
+    store_of(workspace).save(way, proof)
+    after = run_tree(workspace, most=200).entry
     (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
     assert told["name"] == "upright"
     assert told["range"] == [round(proof.low, 2), round(proof.high, 2)]
@@ -350,13 +350,15 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
 def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(portraits.run.folder, folder)
-    atlas = Atlas.open(folder)
-    (way,) = atlas.steer("labels", names=["Male"], way="local", steps=30)
-    atlas.home.keep(replace(way, name="beardy", meant="Male"))
-    atlas = atlas.read(train_scorer(atlas.images, ["Male", "age"], epochs=1, show=False), keep=True)
-    tree = run_tree(atlas, most=200)
+    workspace = Workspace.open(folder)
+    (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=30)
+    store_of(workspace).save(replace(way, name="beardy", meant="Male"))
+    workspace = workspace.annotate(
+        train_scorer(workspace.images, ["Male", "age"], epochs=1, show=False), save=True
+    )
+    tree = run_tree(workspace, most=200)
     (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
-    bends, dim = told["bends"], atlas.dim
+    bends, dim = told["bends"], workspace.dim
     assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["meant"] == "Male"
     assert told["range"][0] <= 0 <= told["range"][1]
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
@@ -370,18 +372,18 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     data = tree.files[scorer["url"]]()
     assert len(data) == scorer["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    images = atlas.decode(tree.points[:5])
-    wanted = scorer_of(atlas).score(images)
+    images = workspace.decode(tree.points[:5])
+    wanted = workspace.scorer.score(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
     with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
     assert with_all and all("range" in one for one in with_all)
-    assert all("range" not in one for one in run_tree(atlas, light=True).entry["ways"]["list"])
+    assert all("range" not in one for one in run_tree(workspace, light=True).entry["ways"]["list"])
 
 
 def test_codes_without_labels_go_by_their_own_numbers(tmp_path):
     codes = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     np.save(tmp_path / "codes.npy", codes)
-    tree = run_tree(zatlas.bring(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
+    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
     np.testing.assert_array_equal(codes[numbers], tree.points)
 
@@ -390,14 +392,14 @@ def test_what_a_scorer_has_read_is_in_the_page_of_a_run_that_is_followed(digits,
     folder = tmp_path / "run"
     shutil.copytree(digits.run.folder, folder)
     scorer = Scorer(("bright",), lambda images: images.mean((1, 2, 3))[:, None], ("number",))
-    atlas = Atlas.open(folder).read(scorer, keep=True)
+    workspace = Workspace.open(folder).annotate(scorer, save=True)
     screen = Screened()
     followed(folder, "a", partial(run_tree, most=50)).look(screen)
     (tree,) = screen.shown
     names = [column["name"] for column in tree.entry["columns"]]
     assert "bright" in names
     told = np.array(table_of(tree)["bright"].to_pylist(), np.float32)
-    np.testing.assert_allclose(told, atlas.images.attributes["bright"][tree.rows], rtol=1e-6)
+    np.testing.assert_allclose(told, workspace.images.attributes["bright"][tree.rows], rtol=1e-6)
 
 
 class Screened:
@@ -406,5 +408,5 @@ class Screened:
     def __init__(self):
         self.shown = []
 
-    def show(self, tree, atlas):
+    def show(self, tree, workspace):
         self.shown.append(tree)

@@ -10,23 +10,23 @@ import torch
 from benchmarks.truth import others_of
 from torch import nn
 
-from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.demo import unpack
+from zatlas.directions.edits import EDITS, amounts
+from zatlas.directions.evaluate import flips
+from zatlas.directions.find import find_directions, store_of
+from zatlas.directions.fit import closed_form, examples, labels, principal, transform, unsupervised
+from zatlas.directions.fit import predictor as assessor
+from zatlas.directions.store import DirectionStore, way_of
+from zatlas.directions.types import FieldDirection, LinearDirection, in_std, is_nonlinear
 from zatlas.gallery import EDITED
-from zatlas.latent.directions import Direction
-from zatlas.latent.kept import Home, way_of
-from zatlas.latent.proof import proof
-from zatlas.latent.steering import assessor, closed_form, examples, labels, principal, transform, unsupervised
-from zatlas.latent.steering.ask import steer
-from zatlas.latent.steering.edits import EDITS, amounts
-from zatlas.latent.steering.steer import Steer, bends, in_spreads
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.models.scorers import load_scorer
 from zatlas.store import ways
+from zatlas.workspace import Workspace
 
 LIGHT = Scorer(("light",), lambda images: images.mean(dim=(2, 3))[:, :1], ("number",))
 
@@ -104,7 +104,7 @@ def test_no_amount_of_an_edit_changes_nothing():
 @pytest.mark.parametrize(("name", "axis"), [("shift_x", 0), ("shift_y", 1), ("brightness", 2)])
 def test_an_edit_is_found_where_the_model_has_it(spots, name, axis):
     generator, points = spots
-    (way,) = transform.learn(generator, points, names=[name], seed=1)
+    (way,) = transform.fit(generator, points, names=[name], seed=1)
     others = [abs(float(way.vector[i])) for i in range(3) if i != axis]
     assert way.vector[axis] > 0.9 > 2 * max(others)
     if name != "brightness":  # a quarter of the half width a spread: an eighth of the width
@@ -116,29 +116,29 @@ def test_an_edit_is_found_where_the_model_has_it(spots, name, axis):
 def test_an_edit_is_found_without_gradients(spots):
     generator, points = spots
     blind = replace(generator, decoder=lambda z, y: generator.decoder(z, y).detach())
-    (way,) = transform.learn(blind, points, names=["shift_x"])
+    (way,) = transform.fit(blind, points, names=["shift_x"])
     assert way.vector[0] > 0.9
-    with pytest.raises(NotSupported, match="way=linear"):
-        transform.learn(blind, points, names=["shift_x"], way="net")
+    with pytest.raises(NotSupported, match="method=linear"):
+        transform.fit(blind, points, names=["shift_x"], method="net")
 
 
 def test_an_edit_that_a_model_cannot_do_is_said_to_be_so(spots):
     generator, points = spots
-    (way,) = transform.learn(generator, points, names=["rotation"], steps=30)
+    (way,) = transform.fit(generator, points, names=["rotation"], steps=30)
     assert way.facts["follows"] is None and "cannot" in way.facts["why"]
 
 
 def test_an_edit_saturates_where_the_light_ends(spots):
     generator, points = spots
-    (way,) = transform.learn(generator, points, names=["brightness"])
+    (way,) = transform.fit(generator, points, names=["brightness"])
     ends = [end for end in way.facts["saturates"] if end is not None]
     assert ends and all(1.5 <= abs(end) <= 5 for end in ends)
 
 
 def test_a_net_imitates_an_edit_too(spots):
     generator, points = spots
-    (way,) = transform.learn(generator, points, names=["shift_x"], way="net", steps=150)
-    assert isinstance(way, Steer)
+    (way,) = transform.fit(generator, points, names=["shift_x"], method="net", steps=150)
+    assert isinstance(way, FieldDirection)
     moved = way.move(points[:50], 1.0) - points[:50]
     assert moved[:, 0].mean() > 0.7 and way.facts["a_spread_gives"] > 0.07
 
@@ -146,16 +146,16 @@ def test_a_net_imitates_an_edit_too(spots):
 def test_colour_of_grey_images_is_refused(spots):
     generator, points = spots
     with pytest.raises(NotSupported, match="one channel"):
-        transform.learn(generator, points, names=["colour"])
+        transform.fit(generator, points, names=["colour"])
     with pytest.raises(UnknownName, match="Did you mean 'zoom'"):
-        transform.learn(generator, points, names=["zomo"])
+        transform.fit(generator, points, names=["zomo"])
 
 
 def test_first_weights_are_found_in_their_order():
     generator, owner = net()
     weight = owner.body[0].weight.detach().numpy().reshape(8, -1)
     _, gains, axes = np.linalg.svd(weight.T, full_matrices=False)
-    found = closed_form.learn(generator, generator.space.sample(200, seed=0), count=3)
+    found = closed_form.fit(generator, generator.space.sample(200, seed=0), count=3)
     for way, gain, axis in zip(found, gains, axes, strict=False):
         assert abs(float(way.vector @ axis)) > 0.999
         assert way.facts["gain"] == pytest.approx(gain, rel=1e-3)
@@ -163,10 +163,10 @@ def test_first_weights_are_found_in_their_order():
 
 def test_the_metric_is_that_of_the_jacobian(spots):
     generator, points = spots
-    first, second, *_ = closed_form.learn(generator, points, of="metric", count=4)
+    first, second, *_ = closed_form.fit(generator, points, of="metric", count=4)
     assert np.linalg.norm(first.vector[:3]) > 0.99 and np.linalg.norm(second.vector[:3]) > 0.99
     with pytest.raises(NotSupported, match="of=metric"):
-        closed_form.learn(generator, points, of="weights")
+        closed_form.fit(generator, points, of="weights")
 
 
 def test_random_products_find_the_metric_of_many_axes():
@@ -175,18 +175,18 @@ def test_random_products_find_the_metric_of_many_axes():
     gains[:2] = torch.tensor([12.0, 9.0])
     mixer = torch.linalg.qr(torch.randn(400, dim, generator=torch.Generator().manual_seed(0)))[0]
     generator = Generator(Space((dim,)), lambda z, y: ((z * gains) @ mixer.T / 9).reshape(-1, 1, 20, 20))
-    first, second = closed_form.learn(generator, generator.space.sample(200, seed=0), count=2)
+    first, second = closed_form.fit(generator, generator.space.sample(200, seed=0), count=2)
     assert abs(first.vector[0]) > 0.95 and abs(second.vector[1]) > 0.95
 
 
 def test_a_layer_is_mapped_back_to_points():
     generator, owner = net()
-    found = principal.learn(generator, generator.space.sample(50, seed=0), of="layer", samples=4000, count=2)
+    found = principal.fit(generator, generator.space.sample(50, seed=0), of="layer", samples=4000, count=2)
     weight = owner.body[0].weight.detach().numpy().reshape(8, -1)
     axes = np.linalg.svd(weight.T, full_matrices=False)[2]
     assert abs(float(found[0].vector @ axes[0])) > 0.9
     with pytest.raises(UnknownName, match="layer"):
-        principal.learn(generator, generator.space.sample(9, seed=0), of="layer", layer="nose")
+        principal.fit(generator, generator.space.sample(9, seed=0), of="layer", layer="nose")
 
 
 def test_a_large_layer_is_summed_up_without_losing_its_axes():
@@ -195,7 +195,7 @@ def test_a_large_layer_is_summed_up_without_losing_its_axes():
     wide.weight.data = owner.body[0].weight.data.repeat_interleave(11, dim=1)[:, :64]
     blind = replace(generator, decoder=Blind(nn.Sequential(wide, nn.ReLU())))
     points = generator.space.sample(50, seed=0)
-    found = principal.learn(blind, points, of="layer", samples=4000, count=1)[0]
+    found = principal.fit(blind, points, of="layer", samples=4000, count=1)[0]
     axes = np.linalg.svd(wide.weight.detach().numpy().reshape(8, -1).T, full_matrices=False)[2]
     assert abs(float(found.vector @ axes[0])) > 0.85
 
@@ -203,13 +203,13 @@ def test_a_large_layer_is_summed_up_without_losing_its_axes():
 def test_sampled_axes_are_those_of_the_samples():
     generator = replace(lamp(), space=Space((6,), "none"))
     points = generator.space.__class__((6,)).sample(500, seed=0) * np.float32([5, 1, 1, 1, 3, 1])
-    found = principal.learn(generator, points, of="samples", samples=3000, count=2)
+    found = principal.fit(generator, points, of="samples", samples=3000, count=2)
     assert abs(found[0].vector[0]) > 0.99 and abs(found[1].vector[4]) > 0.99
 
 
 def test_a_score_rises_by_what_is_asked(spots):
     generator, points = spots
-    (way,) = assessor.learn(generator, points, scorer=LIGHT)
+    (way,) = assessor.fit(generator, points, scorer=LIGHT)
     assert abs(way.lead.step[2]) > 0.95 * np.linalg.norm(way.lead.step)
     low, high = way.facts["follows"]
     before = LIGHT.score(generator.decode(points)).mean()
@@ -222,7 +222,7 @@ def test_a_score_rises_by_what_is_asked(spots):
 def test_a_scorer_of_numpy_will_do(spots):
     generator, points = spots
     by_numpy = Scorer(("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",))
-    (way,) = assessor.learn(generator, points, scorer=by_numpy)
+    (way,) = assessor.fit(generator, points, scorer=by_numpy)
     assert abs(way.lead.step[2]) > 0.95 * np.linalg.norm(way.lead.step)
 
 
@@ -233,11 +233,11 @@ def test_a_local_way_turns_what_no_line_can():
     z = Space((4,)).sample(400, seed=1)
     without = z[z[:, 0] * z[:, 1] < 0]
     turned = {}
-    for way in ("means", "local"):
-        (found,) = labels.learn(lamp(dim=4), points, flags=flags, names=["same"], way=way, steps=500)
+    for way in ("mean_difference", "local"):
+        (found,) = labels.fit(lamp(dim=4), points, flags=flags, names=["same"], method=way, steps=500)
         moved = found.move(without, 3.0)
         turned[way] = (moved[:, 0] * moved[:, 1] > 0).mean()
-    assert turned["means"] < 0.7 < 0.95 < turned["local"]
+    assert turned["mean_difference"] < 0.7 < 0.95 < turned["local"]
     assert np.abs(moved[:, 2] - without[:, 2]).mean() < 0.3
     assert found.score.real
 
@@ -252,38 +252,38 @@ def test_attributes_that_exclude_each_other_are_not_held():
 def test_examples_lead_from_one_group_to_another(spots):
     generator, points = spots
     bright = points[:, 2] > 1
-    (way,) = examples.learn(generator, points, plus=points[bright], minus=points[~bright])
+    (way,) = examples.fit(generator, points, plus=points[bright], minus=points[~bright])
     assert way.vector[2] > 0.95 and way.facts["examples"] == [bright.sum(), (~bright).sum()]
     with pytest.raises(ShapeError, match="6 coordinates"):
-        examples.learn(generator, points, plus=points[:, :3])
+        examples.fit(generator, points, plus=points[:, :3])
 
 
 def test_unsupervised_directions_are_told_apart(spots):
     generator, points = spots
-    found = unsupervised.learn(generator, points, count=3, steps=120)
+    found = unsupervised.fit(generator, points, count=3, steps=120)
     axes = np.stack([way.vector for way in found])
     assert (np.linalg.norm(axes[:, :3], axis=1) > 0.7).sum() >= 2
     assert found[0].facts["known"] > 2 * found[0].facts["chance"]
     with pytest.raises(BadRecipe, match="2 to 6"):
-        unsupervised.learn(generator, points, count=7)
+        unsupervised.fit(generator, points, count=7)
 
 
 def test_a_conditional_model_is_steered_within_a_class(told):
     for method in ("closed_form", "principal"):
-        assert steer(told, method, label=3, count=2)
-    (way,) = steer(told, "labels", names=["3"], way="local", steps=60)
+        assert find_directions(told, method, label=3, count=2)
+    (way,) = find_directions(told, "labels", names=["3"], method="local", steps=60)
     assert way.move(told.cloud[:2], 1.0).shape == (2, 2)
 
 
 def test_a_model_without_an_encoder_has_no_labels_and_says_what_will_do(rival):
     with pytest.raises(NotSupported, match="assessor"):
-        steer(rival, "labels")
-    assert len(rival.steer("closed_form", count=2)) == 2
+        find_directions(rival, "labels")
+    assert len(find_directions(rival, "closed_form", count=2)) == 2
 
 
 def test_an_assessor_without_a_scorer_is_told_where_to_get_one(wide):
     with pytest.raises(BadRecipe, match="zatlas scorer train"):
-        wide.steer("assessor")
+        find_directions(wide, "assessor")
 
 
 def test_the_command_tells_rows_and_draws_strips(wide, tmp_path, capsys):
@@ -303,10 +303,10 @@ def test_the_command_tells_rows_and_draws_strips(wide, tmp_path, capsys):
 def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     points = wide.cloud
     flags = {"first": points[:, 0] > 0, "second": points[:, 1] > 0}
-    (bent,) = labels.learn(wide.generator, points, flags=flags, names=["first"], way="local", steps=30)
-    (windy,) = transform.learn(wide.generator, points, names=["contrast"], way="net", steps=5)
-    scaled = assessor.learn(wide.generator, points, scorer=LIGHT)[0]
-    home = Home(tmp_path, "this model", (12,))
+    (bent,) = labels.fit(wide.generator, points, flags=flags, names=["first"], method="local", steps=30)
+    (windy,) = transform.fit(wide.generator, points, names=["contrast"], method="net", steps=5)
+    scaled = assessor.fit(wide.generator, points, scorer=LIGHT)[0]
+    home = DirectionStore(tmp_path, "this model", (12,))
     for way in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
         path = home.keep(way)
         again = home.find(way.name)
@@ -315,7 +315,7 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
         with pytest.raises(BadRun, match="another model"):
             replace(home, digest="that model").own(ways.read(path))
     with pytest.raises(BadData, match="already"):
-        home.keep(Direction("first", points[0]))
+        home.keep(LinearDirection("first", points[0]))
     with pytest.raises(Damaged, match="12 axes"):
         replace(home, shape=(3,)).find("first")
     broken = ways.load(tmp_path, "windy")
@@ -325,14 +325,14 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     with pytest.raises(Damaged, match="no field of the kind 'gust'"):
         way_of(replace(broken, told={**broken.told, "kind": "gust"}))
     with pytest.raises(NotSupported, match="function of your own"):
-        home.keep(Steer("mine", lambda z: z))
+        home.keep(FieldDirection("mine", lambda z: z))
 
 
 def test_a_scaled_way_that_never_bends_is_a_direction_in_spreads(spots):
     generator, points = spots
-    (way,) = assessor.learn(generator, points, scorer=LIGHT)
-    straight = in_spreads(way)
-    assert isinstance(straight, Direction) and not bends(way)
+    (way,) = assessor.fit(generator, points, scorer=LIGHT)
+    straight = in_std(way)
+    assert isinstance(straight, LinearDirection) and not is_nonlinear(way)
     asked = float(way.scale[0][-1]) / 2
     spreads = float(way.spreads(asked)[0])
     np.testing.assert_allclose(straight.move(points[:5], spreads), way.move(points[:5], asked), atol=1e-4)
@@ -342,8 +342,8 @@ def test_the_command_keeps_what_it_finds(wide, tmp_path, capsys):
     words = ["closed_form", "--set", "count=1", "--save", "widest", "--out", str(tmp_path)]
     assert main(["steer", str(wide.run.folder), *words]) == 0
     assert json.loads(capsys.readouterr().out)
-    assert wide.home.has("widest")
-    assert wide.direction("widest").proof is not None
+    assert store_of(wide).has("widest")
+    assert store_of(wide).report("widest") is not None
 
 
 def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):
@@ -355,11 +355,11 @@ def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):
 @pytest.mark.slow
 def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     """All but smiles, of which the codes know less; an outside scorer judges what labels taught."""
-    faces = Atlas.open(unpack(tmp_path / "faces"))
+    faces = Workspace.open(unpack(tmp_path / "faces"))
     with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
         judge = load_scorer(file)
     z = faces.points("test")[:150]
-    for way in faces.steer("labels", names=list(EDITED), way="local"):
-        found = proof(faces.generator, judge, z, way, way.name, others_of(way.name))
+    for way in find_directions(faces, "labels", names=list(EDITED), method="local"):
+        found = flips(faces.generator, judge, z, way, way.name, others_of(way.name))
         assert found.flips >= (0.8 if way.name == "Smiling" else 0.9), way.name
         assert found.aside < 0.1, way.name

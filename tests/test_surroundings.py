@@ -11,7 +11,7 @@ import torch
 
 from zatlas.cli import main
 from zatlas.core.errors import BadEnvironment, ZatlasError
-from zatlas.start import train
+from zatlas.create import train
 from zatlas.store import run as runs
 
 FAST = ["--epochs", "1", "--set", "training.preview=0", "--set", "net.widths=8"]

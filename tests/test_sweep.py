@@ -16,6 +16,7 @@ from zatlas.sweeps import sweep, table, values_of
 from zatlas.training import sweeping
 from zatlas.training.recipe import make_recipe, read_recipe
 from zatlas.training.sweeping import Job
+from zatlas.workspace import Workspace
 
 SMALL = {
     "model.dim": 2,
@@ -52,8 +53,8 @@ def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
         "dim-3_beta-4",
     ]
     for row in found.rows:
-        atlas = zatlas.open(found.folder / row.name)
-        assert (atlas.dim, atlas.recipe.model["beta"]) == tuple(row.settings.values())
+        workspace = Workspace.open(found.folder / row.name)
+        assert (workspace.dim, workspace.recipe.model["beta"]) == tuple(row.settings.values())
         assert row.epochs == 2 and row.seconds > 0 and not row.error
         assert row.figures["loss"] >= -row.figures["elbo"]
     kept = json.loads((found.folder / "sweep.json").read_text())

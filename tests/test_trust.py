@@ -16,14 +16,15 @@ import pytest
 import torch
 from torch import nn
 
-import zatlas
 from tests.strangers import DIM, endless_script, onnx_decoder, remade
 from tests.test_bring import Decoder
 from zatlas.cli import main
 from zatlas.core.errors import NeedsTrust, ZatlasError
+from zatlas.create import import_run as bring
 from zatlas.models import trust
-from zatlas.start import bring
+from zatlas.sample import sample_latents
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 EVIL = """
 import pathlib, torch
@@ -81,27 +82,27 @@ def test_a_program_runs_only_with_consent(stranger, tmp_path, capsys, command):
 
 def test_consent_holds_for_one_command_and_is_not_remembered(stranger, monkeypatch, tmp_path):
     with pytest.raises(NeedsTrust, match="trust=True"):
-        zatlas.open(stranger)
-    assert len(zatlas.open(stranger, trust=True).sample(2)) == 2
+        Workspace.open(stranger)
+    assert len(sample_latents(Workspace.open(stranger, trust=True), 2)) == 2
     forget(monkeypatch, tmp_path / "mine")  # the next command
     with pytest.raises(NeedsTrust):
-        zatlas.open(stranger)
+        Workspace.open(stranger)
 
 
 def test_who_imported_a_program_opens_it_without_an_option(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     forget(monkeypatch, tmp_path / "state")
-    assert zatlas.open(folder).dim == DIM
+    assert Workspace.open(folder).dim == DIM
     noted = tmp_path / "state" / "trusted.json"
     assert stat.S_IMODE(noted.stat().st_mode) == 0o600
     # A copy is the same program; one changed byte makes another.
     shutil.copytree(folder, tmp_path / "copy")
-    assert zatlas.open(tmp_path / "copy").dim == DIM
+    assert Workspace.open(tmp_path / "copy").dim == DIM
     changed = onnx_decoder(tmp_path / "other.onnx").read_bytes() + b"\x00"
     atomic.write_file(folder / "decoder.onnx", changed)
     with pytest.raises(NeedsTrust):
-        zatlas.open(remade(folder))
+        Workspace.open(remade(folder))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "trusted": [1]}', "\0" * 99])
@@ -109,7 +110,7 @@ def test_a_damaged_note_trusts_nothing(stranger, tmp_path, text):
     (tmp_path / "mine").mkdir(exist_ok=True)
     (tmp_path / "mine" / "trusted.json").write_text(text)
     with pytest.raises(NeedsTrust):
-        zatlas.open(stranger)
+        Workspace.open(stranger)
 
 
 NAMES = ("evilnet:Net", ".evilnet:Net", "evilpkg.inner:Net", "os:system", "antigravity:Net")
@@ -132,7 +133,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     (place / "evilpkg").mkdir()
     for file in ("evilnet.py", "evilpkg/__init__.py", "evilpkg/inner.py", "sitecustomize.py"):
         (place / file).write_text(EVIL.format(marker=str(marker)))
-    opening = f"import zatlas; zatlas.open('run', trust={bool(consent)})"
+    opening = f"import zatlas; Workspace.open('run', trust={bool(consent)})"
     words = ["sample", "run", *(["--trust"] if consent else [])]
     env = {**os.environ, "ZATLAS_STATE": str(tmp_path / "mine"), "PYTHONPATH": SOURCE}
     for command in (["-m", "zatlas", *words], ["-c", opening]):
@@ -217,7 +218,7 @@ def test_whatever_a_run_says_of_its_model_gives_a_result_or_a_sentence(tmp_path,
             made["brought"][field] = draw.choice(ODD)
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:
-            zatlas.open(folder, trust=True).sample(2)
+            sample_latents(Workspace.open(folder, trust=True), 2)
         except ZatlasError:
             refused += 1
     assert refused > 100

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from benchmarks.truth import BENT, others_of
 
-from zatlas.atlas import Atlas
 from zatlas.demo import unpack
+from zatlas.directions.evaluate import flips
+from zatlas.directions.find import find_directions
+from zatlas.directions.types import LinearDirection
 from zatlas.gallery import EDITED
 from zatlas.latent.curves import lerp
-from zatlas.latent.directions import Direction
 from zatlas.latent.geodesic import geodesic, length
-from zatlas.latent.proof import proof
+from zatlas.locate import interpolate
 from zatlas.models.scorer import read_scorer
+from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +24,7 @@ FACES = 150
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory, own_cache):
-    return Atlas.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
+    return Workspace.open(unpack(tmp_path_factory.mktemp("runs") / "faces-vae"))
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +40,16 @@ def ways(faces):
     found = {
         way.name: way
         for names, kind in ((straight, "aimed"), (BENT, "local"))
-        for way in faces.steer("labels", names=names, way=kind, without=EDITED)
+        for way in find_directions(faces, "labels", names=names, way=kind, without=EDITED)
     }
-    assert all(isinstance(found[name], Direction) for name in straight)
+    assert all(isinstance(found[name], LinearDirection) for name in straight)
     return found
 
 
 @pytest.mark.parametrize("name", EDITED)
 def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(faces, scorer, ways, name):
     z = faces.points("test")[:FACES]
-    found = proof(faces.generator, scorer, z, ways[name], name, others_of(name))
+    found = flips(faces.generator, scorer, z, ways[name], name, others_of(name))
     assert found.flips >= 0.9
     assert found.aside < 0.15
 
@@ -56,7 +58,7 @@ def test_geodesics_of_faces_are_no_longer_than_straight_lines(faces):
     z = faces.points("test")
     shorter = []
     for a, b in zip(z[:20, None], z[20:40, None], strict=True):
-        straight = faces.curve(np.concatenate([a, b]), "lerp")
+        straight = interpolate(faces, np.concatenate([a, b]), "lerp")
         assert straight.blend is lerp
         bent = geodesic(faces.generator, a, b, steps=20)
         shorter.append(length(faces.generator, bent) <= length(faces.generator, straight))

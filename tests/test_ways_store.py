@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, Damaged, UnknownName
-from zatlas.latent.directions import Direction, principal
-from zatlas.latent.kept import carry, renamed
-from zatlas.latent.proved import proved
+from zatlas.directions.estimate import principal
+from zatlas.directions.find import find_direction, store_of
+from zatlas.directions.measure import evaluate_directions
+from zatlas.directions.store import carry
+from zatlas.directions.types import LinearDirection, renamed
+from zatlas.locate import locate
 from zatlas.store import ways
 from zatlas.store.ways import Kept
 
@@ -69,20 +72,21 @@ def test_what_is_no_direction_is_refused(tmp_path):
 
 
 def test_a_direction_is_kept_with_its_proof_and_found_by_its_name(wide):
-    (found,) = proved(wide, [renamed(wide.direction("3"), "threeness")])
-    wide.home.keep(found, over=True)
-    again = wide.direction("threeness")
-    assert again.proof == found.proof and again.score == found.score and again.meant == "3"
-    np.testing.assert_array_equal(again.vector, found.vector)
-    stop, away = wide.stop("threeness"), wide.stop("not threeness")
+    (found,) = evaluate_directions(wide, [renamed(find_direction(wide, "3"), "threeness")])
+    store_of(wide).save(found.direction, found, over=True)
+    again = find_direction(wide, "threeness")
+    assert store_of(wide).report("threeness").measured() == found.measured()
+    assert again.score == found.direction.score and again.meant == "3"
+    np.testing.assert_array_equal(again.vector, found.direction.vector)
+    stop, away = locate(wide, "threeness"), locate(wide, "not threeness")
     along = (stop.point - away.point)[0] @ again.vector
     assert along == pytest.approx(4 * again.spread, rel=1e-3)
-    wide.home.folder.joinpath(ways.file_of("threeness")).unlink()
+    store_of(wide).folder.joinpath(ways.file_of("threeness")).unlink()
 
 
 def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys):
     folder = str(rival.run.folder)
-    rival.home.keep(renamed(principal(rival.cloud, 1)[0], "bolder"), over=True)
+    store_of(rival).save(renamed(principal(rival.cloud, 1)[0], "bolder"), over=True)
     for words in (
         ["attribute", folder, "bolder", "--out", str(tmp_path / "a.png")],
         ["interpolate", folder, "3", "bolder", "--out", str(tmp_path / "i.png")],
@@ -100,16 +104,16 @@ def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys
 
 def test_on_another_model_it_is_refused_and_carried_over_by_common_images(wide, tmp_path, capsys, own_cache):
     other = small_run(tmp_path / "other", "digits", dim=12, seed=5)
-    path = other.home.keep(renamed(other.direction("0"), "nought"))
+    path = store_of(other).save(renamed(find_direction(other, "0"), "nought"))
     folder = str(wide.run.folder)
     assert main(["saved", folder, "--take", str(path)]) == 2
     said = capsys.readouterr().err
     assert "another model" in said and "as many axes" in said
     assert main(["saved", folder, "--take", str(path), "--other", str(other.run.folder)]) == 0
     capsys.readouterr()
-    carried = wide.direction("nought")
+    carried = find_direction(wide, "nought")
     assert carried.facts["missed"] < 1
-    assert carried.vector @ wide.direction("0").vector > 0.7
+    assert carried.vector @ find_direction(wide, "0").vector > 0.7
     assert main(["saved", folder, "--remove", "nought"]) == 0
 
 
@@ -117,7 +121,7 @@ def test_carrying_over_follows_a_turn_exactly_and_refuses_what_has_nothing_in_co
     rng = np.random.default_rng(0)
     codes = rng.standard_normal((400, 5)).astype(np.float32)
     turn = np.linalg.qr(rng.standard_normal((5, 5)))[0].astype(np.float32)
-    direction = Direction("d", np.float32([0, 1, 0, 0, 0]))
+    direction = LinearDirection("d", np.float32([0, 1, 0, 0, 0]))
     carried = carry(direction, codes, codes @ turn + 3)
     assert carried.vector @ (direction.vector @ turn) > 0.999 and carried.facts["missed"] < 0.01
     with pytest.raises(BadData, match="nothing in common"):

@@ -7,7 +7,9 @@ import pytest
 
 from tests.serving import FILES, Page, get
 from zatlas.core.errors import BadRecipe
+from zatlas.sample import sample_latents
 from zatlas.server import serve
+from zatlas.widget import show
 
 
 @pytest.fixture
@@ -20,14 +22,14 @@ def address(frame):
 
 
 def test_a_notebook_frames_a_server_that_answers(digits, page):
-    frame = digits.show(height=500)
+    frame = show(digits, height=500)
     try:
         assert "height:500px" in frame._repr_html_() and repr(frame) == f"<explorer at {frame.url}>"
         status, headers, _ = get(address(frame))
         assert status == 200
         assert "frame-ancestors http://127.0.0.1:*" in headers["content-security-policy"]
         with Page(frame.url) as asked:
-            z = digits.sample(2, seed=0)
+            z = sample_latents(digits, 2, seed=0)
             assert asked.ask("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
     finally:
         frame.close()
@@ -36,7 +38,7 @@ def test_a_notebook_frames_a_server_that_answers(digits, page):
 
 
 def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
-    first, again, both = digits.show(), digits.show(), digits.show(wide)
+    first, again, both = show(digits), show(digits), show(digits, wide)
     try:
         assert address(first) == address(again) != address(both)
         manifest = get(both.url, "/data/manifest.json")[2]
@@ -49,7 +51,7 @@ def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
 def test_inline_the_page_itself_is_in_the_notebook(digits):
     pytest.importorskip("zatlas.site.export")
     try:
-        whole = digits.show(inline=True)._repr_html_()
+        whole = show(digits, inline=True)._repr_html_()
     except Exception as error:
         if "no page to show" in str(error):
             pytest.skip("the page is not built")
@@ -60,15 +62,15 @@ def test_inline_the_page_itself_is_in_the_notebook(digits):
 
 def test_what_cannot_be_shown_is_said(digits):
     with pytest.raises(BadRecipe, match="two side by side"):
-        digits.show(digits, digits)
+        show(digits, digits, digits)
     with pytest.raises(BadRecipe, match="pixels high"):
-        digits.show(height=5)
+        show(digits, height=5)
 
 
 def test_a_process_that_shows_a_run_ends_by_itself(digits):
     code = (
         "import sys, zatlas\nfrom tests.serving import FILES\nfrom zatlas.server import serve\n"
-        "serve.page = lambda: FILES\nprint(zatlas.show(sys.argv[1]).url)"
+        "serve.page = lambda: FILES\nprint(zatlas.load(sys.argv[1]).explore().url)"
     )
     command = [sys.executable, "-c", code, str(digits.run.folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

@@ -1,6 +1,8 @@
 """Writes the pages that are made from the code: `python -m tests.write_docs`, or `just docs`."""
 
 import os
+import re
+import tomllib
 from contextlib import redirect_stdout, suppress
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -12,7 +14,9 @@ from zatlas.core.fields import settings
 from zatlas.core.registry import DATASETS, MODELS, NETS
 from zatlas.training.recipe import Training, presets
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 COMMANDS = (
     "demo",
     "train",
@@ -148,7 +152,30 @@ def datasets() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-PAGES = {"commands.md": commands, "recipes.md": recipes, "datasets.md": datasets}
+def floors() -> list[list[str]]:
+    """The rooms of the source by floor, the highest first."""
+    (contract,) = LINTER["contracts"]
+    return [
+        [room.strip().removeprefix("zatlas.") for room in layer.split("|")] for layer in contract["layers"]
+    ]
+
+
+def contributing() -> str:
+    """CONTRIBUTING.md with its list of floors made anew from pyproject.toml."""
+    rows = [
+        f"  {number}. {', '.join(f'`{room}`' for room in rooms)}" for number, rooms in enumerate(floors(), 1)
+    ]
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    begin, end = "<!-- floors: made by `just docs` -->\n", "<!-- end of floors -->"
+    return re.sub(f"{begin}.*?{end}", begin + "\n".join(rows) + f"\n{end}", text, flags=re.DOTALL)
+
+
+PAGES = {
+    "commands.md": commands,
+    "recipes.md": recipes,
+    "datasets.md": datasets,
+    "../CONTRIBUTING.md": contributing,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

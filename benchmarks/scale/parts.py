@@ -36,27 +36,26 @@ def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
 
 def train(count: int, dim: int, room: Path) -> Told:
     """One epoch of a small VAE of drawn 32x32 images."""
-    import zatlas
     from zatlas.data import sources
 
     data = f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once, and mapped from then on
     begun = perf_counter()
-    zatlas.train(data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS)
+    train(data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS)
     return {"seconds": perf_counter() - begun}
 
 
 def encode(count: int, dim: int, room: Path, on: str = "here") -> Told:
     """Drawn images to a folder of codes by the encoder of a run that is there already."""
-    from zatlas.atlas import Atlas
     from zatlas.data import sources
     from zatlas.encoding import encode as encoded
+    from zatlas.workspace import Workspace
 
-    atlas, data = Atlas.open(run_of(room, dim)), f"sprites:count={count}"
+    workspace, data = Workspace.open(run_of(room, dim)), f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once
     out = room / f"{on}-{count}.parquet"
     begun = perf_counter()
-    encoded(atlas, data, on=on, out=out)  # type: ignore[arg-type]
+    encoded(workspace, data, on=on, out=out)  # type: ignore[arg-type]
     return {"seconds": perf_counter() - begun}
 
 
@@ -118,14 +117,15 @@ def tiles(count: int, dim: int, room: Path) -> Told:
 
 def serve(count: int, dim: int, room: Path) -> Told:
     """The page of a run of codes: made, loaded as far as the first view needs, and its tiles fetched."""
-    import zatlas
     from zatlas.server.serve import serving
 
     z, kinds = codes(count, 2)
     np.savez(room / f"codes-{count}.npz", codes=z, label=kinds)
-    atlas = zatlas.bring(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
+    from zatlas.create import import_run
+
+    workspace = import_run(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
     begun = perf_counter()
-    with serving([atlas]) as server:
+    with serving([workspace]) as server:
         made = perf_counter() - begun
         get = reader(server.url)
         manifest = get("data/manifest.json")
@@ -158,12 +158,11 @@ def reader(address: str) -> Callable[[str], bytes]:
 
 def run_of(room: Path, dim: int) -> Path:
     """A run whose encoder is measured."""
-    import zatlas
 
     run = room / "encoder"
     if not run.exists():
         data = "sprites:count=20000"
-        zatlas.train(data, size=32, dim=dim, epochs=1, out=run, show=False, settings=SETTINGS)
+        train(data, size=32, dim=dim, epochs=1, out=run, show=False, settings=SETTINGS)
     return run
 
 

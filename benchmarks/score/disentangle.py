@@ -14,15 +14,15 @@ from time import perf_counter
 
 import numpy as np
 
-from zatlas.atlas import Atlas
+from zatlas.create import train
 from zatlas.score.factors import disentangled, scores, true_factors
 from zatlas.score.figure import Figure
-from zatlas.start import train
+from zatlas.workspace import Workspace
 
 
-def ideal(atlas: Atlas) -> dict[str, float]:
+def ideal(workspace: Workspace) -> dict[str, float]:
     """The scores of the factors themselves, as codes of as many test images."""
-    table = true_factors(atlas, atlas.codes("test").rows)
+    table = true_factors(workspace, workspace.codes("test").rows)
     columns = [
         column if column.dtype.kind == "f" else np.unique(column, return_inverse=True)[1]
         for column in table.values()
@@ -42,7 +42,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         for beta in given.betas:
             name = f"beta {beta:g}"
-            atlas = train(
+            workspace = train(
                 f"sprites:count={given.count}",
                 dim=10,
                 epochs=given.epochs,
@@ -50,9 +50,9 @@ def main() -> None:
                 out=Path(folder) / name.replace(" ", "-"),
                 show=False,
             )
-            best = best or ideal(atlas)
+            best = best or ideal(workspace)
             begun = perf_counter()
-            found[name] = {figure.name: figure for figure in disentangled(atlas)}
+            found[name] = {figure.name: figure for figure in disentangled(workspace)}
             print(f"{name}: scored in {perf_counter() - begun:.1f} s")
     print("| score | the factors | " + " | ".join(found) + " | other images' codes |")
     print("|---" * (len(found) + 3) + "|")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from zatlas import start
-from zatlas.atlas import Atlas
+from zatlas import create
 from zatlas.score.likelihood import likelihood
+from zatlas.workspace import Workspace
 
 MOST = {"mnist-dynamic": 89.0, "mnist-likelihood": 86.0, "mnist-plane": 136.0}  # nats an image
 
@@ -28,13 +28,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5000)
     given = parser.parse_args()
     for name in [given.only] if given.only else MOST:
-        atlas = trained(name, given.runs / name, given.root)
+        workspace = trained(name, given.runs / name, given.root)
         found = {
             figure.name: figure
-            for figure in likelihood(atlas, images=given.images, draws=given.draws, treatment="dynamic")
+            for figure in likelihood(workspace, images=given.images, draws=given.draws, treatment="dynamic")
         }
         bound, elbo = found["importance_bound"], found["elbo"]
-        row = atlas.run.metrics()[-1]
+        row = workspace.run.metrics()[-1]
         print(
             f"{name}: -log p {-bound.value:.2f} (standard error {bound.error:.2f}; {bound.n:,} images, "
             f"{given.draws:,} draws), -ELBO {-elbo.value:.2f}, after {row['epoch']} epochs in "
@@ -44,15 +44,15 @@ def main() -> None:
         )
 
 
-def trained(name: str, folder: Path, root: str) -> Atlas:
+def trained(name: str, folder: Path, root: str) -> Workspace:
     """The run of this preset: found, gone on with, or trained anew."""
     if not folder.exists():
         data = f"mnist:root={root}" if root else "mnist"
-        return start.train(data, preset=name, out=folder)
+        return create.train(data, preset=name, out=folder)
     if not (folder / "result.json").exists():
         print(f"{folder} was stopped, and goes on", file=sys.stderr)
-        return start.resume(folder)
-    return Atlas.open(folder)
+        return create.resume(folder)
+    return Workspace.open(folder)
 
 
 if __name__ == "__main__":

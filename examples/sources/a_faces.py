@@ -17,19 +17,21 @@ def main() -> None:
     if data == "celeba, drawn":
         data = f"celeba:root={celeba(asked.out / 'drawn-celeba', asked.count)}"
     # A1; its curves and previews are in the run.
-    atlas = trained(asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", settings=asked.settings)
+    workspace = trained(
+        asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", settings=asked.settings
+    )
     out = asked.out
-    told(save(sheets.samples(atlas, 64), out / "a2-samples.png"))
-    free = atlas.chart("umap", neighbors=25, min_dist=0.1)
-    male = atlas.chart("umap", "Male", neighbors=25, min_dist=0.1)
+    told(save(sheets.samples(workspace, 64), out / "a2-samples.png"))
+    free = workspace.chart("umap", neighbors=25, min_dist=0.1)
+    male = workspace.chart("umap", "Male", neighbors=25, min_dist=0.1)
     told(
-        save(maps.chart_map(atlas, free, by="Male"), out / "a3-chart.png"),
-        save(maps.chart_map(atlas, male, by="Male"), out / "a3-chart-supervised.png"),
-        save(sheets.chart_sheet(atlas, male, 15), out / "a4-chart-sheet.png"),
-        save(sheets.chart_places(atlas, male, PLACES), out / "a5-places.png"),
+        save(maps.chart_map(workspace, free, by="Male"), out / "a3-chart.png"),
+        save(maps.chart_map(workspace, male, by="Male"), out / "a3-chart-supervised.png"),
+        save(sheets.chart_sheet(workspace, male, 15), out / "a4-chart-sheet.png"),
+        save(sheets.chart_places(workspace, male, PLACES), out / "a5-places.png"),
     )
     for name in (*EDITED, "Random"):
-        move = moves.attribute(atlas, name, way="chart")
+        move = moves.attribute(workspace, name, way="chart")
         told(
             save(move.strip(10), out / f"a6-{file_name(name)}.png"),
             move.film(out / f"a6-{file_name(name)}.gif", 10, fps=5),

@@ -1,11 +1,11 @@
 """Source B: latent interpolation, auto-encoder against VAE, and many dimensions (B1-B4)."""
 
 from common import arguments, told
+from zatlas.create import train_alike
 from zatlas.latent.curves import spiral
 from zatlas.pictures import facts, moves, sheets
 from zatlas.pictures.compare import draw_comparison
 from zatlas.render.pixels import save
-from zatlas.start import train_alike
 
 
 def main() -> None:

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from common import arguments, told, trained
-from zatlas.atlas import Atlas
 from zatlas.core.errors import NotHere
 from zatlas.data import sources
+from zatlas.locate import locate_all
 from zatlas.pictures import maps, moves, sheets
 from zatlas.pictures.compare import draw_comparison
 from zatlas.render.pixels import save
+from zatlas.workspace import Workspace
 
 
 def main() -> None:
@@ -40,10 +41,10 @@ def main() -> None:
     told(*draw_comparison([vae, conditional], out / "c7-compare")[0])
 
 
-def _film(atlas: Atlas, digits: list[str], frames: int, path: Path, *, closed: bool = False) -> Path:
+def _film(workspace: Workspace, digits: list[str], frames: int, path: Path, *, closed: bool = False) -> Path:
     # Two images of one digit, where it goes from a digit to itself.
     names = [f"class:{d}:{digits[:i].count(d)}" for i, d in enumerate(digits)]
-    move = moves.interpolation(atlas, atlas.stops(names), closed=closed)
+    move = moves.interpolation(workspace, locate_all(workspace, names), closed=closed)
     return move.film(path, frames, fps=15)
 
 

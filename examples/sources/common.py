@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from zatlas.atlas import Atlas
 from zatlas.commands.shared import settings_of
-from zatlas.start import resume, train
+from zatlas.create import resume, train
+from zatlas.workspace import Workspace
 
 
 def arguments(about: str, data: str, **more: dict[str, Any]) -> argparse.Namespace:
@@ -32,7 +32,7 @@ def arguments(about: str, data: str, **more: dict[str, Any]) -> argparse.Namespa
     return found
 
 
-def trained(folder: Path, data: str, epochs: int | None, **words: Any) -> Atlas:
+def trained(folder: Path, data: str, epochs: int | None, **words: Any) -> Workspace:
     """The run in this folder: new, or gone on with."""
     if (folder / "made.json").exists():
         return resume(folder)

@@ -4,6 +4,7 @@ import numpy as np
 from layouts import utkface
 
 from common import arguments, told, trained
+from zatlas.locate import locate, locate_all
 from zatlas.pictures import facts, moves, sheets
 from zatlas.pictures.compare import draw_comparison
 from zatlas.render.pixels import save
@@ -55,9 +56,9 @@ def main() -> None:
             out / "gan-d2", data, asked.epochs, preset="gan-d2", settings={**count, **asked.settings}
         )
     told(save(sheets.samples(gan, 9), out / "d3-samples.png"))
-    move = moves.interpolation(gan, gan.stops(["random", "random"]), way="lerp")
+    move = moves.interpolation(gan, locate_all(gan, ["random", "random"]), method="lerp")
     told(save(move.strip(6), out / "d4-interpolation.png"))
-    hundred = gan.decode(np.concatenate([gan.stop(str(i)).point for i in range(100)]))
+    hundred = gan.decode(np.concatenate([locate(gan, str(i)).point for i in range(100)]))
     numbered = sheet(
         hundred,
         10,

@@ -1,6 +1,7 @@
 """Source E: from auto-encoder to VAE, in 20 axes and in 2 (E1-E4)."""
 
 from common import arguments, told, trained
+from zatlas.locate import locate_all
 from zatlas.pictures import maps, sheets
 from zatlas.render.pixels import save
 
@@ -18,8 +19,10 @@ def main() -> None:
         save(sheets.reconstructions([many, two]), out / "e2-reconstructions.png"),
         save(maps.points(two), out / "e3-points.png"),
         save(sheets.manifold(two, 20), out / "e3-manifold.png"),
-        save(sheets.pairs(many, many.stops([str(i) for i in range(0, 800, 100)])), out / "e4-pairs.png"),
-        save(sheets.four_corners(many, many.stops(["0", "250", "500", "750"])), out / "e4-corners.png"),
+        save(
+            sheets.pairs(many, locate_all(many, [str(i) for i in range(0, 800, 100)])), out / "e4-pairs.png"
+        ),
+        save(sheets.four_corners(many, locate_all(many, ["0", "250", "500", "750"])), out / "e4-corners.png"),
     )
 
 

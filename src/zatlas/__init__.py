@@ -1,87 +1,61 @@
-"""zatlas: train an image generative model, or bring one, and explore its latent space.
+"""zatlas: train an image generative model, or import one, and explore its latent space.
 
 >>> import zatlas
 >>> atlas = zatlas.train("digits", dim=2, epochs=5)    # doctest: +SKIP
->>> atlas = zatlas.open("runs/digits-vae")             # doctest: +SKIP
+>>> atlas = zatlas.load("runs/digits-vae")             # doctest: +SKIP
 """
 
-from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zatlas.api import export, import_model, load, resume, sweep, train
     from zatlas.atlas import Atlas
-    from zatlas.sweeps import Sweep
+    from zatlas.core.space import Space
+    from zatlas.directions.types import FieldDirection, LinearDirection
+    from zatlas.latent.chart import Chart
+    from zatlas.models.generator import Generator
+    from zatlas.workspace import Workspace
 
 __version__ = version("zatlas")
-__all__ = ["bring", "export", "open", "sweep", "train"]
+_MODULES = {  # where each public name is; torch is imported when one is first used
+    "Atlas": "zatlas.atlas",
+    "Chart": "zatlas.latent.chart",
+    "FieldDirection": "zatlas.directions.types",
+    "Generator": "zatlas.models.generator",
+    "LinearDirection": "zatlas.directions.types",
+    "Space": "zatlas.core.space",
+    "Workspace": "zatlas.workspace",
+    "export": "zatlas.api",
+    "import_model": "zatlas.api",
+    "load": "zatlas.api",
+    "resume": "zatlas.api",
+    "sweep": "zatlas.api",
+    "train": "zatlas.api",
+}
+__all__ = [
+    "Atlas",
+    "Chart",
+    "FieldDirection",
+    "Generator",
+    "LinearDirection",
+    "Space",
+    "Workspace",
+    "export",
+    "import_model",
+    "load",
+    "resume",
+    "sweep",
+    "train",
+]
 
 
-def open(run: str | Path, *, trust: bool = False, data_changed: bool = False) -> "Atlas":
-    """The run in this folder, with its model and its images.
-
-    A model that is a program, and that you have not imported yourself, is only opened with `trust`:
-    it runs with all your rights. Images that differ from those of its training are refused, unless
-    `data_changed` accepts them.
-    """
-    from zatlas.atlas import Atlas  # brings torch, which `import zatlas` need not
-
-    return Atlas.open(Path(run), trust=trust, data_changed=data_changed)
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'zatlas' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
 
 
-def train(data: str | Path, **settings: Any) -> "Atlas":
-    """Train a model on images and open the run; `zatlas.start.train` lists the settings."""
-    from zatlas.start import train
-
-    return train(data, **settings)
-
-
-def sweep(recipe: str | Path, settings: Mapping[str, Any], **how: Any) -> "Sweep":
-    """Train each combination of settings, and compare them; `zatlas.sweeps.sweep` lists the rest.
-
-    >>> zatlas.sweep("digits", {"model.beta": [1, 4], "model.dim": [2, 8]})    # doctest: +SKIP
-    """
-    from zatlas.sweeps import sweep
-
-    return sweep(recipe, settings, **how)
-
-
-def bring(source: Any, out: str | Path, **settings: Any) -> "Atlas":
-    """Make a run of a model that was made elsewhere; `zatlas.start.bring` lists the settings."""
-    from zatlas.start import bring
-
-    return bring(source, out, **settings)
-
-
-def export(
-    run: "str | Path | Atlas | Sequence[str | Path | Atlas]",
-    out: str | Path,
-    points: int | None = None,
-    prior: str | None = None,
-    *,
-    trust: bool = False,
-    data_changed: bool = False,
-) -> Path:
-    """Write the explorer's page of a run, or of two to compare, that works without a server.
-
-    `out` is a folder for any static host, or a name that ends in .html for a single file. With a prior,
-    "mixture" or "flow", the page's samples are drawn from that. `trust` and `data_changed` as for `open`.
-    """
-    from zatlas.atlas import Atlas
-    from zatlas.site.export import export
-
-    runs = [run] if isinstance(run, (str, Path, Atlas)) else run
-    atlases = [
-        one if isinstance(one, Atlas) else Atlas.open(one, trust=trust, data_changed=data_changed)
-        for one in runs
-    ]
-    return export(atlases, Path(out), points=points, prior=prior)
-
-
-def show(
-    run: str | Path, *others: str | Path, trust: bool = False, data_changed: bool = False, **settings: Any
-) -> Any:
-    """The explorer of a run in a frame of the notebook; see `Atlas.show` and, for the others, `open`."""
-    first, *rest = (open(one, trust=trust, data_changed=data_changed) for one in (run, *others))
-    return first.show(*rest, **settings)
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULES]

@@ -4,14 +4,14 @@ import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from zatlas.atlas import Atlas
 from zatlas.core.progress import console
 from zatlas.core.shell import shell_command
+from zatlas.create import resume, train
 from zatlas.gallery import draw_gallery
 from zatlas.page import Figure, Section, page
 from zatlas.server.explore import Told, explore
-from zatlas.start import resume, train
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 CLOTHES, CLOTHES_RUN = "fashion-mini", "fashion-vae"
 FACES = "faces-vae"
@@ -22,9 +22,9 @@ def demo(out: Path) -> Path:
     folder = out / CLOTHES_RUN
     begun = (folder / "made.json").exists()
     clothes = resume(folder) if begun else train(CLOTHES, preset="demo", out=folder)
-    faces = Atlas.open(unpack(out / FACES))
-    for atlas in (clothes, faces):
-        console().print(f"drawn: {draw_gallery(atlas)}", soft_wrap=True)
+    faces = Workspace.open(unpack(out / FACES))
+    for workspace in (clothes, faces):
+        console().print(f"drawn: {draw_gallery(workspace)}", soft_wrap=True)
     return atomic.write_file(out / "index.html", _front(clothes, faces).encode())
 
 
@@ -45,20 +45,20 @@ def unpack(folder: Path) -> Path:
     return folder
 
 
-def _front(clothes: Atlas, faces: Atlas) -> str:
+def _front(clothes: Workspace, faces: Workspace) -> str:
     both = (
         (clothes, "manifold.png", "Clothes", "Fashion-MNIST's clothes in two numbers, learnt a minute ago."),
         (faces, "chart-sheet.png", "Faces", "Drawn portraits in many numbers, laid out flat."),
     )
     sections = []
-    for atlas, picture, title, about in both:
-        gallery = atlas.run.gallery.relative_to(atlas.run.folder.parent).as_posix()
+    for workspace, picture, title, about in both:
+        gallery = workspace.run.gallery.relative_to(workspace.run.folder.parent).as_posix()
         figure = Figure(
             f"{gallery}/{picture}",
             f"{title}: the gallery",
             about,
             "",
-            shell_command("gallery", atlas.run.folder),
+            shell_command("gallery", workspace.run.folder),
             f"{gallery}/index.html",
         )
         sections.append(Section(title, (figure,)))

@@ -16,8 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zatlas.added import known_images
-from zatlas.atlas import Atlas
+from zatlas.contents import open_dataset
 from zatlas.core.arrays import Labels
 from zatlas.core.cluster import ray_cluster
 from zatlas.core.errors import BadData, NotSupported
@@ -30,6 +29,7 @@ from zatlas.store import atomic
 from zatlas.store import codes as tables
 from zatlas.store.codes import Block, Codes
 from zatlas.store.inside import file_name
+from zatlas.workspace import Workspace
 
 Where = Literal["here", "ray"]
 
@@ -75,7 +75,7 @@ class Job:
 
 
 def encode(
-    atlas: Atlas,
+    workspace: Workspace,
     data: str | None = None,
     *,
     split: str | None = None,
@@ -86,19 +86,19 @@ def encode(
 
     The run's own splits, encoded so, are what its charts and pictures are made of from then on.
     """
-    if atlas.given is not None:
-        raise NotSupported(f"{atlas.name} is codes alone: there is no model to encode images with.")
-    if atlas.generator.encoder is None:
+    if workspace.given is not None:
+        raise NotSupported(f"{workspace.name} is codes alone: there is no model to encode images with.")
+    if workspace.generator.encoder is None:
         raise NotSupported(
-            f"{atlas.name} has no encoder, so its images have no known points. Teach it one: "
-            f"{shell_command('invert', atlas.run.folder, '--learn')}"
+            f"{workspace.name} has no encoder, so its images have no known points. Teach it one: "
+            f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
-    job = _job(atlas, data, split, out)
+    job = _job(workspace, data, split, out)
     if tables.made_of(job.folder) == job.made:
         return job.folder
     job.folder.mkdir(parents=True, exist_ok=True)
     missing = job.missing()
-    numbers = _here(job, atlas, missing) if on == "here" else _on_ray(job, missing)
+    numbers = _here(job, workspace, missing) if on == "here" else _on_ray(job, missing)
     counts = job.pieces.counts
     with bar("encoding", sum(counts)) as advance:
         advance(sum(counts) - sum(counts[number] for number in missing))
@@ -109,14 +109,16 @@ def encode(
     return job.folder
 
 
-def _job(atlas: Atlas, data: str | None, split: str | None, out: Path | None) -> Job:
-    made = {"weights": atlas.digest}
+def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> Job:
+    made = {"weights": workspace.digest}
     if data is None:
-        recipe = atlas.recipe
-        known_images(atlas)  # refused, if they are not those that the run was made with
+        recipe = workspace.recipe
+        open_dataset(
+            workspace.run, data_changed=workspace.data_changed
+        )  # refused, if they are not those that the run was made with
         pieces: Pieces = OfSet(recipe.source, recipe.size, recipe.options, split)
     else:
-        pieces = pieces_of(data, atlas.description.shape)
+        pieces = pieces_of(data, workspace.description.shape)
         if split is not None:
             if not isinstance(pieces, OfSet):
                 raise BadData(f"{data} has no splits that are known: leave --split away.")
@@ -125,11 +127,11 @@ def _job(atlas: Atlas, data: str | None, split: str | None, out: Path | None) ->
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
-    folder = out or atlas.room("codes") / f"{name}.parquet"
+    folder = out or workspace.folder("codes") / f"{name}.parquet"
     _refuse_foreign(folder)
     if folder.is_file() and tables.made_of(folder) != made:
         atomic.remove_file(folder)  # a table of the run's own, of other weights
-    return Job(atlas.run.folder.resolve(), pieces, folder.resolve(), made)
+    return Job(workspace.run.folder.resolve(), pieces, folder.resolve(), made)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -145,9 +147,9 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _here(job: Job, atlas: Atlas, numbers: Sequence[int]) -> Iterator[int]:
+def _here(job: Job, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
     """Part after part; the next is read while one is encoded."""
-    generator = of_bytes(atlas.generator)
+    generator = of_bytes(workspace.generator)
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(job.pieces.read, number) for number in numbers[:1]]
         for place, number in enumerate(numbers):
@@ -172,7 +174,7 @@ def _on_ray(job: Job, numbers: Sequence[int]) -> Iterator[int]:
         """
 
         def __init__(self) -> None:
-            self.generator = of_bytes(Atlas.open(job.run, trust=True).generator)
+            self.generator = of_bytes(Workspace.open(job.run, trust=True).generator)
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             for number in batch["part"].tolist():

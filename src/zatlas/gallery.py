@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
-from zatlas.latent.attributes import flags_of, known_of, pretty, yes_or_no
+from zatlas.directions.find import known_of
+from zatlas.latent.attributes import flags_of, pretty, yes_or_no
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import Known, Name, text_of
+from zatlas.locate import class_word, classes_with_images, default_anchors, kind_of
 from zatlas.page import Figure, Section, page
 from zatlas.pictures import facts, file_names, maps, moves, sheets
 from zatlas.pictures.moves import Move
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.score.words import in_words
-from zatlas.stops import class_word, classes_with_images, kind_of, usual_stops
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
@@ -67,12 +68,12 @@ class Entry:
     draw: Callable[[Path], Path]
 
 
-def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIGHT) -> Path:
+def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: Theme = LIGHT) -> Path:
     """Draw every picture that applies to this run, and the page that shows them; the page's path."""
-    folder = folder or atlas.run.gallery
-    entries = list(_entries(atlas, theme))
-    if atlas.coded:
-        atlas.codes("train"), atlas.codes("test")  # once, before several pictures ask for them
+    folder = folder or workspace.run.gallery
+    entries = list(_entries(workspace, theme))
+    if workspace.coded:
+        workspace.codes("train"), workspace.codes("test")  # once, before several pictures ask for them
     drawn: list[tuple[Entry, Path]] = []
     lacking: dict[str, list[str]] = {}  # titles by what stands in the way
     with bar("drawing", len(entries), "pictures") as advance, ThreadPoolExecutor(2) as pool:
@@ -90,7 +91,9 @@ def draw_gallery(atlas: Atlas, folder: Path | None = None, *, theme: Theme = LIG
     left_out = [f"{', '.join(titles)}: {why}" for why, titles in lacking.items()]
     for line in left_out:
         console().print(f"left out: {line}", soft_wrap=True, markup=False)
-    text = page(_title(atlas), in_words(atlas), _sections(drawn, folder), left_out, dark=theme.name == "dark")
+    text = page(
+        _title(workspace), in_words(workspace), _sections(drawn, folder), left_out, dark=theme.name == "dark"
+    )
     return atomic.write_file(folder / "index.html", text.encode())
 
 
@@ -101,18 +104,18 @@ def show(place: Path) -> None:
         webbrowser.open(place.resolve().as_uri())
 
 
-def _entries(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
-    yield from _made(atlas, theme)
-    if atlas.coded or atlas.given is not None:
-        yield from _places(atlas, theme)
-    yield from _ways(atlas, theme)
-    if atlas.coded:
-        yield from _meanings(atlas, theme)
-    yield from _geometry(atlas, theme)
+def _entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    yield from _made(workspace, theme)
+    if workspace.coded or workspace.given is not None:
+        yield from _places(workspace, theme)
+    yield from _ways(workspace, theme)
+    if workspace.coded:
+        yield from _meanings(workspace, theme)
+    yield from _geometry(workspace, theme)
 
 
-def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
-    run, prior = atlas.run.folder, atlas.generator.space.prior != "none"
+def _made(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, prior = workspace.run.folder, workspace.generator.space.prior != "none"
     part = "What it makes"
     yield Entry(
         part,
@@ -124,9 +127,9 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         if prior
         else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
         shell_command("sample", run),
-        lambda path: save(sheets.samples(atlas, theme=theme), path),
+        lambda path: save(sheets.samples(workspace, theme=theme), path),
     )
-    if not atlas.coded or kind_of(atlas) == "sample":  # samples that were read are the prior's
+    if not workspace.coded or kind_of(workspace) == "sample":  # samples that were read are the prior's
         return
     yield Entry(
         part,
@@ -135,22 +138,22 @@ def _made(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         "Images of points of the run's own prior, beside those of a density that was fitted to the codes.",
         "Codes seldom fill the prior evenly. A density fitted to them leaves its empty places out, and samples improve.",
         shell_command("prior", run),
-        lambda path: save(sheets.priors(atlas, theme=theme), path),
+        lambda path: save(sheets.priors(workspace, theme=theme), path),
     )
     yield Entry(
         part,
         "reconstructions.png",
         "Reconstructions",
-        f"Images the model {'has not seen' if atlas.holds_out else 'was trained on'}, and what is left of them in {atlas.dim} numbers.",
+        f"Images the model {'has not seen' if workspace.holds_out else 'was trained on'}, and what is left of them in {workspace.dim} numbers.",
         "What the code cannot hold is lost; a decoder that must guess takes the mean, and the mean is soft.",
         shell_command("reconstruct", run),
-        lambda path: save(sheets.reconstructions([atlas], theme=theme), path),
+        lambda path: save(sheets.reconstructions([workspace], theme=theme), path),
     )
 
 
-def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
-    run, part = atlas.run.folder, "Where things lie"
-    codes = "samples" if kind_of(atlas) == "sample" else "codes"
+def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, part = workspace.run.folder, "Where things lie"
+    codes = "samples" if kind_of(workspace) == "sample" else "codes"
     named = "; the name of a class stands in the middle of its points."
     yield Entry(
         part,
@@ -158,32 +161,32 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         "The latent plane",
         f"A plane of the latent space, decoded at {SIDE} x {SIDE} places, the second axis upwards.",
         "At equal steps of the prior's mass, every tile stands for the same share of what the model would make."
-        if atlas.generator.space.prior != "none"
+        if workspace.generator.space.prior != "none"
         else "Steps are even between the 1st and the 99th percentile of the codes.",
         shell_command("grid", run),
-        lambda path: save(sheets.manifold(atlas, SIDE, theme=theme), path),
+        lambda path: save(sheets.manifold(workspace, SIDE, theme=theme), path),
     )
     yield Entry(
         part,
         "points.png",
         f"The {codes}",
-        f"Where the {'test image' if kind_of(atlas) == 'image' else kind_of(atlas)}s lie"
-        + (named if atlas.has_images and atlas.images.classes else "."),
+        f"Where the {'test image' if kind_of(workspace) == 'image' else kind_of(workspace)}s lie"
+        + (named if workspace.has_images and workspace.images.classes else "."),
         "No label was told to the model while it laid them out."
-        if not atlas.generator.classes
+        if not workspace.generator.classes
         else "The class is told to this model, so it need not be in the code: the classes lie over each other.",
         shell_command("points", run),
-        lambda path: save(maps.points(atlas, theme=theme), path),
+        lambda path: save(maps.points(workspace, theme=theme), path),
     )
-    if atlas.dim > 2:
+    if workspace.dim > 2:
         yield Entry(
             part,
             "chart.png",
             "A chart",
-            f"The {codes} laid out flat by UMAP: {atlas.dim} axes become two, neighbours stay neighbours.",
+            f"The {codes} laid out flat by UMAP: {workspace.dim} axes become two, neighbours stay neighbours.",
             "Distances far apart mean little on such a chart; its trustworthiness says how far neighbours can be believed.",
             shell_command("chart", run),
-            lambda path: save(maps.chart_map(atlas, atlas.chart(), theme=theme), path),
+            lambda path: save(maps.chart_map(workspace, workspace.chart(), theme=theme), path),
         )
         yield Entry(
             part,
@@ -192,16 +195,16 @@ def _places(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
             "The picture that lies under each place of the chart; faded where there is no data.",
             "A place is taken back to a code by the codes around it, and the code is decoded.",
             shell_command("grid", run, "--by", "chart"),
-            lambda path: save(sheets.chart_sheet(atlas, atlas.chart(), SIDE, theme=theme), path),
+            lambda path: save(sheets.chart_sheet(workspace, workspace.chart(), SIDE, theme=theme), path),
         )
 
 
-def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
-    run, part = atlas.run.folder, "Ways through"
-    stops, kind = usual_stops(atlas, 4), kind_of(atlas)
+def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, part = workspace.run.folder, "Ways through"
+    stops, kind = default_anchors(workspace, 4), kind_of(workspace)
     names = [stop.name for stop in stops]
     theory = "In two axes the straight way is as good as any."
-    if atlas.dim > 2:
+    if workspace.dim > 2:
         theory = "The way keeps to the distance from the centre where the data lies."
     yield from _move(
         part,
@@ -210,9 +213,9 @@ def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         f"A way through three {kind}s and back to the first.",
         f"{theory} It is walked so that the picture changes at a steady pace.",
         ("interpolate", run, *names[:3], "--loop", "--even"),
-        lambda: moves.interpolation(atlas, stops[:3], closed=True, even=True),
+        lambda: moves.interpolation(workspace, stops[:3], closed=True, even=True),
         theme,
-        panel="prior" if atlas.dim == 2 else "none",
+        panel="prior" if workspace.dim == 2 else "none",
     )
     yield Entry(
         part,
@@ -221,7 +224,7 @@ def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         f"Four {kind}s at the corners, and every mixture of them between.",
         "A point between two codes is a picture between two pictures: not a cross-fade, a decision.",
         shell_command("interpolate", run, *names, "--corners"),
-        lambda path: save(sheets.four_corners(atlas, stops, theme=theme), path),
+        lambda path: save(sheets.four_corners(workspace, stops, theme=theme), path),
     )
     yield from _move(
         part,
@@ -230,11 +233,11 @@ def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         "Each row moves one axis and holds the others; those first that change the image most.",
         "An axis that changes nothing holds nothing: the model has left it unused.",
         ("traverse", run),
-        lambda: moves.traversal(atlas),
+        lambda: moves.traversal(workspace),
         theme,
         film=False,
     )
-    if atlas.dim == 2:
+    if workspace.dim == 2:
         yield from _move(
             part,
             "spiral",
@@ -242,15 +245,15 @@ def _ways(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
             "From the middle of the plane outwards, with the place beside the image.",
             "The prior is densest in the middle: images there are seen most often, and are best learnt.",
             ("spiral", run),
-            lambda: moves.plane_walk(atlas, spiral(), f"A spiral in {atlas.name}"),
+            lambda: moves.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
             theme,
             panel="prior",
         )
 
 
-def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
-    run, part = atlas.run.folder, "What directions mean"
-    flags, kind, known = yes_or_no(atlas.images), kind_of(atlas), known_of(atlas)
+def _meanings(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, part = workspace.run.folder, "What directions mean"
+    flags, kind, known = yes_or_no(workspace.images), kind_of(workspace), known_of(workspace)
     chosen = [name for name in EDITED if name in flags] or flags[:MOST]
     files = file_names(f"attribute-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
@@ -264,11 +267,11 @@ def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
             if number == 0
             else "",
             ("attribute", run, typed),
-            partial(moves.attribute, atlas, typed),
+            partial(moves.attribute, workspace, typed),
             theme,
             film=number < FILMED,
         )
-    equation = _equation(atlas, chosen, known)
+    equation = _equation(workspace, chosen, known)
     if not equation:
         return
     yield Entry(
@@ -278,28 +281,28 @@ def _meanings(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
         "Mean codes, added and taken away, and what the result looks like.",
         "If what two groups differ in is a direction, the direction can be added to something else.",
         shell_command("arithmetic", run, equation),
-        lambda path: save(facts.arithmetic(atlas, equation, theme=theme)[0], path),
+        lambda path: save(facts.arithmetic(workspace, equation, theme=theme)[0], path),
     )
 
 
-def _equation(atlas: Atlas, flags: Sequence[str], known: Known) -> str:
+def _equation(workspace: Workspace, flags: Sequence[str], known: Known) -> str:
     """An equation of an attribute or of three classes; empty where there are too few of them."""
     if flags:
         chosen = "Eyeglasses" if "Eyeglasses" in flags else flags[0]
         added = Name("attribute", chosen)
         removed = text_of(replace(added, negated=True), known)
-        lacking = np.flatnonzero(~flags_of(atlas.images, atlas.codes("test").rows, added))
+        lacking = np.flatnonzero(~flags_of(workspace.images, workspace.codes("test").rows, added))
         word = text_of(added, known)
         return f"{lacking[0]} + {word} - {removed}" if len(lacking) else f"{word} - 0 + 1"
-    classes = classes_with_images(atlas)
+    classes = classes_with_images(workspace)
     if len(classes) < 3:
         return ""
-    first, second, third = (class_word(atlas, name) for name in classes[:3])
+    first, second, third = (class_word(workspace, name) for name in classes[:3])
     return f"{first} - {second} + {third}"
 
 
-def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
-    run, part = atlas.run.folder, "What many dimensions do"
+def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, part = workspace.run.folder, "What many dimensions do"
     theories = {
         "volumes": (
             "The volume of a ball",
@@ -311,16 +314,16 @@ def _geometry(atlas: Atlas, theme: Theme) -> Iterator[Entry]:
             "The line between two points of a shell cuts through the inside, where no data is; the arc does not.",
         ),
     }
-    if kind_of(atlas) != "sample":  # which would be held against themselves
+    if kind_of(workspace) != "sample":  # which would be held against themselves
         theories["own-norms"] = (
             "This run's codes",
             "Means lie inside the shell, draws around them on it: the encoder is sure of less than all.",
         )
     draw: dict[str, Callable[[], Canvas | Plot]] = {
-        "own-norms": lambda: facts.own_norms(atlas, theme=theme),
+        "own-norms": lambda: facts.own_norms(workspace, theme=theme),
         "volumes": lambda: facts.volumes(theme=theme),
         "norms": lambda: facts.norms(theme=theme),
-        "midpoints": lambda: facts.midpoints(atlas, theme=theme),
+        "midpoints": lambda: facts.midpoints(workspace, theme=theme),
     }
     for name, (title, theory) in theories.items():
         yield Entry(
@@ -383,5 +386,5 @@ def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[Section
     return [Section(title, tuple(figures)) for title, figures in found.items()]
 
 
-def _title(atlas: Atlas) -> str:
-    return f"The latent space of {atlas.name}"
+def _title(workspace: Workspace) -> str:
+    return f"The latent space of {workspace.name}"

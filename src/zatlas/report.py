@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.shell import shell_command
 from zatlas.page import Figure, Note, Section, Table, page
 from zatlas.pictures import facts, maps, sheets
@@ -18,6 +17,7 @@ from zatlas.score.figure import Figure as ScoreFigure
 from zatlas.score.score import GROUPS, Score
 from zatlas.score.words import floor_in_words, group_in_words, title_of, value_in_words
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 MOST_AXES = 32  # that are drawn as bars
 
 
-def write_report(atlas: Atlas, score: Score, path: Path, *, theme: Theme = LIGHT) -> Path:
+def write_report(workspace: Workspace, score: Score, path: Path, *, theme: Theme = LIGHT) -> Path:
     """Write the page of this score."""
-    sections = [_diagnosis(score), *_groups(atlas, score, theme)]
+    sections = [_diagnosis(score), *_groups(workspace, score, theme)]
     text = page(
-        f"How good is the latent space of {atlas.name}?",
+        f"How good is the latent space of {workspace.name}?",
         score.about,
         sections,
         told="Made by zatlas. ± is one standard error; n is how many images, samples or pairs "
-        f"were measured. Made again by: {shell_command('score', atlas.run.folder)}",
+        f"were measured. Made again by: {shell_command('score', workspace.run.folder)}",
         dark=theme.name == "dark",
     )
     return atomic.write_file(path, text.encode())
@@ -56,7 +56,7 @@ def _diagnosis(score: Score) -> Section:
     return Section("Diagnosis", tuple(notes))
 
 
-def _groups(atlas: Atlas, score: Score, theme: Theme) -> list[Section]:
+def _groups(workspace: Workspace, score: Score, theme: Theme) -> list[Section]:
     found = []
     for group in GROUPS:
         figures = [figure for figure in score.figures if figure.group == group]
@@ -67,7 +67,9 @@ def _groups(atlas: Atlas, score: Score, theme: Theme) -> list[Section]:
             for one in figures
         )
         table = Table(("", "value", "hold it against", "n", "what it is"), rows)
-        pictures = [Figure(_within(picture), title) for title, picture in _drawn(atlas, score, group, theme)]
+        pictures = [
+            Figure(_within(picture), title) for title, picture in _drawn(workspace, score, group, theme)
+        ]
         found.append(Section(group_in_words(group), (table, *pictures)))
     return found
 
@@ -81,21 +83,23 @@ def _count(figure: ScoreFigure) -> str:
     return f"{figure.n:,}" if figure.n else ""  # none were measured: it is read off the recipe
 
 
-def _drawn(atlas: Atlas, score: Score, group: str, theme: Theme) -> Sequence[tuple[str, "Canvas | Plot"]]:
+def _drawn(
+    workspace: Workspace, score: Score, group: str, theme: Theme
+) -> Sequence[tuple[str, "Canvas | Plot"]]:
     """The pictures that go with a group of figures."""
-    if group == "likelihood" and atlas.generator.encoder is not None:
-        which = "it has not seen" if atlas.holds_out else "it was trained on"
-        return [(f"What is left of images {which}", sheets.reconstructions([atlas], theme=theme))]
-    if group == "space" and atlas.coded:
-        pictures = [("Its codes and its prior", facts.own_norms(atlas, theme=theme))]
+    if group == "likelihood" and workspace.generator.encoder is not None:
+        which = "it has not seen" if workspace.holds_out else "it was trained on"
+        return [(f"What is left of images {which}", sheets.reconstructions([workspace], theme=theme))]
+    if group == "space" and workspace.coded:
+        pictures = [("Its codes and its prior", facts.own_norms(workspace, theme=theme))]
         rates = next((one.parts for one in score.figures if one.name == "axis_rate"), {})
         return [*pictures, ("What each axis tells", _axes(rates, theme))] if rates else pictures
     if group == "samples":
-        return [("What it makes", sheets.samples(atlas, theme=theme))]
-    if group == "charts" and atlas.dim > 2:
-        return [("Its chart", maps.chart_map(atlas, atlas.chart(), theme=theme))]
+        return [("What it makes", sheets.samples(workspace, theme=theme))]
+    if group == "charts" and workspace.dim > 2:
+        return [("Its chart", maps.chart_map(workspace, workspace.chart(), theme=theme))]
     if group == "charts":
-        return [("Its codes", maps.points(atlas, theme=theme))]
+        return [("Its codes", maps.points(workspace, theme=theme))]
     return []
 
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from zatlas.core.errors import BadRecipe, Interrupted, UnknownName, ZatlasError
 from zatlas.core.progress import console
+from zatlas.create import compose, watchers
 from zatlas.data import sources
 from zatlas.data.sources import value_of
 from zatlas.pictures import file_name
 from zatlas.pictures.sweeps import draw_sweep
-from zatlas.start import compose, watchers
 from zatlas.store import atomic
 from zatlas.training.recipe import make_recipe, presets
 from zatlas.training.sweeping import Ends, Job, here, in_processes, on_ray

@@ -5,11 +5,11 @@ import html
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import BadRecipe
 from zatlas.server.serve import IDS, Server, largest_ask
 from zatlas.site import run_tree
 from zatlas.site.export import export
+from zatlas.workspace import Workspace
 
 LOW, HIGH = 200, 4000  # pixels
 
@@ -42,29 +42,29 @@ class Frame:
                 server.close()
 
 
-def show(*atlases: Atlas, inline: bool = False, height: int = 720) -> Frame:
+def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> Frame:
     """The page of one run or of two side by side; shown again, the same server answers."""
-    if not 1 <= len(atlases) <= len(IDS):
-        raise BadRecipe(f"One run is shown, or two side by side; not {len(atlases)}.")
+    if not 1 <= len(workspaces) <= len(IDS):
+        raise BadRecipe(f"One run is shown, or two side by side; not {len(workspaces)}.")
     if not LOW <= height <= HIGH:
         raise BadRecipe(f"A frame is from {LOW} to {HIGH} pixels high, not {height}.")
     if inline:
-        return Frame(f'srcdoc="{html.escape(whole_page(atlases))}"', height)
-    runs = tuple(atlas.run.folder.resolve() for atlas in atlases)
+        return Frame(f'srcdoc="{html.escape(whole_page(workspaces))}"', height)
+    runs = tuple(workspace.run.folder.resolve() for workspace in workspaces)
     if runs not in _servers:
-        trees = [run_tree(atlas, name) for name, atlas in zip(IDS, atlases, strict=False)]
-        server = _servers[runs] = Server(largest_ask(atlases), port=0, framed=True)
-        for tree, atlas in zip(trees, atlases, strict=True):
-            server.show(tree, atlas)
+        trees = [run_tree(workspace, name) for name, workspace in zip(IDS, workspaces, strict=False)]
+        server = _servers[runs] = Server(largest_ask(workspaces), port=0, framed=True)
+        for tree, workspace in zip(trees, workspaces, strict=True):
+            server.show(tree, workspace)
         server.begin()
     server = _servers[runs]
     return Frame(f'src="{server.url}"', height, server)
 
 
-def whole_page(atlases: tuple[Atlas, ...]) -> str:
+def whole_page(workspaces: tuple[Workspace, ...]) -> str:
     """The page as one file with its data and its model, as text."""
     with TemporaryDirectory(prefix="zatlas-") as folder:
-        return export(atlases, Path(folder) / "page.html").read_text()
+        return export(workspaces, Path(folder) / "page.html").read_text()
 
 
 @atexit.register

@@ -71,11 +71,11 @@ class Opened:
         self.browser, self.sites = browser, sites
         self.contexts, self.faults = [], []
 
-    def __call__(self, way, *atlases, link="", **settings):
+    def __call__(self, way, *workspaces, link="", **settings):
         """A page of these runs, ready."""
-        url = self.sites.url(way, *atlases)
+        url = self.sites.url(way, *workspaces)
         page = self.page(url, **settings)
-        return Explorer(page, url, self.sites.trees(*atlases)).open(link)
+        return Explorer(page, url, self.sites.trees(*workspaces)).open(link)
 
     def page(self, url, **settings):
         """A page that is watched, and will only have to do with this address."""
@@ -95,29 +95,29 @@ class Sites:
     def __init__(self, room, stack):
         self.room, self.stack, self.known = room, stack, {}
 
-    def url(self, way, *atlases):
-        key = (way, *(atlas.run.folder for atlas in atlases))
+    def url(self, way, *workspaces):
+        key = (way, *(workspace.run.folder for workspace in workspaces))
         if key not in self.known:
-            name = "-".join(atlas.name for atlas in atlases)
-            self.known[key] = getattr(self, way)(name, atlases)
+            name = "-".join(workspace.name for workspace in workspaces)
+            self.known[key] = getattr(self, way)(name, workspaces)
         return self.known[key]
 
-    def trees(self, *atlases):
+    def trees(self, *workspaces):
         """What the pages of these runs read."""
-        return [run_tree(atlas, id, most=POINTS) for atlas, id in zip(atlases, "ab", strict=False)]
+        return [run_tree(workspace, id, most=POINTS) for workspace, id in zip(workspaces, "ab", strict=False)]
 
-    def server(self, name, atlases):
-        return self.stack.enter_context(serving(atlases, points=POINTS)).url
+    def server(self, name, workspaces):
+        return self.stack.enter_context(serving(workspaces, points=POINTS)).url
 
-    def folder(self, name, atlases):
+    def folder(self, name, workspaces):
         """Deep below the root of a plain static host."""
         if "host" not in self.known:
             self.known["host"] = self.stack.enter_context(hosted(self.room))
-        zatlas.export(atlases, self.room / "some" / "where" / name, points=POINTS)
+        zatlas.export(workspaces, self.room / "some" / "where" / name, points=POINTS)
         return f"{self.known['host']}/some/where/{name}/"
 
-    def file(self, name, atlases):
-        out = zatlas.export(atlases, self.room / f"{name}.html", points=POINTS)
+    def file(self, name, workspaces):
+        out = zatlas.export(workspaces, self.room / f"{name}.html", points=POINTS)
         return out.as_uri()
 
 

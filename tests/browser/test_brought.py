@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import zatlas
+from zatlas.create import import_run
 
 pytestmark = pytest.mark.browser
 
@@ -39,12 +39,12 @@ def written(path, rows):
 @pytest.mark.parametrize(("way", "rows"), [("file", "n"), ("folder", 1), ("file", 4)])
 def test_a_brought_onnx_decoder_needs_no_server(way, rows, explore, tmp_path):
     source = written(tmp_path / "theirs.onnx", rows)
-    atlas = zatlas.bring(source, tmp_path / f"theirs-{way}-{rows}", show=False)
-    explorer = explore(way, atlas)
+    workspace = import_run(source, tmp_path / f"theirs-{way}-{rows}", show=False)
+    explorer = explore(way, workspace)
     explorer.go(explorer.at(3, zoom=9))
     spots = explorer.free(2, room=12)
     codes = explorer.truth.chart().inverse(explorer.places_of(spots))
-    for spot, image in zip(spots, atlas.decode(codes), strict=True):
+    for spot, image in zip(spots, workspace.decode(codes), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
 
@@ -54,8 +54,8 @@ def test_codes_alone_are_a_map_that_promises_no_pictures(way, explore, tmp_path)
     kinds = np.arange(90) % 3
     codes = np.eye(3, 6)[kinds] * 8 + np.random.default_rng(0).standard_normal((90, 6))
     np.savez(tmp_path / "codes.npz", codes=codes.astype(np.float32), label=kinds)
-    atlas = zatlas.bring(tmp_path / "codes.npz", tmp_path / f"codes-{way}", show=False)
-    url = explore.sites.url(way, atlas)
+    workspace = import_run(tmp_path / "codes.npz", tmp_path / f"codes-{way}", show=False)
+    url = explore.sites.url(way, workspace)
     page = explore.page(url)
     page.goto(url)
     map = page.get_by_role("application")

@@ -10,12 +10,13 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import WAYS
 from tests.browser.explorer import pixels
-from zatlas.atlas import Atlas
-from zatlas.latent import directions
-from zatlas.latent.directions import Direction, by_example
-from zatlas.latent.proved import proved
-from zatlas.latent.readings import scorer_of
+from zatlas.directions import estimate as directions
+from zatlas.directions.estimate import by_example
+from zatlas.directions.find import find_direction, find_directions, store_of
+from zatlas.directions.measure import evaluate_directions
+from zatlas.directions.types import LinearDirection
 from zatlas.training.scoring import train_scorer
+from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 KINDS = {"class": "Classes", "attribute": "Attributes", "principal": "Principal"}
@@ -24,7 +25,7 @@ KINDS = {"class": "Classes", "attribute": "Attributes", "principal": "Principal"
 def direction(truth, number):
     """A direction as the run's page is told of it."""
     site = truth.entry["ways"]["list"][number]
-    return Direction(site["name"], truth.vectors("vectors")[number], site["spread"])
+    return LinearDirection(site["name"], truth.vectors("vectors")[number], site["spread"])
 
 
 def of_kind(truth, kind):
@@ -41,25 +42,25 @@ def turn(explorer, kind, title, amount):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["wide", "portraits"])
 def test_a_slider_moves_the_picture_as_python_moves_the_code(way, name, explore, request):
-    atlas = request.getfixturevalue(name)
-    explorer = explore(way, atlas, link="pins=r5&panel=knobs")
+    workspace = request.getfixturevalue(name)
+    explorer = explore(way, workspace, link="pins=r5&panel=knobs")
     truth = explorer.truth
     z = truth.points[[5]]
-    explorer.shows(atlas.decode(z)[0])
+    explorer.shows(workspace.decode(z)[0])
     kinds = {site["kind"] for site in truth.entry["ways"]["list"]}
     for kind in sorted(kinds):
         number = of_kind(truth, kind)
         title = truth.entry["ways"]["list"][number]["title"]
         moved = direction(truth, number).move(z, 2.5)
         turn(explorer, KINDS[kind], title, 2.5)
-        explorer.shows(atlas.decode(moved)[0])
+        explorer.shows(workspace.decode(moved)[0])
         z = moved  # the next one is turned as well
     axis = truth.entry["axes"][0]["index"]
     z[0, axis] -= 1.5 * truth.entry["deviation"][axis]
     turn(explorer, "Axes", f"axis {axis}", -1.5)
-    explorer.shows(atlas.decode(z)[0])
+    explorer.shows(workspace.decode(z)[0])
     explorer.page.get_by_role("button", name="back", exact=True).click()
-    explorer.shows(atlas.decode(truth.points[[5]])[0])
+    explorer.shows(workspace.decode(truth.points[[5]])[0])
 
 
 def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
@@ -76,7 +77,7 @@ def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
     expect(left).to_have_count(1)
     other = left.inner_text()[:-1].strip().replace(" ", "_")
     names = [probe["name"] for probe in truth.entry["ways"]["probes"]]
-    normal = Direction(other, truth.vectors("normals")[names.index(other)])
+    normal = LinearDirection(other, truth.vectors("normals")[names.index(other)])
     clean = directions.without(way, [normal], truth.points)
     explorer.shows(portraits.decode(clean.move(z, 3.0))[0])
     left.click()
@@ -209,18 +210,19 @@ def curved(tmp_path_factory, portraits):
     """A run that keeps a way that bends, and the scorer that has read its images."""
     folder = tmp_path_factory.mktemp("curved") / "curved"
     shutil.copytree(portraits.run.folder, folder)
-    atlas = Atlas.open(folder)
-    (way,) = atlas.steer("labels", names=["Male"], way="local", steps=60)
-    (found,) = proved(atlas, [replace(way, name="beardy", meant="Male")])
-    atlas.home.keep(found)
-    taught = train_scorer(atlas.images, ["Male", "Bald"], epochs=1, show=False)
-    return atlas.read(taught, keep=True)
+    workspace = Workspace.open(folder)
+    (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=60)
+    (found,) = evaluate_directions(workspace, [replace(way, name="beardy", meant="Male")])
+    store_of(workspace).save(found.direction, found)
+    taught = train_scorer(workspace.images, ["Male", "Bald"], epochs=1, show=False)
+    return workspace.annotate(taught, save=True)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curved):
     explorer = explore(way, curved, link="pins=r5&panel=knobs")
-    page, truth, kept = explorer.page, explorer.truth, curved.direction("beardy")
+    page, truth, kept = explorer.page, explorer.truth, find_direction(curved, "beardy")
+    report = store_of(curved).report("beardy")
     sites = {site["name"]: site for site in truth.entry["ways"]["list"]}
     turn(explorer, "Saved", "beardy", 2)
     moved = kept.move(truth.points[[5]], 2.0)
@@ -229,10 +231,10 @@ def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curv
     item = page.get_by_role("listitem").filter(has=page.get_by_role("slider", name="beardy"))
     expect(item.get_by_text("bends")).to_be_visible()
     expect(item.locator(".range")).to_have_count(1)
-    assert sites["beardy"]["range"] == [kept.proof.low, kept.proof.high]
+    assert sites["beardy"]["range"] == [report.low, report.high]
     # What is read of the picture is what the run's scorer reads of it.
     expect(page.get_by_text("Read from the picture")).to_be_visible()
-    scorer = scorer_of(curved)
+    scorer = curved.scorer
     seen = np.rint(picture * 255).astype(np.float32) / 255
     chance = float(scorer.score(seen)[0, scorer.column("Male")])
     panel = page.get_by_role("tabpanel")

@@ -1,13 +1,14 @@
 """Labels that would like to be more than text, in a real browser: they stay text."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.browser.conftest import WAYS
-from zatlas.atlas import Atlas
 from zatlas.data.imageset import image_set
+from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 COUNT = 200
@@ -79,7 +80,7 @@ def nasty(tmp_path_factory, digits):
     """The digits' model, whose classes and attributes have such names."""
     folder = tmp_path_factory.mktemp("runs") / "nasty"
     shutil.copytree(digits.run.folder, folder)
-    atlas = Atlas.open(folder)
+    workspace = Workspace.open(folder)
     plain = digits.images
     names = SCRIPTS + WORDS
     names += [f"{names[number % len(names)]} {number}" for number in range(COUNT - len(names))]
@@ -87,16 +88,16 @@ def nasty(tmp_path_factory, digits):
     columns = {f"{name} flag": (kinds + number) % 2 == 0 for number, name in enumerate(SCRIPTS)}
     columns["text"] = np.array([name[:200] for name in names])[kinds]
     columns["<b>number</b>"] = kinds.astype(np.float32)
-    vars(atlas)["images"] = image_set(
+    images = image_set(
         "<i>set</i>", plain.pixels, labels=kinds, classes=names, split=plain.split, attributes=columns
     )
-    return atlas, names
+    return replace(workspace, opened_dataset=images), names
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nasty_labels_stay_text(way, explore, nasty):
-    atlas, names = nasty
-    explorer = explore(way, atlas)
+    workspace, names = nasty
+    explorer = explore(way, workspace)
     page = explorer.page
     elements = page.evaluate(COUNTED)
     classes = next(one for one in explorer.truth.entry["columns"] if one["name"] == "label")
@@ -140,8 +141,8 @@ def says(panel, heading, value):
 
 @pytest.mark.parametrize("number", [0, 2, 5, 15])
 def test_a_nasty_class_can_be_filtered_for(number, explore, nasty):
-    atlas, names = nasty
-    explorer = explore("server", atlas)
+    workspace, names = nasty
+    explorer = explore("server", workspace)
     name = names[number]
     quote = "'" if '"' in name else '"'
     explorer.page.get_by_role("searchbox").fill(f"label={quote}{name}{quote}")
@@ -154,8 +155,8 @@ def counted(explorer, count):
 
 
 def test_names_full_of_signs_travel_in_links(explore, nasty):
-    atlas, _ = nasty
-    explorer = explore("server", atlas, link="panel=bench")
+    workspace, _ = nasty
+    explorer = explore("server", workspace, link="panel=bench")
     panel = explorer.page.get_by_role("tabpanel")
     known = [one["name"] for one in explorer.truth.entry["ways"]["list"]]
     wanted = ["constructor", *(name for name in known if set("+-%,:&=#") & set(name))][:13]
@@ -164,7 +165,7 @@ def test_names_full_of_signs_travel_in_links(explore, nasty):
     terms = panel.get_by_role("img")
     explorer.eventually(lambda: named_all(terms, wanted))
     explorer.page.wait_for_timeout(500)
-    other = explore("server", atlas, link=explorer.page.evaluate("location.hash.slice(1)"))
+    other = explore("server", workspace, link=explorer.page.evaluate("location.hash.slice(1)"))
     terms = other.page.get_by_role("tabpanel").get_by_role("img")
     other.eventually(lambda: named_all(terms, wanted))
 

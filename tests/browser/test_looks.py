@@ -21,8 +21,8 @@ FAULTS = """async () => {
 @pytest.mark.parametrize("name", ["digits", "portraits"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_fault_in_any_panel(theme, name, explore, request):
-    atlas = request.getfixturevalue(name)
-    explorer = explore("server", atlas, link="pins=r3,r17", color_scheme=theme)
+    workspace = request.getfixturevalue(name)
+    explorer = explore("server", workspace, link="pins=r3,r17", color_scheme=theme)
     page = explorer.page
     page.get_by_role("slider", name="How far along the walk").wait_for()
     page.evaluate(AXE.read_text())

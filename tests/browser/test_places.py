@@ -20,14 +20,14 @@ TILE, TIMES = 48, 6  # CSS pixels of a digit's thumbnail, and of each of its own
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["digits", "wide", "portraits"])
 def test_every_place_decodes_under_the_pointer(way, name, explore, request):
-    atlas = request.getfixturevalue(name)
-    explorer = explore(way, atlas)
+    workspace = request.getfixturevalue(name)
+    explorer = explore(way, workspace)
     explorer.go(explorer.at(3, zoom=7))
     spots = explorer.free(4)
     codes = explorer.truth.chart().inverse(explorer.places_of(spots))
-    if atlas.dim == 2:
+    if workspace.dim == 2:
         np.testing.assert_allclose(codes, explorer.places_of(spots), atol=1e-5)
-    for spot, image in zip(spots, atlas.decode(codes), strict=True):
+    for spot, image in zip(spots, workspace.decode(codes), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
         named(explorer.imagined, lambda name: name == "Imagined: a place on the map")

@@ -9,10 +9,10 @@ from playwright.sync_api import expect
 import zatlas
 from tests.browser.conftest import WAYS, hosted
 from tests.browser.explorer import Explorer, pixels
-from zatlas.atlas import Atlas
-from zatlas.latent.priors import kept_prior
+from zatlas.sample import fit_prior, kept_prior
 from zatlas.server.serve import Server, largest_ask
 from zatlas.site import run_tree
+from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 SHOWN = 12
@@ -47,8 +47,8 @@ def fitted(plain, tmp_path_factory):
     """An auto-encoder that keeps a flow, in a folder of its own."""
     folder = tmp_path_factory.mktemp("priors") / "plain"
     shutil.copytree(plain.run.folder, folder)
-    Atlas.open(folder).fit_prior("flow", steps=120, show=False)
-    return Atlas.open(folder)
+    fit_prior(Workspace.open(folder), "flow", steps=120, show=False)
+    return Workspace.open(folder)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import POINTS, WAYS
 from tests.browser.explorer import difference, named, pixels
 from zatlas.latent.curves import Curve, lerp, loop, slerp, usual_blend
+from zatlas.locate import interpolate
 from zatlas.site import run_tree
 
 pytestmark = pytest.mark.browser
@@ -20,27 +21,27 @@ TILES = 11  # pictures of the strip
 FRAMES = 30  # of a walk of one second
 
 
-def curve_of(explorer, atlas, rows=ROWS):
+def curve_of(explorer, workspace, rows=ROWS):
     """The walk that a page has between these rows if it is told nothing else."""
-    return Curve(explorer.truth.points[rows], usual_blend(atlas.generator.space))
+    return Curve(explorer.truth.points[rows], usual_blend(workspace.generator.space))
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["digits", "wide"])
 def test_the_strip_and_the_scrubber_show_the_walk(way, name, explore, request):
-    atlas = request.getfixturevalue(name)
-    explorer = explore(way, atlas, link=PINS)
-    curve = curve_of(explorer, atlas)
-    for step, image in enumerate(atlas.decode(curve.sample(TILES)), 1):
+    workspace = request.getfixturevalue(name)
+    explorer = explore(way, workspace, link=PINS)
+    curve = curve_of(explorer, workspace)
+    for step, image in enumerate(workspace.decode(curve.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
         explorer.shows(image, tile)
     scrubber = explorer.page.get_by_role("slider", name="How far along the walk")
     for at in (0.25, 0.8, 1.0):
         scrubber.fill(str(at))
-        explorer.shows(atlas.decode(curve(np.array([at], np.float32)))[0])
+        explorer.shows(workspace.decode(curve(np.array([at], np.float32)))[0])
     # A picture of the strip leads to its place.
     explorer.page.get_by_role("button", name="Go to 50 %").click()
-    explorer.shows(atlas.decode(curve(np.array([0.5], np.float32)))[0])
+    explorer.shows(workspace.decode(curve(np.array([0.5], np.float32)))[0])
 
 
 def test_every_way_from_stop_to_stop_is_the_one_that_python_walks(explore, wide):
@@ -64,7 +65,7 @@ def test_every_way_from_stop_to_stop_is_the_one_that_python_walks(explore, wide)
 def test_the_server_finds_the_way_that_changes_the_picture_least(explore, digits):
     explorer = explore("server", digits, link=f"{PINS}&panel=walk")
     stops = explorer.truth.points[ROWS]
-    found = digits.curve(stops, way="geodesic")
+    found = interpolate(digits, stops, method="geodesic")
     explorer.page.get_by_role("tabpanel").get_by_role("radio", name="Shortest").click()
     for step, image in enumerate(digits.decode(found.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
@@ -90,12 +91,12 @@ def test_a_geodesic_made_beforehand_needs_no_server(way, explore, wide):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["wide", "portraits"])
 def test_films_show_the_walk_frame_by_frame(way, name, explore, request):
-    atlas = request.getfixturevalue(name)
-    explorer = explore(way, atlas, link=f"{PINS}&panel=walk")
+    workspace = request.getfixturevalue(name)
+    explorer = explore(way, workspace, link=f"{PINS}&panel=walk")
     page = explorer.page
     page.get_by_role("slider", name="One walk takes").fill("1")
-    curve = curve_of(explorer, atlas)
-    frames, strip = atlas.decode(curve.sample(FRAMES)), atlas.decode(curve.sample(TILES))
+    curve = curve_of(explorer, workspace)
+    frames, strip = workspace.decode(curve.sample(FRAMES)), workspace.decode(curve.sample(TILES))
     hold_all(gif_frames(taken(page, "GIF")), frames, 3 / 255)
     hold_all(film_frames(taken(page, "MP4")), frames, 4 / 255)
     hold_all(strip_frames(taken(page, "PNG strip"), strip.shape[2]), strip, 2 / 255)
@@ -194,13 +195,13 @@ def test_two_places_are_pinned_and_walked_by_keys_alone(way, explore, digits):
     np.testing.assert_array_equal(pixels(explorer.imagined), still)
 
 
-def reading(explorer, atlas, pixel):
+def reading(explorer, workspace, pixel):
     """What is under a pixel of a map of a space of two axes."""
     places = explorer.places_of(pixel)
     apart = np.linalg.norm(explorer.pixels_of(explorer.truth.places()) - pixel, axis=1)
     near = apart.argmin()
     z = explorer.truth.points[[near]] if apart[near] < 6 else places
-    return atlas.decode(z)[0]
+    return workspace.decode(z)[0]
 
 
 def changed(explorer, before):

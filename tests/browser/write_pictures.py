@@ -12,10 +12,10 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS
-from zatlas.atlas import Atlas
 from zatlas.demo import unpack
 from zatlas.server.serve import serving
 from zatlas.site import run_tree
+from zatlas.workspace import Workspace
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 POINTS = 3000
@@ -26,11 +26,11 @@ WINDOW, SIZE = {"width": 1280, "height": 800}, (1000, 625)
 def main() -> None:
     expect.set_options(timeout=60_000)
     with TemporaryDirectory() as room, sync_playwright() as playwright:
-        atlas = Atlas.open(unpack(Path(room) / "faces-vae"))
-        numbers = run_tree(atlas, most=POINTS).rows.tolist()
+        workspace = Workspace.open(unpack(Path(room) / "faces-vae"))
+        numbers = run_tree(workspace, most=POINTS).rows.tolist()
         pins = "pins=" + ",".join(f"r{numbers.index(number)}" for number in PEOPLE)
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        with serving([atlas], points=POINTS) as served:
+        with serving([workspace], points=POINTS) as served:
             for scheme in ("light", "dark"):
                 page = chromium.new_page(viewport=WINDOW, color_scheme=scheme)
                 page.goto(f"{served.url}#{pins}&panel=walk&at=0.5")

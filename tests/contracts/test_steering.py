@@ -7,8 +7,8 @@ import torch
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.registry import STEERING
 from zatlas.core.space import Space
-from zatlas.latent.steering.ask import steer
-from zatlas.latent.steering.steer import Steer
+from zatlas.directions.find import find_directions
+from zatlas.directions.types import FieldDirection
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 
@@ -120,7 +120,7 @@ def test_a_bent_way_leads_back_to_where_it_began(method, settings):
     generator = spatial()
     points = generator.space.sample(300, seed=1)
     for way in learnt(generator, points, method, settings):
-        assert isinstance(way, Steer)
+        assert isinstance(way, FieldDirection)
         amount = 1.0 if way.scale is None else 0.8 * float(way.scale[0][-1])
         there = way.move(points[:20], amount)
         apart = np.linalg.norm(way.move(there, -amount) - points[:20], axis=1)
@@ -131,7 +131,7 @@ def test_a_bent_way_leads_back_to_where_it_began(method, settings):
 @pytest.mark.parametrize("method", NAMES)
 def test_an_unknown_setting_is_answered_with_the_known(wide, method):
     with pytest.raises(UnknownName, match="setting of"):
-        steer(wide, method, colour_of_the_sky=1)
+        find_directions(wide, method, colour_of_the_sky=1)
 
 
 @pytest.mark.parametrize("method", ["labels", "examples"])

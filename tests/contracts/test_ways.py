@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 
 from zatlas.core.space import Space
-from zatlas.latent.between import WAYS
+from zatlas.latent.between import METHODS
 from zatlas.latent.curves import Curve, lerp, loop, slerp
+from zatlas.locate import interpolate
+from zatlas.sample import sample_latents
 
 FINE = np.linspace(0, 1, 2001, dtype=np.float32)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", METHODS)
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("even", [False, True])
 def test_a_curve_passes_its_stops_without_a_jump(wide, way, closed, even):
-    stops = wide.sample(3, seed=4)
-    curve = wide.curve(stops, way, closed=closed, even=even)
+    stops = sample_latents(wide, 3, seed=4)
+    curve = interpolate(wide, stops, way, closed=closed, even=even)
     at_marks = curve(np.float32(curve.named))
     wanted = np.concatenate([stops, stops[:1]]) if closed else stops
     np.testing.assert_allclose(at_marks, wanted, atol=0.06)
@@ -25,10 +27,10 @@ def test_a_curve_passes_its_stops_without_a_jump(wide, way, closed, even):
         np.testing.assert_allclose(curve(FINE[:1]), curve(FINE[-1:]), atol=1e-5)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", METHODS)
 def test_a_curve_is_in_the_space_and_begins_and_ends_where_it_should(wide, way):
-    stops = wide.sample(2, seed=5)
-    points = wide.curve(stops, way).sample(7)
+    stops = sample_latents(wide, 2, seed=5)
+    points = interpolate(wide, stops, way).sample(7)
     assert points.shape == (7, wide.dim) and points.dtype == np.float32
     np.testing.assert_allclose(points[[0, -1]], stops, atol=1e-5)
 
@@ -54,10 +56,10 @@ def test_a_loop_closes():
 
 
 def test_a_spline_has_no_corners(wide):
-    stops = wide.sample(4, seed=6)
+    stops = sample_latents(wide, 4, seed=6)
     turns = {}
     for way in ("lerp", "spline"):
-        steps = np.diff(wide.curve(stops, way)(FINE), axis=0)
+        steps = np.diff(interpolate(wide, stops, way)(FINE), axis=0)
         steps /= np.linalg.norm(steps, axis=1, keepdims=True)
         turns[way] = (steps[1:] * steps[:-1]).sum(axis=1).min()
     assert turns["lerp"] < 0.9 < 0.99 < turns["spline"]

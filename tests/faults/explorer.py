@@ -23,10 +23,11 @@ import numpy as np
 from tests.faults import attacks
 from tests.faults.trial import recipe_of, spots, workshop
 from tests.serving import FILES, Page, get
-from zatlas.atlas import Atlas
 from zatlas.data import sources
+from zatlas.sample import sample_latents
 from zatlas.server.protocol import HEAD_SECONDS
 from zatlas.training import loop
+from zatlas.workspace import Workspace
 
 AT_ONCE = 16
 GROWTH = 96  # MiB that the server may have grown by
@@ -34,10 +35,11 @@ SERVER = """
 import sys
 import torch
 from tests.serving import FILES
-from zatlas.atlas import Atlas
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
 from zatlas.server.serve import serving
 torch.set_num_threads(1)
-with serving([Atlas.open(sys.argv[1])], points=100, files=FILES) as server:
+with serving([Workspace.open(sys.argv[1])], points=100, files=FILES) as server:
     print(server.url, flush=True)
     sys.stdin.read()
 """
@@ -66,7 +68,7 @@ def _besieged(run: Path, words: Any, count: int, seed: int) -> dict[str, Any]:
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=words, text=True, env=env) as server:
         assert server.stdout is not None and server.stdin is not None
         url = server.stdout.readline().strip()
-        good = Good(url, Atlas.open(run))
+        good = Good(url, Workspace.open(run))
         slow = Slow(url)
         known = known_bodies(url)
         good.start()
@@ -198,12 +200,12 @@ class Slow:
 class Good(threading.Thread):
     """A page that asks what a page asks, and knows what the answer must be."""
 
-    def __init__(self, url: str, atlas: Atlas) -> None:
+    def __init__(self, url: str, workspace: Workspace) -> None:
         super().__init__(daemon=True)
         self.url, self.over = url, threading.Event()
         self.answers, self.slowest, self.wrong = 0, 0.0, []
-        self.z = atlas.sample(64, seed=0)
-        self.wanted = atlas.decode(self.z)
+        self.z = sample_latents(workspace, 64, seed=0)
+        self.wanted = workspace.decode(self.z)
 
     def run(self) -> None:
         try:

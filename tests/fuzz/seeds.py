@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from zatlas.directions.find import find_direction, store_of
+
 
 def good_files(folder: Path) -> dict[str, list[bytes]]:
     """Files of a tiny run, and of what a run is made from."""
@@ -59,19 +61,19 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
 def _run(folder: Path) -> Path:
     os.environ["ZATLAS_CACHE"] = str(folder / "cache")
     from tests.hostile.world import LABELS, SETTINGS, save_data
-    from zatlas.atlas import Atlas
+    from zatlas.create import train
     from zatlas.site import run_tree
-    from zatlas.start import train
     from zatlas.training.scoring import train_scorer
+    from zatlas.workspace import Workspace
 
     data, run = save_data(folder / "spots.npz", LABELS, "Bright"), folder / "good"
     settings = {**SETTINGS, "net.widths": [4], "training.preview": 0}
-    atlas = train(data, dim=2, epochs=1, settings=settings, out=run, show=False)
-    atlas.read(train_scorer(atlas.images, ["Bright"], epochs=1, show=False), keep=True)
-    atlas = Atlas.open(run)
-    atlas.home.keep(atlas.direction("width"))
-    atlas.chart("pca")
-    run_tree(atlas)
+    workspace = train(data, dim=2, epochs=1, settings=settings, out=run, show=False)
+    workspace.read(train_scorer(workspace.images, ["Bright"], epochs=1, show=False), save=True)
+    workspace = Workspace.open(run)
+    store_of(workspace).save(find_direction(workspace, "width"))
+    workspace.chart("pca")
+    run_tree(workspace)
     return run
 
 

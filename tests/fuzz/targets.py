@@ -48,8 +48,8 @@ def weights(data: bytes) -> None:
 
 def arrays(data: bytes) -> None:
     """A chart or a direction."""
+    from zatlas.directions.store import way_of
     from zatlas.latent.chart import Chart
-    from zatlas.latent.kept import way_of
     from zatlas.store import ways
 
     path = _file("arrays.safetensors", data)

@@ -42,34 +42,33 @@ class Kind:
 
 
 def _atlas(run: Path) -> Any:
-    import zatlas
+    from zatlas.workspace import Workspace
 
-    return zatlas.open(run)
+    return Workspace.open(run)
 
 
 def _decoded(run: Path) -> Any:
-    import zatlas
+    from zatlas.workspace import Workspace
 
-    atlas = zatlas.open(run, trust=True)  # else a changed program is refused for another reason
+    workspace = Workspace.open(run, trust=True)  # else a changed program is refused for another reason
     z = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
-    return atlas.description.classes, atlas.decode(z)
+    return workspace.description.classes, workspace.decode(z)
 
 
 def _encoded(run: Path) -> Any:
-    atlas = _atlas(run)
-    return atlas.generator.encode(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+    workspace = _atlas(run)
+    return workspace.generator.encode(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
 def _scores(run: Path) -> Any:
-    from zatlas.latent.readings import scorer_of
 
-    scorer = scorer_of(_atlas(run))
+    scorer = _atlas(run).scorer
     return scorer and scorer.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
 def _reading(run: Path) -> Any:
-    atlas = _atlas(run)
-    return [(name, column) for name, column in (atlas.images.attributes or {}).items()]
+    workspace = _atlas(run)
+    return [(name, column) for name, column in (workspace.images.attributes or {}).items()]
 
 
 def _made(run: Path) -> Any:
@@ -90,10 +89,22 @@ def _latest(run: Path) -> Any:
 
 
 def _codes(run: Path) -> Any:
-    atlas = _atlas(run)
-    found = [(c.rows, c.points, c.deviations) for c in map(atlas.codes, ("train", "test"))]
-    table = atlas.query("select count(*), sum(z[1]) from test").to_pydict()
+    workspace = _atlas(run)
+    found = [(c.rows, c.points, c.deviations) for c in map(workspace.codes, ("train", "test"))]
+    table = workspace.query("select count(*), sum(z[1]) from test").to_pydict()
     return found, str(table)
+
+
+def _samples(run: Path) -> Any:
+    from zatlas.sample import sample_latents
+
+    return sample_latents(_atlas(run), 8, prior="mixture")
+
+
+def _directions(run: Path) -> Any:
+    from zatlas.directions.find import store_of
+
+    return [direction.vector for direction in store_of(_atlas(run)).all()]
 
 
 def _chart(run: Path) -> Any:
@@ -104,11 +115,11 @@ def _page_files(run: Path) -> Any:
     from zatlas.site import run_tree
     from zatlas.site.export import POINTS, POINTS_SINGLE
 
-    atlas = _atlas(run)
+    workspace = _atlas(run)
     trees = (
-        run_tree(atlas, tiled=True),
-        run_tree(atlas, most=POINTS, geodesics=True, tiled=True),
-        run_tree(atlas, most=POINTS_SINGLE, geodesics=True),
+        run_tree(workspace, tiled=True),
+        run_tree(workspace, most=POINTS, geodesics=True, tiled=True),
+        run_tree(workspace, most=POINTS_SINGLE, geodesics=True),
     )
     return [(json.dumps(tree.entry), {url: make() for url, make in tree.files.items()}) for tree in trees]
 
@@ -137,8 +148,8 @@ KINDS = {
     "codes": Kind("run", "codes/*", _codes),
     "chart": Kind("run", "charts/pca-*", _chart),
     "page charts": Kind("run", "charts/page-*", _page_files),
-    "prior": Kind("run", "priors/*", lambda run: _atlas(run).sample(8, prior="mixture")),
-    "direction": Kind("run", "directions/*", lambda run: [d.vector for d in _atlas(run).directions()]),
+    "prior": Kind("run", "priors/*", lambda run: _samples(run)),
+    "direction": Kind("run", "directions/*", lambda run: _directions(run)),
     "page files": Kind("run", "site/*/*/*", _page_files),
     "page nets": Kind("run", "site/*/*.onnx", _page_files),
     "digests": Kind("run", "digests.jsonl", lambda run: (_decoded(run), _codes(run), _chart(run))),

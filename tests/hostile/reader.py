@@ -52,14 +52,17 @@ def command(do: Callable[[], None]) -> str:
 
 def _open(world: World, words: Path) -> str:
     """Open the run from Python and look at what it holds."""
-    import zatlas
     from zatlas.core.errors import ZatlasError
 
     try:
-        atlas = zatlas.open("run")
-        atlas.decode(atlas.sample(2))
-        atlas.directions()
-        atlas.data  # noqa: B018
+        from zatlas.directions.find import store_of
+        from zatlas.sample import sample_latents
+        from zatlas.workspace import Workspace
+
+        workspace = Workspace.open("run")
+        workspace.decode(sample_latents(workspace, 2))
+        store_of(workspace).all()
+        workspace.data  # noqa: B018
     except ZatlasError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return "2"

@@ -229,35 +229,36 @@ SETTINGS = {"net.name": "mlp", "net.widths": [12], "training.batch": 32, "traini
 
 
 def _vae(base: Base, name: str, data: Path) -> None:
-    from zatlas.atlas import Atlas
-    from zatlas.start import train
+    from zatlas.create import train
+    from zatlas.directions.find import find_direction, store_of
     from zatlas.training.scoring import train_scorer
+    from zatlas.workspace import Workspace
 
     run = base.run(name)
     settings = {**SETTINGS, "training.preview": 1}
-    atlas = train(data, dim=2, epochs=2, settings=settings, out=run, show=False)
+    workspace = train(data, dim=2, epochs=2, settings=settings, out=run, show=False)
     first = MARKED[1] if name == "marked" else "Bright"
-    scorer = train_scorer(atlas.images, [first], epochs=1, seed=0, show=False)
-    atlas.read(scorer, keep=True)
-    atlas = Atlas.open(run)
-    atlas.home.keep(atlas.direction("width" if name == "run" else MARKED[0]))
-    atlas.fit_prior("mixture", show=False)
-    atlas.chart("pca")
+    scorer = train_scorer(workspace.images, [first], epochs=1, seed=0, show=False)
+    workspace.read(scorer, keep=True)
+    workspace = Workspace.open(run)
+    store_of(workspace).save(find_direction(workspace, "width" if name == "run" else MARKED[0]))
+    workspace.fit_prior("mixture", show=False)
+    workspace.chart("pca")
     use(run, base.folder / "tmp")
 
 
 def use(run: Path, out: Path) -> None:
     """Explore a run, export it twice and draw its gallery, so that all it can hold is there."""
-    from zatlas.atlas import Atlas
     from zatlas.gallery import draw_gallery
     from zatlas.server.serve import serving
     from zatlas.site.export import export
+    from zatlas.workspace import Workspace
 
-    with serving([Atlas.open(run)]):
+    with serving([Workspace.open(run)]):
         pass
-    export([Atlas.open(run)], out / f"{run.name}-site")
-    export([Atlas.open(run)], out / f"{run.name}.html")
-    draw_gallery(Atlas.open(run))
+    export([Workspace.open(run)], out / f"{run.name}-site")
+    export([Workspace.open(run)], out / f"{run.name}.html")
+    draw_gallery(Workspace.open(run))
 
 
 def save_photos(folder: Path) -> Path:
@@ -272,11 +273,11 @@ def save_photos(folder: Path) -> Path:
 
 
 def _gan(base: Base, data: Path) -> None:
-    from zatlas.start import train
+    from zatlas.create import train
 
     settings = {**SETTINGS, "training.preview": 0}
-    atlas = train(data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False)
-    atlas.teach_encoder(samples=64, epochs=1, show=False)
+    workspace = train(data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False)
+    workspace.teach_encoder(samples=64, epochs=1, show=False)
 
 
 class Decoder(nn.Module):
@@ -291,7 +292,7 @@ class Decoder(nn.Module):
 
 
 def _brought(base: Base, name: str) -> None:
-    from zatlas.start import bring
+    from zatlas.create import import_run as bring
 
     torch.manual_seed(0)
     source = base.folder / ("decoder.onnx" if name == "brought" else "decoder.pt2")

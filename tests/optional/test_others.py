@@ -10,11 +10,15 @@ import pytest
 import torch
 
 import zatlas
-from zatlas.atlas import Atlas
 from zatlas.cli import main
+from zatlas.create import import_run
+from zatlas.directions.find import find_direction
+from zatlas.locate import locate_all
 from zatlas.models.bring import brought_of
 from zatlas.models.onnx import export_decoder, export_encoder
 from zatlas.pictures import moves, sheets
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.optional
 
@@ -51,10 +55,10 @@ def test_the_faces_of_a_stranger_go_through_every_command(words, faces, capsys):
 
 
 def test_the_faces_are_what_the_tutorials_net_makes_of_its_weights(faces):
-    atlas = Atlas.open(faces)
-    about = brought_of(atlas.run)
+    workspace = Workspace.open(faces)
+    about = brought_of(workspace.run)
     assert (about.shape, about.image, about.pixels) == ((100, 1, 1), (3, 64, 64), "signed")
-    images = atlas.decode(atlas.sample(64, seed=0))
+    images = workspace.decode(sample_latents(workspace, 64, seed=0))
     assert images.min() < 0.05 and images.max() > 0.9 and images.std(axis=0).mean() > 0.1
 
 
@@ -62,15 +66,15 @@ def test_the_faces_are_a_page_without_a_server(faces, tmp_path):
     pytest.importorskip("onnxscript")
     from zatlas.site import run_tree
 
-    tree = run_tree(Atlas.open(faces), most=100)
+    tree = run_tree(Workspace.open(faces), most=100)
     assert tree.entry["decoder"]["bytes"] < 10e6
 
 
-def pages(atlas, folder):
+def pages(workspace, folder):
     """Both halves can be files of a page that needs no server."""
     pytest.importorskip("onnxscript")
     for name, export in (("decoder", export_decoder), ("encoder", export_encoder)):
-        assert export(atlas.generator, folder / f"{name}.onnx").error < 1e-2
+        assert export(workspace.generator, folder / f"{name}.onnx").error < 1e-2
 
 
 @pytest.fixture(scope="module")
@@ -102,21 +106,21 @@ def pythae_vae(tmp_path_factory):
 
 def test_a_vae_of_pythae_rebuilds_as_pythae_does(pythae_vae, tmp_path):
     folder, model, data = pythae_vae
-    zatlas.bring(folder, tmp_path / "run", data="digits", show=False)
-    atlas = Atlas.open(tmp_path / "run")
-    about = brought_of(atlas.run)
+    import_run(folder, tmp_path / "run", data="digits", show=False)
+    workspace = Workspace.open(tmp_path / "run")
+    about = brought_of(workspace.run)
     assert (about.pixels, about.spread, about.prior) == ("unit", "log_variance", "normal")
     x = data[:100]
     with torch.no_grad():
         theirs = model.predict(torch.from_numpy(x))
         spread = (model.encoder(torch.from_numpy(x)).log_covariance / 2).exp()
-    mean, deviation = atlas.generator.posterior(x)
+    mean, deviation = workspace.generator.posterior(x)
     np.testing.assert_allclose(mean, theirs.embedding.numpy(), atol=1e-4)
     np.testing.assert_allclose(deviation, spread.numpy(), atol=1e-4)
-    np.testing.assert_allclose(atlas.generator.decode(mean), theirs.recon_x.numpy(), atol=1e-4)
-    sheets.reconstructions([atlas])
-    assert atlas.direction("0").score.area > 0.8
-    pages(atlas, tmp_path)
+    np.testing.assert_allclose(workspace.generator.decode(mean), theirs.recon_x.numpy(), atol=1e-4)
+    sheets.reconstructions([workspace])
+    assert find_direction(workspace, "0").score.area > 0.8
+    pages(workspace, tmp_path)
 
 
 def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
@@ -129,22 +133,22 @@ def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
         model = AE(config, Encoder_Conv_AE_MNIST(config), Decoder_Conv_AE_MNIST(config)).eval()
         model.save(str(tmp_path / "ae"))
     with pytest.raises(zatlas.core.errors.NotSupported, match="never read"):
-        zatlas.bring(tmp_path / "ae", tmp_path / "run", show=False)
+        import_run(tmp_path / "ae", tmp_path / "run", show=False)
     nets = "pythae.models.nn.benchmarks.mnist"
-    atlas = zatlas.bring(
+    workspace = import_run(
         tmp_path / "ae",
         tmp_path / "run",
         module=f"{nets}:Decoder_Conv_AE_MNIST",
         encoder=f"{nets}:Encoder_Conv_AE_MNIST",
         show=False,
     )
-    assert brought_of(atlas.run).prior == "none"
+    assert brought_of(workspace.run).prior == "none"
     x = np.random.default_rng(0).random((4, 1, 28, 28), np.float32)
     with torch.no_grad():
         theirs = model.predict(torch.from_numpy(x))
-    z = atlas.generator.encode(x)
+    z = workspace.generator.encode(x)
     np.testing.assert_allclose(z, theirs.embedding.numpy(), atol=1e-4)
-    np.testing.assert_allclose(atlas.decode(z), theirs.recon_x.numpy(), atol=1e-4)
+    np.testing.assert_allclose(workspace.decode(z), theirs.recon_x.numpy(), atol=1e-4)
 
 
 def tiny(diffusers):
@@ -182,21 +186,21 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
         torch.manual_seed(0)  # some random nets give nearly the same image for all latents
         model = make(diffusers).eval()
         model.save_pretrained(tmp_path / "vae")
-        zatlas.bring(tmp_path / "vae", tmp_path / "run", show=False)
-        atlas = Atlas.open(tmp_path / "run")
-    shape, scale = atlas.generator.space.shape, model.config.scaling_factor
+        import_run(tmp_path / "vae", tmp_path / "run", show=False)
+        workspace = Workspace.open(tmp_path / "run")
+    shape, scale = workspace.generator.space.shape, model.config.scaling_factor
     assert len(shape) == 3 and shape[0] == 4
-    z = atlas.sample(3, seed=0)
+    z = sample_latents(workspace, 3, seed=0)
     with torch.no_grad():
         theirs = model.decode(torch.from_numpy(z).reshape(-1, *shape) / scale).sample
     wanted = (theirs.numpy() / 2 + 0.5).clip(0, 1)
     assert wanted.std() > 0.02 and ((wanted > 0) & (wanted < 1)).mean() > 0.5
-    np.testing.assert_allclose(atlas.decode(z), wanted, atol=1e-5)
+    np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-5)
     with torch.no_grad():
         found = model.encode(torch.from_numpy(2 * wanted - 1))
     codes = found.latents if make is tiny else found.latent_dist.mean
     theirs = codes.numpy().reshape(3, -1) * scale
-    np.testing.assert_allclose(atlas.generator.encode(wanted), theirs, atol=1e-3)
-    moves.interpolation(atlas, atlas.stops(["0", "1"])).strip(3)
-    atlas.chart("pca")
-    pages(atlas, tmp_path)
+    np.testing.assert_allclose(workspace.generator.encode(wanted), theirs, atol=1e-3)
+    moves.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(3)
+    workspace.chart("pca")
+    pages(workspace, tmp_path)

@@ -12,12 +12,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from zatlas.core.arrays import Points
-from zatlas.latent import chart, curves, density, directions, priors, probes
+from zatlas.directions import estimate as directions
+from zatlas.directions import probes
+from zatlas.directions.fit import fields
+from zatlas.directions.types import FieldDirection
+from zatlas.latent import chart, curves, density, priors
 from zatlas.latent.neighbours import nearest
 from zatlas.latent.sampling import fit_mixture
-from zatlas.latent.steering import fields
-from zatlas.latent.steering.steer import Steer
 from zatlas.models.flow import Flow
+from zatlas.sample import sample_latents
 
 SOURCES = Path(__file__).parents[1] / "src"
 OUT = SOURCES / "latent" / "golden"
@@ -52,7 +55,7 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "stops": stops,
         "pairs": [[name, *ends, *both(*ends)] for name, ends in pairs.items()],
-        "slerp": path.sample(13),
+        "slerp": sample_latents(path, 13),
         "loop": curves.loop(stops, curves.lerp).sample(13),
         "walk": curves.walk(a, stops[1]).sample(7),
         "splines": [
@@ -167,7 +170,7 @@ def field_cases() -> dict[str, Any]:
             {
                 "about": {"field": kind, "sizes": sizes, "hold": hold},
                 "numbers": np.concatenate([arrays[name].ravel() for name in fields.PARTS]),
-                "moved": [Steer("field", field).move(some, amount) for amount in amounts],
+                "moved": [FieldDirection("field", field).move(some, amount) for amount in amounts],
             }
         )
     return {"points": some, "amounts": amounts, "fields": cases}

@@ -41,9 +41,9 @@ def bring(
         layout: Of its images: nchw, nhwc, nhw (no channels) or flat.
         data: Real images for it, named as for train; with an encoder they get points.
     """
-    from zatlas import start
+    from zatlas import create
 
-    atlas = start.bring(
+    workspace = create.import_run(
         source,
         out,
         net=net,
@@ -56,7 +56,7 @@ def bring(
         layout=layout,
         data=data,
     )
-    print(atlas.run.folder)
+    print(workspace.run.folder)
 
 
 def _sizes(text: str | None) -> tuple[int, ...] | None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from zatlas.commands import Dark, Label, Run, command
-from zatlas.commands.shared import class_of, open_atlas, theme_of
+from zatlas.commands.shared import class_of, open_workspace, theme_of
 from zatlas.core.errors import BadData, BadRecipe, NotHere, ZatlasError
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
-    from zatlas.latent.compass import Compass
+    from zatlas.directions.preference import Compass
+    from zatlas.workspace import Workspace
 
 HELP = "a letter for the one you like best, = to pass, u to undo, s NAME to save, q to stop"
 
@@ -41,38 +41,41 @@ def compass(
         seed: Of the pictures.
         by: The folder for the pictures; compass/ of the run's gallery if not said.
     """
-    from zatlas.latent.compass import compass as compass_of
+    from zatlas.directions.find import store_of
+    from zatlas.directions.preference import compass as compass_of
 
-    atlas = open_atlas(run)
-    state = compass_of(atlas.cloud, count=count, seed=seed)
-    number, folder = class_of(atlas, label), by or atlas.run.gallery / "compass"
+    workspace = open_workspace(run)
+    state = compass_of(workspace.cloud, count=count, seed=seed)
+    number, folder = class_of(workspace, label), by or workspace.run.gallery / "compass"
     if choices is not None and not choices.is_file():
         raise NotHere(f"There is no file of choices at {choices}.")
     lines = _lines(choices)
     if choices is None:
         _tell(HELP)
     while True:
-        _show(atlas, state, folder, number, dark, asked=choices is None)
+        _show(workspace, state, folder, number, dark, asked=choices is None)
         word = next(lines, "q").strip()
         if word == "q":
             break
         try:
-            state = _answered(atlas, state, word)
+            state = _answered(workspace, state, word)
         except ZatlasError as error:
             if choices is not None:
                 raise
             _tell(str(error))
     if save is not None:
-        print(atlas.home.keep(state.direction(save)))
+        print(store_of(workspace).save(state.direction(save)))
 
 
-def _answered(atlas: "Atlas", state: "Compass", word: str) -> "Compass":
+def _answered(workspace: "Workspace", state: "Compass", word: str) -> "Compass":
     """The compass after one line of what a person typed."""
+    from zatlas.directions.find import store_of
+
     order, _, name = word.partition(" ")
     if order == "s":
         if not name.strip():
             raise BadRecipe("Say by what name to save it, as: s rounder")
-        print(atlas.home.keep(state.direction(name.strip())), flush=True)
+        print(store_of(workspace).save(state.direction(name.strip())), flush=True)
         return state
     if word == "u":
         return state.undo()
@@ -85,7 +88,7 @@ def _answered(atlas: "Atlas", state: "Compass", word: str) -> "Compass":
 
 
 def _show(
-    atlas: "Atlas", state: "Compass", folder: Path, label: int | None, dark: bool, *, asked: bool
+    workspace: "Workspace", state: "Compass", folder: Path, label: int | None, dark: bool, *, asked: bool
 ) -> None:
     """Write the question as one picture, and say where it is and how sure the direction is."""
     if not asked:
@@ -94,7 +97,7 @@ def _show(
     from zatlas.render.pixels import save
 
     title = f"Which do you like best? Question {len(state.answers) + 1}"
-    picture = question(atlas, state.ask(), title=title, label=label, theme=theme_of(dark))
+    picture = question(workspace, state.ask(), title=title, label=label, theme=theme_of(dark))
     path = save(picture, folder / "question.png")
     _tell(f"{path}   ({state.choices} choices, the direction is known to about {state.angle:.0f}°)")
 

@@ -7,7 +7,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Axes, Dark, Label, Out, Run, command
 from zatlas.commands.make import list_rows
-from zatlas.commands.shared import class_of, open_atlas, settings_of, tell, theme_of
+from zatlas.commands.shared import class_of, open_workspace, settings_of, tell, theme_of
 
 
 @command
@@ -35,18 +35,18 @@ def sample(
     """
     from zatlas.pictures.sheets import samples
 
-    atlas = open_atlas(run)
+    workspace = open_workspace(run)
     picture = samples(
-        atlas,
+        workspace,
         count,
         prior=prior,
         temperature=temperature,
         truncation=truncation,
-        label=class_of(atlas, label),
+        label=class_of(workspace, label),
         seed=seed,
         theme=theme_of(dark),
     )
-    tell(picture, atlas, "samples" if prior == "own" else f"samples-{prior}", out)
+    tell(picture, workspace, "samples" if prior == "own" else f"samples-{prior}", out)
 
 
 @command
@@ -68,9 +68,9 @@ def reconstruct(
     """
     from zatlas.pictures.sheets import reconstructions
 
-    atlases = [open_atlas(folder) for folder in (run, *against)]
-    picture = reconstructions(atlases, count, split=split, theme=theme_of(dark))
-    tell(picture, atlases[0], "reconstructions", out)
+    workspaces = [open_workspace(folder) for folder in (run, *against)]
+    picture = reconstructions(workspaces, count, split=split, theme=theme_of(dark))
+    tell(picture, workspaces[0], "reconstructions", out)
 
 
 @command
@@ -96,14 +96,14 @@ def grid(
     """
     from zatlas.pictures.sheets import chart_sheet, manifold
 
-    atlas, theme = open_atlas(run), theme_of(dark)
-    told = class_of(atlas, label)
+    workspace, theme = open_workspace(run), theme_of(dark)
+    told = class_of(workspace, label)
     if by == "chart":
-        chart = atlas.chart(layout)
-        tell(chart_sheet(atlas, chart, n, label=told, theme=theme), atlas, "chart-sheet", out)
+        chart = workspace.chart(layout)
+        tell(chart_sheet(workspace, chart, n, label=told, theme=theme), workspace, "chart-sheet", out)
     else:
-        picture = manifold(atlas, n, by=by, axes=axes, label=told, extent=extent, theme=theme)
-        tell(picture, atlas, "manifold", out)
+        picture = manifold(workspace, n, by=by, axes=axes, label=told, extent=extent, theme=theme)
+        tell(picture, workspace, "manifold", out)
 
 
 @command
@@ -130,11 +130,11 @@ def points(
     """
     from zatlas.pictures import maps
 
-    atlas = open_atlas(run)
+    workspace = open_workspace(run)
     picture = maps.points(
-        atlas, split=split, each=each, drawn=drawn, by=by, axes=axes, seed=seed, theme=theme_of(dark)
+        workspace, split=split, each=each, drawn=drawn, by=by, axes=axes, seed=seed, theme=theme_of(dark)
     )
-    tell(picture, atlas, "points", out)
+    tell(picture, workspace, "points", out)
 
 
 @command
@@ -161,17 +161,16 @@ def chart(
         seed: Of the layout.
     """
     from zatlas.core.progress import console
-    from zatlas.latent.landmarks import places_of
     from zatlas.pictures.maps import chart_map
 
-    atlas = open_atlas(run)
-    made = atlas.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
+    workspace = open_workspace(run)
+    made = workspace.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
     console().print(f"trustworthiness {made.trust:.4f}", soft_wrap=True)
-    if len(made.places) < len(atlas.mapped(split)):
-        kept = places_of(atlas, made, split)
+    if len(made.places) < len(workspace.mapped(split)):
+        kept = workspace.chart_positions(made, split)
         console().print(f"places of all codes: {kept}", soft_wrap=True, markup=False)
-    picture = chart_map(atlas, made, split=split, by=by or supervise, theme=theme_of(dark))
-    tell(picture, atlas, f"chart-{made.layout}", out)
+    picture = chart_map(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
+    tell(picture, workspace, f"chart-{made.layout}", out)
 
 
 @command
@@ -207,12 +206,12 @@ def place(
 
     if not places or len(places) % 2:
         raise BadRecipe(f"Places are pairs of numbers, as -0.857 0; {len(places)} were given.")
-    atlas = open_atlas(run)
+    workspace = open_workspace(run)
     pairs = np.array(places, np.float32).reshape(-1, 2)
-    found = atlas.chart(layout, supervise)
-    if atlas.given is not None and not atlas.coded:  # there are no images, but there are neighbours
-        rows, _ = nearest(found.inverse(found.at(pairs)), atlas.given, 5)
+    found = workspace.chart(layout, supervise)
+    if workspace.given is not None and not workspace.coded:  # there are no images, but there are neighbours
+        rows, _ = nearest(found.inverse(found.at(pairs)), workspace.given, 5)
         list_rows([{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)])
         return
-    picture = chart_places(atlas, found, pairs, label=class_of(atlas, label), theme=theme_of(dark))
-    tell(picture, atlas, "places", out)
+    picture = chart_places(workspace, found, pairs, label=class_of(workspace, label), theme=theme_of(dark))
+    tell(picture, workspace, "places", out)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from zatlas.commands import Run, command
-from zatlas.commands.shared import open_atlas
+from zatlas.commands.shared import open_workspace
 
 
 @command
@@ -29,4 +29,4 @@ def encode(
     """
     from zatlas.encoding import encode
 
-    print(encode(open_atlas(run), data, split=split, on=on, out=out))
+    print(encode(open_workspace(run), data, split=split, on=on, out=out))

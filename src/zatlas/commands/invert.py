@@ -7,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from zatlas.commands import Dark, Label, Out, Run, command
 from zatlas.commands.make import list_rows
-from zatlas.commands.shared import class_of, open_atlas, theme_of
+from zatlas.commands.shared import class_of, open_workspace, theme_of
 from zatlas.core.errors import BadRecipe
 
 
@@ -42,20 +42,24 @@ def invert(
 
     if out is not None and out.suffix != ".npz":
         raise BadRecipe(f"Points are kept in an .npz file, not in {out.name}.")
-    atlas = open_atlas(run)
-    told = class_of(atlas, label)
+    from zatlas.encoder import invert as search
+    from zatlas.encoder import train_encoder
+
+    workspace = open_workspace(run)
+    told = class_of(workspace, label)
     if learn:
-        atlas = atlas.teach_encoder(seed=seed)
-    given = read_files(atlas, images, told) if images else own_samples(atlas, told, seed)
-    found = atlas.invert(
+        workspace = train_encoder(workspace, seed=seed)
+    given = read_files(workspace, images, told) if images else own_samples(workspace, told, seed)
+    found = search(
+        workspace,
         given.images,
         given.labels,
         seed=seed,
         steps=STEPS if steps is None else steps,
         starts=STARTS if starts is None else starts,
     )
-    place = out or atlas.run.gallery / "inverted.npz"
-    picture = save_inverted(atlas, given, found, place, theme=theme_of(dark))
+    place = out or workspace.run.gallery / "inverted.npz"
+    picture = save_inverted(workspace, given, found, place, theme=theme_of(dark))
     console().print(f"points: {place}\npicture: {picture}", soft_wrap=True, markup=False)
     list_rows(
         [

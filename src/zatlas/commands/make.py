@@ -63,7 +63,7 @@ def train(
         restart: With --resume: train the run again from the beginning. Its weights stay until the first
             epoch is over.
     """
-    from zatlas import start
+    from zatlas import create
     from zatlas.data.sources import value_of
 
     settings: dict[str, Any] = {}
@@ -77,7 +77,7 @@ def train(
     if restart and resume is None:
         raise BadRecipe("--restart is for a run that is there: zatlas train --resume RUN --restart")
     if resume is None:
-        made = start.train(
+        made = create.train(
             data,
             model=model,
             dim=dim,
@@ -95,7 +95,7 @@ def train(
         if data or preset or recipe or out:
             raise BadRecipe("A run goes on with its own images and recipe, in its own folder.")
         settings |= {key: value for key, value in said.items() if value is not None}
-        made = start.resume(resume, settings, restart=restart)
+        made = create.resume(resume, settings, restart=restart)
     if company().speaks:
         print(made.run.folder)
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Dark, Out, Run, command
-from zatlas.commands.shared import open_atlas, tell, tell_move, theme_of
+from zatlas.commands.shared import open_workspace, tell, tell_move, theme_of
 from zatlas.core.errors import BadRecipe
 from zatlas.pictures import file_name, file_names
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
 Stops = Annotated[Positional[tuple[str, ...]], arg(metavar="STOP ...")]
 
@@ -46,23 +46,23 @@ def interpolate(
         fps: Frames a second.
         panel: Beside the film, the moving point on the prior or on the chart.
     """
+    from zatlas.locate import default_anchors, locate_all
     from zatlas.pictures.moves import interpolation
     from zatlas.pictures.sheets import four_corners
     from zatlas.pictures.sheets import pairs as rows_of_pairs
-    from zatlas.stops import usual_stops
 
-    atlas = open_atlas(run)
-    found = atlas.stops(stops) if stops else usual_stops(atlas, 4 if corners else 2)
+    workspace = open_workspace(run)
+    found = locate_all(workspace, stops) if stops else default_anchors(workspace, 4 if corners else 2)
     if corners or pairs:
         if corners and len(found) != 4:
             raise BadRecipe(f"--corners takes four stops, not {len(found)}.")
         if pairs and len(found) % 2:
             raise BadRecipe(f"--pairs takes an even number of stops, not {len(found)}.")
         draw = four_corners if corners else rows_of_pairs
-        picture = draw(atlas, found, theme=theme_of(dark))
-        tell(picture, atlas, "corners" if corners else "pairs", out)
+        picture = draw(workspace, found, theme=theme_of(dark))
+        tell(picture, workspace, "corners" if corners else "pairs", out)
         return
-    move = interpolation(atlas, found, way=way, closed=loop, even=even)
+    move = interpolation(workspace, found, method=way, closed=loop, even=even)
     name = "interpolation-" + "-".join(stop.name for stop in found) if stops else "interpolation"
     tell_move(move, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
 
@@ -88,11 +88,12 @@ def traverse(
         by: How far: quantile (of the prior), range (of the codes) or deviations.
         extent: With deviations, how many to either side.
     """
+    from zatlas.locate import locate
     from zatlas.pictures.moves import traversal
 
-    atlas = open_atlas(run)
-    found = None if stop is None else atlas.stop(stop)
-    move = traversal(atlas, found, axes=axes, count=count, by=by, extent=extent)
+    workspace = open_workspace(run)
+    found = None if stop is None else locate(workspace, stop)
+    move = traversal(workspace, found, axes=axes, count=count, by=by, extent=extent)
     tell_move(move, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
 
 
@@ -101,7 +102,7 @@ def attribute(
     run: Run,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="ATTRIBUTE ...")] = (),
     *,
-    way: str = "means",
+    way: str = "mean_difference",
     without: UseAppendAction[tuple[str, ...]] = (),
     stop: UseAppendAction[tuple[str, ...]] = (),
     reach: float = 3.0,
@@ -116,8 +117,8 @@ def attribute(
     Args:
         names: Classes or attributes; every yes-or-no attribute if none is named. "Random" goes
             between two points of chance.
-        way: means, medians or linear move images along a direction; centres and chart go from
-            median to median.
+        way: mean_difference, median_difference or linear move images along a direction; centres and
+            chart go from median to median.
         without: Leave this other attribute alone; may be given again.
         stop: Which image to edit, named as for interpolate; may be given again.
         reach: How far to either side, in spreads of the data.
@@ -126,35 +127,36 @@ def attribute(
         seed: Of the held-out codes and the jitter.
         out: A file for one attribute, a folder for several.
     """
+    from zatlas.locate import locate_all
     from zatlas.pictures.moves import attribute as attribute_move
 
-    atlas = open_atlas(run)
-    wanted = names or _usual_attributes(atlas)
+    workspace = open_workspace(run)
+    wanted = names or _usual_attributes(workspace)
     if not wanted:
         raise BadRecipe("These images have no attributes and no classes to move along.")
     several = len(wanted) > 1
     if out is not None and several and out.suffix:
         raise BadRecipe(f"{len(wanted)} attributes do not fit into {out}: give a folder with --out.")
-    stops = atlas.stops(stop)
+    stops = locate_all(workspace, stop)
     files = file_names(f"attribute-{name}" for name in wanted)
     for name, file in zip(wanted, files, strict=True):
-        move = attribute_move(atlas, name, way=way, stops=stops, without=without, reach=reach, seed=seed)
+        move = attribute_move(workspace, name, way=way, stops=stops, without=without, reach=reach, seed=seed)
         place = out / f"{file}.gif" if out is not None and not out.suffix else out
         if place is not None and not (out and out.suffix):
             tell_move(move, file, place.with_suffix(".png"), frames=frames, fps=fps, panel="none", dark=dark)
         tell_move(move, file, place, frames=frames, fps=fps, panel="none", dark=dark)
 
 
-def _usual_attributes(atlas: "Atlas") -> tuple[str, ...]:
+def _usual_attributes(workspace: "Workspace") -> tuple[str, ...]:
     """The attributes that are true or false, or else the classes; those with too few images are left out."""
     from zatlas.core.progress import console
-    from zatlas.latent.attributes import known_of, learnable
+    from zatlas.directions.find import known_of, learnable
     from zatlas.latent.names import text_of
 
-    found, left_out = learnable(atlas)
+    found, left_out = learnable(workspace)
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
-    known = known_of(atlas)
+    known = known_of(workspace)
     flagged = [name for name in found if name.kind == "attribute"]
     return tuple(text_of(name, known, anchor=False) for name in flagged or found)
 
@@ -191,11 +193,11 @@ def spiral(
 
     if (x is None) != (y is None):
         raise BadRecipe("A formula takes both --x and --y.")
-    atlas = open_atlas(run)
+    workspace = open_workspace(run)
     if x is not None and y is not None:
-        plane, title = trace(plane_formula(x, y)), f"({x}, {y}) in {atlas.name}"
+        plane, title = trace(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
     else:
-        plane, title = spiral_curve(turns=turns, extent=extent), f"A spiral in {atlas.name}"
-    move = plane_walk(atlas, plane, title, even=even)
-    place = out or atlas.run.gallery / "spiral.mp4"
+        plane, title = spiral_curve(turns=turns, extent=extent), f"A spiral in {workspace.name}"
+    move = plane_walk(workspace, plane, title, even=even)
+    place = out or workspace.run.gallery / "spiral.mp4"
     tell_move(move, "spiral", place, frames=frames, fps=fps, panel="prior", dark=dark)

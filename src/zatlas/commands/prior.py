@@ -3,7 +3,7 @@
 from typing import Literal
 
 from zatlas.commands import Dark, Out, Run, command
-from zatlas.commands.shared import open_atlas, theme_of
+from zatlas.commands.shared import open_workspace, theme_of
 
 FEW = 10  # codes an axis
 
@@ -29,28 +29,28 @@ def prior(
         out: Where the picture of samples goes; gallery/ of the run if not said.
     """
     from zatlas.core.progress import console
-    from zatlas.latent.priors import KINDS, own_words
+    from zatlas.latent.priors import KINDS
     from zatlas.pictures.sheets import priors
     from zatlas.render.pixels import save
+    from zatlas.sample import fit_prior, own_words
 
-    atlas = open_atlas(run)
-    kept = [atlas.fit_prior(one, seed=seed) for one in ([kind] if kind else KINDS)]
+    workspace = open_workspace(run)
+    kept = [fit_prior(workspace, one, seed=seed) for one in ([kind] if kind else KINDS)]
     screen, facts = console(), kept[0].facts
     screen.print(
         f"log-density of {facts.held:,} codes that were held out, in nats a code; more is better",
         soft_wrap=True,
     )
-    screen.print(f"{facts.own:10.2f}  {own_words(atlas)}")
+    screen.print(f"{facts.own:10.2f}  {own_words(workspace)}")
     for one in kept:
         screen.print(f"{one.facts.nats:10.2f}  {one.facts.kind} fitted to {one.facts.codes:,} codes")
-    if facts.codes < FEW * (atlas.dim + 1):
+    if facts.codes < FEW * (workspace.dim + 1):
         screen.print(
-            f"{facts.codes} codes in {atlas.dim} axes are few to fit a density to: what it adds is chance.",
-            soft_wrap=True,
+            f"{facts.codes} codes in {workspace.dim} axes are too few to fit a density to.", soft_wrap=True
         )
-    if atlas.given is None:
-        place = out or atlas.run.gallery / "samples-priors.png"
-        picture = save(priors(atlas, theme=theme_of(dark)), place)
+    if workspace.given is None:
+        place = out or workspace.run.gallery / "samples-priors.png"
+        picture = save(priors(workspace, theme=theme_of(dark)), place)
         screen.print(f"picture: {picture}", soft_wrap=True, markup=False)
     for one in kept:
         print(one.path)

@@ -38,12 +38,12 @@ def score(
         seed: Of all chance.
         out: Where the report goes, of one run; report.html in the run if not said.
     """
-    from zatlas.atlas import Atlas
     from zatlas.commands.shared import theme_of
     from zatlas.core.progress import console
     from zatlas.report import write_report
     from zatlas.score.features import read_features
     from zatlas.score.score import GROUPS, score
+    from zatlas.workspace import Workspace
 
     if not runs:
         raise BadRecipe("Name a run to score, as: zatlas score runs/digits-vae")
@@ -51,10 +51,10 @@ def score(
         raise BadRecipe("Several runs have a report each: leave --out away.")
     known = None if features is None else read_features(features)
     found = []
-    for atlas in [Atlas.open(run) for run in runs]:  # what is no run is said before any is measured
-        one = score(atlas, groups=only or GROUPS, features=known, prior=prior, seed=seed)
-        report = out or atlas.room("report.html")
-        write_report(atlas, one, report, theme=theme_of(dark))
+    for workspace in [Workspace.open(run) for run in runs]:  # what is no run is said before any is measured
+        one = score(workspace, groups=only or GROUPS, features=known, prior=prior, seed=seed)
+        report = out or workspace.folder("report.html")
+        write_report(workspace, one, report, theme=theme_of(dark))
         console().print(f"report: {report}", soft_wrap=True, markup=False)
         found.append(one)
     _show(found)

@@ -11,7 +11,7 @@ from zatlas.commands.consent import consenting
 from zatlas.commands.make import list_rows
 
 if TYPE_CHECKING:
-    from zatlas.latent.readings import Reading
+    from zatlas.predictions import Predictions
     from zatlas.training.scoring import Check
 
 scorer = tyro.extras.SubcommandApp()
@@ -72,26 +72,26 @@ def read(
         what: A run folder, or what `zatlas train` takes.
         size: Of images that are no run's: resize and centre-crop them to PX x PX.
     """
-    from zatlas.atlas import Atlas
     from zatlas.core.progress import console
     from zatlas.data import sources
-    from zatlas.latent.readings import read_images
     from zatlas.models.scorers import load_scorer
+    from zatlas.predictions import predict
     from zatlas.training.scoring import check
+    from zatlas.workspace import Workspace
 
     found = load_scorer(file)
     if found.about:
         console().print(f"The scorer {found.about}.", soft_wrap=True, markup=False)
     if (Path(what) / "made.json").exists():
-        atlas = Atlas.open(what).read(found, keep=True)
-        assert atlas.reading is not None
-        subject = "samples" if atlas.imagined else "images"
-        console().print(f"{len(atlas.images):,} {subject} of {atlas.name} read; kept in the run.")
-        list_rows(_summary(atlas.reading, {}))
+        workspace = Workspace.open(what).annotate(found, save=True)
+        assert workspace.predictions is not None
+        subject = "samples" if workspace.imagined else "images"
+        console().print(f"{len(workspace.images):,} {subject} of {workspace.name} read; kept in the run.")
+        list_rows(_summary(workspace.predictions, {}))
         return
     source, options = sources.settle(what)
     images = sources.load(source, size=size or _side(found.shape), **options)
-    list_rows(_summary(read_images(found, images), check(found, images)))
+    list_rows(_summary(predict(found, images), check(found, images)))
 
 
 def _side(shape: tuple[int, int, int] | None) -> int | None:
@@ -110,7 +110,7 @@ def _row_of(name: str, found: "Check") -> dict[str, Any]:
     }
 
 
-def _summary(reading: "Reading", checks: "dict[str, Check]") -> list[dict[str, Any]]:
+def _summary(reading: "Predictions", checks: "dict[str, Check]") -> list[dict[str, Any]]:
     """What was read, attribute by attribute: how many are true, or where the numbers lie."""
     import numpy as np
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from zatlas.commands import Fitted, Run, command
-from zatlas.commands.shared import open_atlas
+from zatlas.commands.shared import open_workspace
 from zatlas.core.errors import BadRecipe
 
 
@@ -32,5 +32,5 @@ def export(
     if not rest:
         raise BadRecipe("Name a run and where to, as: zatlas export runs/digits-vae digits.html")
     *others, out = rest
-    atlases = [open_atlas(one) for one in (run, *others)]
-    print(write(atlases, out, points=points, limit=limit, prior=prior))
+    workspaces = [open_workspace(one) for one in (run, *others)]
+    print(write(workspaces, out, points=points, limit=limit, prior=prior))

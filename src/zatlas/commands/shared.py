@@ -9,20 +9,20 @@ from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zatlas.atlas import Atlas
     from zatlas.pictures.moves import Move
     from zatlas.render.canvas import Canvas
     from zatlas.render.theme import Theme
+    from zatlas.workspace import Workspace
 
 LONGEST = 100_000  # frames of a film: an hour
 FILMS = (".gif", ".apng", ".webp", ".mp4")
 
 
-def open_atlas(run: Path) -> "Atlas":
+def open_workspace(run: Path) -> "Workspace":
     """The run in this folder."""
-    from zatlas.atlas import Atlas
+    from zatlas.workspace import Workspace
 
-    return Atlas.open(run)
+    return Workspace.open(run)
 
 
 def theme_of(dark: bool) -> "Theme":
@@ -32,26 +32,26 @@ def theme_of(dark: bool) -> "Theme":
     return DARK if dark else LIGHT
 
 
-def class_of(atlas: "Atlas", name: str | None) -> int | None:
+def class_of(workspace: "Workspace", name: str | None) -> int | None:
     """The number of a class that a conditional model knows."""
     if name is None:
         return None
     from zatlas.latent.names import Known, find
 
-    classes = atlas.generator.classes
+    classes = workspace.generator.classes
     if not classes:
-        raise NotSupported(f"{atlas.name} is not told a class: leave --label out.")
+        raise NotSupported(f"{workspace.name} is not told a class: leave --label out.")
     found = find(name, Known(classes=classes), anchor=False)
     if found is None or found.negated:
         raise UnknownName("class", name, classes)
     return classes.index(found.word)
 
 
-def tell(picture: "Canvas | Figure", atlas: "Atlas", name: str, out: Path | None) -> None:
+def tell(picture: "Canvas | Figure", workspace: "Workspace", name: str, out: Path | None) -> None:
     """Save a picture and print where it is."""
     from zatlas.render.pixels import save
 
-    print(save(picture, out or atlas.run.gallery / f"{name}.png"))
+    print(save(picture, out or workspace.run.gallery / f"{name}.png"))
 
 
 def tell_move(
@@ -65,7 +65,7 @@ def tell_move(
     theme = theme_of(dark)
     strip_at = film_at = out
     if out is None:
-        strip_at = move.atlas.run.gallery / f"{name}.png"
+        strip_at = move.workspace.run.gallery / f"{name}.png"
         film_at = strip_at.with_suffix(".gif")
     if strip_at is not None and strip_at.suffix.lower() not in FILMS:
         print(save(move.strip(theme=theme), strip_at))

@@ -9,16 +9,17 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Dark, Label, Run, command
 from zatlas.commands.make import list_rows
-from zatlas.commands.shared import FILMS, class_of, open_atlas, settings_of, theme_of
+from zatlas.commands.shared import FILMS, class_of, open_workspace, settings_of, theme_of
 from zatlas.core.errors import BadData, BadRecipe, NotHere
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
     from zatlas.core.arrays import Points
-    from zatlas.latent.steering.steer import Way
+    from zatlas.directions.report import DirectionReport
+    from zatlas.directions.types import Direction
+    from zatlas.locate import Anchor
     from zatlas.models.scorer import Scorer
     from zatlas.pictures.steered import Read
-    from zatlas.stops import Stop
+    from zatlas.workspace import Workspace
 
 STARTS = 4  # starting points of a strip
 FRAMES = 90
@@ -47,7 +48,7 @@ def steer(
         method: labels, principal, closed_form, transform, assessor, examples or unsupervised.
         names: What to steer: attributes, edits (zoom, shift_x, rotation, brightness ...), names of the
             scorer; a name to give, for the other methods.
-        set: A setting of the method, as way=local, count=5, without=Male,Bald or, of points with layers,
+        set: A setting of the method, as method=local, count=5, without=Male,Bald or, of points with layers,
             layers=0-6; for examples, plus=3,14,15 and minus=9,26 (images named as for interpolate, or a
             file of such names or of points). May be given again.
         scorer: The scorer that an assessor goes by, and that is read over each image.
@@ -58,53 +59,47 @@ def steer(
         out: A picture or a film (.gif, .mp4) of one way, a folder for several; beside the run's gallery
             if not said.
     """
-    from zatlas.latent.proved import proved
-    from zatlas.latent.steering.ask import again
-    from zatlas.latent.steering.ask import steer as learn
+    from zatlas.core.progress import console
+    from zatlas.directions.find import find_directions as learn
+    from zatlas.directions.find import refit_method
+    from zatlas.directions.measure import evaluate_directions
     from zatlas.models.scorers import load_scorer
 
-    atlas = open_atlas(run)
-    number = class_of(atlas, label)
+    workspace = open_workspace(run)
+    number = class_of(workspace, label)
     reader = None if scorer is None else load_scorer(scorer)
     settings: dict[str, Any] = {
-        key: _value(atlas, key, value, text)
+        key: _value(workspace, key, value, text)
         for (key, value), text in zip(settings_of(set).items(), _last_texts(set), strict=True)
     }
     if names:
         settings["names"] = names
     if reader is not None and method == "assessor":
         settings["scorer"] = reader
-    ways = learn(atlas, method, label=number, seed=seed, show=True, **settings)
+    ways = learn(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(ways) > 1:
         raise BadRecipe(f"{len(ways)} ways do not fit into {out}: give a folder with --out.")
-    relearn = save and again(atlas, method, label=number, seed=seed, **settings)
-    ways = proved(atlas, ways, reader, label=number, relearn=relearn or None, seed=seed)
+    refit = None if save is None else refit_method(workspace, method, label=number, seed=seed, **settings)
+    reports = evaluate_directions(workspace, ways, reader, label=number, refit=refit, seed=seed)
     if save is not None:
-        _keep(atlas, ways, save)
-    starts = _starts(atlas, start)
+        _keep(workspace, reports, save)
+    starts = _starts(workspace, start)
     rows = []
-    for way in ways:
-        _tell(way)
+    for report in reports:
+        way = report.direction
+        console().print(f"{way.name}: {report.summary()}", soft_wrap=True, markup=False)
         read, told = _reading(method, way.name, reader)
-        picture = _draw(atlas, way, starts, read, told, number, dark, _place(atlas, method, way, out))
-        rows.append({**row_of(way), "picture": str(picture)})
+        picture = _draw(workspace, way, starts, read, told, number, dark, _place(workspace, method, way, out))
+        rows.append({**row_of(report), "picture": str(picture)})
     list_rows(rows)
 
 
-def row_of(way: "Way") -> dict[str, Any]:
+def row_of(report: "DirectionReport") -> dict[str, Any]:
     """What is known of a way, in words and numbers: its proof, and what its method measured."""
     from zatlas.pictures.proofs import proof_rows
 
-    (row,) = proof_rows([way])
-    return {**row, **{key: _rounded(value) for key, value in way.facts.items()}}
-
-
-def _tell(way: "Way") -> None:
-    from zatlas.core.progress import console
-    from zatlas.latent.proof import words
-
-    if way.proof is not None:
-        console().print(f"{way.name}: {words(way.proof)}", soft_wrap=True, markup=False)
+    (row,) = proof_rows([report])
+    return {**row, **{key: _rounded(value) for key, value in report.direction.facts.items()}}
 
 
 def _rounded(value: Any) -> Any:
@@ -113,13 +108,15 @@ def _rounded(value: Any) -> Any:
     return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _keep(atlas: "Atlas", ways: "Sequence[Way]", name: str) -> None:
+def _keep(workspace: "Workspace", reports: "Sequence[DirectionReport]", name: str) -> None:
     """Several are kept by the name and their own."""
     from zatlas.core.progress import console
-    from zatlas.latent.kept import renamed
+    from zatlas.directions.find import store_of
+    from zatlas.directions.types import renamed
 
-    for way in ways:
-        path = atlas.home.keep(renamed(way, name if len(ways) == 1 else f"{name} {way.name}"))
+    for report in reports:
+        title = name if len(reports) == 1 else f"{name} {report.name}"
+        path = store_of(workspace).save(renamed(report.direction, title), report)
         console().print(f"kept: {path}", soft_wrap=True, markup=False)
 
 
@@ -129,23 +126,24 @@ def _last_texts(settings: Sequence[str]) -> list[str]:
     return list({key: text for key, _, text in parts}.values())
 
 
-def _value(atlas: "Atlas", key: str, value: Any, text: str) -> Any:
+def _value(workspace: "Workspace", key: str, value: Any, text: str) -> Any:
     from zatlas.latent.names import split_list
 
     if key in LISTS:
         return tuple(split_list(text))
-    return _group(atlas, text) if key in GROUPS else value
+    return _group(workspace, text) if key in GROUPS else value
 
 
-def _group(atlas: "Atlas", text: str) -> "Points":
+def _group(workspace: "Workspace", text: str) -> "Points":
     """Points by the names of images, by a file of such names, or by a file of points."""
     import numpy as np
 
     from zatlas.latent.names import split_list
+    from zatlas.locate import locate_all
 
     path = Path(text)
     if path.suffix not in (".npy", ".txt", ".csv"):
-        return np.concatenate([stop.point for stop in atlas.stops(split_list(text))])
+        return np.concatenate([stop.point for stop in locate_all(workspace, split_list(text))])
     if not path.is_file():
         raise NotHere(f"There is no file {path}. Name images instead, as plus=3,14,15.")
     if path.suffix == ".npy":
@@ -155,7 +153,7 @@ def _group(atlas: "Atlas", text: str) -> "Points":
             raise BadData(f"{path} cannot be read as points: {error}.") from error
         return np.asarray(points, np.float32)
     named = [name for line in path.read_text().splitlines() for name in _names_in(line) if name]
-    return np.concatenate([stop.point for stop in atlas.stops(named)])
+    return np.concatenate([stop.point for stop in locate_all(workspace, named)])
 
 
 def _names_in(line: str) -> list[str]:
@@ -165,17 +163,17 @@ def _names_in(line: str) -> list[str]:
     return line.split() if re.fullmatch(r"[\d\s]+", line) else split_list(line)
 
 
-def _starts(atlas: "Atlas", names: Sequence[str]) -> "list[Stop]":
-    from zatlas.stops import usual_stops
+def _starts(workspace: "Workspace", names: Sequence[str]) -> "list[Anchor]":
+    from zatlas.locate import default_anchors, locate_all
 
-    return atlas.stops(names) if names else usual_stops(atlas, STARTS)
+    return locate_all(workspace, names) if names else default_anchors(workspace, STARTS)
 
 
 def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[Read, str]":
     """What is read of the images of a strip, and what to call it."""
     import torch
 
-    from zatlas.latent.steering.edits import EDITS, amounts
+    from zatlas.directions.edits import EDITS, amounts
     from zatlas.pictures.steered import change
 
     if scorer is not None and name in scorer.names:
@@ -193,18 +191,18 @@ def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[Read, st
     return change, "mean change of the pixels"
 
 
-def _place(atlas: "Atlas", method: str, way: "Way", out: Path | None) -> Path:
+def _place(workspace: "Workspace", method: str, way: "Direction", out: Path | None) -> Path:
     from zatlas.pictures import file_name
 
     if out is not None and out.suffix:
         return out
-    return (out or atlas.run.gallery) / f"{file_name(f'steer-{method}-{way.name}')}.png"
+    return (out or workspace.run.gallery) / f"{file_name(f'steer-{method}-{way.name}')}.png"
 
 
 def _draw(
-    atlas: "Atlas",
-    way: "Way",
-    starts: "Sequence[Stop]",
+    workspace: "Workspace",
+    way: "Direction",
+    starts: "Sequence[Anchor]",
     read: "Callable[[Any], Any]",
     told: str,
     label: int | None,
@@ -216,6 +214,6 @@ def _draw(
 
     theme = theme_of(dark)
     if place.suffix.lower() in FILMS:
-        return film_of(atlas, way, starts[0], label=label).film(place, FRAMES, theme=theme)
-    picture = steered(atlas, way, starts, read, told=told, label=label, theme=theme)
+        return film_of(workspace, way, starts[0], label=label).film(place, FRAMES, theme=theme)
+    picture = steered(workspace, way, starts, read, told=told, label=label, theme=theme)
     return save(picture, place)

@@ -7,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from zatlas.commands import Dark, Label, Out, Run, command
 from zatlas.commands.make import list_rows
-from zatlas.commands.shared import class_of, open_atlas, tell, theme_of
+from zatlas.commands.shared import class_of, open_workspace, tell, theme_of
 from zatlas.core.errors import BadRecipe
 
 
@@ -30,10 +30,10 @@ def arithmetic(
     from zatlas.core.progress import console
     from zatlas.pictures.facts import arithmetic as equation_of
 
-    atlas = open_atlas(run)
-    picture, words = equation_of(atlas, equation, label=class_of(atlas, label), theme=theme_of(dark))
+    workspace = open_workspace(run)
+    picture, words = equation_of(workspace, equation, label=class_of(workspace, label), theme=theme_of(dark))
     console().print(words, soft_wrap=True, markup=False)
-    tell(picture, atlas, "arithmetic", out)
+    tell(picture, workspace, "arithmetic", out)
 
 
 @command
@@ -48,9 +48,9 @@ def geometry(
     from zatlas.pictures import facts
     from zatlas.render.pixels import save
 
-    atlas, theme = open_atlas(run), theme_of(dark)
-    folder = out or atlas.run.gallery
-    for name, picture in facts.geometry(atlas, theme=theme).items():
+    workspace, theme = open_workspace(run), theme_of(dark)
+    folder = out or workspace.run.gallery
+    for name, picture in facts.geometry(workspace, theme=theme).items():
         print(save(picture, folder / f"geometry-{name}.png"))
 
 
@@ -77,9 +77,9 @@ def compare(
         seed: Of their training.
         out: The folder to draw into.
     """
-    from zatlas import start
-    from zatlas.atlas import Atlas
+    from zatlas import create
     from zatlas.pictures.compare import as_table, draw_comparison
+    from zatlas.workspace import Workspace
 
     if data is not None and runs:
         raise BadRecipe("Give runs to compare, or --data to train them on, not both.")
@@ -88,12 +88,12 @@ def compare(
             "Comparing takes two runs or more: zatlas compare RUN RUN, or zatlas compare --data fashion-mini"
         )
     if data is None:
-        atlases = [Atlas.open(run) for run in runs]
-        folder = out or atlases[0].run.gallery / "compare"
+        workspaces = [Workspace.open(run) for run in runs]
+        folder = out or workspaces[0].run.gallery / "compare"
     else:
         folder = out or Path("runs") / "compare"
-        atlases = start.train_alike(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
-    pictures, figures = draw_comparison(atlases, folder, theme=theme_of(dark))
+        workspaces = create.train_alike(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
+    pictures, figures = draw_comparison(workspaces, folder, theme=theme_of(dark))
     for picture in pictures:
         print(picture)
     list_rows(as_table(figures), to_person=True)
@@ -115,7 +115,7 @@ def gallery(
     """
     from zatlas.gallery import draw_gallery, show
 
-    page = draw_gallery(open_atlas(run), out, theme=theme_of(dark))
+    page = draw_gallery(open_workspace(run), out, theme=theme_of(dark))
     if not no_open:
         show(page)
     print(page)

@@ -8,15 +8,16 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import Dark, Run, command
 from zatlas.commands.make import list_rows
-from zatlas.commands.shared import open_atlas, theme_of
+from zatlas.commands.shared import open_workspace, theme_of
 from zatlas.core.errors import BadRecipe, UnknownName
 
 if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
-    from zatlas.latent.proof import Relearn
-    from zatlas.latent.steering.steer import Way
+    from zatlas.directions.evaluate import Refit
+    from zatlas.directions.report import DirectionReport
+    from zatlas.directions.types import Direction
     from zatlas.models.scorer import Scorer
     from zatlas.render.theme import Theme
+    from zatlas.workspace import Workspace
 
 APART = "apart"  # the way that finds them together
 PRINCIPAL = 6  # directions that are shown of a model of which nothing is known
@@ -27,7 +28,7 @@ def directions(
     run: Run,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME ...")] = (),
     *,
-    way: str = "means",
+    way: str = "mean_difference",
     without: UseAppendAction[tuple[str, ...]] = (),
     scorer: Annotated[str | None, arg(metavar="SCORER")] = None,
     save: bool = False,
@@ -40,8 +41,8 @@ def directions(
     Args:
         names: Classes, attributes or what was kept, straight or bent; all attributes that are yes or no
             and all that is kept if none is named, and the principal directions where nothing is known.
-        way: means, medians or linear learn each by itself; apart finds all of them together, so that
-            each moves alone as far as the data allow.
+        way: mean_difference, median_difference or linear fit each by itself; apart finds all together, so
+            that each moves alone as far as the data allow.
         without: Take the direction of this other attribute out; may be given again.
         scorer: Is asked about the images instead of the model's own encoder, and tells the attributes
             of images or samples that have none: a file, or package.module:function.
@@ -50,26 +51,23 @@ def directions(
         out: The folder to draw into.
     """
     from zatlas.core.progress import console
+    from zatlas.directions.measure import evaluate_directions
     from zatlas.latent.attributes import names as known
-    from zatlas.latent.proof import words
-    from zatlas.latent.proved import proved
     from zatlas.pictures.proofs import proof_rows
 
-    atlas, reader = open_atlas(run), _scorer(scorer)
-    if reader is not None and not (atlas.coded and known(atlas.images)):
-        atlas = atlas.read(reader)  # else the labels it has are better evidence than the scorer's
-    learnt, relearn = _learnt(atlas, names or _usual(atlas), way, without, seed)
-    found = proved(atlas, learnt, reader, relearn=relearn, seed=seed)
-    for direction in found:
-        if direction.proof is not None:
-            line = f"{direction.name}: {words(direction.proof)}"
-            console().print(line, soft_wrap=True, markup=False)
-    for path in _drawn(atlas, found, out or atlas.run.gallery, theme_of(dark)):
+    workspace, reader = open_workspace(run), _scorer(scorer)
+    if reader is not None and not (workspace.coded and known(workspace.images)):
+        workspace = workspace.annotate(reader)  # else the labels it has are better evidence than the scorer's
+    fitted, refit, saved = _fitted(workspace, names or _usual(workspace), way, without, seed)
+    reports = evaluate_directions(workspace, fitted, reader, refit=refit, saved=saved, seed=seed)
+    for report in reports:
+        console().print(f"{report.name}: {report.summary()}", soft_wrap=True, markup=False)
+    for path in _drawn(workspace, reports, out or workspace.run.gallery, theme_of(dark)):
         console().print(f"drawn: {path}", soft_wrap=True, markup=False)
     if save:
-        for path in _saved(atlas, found, "" if relearn is None else f" by {way}"):
+        for path in _saved(workspace, reports, "" if refit is None else f" by {way}"):
             console().print(f"kept: {path}", soft_wrap=True, markup=False)
-    list_rows(proof_rows(found))
+    list_rows(proof_rows(reports))
 
 
 @command
@@ -92,12 +90,13 @@ def saved(
         other: With --take: the run that the file is of, if it is another one of the same images; the
             direction is then carried over, with its error.
     """
-    from zatlas.latent.steering.steer import bends
+    from zatlas.directions.find import store_of
+    from zatlas.directions.types import is_nonlinear
     from zatlas.pictures.proofs import spread_told
     from zatlas.store import ways
 
-    atlas = open_atlas(run)
-    folder = atlas.home.folder
+    workspace = open_workspace(run)
+    folder = store_of(workspace).folder
     if other is not None and take is None:
         raise BadRecipe("--other says what run a file is of: give the file with --take.")
     if rename is not None:
@@ -105,116 +104,122 @@ def saved(
     if remove is not None:
         ways.remove(folder, remove)
     if take is not None:
-        atlas.home.keep(_taken(atlas, take, other))
+        store_of(workspace).save(_taken(workspace, take, other))
     rows = [
         {
             "direction": one.name,
-            "way": "bends" if bends(one) else "straight",
+            "way": "bends" if is_nonlinear(one) else "straight",
             "moves": one.meant,
             "spread": spread_told(one),
             "auc": None if one.score is None else round(one.score.area, 4),
             "file": str(folder / ways.file_of(one.name)),
         }
-        for one in atlas.directions()
+        for one in store_of(workspace).all()
     ]
     list_rows(rows) if rows else print("[]")
 
 
-def _learnt(
-    atlas: "Atlas", names: Sequence[str], way: str, without: Sequence[str], seed: int
-) -> "tuple[list[Way], Relearn | None]":
-    """The directions of these names, and how those that are learnt here are learnt again."""
-    from zatlas.latent import proved
+def _fitted(
+    workspace: "Workspace", names: Sequence[str], way: str, without: Sequence[str], seed: int
+) -> "tuple[list[Direction], Refit | None, dict[str, DirectionReport]]":
+    """The directions of these names, how to fit new ones again, and the reports of saved ones."""
+    from zatlas.directions.estimate import ESTIMATORS, principal
+    from zatlas.directions.find import find_direction, property_of, refit_attributes, refit_joint, store_of
+    from zatlas.directions.joint import apart
     from zatlas.latent.attributes import key_of
-    from zatlas.latent.basis import apart
-    from zatlas.latent.directions import WAYS, principal
-    from zatlas.latent.learnt import property_of
 
-    if way not in (*WAYS, APART):
-        raise UnknownName("way to learn a direction", way, (*WAYS, APART))
+    if way not in (*ESTIMATORS, APART):
+        raise UnknownName("way to learn a direction", way, (*ESTIMATORS, APART))
     if not names:
-        return list(principal(atlas.cloud, PRINCIPAL)), None
-    parsed = {text: property_of(atlas, text) for text in names}
-    kept = [atlas.home.find(one.word) for one in parsed.values() if one.kind == "direction"]
-    fresh = [key_of(atlas.images, text) for text, one in parsed.items() if one.kind != "direction"]
-    without = [key_of(atlas.images, text) for text in without]
+        return list(principal(workspace.cloud, PRINCIPAL)), None, {}
+    parsed = {text: property_of(workspace, text) for text in names}
+    store, named = store_of(workspace), [one.word for one in parsed.values() if one.kind == "direction"]
+    kept = [store.load(name) for name in named]
+    reports = {name: report for name in named if (report := store.report(name)) is not None}
+    fresh = [key_of(workspace.images, text) for text, one in parsed.items() if one.kind != "direction"]
+    without = [key_of(workspace.images, text) for text in without]
     if not fresh:
-        return kept, None
+        return kept, None, reports
     if way == APART:
         if without:
             raise BadRecipe("--way apart leaves all of the named attributes alone: name those, too.")
-        codes = atlas.codes("train")
-        flags = {name: atlas.flags(name, codes.rows) for name in fresh}
-        return [*apart(codes.points, flags, seed=seed), *kept], proved.again_apart(atlas, fresh, seed=seed)
-    found: list[Way] = []
+        codes = workspace.codes("train")
+        flags = {name: workspace.flags(name, codes.rows) for name in fresh}
+        joint = apart(codes.points, flags, seed=seed)
+        return [*joint, *kept], refit_joint(workspace, fresh, seed=seed), reports
+    found: list[Direction] = []
     for name in fresh:
         others = [other for other in without if other != name]
-        found.append(atlas.direction(name, way=way, without=others, seed=seed))
-    relearn = proved.again(atlas, fresh, way=way, others=without, seed=seed)
-    return [*found, *kept], relearn
+        found.append(find_direction(workspace, name, method=way, without=others, seed=seed))
+    refit = refit_attributes(workspace, fresh, method=way, others=without, seed=seed)
+    return [*found, *kept], refit, reports
 
 
-def _usual(atlas: "Atlas") -> tuple[str, ...]:
+def _usual(workspace: "Workspace") -> tuple[str, ...]:
     """All classes, attributes and saved directions, as one types them; the rest is left out with a word."""
     from zatlas.core.progress import console
-    from zatlas.latent.attributes import known_of, learnable
+    from zatlas.directions.find import known_of, learnable, store_of
     from zatlas.latent.names import Name, text_of
 
-    known = known_of(atlas)
-    kept = [Name("direction", one.name) for one in atlas.directions()]
-    names, left_out = learnable(atlas) if atlas.coded else ([], "")
+    known = known_of(workspace)
+    kept = [Name("direction", one.name) for one in store_of(workspace).all()]
+    names, left_out = learnable(workspace) if workspace.coded else ([], "")
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
     return tuple(text_of(name, known, anchor=False) for name in [*names, *kept])
 
 
-def _drawn(atlas: "Atlas", found: "Sequence[Way]", folder: Path, theme: "Theme") -> list[Path]:
+def _drawn(
+    workspace: "Workspace", found: "Sequence[DirectionReport]", folder: Path, theme: "Theme"
+) -> list[Path]:
     from zatlas.pictures import file_names
-    from zatlas.pictures.proofs import effects, proof_of, proof_strip, tangle
+    from zatlas.pictures.proofs import effects, proof_strip, tangle
     from zatlas.render.pixels import save
 
     paths = []
-    if proof_of(found[0]).slopes:
-        title = f"What directions of {atlas.name} move"
+    if found[0].slopes:
+        title = f"What directions of {workspace.name} move"
         picture = tangle(found, title=title, theme=theme)
         paths.append(save(picture, folder / "directions-tangle.png"))
-    title = f"Directions of {atlas.name} against random ones"
+    title = f"Directions of {workspace.name} against random ones"
     paths.append(save(effects(found, title=title, theme=theme), folder / "directions-effects.png"))
     names = file_names(f"direction-{direction.name}" for direction in found)
     for name, direction in zip(names, found, strict=True):
         path = folder / f"{name}.png"
-        paths.append(save(proof_strip(atlas, direction, theme=theme), path))
+        paths.append(save(proof_strip(workspace, direction, theme=theme), path))
     return paths
 
 
-def _saved(atlas: "Atlas", found: "Sequence[Way]", how: str) -> list[Path]:
-    from zatlas.latent.kept import renamed
+def _saved(workspace: "Workspace", found: "Sequence[DirectionReport]", how: str) -> list[Path]:
+    from zatlas.directions.find import store_of
+    from zatlas.directions.types import renamed
 
     paths = []
-    for direction in found:
-        own = direction.name
+    for report in found:
+        own = report.name
         own = own if own.isprintable() and own == own.strip() else repr(own)
-        name = own if atlas.home.has(own) else own + how
-        paths.append(atlas.home.keep(renamed(direction, name), over=True))
+        name = own if store_of(workspace).has(own) else own + how
+        paths.append(store_of(workspace).save(renamed(report.direction, name), report, over=True))
     return paths
 
 
-def _taken(atlas: "Atlas", path: Path, other: Path | None) -> "Way":
+def _taken(workspace: "Workspace", path: Path, other: Path | None) -> "Direction":
     from zatlas.core.errors import BadRun
-    from zatlas.latent.kept import carry
+    from zatlas.directions.find import store_of
+    from zatlas.directions.store import carry
     from zatlas.store import ways
 
     kept = ways.read(path)
     if other is None:
-        return atlas.home.own(kept)
-    from_atlas = open_atlas(other)
-    direction = from_atlas.home.own(kept)
-    if from_atlas.images.fingerprint != atlas.images.fingerprint:
+        return store_of(workspace).own(kept)
+    from_atlas = open_workspace(other)
+    direction = store_of(from_atlas).own(kept)
+    if from_atlas.images.fingerprint != workspace.images.fingerprint:
         raise BadRun(
-            f"{from_atlas.name} and {atlas.name} are not of the same images, so nothing says what place "
+            f"{from_atlas.name} and {workspace.name} are not of the same images, so nothing says what place "
             "of the one is which of the other."
         )
-    return carry(direction, from_atlas.points("train"), atlas.points("train"))
+    return carry(direction, from_atlas.points("train"), workspace.points("train"))
 
 
 def _scorer(spec: str | None) -> "Scorer | None":

@@ -4,7 +4,6 @@ import re
 from collections.abc import Container
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from zatlas.core.arrays import Flags, Labels, Rows
 from zatlas.core.errors import NotSupported
 from zatlas.data.imageset import UNLABELLED, Column, ImageSet
 from zatlas.latent.names import LABEL, NOT, Known, Name, find, parse, text_of
-
-if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
 
 LEAST = 2  # images with and without a class or an attribute, for a direction
 LISTED = 6  # names in a sentence
@@ -33,13 +29,6 @@ def known_names(images: ImageSet, directions: Container[str] = ()) -> Known:
     others = [key for key in images.attributes if key not in texts]
     classes = images.classes if images.labels is not None else ()
     return Known(classes, others, texts, directions, values)
-
-
-def known_of(atlas: "Atlas") -> Known:
-    """The names that can be typed for this run."""
-    if not atlas.has_images:
-        return Known(directions=atlas.home)
-    return known_names(atlas.images, atlas.home)
 
 
 def flags_of(images: ImageSet, rows: Rows, name: str | Name) -> Flags:
@@ -117,28 +106,6 @@ def key_of(images: ImageSet, text: str) -> str:
 def yes_or_no(images: ImageSet) -> list[str]:
     """The attributes that are true or false by themselves; numbers and texts are left out."""
     return [name for name, column in images.attributes.items() if column.dtype.kind == "b"]
-
-
-def learnable(atlas: "Atlas") -> tuple[list[Name], str]:
-    """The classes, and the attributes that are true or false, of which a direction can be learned from
-    the training images; and a sentence about those that are left out."""
-    images, rows = atlas.images, atlas.codes("train").rows
-    flagged = [Name("attribute", name) for name in yes_or_no(images)]
-    classes = [Name("class", name) for name in images.classes if name != UNLABELLED]
-    found: list[Name] = []
-    lacking: list[Name] = []
-    for name in [*flagged, *(classes if images.labels is not None else ())]:
-        count = int(flags_of(images, rows, name).sum())
-        enough = min(count, len(rows) - count) >= LEAST
-        (found if enough else lacking).append(name)
-    if not lacking:
-        return found, ""
-    some = ", ".join(repr(title_of(name)) for name in lacking[:LISTED])
-    more = f" and {len(lacking) - LISTED} more" if len(lacking) > LISTED else ""
-    return found, (
-        f"{some}{more}. A direction takes {LEAST} training images or more with a class or an attribute, "
-        f"and {LEAST} without it."
-    )
 
 
 def pretty(name: str) -> str:

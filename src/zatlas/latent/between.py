@@ -2,49 +2,39 @@
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Points
+from zatlas.core.arrays import Points
 from zatlas.core.errors import UnknownName
 from zatlas.latent.curves import BLENDS, Curve, loop, spline, steady, usual_blend
 from zatlas.latent.geodesic import geodesic
 from zatlas.models.generator import Generator
 
-WAYS = (*BLENDS, "spline", "geodesic")
+METHODS = (*BLENDS, "spline", "geodesic")
 
 
 def between(
-    generator: Generator,
-    z: Points,
-    way: str | None = None,
-    *,
-    closed: bool = False,
-    even: bool = False,
-    label: int | None = None,
+    generator: Generator, z: Points, method: str | None = None, *, closed: bool = False, even: bool = False
 ) -> Curve:
     """The way through these points; what suits the space, if none is said.
 
     `even` walks it so that the picture changes at a steady pace.
     """
-    if way is not None and way not in WAYS:
-        raise UnknownName("way between stops", way, WAYS)
-    told = (label or 0) if generator.classes else None
+    if method is not None and method not in METHODS:
+        raise UnknownName("interpolation method", method, METHODS)
     usual = usual_blend(generator.space)
-    if way == "spline":
+    if method == "spline":
         found = spline(z, closed=closed, norms=usual is BLENDS["slerp"])
-    elif way == "geodesic":
-        found = _geodesics(generator, np.concatenate([z, z[:1]]) if closed else z, told)
+    elif method == "geodesic":
+        found = _geodesics(generator, np.concatenate([z, z[:1]]) if closed else z)
     else:
-        blend = BLENDS[way] if way else usual
+        blend = BLENDS[method] if method else usual
         found = loop(z, blend) if closed else Curve(z, blend)
 
-    def look(points: Points) -> Images:
-        return generator.decode(points, None if told is None else np.full(len(points), told))
-
-    return steady(found, look) if even else found
+    return steady(found, generator.decode) if even else found
 
 
-def _geodesics(generator: Generator, z: Points, label: int | None) -> Curve:
+def _geodesics(generator: Generator, z: Points) -> Curve:
     ends = zip(z[:-1, None], z[1:, None], strict=True)
-    legs = [geodesic(generator, a, b, label=label) for a, b in ends]
+    legs = [geodesic(generator, a, b) for a, b in ends]
     if len(legs) == 1:
         return legs[0]
     pieces = [leg.sample(49)[:-1] for leg in legs]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Flags, Labels, Plane, Points, Values
+from zatlas.core.arrays import Flags, Labels, Plane, Points, Rows, Values
 from zatlas.core.errors import BadRun, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.tables import from_table
@@ -38,12 +38,18 @@ class Chart:
     layout: str = "own"  # its name
     made: Mapping[str, Any] = field(default_factory=dict)  # its settings and seed
     frame: Float32[np.ndarray, "2 d"] | None = None  # the axes of a chart that is a plain projection
+    rows: Rows | None = None  # of the dataset, one for each point
 
     def __post_init__(self) -> None:
         if len(self.points) != len(self.places) or not len(self.points):
             raise ShapeError(
                 "A chart needs one place for each point and at least one point; it was given "
                 f"{len(self.points)} points and {len(self.places)} places."
+            )
+        if self.rows is not None and self.rows.shape != (len(self.points),):
+            raise ShapeError(
+                f"A chart of {len(self.points)} points needs as many rows of the dataset; it was given "
+                f"{self.rows.shape}."
             )
 
     def forward(self, z: Points) -> Plane:
@@ -119,6 +125,8 @@ class Chart:
         arrays = {"points": self.points, "places": self.places}
         if self.frame is not None:
             arrays["frame"] = self.frame
+        if self.rows is not None:
+            arrays["rows"] = self.rows
         return tensors.write(path, KEY, json.dumps(told), arrays)
 
     @classmethod
@@ -127,6 +135,8 @@ class Chart:
         told, arrays = tensors.read(path, KEY, "chart", FORMAT)
         if not {"points", "places"} <= set(arrays):
             raise BadRun(f"{path} is a safetensors file, but not a chart.")
+        if "rows" in arrays and arrays["rows"].dtype != np.int64:
+            raise BadRun(f"The rows of the chart at {path} are not 64-bit integers.")
         return from_table(cls, told, str(path), **arrays)
 
     def _near(self, xy: Plane) -> Near:

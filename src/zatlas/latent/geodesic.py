@@ -17,10 +17,8 @@ NODES = 24  # points that the curve is bent at
 FINE = 4  # pieces of a node's step by which lengths are measured
 
 
-def geodesic(
-    generator: Generator, a: Points, b: Points, *, label: int | None = None, steps: int = 60
-) -> Curve:
-    """The curve between two points along which the images change least, walked at steady speed.
+def geodesic(generator: Generator, a: Points, b: Points, *, steps: int = 60) -> Curve:
+    """Return the curve between two latents along which the images of an unconditional generator change least.
 
     The energy of a curve is the sum of the squared changes of its decoded images; its gradient at a
     point is that change taken back through the decoder (a product with the Jacobian). Beginning with
@@ -28,34 +26,34 @@ def geodesic(
     where nothing shorter is found.
     """
     straight = Curve(np.concatenate([a[:1], b[:1]]), lerp)
-    even = steady(straight, lambda z: generator.decode(z, _labels(label, len(z))))
+    even = steady(straight, generator.decode)
     start = even.sample(NODES + 1)
-    found = _relax(generator, start, label, steps)
+    found = _relax(generator, start, steps)
     bent = Curve(found, lerp, marks=(0.0, 1.0))
-    if length(generator, bent, label) >= length(generator, straight, label):
+    if length(generator, bent) >= length(generator, straight):
         return straight
     return bent
 
 
-def length(generator: Generator, curve: Curve, label: int | None = None) -> float:
+def length(generator: Generator, curve: Curve) -> float:
     """Length of a curve in image space: the sum of the distances between near frames, in pixels of 0 to 1."""
     z = curve.sample(NODES * FINE + 1)
-    frames = generator.decode(z, _labels(label, len(z)))
+    frames = generator.decode(z)
     return float(np.linalg.norm(np.diff(frames.reshape(len(frames), -1), axis=0), axis=1).sum())
 
 
-def _relax(generator: Generator, start: Points, label: int | None, steps: int) -> Points:
+def _relax(generator: Generator, start: Points, steps: int) -> Points:
     z = torch.as_tensor(start, device=generator.device)
     first, last = z[:1], z[-1:]
     inner = z[1:-1].clone().requires_grad_()
     # Nodes are held apart in latent space too, lightly: where pixels are flat they would bunch.
-    tie = 1e-3 * float(_energy(generator, z, label).detach()) / max(float(_ties(z)), 1e-12)
+    tie = 1e-3 * float(_energy(generator, z).detach()) / max(float(_ties(z)), 1e-12)
     optimizer = torch.optim.LBFGS([inner], max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
         whole = torch.cat([first, inner, last])
-        energy = _energy(generator, whole, label)
+        energy = _energy(generator, whole)
         ties = tie * _ties(whole)
         inner.grad = _gradient(energy, inner) + _gradient(ties, inner)
         return float((energy + ties).detach())
@@ -64,9 +62,8 @@ def _relax(generator: Generator, start: Points, label: int | None, steps: int) -
     return torch.cat([first, inner.detach(), last]).cpu().numpy()
 
 
-def _energy(generator: Generator, z: Tensor, label: int | None) -> Tensor:
-    told = None if label is None else torch.full((len(z),), label, device=z.device)
-    images = generator.decoder(z.reshape(-1, *generator.space.shape), told).flatten(1)
+def _energy(generator: Generator, z: Tensor) -> Tensor:
+    images = generator.decoder(z.reshape(-1, *generator.space.shape), None).flatten(1)
     return (images[1:] - images[:-1]).square().sum()
 
 
@@ -82,7 +79,3 @@ def _gradient(energy: Tensor, z: Tensor) -> Tensor:
 
 def _ties(z: Tensor) -> Tensor:
     return (z[1:] - z[:-1]).square().sum()
-
-
-def _labels(label: int | None, n: int) -> np.ndarray | None:
-    return None if label is None else np.full(n, label)

@@ -7,7 +7,7 @@ and Tenenbaum 2004, https://graphics.stanford.edu/courses/cs468-05-winter/Papers
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,18 +16,16 @@ from zatlas.core.progress import Advance, bar, console
 from zatlas.core.seeds import stream
 from zatlas.latent.chart import Chart, trustworthiness
 from zatlas.store import places as tables
-from zatlas.store.codes import Codes, blocks
-
-if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
+from zatlas.store.codes import Codes
 
 CHARTED = 20_000  # codes that a chart is made of
 BLOCK = 20_000  # codes that are carried at a time
 TRUSTED = 2000  # of them, by which the rest is judged
 
 
-def landmarks(count: int, most: int = CHARTED, *, seed: int = 0) -> Rows:
-    """Which of so many codes a chart is made of: all, or a fair draw in their own order."""
+def landmarks(count: int, most: int | None = None, *, seed: int = 0) -> Rows:
+    """Return which of `count` latents a chart is made of: all, or a random sample of them, in order."""
+    most = CHARTED if most is None else most
     if count <= most:
         return np.arange(count)
     return np.sort(stream(seed, "landmarks").choice(count, most, replace=False))
@@ -44,16 +42,6 @@ def carry(chart: Chart, path: Path, blocks: Iterable[Codes], total: int, made: M
             tables.write(path, _placed(chart, blocks, sample, advance), made)
         _tell(chart, sample, total)
     return path
-
-
-def places_of(atlas: "Atlas", chart: Chart, split: str = "test") -> Path:
-    """The table of the places of all codes of a split on a chart of theirs, kept in the run."""
-    made = {**atlas.made(split), "chart": digest_of(chart)}
-    name = f"{chart.layout}-{hashlib.sha256(repr(made).encode()).hexdigest()[:12]}.parquet"
-    total = len(atlas.mapped(split))
-    tabled = atlas.coded and not atlas.imagined and atlas.given is None
-    some = blocks(atlas.encode(split)) if tabled else [atlas.mapped(split)]
-    return carry(chart, atlas.room("charts") / name, some, total, made)
 
 
 def digest_of(chart: Chart) -> str:

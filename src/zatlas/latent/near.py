@@ -1,10 +1,9 @@
 """Nearest codes of a run: exactly, by looking at all of them, or of very many by a saved index."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,10 +12,6 @@ from zatlas.core.arrays import Points
 from zatlas.latent.cells import Cells, InCells, cells_of
 from zatlas.latent.neighbours import Near, Neighbourhood
 from zatlas.store import atomic, digests
-from zatlas.store.inside import file_name
-
-if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
 
 INDEXED = 1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
 SOME = 0.25  # of the cells: who must look into more is sooner done with a look at all
@@ -46,18 +41,6 @@ class Indexed:
         if cells.looks > SOME * len(cells.middles):
             return Neighbourhood(self.points)
         return InCells(self.points, cells)
-
-
-def near(atlas: "Atlas", split: str) -> Nearest:
-    """What finds the nearest codes of a split; the index of very many is kept beside them."""
-    key = f"near {split}"
-    if key not in atlas._known:
-        points = atlas.mapped(split).points
-        digest = hashlib.sha256(repr((atlas.made(split), points.shape)).encode()).hexdigest()[:12]
-        name = file_name(atlas.data[0])
-        atlas._known[key] = nearest_of(points, atlas.room("codes") / f"{name}-{split}", digest)
-    found: Nearest = atlas._known[key]
-    return found
 
 
 def nearest_of(points: Points, stem: Path, digest: str, *, indexed: int = INDEXED) -> Nearest:

@@ -4,23 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from zatlas.core.arrays import Points, Values
-from zatlas.core.errors import BadData, Damaged, NotSupported, UnknownName
+from zatlas.core.errors import BadData, Damaged, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.core.shell import shell_command
 from zatlas.core.tables import from_table
-from zatlas.latent.sampling import Mixture, check_draw, fit_mixture
+from zatlas.latent.sampling import Mixture, check_draw
 from zatlas.models.flow import Flow
 from zatlas.store import tensors
-from zatlas.training.priors import STEPS, fit_flow
-
-if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
 
 KINDS = ("mixture", "flow")
 FORMAT = 1
@@ -89,86 +84,10 @@ class KeptPrior:
     path: Path
 
 
-def prior_of(atlas: "Atlas", kind: str) -> FittedPrior:
-    """The prior of this kind that the run keeps; fitted and kept now, if it has none of these weights."""
-    return kept_prior(atlas, kind).prior
-
-
-def kept_prior(atlas: "Atlas", kind: str) -> KeptPrior:
-    """The same with its file and what is known of it."""
-    check_kind(kind)
-    key = f"{kind} prior"
-    if key not in atlas._known:
-        atlas._known[key] = find_prior(atlas, kind) or fit_prior(atlas, kind)
-    return atlas._known[key]
-
-
-def find_prior(atlas: "Atlas", kind: str) -> KeptPrior | None:
-    """The one that the run keeps, if it was fitted to the codes of these weights."""
-    path = path_of(atlas, kind)
-    return load_prior(path, atlas.digest, atlas.data[1]) if path.exists() else None
-
-
-def fit_prior(
-    atlas: "Atlas", kind: str = "flow", *, steps: int = STEPS, seed: int = 0, show: bool = True
-) -> KeptPrior:
-    """Fit a mixture or a flow to draws from the posteriors of the training images, and keep it.
-
-    Of a conditional model the points of all classes together: a point is meant to tell nothing of the
-    class. Two-stage fitting: Dai and Wipf 2019, https://arxiv.org/abs/1903.05789
-    """
-    check_kind(kind)
-    means, deviations, judges = parts(atlas, seed)
-    prior: FittedPrior
-    if kind == "mixture":
-        prior = fit_mixture(_drawn(means, deviations, seed), seed=seed)
-    else:
-        prior = FlowPrior(fit_flow(means, deviations, steps=steps, seed=seed, show=show))
-    own = own_prior(atlas, means, deviations)
-    facts = Facts(
-        kind,
-        atlas.digest,
-        atlas.data[1],
-        len(means),
-        seed,
-        len(judges),
-        float(prior.log_density(judges).mean()),
-        float(own.log_density(judges).mean()),
-    )
-    made = KeptPrior(prior, facts, path_of(atlas, kind))
-    save_prior(made)
-    atlas._known[f"{kind} prior"] = made
-    return made
-
-
-def path_of(atlas: "Atlas", kind: str) -> Path:
-    """The file that keeps the prior of this kind."""
-    return atlas.room("priors") / f"{kind}.safetensors"
-
-
 def check_kind(kind: str) -> None:
     """Refuse a kind of prior that there is not."""
     if kind not in KINDS:
         raise UnknownName("kind of prior", kind, KINDS)
-
-
-def parts(atlas: "Atlas", seed: int) -> tuple[Points, Points | None, Points]:
-    """Codes to fit to and their deviations, and draws from those of other images to judge by."""
-    if atlas.generator.space.prior == "sphere":
-        raise NotSupported(
-            f"The points of {atlas.name} lie on a sphere, and are drawn evenly from it: nothing is "
-            "fitted there."
-        )
-    if not atlas.coded and atlas.given is None:
-        raise NotSupported(
-            f"No image of {atlas.name} has a point, so there are no codes to fit a prior to. Teach it an "
-            f"encoder first: {shell_command('invert', atlas.run.folder, '--learn')}"
-        )
-    if not atlas.coded or not atlas.holds_out:
-        return _halved(*_codes(atlas, "train"), seed)
-    means, deviations = _codes(atlas, "train")
-    check_codes(means, deviations)
-    return means, deviations, _drawn(*_codes(atlas, "test"), seed + 1)
 
 
 def check_codes(means: Points, deviations: Points | None) -> None:
@@ -182,21 +101,6 @@ def check_codes(means: Points, deviations: Points | None) -> None:
                 f"{bad:,} of {len(means):,} codes are no numbers, so no prior can be fitted to them. Was "
                 "the training stable? Look at the run's curves.png."
             )
-
-
-def own_prior(atlas: "Atlas", means: Points, deviations: Points | None) -> Mixture:
-    """The run's own prior as a density; without one, the normal distribution of the codes."""
-    dim = atlas.dim
-    if atlas.generator.space.prior == "none":
-        return fit_mixture(_drawn(means, deviations, 0), components=1)
-    middle, spread = np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32)
-    return Mixture(np.ones(1, np.float32), middle, spread)
-
-
-def own_words(atlas: "Atlas") -> str:
-    """What the run's own prior is, in words."""
-    none = atlas.generator.space.prior == "none"
-    return "one normal distribution of the codes" if none else "its own prior, N(0, 1)"
 
 
 # As a file --------------------------------------------------------------------------------------
@@ -256,24 +160,18 @@ def _check_arrays(kind: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[st
         raise ValueError("its sizes are not whole numbers")
 
 
-# Codes ------------------------------------------------------------------------------------------
+# Latents ----------------------------------------------------------------------------------------
 
 
-def _codes(atlas: "Atlas", split: str) -> tuple[Points, Points | None]:
-    if not atlas.coded:
-        return atlas.cloud, None
-    codes = atlas.codes(split)
-    return codes.points, codes.deviations
-
-
-def _drawn(means: Points, deviations: Points | None, seed: int) -> Points:
+def drawn(means: Points, deviations: Points | None, seed: int) -> Points:
+    """Return a sample from each posterior; the means, where there are no deviations."""
     if deviations is None:
         return means
     noise = stream(seed, "prior-draws").standard_normal(means.shape, dtype=np.float32)
     return means + deviations * noise
 
 
-def _halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points, Points | None, Points]:
+def halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points, Points | None, Points]:
     """Where there is but one part, a fifth of it judges."""
     check_codes(means, deviations)
     order = stream(seed, "prior-held").permutation(len(means))
@@ -281,5 +179,5 @@ def _halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points
     inside, outside = np.sort(order[held:]), np.sort(order[:held])
     if deviations is None:
         return means[inside], None, means[outside]
-    judges = _drawn(means[outside], deviations[outside], seed + 1)
+    judges = drawn(means[outside], deviations[outside], seed + 1)
     return means[inside], deviations[inside], judges

@@ -1,14 +1,15 @@
 """Images from points: any decoder, in batches, on its device, numpy in and numpy out."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from zatlas.core.arrays import Images, Labels, Points
-from zatlas.core.errors import NotSupported, ShapeError
+from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.models.trainable import Encoder
 
@@ -16,6 +17,17 @@ Decoder = Callable[[Tensor, Tensor | None], Tensor]  # points, labels -> images 
 
 FIRST = 16  # points that are decoded to see how large an image is
 ENOUGH = 8 << 20  # bytes of images in a batch
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """A conditional decoder or encoder that gets the same label for every row."""
+
+    function: Decoder | Encoder
+    label: int
+
+    def __call__(self, x: Tensor, y: Tensor | None) -> Any:
+        return self.function(x, torch.full((len(x),), self.label, device=x.device))
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,19 @@ class Generator:
     classes: tuple[str, ...] = ()  # of a conditional model
     device: str = "cpu"
     batch: int = 256
+
+    def for_class(self, label: int | str | None = None) -> "Generator":
+        """Return an unconditional generator of one class, by its number or name (default: the first).
+
+        An unconditional generator returns itself.
+        """
+        if not self.classes:
+            return self
+        number = self.classes.index(label) if label in self.classes else label or 0
+        if not isinstance(number, int | np.integer) or not 0 <= number < len(self.classes):
+            raise UnknownName("class", str(label), self.classes)
+        encoder = None if self.encoder is None else OneClass(self.encoder, int(number))
+        return replace(self, decoder=OneClass(self.decoder, int(number)), encoder=encoder, classes=())
 
     def decode(self, z: Points, y: Labels | None = None) -> Images:
         """The images of these points, in order."""

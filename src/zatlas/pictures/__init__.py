@@ -1,4 +1,4 @@
-"""Every picture of a run: each function takes an atlas and gives a picture, to be saved by `render.save`."""
+"""Every figure of a run: each function takes a workspace and returns an image for `render.save`."""
 
 from collections.abc import Iterable
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import BadRun
 from zatlas.core.seeds import stream
+from zatlas.directions.probes import accuracy
 from zatlas.latent.density import FEW, gap
-from zatlas.latent.probes import accuracy
 from zatlas.pictures import file_name
 from zatlas.pictures.sheets import manifold, reconstructions
 from zatlas.render.canvas import Canvas
@@ -19,10 +18,12 @@ from zatlas.render.pixels import save
 from zatlas.render.plot import clouds
 from zatlas.render.sheet import blocks
 from zatlas.render.theme import LIGHT, Theme
+from zatlas.sample import sample_latents
 from zatlas.score.features import in_blocks, principal_pixels, tables
 from zatlas.score.resemblance import frechet
 from zatlas.score.samples import turns, two_sets
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,87 +46,87 @@ class Figures:
     chance: float | None  # accuracy of always saying the most frequent label
 
 
-def figures(atlas: Atlas, *, seed: int = 0, prior: str = "own") -> Figures:
+def figures(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> Figures:
     """Measure a run: how well it rebuilds, how much of its prior is empty, how far its samples are off.
 
     The samples are of its own prior, or of one that was fitted to the codes.
     """
-    codes = atlas.codes("test")
+    codes = workspace.codes("test")
     rows = codes.rows[:COMPARED]
-    real = atlas.images.images(rows)
-    labels = atlas.labels(rows)
-    rebuilt = atlas.generator.decode(codes.points[: len(rows)], labels)
+    real = workspace.images.images(rows)
+    labels = workspace.labels(rows)
+    rebuilt = workspace.generator.decode(codes.points[: len(rows)], labels)
     error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
     share, uncertain = None, None
-    if atlas.dim <= FEW:
-        share, uncertain = gap(atlas.drawn("train", seed=seed), atlas.generator.space, seed=seed)
-    told, guess = _probe(atlas, seed)
+    if workspace.dim <= FEW:
+        share, uncertain = gap(workspace.drawn("train", seed=seed), workspace.generator.space, seed=seed)
+    told, guess = _probe(workspace, seed)
     return Figures(
-        atlas.name,
-        atlas.description.family,
-        atlas.dim,
+        workspace.name,
+        workspace.description.family,
+        workspace.dim,
         error,
         share,
         uncertain,
-        _sample_distance(atlas, seed, prior),
+        _sample_distance(workspace, seed, prior),
         told,
         guess,
     )
 
 
 def draw_comparison(
-    atlases: Sequence[Atlas], folder: Path, *, theme: Theme = LIGHT
+    workspaces: Sequence[Workspace], folder: Path, *, theme: Theme = LIGHT
 ) -> tuple[list[Path], list[Figures]]:
     """Draw runs of the same images side by side into a folder (B1, C7, D1, E2), and measure them."""
-    if len({atlas.images.fingerprint for atlas in atlases}) > 1:
-        names = ", ".join(f"{atlas.name} ({atlas.images.name})" for atlas in atlases)
+    if len({workspace.images.fingerprint for workspace in workspaces}) > 1:
+        names = ", ".join(f"{workspace.name} ({workspace.images.name})" for workspace in workspaces)
         raise BadRun(f"Only runs of the same images can be compared; these are not: {names}.")
-    measured = [figures(atlas) for atlas in atlases]
-    pictures = comparison(atlases, measured, theme=theme)
+    measured = [figures(workspace) for workspace in workspaces]
+    pictures = comparison(workspaces, measured, theme=theme)
     paths = [save(picture, folder / f"{name}.png") for name, picture in pictures.items()]
     table = atomic.write_file(folder / "figures.json", atomic.as_json(as_table(measured)))
     return [*paths, table], measured
 
 
 def comparison(
-    atlases: Sequence[Atlas], measured: Sequence[Figures], *, theme: Theme = LIGHT
+    workspaces: Sequence[Workspace], measured: Sequence[Figures], *, theme: Theme = LIGHT
 ) -> dict[str, "Canvas | Figure"]:
     """Codes, samples and reconstructions of several runs, and in two axes the decoded planes."""
     places = {}
-    for atlas, name in zip(atlases, unique_names(atlases), strict=True):
-        codes = atlas.codes("test")
+    for workspace, name in zip(workspaces, unique_names(workspaces), strict=True):
+        codes = workspace.codes("test")
         flat = codes.points
-        if atlas.dim != 2:
-            flat = atlas.chart("pca").places
-        places[name] = (flat[:COMPARED], atlas.labels(codes.rows[:COMPARED]))
+        if workspace.dim != 2:
+            flat = workspace.chart("pca").places
+        places[name] = (flat[:COMPARED], workspace.labels(codes.rows[:COMPARED]))
     notes = {name: told(f) for name, f in zip(places, measured, strict=True)}
     named = ("first axis", "second axis")
     scatter = clouds(
         places,
-        atlases[0].images.classes,
+        workspaces[0].images.classes,
         title="Codes of the same test images",
         axes=named,
         notes=notes,
         theme=theme,
     )
     groups = {
-        name: atlas.decode(atlas.sample(36, seed=1), None, turns(atlas, 36))
-        for name, atlas in zip(places, atlases, strict=True)
+        name: workspace.decode(sample_latents(workspace, 36, seed=1), None, turns(workspace, 36))
+        for name, workspace in zip(places, workspaces, strict=True)
     }
     found: dict[str, Canvas | Figure] = {
         "codes": scatter,
         "samples": blocks(groups, 6, title="Samples of each", theme=theme),
-        "reconstructions": reconstructions(atlases, theme=theme),
+        "reconstructions": reconstructions(workspaces, theme=theme),
     }
-    for name, atlas in zip(places, atlases, strict=True):
-        if atlas.dim == 2:
-            found[f"manifold-{file_name(name)}"] = manifold(atlas, by="range", theme=theme)
+    for name, workspace in zip(places, workspaces, strict=True):
+        if workspace.dim == 2:
+            found[f"manifold-{file_name(name)}"] = manifold(workspace, by="range", theme=theme)
     return found
 
 
-def unique_names(atlases: Sequence[Atlas]) -> list[str]:
+def unique_names(workspaces: Sequence[Workspace]) -> list[str]:
     """A name for each run; those that are called alike are numbered."""
-    names = [atlas.name for atlas in atlases]
+    names = [workspace.name for workspace in workspaces]
     return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
 
 
@@ -147,10 +148,10 @@ def as_table(measured: Sequence[Figures]) -> list[dict[str, object]]:
     return [asdict(row) for row in measured]
 
 
-def _probe(atlas: Atlas, seed: int) -> tuple[float | None, float | None]:
+def _probe(workspace: Workspace, seed: int) -> tuple[float | None, float | None]:
     """How much a plane can tell of the label from z: the class has left a conditional model's codes."""
-    codes = atlas.codes("train")
-    labels = atlas.labels(codes.rows)
+    codes = workspace.codes("train")
+    labels = workspace.labels(codes.rows)
     if labels is None or len(np.unique(labels)) < 2:
         return None, None
     rng = stream(seed, "probe")
@@ -161,16 +162,16 @@ def _probe(atlas: Atlas, seed: int) -> tuple[float | None, float | None]:
     return accuracy(codes.points[some], mine, held), guess
 
 
-def _sample_distance(atlas: Atlas, seed: int, prior: str) -> float:
+def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
     """Frechet distance of samples to real images over that of other real images, in principal pixels.
 
     `zatlas score` measures it in the features of a net, which takes longer.
     """
-    rows = two_sets(atlas.images, COMPARED, seed=seed)
+    rows = two_sets(workspace.images, COMPARED, seed=seed)
     if len(rows[0]) < 3:
         return float("nan")
-    features = principal_pixels(atlas.images)
-    real, other = (tables(in_blocks(atlas.images, part), features)[0] for part in rows)
-    z = atlas.sample(len(real), seed=seed, prior=prior)
-    made = tables(atlas.generator.stream(z, turns(atlas, len(z))), features)[0]
+    features = principal_pixels(workspace.images)
+    real, other = (tables(in_blocks(workspace.images, part), features)[0] for part in rows)
+    z = sample_latents(workspace, len(real), seed=seed, prior=prior)
+    made = tables(workspace.generator.stream(z, turns(workspace, len(z))), features)[0]
     return frechet(made, real) / max(frechet(other, real), 1e-12)

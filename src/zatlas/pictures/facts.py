@@ -4,18 +4,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
+from zatlas.locate import find_groups, kind_of
 from zatlas.render.canvas import Canvas
 from zatlas.render.equation import Term, equation
 from zatlas.render.plot import lines
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import find_groups, kind_of
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 SHOWN = (1, 2, 5, 10, 50, 100, 500)  # dimensions of which the norms are drawn
 
 
-def geometry(atlas: Atlas, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
+def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
     """What many dimensions do, in general and to this run (B4)."""
     drawn: dict[str, Canvas | Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
-    if kind_of(atlas) != "sample":  # samples would be held against themselves
-        drawn["own-norms"] = own_norms(atlas, theme=theme)
-    if atlas.given is None:  # else there is no decoder
-        drawn["midpoints"] = midpoints(atlas, theme=theme)
+    if kind_of(workspace) != "sample":  # samples would be held against themselves
+        drawn["own-norms"] = own_norms(workspace, theme=theme)
+    if workspace.given is None:  # else there is no decoder
+        drawn["midpoints"] = midpoints(workspace, theme=theme)
     return drawn
 
 
@@ -58,33 +59,37 @@ def norms(*, theme: Theme = LIGHT) -> "Figure":
     )
 
 
-def own_norms(atlas: Atlas, *, theme: Theme = LIGHT) -> "Figure":
+def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
     """The norms of the run's own codes against the prior's shell (B4)."""
-    codes = np.linalg.norm(atlas.cloud, axis=1)
-    top = 1.15 * max(float(np.quantile(codes, 0.999)), shell(atlas.dim)[0] + 3)
+    codes = np.linalg.norm(workspace.cloud, axis=1)
+    top = 1.15 * max(float(np.quantile(codes, 0.999)), shell(workspace.dim)[0] + 3)
     radius = np.linspace(top / 400, top, 400)
     series = {"codes of the data": _density_of(codes, radius)}
     marks: dict[str, float] = {}
-    if atlas.coded and atlas.codes("train").deviations is not None:
-        drawn = np.linalg.norm(atlas.drawn("train"), axis=1)
+    if workspace.coded and workspace.codes("train").deviations is not None:
+        drawn = np.linalg.norm(workspace.drawn("train"), axis=1)
         series["draws around them"] = _density_of(drawn, radius)
-    if atlas.generator.space.prior == "normal":
-        series["prior"] = norm_density(radius, atlas.dim)
-        marks["√d"] = float(np.sqrt(atlas.dim))
+    if workspace.generator.space.prior == "normal":
+        series["prior"] = norm_density(radius, workspace.dim)
+        marks["√d"] = float(np.sqrt(workspace.dim))
     return lines(
         radius,
         series,
         theme=theme,
         axes=("distance from the centre", "density"),
         marks=marks,
-        title=f"Where the codes of {atlas.name} lie against its prior, in {atlas.dim} axes",
+        title=f"Where the codes of {workspace.name} lie against its prior, in {workspace.dim} axes",
     )
 
 
-def midpoints(atlas: Atlas, count: int = 8, *, theme: Theme = LIGHT, seed: int = 0) -> Canvas:
+def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, seed: int = 0) -> Canvas:
     """Half way between two points, by the line and by the arc (B4): why a way must not cut the centre."""
-    z = atlas.sample(2 * count, seed=seed)
-    label = stream(seed, "label").integers(len(atlas.generator.classes)) if atlas.generator.classes else None
+    z = sample_latents(workspace, 2 * count, seed=seed)
+    label = (
+        stream(seed, "label").integers(len(workspace.generator.classes))
+        if workspace.generator.classes
+        else None
+    )
     kind = None if label is None else int(label)
     rows: dict[str, Images] = {}
     norm = {}
@@ -96,41 +101,43 @@ def midpoints(atlas: Atlas, count: int = 8, *, theme: Theme = LIGHT, seed: int =
         "to": z[count:],
     }
     for name, points in middles.items():
-        rows[name] = atlas.decode(points, kind)
+        rows[name] = workspace.decode(points, kind)
         norm[name] = float(np.linalg.norm(points, axis=1).mean())
-    far = np.concatenate([atlas.density.far(points) for points in middles.values()])
+    far = np.concatenate([workspace.density.far(points) for points in middles.values()])
     return strip(
         np.concatenate(list(rows.values())),
         columns=count,
         theme=theme,
         far=far,
         rows=[f"{name}\nnorm {norm[name]:.2f}" for name in rows],
-        title=f"Half way between two samples of {atlas.name}: the line and the arc",
-        note=f"{atlas.dim} axes; norms of the prior's samples are {_told_shell(atlas.dim)}",
+        title=f"Half way between two samples of {workspace.name}: the line and the arc",
+        note=f"{workspace.dim} axes; norms of the prior's samples are {_told_shell(workspace.dim)}",
     )
 
 
 def arithmetic(
-    atlas: Atlas, text: str, *, label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, text: str, *, label: int | None = None, theme: Theme = LIGHT
 ) -> tuple[Canvas, str]:
     """An equation of points, as "Eyeglasses - not Eyeglasses + Smiling" (D5): drawn, and in words."""
-    groups = find_groups(atlas, text)
+    groups = find_groups(workspace, text)
     if len(groups) < 2:
         raise NotSupported("An equation has two terms or more, as 'Eyeglasses - not Eyeglasses + Smiling'.")
-    total = np.zeros((1, atlas.dim), np.float32)
+    total = np.zeros((1, workspace.dim), np.float32)
     terms, words = [], ""
     for number, group in enumerate(groups):
         middle = group.points.mean(axis=0, keepdims=True)
         total += group.sign * middle
         sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
-        shown = np.zeros((0, *atlas.description.shape), np.float32) if group.images is None else group.images
-        terms.append(Term(sign, shown, group.name, atlas.decode(middle, label)))
+        shown = (
+            np.zeros((0, *workspace.description.shape), np.float32) if group.images is None else group.images
+        )
+        terms.append(Term(sign, shown, group.name, workspace.decode(middle, label)))
         words += f"{sign and f' {sign} '}{group.name}"
-    far = float(atlas.density.far(total)[0])
-    result = atlas.decode(total, label)
+    far = float(workspace.density.far(total)[0])
+    result = workspace.decode(total, label)
     empty = np.zeros((0, *result.shape[1:]), np.float32)
     terms.append(Term("=", empty, "result", result))
-    drawn = equation(terms, title=f"{words} in {atlas.name}", theme=theme)
+    drawn = equation(terms, title=f"{words} in {workspace.name}", theme=theme)
     told = "1 is usual for data, above 2 is far from it"
     return drawn, f"{words} = a point at distance {far:.2f} ({told})"
 

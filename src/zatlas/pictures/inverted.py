@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
 from zatlas.latent.inversion import Inverted
+from zatlas.locate import image_of
 from zatlas.render.canvas import Canvas
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import image_of
+from zatlas.sample import sample_latents
 from zatlas.store import atomic
+from zatlas.workspace import Workspace
 
 OWN = 16  # samples that are searched for when no image is named
 SHOWN = 16  # images of a picture
@@ -31,22 +32,24 @@ class Given:
     labels: Labels | None  # that a conditional model is told
 
 
-def read_files(atlas: Atlas, files: Sequence[Path], label: int | None) -> Given:
+def read_files(workspace: Workspace, files: Sequence[Path], label: int | None) -> Given:
     """Image files as the model takes them."""
-    if atlas.generator.classes and label is None:
+    if workspace.generator.classes and label is None:
         raise NotSupported("A conditional model is told the class of the images: give --label.")
-    images = np.concatenate([image_of(atlas, file) for file in files])
-    return Given(tuple(map(str, files)), images, atlas.told(len(files), label))
+    images = np.concatenate([image_of(workspace, file) for file in files])
+    return Given(tuple(map(str, files)), images, workspace.told(len(files), label))
 
 
-def own_samples(atlas: Atlas, label: int | None, seed: int) -> Given:
+def own_samples(workspace: Workspace, label: int | None, seed: int) -> Given:
     """Samples of the model itself, which it is able to make for certain."""
-    labels = atlas.told(OWN, label)
-    images = atlas.decode(atlas.sample(OWN, seed=seed), labels=labels)
+    labels = workspace.told(OWN, label)
+    images = workspace.decode(sample_latents(workspace, OWN, seed=seed), labels=labels)
     return Given(tuple(f"sample {number}" for number in range(OWN)), images, labels)
 
 
-def save_inverted(atlas: Atlas, given: Given, found: Inverted, place: Path, *, theme: Theme = LIGHT) -> Path:
+def save_inverted(
+    workspace: Workspace, given: Given, found: Inverted, place: Path, *, theme: Theme = LIGHT
+) -> Path:
     """Keep the points and the errors as an .npz file, and the picture beside it; the picture's path."""
     data = BytesIO()
     np.savez(
@@ -58,10 +61,10 @@ def save_inverted(atlas: Atlas, given: Given, found: Inverted, place: Path, *, t
         rms=found.rms,
     )
     atomic.write_file(place, data.getvalue())
-    return save(inverted(atlas, given, found, theme=theme), place.with_suffix(".png"))
+    return save(inverted(workspace, given, found, theme=theme), place.with_suffix(".png"))
 
 
-def inverted(atlas: Atlas, given: Given, found: Inverted, *, theme: Theme = LIGHT) -> Canvas:
+def inverted(workspace: Workspace, given: Given, found: Inverted, *, theme: Theme = LIGHT) -> Canvas:
     """The first images over what the model makes of their points, and over the difference of the two."""
     some = slice(0, SHOWN)
     names, real, made = given.names[some], given.images[some], found.images[some]
@@ -73,7 +76,7 @@ def inverted(atlas: Atlas, given: Given, found: Inverted, *, theme: Theme = LIGH
         rows=("original", "found", "difference"),
         heads=heads,
         theme=theme,
-        title=f"Images that {atlas.name} was asked to make",
+        title=f"Images that {workspace.name} was asked to make",
         note=f"difference: grey is none.  median of all {len(given.names)}: "
         f"{float(np.median(found.psnr)):.1f} dB; 20 dB is a likeness, 30 dB hard to tell apart",
     )

@@ -5,19 +5,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zatlas.atlas import NO_ROW, Atlas
 from zatlas.core.arrays import Flags, Labels, Rows, Values
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import Column
 from zatlas.latent.attributes import flags_of, known_names, title_of
 from zatlas.latent.chart import Chart
-from zatlas.latent.landmarks import landmarks
 from zatlas.latent.names import LABEL, parse, quoted
+from zatlas.locate import kind_of
 from zatlas.pictures.sheets import first_axes
 from zatlas.render.plot import cloud
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import kind_of
+from zatlas.workspace import NO_ROW, Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +25,7 @@ FEW = 12  # values of a text that points are coloured by
 
 
 def points(
-    atlas: Atlas,
+    workspace: Workspace,
     *,
     split: str = "test",
     each: int | None = None,
@@ -40,51 +39,51 @@ def points(
 
     `each` takes so many of every class; `by` colours by an attribute instead of the label.
     """
-    codes = atlas.mapped(split)
-    z = atlas.drawn(split, seed=seed) if drawn and atlas.coded else codes.points
-    keep = _some_of_each(atlas.labels(codes.rows), len(codes), each)
+    codes = workspace.mapped(split)
+    z = workspace.drawn(split, seed=seed) if drawn and workspace.coded else codes.points
+    keep = _some_of_each(workspace.labels(codes.rows), len(codes), each)
     z, rows = z[keep], codes.rows[keep]
-    colours = coloured(atlas, rows, by)
-    what = "draws around the codes" if drawn and atlas.coded else "codes"
-    title = f"{len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
-    title += f": {what}" if kind_of(atlas) == "image" else ""
-    if atlas.dim == 1:
+    colours = coloured(workspace, rows, by)
+    what = "draws around the codes" if drawn and workspace.coded else "codes"
+    title = f"{len(rows):,} {_points_word(workspace, split)} in {workspace.name}"
+    title += f": {what}" if kind_of(workspace) == "image" else ""
+    if workspace.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
         places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
         named = ("axis 0", "scattered for the eye")
     else:
-        axes = axes or first_axes(atlas)
+        axes = axes or first_axes(workspace)
         places = z[:, list(axes)]
         named = (f"axis {axes[0]}", f"axis {axes[1]}")
     return cloud(places, *colours[:2], title=title, axes=named, values=colours[2], theme=theme)
 
 
 def chart_map(
-    atlas: Atlas, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
+    workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
 ) -> "Figure":
     """The codes on a chart (A3), coloured by label or by an attribute."""
-    rows = atlas.mapped(split).rows
-    rows = rows[landmarks(len(rows), len(chart.places))]
-    labels, classes, values = coloured(atlas, rows, by)
-    title = f"The {chart.layout} chart of {len(rows):,} {_points_word(atlas, split)} in {atlas.name}"
+    rows = np.full(len(chart.places), NO_ROW) if chart.rows is None else chart.rows
+    labels, classes, values = coloured(workspace, rows, by)
+    what = f"{len(chart.places):,} {_points_word(workspace, split)}"
+    title = f"The {chart.layout} chart of {what} in {workspace.name}"
     trust = f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
     return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
 
 
 def coloured(
-    atlas: Atlas, rows: Rows, by: str | None
+    workspace: Workspace, rows: Rows, by: str | None
 ) -> tuple[Labels | None, tuple[str, ...], Values | None]:
     """What colours the points: labels with the names of their classes, or values of an attribute."""
     if len(rows) and rows[0] == NO_ROW:
         if by is not None:
             raise NotSupported(f"These points are no images', so they have no {by!r}.")
         return None, (), None
-    images = atlas.images
+    images = workspace.images
     if by is None and images.labels is None:
         few = (key for key, column in images.attributes.items() if _few_texts(column))
         by = next((f"attribute:{quoted(key)}" for key in few), None)
     if by is None or by == LABEL:
-        labels = atlas.labels(rows)
+        labels = workspace.labels(rows)
         return (labels, images.classes, None) if labels is not None else (None, (), None)
     known = known_names(images)
     known = replace(known, attributes=[*images.attributes])  # texts have a colour for each value
@@ -115,7 +114,7 @@ def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | sl
     return keep
 
 
-def _points_word(atlas: Atlas, split: str) -> str:
-    if (kind := kind_of(atlas)) != "image":
+def _points_word(workspace: Workspace, split: str) -> str:
+    if (kind := kind_of(workspace)) != "image":
         return f"{kind}s"
     return {"train": "training", "valid": "held-out"}.get(split, split) + " images"

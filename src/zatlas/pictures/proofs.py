@@ -5,21 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported
+from zatlas.directions.joint import entanglement, leak
+from zatlas.directions.report import DirectionReport, range_told, times_told
+from zatlas.directions.types import Direction, LinearDirection, in_std, is_nonlinear
 from zatlas.latent.attributes import pretty
-from zatlas.latent.basis import entanglement, leak
 from zatlas.latent.curves import Curve
-from zatlas.latent.directions import Direction
-from zatlas.latent.proof import Proof, range_told, times_told, words
-from zatlas.latent.steering.steer import Way, bends, in_spreads
+from zatlas.locate import Anchor, default_anchors
 from zatlas.pictures.moves import Move
 from zatlas.render.canvas import Canvas
 from zatlas.render.matrix import matrix
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import Stop, usual_stops
+from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,31 +28,21 @@ STARTS = 3  # rows of a strip
 REACH = 3.0  # spreads to either side
 
 
-def proof_of(direction: Way) -> Proof:
-    """The proof that a direction carries."""
-    if direction.proof is None:
-        raise NotSupported(
-            f"Nothing is known yet of what {direction.name!r} does. Prove it first: latent.proved.proved"
-        )
-    return direction.proof
-
-
-def tangle(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "Figure":
+def tangle(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """What one spread of each direction (row) changes of each answer (column), its own framed."""
-    proofs = [proof_of(direction) for direction in directions]
-    names = _columns(proofs)
+    names = _columns(reports)
     if not names:
         raise NotSupported(
             "Nothing is asked of these images but how much they change. Give a scorer with --scorer."
         )
-    table = entanglement([proof.slopes for proof in proofs], names)
-    own = [None if p.target is None else names.index(p.target) for p in proofs]
+    table = entanglement([report.slopes for report in reports], names)
+    own = [None if p.target is None else names.index(p.target) for p in reports]
     note = "percent by which one spread of the direction (row) changes the answer (column)"
-    if (share := leak_of(directions)) is not None:
+    if (share := leak_of(reports)) is not None:
         note += f"; beside the frames it is {share:.0%} of what is in them"
     return matrix(
         table,
-        [pretty(d.name) for d in directions],
+        [pretty(report.name) for report in reports],
         [pretty(name) for name in names],
         title=title,
         note=note,
@@ -62,23 +51,23 @@ def tangle(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "F
     )
 
 
-def leak_of(directions: Sequence[Way]) -> float | None:
+def leak_of(reports: Sequence[DirectionReport]) -> float | None:
     """The mean change of the others' targets over the mean change of one's own; None of fewer than two."""
-    targets = [proof_of(direction).target for direction in directions]
+    targets = [report.target for report in reports]
     if len(targets) < 2 or None in targets or len(set(targets)) < len(targets):
         return None
-    slopes = [proof_of(direction).slopes for direction in directions]
+    slopes = [report.slopes for report in reports]
     return leak(entanglement(slopes, [target for target in targets if target is not None]))
 
 
-def effects(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "Figure":
+def effects(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """How far one spread of each goes, with its interval, and what chance reaches in its name."""
-    found = [proof_of(direction).effect for direction in directions]
+    found = [report.effect for report in reports]
     values, chance = (np.array([getattr(e, key) for e in found]) for key in ("value", "chance"))
     spans = np.array([[effect.low, effect.high] for effect in found])
     names = [
         pretty(one.name) + ("" if effect.real else " (not better than random)")
-        for one, effect in zip(directions, found, strict=True)
+        for one, effect in zip(reports, found, strict=True)
     ]
     axis = "percent of the answer, or of grey, by one spread;\nupright: what random directions reach"
     figure = bars(names, 100 * values, spans=100 * spans, title=title, axis=axis, theme=theme)
@@ -87,50 +76,53 @@ def effects(directions: Sequence[Way], *, title: str, theme: Theme = LIGHT) -> "
     return figure
 
 
-def proof_strip(atlas: Atlas, direction: Way, stops: Sequence[Stop] = (), *, theme: Theme = LIGHT) -> Canvas:
+def proof_strip(
+    workspace: Workspace, report: DirectionReport, stops: Sequence[Anchor] = (), *, theme: Theme = LIGHT
+) -> Canvas:
     """Images moved along one direction, with its proof in words; what lies beyond its range is named."""
-    starts = list(stops) or usual_stops(atlas, STARTS)
-    curves: list[Curve] = [in_spreads(direction).walk(stop.point, -REACH, REACH) for stop in starts]
+    starts = list(stops) or default_anchors(workspace, STARTS)
+    curves: list[Curve] = [in_std(report.direction).walk(stop.point, -REACH, REACH) for stop in starts]
     marks = ((0.0, f"-{REACH:g} spreads"), (0.5, "as it is"), (1.0, f"+{REACH:g} spreads"))
-    told = words(proof_of(direction))
+    told = report.summary()
     return Move(
-        atlas,
+        workspace,
         tuple(curves),
         tuple(stop.title for stop in starts),
-        f"{pretty(direction.name)} in {atlas.name}",
+        f"{pretty(report.name)} in {workspace.name}",
         marks,
         starts[0].label,
         told,
     ).strip(9, theme=theme)
 
 
-def proof_rows(directions: Sequence[Way]) -> list[dict[str, Any]]:
+def proof_rows(reports: Sequence[DirectionReport]) -> list[dict[str, Any]]:
     """A row of a table for each direction: effect against chance, AUC, side effects, range, stability."""
-    return [_row(direction, proof_of(direction)) for direction in directions]
+    return [_row(report) for report in reports]
 
 
-def spread_told(direction: Way) -> float | None:
+def spread_told(direction: Direction) -> float | None:
     """How far a spread goes; None of what bends, where it is as far as the data varies there."""
-    way = in_spreads(direction)
-    return round(way.spread, 4) if isinstance(way, Direction) else None
+    way = in_std(direction)
+    return round(way.spread, 4) if isinstance(way, LinearDirection) else None
 
 
 def question(
-    atlas: Atlas, shown: Points, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, shown: Points, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """The images of a compass' question side by side, each with its letter."""
     from zatlas.render.strip import strip
 
     heads = [chr(ord("a") + index) for index in range(len(shown))]
-    return strip(atlas.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme)
+    return strip(workspace.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme)
 
 
-def _row(direction: Way, proof: Proof) -> dict[str, Any]:
+def _row(proof: DirectionReport) -> dict[str, Any]:
+    direction = proof.direction
     score, effect = direction.score, proof.effect
     worst = sorted(proof.aside, key=lambda name: -abs(proof.aside[name]))[:3]
     return {
         "direction": direction.name,
-        "way": "bends" if bends(direction) else "straight",
+        "way": "bends" if is_nonlinear(direction) else "straight",
         "moves": proof.target or "the picture",
         "spread": spread_told(direction),
         "effect": round(effect.value, 4),
@@ -146,7 +138,7 @@ def _row(direction: Way, proof: Proof) -> dict[str, Any]:
     }
 
 
-def _columns(proofs: Sequence[Proof]) -> list[str]:
+def _columns(proofs: Sequence[DirectionReport]) -> list[str]:
     """The answers that are shown: the directions' own, then those that are moved most."""
     own = list(dict.fromkeys(proof.target for proof in proofs if proof.target is not None))
     others = [name for name in (proofs[0].slopes if proofs else ()) if name not in own]

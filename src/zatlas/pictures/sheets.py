@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Plane, Points, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.latent.axes import rank
@@ -13,12 +12,13 @@ from zatlas.latent.curves import usual_blend
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
 from zatlas.latent.neighbours import nearest
-from zatlas.latent.priors import find_prior, own_words
+from zatlas.locate import Anchor, interpolate
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import Stop
+from zatlas.sample import find_prior, own_words, sample_latents
+from zatlas.workspace import Workspace
 
 SPANS = ("quantile", "range", "deviations")
 MOST, ACROSS = 10_000, 100  # images of a sheet and of a row; more cannot be told apart
@@ -31,7 +31,7 @@ TAIL = 0.05  # of the prior's mass that a grid leaves out at either end
 
 
 def samples(
-    atlas: Atlas,
+    workspace: Workspace,
     count: int = 64,
     *,
     prior: str = "own",
@@ -45,18 +45,20 @@ def samples(
     within("images of a sheet", count, MOST)
     columns = max(round(count**0.5), 1)
     source = SOURCES.get(prior, "around the codes of test images")
-    if prior == "own" and atlas.generator.space.prior == "none":
+    if prior == "own" and workspace.generator.space.prior == "none":
         source = "the normal distribution of the codes: an auto-encoder has no prior"
-    title = f"Samples of {atlas.name}, from {source}"
+    title = f"Samples of {workspace.name}, from {source}"
     note = ", ".join(_said(temperature=temperature, truncation=truncation, seed=seed))
-    z = atlas.sample(count, seed=seed, prior=prior, temperature=temperature, truncation=truncation)
-    classes = atlas.generator.classes
+    z = sample_latents(
+        workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation
+    )
+    classes = workspace.generator.classes
     if classes and label is not None:
-        title = f"Samples of class {classes[label]} of {atlas.name}, from {source}"
+        title = f"Samples of class {classes[label]} of {workspace.name}, from {source}"
     if not classes or label is not None:
-        return sheet(atlas.decode(z, label), columns, title=title, note=note, theme=theme)
+        return sheet(workspace.decode(z, label), columns, title=title, note=note, theme=theme)
     each = z[:columns]
-    images = [atlas.decode(each, kind) for kind in range(len(classes))]
+    images = [workspace.decode(each, kind) for kind in range(len(classes))]
     return sheet(
         np.concatenate(images),
         len(each),
@@ -68,44 +70,44 @@ def samples(
 
 
 def priors(
-    atlas: Atlas, count: int = 36, *, flow: bool = False, seed: int = 0, theme: Theme = LIGHT
+    workspace: Workspace, count: int = 36, *, flow: bool = False, seed: int = 0, theme: Theme = LIGHT
 ) -> Canvas:
     """Images of points of the run's own prior beside those of the priors fitted to its codes.
 
     A flow is shown if it is kept already, or wanted: fitting one takes a while.
     """
     within("images of a block", count, MOST)
-    kinds = ["own", "mixture", *(["flow"] if flow or find_prior(atlas, "flow") else [])]
-    turns = np.arange(count) % max(len(atlas.generator.classes), 1)
+    kinds = ["own", "mixture", *(["flow"] if flow or find_prior(workspace, "flow") else [])]
+    turns = np.arange(count) % max(len(workspace.generator.classes), 1)
     groups = {}
     for kind in kinds:
-        name = own_words(atlas) if kind == "own" else SOURCES[kind]
-        groups[name] = atlas.decode(atlas.sample(count, seed=seed, prior=kind), None, turns)
+        name = own_words(workspace) if kind == "own" else SOURCES[kind]
+        groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), None, turns)
     return blocks(
         groups,
         max(round(count**0.5), 1),
-        title=f"Samples of {atlas.name}, by what they are drawn from",
+        title=f"Samples of {workspace.name}, by what they are drawn from",
         note=f"seed {seed}",
         theme=theme,
     )
 
 
 def reconstructions(
-    atlases: Sequence[Atlas], count: int = 12, *, split: str = "test", theme: Theme = LIGHT
+    workspaces: Sequence[Workspace], count: int = 12, *, split: str = "test", theme: Theme = LIGHT
 ) -> Canvas:
     """Real images, and under them what each model makes of their points (E2)."""
     within("images of a row", count, ACROSS)
-    first = atlases[0]
+    first = workspaces[0]
     rows = _of_every_class(first, count, split)
     real = first.images.images(rows)
     shown, names = [real], ["real"]
-    for atlas in atlases:
-        labels = atlas.labels(rows)
-        points = atlas.generator.encode(real, labels)
-        rebuilt = atlas.generator.decode(points, labels)
+    for workspace in workspaces:
+        labels = workspace.labels(rows)
+        points = workspace.generator.encode(real, labels)
+        rebuilt = workspace.generator.decode(points, labels)
         error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
         shown.append(rebuilt)
-        names.append(f"{atlas.name if len(atlases) > 1 else 'rebuilt'}\nerror {error:.3f}")
+        names.append(f"{workspace.name if len(workspaces) > 1 else 'rebuilt'}\nerror {error:.3f}")
     what = {"test": "Test images", "train": "Training images"}.get(split, "Images held out")
     what = what if first.holds_out else "Training images"
     return sheet(
@@ -119,7 +121,7 @@ def reconstructions(
 
 
 def manifold(
-    atlas: Atlas,
+    workspace: Workspace,
     n: int = 15,
     *,
     by: str | None = None,
@@ -134,40 +136,40 @@ def manifold(
     through `extent` standard deviations of the prior.
     """
     within("places along an axis", n, ACROSS)
-    by = by or ("range" if atlas.generator.space.prior == "none" else "quantile")
-    if atlas.dim == 1:
-        return _line(atlas, n, by, label, extent, theme)
-    axes = axes or first_axes(atlas)
-    right, up = (span(atlas, axis, n, by, extent) for axis in axes)
-    z = in_space(lattice(right, up), atlas.dim, axes)
-    held = "" if atlas.dim == 2 else "; the other axes at 0"
-    if atlas.dim > 2 and not atlas.coded:
+    by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
+    if workspace.dim == 1:
+        return _line(workspace, n, by, label, extent, theme)
+    axes = axes or first_axes(workspace)
+    right, up = (span(workspace, axis, n, by, extent) for axis in axes)
+    z = in_space(lattice(right, up), workspace.dim, axes)
+    held = "" if workspace.dim == 2 else "; the other axes at 0"
+    if workspace.dim > 2 and not workspace.coded:
         # Nothing lies amid many normal axes: the plane goes through a sample instead.
         held = "; the other axes as in sample 0"
-        rest = np.setdiff1d(np.arange(atlas.dim), axes)
-        z[:, rest] = atlas.cloud[0, rest]
+        rest = np.setdiff1d(np.arange(workspace.dim), axes)
+        z[:, rest] = workspace.cloud[0, rest]
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
     told = scale.get(by, "in standard deviations of the prior")
     words = [Axis(f"axis {axis}: {told}", marks) for axis, marks in zip(axes, (right, up), strict=True)]
-    title = f"The latent plane of {atlas.name}, decoded at {n} x {n} places{held}"
-    classes = atlas.generator.classes
+    title = f"The latent plane of {workspace.name}, decoded at {n} x {n} places{held}"
+    classes = workspace.generator.classes
     if not classes or label is not None:
-        images = atlas.decode(z, label)
+        images = workspace.decode(z, label)
         return sheet(images, n, title=title, axes=(words[0], words[1]), theme=theme)
-    groups = {name: atlas.decode(z, kind) for kind, name in enumerate(classes)}
+    groups = {name: workspace.decode(z, kind) for kind, name in enumerate(classes)}
     return blocks(groups, n, title=f"{title}, for each class", theme=theme)
 
 
 def chart_sheet(
-    atlas: Atlas, chart: Chart, n: int = 15, *, label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, chart: Chart, n: int = 15, *, label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """The chart as a picture: decoded at a regular grid of its places (A4)."""
     within("places along an axis", n, ACROSS)
     places, codes = chart.grid(n)
     right, up = np.unique(places[:, 0]), np.unique(places[:, 1])
-    title = f"The {chart.layout} chart of {atlas.name}, decoded at {n} x {n} places"
+    title = f"The {chart.layout} chart of {workspace.name}, decoded at {n} x {n} places"
     return sheet(
-        atlas.decode(codes, label),
+        workspace.decode(codes, label),
         n,
         title=title,
         theme=theme,
@@ -178,13 +180,13 @@ def chart_sheet(
 
 
 def chart_places(
-    atlas: Atlas, chart: Chart, places: Plane, *, label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, chart: Chart, places: Plane, *, label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """The images at places of a chart, given from -1 to 1 in both directions (A5)."""
     there = chart.at(places)
     z = chart.inverse(there)
-    near, kind = _nearest_shown(atlas, z, label)
-    shown = [near] if atlas.given is not None else [atlas.decode(z, label), near]
+    near, kind = _nearest_shown(workspace, z, label)
+    shown = [near] if workspace.given is not None else [workspace.decode(z, label), near]
     images, names = np.concatenate(shown), ("imagined", kind)[-len(shown) :]
     heads = [f"({x:g}, {y:g})" for x, y in places]
     return sheet(
@@ -193,41 +195,43 @@ def chart_places(
         rows=names,
         heads=heads,
         theme=theme,
-        title=f"Places of the {chart.layout} chart of {atlas.name}",
+        title=f"Places of the {chart.layout} chart of {workspace.name}",
         note="from -1 to 1 across and up the chart; faded: no data there",
         dim=np.tile(~chart.covers(there), len(shown)) & (np.arange(len(images)) < len(places)),
     )
 
 
-def _nearest_shown(atlas: Atlas, z: Points, label: int | None) -> tuple[Images, str]:
+def _nearest_shown(workspace: Workspace, z: Points, label: int | None) -> tuple[Images, str]:
     """The image nearest to each point: a real one or, where those have no points, a sample."""
-    if atlas.coded:
-        rows, _ = atlas.nearest(z, 1)
-        return atlas.images.images(rows[:, 0]), "nearest real"
-    return atlas.decode(atlas.cloud[nearest(z, atlas.cloud, 1)[0][:, 0]], label), "nearest sample"
+    if workspace.coded:
+        rows, _ = workspace.nearest(z, 1)
+        return workspace.images.images(rows[:, 0]), "nearest real"
+    return workspace.decode(workspace.cloud[nearest(z, workspace.cloud, 1)[0][:, 0]], label), "nearest sample"
 
 
-def four_corners(atlas: Atlas, stops: Sequence[Stop], n: int = 9, *, theme: Theme = LIGHT) -> Canvas:
+def four_corners(
+    workspace: Workspace, stops: Sequence[Anchor], n: int = 9, *, theme: Theme = LIGHT
+) -> Canvas:
     """Between four images at the corners of a grid (E4)."""
     ends = np.concatenate([stop.point for stop in stops])
-    z = between_corners(ends, n, usual_blend(atlas.generator.space))
+    z = between_corners(ends, n, usual_blend(workspace.generator.space))
     names = ", ".join(stop.title for stop in stops)
     return sheet(
-        atlas.decode(z, stops[0].label),
+        workspace.decode(z, stops[0].label),
         n,
         theme=theme,
-        title=f"Between four corners of {atlas.name}",
+        title=f"Between four corners of {workspace.name}",
         note=f"top left, top right, bottom left, bottom right: {names}",
     )
 
 
-def pairs(atlas: Atlas, stops: Sequence[Stop], frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
+def pairs(workspace: Workspace, stops: Sequence[Anchor], frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
     """From the first stop to the second, from the third to the fourth: a pair a row (E4)."""
     rows, names, far = [], [], []
     for a, b in zip(stops[0::2], stops[1::2], strict=True):
-        z = atlas.curve([a, b]).sample(frames)
-        far.append(atlas.density.far(z))
-        rows.append(atlas.decode(z, a.label))
+        z = interpolate(workspace, [a, b]).sample(frames)
+        far.append(workspace.density.far(z))
+        rows.append(workspace.decode(z, a.label))
         names.append(f"{a.title} to {b.title}")
     return strip(
         np.concatenate(rows),
@@ -235,32 +239,32 @@ def pairs(atlas: Atlas, stops: Sequence[Stop], frames: int = 10, *, theme: Theme
         rows=names,
         far=np.concatenate(far),
         theme=theme,
-        title=f"From image to image in {atlas.name}",
+        title=f"From image to image in {workspace.name}",
         note="lines: how far from the data, from near (thin, blue) to outside them (thick, red)",
     )
 
 
-def first_axes(atlas: Atlas) -> tuple[int, int]:
+def first_axes(workspace: Workspace) -> tuple[int, int]:
     """The two axes that a grid is drawn in: of more than two, those that change the image most."""
-    if atlas.dim <= 2:
+    if workspace.dim <= 2:
         return 0, 1
-    if atlas.given is not None:  # no decoder tells which: those in which the codes vary most
-        wide = np.argsort(-atlas.given.std(axis=0), kind="stable")
+    if workspace.given is not None:  # no decoder tells which: those in which the codes vary most
+        wide = np.argsort(-workspace.given.std(axis=0), kind="stable")
         return int(wide[0]), int(wide[1])
-    order, _ = rank(atlas.generator, atlas.cloud, atlas.told(len(atlas.cloud)))
+    order, _ = rank(workspace.generator, workspace.cloud, workspace.told(len(workspace.cloud)))
     return int(order[0]), int(order[1])
 
 
-def span(atlas: Atlas, axis: int, n: int, by: str, extent: float | None = None) -> Values:
+def span(workspace: Workspace, axis: int, n: int, by: str, extent: float | None = None) -> Values:
     """n values of an axis: at equal steps of the prior's mass, of the codes' range, or of deviations."""
     if by == "quantile":
-        if atlas.generator.space.prior == "none":
+        if workspace.generator.space.prior == "none":
             raise NotSupported("An auto-encoder has no prior to take quantiles of: take --by range.")
         return quantile_marks(n, TAIL)
     if by == "range":
-        if not 0 <= axis < atlas.dim:
-            raise NotSupported(f"There is no axis {axis}: this space has {atlas.dim}, from 0 on.")
-        low, high = np.quantile(atlas.cloud[:, axis], [0.01, 0.99])
+        if not 0 <= axis < workspace.dim:
+            raise NotSupported(f"There is no axis {axis}: this space has {workspace.dim}, from 0 on.")
+        low, high = np.quantile(workspace.cloud[:, axis], [0.01, 0.99])
         return even_marks(n, float(low), float(high))
     if by == "deviations":
         return even_marks(n, -(extent or 2.0), extent or 2.0)
@@ -273,17 +277,19 @@ def within(what: str, number: int, most: int) -> None:
         raise ShapeError(f"The {what} are from 1 to {most:,}; {number:,} were asked for.")
 
 
-def _line(atlas: Atlas, n: int, by: str, label: int | None, extent: float | None, theme: Theme) -> Canvas:
-    marks = span(atlas, 0, n, by, extent)
-    images: Images = atlas.decode(marks[:, None], label)
+def _line(
+    workspace: Workspace, n: int, by: str, label: int | None, extent: float | None, theme: Theme
+) -> Canvas:
+    marks = span(workspace, 0, n, by, extent)
+    images: Images = workspace.decode(marks[:, None], label)
     heads = [f"{mark:.2f}" for mark in marks]
-    return strip(images, heads=heads, title=f"The only axis of {atlas.name}", theme=theme)
+    return strip(images, heads=heads, title=f"The only axis of {workspace.name}", theme=theme)
 
 
-def _of_every_class(atlas: Atlas, count: int, split: str) -> np.ndarray:
+def _of_every_class(workspace: Workspace, count: int, split: str) -> np.ndarray:
     """Rows of a split, class after class where there are any."""
-    rows = atlas.rows(split)
-    labels = atlas.labels(rows)
+    rows = workspace.rows(split)
+    labels = workspace.labels(rows)
     if labels is None:
         return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
     # The first of each class, then the second of each, and in the end by class.

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Values
+from zatlas.directions.types import Direction, FieldDirection
 from zatlas.latent.attributes import pretty
-from zatlas.latent.steering.steer import Steer, Way
+from zatlas.locate import Anchor
 from zatlas.pictures.moves import Move, quality
 from zatlas.render.canvas import Canvas
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.stops import Stop
+from zatlas.workspace import Workspace
 
 Read = Callable[[Images], Values]  # of a row of images, the middle one as it was: a number each
 
@@ -20,17 +20,17 @@ REACH = 3.0  # spreads to either side
 COLUMNS = 7
 
 
-def reach_of(way: Way, most: float = REACH) -> tuple[float, float]:
+def reach_of(way: Direction, most: float = REACH) -> tuple[float, float]:
     """From where to where it is shown: all of a way with a scale, some spreads of another."""
-    if isinstance(way, Steer) and way.scale is not None:
+    if isinstance(way, FieldDirection) and way.scale is not None:
         return float(way.scale[0][0]), float(way.scale[0][-1])
     return -most, most
 
 
 def steered(
-    atlas: Atlas,
-    way: Way,
-    starts: Sequence[Stop],
+    workspace: Workspace,
+    way: Direction,
+    starts: Sequence[Anchor],
     read: Read,
     *,
     told: str,
@@ -45,7 +45,7 @@ def steered(
     amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
     rows = [way.move(np.repeat(s.point, len(amounts), axis=0), amounts) for s in starts]
     z = np.concatenate(rows).astype(np.float32)
-    images = atlas.decode(z, label)
+    images = workspace.decode(z, label)
     numbers = [read(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
     return strip(
         images,
@@ -53,16 +53,18 @@ def steered(
         rows=[s.title for s in starts],
         theme=theme,
         heads=[f"{number:.2f}" for number in np.concatenate(numbers)],
-        title=f"{pretty(way.name)} in {atlas.name}, from {low:+.2g} to {high:+.2g}",
+        title=f"{pretty(way.name)} in {workspace.name}, from {low:+.2g} to {high:+.2g}",
         note="; ".join(part for part in (f"over each image: {told}", quality(way)) if part),
-        far=atlas.density.far(z),
+        far=workspace.density.far(z),
     )
 
 
-def film_of(atlas: Atlas, way: Way, start: Stop, reach: float = REACH, label: int | None = None) -> Move:
+def film_of(
+    workspace: Workspace, way: Direction, start: Anchor, reach: float = REACH, label: int | None = None
+) -> Move:
     """The same way through one point, to be drawn as a film."""
     curve = way.walk(start.point, *reach_of(way, reach))
-    return Move(atlas, (curve,), (start.title,), pretty(way.name), label=label)
+    return Move(workspace, (curve,), (start.title,), pretty(way.name), label=label)
 
 
 def change(images: Images) -> Values:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images
 from zatlas.render.canvas import Canvas
 from zatlas.render.pixels import save
 from zatlas.render.plain import SMALL, WORD, paper
 from zatlas.render.sheet import sheet
 from zatlas.render.theme import LIGHT, Theme
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def samples(
     heads = [f"{_said(key)} {_word(value)}" for value in varied[key]] if key else []
     rows = list(dict.fromkeys(_rest(settings, key) for _, settings, _ in runs))
     cells = {
-        (_rest(settings, key), _word(settings[key]) if key else ""): _montage(Atlas.open(folders[name]))
+        (_rest(settings, key), _word(settings[key]) if key else ""): _montage(Workspace.open(folders[name]))
         for name, settings, _ in runs
         if name in folders
     }
@@ -120,12 +121,12 @@ def _lines(plot: "Axes", name: str, key: str, varied: Varied, runs: Sequence[Tol
     plot.set_xlabel(_said(key), fontsize=WORD, color=theme.pale)
 
 
-def _montage(atlas: Atlas) -> Images:
+def _montage(workspace: Workspace) -> Images:
     """A few samples as one image (c, h, w)."""
     n = SIDE * SIDE
-    kinds = len(atlas.generator.classes)
+    kinds = len(workspace.generator.classes)
     labels = np.arange(n) % kinds if kinds else None
-    images = atlas.decode(atlas.sample(n, seed=0), None, labels)
+    images = workspace.decode(sample_latents(workspace, n, seed=0), None, labels)
     edged = ((0, 0), (0, 0), (0, EDGE), (0, EDGE))
     images = np.pad(images, edged, constant_values=1)
     _, channels, high, wide = images.shape

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points, Rows
 from zatlas.core.seeds import derive, stream
 from zatlas.latent.chart import Chart, make, trustworthiness
 from zatlas.latent.landmarks import CHARTED, landmarks
+from zatlas.sample import sample_latents
 from zatlas.score.figure import Figure, mean_of
+from zatlas.workspace import Workspace
 
 MOST = 3000  # codes of a chart that is made for this alone
 RANKED = 1000  # codes whose neighbours are ranked
@@ -18,22 +19,22 @@ GRID = 64  # places a side of the box
 TRIED = 1000  # places and codes that go there and back
 
 
-def charts(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
+def charts(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
     """What the run's usual chart keeps of the space, and where it can be trusted."""
-    chart = usual_chart(atlas, seed=seed)
+    chart = usual_chart(workspace, seed=seed)
     if len(chart.points) < 3 * GROUPS:
         return []
     on = f"on the {chart.layout} chart of {len(chart.points):,} codes"
-    return [*_kept(chart, on, seed), _covered(chart, on, atlas, seed), *_back(chart, on, atlas, seed)]
+    return [*_kept(chart, on, seed), _covered(chart, on, workspace, seed), *_back(chart, on, workspace, seed)]
 
 
-def usual_chart(atlas: Atlas, *, seed: int = 0) -> Chart:
+def usual_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     """The chart that the run is shown by; where none is kept of very many codes, one of some of them."""
-    points = atlas.mapped("test").points
+    points = workspace.mapped("test").points
     codes = points[landmarks(len(points), CHARTED)]
-    if atlas.dim <= 2 or len(codes) <= MOST:
-        return atlas.chart()
-    for path in sorted(atlas.room("charts").glob("umap-*.safetensors")):
+    if workspace.dim <= 2 or len(codes) <= MOST:
+        return workspace.chart()
+    for path in sorted(workspace.folder("charts").glob("umap-*.safetensors")):
         kept = Chart.load(path)
         if not kept.made.get("labels") and np.array_equal(kept.points, codes):
             return kept
@@ -103,8 +104,8 @@ def _kept(chart: Chart, on: str, seed: int) -> list[Figure]:
     ]
 
 
-def _covered(chart: Chart, on: str, atlas: Atlas, seed: int) -> Figure:
-    codes = _others(atlas, seed)
+def _covered(chart: Chart, on: str, workspace: Workspace, seed: int) -> Figure:
+    codes = _others(workspace, seed)
     parts = {"the box": covered_box(chart)}
     if codes is not None:
         parts["other codes"] = float(chart.covers(chart.forward(codes)).mean())
@@ -112,8 +113,8 @@ def _covered(chart: Chart, on: str, atlas: Atlas, seed: int) -> Figure:
     return Figure("covered", "charts", parts["the box"], about, GRID**2, unit="share", parts=parts)
 
 
-def _back(chart: Chart, on: str, atlas: Atlas, seed: int) -> list[Figure]:
-    away, codes = places_back(chart, seed=seed), _others(atlas, seed)
+def _back(chart: Chart, on: str, workspace: Workspace, seed: int) -> list[Figure]:
+    away, codes = places_back(chart, seed=seed), _others(workspace, seed)
     if not len(away):  # all codes are one, and so is the ground
         return []
     value, error = mean_of(away)
@@ -131,11 +132,11 @@ def _back(chart: Chart, on: str, atlas: Atlas, seed: int) -> list[Figure]:
     ]
 
 
-def _others(atlas: Atlas, seed: int) -> Points | None:
+def _others(workspace: Workspace, seed: int) -> Points | None:
     """Codes that the chart was not made of, where there are any."""
-    if atlas.given is not None and not atlas.coded:
+    if workspace.given is not None and not workspace.coded:
         return None
-    if not atlas.coded:
-        return atlas.sample(TRIED, seed=derive(seed, "other codes"))
-    codes = atlas.codes("train").points
+    if not workspace.coded:
+        return sample_latents(workspace, TRIED, seed=derive(seed, "other codes"))
+    codes = workspace.codes("train").points
     return codes[stream(seed, "other codes").permutation(len(codes))[:TRIED]]

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zatlas.atlas import Atlas
 from zatlas.core.shell import shell_command
 from zatlas.data.sources import value_of
 from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
 from zatlas.training.recipe import Recipe
+from zatlas.workspace import Workspace
 
 HEAVY = 2.0  # times what the ELBO charges for a nat of rate: a prior that is too strong
 LIGHT = 0.5  # of it: a prior that is too weak
@@ -64,17 +64,17 @@ class Patient:
     metrics: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
-    def of(cls, atlas: Atlas, figures: Mapping[str, Figure]) -> "Patient":
-        """The run of this atlas."""
-        trained = brought_of(atlas.run) is None
+    def of(cls, workspace: Workspace, figures: Mapping[str, Figure]) -> "Patient":
+        """The run of this workspace."""
+        trained = brought_of(workspace.run) is None
         return cls(
-            atlas.run.folder,
-            atlas.description.family,
-            atlas.dim,
-            atlas.generator.space.prior,
+            workspace.run.folder,
+            workspace.description.family,
+            workspace.dim,
+            workspace.generator.space.prior,
             figures,
-            atlas.recipe if trained else None,
-            atlas.run.metrics(),
+            workspace.recipe if trained else None,
+            workspace.run.metrics(),
         )
 
     def value(self, name: str) -> float:

@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points, Rows
 from zatlas.core.registry import DATASETS
 from zatlas.core.seeds import derive, stream
@@ -22,6 +21,7 @@ from zatlas.score.disentangle import (
     shared,
 )
 from zatlas.score.figure import Figure, mean_of
+from zatlas.workspace import Workspace
 
 SEEDS = 3  # each with draws from the posterior, rows, forests and votes of its own
 FEWEST = 500  # codes, fewer than which tell no score
@@ -52,18 +52,18 @@ DRAWN = (
 )
 
 
-def disentangled(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
+def disentangled(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
     """The scores over seeds, for images that were drawn from independent factors; none for others."""
-    split = _split(atlas)
-    factors = true_factors(atlas, atlas.codes(split).rows) if split else {}
+    split = _split(workspace)
+    factors = true_factors(workspace, workspace.codes(split).rows) if split else {}
     if len(factors) < 2 or not independent(factors):
         return []
     found = []
     for number in range(SEEDS):
         own = derive(seed, "disentangle", number)
-        found.append(scores(atlas.drawn(split, seed=own), factors, seed=own))
-    lost = stream(seed, "lost").permutation(len(atlas.codes(split)))
-    floor = scores(atlas.drawn(split, seed=seed)[lost], factors, seed=seed)
+        found.append(scores(workspace.drawn(split, seed=own), factors, seed=own))
+    lost = stream(seed, "lost").permutation(len(workspace.codes(split)))
+    floor = scores(workspace.drawn(split, seed=seed)[lost], factors, seed=seed)
     n = min(len(lost), ROWS)
     figures = []
     for name, words in WORDS.items():
@@ -109,13 +109,13 @@ def scores(codes: Points, factors: Factors, *, seed: int = 0) -> dict[str, Score
     }
 
 
-def true_factors(atlas: Atlas, rows: Rows) -> dict[str, np.ndarray]:
+def true_factors(workspace: Workspace, rows: Rows) -> dict[str, np.ndarray]:
     """The factors from which these images were drawn, if their source says so; those that vary."""
-    source = atlas.recipe.source
+    source = workspace.recipe.source
     names = DATASETS.get(source).factors if source in DATASETS.names() else ()
     found = {}
     for name in names:
-        column = atlas.labels(rows) if name == "label" else atlas.images.attributes[name][rows]
+        column = workspace.labels(rows) if name == "label" else workspace.images.attributes[name][rows]
         if column is not None and len(np.unique(column)) > 1:
             found[name] = np.asarray(column)
     return found
@@ -133,8 +133,8 @@ def independent(factors: Factors) -> bool:
     return True
 
 
-def _split(atlas: Atlas) -> str:
+def _split(workspace: Workspace) -> str:
     """The held-out images, or those trained on where too few are held out; neither, without a source."""
-    if not atlas.coded or not atlas.run.recipe_file.exists() or atlas.imagined:
+    if not workspace.coded or not workspace.run.recipe_file.exists() or workspace.imagined:
         return ""
-    return next((s for s in ("test", "train") if len(atlas.rows(s)) >= FEWEST), "")
+    return next((s for s in ("test", "train") if len(workspace.rows(s)) >= FEWEST), "")

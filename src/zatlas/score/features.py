@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from zatlas.added import known_images
-from zatlas.atlas import Atlas
+from zatlas.contents import open_dataset
 from zatlas.core.arrays import Images, Rows
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
@@ -21,6 +20,7 @@ from zatlas.data.imageset import ImageSet
 from zatlas.models.scorer import Reader, Scorer, read_scorer, save_scorer, suited
 from zatlas.models.scorers import load_scorer
 from zatlas.training.scoring import LABEL, NET, TRAINING, Check, check, choose, columns_of, train_scorer
+from zatlas.workspace import Workspace
 
 Table = Float32[np.ndarray, "n d"]
 
@@ -174,13 +174,15 @@ def principal_pixels(images: ImageSet, count: int = 2000) -> Features:
 # Real images and what is told of them -------------------------------------------------------------
 
 
-def real_images(atlas: Atlas) -> ImageSet | None:
+def real_images(workspace: Workspace) -> ImageSet | None:
     """The images that a run was trained on or brought with; None where none are known."""
-    if not atlas.run.recipe_file.exists():
+    if not workspace.run.recipe_file.exists():
         return None
-    if not atlas.imagined:
-        return atlas.bare_images
-    return known_images(atlas)  # samples stand for the images of this run: these are the real ones
+    if not workspace.imagined:
+        return workspace.bare_images
+    return open_dataset(
+        workspace.run, data_changed=workspace.data_changed
+    )  # samples stand for the images of this run: these are the real ones
 
 
 def all_over(rows: Rows, count: int) -> Rows:

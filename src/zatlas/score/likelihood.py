@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Rows
 from zatlas.core.seeds import derive, stream
 from zatlas.models import bring
@@ -16,6 +15,7 @@ from zatlas.models.likelihood import Gaussian
 from zatlas.models.vae import VAE
 from zatlas.score.bound import ABOUT, Bounds, Treatment, importance_bound
 from zatlas.score.figure import Better, Figure, mean_of
+from zatlas.workspace import Workspace
 
 IMAGES, DRAWS = 256, 1000
 PIXELS = 1 << 27  # that are decoded for the bound by itself: large images get fewer draws
@@ -26,23 +26,23 @@ MANY, FEW = 2000, 8  # images and draws for the ELBO alone, of which two are com
 class _Asked:
     """A model with what it is asked, and how."""
 
-    atlas: Atlas
+    workspace: Workspace
     model: VAE
     treatment: Treatment
     seed: int
 
     def bounds(self, rows: Rows, k: int) -> Bounds:
         """The bounds of these images from k draws each."""
-        device = torch.device(self.atlas.generator.device)
-        x = torch.from_numpy(self.atlas.images.images(rows)).to(device)
-        labels = self.atlas.labels(rows) if self.model.classes else None
+        device = torch.device(self.workspace.generator.device)
+        x = torch.from_numpy(self.workspace.images.images(rows)).to(device)
+        labels = self.workspace.labels(rows) if self.model.classes else None
         y = None if labels is None else torch.from_numpy(labels).to(device)
         rng = torch.Generator(device).manual_seed(derive(self.seed, "likelihood"))
         return importance_bound(self.model, x, k, rng=rng, y=y, treatment=self.treatment)
 
 
 def likelihood(
-    atlas: Atlas,
+    workspace: Workspace,
     *,
     seed: int = 0,
     images: int = IMAGES,
@@ -54,25 +54,25 @@ def likelihood(
     Pixels are treated as in training unless something else is said. A model without a likelihood has
     only its rebuilding error.
     """
-    if not atlas.coded or atlas.imagined or atlas.given is not None:
+    if not workspace.coded or workspace.imagined or workspace.given is not None:
         return []
-    seen, unseen = (_some(atlas, split, images, seed) for split in ("train", "test"))
-    rebuilding = _rebuilding(atlas, unseen)
-    if bring.brought_of(atlas.run) is not None:
+    seen, unseen = (_some(workspace, split, images, seed) for split in ("train", "test"))
+    rebuilding = _rebuilding(workspace, unseen)
+    if bring.brought_of(workspace.run) is not None:
         return [rebuilding]
-    model = load_weights(atlas.run.weights)[1].to(atlas.generator.device)
+    model = load_weights(workspace.run.weights)[1].to(workspace.generator.device)
     if not isinstance(model, VAE):
-        return [rebuilding, *_overfit(_rebuilding(atlas, seen), rebuilding, atlas)]
-    asked = _Asked(atlas, model, treatment or _own(model), seed)
-    pixels = math.prod(atlas.images.shape)
+        return [rebuilding, *_overfit(_rebuilding(workspace, seen), rebuilding, workspace)]
+    asked = _Asked(workspace, model, treatment or _own(model), seed)
+    pixels = math.prod(workspace.images.shape)
     k = draws or int(np.clip(PIXELS // (len(unseen) * pixels), 1, DRAWS))
     found = _bounds(asked, asked.bounds(unseen, k), k, pixels)
-    pair = _rebuilding(atlas, seen), rebuilding
+    pair = _rebuilding(workspace, seen), rebuilding
     if model.likelihood.bound:
         many = max(images, min(MANY, PIXELS // (4 * FEW * pixels)))
-        rows = [_some(atlas, split, many, seed) for split in ("train", "test")]
+        rows = [_some(workspace, split, many, seed) for split in ("train", "test")]
         pair = _elbo(asked, asked.bounds(rows[0], FEW)), _elbo(asked, asked.bounds(rows[1], FEW))
-    return [*found, rebuilding, *_weighing(model, pixels, rebuilding), *_overfit(*pair, atlas)]
+    return [*found, rebuilding, *_weighing(model, pixels, rebuilding), *_overfit(*pair, workspace)]
 
 
 def _bounds(asked: _Asked, found: Bounds, k: int, pixels: int) -> list[Figure]:
@@ -145,14 +145,14 @@ def _weighing(model: VAE, pixels: int, rebuilding: Figure) -> list[Figure]:
     return [*found, noise]
 
 
-def _rebuilding(atlas: Atlas, rows: Rows) -> Figure:
+def _rebuilding(workspace: Workspace, rows: Rows) -> Figure:
     """Root mean square error of rebuilt images; its standard error by the delta method."""
-    x, labels = atlas.images.images(rows), atlas.labels(rows)
-    told = labels if atlas.generator.classes else None
-    again = atlas.generator.decode(atlas.generator.encode(x, told), told)
+    x, labels = workspace.images.images(rows), workspace.labels(rows)
+    told = labels if workspace.generator.classes else None
+    again = workspace.generator.decode(workspace.generator.encode(x, told), told)
     mean, error = mean_of(((again - x) ** 2).reshape(len(x), -1).mean(axis=1))
     root = math.sqrt(mean)
-    seen = "which training has not seen" if atlas.holds_out else "the same that it was trained on"
+    seen = "which training has not seen" if workspace.holds_out else "the same that it was trained on"
     about = f"root mean square error of images rebuilt from their points, {seen}"
     return Figure(
         "rebuilding",
@@ -166,9 +166,9 @@ def _rebuilding(atlas: Atlas, rows: Rows) -> Figure:
     )
 
 
-def _overfit(seen: Figure, unseen: Figure, atlas: Atlas) -> list[Figure]:
+def _overfit(seen: Figure, unseen: Figure, workspace: Workspace) -> list[Figure]:
     """How much better training images fare; nothing, where no others are known."""
-    if not atlas.holds_out:
+    if not workspace.holds_out:
         return []
     sign = 1 if seen.better == "more" else -1
     what = "ELBO" if seen.name == "elbo" else "rebuilding error"
@@ -202,9 +202,9 @@ def _own(model: VAE) -> Treatment:
     return "levels" if isinstance(model.likelihood, Gaussian) else model.config.pixels
 
 
-def _some(atlas: Atlas, split: str, n: int, seed: int) -> Rows:
+def _some(workspace: Workspace, split: str, n: int, seed: int) -> Rows:
     """So many rows of a split, or all."""
-    rows = atlas.rows(split)
+    rows = workspace.rows(split)
     if len(rows) <= n:
         return rows
     return np.sort(stream(seed, "likelihood", split).choice(rows, n, replace=False))

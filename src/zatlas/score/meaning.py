@@ -4,18 +4,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Flags, Images, Labels, Points, Rows, Values
 from zatlas.core.seeds import derive, stream
 from zatlas.data.imageset import UNLABELLED
+from zatlas.directions.probes import accuracy, area_under_curve, fit_probes, ridge
 from zatlas.latent.attributes import flags_of, properties
 from zatlas.latent.curves import Blend, Curve, lerp, usual_blend
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.latent.neighbours import others
-from zatlas.latent.probes import accuracy, area_under_curve, fit_probes, ridge
 from zatlas.models.generator import differentiable
+from zatlas.sample import sample_latents
 from zatlas.score.factors import disentangled
 from zatlas.score.figure import Figure, bootstrapped, mean_of
+from zatlas.workspace import Workspace
 
 TAUGHT, TRIED = 6000, 3000  # codes that planes are fitted to, and codes they are tried on
 NEAR = 10  # neighbours of a code
@@ -28,14 +29,14 @@ NUMBERS = 8 << 20  # of pixels that are decoded for small steps, and for each st
 Known = Mapping[str, Flags | Values]  # attributes of some codes: true or false, or numbers
 
 
-def meaning(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
+def meaning(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
     """What the codes tell of labels and attributes, how smoothly pictures follow, and scores by factors."""
     found: list[Figure] = []
-    if atlas.coded:
-        found += [*_probe(atlas, seed), *_neighbours(atlas, seed)]
-    if atlas.given is None:  # codes that came without a decoder make no pictures
-        found += [*_paths(atlas, seed), *_bent(atlas, seed)]
-    return found + disentangled(atlas, seed=seed)
+    if workspace.coded:
+        found += [*_probe(workspace, seed), *_neighbours(workspace, seed)]
+    if workspace.given is None:  # codes that came without a decoder make no pictures
+        found += [*_paths(workspace, seed), *_bent(workspace, seed)]
+    return found + disentangled(workspace, seed=seed)
 
 
 # What planes and neighbours tell -----------------------------------------------------------------
@@ -78,18 +79,18 @@ def alike(points: Points, kinds: np.ndarray, k: int = NEAR) -> tuple[Values, flo
     return same, float((counts * (counts - 1)).sum() / max(len(kinds) * (len(kinds) - 1), 1))
 
 
-def _probe(atlas: Atlas, seed: int) -> list[Figure]:
-    rows, z = _some(atlas, "train", TAUGHT, seed)
-    held_rows, held = _some(atlas, "test", TRIED, seed)
-    true = _attributes(atlas, held_rows)
-    known = {name: column for name, column in _attributes(atlas, rows).items() if name in true}
+def _probe(workspace: Workspace, seed: int) -> list[Figure]:
+    rows, z = _some(workspace, "train", TAUGHT, seed)
+    held_rows, held = _some(workspace, "test", TRIED, seed)
+    true = _attributes(workspace, held_rows)
+    known = {name: column for name, column in _attributes(workspace, rows).items() if name in true}
     guessed = guesses(z, known, held)
     parts = verdicts(guessed, true)
     ways = (
         "of attributes that are true or false the area under the ROC curve, of numbers R^2, by planes "
         "that are fitted to codes of training images and tried on codes of held-out ones"
     )
-    labels, held_labels = _labels(atlas, rows), _labels(atlas, held_rows)
+    labels, held_labels = _labels(workspace, rows), _labels(workspace, held_rows)
     if labels is not None and held_labels is not None:
         return [_label_probe(z, labels, held, held_labels, parts, ways)]
     if not parts:
@@ -140,13 +141,13 @@ def _label_probe(
     )
 
 
-def _neighbours(atlas: Atlas, seed: int) -> list[Figure]:
-    rows, z = _some(atlas, "test", TRIED, seed)
+def _neighbours(workspace: Workspace, seed: int) -> list[Figure]:
+    rows, z = _some(workspace, "test", TRIED, seed)
     if len(rows) < 3:
         return []
-    labels = _labels(atlas, rows)
+    labels = _labels(workspace, rows)
     kinds = {} if labels is None else {"label": labels}
-    for name, column in _attributes(atlas, rows).items():
+    for name, column in _attributes(workspace, rows).items():
         kinds[name] = column if column.dtype == bool else column > np.nanmedian(column)
     if not kinds:
         return []
@@ -172,25 +173,25 @@ def _neighbours(atlas: Atlas, seed: int) -> list[Figure]:
     ]
 
 
-def _some(atlas: Atlas, split: str, most: int, seed: int) -> tuple[Rows, Points]:
-    codes = atlas.codes(split)
-    labels = atlas.labels(codes.rows)
+def _some(workspace: Workspace, split: str, most: int, seed: int) -> tuple[Rows, Points]:
+    codes = workspace.codes(split)
+    labels = workspace.labels(codes.rows)
     known = np.arange(len(codes))
-    if labels is not None and UNLABELLED in atlas.images.classes:
-        known = np.flatnonzero(labels != atlas.images.classes.index(UNLABELLED))
+    if labels is not None and UNLABELLED in workspace.images.classes:
+        known = np.flatnonzero(labels != workspace.images.classes.index(UNLABELLED))
     if len(known) > most:
         known = np.sort(stream(seed, "meaning", split).choice(known, most, replace=False))
     return codes.rows[known], codes.points[known]
 
 
-def _labels(atlas: Atlas, rows: Rows) -> Labels | None:
-    labels = atlas.labels(rows)
+def _labels(workspace: Workspace, rows: Rows) -> Labels | None:
+    labels = workspace.labels(rows)
     return None if labels is None or len(np.unique(labels)) < 2 else labels
 
 
-def _attributes(atlas: Atlas, rows: Rows) -> dict[str, np.ndarray]:
+def _attributes(workspace: Workspace, rows: Rows) -> dict[str, np.ndarray]:
     """Those that are not the same for all of these images; of texts, whether they are each value."""
-    images, found = atlas.images, {}
+    images, found = workspace.images, {}
     for key, name in properties(images).items():
         if name.kind == "class":
             continue
@@ -218,12 +219,12 @@ def small_steps(a: Points, b: Points, blend: Blend, *, seed: int) -> tuple[Point
     return blend(a, b, t), blend(a, b, t + np.float32(STEP))
 
 
-def _paths(atlas: Atlas, seed: int) -> list[Figure]:
-    a, b = _ends(atlas, PLACES, seed)
-    n = int(np.clip(NUMBERS // (2 * _size(atlas)), 16, PLACES))
-    z, further = small_steps(a[:n], b[:n], usual_blend(atlas.generator.space), seed=seed)
-    told = _told(atlas, n)
-    images = atlas.decode(z, None, told), atlas.decode(further, None, told)
+def _paths(workspace: Workspace, seed: int) -> list[Figure]:
+    a, b = _ends(workspace, PLACES, seed)
+    n = int(np.clip(NUMBERS // (2 * _size(workspace)), 16, PLACES))
+    z, further = small_steps(a[:n], b[:n], usual_blend(workspace.generator.space), seed=seed)
+    told = _told(workspace, n)
+    images = workspace.decode(z, None, told), workspace.decode(further, None, told)
     found = changes(*images, np.linalg.norm(further - z, axis=1))
     value, error = mean_of(found)
     after = "; as in Karras et al. 2019, https://arxiv.org/abs/1812.04948, but in pixels, without a net"
@@ -260,21 +261,21 @@ def _paths(atlas: Atlas, seed: int) -> list[Figure]:
     return figures
 
 
-def _bent(atlas: Atlas, seed: int) -> list[Figure]:
-    generator = atlas.generator
+def _bent(workspace: Workspace, seed: int) -> list[Figure]:
+    generator = workspace.generator
     if not differentiable(generator):
         return []
-    a, b = _ends(atlas, PAIRS, seed)
-    n = int(np.clip(NUMBERS // (64 * _size(atlas)), 2, PAIRS))
-    told = _told(atlas, n)
+    a, b = _ends(workspace, PAIRS, seed)
+    n = int(np.clip(NUMBERS // (64 * _size(workspace)), 2, PAIRS))
+    told = _told(workspace, n)
     shares = []
     for i in range(n):
-        label = None if told is None else int(told[i])
+        one = generator if told is None else generator.for_class(int(told[i]))
         ends = a[i : i + 1], b[i : i + 1]
-        straight = length(generator, Curve(np.concatenate(ends), lerp), label)
-        shortest = geodesic(generator, *ends, label=label, steps=BENDING)
+        straight = length(one, Curve(np.concatenate(ends), lerp))
+        shortest = geodesic(one, *ends, steps=BENDING)
         if straight > 0:
-            shares.append(length(generator, shortest, label) / straight)
+            shares.append(length(one, shortest) / straight)
     if not shares:
         return []
     value, error = mean_of(np.array(shares))
@@ -293,16 +294,18 @@ def _bent(atlas: Atlas, seed: int) -> list[Figure]:
     ]
 
 
-def _ends(atlas: Atlas, n: int, seed: int) -> tuple[Points, Points]:
+def _ends(workspace: Workspace, n: int, seed: int) -> tuple[Points, Points]:
     """Two samples for each of n ways."""
-    return atlas.sample(n, seed=derive(seed, "from")), atlas.sample(n, seed=derive(seed, "to"))
+    return sample_latents(workspace, n, seed=derive(seed, "from")), sample_latents(
+        workspace, n, seed=derive(seed, "to")
+    )
 
 
-def _told(atlas: Atlas, n: int) -> Labels | None:
-    kinds = len(atlas.generator.classes)
+def _told(workspace: Workspace, n: int) -> Labels | None:
+    kinds = len(workspace.generator.classes)
     return np.arange(n) % kinds if kinds else None
 
 
-def _size(atlas: Atlas) -> int:
-    z, _ = _ends(atlas, 1, 0)
-    return int(atlas.decode(z, None, _told(atlas, 1)).size)
+def _size(workspace: Workspace) -> int:
+    z, _ = _ends(workspace, 1, 0)
+    return int(workspace.decode(z, None, _told(workspace, 1)).size)

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Labels, Rows, Values
 from zatlas.core.seeds import stream
 from zatlas.data.imageset import ImageSet
 from zatlas.latent.encode import encoded, labels_of
 from zatlas.latent.sampling import from_posterior
 from zatlas.models.scorer import Scorer, Scores, suited
+from zatlas.sample import sample_latents
 from zatlas.score.features import (
     Features,
     Own,
@@ -38,6 +38,7 @@ from zatlas.score.resemblance import (
     spread,
 )
 from zatlas.training.scoring import LABEL, targets_of
+from zatlas.workspace import Workspace
 
 MOST, FEWEST = 2000, 20  # images of each kind that are compared
 VALUES = 25_000_000  # of the pixels of each kind; large images are decoded slowly
@@ -50,20 +51,20 @@ FLOOR = "as many other real images"
 
 
 def samples(
-    atlas: Atlas, *, seed: int = 0, features: Features | None = None, prior: str = "own"
+    workspace: Workspace, *, seed: int = 0, features: Features | None = None, prior: str = "own"
 ) -> list[Figure]:
     """How samples compare with images that were held out, and with as many real ones in their place.
 
     They come from the run's own prior, or from one that was fitted to its codes; without a prior the
     normal distribution that the codes suggest stands in. A conditional model is told every class in turn.
     """
-    images = real_images(atlas)
-    if atlas.given is not None or images is None or len(images) < 2 * FEWEST:
+    images = real_images(workspace)
+    if workspace.given is not None or images is None or len(images) < 2 * FEWEST:
         return []
     taught = own(images)  # the same for every seed: a rule that others are measured by
     if features is None:
         features = principal_pixels(images) if taught is None else taught.features
-    found = Compared(atlas, images, features, taught, seed, prior)
+    found = Compared(workspace, images, features, taught, seed, prior)
     return [*_alike(found), *_new(found), *_varied(found), *_decoded(found)]
 
 
@@ -71,7 +72,7 @@ def samples(
 class Compared:
     """Real images, other real ones and samples, as many of each, in the same features."""
 
-    atlas: Atlas
+    workspace: Workspace
     images: ImageSet
     features: Features
     own: Own | None
@@ -102,8 +103,8 @@ class Compared:
     @cached_property
     def made(self) -> list[Table]:
         """The same of samples."""
-        z = self.atlas.sample(self.n, seed=self.seed, prior=self.prior)
-        return tables(self.atlas.generator.stream(z, turns(self.atlas, self.n)), *self._looks)
+        z = sample_latents(self.workspace, self.n, seed=self.seed, prior=self.prior)
+        return tables(self.workspace.generator.stream(z, turns(self.workspace, self.n)), *self._looks)
 
     @property
     def _looks(self) -> list[Callable[[Images], np.ndarray]]:
@@ -245,7 +246,7 @@ def _varied(found: Compared) -> list[Figure]:
 
 def _decoded(found: Compared) -> list[Figure]:
     """What the decoder makes of real codes: where samples are worse than that, prior and codes differ."""
-    generator, rows = found.atlas.generator, found.rows[1]
+    generator, rows = found.workspace.generator, found.rows[1]
     if generator.encoder is None:
         return []
     codes = [block.codes for block in encoded(generator, found.images, rows)]
@@ -287,9 +288,9 @@ def two_sets(images: ImageSet, most: int, *, seed: int = 0) -> tuple[Rows, Rows]
     return chance.permutation(held)[:n], chance.permutation(train)[:n]
 
 
-def turns(atlas: Atlas, n: int) -> Labels | None:
+def turns(workspace: Workspace, n: int) -> Labels | None:
     """Every class in turn, for a conditional model."""
-    kinds = len(atlas.generator.classes)
+    kinds = len(workspace.generator.classes)
     return np.arange(n) % kinds if kinds else None
 
 

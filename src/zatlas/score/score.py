@@ -6,7 +6,6 @@ from typing import Any, get_args
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import UnknownName
 from zatlas.core.progress import bar
 from zatlas.score.charts import charts
@@ -18,6 +17,7 @@ from zatlas.score.meaning import meaning
 from zatlas.score.samples import samples
 from zatlas.score.space import space
 from zatlas.score.words import in_words
+from zatlas.workspace import Workspace
 
 GROUPS: tuple[Group, ...] = get_args(Group)
 
@@ -46,7 +46,7 @@ class Score:
 
 
 def score(
-    atlas: Atlas,
+    workspace: Workspace,
     *,
     groups: Sequence[str] = GROUPS,
     features: Features | None = None,
@@ -58,11 +58,11 @@ def score(
     `features` is the space that samples are compared in, and `prior` where they are drawn from.
     """
     rooms: Mapping[str, Callable[[], list[Figure]]] = {
-        "likelihood": lambda: likelihood(atlas, seed=seed),
-        "space": lambda: space(atlas, seed=seed),
-        "samples": lambda: samples(atlas, seed=seed, features=features, prior=prior),
-        "meaning": lambda: meaning(atlas, seed=seed),
-        "charts": lambda: charts(atlas, seed=seed),
+        "likelihood": lambda: likelihood(workspace, seed=seed),
+        "space": lambda: space(workspace, seed=seed),
+        "samples": lambda: samples(workspace, seed=seed, features=features, prior=prior),
+        "meaning": lambda: meaning(workspace, seed=seed),
+        "charts": lambda: charts(workspace, seed=seed),
     }
     figures: list[Figure] = []
     groups = list(dict.fromkeys(groups))
@@ -74,8 +74,8 @@ def score(
             figures += rooms[group]()
             advance(1)
     found = {figure.name: figure for figure in figures}
-    findings = diagnose(Patient.of(atlas, found))
-    return Score(atlas.name, in_words(atlas), tuple(figures), tuple(findings))
+    findings = diagnose(Patient.of(workspace, found))
+    return Score(workspace.name, in_words(workspace), tuple(figures), tuple(findings))
 
 
 def _plain(figure: Figure) -> dict[str, Any]:

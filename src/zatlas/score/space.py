@@ -6,12 +6,12 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 from scipy.stats import chi2
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
 from zatlas.latent.density import FEW, gap
 from zatlas.score.figure import Figure, mean_of
+from zatlas.workspace import Workspace
 
 ACTIVE = 0.01  # variance of an axis's mean above which it carries something
 FEWEST = 10  # codes, fewer than which tell nothing of a distribution
@@ -26,17 +26,17 @@ OUTSIDE = 0.001  # of the prior's mass lies outside its ball
 DRAWN = "draws around the codes of training images"
 
 
-def space(atlas: Atlas, *, seed: int = 0) -> list[Figure]:
+def space(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
     """What the codes tell of the space; nothing, where images have no points of their own."""
-    if not atlas.coded or atlas.imagined:
+    if not workspace.coded or workspace.imagined:
         return []
-    codes = atlas.codes("train")
+    codes = workspace.codes("train")
     if len(codes.points) < FEWEST:
         return []
-    limit = min(CODES, max(NUMBERS // atlas.dim, 1))
+    limit = min(CODES, max(NUMBERS // workspace.dim, 1))
     some = np.sort(stream(seed, "space").permutation(len(codes.points))[:limit])
-    means, drawn = codes.points[some], atlas.drawn("train", seed=seed)[some]
-    place = atlas.generator.space
+    means, drawn = codes.points[some], workspace.drawn("train", seed=seed)[some]
+    place = workspace.generator.space
     found: list[Figure] = []
     if codes.deviations is not None:
         deviations = codes.deviations[some]

@@ -2,34 +2,34 @@
 
 import math
 
-from zatlas.atlas import Atlas
 from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
+from zatlas.workspace import Workspace
 
 TINY = 1e-6  # what is shown of a number at least
 SURE = 1e-6  # of a number: an error below it is that of adding up
 FAMILIES = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN", "dcgan": "DCGAN"}
 
 
-def in_words(atlas: Atlas) -> str:
+def in_words(workspace: Workspace) -> str:
     """One sentence: what was trained on what."""
-    family = FAMILIES.get(atlas.description.family, atlas.description.family)
-    kind = f"conditional {family}" if atlas.generator.classes else family
-    rows = atlas.run.metrics()
+    family = FAMILIES.get(workspace.description.family, workspace.description.family)
+    kind = f"conditional {family}" if workspace.generator.classes else family
+    rows = workspace.run.metrics()
     epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
-    axes = "one axis" if atlas.dim == 1 else f"{atlas.dim} axes"
-    if atlas.given is not None:
-        told = f", in {len(atlas.images.classes)} classes" if atlas.has_images else ""
-        return f"{len(atlas.given):,} codes with {axes}, brought without a decoder{told}."
+    axes = "one axis" if workspace.dim == 1 else f"{workspace.dim} axes"
+    if workspace.given is not None:
+        told = f", in {len(workspace.images.classes)} classes" if workspace.has_images else ""
+        return f"{len(workspace.given):,} codes with {axes}, brought without a decoder{told}."
     article = "An" if kind[0] in "aeiou" else "A"
-    return f"{article} {kind} with {axes}, {_data(atlas)}{epochs}."
+    return f"{article} {kind} with {axes}, {_data(workspace)}{epochs}."
 
 
-def _data(atlas: Atlas) -> str:
-    if not atlas.has_images:
+def _data(workspace: Workspace) -> str:
+    if not workspace.has_images:
         return "brought without images"
-    how = "trained on" if brought_of(atlas.run) is None else "brought, with"
-    return f"{how} {atlas.images.describe()}"
+    how = "trained on" if brought_of(workspace.run) is None else "brought, with"
+    return f"{how} {workspace.images.describe()}"
 
 
 TITLES = {

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from zatlas import __version__
 from zatlas.data.imageset import ImageSet
 from zatlas.training.recipe import Recipe
 
@@ -38,7 +38,7 @@ def blank(id: str, name: str, recipe: Recipe, images: ImageSet) -> Blank:
     ways = [f"{folder}/{name}.f32" for name in WAYS]
     entry: dict[str, Any] = {
         "id": id,
-        "stamp": f"{__version__} none",
+        "stamp": f"{version('zatlas')} none",
         "name": name,
         "words": f"{recipe.family.upper()}, {dim} latent {'axis' if dim == 1 else 'axes'}",
         "data": images.name,

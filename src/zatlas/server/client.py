@@ -2,16 +2,14 @@
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from zatlas.server.asks import LARGEST, Ask, read_ask, read_id
 from zatlas.server.frames import BadAsk, pack, told, unpack
-from zatlas.server.shown import Reply
-
-if TYPE_CHECKING:
-    from zatlas.server.app import Explorer
+from zatlas.server.shown import Reply, Shown
 
 WAITING = 64  # asks of one client that may wait
 IDLE_SECONDS = 3600.0  # without an ask
@@ -19,10 +17,19 @@ PATIENCE = 20  # frames that are none, until the socket is closed
 POLICY_VIOLATION, TRY_LATER, AWAY = 1008, 1013, 1001
 
 
+class Host(Protocol):
+    """What answers the requests of a client."""
+
+    @property
+    def shown(self) -> Mapping[str, Shown]: ...
+    def forget(self, client: "Client") -> None: ...
+    async def answer(self, client: "Client", ask: Ask) -> Reply: ...
+
+
 class Client:
     """One socket and the asks of it that are being answered."""
 
-    def __init__(self, socket: WebSocket, explorer: "Explorer") -> None:
+    def __init__(self, socket: WebSocket, explorer: Host) -> None:
         self.socket, self.explorer = socket, explorer
         self.tasks: set[asyncio.Task[None]] = set()
         self.weight = 0  # bytes of the answers that it waits for

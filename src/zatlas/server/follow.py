@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from zatlas.atlas import Atlas
 from zatlas.data import sources
 from zatlas.data.imageset import ImageSet
 from zatlas.models.bring import Brought, brought_of
@@ -21,6 +20,7 @@ from zatlas.server.frames import told
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
+from zatlas.workspace import Workspace
 
 NICE = 10  # of the thread that follows: a tenth of what training gets, where both want a core
 EVERY = 2.0  # seconds between two looks at the run's files
@@ -33,7 +33,7 @@ LOG = logging.getLogger("zatlas.server")
 class Screen(Protocol):
     """Where what is found is shown."""
 
-    def show(self, tree: Any, atlas: Atlas | None) -> None: ...
+    def show(self, tree: Any, workspace: Workspace | None) -> None: ...
     def say(self, name: str, **words: Any) -> None: ...
 
 
@@ -43,7 +43,7 @@ class Followed:
 
     run: Run
     id: str
-    tree: Callable[..., Any]  # of an atlas, for this id; `light` if it will soon be another
+    tree: Callable[..., Any]  # of a workspace, for this id; `light` if it will soon be another
     shown: Any = None  # the tree that is shown
     seen: object = None  # of the weights that it was made of
     light: bool = False  # what is shown was made in haste
@@ -113,12 +113,12 @@ class Followed:
 
     def _show(self, screen: Screen, state: object, training: dict[str, Any] | None, *, light: bool) -> None:
         begun = time.monotonic()
-        atlas = Atlas.open(self.run.folder)
-        if self.brought is None and not atlas.imagined:
-            vars(atlas)["bare_images"] = self.images  # opened once
-        tree = self.tree(atlas, self.id, light=light)
+        workspace = Workspace.open(self.run.folder)
+        if self.brought is None and not workspace.imagined:
+            workspace = replace(workspace, opened_dataset=self.images)
+        tree = self.tree(workspace, self.id, light=light)
         self.shown = replace(tree, entry={**tree.entry, "training": training})
-        screen.show(self.shown, atlas)
+        screen.show(self.shown, workspace)
         self.seen, self.light = state, light
         self.rested = time.monotonic() + PATIENCE * (time.monotonic() - begun)
 

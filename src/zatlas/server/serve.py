@@ -11,7 +11,6 @@ from typing import Any
 
 import uvicorn
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import ZatlasError
 from zatlas.server.app import Explorer
 from zatlas.server.asks import longest
@@ -23,6 +22,7 @@ from zatlas.server.shown import Shown
 from zatlas.site import RunTree, run_tree
 from zatlas.site.static import SINGLE, page_files
 from zatlas.site.tree import MOST
+from zatlas.workspace import Workspace
 
 CLOSE_SECONDS = 1.7  # until a server that does not stop is left to the end of the process
 PORTS = range(8420, 8430)  # tried first, so that an address that was kept leads here again
@@ -63,9 +63,9 @@ class Server:
         self.thread = threading.Thread(target=self._run, name="zatlas-server", daemon=True)
         self.thread.start()
 
-    def show(self, tree: Tree, atlas: Atlas | None) -> None:
-        """Show a run as it is now; one without weights has no atlas."""
-        shown = Shown(atlas, tree) if atlas is not None and isinstance(tree, RunTree) else None
+    def show(self, tree: Tree, workspace: Workspace | None) -> None:
+        """Show a run as it is now; one without weights has no workspace."""
+        shown = Shown(workspace, tree) if workspace is not None and isinstance(tree, RunTree) else None
         self.soon(self.explorer.show, tree, shown)
 
     def say(self, name: str, **words: Any) -> None:
@@ -106,7 +106,7 @@ class Server:
 
 @contextmanager
 def serving(
-    atlases: Sequence[Atlas],
+    workspaces: Sequence[Workspace],
     *,
     port: int | None = 0,
     points: int | None = None,
@@ -114,20 +114,20 @@ def serving(
     files: Files | None = None,
 ) -> Iterator[Server]:
     """A server of these runs, as long as the block lasts."""
-    server = Server(largest_ask(atlases), port=port, framed=framed, files=files)
+    server = Server(largest_ask(workspaces), port=port, framed=framed, files=files)
     try:
-        for name, atlas in zip(IDS, atlases, strict=False):
-            tree = run_tree(atlas, name, most=points or MOST, tiled=points is None)
-            server.show(tree, atlas)
+        for name, workspace in zip(IDS, workspaces, strict=False):
+            tree = run_tree(workspace, name, most=points or MOST, tiled=points is None)
+            server.show(tree, workspace)
         server.begin()
         yield server
     finally:
         server.close()
 
 
-def largest_ask(atlases: Sequence[Atlas]) -> int:
+def largest_ask(workspaces: Sequence[Workspace]) -> int:
     """Bytes of the largest message that a page of these runs has reason to send."""
-    return max(longest(atlas.dim, atlas.description.shape) for atlas in atlases)
+    return max(longest(workspace.dim, workspace.description.shape) for workspace in workspaces)
 
 
 def page() -> Files:

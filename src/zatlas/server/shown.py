@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Labels, Pixels, Points
 from zatlas.core.errors import UnknownName
 from zatlas.core.registry import LAYOUTS
@@ -17,6 +16,7 @@ from zatlas.server.asks import LARGEST, MOST_IMAGES, MOST_NEAR, MOST_POINTS, Ask
 from zatlas.server.frames import BadAsk
 from zatlas.server.lanes import Decoder
 from zatlas.site import RunTree
+from zatlas.workspace import Workspace
 
 Files = Mapping[str, Callable[[], bytes]]
 
@@ -35,7 +35,7 @@ class Reply:
 class Shown:
     """A run, the tree of its page, and the look-ups that its asks need."""
 
-    atlas: Atlas
+    workspace: Workspace
     tree: RunTree
     decoder: Decoder = field(init=False)
     near: Neighbourhood = field(init=False)
@@ -52,7 +52,7 @@ class Shown:
     @property
     def classes(self) -> int:
         """How many classes the model is told."""
-        return len(self.atlas.generator.classes)
+        return len(self.workspace.generator.classes)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -64,7 +64,7 @@ class Shown:
         """The points of an ask, and what the model is told of them."""
         most = max(1, min(MOST_POINTS, LARGEST // max(1, math.prod(self.shape))))
         n = ask.whole("n", 1, most)
-        return ask.points(n, self.atlas.dim), ask.labels(n, self.classes)
+        return ask.points(n, self.workspace.dim), ask.labels(n, self.classes)
 
     def answer(self, ask: Ask) -> Reply:
         """The answer to any ask but to decode and to chart, which wait for others."""
@@ -87,16 +87,16 @@ class Shown:
         return Reply(header, made.places.astype("<f4").tobytes()), made.files
 
     def _decode(self, z: Points, labels: Labels | None) -> Pixels:
-        return as_bytes(self.atlas.generator.decode(z, labels))
+        return as_bytes(self.workspace.generator.decode(z, labels))
 
     def _encode(self, ask: Ask) -> Reply:
         n = ask.whole("n", 1, MOST_IMAGES)
         x = ask.pixels(n, self.shape).astype(np.float32) / np.float32(255)
-        return points_reply(self.atlas.generator.encode(x, ask.labels(n, self.classes)))
+        return points_reply(self.workspace.generator.encode(x, ask.labels(n, self.classes)))
 
     def _nearest(self, ask: Ask) -> Reply:
         n, k = ask.whole("n", 1, MOST_POINTS), ask.whole("k", 1, MOST_NEAR)
-        index, distance = self.near.of(ask.points(n, self.atlas.dim), k)
+        index, distance = self.near.of(ask.points(n, self.workspace.dim), k)
         payload = index.astype("<i4").tobytes() + distance.astype("<f4").tobytes()
         return Reply({"kind": "near", "shape": list(index.shape)}, payload)
 
@@ -108,16 +108,16 @@ class Shown:
                 "The points of this run are samples of its model: no real images belong to them.",
                 "Decode the point instead.",
             )
-        return pixels_reply(as_bytes(self.atlas.images.images(self.tree.everyone.rows[row : row + 1])))
+        return pixels_reply(as_bytes(self.workspace.images.images(self.tree.everyone.rows[row : row + 1])))
 
     def _code(self, ask: Ask) -> Reply:
         row = self._row(ask)
         return points_reply(self.tree.everyone.points[row : row + 1])
 
     def _geodesic(self, ask: Ask) -> Reply:
-        ends = ask.points(2, self.atlas.dim)
+        ends = ask.points(2, self.workspace.dim)
         label = ask.label(self.classes)
-        curve = geodesic(self.atlas.generator, ends[:1], ends[1:], label=label)
+        curve = geodesic(self.workspace.generator.for_class(label), ends[:1], ends[1:])
         return points_reply(curve.sample(STEPS))
 
     def _row(self, ask: Ask) -> int:

@@ -2,19 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Labels, Plane, Points, Rows, Values
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
+from zatlas.directions.find import known_of
 from zatlas.latent import chart as charts
 from zatlas.latent.apart import make_apart
-from zatlas.latent.attributes import known_of, pretty, yes_or_no
+from zatlas.latent.attributes import pretty, yes_or_no
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
 from zatlas.latent.landmarks import CHARTED, carry, digest_of
@@ -25,6 +25,7 @@ from zatlas.site.numbers import half, plain
 from zatlas.site.tiles import Tiles, tiles
 from zatlas.store import places as tables
 from zatlas.store.codes import Codes
+from zatlas.workspace import Workspace
 
 NUMBERS = 1_000_000  # of a grid of codes: 2 MB
 FINEST, FINE, COARSEST = 128, 64, 24  # steps of a grid
@@ -102,7 +103,7 @@ def cover(charted: Charted) -> bytes:
 
 
 def chart_of(
-    atlas: Atlas,
+    workspace: Workspace,
     drawn: Draw,
     density: Density,
     key: str,
@@ -116,14 +117,12 @@ def chart_of(
     few = drawn.first(CHARTED)
     if by is not None and not drawn.real:
         raise NotSupported("The points are samples without images: nothing is known to lay them by.")
-    made = (layout, by, atlas.digest, atlas.data[1], len(few))
+    made = (layout, by, workspace.digest, workspace.data[1], len(few))
     digest = hashlib.sha256(repr(made).encode()).hexdigest()[:12]
-    path = atlas.room("charts") / f"page-{layout}-{digest}.safetensors"
-    if kept and path.exists():
-        chart = Chart.load(path)
-    else:
-        labels = _supervision(atlas, by, few.rows) if by else None
-        chart = _laid(few.points, layout, labels, apart)
+    path = workspace.folder("charts") / f"page-{layout}-{digest}.safetensors"
+    if not (kept and path.exists() and (chart := Chart.load(path)).rows is not None):
+        labels = _supervision(workspace, by, few.rows) if by else None
+        chart = replace(_laid(few.points, layout, labels, apart), rows=few.rows)
         if kept:
             chart.save(path)
     rest = drawn.points[CHARTED:]
@@ -133,11 +132,11 @@ def chart_of(
     return Charted(key, name, title, chart, places, density)
 
 
-def tiled(atlas: Atlas, charted: Charted, everyone: Draw, told: Mapping[str, np.ndarray]) -> Plane:
+def tiled(workspace: Workspace, charted: Charted, everyone: Draw, told: Mapping[str, np.ndarray]) -> Plane:
     """Give a chart of a page its tiles; the places of all points, which are kept in the run."""
     first, total = len(charted.places), len(everyone)
-    made = {**atlas.made("page"), "chart": digest_of(charted.chart), "first": first, "total": total}
-    path = atlas.room("charts") / f"page-{charted.chart.layout}-{made['chart']}.parquet"
+    made = {**workspace.made("page"), "chart": digest_of(charted.chart), "first": first, "total": total}
+    path = workspace.folder("charts") / f"page-{charted.chart.layout}-{made['chart']}.parquet"
     rest = Codes(everyone.rows[first:], everyone.points[first:])
     places = tables.read(carry(charted.chart, path, [rest], total - first, made))[1]
     whole = np.concatenate([charted.places, places])
@@ -145,32 +144,32 @@ def tiled(atlas: Atlas, charted: Charted, everyone: Draw, told: Mapping[str, np.
     return whole
 
 
-def usual_charts(atlas: Atlas, drawn: Draw) -> list[tuple[str, str | None]]:
+def usual_charts(workspace: Workspace, drawn: Draw) -> list[tuple[str, str | None]]:
     """The layouts that a page has from the start, and what they are supervised by."""
-    if atlas.dim <= 2:
-        return [("line" if atlas.dim == 1 else "axes", None)]
+    if workspace.dim <= 2:
+        return [("line" if workspace.dim == 1 else "axes", None)]
     if not drawn.real:
         return [("pca", None), ("umap", None)]  # neighbours among samples of a prior mean little
-    by = _supervisor(atlas, drawn)
+    by = _supervisor(workspace, drawn)
     return [("umap", None), ("pca", None)] + ([("umap", by)] if by else [])
 
 
-def _supervision(atlas: Atlas, by: str, rows: Rows) -> Labels:
+def _supervision(workspace: Workspace, by: str, rows: Rows) -> Labels:
     """What a chart is laid by: the labels, or a column of the page."""
-    attribute = column_names(atlas.images).get(by) if atlas.has_images else None
+    attribute = column_names(workspace.images).get(by) if workspace.has_images else None
     if attribute is not None:
-        by = text_of(Name("attribute", attribute), known_of(atlas), anchor=False)
-    return atlas.supervision(by, rows)
+        by = text_of(Name("attribute", attribute), known_of(workspace), anchor=False)
+    return workspace.supervision(by, rows)
 
 
-def _supervisor(atlas: Atlas, drawn: Draw) -> str | None:
+def _supervisor(workspace: Workspace, drawn: Draw) -> str | None:
     """The column of the labels, or the first attribute that enough have and enough lack."""
-    labels = atlas.labels(drawn.rows)
+    labels = workspace.labels(drawn.rows)
     if labels is not None and len(np.unique(labels)) > 1:
         return "label"
-    flags = yes_or_no(atlas.images)
-    for name, attribute in column_names(atlas.images).items():
-        column = atlas.images.attributes[attribute]
+    flags = yes_or_no(workspace.images)
+    for name, attribute in column_names(workspace.images).items():
+        column = workspace.images.attributes[attribute]
         if attribute in flags and USEFUL <= column[drawn.rows].mean() <= 1 - USEFUL:
             return name
     return None

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from zatlas.atlas import Atlas
 from zatlas.data.imageset import SPLITS, ImageSet
 from zatlas.latent.attributes import pretty
 from zatlas.site.draw import Draw
 from zatlas.site.numbers import plain
+from zatlas.workspace import Workspace
 
 MOST_VALUES = 1000  # of a text; more are names rather than classes
 TAKEN = {"index", "split", "label", "error", "rank"}
@@ -20,12 +20,12 @@ ABOUT = b"zatlas"  # of a file's metadata
 Columns = dict[str, tuple[dict[str, Any], np.ndarray]]  # by name: what is told, and the values
 
 
-def columns(atlas: Atlas, drawn: Draw, error: np.ndarray) -> Columns:
+def columns(workspace: Workspace, drawn: Draw, error: np.ndarray) -> Columns:
     """The columns of these points by name."""
     found: Columns = {}
     if not drawn.real:
         return found
-    images, rows = atlas.images, drawn.rows
+    images, rows = workspace.images, drawn.rows
     if len(np.unique(images.split)) > 1:
         _add(found, "split", "Split", np.array(SPLITS)[images.split[rows]])
     if images.labels is not None and images.classes:

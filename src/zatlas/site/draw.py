@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zatlas.atlas import NO_ROW as NO_ROW
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Images, Labels, Points, Rows
 from zatlas.core.seeds import stream
 from zatlas.latent.neighbours import nearest
+from zatlas.sample import sample_latents
+from zatlas.workspace import NO_ROW as NO_ROW
+from zatlas.workspace import Workspace
 
 SAMPLES = 2000  # points of a model whose images have none
 ERRORS = 20_000  # points that are decoded to see how far off they are
@@ -43,11 +44,11 @@ class Draw:
         return len(self.rows)
 
 
-def draw(atlas: Atlas, most: int) -> Draw:
+def draw(workspace: Workspace, most: int) -> Draw:
     """At most so many images of the training and the test part; samples, where images have no points."""
-    if not atlas.coded:
-        return _samples(atlas, most)
-    parts = [atlas.codes("train"), atlas.codes("test")]
+    if not workspace.coded:
+        return _samples(workspace, most)
+    parts = [workspace.codes("train"), workspace.codes("test")]
     rows = np.concatenate([part.rows for part in parts])
     points = np.concatenate([part.points for part in parts])
     if (parts[0].rows[:1] == parts[1].rows[:1]).all():  # there is but one part
@@ -56,42 +57,42 @@ def draw(atlas: Atlas, most: int) -> Draw:
     return Draw(rows[chosen], points[chosen], len(rows))
 
 
-def quick_draw(atlas: Atlas, most: int) -> Draw:
+def quick_draw(workspace: Workspace, most: int) -> Draw:
     """The same of few images, encoded here and now: nothing is written into the run."""
-    if not atlas.coded:
-        return _samples(atlas, most)
-    rows = atlas.rows("train")
-    if atlas.holds_out:
-        rows = np.concatenate([rows, atlas.rows("test")])
+    if not workspace.coded:
+        return _samples(workspace, most)
+    rows = workspace.rows("train")
+    if workspace.holds_out:
+        rows = np.concatenate([rows, workspace.rows("test")])
     total, rows = len(rows), rows[_order(len(rows))[:most]]
-    images = atlas.images.images(rows)
-    return Draw(rows, atlas.generator.encode(images, told(atlas, rows)), total)
+    images = workspace.images.images(rows)
+    return Draw(rows, workspace.generator.encode(images, told(workspace, rows)), total)
 
 
-def told(atlas: Atlas, rows: Rows) -> Labels | None:
+def told(workspace: Workspace, rows: Rows) -> Labels | None:
     """What a conditional model is told of these images; None for a model that is told nothing."""
-    if not atlas.generator.classes:
+    if not workspace.generator.classes:
         return None
     if len(rows) and rows[0] == NO_ROW:
-        return np.arange(len(rows)) % len(atlas.generator.classes)
-    return atlas.labels(rows)
+        return np.arange(len(rows)) % len(workspace.generator.classes)
+    return workspace.labels(rows)
 
 
-def errors(atlas: Atlas, drawn: Draw) -> np.ndarray:
+def errors(workspace: Workspace, drawn: Draw) -> np.ndarray:
     """How far each image is from its reconstruction: root mean square of the pixels, NaN if not known."""
     found = np.full(len(drawn), np.nan, np.float32)
-    known = drawn.real and atlas.given is None  # else there is no decoder
+    known = drawn.real and workspace.given is None  # else there is no decoder
     for start in range(0, min(ERRORS, len(drawn)) if known else 0, BLOCK):
         part = slice(start, min(start + BLOCK, ERRORS))
         rows = drawn.rows[part]
-        made = atlas.generator.decode(drawn.points[part], told(atlas, rows))
-        found[part] = _apart(made, atlas.images.images(rows))
+        made = workspace.generator.decode(drawn.points[part], told(workspace, rows))
+        found[part] = _apart(made, workspace.images.images(rows))
     return found
 
 
-def typical(atlas: Atlas, drawn: Draw, count: int) -> list[int]:
+def typical(workspace: Workspace, drawn: Draw, count: int) -> list[int]:
     """Numbers of points far from each other: amid classes where there are any, else amid the data."""
-    labels = atlas.labels(drawn.rows) if drawn.real else None
+    labels = workspace.labels(drawn.rows) if drawn.real else None
     kinds = np.array([]) if labels is None else np.unique(labels)
     rows = np.arange(min(len(drawn), 2000))
     if len(kinds) >= count:
@@ -112,13 +113,13 @@ def _far_apart(some: Points, rows: Rows, count: int) -> list[int]:
     return rows[chosen].tolist()
 
 
-def _samples(atlas: Atlas, most: int) -> Draw:
-    if atlas.given is not None:
-        chosen = _order(len(atlas.given))[:most]
+def _samples(workspace: Workspace, most: int) -> Draw:
+    if workspace.given is not None:
+        chosen = _order(len(workspace.given))[:most]
         nobody = np.full(len(chosen), NO_ROW)
-        return Draw(nobody, atlas.given[chosen], len(atlas.given), chosen)
+        return Draw(nobody, workspace.given[chosen], len(workspace.given), chosen)
     count = min(most, SAMPLES)
-    return Draw(np.full(count, NO_ROW), atlas.sample(count, seed=0), count)
+    return Draw(np.full(count, NO_ROW), sample_latents(workspace, count, seed=0), count)
 
 
 def _order(count: int) -> np.ndarray:

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.site.static import SINGLE, page_files
 from zatlas.site.tree import Files, RunTree, manifest, run_tree
 from zatlas.store import atomic, inside
+from zatlas.workspace import Workspace
 
 POINTS, POINTS_SINGLE = 20_000, 3000  # of each run
 LIMIT = 50.0  # million bytes of a single file
@@ -36,7 +36,7 @@ PACKED = (".png", ".webp")  # what gzip does not make smaller
 
 
 def export(
-    atlases: Sequence[Atlas],
+    workspaces: Sequence[Workspace],
     out: Path,
     *,
     points: int | None = None,
@@ -44,8 +44,8 @@ def export(
     prior: str | None = None,
 ) -> Path:
     """Write the page of a run, or of two to compare: one file if its name ends in .html, else a folder."""
-    if not 1 <= len(atlases) <= 2:
-        raise BadRecipe(f"A page shows one run or compares two, not {len(atlases)}.")
+    if not 1 <= len(workspaces) <= 2:
+        raise BadRecipe(f"A page shows one run or compares two, not {len(workspaces)}.")
     if points is not None and points < 2:
         raise BadRecipe(f"A page shows 2 points or more, not {points}.")
     single = out.suffix.lower() == ".html"
@@ -53,8 +53,8 @@ def export(
     (_check_file if single else _check_folder)(out)
     most = points or (POINTS_SINGLE if single else POINTS)
     trees = [
-        run_tree(atlas, name, most=most, geodesics=True, prior=prior, tiled=points is None and not single)
-        for name, atlas in zip("ab", atlases, strict=False)
+        run_tree(workspace, name, most=most, geodesics=True, prior=prior, tiled=points is None and not single)
+        for name, workspace in zip("ab", workspaces, strict=False)
     ]
     made: Files = {MANIFEST: lambda: manifest(trees)}
     for tree in trees:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zatlas.atlas import Atlas
 from zatlas.core.errors import CannotWrite, Damaged
 from zatlas.store import atomic, digests, inside
+from zatlas.workspace import Workspace
 
 AGAIN = "Remove this folder; it is made again."
 
@@ -40,9 +40,9 @@ class Keep:
             raise Damaged(f"{self.folder} does not hold a page. {AGAIN}") from error
 
 
-def room_of(atlas: Atlas) -> Path:
+def room_of(workspace: Workspace) -> Path:
     """The folder for what is made of a run's weights."""
-    return inside.path(atlas.room("site"), atlas.digest[:16])
+    return inside.path(workspace.folder("site"), workspace.digest[:16])
 
 
 def clear_earlier(room: Path) -> None:

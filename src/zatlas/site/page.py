@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points
 from zatlas.core.progress import bar
 from zatlas.latent import axes
@@ -26,6 +25,7 @@ from zatlas.site.sprites import Sheets, sheets
 from zatlas.site.tiles import TILED, Square
 from zatlas.site.ways import Ways, ways
 from zatlas.store import digests, inside
+from zatlas.workspace import Workspace
 
 SLOW = ("nets", "charts", "columns", "ways", "axes", "reader", "geodesics")  # parts
 RANKED = 64  # axes
@@ -38,7 +38,7 @@ FEWEST = 2000  # of them
 class Page:
     """A run, and how much of it is shown; `light` is of a run that is still being trained."""
 
-    atlas: Atlas
+    workspace: Workspace
     folder: str  # of its URLs
     most: int  # points
     room: Path  # where its nets are kept
@@ -52,7 +52,7 @@ class Page:
         """All points, where they are so many that the page has tiles of them."""
         if self.light or not self.tiled:
             return None
-        found = draw(self.atlas, sys.maxsize)
+        found = draw(self.workspace, sys.maxsize)
         return found if len(found) > TILED else None
 
     @cached_property
@@ -60,7 +60,7 @@ class Page:
         """Which images are shown from the start, and where they lie."""
         if self.everyone is not None:
             return self.everyone.first(min(self.most, self._first()))
-        return (quick_draw if self.light else draw)(self.atlas, self.most)
+        return (quick_draw if self.light else draw)(self.workspace, self.most)
 
     @cached_property
     def columns(self) -> Columns:
@@ -68,8 +68,8 @@ class Page:
         some = self.everyone or self.drawn
         error = np.full(len(some), np.nan, np.float32)
         if not self.light:
-            error[: len(self.drawn)] = errors(self.atlas, self.drawn)
-        return columns(self.atlas, some, error)
+            error[: len(self.drawn)] = errors(self.workspace, self.drawn)
+        return columns(self.workspace, some, error)
 
     @cached_property
     def density(self) -> Density:
@@ -79,8 +79,8 @@ class Page:
     @cached_property
     def charts(self) -> list[Charted]:
         """The charts that a page has from the start."""
-        wanted = usual_charts(self.atlas, self.drawn)
-        if self.light and self.atlas.dim > 2:
+        wanted = usual_charts(self.workspace, self.drawn)
+        if self.light and self.workspace.dim > 2:
             wanted = [("pca", None)]
         found = [self.chart(str(i), *layout) for i, layout in enumerate(wanted)]
         if self.everyone is not None:
@@ -90,38 +90,38 @@ class Page:
             for chart in found:
                 if chart.name == "line":
                     continue  # a strip's width means nothing
-                self.places[chart.key] = tiled(self.atlas, chart, self.everyone, kinds)
+                self.places[chart.key] = tiled(self.workspace, chart, self.everyone, kinds)
         return found
 
     def chart(self, key: str, layout: str, by: str | None = None, *, apart: bool = False) -> Charted:
         """A chart of the same points."""
         return chart_of(
-            self.atlas, self.drawn, self.density, key, layout, by, kept=not self.light, apart=apart
+            self.workspace, self.drawn, self.density, key, layout, by, kept=not self.light, apart=apart
         )
 
     @cached_property
     def ways(self) -> Ways:
         """Directions."""
-        return ways(self.atlas, self.drawn, light=self.light)
+        return ways(self.workspace, self.drawn, light=self.light)
 
     @cached_property
     def sheets(self) -> Sheets | None:
         """Thumbnails."""
-        return sheets(self.atlas.images, self.drawn.rows) if self.drawn.real else None
+        return sheets(self.workspace.images, self.drawn.rows) if self.drawn.real else None
 
     @cached_property
     def geodesics(self) -> list[tuple[int, int, Points]]:
         """Curves that need no server."""
-        return geodesics(self.atlas, self.drawn) if self.joined else []
+        return geodesics(self.workspace, self.drawn) if self.joined else []
 
     @cached_property
     def axes(self) -> list[dict[str, Any]]:
         """Latent axes, the most telling first; while training, there is no time to tell."""
-        if self.light or self.atlas.given is not None:
+        if self.light or self.workspace.given is not None:
             return []
         some = self.drawn.points[:2000]
-        labels = told(self.atlas, self.drawn.rows[:2000])
-        order, change = axes.rank(self.atlas.generator, some, labels)
+        labels = told(self.workspace, self.drawn.rows[:2000])
+        order, change = axes.rank(self.workspace.generator, some, labels)
         both = zip(order[:RANKED].tolist(), plain(change[:RANKED]), strict=True)
         return [{"index": index, "change": moved} for index, moved in both]
 
@@ -163,14 +163,14 @@ class Page:
         """The model's halves, of a run that is trained."""
         if self.light:
             return {"decoder": None, "encoder": None}
-        return exported(self.atlas, self.drawn.points[:16], self.room, self.folder)
+        return exported(self.workspace, self.drawn.points[:16], self.room, self.folder)
 
     @cached_property
     def reader(self) -> dict[str, Any] | None:
         """The run's scorer."""
         if self.light:
             return None
-        return reader(self.atlas, self.drawn.points[:16], self.room, self.folder)
+        return reader(self.workspace, self.drawn.points[:16], self.room, self.folder)
 
     @cached_property
     def files(self) -> dict[str, Callable[[], bytes]]:
@@ -191,7 +191,7 @@ class Page:
         if name == "scorer":
             path = inside.path(self.room, SCORER)
             return digests.read(path)
-        return digests.read(file_of(self.atlas, self.drawn.points[:16], self.room, name))
+        return digests.read(file_of(self.workspace, self.drawn.points[:16], self.room, name))
 
     def _table(self) -> bytes:
         count = len(self.drawn)
@@ -211,8 +211,8 @@ class Page:
 
     def _first(self) -> int:
         """How many points a page with tiles begins with, so that it is there at once."""
-        known = len(self.atlas.images.attributes) if self.atlas.has_images else 0
-        each = 2 * self.atlas.dim + 4 * (3 + known) + 3 * 8  # bytes: its code, what is known, places
+        known = len(self.workspace.images.attributes) if self.workspace.has_images else 0
+        each = 2 * self.workspace.dim + 4 * (3 + known) + 3 * 8  # bytes: its code, what is known, places
         return max(FIRST // each, FEWEST)
 
 

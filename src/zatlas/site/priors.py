@@ -4,15 +4,17 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from zatlas.atlas import Atlas
-from zatlas.latent.priors import kept_prior
+from zatlas.sample import kept_prior
 from zatlas.site.numbers import plain
 from zatlas.store import digests
+from zatlas.workspace import Workspace
 
 
-def fitted(atlas: Atlas, kind: str, folder: str) -> tuple[dict[str, Any], Mapping[str, Callable[[], bytes]]]:
+def fitted(
+    workspace: Workspace, kind: str, folder: str
+) -> tuple[dict[str, Any], Mapping[str, Callable[[], bytes]]]:
     """What the manifest says of the prior of this kind, and its file; fitted now, if it is not kept yet."""
-    kept = kept_prior(atlas, kind)
+    kept = kept_prior(workspace, kind)
     data, name = digests.read(kept.path), f"prior-{kind}.safetensors"
     nats, own = plain(kept.facts.nats)[0], plain(kept.facts.own)[0]
     told = {

@@ -1,16 +1,17 @@
 """How far each slider of a page can be moved: measured on few decoded images, so that it takes no time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points
+from zatlas.directions.evaluate import usable_range
+from zatlas.directions.evaluator import REACH, Answers, Evaluator, by_probes, by_scorer
+from zatlas.directions.probes import Probes
+from zatlas.directions.report import DirectionReport
+from zatlas.directions.types import Direction
 from zatlas.latent.density import density
-from zatlas.latent.probes import Probes
-from zatlas.latent.proof import usable
-from zatlas.latent.steering.steer import Way
-from zatlas.latent.trial import REACH, Answers, Trial, by_probes, by_scorer
 from zatlas.models.scorer import Scorer
+from zatlas.workspace import Workspace
 
 PIXELS = 1500 * 64 * 64  # that are decoded in all
 FEWEST, MOST = 3, 32  # codes that are moved along each way
@@ -21,7 +22,11 @@ Range = tuple[float, float]
 
 
 def ranges(
-    atlas: Atlas, points: Points, ways: Sequence[Way], probes: Probes, scorer: Scorer | None
+    workspace: Workspace,
+    points: Points,
+    ways: Sequence[Direction],
+    probes: Probes,
+    reports: Mapping[str, DirectionReport],
 ) -> list[Range | None]:
     """The spreads between which each way still moves what it means, as its proof would say it.
 
@@ -29,25 +34,26 @@ def ranges(
     scorer, else by the probes of the images encoded again, else by how far the image goes. None where
     too little can be decoded in that time.
     """
-    found = [None if way.proof is None else (way.proof.low, way.proof.high) for way in ways]
-    missing = [number for number, known in enumerate(found) if known is None]
-    if atlas.given is not None or not missing:
+    known = [reports.get(way.name) for way in ways]
+    found = [None if report is None else (report.low, report.high) for report in known]
+    missing = [number for number, ends in enumerate(found) if ends is None]
+    if workspace.given is not None or not missing:
         return found
-    images = PIXELS // prod(atlas.description.shape[1:])
+    images = PIXELS // prod(workspace.description.shape[1:])
     count = min(images // (2 * REACH * len(missing)), MOST)
     if count < FEWEST:
         return found
-    answers = _answers(atlas, points, probes, scorer)
+    answers = _answers(workspace, points, probes, workspace.scorer)
     near = density(points[:NEAR])
-    trial = Trial(atlas.generator, points, near, answers, None, 0, count)
+    trial = Evaluator(workspace.generator.for_class(), points, near, answers, 0, count)
     for number in missing:
-        found[number] = usable(trial, ways[number])
+        found[number] = usable_range(trial, ways[number])
     return found
 
 
-def _answers(atlas: Atlas, points: Points, probes: Probes, scorer: Scorer | None) -> Answers | None:
+def _answers(workspace: Workspace, points: Points, probes: Probes, scorer: Scorer | None) -> Answers | None:
     if scorer is not None:
-        return by_scorer(scorer, atlas.decode(points[:USUAL]))
-    if atlas.generator.encoder is None or not probes.names:
+        return by_scorer(scorer, workspace.decode(points[:USUAL]))
+    if workspace.generator.encoder is None or not probes.names:
         return None
-    return by_probes(atlas.generator, probes)
+    return by_probes(workspace.generator.for_class(), probes)

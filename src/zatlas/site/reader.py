@@ -3,28 +3,27 @@
 from pathlib import Path
 from typing import Any
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.progress import console
-from zatlas.latent.readings import scorer_of
 from zatlas.models.onnx import export_scorer
 from zatlas.store import inside
+from zatlas.workspace import Workspace
 
 LARGEST = 16 << 20  # bytes: it is to be quick
 NAME = "scorer.onnx"
 
 
-def reader(atlas: Atlas, like: Points, room: Path, folder: str) -> dict[str, Any] | None:
+def reader(workspace: Workspace, like: Points, room: Path, folder: str) -> dict[str, Any] | None:
     """What the manifest says of the run's scorer; None where a page has none that it can run."""
-    scorer = scorer_of(atlas)
+    scorer = workspace.scorer
     if scorer is None:
         return None
     path = inside.path(room, NAME)
     try:
-        size = export_scorer(scorer, path, atlas.decode(like)).bytes
+        size = export_scorer(scorer, path, workspace.decode(like)).bytes
     except NotSupported as error:
-        console().print(f"{atlas.name}: {error}", soft_wrap=True, markup=False)
+        console().print(f"{workspace.name}: {error}", soft_wrap=True, markup=False)
         return None
     if size > LARGEST:
         return None

@@ -10,16 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points, Rows
 from zatlas.core.errors import BadRun, Damaged
+from zatlas.directions.find import store_of
+from zatlas.locate import kind_of
 from zatlas.site.draw import Draw
 from zatlas.site.kept import AGAIN, Keep, clear_earlier, room_of
 from zatlas.site.page import Page
 from zatlas.site.priors import fitted
 from zatlas.site.training import training
-from zatlas.stops import kind_of
 from zatlas.store import ways
+from zatlas.workspace import Workspace
 
 FORMAT = 1  # of the manifest
 MAKING = 3  # raise it when what is kept is made otherwise
@@ -72,7 +73,7 @@ class RunTree:
 
 
 def run_tree(
-    atlas: Atlas,
+    workspace: Workspace,
     id: str = "a",
     *,
     most: int = MOST,
@@ -88,11 +89,11 @@ def run_tree(
     a flow, its page draws samples from that.
     """
     most = min(most, LIGHT) if light else most
-    kept = (ways.digest(atlas.home.folder), atlas.run.scorer.exists())
-    parts = (MAKING, version("zatlas"), atlas.digest, atlas.data[1], most, geodesics, kept, tiled)
+    kept = (ways.digest(store_of(workspace).folder), workspace.run.scorer.exists())
+    parts = (MAKING, version("zatlas"), workspace.digest, workspace.data[1], most, geodesics, kept, tiled)
     stamp = hashlib.sha256(repr((*parts, light)).encode()).hexdigest()[:16]
-    folder, room = f"data/{id}", room_of(atlas)
-    page = Page(atlas, folder, most, room, light, geodesics, tiled)
+    folder, room = f"data/{id}", room_of(workspace)
+    page = Page(workspace, folder, most, room, light, geodesics, tiled)
     keep = Keep(None if light else room / f"{id}-{stamp}")
     saved = keep.json("entry.json", lambda: {"entry": page.entry(), "files": list(page.files)})
     entry, names = _checked(saved, room)
@@ -107,11 +108,11 @@ def run_tree(
     for name in ("decoder", "encoder", "scorer"):
         if entry.get(name) is not None:
             files[f"{name}.onnx"] = partial(page.net, name)
-    entry |= _about(atlas, id, stamp)
-    entry["training"] = training(atlas) if light else None
+    entry |= _about(workspace, id, stamp)
+    entry["training"] = training(workspace) if light else None
     entry["fitted"] = None
     if prior is not None and not light:
-        entry["fitted"], more = fitted(atlas, prior, folder)
+        entry["fitted"], more = fitted(workspace, prior, folder)
         entry["stamp"] += entry["fitted"].pop("stamp")
         files |= more
     return RunTree(entry, {f"{folder}/{name}": make for name, make in files.items()}, page)
@@ -145,22 +146,22 @@ def _make(page: Page, name: str) -> bytes:
     return make()
 
 
-def _about(atlas: Atlas, id: str, stamp: str) -> dict[str, Any]:
+def _about(workspace: Workspace, id: str, stamp: str) -> dict[str, Any]:
     """What a run is, before anything is made of it."""
-    channels, height, width = atlas.description.shape
-    family, told = atlas.description.family, list(atlas.generator.classes)
+    channels, height, width = workspace.description.shape
+    family, told = workspace.description.family, list(workspace.generator.classes)
     words = ("conditional " if told else "") + (family.upper() if len(family) < 5 else family)
     return {
         "id": id,
         "stamp": stamp,
-        "name": atlas.name,
-        "words": f"{words}, {atlas.dim:,} latent {'axis' if atlas.dim == 1 else 'axes'}",
-        "data": atlas.data[0],
-        "fingerprint": atlas.data[1],
+        "name": workspace.name,
+        "words": f"{words}, {workspace.dim:,} latent {'axis' if workspace.dim == 1 else 'axes'}",
+        "data": workspace.data[0],
+        "fingerprint": workspace.data[1],
         "family": family,
-        "dim": atlas.dim,
-        "prior": atlas.generator.space.prior,
+        "dim": workspace.dim,
+        "prior": workspace.generator.space.prior,
         "image": {"channels": channels, "height": height, "width": width},
         "told": told,
-        "kind": kind_of(atlas),
+        "kind": kind_of(workspace),
     }

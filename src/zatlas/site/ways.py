@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.latent import directions
+from zatlas.directions import estimate as directions
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.fields import PARTS, taken_apart
+from zatlas.directions.find import store_of
+from zatlas.directions.probes import Probes, fit_probes
+from zatlas.directions.report import DirectionReport, times_told, words
+from zatlas.directions.types import Direction, FieldDirection, LinearDirection, Score, in_std
 from zatlas.latent.attributes import pretty, properties
-from zatlas.latent.directions import Direction, Score, spread_of
-from zatlas.latent.probes import Probes, fit_probes
-from zatlas.latent.proof import Proof, times_told, words
-from zatlas.latent.readings import scorer_of
-from zatlas.latent.steering.fields import PARTS, taken_apart
-from zatlas.latent.steering.steer import Steer, Way, in_spreads
 from zatlas.site.draw import Draw
 from zatlas.site.numbers import plain, single
 from zatlas.site.ranges import Range, ranges
+from zatlas.workspace import Workspace
 
 MOST = 60  # classes and attributes
 PRINCIPAL = 8
@@ -61,30 +61,33 @@ class Ways:
         }
 
 
-def ways(atlas: Atlas, drawn: Draw, *, light: bool = False) -> Ways:
+def ways(workspace: Workspace, drawn: Draw, *, light: bool = False) -> Ways:
     """Ways of classes, attributes and greatest spread, and what is kept; few if it is to be quick."""
     quick = light or not drawn.real
-    points, table = (drawn.points, {}) if quick else _examples(atlas)
+    points, table = (drawn.points, {}) if quick else _examples(workspace)
     learnt, normals = _learnt(points, table)
     probes = fit_probes(points, {way.name: table[way.name] for way in learnt})
-    kept = [] if light else [way for way in atlas.directions() if way.name not in table]
+    kept = [] if light else [way for way in store_of(workspace).all() if way.name not in table]
+    reports = {} if light else store_of(workspace).reports()
+    reports = {name: report for name, report in reports.items() if name not in table}
     main = _renamed(directions.principal(points, PRINCIPAL), {*table, *(way.name for way in kept)})
-    found: list[Way] = [in_spreads(way) for way in (*learnt, *kept)]
+    found: list[Direction] = [in_std(way) for way in (*learnt, *kept)]
     ends: list[Range | None] = [None] * (len(found) + len(main))
     if not light:
-        ends[: len(found)] = ranges(atlas, points, found, probes, scorer_of(atlas))
+        ends[: len(found)] = ranges(workspace, points, found, probes, reports)
     found = [directions.measured(way, points, {}, probes) for way in (*found, *main)]
     whole = float(points.var(axis=0).sum()) or 1.0
-    kinds = dict.fromkeys(table, "attribute") | _class_kinds(atlas)
+    kinds = dict.fromkeys(table, "attribute") | _class_kinds(workspace)
     kinds |= {way.name: "saved" for way in kept} | {way.name: "principal" for way in main}
     vectors = [_heading(way, points) for way in found]
     files = {way.name: f"field-{i}.f32" for i, way in enumerate(found)}
     told = {
         "list": [
             {
-                **_site(atlas, way, spread_of(vector, points), whole, kinds[way.name]),
+                **_site(way, spread_of(vector, points), whole, kinds[way.name]),
+                **({} if (report := reports.get(way.name)) is None else {"proof": _proof(report)}),
                 **({} if end is None else {"range": [round(one, 2) for one in end]}),
-                **({"bends": _bends(way, files[way.name])} if isinstance(way, Steer) else {}),
+                **({"bends": _bends(way, files[way.name])} if isinstance(way, FieldDirection) else {}),
             }
             for way, vector, end in zip(found, vectors, ends, strict=True)
         ],
@@ -93,27 +96,29 @@ def ways(atlas: Atlas, drawn: Draw, *, light: bool = False) -> Ways:
             for name, offset in zip(probes.names, plain(probes.offsets), strict=True)
         ],
     }
-    fields = {files[way.name]: _numbers(way) for way in found if isinstance(way, Steer)}
+    fields = {files[way.name]: _numbers(way) for way in found if isinstance(way, FieldDirection)}
     return Ways(told, np.stack(vectors), _rows(normals, probes), probes.weights.T, fields)
 
 
-def _examples(atlas: Atlas) -> tuple[Points, dict[str, Flags]]:
+def _examples(workspace: Workspace) -> tuple[Points, dict[str, Flags]]:
     """Codes of the training part, a fair draw of very many, and what is true of each."""
-    codes = atlas.codes("train")
+    codes = workspace.codes("train")
     rows, points = codes.rows, codes.points
     most = int(np.clip(NUMBERS // points.shape[1], FEWEST, MOST_CODES))
     if len(rows) > most:
         some = np.sort(stream(0, "ways").choice(len(rows), most, replace=False))
         rows, points = rows[some], points[some]
-    return points, dict(list(atlas.attributes(rows).items())[:MOST])
+    return points, dict(list(workspace.attributes(rows).items())[:MOST])
 
 
-def _learnt(points: Points, table: Mapping[str, Flags]) -> tuple[list[Direction], dict[str, np.ndarray]]:
+def _learnt(
+    points: Points, table: Mapping[str, Flags]
+) -> tuple[list[LinearDirection], dict[str, np.ndarray]]:
     """The directions that can be learnt, and the normals of their planes."""
     found, normals = [], {}
     for name, flags in table.items():
         try:
-            way = directions.learn(points, flags, name)
+            way = directions.fit_direction(points, flags, name)
             normals[name] = directions.normal(points, flags, name).vector
         except BadData:
             continue  # too few examples, or no difference
@@ -126,23 +131,22 @@ def _rows(normals: Mapping[str, np.ndarray], probes: Probes) -> np.ndarray:
     return np.array(chosen, np.float32).reshape(len(chosen), probes.weights.shape[0])
 
 
-def _renamed(main: Sequence[Direction], taken: Container[str]) -> list[Direction]:
+def _renamed(main: Sequence[LinearDirection], taken: Container[str]) -> list[LinearDirection]:
     """The principal directions, none of them by the name of a class or a saved direction."""
     return [replace(one, name=f"the {one.name}") if one.name in taken else one for one in main]
 
 
-def _class_kinds(atlas: Atlas) -> dict[str, str]:
+def _class_kinds(workspace: Workspace) -> dict[str, str]:
     """The classes by the names that their flags have."""
-    found = properties(atlas.images) if atlas.has_images else {}
+    found = properties(workspace.images) if workspace.has_images else {}
     return {key: "class" for key, name in found.items() if name.kind == "class"}
 
 
-def _site(atlas: Atlas, way: Way, along: float, whole: float, kind: str) -> dict[str, Any]:
+def _site(way: Direction, along: float, whole: float, kind: str) -> dict[str, Any]:
     principal = kind == "principal"
-    spread = way.spread if isinstance(way, Direction) else along
+    spread = way.spread if isinstance(way, LinearDirection) else along
     return {
         **({"meant": way.meant} if way.meant else {}),
-        **({} if way.proof is None else {"proof": _proof(way.proof)}),
         "name": way.name,
         "title": pretty(way.name).capitalize() if principal else pretty(way.name),
         "kind": kind,
@@ -153,29 +157,29 @@ def _site(atlas: Atlas, way: Way, along: float, whole: float, kind: str) -> dict
     }
 
 
-def _heading(way: Way, points: Points) -> Values:
+def _heading(way: Direction, points: Points) -> Values:
     """Where a way leads, of one that bends on the mean, as a unit vector."""
-    if isinstance(way, Direction):
+    if isinstance(way, LinearDirection):
         return way.vector
     some = points[:HEADED]
     mean = (way.move(some, 1.0) - some).mean(axis=0)
     return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
 
 
-def _bends(way: Steer, url: str) -> dict[str, Any]:
+def _bends(way: FieldDirection, url: str) -> dict[str, Any]:
     """What a page must know of a field beside its numbers."""
     kind, arrays, hold = taken_apart(way.lead)
     sizes = [arrays["middle"].size, *(arrays[f"offset {i}"].size for i in range(3))]
     return {"url": url, "field": kind, "sizes": sizes, "hold": hold}
 
 
-def _numbers(way: Steer) -> np.ndarray:
+def _numbers(way: FieldDirection) -> np.ndarray:
     """A field's arrays, one after the other in the order of their names in `fields.PARTS`."""
     arrays = taken_apart(way.lead)[1]
     return np.concatenate([arrays[name].ravel() for name in PARTS])
 
 
-def _proof(proof: Proof) -> dict[str, Any]:
+def _proof(proof: DirectionReport) -> dict[str, Any]:
     return {"real": proof.effect.real, "times": times_told(proof.effect), "words": words(proof)}
 
 

@@ -10,14 +10,15 @@ from zatlas.core.errors import BadRun, Damaged
 from zatlas.store import atomic, digests
 from zatlas.store.headers import check_header, described
 
-Arrays = dict[str, Any]  # float32, but for what others wrote
+Arrays = dict[str, Any]  # float32 and int64, but for what others wrote
 
 
 def write(path: Path, key: str, text: str, arrays: Mapping[str, np.ndarray]) -> Path:
     """One file of these arrays, described by this JSON under this key."""
     from safetensors.numpy import save
 
-    whole = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    kinds = {name: np.int64 if array.dtype.kind in "iu" else np.float32 for name, array in arrays.items()}
+    whole = {name: np.ascontiguousarray(array, kinds[name]) for name, array in arrays.items()}
     return atomic.write_file(path, save(whole, metadata={key: text}))
 
 

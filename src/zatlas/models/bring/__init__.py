@@ -103,7 +103,7 @@ def opened(run: Run, device: str = "cpu", *, trusted: bool = False) -> tuple[Des
     if brought.kind == "function":
         raise BadRun(
             f"{run.folder} was brought from a Python function that torch cannot write to a file, so it "
-            "is not in the run. Bring it again where it is defined: zatlas.bring(function, out=...)."
+            "is not in the run. Bring it again where it is defined: zatlas.import_model(function, out=...)."
         )
     if brought.kind == "codes":
         space = Space(tuple(brought.shape), brought.prior)

@@ -242,7 +242,7 @@ def _classes(taken: Taken, halves: Halves, asked: Asked) -> Sequence[str]:
             return tuple(map(str, range(label + 1 - ALIKE)))
     raise NotSupported(
         "The decoder takes a label, and any: how many classes there are cannot be known. Bring it from "
-        "Python and name them: zatlas.bring(..., classes=('cat', 'dog'))."
+        "Python and name them: zatlas.import_model(..., classes=('cat', 'dog'))."
     )
 
 

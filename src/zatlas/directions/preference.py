@@ -10,7 +10,8 @@ import numpy as np
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import stream
-from zatlas.latent.directions import Direction, principal, spread_of
+from zatlas.directions.estimate import principal, spread_of
+from zatlas.directions.types import LinearDirection
 
 AXES = 64  # principal ones, at most, in which a taste is looked for
 UNUSED = 0.05  # of the widest axis' spread: axes narrower than that show nothing
@@ -102,13 +103,13 @@ class Compass:
         """Answers that were no pass."""
         return sum(answer.choice is not None for answer in self.answers)
 
-    def direction(self, name: str = "taste") -> Direction:
+    def direction(self, name: str = "taste") -> LinearDirection:
         """The direction as far as it is known; `facts` tell from how many choices and how sure it is."""
         if not self.choices:
             raise BadData("Nothing has been chosen yet: a direction takes one choice at least.")
         vector = self._directions(self.belief.mean[None])[0]
         facts = {"method": "compass", "seed": self.seed, "choices": self.choices, "angle": self.angle}
-        return Direction(name, vector, spread_of(vector, self.starts), facts=facts)
+        return LinearDirection(name, vector, spread_of(vector, self.starts), facts=facts)
 
     @property
     def angle(self) -> float:

@@ -10,11 +10,11 @@ from jaxtyping import Float32
 from zatlas.core.arrays import Images, Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.fields import Layers
+from zatlas.directions.probes import Probes
+from zatlas.directions.types import Direction, LinearDirection
 from zatlas.latent.density import Density
-from zatlas.latent.directions import Direction, spread_of
-from zatlas.latent.probes import Probes
-from zatlas.latent.steering.fields import Layers
-from zatlas.latent.steering.steer import Way
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 
@@ -44,14 +44,13 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Evaluator:
     """A model, its data, and what is asked of its images; all directions are tried on the same points."""
 
     generator: Generator
     points: Points  # of the data
     density: Density
     answers: Answers | None = None
-    label: int | None = None  # that a conditional model is told
     seed: int = 0
     count: int = STARTS
 
@@ -62,10 +61,7 @@ class Trial:
 
     def look(self, z: Points) -> Seen:
         """What there is to see at these points."""
-        told = None
-        if self.generator.classes:
-            told = np.full(len(z), self.label or 0, np.int64)
-        parts = [self._see(images) for images in self.generator.stream(z, told)]
+        parts = [self._see(images) for images in self.generator.stream(z)]
         return Seen(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     @cached_property
@@ -98,12 +94,12 @@ class Trial:
         answers, images = [], []
         for step in steps:
             vector = step / np.linalg.norm(step)
-            ends = self.ends(Direction("chance", vector, spread_of(vector, self.points)))
+            ends = self.ends(LinearDirection("chance", vector, spread_of(vector, self.points)))
             answers.append(slope(*ends).mean(axis=0))
             images.append(float(change(*ends).mean()))
         return np.array(answers, np.float32), np.array(images)
 
-    def ends(self, way: Way, amount: float = 1.0) -> tuple[Seen, Seen]:
+    def ends(self, way: Direction, amount: float = 1.0) -> tuple[Seen, Seen]:
         """What there is to see after a move by so many spreads back, and forward."""
         both = [way.move(self.starts, sign * amount) for sign in (-1, 1)]
         seen = self.look(np.concatenate(both))
@@ -141,22 +137,20 @@ def by_scorer(scorer: Scorer, images: Images) -> Answers:
     return Answers(scorer.names, read)
 
 
-def by_probes(generator: Generator, probes: Probes, label: int | None = None) -> Answers:
+def by_probes(generator: Generator, probes: Probes) -> Answers:
     """The model's own answers: its encoder looks at the image, linear probes at the code."""
 
     def read(images: Images) -> Readings:
-        told = np.full(len(images), label or 0, np.int64) if generator.classes else None
-        return probes.read(generator.encode(images, told))
+        return probes.read(generator.encode(images))
 
     return Answers(probes.names, read)
 
 
-def by_net(generator: Generator, layers: Layers, names: tuple[str, ...], label: int | None = None) -> Answers:
+def by_net(generator: Generator, layers: Layers, names: tuple[str, ...]) -> Answers:
     """The same by a small net in place of planes: it reads what no plane parts."""
 
     def read(images: Images) -> Readings:
-        told = np.full(len(images), label or 0, np.int64) if generator.classes else None
-        odds = layers(generator.encode(images, told))
+        odds = layers(generator.encode(images))
         return (0.5 * (1 + np.tanh(0.5 * odds))).astype(np.float32)
 
     return Answers(names, read)

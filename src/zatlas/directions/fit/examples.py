@@ -7,12 +7,12 @@ import numpy as np
 
 from zatlas.core.arrays import Points
 from zatlas.core.errors import BadData, ShapeError
-from zatlas.latent.directions import by_example
-from zatlas.latent.steering.steer import Way
+from zatlas.directions.estimate import by_example
+from zatlas.directions.types import Direction
 from zatlas.models.generator import Generator
 
 
-def learn(
+def fit(
     generator: Generator,
     points: Points,
     *,
@@ -21,7 +21,7 @@ def learn(
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
-) -> list[Way]:
+) -> list[Direction]:
     """From the mean of some points to that of others, or from that of all: what they have more of.
 
     Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.06434

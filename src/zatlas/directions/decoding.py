@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,28 +10,9 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Points
 from zatlas.core.errors import Diverged, NotSupported
 from zatlas.core.progress import Advance, bar
-from zatlas.models.generator import Decoder, Generator
+from zatlas.models.generator import Generator, OneClass
 
 NUDGE = 0.02  # spreads of the points by which a coordinate is moved to see what it does
-
-
-@dataclass(frozen=True)
-class Told:
-    """A conditional decoder that is told the same label always."""
-
-    decoder: Decoder
-    label: int
-
-    def __call__(self, z: Tensor, y: Tensor | None) -> Tensor:
-        labels = torch.full((len(z),), self.label, device=z.device)
-        return self.decoder(z, labels)
-
-
-def told(generator: Generator, label: int | None) -> Generator:
-    """The same generator for one of its classes; one without classes as it is."""
-    if not generator.classes:
-        return generator
-    return replace(generator, decoder=Told(generator.decoder, label or 0), encoder=None, classes=())
 
 
 def images_of(generator: Generator, z: Tensor) -> Tensor:
@@ -48,9 +28,9 @@ def can_be_differentiated(generator: Generator, z: Points) -> bool:
 
 def module_of(generator: Generator) -> nn.Module | None:
     """The net that decodes, if it is one that torch can look into."""
-    decoder = generator.decoder
-    if isinstance(decoder, Told):
-        decoder = decoder.decoder
+    decoder: object = generator.decoder
+    if isinstance(decoder, OneClass):
+        decoder = decoder.function
     owner = decoder if isinstance(decoder, nn.Module) else getattr(decoder, "__self__", None)
     return owner if isinstance(owner, nn.Module) else None
 

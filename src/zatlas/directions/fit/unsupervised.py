@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from zatlas.core.arrays import Points
 from zatlas.core.errors import BadRecipe
 from zatlas.core.seeds import derive, stream
-from zatlas.latent.directions import Direction, spread_of
-from zatlas.latent.steering.decoding import descend, images_of, need_gradient
-from zatlas.latent.steering.steer import Way
+from zatlas.directions.decoding import descend, images_of, need_gradient
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 STEPS, BATCH, RATE = 300, 24, 4e-3
@@ -22,7 +22,7 @@ FAR_WEIGHT = 0.25  # of how far, against which
 CHECKED = 256  # moves by which the reader is tested
 
 
-def learn(
+def fit(
     generator: Generator,
     points: Points,
     *,
@@ -31,7 +31,7 @@ def learn(
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
-) -> list[Way]:
+) -> list[Direction]:
     """Directions at right angles that a small net tells apart, and how far, by images before and after.
 
     Voynov and Babenko 2020, https://arxiv.org/abs/2002.03754. The facts tell how often each is known
@@ -65,13 +65,15 @@ def learn(
     return _directions(axes.cpu().numpy().T * spread, known, points, names)
 
 
-def _directions(steps: np.ndarray, known: list[float], points: Points, names: Sequence[str]) -> list[Way]:
-    found: list[Way] = []
+def _directions(
+    steps: np.ndarray, known: list[float], points: Points, names: Sequence[str]
+) -> list[Direction]:
+    found: list[Direction] = []
     for i, k in enumerate(np.argsort(known)[::-1]):
         axis = (steps[k] / np.linalg.norm(steps[k])).astype(np.float32)
         facts = {"known": known[k], "chance": 1 / len(known)}
         name = names[i] if i < len(names) else f"unsupervised {i + 1}"
-        found.append(Direction(name, axis, spread_of(axis, points), facts=facts))
+        found.append(LinearDirection(name, axis, spread_of(axis, points), facts=facts))
     return found
 
 

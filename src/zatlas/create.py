@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from zatlas.atlas import Atlas
 from zatlas.core import watched
 from zatlas.core.progress import console
 from zatlas.core.space import Prior
@@ -23,6 +22,7 @@ from zatlas.store import run as runs
 from zatlas.training import loop
 from zatlas.training.recipe import change, make_recipe, preset, read_recipe
 from zatlas.training.watch import TensorBoard, Terminal
+from zatlas.workspace import Workspace
 
 SHOWN = 64  # samples of a check
 PATIENCE = 10.0  # seconds that they may take
@@ -42,7 +42,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     out: Path | str | None = None,
     show: bool = True,
-) -> Atlas:
+) -> Workspace:
     """Train a model on images and open the run.
 
     `data` is a name, a folder, an npz file or hf:owner/name; `settings` changes anything else of
@@ -67,30 +67,32 @@ def train(
     whole = make_recipe(tables, images.shape)
     name = Path(whole.source.removeprefix("hf:")).stem
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or whole.family}")
-    return Atlas.open(loop.fit(whole, images, folder, watchers(show)).folder)
+    return Workspace.open(loop.fit(whole, images, folder, watchers(show)).folder)
 
 
 def train_alike(
     data: str, models: Sequence[str], *, dim: int, epochs: int | None, seed: int, folder: Path
-) -> list[Atlas]:
+) -> list[Workspace]:
     """Runs that differ in their family alone: the same images, nets, seed and epochs; "cvae" is a
     conditional VAE. A run that is there already is opened.
     """
-    atlases = []
+    workspaces = []
     for name in models:
         place = folder / name
         if (place / "weights.safetensors").exists():
-            atlases.append(Atlas.open(place))
+            workspaces.append(Workspace.open(place))
             continue
         told: dict[str, Any] = {"model.conditional": True} if name == "cvae" else {}
         family = "vae" if name == "cvae" else name
-        atlases.append(train(data, model=family, dim=dim, epochs=epochs, seed=seed, settings=told, out=place))
-    return atlases
+        workspaces.append(
+            train(data, model=family, dim=dim, epochs=epochs, seed=seed, settings=told, out=place)
+        )
+    return workspaces
 
 
 def resume(
     folder: Path | str, settings: Mapping[str, Any] | None = None, show: bool = True, *, restart: bool = False
-) -> Atlas:
+) -> Workspace:
     """Go on with a run that was stopped, exactly as if it had not been.
 
     With `restart` the run is trained again from the beginning; its weights stay until new ones replace
@@ -101,7 +103,7 @@ def resume(
     for key, value in (settings or {}).items():
         tables = change(tables, key, value)
     loop.resume(run.folder, make_recipe(tables), watchers(show), restart=restart)
-    return Atlas.open(run.folder)
+    return Workspace.open(run.folder)
 
 
 def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def watchers(show: bool) -> Sequence[Terminal | TensorBoard]:
     return [Terminal(), TensorBoard()] if show else [TensorBoard()]
 
 
-def bring(
+def import_run(
     source: Any,
     out: Path | str,
     *,
@@ -136,7 +138,7 @@ def bring(
     classes: Sequence[str] = (),
     data: str | None = None,
     show: bool = True,
-) -> Atlas:
+) -> Workspace:
     """Make a run of a model that was made elsewhere, say what was found out of it, check it, and open it.
 
     `source` is a decoder (a torch module, a function, a file of ONNX, TorchScript or torch.export),
@@ -155,33 +157,33 @@ def bring(
         tuple(classes),
     )  # words that mean nothing are refused there
     found = models.bring(source, Path(out), asked, data, best_device())
-    atlas = Atlas(found.run, found.description, found.generator)
+    workspace = Workspace(found.run, found.description, found.generator)
     with watched.within(watched.PROBING):
-        seen = check(atlas)
+        seen = check(workspace)
     for line in (*found.told, *seen):
         if show:
             console().print(line, soft_wrap=True, markup=False)
-    return atlas
+    return workspace
 
 
-def check(atlas: Atlas) -> list[str]:
+def check(workspace: Workspace) -> list[str]:
     """Decode samples of a brought model, draw them into its gallery, and say what was seen."""
-    if atlas.given is not None:
+    if workspace.given is not None:
         return []
-    space = atlas.generator.space
+    space = workspace.generator.space
     stand_in = space if space.prior != "none" else replace(space, prior="normal")
     z = stand_in.sample(SHOWN, seed=0)
-    atlas.decode(z[:1])  # the first call prepares what the others need
+    workspace.decode(z[:1])  # the first call prepares what the others need
     begun = time.perf_counter()
-    atlas.decode(z[:1])
+    workspace.decode(z[:1])
     side = int(np.clip((PATIENCE / (time.perf_counter() - begun)) ** 0.5, 2, SHOWN**0.5))
     begun = time.perf_counter()
-    images = atlas.decode(z[: side * side])
+    images = workspace.decode(z[: side * side])
     each = (time.perf_counter() - begun) / len(images)
     alike = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
-    title = f"{len(images)} normal points decoded by {atlas.name}"
+    title = f"{len(images)} normal points decoded by {workspace.name}"
     picture = sheet(images, side, title=title)
-    path = save(picture, atlas.run.gallery / "check.png")
+    path = save(picture, workspace.run.gallery / "check.png")
     told = [
         f"Check: {len(images)} images from {images.min():.3f} to {images.max():.3f} (0 black, 1 white), "
         f"{1000 * each:.2g} ms each; they differ from each other by {alike:.3f}."

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.seeds import stream
-from zatlas.latent.steering.fields import Layers, run
+from zatlas.directions.fields import Layers, run
 
 REACH = 3.0  # spreads by which points are moved
 STEPS, HALF, RATE = 150, 128, 0.04  # half a batch has what is aimed at, and half has not

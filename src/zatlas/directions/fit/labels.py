@@ -7,33 +7,34 @@ import numpy as np
 from zatlas.core.arrays import Flags, Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.latent import directions
-from zatlas.latent.directions import HELD_OUT, WAYS, Direction, Score, check_flags, interval, means, spread_of
-from zatlas.latent.steering.aimed import aim
-from zatlas.latent.steering.fields import HOLD, STEPS, Uphill, fit
-from zatlas.latent.steering.layers import Chosen, part_of
-from zatlas.latent.steering.steer import Steer, Way
+from zatlas.directions import estimate as directions
+from zatlas.directions.estimate import ESTIMATORS, HELD_OUT, check_flags, interval, means, spread_of
+from zatlas.directions.fields import HOLD, STEPS, Uphill, fit_layers
+from zatlas.directions.fit.aimed import aim
+from zatlas.directions.layers import Chosen, part_of
+from zatlas.directions.types import Direction, FieldDirection, LinearDirection, Score
 from zatlas.models.generator import Generator
 
 AIMED, LOCAL = "aimed", "local"
 RARE = 0.01  # of the points; what two attributes are less often, they are never
 
 
-def learn(
+def fit(
     generator: Generator,
     points: Points,
     *,
     flags: Mapping[str, Flags],
     names: Sequence[str] = (),
-    way: str = "means",
+    method: str = "mean_difference",
     without: Sequence[str] | None = None,
     hold: float = HOLD,
     steps: int = STEPS,
     layers: Chosen = "",
     seed: int = 0,
     show: bool = False,
-) -> list[Way]:
-    """A way for each of these attributes, or for all: straight (means, medians, linear, aimed) or local.
+) -> list[Direction]:
+    """A way for each of these attributes, or for all: linear (mean_difference,
+    median_difference, linear, aimed) or local.
 
     Straight ways are those of InterFaceGAN, with the planes of the attributes in `without` at right
     angles; Shen et al. 2020, https://arxiv.org/abs/1907.10786. An aimed way is the straight one that
@@ -46,26 +47,29 @@ def learn(
     for name in (*names, *(without or ())):
         if name not in flags:
             raise UnknownName("attribute of these points", name, flags)
-    if way not in (*WAYS, AIMED, LOCAL):
-        raise UnknownName("way to learn a direction", way, (*WAYS, AIMED, LOCAL))
+    if method not in (*ESTIMATORS, AIMED, LOCAL):
+        raise UnknownName("method to fit a direction", method, (*ESTIMATORS, AIMED, LOCAL))
     wanted = list(names or flags)
     for name in wanted:
         check_flags(flags[name], name)
     part = part_of(generator.space, layers)
-    if way == LOCAL:
+    if method == LOCAL:
         if layers != "":
-            raise NotSupported("A local way moves all layers: take way=means, medians, linear or aimed.")
+            raise NotSupported(
+                "A local way moves all layers: take method=mean_difference, median_difference, linear or "
+                "aimed."
+            )
         held = {name: list(alone(flags, name) if without is None else without) for name in wanted}
         return _local(points, flags, held, hold, steps, seed, show)
     some = part.of(points)
-    if way == AIMED:
+    if method == AIMED:
         beside = {name: _beside(flags, name, without) for name in wanted}
         found = _aimed(some, flags, beside, steps, seed, show)
         return [part.whole(one, points) for one in found]
-    straight: list[Way] = []
+    straight: list[Direction] = []
     for name in wanted:
         others = [directions.normal(some, flags[other], other) for other in without or () if other != name]
-        way_of = directions.learn(some, flags[name], name, way=way, others=others, seed=seed)
+        way_of = directions.fit_direction(some, flags[name], name, method=method, others=others, seed=seed)
         straight.append(part.whole(way_of, points))
     return straight
 
@@ -92,20 +96,20 @@ def _aimed(
     steps: int,
     seed: int,
     show: bool,
-) -> list[Direction]:
+) -> list[LinearDirection]:
     """A direction for each name, with those that are held; some points are kept for the score."""
     read = list(flags)
     table = np.stack([flags[name] for name in read], axis=1)
     out = stream(seed, "local").random(len(points)) < HELD_OUT
     mine = points[~out]
-    layers = fit(mine, table[~out], steps=steps, seed=seed, show=show)
-    found: list[Direction] = []
+    layers = fit_layers(mine, table[~out], steps=steps, seed=seed, show=show)
+    found: list[LinearDirection] = []
     for name, others in held.items():
         has, columns = flags[name], [read.index(each) for each in (name, *others)]
         start = means(points, has)
         vector = aim(layers.only(columns), mine, has[~out], start, seed=seed)
         score = _score(points[out] @ vector, has[out])
-        found.append(Direction(name, vector, spread_of(vector, points), score))
+        found.append(LinearDirection(name, vector, spread_of(vector, points), score))
     return found
 
 
@@ -117,19 +121,19 @@ def _local(
     steps: int,
     seed: int,
     show: bool,
-) -> list[Way]:
+) -> list[Direction]:
     """A way for each name, with those that are held; one net reads all that is known, another is tested."""
     read = list(flags)  # more than is held: what is learnt of one attribute helps with others
     table = np.stack([flags[name] for name in read], axis=1)
     out = stream(seed, "local").random(len(points)) < HELD_OUT
-    tested = fit(points[~out], table[~out], steps=steps, seed=seed, show=show)
-    layers = fit(points, table, steps=steps, seed=seed, show=show)
-    found: list[Way] = []
+    tested = fit_layers(points[~out], table[~out], steps=steps, seed=seed, show=show)
+    layers = fit_layers(points, table, steps=steps, seed=seed, show=show)
+    found: list[Direction] = []
     for name in held:
         others = [other for other in held[name] if other != name]
         columns = [read.index(each) for each in (name, *others)]
         score = _score(tested(points[out])[:, columns[0]], flags[name][out])
-        found.append(Steer(name, Uphill(layers.only(columns), hold), score))
+        found.append(FieldDirection(name, Uphill(layers.only(columns), hold), score))
     return found
 
 

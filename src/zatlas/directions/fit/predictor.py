@@ -10,15 +10,15 @@ from torch import Tensor
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.latent.directions import Direction, spread_of
-from zatlas.latent.steering.decoding import can_be_differentiated, descend, images_of, shown
-from zatlas.latent.steering.fields import HOLD, Straight, Uphill, fit
-from zatlas.latent.steering.fields import STEPS as READING
-from zatlas.latent.steering.steer import Steer, Way
+from zatlas.directions.decoding import can_be_differentiated, descend, images_of, shown
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.fields import HOLD, Straight, Uphill, fit_layers
+from zatlas.directions.fields import STEPS as READING
+from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 
-WAYS = ("linear", "local")
+METHODS = ("linear", "local")
 SAMPLES = 2000  # images that the scorer reads
 RIDGE = 1e-2
 STEPS, BATCH, RATE = 40, 16, 0.01
@@ -28,19 +28,19 @@ MEASURED = 128  # points of the scale, and as many others for its error
 FARTHEST, PLACES = 6.0, 17  # spreads to either side, and amounts in them
 
 
-def learn(
+def fit(
     generator: Generator,
     points: Points,
     *,
     scorer: Scorer,
     names: Sequence[str] = (),
     without: Sequence[str] = (),
-    way: str = "linear",
+    method: str = "linear",
     hold: float = HOLD,
     steps: int = READING,
     seed: int = 0,
     show: bool = False,
-) -> list[Way]:
+) -> list[Direction]:
     """A way for each of the scorer's names that changes its mean answer by the amount that is asked.
 
     Goetschalckx et al. 2019 (GANalyze), https://arxiv.org/abs/1906.10112. It begins with the regression
@@ -48,12 +48,12 @@ def learn(
     slope), and goes on by gradients where scorer and decoder have them. A local way follows the slope of
     a small net that has learnt those answers. The answers in `without` are held.
     """
-    if way not in WAYS:
-        raise UnknownName("way to raise a score", way, WAYS)
+    if method not in METHODS:
+        raise UnknownName("way to raise a score", method, METHODS)
     for name in (*names, *without):
         scorer.column(name)
     wanted = list(names or scorer.names)
-    used = sorted({*wanted, *without, *(_beside(scorer, wanted) if way == "local" else ())})
+    used = sorted({*wanted, *without, *(_beside(scorer, wanted) if method == "local" else ())})
     z, answers = _read(generator, points, scorer.only(used), seed, show)
     kept = [name for i, name in enumerate(used) if answers[:, i].std() > 1e-6]
     for name in wanted:
@@ -61,26 +61,26 @@ def learn(
             raise BadData(f"The scorer answers {name!r} the same for all images of this model.")
     answers = answers[:, [used.index(name) for name in kept]]
     flags = [scorer.kinds[scorer.column(name)] != "number" for name in kept]
-    found: list[Way] = []
+    found: list[Direction] = []
     nets = None
-    if way == "local":
-        nets = fit(z, _targets(answers, flags), chances=all(flags), steps=steps, seed=seed, show=show)
+    if method == "local":
+        nets = fit_layers(z, _targets(answers, flags), chances=all(flags), steps=steps, seed=seed, show=show)
     for name in wanted:
         others = [other for other in without if other != name and other in kept]
         columns = [kept.index(each) for each in (name, *others)]
         if nets is not None:
-            raw: Way = Steer(name, Uphill(nets.only(columns), hold))
+            raw: Direction = FieldDirection(name, Uphill(nets.only(columns), hold))
         else:
             step = _slope(z, answers, columns)
             step = _descended(generator, scorer, name, z, step, answers[:, columns[1:]], seed, show)
-            raw = Direction(name, step, spread_of(step, points))
+            raw = LinearDirection(name, step, spread_of(step, points))
         found.append(calibrated(generator, z, raw, scorer, name, seed=seed))
     return found
 
 
 def calibrated(
-    generator: Generator, points: Points, way: Way, scorer: Scorer, name: str, *, seed: int = 0
-) -> Steer:
+    generator: Generator, points: Points, way: Direction, scorer: Scorer, name: str, *, seed: int = 0
+) -> FieldDirection:
     """The way by amounts of the score: asked for +a, the mean answer changes by a.
 
     Measured on some points, and the error of what is then asked on others. The scale ends where a spread
@@ -96,8 +96,8 @@ def calibrated(
     if high - low < 1:
         raise NotSupported(f"No way in this model raises {name!r}, as this scorer reads it.")
     scale = (means[low : high + 1], spreads[low : high + 1])
-    move = way.lead if isinstance(way, Steer) else Straight(way.vector * np.float32(way.spread))
-    steer = Steer(way.name, move, way.score, way.side_effects, {}, scale)
+    move = way.lead if isinstance(way, FieldDirection) else Straight(way.vector * np.float32(way.spread))
+    steer = FieldDirection(way.name, move, way.score, way.side_effects, {}, scale)
     asked = np.linspace(scale[0][0], scale[0][-1], 9, dtype=np.float32)
     got = _means(generator, others, steer, scorer, name, asked)
     facts = {
@@ -215,7 +215,9 @@ def _differentiable(generator: Generator, scorer: Scorer, z: Points) -> bool:
         return False
 
 
-def _means(generator: Generator, z: Points, way: Way, scorer: Scorer, name: str, asked: Values) -> Values:
+def _means(
+    generator: Generator, z: Points, way: Direction, scorer: Scorer, name: str, asked: Values
+) -> Values:
     """By how much the mean answer changes, for each amount."""
     one = scorer.only([name])
     before = one.score(generator.decode(z)).mean()

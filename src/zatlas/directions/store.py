@@ -1,9 +1,9 @@
 """Ways on disk, straight and bent: kept with their proof, refused on another model, carried over."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from zatlas.core.arrays import Points
 from zatlas.core.errors import BadData, BadRun, Damaged, NotSupported, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.tables import from_table
-from zatlas.latent.directions import HELD_OUT, Direction, Score, spread_of
-from zatlas.latent.proof import Proof
-from zatlas.latent.steering.fields import put_together, taken_apart
-from zatlas.latent.steering.steer import Steer, Way, in_spreads
+from zatlas.directions.estimate import HELD_OUT, spread_of
+from zatlas.directions.fields import put_together, taken_apart
+from zatlas.directions.report import DirectionReport, Measured
+from zatlas.directions.types import Direction, FieldDirection, LinearDirection, Score, in_std
 from zatlas.models.built import shape_of
 from zatlas.store import ways
 from zatlas.store.ways import Kept
@@ -23,8 +23,6 @@ RIDGE = 1e-3  # of the codes' variance
 FEWEST = 20  # images that two models have in common
 STRAIGHT = "direction"  # the kind of file that is a vector
 OF_AXES = ("vector", "step", "middle")  # arrays with a number for each axis
-
-W = TypeVar("W", bound=Way)
 
 
 @dataclass(frozen=True)
@@ -44,21 +42,21 @@ class Described:
     side_effects: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     meant: str = ""
-    proof: Proof | None = None
+    report: Measured | None = None
     spread: float = 1.0
     hold: float = 0.0
 
 
 @dataclass(frozen=True)
-class Home:
+class DirectionStore:
     """The model that ways belong to, and the folder that keeps them."""
 
     folder: Path
     digest: str  # of its weights
     shape: tuple[int, ...]  # of its points
 
-    def keep(self, way: Way, *, over: bool = False) -> Path:
-        """Write a way to a file of its own."""
+    def save(self, way: Direction, report: DirectionReport | None = None, *, over: bool = False) -> Path:
+        """Write a direction to a file of its own, with the report on it if there is one."""
         kind, arrays, rest = _taken_apart(way)
         told = {
             **rest,
@@ -67,7 +65,7 @@ class Home:
             "side_effects": dict(way.side_effects),
             "facts": dict(way.facts),
             "meant": way.meant,
-            "proof": None if way.proof is None else asdict(way.proof),
+            "report": None if report is None else report.measured(),
             "model": {"weights": self.digest, "shape": list(self.shape)},
         }
         return ways.save(self.folder, Kept(way.name, arrays, told), over=over)
@@ -79,15 +77,26 @@ class Home:
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.has(name)
 
-    def find(self, name: str) -> Way:
-        """The way that was kept under this name."""
+    def load(self, name: str) -> Direction:
+        """Return the direction that was saved under this name."""
         return self.own(ways.load(self.folder, name))
 
-    def all(self) -> list[Way]:
-        """Every way that was kept, by name."""
-        return [self.find(name) for name in ways.names(self.folder)]
+    def report(self, name: str) -> DirectionReport | None:
+        """Return the report that was saved with a direction; None if there is none."""
+        saved = ways.load(self.folder, name)
+        measured = _described(saved).report
+        return None if measured is None else DirectionReport(**vars(measured), direction=self.own(saved))
 
-    def own(self, kept: Kept) -> Way:
+    def reports(self) -> dict[str, DirectionReport]:
+        """Return all saved reports by the name of their direction."""
+        found = {name: self.report(name) for name in ways.names(self.folder)}
+        return {name: report for name, report in found.items() if report is not None}
+
+    def all(self) -> list[Direction]:
+        """Return every saved direction, by name."""
+        return [self.load(name) for name in ways.names(self.folder)]
+
+    def own(self, kept: Kept) -> Direction:
         """What a file holds as a way of this model; refused if it is another's."""
         model = from_table(Model, kept.told.get("model"), f"The file of {kept.name!r}")
         axes, own = int(np.prod(shape_of(model.shape, Path(kept.name)))), int(np.prod(self.shape))
@@ -104,13 +113,11 @@ class Home:
         return way_of(kept)
 
 
-def way_of(kept: Kept) -> Way:
+def way_of(kept: Kept) -> Direction:
     """The direction, or the way that bends, that a file describes."""
-    arrays, where = dict(kept.arrays), f"The file of {kept.name!r}"
-    told = from_table(Described, {k: v for k, v in kept.told.items() if k != "model"}, where)
+    arrays, told = dict(kept.arrays), _described(kept)
     known: dict[str, Any] = {
         "score": told.score,
-        "proof": told.proof,
         "side_effects": told.side_effects,
         "facts": told.facts,
         "meant": told.meant,
@@ -119,18 +126,23 @@ def way_of(kept: Kept) -> Way:
         vector = arrays.get("vector", np.zeros(()))
         if vector.ndim != 1:
             raise Damaged(f"The file of {kept.name!r} does not hold a vector of finite numbers.")
-        return Direction(kept.name, vector, told.spread, **known)
+        return LinearDirection(kept.name, vector, told.spread, **known)
     scale = (arrays["asked"], arrays["spreads"]) if {"asked", "spreads"} <= arrays.keys() else None
     try:
         lead = put_together(told.kind, arrays, told.hold)
     except BadData as error:
         raise Damaged(f"The file of {kept.name!r} cannot be read: {error}") from error
-    return Steer(kept.name, lead, scale=scale, **known)
+    return FieldDirection(kept.name, lead, scale=scale, **known)
 
 
-def _taken_apart(way: Way) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
+def _described(kept: Kept) -> Described:
+    table = {key: value for key, value in kept.told.items() if key != "model"}
+    return from_table(Described, table, f"The file of {kept.name!r}")
+
+
+def _taken_apart(way: Direction) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
     """The kind of a way, its arrays, and what else its file tells."""
-    if isinstance(way, Direction):
+    if isinstance(way, LinearDirection):
         return STRAIGHT, {"vector": way.vector}, {"spread": way.spread}
     kind, arrays, hold = taken_apart(way.lead)
     if way.scale is not None:
@@ -138,15 +150,15 @@ def _taken_apart(way: Way) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
     return kind, arrays, {"hold": hold}
 
 
-def carry(way: Way, codes: Points, others: Points, *, seed: int = 0) -> Direction:
+def carry(way: Direction, codes: Points, others: Points, *, seed: int = 0) -> LinearDirection:
     """The direction in another model, by images that both have encoded, row by row.
 
     The best linear map from the one's codes to the other's says where a step leads; `facts` tell the
     share of the other codes' variance that it misses on images held out. What was known of the
     direction is not known there.
     """
-    direction = in_spreads(way)
-    if isinstance(direction, Steer):
+    direction = in_std(way)
+    if isinstance(direction, FieldDirection):
         raise NotSupported(
             f"{way.name!r} bends, and a linear map from one model's codes to another's says nothing of "
             "how it would bend there. Learn it in the other run: zatlas steer"
@@ -171,18 +183,13 @@ def carry(way: Way, codes: Points, others: Points, *, seed: int = 0) -> Directio
         )
     vector = (step / norm).astype(np.float32)
     facts = {**direction.facts, "carried": True, "missed": error}
-    return Direction(
+    return LinearDirection(
         direction.name,
         vector,
         spread_of(vector, others),
         facts=facts,
         meant=direction.meant or direction.name,
     )
-
-
-def renamed(way: W, name: str) -> W:
-    """The same by another name, which still knows what it is to move."""
-    return replace(way, name=name, meant=way.meant or way.name)
 
 
 def _map(codes: Points, others: Points) -> np.ndarray:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Points
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.latent.directions import Direction, spread_of
-from zatlas.latent.directions import principal as of_codes
-from zatlas.latent.steering.decoding import images_of, module_of, shown
-from zatlas.latent.steering.layers import Chosen, Part, part_of
-from zatlas.latent.steering.steer import Way
+from zatlas.directions.decoding import images_of, module_of, shown
+from zatlas.directions.estimate import principal as of_codes
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.layers import Chosen, Part, part_of
+from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 SOURCES = ("codes", "samples", "layer")
@@ -24,7 +24,7 @@ MOST = 512  # numbers of a layer; of larger ones, so many sums by chance stand f
 JITTER = 0.1  # spreads by which codes that stand in for samples are moved
 
 
-def learn(
+def fit(
     generator: Generator,
     points: Points,
     *,
@@ -36,7 +36,7 @@ def learn(
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
-) -> list[Way]:
+) -> list[Direction]:
     """The axes of greatest spread; of a layer's answers, with the points regressed on them.
 
     Härkönen et al. 2020 (GANSpace), https://arxiv.org/abs/2004.02546. Samples are drawn and summed up in
@@ -54,7 +54,7 @@ def learn(
         whole = float(points.var(axis=0).sum()) or 1.0
         shares = [way.spread**2 / whole for way in found]
         return [
-            Direction(_name(names, i), way.vector, way.spread, facts={"of": of, "share": share})
+            LinearDirection(_name(names, i), way.vector, way.spread, facts={"of": of, "share": share})
             for i, (way, share) in enumerate(zip(found, shares, strict=True))
         ]
     look = _reader(generator, layer) if of == "layer" else part.of
@@ -122,13 +122,13 @@ class Mixer:
         return mixed.reshape(len(rows), -1, MOST).sum(axis=1)
 
 
-def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str]) -> list[Direction]:
+def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str]) -> list[LinearDirection]:
     middle = sums.answer / sums.n
     square = sums.squares / sums.n - np.outer(middle, middle)
     mixed = sums.mixed / sums.n - np.outer(middle, sums.point / sums.n)
     values, vectors = np.linalg.eigh(square)
     whole = float(values.sum()) or 1.0
-    found: list[Direction] = []
+    found: list[LinearDirection] = []
     for i, k in enumerate(np.argsort(values)[::-1][: min(count, points.shape[1])]):
         # The least-squares step of a point for one unit of this axis.
         step = mixed.T @ vectors[:, k]
@@ -137,7 +137,7 @@ def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str])
             break
         axis = (step / length).astype(np.float32)
         facts = {"of": of, "share": float(values[k]) / whole}
-        found.append(Direction(_name(names, i), axis, spread_of(axis, points), facts=facts))
+        found.append(LinearDirection(_name(names, i), axis, spread_of(axis, points), facts=facts))
     return found
 
 

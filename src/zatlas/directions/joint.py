@@ -8,8 +8,9 @@ import numpy as np
 from zatlas.core.arrays import Flags, Points
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.latent.directions import HELD_OUT, Direction, check_flags, interval, measured, spread_of
-from zatlas.latent.probes import Probes, fit_probes, linear_weights
+from zatlas.directions.estimate import HELD_OUT, check_flags, interval, measured, spread_of
+from zatlas.directions.probes import Probes, fit_probes, linear_weights
+from zatlas.directions.types import LinearDirection
 
 # Of the readings' variance: what the codes hardly tell apart is not forced apart, or the directions
 # that come out tell nothing (measured on correlated faces in docs/steering.md).
@@ -19,7 +20,7 @@ MOST = 20_000  # codes that are learnt from
 
 def apart(
     points: Points, flags: Mapping[str, Flags], *, ridge: float = RIDGE, seed: int = 0
-) -> list[Direction]:
+) -> list[LinearDirection]:
     """A direction for each attribute that moves its own probe and no other, as far as the data allow.
 
     Attributes that no image has both of - hair has one colour - are left free of each other. Of all
@@ -43,7 +44,7 @@ def apart(
     probes = fit_probes(points, flags)
     found = []
     for i, name in enumerate(flags):
-        direction = Direction(name, vectors[i], spread_of(vectors[i], points), meant=name)
+        direction = LinearDirection(name, vectors[i], spread_of(vectors[i], points), meant=name)
         found.append(_scored(direction, points[held] @ tried[i], table[held, i], points, probes))
     return found
 
@@ -70,8 +71,8 @@ def alone(points: Points, table: np.ndarray, ridge: float = RIDGE) -> np.ndarray
 
 
 def _scored(
-    direction: Direction, readings: np.ndarray, has: Flags, points: Points, probes: Probes
-) -> Direction:
+    direction: LinearDirection, readings: np.ndarray, has: Flags, points: Points, probes: Probes
+) -> LinearDirection:
     """The direction with its side effects, and its score on codes held out where there are enough."""
     count, lacks = int(has.sum()), int((~has).sum())
     found = measured(direction, points, {}, probes)

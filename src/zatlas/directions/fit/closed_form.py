@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.latent.directions import Direction
-from zatlas.latent.steering.decoding import images_of, module_of, need_gradient, nudged, shown
-from zatlas.latent.steering.layers import Chosen, part_of
-from zatlas.latent.steering.steer import Way
+from zatlas.directions.decoding import images_of, module_of, need_gradient, nudged, shown
+from zatlas.directions.layers import Chosen, part_of
+from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 SOURCES = ("weights", "metric")
@@ -21,7 +20,7 @@ DIRECT = 256  # coordinates up to which each is nudged; more are asked by random
 PRODUCTS, BATCH = 1024, 32
 
 
-def learn(
+def fit(
     generator: Generator,
     points: Points,
     *,
@@ -31,7 +30,7 @@ def learn(
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
-) -> list[Way]:
+) -> list[Direction]:
     """The directions to which the decoder's first weights answer most, or, for any net, its images do.
 
     Of the weights: eigenvectors of their square, Shen and Zhou 2021 (SeFa),
@@ -52,11 +51,11 @@ def learn(
     gains, axes = _widest(part.of(rows), count)
     source = "metric" if weight is None else "weights"
     whole = float((rows.astype(np.float64) ** 2).sum()) or 1.0
-    found: list[Way] = []
+    found: list[Direction] = []
     for i, (gain, axis) in enumerate(zip(gains, axes, strict=True)):
         facts = {"of": source, "gain": float(gain), "share": float(gain**2) / whole}
         name = names[i] if i < len(names) else f"closed form {i + 1}"
-        found.append(part.whole(Direction(name, axis, facts=facts), points))
+        found.append(part.whole(LinearDirection(name, axis, facts=facts), points))
     return found
 
 

@@ -4,65 +4,20 @@ Every way of learning has one signature: codes, and which of them have the prope
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
 
 import numpy as np
 
 from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import stream
+from zatlas.directions.probes import Probes, area_under_curve, fit_probes, linear_weights
+from zatlas.directions.types import D, LinearDirection, Score
 from zatlas.latent.attributes import LEAST
-from zatlas.latent.curves import Curve, walk
-from zatlas.latent.probes import Probes, area_under_curve, fit_probes, linear_weights
 
-if TYPE_CHECKING:
-    from zatlas.latent.proof import Proof
-    from zatlas.latent.steering.steer import Steer
-
-W = TypeVar("W", bound="Direction | Steer")
-Learn = Callable[[Points, Flags], Values]
+Estimator = Callable[[Points, Flags], Values]
 SHUFFLES = 20  # directions of random labels that a real one is compared with
 HELD_OUT = 0.3  # of the codes, for the score alone
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a direction tells codes with the property from those without, on codes held out."""
-
-    area: float  # under the ROC curve: 0.5 is chance, 1 is perfect
-    low: float  # ends of the 95 % interval
-    high: float
-    chance: float  # what 97.5 % of directions learnt from shuffled labels stay below
-
-    @property
-    def real(self) -> bool:
-        """Whether even the low end is above what random labels reach."""
-        return self.low > self.chance
-
-
-@dataclass(frozen=True)
-class Direction:
-    """A unit vector of the latent space with a name; amounts are in spreads of the data along it."""
-
-    name: str
-    vector: Values
-    spread: float = 1.0  # standard deviation of the codes along the vector
-    score: Score | None = None
-    side_effects: Mapping[str, float] = field(default_factory=dict)  # of a move by 1 spread
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
-    meant: str = ""  # the attribute that it is to move, where that is not its name
-    proof: "Proof | None" = None
-
-    def move(self, z: Points, amount: float | Values = 1.0) -> Points:
-        """These points, moved by so many spreads."""
-        steps = np.asarray(amount, np.float32).reshape(-1, 1) * np.float32(self.spread)
-        moved: Points = (z + steps * self.vector).astype(np.float32)
-        return moved
-
-    def walk(self, z: Points, low: float = -3.0, high: float = 3.0) -> Curve:
-        """The way from `low` to `high` spreads through one point."""
-        return walk(z, (self.vector * self.spread).astype(np.float32), low, high)
 
 
 def means(points: Points, flags: Flags) -> Values:
@@ -83,46 +38,46 @@ def linear(points: Points, flags: Flags) -> Values:
     return linear_weights(points, flags)
 
 
-WAYS: dict[str, Learn] = {"means": means, "medians": medians, "linear": linear}
+ESTIMATORS: dict[str, Estimator] = {"mean_difference": means, "median_difference": medians, "linear": linear}
 
 
-def learn(
+def fit_direction(
     points: Points,
     flags: Flags,
     name: str,
     *,
-    way: str = "means",
-    others: Sequence["Direction"] = (),
+    method: str = "mean_difference",
+    others: Sequence[LinearDirection] = (),
     seed: int = 0,
-) -> Direction:
+) -> LinearDirection:
     """The direction of a property without others, with its spread and its score on codes held out."""
-    if way not in WAYS:
-        raise UnknownName("way to learn a direction", way, WAYS)
+    if method not in ESTIMATORS:
+        raise UnknownName("method to fit a direction", method, ESTIMATORS)
     check_flags(flags, name)
 
     def clean(points: Points, flags: Flags) -> Values:
-        vector = _unit(WAYS[way](points, flags), name)
-        return without(Direction(name, vector), others, points).vector
+        vector = _unit(ESTIMATORS[method](points, flags), name)
+        return without(LinearDirection(name, vector), others, points).vector
 
-    vector = _unit(WAYS[way](points, flags), name)
-    found = without(Direction(name, vector, spread_of(vector, points)), others, points)
+    vector = _unit(ESTIMATORS[method](points, flags), name)
+    found = without(LinearDirection(name, vector, spread_of(vector, points)), others, points)
     return replace(found, score=_score(points, flags, clean, name, seed))
 
 
-def normal(points: Points, flags: Flags, name: str) -> Direction:
+def normal(points: Points, flags: Flags, name: str) -> LinearDirection:
     """The normal of a property's plane alone: what to be at right angles to, to leave it as it is."""
     check_flags(flags, name)
     vector = _unit(linear(points, flags), name)
-    return Direction(name, vector, spread_of(vector, points))
+    return LinearDirection(name, vector, spread_of(vector, points))
 
 
-def by_example(plus: Points, minus: Points, name: str, data: Points) -> Direction:
+def by_example(plus: Points, minus: Points, name: str, data: Points) -> LinearDirection:
     """From the mean of some points to the mean of others: what they have more of."""
     vector = _unit(plus.mean(axis=0) - minus.mean(axis=0), name)
-    return Direction(name, vector, spread_of(vector, data))
+    return LinearDirection(name, vector, spread_of(vector, data))
 
 
-def principal(points: Points, count: int) -> list[Direction]:
+def principal(points: Points, count: int) -> list[LinearDirection]:
     """The axes along which the codes vary most, the widest first; each points to its longer tail."""
     middle = points - points.mean(axis=0)
     count = min(count, points.shape[1])
@@ -136,19 +91,19 @@ def principal(points: Points, count: int) -> list[Direction]:
     places = middle @ axes.T
     signs = np.where((places**3).sum(axis=0) < 0, -1, 1)
     return [
-        Direction(f"principal {i + 1}", (axis * sign).astype(np.float32), spread_of(axis, points))
+        LinearDirection(f"principal {i + 1}", (axis * sign).astype(np.float32), spread_of(axis, points))
         for i, (axis, sign) in enumerate(zip(axes, signs, strict=True))
     ]
 
 
-def axis(points: Points, index: int) -> Direction:
+def axis(points: Points, index: int) -> LinearDirection:
     """One coordinate of the latent space."""
     vector = np.zeros(points.shape[1], np.float32)
     vector[index] = 1
-    return Direction(f"axis {index}", vector, spread_of(vector, points))
+    return LinearDirection(f"axis {index}", vector, spread_of(vector, points))
 
 
-def without(direction: Direction, others: Sequence[Direction], points: Points) -> Direction:
+def without(direction: LinearDirection, others: Sequence[LinearDirection], points: Points) -> LinearDirection:
     """The direction with its part along others taken out: it then leaves their readings alone.
 
     Score and side effects are no longer known; `learn` and `measured` tell them.
@@ -163,12 +118,12 @@ def without(direction: Direction, others: Sequence[Direction], points: Points) -
         raise BadData(f"Nothing is left of {direction.name!r} without {names}: they are the same.")
     clean = _unit(rest, direction.name)
     name, meant = f"{direction.name} without {names}", direction.meant or direction.name
-    return Direction(name, clean, spread_of(clean, points), meant=meant)
+    return LinearDirection(name, clean, spread_of(clean, points), meant=meant)
 
 
 def measured(
-    direction: W, points: Points, attributes: Mapping[str, Flags], probes: Probes | None = None
-) -> W:
+    direction: D, points: Points, attributes: Mapping[str, Flags], probes: Probes | None = None
+) -> D:
     """The same way with its side effects: the mean change of a linear probe's probability for each
     attribute when the codes move by one spread.
     """
@@ -192,7 +147,7 @@ def check_flags(flags: Flags, name: str) -> None:
         )
 
 
-def _score(points: Points, flags: Flags, learn_it: Learn, name: str, seed: int) -> Score | None:
+def _score(points: Points, flags: Flags, learn_it: Estimator, name: str, seed: int) -> Score | None:
     """Learn on one part, look at the other; then the same with the labels shuffled."""
     rng = stream(seed, "score", name)
     held = rng.random(len(points)) < HELD_OUT

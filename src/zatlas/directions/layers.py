@@ -8,7 +8,8 @@ import numpy as np
 from zatlas.core.arrays import Points, Rows
 from zatlas.core.errors import BadRecipe, NotSupported
 from zatlas.core.space import Space
-from zatlas.latent.directions import Direction, spread_of
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.types import LinearDirection
 
 Chosen = str | int | tuple[int, int]  # "" for all, "0-6", 3 or (0, 6): the first and the last
 
@@ -24,7 +25,7 @@ class Part:
         """These coordinates alone."""
         return points if len(self.columns) == self.dim else points[:, self.columns]
 
-    def whole(self, way: Direction, points: Points) -> Direction:
+    def whole(self, way: LinearDirection, points: Points) -> LinearDirection:
         """A direction of this part as one of whole points, which is zero elsewhere."""
         vector = np.zeros(self.dim, np.float32)
         vector[self.columns] = way.vector

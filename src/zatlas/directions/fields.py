@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import derive, stream
-from zatlas.latent.steering.decoding import shown
+from zatlas.directions.decoding import shown
 
 Field = Callable[[Points], Points]
 Answers = Float32[np.ndarray, "n k"]
@@ -120,7 +120,7 @@ def begin(points: Points, answers: int, *, seed: int, width: int = WIDTH) -> Lay
     return Layers(middle, spread, weights, offsets)  # type: ignore[arg-type]
 
 
-def fit(
+def fit_layers(
     points: Points,
     answers: Answers,
     *,

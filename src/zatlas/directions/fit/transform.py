@@ -10,21 +10,14 @@ from torch import Tensor
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.latent.directions import Direction, spread_of
-from zatlas.latent.steering.decoding import (
-    can_be_differentiated,
-    descend,
-    images_of,
-    need_gradient,
-    nudged,
-    shown,
-)
-from zatlas.latent.steering.edits import EDITS, Edit, amounts, edit_of, missed
-from zatlas.latent.steering.fields import Layers, Wind, begin, run, taught, tensors
-from zatlas.latent.steering.steer import Steer, Way
+from zatlas.directions.decoding import can_be_differentiated, descend, images_of, need_gradient, nudged, shown
+from zatlas.directions.edits import EDITS, Edit, amounts, edit_of, missed
+from zatlas.directions.estimate import spread_of
+from zatlas.directions.fields import Layers, Wind, begin, run, taught, tensors
+from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.generator import Generator
 
-WAYS = ("linear", "net")
+METHODS = ("linear", "net")
 STEPS, BATCH = 120, 16
 RATE, NET_RATE = 0.03, 3e-3
 NET_WIDTH = 64
@@ -37,31 +30,31 @@ LEAST = 0.1  # of a full edit: a way that never gives more does not imitate it
 SPENT = 1 / 3  # of the first slope: with less, a way has no more to give
 
 
-def learn(
+def fit(
     generator: Generator,
     points: Points,
     *,
     names: Sequence[str] = (),
-    way: str = "linear",
+    method: str = "linear",
     steps: int = STEPS,
     seed: int = 0,
     show: bool = False,
-) -> list[Way]:
+) -> list[Direction]:
     """A way for each of these edits (zoom, shift_x, rotation, brightness ...), straight or by a small net.
 
     Jahanian, Chai and Isola 2020, https://arxiv.org/abs/1907.07171. Its facts tell, of decoded images,
     how much of the edit a spread gives, from where to where it keeps to that within a quarter, where it
     has no more to give, and how much of what changes is the edit; or that the model cannot do it.
     """
-    if way not in WAYS:
-        raise UnknownName("way to imitate an edit", way, WAYS)
+    if method not in METHODS:
+        raise UnknownName("method to imitate an edit", method, METHODS)
     edits = [edit_of(name) for name in names or _possible(generator, points)]
-    if way == "net":
-        need_gradient(generator, points, "A way by a net", "take way=linear, which needs none.")
-    found: list[Way] = []
+    if method == "net":
+        need_gradient(generator, points, "A way by a net", "take method=linear, which needs none.")
+    found: list[Direction] = []
     for edit in edits:
-        if way == "net":
-            learnt: Way = _net(generator, points, edit, steps, seed, show)
+        if method == "net":
+            learnt: Direction = _net(generator, points, edit, steps, seed, show)
         else:
             learnt = _line(generator, points, edit, steps, seed, show)
         found.append(measured(generator, points, learnt, edit, seed=seed))
@@ -102,7 +95,7 @@ class Reach:
         }
 
 
-def reach(generator: Generator, points: Points, way: Way, edit: Edit, *, seed: int = 0) -> Reach:
+def reach(generator: Generator, points: Points, way: Direction, edit: Edit, *, seed: int = 0) -> Reach:
     """What a way really does to an edit, measured on some points from far below to far above."""
     n = min(TESTED, len(points))
     z = points[stream(seed, "tested").choice(len(points), n, replace=False)]
@@ -117,7 +110,7 @@ def reach(generator: Generator, points: Points, way: Way, edit: Edit, *, seed: i
     return Reach(asked, np.array(given, np.float32), np.array(explained, np.float32))
 
 
-def measured(generator: Generator, points: Points, way: Way, edit: Edit, *, seed: int = 0) -> Way:
+def measured(generator: Generator, points: Points, way: Direction, edit: Edit, *, seed: int = 0) -> Direction:
     """The same way with what it really does."""
     found = reach(generator, points, way, edit, seed=seed)
     return replace(way, facts=found.facts(edit))
@@ -138,7 +131,9 @@ def _possible(generator: Generator, points: Points) -> list[str]:
     return [name for name in EDITS if not (grey and name in ("colour", "warmth"))]
 
 
-def _line(generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool) -> Direction:
+def _line(
+    generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool
+) -> LinearDirection:
     if can_be_differentiated(generator, points):
         step = _by_descent(generator, points, edit, steps, seed, show)
     else:
@@ -147,7 +142,7 @@ def _line(generator: Generator, points: Points, edit: Edit, steps: int, seed: in
     if not np.isfinite(length) or length < 1e-9:
         raise BadData(f"Nothing in this model's latent space imitates {edit.name}: no way leads there.")
     axis = (step / length).astype(np.float32)
-    return Direction(edit.name, axis, spread_of(axis, points))
+    return LinearDirection(edit.name, axis, spread_of(axis, points))
 
 
 def _by_descent(
@@ -191,7 +186,9 @@ def _by_differences(generator: Generator, points: Points, edit: Edit, seed: int,
     return np.linalg.solve(square, mixed) @ axes
 
 
-def _net(generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool) -> Steer:
+def _net(
+    generator: Generator, points: Points, edit: Edit, steps: int, seed: int, show: bool
+) -> FieldDirection:
     """A field that is followed for as long as the edit is large."""
     layers = begin(points, points.shape[1], seed=derive(seed, edit.name), width=NET_WIDTH)
     parts = [part.detach().to(generator.device).requires_grad_() for part in tensors(layers)]
@@ -208,7 +205,7 @@ def _net(generator: Generator, points: Points, edit: Edit, steps: int, seed: int
 
     label = f"imitating {edit.name}"
     descend(parts, loss, steps=steps, rate=NET_RATE, label=label, show=show)
-    return Steer(edit.name, Wind(_paced(taught(layers, parts), points)))
+    return FieldDirection(edit.name, Wind(_paced(taught(layers, parts), points)))
 
 
 def _paced(layers: Layers, points: Points) -> Layers:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +13,9 @@ import pyarrow.parquet as pq
 from zatlas.core.errors import Damaged, NotSupported
 from zatlas.core.progress import bar
 from zatlas.data.imageset import Column, ImageSet
-from zatlas.models.scorer import Scorer, read_scorer, suited
+from zatlas.models.scorer import Scorer, suited
 from zatlas.store import atomic, digests
 from zatlas.training.scoring import targets_of
-
-if TYPE_CHECKING:
-    from zatlas.atlas import Atlas
 
 KEY = b"zatlas"  # of the file's metadata
 SURE = 0.5  # probability from which a flag is true
@@ -27,13 +23,13 @@ BLOCK = 1024  # images at a time
 
 
 @dataclass(frozen=True)
-class Reading:
+class Predictions:
     """A column for each attribute that a scorer knows, and the images that they are of."""
 
     data: str  # fingerprint of the images
     columns: Mapping[str, Column]
 
-    def told(self, images: ImageSet) -> ImageSet:
+    def add_to(self, images: ImageSet) -> ImageSet:
         """The same images with what was read of them as attributes, beside those they have."""
         if images.fingerprint != self.data:
             raise NotSupported(
@@ -47,7 +43,7 @@ class Reading:
         return replace(images, attributes=table, fingerprint=digest.hexdigest())
 
 
-def read_images(scorer: Scorer, images: ImageSet) -> Reading:
+def predict(scorer: Scorer, images: ImageSet) -> Predictions:
     """The answers of a scorer: flags are true from a probability of 0.5, of classes the likeliest counts,
     and numbers stay numbers.
     """
@@ -65,10 +61,10 @@ def read_images(scorer: Scorer, images: ImageSet) -> Reading:
             found[target.name] = np.array(target.classes)[read.argmax(1)]
         else:
             found[target.name] = read[:, 0] >= SURE if target.kind == "flag" else read[:, 0]
-    return Reading(images.fingerprint, found)
+    return Predictions(images.fingerprint, found)
 
 
-def save_reading(path: Path, reading: Reading, model: str) -> Path:
+def save_predictions(path: Path, reading: Predictions, model: str) -> Path:
     """One Parquet file, with the digest of the model whose images they are."""
     table = pa.table({name: pa.array(column) for name, column in reading.columns.items()})
     made = json.dumps({"data": reading.data, "model": model}).encode()
@@ -77,7 +73,7 @@ def save_reading(path: Path, reading: Reading, model: str) -> Path:
     return path
 
 
-def load_reading(path: Path, model: str) -> Reading | None:
+def load_predictions(path: Path, model: str) -> Predictions | None:
     """What was read of this model's images; None if nothing was, or it has changed since."""
     if not path.exists():
         return None
@@ -91,17 +87,9 @@ def load_reading(path: Path, model: str) -> Reading | None:
         if made.get("model") != model:
             return None
         columns = {name: _column(table[name]) for name in table.column_names}
-        return Reading(str(made["data"]), columns)
+        return Predictions(str(made["data"]), columns)
     except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
         raise Damaged(f"{path} does not hold what a scorer has read: {error}.") from error
-
-
-def scorer_of(atlas: "Atlas") -> Scorer | None:
-    """The scorer that a run keeps, for images as its own: the one that has read them last."""
-    if atlas.reading is None or not atlas.run.scorer.exists():
-        return None
-    found = read_scorer(atlas.run.scorer)
-    return found if found.shape in (None, atlas.description.shape) else None
 
 
 def _column(column: pa.ChunkedArray) -> Column:

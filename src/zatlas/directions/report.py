@@ -1,0 +1,134 @@
+"""What a direction changes in decoded images, measured against random directions."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from zatlas.directions.types import Direction
+from zatlas.latent.attributes import pretty
+
+MAX_REACH = 4  # standard deviations, to either side, that a direction is followed
+MANY = 20
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one spread does, with what chance does: of an answer from 0 to 1, or of a pixel's grey."""
+
+    value: float  # mean over the starts
+    low: float  # ends of the 95 % interval, over starts
+    high: float
+    chance: float  # what 97.5 % of random directions stay below
+    random: float  # what a random direction does in the mean
+
+    @property
+    def real(self) -> bool:
+        """Whether even the low end is above what random directions reach."""
+        return self.low > self.chance
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the decoded images show about a direction."""
+
+    target: str | None  # the answer that it is to move; None where only the image's change is known
+    effect: Effect
+    slopes: Mapping[str, float] = field(default_factory=dict)  # every answer's change by one spread
+    outside: float = 0.0  # share of the images' change that does not go with the target's
+    low: float = -MAX_REACH  # usable range, in spreads: where the edit still follows, within the data
+    high: float = MAX_REACH
+    stable: float | None = None  # mean cosine with itself, learnt again from other draws of the data
+
+    @property
+    def aside(self) -> Mapping[str, float]:
+        """The changes of the answers that are not the target."""
+        return {name: s for name, s in self.slopes.items() if not same(name, self.target)}
+
+    @property
+    def leak(self) -> float | None:
+        """Mean change of the other answers, for each unit of the target's; None if it has no target."""
+        if self.target is None or not self.aside:
+            return None
+        others = float(np.mean([abs(s) for s in self.aside.values()]))
+        return others / max(abs(self.slopes[self.target]), 1e-9)
+
+
+@dataclass(frozen=True)
+class DirectionReport(Measured):
+    """A direction with what was measured of it."""
+
+    direction: Direction = field(kw_only=True)
+
+    @property
+    def name(self) -> str:
+        """The name of the direction."""
+        return self.direction.name
+
+    def measured(self) -> dict[str, Any]:
+        """The measurements alone, as plain values: what the direction's file stores."""
+        return asdict(Measured(**{each.name: getattr(self, each.name) for each in fields(Measured)}))
+
+    def summary(self) -> str:
+        """The measurements in a few plain sentences."""
+        return words(self)
+
+
+def same(name: str, target: str | None) -> bool:
+    """Whether two answers are of the same thing: of one attribute, whose kinds exclude each other."""
+    if target is None:
+        return False
+    return name == target or ("=" in name and name.partition("=")[0] == target.partition("=")[0])
+
+
+def words(report: Measured) -> str:
+    """The report in plain language, in a few sentences."""
+    told = [_effect_told(report)]
+    if report.leak is not None and report.effect.real:
+        worst = sorted(report.aside, key=lambda name: -abs(report.aside[name]))[:2]
+        named = " and ".join(f"{pretty(name)} ({report.aside[name]:+.0%})" for name in worst)
+        told.append(f"Beside it, it moves most {named}.")
+    if report.effect.real:
+        told.append(f"It can be used {range_told(report)}.")
+    if report.stable is not None and report.stable < 0.9:
+        told.append(f"Learnt again from other images it points elsewhere (mean cosine {report.stable:.2f}).")
+    return " ".join(told)
+
+
+def _effect_told(report: Measured) -> str:
+    effect = report.effect
+    what = "the picture" if report.target is None else pretty(report.target)
+    if not effect.real:
+        return (
+            f"Not better than random: one spread moves {what} by {_amount(report, effect.value)} "
+            f"({_amount(report, effect.low)} to {_amount(report, effect.high)}), and random directions "
+            f"by up to {_amount(report, effect.chance)}."
+        )
+    return (
+        f"One spread moves {what} by {_amount(report, effect.value)} "
+        f"({_amount(report, effect.low)} to {_amount(report, effect.high)}), {times_told(effect)} as much "
+        "as a random direction."
+    )
+
+
+def times_told(effect: Effect) -> str:
+    """How many times what chance does; beyond a point it is only chance that does nothing."""
+    times = effect.value / max(effect.random, 1e-9)
+    return f"{times:.1f} times" if times < MANY else f"more than {MANY} times"
+
+
+def _amount(report: Measured, value: float) -> str:
+    if report.target is None:
+        return f"{value:.3f} of grey"
+    return f"{value:+.0%}" if abs(value) >= 0.01 else f"{value:+.1%}"
+
+
+def range_told(report: Measured) -> str:
+    """The usable range in words."""
+    if not report.low and not report.high:
+        return "nowhere: already one spread leaves the data or changes nothing"
+    low, high = (
+        f"{end:+g}" + (" or more" if abs(end) >= MAX_REACH else "") for end in (report.low, report.high)
+    )
+    return f"from {low} to {high} spreads"

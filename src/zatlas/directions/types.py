@@ -1,0 +1,120 @@
+"""The two kinds of direction: a vector, and a field that is followed step by step."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import Any, TypeVar
+
+import numpy as np
+
+from zatlas.core.arrays import Points, Values
+from zatlas.directions.fields import Field, Straight
+from zatlas.latent.curves import Curve, lerp, walk
+
+STEP = 0.375  # standard deviations that one integration step covers
+STOPS = 25  # samples of a curve
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a direction tells codes with the property from those without, on codes held out."""
+
+    area: float  # under the ROC curve: 0.5 is chance, 1 is perfect
+    low: float  # ends of the 95 % interval
+    high: float
+    chance: float  # what 97.5 % of directions learnt from shuffled labels stay below
+
+    @property
+    def real(self) -> bool:
+        """Whether even the low end is above what random labels reach."""
+        return self.low > self.chance
+
+
+@dataclass(frozen=True)
+class LinearDirection:
+    """A unit vector of the latent space with a name; amounts are in spreads of the data along it."""
+
+    name: str
+    vector: Values
+    spread: float = 1.0  # standard deviation of the codes along the vector
+    score: Score | None = None
+    side_effects: Mapping[str, float] = field(default_factory=dict)  # of a move by 1 spread
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
+    meant: str = ""  # the attribute that it is to move, where that is not its name
+
+    def move(self, z: Points, amount: float | Values = 1.0) -> Points:
+        """These points, moved by so many spreads."""
+        steps = np.asarray(amount, np.float32).reshape(-1, 1) * np.float32(self.spread)
+        moved: Points = (z + steps * self.vector).astype(np.float32)
+        return moved
+
+    def walk(self, z: Points, low: float = -3.0, high: float = 3.0) -> Curve:
+        """The way from `low` to `high` spreads through one point."""
+        return walk(z, (self.vector * self.spread).astype(np.float32), low, high)
+
+
+@dataclass(frozen=True)
+class FieldDirection:
+    """A way that depends on where it begins; `lead` tells where one spread goes from each point.
+
+    Amounts are in spreads, as those of a `LinearDirection`, unless a scale says what else is asked for.
+    """
+
+    name: str
+    lead: Field
+    score: Score | None = None
+    side_effects: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
+    scale: tuple[Values, Values] | None = None  # amounts that may be asked, and spreads that give them
+    meant: str = ""  # the attribute that it is to move, where that is not its name
+
+    def move(self, z: Points, amount: float | Values = 1.0) -> Points:
+        """These points, moved by so much; what is beyond the scale is moved to its end."""
+        spreads = self.spreads(amount)
+        z = np.repeat(z, len(spreads), axis=0) if len(z) == 1 else z
+        steps = max(ceil(float(np.abs(spreads).max(initial=0)) / STEP), 1)
+        each = np.broadcast_to(spreads[:, None] / np.float32(steps), (len(z), 1))
+        for _ in range(steps):  # by the midpoint, so that the way back ends where it began
+            half = z + each / 2 * self.lead(z)
+            z = z + each * self.lead(half)
+        moved: Points = z.astype(np.float32)
+        return moved
+
+    def spreads(self, amount: float | Values) -> Values:
+        """How far along the field these amounts are."""
+        asked = np.asarray(amount, np.float32).reshape(-1)
+        if self.scale is None:
+            return asked
+        return np.interp(asked, *self.scale).astype(np.float32)
+
+    def walk(self, z: Points, low: float = -3.0, high: float = 3.0) -> Curve:
+        """The way from `low` to `high` through one point."""
+        amounts = np.linspace(low, high, STOPS, dtype=np.float32)
+        return Curve(self.move(z[:1], amounts), lerp, marks=(0.0, 1.0))
+
+
+Direction = LinearDirection | FieldDirection
+D = TypeVar("D", bound=Direction)
+Fit = Callable[..., list[Direction]]
+
+
+def in_std(direction: Direction) -> Direction:
+    """The same direction by amounts in standard deviations, without a scale; a constant field is linear."""
+    if isinstance(direction, LinearDirection):
+        return direction
+    if not isinstance(direction.lead, Straight):
+        return replace(direction, scale=None)
+    length = float(np.linalg.norm(direction.lead.step)) or 1.0
+    vector = (direction.lead.step / length).astype(np.float32)
+    known = (direction.score, direction.side_effects, direction.facts, direction.meant)
+    return LinearDirection(direction.name, vector, length, *known)
+
+
+def is_nonlinear(direction: Direction) -> bool:
+    """Whether the step of a direction depends on its starting point."""
+    return isinstance(in_std(direction), FieldDirection)
+
+
+def renamed(direction: D, name: str) -> D:
+    """The same direction by another name; it remembers the attribute that it is for."""
+    return replace(direction, name=name, meant=direction.meant or direction.name)

@@ -1,0 +1,65 @@
+"""Where the latents of a run come from: an encoder, a file that was imported, or the prior."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from zatlas.core.arrays import Points
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The run's encoder gives each image of its dataset a latent."""
+
+    kind: ClassVar[str] = "image"
+    indexed: ClassVar[bool] = True
+    decodes: ClassVar[bool] = True
+    latents: ClassVar[None] = None
+
+    def name(self, number: int) -> str:
+        """The title of a latent by its number in a split."""
+        return f"{self.kind} {number}"
+
+
+@dataclass(frozen=True)
+class Given:
+    """The latents were imported as a file, without a decoder; their images or labels may be known."""
+
+    latents: Points
+    has_images: bool = False  # whether each latent belongs to an image that can be shown
+    indexed: bool = False  # whether each latent has a row in the run's dataset
+    decodes: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> str:
+        """What a number names."""
+        return "image" if self.has_images else "code"
+
+    def name(self, number: int) -> str:
+        """The title of a latent by its number."""
+        return f"{self.kind} {number}"
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Samples of the prior stand for the data, because no image has a latent.
+
+    Once a classifier has labelled their images, the samples are the run's dataset.
+    """
+
+    sample: Callable[[], Points]
+    indexed: bool = False  # whether a classifier has labelled them
+    kind: ClassVar[str] = "sample"
+    decodes: ClassVar[bool] = True
+
+    @property
+    def latents(self) -> Points:
+        """The samples, always the same."""
+        return self.sample()
+
+    def name(self, number: int) -> str:
+        """The title of a latent by its number."""
+        return f"{self.kind} {number}"
+
+
+LatentSource = Encoded | Given | Sampled
