@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,21 @@ from safetensors.torch import save_file
 
 from tests.conftest import recipe
 from zatlas.core.errors import BadRecipe, Diverged, Interrupted
+from zatlas.core.registry import MODELS
 from zatlas.data import sources
+from zatlas.models.gan import GANConfig
 from zatlas.training.loop import fit, resume
+
+
+class Duel(GANConfig):
+    """A family of another package whose models have two players."""
+
+
+MODELS._points["duel"] = EntryPoint("duel", f"{__name__}:Duel", MODELS.group)
 
 KINDS = {
     "vae": {"model": {"family": "vae", "samples": 2}, "training": {"flip": True, "average": 0.9}},
-    "gan": {"model": {"family": "gan"}, "training": {"average": 0.9}},
+    "gan": {"model": {"family": "duel"}, "training": {"average": 0.9}},
     "fsdp": {
         "model": {"family": "vae", "likelihood": "gaussian"},
         "training": {"strategy": "fsdp", "average": 0.9, "clip": 50.0},

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import spots
+from tests.conftest import recipe, spots
 from tests.pair import KINDS, Noting, recipe_of
 from zatlas.core.company import Company, company
 from zatlas.core.errors import BadRecipe, NotSupported
@@ -25,6 +25,8 @@ from zatlas.models.noise import Dealt, normal, part_of, uniform
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
 from zatlas.training.loop import fit, resume
+from zatlas.training.setting import count_players
+from zatlas.training.sharing import strategy_of
 
 UNTIMED = ("seconds", "images_per_second")
 
@@ -79,6 +81,14 @@ def alike(mine, theirs):
         assert one.keys() == other.keys()
         for name in one:
             assert math.isclose(one[name], other[name], rel_tol=1e-4, abs_tol=1e-6), name
+
+
+@pytest.mark.parametrize(("family", "players"), [("vae", 1), ("duel", 2)])
+def test_weights_may_lack_a_gradient_where_a_model_has_several_players(family, players):
+    settings = recipe(family)
+    assert count_players(settings.describe((1, 8, 8), ())) == players
+    strategy = strategy_of(settings, Company(0, 2, 1), players)
+    assert strategy._ddp_kwargs["find_unused_parameters"] == (players > 1)
 
 
 @pytest.mark.parametrize("kind", ["vae", "gan"])

@@ -1,4 +1,6 @@
+import math
 import tomllib
+from datetime import date
 
 import pytest
 
@@ -20,6 +22,28 @@ def test_a_recipe_with_text_of_any_kind_survives_being_written():
     source = 'odd "name"\\with\ttabs, ümlauts and 🗺'
     recipe = make_recipe({"data": {"source": source, "label": "it's"}})
     assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+ODD_OPTIONS = {
+    "delete": "a\x7fb",
+    "control": "\x00\x1f\u2028",
+    "infinite": [float("inf"), float("-inf")],
+    "small": 1e-300,
+    "when": date(2026, 1, 31),
+    "table": {"a key with spaces": [{"x": True}], "é": 1},
+    'a "quoted" key': 2,
+}
+
+
+@pytest.mark.parametrize("name", ODD_OPTIONS)
+def test_an_option_of_any_toml_type_survives_being_written(name):
+    recipe = make_recipe({"data": {"source": "digits", name: ODD_OPTIONS[name]}})
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+def test_nan_survives_being_written():
+    recipe = make_recipe({"data": {"source": "digits", "missing": float("nan")}})
+    assert math.isnan(tomllib.loads(recipe.to_toml())["data"]["missing"])
 
 
 def test_what_is_not_said_is_as_the_family_usually_has_it():

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from zatlas.core.errors import Damaged
 from zatlas.core.seeds import derive
@@ -187,7 +188,7 @@ class Learner:
             # A young average forgets faster, so that it is not full of the start.
             keep = min(self.training.average, self.steps / (self.steps + 10))
             averages, weights = map(sharing.local, self.average), map(sharing.local, self.weights)
-            torch._foreach_lerp_([*averages], [*weights], 1 - keep)
+            get_ema_multi_avg_fn(keep)([*averages], [*weights], None)
 
     @torch.no_grad()
     def _swap(self) -> None:

@@ -57,7 +57,7 @@ class Session:
 def fit(recipe: Recipe, images: ImageSet, folder: Path, watchers: Sequence[Watcher] = ()) -> Run:
     """Train a new model as the recipe says and leave the run in this folder."""
     description = recipe.describe(images.shape, images.classes)
-    fabric = launch(recipe)
+    fabric = launch(recipe, description)
     folder = Path(fabric.broadcast(str(folder)))  # where the name was free for the first process
     with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
         model = description.build()
@@ -89,9 +89,10 @@ def resume(
             f"{folder} was trained on other images than {recipe.source} now holds, so it cannot "
             f"go on exactly.{sources.unread_words(images)} Bring the old images back, or train a new run."
         )
-    fabric = launch(recipe)
+    description = recipe.describe(images.shape, images.classes)
+    fabric = launch(recipe, description)
     with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
-        model = recipe.describe(images.shape, images.classes).build()
+        model = description.build()
         check(model, fabric)
         return _hold(run, recipe, images, model, fabric, watchers, earlier, restart)
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date, time
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +23,7 @@ Rate = Annotated[float, Within(0.0, above=True)]
 Steps = Annotated[int, Within(0, 10**9)]  # 0 for never
 Size = Annotated[int, Within(1, 65_536)]
 Seed = Annotated[int, Within(0, 2**63 - 1)]
+BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 TABLES = ("data", "model", "net", "training")
 
 
@@ -76,7 +79,7 @@ class Recipe:
         lines = [f"seed = {self.seed}"]
         for name, table in tables.items():
             lines += ["", f"[{name}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+            lines += [f"{_key(key)} = {_toml(value)}" for key, value in table.items() if value is not None]
         return "\n".join(lines) + "\n"
 
     def differences(self, other: "Recipe") -> list[str]:
@@ -186,9 +189,21 @@ def _values(config: Any) -> dict[str, Any]:
 
 
 def _toml(value: Any) -> str:
+    """The value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)  # for text, numbers and truth, TOML writes as JSON does
+    if isinstance(value, float):
+        return repr(value)  # also nan and inf
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    # TOML writes text, integers and booleans as JSON does, except for the character DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if BARE_KEY.fullmatch(name) else _toml(name)
 
 
 def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -15,30 +15,40 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from zatlas.core.company import company
 from zatlas.core.errors import TooLarge
+from zatlas.core.logs import log_level
 from zatlas.core.seeds import derive
 from zatlas.data.imageset import ImageSet
+from zatlas.models.description import Description
+from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
 from zatlas.training.recipe import Recipe
 from zatlas.training.sharing import in_pieces, leave, strategy_of
 
 
-def launch(recipe: Recipe) -> Fabric:
-    """The processes of this training: one, or all that torchrun or srun has started."""
+def launch(recipe: Recipe, description: Description) -> Fabric:
+    """Start Fabric in this process, or in each process that torchrun or srun started."""
     who = company()
-    if who.size > 1:  # its news are not for people
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    fabric = Fabric(
-        devices=who.here,
-        num_nodes=who.machines,
-        strategy=strategy_of(recipe, who),
-        precision=recipe.training.precision,
-        # Fabric would take a batch file's own process for the first of several.
-        plugins=[LightningEnvironment()] if who.size == 1 else None,
-    )
-    fabric.launch()
+    # Fabric would take a batch file's own process for the first of several.
+    plugins = [LightningEnvironment()] if who.size == 1 else None
+    players = 1 if who.size == 1 else count_players(description)
+    with log_level("lightning_fabric", logging.WARNING if who.size > 1 else logging.NOTSET):
+        fabric = Fabric(
+            devices=who.here,
+            num_nodes=who.machines,
+            strategy=strategy_of(recipe, who, players),
+            precision=recipe.training.precision,
+            plugins=plugins,
+        )
+        fabric.launch()
     if who.size > 1:
         atexit.register(leave, getattr(fabric.strategy, "device_mesh", None))
     return fabric
+
+
+def count_players(description: Description) -> int:
+    """The number of players that take turns in training a model of this description."""
+    with torch.random.fork_rng(devices=[]):
+        return len(cast(Trainable, description.build()).players())
 
 
 @contextmanager

@@ -34,16 +34,16 @@ PATIENCE = timedelta(minutes=10)  # that one process waits for another; it must 
 LOST = ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe")
 
 
-def strategy_of(recipe: Recipe, company: Company) -> Strategy | str:
-    """How the processes share the work, as Fabric takes it."""
+def strategy_of(recipe: Recipe, company: Company, players: int) -> Strategy | str:
+    """The strategy for Fabric; `players` is the number of players of the model."""
     if company.size == 1:
         return "auto"
     if recipe.training.strategy == "fsdp":
         return ModelParallelStrategy(
             _shard, data_parallel_size=company.size, tensor_parallel_size=1, timeout=PATIENCE
         )
-    # The players of a GAN take turns, so at each step some weights have no slope.
-    return DDPStrategy(find_unused_parameters=recipe.family == "gan", timeout=PATIENCE)
+    # Players take turns, so at each step the weights of the other players have no gradient.
+    return DDPStrategy(find_unused_parameters=players > 1, timeout=PATIENCE)
 
 
 def in_pieces(fabric: Fabric) -> bool:
@@ -81,9 +81,12 @@ def local(tensor: Tensor) -> Tensor:
 
 @contextmanager
 def not_deserted(fabric: Fabric, folder: Path) -> Iterator[None]:
-    """Turn the loss of another process into a sentence."""
+    """Raise `PeerLost` where torch reports that another process is lost."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # FSDP warns about views that are changed in place. No net does that to a module's output.
+            warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
+            yield
     except RuntimeError as error:
         told = isinstance(error, torch.distributed.DistError) or any(w in str(error) for w in LOST)
         if fabric.world_size == 1 or not told:
@@ -108,8 +111,6 @@ def leave(mesh: DeviceMesh | None) -> None:
 
 def _shard(net: nn.Module, mesh: DeviceMesh) -> nn.Module:
     """Cut up each part that is called as a whole; what is left belongs to the net itself."""
-    # It warns of views that are written to in place; no net of ours does that to what a part gives.
-    warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
     row = mesh["data_parallel"]
     for part in net.children():
         if type(part).forward is not nn.Module.forward:
