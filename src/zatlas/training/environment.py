@@ -1,4 +1,4 @@
-"""Where and with what a training runs: processes, devices, versions, and the chance it starts from."""
+"""The processes, devices, versions and random state of a training."""
 
 import atexit
 import logging
@@ -21,39 +21,39 @@ from zatlas.data.imageset import ImageSet
 from zatlas.models.description import Description
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
+from zatlas.training.distributed import choose_strategy, is_sharded, leave_process_group
 from zatlas.training.recipe import Recipe
-from zatlas.training.sharing import in_pieces, leave, strategy_of
 
 
 def launch(recipe: Recipe, description: Description) -> Fabric:
     """Start Fabric in this process, or in each process that torchrun or srun started."""
-    who = company()
-    # Fabric would take a batch file's own process for the first of several.
-    plugins = [LightningEnvironment()] if who.size == 1 else None
-    players = 1 if who.size == 1 else count_players(description)
-    with log_level("lightning_fabric", logging.WARNING if who.size > 1 else logging.NOTSET):
+    group = company()
+    # Without this, Fabric takes the process of a SLURM batch file for the first of several.
+    plugins: Any = [LightningEnvironment()] if group.size == 1 else None
+    players = 1 if group.size == 1 else count_players(description)
+    with log_level("lightning_fabric", logging.WARNING if group.size > 1 else logging.NOTSET):
         fabric = Fabric(
-            devices=who.here,
-            num_nodes=who.machines,
-            strategy=strategy_of(recipe, who, players),
+            devices=group.here,
+            num_nodes=group.machines,
+            strategy=choose_strategy(recipe, group, players),
             precision=recipe.training.precision,
             plugins=plugins,
         )
         fabric.launch()
-    if who.size > 1:
-        atexit.register(leave, getattr(fabric.strategy, "device_mesh", None))
+    if group.size > 1:
+        atexit.register(leave_process_group, getattr(fabric.strategy, "device_mesh", None))
     return fabric
 
 
 def count_players(description: Description) -> int:
-    """The number of players that take turns in training a model of this description."""
+    """Return the number of players of a model, which take turns in training; 2 for a GAN."""
     with torch.random.fork_rng(devices=[]):
         return len(cast(Trainable, description.build()).players())
 
 
 @contextmanager
-def exactly(seed: int, fabric: Fabric) -> Iterator[None]:
-    """Chance from the seed alone, and sums in one order, within the block; afterwards all is as it was."""
+def deterministic(seed: int, fabric: Fabric) -> Iterator[None]:
+    """Seed torch and use its deterministic algorithms inside the block, and restore both after it."""
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic
@@ -62,7 +62,7 @@ def exactly(seed: int, fabric: Fabric) -> Iterator[None]:
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(derive(seed, "weights"))
         torch.use_deterministic_algorithms(True, warn_only=True)
-        memory.fill_uninitialized_memory = False  # writes much, and nobody reads it
+        memory.fill_uninitialized_memory = False  # it takes time, and no tensor is read before it is written
         try:
             yield
         finally:
@@ -71,23 +71,22 @@ def exactly(seed: int, fabric: Fabric) -> Iterator[None]:
 
 
 @contextmanager
-def within_memory(recipe: Recipe) -> Iterator[None]:
-    """Turn the refusal of memory into a sentence that says what to make smaller."""
+def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
+    """Raise `TooLarge`, which says what to make smaller, where memory is full."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        words = str(error).lower()
-        if not isinstance(error, MemoryError) and "memory" not in words:
+        if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
             raise
         raise TooLarge(
-            "Model and batch do not fit into memory. Make smaller images (--size), smaller batches "
+            "The model and a batch do not fit into memory. Use smaller images (--size), smaller batches "
             f"(--set training.batch={max(recipe.training.batch // 2, 1)}) or a smaller net. "
-            "Checkpoints that were saved are untouched."
+            "The checkpoints are unchanged."
         ) from error
 
 
 def machine(fabric: Fabric) -> dict[str, Any]:
-    """What must be the same for two trainings to be the same to the bit."""
+    """Return what two trainings must have in common to give the same bits."""
     cuda = fabric.device.type == "cuda"
     return {
         "torch": torch.__version__,
@@ -95,12 +94,12 @@ def machine(fabric: Fabric) -> dict[str, Any]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "processes": fabric.world_size,
-        "strategy": "alone" if fabric.world_size == 1 else "fsdp" if in_pieces(fabric) else "ddp",
+        "strategy": "alone" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
     }
 
 
-def made(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
-    """How a run is made, for its made.json."""
+def provenance(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
+    """Return the contents of a run's made.json: versions, seed, data and machine."""
     return {
         "format": FORMAT,
         "zatlas": version("zatlas"),

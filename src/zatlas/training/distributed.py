@@ -1,7 +1,7 @@
-"""Several processes on one model: what each holds of it, and how it is put together again.
+"""Train one model in several processes.
 
-By DDP each holds all; by FSDP the weights, their slopes and the optimizer's memory are cut into as
-many pieces as there are processes.
+With DDP each process holds all weights. With FSDP each process holds one shard of the weights, of their
+gradients and of the optimizer's state.
 Zhao et al. 2023, https://arxiv.org/abs/2304.11277
 """
 
@@ -30,12 +30,18 @@ from zatlas.models.trainable import Trainable
 from zatlas.training import checkpoint
 from zatlas.training.recipe import Recipe
 
-PATIENCE = timedelta(minutes=10)  # that one process waits for another; it must outlast a save
-LOST = ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe")
+PATIENCE = timedelta(minutes=10)  # longest time that one process waits for another; longer than a save
+LOST_PEER = (  # parts of the error messages where another process has ended
+    "gloo",
+    "NCCL",
+    "Connection closed",
+    "Connection reset",
+    "Broken pipe",
+)
 
 
-def strategy_of(recipe: Recipe, company: Company, players: int) -> Strategy | str:
-    """The strategy for Fabric; `players` is the number of players of the model."""
+def choose_strategy(recipe: Recipe, company: Company, players: int) -> Strategy | str:
+    """Return the strategy for Fabric; `players` is the number of players of the model."""
     if company.size == 1:
         return "auto"
     if recipe.training.strategy == "fsdp":
@@ -46,41 +52,41 @@ def strategy_of(recipe: Recipe, company: Company, players: int) -> Strategy | st
     return DDPStrategy(find_unused_parameters=players > 1, timeout=PATIENCE)
 
 
-def in_pieces(fabric: Fabric) -> bool:
-    """Whether each process holds but a piece of each weight."""
+def is_sharded(fabric: Fabric) -> bool:
+    """Whether each process holds only a shard of each weight."""
     return isinstance(fabric.strategy, ModelParallelStrategy)
 
 
-def check(model: nn.Module, fabric: Fabric) -> None:
-    """Refuse to cut up a model whose players would have to be put together in turn."""
+def check_strategy(model: nn.Module, fabric: Fabric) -> None:
+    """Raise `BadRecipe` for FSDP and a model of several players: only one player has gradients at a time."""
     players = cast(Trainable, model).players()
-    if in_pieces(fabric) and len(players) > 1:
+    if is_sharded(fabric) and len(players) > 1:
         raise BadRecipe(
             f"FSDP cannot train {' and '.join(players)} of one model in turns. "
-            "Use the other way: --set training.strategy=ddp"
+            "Use DDP: --set training.strategy=ddp"
         )
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor; of one in pieces, every process must ask."""
+def full_tensor(tensor: Tensor) -> Tensor:
+    """Return all of a tensor. All processes must call this together for a sharded tensor."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def cut_as(tensor: Tensor, own: Tensor) -> Tensor:
-    """A whole tensor as `own` is: this process's piece of it, where that is one."""
+def shard_like(tensor: Tensor, own: Tensor) -> Tensor:
+    """Return this process's shard of a full tensor if `own` is a shard, else the tensor."""
     if not isinstance(own, DTensor) or tensor.shape != own.shape:
         return tensor
-    near = tensor.to(own.device)
-    return distribute_tensor(near, own.device_mesh, own.placements, src_data_rank=None)
+    moved = tensor.to(own.device)
+    return distribute_tensor(moved, own.device_mesh, own.placements, src_data_rank=None)
 
 
-def local(tensor: Tensor) -> Tensor:
-    """What this process holds of it."""
+def local_part(tensor: Tensor) -> Tensor:
+    """Return this process's shard of a sharded tensor, else the tensor."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 @contextmanager
-def not_deserted(fabric: Fabric, folder: Path) -> Iterator[None]:
+def explain_lost_peer(fabric: Fabric, folder: Path) -> Iterator[None]:
     """Raise `PeerLost` where torch reports that another process is lost."""
     try:
         with warnings.catch_warnings():
@@ -88,21 +94,21 @@ def not_deserted(fabric: Fabric, folder: Path) -> Iterator[None]:
             warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
             yield
     except RuntimeError as error:
-        told = isinstance(error, torch.distributed.DistError) or any(w in str(error) for w in LOST)
-        if fabric.world_size == 1 or not told:
+        lost = isinstance(error, torch.distributed.DistError) or any(w in str(error) for w in LOST_PEER)
+        if fabric.world_size == 1 or not lost:
             raise
-        good = checkpoint.steps(folder / "checkpoints")
-        kept = f"The last checkpoint is step {good[-1]:,}" if good else "Nothing was saved yet"
-        more = f"; go on with: {shell_command('train', '--resume', folder)}" if good else "."
+        steps = checkpoint.steps(folder / "checkpoints")
+        saved = f"The last checkpoint is step {steps[-1]:,}" if steps else "Nothing was saved yet"
+        advice = f". Resume with: {shell_command('train', '--resume', folder)}" if steps else "."
         raise PeerLost(
-            f"Process {fabric.global_rank} of {fabric.world_size} stops, for another one of this "
-            f"training has ended or cannot be reached. {kept}{more}"
+            f"Process {fabric.global_rank} of {fabric.world_size} stops, because another process of this "
+            f"training has ended or cannot be reached. {saved}{advice}"
         ) from error
 
 
-def leave(mesh: DeviceMesh | None) -> None:
-    """Leave the others for good; a thread of gloo that is at work when Python ends aborts the process."""
-    # Caches of torch keep a mesh of FSDP, and it would keep the groups and with them their threads.
+def leave_process_group(mesh: DeviceMesh | None) -> None:
+    """Destroy the process group. A thread of gloo that still runs when Python ends aborts the process."""
+    # Caches of torch hold the mesh of FSDP, which holds the groups and their threads.
     getattr(mesh, "_pg_registry", {}).clear()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -110,7 +116,7 @@ def leave(mesh: DeviceMesh | None) -> None:
 
 
 def _shard(net: nn.Module, mesh: DeviceMesh) -> nn.Module:
-    """Cut up each part that is called as a whole; what is left belongs to the net itself."""
+    """Shard each child module that has a forward method, then the remaining weights of the net."""
     row = mesh["data_parallel"]
     for part in net.children():
         if type(part).forward is not nn.Module.forward:
