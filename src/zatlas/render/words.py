@@ -53,26 +53,26 @@ def width(words: str, size: int) -> float:
     return font(face(words), size).getlength(words)
 
 
-def lines(words: str, size: int, room: float, most: int = 99) -> list[str]:
-    """Break the text into at most `most` lines that fit into `room` pixels; the last may end in …"""
+def lines(words: str, size: int, max_width: float, most: int = 99) -> list[str]:
+    """Break the text into at most `most` lines that fit into `max_width` pixels; the last may end in …"""
     parts: list[str] = []
     for word in clean(words).split(" "):
         longer = f"{parts[-1]} {word}" if parts else word
-        if parts and width(longer, size) <= room:
+        if parts and width(longer, size) <= max_width:
             parts[-1] = longer
         else:
-            parts += _pieces(word, size, room)
+            parts += _pieces(word, size, max_width)
     if len(parts) > most:
-        parts = [*parts[: most - 1], shortened(" ".join(parts[most - 1 :]), size, room)]
+        parts = [*parts[: most - 1], shortened(" ".join(parts[most - 1 :]), size, max_width)]
     return [line for line in parts if line]
 
 
-def shortened(words: str, size: int, room: float) -> str:
-    """Return the text, shortened with … if it does not fit into `room` pixels."""
+def shortened(words: str, size: int, max_width: float) -> str:
+    """Return the text, shortened with … if it does not fit into `max_width` pixels."""
     words = clean(words)
-    if width(words, size) <= room:
+    if width(words, size) <= max_width:
         return words
-    while words and width(words + "…", size) > room:
+    while words and width(words + "…", size) > max_width:
         words = words[:-1]
     return words.rstrip() + "…"
 
@@ -99,12 +99,12 @@ def _step(values: Sequence[float]) -> float:
     return min(steps, default=abs(ordered[0]) if ordered else 0.0)
 
 
-def _pieces(word: str, size: int, room: float) -> list[str]:
-    """Break a word that is wider than `room`."""
+def _pieces(word: str, size: int, max_width: float) -> list[str]:
+    """Break a word that is wider than `max_width`."""
     parts = []
-    while width(word, size) > room and len(word) > 1:
+    while width(word, size) > max_width and len(word) > 1:
         keep = len(word) - 1
-        while keep > 1 and width(word[:keep], size) > room:
+        while keep > 1 and width(word[:keep], size) > max_width:
             keep -= 1
         cut = max(word.rfind("_", 1, keep), word.rfind("-", 1, keep)) + 1 or keep
         parts.append(word[:cut])
