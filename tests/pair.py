@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,22 @@ from safetensors.torch import save_file
 
 from tests.conftest import recipe
 from zatlas.core.errors import BadRecipe, Diverged, Interrupted
+from zatlas.core.registry import MODELS
 from zatlas.data import sources
+from zatlas.models.gan import GANConfig
 from zatlas.training.loop import fit, resume
+from zatlas.training.watch import Callback
+
+
+class Duel(GANConfig):
+    """A family of another package whose models have two players."""
+
+
+DUEL = {"duel": EntryPoint("duel", "tests.pair:Duel", MODELS.group)}
 
 KINDS = {
     "vae": {"model": {"family": "vae", "samples": 2}, "training": {"flip": True, "average": 0.9}},
-    "gan": {"model": {"family": "gan"}, "training": {"average": 0.9}},
+    "gan": {"model": {"family": "duel"}, "training": {"average": 0.9}},
     "fsdp": {
         "model": {"family": "vae", "likelihood": "gaussian"},
         "training": {"strategy": "fsdp", "average": 0.9, "clip": 50.0},
@@ -36,30 +47,24 @@ def recipe_of(kind, source, **training):
     return recipe(family, data={"source": source}, model=said["model"], training=training)
 
 
-class Noting:
-    """Keeps what it hears of, and the weights of this process after each epoch."""
+class Noting(Callback):
+    """Records messages, and the weights of this process after each epoch."""
 
     def __init__(self, deed=lambda step, learner: None):
-        self.deed, self.states, self.told = deed, {}, []
+        self.deed, self.states, self.messages = deed, {}, []
 
-    def begin(self, run, recipe, images, learner):
+    def on_train_start(self, run, recipe, images, learner):
         self.learner = learner
 
-    def step(self, step, images, terms):
+    def on_step_end(self, step, images, terms):
         self.deed(step, self.learner)
 
-    def epoch(self, row):
+    def on_epoch_end(self, row):
         for name, tensor in self.learner.net.state_dict().items():
             self.states[f"{row['epoch']}.{name}"] = tensor.clone()
 
-    def tell(self, line):
-        self.told.append(line)
-
-    def result(self, result):
-        pass
-
-    def end(self):
-        pass
+    def on_message(self, line):
+        self.messages.append(line)
 
 
 def told_to_stop(step, learner):
@@ -82,6 +87,7 @@ def note_threads(folder):
 
 
 def main(source, folder):
+    MODELS._points.update(DUEL)
     atexit.register(note_threads, folder)  # the first is called last
     torch.set_num_threads(1)
     images = sources.load(source)

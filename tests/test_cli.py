@@ -109,7 +109,7 @@ BAD = {
     "an unknown setting": (["train", "digits", "--set", "model.betta=2"], "Did you mean 'beta'"),
     "a rate that explodes": (
         ["train", "digits", "--set", "training.rate=1e30", "--set", "training.schedule=constant"],
-        "The loss is no longer a number at step",
+        "The loss is NaN or infinite at step",
     ),
     "a model that does not fit": (
         ["train", "{plain}", "--set", "net.widths=[1000000,1000000]"],

@@ -16,17 +16,28 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import spots
-from tests.pair import KINDS, Noting, recipe_of
+from tests.conftest import recipe, spots
+from tests.pair import DUEL, KINDS, Noting, recipe_of
 from zatlas.core.company import Company, company
 from zatlas.core.errors import BadRecipe, NotSupported
+from zatlas.core.registry import MODELS
 from zatlas.data import sources
 from zatlas.models.noise import Dealt, normal, part_of, uniform
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
+from zatlas.training.distributed import choose_strategy
+from zatlas.training.environment import count_players
 from zatlas.training.loop import fit, resume
 
 UNTIMED = ("seconds", "images_per_second")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def third_party_family():
+    """Install `Duel`, as a package of another author would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS._points, "duel", DUEL["duel"])
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +75,9 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 
 def environment(**more):
-    root = str(Path(__file__).parent.parent)
-    return {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1", **more}
+    root = Path(__file__).parent.parent
+    path = os.pathsep.join([str(root / "src"), str(root)])
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **more}
 
 
 def untimed(run):
@@ -79,6 +91,14 @@ def alike(mine, theirs):
         assert one.keys() == other.keys()
         for name in one:
             assert math.isclose(one[name], other[name], rel_tol=1e-4, abs_tol=1e-6), name
+
+
+@pytest.mark.parametrize(("family", "players"), [("vae", 1), ("duel", 2)])
+def test_weights_may_lack_a_gradient_where_a_model_has_several_players(family, players):
+    settings = recipe(family)
+    assert count_players(settings.describe((1, 8, 8), ())) == players
+    strategy = choose_strategy(settings, Company(0, 2, 1), players)
+    assert strategy._ddp_kwargs["find_unused_parameters"] == (players > 1)
 
 
 @pytest.mark.parametrize("kind", ["vae", "gan"])
@@ -117,7 +137,7 @@ def test_one_goes_on_with_what_two_began_and_says_that_it_is_not_exact(kind, pai
     begun = checkpoint.steps(run / "checkpoints")[-1]
     assert begun == 6
     resume(run, recipe_of(kind, source), [noting])
-    assert any("not exact" in line and "processes was 2, now 1" in line for line in noting.told)
+    assert any("not exact" in line and "processes was 2, now 1" in line for line in noting.messages)
     alike(untimed(run), untimed(pair / kind))
 
 

@@ -114,12 +114,12 @@ def test_a_failing_film_leaves_the_old_one_as_it_was(tmp_path):
     path = film(batches(3), tmp_path / "film.gif")
     before = path.read_bytes()
     other_size = [images(2), images(2, side=9)]
-    with pytest.raises(ShapeError, match="have one size"):
+    with pytest.raises(ShapeError, match="need one size"):
         film(other_size, path)
     assert path.read_bytes() == before
 
 
-def test_what_cannot_be_filmed_is_said_in_a_sentence(tmp_path):
+def test_frames_that_make_no_film_are_refused_with_a_sentence(tmp_path):
     path = tmp_path / "film.gif"
     places = np.zeros((5, 2), np.float32)
     with pytest.raises(ShapeError, match="no frames"):
@@ -128,16 +128,16 @@ def test_what_cannot_be_filmed_is_said_in_a_sentence(tmp_path):
         film([images(1)[:0]], path)
     with pytest.raises(ShapeError, match="frames a second"):
         film(batches(3), path, fps=0)
-    with pytest.raises(ShapeError, match="More frames came than the 5"):
+    with pytest.raises(ShapeError, match="more frames than the 5"):
         film(batches(6), path, panel=density_panel(places))
-    with pytest.raises(ShapeError, match="4 frames came with 5"):
+    with pytest.raises(ShapeError, match="4 frames and 5"):
         film(batches(4), path, far=np.ones(5))
-    with pytest.raises(ShapeError, match="5 places and `far` 4"):
+    with pytest.raises(ShapeError, match="5 positions and 4 distances"):
         film(batches(5), path, panel=density_panel(places), far=np.ones(4))
-    with pytest.raises(ShapeError, match="places in a plane"):
+    with pytest.raises(ShapeError, match="positions in a plane"):
         density_panel(np.zeros((5, 3), np.float32))
     for name in ("film.avi", "film"):
-        with pytest.raises(NotSupported, match=r"does not end in .* \.mp4, \.gif, \.webp"):
+        with pytest.raises(NotSupported, match=r"ending of a film format.* \.mp4, \.gif, \.webp"):
             film(batches(1), tmp_path / name)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
@@ -154,7 +154,7 @@ def test_the_point_of_a_panel_is_where_its_frame_is(tmp_path, theme):
     spots = []
     for frame in found:
         # The point is the only large spot of its colour; the trail is thin.
-        mine = (frame == rgb(theme.imagined)).all(axis=2).astype(int)
+        mine = (frame == rgb(theme.generated)).all(axis=2).astype(int)
         blocks = np.lib.stride_tricks.sliding_window_view(mine, (6, 6)).sum(axis=(2, 3))
         y, x = np.argwhere(blocks == 36).mean(axis=0)
         spots.append((x, y))
@@ -166,7 +166,7 @@ def test_the_point_of_a_panel_is_where_its_frame_is(tmp_path, theme):
 def test_a_trail_is_left_behind_the_point(tmp_path):
     places = np.stack([np.linspace(-2, 2, 9), np.zeros(9)], axis=1).astype(np.float32)
     path = film([images(9)], tmp_path / "film.png", panel=density_panel(places))
-    orange = [(frame == rgb(LIGHT.imagined)).all(axis=2).sum() for frame in frames_of(path)[0]]
+    orange = [(frame == rgb(LIGHT.generated)).all(axis=2).sum() for frame in frames_of(path)[0]]
     assert (np.diff(orange) > 0).all()
 
 

@@ -204,13 +204,13 @@ def test_order_is_a_pure_function_of_seed_and_epoch(blobs):
     assert sorted(batches.order(1, 2)) == sorted(blobs.rows("train"))
 
 
-def test_two_shares_together_are_the_whole_batch(blobs):
+def test_the_rows_of_two_processes_are_one_batch(blobs):
     device = torch.device("cpu")
-    whole = Batches(blobs, blobs.rows("train"), 16, device)
+    single = Batches(blobs, blobs.rows("train"), 16, device)
     parts = [Batches(blobs, blobs.rows("train"), 16, device, (rank, 2)) for rank in (0, 1)]
-    order = whole.order(0, 0)
-    together = np.concatenate([part.chosen(order, 1) for part in parts])
-    assert sorted(together) == sorted(whole.chosen(order, 1))
+    order = single.order(0, 0)
+    rows = np.concatenate([part.own_rows(order, 1) for part in parts])
+    assert sorted(rows) == sorted(single.own_rows(order, 1))
 
 
 def test_rows_of_a_large_file_are_read_as_they_are(tmp_path, monkeypatch):

@@ -1,4 +1,6 @@
+import math
 import tomllib
+from datetime import date
 
 import pytest
 
@@ -20,6 +22,28 @@ def test_a_recipe_with_text_of_any_kind_survives_being_written():
     source = 'odd "name"\\with\ttabs, ümlauts and 🗺'
     recipe = make_recipe({"data": {"source": source, "label": "it's"}})
     assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+ODD_OPTIONS = {
+    "delete": "a\x7fb",
+    "control": "\x00\x1f\u2028",
+    "infinite": [float("inf"), float("-inf")],
+    "small": 1e-300,
+    "when": date(2026, 1, 31),
+    "table": {"a key with spaces": [{"x": True}], "é": 1},
+    'a "quoted" key': 2,
+}
+
+
+@pytest.mark.parametrize("name", ODD_OPTIONS)
+def test_an_option_of_any_toml_type_survives_being_written(name):
+    recipe = make_recipe({"data": {"source": "digits", name: ODD_OPTIONS[name]}})
+    assert make_recipe(tomllib.loads(recipe.to_toml())) == recipe
+
+
+def test_nan_survives_being_written():
+    recipe = make_recipe({"data": {"source": "digits", "missing": float("nan")}})
+    assert math.isnan(tomllib.loads(recipe.to_toml())["data"]["missing"])
 
 
 def test_what_is_not_said_is_as_the_family_usually_has_it():
@@ -59,10 +83,10 @@ def test_what_is_not_said_is_as_the_family_usually_has_it():
         ({"seed": -1}, "seed must be a whole number from 0 to 9,223,372,036,854,775,807, not -1"),
         ({"seed": "x"}, "seed must be a whole number, not 'x'"),
         ({"data.source": 5}, "data.source must be text, not 5"),
-        ({"data.source": "/photos/\udcff"}, "is not UTF-8, so a recipe cannot hold it"),
+        ({"data.source": "/photos/\udcff"}, "is not UTF-8, so a recipe cannot store it"),
         ({"data.size": "64"}, "data.size must be a whole number, not '64'"),
         ({"data.size": 0}, "data.size must be a whole number from 1 to 65,536"),
-        ({"beta": 4}, "names no setting; write table.name"),
+        ({"beta": 4}, "is not the name of a setting. Write table.name"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused_by_name(settings, match):
@@ -122,7 +146,7 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(BadRecipe):
         read_recipe(path)
-    with pytest.raises(ZatlasError, match="There is no recipe"):
+    with pytest.raises(ZatlasError, match=r"The recipe .* does not exist"):
         read_recipe(tmp_path / "none.toml")
 
 

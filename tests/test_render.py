@@ -148,7 +148,7 @@ def test_rows_that_are_dimmed_fade_into_the_paper():
     canvas = sheet(images, 2, dim=np.array([False, True, False, False]))
     (grid,) = tiles_of(canvas)
     assert [int(tile.mean()) for tile in grid.pixels] == [0, 209, 0, 0]
-    with pytest.raises(ShapeError, match="4 images came with 3 flags"):
+    with pytest.raises(ShapeError, match="4 images and 3 flags"):
         sheet(images, 2, dim=np.zeros(3, bool))
 
 
@@ -229,7 +229,7 @@ def test_an_equation_has_its_operands_their_means_and_the_result():
     grids = tiles_of(canvas)
     assert sum(len(grid.pixels) for grid in grids) == 3 + 7 + 3 + 1 + 3
     assert len({grid.box()[3] for grid in grids if len(grid.pixels) == 1}) == 1
-    framed = [i for i in canvas.items if isinstance(i, Bar) and i.colour == LIGHT.imagined]
+    framed = [i for i in canvas.items if isinstance(i, Bar) and i.colour == LIGHT.generated]
     assert len(framed) == 4
 
 
@@ -268,8 +268,8 @@ def test_svg_keeps_words_as_words_and_pixels_as_pixels():
 
 
 @pytest.mark.parametrize("name", ["a.bmp", "a", "a.exe", ".png", "a.mp4"])
-def test_an_unknown_kind_of_picture_is_refused_in_a_sentence(tmp_path, name):
-    with pytest.raises(NotSupported, match=r"does not end in .* \.png, \.svg, \.pdf"):
+def test_an_unknown_image_format_is_refused_with_a_sentence(tmp_path, name):
+    with pytest.raises(NotSupported, match=r"ending of an image format.* \.png, \.svg, \.pdf"):
         save(sheet(noise(1), 1), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -302,7 +302,7 @@ def test_plots_are_written_in_every_usual_format(tmp_path, kind):
 def test_classes_are_named_where_they_are_and_beside_the_plot_where_they_lie_on_one_another():
     places, labels = points(kinds=10, n=300)
     names = [f"class {i}" for i in range(10)]
-    apart = cloud(places, labels, names, title="", axes=("x", "y"), places_named={"A": (0, 0)})
+    apart = cloud(places, labels, names, title="", axes=("x", "y"), marks={"A": (0, 0)})
     assert {text.get_text() for text in apart.axes[0].texts} == {*names, "A"}
     assert apart.axes[0].get_legend() is None
     same = places - 4 * labels[:, None].astype(np.float32)

@@ -127,7 +127,7 @@ def test_a_finished_run_without_checkpoints_is_said_to_be_finished(run, capsys, 
     assert "is finished; nothing was done" in told
     assert f"checkpoints is {how}" in told and f"--resume {run.folder} --restart" in told
     status, told = resumed(run, capsys, "--epochs", "6")
-    assert status == 2 and state_of(run) == before and "weights.safetensors is untouched" in told
+    assert status == 2 and state_of(run) == before and "weights.safetensors is unchanged" in told
 
 
 def test_a_run_that_lost_its_checkpoints_is_not_trained_again_without_consent(run, capsys):
@@ -153,7 +153,7 @@ def test_without_a_whole_checkpoint_nothing_is_renamed_before_consent(run, capsy
     before = state_of(run), sorted(run.checkpoints.iterdir())
     status, told = resumed(run, capsys)
     assert status == 1 and (state_of(run), sorted(run.checkpoints.iterdir())) == before
-    assert "None of the 3 checkpoints of" in told and "--restart" in told
+    assert "Each of the 3 checkpoints of" in told and "--restart" in told
 
 
 def test_restart_trains_the_run_again_to_the_same_weights(run, capsys):
@@ -161,7 +161,7 @@ def test_restart_trains_the_run_again_to_the_same_weights(run, capsys):
     for place in run.checkpoints.iterdir():
         (place / "meta.json").write_text("{}")
     status, told = resumed(run, capsys, "--restart")
-    assert status == 0 and "Training begins again at epoch 1" in told
+    assert status == 0 and "Training restarts at epoch 1" in told
     assert (run.weights.read_bytes(), rows_of(run)) == before
     names = sorted(path.name for path in run.checkpoints.iterdir())
     assert sum(name.startswith("damaged-") for name in names) == 3 and len(names) == 6
@@ -178,7 +178,7 @@ def test_restart_keeps_the_weights_until_new_ones_are_written(run, capsys):
     before = run.weights.read_bytes()
     wild = ["--set", "training.rate=1e30"]
     status, told = resumed(run, capsys, "--restart", *wild)
-    assert status == 2 and "no longer a number" in told
+    assert status == 2 and "NaN or infinite" in told
     assert run.weights.read_bytes() == before
     status, told = resumed(run, capsys)
     assert status == 2 and "cannot be resumed" in told and run.weights.read_bytes() == before

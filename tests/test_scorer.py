@@ -189,10 +189,10 @@ def test_images_of_another_shape_are_refused_in_one_sentence(taught):
         taught.score(np.zeros((3, 16, 16), np.float32))
 
 
-def test_what_cannot_be_learnt_is_said(few, blobs):
+def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):
     with pytest.raises(UnknownName, match="Did you mean 'Smiling'"):
         train_scorer(few, ["Smilling"], show=False)
-    with pytest.raises(BadData, match="the same for all images"):
+    with pytest.raises(BadData, match="equal for all images"):
         train_scorer(drawn(8, 16, flat=np.zeros(8, bool)), ["flat"], show=False)
     bare = image_set("bare", blobs.pixels)
     with pytest.raises(BadData, match="no attributes"):

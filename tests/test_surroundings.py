@@ -40,7 +40,7 @@ def test_a_current_folder_that_is_gone_is_said(tmp_path, words):
     code = f"import os, sys; os.chdir({str(place)!r}); os.rmdir({str(place)!r}); "
     code += f"from zatlas.cli import main; sys.exit(main({words!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert done.returncode == 2 and "The current folder is no longer there" in sentence(done)
+    assert done.returncode == 2 and "The current folder no longer exists" in sentence(done)
 
 
 @pytest.mark.parametrize("most", [6, 8, 31])

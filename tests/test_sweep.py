@@ -120,7 +120,7 @@ def test_one_broken_run_does_not_stop_the_rest(tmp_path, capfd, on):
     said = capfd.readouterr()
     assert status == 1
     assert said.out == f"{tmp_path / 's'}\n"
-    assert "1 of 2 runs failed, as training.rate-1e30: The loss is no longer a number" in said.err
+    assert "1 of 2 runs failed, as training.rate-1e30: The loss is NaN or infinite" in said.err
     rows = json.loads((tmp_path / "s" / "sweep.json").read_text())["runs"]
     assert [bool(row["error"]) for row in rows] == [False, True]
     assert rows[0]["figures"]["loss"] > 0 and (tmp_path / "s" / "samples.png").exists()
@@ -145,10 +145,10 @@ def test_a_killed_process_is_the_end_of_its_run_alone(tmp_path, swept):
     job = Job(tmp_path / "killed", recipe)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "killed.txt").write_text("epoch 1/2\n")
-    assert "ended by SIGKILL" in sweeping._said(job, -signal.SIGKILL)
-    assert sweeping._said(job, 0) == ""
+    assert "SIGKILL ended its process" in sweeping._last_error(job, -signal.SIGKILL)
+    assert sweeping._last_error(job, 0) == ""
     (tmp_path / "logs" / "killed.txt").write_text("epoch 1/2\nzatlas: The disk is full.\n")
-    assert sweeping._said(job, 2) == "The disk is full."
+    assert sweeping._last_error(job, 2) == "The disk is full."
 
 
 def test_a_sweep_begins_with_a_preset_or_a_recipe_file_too(tmp_path, swept):

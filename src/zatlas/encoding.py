@@ -20,6 +20,7 @@ from zatlas.contents import open_dataset
 from zatlas.core.arrays import Labels
 from zatlas.core.cluster import ray_cluster
 from zatlas.core.errors import BadData, NotSupported
+from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
 from zatlas.data.pieces import LABEL, OfSet, Pieces, Read, pieces_of
@@ -182,8 +183,8 @@ def _on_ray(job: Job, numbers: Sequence[int]) -> Iterator[int]:
             return batch
 
     # What ray tells of its workers is no result.
-    with redirect_stdout(sys.stderr), ray_cluster("Encoding") as ray:
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+    quiet = log_level("ray.data", logging.ERROR)
+    with redirect_stdout(sys.stderr), ray_cluster("Encoding") as ray, quiet:
         threads = int(ray.cluster_resources().get("CPU", 1))
         cards = int(ray.cluster_resources().get("GPU", 0))
         workers = min(cards or threads, len(numbers))

@@ -1,1 +1,1 @@
-"""The words every other room uses: array shapes, the latent space, errors, names, seeds and progress."""
+"""What all other packages use: array types, the latent space, errors, registries, seeds and progress."""

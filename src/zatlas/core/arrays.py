@@ -1,4 +1,4 @@
-"""The array shapes that cross every boundary. Points are flat; images are in [0, 1]; pixels are bytes."""
+"""Array types. Latents are rows (n, d), images are floats in [0, 1], and pixels are bytes."""
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8

@@ -1,10 +1,10 @@
-"""Ray, for work on several machines: started for as long as it is needed, or the cluster of RAY_ADDRESS."""
+"""A connection to ray: to the cluster of RAY_ADDRESS, or to one that runs on this machine meanwhile."""
 
 import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,29 +15,40 @@ QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
-MEMORY = 256 << 20  # bytes that ray keeps for what goes between processes, which is little
+MEMORY = 256 << 20  # bytes of ray's object store; few objects go between processes
 
 
 @contextmanager
 def ray_cluster(what: str) -> Iterator[Any]:
-    """The module ray, connected, for `what` in words; one that runs already is used and left alone."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    """Yield the module ray, connected; an existing connection is reused. `what` names the work in errors."""
+    with _environment(QUIET):
+        try:
+            import ray
+            import ray.data
+        except ImportError as error:
+            raise NotSupported(f"{what} on a cluster needs ray: pip install 'zatlas[ray]'") from error
+        if ray.is_initialized():
+            yield ray
+            return
+        local: dict[str, Any] = {"include_dashboard": False, "object_store_memory": MEMORY}
+        handler = signal.getsignal(signal.SIGTERM)
+        options = {} if os.environ.get("RAY_ADDRESS") else local
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # ray's own handler ends the process without a message
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _environment(defaults: Mapping[str, str]) -> Iterator[None]:
+    """Set the environment variables that are not set, and remove them after the block."""
+    missing = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(missing)
     try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise NotSupported(f"{what} on a cluster takes ray. Install it: pip install 'zatlas[ray]'") from error
-    if ray.is_initialized():
-        yield ray
-        return
-    elsewhere = os.environ.get("RAY_ADDRESS")
-    local: dict[str, Any] = {"include_dashboard": False, "object_store_memory": MEMORY}
-    mine = signal.getsignal(signal.SIGTERM)
-    ray.init(log_to_driver=False, logging_level=logging.ERROR, **({} if elsewhere else local))
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, mine)  # ray would end the process without a word
-    try:
-        yield ray
+        yield
     finally:
-        ray.shutdown()
+        for name in missing:
+            os.environ.pop(name, None)

@@ -1,27 +1,27 @@
-"""Every error a user can cause, and the exit status each gives a script.
+"""All errors that a user can cause, and their exit status.
 
-ZatlasError        2  what was asked cannot be done as it was asked
+ZatlasError        2  the request cannot be carried out
   ShapeError          an array does not fit the generator it was given to
   UnknownName         no model, dataset, preset or run of that name
-  NotSupported        this generator cannot do that (for one, encode)
-  BadRecipe           a recipe has a key or a value that means nothing
+  NotSupported        this generator cannot do that, for example encode
+  BadRecipe           a recipe has an unknown key or a wrong value
   BadData             images, labels or attributes that cannot be used
-  NotHere             data that is neither on this machine nor to be fetched
-  OtherData           the data of a run is not what the run was made of
+  NotHere             data that is not on this machine and cannot be fetched
+  OtherData           the data is not the data that the run was trained on
   BadRun              a run folder is missing, incomplete or of a newer format
-  NeedsTrust          opening the run would run a program, and nobody said that it may
-  ProgramFailed       a model from a file gave an error, or something else than its run says
-  Endless             a model from a file gave no result before its deadline
-  BadEnvironment      the current folder, a limit or torch's settings do not let zatlas work
+  NeedsTrust          opening the run would execute a program, which needs consent
+  ProgramFailed       a model from a file raised an error or returned another shape than its run states
+  Endless          1  a model from a file returned no result before its deadline
+  BadEnvironment      zatlas cannot work with this current folder, limit or setting of torch
   CannotWrite         the disk is full, read-only or failing
-  Diverged            the loss is no longer a number
+  Diverged            the loss is NaN or infinite
   TooLarge            the model and a batch do not fit into memory
   Busy             1  another training holds this run
   RunsFailed       1  some of many runs could not be trained
   PeerLost         1  another process of this training has ended
-  Damaged          1  a file does not hold what was written to it
-  CannotRead       1  a file is there and cannot be read now
-  SystemRefused    1  the system refused something else, as a name that is too long
+  Damaged          1  the contents of a file have changed since zatlas wrote it
+  CannotRead       1  a file exists and cannot be read now
+  SystemRefused    1  the operating system refused another operation
   Interrupted   129+  a signal asked to stop
 """
 
@@ -31,14 +31,14 @@ from typing import ClassVar
 
 
 class ZatlasError(Exception):
-    """Base of all of them: the command line prints its message alone, without a traceback."""
+    """Base class. The command line prints the message without a traceback."""
 
     exit_code: ClassVar[int] = 2
-    alone: ClassVar[bool] = False  # of several processes, one alone may meet it, and must say so
+    alone: ClassVar[bool] = False  # whether any of several processes prints it, not only the first
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of another library's error, short enough for a sentence."""
+    """Return the first line of an error of another library, at most 300 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300].rstrip(".:")
 
@@ -50,11 +50,11 @@ class ShapeError(ZatlasError, ValueError):
 class UnknownName(ZatlasError, KeyError):
     """No model, dataset, preset or run of that name."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        known = sorted(known)
-        close = get_close_matches(name, known, n=1)
+    def __init__(self, kind: str, name: str, names: Iterable[str]) -> None:
+        names = sorted(names)
+        close = get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"No {kind} named {name!r}.{hint} Known: {', '.join(known)}.")
+        super().__init__(f"No {kind} named {name!r}.{hint} Known: {', '.join(names)}.")
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the quotes
@@ -65,7 +65,7 @@ class NotSupported(ZatlasError):
 
 
 class BadRecipe(ZatlasError, ValueError):
-    """A recipe has a key or a value that means nothing."""
+    """A recipe has an unknown key or a wrong value."""
 
 
 class BadData(ZatlasError, ValueError):
@@ -73,13 +73,13 @@ class BadData(ZatlasError, ValueError):
 
 
 class NotHere(ZatlasError):
-    """Data that is neither on this machine nor to be fetched."""
+    """Data that is not on this machine and cannot be fetched."""
 
     alone = True
 
 
 class OtherData(ZatlasError):
-    """The data of a run is not what the run was made of; no image of it is shown."""
+    """The data is not the data that the run was trained on. zatlas shows none of its images."""
 
     alone = True
 
@@ -89,15 +89,15 @@ class BadRun(ZatlasError):
 
 
 class NeedsTrust(ZatlasError):
-    """Opening the run would run a program, and nobody said that it may."""
+    """Opening the run would execute a program, which needs consent."""
 
 
 class ProgramFailed(ZatlasError, RuntimeError):
-    """A model from a file gave an error, or something else than its run says."""
+    """A model from a file raised an error, or returned another shape than its run states."""
 
 
 class Endless(ZatlasError):
-    """A model from a file gave no result before its deadline."""
+    """A model from a file returned no result before its deadline."""
 
     exit_code = 1
 
@@ -109,14 +109,14 @@ class CannotWrite(ZatlasError):
 
 
 class CannotRead(ZatlasError):
-    """A file is there and cannot be read now; its bytes may be as they were written."""
+    """A file exists and cannot be read now. It may be intact."""
 
     exit_code = 1
     alone = True
 
 
 class Diverged(ZatlasError, ArithmeticError):
-    """The loss is no longer a number."""
+    """The loss is NaN or infinite."""
 
 
 class TooLarge(ZatlasError):
@@ -132,11 +132,11 @@ class Busy(ZatlasError):
 
 
 class BadEnvironment(ZatlasError):
-    """The process was started in a way in which zatlas cannot work."""
+    """zatlas cannot work with the current folder, a limit or a setting of torch."""
 
 
 class Damaged(ZatlasError):
-    """A file does not hold what was written to it."""
+    """The contents of a file have changed since zatlas wrote it."""
 
     exit_code = 1
     alone = True
@@ -156,7 +156,7 @@ class PeerLost(ZatlasError):
 
 
 class SystemRefused(ZatlasError):
-    """The system refused what is neither reading nor writing a file of zatlas."""
+    """The operating system refused an operation that is not on a file of zatlas."""
 
     exit_code = 1
     alone = True

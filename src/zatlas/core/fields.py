@@ -1,6 +1,6 @@
-"""Settings from tables of words and numbers: a dataclass filled strictly, with errors that help.
+"""Make dataclasses from tables of settings, with strict types and helpful errors.
 
-A field says which numbers it takes by its type: `dim: Annotated[int, Within(1, 100_000)]`.
+The type of a field limits its numbers: `dim: Annotated[int, Within(1, 100_000)]`.
 """
 
 import math
@@ -16,7 +16,7 @@ WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 @dataclass(frozen=True)
 class Within:
-    """The numbers from `low` to `high`; `above` leaves out `low` and `below` leaves out `high`."""
+    """The numbers from `low` to `high`; `above` excludes `low`, and `below` excludes `high`."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -28,30 +28,30 @@ class Within:
         return more and (value < self.high if self.below else value <= self.high)
 
     def __str__(self) -> str:
-        low, high = _written(self.low), _written(self.high)
+        low, high = _formatted(self.low), _formatted(self.high)
         if math.isinf(self.low) and math.isinf(self.high):
             return "that is finite"
         if not (self.above or self.below or math.isinf(self.low) or math.isinf(self.high)):
             return f"from {low} to {high}"
         least = f"above {low}" if self.above else f"of at least {low}"
         most = f"below {high}" if self.below else f"at most {high}"
-        said = [least] if math.isfinite(self.low) else []
-        return " and ".join([*said, most] if math.isfinite(self.high) else said)
+        limits = [least] if math.isfinite(self.low) else []
+        return " and ".join([*limits, most] if math.isfinite(self.high) else limits)
 
 
-def _written(value: float) -> str:
+def _formatted(value: float) -> str:
     return f"{int(value):,}" if math.isfinite(value) and value == int(value) else f"{value:g}"
 
 
 FINITE = Within()
-LARGE = Within(-(2**63), 2**63 - 1)  # the whole numbers that a file of TOML can hold
+LARGE = Within(-(2**63), 2**63 - 1)  # the integers that TOML can store
 Count = Annotated[int, Within(1, 1_000_000)]
 Dim = Annotated[int, Within(1, 100_000)]  # of a latent space
 Weight = Annotated[float, Within(0.0)]  # 0 for none
 
 
 def fill(kind: type, values: Mapping[str, Any], where: str) -> Any:
-    """The dataclass made of these values: unknown names and wrong values are refused by name."""
+    """Return the dataclass with these values; an unknown name or a wrong value raises an error."""
     if not isinstance(values, Mapping):
         raise BadRecipe(f"[{where}] must be a table of settings, not {short(values)}.")
     hints = settings(kind)
@@ -62,18 +62,18 @@ def fill(kind: type, values: Mapping[str, Any], where: str) -> Any:
 
 
 def settings(kind: type) -> dict[str, Any]:
-    """The names and types that such a dataclass takes."""
+    """Return the names and types of the fields of a dataclass, without class variables."""
     hints = get_type_hints(kind, include_extras=True)
     return {f.name: hints[f.name] for f in fields(kind) if get_origin(hints[f.name]) is not ClassVar}
 
 
 def fit(value: Any, hint: Any, name: str, within: Within = FINITE) -> Any:
-    """This value as the type that the hint names, where that loses nothing and the value is in bounds."""
+    """Convert a value to the type of the hint without loss; raise an error that has `name` if that fails."""
     origin = get_origin(hint)
     if origin is Annotated:
         inner, *notes = get_args(hint)
-        said = [note for note in notes if isinstance(note, Within)]
-        return fit(value, inner, name, *said[:1])
+        limits = [note for note in notes if isinstance(note, Within)]
+        return fit(value, inner, name, *limits[:1])
     if origin is Literal:
         if value not in get_args(hint):
             raise UnknownName(f"value of {name}", str(value)[:60], map(str, get_args(hint)))
@@ -98,7 +98,7 @@ def fit(value: Any, hint: Any, name: str, within: Within = FINITE) -> Any:
 
 
 def short(value: Any) -> str:
-    """A value as a message shows it."""
+    """Return a value as short text for a message."""
     if type(value) is int and value not in LARGE:
         return "a number of very many digits"
     shown = repr(value)

@@ -25,25 +25,25 @@ Advance = Callable[[int], None]
 
 
 class Messages(io.TextIOBase):
-    """stderr, for as long as it can be written to: a closed terminal or pipe stops no work."""
+    """A stream that writes to stderr. A closed terminal or pipe stops no work."""
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
-        with _losing():
+        """Write the text, or discard it after stderr was closed."""
+        with _discarded_if_closed():
             _stderr().write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Send what was written."""
-        with _losing():
+        """Flush stderr."""
+        with _discarded_if_closed():
             _stderr().flush()
 
     def isatty(self) -> bool:
-        """Whether a person may be looking."""
+        """Whether stderr is a terminal."""
         return _stderr().isatty()
 
     def fileno(self) -> int:
-        """The descriptor of stderr."""
+        """Return the file descriptor of stderr."""
         return _stderr().fileno()
 
     @property
@@ -53,13 +53,13 @@ class Messages(io.TextIOBase):
 
 
 def console() -> Console:
-    """Where people are told things; stdout is kept for the result. Of several processes one speaks."""
+    """Return a console on stderr. Of several processes only the first prints."""
     return Console(file=cast(IO[str], Messages()), highlight=False, quiet=not company().speaks)
 
 
 @contextmanager
-def bar(label: str, total: int, unit: str = "images") -> Iterator[Advance]:
-    """A bar that moves by the number it is called with."""
+def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> Iterator[Advance]:
+    """Yield a function that advances a progress bar by a number of units. The bar needs a terminal."""
     screen = console()
     columns = (
         TextColumn("{task.description}"),
@@ -68,13 +68,13 @@ def bar(label: str, total: int, unit: str = "images") -> Iterator[Advance]:
         RateColumn(unit),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=screen, disable=not screen.is_terminal) as progress:
+    with Progress(*columns, console=screen, disable=not (show and screen.is_terminal)) as progress:
         task = progress.add_task(label, total=total)
         yield lambda step: progress.update(task, advance=step)
 
 
 class RateColumn(ProgressColumn):
-    """How many a second."""
+    """The rate, in units a second."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -86,14 +86,14 @@ class RateColumn(ProgressColumn):
 
 
 def _stderr() -> TextIO:
-    """stderr itself, also while a bar stands on it."""
+    """Return stderr, also while a progress bar redirects it."""
     stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
     return stream
 
 
 @contextmanager
-def _losing() -> Iterator[None]:
-    """Where stderr cannot be written to any more, send it to nowhere from now on."""
+def _discarded_if_closed() -> Iterator[None]:
+    """Redirect stderr to the null device once writing to it fails."""
     try:
         yield
     except OSError:

@@ -1,4 +1,4 @@
-"""Names for things that can be added: built-ins come through the same door as plugins, entry points.
+"""Registries of models, nets, datasets and methods. Built-in ones and plugins are entry points.
 
 A package adds a model, a net or a dataset by one line of its `pyproject.toml`:
 
@@ -16,7 +16,7 @@ from zatlas.core.errors import UnknownName
 
 @dataclass(frozen=True)
 class Registry:
-    """Things of one kind by name, imported only when they are asked for."""
+    """Objects of one kind by name, imported on first use."""
 
     kind: str
     group: str
@@ -26,11 +26,11 @@ class Registry:
         return {point.name: point for point in entry_points(group=self.group)}
 
     def names(self) -> list[str]:
-        """Every known name, in order."""
+        """Return all names, sorted."""
         return sorted(self._points)
 
     def get(self, name: str) -> Any:
-        """The thing of that name; an unknown one is answered with the nearest known."""
+        """Return the object of this name; `UnknownName`, with the closest name, if it does not exist."""
         if name not in self._points:
             raise UnknownName(self.kind, name, self._points)
         return self._points[name].load()
@@ -40,4 +40,4 @@ DATASETS = Registry("dataset", "zatlas.datasets")
 MODELS = Registry("model", "zatlas.models")
 NETS = Registry("net", "zatlas.nets")
 LAYOUTS = Registry("layout", "zatlas.layouts")
-STEERING = Registry("way to steer", "zatlas.steering")
+STEERING = Registry("direction method", "zatlas.steering")

@@ -1,4 +1,4 @@
-"""Showing a page to whoever sits before the screen, if there is one."""
+"""Open pages in the browser of this machine."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import webbrowser
 
 
 def open_page(address: str) -> bool:
-    """Open an address in the browser; False on a machine without a screen."""
+    """Open an address in the browser; return False on a machine without a screen."""
     graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if graphical or sys.platform in ("darwin", "win32"):
         return webbrowser.open(address)

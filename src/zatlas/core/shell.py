@@ -1,25 +1,25 @@
-"""Commands to copy: every path and every name is quoted for a POSIX shell."""
+"""Commands for the user to copy, with all arguments quoted for a POSIX shell."""
 
 import re
 import shlex
 from pathlib import Path
 
-LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # halves of letters that stand for no byte
+LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that represent no byte
 
 
 def shell_command(*words: str | Path | int | float) -> str:
-    """`zatlas` with these words, as one line that a shell reads back word by word."""
+    """Return `zatlas` with these arguments as one line for a shell."""
     return " ".join(["zatlas", *(quote(word) for word in words)])
 
 
 def quote(word: str | Path | int | float) -> str:
-    """One word for the shell; a path that begins with a dash is not taken for an option."""
+    """Quote one argument. A path that starts with a dash gets `./`, so that it is not an option."""
     text = str(word)
     if isinstance(word, Path) and text.startswith("-"):
         text = f"./{text}"
     if text.isprintable():
         return shlex.quote(text)
-    # Control characters and bytes that are no text: `$'...'` of bash and zsh.
+    # Control characters and bytes that are not UTF-8: `$'...'` of bash and zsh.
     encoded = LONE.sub("?", text).encode("utf-8", "surrogateescape")
     return "$'" + "".join(map(_escaped, encoded)) + "'"
 

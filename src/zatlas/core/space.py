@@ -1,4 +1,4 @@
-"""A latent space: what one point looks like, and how points are distributed."""
+"""The latent space: the shape of a latent, and the prior distribution."""
 
 import math
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ Prior = Literal["normal", "sphere", "none"]
 
 @dataclass(frozen=True)
 class Space:
-    """The space a generator decodes from.
+    """The latent space of a generator.
 
-    Every algorithm sees points as rows of a flat (n, dim) array; `shape` is what the
-    net itself takes, and only the generator reshapes.
+    All algorithms use latents as rows (n, dim). `shape` is the latent shape of the net; only the
+    generator reshapes.
     """
 
     shape: tuple[int, ...]
@@ -26,15 +26,15 @@ class Space:
 
     @property
     def dim(self) -> int:
-        """Coordinates of one flat point."""
+        """The number of latent dimensions."""
         return math.prod(self.shape)
 
     def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
-        """Draw n points from the prior; temperature scales their spread."""
+        """Sample n latents from the prior, (n, dim); `temperature` scales a normal prior."""
         if self.prior == "none":
             raise NotSupported(
-                "This space has no prior to sample: an auto-encoder's points follow its data. "
-                "Encode a dataset and sample among its points instead."
+                "This latent space has no prior to sample from, since an auto-encoder has none. "
+                "Encode a dataset, and sample from a density of its latents."
             )
         z = stream(seed, "prior").standard_normal((n, self.dim), dtype=np.float32)
         if self.prior == "sphere":

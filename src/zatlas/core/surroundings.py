@@ -1,4 +1,4 @@
-"""What a process needs around it before it works: a current folder, files to open, torch as it comes."""
+"""Checks of the process before work starts: current folder, limit of open files, default type of torch."""
 
 import codecs
 import errno
@@ -11,19 +11,17 @@ from contextlib import contextmanager
 
 from zatlas.core.errors import BadEnvironment, SystemRefused
 
-FILES = 32  # open files that the largest libraries need at once
+FILES = 32  # files that zatlas and its libraries open at once
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-PATHS = "zatlas-paths"  # how stdout writes what its encoding lacks
+PATHS = "zatlas-paths"  # name of the error handler for characters that stdout cannot encode
 
 
 def check() -> None:
-    """Refuse to begin where the work would fail in the middle."""
+    """Raise `BadEnvironment` where zatlas would fail later."""
     try:
         os.getcwd()  # noqa: PTH109
     except OSError as error:
-        raise BadEnvironment(
-            "The current folder is no longer there. Change to one that is, as: cd ~"
-        ) from error
+        raise BadEnvironment("The current folder no longer exists. Change to another folder: cd ~") from error
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and most < FILES:
         raise BadEnvironment(
@@ -34,18 +32,18 @@ def check() -> None:
 
 
 def check_numbers() -> None:
-    """Refuse another default type of torch than float32, which the models are made of."""
+    """Raise `BadEnvironment` if the default type of torch is not float32."""
     torch = sys.modules.get("torch")
     if torch is not None and (kind := torch.get_default_dtype()) is not torch.float32:
         raise BadEnvironment(
-            f"torch makes tensors of {kind} by default here, and zatlas works in float32. Set it back "
-            "first: torch.set_default_dtype(torch.float32)"
+            f"torch makes tensors of {kind} by default here, and zatlas works in float32. Reset it: "
+            "torch.set_default_dtype(torch.float32)"
         )
 
 
 @contextmanager
 def any_path_printed() -> Iterator[None]:
-    """Let stdout write any path: what its encoding lacks is written as the bytes of the file system."""
+    """Let stdout write any path: other characters are written as bytes of the file system."""
     codecs.register_error(PATHS, _as_bytes)
     stream = sys.stdout
     if not isinstance(stream, io.TextIOWrapper):
@@ -57,7 +55,7 @@ def any_path_printed() -> Iterator[None]:
         yield
         stream.flush()
     except OSError as error:
-        # Files are written by `store.atomic`, which names them: what has no name is stdout.
+        # `store.atomic` writes all files, and its errors have a file name. Without one it is stdout.
         if error.filename is not None or error.errno not in FULL:
             raise
         to_nowhere(1)
@@ -68,7 +66,7 @@ def any_path_printed() -> Iterator[None]:
 
 
 def to_nowhere(descriptor: int) -> None:
-    """Let all that is still written to this descriptor be lost."""
+    """Redirect a file descriptor to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
@@ -77,8 +75,8 @@ def to_nowhere(descriptor: int) -> None:
 def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    odd = error.object[error.start : error.end]
+    characters = error.object[error.start : error.end]
     try:
-        return os.fsencode(odd), error.end
+        return os.fsencode(characters), error.end
     except UnicodeEncodeError:
-        return odd.encode("ascii", "backslashreplace"), error.end
+        return characters.encode("ascii", "backslashreplace"), error.end

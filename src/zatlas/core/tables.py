@@ -1,4 +1,4 @@
-"""Dataclasses from tables that a file holds: every value has the type that its field names."""
+"""Make dataclasses from tables in files, with the exact types of their fields."""
 
 import types
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ PLAIN = (str, int, bool)
 
 
 def from_table(kind: type[T], table: Any, where: str, **arrays: Any) -> T:
-    """The dataclass of this table and these arrays; `Damaged`, naming `where`, if a value is another's."""
+    """Return the dataclass of a table and arrays; raise `Damaged`, which names `where`, for a wrong type."""
     try:
         hints = get_type_hints(kind)
         names = {field.name for field in fields(cast(Any, kind))} - arrays.keys()
         if not isinstance(table, Mapping) or not table.keys() <= names:
-            raise TypeError("it has other names")
+            raise TypeError("it has other fields")
         values = {name: _value(hints[name], value) for name, value in table.items()}
         return kind(**values, **arrays)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
@@ -25,7 +25,7 @@ def from_table(kind: type[T], table: Any, where: str, **arrays: Any) -> T:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """The value, if it is of this type: a table becomes the dataclass that the type is."""
+    """Return the value if it has this type; convert a table to a dataclass."""
     if hint is Any:
         return value
     if get_origin(hint) in (Union, types.UnionType):
@@ -36,7 +36,7 @@ def _value(hint: Any, value: Any) -> Any:
     if get_origin(hint) in (dict, Mapping):
         if not isinstance(value, Mapping):
             raise TypeError(f"{value!r:.40} is not a table")
-        return {str(key): _value(get_args(hint)[1], one) for key, one in value.items()}
+        return {str(key): _value(get_args(hint)[1], item) for key, item in value.items()}
     if is_dataclass(hint):
         return from_table(cast(type, hint), value, "a part of it")
     if hint is float:

@@ -1,8 +1,7 @@
-"""Calls that may never return: a model from a file is a program, and a program can loop for ever.
+"""Call models from files with a deadline, since they are programs and may never return.
 
-Each call runs in a worker thread while the caller waits in short intervals, so that signals are
-handled and a deadline holds. A call that was given up may go on running in its thread; `leave` then
-ends the process without waiting for it.
+Each call runs in a worker thread. The caller waits in short intervals, so that Python handles signals.
+After the deadline the call may still run in its thread; `leave` ends the process without waiting for it.
 """
 
 import os
@@ -18,11 +17,11 @@ from typing import Any, TypeVar
 
 from zatlas.core.errors import Endless, Interrupted
 
-# While a model is imported, it gets a few rows: a program that needs two minutes for those cannot be
-# explored. Later a batch may be 256 large images on a busy machine without a GPU.
+# An import decodes a few rows; a model that needs two minutes for them is too slow to explore. Later a
+# batch may be 256 large images on a busy machine without a GPU.
 PROBING, USUAL = 120.0, 600.0  # seconds for one call
-EVERY = 0.1  # seconds between two looks at the deadline
-GRACE = 2.0  # seconds that a program gets to stop by itself
+EVERY = 0.1  # seconds between two checks of the deadline
+GRACE = 2.0  # seconds for a program to stop by itself
 
 T = TypeVar("T")
 
@@ -33,7 +32,7 @@ _leaving = threading.Event()
 
 
 class _Job:
-    """One call, its result or error, and a lock that is free once it has ended."""
+    """One call, its result or error, and a lock that is released at its end."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
@@ -67,9 +66,9 @@ class _Worker(threading.Thread):
 
 
 def watched(function: Callable[[], T], what: str, stop: Callable[[], Any] | None = None) -> T:
-    """The result of this function, called in a worker thread; `stop` asks it to end early.
+    """Call a function in a worker thread, and return its result.
 
-    Raises `Endless`, naming `what`, if it takes longer than the deadline.
+    Raises `Endless`, which names `what`, after the deadline. `stop` then asks the function to end.
     """
     job, seconds = _Job(function), _seconds.get() or USUAL
     until = time.monotonic() + seconds
@@ -79,11 +78,11 @@ def watched(function: Callable[[], T], what: str, stop: Callable[[], Any] | None
         worker.jobs.put(job)
         while not job.done.acquire(timeout=EVERY):
             if _leaving.is_set():
-                raise Interrupted(f"zatlas ends, and {what} has not finished.", signal.SIGTERM)
+                raise Interrupted(f"zatlas stops, and {what} has not finished.", signal.SIGTERM)
             if time.monotonic() > until:
                 raise Endless(
                     f"{what} has run for {seconds:g} seconds without a result, so it was stopped. It "
-                    "may be an endless program. Use a model that answers sooner."
+                    "may be an endless program. Use a faster model."
                 )
     except BaseException:
         if stop is not None:
@@ -98,7 +97,7 @@ def watched(function: Callable[[], T], what: str, stop: Callable[[], Any] | None
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Inside the block, each call of this thread may take this many seconds."""
+    """Set the deadline of each call in this thread to this many seconds inside the block."""
     before = _seconds.set(seconds)
     try:
         yield
@@ -107,10 +106,10 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def leave(status: int) -> int:
-    """The exit status; if a program still runs, the process ends with it here and now."""
+    """Return the exit status; if a program still runs, end the process with it at once."""
     if not _running:
         return status
-    _leaving.set()  # threads that wait for a program give up
+    _leaving.set()  # threads that wait for a program stop waiting
     until = time.monotonic() + GRACE
     with suppress(BaseException):  # a second signal ends this wait too
         while _running and time.monotonic() < until:

@@ -1,1 +1,1 @@
-"""Pictures: pixels, sheets and plots. Nothing here knows torch."""
+"""Draw figures: sheets, strips, films and plots. No module here imports torch."""

@@ -1,4 +1,4 @@
-"""A canvas: tiles, words and bars at their places, written as PNG, SVG or PDF."""
+"""A canvas of tiles, text and bars, written as PNG, SVG or PDF."""
 
 import base64
 from collections.abc import Iterator, Sequence
@@ -30,57 +30,57 @@ class Tiles:
     columns: int
     factor: int = 1
     gap: int = 0
-    drop: int = 0  # what is kept free under each row, on top of the gap
+    drop: int = 0  # free pixels below each row, in addition to the gap
 
     @property
     def wide(self) -> int:
-        """Of one tile, in pixels of the picture."""
+        """The width of one tile, in pixels of the canvas."""
         return self.pixels.shape[2] * self.factor
 
     @property
     def high(self) -> int:
-        """Of one tile, in pixels of the picture."""
+        """The height of one tile, in pixels of the canvas."""
         return self.pixels.shape[1] * self.factor
 
     @property
     def lines(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return -(-len(self.pixels) // self.columns)
 
     def at(self, index: int) -> tuple[int, int]:
-        """The upper left corner of a tile."""
+        """Return the upper left corner of a tile."""
         line, column = divmod(index, self.columns)
         down = self.high + self.gap + self.drop
         return self.x + column * (self.wide + self.gap), self.y + line * down
 
     def box(self) -> Rectangle:
-        """What it covers."""
+        """Return the rectangle that the item covers."""
         across = min(self.columns, len(self.pixels))
         right = self.x + across * (self.wide + self.gap) - self.gap
         bottom = self.y + self.lines * (self.high + self.gap + self.drop) - self.gap - self.drop
         return self.x, self.y, right, bottom
 
     def moved(self, dx: int, dy: int) -> "Tiles":
-        """The same elsewhere."""
+        """Return a moved copy."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
     def blocks(self) -> Iterator[tuple[int, int, Frame]]:
-        """The pictures to draw, each with its corner, not yet enlarged; a seamless one is one."""
+        """Yield the images to draw with their corners, not enlarged; tiles without gaps are one image."""
         full = len(self.pixels) // self.columns * self.columns
         if self.gap or self.drop or full == 0:
             for index, tile in enumerate(self.pixels):
                 yield *self.at(index), tile
             return
         high, wide = self.pixels.shape[1:3]
-        whole = self.pixels[:full].reshape(-1, self.columns, high, wide, 3)
-        yield self.x, self.y, whole.swapaxes(1, 2).reshape(-1, self.columns * wide, 3)
+        grid = self.pixels[:full].reshape(-1, self.columns, high, wide, 3)
+        yield self.x, self.y, grid.swapaxes(1, 2).reshape(-1, self.columns * wide, 3)
         for index in range(full, len(self.pixels)):
             yield *self.at(index), self.pixels[index]
 
 
 @dataclass(frozen=True)
 class Words:
-    """One line of words; (x, y) is on the baseline, at the left, the middle or the right."""
+    """One line of text; (x, y) is on its baseline, at the left, center or right."""
 
     x: float
     y: float
@@ -88,10 +88,10 @@ class Words:
     size: int
     colour: str
     anchor: str = "l"  # l, m or r
-    turned: bool = False  # to be read upwards
+    turned: bool = False  # rotated by 90 degrees, to read from bottom to top
 
     def box(self) -> Rectangle:
-        """What it covers."""
+        """Return the rectangle that the item covers."""
         wide = type_.width(self.words, self.size)
         before = {"l": 0.0, "m": wide / 2, "r": wide}[self.anchor]
         up, down = type_.ASCENT * self.size, type_.DESCENT * self.size
@@ -100,7 +100,7 @@ class Words:
         return self.x - before, self.y - up, self.x - before + wide, self.y + down
 
     def moved(self, dx: int, dy: int) -> "Words":
-        """The same elsewhere."""
+        """Return a moved copy."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
 
@@ -116,11 +116,11 @@ class Bar:
     opacity: float = 1.0
 
     def box(self) -> Rectangle:
-        """What it covers."""
+        """Return the rectangle that the item covers."""
         return self.left, self.top, self.right, self.bottom
 
     def moved(self, dx: int, dy: int) -> "Bar":
-        """The same elsewhere."""
+        """Return a moved copy."""
         return Bar(
             self.left + dx, self.top + dy, self.right + dx, self.bottom + dy, self.colour, self.opacity
         )
@@ -131,14 +131,14 @@ Item = Tiles | Words | Bar
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture as the list of what is on it, in the order in which it is drawn."""
+    """A figure as a list of items, in drawing order."""
 
     width: int
     height: int
     items: tuple[Item, ...]
     theme: Theme = LIGHT
-    title: str = ""  # for those who cannot see it
-    origin: tuple[int, int] = (0, 0)  # where on the paper the content's (0, 0) is
+    title: str = ""  # alternative text
+    origin: tuple[int, int] = (0, 0)  # where the (0, 0) of the content is on the paper
 
     @property
     def size(self) -> tuple[int, int]:
@@ -146,24 +146,24 @@ class Canvas:
         return self.width, self.height
 
     def image(self) -> Image.Image:
-        """The picture in pixels."""
+        """Return the canvas as an image."""
         picture = Image.new("RGB", self.size, rgb(self.theme.paper))
         for item in self.items:
             _paint(picture, item)
         return picture
 
     def drawn(self, kind: str) -> bytes:
-        """The bytes of a png, svg, pdf, webp or jpg."""
+        """Return the bytes of a png, svg, pdf, webp or jpg file."""
         if kind == "svg":
             return self.svg().encode()
         return self.pdf() if kind == "pdf" else encoded(self.image(), kind)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Return the PNG for a notebook."""
         return self.drawn("png")
 
     def svg(self) -> str:
-        """The picture as SVG: words stay words, pixels stay squares."""
+        """Return the canvas as SVG, with text as text and sharp pixels."""
         wide, high = self.size
         body = "\n".join(line for item in self.items for line in _svg(item))
         return (
@@ -174,7 +174,7 @@ class Canvas:
         )
 
     def pdf(self) -> bytes:
-        """The picture as PDF: one point a pixel, words as words."""
+        """Return the canvas as PDF, one point for each pixel, with text as text."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(self.width / 72, self.height / 72), dpi=72)
@@ -187,18 +187,18 @@ class Canvas:
 def page(
     items: Sequence[Item], *, size: int, title: str = "", note: str = "", theme: Theme = LIGHT
 ) -> Canvas:
-    """Paper just large enough for these items, the title over them and the note under them."""
+    """Return a canvas that fits these items, with a title above and a note below them."""
     left, top, right, bottom = bounds(items)
     large, small, margin = round(1.35 * size), max(round(0.85 * size), 10), round(1.5 * size)
-    room = max(right - left, min(type_.width(title, large), 24.0 * size))
+    text_width = max(right - left, min(type_.width(title, large), 24.0 * size))
     all_items = list(items)
-    above = type_.lines(title, large, room)
+    above = type_.lines(title, large, text_width)
     y = top - 0.9 * size
     for line in reversed(above):
         all_items.append(Words(left, y - type_.DESCENT * large, line, large, theme.ink))
         y -= 1.3 * large
     y = bottom + 0.6 * size
-    for line in type_.lines(note, small, room):
+    for line in type_.lines(note, small, text_width):
         all_items.append(Words(left, y + type_.ASCENT * small, line, small, theme.pale))
         y += 1.35 * small
     left, top, right, bottom = bounds(all_items)
@@ -209,7 +209,7 @@ def page(
 
 
 def bounds(items: Sequence[Item]) -> Rectangle:
-    """The smallest rectangle around these items."""
+    """Return the smallest rectangle around these items."""
     boxes = np.array([item.box() for item in items])
     return (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
 
@@ -256,12 +256,12 @@ def _svg(item: Item) -> Iterator[str]:
                 f'href="data:image/png;base64,{data}"/>'
             )
     elif isinstance(item, Words):
-        place = {"l": "start", "m": "middle", "r": "end"}[item.anchor]
+        anchor = {"l": "start", "m": "middle", "r": "end"}[item.anchor]
         at, on = f"{item.x:.1f}", f"{item.y:.1f}"
         turn = f' transform="rotate(-90 {at} {on})"' if item.turned else ""
         yield (
             f'<text x="{at}" y="{on}" font-size="{item.size}" fill="{item.colour}" '
-            f'text-anchor="{place}"{turn}>{escape(type_.clean(item.words))}</text>'
+            f'text-anchor="{anchor}"{turn}>{escape(type_.clean(item.words))}</text>'
         )
     else:
         clear = f' opacity="{item.opacity:g}"' if item.opacity < 1 else ""
@@ -278,7 +278,7 @@ def _print(figure: "Figure", item: Item, height: int, order: int) -> None:
 
     if isinstance(item, Tiles):
         for x, y, tile in item.blocks():
-            # Enlarged here, because many readers of PDF blur what they enlarge.
+            # Enlarged here, because many PDF viewers blur images when they enlarge them.
             large = repeat(tile[None], item.factor)[0]
             figure.figimage(large, x, height - y - len(large), origin="upper", zorder=order)
     elif isinstance(item, Words):

@@ -1,4 +1,4 @@
-"""Films: the frames of a curve as MP4, GIF, APNG or WebP, written as they come."""
+"""Films: the frames of a curve as MP4, GIF, APNG or WebP, written one at a time."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -13,11 +13,11 @@ from zatlas.render.panel import Panel as Panel
 from zatlas.render.panel import cloud_panel as cloud_panel
 from zatlas.render.panel import density_panel as density_panel
 from zatlas.render.pixels import Frame, to_bytes, whole_factor
-from zatlas.render.scene import Around, Scene
+from zatlas.render.scene import Layout, Scene
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
 
-FASTEST = 100  # frames a second
+MAX_FPS = 100
 
 
 def film(
@@ -31,22 +31,22 @@ def film(
     title: str = "",
     theme: Theme = LIGHT,
 ) -> Path:
-    """Write batches of images, as they come, as a film; its format is what the name ends in.
+    """Write batches of images as a film in the format of the file name, and return its path.
 
-    Small images are enlarged by whole pixels to at least `least`. A panel shows where each frame
-    is; `far`, one a frame, how far from the data, in parts of what is usual for them.
+    Small images are enlarged by an integer factor to at least `least` pixels. A panel shows the position
+    of each frame in a plane. `far` is the distance of each frame to the data, 1 for a typical data point.
     """
     write = writer(path)
-    if not 0 < fps <= FASTEST:
-        raise ShapeError(f"A film shows up to {FASTEST} frames a second; it was given {fps}.")
-    around = Around(title, panel, far, theme)
-    wanted = around.frames
+    if not 0 < fps <= MAX_FPS:
+        raise ShapeError(f"A film shows up to {MAX_FPS} frames a second; it was given {fps}.")
+    layout = Layout(title, panel, far, theme)
+    wanted = layout.frames
     pictures = _one_by_one(frames, wanted)
     first = next(pictures, None)
     if first is None:
-        raise ShapeError("There are no frames to film. Give at least one image.")
+        raise ShapeError("There are no frames to film. Pass at least one image.")
     factor = whole_factor(max(first.shape[:2]), least)
-    scene = Scene(first, factor, around)
+    scene = Scene(first, factor, layout)
     with atomic.file(path) as side:
         times = factor if scene.bare else 1
         write(side, map(scene.frame, chain([first], pictures)), fps, times, factor > 1)
@@ -54,13 +54,15 @@ def film(
 
 
 def _one_by_one(batches: Iterable[Images], wanted: int | None) -> Iterator[Frame]:
-    """The frames of batches; as many as the panel or the distances are for."""
+    """Yield the frames of batches; `ShapeError` unless there are `wanted`."""
     count = 0
     for batch in batches:
         for index in range(len(batch)):
             count += 1
             if wanted is not None and count > wanted:
-                raise ShapeError(f"More frames came than the {wanted} places or distances given.")
+                raise ShapeError(
+                    f"There are more frames than the {wanted} positions or distances. Pass as many."
+                )
             yield to_bytes(batch[index : index + 1])[0]
     if wanted is not None and 0 < count < wanted:
-        raise ShapeError(f"{count} frames came with {wanted} places or distances; give one a frame.")
+        raise ShapeError(f"There are {count} frames and {wanted} positions or distances. Pass as many.")

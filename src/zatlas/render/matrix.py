@@ -1,4 +1,4 @@
-"""A table of shares as coloured cells with their numbers: what each row does to each column."""
+"""A matrix of shares as coloured cells with numbers: the effect of each row on each column."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL = 0.36  # inches
-ROOM = 3.0  # for a row's name
-FAINT = 0.005  # smaller shares are 0 when written in whole percents
-FULL = 0.9  # of a colour, at most
+NAME_WIDTH = 3.0  # inches for the name of a row
+FAINT = 0.005  # smaller shares round to 0 percent
+FULL = 0.9  # strongest colour
 
 
 def matrix(
@@ -30,14 +30,14 @@ def matrix(
     own: Sequence[int | None] = (),
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Shares from -1 to 1 in whole percents; `own` is the column that each row means, and is framed."""
+    """Draw shares from -1 to 1 as percents; `own` is the column of each row's own attribute, with a frame."""
     values = np.asarray(values, float)
     if values.shape != (len(rows), len(columns)) or not values.size:
         raise ShapeError(
-            f"A matrix of {len(rows)} rows and {len(columns)} columns takes as many values; it was "
-            f"given {values.shape}."
+            f"A matrix of {len(rows)} rows and {len(columns)} columns needs as many values, not "
+            f"{values.shape}."
         )
-    wide = max(ROOM + CELL * len(columns) + 0.4, 6.0)
+    wide = max(NAME_WIDTH + CELL * len(columns) + 0.4, 6.0)
     figure, (plot,) = paper((wide, 2.4 + CELL * len(rows)), title, theme)
     most = max(float(np.abs(np.nan_to_num(values)).max()), 1e-9)
     plot.imshow(_colours(values / most, theme), aspect="equal", zorder=2, interpolation="nearest")
@@ -60,7 +60,7 @@ def _colours(parts: np.ndarray, theme: Theme) -> np.ndarray:
 def _colour(part: float, theme: Theme) -> str:
     if not np.isfinite(part):
         return theme.grid
-    return between(theme.paper, theme.real if part > 0 else theme.imagined, FULL * abs(part))
+    return between(theme.paper, theme.real if part > 0 else theme.generated, FULL * abs(part))
 
 
 def _write(plot: "Axes", values: np.ndarray, most: float, theme: Theme) -> None:

@@ -1,7 +1,7 @@
-"""Files that move, written a frame at a time: MP4, GIF, APNG and WebP; memory holds a few frames.
+"""Write MP4, GIF, APNG and WebP films one frame at a time.
 
-Pillow encodes single frames; its own writers of animations hold all of them. So the containers,
-which are simple, are written here.
+Pillow encodes single frames, but its writers of animations hold all frames in memory. So this module writes
+the containers.
 """
 
 import io
@@ -21,15 +21,15 @@ from PIL import Image, ImageChops
 from zatlas.core.errors import NotSupported
 from zatlas.render.pixels import Frame, repeat
 
-Frames = Iterator[Frame]  # all of one size; both sides, enlarged, are even
-# File, frames, fps, how many times each pixel is still to be repeated, and whether it must be exact.
+Frames = Iterator[Frame]  # of one size; both sides are even after enlargement
+# File, frames, fps, enlargement factor, and whether the pixels must be exact.
 Writer = Callable[[Path, Frames, float, int, bool], None]
 Box = tuple[int, int, int, int]
 
-AHEAD = 8  # frames that wait to be compressed at most
-BT709 = 1  # the colours of today's screens, as H.264 numbers them
-# Made images move little and are clean: of all that slower presets do, only to spend bits on what
-# stays, and to pack them well, makes these films smaller (benchmarks/film.py).
+AHEAD = 8  # largest number of frames that wait for compression
+BT709 = 1  # number of the BT.709 colour space in H.264
+# Decoded images move little and have no noise. Of the options of slower presets, only these make the films
+# smaller (benchmarks/film.py).
 X264: Mapping[str, str] = {
     "preset": "ultrafast",
     "crf": "16",
@@ -38,26 +38,25 @@ X264: Mapping[str, str] = {
 
 
 def writer(path: Path) -> Writer:
-    """What writes the kind of film that this name ends in."""
-    found = WRITERS.get(path.suffix.lower())
-    if found is None:
+    """Return the function that writes the format of this file name."""
+    write = WRITERS.get(path.suffix.lower())
+    if write is None:
         raise NotSupported(
-            f"{path.name!r} does not end in a kind of film that can be written. "
-            f"Choose one of {', '.join(WRITERS)}."
+            f"{path.name!r} does not have the ending of a film format. Choose one of {', '.join(WRITERS)}."
         )
-    return found
+    return write
 
 
 def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -> None:
-    """H.264 as every browser and player shows it."""
+    """Write H.264 that all browsers and players can show."""
     try:
         import av
         from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
     except ImportError as error:
         raise NotSupported(
-            "MP4 is written with PyAV, which is not installed: `pip install av`, or choose .gif."
+            "MP4 needs PyAV, which is not installed. Install it, or choose .gif: pip install av"
         ) from error
-    if times % 2:  # of squares with even sides each has colours of its own, which are half as many
+    if times % 2:  # H.264 stores colours at half resolution, which is exact only for squares with even sides
         frames, times = _enlarged(frames, times), 1
     first = next(frames)
     with av.open(str(side), "w", format="mp4", options={"movflags": "+faststart"}) as film:
@@ -65,7 +64,7 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
         stream.height, stream.width = (times * side for side in first.shape[:2])
         stream.pix_fmt = "yuv420p"
         stream.options = dict(X264)
-        # What is not said, players guess, and differently for small films and large ones.
+        # Players guess missing colour settings, and differently for small and large films.
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
@@ -83,7 +82,7 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
             frame = reformat(av.VideoFrame.from_ndarray(picture, format="rgb24"))
             film.mux(stream.encode(frame))
 
-        # While some frames are compressed, the next are decoded; a few at most are held.
+        # One thread compresses frames while the caller decodes the next ones.
         with ThreadPoolExecutor(1) as pool:
             waiting: deque[Future[None]] = deque()
             for picture in chain([first], frames):
@@ -96,12 +95,12 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
 
 
 def write_gif(side: Path, frames: Frames, fps: float, times: int, exact: bool) -> None:
-    """GIF with the 256 colours that suit each frame best; what does not change is not repeated."""
+    """Write GIF with a palette of 256 colours for each frame, and only the rectangle that changes."""
     with side.open("wb") as file:
         for index, (picture, box) in enumerate(_changes(frames, times)):
             if index == 0:
                 file.write(b"GIF89a" + struct.pack("<HHBBB", *picture.size, 0, 0, 0))
-                file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # for ever
+                file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # repeat forever
             # Hundredths of a second: rounded so that the errors do not add up.
             delay = max(round((index + 1) * 100 / fps) - round(index * 100 / fps), 2)
             file.write(b"\x21\xf9\x04" + struct.pack("<BHBB", 1 << 2, delay, 0, 0))
@@ -110,20 +109,20 @@ def write_gif(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
 
 
 def write_apng(side: Path, frames: Frames, fps: float, times: int, exact: bool) -> None:
-    """PNG that moves: every pixel as it is."""
+    """Write animated PNG, which is lossless."""
     rate = Fraction(fps).limit_denominator(1000)
     with side.open("wb") as file:
         count = sequence = 0
-        place = 0
+        header = 0
         for count, (picture, box) in enumerate(_changes(frames, times), 1):
             if count == 1:
                 file.write(b"\x89PNG\r\n\x1a\n")
                 _png_chunk(file, b"IHDR", struct.pack(">IIBBBBB", *picture.size, 8, 2, 0, 0, 0))
-                place = file.tell()
+                header = file.tell()
                 _png_chunk(file, b"acTL", struct.pack(">II", 0, 0))
             part = picture.crop(box)
-            shown = (sequence, *part.size, *box[:2], rate.denominator, rate.numerator, 0, 0)
-            _png_chunk(file, b"fcTL", struct.pack(">IIIIIHHBB", *shown))
+            control = (sequence, *part.size, *box[:2], rate.denominator, rate.numerator, 0, 0)
+            _png_chunk(file, b"fcTL", struct.pack(">IIIIIHHBB", *control))
             data = _png_data(part)
             if count == 1:
                 _png_chunk(file, b"IDAT", data)
@@ -131,12 +130,12 @@ def write_apng(side: Path, frames: Frames, fps: float, times: int, exact: bool) 
                 _png_chunk(file, b"fdAT", struct.pack(">I", sequence + 1) + data)
             sequence += 1 if count == 1 else 2
         _png_chunk(file, b"IEND", b"")
-        file.seek(place)
+        file.seek(header)
         _png_chunk(file, b"acTL", struct.pack(">II", count, 0))
 
 
 def write_webp(side: Path, frames: Frames, fps: float, times: int, exact: bool) -> None:
-    """WebP that moves: lossless where pixels are enlarged, else as good as it needs."""
+    """Write animated WebP: lossless for enlarged pixels, else with quality 92."""
     options = {"lossless": True, "method": 0} if exact else {"quality": 92, "method": 3}
     with side.open("wb") as file:
         file.write(b"RIFF\0\0\0\0WEBP")
@@ -150,7 +149,7 @@ def write_webp(side: Path, frames: Frames, fps: float, times: int, exact: bool) 
             part.save(buffer, format="WEBP", **options)
             delay = round((index + 1) * 1000 / fps) - round(index * 1000 / fps)
             numbers = (box[0] // 2, box[1] // 2, part.width - 1, part.height - 1, delay)
-            head = b"".join(map(_three, numbers)) + b"\x02"  # not blended with what was there
+            head = b"".join(map(_three, numbers)) + b"\x02"  # no blending with the frame before
             _riff_chunk(file, b"ANMF", head + _webp_data(buffer.getvalue()))
         length = file.tell()
         file.seek(4)
@@ -172,7 +171,7 @@ def _enlarged(frames: Frames, times: int) -> Frames:
 
 
 def _changes(frames: Frames, times: int, step: int = 1) -> Iterator[tuple[Image.Image, Box]]:
-    """Each frame with the rectangle outside of which it is as the one before."""
+    """Yield each frame with the rectangle that differs from the frame before."""
     before: Image.Image | None = None
     for frame in _enlarged(frames, times):
         picture = Image.fromarray(frame)
@@ -186,20 +185,20 @@ def _changes(frames: Frames, times: int, step: int = 1) -> Iterator[tuple[Image.
 
 
 def _gif_frame(picture: Image.Image, corner: tuple[int, int]) -> bytes:
-    """Descriptor, palette and data of a frame, out of a GIF that Pillow makes of it alone."""
+    """Return the descriptor, palette and data of a frame, from a GIF that Pillow writes for it."""
     buffer = io.BytesIO()
     picture.quantize(256).save(buffer, format="GIF", optimize=False, interlace=0)
-    whole = buffer.getvalue()
-    bits = whole[10] & 7
+    file_bytes = buffer.getvalue()
+    bits = file_bytes[10] & 7
     at = 13 + 3 * 2 ** (bits + 1)
-    palette = whole[13:at]
-    while whole[at] == 0x21:  # extensions
+    palette = file_bytes[13:at]
+    while file_bytes[at] == 0x21:  # extensions
         at += 2
-        while whole[at]:
-            at += whole[at] + 1
+        while file_bytes[at]:
+            at += file_bytes[at] + 1
         at += 1
     descriptor = b"\x2c" + struct.pack("<HHHHB", *corner, *picture.size, 0x80 | bits)
-    return descriptor + palette + whole[at + 10 : -1]
+    return descriptor + palette + file_bytes[at + 10 : -1]
 
 
 def _png_chunk(file: BinaryIO, name: bytes, data: bytes) -> None:
@@ -210,26 +209,26 @@ def _png_chunk(file: BinaryIO, name: bytes, data: bytes) -> None:
 def _png_data(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
-    whole, at, found = buffer.getvalue(), 8, b""
-    while at < len(whole):
-        (length,) = struct.unpack_from(">I", whole, at)
-        if whole[at + 4 : at + 8] == b"IDAT":
-            found += whole[at + 8 : at + 8 + length]
+    file_bytes, at, data = buffer.getvalue(), 8, b""
+    while at < len(file_bytes):
+        (length,) = struct.unpack_from(">I", file_bytes, at)
+        if file_bytes[at + 4 : at + 8] == b"IDAT":
+            data += file_bytes[at + 8 : at + 8 + length]
         at += 12 + length
-    return found
+    return data
 
 
 def _riff_chunk(file: BinaryIO, name: bytes, data: bytes) -> None:
     file.write(name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2))
 
 
-def _webp_data(whole: bytes) -> bytes:
-    """The chunk of the image itself."""
+def _webp_data(file_bytes: bytes) -> bytes:
+    """Return the chunk with the image data."""
     at = 12
-    while whole[at : at + 4] not in (b"VP8 ", b"VP8L"):
-        (length,) = struct.unpack_from("<I", whole, at + 4)
+    while file_bytes[at : at + 4] not in (b"VP8 ", b"VP8L"):
+        (length,) = struct.unpack_from("<I", file_bytes, at + 4)
         at += 8 + length + length % 2
-    return whole[at:]
+    return file_bytes[at:]
 
 
 def _three(number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Panels: where in a plane each frame of a film is, as a point that moves over a picture."""
+"""Panels of a film: a picture of a plane with a point that moves to the position of each frame."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,41 +12,41 @@ from zatlas.core.errors import ShapeError
 from zatlas.render.pixels import Frame
 from zatlas.render.theme import LIGHT, Theme, rgb
 
-SIDE = 768  # pixels of a panel's picture; the film makes it as large as it needs
+SIDE = 768  # pixels of a panel's picture, before the film resizes it
 Bounds = tuple[float, float, float, float]
 Surface = Float32[np.ndarray, "h w 3"]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture of a plane, and the place in it of each frame."""
+    """A picture of a plane, and the position of each frame in it."""
 
-    picture: Frame  # of the whole box, the top row first
-    places: Plane  # one a frame
-    box: Bounds  # left, bottom, right, top in the units of the places
+    picture: Frame  # of the box, with the top row first
+    positions: Plane  # one for each frame
+    box: Bounds  # left, bottom, right, top in units of the plane
 
 
-def density_panel(places: Plane, *, extent: float = 3.0, theme: Theme = LIGHT) -> Panel:
-    """The curve over the density of the standard normal prior, with rings at 1, 2, 3 deviations."""
-    _check(places)
-    extent = max(extent, 1.08 * float(np.abs(places).max()))
+def density_panel(positions: Plane, *, extent: float = 3.0, theme: Theme = LIGHT) -> Panel:
+    """Draw the curve over the density of the standard normal prior, with rings at 1, 2, 3 std."""
+    _check(positions)
+    extent = max(extent, 1.08 * float(np.abs(positions).max()))
     box = (-extent, -extent, extent, extent)
     steps = (np.arange(SIDE) + 0.5) / SIDE * 2 * extent - extent
     norm = np.hypot(steps[None], steps[:, None]).astype(np.float32)
-    surface = _mix(_blank(theme), theme.real, 0.75 * np.exp(-(norm**2) / 2))
+    surface = _mix(_paper(theme), theme.real, 0.75 * np.exp(-(norm**2) / 2))
     pixel = 2 * extent / SIDE
     for ring in range(1, ceil(extent)):
         surface = _mix(surface, theme.line, np.clip(1.25 - np.abs(norm - ring) / pixel, 0, 1))
-    return _with_curve(surface, places, box, theme)
+    return _with_curve(surface, positions, box, theme)
 
 
-def cloud_panel(cloud: Plane, labels: Labels | None, places: Plane, *, theme: Theme = LIGHT) -> Panel:
-    """The curve over the points of a chart, coloured by class."""
-    _check(places)
+def cloud_panel(cloud: Plane, labels: Labels | None, positions: Plane, *, theme: Theme = LIGHT) -> Panel:
+    """Draw the curve over the points of a chart, coloured by class."""
+    _check(positions)
     low, high = np.percentile(cloud, (0.5, 99.5), axis=0)
-    low, high = np.minimum(low, places.min(axis=0)), np.maximum(high, places.max(axis=0))
-    middle, half = (low + high) / 2, max(float((high - low).max()) / 2 * 1.1, 1e-6)
-    (left, bottom), (right, top) = (middle - half).tolist(), (middle + half).tolist()
+    low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
+    center, half = (low + high) / 2, max(float((high - low).max()) / 2 * 1.1, 1e-6)
+    (left, bottom), (right, top) = (center - half).tolist(), (center + half).tolist()
     kinds = np.zeros(len(cloud), int) if labels is None else np.asarray(labels)
     count, tinted = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE, 3), np.float32)
     for kind in np.unique(kinds):
@@ -56,9 +56,9 @@ def cloud_panel(cloud: Plane, labels: Labels | None, places: Plane, *, theme: Th
         tinted += here[..., None] * as_float(theme.palette[int(kind) % len(theme.palette)])
     ink, weighted = _dots(count[..., None]), _dots(tinted)
     mean = weighted / np.maximum(ink, 1e-6)
-    surface = _blank(theme)
+    surface = _paper(theme)
     surface += (mean - surface) * (1 - np.exp(-0.6 * ink))
-    return _with_curve(surface, places, (left, bottom, right, top), theme)
+    return _with_curve(surface, positions, (left, bottom, right, top), theme)
 
 
 def stroke(
@@ -69,7 +69,7 @@ def stroke(
     colour: str,
     opacity: float = 1.0,
 ) -> None:
-    """Draw a line with round ends, or a disc where a is b, with smooth edges, in place."""
+    """Draw a smooth line with round ends into `surface`; a disc if a equals b."""
     reach = thick / 2 + 1
     (ax, ay), (bx, by) = a, b
     left, right = max(int(min(ax, bx) - reach), 0), int(max(ax, bx) + reach) + 1
@@ -90,36 +90,35 @@ def stroke(
 
 
 def pixel_of(panel: Panel, side: int) -> Plane:
-    """Where the places are in a picture of this many pixels a side."""
+    """Return the positions in pixels of a picture with this side."""
     left, bottom, right, top = panel.box
-    x = (panel.places[:, 0] - left) / (right - left) * side - 0.5
-    y = (top - panel.places[:, 1]) / (top - bottom) * side - 0.5
+    x = (panel.positions[:, 0] - left) / (right - left) * side - 0.5
+    y = (top - panel.positions[:, 1]) / (top - bottom) * side - 0.5
     return np.stack([x, y], axis=1).astype(np.float32)
 
 
 def as_float(colour: str) -> np.ndarray:
-    """A colour to reckon with."""
+    """Return a colour as three floats."""
     return np.array(rgb(colour), np.float32)
 
 
-def _check(places: Plane) -> None:
-    if places.ndim != 2 or places.shape[1] != 2 or not len(places):
+def _check(positions: Plane) -> None:
+    if positions.ndim != 2 or positions.shape[1] != 2 or not len(positions):
         raise ShapeError(
-            f"A panel shows places in a plane, an array (n, 2) with n of 1 or more; this one is "
-            f"{places.shape}."
+            f"A panel needs positions in a plane, an array (n, 2) with n of 1 or more, not {positions.shape}."
         )
 
 
-def _with_curve(surface: Surface, places: Plane, box: Bounds, theme: Theme) -> Panel:
-    """The whole way, thin, so that one sees where the point will go."""
-    plain = Panel(np.rint(surface).astype(np.uint8), places.astype(np.float32), box)
+def _with_curve(surface: Surface, positions: Plane, box: Bounds, theme: Theme) -> Panel:
+    """Draw the complete curve as a thin line, so that the viewer sees where the point will go."""
+    plain = Panel(np.rint(surface).astype(np.uint8), positions.astype(np.float32), box)
     corners = pixel_of(plain, SIDE).tolist()
     for a, b in pairwise(corners):
         stroke(surface, (a[0], a[1]), (b[0], b[1]), SIDE / 220, theme.pale)
-    return Panel(np.rint(surface).astype(np.uint8), plain.places, box)
+    return Panel(np.rint(surface).astype(np.uint8), plain.positions, box)
 
 
-def _blank(theme: Theme) -> Surface:
+def _paper(theme: Theme) -> Surface:
     return np.full((SIDE, SIDE, 3), rgb(theme.paper), np.float32)
 
 
@@ -128,14 +127,14 @@ def _mix(surface: Surface, colour: str, amount: np.ndarray) -> Surface:
 
 
 def _dots(count: np.ndarray) -> np.ndarray:
-    """Each point as a small round spot."""
+    """Spread each point over a small disc."""
     reach = SIDE // 200
-    found = np.zeros(count.shape, np.float32)
+    dots = np.zeros(count.shape, np.float32)
     padded = np.pad(count, ((reach, reach), (reach, reach), (0, 0)))
     for dy in range(-reach, reach + 1):
         for dx in range(-reach, reach + 1):
             weight = np.float32(np.clip(reach + 0.5 - np.hypot(dx, dy), 0, 1))
             if weight:
                 y, x = reach + dy, reach + dx
-                found += weight * padded[y : y + SIDE, x : x + SIDE]
-    return found
+                dots += weight * padded[y : y + SIDE, x : x + SIDE]
+    return dots

@@ -1,4 +1,4 @@
-"""The one place where images become bytes, pictures and files."""
+"""Convert images to bytes, enlarge them, and write figures to files."""
 
 import io
 import threading
@@ -26,56 +26,58 @@ Frame = UInt8[np.ndarray, "h w 3"]
 Flags = Bool[np.ndarray, "n"]
 
 KINDS = ("png", "svg", "pdf", "webp", "jpg")
-NO_GLYPH = "Glyph .* missing from"  # what matplotlib says of a letter that no face has
-DPI = 144  # of plots as pixels
-FADED = 0.82  # of a dimmed tile, the part that is paper
+NO_GLYPH = "Glyph .* missing from"  # matplotlib's warning about a character that no font has
+DPI = 144  # of plots in pixel formats
+FADED = 0.82  # share of the paper colour in a faded tile
 _one_at_a_time = threading.RLock()
 
 
 @runtime_checkable
 class Drawn(Protocol):
-    """What can say itself in the bytes of a format."""
+    """A figure that can return the bytes of a file."""
 
     def drawn(self, kind: str) -> bytes:
-        """The bytes of a file of this kind."""
+        """Return the bytes of a file of this kind."""
         ...
 
 
 def to_bytes(images: Images) -> Tiles8:
-    """Images in [0, 1] as bytes, rounded to the nearest, grey ones in three channels."""
+    """Convert images in [0, 1] to bytes (n, h, w, 3); grey images get three equal channels."""
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ShapeError(
-            f"Pictures are drawn from images of shape (n, 1 or 3, height, width) in [0, 1]; "
-            f"this array is {images.shape}."
+            f"Images to draw need the shape (n, 1 or 3, height, width) and values in [0, 1]; "
+            f"this array has the shape {images.shape}."
         )
-    clipped = np.fmin(np.fmax(images, 0), 1)  # what is not a number is black
-    tall = np.rint(clipped * 255).astype(np.uint8).transpose(0, 2, 3, 1)
-    return np.repeat(tall, 3, axis=3) if tall.shape[3] == 1 else np.ascontiguousarray(tall)
+    clipped = np.fmin(np.fmax(images, 0), 1)  # NaN is black
+    channels_last = np.rint(clipped * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return (
+        np.repeat(channels_last, 3, axis=3) if images.shape[1] == 1 else np.ascontiguousarray(channels_last)
+    )
 
 
 def whole_factor(longer: int, least: int) -> int:
-    """How many times a pixel is repeated so that the longer side has at least so many."""
+    """Return the smallest integer factor that enlarges the longer side to at least `least` pixels."""
     return max(-(-least // longer), 1)
 
 
 def enlarge(tiles: Tiles8, least: int) -> Tiles8:
-    """Every pixel as a square of whole pixels, so that small images can be seen without blur."""
+    """Enlarge by an integer factor, without blur, until the longer side has at least `least` pixels."""
     return repeat(tiles, whole_factor(max(tiles.shape[1:3]), least))
 
 
 def repeat(tiles: Tiles8, factor: int) -> Tiles8:
-    """Every pixel as a square of this many pixels."""
-    # Along the rows first: whole rows are then copied at once.
+    """Enlarge by an integer factor, without blur."""
+    # Columns first: the second repeat then copies complete rows.
     return tiles if factor == 1 else tiles.repeat(factor, axis=2).repeat(factor, axis=1)
 
 
 def reduce(tiles: Tiles8, factor: int) -> Tiles8:
-    """Each square of pixels as its mean, for a picture that would be too large."""
+    """Reduce by an integer factor, with the mean of each square of pixels."""
     return np.stack([np.asarray(Image.fromarray(tile).reduce(factor)) for tile in tiles])
 
 
 def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
-    """The flagged tiles nearly gone into the paper."""
+    """Mix the flagged tiles with the paper colour."""
     faded = tiles.copy()
     mixed = tiles[flags] * (1 - FADED) + np.array(rgb(paper), np.float32) * FADED
     faded[flags] = np.rint(mixed).astype(np.uint8)
@@ -83,11 +85,11 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
 
 
 def save(picture: "Drawn | Figure", path: Path) -> Path:
-    """Write a canvas or a plot in the format that the name ends in."""
+    """Write a canvas or a matplotlib figure in the format of the file name, and return the path."""
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
     if kind not in KINDS:
         raise NotSupported(
-            f"{path.name!r} does not end in a kind of picture that can be written. "
+            f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
     drawn = picture.drawn(kind) if isinstance(picture, Drawn) else plotted(picture, kind)
@@ -95,7 +97,7 @@ def save(picture: "Drawn | Figure", path: Path) -> Path:
 
 
 def encoded(picture: Image.Image, kind: str) -> bytes:
-    """A raster picture in the bytes of png, webp or jpg."""
+    """Return the bytes of an image as png, webp or jpg."""
     options: dict[str, dict[str, object]] = {
         "png": {},
         "webp": {"lossless": True, "method": 4},
@@ -120,10 +122,10 @@ def drawing(settings: Any = None) -> Iterator[None]:
 
 
 def plotted(figure: "Figure", kind: str, dpi: float = DPI) -> bytes:
-    """A figure of matplotlib in the bytes of a kind of file."""
+    """Return the bytes of a matplotlib figure as a file of this kind."""
     from matplotlib.text import Text
 
-    # Words stay words, and the same plot gives the same bytes.
+    # Text stays text, and the same plot gives the same bytes.
     settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "zatlas",

@@ -1,4 +1,4 @@
-"""The plain paper of plots: axes without ornament, in a theme's colours, and names that do not collide."""
+"""The style of plots: plain axes in the colours of a theme, and labels that do not overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE, WORD, SMALL = 14, 11, 9.5  # points
-Spot = tuple[float, float]
+Position = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Name:
-    """Words that belong to a spot of the data."""
+class Label:
+    """Words at a position in the data."""
 
-    spot: Spot
+    position: Position
     words: str
     colour: str
 
@@ -31,7 +31,7 @@ class Name:
 def paper(
     size: tuple[float, float], title: str, theme: Theme, down: int = 1, across: int = 1
 ) -> tuple["Figure", list["Axes"]]:
-    """A figure of this size in inches with its axes, and a title that wraps."""
+    """Return a figure of this size in inches with its axes, and a title that wraps."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -49,7 +49,7 @@ def paper(
 
 
 def plain(plot: "Axes", theme: Theme) -> None:
-    """Only what helps reading."""
+    """Remove ornament from axes, and apply the theme."""
     plot.set_facecolor(theme.paper)
     for side, spine in plot.spines.items():
         spine.set_visible(side in ("left", "bottom"))
@@ -60,43 +60,43 @@ def plain(plot: "Axes", theme: Theme) -> None:
 
 
 def name_axes(plot: "Axes", axes: tuple[str, str], theme: Theme) -> None:
-    """What the axes are, in letters larger than their numbers."""
+    """Write the names of the axes, larger than their numbers."""
     plot.set_xlabel(axes[0], fontsize=WORD, color=theme.ink, parse_math=False)
     plot.set_ylabel(axes[1], fontsize=WORD, color=theme.ink, parse_math=False)
 
 
-def name_spots(
-    plot: "Axes", names: Sequence[Name], theme: Theme, *, wander: float = 1.8, keep: Sequence[Spot] = ()
+def write_labels(
+    plot: "Axes", labels: Sequence[Label], theme: Theme, *, wander: float = 1.8, keep: Sequence[Position] = ()
 ) -> bool:
-    """Write each name at its spot, or so near that none touch; False, and nothing, if it cannot be.
+    """Write each label at or near its position without overlap; return False, and write none, if that fails.
 
-    `wander` is how far a name may stand from its spot, in heights of its letters; `keep` are
-    spots that no name may cover.
+    `wander` is the largest distance of a label from its position, in heights of its text. No label covers
+    the positions in `keep`.
     """
-    places = _free_places(plot, names, wander, keep)
-    if places is None:
+    positions = _free_positions(plot, labels, wander, keep)
+    if positions is None:
         return False
     from matplotlib.patheffects import Stroke
 
     halo = [Stroke(linewidth=3.2, foreground=theme.paper)]
-    for (x, y), name in zip(places, names, strict=True):
+    for (x, y), label in zip(positions, labels, strict=True):
         at = plot.transData.inverted().transform((x, y)).tolist()
-        away = np.hypot(*(plot.transData.transform(name.spot) - (x, y)))
-        if away > 1.5 * _points(plot, WORD) and name.spot not in keep:
-            xs, ys = zip(name.spot, at, strict=True)
-            plot.plot(xs, ys, color=name.colour, linewidth=0.8, zorder=4)
-        # The halo by itself, because with one words are no longer words in SVG.
+        away = np.hypot(*(plot.transData.transform(label.position) - (x, y)))
+        if away > 1.5 * _points(plot, WORD) and label.position not in keep:
+            xs, ys = zip(label.position, at, strict=True)
+            plot.plot(xs, ys, color=label.colour, linewidth=0.8, zorder=4)
+        # The halo is a separate text, because with a halo SVG stores paths instead of text.
         for effects, depth in ((halo, 6.9), (None, 7)):
             plot.text(
                 at[0],
                 at[1],
-                name.words,
+                label.words,
                 ha="center",
                 va="center",
                 fontsize=WORD,
                 zorder=depth,
                 fontweight="bold",
-                color=name.colour,
+                color=label.colour,
                 parse_math=False,
                 path_effects=effects,
             )
@@ -104,59 +104,59 @@ def name_spots(
 
 
 def lay_out(figure: "Figure") -> None:
-    """Give everything its place in pixels."""
+    """Compute the layout in pixels."""
     with drawing():
         figure.draw_without_rendering()
 
 
 def scale_of(theme: Theme) -> "Colormap":
-    """The colours of a quantity, as far as they stand out from the paper."""
+    """Return the colour map of a quantity, in the range that contrasts with the paper."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(colormaps["viridis"](np.linspace(*theme.scale, 256)))
 
 
-def spread(wanted: Sequence[float], least: float) -> list[float]:
-    """Places on a line as near to the wanted ones as leaves this much between any two."""
+def separate(wanted: Sequence[float], least: float) -> list[float]:
+    """Return positions on a line near the wanted ones, at least `least` apart."""
     order = np.argsort(wanted)
-    found = np.array(wanted, float)[order]
+    moved = np.array(wanted, float)[order]
     for _ in range(200):
-        gaps = np.diff(found)
+        gaps = np.diff(moved)
         tight = gaps < least - 1e-9
         if not tight.any():
             break
         push = np.where(tight, (least - gaps) / 2, 0)
-        found[:-1] -= push
-        found[1:] += push
-    result = np.empty_like(found)
-    result[order] = found
+        moved[:-1] -= push
+        moved[1:] += push
+    result = np.empty_like(moved)
+    result[order] = moved
     return result.tolist()
 
 
-def _free_places(
-    plot: "Axes", names: Sequence[Name], wander: float, keep: Sequence[Spot]
-) -> list[Spot] | None:
-    """Middles in pixels at which names stand free, each the first free one on a spiral."""
+def _free_positions(
+    plot: "Axes", labels: Sequence[Label], wander: float, keep: Sequence[Position]
+) -> list[Position] | None:
+    """Return the centers of labels in pixels: the first free ones on spirals; None if one has none."""
     high = _points(plot, WORD * 1.25)
-    taken: list[tuple[float, float, float]] = []  # middle and half the width
-    for spot in keep:
-        x, y = plot.transData.transform(spot).tolist()
+    taken: list[tuple[float, float, float]] = []  # center and half the width
+    for position in keep:
+        x, y = plot.transData.transform(position).tolist()
         taken.append((x, y, 0.4 * high))
-    places: list[Spot] = []
+    positions: list[Position] = []
     angles = np.arange(160) * 2.4
     reach = wander * high * np.sqrt(np.arange(160) / 160)
-    for name in names:
-        half = _points(plot, type_.width(name.words, WORD) * 1.12) / 2
-        x, y = plot.transData.transform(name.spot).tolist()
+    for label in labels:
+        half = _points(plot, type_.width(label.words, WORD) * 1.12) / 2
+        x, y = plot.transData.transform(label.position).tolist()
         near = zip(x + 1.6 * reach * np.cos(angles), y + reach * np.sin(angles), strict=True)
         free = ((float(a), float(b)) for a, b in near if _is_free(a, b, half, high, taken))
-        found = next(free, None)
-        if found is None:
+        center = next(free, None)
+        if center is None:
             return None
-        places.append(found)
-        taken.append((*found, half))
-    return places
+        positions.append(center)
+        taken.append((*center, half))
+    return positions
 
 
 def _is_free(

@@ -1,4 +1,4 @@
-"""Plots: clouds of points, the curves of a training, lines and bars, each with names at the data."""
+"""Plots: scatter plots, training curves, lines and bars, with labels at the data."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,14 @@ from zatlas.render import words as type_
 from zatlas.render.plain import (
     SMALL,
     WORD,
-    Name,
-    Spot,
+    Label,
+    Position,
     lay_out,
     name_axes,
-    name_spots,
     paper,
     scale_of,
-    spread,
+    separate,
+    write_labels,
 )
 from zatlas.render.theme import LIGHT, Theme
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMED = 12  # classes that are told apart by colours and named where they are; more get a bar
-BINS = 160  # a side, for contours
+NAMED = 12  # largest number of classes with distinct colours and labels; more get a colour bar
+BINS = 160  # bins along each side, for contours
 
 
 def cloud(
-    places: Plane,
+    points: Plane,
     labels: Labels | None,
     classes: Sequence[str],
     *,
@@ -40,23 +40,21 @@ def cloud(
     axes: tuple[str, str],
     values: np.ndarray | None = None,
     density: bool = False,
-    places_named: Mapping[str, Sequence[float]] | None = None,
+    marks: Mapping[str, Sequence[float]] | None = None,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Points by class, each class named where most of it is; or by a quantity, with its bar.
+    """Draw points (n, 2) coloured by class with labels, or by `values` with a colour bar.
 
-    `density` adds contours that hold a tenth, a half and nine tenths of the points;
-    `places_named` marks single places.
+    `density` adds contours around 10, 50 and 90 percent of the points; `marks` are named positions.
     """
-    figure, (plot,) = paper((7.6, _height(places)), title, theme)
-    _scatter(figure, plot, places, labels, classes, values, theme)
+    figure, (plot,) = paper((7.6, _height(points)), title, theme)
+    _scatter(figure, plot, points, labels, classes, values, theme)
     name_axes(plot, axes, theme)
     if density:
-        _contours(plot, places, theme)
-    named = {name: (float(x), float(y)) for name, (x, y) in (places_named or {}).items()}
+        _contours(plot, points, theme)
+    named = {name: (float(x), float(y)) for name, (x, y) in (marks or {}).items()}
     _mark(plot, list(named.values()), theme)
-    shown = None if values is not None else labels
-    _name_classes(figure, plot, places, shown, classes, theme, named)
+    _name_classes(figure, plot, points, None if values is not None else labels, classes, theme, named)
     return figure
 
 
@@ -69,27 +67,27 @@ def clouds(
     notes: Mapping[str, str] | None = None,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Several clouds side by side on equal footing, each with its name and a line of numbers."""
+    """Draw several scatter plots side by side, each with a title and a note."""
     if not groups:
-        raise ShapeError("There are no clouds to draw. Give at least one.")
+        raise ShapeError("There are no points to draw. Pass at least one group.")
     across = min(len(groups), 3)
     down = -(-len(groups) // across)
     figure, plots = paper((4.6 * across, 4.9 * down + 0.5), title, theme, down, across)
-    for plot, (name, (places, labels)) in zip(plots, groups.items(), strict=False):
-        _scatter(figure, plot, places, labels, classes, None, theme)
+    for plot, (name, (points, labels)) in zip(plots, groups.items(), strict=False):
+        _scatter(figure, plot, points, labels, classes, None, theme)
         plot.set_title(name, fontsize=WORD + 1, loc="left", color=theme.ink, parse_math=False)
         note = (notes or {}).get(name, "")
         name_axes(plot, (f"{axes[0]}\n{note}" if note else axes[0], axes[1]), theme)
     shown = list(groups.values())
-    for plot, (places, labels) in zip(plots, shown, strict=False):
-        _name_classes(figure, plot, places, labels, classes, theme)
+    for plot, (points, labels) in zip(plots, shown, strict=False):
+        _name_classes(figure, plot, points, labels, classes, theme)
     for plot in plots[len(groups) :]:
         plot.set_visible(False)
     return figure
 
 
 def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Theme = LIGHT) -> "Figure":
-    """Every term over the epochs: on the images trained on, and on those held out."""
+    """Draw each loss term over the epochs, on the training and the validation images."""
     from matplotlib.ticker import MaxNLocator
 
     names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key}, key=_order)
@@ -100,15 +98,15 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Theme = LIGH
     figure, plots = paper((4.2 * across, 3.2 * down + 0.5), title, theme, down, across)
     for plot, name in zip(plots, names, strict=False):
         for part, colour, word in (
-            ("train", theme.palette[0], "trained on"),
-            ("valid", theme.palette[1], "held out"),
+            ("train", theme.palette[0], "training"),
+            ("valid", theme.palette[1], "validation"),
         ):
-            found = [(row["epoch"], row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row]
-            if found:
-                x, y = zip(*found, strict=True)
+            pairs = [(row["epoch"], row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row]
+            if pairs:
+                x, y = zip(*pairs, strict=True)
                 plot.plot(x, y, color=colour, label=word, marker="." if len(x) < 3 else "")
-        said = name.replace("_", " ").replace("/", ": ")
-        plot.set_title(said, fontsize=WORD, loc="left", color=theme.ink, parse_math=False)
+        label = name.replace("_", " ").replace("/", ": ")
+        plot.set_title(label, fontsize=WORD, loc="left", color=theme.ink, parse_math=False)
         plot.set_xlabel("epoch", color=theme.pale)
         plot.xaxis.set_major_locator(MaxNLocator(integer=True))
     plots[0].legend(frameon=False, labelcolor=theme.ink)
@@ -127,12 +125,12 @@ def lines(
     bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Lines over one quantity, each named at its end, or at its peak where the ends meet.
+    """Draw lines over one quantity, with labels at their ends, or at their peaks if the ends are close.
 
-    `marks` are upright lines with a name; `bands` are (low, high) around the lines of that name.
+    `marks` are named vertical lines; `bands` are (low, high) around the line of that name.
     """
     if not series:
-        raise ShapeError("There are no lines to draw. Give at least one.")
+        raise ShapeError("There are no lines to draw. Pass at least one.")
     figure, (plot,) = paper((8.0, 4.8), title, theme)
     colours = {name: theme.palette[i % len(theme.palette)] for i, name in enumerate(series)}
     for name, (low, high) in (bands or {}).items():
@@ -158,10 +156,12 @@ def bars(
     axis: str,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """Horizontal bars, the first on top; `spans` are half-widths (n,) or lows and highs (n, 2)."""
+    """Draw horizontal bars, the first on top; `spans` are half-widths (n,) or lows and highs (n, 2)."""
     values = np.asarray(values, float)
     if len(names) != len(values) or not len(values):
-        raise ShapeError(f"{len(names)} names came with {len(values)} values; give one a name.")
+        raise ShapeError(
+            f"There are {len(names)} names and {len(values)} values. Pass one value for each name."
+        )
     figure, (plot,) = paper((7.6, 1.3 + 0.27 * len(names)), title, theme)
     at = np.arange(len(names))
     plot.barh(at, values, height=0.66, color=theme.real, zorder=2)
@@ -169,8 +169,8 @@ def bars(
         wide = np.asarray(spans, float)
         ends = wide if wide.ndim == 2 else np.stack([values - wide, values + wide], axis=1)
         plot.hlines(at, ends[:, 0], ends[:, 1], color=theme.ink, linewidth=1.4, zorder=3)
-    said = [type_.shortened(name, WORD, 240) for name in names]
-    plot.set_yticks(at, said, fontsize=WORD - 1, color=theme.ink, parse_math=False)
+    labels = [type_.shortened(name, WORD, 240) for name in names]
+    plot.set_yticks(at, labels, fontsize=WORD - 1, color=theme.ink, parse_math=False)
     plot.set_ylim(len(names) - 0.4, -0.6)
     plot.tick_params(axis="y", length=0)
     plot.grid(visible=False, axis="y")
@@ -183,16 +183,16 @@ def bars(
 def _scatter(
     figure: "Figure",
     plot: "Axes",
-    places: Plane,
+    points: Plane,
     labels: Labels | None,
     classes: Sequence[str],
     values: np.ndarray | None,
     theme: Theme,
 ) -> None:
-    size = float(np.clip(24000 / max(len(places), 1), 3, 26))
-    shuffled = stream(0, "order").permutation(len(places))  # no class lies over the others
-    x, y = places[shuffled].T
-    common: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": len(places) > 5000}
+    size = float(np.clip(24000 / max(len(points), 1), 3, 26))
+    shuffled = stream(0, "order").permutation(len(points))  # so that no class covers the others
+    x, y = points[shuffled].T
+    common: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": len(points) > 5000}
     plot.set_aspect("equal", adjustable="datalim")
     if values is not None:
         shown = plot.scatter(x, y, c=values[shuffled], cmap=scale_of(theme), alpha=0.8, **common)
@@ -221,40 +221,42 @@ def _bar(figure: "Figure", plot: "Axes", shown: Any, theme: Theme) -> Any:
 def _name_classes(
     figure: "Figure",
     plot: "Axes",
-    places: Plane,
+    points: Plane,
     labels: Labels | None,
     classes: Sequence[str],
     theme: Theme,
-    named: Mapping[str, Spot] | None = None,
+    named: Mapping[str, Position] | None = None,
 ) -> None:
-    """Names of places, and of classes at the median of their points.
+    """Label the marks, and each class at the median of its points.
 
-    Classes that lie on one another are named beside the plot, and many of them at a bar.
+    Classes whose labels would overlap get a legend, and many classes a colour bar.
     """
-    own = [Name(spot, name, theme.ink) for name, spot in (named or {}).items()]
+    own = [Label(position, name, theme.ink) for name, position in (named or {}).items()]
     kinds: list[int] = []
     if labels is not None and len(classes) > NAMED:
         _class_bar(figure, plot, classes, theme)
     elif labels is not None:
         kinds = [kind for kind in range(len(classes)) if (labels == kind).any()]
     lay_out(figure)
-    found = [_name_of(kind, places[labels == kind], classes, theme) for kind in kinds]
-    keep = [name.spot for name in own]
-    if not name_spots(plot, [*own, *found], theme, keep=keep):
-        name_spots(plot, own, theme, keep=keep)
-        _key(plot, found, theme)
+    labels_of_classes = [_label_of(kind, points[labels == kind], classes, theme) for kind in kinds]
+    keep = [label.position for label in own]
+    if not write_labels(plot, [*own, *labels_of_classes], theme, keep=keep):
+        write_labels(plot, own, theme, keep=keep)
+        _legend(plot, labels_of_classes, theme)
 
 
-def _name_of(kind: int, mine: Plane, classes: Sequence[str], theme: Theme) -> Name:
+def _label_of(kind: int, mine: Plane, classes: Sequence[str], theme: Theme) -> Label:
     x, y = np.median(mine, axis=0).tolist()
     colour = theme.palette[kind % len(theme.palette)]
-    return Name((x, y), type_.shortened(classes[kind], WORD, 200), colour)
+    return Label((x, y), type_.shortened(classes[kind], WORD, 200), colour)
 
 
-def _key(plot: "Axes", names: Sequence[Name], theme: Theme) -> None:
+def _legend(plot: "Axes", labels: Sequence[Label], theme: Theme) -> None:
     from matplotlib.lines import Line2D
 
-    dots = [Line2D([], [], marker="o", linestyle="", color=name.colour, label=name.words) for name in names]
+    dots = [
+        Line2D([], [], marker="o", linestyle="", color=label.colour, label=label.words) for label in labels
+    ]
     plot.legend(
         handles=dots,
         loc="upper left",
@@ -277,13 +279,13 @@ def _class_bar(figure: "Figure", plot: "Axes", classes: Sequence[str], theme: Th
     bar.ax.tick_params(which="both", length=0)
 
 
-def _contours(plot: "Axes", places: Plane, theme: Theme) -> None:
-    """Lines that hold a tenth, a half and nine tenths of the points."""
-    low, high = places.min(axis=0), places.max(axis=0)
+def _contours(plot: "Axes", points: Plane, theme: Theme) -> None:
+    """Draw contours around 10, 50 and 90 percent of the points."""
+    low, high = points.min(axis=0), points.max(axis=0)
     pad = 0.15 * (high - low) + 1e-9
     span = np.stack([low - pad, high + pad], axis=1).tolist()
-    count, x, y = np.histogram2d(places[:, 0], places[:, 1], bins=BINS, range=span)
-    wide = BINS / 6 * len(places) ** (-1 / 6)  # Scott's rule, for data over some 6 deviations
+    count, x, y = np.histogram2d(points[:, 0], points[:, 1], bins=BINS, range=span)
+    wide = BINS / 6 * len(points) ** (-1 / 6)  # Scott's rule, for data that covers about 6 std
     reach = np.arange(-int(3 * wide) - 1, int(3 * wide) + 2)
     bell = np.exp(-(reach**2) / (2 * wide**2))
     smooth = np.apply_along_axis(np.convolve, 0, count, bell, mode="same")
@@ -291,13 +293,13 @@ def _contours(plot: "Axes", places: Plane, theme: Theme) -> None:
     ordered = np.sort(smooth.ravel())[::-1]
     share = np.cumsum(ordered) / ordered.sum()
     levels = np.unique([ordered[np.searchsorted(share, part)] for part in (0.9, 0.5, 0.1)])
-    middles = [(edges[1:] + edges[:-1]) / 2 for edges in (x, y)]
-    plot.contour(*middles, smooth.T, levels=levels, colors=theme.ink, linewidths=0.9, alpha=0.65)
+    centers = [(edges[1:] + edges[:-1]) / 2 for edges in (x, y)]
+    plot.contour(*centers, smooth.T, levels=levels, colors=theme.ink, linewidths=0.9, alpha=0.65)
 
 
-def _mark(plot: "Axes", spots: Sequence[Spot], theme: Theme) -> None:
-    """Rings around single places."""
-    for x, y in spots:
+def _mark(plot: "Axes", positions: Sequence[Position], theme: Theme) -> None:
+    """Draw rings around positions."""
+    for x, y in positions:
         for colour, wide in ((theme.paper, 5), (theme.ink, 2)):
             plot.plot(
                 [x],
@@ -311,9 +313,9 @@ def _mark(plot: "Axes", spots: Sequence[Spot], theme: Theme) -> None:
             )
 
 
-def _height(places: Plane) -> float:
-    """Of a cloud's figure, in inches, so that its axes are about as high as the data."""
-    wide, high = np.maximum(np.ptp(places, axis=0), 1e-9) if len(places) else (1, 1)
+def _height(points: Plane) -> float:
+    """Return the height of a scatter plot in inches, for the aspect ratio of the data."""
+    wide, high = np.maximum(np.ptp(points, axis=0), 1e-9) if len(points) else (1, 1)
     return float(np.clip(6.6 * high / wide, 3.8, 8.5)) + 0.9
 
 
@@ -329,22 +331,22 @@ def _name_lines(
     ends = [float(np.asarray(values)[np.isfinite(values)][-1]) for values in series.values()]
     heights = plot.transData.transform([(0, end) for end in ends])[:, 1]
     least = WORD * 1.25 * figure.dpi / 72
-    moved = spread(heights.tolist(), least)
+    moved = separate(heights.tolist(), least)
     if np.abs(np.array(moved) - heights).max() > 0.8 * least:
         peaks = [int(np.nanargmax(values)) for values in series.values()]
-        spots = [
+        tops = [
             (float(x[peak]), float(np.asarray(values)[peak]))
             for peak, values in zip(peaks, series.values(), strict=True)
         ]
-        if not _apart(plot, spots, least):
+        if not _are_apart(plot, tops, least):
             plot.legend(plot.lines[: len(series)], series, frameon=False, labelcolor="linecolor")
             return
         low, high = plot.get_ylim()
         plot.set_ylim(low, high + 0.14 * (high - low))
         lay_out(figure)
-        lifted = _lift(plot, spots)
-        names = [Name(spot, n, colours[n]) for spot, n in zip(lifted, series, strict=True)]
-        if name_spots(plot, names, theme):
+        lifted = _lift(plot, tops)
+        labels = [Label(top, n, colours[n]) for top, n in zip(lifted, series, strict=True)]
+        if write_labels(plot, labels, theme):
             return
     for name, end, raised in zip(series, ends, np.subtract(moved, heights), strict=True):
         plot.annotate(
@@ -360,16 +362,16 @@ def _name_lines(
         )
 
 
-def _apart(plot: "Axes", spots: Sequence[tuple[float, float]], least: float) -> bool:
-    """Whether each of these spots is so many pixels from all others."""
-    pixels = plot.transData.transform(spots)
+def _are_apart(plot: "Axes", positions: Sequence[tuple[float, float]], least: float) -> bool:
+    """Whether all positions are at least `least` pixels apart."""
+    pixels = plot.transData.transform(positions)
     away = np.hypot(*np.moveaxis(pixels[:, None] - pixels[None], 2, 0))
     return bool((away[~np.eye(len(away), dtype=bool)] >= least).all())
 
 
-def _lift(plot: "Axes", spots: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _lift(plot: "Axes", positions: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     up = np.array([0, 0.9 * WORD * plot.figure.dpi / 72])
-    moved = plot.transData.inverted().transform(plot.transData.transform(spots) + up)
+    moved = plot.transData.inverted().transform(plot.transData.transform(positions) + up)
     return [(float(a), float(b)) for a, b in moved]
 
 

@@ -1,4 +1,4 @@
-"""What a film shows around its images: paper, title, a panel, and how far from the data it is."""
+"""The layout of a film: its images with a title, a panel, and a band of distances to the data."""
 
 from dataclasses import dataclass, replace
 
@@ -19,8 +19,8 @@ PANEL_LEAST = 256  # pixels a side
 
 
 @dataclass(frozen=True)
-class Around:
-    """What is shown beside the images, as the caller gave it."""
+class Layout:
+    """What a film shows in addition to its images."""
 
     title: str
     panel: Panel | None
@@ -29,59 +29,59 @@ class Around:
 
     @property
     def frames(self) -> int | None:
-        """How many frames this is for; None if for any number."""
-        places = None if self.panel is None else len(self.panel.places)
+        """The number of frames of the panel or the distances; None without them."""
+        positions = None if self.panel is None else len(self.panel.positions)
         distances = None if self.far is None else len(self.far)
-        if places is not None and distances is not None and places != distances:
+        if positions is not None and distances is not None and positions != distances:
             raise ShapeError(
-                f"The panel has {places} places and `far` {distances} distances; give one of each a frame."
+                f"There are {positions} positions and {distances} distances. Pass one for each frame."
             )
-        return distances if places is None else places
+        return distances if positions is None else positions
 
 
 class Scene:
-    """Draws frame after frame; it remembers the trail that the panel's point has left."""
+    """Draw one frame after the other, with the trail of the panel's point."""
 
-    def __init__(self, first: Frame, factor: int, around: Around) -> None:
-        self.around, self.drawn = around, 0
+    def __init__(self, first: Frame, factor: int, layout: Layout) -> None:
+        self.layout, self.drawn = layout, 0
         image = Tiles(0, 0, first[None], 1, factor)
-        inset = _inset(image, around)
+        inset = _inset(image, layout)
         if inset is not None:
             size = text_size(image.wide + inset.wide)
             image = image.moved(inset.wide + round(1.5 * size), (inset.high - image.high) // 2)
         size = text_size(image.box()[2])
-        band = None if around.far is None else _band(image, around, size)
-        canvas = _canvas(image, inset, band, around, size)
+        band = None if layout.far is None else _band(image, layout, size)
+        canvas = _canvas(image, inset, band, layout, size)
         self.image = image.moved(*canvas.origin)
         self.inset = None if inset is None else inset.moved(*canvas.origin)
         self.band = None if band is None else band.moved(*canvas.origin)
         self.paper = _even(canvas)
-        # Nothing around it: whoever writes the frame enlarges it, which costs less after all else.
+        # Without a layout, the writer of the film enlarges the frames, which is faster.
         self.bare = self.paper.shape[:2] == (self.image.high, self.image.wide)
         self.outside = self.paper
         if self.band is not None:
-            word = _alarm(self.band, around, size)
+            word = _alarm(self.band, layout, size)
             self.outside = _even(replace(canvas, items=(*canvas.items, word)))
-        if self.inset is not None and around.panel is not None:
-            self.way = pixel_of(around.panel, self.inset.wide) + np.array([self.inset.x, self.inset.y])
+        if self.inset is not None and layout.panel is not None:
+            self.track = pixel_of(layout.panel, self.inset.wide) + np.array([self.inset.x, self.inset.y])
 
     def frame(self, picture: Frame) -> Frame:
-        """The next frame: this picture, and around it, enlarged with it, what belongs to its number."""
+        """Return the next frame: the picture with the layout at its time."""
         _check_size(picture, self.image)
         if self.bare:
             return picture
         index, self.drawn = self.drawn, self.drawn + 1
-        theme = self.around.theme
+        theme = self.layout.theme
         if self.inset is not None:
             self._leave_trail(index)
-        far = self.around.far
-        lost = far is not None and far[index] > OUTSIDE
-        frame = (self.outside if lost else self.paper).copy()
-        _lay(frame, picture, self.image)
+        far = self.layout.far
+        outside = far is not None and far[index] > OUTSIDE
+        frame = (self.outside if outside else self.paper).copy()
+        _paste(frame, picture, self.image)
         if self.inset is not None:
-            spot, thick = tuple(self.way[index].tolist()), self.inset.wide / 26
-            stroke(frame, spot, spot, thick + 3, theme.paper)
-            stroke(frame, spot, spot, thick, theme.imagined)
+            position, thick = tuple(self.track[index].tolist()), self.inset.wide / 26
+            stroke(frame, position, position, thick + 3, theme.paper)
+            stroke(frame, position, position, thick, theme.generated)
         if self.band is not None and far is not None:
             left, top, right, bottom = map(int, self.band.box())
             x = left + round((right - left - 2) * index / max(len(far) - 1, 1))
@@ -91,69 +91,69 @@ class Scene:
     def _leave_trail(self, index: int) -> None:
         assert self.inset is not None
         if index:
-            a, b = self.way[index - 1].tolist(), self.way[index].tolist()
+            a, b = self.track[index - 1].tolist(), self.track[index].tolist()
             for paper in {id(p): p for p in (self.paper, self.outside)}.values():
-                stroke(paper, tuple(a), tuple(b), self.inset.wide / 90, self.around.theme.imagined)
+                stroke(paper, tuple(a), tuple(b), self.inset.wide / 90, self.layout.theme.generated)
 
 
-def _check_size(picture: Frame, place: Tiles) -> None:
-    if picture.shape != place.pixels.shape[1:]:
+def _check_size(picture: Frame, tile: Tiles) -> None:
+    if picture.shape != tile.pixels.shape[1:]:
         raise ShapeError(
-            f"A film's images have one size; after {place.pixels.shape[1:3]} came {picture.shape[:2]}."
+            f"All images of a film need one size, but {picture.shape[:2]} follows {tile.pixels.shape[1:3]}."
         )
 
 
-def _lay(frame: Frame, picture: Frame, place: Tiles) -> None:
-    x, y = place.x, place.y
-    frame[y : y + place.high, x : x + place.wide] = repeat(picture[None], place.factor)[0]
+def _paste(frame: Frame, picture: Frame, tile: Tiles) -> None:
+    x, y = tile.x, tile.y
+    frame[y : y + tile.high, x : x + tile.wide] = repeat(picture[None], tile.factor)[0]
 
 
-def _inset(image: Tiles, around: Around) -> Tiles | None:
-    if around.panel is None:
+def _inset(image: Tiles, layout: Layout) -> Tiles | None:
+    if layout.panel is None:
         return None
     side = max(image.high, PANEL_LEAST)
-    picture = Image.fromarray(around.panel.picture).resize((side, side), Image.Resampling.LANCZOS)
+    picture = Image.fromarray(layout.panel.picture).resize((side, side), Image.Resampling.LANCZOS)
     return Tiles(0, 0, np.asarray(picture)[None], 1)
 
 
-def _canvas(image: Tiles, inset: Tiles | None, band: Tiles | None, around: Around, size: int) -> Canvas:
-    theme = around.theme
+def _canvas(image: Tiles, inset: Tiles | None, band: Tiles | None, layout: Layout, size: int) -> Canvas:
+    theme = layout.theme
     items: list[Item] = [image]
-    if inset is not None and around.panel is not None:
+    if inset is not None and layout.panel is not None:
         items += [inset, *framed(inset, theme.line, 1)]
-        items += ticks(inset, around.panel.box, size, theme)
+        items += ticks(inset, layout.panel.box, size, theme)
     if band is not None:
-        word = _alarm(band, around, size)
+        word = _alarm(band, layout, size)
         left, top, right, bottom = word.box()
         items += [band, Bar(left, top, right, bottom, theme.paper)]
-    if len(items) == 1 and not around.title:
+    if len(items) == 1 and not layout.title:
         return Canvas(image.wide, image.high, (image,), theme)
-    return page(items, size=size, title=around.title, theme=theme)
+    return page(items, size=size, title=layout.title, theme=theme)
 
 
-def _band(image: Tiles, around: Around, size: int) -> Tiles:
-    """The distance over the whole film, from left to right, higher and warmer where it is larger."""
-    far = np.nan_to_num(np.asarray(around.far, float), nan=0, posinf=2 * OUTSIDE)
+def _band(image: Tiles, layout: Layout, size: int) -> Tiles:
+    """Draw the distance over the film from left to right: the larger, the higher and the more red."""
+    far = np.nan_to_num(np.asarray(layout.far, float), nan=0, posinf=2 * OUTSIDE)
     left, _, right, bottom = map(int, image.box())
     tall = round(0.6 * size)
-    surface = np.full((tall, right - left, 3), rgb(around.theme.paper), np.uint8)
+    surface = np.full((tall, right - left, 3), rgb(layout.theme.paper), np.uint8)
     for x, distance in enumerate(
         np.interp(np.linspace(0, 1, right - left), np.linspace(0, 1, len(far)), far)
     ):
         high = max(round(tall * min(distance / OUTSIDE, 1.5) / 1.5), 2)
-        surface[tall - high :, x] = rgb(tint(float(distance), around.theme))
+        surface[tall - high :, x] = rgb(tint(float(distance), layout.theme))
     return Tiles(left, bottom + round(0.5 * size), surface[None], 1)
 
 
-def _alarm(band: Tiles, around: Around, size: int) -> Words:
+def _alarm(band: Tiles, layout: Layout, size: int) -> Words:
     left, _, right, bottom = band.box()
     small = max(round(0.85 * size), 10)
     y = bottom + 0.3 * size + type_.ASCENT * small
-    return Words((left + right) / 2, y, LEAVES, small, around.theme.alarm, "m")
+    return Words((left + right) / 2, y, LEAVES, small, layout.theme.alarm, "m")
 
 
 def _even(canvas: Canvas) -> Frame:
-    """The canvas in pixels, with even sides, as the formats of films want them."""
+    """Return the canvas in pixels, with even sides, as film formats need."""
     frame = np.array(canvas.image())
     high, wide = frame.shape[:2]
     paper = np.full((high + high % 2, wide + wide % 2, 3), rgb(canvas.theme.paper), np.uint8)

@@ -1,4 +1,4 @@
-"""Sheets: images in rows and columns, with words beside and above them or axes around them."""
+"""Sheets: images in rows and columns, with names of rows and columns, or with axes."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -13,10 +13,10 @@ from zatlas.render.axes import around
 from zatlas.render.canvas import Canvas, Item, Tiles, Words, bounds, page
 from zatlas.render.pixels import Flags
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.render.tiles import above, beside, check, text_size, tiles
+from zatlas.render.tiles import above, check, left_of, text_size, tiles
 
-BLOCKS_ACROSS = 1.6  # width to height of several grids together
-BLOCK_LEAST = 28  # pixels of a tile where several grids share a picture
+BLOCKS_ACROSS = 1.6  # aspect ratio of several grids together
+BLOCK_LEAST = 28  # smallest tile, in pixels, in a figure of several grids
 
 
 def sheet(
@@ -31,14 +31,14 @@ def sheet(
     dim: Flags | None = None,
     theme: Theme = LIGHT,
 ) -> Canvas:
-    """A grid of images, filled row by row; with axes, one picture without gaps, y upwards.
+    """Draw a grid of images, row by row; with axes, without gaps and with y upwards.
 
-    `rows` and `heads` are words beside rows and above columns; tiles flagged in `dim` are faded.
+    `rows` are words to the left of rows, `heads` words above columns. Tiles flagged in `dim` are faded.
     """
     columns = min(columns, max(len(images), 1)) if axes is None else columns
     grid = tiles(images, columns, gap=axes is None, dim=dim, theme=theme)
     size = text_size(_wide(grid))
-    items: list[Item] = [grid, *beside(grid, rows, size, theme), *above(grid, heads, size, theme)]
+    items: list[Item] = [grid, *left_of(grid, rows, size, theme), *above(grid, heads, size, theme)]
     if axes is not None:
         items += around(grid, axes, size, theme)
     return page(items, size=size, title=title, note=note, theme=theme)
@@ -53,9 +53,9 @@ def blocks(
     axes: tuple[Axis, Axis] | None = None,
     theme: Theme = LIGHT,
 ) -> Canvas:
-    """Several named grids side by side, wrapped into a picture wider than high."""
+    """Draw several named grids side by side, wrapped into a figure that is wider than high."""
     if not groups:
-        raise ShapeError("There are no groups of images to lay out. Give at least one.")
+        raise ShapeError("There are no groups of images to draw. Pass at least one.")
     for images in groups.values():
         check(images, columns)
     columns = min(columns, max(map(len, groups.values())))
@@ -68,7 +68,7 @@ def blocks(
     size = text_size(across * max(_wide(grid) for grid in grids))
     parts = []
     for index, (name, grid) in enumerate(zip(groups, grids, strict=True)):
-        # Axes are named once a row and once a column.
+        # The axes have names once in each row and column of blocks.
         named = (index + across >= len(grids), index % across == 0)
         parts.append(_block(name, grid, axes, named, size, theme))
     return page(_arranged(parts, across, size), size=size, title=title, note=note, theme=theme)
@@ -79,36 +79,36 @@ def _wide(grid: Tiles) -> float:
 
 
 def _wrap(count: int, wide: int, high: int) -> int:
-    """How many blocks stand side by side; rows without a rest are liked better."""
+    """Return the number of blocks side by side. Full rows and a good aspect ratio cost less."""
 
-    def ugliness(across: int) -> float:
+    def cost(across: int) -> float:
         lines = -(-count // across)
         shape = across * wide / (lines * high * 1.1)
         return abs(np.log(shape / BLOCKS_ACROSS)) + 0.35 * (across * lines - count) / across
 
-    return min(range(1, count + 1), key=ugliness)
+    return min(range(1, count + 1), key=cost)
 
 
 def _block(
     name: str, grid: Tiles, axes: tuple[Axis, Axis] | None, named: tuple[bool, bool], size: int, theme: Theme
 ) -> list[Item]:
     shorter = type_.shortened(name, size, max(_wide(grid), 8 * size))
-    found: list[Item] = [grid, Words(0, -0.55 * size, shorter, size, theme.ink)]
+    items: list[Item] = [grid, Words(0, -0.55 * size, shorter, size, theme.ink)]
     if axes is not None:
-        found += around(grid, axes, round(0.85 * size), theme, named=named)
-    return found
+        items += around(grid, axes, round(0.85 * size), theme, named=named)
+    return items
 
 
 def _arranged(parts: Sequence[Sequence[Item]], across: int, size: int) -> list[Item]:
-    """Blocks moved to their places, in columns and rows of equal steps."""
+    """Move blocks into columns and rows of equal distance."""
     boxes = np.array([bounds(part) for part in parts])
-    # What hangs out at the left of the picture, or at its foot, needs no room between blocks.
+    # Labels at the left and the bottom of the figure need no space between blocks.
     inner = boxes[np.arange(len(parts)) % across > 0] if across > 1 else boxes
     upper = boxes[:-across] if len(parts) > across else boxes
     right = boxes[:, 2].max() - inner[:, 0].min() + 1.3 * size
     down = upper[:, 3].max() - boxes[:, 1].min() + 0.9 * size
-    found: list[Item] = []
+    items: list[Item] = []
     for index, part in enumerate(parts):
         line, column = divmod(index, across)
-        found += [item.moved(column * ceil(right), line * ceil(down)) for item in part]
-    return found
+        items += [item.moved(column * ceil(right), line * ceil(down)) for item in part]
+    return items

@@ -1,4 +1,4 @@
-"""The colours of every picture: one theme for light paper, one for dark."""
+"""Colours of figures: a light and a dark theme."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ RGB = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Theme:
-    """What a picture is drawn with; colours as #rrggbb."""
+    """The colours of a figure, as #rrggbb."""
 
     name: str
     paper: str
-    ink: str  # titles, and what is meant to be read first
-    pale: str  # words that stand back
+    ink: str  # titles
+    pale: str  # secondary text
     line: str  # frames and ticks
-    grid: str  # what lies behind data
-    palette: tuple[str, ...]  # for classes: apart for the colour-blind in pairs that touch
-    scale: tuple[float, float]  # the part of viridis that stands out from the paper
-    real: str  # images that were there
-    imagined: str  # images that a model made
+    grid: str  # grid lines
+    palette: tuple[str, ...]  # for classes; neighbours differ for colour-blind readers
+    scale: tuple[float, float]  # the range of viridis that contrasts with the paper
+    real: str  # images of the dataset
+    generated: str  # generated images
     calm: str  # near the data
     alarm: str  # outside the data
 
@@ -46,7 +46,7 @@ LIGHT = Theme(
     ),
     scale=(0.0, 0.93),
     real="#4477aa",
-    imagined="#ee7733",
+    generated="#ee7733",
     calm="#a9c3d9",
     alarm="#d9541e",
 )
@@ -74,18 +74,18 @@ DARK = Theme(
     ),
     scale=(0.22, 1.0),
     real="#77aadd",
-    imagined="#ff9f66",
+    generated="#ff9f66",
     calm="#3f566b",
     alarm="#ff7a45",
 )
 
 
 def rgb(colour: str) -> RGB:
-    """#rrggbb as three bytes."""
+    """Convert #rrggbb to three bytes."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def between(a: str, b: str, t: float) -> str:
-    """The colour that is this part of the way from one to another."""
+    """Interpolate between two colours: a at t = 0, b at t = 1."""
     pairs = zip(rgb(a), rgb(b), strict=True)
     return "#" + "".join(f"{round(x + (y - x) * t):02x}" for x, y in pairs)

@@ -1,4 +1,4 @@
-"""How large tiles and letters are, and the words beside and above tiles."""
+"""The sizes of tiles and text, and the words to the left of tiles and above them."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from zatlas.render.canvas import Bar, Item, Tiles, Words
 from zatlas.render.pixels import Flags, fade, reduce, to_bytes, whole_factor
 from zatlas.render.theme import Theme
 
-ACROSS = 900  # pixels that a picture fills if its tiles may be as large as that takes
-LEAST, MOST = 56, 160  # of a tile; larger images keep their own size
-LARGEST = 8192  # of a picture's sides; beyond it pixels are averaged
+ACROSS = 900  # width that a figure fills if its tiles may be large enough
+LEAST, MOST = 56, 160  # smallest and largest tile, in pixels; larger images are not enlarged
+LARGEST = 8192  # largest side of a figure; larger ones are reduced
 
 
 def tiles(
@@ -26,9 +26,9 @@ def tiles(
     dim: Flags | None = None,
     theme: Theme,
 ) -> Tiles:
-    """Images as tiles of a good size, filled row by row from the top left corner (0, 0).
+    """Arrange images as tiles, row by row from the top left corner (0, 0).
 
-    `across` is how many stand side by side in the whole picture, if more than these columns.
+    `across` is the number of tiles side by side in the figure, if it has more than these columns.
     """
     check(images, columns, dim)
     pixels = to_bytes(images)
@@ -48,68 +48,68 @@ def tiles(
 
 
 def check(images: Images, columns: int, flags: Flags | None = None) -> None:
-    """Refuse what cannot be laid out."""
+    """Raise `ShapeError` for images that cannot be arranged."""
     if len(images) == 0:
-        raise ShapeError("There are no images to lay out: this array holds 0. Give at least one.")
+        raise ShapeError("There are no images to draw: this array has 0. Pass at least one.")
     if columns < 1:
-        raise ShapeError(f"A picture needs at least 1 column; it was given {columns}.")
+        raise ShapeError(f"A figure needs at least 1 column, not {columns}.")
     if flags is not None and len(flags) != len(images):
-        raise ShapeError(f"{len(images)} images came with {len(flags)} flags; give one an image.")
+        raise ShapeError(f"There are {len(images)} images and {len(flags)} flags. Pass one for each image.")
 
 
 def text_size(width: float) -> int:
-    """Letters for a picture of this width: it is shown smaller, the wider it is."""
+    """Return the text size for a figure of this width, since wide figures are shown smaller."""
     return int(np.clip(round(width / 72), 14, 40))
 
 
-def beside(grid: Tiles, rows: Sequence[str], size: int, theme: Theme) -> list[Item]:
-    """A word, or a few, to the left of each row."""
+def left_of(grid: Tiles, rows: Sequence[str], size: int, theme: Theme) -> list[Item]:
+    """Draw words to the left of each row."""
     size = min(size, max(round(0.8 * grid.high), 9))
     most = max(int(grid.high / (1.25 * size)), 1)
-    found: list[Item] = []
+    items: list[Item] = []
     for index, row in enumerate(rows[: grid.lines]):
         parts = type_.lines(row, size, 13 * size, most)
         x, y = grid.at(index * grid.columns)
         first = y + grid.high / 2 + type_.CAPITAL * size / 2 - 0.625 * size * (len(parts) - 1)
         for line, part in enumerate(parts):
-            place = (x - 0.6 * size, first + 1.25 * size * line)
-            found.append(Words(*place, part, size, theme.pale, "r"))
-    return found
+            position = (x - 0.6 * size, first + 1.25 * size * line)
+            items.append(Words(*position, part, size, theme.pale, "r"))
+    return items
 
 
 def above(grid: Tiles, heads: Sequence[str], size: int, theme: Theme, first: int = 0) -> list[Item]:
-    """Words over the columns of the row that begins with this tile.
+    """Draw words above the columns of the row that starts with this tile.
 
-    They are set smaller, or upwards, where they would run into each other.
+    Words that would overlap are smaller or vertical.
     """
-    said = [(i, type_.clean(head)) for i, head in enumerate(heads[: grid.columns]) if head]
-    if not said:
+    words = [(i, type_.clean(head)) for i, head in enumerate(heads[: grid.columns]) if head]
+    if not words:
         return []
     x, y = grid.at(first)
     step = grid.wide + grid.gap
-    middles = [x + i * step + grid.wide / 2 for i, _ in said]
+    centers = [x + i * step + grid.wide / 2 for i, _ in words]
     smallest = max(round(0.55 * size), 9)
     for smaller in range(size, smallest - 1, -1):
-        if _apart(middles, [type_.width(head, smaller) for _, head in said], 0.6 * smaller):
+        if _apart(centers, [type_.width(head, smaller) for _, head in words], 0.6 * smaller):
             up = y - 0.45 * smaller
             return [
-                Words(middle, up, head, smaller, theme.pale, "m")
-                for middle, (_, head) in zip(middles, said, strict=True)
+                Words(center, up, head, smaller, theme.pale, "m")
+                for center, (_, head) in zip(centers, words, strict=True)
             ]
     size = max(min(size, int(step / 1.2)), 6)
     return [
-        Words(middle + type_.CAPITAL * size / 2, y - 0.45 * size, head, size, theme.pale, "l", True)
-        for middle, (_, head) in zip(middles, said, strict=True)
+        Words(center + type_.CAPITAL * size / 2, y - 0.45 * size, head, size, theme.pale, "l", True)
+        for center, (_, head) in zip(centers, words, strict=True)
     ]
 
 
-def _apart(middles: Sequence[float], widths: Sequence[float], space: float) -> bool:
-    pairs = zip(middles, middles[1:], widths, widths[1:], strict=False)
+def _apart(centers: Sequence[float], widths: Sequence[float], space: float) -> bool:
+    pairs = zip(centers, centers[1:], widths, widths[1:], strict=False)
     return all(b - a >= (wa + wb) / 2 + space for a, b, wa, wb in pairs)
 
 
 def framed(grid: Tiles, colour: str, thick: int) -> list[Item]:
-    """A frame around the whole of some tiles."""
+    """Draw a frame around all tiles."""
     left, top, right, bottom = grid.box()
     return [
         Bar(left - thick, top - thick, right + thick, top, colour),

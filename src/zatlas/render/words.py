@@ -1,4 +1,4 @@
-"""Words as they are drawn: the face that has every letter, their widths, and where lines break."""
+"""Typesetting: the font that has all characters of a text, its width, and its line breaks."""
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-# Of DejaVu Sans, in parts of the size: over the baseline, under it, and a capital's height.
+# Of DejaVu Sans, relative to the size: ascent, descent and the height of a capital letter.
 ASCENT, DESCENT, CAPITAL = 0.93, 0.24, 0.73
 FAMILIES = "DejaVu Sans, Verdana, Noto Sans, Noto Sans CJK SC, sans-serif"
-JOINERS = "\u200c\u200d"  # not seen, but letters change their shapes by them
-# Looked for on the machine only when a letter is not in DejaVu: Chinese, Japanese, Korean.
+JOINERS = "\u200c\u200d"  # invisible, but they change the shapes of letters
+# Fonts of the machine for characters that DejaVu lacks: Chinese, Japanese, Korean.
 OTHERS = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansSC-Regular.otf",
@@ -26,70 +26,70 @@ OTHERS = (
 
 
 def clean(words: str) -> str:
-    """One line, without what neither XML nor a font can show."""
-    kept = (c for c in words if c.isprintable() or c.isspace() or c in JOINERS)
-    return " ".join("".join(kept).split())
+    """Return the text as one line, without characters that XML or a font cannot show."""
+    characters = (c for c in words if c.isprintable() or c.isspace() or c in JOINERS)
+    return " ".join("".join(characters).split())
 
 
 @lru_cache(256)
 def font(file: str, size: int) -> ImageFont.FreeTypeFont:
-    """A face at a size in pixels."""
+    """Load a font at a size in pixels."""
     return ImageFont.truetype(file, size)
 
 
 @lru_cache(4096)
 def face(words: str) -> str:
-    """The file of the first face that has every letter of these words."""
+    """Return the file of the first font that has all characters of the text; of DejaVu Sans if none has."""
     letters = {c for c in words if not c.isspace()}
     if all(_draws(main_face(), c) for c in letters):
         return main_face()
-    whole = (file for file in _others() if all(_draws(file, c) for c in letters))
-    return next(whole, main_face())
+    complete = (file for file in _others() if all(_draws(file, c) for c in letters))
+    return next(complete, main_face())
 
 
 def width(words: str, size: int) -> float:
-    """How many pixels wide these words are."""
+    """Return the width of the text in pixels."""
     words = clean(words)
     return font(face(words), size).getlength(words)
 
 
-def lines(words: str, size: int, room: float, most: int = 99) -> list[str]:
-    """These words broken into lines that fit; what does not fit into `most` of them ends in …"""
-    found: list[str] = []
+def lines(words: str, size: int, max_width: float, most: int = 99) -> list[str]:
+    """Break the text into at most `most` lines that fit into `max_width` pixels; the last may end in …"""
+    parts: list[str] = []
     for word in clean(words).split(" "):
-        longer = f"{found[-1]} {word}" if found else word
-        if found and width(longer, size) <= room:
-            found[-1] = longer
+        longer = f"{parts[-1]} {word}" if parts else word
+        if parts and width(longer, size) <= max_width:
+            parts[-1] = longer
         else:
-            found += _pieces(word, size, room)
-    if len(found) > most:
-        found = [*found[: most - 1], shortened(" ".join(found[most - 1 :]), size, room)]
-    return [line for line in found if line]
+            parts += _pieces(word, size, max_width)
+    if len(parts) > most:
+        parts = [*parts[: most - 1], shortened(" ".join(parts[most - 1 :]), size, max_width)]
+    return [line for line in parts if line]
 
 
-def shortened(words: str, size: int, room: float) -> str:
-    """These words, with … in place of the end that does not fit."""
+def shortened(words: str, size: int, max_width: float) -> str:
+    """Return the text, shortened with … if it does not fit into `max_width` pixels."""
     words = clean(words)
-    if width(words, size) <= room:
+    if width(words, size) <= max_width:
         return words
-    while words and width(words + "…", size) > room:
+    while words and width(words + "…", size) > max_width:
         words = words[:-1]
     return words.rstrip() + "…"
 
 
 def number(value: float, digits: int) -> str:
-    """A number as it is set in print, with a real minus and no negative nought."""
-    said = f"{value:.{digits}f}"
-    return said.lstrip("-") if float(said) == 0 else said.replace("-", "\N{MINUS SIGN}")
+    """Format a number with a minus sign (not a hyphen) and without negative zero."""
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
 def numbers(values: Sequence[float], most: int = 3) -> list[str]:
-    """Numbers with as few digits after the point as tell them all apart."""
+    """Format numbers with the fewest decimals that keep them distinct."""
     for digits in range(most + 1):
-        said = [number(value, digits) for value in values]
+        texts = [number(value, digits) for value in values]
         near = all(abs(round(v, digits) - v) <= 0.25 * _step(values) for v in values)
-        if near and len(set(said)) == len(set(values)):
-            return said
+        if near and len(set(texts)) == len(set(values)):
+            return texts
     return [number(value, most) for value in values]
 
 
@@ -99,22 +99,22 @@ def _step(values: Sequence[float]) -> float:
     return min(steps, default=abs(ordered[0]) if ordered else 0.0)
 
 
-def _pieces(word: str, size: int, room: float) -> list[str]:
-    """A word that is wider than the room, cut where it must be."""
-    found = []
-    while width(word, size) > room and len(word) > 1:
+def _pieces(word: str, size: int, max_width: float) -> list[str]:
+    """Break a word that is wider than `max_width`."""
+    parts = []
+    while width(word, size) > max_width and len(word) > 1:
         keep = len(word) - 1
-        while keep > 1 and width(word[:keep], size) > room:
+        while keep > 1 and width(word[:keep], size) > max_width:
             keep -= 1
         cut = max(word.rfind("_", 1, keep), word.rfind("-", 1, keep)) + 1 or keep
-        found.append(word[:cut])
+        parts.append(word[:cut])
         word = word[cut:]
-    return [*found, word]
+    return [*parts, word]
 
 
 @cache
 def main_face() -> str:
-    """DejaVu Sans, which comes with matplotlib: found without importing it."""
+    """Return the file of DejaVu Sans, which is part of matplotlib, without importing matplotlib."""
     spec = find_spec("matplotlib")
     assert spec is not None and spec.origin is not None
     return str(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf")
@@ -122,17 +122,17 @@ def main_face() -> str:
 
 @cache
 def _others() -> tuple[str, ...]:
-    found = []
+    parts = []
     for name in OTHERS:
         try:
-            found.append(str(ImageFont.truetype(name, 10).path))
+            parts.append(str(ImageFont.truetype(name, 10).path))
         except OSError:
             continue
-    return tuple(found)
+    return tuple(parts)
 
 
 @lru_cache(8192)
 def _draws(file: str, letter: str) -> bool:
-    """Whether a face has this letter: it looks other than the box for what is missing."""
+    """Whether a font has this character: its image differs from the box for missing ones."""
     mask, missing = font(file, 20).getmask(letter), font(file, 20).getmask("\U0010ffff")
     return (mask.size, bytes(mask)) != (missing.size, bytes(missing))

@@ -1,1 +1,1 @@
-"""From a recipe and images to a run: one loop, exact to the bit, that survives being killed."""
+"""Train a model from a recipe and images. A training that was stopped resumes to the bit."""

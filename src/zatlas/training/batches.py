@@ -1,5 +1,6 @@
-"""Batches: bytes gathered by whole batches and made floats on the device, in an order that is a
-pure function of seed and epoch, so that only the number of the batch need ever be saved.
+"""Batches of images as float tensors on the device.
+
+The order is a pure function of seed and epoch, so a checkpoint stores only the number of the batch.
 """
 
 import numpy as np
@@ -11,12 +12,12 @@ from zatlas.core.seeds import stream
 from zatlas.data.imageset import ImageSet
 from zatlas.models.noise import Part, part_of
 
-SHARE = 0.25  # of the device's free memory that the images may take
-ENOUGH = 8192  # images to take a mean of
+MEMORY_SHARE = 0.25  # largest part of the free device memory that the images may take
+MEAN_IMAGES = 8192  # largest number of images in a mean
 
 
 class Batches:
-    """The images of some rows, dealt out to one of several processes."""
+    """The batches that one of several processes reads; `rank` and `world` are in `share`."""
 
     def __init__(
         self,
@@ -31,37 +32,37 @@ class Batches:
         self.images, self.size, self.device = images, size, device
         self.rows = rows.astype(np.int32) if len(images) < 2**31 else rows
         self.rank, self.world = share
-        self.pixels = _near(torch.from_numpy(images.pixels), device)
+        self.pixels = _on_device(torch.from_numpy(images.pixels), device)
         self.reader = images.reader if self.pixels.device.type == "cpu" else None
-        told = images.labels if labelled else None
-        self.labels = None if told is None else torch.from_numpy(told)
+        labels = images.labels if labelled else None
+        self.labels = None if labels is None else torch.from_numpy(labels)
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.size)
 
     def order(self, seed: int, epoch: int) -> Rows:
-        """The rows in the order of this epoch."""
+        """Return the rows in the order of this epoch."""
         return stream(seed, "order", epoch).permutation(self.rows)
 
     def flips(self, seed: int, epoch: int) -> Tensor:
-        """Which images of the whole set are mirrored in this epoch."""
+        """Return one flag for each image of the dataset: whether this epoch mirrors it."""
         return torch.from_numpy(stream(seed, "flip", epoch).random(len(self.images)) < 0.5)
 
-    def whole(self, order: Rows, index: int) -> Rows:
-        """The rows of one batch, over all processes."""
+    def batch(self, order: Rows, index: int) -> Rows:
+        """Return the rows of one batch, over all processes."""
         return order[index * self.size : (index + 1) * self.size]
 
     def part(self, index: int) -> Part:
-        """Which of them are this process's."""
-        left = len(self.rows) - index * self.size
-        return part_of(min(self.size, left), self.rank, self.world)
+        """Return which part of this batch belongs to this process."""
+        remaining = len(self.rows) - index * self.size
+        return part_of(min(self.size, remaining), self.rank, self.world)
 
-    def chosen(self, order: Rows, index: int) -> Rows:
-        """The rows of one batch that are this process's part of it."""
-        return self.whole(order, index)[self.part(index).rows]
+    def own_rows(self, order: Rows, index: int) -> Rows:
+        """Return the rows of one batch that belong to this process."""
+        return self.batch(order, index)[self.part(index).rows]
 
     def take(self, rows: Rows, flips: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """These images as floats in [0, 1] on the device, and their labels, if they are wanted."""
+        """Return images as floats in [0, 1] on the device, and their labels (None for no labels)."""
         index = torch.from_numpy(rows.astype(np.int64))
         if self.reader is not None:
             bytes_ = torch.from_numpy(self.reader.read(rows))
@@ -75,15 +76,15 @@ class Batches:
         return x, y
 
     def mean(self) -> Tensor:
-        """The mean of the images, or of enough of them."""
-        some = self.rows[:: max(len(self.rows) // ENOUGH, 1)][:ENOUGH]
-        parts = [self.take(some[i : i + 512])[0].sum(0) for i in range(0, len(some), 512)]
-        return torch.stack(parts).sum(0) / len(some)
+        """Return the mean image, over at most `MEAN_IMAGES` images."""
+        rows = self.rows[:: max(len(self.rows) // MEAN_IMAGES, 1)][:MEAN_IMAGES]
+        sums = [self.take(rows[i : i + 512])[0].sum(0) for i in range(0, len(rows), 512)]
+        return torch.stack(sums).sum(0) / len(rows)
 
 
-def _near(pixels: Tensor, device: torch.device) -> Tensor:
-    """On the device where they fit well, else where they are."""
+def _on_device(pixels: Tensor, device: torch.device) -> Tensor:
+    """Copy the pixels to a GPU if they take at most `MEMORY_SHARE` of its free memory."""
     if device.type != "cuda":
         return pixels
     free, _ = torch.cuda.mem_get_info(device)
-    return pixels.to(device) if pixels.nbytes < SHARE * free else pixels
+    return pixels.to(device) if pixels.nbytes < MEMORY_SHARE * free else pixels

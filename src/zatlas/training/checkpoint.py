@@ -1,6 +1,6 @@
-"""Checkpoints: whole and verified, or not there. Which one is the latest is found out, never noted.
+"""Checkpoints: folders `checkpoints/<step>` with `state.safetensors`, `meta.json` and a manifest.
 
-A checkpoint is a folder `checkpoints/<step>` of `state.safetensors`, `meta.json` and a manifest.
+A checkpoint appears in one step, with all its files. No file names the latest one: `latest` searches for it.
 """
 
 import json
@@ -18,119 +18,119 @@ from torch import Tensor
 from zatlas.core.errors import Damaged, Diverged
 from zatlas.store import atomic, reading
 
-KEEP = 3  # the newest ones; the best is kept besides
+KEEP = 3  # newest checkpoints that stay; the best one stays too
 STATE, META = "state.safetensors", "meta.json"
-SAID = {"cursor": dict, "recipe": str, "machine": dict}  # in meta.json, among others
-COUNTS = ("step", "epoch", "batch", "best_step")  # whole numbers of a cursor
+META_TYPES = {"cursor": dict, "recipe": str, "machine": dict}  # keys that meta.json must have
+COUNTS = ("step", "epoch", "batch", "best_step")  # fields of a cursor that are integers
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far training is, and what is known of the way there."""
+    """The position of training, and its results up to there."""
 
     step: int = 0
-    epoch: int = 0  # epochs that are over, evaluation included
-    batch: int = 0  # batches of this epoch that are done
-    totals: Mapping[str, float] = field(default_factory=dict)  # of the terms, over those batches
+    epoch: int = 0  # finished epochs, evaluation included
+    batch: int = 0  # finished batches of this epoch
+    totals: Mapping[str, float] = field(default_factory=dict)  # sums of the loss terms over those batches
     metrics: str = ""  # the text of metrics.jsonl
-    best_step: int = -1  # the checkpoint with the best score
+    best_step: int = -1  # the step with the best validation score
     best_score: float = float("-inf")
     elapsed: float = 0.0  # seconds
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has no infinities, no score is null."""
+        """Return the cursor as plain values; `best_score` is null before the first score."""
         score = None if self.best_step < 0 else self.best_score
         return {**asdict(self), "totals": dict(self.totals), "best_score": score}
 
 
-def cursor_from(found: Mapping[str, Any]) -> Cursor:
-    """The cursor of a checkpoint's meta.json."""
+def cursor_from(table: Mapping[str, Any]) -> Cursor:
+    """Return the cursor in a checkpoint's meta.json; `Damaged` if a field is missing or has another type."""
     try:
-        score = found["best_score"]
-        cursor = Cursor(**{**found, "best_score": float("-inf") if score is None else score})
-        odd = [name for name in COUNTS if type(getattr(cursor, name)) is not int]
-        odd += ["totals"] if not isinstance(cursor.totals, Mapping) else []
-        odd += ["metrics"] if not isinstance(cursor.metrics, str) else []
+        score = table["best_score"]
+        cursor = Cursor(**{**table, "best_score": float("-inf") if score is None else score})
+        wrong = [name for name in COUNTS if type(getattr(cursor, name)) is not int]
+        wrong += ["totals"] if not isinstance(cursor.totals, Mapping) else []
+        wrong += ["metrics"] if not isinstance(cursor.metrics, str) else []
     except (KeyError, TypeError) as error:
-        raise Damaged(f"The checkpoint's {META} does not say how far training was: {error}.") from error
-    if odd:
-        raise Damaged(f"The checkpoint's {META} does not say how far training was: {', '.join(odd)}.")
+        raise Damaged(f"The checkpoint's {META} does not state how far training was: {error}.") from error
+    if wrong:
+        raise Damaged(f"The checkpoint's {META} does not state how far training was: {', '.join(wrong)}.")
     return cursor
 
 
 def save_checkpoint(
     folder: Path, cursor: Cursor, tensors: Mapping[str, Tensor], context: Mapping[str, Any]
 ) -> Path:
-    """Write a checkpoint; then let the older ones go, but for the newest few and the best."""
+    """Write a checkpoint, and remove all except the newest `KEEP` and the best. Return its folder."""
     bad = [n for n, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if bad:
         raise Diverged(
-            f"At step {cursor.step:,} {bad[0]} holds numbers that are none (NaN or infinite), so "
-            "nothing was saved. Try a lower learning rate: --set training.rate=..."
+            f"At step {cursor.step:,} {bad[0]} contains NaN or infinity, so zatlas saved nothing. "
+            "Try a lower learning rate: --set training.rate=..."
         )
     data = save(dict(tensors))
     meta = atomic.as_json({**context, "cursor": cursor.to_json()})
-    place = folder / f"{cursor.step:09d}"
-    # An interrupted evaluation leaves a checkpoint of this very step, before its epoch was over.
-    with atomic.folder(place, need=int(1.1 * len(data)) + len(meta), replace=True) as side:
+    path = folder / f"{cursor.step:09d}"
+    # An interrupted evaluation leaves a checkpoint of the same step, from before the end of the epoch.
+    with atomic.folder(path, need=int(1.1 * len(data)) + len(meta), replace=True) as side:
         atomic.write_new(side / STATE, data)
         atomic.write_new(side / META, meta)
     keep = {cursor.step, cursor.best_step, *sorted(steps(folder))[-KEEP:]}
     for step in steps(folder):
         if step not in keep:
             atomic.remove(folder / f"{step:09d}")
-    return place
+    return path
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps of which there is a checkpoint, in order."""
-    return sorted(int(name) for name in reading.names(folder) if _is_ours(folder / name))
+    """Return the steps that have a checkpoint, in order."""
+    return sorted(int(name) for name in reading.names(folder) if _is_checkpoint(folder / name))
 
 
-def strangers(folder: Path) -> list[str]:
-    """The names in the folder that look like checkpoints and that zatlas did not give."""
-    return [name for name in reading.names(folder) if name.isdecimal() and not _is_ours(folder / name)]
+def foreign_names(folder: Path) -> list[str]:
+    """Return the names in the folder that are numbers but not checkpoints of zatlas."""
+    return [name for name in reading.names(folder) if name.isdecimal() and not _is_checkpoint(folder / name)]
 
 
 def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the meta of one checkpoint, after its manifest has been verified."""
-    place = folder / f"{step:09d}"
-    atomic.verify(place)
+    """Verify the manifest of a checkpoint, and return its tensors and its meta.json."""
+    path = folder / f"{step:09d}"
+    atomic.verify(path)
     try:
-        meta = json.loads(reading.read_bytes(place / META))
-        tensors = load(reading.read_bytes(place / STATE))
+        meta = json.loads(reading.read_bytes(path / META))
+        tensors = load(reading.read_bytes(path / STATE))
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
-        raise Damaged(f"{place} is not a checkpoint of zatlas ({error}).") from error
-    if not isinstance(meta, dict) or any(type(meta.get(key)) is not kind for key, kind in SAID.items()):
-        raise Damaged(f"{place / META} is not that of a checkpoint.")
+        raise Damaged(f"{path} is not a checkpoint of zatlas ({error}).") from error
+    if not isinstance(meta, dict) or any(type(meta.get(key)) is not kind for key, kind in META_TYPES.items()):
+        raise Damaged(f"{path / META} is not the file of a checkpoint.")
     return tensors, meta
 
 
 def latest(folder: Path) -> tuple[int | None, dict[int, str]]:
-    """The newest step whose checkpoint verifies, and what is wrong with each newer one.
+    """Return the newest step whose checkpoint is intact, and the problem of each newer one.
 
-    Nothing is changed. A checkpoint that cannot be read now raises `CannotRead`.
+    This changes no file. A checkpoint that cannot be read now raises `CannotRead`.
     """
-    wrong = {}
+    problems = {}
     for step in reversed(steps(folder)):
         try:
             atomic.verify(folder / f"{step:09d}")
         except Damaged as error:
-            wrong[step] = str(error)
+            problems[step] = str(error)
         else:
-            return step, wrong
-    return None, wrong
+            return step, problems
+    return None, problems
 
 
 def set_aside(folder: Path, step: int) -> Path:
-    """Rename a damaged checkpoint to `damaged-<step>`; only the run's trainer may."""
-    place = folder / f"{step:09d}"
-    with atomic.explained(place):
-        return place.rename(atomic.unused(folder / f"damaged-{step:09d}"))
+    """Rename a damaged checkpoint to `damaged-<step>`. Only the process that trains the run may call this."""
+    path = folder / f"{step:09d}"
+    with atomic.explained(path):
+        return path.rename(atomic.unused(folder / f"damaged-{step:09d}"))
 
 
-def _is_ours(place: Path) -> bool:
-    """Whether this is a folder with the name that zatlas gives a checkpoint."""
-    name = place.name
+def _is_checkpoint(path: Path) -> bool:
+    """Whether this is a folder whose name is a step in nine digits."""
+    name = path.name
     named = name.isascii() and name.isdecimal() and name == f"{int(name):09d}"
-    return named and stat.S_ISDIR(reading.attempt(place, place.lstat).st_mode)
+    return named and stat.S_ISDIR(reading.attempt(path, path.lstat).st_mode)

@@ -1,4 +1,4 @@
-"""What the model does to images it was not trained on. Looking changes nothing: the chance is its own."""
+"""Evaluate a model on images that it was not trained on, without a change of the random state."""
 
 import torch
 from torch import Tensor
@@ -8,18 +8,19 @@ from zatlas.core.seeds import derive
 from zatlas.models.noise import Dealt
 from zatlas.models.trainable import Trainable
 from zatlas.training.batches import Batches
-from zatlas.training.signals import Stop
+from zatlas.training.signals import StopSignal
 
-SCALES = 3  # of structural similarity: as it is, halved, and halved again
+SCALES = 3  # of structural similarity: full size, half and a quarter
 
 
 def evaluate(
-    model: Trainable, batches: Batches, seed: int, epoch: float, stop: Stop, *, structure: bool
+    model: Trainable, batches: Batches, seed: int, epoch: float, stop: StopSignal, *, structure: bool
 ) -> dict[str, float]:
-    """Means over the images of the model's loss and its terms, and how alike the rebuilt ones are.
+    """Return the mean of the loss and of each of its terms over the images, by name.
 
-    Of several processes, each gives what its images add to the means. Empty for a model without an
-    encoder, and where a signal came meanwhile.
+    `structure` adds "ssim", the structural similarity of images and reconstructions. Each of several
+    processes returns its summand of the means. The result is empty for a model without an encoder, and
+    after a stop signal.
     """
     if model.encode is None or not len(batches.rows):
         return {}
@@ -32,38 +33,38 @@ def evaluate(
             if stop:
                 return {}
             rng.part = batches.part(index)
-            x, y = batches.take(batches.chosen(batches.rows, index))
+            x, y = batches.take(batches.own_rows(batches.rows, index))
             terms = model.loss(x, y, player, rng, epoch)
             if structure:
-                terms["ssim"] = similarity(rebuild(model, x, y), x).mean()
+                terms["ssim"] = similarity(reconstruct(model, x, y), x).mean()
             for name, term in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(term) * rng.part.images
     return {name: total / len(batches.rows) for name, total in totals.items()}
 
 
-def rebuild(model: Trainable, x: Tensor, y: Tensor | None) -> Tensor:
-    """The images that the model makes of the points of these."""
+def reconstruct(model: Trainable, x: Tensor, y: Tensor | None) -> Tensor:
+    """Encode the images (n, c, h, w) and decode their latents."""
     assert model.encode is not None
-    told = y if model.classes else None
-    found = model.encode(x, told)
-    return model.decode(found[0] if isinstance(found, tuple) else found, told)
+    labels = y if model.classes else None
+    z = model.encode(x, labels)
+    return model.decode(z[0] if isinstance(z, tuple) else z, labels)
 
 
 def similarity(a: Tensor, b: Tensor) -> Tensor:
-    """Structural similarity of each pair of images over several scales: 1 for the same image.
+    """Return the multi-scale structural similarity of each pair of images, (n,); 1 for equal images.
 
-    Wang, Simoncelli and Bovik 2003, https://doi.org/10.1109/ACSSC.2003.1292216 ; windows are flat,
-    and every scale counts alike.
+    Wang, Simoncelli and Bovik 2003, https://doi.org/10.1109/ACSSC.2003.1292216 . Windows are flat, and
+    all scales have the same weight.
     """
-    found = []
+    scales = []
     for scale in range(SCALES):
         side = min(a.shape[-2:])
         if side < 2 and scale:
             break
-        found.append(_similarity(a, b, min(7, side)))
+        scales.append(_similarity(a, b, min(7, side)))
         if scale + 1 < SCALES and side >= 2:
             a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    return torch.stack(found).mean(0)
+    return torch.stack(scales).mean(0)
 
 
 def _similarity(a: Tensor, b: Tensor, window: int) -> Tensor:
@@ -71,9 +72,9 @@ def _similarity(a: Tensor, b: Tensor, window: int) -> Tensor:
         return F.avg_pool2d(x, window, stride=1)
 
     mean_a, mean_b = mean(a), mean(b)
-    spread_a, spread_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
-    together = mean(a * b) - mean_a * mean_b
+    variance_a, variance_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
+    covariance = mean(a * b) - mean_a * mean_b
     light, contrast = 0.01**2, 0.03**2  # the paper's constants, for images in [0, 1]
-    alike = (2 * mean_a * mean_b + light) * (2 * together + contrast)
-    most = (mean_a**2 + mean_b**2 + light) * (spread_a + spread_b + contrast)
-    return (alike / most).flatten(1).mean(1)
+    numerator = (2 * mean_a * mean_b + light) * (2 * covariance + contrast)
+    denominator = (mean_a**2 + mean_b**2 + light) * (variance_a + variance_b + contrast)
+    return (numerator / denominator).flatten(1).mean(1)

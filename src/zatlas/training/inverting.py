@@ -1,12 +1,11 @@
-"""Teaching a net to answer with the point that a generator made an image from: its missing encoder.
+"""Train an encoder for a generator that has none: it predicts the latent of a generated image.
 
-Zhu et al. 2016, https://arxiv.org/abs/1609.03552 . It learns from samples alone, blurred, dimmed and made
-noisy a little, since images from elsewhere are never quite the generator's own.
+Zhu et al. 2016, https://arxiv.org/abs/1609.03552 . It trains on samples of the generator. They are blurred,
+dimmed and noisy, so that the encoder also works on images that the generator did not make.
 """
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,12 @@ from zatlas.models.generator import Generator, differentiable
 from zatlas.models.inverter import Inverter
 from zatlas.training.recipe import Training
 from zatlas.training.schedule import rate_at
-from zatlas.training.scoring import net_for, silent, soften
+from zatlas.training.scoring import net_for, soften
 
 TRAINING = Training(epochs=12, batch=64, rate=2e-3)
-NET: Mapping[str, Any] = {"width": 32, "hidden": 512, "norm": "group"}  # where it is of convolutions
-PIXELS = 300.0  # what a pixel's squared error counts, against a coordinate's
-FIRST = 0.7  # of the epochs that look at points alone: pixels mean little before, and cost much
+NET: Mapping[str, Any] = {"width": 32, "hidden": 512, "norm": "group"}  # if it is convolutional
+PIXELS = 300.0  # weight of a pixel's squared error, relative to that of a latent dimension
+LATENT_EPOCHS = 0.7  # first share of the epochs, without the pixel loss, which is slow and helps only later
 
 
 def teach(
@@ -39,15 +38,15 @@ def teach(
     seed: int = 0,
     show: bool = True,
 ) -> Inverter:
-    """An encoder that has learnt from the images of these points, each seen once an epoch.
+    """Return an encoder trained on the images of these latents, each of them once an epoch.
 
-    Its answers are to be near the points and, where torch can differentiate the decoder, their images
-    near those that it was shown.
+    The loss compares latents and, where torch can differentiate the decoder, also their images.
+    `pixels` is the weight of the images.
     """
     if epochs < 1:
-        raise BadRecipe(f"An encoder is taught for at least 1 epoch, not {epochs}.")
-    bank = _decoded(generator, points, labels, show)
-    _, *shape = bank.shape
+        raise BadRecipe(f"An encoder needs at least 1 epoch, not {epochs}.")
+    images = _decoded(generator, points, labels, show)
+    _, *shape = images.shape
     training = Training(epochs=epochs, batch=TRAINING.batch, rate=TRAINING.rate)
     with torch.random.fork_rng():
         torch.manual_seed(derive(seed, "inverter"))
@@ -61,37 +60,36 @@ def teach(
         ).to(generator.device)
         inverter.middle.copy_(torch.from_numpy(points.mean(axis=0)))
         inverter.spread.fill_(float(points.std()) or 1.0)
-    told = bar("teaching the encoder", epochs * len(points)) if show else nullcontext(silent)
-    with told as advance:
+    with bar("training the encoder", epochs * len(points), show=show) as advance:
         weight = pixels if differentiable(generator) else 0.0
-        _teach(generator, inverter, (bank, points, labels), training, weight, seed, advance)
+        _fit(generator, inverter, (images, points, labels), training, weight, seed, advance)
     return inverter.eval()
 
 
-def _teach(
+def _fit(
     generator: Generator,
     inverter: Inverter,
-    known: tuple[Pixels, Points, Labels | None],
+    data: tuple[Pixels, Points, Labels | None],
     training: Training,
     weight: float,
     seed: int,
     advance: Advance,
 ) -> None:
     optimizer = torch.optim.Adam(inverter.parameters(), betas=(0.9, 0.99))
-    chance = torch.Generator(generator.device).manual_seed(derive(seed, "soften"))
-    steps = -(-len(known[1]) // training.batch)
+    rng = torch.Generator(generator.device).manual_seed(derive(seed, "soften"))
+    steps = -(-len(data[1]) // training.batch)
     for epoch in range(training.epochs):
-        order = stream(seed, "order", epoch).permutation(len(known[1]))
+        order = stream(seed, "order", epoch).permutation(len(data[1]))
         for index in range(steps):
             rows = order[index * training.batch : (index + 1) * training.batch]
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(training, epoch * steps + index, steps)
-            x, z, y = _batch(known, rows, generator.device)
-            late = weight * (epoch >= FIRST * training.epochs)
-            loss = _loss(generator, inverter, x, soften(x, chance), z, y, late)
+            x, z, y = _batch(data, rows, generator.device)
+            pixel_weight = weight * (epoch >= LATENT_EPOCHS * training.epochs)
+            loss = _loss(generator, inverter, x, soften(x, rng), z, y, pixel_weight)
             if not math.isfinite(loss.item()):
                 raise Diverged(
-                    f"The encoder's loss is no longer a number at step {epoch * steps + index + 1:,}."
+                    f"The encoder's loss is NaN or infinite at step {epoch * steps + index + 1:,}."
                 )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -103,34 +101,33 @@ def _loss(
     generator: Generator,
     inverter: Inverter,
     x: Tensor,
-    shown: Tensor,
+    softened: Tensor,
     z: Tensor,
     y: Tensor | None,
     weight: float,
 ) -> Tensor:
-    """Squared errors of the point, in spreads, and of the image that is made of it."""
-    found = inverter(shown, y)
-    loss = ((found - z) / inverter.spread).square().mean()
+    """Return the squared error of the latents, in units of their std, plus that of their images."""
+    predicted = inverter(softened, y)
+    loss = ((predicted - z) / inverter.spread).square().mean()
     if weight:
-        made = generator.decoder(found.reshape(-1, *generator.space.shape), y)
-        loss = loss + weight * (made - x).square().mean()
+        images = generator.decoder(predicted.reshape(-1, *generator.space.shape), y)
+        loss = loss + weight * (images - x).square().mean()
     return loss
 
 
 def _batch(
-    known: tuple[Pixels, Points, Labels | None], rows: Rows, device: str
+    data: tuple[Pixels, Points, Labels | None], rows: Rows, device: str
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    pixels, points, labels = known
+    pixels, points, labels = data
     x = torch.as_tensor(pixels[rows], device=device).float() / 255
     y = None if labels is None else torch.as_tensor(labels[rows], device=device)
     return x, torch.as_tensor(points[rows], device=device), y
 
 
 def _decoded(generator: Generator, points: Points, labels: Labels | None, show: bool) -> Pixels:
-    """The images of the points as bytes: they are looked at many times, and decoded once."""
+    """Decode the latents once, and return their images as bytes."""
     parts = []
-    told = bar("decoding samples", len(points)) if show else nullcontext(silent)
-    with told as advance:
+    with bar("decoding samples", len(points), show=show) as advance:
         for images in generator.stream(points, labels):
             parts.append(np.rint(255 * images.clip(0, 1)).astype(np.uint8))
             advance(len(images))

@@ -1,10 +1,11 @@
-"""The training loop: one for one player or several, that can be stopped anywhere and goes on to the bit."""
+"""The training loop, for one player or several. A training that was stopped resumes to the bit."""
 
 import json
 import math
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,62 +24,62 @@ from zatlas.store.run import Run
 from zatlas.training import checkpoint, signals
 from zatlas.training.batches import Batches
 from zatlas.training.checkpoint import Cursor
+from zatlas.training.distributed import check_strategy, explain_lost_peer
+from zatlas.training.environment import deterministic, explain_out_of_memory, launch, machine, provenance
 from zatlas.training.evaluate import evaluate
 from zatlas.training.learner import Learner, averaged_state
 from zatlas.training.preview import Previews
 from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
-from zatlas.training.resuming import Beginning, find_beginning, put_metrics
+from zatlas.training.resuming import StartPoint, find_start, put_metrics
 from zatlas.training.schedule import rate_at
-from zatlas.training.setting import exactly, launch, machine, made, within_memory
-from zatlas.training.sharing import check, not_deserted
 from zatlas.training.tally import Tally, means
-from zatlas.training.watch import Row, Watcher
+from zatlas.training.watch import Callback, Row
 
-ECHO = 5.0  # seconds in which a launcher may pass on a signal that all have heard already
+ECHO = 5.0  # seconds in which a launcher may repeat a signal that all processes received
 
 
 @dataclass(frozen=True)
 class Session:
-    """What stays the same while one process trains one run."""
+    """What one process needs to train one run, and does not change."""
 
     run: Run
     recipe: Recipe
     description: Description
     fabric: Fabric
     learner: Learner
-    batches: dict[str, Batches]  # one for each split
+    batches: dict[str, Batches]  # by split
     previews: Previews
-    watchers: Sequence[Watcher]
-    stop: signals.Stop
-    context: dict[str, Any]  # what a checkpoint says besides how far training is
+    callbacks: Sequence[Callback]
+    stop: signals.StopSignal
+    context: dict[str, Any]  # what a checkpoint stores in meta.json with the cursor
     started: float
 
 
-def fit(recipe: Recipe, images: ImageSet, folder: Path, watchers: Sequence[Watcher] = ()) -> Run:
-    """Train a new model as the recipe says and leave the run in this folder."""
+def fit(recipe: Recipe, images: ImageSet, folder: Path, callbacks: Sequence[Callback] = ()) -> Run:
+    """Train a new model by the recipe, write the run to this folder and return it."""
     description = recipe.describe(images.shape, images.classes)
-    fabric = launch(recipe)
-    folder = Path(fabric.broadcast(str(folder)))  # where the name was free for the first process
-    with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
+    fabric = launch(recipe, description)
+    folder = Path(fabric.broadcast(str(folder)))  # the name that the first process found free
+    with _guarded(recipe, fabric, folder):
         model = description.build()
-        check(model, fabric)
+        check_strategy(model, fabric)
         files = {
             "recipe.toml": recipe.to_toml().encode(),
-            "made.json": atomic.as_json(made(recipe, images, fabric)),
+            "made.json": atomic.as_json(provenance(recipe, images, fabric)),
             "data_report.json": atomic.as_json({"set": images.describe(), **images.report}),
         }
         if fabric.is_global_zero:
             runs.create(folder, files)
         fabric.barrier()
-        return _hold(Run(folder), recipe, images, model, fabric, watchers)
+        return _train_run(Run(folder), recipe, images, model, fabric, callbacks)
 
 
 def resume(
-    folder: Path, recipe: Recipe | None = None, watchers: Sequence[Watcher] = (), *, restart: bool = False
+    folder: Path, recipe: Recipe | None = None, callbacks: Sequence[Callback] = (), *, restart: bool = False
 ) -> Run:
-    """Go on with a run from its latest whole checkpoint, as if it had never stopped.
+    """Continue a run from its latest intact checkpoint, with the result of a training that never stopped.
 
-    With `restart` the run is trained again from the beginning, also by another recipe.
+    With `restart` the training starts from the beginning, and the recipe may be another one.
     """
     run = runs.open_run(folder)
     earlier = make_recipe(read_recipe(run.recipe_file))
@@ -86,34 +87,42 @@ def resume(
     images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
     if images.fingerprint != run.made().get("data"):
         raise BadRun(
-            f"{folder} was trained on other images than {recipe.source} now holds, so it cannot "
-            f"go on exactly.{sources.unread_words(images)} Bring the old images back, or train a new run."
+            f"{recipe.source} has other images now than when {folder} was trained, so training cannot "
+            f"resume exactly.{sources.unread_words(images)} Restore the old images, or train a new run."
         )
-    fabric = launch(recipe)
-    with not_deserted(fabric, folder), within_memory(recipe), exactly(recipe.seed, fabric):
-        model = recipe.describe(images.shape, images.classes).build()
-        check(model, fabric)
-        return _hold(run, recipe, images, model, fabric, watchers, earlier, restart)
+    description = recipe.describe(images.shape, images.classes)
+    fabric = launch(recipe, description)
+    with _guarded(recipe, fabric, folder):
+        model = description.build()
+        check_strategy(model, fabric)
+        return _train_run(run, recipe, images, model, fabric, callbacks, earlier, restart)
 
 
-def _hold(
+@contextmanager
+def _guarded(recipe: Recipe, fabric: Fabric, folder: Path) -> Iterator[None]:
+    """Train deterministically inside the block, and explain lost processes and full memory."""
+    with explain_lost_peer(fabric, folder), explain_out_of_memory(recipe), deterministic(recipe.seed, fabric):
+        yield
+
+
+def _train_run(
     run: Run,
     recipe: Recipe,
     images: ImageSet,
     model: Any,
     fabric: Fabric,
-    watchers: Sequence[Watcher],
+    callbacks: Sequence[Callback],
     earlier: Recipe | None = None,
     restart: bool = False,
 ) -> Run:
-    """Train as the run's only trainer, from its latest checkpoint if there is one.
+    """Lock the run and train it, from its latest checkpoint if it has one.
 
-    `earlier` is the recipe of a run that was begun before.
+    `earlier` is the recipe of a run that exists already.
     """
     batches = _batches(images, recipe.training.batch, fabric, labelled=bool(model.classes))
     model.start(batches["train"].mean())
     echo = ECHO if fabric.world_size > 1 else 0.0
-    with signals.noticed(echo) as stop, run.lease(wanted=fabric.is_global_zero):
+    with signals.catch_signals(echo) as stop, run.lease(wanted=fabric.is_global_zero):
         session = Session(
             run=run,
             recipe=recipe,
@@ -122,7 +131,7 @@ def _hold(
             learner=Learner(fabric, model, recipe),
             batches=batches,
             previews=Previews(run, recipe),
-            watchers=watchers,
+            callbacks=callbacks,
             stop=stop,
             context=_context(recipe, images, fabric),
             started=time.monotonic(),
@@ -134,19 +143,19 @@ def _hold(
         if fabric.is_global_zero and earlier not in (None, recipe):
             atomic.write_file(run.recipe_file, recipe.to_toml().encode())
         if fabric.is_global_zero and restart:
-            atomic.write_file(run.made_file, atomic.as_json(made(recipe, images, fabric)))
-        for watcher in watchers:
-            watcher.begin(run, recipe, images, session.learner)
+            atomic.write_file(run.made_file, atomic.as_json(provenance(recipe, images, fabric)))
+        for callback in callbacks:
+            callback.on_train_start(run, recipe, images, session.learner)
         try:
             _train(session, cursor)
         finally:
-            for watcher in watchers:
-                watcher.end()
+            for callback in callbacks:
+                callback.on_train_end()
     return run
 
 
 def _context(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
-    """What a checkpoint holds besides tensors and how far training is."""
+    """Return what a checkpoint stores in meta.json with the cursor."""
     return {
         "format": runs.FORMAT,
         "recipe": recipe.to_toml(),
@@ -158,69 +167,72 @@ def _context(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]
 
 
 def _batches(images: ImageSet, size: int, fabric: Fabric, *, labelled: bool) -> dict[str, Batches]:
-    """The images of each split, this process's part of each batch."""
-    large = max(size, 256)  # where no slopes take room
+    """Return the batches of each split, by its name."""
+    large = max(size, 256)  # without gradients, larger batches fit into memory
     share = (fabric.global_rank, fabric.world_size)
     return {
-        split: Batches(images, images.rows(split), most, fabric.device, share, labelled=labelled)
-        for split, most in {"train": size, "valid": large, "test": large}.items()
+        split: Batches(images, images.rows(split), count, fabric.device, share, labelled=labelled)
+        for split, count in {"train": size, "valid": large, "test": large}.items()
     }
 
 
 def _start(s: Session, *, restart: bool, longer: bool) -> Cursor | None:
-    """Where training begins; None where there is no more to do. All processes learn what the first finds."""
-    beginning: Beginning | ZatlasError = Beginning()
+    """Restore the state to start from, and return its cursor; None if the run is finished.
+
+    The first process looks for the checkpoint, and sends the result to the other processes.
+    """
+    start: StartPoint | ZatlasError = StartPoint()
     if s.fabric.is_global_zero:
         try:
-            beginning = find_beginning(s.run, restart=restart, longer=longer)
+            start = find_start(s.run, restart=restart, longer=longer)
         except ZatlasError as error:
-            beginning = error
-    beginning = s.fabric.broadcast(beginning)
-    if isinstance(beginning, ZatlasError):
-        raise beginning
-    lines, cursor = [*beginning.lines], Cursor()
-    if beginning.step is not None:
-        tensors, meta = checkpoint.load_checkpoint(s.run.checkpoints, beginning.step)
-        lines += _compare(s, meta)
+            start = error
+    start = s.fabric.broadcast(start)
+    if isinstance(start, ZatlasError):
+        raise start
+    lines, cursor = [*start.lines], Cursor()
+    if start.step is not None:
+        tensors, meta = checkpoint.load_checkpoint(s.run.checkpoints, start.step)
+        lines += _check_resumable(s, meta)
         cursor = checkpoint.cursor_from(meta["cursor"])
         s.learner.restore(tensors, cursor.step)
-    if s.fabric.is_global_zero and not beginning.done:
+    if s.fabric.is_global_zero and not start.done:
         put_metrics(s.run, cursor.metrics)
     for line in lines:
-        for watcher in s.watchers:
-            watcher.tell(line)
-    return None if beginning.done else cursor
+        for callback in s.callbacks:
+            callback.on_message(line)
+    return None if start.done else cursor
 
 
-def _compare(s: Session, meta: dict[str, Any]) -> list[str]:
-    """Refuse another recipe; say why going on will not be exact, where it will not."""
+def _check_resumable(s: Session, meta: dict[str, Any]) -> list[str]:
+    """Raise `BadRecipe` for another recipe. Return a sentence if another machine changes the bits."""
     then = make_recipe(parse_recipe(meta["recipe"], "The recipe in the checkpoint"))
     now = s.recipe
     longer = now.training.epochs >= then.training.epochs and now.training.schedule != "onecycle"
-    if longer:  # more of the same changes nothing of what has been
+    if longer:  # more epochs do not change the finished ones
         then = replace(then, training=replace(then.training, epochs=now.training.epochs))
-    same = replace(then.training, strategy=now.training.strategy)  # no matter to what is learnt
-    then = replace(then, training=same)
+    # How the weights are distributed does not change the result.
+    then = replace(then, training=replace(then.training, strategy=now.training.strategy))
     if differing := now.differences(then):
         raise BadRecipe(
-            f"{s.run.folder} was trained by another recipe than the one given now: "
-            f"{'; '.join(differing)}. Take the changes back, or train a new run with --out."
+            f"{s.run.folder} was trained with another recipe: {'; '.join(differing)}. "
+            "Undo the changes, or train a new run with --out."
         )
-    was, is_ = meta["machine"], s.context["machine"]
-    odd = [f"{key} was {was.get(key)}, now {is_[key]}" for key in is_ if was.get(key) != is_[key]]
-    return [f"Going on is not exact to the bit: {'; '.join(odd)}."] if odd else []
+    before, after = meta["machine"], s.context["machine"]
+    changes = [f"{k} was {before.get(k)}, now {after[k]}" for k in after if before.get(k) != after[k]]
+    return [f"Resuming is not exact to the bit: {'; '.join(changes)}."] if changes else []
 
 
 def _train(s: Session, cursor: Cursor) -> None:
     for epoch in range(cursor.epoch, s.recipe.training.epochs):
-        begun = time.monotonic()
+        started = time.monotonic()
         cursor = _epoch(s, cursor, epoch)
-        cursor = _close_epoch(s, cursor, epoch, begun)
+        cursor = _close_epoch(s, cursor, epoch, started)
     _finish(s, cursor)
 
 
 def _epoch(s: Session, cursor: Cursor, epoch: int) -> Cursor:
-    """The batches of an epoch that are still to be done."""
+    """Train on the remaining batches of an epoch."""
     training, batches = s.recipe.training, s.batches["train"]
     order = batches.order(s.recipe.seed, epoch)
     flips = batches.flips(s.recipe.seed, epoch) if training.flip else None
@@ -228,15 +240,15 @@ def _epoch(s: Session, cursor: Cursor, epoch: int) -> Cursor:
     for index in range(cursor.batch, len(batches)):
         part = batches.part(index)
         rate = rate_at(training, cursor.step, len(batches))
-        x, y = batches.take(batches.chosen(order, index), flips)
+        x, y = batches.take(batches.own_rows(order, index), flips)
         terms = s.learner.step(x, y, part, epoch + index / len(batches), rate)
         if terms is None:
-            rows = batches.whole(order, index).tolist()
+            rows = batches.batch(order, index).tolist()
             raise _diverged(s, cursor.step, epoch, index, rows, rate)
         tally.add(terms, part.whole)
         cursor = replace(cursor, step=cursor.step + 1, batch=index + 1)
-        for watcher in s.watchers:
-            watcher.step(cursor.step, part.whole, terms)
+        for callback in s.callbacks:
+            callback.on_step_end(cursor.step, part.whole, terms)
         due = training.save_steps and cursor.step % training.save_steps == 0
         if due and index + 1 < len(batches):
             cursor = _save(s, replace(cursor, totals=tally.totals()))
@@ -245,13 +257,13 @@ def _epoch(s: Session, cursor: Cursor, epoch: int) -> Cursor:
     return replace(cursor, totals=tally.totals())
 
 
-def _close_epoch(s: Session, cursor: Cursor, epoch: int, begun: float) -> Cursor:
-    """Evaluate, write the row, keep the weights if they are the best, and save a checkpoint."""
+def _close_epoch(s: Session, cursor: Cursor, epoch: int, started: float) -> Cursor:
+    """Evaluate, write the row of metrics.jsonl, and save a checkpoint."""
     row: Row = {"epoch": epoch + 1, "step": cursor.step}
     row["rate"] = rate_at(s.recipe.training, cursor.step - 1, len(s.batches["train"]))
     row |= {f"train/{name}": value for name, value in means(cursor.totals).items()}
-    row["images_per_second"] = round(len(s.batches["train"].rows) / (time.monotonic() - begun), 1)
-    row |= {f"valid/{name}": value for name, value in _look(s, "valid").items()}
+    row["images_per_second"] = round(len(s.batches["train"].rows) / (time.monotonic() - started), 1)
+    row |= {f"valid/{name}": value for name, value in _evaluate(s, "valid").items()}
     if _stopping(s):
         raise _interrupted(s, cursor)
     row["seconds"] = round(cursor.elapsed + time.monotonic() - s.started, 3)
@@ -264,29 +276,29 @@ def _close_epoch(s: Session, cursor: Cursor, epoch: int, begun: float) -> Cursor
     if score > cursor.best_score:
         cursor = replace(cursor, best_step=cursor.step, best_score=score)
     cursor = _save(s, cursor)
-    with s.learner.at_rest() as model:
+    with s.learner.evaluation_model() as model:
         if s.fabric.is_global_zero:
             s.previews.epoch(row, model, s.batches)
-    for watcher in s.watchers:
-        watcher.epoch(row)
+    for callback in s.callbacks:
+        callback.on_epoch_end(row)
     return cursor
 
 
-def _look(s: Session, split: str) -> dict[str, float]:
-    """The averages over images that are not trained on, with all weights of the loss at their full."""
+def _evaluate(s: Session, split: str) -> dict[str, float]:
+    """Return the mean of each finite term over a split. Loss weights have their final values."""
     structure = s.recipe.training.best == "ssim"
-    with s.learner.at_rest() as model:
-        found = evaluate(model, s.batches[split], s.recipe.seed, math.inf, s.stop, structure=structure)
+    with s.learner.evaluation_model() as model:
+        terms = evaluate(model, s.batches[split], s.recipe.seed, math.inf, s.stop, structure=structure)
     if s.fabric.world_size > 1:
         if _stopping(s):
             return {}
-        added = {name: torch.tensor(value).to(s.fabric.device) for name, value in found.items()}
-        found = {name: float(value) for name, value in s.learner.summed(added).items()}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+        tensors = {name: torch.tensor(value).to(s.fabric.device) for name, value in terms.items()}
+        terms = {name: float(value) for name, value in s.learner.summed(tensors).items()}
+    return {name: value for name, value in terms.items() if math.isfinite(value)}
 
 
 def _score(s: Session, row: Row) -> float:
-    """By this the epoch that is kept is chosen; higher is better. Without a measure, the later."""
+    """Return the score that selects the best epoch; the step number if the row lacks the metric."""
     best = s.recipe.training.best
     if best == "ssim" and "valid/ssim" in row:
         return float(row["valid/ssim"])
@@ -296,12 +308,12 @@ def _score(s: Session, row: Row) -> float:
 
 
 def _save(s: Session, cursor: Cursor) -> Cursor:
-    """A checkpoint, and the weights to be used if this step is the best yet."""
+    """Save a checkpoint, and the weights file if this step is the best so far."""
     elapsed = cursor.elapsed + time.monotonic() - s.started
     tensors = s.learner.tensors()
     if s.fabric.is_global_zero:
-        saved = replace(cursor, elapsed=elapsed)
-        checkpoint.save_checkpoint(s.run.checkpoints, saved, tensors, s.context)
+        timed = replace(cursor, elapsed=elapsed)
+        checkpoint.save_checkpoint(s.run.checkpoints, timed, tensors, s.context)
         if cursor.best_step == cursor.step:
             save_weights(s.run.weights, s.description, averaged_state(tensors, s.learner.model))
     s.fabric.barrier()
@@ -309,55 +321,55 @@ def _save(s: Session, cursor: Cursor) -> Cursor:
 
 
 def _finish(s: Session, cursor: Cursor) -> None:
-    """Leave the best epoch's weights, what they do on the test images, and the last pictures."""
+    """Write the weights of the best epoch, their metrics on the test images, and the last preview."""
     tensors, _ = checkpoint.load_checkpoint(s.run.checkpoints, cursor.best_step)
     state = averaged_state(tensors, s.learner.model)
-    s.learner.settle(state)
+    s.learner.use_weights(state)
     rows = metrics.parse(cursor.metrics.encode(), s.run.metrics_file)
     best = next((row for row in rows if row.get("step") == cursor.best_step), None)
     if best is None:
         raise Damaged(
             f"The checkpoint of step {cursor.step:,} in {s.run.checkpoints} has no row of its best step, "
-            f"{cursor.best_step:,}. To train the run again from the beginning: "
+            f"{cursor.best_step:,}. To train the run from the beginning: "
             f"{shell_command('train', '--resume', s.run.folder, '--restart')}"
         )
-    result = {"best": best, "test": _look(s, "test")}
-    with s.learner.at_rest() as model:
+    result = {"best": best, "test": _evaluate(s, "test")}
+    with s.learner.evaluation_model() as model:
         if s.fabric.is_global_zero:
             save_weights(s.run.weights, s.description, state)
             atomic.write_file(s.run.result_file, atomic.as_json(result))
             s.previews.last(model, s.batches, best["epoch"])
     s.fabric.barrier()
-    for watcher in s.watchers:
-        watcher.result(result)
+    for callback in s.callbacks:
+        callback.on_test_end(result)
 
 
 def _stopping(s: Session) -> bool:
-    """Whether any process of this training was asked to stop."""
+    """Whether any process of this training received a stop signal."""
     if s.fabric.world_size == 1:
         return bool(s.stop)
-    heard = torch.tensor(s.stop.signal, device=s.fabric.device)
-    torch.distributed.all_reduce(heard, torch.distributed.ReduceOp.MAX)
-    s.stop.hear(int(heard))
-    return bool(heard)  # not of `stop`: what one has heard meanwhile, the others learn next time
+    number = torch.tensor(s.stop.signal, device=s.fabric.device)
+    torch.distributed.all_reduce(number, torch.distributed.ReduceOp.MAX)
+    s.stop.record(int(number))
+    return bool(number)  # not `s.stop`: it may have received a signal that the others do not know yet
 
 
 def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
     _save(s, cursor)
     name = signal.Signals(s.stop.signal or signal.SIGTERM).name
     return Interrupted(
-        f"Stopped by {name} at step {cursor.step:,}; all is saved. Go on with: "
+        f"Stopped by {name} at step {cursor.step:,}; all is saved. Resume with: "
         f"{shell_command('train', '--resume', s.run.folder)}",
         s.stop.signal or signal.SIGTERM,
     )
 
 
 def _diverged(s: Session, step: int, epoch: int, batch: int, rows: list[int], rate: float) -> Diverged:
-    good = checkpoint.steps(s.run.checkpoints)
-    kept = f"The last good checkpoint is step {good[-1]:,}." if good else "Nothing was saved yet."
-    shown = ", ".join(map(str, rows[:4])) + (", ..." if len(rows) > 4 else "")
+    steps = checkpoint.steps(s.run.checkpoints)
+    saved = f"The last good checkpoint is step {steps[-1]:,}." if steps else "Nothing was saved yet."
+    images = ", ".join(map(str, rows[:4])) + (", ..." if len(rows) > 4 else "")
     return Diverged(
-        f"The loss is no longer a number at step {step + 1:,} (epoch {epoch + 1}, batch {batch + 1}, "
-        f"images {shown}; learning rate {rate:.2g}). {kept} "
-        f"Try a lower one: --set training.rate={s.recipe.training.rate / 10:.2g}"
+        f"The loss is NaN or infinite at step {step + 1:,} (epoch {epoch + 1}, batch {batch + 1}, "
+        f"images {images}; learning rate {rate:.2g}). {saved} "
+        f"Try a lower rate: --set training.rate={s.recipe.training.rate / 10:.2g}"
     )

@@ -1,4 +1,4 @@
-"""Files of a run made again from its newest whole checkpoint, if a checkpoint holds what they need."""
+"""Recreate files of a run from its newest intact checkpoint. Each function returns None if it cannot."""
 
 from typing import Any, cast
 
@@ -15,23 +15,23 @@ from zatlas.training.recipe import make_recipe, parse_recipe
 
 
 def recipe_text(run: Run) -> bytes | None:
-    """The recipe that a checkpoint was made by."""
-    found = _newest(run)
-    return None if found is None else found[1]["recipe"].encode()
+    """Return recipe.toml."""
+    newest = _newest(run)
+    return None if newest is None else newest[1]["recipe"].encode()
 
 
 def metrics_text(run: Run) -> bytes | None:
-    """The rows of the metrics up to the newest checkpoint."""
-    found = _newest(run)
-    return None if found is None else cursor_from(found[1]["cursor"]).metrics.encode()
+    """Return metrics.jsonl up to the newest checkpoint."""
+    newest = _newest(run)
+    return None if newest is None else cursor_from(newest[1]["cursor"]).metrics.encode()
 
 
 def best_weights(run: Run) -> bytes | None:
-    """The weights of the best epoch, as the file that a finished training leaves."""
-    found = _newest(run)
-    if found is None:
+    """Return weights.safetensors of the best epoch."""
+    newest = _newest(run)
+    if newest is None:
         return None
-    meta = found[1]
+    meta = newest[1]
     try:
         best = cursor_from(meta["cursor"]).best_step
         tensors, _ = checkpoint.load_checkpoint(run.checkpoints, best)
@@ -39,7 +39,7 @@ def best_weights(run: Run) -> bytes | None:
         description = recipe.describe(tuple(meta["shape"]), tuple(meta["classes"]))
         model = cast(Trainable, description.build())
     except (ZatlasError, OSError, KeyError, TypeError):
-        return None  # nothing whole to make it from
+        return None  # the checkpoint of the best epoch is missing or damaged
     return weights_bytes(description, averaged_state(tensors, model))
 
 

@@ -1,10 +1,12 @@
-"""A recipe: all that decides how a model is trained, as a TOML file that a person can read and write."""
+"""Recipes: all settings of a training, as a TOML file."""
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date, time
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,35 +23,36 @@ Rate = Annotated[float, Within(0.0, above=True)]
 Steps = Annotated[int, Within(0, 10**9)]  # 0 for never
 Size = Annotated[int, Within(1, 65_536)]
 Seed = Annotated[int, Within(0, 2**63 - 1)]
+BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 TABLES = ("data", "model", "net", "training")
 
 
 @dataclass(frozen=True)
 class Training:
-    """How the weights are moved."""
+    """The settings of the optimization."""
 
-    epochs: Count = 30  # times through the images
-    batch: Count = 256  # images a step, over all processes
-    rate: Rate = 1e-3  # learning rate: the highest of the one-cycle schedule
+    epochs: Count = 30  # passes over the training images
+    batch: Count = 256  # images per step, over all processes
+    rate: Rate = 1e-3  # learning rate; the highest one of the one-cycle schedule
     schedule: Literal["onecycle", "exponential", "constant"] = "onecycle"  # of the learning rate
-    decay: Rate = 1.0  # of the learning rate, each epoch of the exponential schedule
+    decay: Rate = 1.0  # factor on the learning rate after each epoch of the exponential schedule
     optimizer: Literal["adam", "adamw"] = "adam"
-    beta1: Share = 0.9  # weight of the past in the optimizer's mean of the slopes
-    beta2: Share = 0.99  # and of their squares
+    beta1: Share = 0.9  # decay of the optimizer's mean of the gradients
+    beta2: Share = 0.99  # decay of the optimizer's mean of the squared gradients
     weight_decay: Weight = 0.01  # of adamw
-    clip: Weight = 0.0  # longest gradient allowed; 0 for any
-    average: Share = 0.0  # weight of the past in the moving average of the weights; 0 for no average
-    flip: bool = False  # mirror half the images, others in each epoch
-    best: Literal["loss", "ssim", "last"] = "loss"  # by which the epoch that is kept is chosen
-    preview: Steps = 5  # epochs between two pictures of what the model can do; 0 for none
-    save_steps: Steps = 0  # steps between two checkpoints within an epoch; 0 for its end alone
+    clip: Weight = 0.0  # largest norm of the gradient; 0 for no limit
+    average: Share = 0.0  # decay of the moving average of the weights; 0 for no average
+    flip: bool = False  # mirror a random half of the images in each epoch
+    best: Literal["loss", "ssim", "last"] = "loss"  # metric that selects the epoch whose weights are saved
+    preview: Steps = 5  # epochs between two previews; 0 for none
+    save_steps: Steps = 0  # steps between two checkpoints inside an epoch; 0 for one at its end only
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the arithmetic
-    strategy: Literal["ddp", "fsdp"] = "ddp"  # each process holds all weights, or a piece of each
+    strategy: Literal["ddp", "fsdp"] = "ddp"  # whether each process holds all weights or a shard of each
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The images, the model, its net, the training, and the seed of all chance."""
+    """The images, the model, its net, the training, and the random seed."""
 
     source: str
     size: int | None = None
@@ -62,11 +65,11 @@ class Recipe:
     seed: int = 0
 
     def describe(self, shape: Shape, classes: tuple[str, ...]) -> Description:
-        """The model of this recipe for images of this shape."""
+        """Return the description of the model for images of this shape."""
         return Description(self.family, self.model, self.net, self.layers, shape, classes)
 
     def to_toml(self) -> str:
-        """The recipe as text, every setting written out."""
+        """Return the recipe as TOML, with all settings."""
         tables = {
             "data": {"source": self.source, "size": self.size, **self.options},
             "model": {"family": self.family, **self.model},
@@ -76,25 +79,25 @@ class Recipe:
         lines = [f"seed = {self.seed}"]
         for name, table in tables.items():
             lines += ["", f"[{name}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+            lines += [f"{_key(key)} = {_toml(value)}" for key, value in table.items() if value is not None]
         return "\n".join(lines) + "\n"
 
     def differences(self, other: "Recipe") -> list[str]:
-        """Settings in which another recipe is not the same, as "model.beta: 1.0, not 4.0"."""
+        """Return the settings that differ in another recipe, as "model.beta: 1.0, not 4.0"."""
         mine, theirs = (_flat(tomllib.loads(r.to_toml())) for r in (self, other))
         keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
         return [f"{key}: {mine.get(key, 'unset')}, not {theirs.get(key, 'unset')}" for key in keys]
 
 
 def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe:
-    """A complete recipe from what was said of it; the rest is as it usually is.
+    """Return a complete recipe from tables of settings, with defaults for the others.
 
-    Which net is usual for a family may depend on the shape of the images.
+    The default net depends on the family and on the shape of the images.
     """
     for name in tables:
         if name not in (*TABLES, "seed"):
             raise UnknownName("table of a recipe", name, (*TABLES, "seed"))
-    data, model, net, said = (_table(tables, name) for name in TABLES)
+    data, model, net, given = (_table(tables, name) for name in TABLES)
     if "source" not in data:
         raise BadRecipe('A recipe needs images: give DATA, or source = "digits" under [data].')
     family = fit(model.pop("family", "vae"), str, "model.family")
@@ -102,7 +105,7 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
     net_name = fit(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
     style = NETS.get(net_name)
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
-    training = fill(Training, {**style.TRAINING, **kind.TRAINING, **said}, "training")
+    training = fill(Training, {**style.TRAINING, **kind.TRAINING, **given}, "training")
     return Recipe(
         source=_source(data.pop("source")),
         size=fit(data.pop("size", None), Size | None, "data.size"),
@@ -117,7 +120,7 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
 
 
 def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """One table of a recipe, which may be missing."""
+    """Return a copy of one table of a recipe; empty if it is missing."""
     table = tables.get(name, {})
     if not isinstance(table, Mapping):
         raise BadRecipe(f"[{name}] must be a table of settings, not {short(table)}.")
@@ -125,32 +128,32 @@ def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _source(value: Any) -> str:
-    """The images' name or path; a path that is no text cannot be written into a recipe."""
+    """Return the name or path of the images. TOML cannot store a path that is not UTF-8."""
     text: str = fit(value, str, "data.source")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise BadRecipe(
-            f"The path {os.fsencode(text)!r} is not UTF-8, so a recipe cannot hold it. Rename that "
+            f"The path {os.fsencode(text)!r} is not UTF-8, so a recipe cannot store it. Rename that "
             "folder or file, or train on a link with another name."
         ) from error
     return text
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The tables of a recipe file."""
+    """Read a recipe file, and return its tables."""
     try:
         digests.verify(path)
         text = reading.read_bytes(path).decode()
     except FileNotFoundError:
-        raise BadRecipe(f"There is no recipe {path}. `zatlas presets` lists those that come along.") from None
+        raise BadRecipe(f"The recipe {path} does not exist. To list the presets: zatlas presets") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path} is not a recipe in TOML: {error}.") from error
     return parse_recipe(text, str(path))
 
 
 def parse_recipe(text: str, where: str = "The text") -> dict[str, Any]:
-    """The tables of a recipe's text; `where` names it in errors."""
+    """Parse the text of a recipe; `where` names it in errors."""
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -158,25 +161,27 @@ def parse_recipe(text: str, where: str = "The text") -> dict[str, Any]:
 
 
 def presets() -> dict[str, Path]:
-    """The recipes that come with the package, by name."""
+    """Return the paths of the recipes of the package, by name."""
     folder = Path(str(resources.files("zatlas") / "presets"))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The tables of a recipe that comes with the package."""
-    known = presets()
-    if name not in known:
-        raise UnknownName("preset", name, known)
-    return read_recipe(known[name])
+    """Return the tables of a recipe of the package."""
+    paths = presets()
+    if name not in paths:
+        raise UnknownName("preset", name, paths)
+    return read_recipe(paths[name])
 
 
 def change(tables: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """The tables with one setting changed, as ("model.beta", 4.0)."""
+    """Return the tables with one setting changed, as `change(tables, "model.beta", 4.0)`."""
     table, dot, name = key.partition(".")
     if not dot:
         if key != "seed":
-            raise BadRecipe(f"{key!r} names no setting; write table.name, as model.beta or data.size.")
+            raise BadRecipe(
+                f"{key!r} is not the name of a setting. Write table.name, as model.beta or data.size."
+            )
         return {**tables, key: value}
     return {**tables, table: {**_table(tables, table), name: value}}
 
@@ -186,9 +191,21 @@ def _values(config: Any) -> dict[str, Any]:
 
 
 def _toml(value: Any) -> str:
+    """The value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)  # for text, numbers and truth, TOML writes as JSON does
+    if isinstance(value, float):
+        return repr(value)  # also nan and inf
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    # TOML writes text, integers and booleans as JSON does, except for the character DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if BARE_KEY.fullmatch(name) else _toml(name)
 
 
 def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:

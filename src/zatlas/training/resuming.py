@@ -1,6 +1,6 @@
-"""Where a training begins: at the newest whole checkpoint, or at the beginning if that loses nothing.
+"""Where a training starts: at the newest intact checkpoint, or at the beginning if nothing gets lost.
 
-What would be lost is lost with consent only: `train --resume RUN --restart`.
+Only `train --resume RUN --restart` discards an earlier training.
 """
 
 from dataclasses import dataclass
@@ -13,80 +13,82 @@ from zatlas.training import checkpoint
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """The step of the checkpoint to resume from, sentences for a person, and if there is no more to do."""
+class StartPoint:
+    """The step of the checkpoint to resume from, messages, and whether the run is finished."""
 
     step: int | None = None
     lines: tuple[str, ...] = ()
     done: bool = False
 
 
-def find_beginning(run: Run, *, restart: bool, longer: bool) -> Beginning:
-    """Where the training of this run begins; only its trainer may call this.
+def find_start(run: Run, *, restart: bool, longer: bool) -> StartPoint:
+    """Return where the training of this run starts. Only the process that trains the run may call this.
 
-    `longer` says that more epochs are wanted than the run was made for. A file that cannot be read
-    now raises `CannotRead`, and a run that could only begin anew `BadRun`: nothing is changed then.
+    `longer` means that the recipe asks for more epochs than before. A file that cannot be read now raises
+    `CannotRead`, and a run that could only start from the beginning raises `BadRun`. Both change no file.
     """
-    step, wrong = checkpoint.latest(run.checkpoints)
-    if step is None and not restart and (ended := _without_checkpoint(run, wrong, longer)):
-        return ended
+    step, problems = checkpoint.latest(run.checkpoints)
+    if step is None and not restart and (start := _without_checkpoint(run, problems, longer)):
+        return start
     lines = [
         f"{run.checkpoints / name} is ignored: it looks like a checkpoint, but zatlas names "
         "checkpoints by nine digits."
-        for name in checkpoint.strangers(run.checkpoints)
+        for name in checkpoint.foreign_names(run.checkpoints)
     ]
     atomic.sweep(run.folder)
     atomic.sweep(run.checkpoints)
-    for damaged, problem in wrong.items():
-        place = checkpoint.set_aside(run.checkpoints, damaged)
-        lines.append(f"{problem} It is set aside as {place.name}.")
+    for damaged, problem in problems.items():
+        path = checkpoint.set_aside(run.checkpoints, damaged)
+        lines.append(f"{problem} It is set aside as {path.name}.")
     if restart:
         _clear(run)
-        return Beginning(None, (*lines, _anew(run)))
-    if wrong:
+        return StartPoint(None, (*lines, _restart_message(run)))
+    if problems:
         lines.append(f"Training resumes from the checkpoint of step {step:,}.")
     if step is None and reading.is_there(run.metrics_file):
-        lines.append("The run was stopped before its first checkpoint, so it begins at epoch 1.")
-    return Beginning(step, tuple(lines))
+        lines.append("The run was stopped before its first checkpoint, so training starts at epoch 1.")
+    return StartPoint(step, tuple(lines))
 
 
 def put_metrics(run: Run, text: str) -> None:
-    """Make metrics.jsonl what it was at the checkpoint, whatever has become of it."""
+    """Write metrics.jsonl as it was at the checkpoint."""
     data, file = text.encode(), run.metrics_file
     try:
-        found = reading.read_bytes(file)
+        present = reading.read_bytes(file)
     except FileNotFoundError:
-        found = b""
-    if data or found:
+        present = b""
+    if data or present:
         atomic.write_file(file, data, grows=True)
 
 
-def _without_checkpoint(run: Run, wrong: dict[int, str], longer: bool) -> Beginning | None:
-    """What to do without a whole checkpoint: None if nothing was trained yet that could be lost."""
-    again = shell_command("train", "--resume", run.folder, "--restart")
-    if wrong:
-        count = "The only checkpoint" if len(wrong) == 1 else f"None of the {len(wrong)} checkpoints"
-        verb = "is not as it was" if len(wrong) == 1 else "is as it was"
+def _without_checkpoint(run: Run, problems: dict[int, str], longer: bool) -> StartPoint | None:
+    """Return the start point without an intact checkpoint; None if no training could get lost.
+
+    Raises `Damaged` or `BadRun` if a restart would discard an earlier training.
+    """
+    restart = shell_command("train", "--resume", run.folder, "--restart")
+    if problems:
+        count = "The only checkpoint" if len(problems) == 1 else f"Each of the {len(problems)} checkpoints"
         raise Damaged(
-            f"{count} of {run.folder} {verb} written: {next(iter(wrong.values()))} Nothing was changed. "
-            f"To train the run again from the beginning: {again}"
+            f"{count} of {run.folder} is damaged: {next(iter(problems.values()))} Nothing was changed. "
+            f"To train the run from the beginning: {restart}"
         )
     if not reading.is_there(run.weights) and _rows(run) < 2:
         return None
     missing = f"{run.checkpoints} {'is empty' if reading.is_there(run.checkpoints) else 'is missing'}"
     if reading.is_there(run.result_file) and not longer:
-        return Beginning(
+        return StartPoint(
             None,
             (
                 f"The training of {run.folder} is finished; nothing was done. {missing}, so the run "
-                f"cannot be trained for more epochs, only again from the beginning: {again}",
+                f"cannot be trained for more epochs, only from the beginning: {restart}",
             ),
             done=True,
         )
-    kept = "weights.safetensors is untouched" if reading.is_there(run.weights) else "Nothing was changed"
+    state = "weights.safetensors is unchanged" if reading.is_there(run.weights) else "Nothing was changed"
     raise BadRun(
-        f"{run.folder} cannot be resumed: {missing}. {kept}. To train the run again from the "
-        f"beginning, which replaces its weights after the first epoch: {again}"
+        f"{run.folder} cannot be resumed: {missing}. {state}. To train the run from the "
+        f"beginning, which replaces its weights after the first epoch: {restart}"
     )
 
 
@@ -98,12 +100,12 @@ def _rows(run: Run) -> int:
 
 
 def _clear(run: Run) -> None:
-    """Take away what tells of the earlier training, but for its weights: new ones replace them."""
+    """Remove the result and the checkpoints of the earlier training, but not its weights."""
     atomic.remove_file(run.result_file)
     for step in checkpoint.steps(run.checkpoints):
         atomic.remove(run.checkpoints / f"{step:09d}")
 
 
-def _anew(run: Run) -> str:
-    kept = "; the earlier weights stay until its end" if reading.is_there(run.weights) else ""
-    return f"Training begins again at epoch 1{kept}."
+def _restart_message(run: Run) -> str:
+    weights = "; the earlier weights stay until that epoch ends" if reading.is_there(run.weights) else ""
+    return f"Training restarts at epoch 1{weights}."

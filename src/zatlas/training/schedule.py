@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step, so that there is nothing to save of it.
+"""The learning rate as a pure function of the step, so that no checkpoint stores it.
 
 One cycle: Smith and Topin 2019, https://arxiv.org/abs/1708.07120
 """
@@ -7,12 +7,12 @@ import math
 
 from zatlas.training.recipe import Training
 
-RISE = 0.1  # part of a one-cycle training in which the rate rises
-LOW = 0.04  # where it starts, as a part of the highest
+RISE = 0.1  # share of a one-cycle training in which the rate rises
+LOW = 0.04  # first rate, as a share of the highest rate
 
 
 def rate_at(training: Training, step: int, epoch_steps: int) -> float:
-    """The learning rate for this step, counted from 0."""
+    """Return the learning rate of this step, counted from 0."""
     if training.schedule == "constant":
         return training.rate
     if training.schedule == "exponential":
@@ -24,5 +24,5 @@ def rate_at(training: Training, step: int, epoch_steps: int) -> float:
 
 
 def _ease(t: float) -> float:
-    """From 0 to 1 along half a cosine."""
+    """Return half a cosine wave, from 0 at t = 0 to 1 at t = 1."""
     return (1 - math.cos(math.pi * t)) / 2

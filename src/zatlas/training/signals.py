@@ -1,6 +1,6 @@
-"""Signals noticed: the first asks to stop at the next step, a second SIGINT or SIGTERM stops at once.
+"""Stop training by a signal: the first stops it at the next step, a second SIGINT or SIGTERM at once.
 
-SIGHUP comes when the terminal is closed or the connection ends, and may then come several times.
+SIGHUP comes when the terminal closes or the connection ends, and may come several times.
 """
 
 import os
@@ -14,14 +14,14 @@ from types import FrameType
 HANGUP: int | None = getattr(signal, "SIGHUP", None)  # not on every platform
 
 
-class Stop:
-    """Which signal came, if one did."""
+class StopSignal:
+    """The first stop signal that came; false if none did."""
 
     def __init__(self) -> None:
         self.signal, self.since = 0, 0.0
 
-    def hear(self, number: int) -> None:
-        """Note the first one, and when it was."""
+    def record(self, number: int) -> None:
+        """Record the first signal and its time. Later ones, and 0, change nothing."""
         if number and not self:
             self.signal, self.since = number, time.monotonic()
 
@@ -30,35 +30,35 @@ class Stop:
 
 
 @contextmanager
-def noticed(echo: float = 0.0) -> Iterator[Stop]:
-    """Within the block, a first signal is only noted; after it they mean what they meant before.
+def catch_signals(echo: float = 0.0) -> Iterator[StopSignal]:
+    """Record the first signal inside the block instead of ending the process; restore the handlers after it.
 
-    A second one within `echo` seconds is the first again: a launcher passes on what all have heard.
-    Only the main thread can do so; elsewhere nothing is changed.
+    A second signal within `echo` seconds counts as the first: a launcher forwards signals that all
+    processes received. Outside the main thread, where Python allows no handlers, this does nothing.
     """
-    stop, owner = Stop(), os.getpid()
+    stop, owner = StopSignal(), os.getpid()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if stop and (number == HANGUP or time.monotonic() - stop.since < echo):
             return
         if stop or os.getpid() != owner:  # a forked worker has no run to save
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        stop.hear(number)
+        stop.record(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, note) for number in _heard()}
+    before = {number: signal.signal(number, handle) for number in _stop_signals()}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
-def _heard() -> list[int]:
-    """The signals to notice; a hangup that is ignored already, as below nohup, stays so."""
+def _stop_signals() -> list[int]:
+    """The signals to catch, without SIGHUP where the process ignores it already, as below nohup."""
     if HANGUP is None or signal.getsignal(HANGUP) is signal.SIG_IGN:
         return [signal.SIGINT, signal.SIGTERM]
     return [signal.SIGINT, signal.SIGTERM, HANGUP]

@@ -1,0 +1,121 @@
+"""The processes, devices, versions and random state of a training."""
+
+import atexit
+import logging
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+from zatlas.core.company import company
+from zatlas.core.errors import TooLarge
+from zatlas.core.logs import log_level
+from zatlas.core.seeds import derive
+from zatlas.data.imageset import ImageSet
+from zatlas.models.description import Description
+from zatlas.models.trainable import Trainable
+from zatlas.store.run import FORMAT
+from zatlas.training.distributed import choose_strategy, is_sharded, leave_process_group
+from zatlas.training.recipe import Recipe
+
+
+def launch(recipe: Recipe, description: Description) -> Fabric:
+    """Start Fabric in this process, or in each process that torchrun or srun started."""
+    group = company()
+    # Without this, Fabric takes the process of a SLURM batch file for the first of several.
+    plugins: Any = [LightningEnvironment()] if group.size == 1 else None
+    players = 1 if group.size == 1 else count_players(description)
+    with log_level("lightning_fabric", logging.WARNING if group.size > 1 else logging.NOTSET):
+        fabric = Fabric(
+            devices=group.here,
+            num_nodes=group.machines,
+            strategy=choose_strategy(recipe, group, players),
+            precision=recipe.training.precision,
+            plugins=plugins,
+        )
+        fabric.launch()
+    if group.size > 1:
+        atexit.register(leave_process_group, getattr(fabric.strategy, "device_mesh", None))
+    return fabric
+
+
+def count_players(description: Description) -> int:
+    """Return the number of players of a model, which take turns in training; 2 for a GAN."""
+    with torch.random.fork_rng(devices=[]):
+        return len(cast(Trainable, description.build()).players())
+
+
+@contextmanager
+def deterministic(seed: int, fabric: Fabric) -> Iterator[None]:
+    """Seed torch and use its deterministic algorithms inside the block, and restore both after it."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
+    cuda = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(derive(seed, "weights"))
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        memory.fill_uninitialized_memory = False  # it takes time, and no tensor is read before it is written
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before, warn_only=warn_only)
+            memory.fill_uninitialized_memory = fill
+
+
+@contextmanager
+def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
+    """Raise `TooLarge`, which says what to make smaller, where memory is full."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
+            raise
+        raise TooLarge(
+            "The model and a batch do not fit into memory. Use smaller images (--size), smaller batches "
+            f"(--set training.batch={max(recipe.training.batch // 2, 1)}) or a smaller net. "
+            "The checkpoints are unchanged."
+        ) from error
+
+
+def machine(fabric: Fabric) -> dict[str, Any]:
+    """Return what two trainings must have in common to give the same bits."""
+    cuda = fabric.device.type == "cuda"
+    return {
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(fabric.device) if cuda else str(fabric.device),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "processes": fabric.world_size,
+        "strategy": "alone" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
+    }
+
+
+def provenance(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
+    """Return the contents of a run's made.json: versions, seed, data and machine."""
+    return {
+        "format": FORMAT,
+        "zatlas": version("zatlas"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "seed": recipe.seed,
+        "images": images.describe(),
+        "data": images.fingerprint,
+        **machine(fabric),
+    }
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open() as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+        return names[0] if names else platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()
