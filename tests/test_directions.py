@@ -112,7 +112,7 @@ def test_a_probe_of_wide_codes_works_in_their_principal_axes():
 def test_the_class_has_left_the_codes_of_a_conditional_model(digits, told):
     found = []
     for workspace in (digits, told):
-        codes = workspace.codes("train")
+        codes = workspace.table("train")
         labels = workspace.labels(codes.rows)
         held = np.arange(len(codes)) % 3 == 0
         found.append(accuracy(codes.points, labels, held))

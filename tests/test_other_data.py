@@ -115,7 +115,7 @@ def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
     with pytest.raises(OtherData):
         encode(Workspace.open(stranger), out=tmp_path / "points")
     workspace = Workspace.open(stranger, data_changed=True)
-    assert len(workspace.images) == 40 and len(workspace.points()) > 0
+    assert len(workspace.dataset) == 40 and len(workspace.points()) > 0
     assert sample_latents(workspace, 3).shape == (3, 2)
 
 

@@ -263,7 +263,7 @@ def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_pat
     shutil.copytree(wide.run.folder, copy)
     workspace = Workspace.open(copy)
     chart = workspace.chart(by="3")
-    assert len(chart.places) == 150 < len(workspace.codes("test"))
+    assert len(chart.places) == 150 < len(workspace.table("test"))
     with_it = workspace.flags("3", chart.rows)
     ends = attribute(workspace, "3", way="chart").curves[0].sample(2)
     far = np.linalg.norm(chart.places[:, None] - chart.forward(ends), axis=2)

@@ -197,7 +197,7 @@ def test_a_prior_comes_back_from_its_file_to_the_bit(fitted, kind):
     assert after.facts == before.facts
     for seed in (0, 1):
         np.testing.assert_array_equal(after.prior.sample(20, seed=seed), before.prior.sample(20, seed=seed))
-    z = fitted.points("test")
+    z = fitted.latents("test")
     np.testing.assert_array_equal(after.prior.log_density(z), before.prior.log_density(z))
     again = save_prior(KeptPrior(after.prior, after.facts, before.path.with_name("again")))
     assert again.read_bytes() == before.path.read_bytes()

@@ -21,6 +21,7 @@ from zatlas.latent.between import between
 from zatlas.latent.curves import Curve
 from zatlas.latent.names import RANDOM, Name, find, parse, split_list, split_terms, text_of
 from zatlas.latent.neighbors import nearest
+from zatlas.latent_source import Given
 from zatlas.sample import sample_latents
 from zatlas.store.codes import Codes
 from zatlas.workspace import Workspace
@@ -47,7 +48,7 @@ class Anchor:
 def locate(workspace: Workspace, text: str) -> Anchor:
     """The point that goes by this name."""
     known = known_of(workspace)
-    if not workspace.coded and find(text, known) is None:
+    if not workspace.source.indexed and find(text, known) is None:
         raise _no_images(workspace, text)
     return _stop(workspace, text, parse(text, known))
 
@@ -105,11 +106,11 @@ def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
     """Stops for want of a choice: typical images of classes that are far from each other in the list,
     the first test images where there are no classes, or the first samples where there is no encoder.
     """
-    if not workspace.coded:
+    if not workspace.source.indexed:
         return locate_all(workspace, [str(number) for number in range(count)])
     classes = classes_with_images(workspace)
     if len(classes) < count:
-        there = min(count, len(workspace.codes("test")))
+        there = min(count, len(workspace.table("test")))
         numbers = [str(number) for number in range(there)]
         return locate_all(workspace, [*numbers, *[RANDOM[0]] * (count - there)])
     chosen = [classes[number * len(classes) // count] for number in range(count)]
@@ -118,19 +119,12 @@ def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
 
 def classes_with_images(workspace: Workspace) -> list[str]:
     """The classes that have an image, held out or trained on."""
-    images = workspace.images
+    images = workspace.dataset
     if images.labels is None:
         return []
     rows = np.concatenate([workspace.rows("train"), workspace.rows("test")])
     present = set(images.labels[rows].tolist())
     return [name for number, name in enumerate(images.classes) if number in present and name != UNLABELLED]
-
-
-def kind_of(workspace: Workspace) -> str:
-    """What a point that goes by a number is: an image, a sample, or a code without an image."""
-    if workspace.given is not None:
-        return "image" if workspace.run.recipe_file.exists() else "code"
-    return "image" if workspace.coded and not workspace.imagined else "sample"
 
 
 def class_word(workspace: Workspace, name: str) -> str:
@@ -140,17 +134,18 @@ def class_word(workspace: Workspace, name: str) -> str:
 
 def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
     """An image of the test part by its number in it; a sample, where images have no points."""
-    title = f"{kind_of(workspace)} {number}"
-    if workspace.given is not None and not workspace.coded:
-        if not 0 <= number < len(workspace.given):
-            raise ShapeError(f"Codes are numbered from 0 to {len(workspace.given) - 1}.")
-        return Anchor(name, workspace.given[number : number + 1], title=title)
-    if not workspace.coded:
+    source = workspace.source
+    title = source.name(number)
+    if isinstance(source, Given) and not source.indexed:
+        if not 0 <= number < len(source.latents):
+            raise ShapeError(f"Codes are numbered from 0 to {len(source.latents) - 1}.")
+        return Anchor(name, source.latents[number : number + 1], title=title)
+    if not source.indexed:
         many = 1000
         if not 0 <= number < many:
             raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
         return Anchor(name, sample_latents(workspace, many, seed=0)[number : number + 1], title=title)
-    codes = workspace.codes("test")
+    codes = workspace.table("test")
     if not 0 <= number < len(codes):
         raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(codes) - 1}.")
     return _real(workspace, codes, number, name, title)
@@ -160,7 +155,7 @@ def _real(workspace: Workspace, codes: Codes, number: int, name: str, title: str
     rows = codes.rows[number : number + 1]
     labels = workspace.labels(rows)
     label = None if labels is None else int(labels[0])
-    image = None if kind_of(workspace) == "code" else workspace.images.images(rows)
+    image = None if workspace.source.kind == "code" else workspace.dataset.images(rows)
     return Anchor(name, codes.points[number : number + 1], image, label, title)
 
 
@@ -169,7 +164,7 @@ def _typical(workspace: Workspace, text: str, name: Name) -> Anchor:
 
     Held-out images are taken; training images where none is held out, which the title says.
     """
-    if not workspace.coded:
+    if not workspace.source.indexed:
         raise _no_images(workspace, text)
     codes, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
     trained_on = split == "train" and workspace.holds_out
@@ -196,8 +191,8 @@ def _no_images(workspace: Workspace, text: str) -> NotSupported:
 def _members_of(workspace: Workspace, name: Name, splits: Sequence[str]) -> tuple[Codes, Rows, str]:
     """The codes of the first of these splits that has such an image, which of them they are, the split."""
     for split in splits:
-        codes = workspace.codes(split)
-        members = np.flatnonzero(flags_of(workspace.images, codes.rows, name))
+        codes = workspace.table(split)
+        members = np.flatnonzero(flags_of(workspace.dataset, codes.rows, name))
         if len(members):
             return codes, members, split
     raise BadData(f"{workspace.name} has no image of {title_of(name)!r}. Name another class or attribute.")
@@ -293,11 +288,11 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
 
 def _members(workspace: Workspace, sign: int, name: Name) -> Group:
     """All training images of a class or an attribute; held-out ones where there are no others."""
-    if not workspace.coded:
+    if not workspace.source.indexed:
         raise _no_images(workspace, title_of(name))
     codes, members, split = _members_of(workspace, name, ("train", "test"))
     points = codes.points[members]
     shown = nearest(np.median(points, axis=0, keepdims=True), points, 3)[0][0]
-    images = workspace.images.images(codes.rows[members[shown]])
+    images = workspace.dataset.images(codes.rows[members[shown]])
     note = " (held-out images)" if split == "test" and workspace.holds_out else ""
     return Group(sign, title_of(name) + note, points, images)

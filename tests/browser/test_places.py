@@ -136,7 +136,7 @@ def thumbnails(explorer, rows):
 def test_an_image_of_ones_own_lands_where_the_encoder_puts_it(way, explore, portraits):
     explorer = explore(way, portraits)
     number = int(explorer.truth.tree.rows[20])
-    image = portraits.images.images(np.array([number]))
+    image = portraits.dataset.images(np.array([number]))
     explorer.page.get_by_label("choose one").set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": png(image[0])}
     )

@@ -68,7 +68,7 @@ def _scores(run: Path) -> Any:
 
 def _reading(run: Path) -> Any:
     workspace = _atlas(run)
-    return [(name, column) for name, column in (workspace.images.attributes or {}).items()]
+    return [(name, column) for name, column in (workspace.dataset.attributes or {}).items()]
 
 
 def _made(run: Path) -> Any:

@@ -47,7 +47,7 @@ def probes_of(workspace: Workspace) -> Probes:
     """Linear probes of every class and attribute, fitted to the training latents once."""
 
     def make() -> Probes:
-        codes = workspace.codes("train")
+        codes = workspace.table("train")
         return fit_probes(codes.points, workspace.attributes(codes.rows))
 
     return workspace.cache.get("probes", make)
@@ -82,8 +82,8 @@ def fit_attribute(
     seed: int = 0,
 ) -> LinearDirection:
     """The direction of a class or an attribute, with its score and its side effects on the others."""
-    codes = workspace.codes("train")
-    name, *others = (key_of(workspace.images, text) for text in (name, *without))
+    codes = workspace.table("train")
+    name, *others = (key_of(workspace.dataset, text) for text in (name, *without))
     flags = workspace.flags(name, codes.rows)
     # The normals of the others' planes: what is at right angles to them leaves them alone.
     planes = [
@@ -95,24 +95,24 @@ def fit_attribute(
 
 def known_of(workspace: Workspace) -> Known:
     """The names that can be typed for this run."""
-    if not workspace.has_images:
+    if not workspace.has_dataset:
         return Known(directions=store_of(workspace))
-    return known_names(workspace.images, store_of(workspace))
+    return known_names(workspace.dataset, store_of(workspace))
 
 
 def property_of(workspace: Workspace, text: str) -> Name:
     """The class, attribute or saved direction that a text names."""
     known = known_of(workspace)
     found = find(text, known, anchor=False)
-    if not workspace.coded and (found is None or found.kind != "direction"):
-        workspace.codes("train")  # raises the error that says what is missing
+    if not workspace.source.indexed and (found is None or found.kind != "direction"):
+        workspace.table("train")  # raises the error that says what is missing
     return parse(text, known, anchor=False)
 
 
 def learnable(workspace: Workspace) -> tuple[list[Name], str]:
     """The classes, and the attributes that are true or false, of which a direction can be learned from
     the training images; and a sentence about those that are left out."""
-    images, rows = workspace.images, workspace.codes("train").rows
+    images, rows = workspace.dataset, workspace.table("train").rows
     flagged = [Name("attribute", name) for name in yes_or_no(images)]
     classes = [Name("class", name) for name in images.classes if name != UNLABELLED]
     found: list[Name] = []
@@ -217,7 +217,7 @@ def refit_joint(workspace: Workspace, names: Sequence[str], *, seed: int = 0) ->
 
 
 def _draws(workspace: Workspace, names: Sequence[str], seed: int) -> Draw:
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     table: Mapping[str, Flags] = {name: workspace.flags(name, codes.rows) for name in names}
     count = min(len(codes.points), max(MAX_VALUES // workspace.dim, 500))
 
@@ -243,12 +243,12 @@ def _asked(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tu
 
 
 def _flags(workspace: Workspace) -> Mapping[str, Any]:
-    if not workspace.coded:
+    if not workspace.source.indexed:
         raise NotSupported(
             f"Nothing is known of the points of {workspace.name}, so they have no labels to go by. Take "
             "assessor with a scorer, transform, closed_form, principal or unsupervised."
         )
-    return workspace.attributes(workspace.codes("train").rows)
+    return workspace.attributes(workspace.table("train").rows)
 
 
 def _named(workspace: Workspace, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,10 +258,10 @@ def _named(workspace: Workspace, settings: Mapping[str, Any]) -> dict[str, Any]:
     for setting in ("names", "without"):
         if not (texts := settings.get(setting)):
             continue
-        found[setting] = tuple(text if text in flags else key_of(workspace.images, text) for text in texts)
+        found[setting] = tuple(text if text in flags else key_of(workspace.dataset, text) for text in texts)
         for key in found[setting]:
             if key not in flags:
-                flags[key] = workspace.flags(key, workspace.codes("train").rows)
+                flags[key] = workspace.flags(key, workspace.table("train").rows)
     return found
 
 

@@ -136,7 +136,7 @@ def traversal(
         changes = dict(zip(axes, map(float, change), strict=False))
     middle = points.mean(axis=0, keepdims=True)
     through = "the middle of the codes" if stop is None else stop.title
-    if stop is None and workspace.coded:
+    if stop is None and workspace.source.indexed:
         middle = points[nearest(middle, points, 1)[0][0]]
     elif stop is None and workspace.dim > FLAT:
         # The middle of many normal axes is where no sample ever lies: the net has not learnt it.
@@ -183,7 +183,9 @@ def attribute(
         title = f"From not {words} to {words} in {workspace.name}"
         return Move(workspace, (curve,), (), title, note=_way_told(way))
     direction = in_std(find_direction(workspace, name, method=way, without=without, seed=seed))
-    starts = list(stops) or [locate(workspace, str(i)) for i in range(min(4, len(workspace.mapped("test"))))]
+    starts = list(stops) or [
+        locate(workspace, str(i)) for i in range(min(4, len(workspace.map_table("test"))))
+    ]
     curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
     ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
     names = tuple(stop.title for stop in starts)
@@ -224,7 +226,7 @@ def plane_walk(workspace: Workspace, plane: Curve, title: str, *, even: bool = F
 
 
 def _centres(workspace: Workspace, name: str, seed: int) -> Curve:
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     flags = workspace.flags(name, codes.rows)
     ends = [_jittered(codes.points[flags == side], seed + side, name) for side in (False, True)]
     return Curve(np.concatenate(ends), lerp)

@@ -30,7 +30,7 @@ def charts(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
 
 def usual_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     """The chart that the run is shown by; where none is kept of very many codes, one of some of them."""
-    points = workspace.mapped("test").points
+    points = workspace.map_table("test").points
     codes = points[landmarks(len(points), CHARTED)]
     if workspace.dim <= 2 or len(codes) <= MOST:
         return workspace.chart()
@@ -134,9 +134,9 @@ def _back(chart: Chart, on: str, workspace: Workspace, seed: int) -> list[Figure
 
 def _others(workspace: Workspace, seed: int) -> Points | None:
     """Codes that the chart was not made of, where there are any."""
-    if workspace.given is not None and not workspace.coded:
+    if not workspace.source.decodes and not workspace.source.indexed:
         return None
-    if not workspace.coded:
+    if not workspace.source.indexed:
         return sample_latents(workspace, TRIED, seed=derive(seed, "other codes"))
-    codes = workspace.codes("train").points
+    codes = workspace.table("train").points
     return codes[stream(seed, "other codes").permutation(len(codes))[:TRIED]]

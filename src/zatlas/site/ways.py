@@ -102,7 +102,7 @@ def ways(workspace: Workspace, drawn: Draw, *, light: bool = False) -> Ways:
 
 def _examples(workspace: Workspace) -> tuple[Points, dict[str, Flags]]:
     """Codes of the training part, a fair draw of very many, and what is true of each."""
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     rows, points = codes.rows, codes.points
     most = int(np.clip(NUMBERS // points.shape[1], FEWEST, MOST_CODES))
     if len(rows) > most:
@@ -138,7 +138,7 @@ def _renamed(main: Sequence[LinearDirection], taken: Container[str]) -> list[Lin
 
 def _class_kinds(workspace: Workspace) -> dict[str, str]:
     """The classes by the names that their flags have."""
-    found = properties(workspace.images) if workspace.has_images else {}
+    found = properties(workspace.dataset) if workspace.has_dataset else {}
     return {key: "class" for key, name in found.items() if name.kind == "class"}
 
 
