@@ -84,7 +84,7 @@ def good(found: Flips) -> bool:
 
 def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> None:
     """The table of all twelve."""
-    z = workspace.points("test")[:faces]
+    z = workspace.latents("test")[:faces]
     heads = " | ".join(f"{method}: there, back | others" for method in METHODS)
     print(f"| attribute | {heads} | chart | others |")
     print("|---" * (2 * len(METHODS) + 3) + "|")

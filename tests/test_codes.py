@@ -103,7 +103,7 @@ def test_a_text_of_many_values_is_an_attribute_and_missing_values_are_no_class(c
 def test_labels_of_codes_go_to_the_images_that_are_brought_with_them(wide, tmp_path):
     every = np.zeros((len(wide.dataset), wide.dim), np.float32)
     for part in ("train", "valid", "test"):
-        codes = wide.codes(part)
+        codes = wide.table(part)
         every[codes.rows] = codes.points
     np.savez(tmp_path / "codes.npz", z=every, right=every[:, 0] > 0)
     workspace = import_run(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)

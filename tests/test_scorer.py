@@ -382,4 +382,4 @@ def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
     shutil.copytree(sketcher.run.folder, folder)
     assert main(["scorer", "read", str(file), str(folder)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["kind"] == "class" and Workspace.open(folder).imagined
+    assert row["kind"] == "class" and Workspace.open(folder).source.generated

@@ -321,7 +321,8 @@ class Workspace:
     @property
     def _known_latents(self) -> Points | None:
         """Latents of the images that are known without an encoder."""
-        return self.source.latents
+        source = self.source
+        return source.latents if source.indexed or not source.decodes else None
 
     def _find_source(self) -> LatentSource:
         given = bring.codes_of(self.run)
