@@ -46,8 +46,7 @@ faults:
 
 # Five hundred hostile runs, exports and models, and two thousand damaged files.
 hostile:
-    python -m tests.hostile runs
-    python -m tests.hostile flips
+    python -m tests.hostile all
 
 # Every parser under a coverage-guided fuzzer, two minutes each: for the night.
 fuzz:

@@ -53,6 +53,7 @@ def begin(folder, **options):
     return subprocess.Popen(words(folder), stderr=subprocess.PIPE, text=True, env=env, **options)
 
 
+@pytest.mark.slow
 def test_a_hangup_that_comes_twice_saves_once_and_says_so(tmp_path):
     folder = tmp_path / "run"
     with begin(folder) as training:
@@ -64,6 +65,7 @@ def test_a_hangup_that_comes_twice_saves_once_and_says_so(tmp_path):
     assert "Stopped by SIGHUP at step" in told and f"train --resume {folder}" in told
 
 
+@pytest.mark.slow
 def test_below_nohup_a_training_goes_on(tmp_path, whole):
     folder = tmp_path / "run"
 

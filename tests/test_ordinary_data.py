@@ -93,7 +93,8 @@ def works(done):
     )
 
 
-@pytest.mark.parametrize(("classes", "each"), [(4, 3), pytest.param(20, 10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("classes", "each"), [(4, 3), (20, 10)])
 def test_classes_without_held_out_images_stop_nothing(classes, each, tmp_path, page, capfd):
     workspace = run_of(tmp_path, {f"c{number:02d}": each for number in range(classes)})
     held_out = set(workspace.labels(workspace.rows("test")).tolist())
@@ -270,18 +271,12 @@ SHAPE = {"test": st.booleans(), "dim": st.sampled_from([1, 2, 4])}
 LENIENT = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=LENIENT, derandomize=True)
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=LENIENT)
 @given(counts=shapes, **SHAPE)
 @example(counts={"one": 1}, test=False, dim=2)
 @example(counts={"one": 9, "single": 1}, test=False, dim=4)
 @example(counts={'+ "a': 2, 'class:"1"': 9, "a:1": 8}, test=False, dim=2)
-def test_a_folder_of_any_shape_is_trained_on_and_explored(tmp_path_factory, monkeypatch, counts, test, dim):
-    check_shape(tmp_path_factory, monkeypatch, counts, test, dim)
-
-
-@pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=LENIENT)
-@given(counts=shapes, **SHAPE)
 def test_sixty_folders_of_any_shape_are_trained_on_and_explored(
     tmp_path_factory, monkeypatch, counts, test, dim
 ):

@@ -2,6 +2,7 @@ import base64
 import io
 import re
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
@@ -393,3 +394,18 @@ def test_colours_of_classes_are_enough_and_stand_out_from_the_paper():
         for colour, least in ((theme.ink, 12), (theme.pale, 5)):
             pair = sorted([light(colour), light(theme.paper)])
             assert (pair[1] + 0.05) / (pair[0] + 0.05) > least
+
+
+def test_figures_drawn_by_several_threads_at_once_change_nothing_outside(tmp_path):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+
+    def draw(number):
+        figure = lines(np.arange(3.0), {"漢": np.arange(3.0)}, title="漢", axes=("x", "y"))
+        return save(figure, tmp_path / f"{number}.svg").read_text()
+
+    with ThreadPoolExecutor(4) as pool:
+        texts = set(pool.map(draw, range(12)))
+    assert len(texts) == 1 and "<text" in texts.pop()
+    assert dict(matplotlib.rcParams) == before

@@ -52,6 +52,7 @@ def test_too_few_files_that_may_be_open_are_said(most):
     assert done.returncode == 2 and f"lets a process open {most} files" in sentence(done)
 
 
+@pytest.mark.slow
 def test_thirty_two_open_files_are_enough(tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
@@ -118,6 +119,7 @@ def test_a_run_with_such_a_name_gets_one_sentence(tmp_path, capsys, name, words)
     assert "zatlas: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_long_name_of_emoji_is_printed_as_bytes_that_a_script_can_use(tmp_path):
     run = tmp_path / ("🗺" * 62)
     env = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}

@@ -1,7 +1,6 @@
-"""`python -m tests.hostile runs`, `runs sample`, `runs 17 18`, `flips 2000`, `flips 17:18` or `quick`.
+"""`python -m tests.hostile all`, `tenth`, `runs`, `runs 17 18`, `flips` or `flips 17:18`.
 
-Each prints counts, then all as JSON. `quick` is what the default suite does: the sample of runs, and
-`QUICK` flips.
+Each prints counts, then all as JSON. `tenth` is part of the slow suite, `all` is for the night.
 """
 
 import json
@@ -15,13 +14,15 @@ from typing import Any
 
 from tests.hostile import flips as flipping
 from tests.hostile.case import Case
-from tests.hostile.cases import QUICK_RUNS, all_cases, sample
+from tests.hostile.cases import all_cases
 from tests.hostile.trial import table, trial
 from tests.hostile.world import RUNS, Base, make_base
 
 AT_ONCE = int(os.environ.get("HOSTILE_AT_ONCE", "2"))
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "10"))  # that a step may take; more on a busy machine
-QUICK = 92  # flips of the default suite
+
+
+SHARES = {"tenth": (10, 207)}  # which cases are tried, as a step through all, and how many flips
 
 
 def runs(cases: list[Case], base: Base, place: Path) -> dict[str, Any]:
@@ -51,19 +52,17 @@ def numbers_of(text: str) -> range:
     return range(int(first), int(last)) if colon else range(int(first))
 
 
-def main(name: str = "runs", *words: str) -> int:
+def main(name: str = "all", *words: str) -> int:
     """Print counts as lines, then all as JSON; 0 if nothing is wrong."""
+    step, count = SHARES.get(name, (1, flipping.COUNT))
     place = Path(tempfile.mkdtemp(prefix="zatlas-hostile-"))
-    base = make_base(place / "base", QUICK_RUNS if name == "quick" or words == ("sample",) else RUNS)
+    base = make_base(place / "base", RUNS)
     found: dict[str, Any] = {}
-    if name in ("runs", "quick"):
-        cases = list(sample()) if name == "quick" or words == ("sample",) else all_cases()
-        if words and words != ("sample",):
-            cases = [case for case in cases if str(case.number) in words]
+    if name != "flips":
+        cases = [case for case in all_cases()[::step] if not words or str(case.number) in words]
         found["runs"] = runs(cases, base, place)
-    if name in ("flips", "quick"):
-        numbers = numbers_of(words[0]) if words else range(QUICK if name == "quick" else flipping.COUNT)
-        found["flips"] = flips(numbers, base, place)
+    if name != "runs":
+        found["flips"] = flips(numbers_of(words[0]) if words else range(count), base, place)
     wrong = [line for part in found.values() for line in part["wrong"]]
     for part in found.values():
         for key, value in part.items():

@@ -1,6 +1,6 @@
 """The 500 hostile cases, by number; the same each time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
@@ -8,16 +8,9 @@ from tests.hostile import links, names, odd, programs
 from tests.hostile.case import Case
 
 COUNT = 500
-SAMPLE = 16  # every sixteenth case is opened in the default suite
-QUICK_RUNS = ("run", "brought")  # good runs that the sample needs
 
 
 def all_cases() -> list[Case]:
     """Every case with its number."""
     every: Iterator[Case] = chain(names.cases(), links.cases(), programs.cases(), odd.cases())
     return [replace(case, number=number) for number, case in enumerate(islice(every, COUNT))]
-
-
-def sample() -> Sequence[Case]:
-    """A few of every kind."""
-    return [case for case in all_cases()[::SAMPLE] if case.run in QUICK_RUNS]

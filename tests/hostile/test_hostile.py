@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.hostile.cases import COUNT, all_cases
-from tests.hostile.flips import BAD, KINDS
+from tests.hostile.flips import BAD
 from tests.hostile.trial import COUNTED, markup
 
 
@@ -24,25 +24,11 @@ def nothing_is_wrong(result):
         assert {name: part[name] for name in (*COUNTED, *BAD) if part.get(name)} == {}
 
 
-def test_a_sample_of_hostile_runs_and_of_damaged_files_does_no_harm():
-    result = found("quick")
-    nothing_is_wrong(result)
-    assert result["runs"]["cases"] > 20 and result["flips"]["flips"] > 70
-
-
 @pytest.mark.slow
-def test_five_hundred_hostile_runs_execute_read_write_and_delete_nothing():
-    result = found("runs")
+def test_hostile_runs_and_damaged_files_execute_read_write_and_delete_nothing():
+    result = found("tenth")
     nothing_is_wrong(result)
-    assert result["runs"]["cases"] == COUNT
-
-
-@pytest.mark.slow
-def test_two_thousand_damaged_files_are_named_or_make_no_difference():
-    result = found("flips")
-    nothing_is_wrong(result)
-    assert result["flips"]["flips"] == 2000
-    assert set(result["flips"]["kinds"]) == set(KINDS)
+    assert result["runs"]["cases"] == COUNT // 10 and result["flips"]["flips"] == 207
 
 
 def test_the_cases_are_the_same_each_time_and_each_has_its_own_name():

@@ -1,7 +1,10 @@
 """The one place where images become bytes, pictures and files."""
 
 import io
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -26,6 +29,7 @@ KINDS = ("png", "svg", "pdf", "webp", "jpg")
 NO_GLYPH = "Glyph .* missing from"  # what matplotlib says of a letter that no face has
 DPI = 144  # of plots as pixels
 FADED = 0.82  # of a dimmed tile, the part that is paper
+_one_at_a_time = threading.RLock()
 
 
 @runtime_checkable
@@ -102,9 +106,21 @@ def encoded(picture: Image.Image, kind: str) -> bytes:
     return buffer.getvalue()
 
 
+@contextmanager
+def drawing(settings: Any = None) -> Iterator[None]:
+    """Let one thread at a time draw with matplotlib, whose settings belong to the whole process.
+
+    A letter that no font has is drawn as a box, without a warning.
+    """
+    import matplotlib
+
+    with _one_at_a_time, matplotlib.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=NO_GLYPH)
+        yield
+
+
 def plotted(figure: "Figure", kind: str, dpi: float = DPI) -> bytes:
     """A figure of matplotlib in the bytes of a kind of file."""
-    import matplotlib
     from matplotlib.text import Text
 
     # Words stay words, and the same plot gives the same bytes.
@@ -121,8 +137,6 @@ def plotted(figure: "Figure", kind: str, dpi: float = DPI) -> bytes:
             letters.set_file(file)
             text.set_fontproperties(letters)
     buffer = io.BytesIO()
-    # A letter that no face has is drawn as a box; that needs no warning.
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=NO_GLYPH)
+    with drawing(settings):
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=nothing)
     return buffer.getvalue()

@@ -1,6 +1,5 @@
 """The plain paper of plots: axes without ornament, in a theme's colours, and names that do not collide."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.render import words as type_
-from zatlas.render.pixels import NO_GLYPH
+from zatlas.render.pixels import drawing
 from zatlas.render.theme import Theme
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ def name_spots(
 
 def lay_out(figure: "Figure") -> None:
     """Give everything its place in pixels."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=NO_GLYPH)
+    with drawing():
         figure.draw_without_rendering()
 
 
