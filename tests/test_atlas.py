@@ -68,7 +68,7 @@ def test_a_model_without_an_encoder_says_what_to_do(rival):
     with pytest.raises(NotSupported, match="Name samples by their number"):
         locate(rival, "Smiling")
     assert locate(rival, "17").title == "sample 17"
-    np.testing.assert_array_equal(locate(rival, "17").point, locate(rival, "17").point)
+    np.testing.assert_array_equal(locate(rival, "17").latent, locate(rival, "17").latent)
 
 
 def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
@@ -81,16 +81,16 @@ def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
 def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
     five = locate(digits, "7")
     assert five.title == "image 7" and five.image is not None
-    np.testing.assert_array_equal(five.point, digits.table("test").points[7:8])
+    np.testing.assert_array_equal(five.latent, digits.table("test").points[7:8])
     assert portraits.flags("not Male", portraits.rows("test"))[
         np.flatnonzero(portraits.rows("test") == _row_of(portraits, locate(portraits, "not Male")))
     ].all()
     four = locate(digits, "class:4")
     assert four.title == "4" and four.label == 4 and locate(digits, "class:4:2").label == 4
     first, second = locate_all(digits, ["random", "random"])
-    assert (first.point != second.point).any() and first.image is None
+    assert (first.latent != second.latent).any() and first.image is None
     file = save(sheet(five.image, 1), tmp_path / "five.png")
-    assert locate(portraits, str(file)).point.shape == (1, 8)
+    assert locate(portraits, str(file)).latent.shape == (1, 8)
     assert locate(digits, str(file)).title == "five.png"
     for wrong, error in {
         "99999": ShapeError,
@@ -109,7 +109,7 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
 
 
 def _row_of(workspace, stop):
-    found = np.flatnonzero((workspace.table("test").points == stop.point).all(axis=1))
+    found = np.flatnonzero((workspace.table("test").points == stop.latent).all(axis=1))
     return workspace.table("test").rows[found[0]]
 
 

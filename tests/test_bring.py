@@ -452,7 +452,7 @@ def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
     maps.points(workspace)
     maps.chart_map(workspace, workspace.chart("pca"))
     assert len(facts.geometry(workspace)) == 3
-    np.testing.assert_array_equal(locate(workspace, "7").point, workspace.cloud[7:8])
+    np.testing.assert_array_equal(locate(workspace, "7").latent, workspace.cloud[7:8])
     with pytest.raises(NotSupported, match="without a decoder"):
         sheets.samples(workspace, 4)
     with pytest.raises(NotSupported, match="--data"):

@@ -78,7 +78,7 @@ def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path
     json.dumps(tree.entry, allow_nan=False)
     stop = locate(workspace, "7")
     assert stop.title == "code 7" and stop.image is None
-    np.testing.assert_array_equal(stop.point, clouds[0][7:8])
+    np.testing.assert_array_equal(stop.latent, clouds[0][7:8])
     assert locate(workspace, "fox").label == 2
     for ask in (
         lambda: sheets.reconstructions([workspace]),

@@ -264,7 +264,7 @@ def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys)
 
 def test_an_image_file_is_a_stop_of_a_model_without_encoder(rival, tmp_path, capsys):
     stop = locate(rival, str(picture(rival, tmp_path)))
-    made = rival.decode(stop.point)
+    made = rival.decode(stop.latent)
     assert np.sqrt(((made - stop.image) ** 2).mean()) < 0.05
     assert "Searching for the point of one.png" in capsys.readouterr().err
 

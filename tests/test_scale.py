@@ -51,7 +51,7 @@ def test_codes_are_carried_to_where_the_chart_puts_them_and_trusted_nearly_as_mu
     path = carry(chart, tmp_path / "places.parquet", blocks, 6000, {"of": "these"})
     rows, places = tables.read(path)
     assert np.array_equal(rows, np.arange(6000))
-    assert np.array_equal(places, np.concatenate([chart.forward(one.points) for one in blocks]))
+    assert np.array_equal(places, np.concatenate([chart.transform(one.points) for one in blocks]))
     assert trustworthiness(codes, places) == pytest.approx(chart.trust, abs=0.05)
 
 

@@ -39,7 +39,7 @@ class Anchor:
     """A named point, and the real image that it is the code of, if there is one."""
 
     name: str  # as one types it
-    point: Points  # one row
+    latent: Points  # one row
     image: Images | None = None  # one row
     label: int | None = None
     title: str = ""  # as one writes it beside a picture
@@ -96,7 +96,7 @@ def interpolate(
         z = anchors
     else:
         found = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
-        z = np.concatenate([anchor.point for anchor in found])
+        z = np.concatenate([anchor.latent for anchor in found])
     if len(z) < 2:
         raise ShapeError("A way leads between 2 stops or more; name another.")
     return between(workspace.generator.for_class(label), z, method, closed=closed, even=even)
@@ -275,13 +275,15 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
     name = find(text, known_of(workspace))
     if name is not None and name.kind == "direction":
         stop = _stop(workspace, text, name)
-        return Group(sign, stop.title, _step(workspace, name), workspace.decode(stop.point))
+        return Group(sign, stop.title, _step(workspace, name), workspace.decode(stop.latent))
     if name is not None and name.kind in ("class", "attribute") and name.number is None:
         return _members(workspace, sign, name)
     parts = [text] if name is not None else split_list(text)
     stops = [locate(workspace, part) for part in parts]
-    shown = [workspace.decode(stop.point, stop.label) if stop.image is None else stop.image for stop in stops]
-    points = np.concatenate([stop.point for stop in stops])
+    shown = [
+        workspace.decode(stop.latent, stop.label) if stop.image is None else stop.image for stop in stops
+    ]
+    points = np.concatenate([stop.latent for stop in stops])
     title = stops[0].title if len(stops) == 1 else ", ".join(stop.name for stop in stops)
     return Group(sign, title, points, np.concatenate(shown))
 

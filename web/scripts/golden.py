@@ -107,10 +107,10 @@ def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[st
         "lattice": one.grid(9)[1],
         "reach": one.reach,
         "asked": asked,
-        "inverse": one.inverse(asked),
+        "inverse": one.inverse_transform(asked),
         "covers": one.covers(asked),
         "z": z,
-        "forward": one.forward(z),
+        "forward": one.transform(z),
     }
 
 

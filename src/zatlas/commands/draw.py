@@ -211,7 +211,7 @@ def place(
     pairs = np.array(places, np.float32).reshape(-1, 2)
     found = workspace.chart(layout, supervise)
     if isinstance(source := workspace.source, Given) and not source.indexed:  # neighbours without images
-        rows, _ = nearest(found.inverse(found.at(pairs)), source.latents, 5)
+        rows, _ = nearest(found.inverse_transform(found.at(pairs)), source.latents, 5)
         list_rows([{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)])
         return
     picture = chart_places(workspace, found, pairs, label=class_of(workspace, label), theme=theme_of(dark))

@@ -92,7 +92,7 @@ def saved(
     """
     from zatlas.directions.find import store_of
     from zatlas.directions.types import is_nonlinear
-    from zatlas.pictures.proofs import spread_told
+    from zatlas.pictures.proofs import std_told
     from zatlas.store import ways
 
     workspace = open_workspace(run)
@@ -110,7 +110,7 @@ def saved(
             "direction": one.name,
             "way": "bends" if is_nonlinear(one) else "straight",
             "moves": one.meant,
-            "spread": spread_told(one),
+            "spread": std_told(one),
             "auc": None if one.score is None else round(one.score.area, 4),
             "file": str(folder / ways.file_of(one.name)),
         }

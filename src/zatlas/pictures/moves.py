@@ -95,7 +95,7 @@ class Move:
         if panel == "chart":
             chart = self.workspace.chart()
             labels = None if chart.rows is None else self.workspace.labels(chart.rows)
-            return cloud_panel(chart.places, labels, chart.forward(z), theme=theme)
+            return cloud_panel(chart.places, labels, chart.transform(z), theme=theme)
         return None
 
 
@@ -141,7 +141,7 @@ def traversal(
     elif stop is None and workspace.dim > FLAT:
         # The middle of many normal axes is where no sample ever lies: the net has not learnt it.
         middle, through = points[:1], "sample 0"
-    z = middle if stop is None else stop.point
+    z = middle if stop is None else stop.latent
     curves, names = [], []
     for axis in axes:
         ends = span(workspace, axis, 2, by, extent)
@@ -186,7 +186,7 @@ def attribute(
     starts = list(stops) or [
         locate(workspace, str(i)) for i in range(min(4, len(workspace.map_table("test"))))
     ]
-    curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
+    curves = tuple(direction.walk(stop.latent, -reach, reach) for stop in starts)
     ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
     names = tuple(stop.title for stop in starts)
     title = f"{pretty(direction.name)} in {workspace.name}"
@@ -238,7 +238,7 @@ def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
     flags = workspace.flags(name, chart.rows)
     ends = [_jittered(chart.places[flags == side], seed + side, name) for side in (False, True)]
     places: Plane = Curve(np.concatenate(ends), lerp).sample(49)
-    return Curve(chart.inverse(places), lerp, marks=(0.0, 1.0))
+    return Curve(chart.inverse_transform(places), lerp, marks=(0.0, 1.0))
 
 
 def _jittered(points: Points, seed: int, name: str) -> Points:

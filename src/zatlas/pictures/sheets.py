@@ -185,7 +185,7 @@ def chart_places(
 ) -> Canvas:
     """The images at places of a chart, given from -1 to 1 in both directions (A5)."""
     there = chart.at(places)
-    z = chart.inverse(there)
+    z = chart.inverse_transform(there)
     near, kind = _nearest_shown(workspace, z, label)
     shown = [near] if not workspace.source.decodes else [workspace.decode(z, label), near]
     images, names = np.concatenate(shown), ("imagined", kind)[-len(shown) :]
@@ -214,7 +214,7 @@ def four_corners(
     workspace: Workspace, stops: Sequence[Anchor], n: int = 9, *, theme: Theme = LIGHT
 ) -> Canvas:
     """Between four images at the corners of a grid (E4)."""
-    ends = np.concatenate([stop.point for stop in stops])
+    ends = np.concatenate([stop.latent for stop in stops])
     z = between_corners(ends, n, usual_blend(workspace.generator.space))
     names = ", ".join(stop.title for stop in stops)
     return sheet(

@@ -63,13 +63,13 @@ def places_back(chart: Chart, count: int = TRIED, *, seed: int = 0) -> np.ndarra
     places = chart.at(drawn)
     places = places[chart.covers(places)][:count]
     diagonal = float(np.linalg.norm(chart.box[1] - chart.box[0]))
-    return np.linalg.norm(chart.forward(chart.inverse(places)) - places, axis=1) / diagonal
+    return np.linalg.norm(chart.transform(chart.inverse_transform(places)) - places, axis=1) / diagonal
 
 
 def codes_back(chart: Chart, codes: Points) -> np.ndarray:
     """How far from a code that of its place is, over how far codes are from their mean."""
     usual = float(np.linalg.norm(chart.points - chart.middle, axis=1).mean())
-    back = chart.inverse(chart.forward(codes))
+    back = chart.inverse_transform(chart.transform(codes))
     return np.linalg.norm(back - codes, axis=1) / max(usual, 1e-12)
 
 
@@ -108,7 +108,7 @@ def _covered(chart: Chart, on: str, workspace: Workspace, seed: int) -> Figure:
     codes = _others(workspace, seed)
     parts = {"the box": covered_box(chart)}
     if codes is not None:
-        parts["other codes"] = float(chart.covers(chart.forward(codes)).mean())
+        parts["other codes"] = float(chart.covers(chart.transform(codes)).mean())
     about = f"share of the box with codes around, {on}; elsewhere the code of a place is a guess"
     return Figure("covered", "charts", parts["the box"], about, GRID**2, unit="share", parts=parts)
 

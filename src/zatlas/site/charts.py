@@ -126,7 +126,7 @@ def chart_of(
         if kept:
             chart.save(path)
     rest = drawn.points[CHARTED:]
-    places = np.concatenate([chart.places, chart.forward(rest)]) if len(rest) else chart.places
+    places = np.concatenate([chart.places, chart.transform(rest)]) if len(rest) else chart.places
     name = f"{layout} by {by}" if by else layout
     title = TITLES.get(layout, layout) + (f" by {pretty(by)}" if by else "")
     return Charted(key, name, title, chart, places, density)
