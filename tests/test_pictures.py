@@ -163,7 +163,7 @@ def test_equations_by_attribute_number_and_file(portraits, rival, digits, tmp_pa
     ):
         assert seen(run("arithmetic", workspace, text, out=tmp_path / "equation.png")[0])
     assert "two terms" in refused(capsys, "arithmetic", digits, "4")
-    assert "no equation" in refused(capsys, "arithmetic", digits, " - 4")
+    assert "not an equation" in refused(capsys, "arithmetic", digits, " - 4")
 
 
 def test_a_spiral_of_any_formula(digits, tmp_path, capsys):

@@ -362,7 +362,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     assert told["range"][0] <= 0 <= told["range"][1]
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
     np.testing.assert_array_equal(
-        numbers[: 2 * dim], np.concatenate([way.lead.layers.middle, way.lead.layers.spread])
+        numbers[: 2 * dim], np.concatenate([way.lead.layers.middle, way.lead.layers.std])
     )
     wide, high, deep, many = bends["sizes"]
     assert numbers.size == 2 * wide + wide * high + high * deep + deep * many + high + deep + many

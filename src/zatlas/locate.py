@@ -1,4 +1,4 @@
-"""What one can name: an image by its number, class, attribute or file, or a point drawn by chance."""
+"""From names to latents: an image by number, class, attribute or file, a direction, or a random latent."""
 
 import re
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ from zatlas.sample import sample_latents
 from zatlas.store.codes import Codes
 from zatlas.workspace import Workspace
 
-STEP = 2.0  # spreads by which a direction stands for a place
+STEP = 2.0  # standard deviations along a direction where its anchor lies
 HOW = (
-    "A place is named by an image's number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
+    "Name an image by its number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
     "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5; mixture:5 or "
     "flow:5 of a fitted prior)."
 )
@@ -36,7 +36,7 @@ HOW = (
 
 @dataclass(frozen=True)
 class Anchor:
-    """A named point, and the real image that it is the code of, if there is one."""
+    """A named latent, and the real image that it belongs to, if there is one."""
 
     name: str  # as one types it
     latent: Points  # one row
@@ -46,14 +46,14 @@ class Anchor:
 
 
 def locate(workspace: Workspace, text: str) -> Anchor:
-    """The point that goes by this name."""
+    """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5"."""
     known = known_of(workspace)
     if not workspace.source.indexed and find(text, known) is None:
         raise _no_images(workspace, text)
-    return _stop(workspace, text, parse(text, known))
+    return _anchor(workspace, text, parse(text, known))
 
 
-def _stop(workspace: Workspace, text: str, name: Name) -> Anchor:
+def _anchor(workspace: Workspace, text: str, name: Name) -> Anchor:
     if name.kind in RANDOM:
         prior = "own" if name.kind == RANDOM[0] else name.kind
         point = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
@@ -63,13 +63,13 @@ def _stop(workspace: Workspace, text: str, name: Name) -> Anchor:
     if name.kind == "file":
         return _from_file(workspace, Path(name.word))
     if name.kind == "direction":
-        point = _gone(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
+        point = _moved(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
         return Anchor(text, point, title=title_of(name))
     return _typical(workspace, text, name)
 
 
 def locate_all(workspace: Workspace, texts: Sequence[str]) -> list[Anchor]:
-    """Several of them; "random" or "flow" again and again is another point each time."""
+    """Return the anchors of several texts. "random" without a seed is another latent each time."""
     found, drawn = [], 0
     for text in texts:
         if text in RANDOM:
@@ -98,13 +98,13 @@ def interpolate(
         found = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
         z = np.concatenate([anchor.latent for anchor in found])
     if len(z) < 2:
-        raise ShapeError("A way leads between 2 stops or more; name another.")
+        raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
     return between(workspace.generator.for_class(label), z, method, closed=closed, even=even)
 
 
 def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
-    """Stops for want of a choice: typical images of classes that are far from each other in the list,
-    the first test images where there are no classes, or the first samples where there is no encoder.
+    """Return anchors to use by default: typical images of classes spread over the list of classes, the first
+    test images where there are no classes, or the first samples where images have no latents.
     """
     if not workspace.source.indexed:
         return locate_all(workspace, [str(number) for number in range(count)])
@@ -118,7 +118,7 @@ def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
 
 
 def classes_with_images(workspace: Workspace) -> list[str]:
-    """The classes that have an image, held out or trained on."""
+    """Return the names of the classes that have an image."""
     images = workspace.dataset
     if images.labels is None:
         return []
@@ -128,12 +128,12 @@ def classes_with_images(workspace: Workspace) -> list[str]:
 
 
 def class_word(workspace: Workspace, name: str) -> str:
-    """The name of a class as one types it."""
+    """Return the name of a class as one types it."""
     return text_of(Name("class", name), known_of(workspace))
 
 
 def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
-    """An image of the test part by its number in it; a sample, where images have no points."""
+    """The test image of this number; a sample, where images have no latents."""
     source = workspace.source
     title = source.name(number)
     if isinstance(source, Given) and not source.indexed:
@@ -205,18 +205,20 @@ def _from_file(workspace: Workspace, path: Path) -> Anchor:
     if workspace.generator.encoder is not None:
         return Anchor(path.name, workspace.generator.encode(image), image, title=path.name)
     console().print(
-        f"Searching for the point of {path.name}: this model has no encoder. Give it one: "
+        f"This model has no encoder, so zatlas searches for the latent of {path.name}. Train an encoder: "
         f"{shell_command('invert', workspace.run.folder, '--learn')}",
         soft_wrap=True,
         markup=False,
     )
     found = invert(workspace, image)
-    console().print(f"{path.name} was found to {found.psnr[0]:.1f} dB.", markup=False)
+    console().print(
+        f"The decoded latent matches {path.name} with a PSNR of {found.psnr[0]:.1f} dB.", markup=False
+    )
     return Anchor(path.name, found.points, image, title=path.name)
 
 
 def image_of(workspace: Workspace, path: Path) -> Images:
-    """The image in this file as the model takes it, one row."""
+    """Return the image in a file as the model takes it, (1, c, h, w)."""
     if not path.is_file():
         raise NotHere(f"There is no image file {path}. {HOW}")
     channels, height, width = workspace.description.shape
@@ -234,7 +236,7 @@ def image_of(workspace: Workspace, path: Path) -> Images:
 
 @dataclass(frozen=True)
 class Group:
-    """A term of an equation: points that are taken the mean of, added or taken away."""
+    """A term of an equation: latents whose mean is added or subtracted."""
 
     sign: int  # 1 or -1
     name: str
@@ -243,48 +245,49 @@ class Group:
 
 
 def find_groups(workspace: Workspace, text: str) -> list[Group]:
-    """The terms of an equation such as "Eyeglasses - not Eyeglasses + Smiling" or "3,14 - 9,26 + a.png"."""
+    """Return the terms of "Eyeglasses - not Eyeglasses + Smiling" or "3,14 - 9,26 + a.png"."""
     terms = split_terms(text)
     if not all(term for _, term in terms) or re.match(r"[+-](\s|$)", terms[0][1]):
         raise BadRecipe(
-            f"{text!r} is no equation. Put terms between + and -, with spaces around them, as "
+            f"{text!r} is not an equation. Put terms between + and -, with spaces around them, as "
             "'Eyeglasses - not Eyeglasses + Smiling' or '3,14,15 - 9,26,5 + 35,8'."
         )
     return [_group(workspace, sign, term) for sign, term in terms]
 
 
-def _gone(workspace: Workspace, name: Name, z: Points) -> Points:
-    """So far from here along a way that was kept that it can be seen; with "not", the other way."""
+def _moved(workspace: Workspace, name: Name, z: Points) -> Points:
+    """The latent moved along a saved direction, far enough to see it; with "not", backwards."""
     way = in_std(store_of(workspace).load(name.word))
     return way.move(z, -STEP if name.negated else STEP)
 
 
 def _step(workspace: Workspace, name: Name) -> Points:
-    """The same as what it adds to any point."""
+    """What a saved direction adds to any latent."""
     if is_nonlinear(store_of(workspace).load(name.word)):
         typed = text_of(replace(name, negated=False), known_of(workspace), anchor=False)
         command = shell_command("attribute", workspace.run.folder, typed, "--stop", "0")
         raise NotSupported(
-            f"{name.word!r} bends: where it leads depends on where it begins, so there is nothing that "
-            f"could be added. Follow it from an image: {command}"
+            f"The nonlinear direction {name.word!r} cannot be used in an equation, because its step depends "
+            f"on the starting point. Follow it from an image: {command}"
         )
-    return _gone(workspace, name, np.zeros((1, workspace.dim), np.float32))
+    return _moved(workspace, name, np.zeros((1, workspace.dim), np.float32))
 
 
 def _group(workspace: Workspace, sign: int, text: str) -> Group:
     name = find(text, known_of(workspace))
     if name is not None and name.kind == "direction":
-        stop = _stop(workspace, text, name)
-        return Group(sign, stop.title, _step(workspace, name), workspace.decode(stop.latent))
+        anchor = _anchor(workspace, text, name)
+        return Group(sign, anchor.title, _step(workspace, name), workspace.decode(anchor.latent))
     if name is not None and name.kind in ("class", "attribute") and name.number is None:
         return _members(workspace, sign, name)
     parts = [text] if name is not None else split_list(text)
-    stops = [locate(workspace, part) for part in parts]
+    anchors = [locate(workspace, part) for part in parts]
     shown = [
-        workspace.decode(stop.latent, stop.label) if stop.image is None else stop.image for stop in stops
+        workspace.decode(anchor.latent, anchor.label) if anchor.image is None else anchor.image
+        for anchor in anchors
     ]
-    points = np.concatenate([stop.latent for stop in stops])
-    title = stops[0].title if len(stops) == 1 else ", ".join(stop.name for stop in stops)
+    points = np.concatenate([anchor.latent for anchor in anchors])
+    title = anchors[0].title if len(anchors) == 1 else ", ".join(anchor.name for anchor in anchors)
     return Group(sign, title, points, np.concatenate(shown))
 
 

@@ -158,12 +158,12 @@ def _fitted(
 def _usual(workspace: "Workspace") -> tuple[str, ...]:
     """All classes, attributes and saved directions, as one types them; the rest is left out with a word."""
     from zatlas.core.progress import console
-    from zatlas.directions.find import known_of, learnable, store_of
+    from zatlas.directions.find import fittable, known_of, store_of
     from zatlas.latent.names import Name, text_of
 
     known = known_of(workspace)
     kept = [Name("direction", one.name) for one in store_of(workspace).all()]
-    names, left_out = learnable(workspace) if workspace.source.indexed else ([], "")
+    names, left_out = fittable(workspace) if workspace.source.indexed else ([], "")
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
     return tuple(text_of(name, known, anchor=False) for name in [*names, *kept])
