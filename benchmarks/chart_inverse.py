@@ -157,7 +157,7 @@ def measured(ground: Ground, way: Direction, repeats: int) -> dict:
         found[name] = (float(np.median(missed)), float(np.quantile(missed, 0.9)))
     net, held = ground.net, ground.held
     there = net.encode(held)
-    lost = np.square(net.decode(as_codes(way(chart.forward(there)))) - held).mean()
+    lost = np.square(net.decode(as_codes(way(chart.transform(there)))) - held).mean()
     found["rebuilt"] = float(lost / np.square(net.decode(there) - held).mean())
     found["sharp"] = slope(net.decode(z)) / slope(net.decode(chart.points[:2000]))
     step = np.random.default_rng(1).normal(size=places.shape)

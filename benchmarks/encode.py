@@ -45,7 +45,7 @@ def rates(folder: Path, repeats: int) -> None:
         python(RUN, 20_000, run, net)
         workspace = Workspace.open(run)
         rows = workspace.rows("train")
-        whole = workspace.images.images(rows)
+        whole = workspace.dataset.images(rows)
         generator = workspace.generator
         workspace.encode("train")  # once, so that neither finds the machine cold
 

@@ -191,7 +191,7 @@ def places(browser: Browser, room: Path) -> None:
         with hosted(folder) as url:
             with opened(browser, url) as page:
                 where, found = pinned(page, chart)
-            wanted = chart.inverse(where)
+            wanted = chart.inverse_transform(where)
             apart = np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
             pixels = np.abs(workspace.decode(found) - workspace.decode(wanted)).mean(axis=(1, 2, 3))
             print(f"place to code, {what}: {quantiles(100 * apart, 2)} % of its length; ", end="")

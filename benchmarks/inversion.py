@@ -64,7 +64,7 @@ def main() -> None:
         taught = train_encoder(gan, show=False)
         table("the same, with a taught encoder", taught.generator, own(gan, given.images), searched=False)
         vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
-        images = vae.images.images(vae.rows("test")[: given.images])
+        images = vae.dataset.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)
     for run in given.run:
         workspace = Workspace.open(run)

@@ -62,7 +62,7 @@ def main() -> None:
 
 def report(workspace: Workspace, scorer: Scorer, given: argparse.Namespace) -> None:
     """The table of all twelve."""
-    z = workspace.points("test")[given.skip : given.skip + given.faces]
+    z = workspace.latents("test")[given.skip : given.skip + given.faces]
     names = list(EDITED)
     aimed = find_directions(workspace, "labels", names=names, method="aimed", without=names, seed=given.seed)
     local = find_directions(workspace, "labels", names=BENT, method="local", without=names, seed=given.seed)

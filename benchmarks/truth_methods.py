@@ -55,7 +55,7 @@ def second(workspace: Workspace, path: Path | None, epochs: int) -> Scorer:
     """The scorer that may be learnt from: not the judge."""
     if path is not None and path.exists():
         return load_scorer(path)
-    found = train_scorer(workspace.images, list(EDITED), seed=1, epochs=epochs)
+    found = train_scorer(workspace.dataset, list(EDITED), seed=1, epochs=epochs)
     if path is not None:
         save_scorer(path, found)
     return found
@@ -84,7 +84,7 @@ def good(found: Flips) -> bool:
 
 def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> None:
     """The table of all twelve."""
-    z = workspace.points("test")[:faces]
+    z = workspace.latents("test")[:faces]
     heads = " | ".join(f"{method}: there, back | others" for method in METHODS)
     print(f"| attribute | {heads} | chart | others |")
     print("|---" * (2 * len(METHODS) + 3) + "|")

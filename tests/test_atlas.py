@@ -13,14 +13,14 @@ from zatlas.workspace import Workspace
 
 
 def test_codes_are_written_once_and_read_again(digits):
-    codes = digits.codes("test")
+    codes = digits.table("test")
     path = next((digits.run.folder / "codes").glob("*-test.parquet"))
     before = path.stat().st_mtime_ns
-    again = Workspace.open(digits.run.folder).codes("test")
+    again = Workspace.open(digits.run.folder).table("test")
     assert path.stat().st_mtime_ns == before
     for name in ("rows", "points", "deviations"):
         np.testing.assert_array_equal(getattr(again, name), getattr(codes, name))
-    x = digits.images.images(codes.rows)
+    x = digits.dataset.images(codes.rows)
     np.testing.assert_allclose(codes.points, digits.generator.encode(x), atol=1e-5)
 
 
@@ -30,27 +30,27 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy)
     path = next((copy / "codes").glob("*-test.parquet")) if (copy / "codes").exists() else None
-    Workspace.open(copy).codes("test")
+    Workspace.open(copy).table("test")
     path = next((copy / "codes").glob("*-test.parquet"))
     table = pq.read_table(path)
     made = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
     with atomic.file(path) as side:
         pq.write_table(table.replace_schema_metadata({b"zatlas": json.dumps(made)}), side)
-    Workspace.open(copy).codes("test")
+    Workspace.open(copy).table("test")
     assert json.loads(pq.read_schema(path).metadata[b"zatlas"])["weights"] != "others"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(Exception, match="has changed since zatlas wrote it"):
-        Workspace.open(copy).codes("test")
+        Workspace.open(copy).table("test")
 
 
 def test_the_table_of_codes_is_for_people_too(portraits):
-    portraits.codes("test")
+    portraits.table("test")
     path = next((portraits.run.folder / "codes").glob("*-test.parquet"))
     table = pq.read_table(path).to_pandas()
     assert {"index", "split", "z", "deviation", "Smiling", "hair_colour", "age"} <= set(table.columns)
     assert table["z"][0].shape == (8,) and set(table["split"]) == {"test"}
     rows = portraits.rows("test")
-    assert (table["Smiling"] == portraits.images.attributes["Smiling"][rows]).all()
+    assert (table["Smiling"] == portraits.dataset.attributes["Smiling"][rows]).all()
 
 
 def test_codes_are_queried_with_sql(digits):
@@ -64,15 +64,15 @@ def test_codes_are_queried_with_sql(digits):
 
 def test_a_model_without_an_encoder_says_what_to_do(rival):
     with pytest.raises(NotSupported, match="no encoder"):
-        rival.codes()
+        rival.table()
     with pytest.raises(NotSupported, match="Name samples by their number"):
         locate(rival, "Smiling")
     assert locate(rival, "17").title == "sample 17"
-    np.testing.assert_array_equal(locate(rival, "17").point, locate(rival, "17").point)
+    np.testing.assert_array_equal(locate(rival, "17").latent, locate(rival, "17").latent)
 
 
 def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
-    codes = digits.codes("train")
+    codes = digits.table("train")
     rows, distance = digits.nearest(codes.points[[5, 50]], 3)
     assert rows.shape == (2, 3) and (distance[:, 0] < 1e-3).all()
     assert {codes.rows[5], codes.rows[50]} <= set(rows.ravel().tolist())
@@ -81,16 +81,16 @@ def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
 def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
     five = locate(digits, "7")
     assert five.title == "image 7" and five.image is not None
-    np.testing.assert_array_equal(five.point, digits.codes("test").points[7:8])
+    np.testing.assert_array_equal(five.latent, digits.table("test").points[7:8])
     assert portraits.flags("not Male", portraits.rows("test"))[
         np.flatnonzero(portraits.rows("test") == _row_of(portraits, locate(portraits, "not Male")))
     ].all()
     four = locate(digits, "class:4")
     assert four.title == "4" and four.label == 4 and locate(digits, "class:4:2").label == 4
     first, second = locate_all(digits, ["random", "random"])
-    assert (first.point != second.point).any() and first.image is None
+    assert (first.latent != second.latent).any() and first.image is None
     file = save(sheet(five.image, 1), tmp_path / "five.png")
-    assert locate(portraits, str(file)).point.shape == (1, 8)
+    assert locate(portraits, str(file)).latent.shape == (1, 8)
     assert locate(digits, str(file)).title == "five.png"
     for wrong, error in {
         "99999": ShapeError,
@@ -109,8 +109,8 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
 
 
 def _row_of(workspace, stop):
-    found = np.flatnonzero((workspace.codes("test").points == stop.point).all(axis=1))
-    return workspace.codes("test").rows[found[0]]
+    found = np.flatnonzero((workspace.table("test").points == stop.latent).all(axis=1))
+    return workspace.table("test").rows[found[0]]
 
 
 def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):

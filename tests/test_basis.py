@@ -65,7 +65,7 @@ def correlated(tmp_path_factory, own_cache):
 
 
 def test_correlated_faces_are_less_entangled_found_together(correlated):
-    rows = correlated.codes("train")
+    rows = correlated.table("train")
     flags = {name: correlated.flags(name, rows.rows) for name in NAMES}
     before = evaluate_directions(correlated, [find_direction(correlated, name) for name in NAMES])
     refit = refit_joint(correlated, NAMES)

@@ -219,8 +219,8 @@ def test_onnx_halves_give_what_the_run_gave_that_they_are_of(wide, tmp_path):
     workspace = bring(tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits")
     z = sample_latents(wide, 5, seed=0)
     np.testing.assert_allclose(workspace.decode(z), wide.decode(z), atol=1e-2)
-    np.testing.assert_allclose(workspace.points("test"), wide.points("test"), atol=0.1)
-    assert workspace.images.describe() == wide.images.describe()
+    np.testing.assert_allclose(workspace.latents("test"), wide.latents("test"), atol=0.1)
+    assert workspace.dataset.describe() == wide.dataset.describe()
     sheets.reconstructions([Workspace.open(workspace.run.folder)])
     assert find_direction(workspace, "3").score.area > 0.8
 
@@ -283,7 +283,7 @@ def test_weights_of_a_run_need_nothing_said(digits, tmp_path):
     workspace = bring(digits.run.weights, tmp_path, data="digits")
     z = sample_latents(digits, 3, seed=0)
     np.testing.assert_array_equal(workspace.decode(z), digits.decode(z))
-    np.testing.assert_array_equal(workspace.points("test"), digits.points("test"))
+    np.testing.assert_array_equal(workspace.latents("test"), digits.latents("test"))
 
 
 @pytest.mark.parametrize(
@@ -452,11 +452,11 @@ def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
     maps.points(workspace)
     maps.chart_map(workspace, workspace.chart("pca"))
     assert len(facts.geometry(workspace)) == 3
-    np.testing.assert_array_equal(locate(workspace, "7").point, workspace.cloud[7:8])
+    np.testing.assert_array_equal(locate(workspace, "7").latent, workspace.cloud[7:8])
     with pytest.raises(NotSupported, match="without a decoder"):
         sheets.samples(workspace, 4)
     with pytest.raises(NotSupported, match="--data"):
-        workspace.images  # noqa: B018
+        workspace.dataset  # noqa: B018
     capsys.readouterr()
     assert main(["place", str(workspace.run.folder), "0", "0", "--layout", "pca"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
@@ -464,13 +464,13 @@ def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
 
 
 def test_codes_of_images_that_are_given_too_have_labels_and_neighbours(wide, tmp_path):
-    every = np.concatenate([wide.codes(part).points for part in ("train", "valid", "test")])
-    rows = np.concatenate([wide.codes(part).rows for part in ("train", "valid", "test")])
-    codes = np.zeros((len(wide.images), wide.dim), np.float32)
+    every = np.concatenate([wide.table(part).points for part in ("train", "valid", "test")])
+    rows = np.concatenate([wide.table(part).rows for part in ("train", "valid", "test")])
+    codes = np.zeros((len(wide.dataset), wide.dim), np.float32)
     codes[rows] = every
     np.save(tmp_path / "codes.npy", codes)
     workspace = bring(tmp_path / "codes.npy", tmp_path, data="digits")
-    np.testing.assert_array_equal(workspace.points("test"), wide.points("test"))
+    np.testing.assert_array_equal(workspace.latents("test"), wide.latents("test"))
     assert find_direction(workspace, "3").score.area > 0.8
     sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
 

@@ -83,7 +83,7 @@ def test_neighbours_of_other_widths_are_refused():
 
 def test_a_chart_comes_back_to_the_place_it_was_asked_for(chart):
     places = inside(chart)
-    missed = np.linalg.norm(chart.forward(chart.inverse(places)) - places, axis=1)
+    missed = np.linalg.norm(chart.transform(chart.inverse_transform(places)) - places, axis=1)
     size = np.linalg.norm(chart.box[1] - chart.box[0])
     assert np.median(missed) < 0.02 * size
     assert np.quantile(missed, 0.9) < 0.1 * size
@@ -91,7 +91,7 @@ def test_a_chart_comes_back_to_the_place_it_was_asked_for(chart):
 
 def test_anchors_fall_on_their_own_places(chart):
     size = np.linalg.norm(chart.box[1] - chart.box[0])
-    np.testing.assert_allclose(chart.forward(chart.points[:200]), chart.places[:200], atol=1e-3 * size)
+    np.testing.assert_allclose(chart.transform(chart.points[:200]), chart.places[:200], atol=1e-3 * size)
 
 
 def test_a_new_point_falls_beside_its_neighbours_and_not_between_two_groups():
@@ -99,7 +99,7 @@ def test_a_new_point_falls_beside_its_neighbours_and_not_between_two_groups():
     points = np.concatenate([chance.normal(m, 1, (100, 8)) for m in (0, 4)]).astype(np.float32)
     places = np.concatenate([chance.normal(m, 1, (100, 2)) for m in (0, 50)]).astype(np.float32)
     chart = Chart(points, places)
-    fell = chart.forward(chance.normal(1.8, 1, (100, 8)).astype(np.float32))
+    fell = chart.transform(chance.normal(1.8, 1, (100, 8)).astype(np.float32))
     assert chart.covers(fell).mean() > 0.9
 
 
@@ -111,11 +111,11 @@ def test_a_chart_knows_where_it_has_data(chart):
 
 def test_any_place_has_a_code_even_where_there_is_no_data(chart):
     away = np.float32([[1e4, -1e4], [0, 0]])
-    assert np.isfinite(chart.inverse(away)).all()
+    assert np.isfinite(chart.inverse_transform(away)).all()
 
 
 def test_codes_keep_the_norm_of_those_around(umap):
-    made = np.linalg.norm(umap.inverse(inside(umap)) - umap.points.mean(axis=0), axis=1)
+    made = np.linalg.norm(umap.inverse_transform(inside(umap)) - umap.points.mean(axis=0), axis=1)
     real = np.linalg.norm(umap.points - umap.points.mean(axis=0), axis=1)
     assert abs(made.mean() / real.mean() - 1) < 0.05
 
@@ -123,7 +123,7 @@ def test_codes_keep_the_norm_of_those_around(umap):
 def test_a_code_moves_little_when_the_place_moves_little(umap):
     places = inside(umap)
     step = np.float32([[1e-4, 0]]) * (umap.box[1] - umap.box[0])
-    moved = np.linalg.norm(umap.inverse(places + step) - umap.inverse(places), axis=1)
+    moved = np.linalg.norm(umap.inverse_transform(places + step) - umap.inverse_transform(places), axis=1)
     assert moved.max() < 0.1 * np.linalg.norm(umap.points, axis=1).mean()
 
 
@@ -134,7 +134,7 @@ def test_a_grid_runs_by_rows_from_the_top_left(umap):
     np.testing.assert_allclose(
         places[[0, 3, 12, 15]], [[left, high], [right, high], [left, low], [right, low]]
     )
-    np.testing.assert_array_equal(codes, umap.inverse(places))
+    np.testing.assert_array_equal(codes, umap.inverse_transform(places))
 
 
 def test_normalised_positions_go_both_ways(umap):
@@ -150,8 +150,8 @@ def test_a_saved_chart_is_the_same_to_the_bit(chart, tmp_path):
     np.testing.assert_array_equal(again.places, chart.places)
     assert (again.layout, again.made) == (chart.layout, chart.made)
     places = chart.grid(5)[0]
-    np.testing.assert_array_equal(again.inverse(places), chart.inverse(places))
-    np.testing.assert_array_equal(again.forward(chart.points[:9]), chart.forward(chart.points[:9]))
+    np.testing.assert_array_equal(again.inverse_transform(places), chart.inverse_transform(places))
+    np.testing.assert_array_equal(again.transform(chart.points[:9]), chart.transform(chart.points[:9]))
 
 
 def test_a_file_that_is_no_chart_says_so(tmp_path):
@@ -181,7 +181,7 @@ def test_a_chart_of_few_or_equal_points_still_works(n, layout):
         chart = make(points, layout)
         places, codes = chart.grid(3)
         assert np.isfinite(places).all() and np.isfinite(codes).all()
-        assert np.isfinite(chart.forward(points)).all()
+        assert np.isfinite(chart.transform(points)).all()
         assert chart.covers(chart.places).any()
         assert 0 <= chart.trust <= 1
 
@@ -190,9 +190,9 @@ def test_own_axes_are_kept_exactly_and_the_rest_is_as_nearby():
     points = shell()
     chart = axes(points, 3, 1)
     asked = inside(chart)
-    codes = chart.inverse(asked)
+    codes = chart.inverse_transform(asked)
     np.testing.assert_allclose(codes[:, [3, 1]], asked, atol=1e-5)
-    np.testing.assert_allclose(chart.forward(codes), asked, atol=1e-5)
+    np.testing.assert_allclose(chart.transform(codes), asked, atol=1e-5)
     with pytest.raises(ShapeError, match="no axis 16"):
         axes(points, 0, 16)
 
@@ -201,16 +201,16 @@ def test_a_pca_chart_of_two_coordinates_loses_nothing():
     points = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     chart = make(points, "pca")
     wanted = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
-    np.testing.assert_allclose(chart.inverse(chart.forward(wanted)), wanted, atol=1e-4)
+    np.testing.assert_allclose(chart.inverse_transform(chart.transform(wanted)), wanted, atol=1e-4)
 
 
 def test_shapes_that_make_no_chart_are_refused(umap):
     with pytest.raises(ShapeError, match="3 points and 2 places"):
         Chart(np.zeros((3, 4), np.float32), np.zeros((2, 2), np.float32))
     with pytest.raises(ShapeError, match="finite numbers"):
-        umap.inverse(np.float32([[np.nan, 0]]))
+        umap.inverse_transform(np.float32([[np.nan, 0]]))
     with pytest.raises(ShapeError, match=r"shape \(2,\)"):
-        umap.inverse(np.zeros(2, np.float32))
+        umap.inverse_transform(np.zeros(2, np.float32))
 
 
 def test_charts_need_no_torch():

@@ -132,13 +132,13 @@ def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, ca
     for index in range(12):
         Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(photo(tmp_path, index))
     workspace = small_run(tmp_path / "run", str(tmp_path / "photos"), dim=2, epochs=1)
-    before = workspace.images.images(workspace.rows("train"))
+    before = workspace.dataset.images(workspace.rows("train"))
     (pixels,) = (tmp_path / "cache").glob("*/pixels.npy")
     flip(pixels, keep_time=True)
     status, found, _ = check(workspace.run, capsys)
     assert status == 0 and list(found["repaired"]) == ["cached images of photos"]
     again = Workspace.open(workspace.run.folder)
-    assert (again.images.images(again.rows("train")) == before).all()
+    assert (again.dataset.images(again.rows("train")) == before).all()
 
 
 def photo(folder, index):

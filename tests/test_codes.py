@@ -50,9 +50,9 @@ def test_what_stands_beside_codes_is_known_of_the_points(kind, clouds, tmp_path,
     assert f"label, from {label}; attributes right (yes or no), age (number)" in told
     assert f"from {'w, x, y, z' if kind == 'columns' else 'z'}," in told
     workspace = Workspace.open(tmp_path / "run")
-    every = workspace.mapped("test")
+    every = workspace.map_table("test")
     np.testing.assert_array_equal(every.points, codes)
-    assert workspace.images.classes == ("cat", "dog", "fox")
+    assert workspace.dataset.classes == ("cat", "dog", "fox")
     np.testing.assert_array_equal(workspace.flags("dog", every.rows), names == "dog")
     np.testing.assert_array_equal(workspace.flags("right", every.rows), right)
     assert find_direction(workspace, "fox").score.area > 0.95
@@ -78,7 +78,7 @@ def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path
     json.dumps(tree.entry, allow_nan=False)
     stop = locate(workspace, "7")
     assert stop.title == "code 7" and stop.image is None
-    np.testing.assert_array_equal(stop.point, clouds[0][7:8])
+    np.testing.assert_array_equal(stop.latent, clouds[0][7:8])
     assert locate(workspace, "fox").label == 2
     for ask in (
         lambda: sheets.reconstructions([workspace]),
@@ -96,16 +96,16 @@ def test_a_text_of_many_values_is_an_attribute_and_missing_values_are_no_class(c
     table = {"z": clouds[0].tolist(), "name": names, "class": pa.array(kinds, pa.int32())}
     pq.write_table(pa.table(table), tmp_path / "codes.parquet")
     workspace = import_run(tmp_path / "codes.parquet", tmp_path / "run", show=False)
-    assert workspace.images.classes == ("0", "1", "unlabelled")
-    assert workspace.images.attributes["name"][3] == "image 3"
+    assert workspace.dataset.classes == ("0", "1", "unlabelled")
+    assert workspace.dataset.attributes["name"][3] == "image 3"
 
 
 def test_labels_of_codes_go_to_the_images_that_are_brought_with_them(wide, tmp_path):
-    every = np.zeros((len(wide.images), wide.dim), np.float32)
+    every = np.zeros((len(wide.dataset), wide.dim), np.float32)
     for part in ("train", "valid", "test"):
-        codes = wide.codes(part)
+        codes = wide.table(part)
         every[codes.rows] = codes.points
     np.savez(tmp_path / "codes.npz", z=every, right=every[:, 0] > 0)
     workspace = import_run(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
-    assert find_direction(workspace, "right").score.area > 0.8 and "3" in workspace.images.classes
+    assert find_direction(workspace, "right").score.area > 0.8 and "3" in workspace.dataset.classes
     assert locate(workspace, "7").title == "image 7"

@@ -75,10 +75,10 @@ def test_by_example_and_principal_directions():
     points = rng.standard_normal((500, 4)).astype(np.float32) * np.float32([1, 5, 1, 2])
     first, second = directions.principal(points, 2)
     assert abs(first.vector[1]) > 0.99 and abs(second.vector[3]) > 0.99
-    assert abs(first.spread - 5) < 0.5
+    assert abs(first.std - 5) < 0.5
     picked = directions.by_example(points[:3] + 1, points[:3], "one more", points)
     np.testing.assert_allclose(picked.vector, 0.5, atol=1e-4)
-    assert directions.axis(points, 1).spread == pytest.approx(points[:, 1].std(), rel=1e-4)
+    assert directions.axis(points, 1).std == pytest.approx(points[:, 1].std(), rel=1e-4)
 
 
 def test_what_cannot_be_learnt_says_so(codes):
@@ -112,7 +112,7 @@ def test_a_probe_of_wide_codes_works_in_their_principal_axes():
 def test_the_class_has_left_the_codes_of_a_conditional_model(digits, told):
     found = []
     for workspace in (digits, told):
-        codes = workspace.codes("train")
+        codes = workspace.table("train")
         labels = workspace.labels(codes.rows)
         held = np.arange(len(codes)) % 3 == 0
         found.append(accuracy(codes.points, labels, held))

@@ -29,11 +29,11 @@ def small_pieces(monkeypatch):
 def folder(digits, tmp_path):
     """Test images of digits as files, in folders of their classes; and one that is no image."""
     rows = digits.rows("test")[:250]
-    names = np.array(digits.images.classes)[digits.images.labels[rows]]
+    names = np.array(digits.dataset.classes)[digits.dataset.labels[rows]]
     place = tmp_path / "images"
     for number, (row, name) in enumerate(zip(rows, names, strict=True)):
         (place / name).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(digits.images.pixels[row, 0]).save(place / name / f"{number:04d}.png")
+        Image.fromarray(digits.dataset.pixels[row, 0]).save(place / name / f"{number:04d}.png")
     return place
 
 
@@ -49,7 +49,7 @@ def test_a_folder_is_encoded_in_parts_as_its_images_are(digits, folder, tmp_path
     assert len(list(out.glob("part-*.parquet"))) == 3
     found = by_file(out)
     rows = digits.rows("test")[:250]
-    expected = digits.generator.encode(digits.images.images(rows))
+    expected = digits.generator.encode(digits.dataset.images(rows))
     for name, z in found.items():
         np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
     assert len(found) == 250
@@ -60,7 +60,7 @@ def test_labels_and_splits_go_with_the_points_and_duckdb_reads_all_parts(digits,
     out = encode(digits, out=tmp_path / "codes.parquet")
     answer = tables.query({"codes": out}, "select split, count(*) as n from codes group by split")
     counts = dict(zip(answer["split"].to_pylist(), answer["n"].to_pylist(), strict=True))
-    assert counts == {name: len(digits.images.rows(name)) for name in ("train", "valid", "test")}
+    assert counts == {name: len(digits.dataset.rows(name)) for name in ("train", "valid", "test")}
 
 
 def test_no_images_travel_to_another_process():
@@ -99,9 +99,9 @@ def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
     out = encode(workspace, split="train")
     assert out.is_dir() and len(list(out.glob("part-*.parquet"))) > 10
     written = {part: part.stat().st_mtime_ns for part in out.iterdir()}
-    expected = plain.codes("train")
-    np.testing.assert_array_equal(workspace.codes("train").rows, expected.rows)
-    np.testing.assert_allclose(workspace.codes("train").points, expected.points, atol=1e-5)
+    expected = plain.table("train")
+    np.testing.assert_array_equal(workspace.table("train").rows, expected.rows)
+    np.testing.assert_allclose(workspace.table("train").points, expected.points, atol=1e-5)
     assert {part: part.stat().st_mtime_ns for part in out.iterdir()} == written
 
 
@@ -122,24 +122,24 @@ def test_shards_with_images_in_them_are_read_where_they_lie(digits, tmp_path):
     files = []
     for row in rows:
         buffer = io.BytesIO()
-        Image.fromarray(digits.images.pixels[row, 0]).save(buffer, format="PNG")
+        Image.fromarray(digits.dataset.pixels[row, 0]).save(buffer, format="PNG")
         files.append({"bytes": buffer.getvalue(), "path": f"{row}.png"})
     (tmp_path / "shards").mkdir()
     for shard in range(2):
         mine = slice(30 * shard, 30 * (shard + 1))
-        table = pa.table({"image": files[mine], "digit": digits.images.labels[rows[mine]]})
+        table = pa.table({"image": files[mine], "digit": digits.dataset.labels[rows[mine]]})
         pq.write_table(table, tmp_path / "shards" / f"{shard}.parquet", row_group_size=20)
     out = encode(digits, str(tmp_path / "shards"), out=tmp_path / "codes.parquet")
     assert len(list(out.glob("part-*.parquet"))) == 4
     codes = tables.read(out)
-    expected = digits.generator.encode(digits.images.images(rows))
+    expected = digits.generator.encode(digits.dataset.images(rows))
     np.testing.assert_allclose(codes.points[np.argsort(codes.rows)], expected, atol=1e-5)
 
 
 def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path):
     out = encode(told, str(folder), out=tmp_path / "codes.parquet")
     rows = told.rows("test")[:250]
-    expected = told.generator.encode(told.images.images(rows), told.images.labels[rows])
+    expected = told.generator.encode(told.dataset.images(rows), told.dataset.labels[rows])
     for name, z in by_file(out).items():
         np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
     (folder / "0").rename(folder / "nought")

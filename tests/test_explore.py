@@ -202,7 +202,7 @@ def follow(folder, training):
 
 
 def test_a_run_without_weights_has_a_page_without_points(digits):
-    tree = blank("a", "new", digits.recipe, digits.images)
+    tree = blank("a", "new", digits.recipe, digits.dataset)
     server = Server(1 << 20, port=0, files=FILES)
     try:
         server.show(tree, None)

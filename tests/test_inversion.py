@@ -69,7 +69,7 @@ def test_a_gan_finds_its_own_samples(rival):
 
 
 def test_a_vae_without_its_encoder_comes_nearer_than_the_encoder_does(wide):
-    images = wide.images.images(wide.rows("test")[:16])
+    images = wide.dataset.images(wide.rows("test")[:16])
     encoded = wide.decode(wide.generator.encode(images))
     by_encoder = np.sqrt(((encoded - images) ** 2).mean((1, 2, 3)))
     found = search(bare(wide), images, show=False)
@@ -85,7 +85,7 @@ def test_points_stay_where_the_prior_puts_its_own(rival):
 
 
 def test_an_encoder_is_asked_first_and_its_answer_refined(wide):
-    images = wide.images.images(wide.rows("test")[:8])
+    images = wide.dataset.images(wide.rows("test")[:8])
     said = invert(wide, images, steps=0, show=False)
     np.testing.assert_allclose(said.points, wide.generator.encode(images), atol=1e-5)
     assert (invert(wide, images, steps=30, show=False).rms <= said.rms + 1e-6).all()
@@ -141,7 +141,7 @@ def test_points_of_a_sphere_stay_on_it():
 
 
 def test_a_space_without_prior_is_searched_among_points_that_are_known(plain):
-    images = plain.images.images(plain.rows("test")[:4])
+    images = plain.dataset.images(plain.rows("test")[:4])
     found = search(bare(plain), images, pool=plain.cloud, show=False)
     assert found.rms.max() < 0.4
     with pytest.raises(NotSupported, match="no prior"):
@@ -195,8 +195,8 @@ def test_a_taught_encoder_is_there_when_the_run_is_opened_again(taught, rival):
 
 
 def test_real_images_then_have_points_in_every_command(taught):
-    assert taught.coded
-    codes = taught.codes("test")
+    assert taught.source.indexed
+    codes = taught.table("test")
     assert codes.points.shape == (len(taught.rows("test")), taught.dim)
     assert locate(taught, "3:0").image is not None
     assert taught.digest != Workspace.open(taught.run.folder).run.weights.name
@@ -216,7 +216,7 @@ def test_codes_are_made_again_for_another_encoder(taught, tmp_path):
     before = Workspace.open(folder)
     after = train_encoder(before, samples=256, epochs=1, seed=1, show=False)
     assert before.digest != after.digest
-    assert (before.points("test") != after.points("test")).any()
+    assert (before.latents("test") != after.latents("test")).any()
 
 
 def test_a_model_with_an_encoder_of_its_own_is_taught_none(wide):
@@ -264,7 +264,7 @@ def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys)
 
 def test_an_image_file_is_a_stop_of_a_model_without_encoder(rival, tmp_path, capsys):
     stop = locate(rival, str(picture(rival, tmp_path)))
-    made = rival.decode(stop.point)
+    made = rival.decode(stop.latent)
     assert np.sqrt(((made - stop.image) ** 2).mean()) < 0.05
     assert "Searching for the point of one.png" in capsys.readouterr().err
 

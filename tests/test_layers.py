@@ -67,7 +67,7 @@ def test_a_way_of_some_layers_changes_only_what_they_paint(method, layers, first
         inside = np.zeros(LAYERS, bool)
         inside[first : last + 1] = True
         assert (rows[~inside] == 0).all() and abs(rows[inside]).max() > 0
-        assert np.linalg.norm(rows) == pytest.approx(1, abs=1e-5) and way.spread > 0
+        assert np.linalg.norm(rows) == pytest.approx(1, abs=1e-5) and way.std > 0
         change = styled.decode(way.move(points[:5], 2.0)) - styled.decode(points[:5])
         bands = abs(change).reshape(5, LAYERS, 16).max(axis=2)
         assert (bands[:, ~inside] == 0).all() and bands[:, inside].max() > 1e-3

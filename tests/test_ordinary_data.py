@@ -148,7 +148,7 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
     shown = {way["name"]: way["kind"] for way in entry["ways"]["list"]}
     assert len(shown) == len(entry["ways"]["list"])
     run = str(workspace.run.folder)
-    for number, name in enumerate(workspace.images.classes):
+    for number, name in enumerate(workspace.dataset.classes):
         text = text_of(Name("class", name), known)
         assert locate(workspace, text).label == number
         assert locate(workspace, text_of(Name("class", name, number=0), known)).label == number
@@ -201,7 +201,7 @@ def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp
         if words[0] in ("interpolate", "arithmetic") and "--out" not in words:
             assert main(words) == 0, (words, capfd.readouterr().err)
     assert not list(tmp_path.rglob("PWNED"))
-    named = {name for name in workspace.images.classes if any(name in html.unescape(c) for c in found)}
+    named = {name for name in workspace.dataset.classes if any(name in html.unescape(c) for c in found)}
     assert len(named) >= 3
 
 
@@ -298,7 +298,7 @@ def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path,
     for name in names:
         text = text_of(Name("attribute", name), known, anchor=False)
         assert (
-            workspace.flags(text, workspace.rows()) == workspace.images.attributes[name][workspace.rows()]
+            workspace.flags(text, workspace.rows()) == workspace.dataset.attributes[name][workspace.rows()]
         ).all()
     sums = ["hair=a:3 - not attribute:sure + not sure", 'attribute:"a - b" + attribute:"hair"="x, y"']
     for words in (

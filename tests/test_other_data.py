@@ -111,11 +111,11 @@ def capsys_cleared(capsys):
 
 def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
     with pytest.raises(OtherData, match=r"fingerprints differ.*data_changed=True"):
-        _ = Workspace.open(stranger).images
+        _ = Workspace.open(stranger).dataset
     with pytest.raises(OtherData):
         encode(Workspace.open(stranger), out=tmp_path / "points")
     workspace = Workspace.open(stranger, data_changed=True)
-    assert len(workspace.images) == 40 and len(workspace.points()) > 0
+    assert len(workspace.dataset) == 40 and len(workspace.latents()) > 0
     assert sample_latents(workspace, 3).shape == (3, 2)
 
 
@@ -132,7 +132,7 @@ def test_a_run_that_records_no_fingerprint_or_a_false_one_is_refused(stranger, f
         made["data"] = fingerprint
     rename(stranger, "made.json", json.dumps(made))
     with pytest.raises(OtherData):
-        _ = Workspace.open(stranger).images
+        _ = Workspace.open(stranger).dataset
 
 
 def test_a_run_that_is_followed_shows_no_other_data(stranger):
@@ -163,10 +163,10 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
     run = tmp_path / "brought"
     import_run(Decoder(), run, data=str(images), show=False)
     assert len(json.loads((run / "made.json").read_text())["data"]) == 64
-    assert len(Workspace.open(run).images) == 40
+    assert len(Workspace.open(run).dataset) == 40
     (images / "kind 0" / "00.png").unlink()
     with pytest.raises(OtherData, match="was made with other data"):
-        _ = Workspace.open(run).images
+        _ = Workspace.open(run).dataset
 
 
 def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
@@ -174,6 +174,6 @@ def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
     made = json.loads((run / "made.json").read_text()) | {"data": "0" * 64}
     rename(run, "made.json", json.dumps(made))
     capfd.readouterr()
-    assert len(Workspace.open(run).images) == 64
+    assert len(Workspace.open(run).dataset) == 64
     assert "other data" not in capfd.readouterr().err
     assert not Source("", "", "", "", load=Workspace.open).drawn

@@ -197,7 +197,7 @@ def test_a_prior_comes_back_from_its_file_to_the_bit(fitted, kind):
     assert after.facts == before.facts
     for seed in (0, 1):
         np.testing.assert_array_equal(after.prior.sample(20, seed=seed), before.prior.sample(20, seed=seed))
-    z = fitted.points("test")
+    z = fitted.latents("test")
     np.testing.assert_array_equal(after.prior.log_density(z), before.prior.log_density(z))
     again = save_prior(KeptPrior(after.prior, after.facts, before.path.with_name("again")))
     assert again.read_bytes() == before.path.read_bytes()
@@ -240,8 +240,8 @@ def test_a_prior_is_kept_for_later_commands(fitted):
         )
         assert kept_prior(opened, kind).path.stat().st_mtime_ns == before
     stops = locate_all(opened, ["flow", "flow", "mixture:4"])
-    assert (stops[0].point != stops[1].point).any()
-    np.testing.assert_array_equal(stops[2].point, sample_latents(fitted, 1, seed=4, prior="mixture"))
+    assert (stops[0].latent != stops[1].latent).any()
+    np.testing.assert_array_equal(stops[2].latent, sample_latents(fitted, 1, seed=4, prior="mixture"))
 
 
 def test_a_file_that_is_no_prior_is_told_so(fitted, tmp_path):

@@ -8,7 +8,7 @@ from zatlas.cli import main
 from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.core.space import Space
 from zatlas.demo import unpack
-from zatlas.directions.estimate import principal, spread_of, without
+from zatlas.directions.estimate import principal, std_along, without
 from zatlas.directions.evaluate import evaluate, target_of
 from zatlas.directions.evaluator import Answers, Evaluator, small
 from zatlas.directions.fields import Wind, begin
@@ -57,18 +57,18 @@ def test_a_real_direction_is_better_than_random_ones_and_says_by_how_much(known)
 def test_a_meaningless_direction_says_so_in_words(portraits):
     vector = np.random.default_rng(1).standard_normal(portraits.dim).astype(np.float32)
     vector /= np.linalg.norm(vector)
-    chance = LinearDirection("chance", vector, spread_of(vector, portraits.cloud))
+    chance = LinearDirection("chance", vector, std_along(vector, portraits.cloud))
     (plain,) = evaluate_directions(portraits, [chance])
     assert not plain.effect.real and plain.target is None
     assert words(plain).startswith("Not better than random: one spread moves the picture")
-    called = LinearDirection("Male", vector, chance.spread)
+    called = LinearDirection("Male", vector, chance.std)
     assert words(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
 @pytest.mark.slow
 def test_the_other_way_round_is_as_well_proved(faces, known):
     male = known["Male"]
-    turned = LinearDirection("not Male", -male.direction.vector, male.direction.spread)
+    turned = LinearDirection("not Male", -male.direction.vector, male.direction.std)
     (found,) = evaluate_directions(faces, [turned])
     assert found.effect.value == pytest.approx(male.effect.value, rel=1e-3)
     assert (found.low, found.high) == (-male.high, -male.low)
@@ -237,7 +237,7 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     capsys.readouterr()
     assert {"a.png", "i.png", "direction-beardy.png"} <= {one.name for one in tmp_path.iterdir()}
     assert main(["arithmetic", run, "1 + beardy"]) == 2
-    assert "bends: where it leads depends on where it begins" in capsys.readouterr().err
+    assert "cannot be used in an equation" in capsys.readouterr().err
     assert main(["saved", run, "--rename", "beardy", "bearded"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["direction"], listed["way"], listed["moves"]) == ("bearded", "bends", "Male")

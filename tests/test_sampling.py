@@ -70,7 +70,7 @@ def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
 
 
 def test_codes_are_near_the_data_and_far_points_are_not(wide):
-    usual = wide.density.far(wide.points("test"))
+    usual = wide.density.far(wide.latents("test"))
     assert np.median(usual) < 1.5 and (usual > 2).mean() < 0.1
     assert wide.density.far(np.full((1, 12), 9, np.float32))[0] > 2
 

@@ -51,7 +51,7 @@ def test_codes_are_carried_to_where_the_chart_puts_them_and_trusted_nearly_as_mu
     path = carry(chart, tmp_path / "places.parquet", blocks, 6000, {"of": "these"})
     rows, places = tables.read(path)
     assert np.array_equal(rows, np.arange(6000))
-    assert np.array_equal(places, np.concatenate([chart.forward(one.points) for one in blocks]))
+    assert np.array_equal(places, np.concatenate([chart.transform(one.points) for one in blocks]))
     assert trustworthiness(codes, places) == pytest.approx(chart.trust, abs=0.05)
 
 
@@ -72,7 +72,7 @@ def test_a_run_of_many_codes_is_charted_by_landmarks_from_all_of_it(tmp_path, mo
     monkeypatch.setattr(module, "CHARTED", 500)
     workspace = brought(tmp_path, 3000)
     chart = workspace.chart("pca")
-    codes = workspace.codes("test")
+    codes = workspace.table("test")
     assert np.array_equal(chart.points, codes.points[landmarks(3000)])
     assert np.array_equal(chart.rows, codes.rows[landmarks(3000)])
     rows, places = tables.read(workspace.chart_positions(chart))
@@ -193,7 +193,7 @@ def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once
         rows = tile["index"].to_numpy()
         assert np.array_equal(rows, tree.everyone.rows[tile["rank"].to_numpy()])
         places = np.stack([tile["x:0"], tile["y:0"]], axis=1)
-        assert np.allclose(places, workspace.given[rows], atol=1e-4)
+        assert np.allclose(places, workspace.source.latents[rows], atol=1e-4)
         found.append(rows)
     assert np.array_equal(np.sort(np.concatenate(found)), np.arange(3000))
     assert sum(square["count"] for square in chart["tiles"]["squares"]) == 2300

@@ -45,7 +45,7 @@ def test_of_portraits_each_attribute_has_its_own_part(portraits):
     assert {"Smiling", "Male", "hair_colour=gray", "age"} <= set(probe.parts)
     assert found["neighbours"].floor < found["neighbours"].value
     assert set(found) >= SCORES  # drawn faces say what they are made of
-    assert set(found["mig"].parts) == {*factors.true_factors(portraits, portraits.codes("train").rows)}
+    assert set(found["mig"].parts) == {*factors.true_factors(portraits, portraits.table("train").rows)}
 
 
 def test_without_an_encoder_only_the_pictures_are_looked_at(rival):

@@ -250,7 +250,7 @@ def test_real_halves_are_nearer_than_blurred_and_those_nearer_than_noise(digits,
 
 
 def test_a_generator_that_copies_is_told_and_one_that_gives_held_out_images_is_not(digits):
-    images = digits.images
+    images = digits.dataset
     train, (held, _) = images.images(images.rows("train")), two_sets(images, 2000)
     copied = found(giving(digits, train))["memorised"]
     assert copied.value > 0.97 and copied.floor < 0.12
@@ -259,7 +259,7 @@ def test_a_generator_that_copies_is_told_and_one_that_gives_held_out_images_is_n
 
 
 def test_a_generator_of_one_image_has_no_variety_and_covers_nothing(digits):
-    figures = found(giving(digits, digits.images.images(np.arange(1))))
+    figures = found(giving(digits, digits.dataset.images(np.arange(1))))
     assert figures["variety"].value == 0 and figures["spread_of_samples"].value < 1e-3
     assert figures["coverage"].value < 0.05 and figures["recall"].value < 0.05
     assert max(figures["variety"].parts.values()) == 1

@@ -327,10 +327,10 @@ def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     with pytest.raises(NotSupported, match="no encoder"):
         find_direction(sketcher, "inky")
     told = sketcher.annotate(INK)
-    assert told.imagined and told.coded and not sketcher.coded
+    assert told.source.generated and told.source.indexed and not sketcher.source.indexed
     rows = told.rows("test")
-    images = told.images.images(rows)
-    np.testing.assert_allclose(images, sketcher.decode(told.points("test")), atol=1 / 255)
+    images = told.dataset.images(rows)
+    np.testing.assert_allclose(images, sketcher.decode(told.latents("test")), atol=1 / 255)
     np.testing.assert_array_equal(told.flags("inky", rows), ink(images) > 0.5)
     way = find_direction(sketcher, "inky", scorer=INK)
     assert way.score.real
@@ -344,9 +344,9 @@ def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, ca
     shutil.copytree(sketcher.run.folder, folder)
     Workspace.open(folder).annotate(INK, save=True)
     again = Workspace.open(folder)
-    assert again.imagined and "inky" in again.images.attributes
+    assert again.source.generated and "inky" in again.dataset.attributes
     assert locate(again, "inky:2").image is not None
-    assert len(again.chart("pca", by="inky").places) == len(again.points("test"))
+    assert len(again.chart("pca", by="inky").places) == len(again.latents("test"))
     found = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
     assert found == pytest.approx(again.flags("inky", again.rows("train")).mean())
     assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
@@ -365,7 +365,7 @@ def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
 def test_two_scorers_tell_more_than_one(portraits, taught):
     light = python_scorer(lambda x: x.mean((1, 2, 3)), ("light",))
     told = portraits.annotate(taught).annotate(light)
-    assert {"Bald", "light", "hair_colour"} <= set(told.images.attributes)
+    assert {"Bald", "light", "hair_colour"} <= set(told.dataset.attributes)
     assert find_direction(told, "light").score.area > 0.7
     assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool
 
@@ -382,4 +382,4 @@ def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
     shutil.copytree(sketcher.run.folder, folder)
     assert main(["scorer", "read", str(file), str(folder)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["kind"] == "class" and Workspace.open(folder).imagined
+    assert row["kind"] == "class" and Workspace.open(folder).source.generated

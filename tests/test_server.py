@@ -55,17 +55,17 @@ def test_each_run_answers_for_itself(server, wide):
 
 
 def test_images_are_encoded(server, digits):
-    x = digits.images.pixels[:5]
+    x = digits.dataset.pixels[:5]
     with Page(server.url) as asked:
         _, z = asked.ask("encode", x.tobytes(), n=5)
-    assert np.allclose(z, digits.generator.encode(digits.images.images(np.arange(5))), atol=1e-4)
+    assert np.allclose(z, digits.generator.encode(digits.dataset.images(np.arange(5))), atol=1e-4)
 
 
 def test_a_row_of_the_points_has_its_image_and_its_code(server, shown, digits):
     with Page(server.url) as asked:
         _, image = asked.ask("image", row=7)
         _, code = asked.ask("code", row=7)
-    assert (image[0] == digits.images.pixels[shown.tree.rows[7]]).all()
+    assert (image[0] == digits.dataset.pixels[shown.tree.rows[7]]).all()
     assert (code[0] == shown.tree.points[7]).all()
 
 

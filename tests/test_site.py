@@ -115,7 +115,7 @@ def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, t
     assert abs(share - whole) < 0.08
     table = table_of(one)
     np.testing.assert_array_equal(table["index"].to_numpy(), one.rows)
-    codes = digits.codes("train")
+    codes = digits.table("train")
     some = np.flatnonzero(np.isin(one.rows, codes.rows))[:20]
     for row in some:
         np.testing.assert_array_equal(one.points[row], codes.points[codes.rows == one.rows[row]][0])
@@ -128,7 +128,7 @@ def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, t
 def test_columns_say_what_is_known_of_each_point(portraits):
     tree = run_tree(portraits)
     table, told = table_of(tree), {column["name"]: column for column in tree.entry["columns"]}
-    attributes = portraits.images.attributes
+    attributes = portraits.dataset.attributes
     smiling = table["Smiling"].to_numpy()
     assert smiling.dtype == np.uint8
     np.testing.assert_array_equal(smiling == 1, attributes["Smiling"][tree.rows])
@@ -139,7 +139,7 @@ def test_columns_say_what_is_known_of_each_point(portraits):
     np.testing.assert_array_equal(table["age"].to_numpy(), attributes["age"][tree.rows])
     error = table["error"].to_numpy()
     row = 5
-    x = portraits.images.images(tree.rows[row : row + 1])
+    x = portraits.dataset.images(tree.rows[row : row + 1])
     again = portraits.decode(tree.points[row : row + 1])
     assert error[row] == pytest.approx(float(np.sqrt(((again - x) ** 2).mean())), rel=1e-3)
 
@@ -149,7 +149,7 @@ def test_labels_of_any_text_stay_plain_data(digits):
     rows = np.arange(40)
     attributes = {bad: rows % 2 == 0, "index": np.full(1797, "\ud800"), "x:0": rows * 1.0}
     attributes = {name: np.resize(values, 1797) for name, values in attributes.items()}
-    images = type(digits.images)(**{**vars_of(digits.images), "attributes": attributes})
+    images = type(digits.dataset)(**{**vars_of(digits.dataset), "attributes": attributes})
     workspace = Workspace(digits.run, digits.description, digits.generator, opened_dataset=images)
     found = columns(workspace, Draw(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
     assert {bad, "_index", "_x:0", "split", "label", "error"} == set(found)
@@ -165,7 +165,7 @@ def test_a_thumbnail_is_of_its_own_point(name, request):
     workspace = request.getfixturevalue(name)
     tree = run_tree(workspace)
     for row in (0, 7, tree.entry["count"] - 1):
-        real = workspace.images.pixels[tree.rows[row]].transpose(1, 2, 0).squeeze()
+        real = workspace.dataset.pixels[tree.rows[row]].transpose(1, 2, 0).squeeze()
         shown = tile(tree, row)
         assert shown.shape == real.shape
         assert np.abs(shown.astype(int) - real).mean() < (1 if real.ndim == 2 else 12)
@@ -185,7 +185,7 @@ def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
     assert len(data) == tree.entry["decoder"]["bytes"]
     images = onnxruntime.InferenceSession(data).run(None, {"z": tree.points[:5]})[0]
     np.testing.assert_allclose(images, wide.decode(tree.points[:5]), atol=2e-3)
-    x = wide.images.images(tree.rows[:5])
+    x = wide.dataset.images(tree.rows[:5])
     found = onnxruntime.InferenceSession(tree.files[tree.entry["encoder"]["url"]]())
     np.testing.assert_allclose(found.run(None, {"x": x})[0], tree.points[:5], atol=2e-2)
 
@@ -251,7 +251,7 @@ def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
     probe = [probe["name"] for probe in ways["probes"]].index("Male")
     weights, normals = floats(tree, ways["weights"]), floats(tree, ways["normals"])
     sure = 1 / (1 + np.exp(-(tree.points @ weights[probe] + ways["probes"][probe]["offset"])))
-    male = portraits.images.attributes["Male"][tree.rows]
+    male = portraits.dataset.attributes["Male"][tree.rows]
     assert sure[male].mean() > sure[~male].mean() + 0.02
     assert normals[probe] @ weights[probe] > 0
     shares = [way["share"] for way in ways["list"] if way["kind"] == "principal"]
@@ -353,7 +353,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=30)
     store_of(workspace).save(replace(way, name="beardy", meant="Male"))
     workspace = workspace.annotate(
-        train_scorer(workspace.images, ["Male", "age"], epochs=1, show=False), save=True
+        train_scorer(workspace.dataset, ["Male", "age"], epochs=1, show=False), save=True
     )
     tree = run_tree(workspace, most=200)
     (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
@@ -362,7 +362,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     assert told["range"][0] <= 0 <= told["range"][1]
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
     np.testing.assert_array_equal(
-        numbers[: 2 * dim], np.concatenate([way.lead.layers.middle, way.lead.layers.spread])
+        numbers[: 2 * dim], np.concatenate([way.lead.layers.middle, way.lead.layers.std])
     )
     wide, high, deep, many = bends["sizes"]
     assert numbers.size == 2 * wide + wide * high + high * deep + deep * many + high + deep + many
@@ -398,7 +398,7 @@ def test_what_a_scorer_has_read_is_in_the_page_of_a_run_that_is_followed(digits,
     names = [column["name"] for column in tree.entry["columns"]]
     assert "bright" in names
     told = np.array(table_of(tree)["bright"].to_pylist(), np.float32)
-    np.testing.assert_allclose(told, workspace.images.attributes["bright"][tree.rows], rtol=1e-6)
+    np.testing.assert_allclose(told, workspace.dataset.attributes["bright"][tree.rows], rtol=1e-6)
 
 
 class Screened:

@@ -48,14 +48,14 @@ def ways(faces):
 
 @pytest.mark.parametrize("name", EDITED)
 def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(faces, scorer, ways, name):
-    z = faces.points("test")[:FACES]
+    z = faces.latents("test")[:FACES]
     found = flips(faces.generator, scorer, z, ways[name], name, others_of(name))
     assert found.flips >= 0.9
     assert found.aside < 0.15
 
 
 def test_geodesics_of_faces_are_no_longer_than_straight_lines(faces):
-    z = faces.points("test")
+    z = faces.latents("test")
     shorter = []
     for a, b in zip(z[:20, None], z[20:40, None], strict=True):
         straight = interpolate(faces, np.concatenate([a, b]), "lerp")

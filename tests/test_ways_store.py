@@ -79,8 +79,8 @@ def test_a_direction_is_kept_with_its_proof_and_found_by_its_name(wide):
     assert again.score == found.direction.score and again.meant == "3"
     np.testing.assert_array_equal(again.vector, found.direction.vector)
     stop, away = locate(wide, "threeness"), locate(wide, "not threeness")
-    along = (stop.point - away.point)[0] @ again.vector
-    assert along == pytest.approx(4 * again.spread, rel=1e-3)
+    along = (stop.latent - away.latent)[0] @ again.vector
+    assert along == pytest.approx(4 * again.std, rel=1e-3)
     store_of(wide).folder.joinpath(ways.file_of("threeness")).unlink()
 
 

@@ -61,7 +61,7 @@ def test_eight_threads_make_each_artifact_of_a_run_once(wide, tmp_path, counted)
     z = np.zeros((1, run.dim), np.float32)
     for make in (
         lambda: run.recipe.family,
-        lambda: run.codes("train").points,
+        lambda: run.table("train").points,
         lambda: run.density.far(z),
         lambda: run.nearest(z)[0],
         lambda: run.chart("pca").places,

@@ -22,7 +22,7 @@ from zatlas.workspace import Workspace
 
 def ideal(workspace: Workspace) -> dict[str, float]:
     """The scores of the factors themselves, as codes of as many test images."""
-    table = true_factors(workspace, workspace.codes("test").rows)
+    table = true_factors(workspace, workspace.table("test").rows)
     columns = [
         column if column.dtype.kind == "f" else np.unique(column, return_inverse=True)[1]
         for column in table.values()

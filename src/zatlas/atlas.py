@@ -71,7 +71,7 @@ class Atlas:
     @property
     def dataset(self) -> ImageSet:
         """The images that the run was trained on or imported with."""
-        return self.workspace.images
+        return self.workspace.dataset
 
     @property
     def recipe(self) -> Recipe:
@@ -82,7 +82,11 @@ class Atlas:
 
     def latents(self, split: str = "test", kind: str = "mean", *, seed: int = 0) -> Points:
         """The latents of the images of a split, (n, dim): posterior means, or `kind="sample"`."""
-        return self.workspace.drawn(split, seed=seed) if kind == "sample" else self.workspace.points(split)
+        return (
+            self.workspace.posterior_samples(split, seed=seed)
+            if kind == "sample"
+            else self.workspace.latents(split)
+        )
 
     def table(self, split: str = "test") -> "pa.Table":
         """The latents of a split with their std, labels and attributes, as an Arrow table."""

@@ -168,7 +168,7 @@ def import_run(
 
 def check(workspace: Workspace) -> list[str]:
     """Decode samples of a brought model, draw them into its gallery, and say what was seen."""
-    if workspace.given is not None:
+    if not workspace.source.decodes:
         return []
     space = workspace.generator.space
     stand_in = space if space.prior != "none" else replace(space, prior="normal")

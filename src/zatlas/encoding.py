@@ -87,7 +87,7 @@ def encode(
 
     The run's own splits, encoded so, are what its charts and pictures are made of from then on.
     """
-    if workspace.given is not None:
+    if not workspace.source.decodes:
         raise NotSupported(f"{workspace.name} is codes alone: there is no model to encode images with.")
     if workspace.generator.encoder is None:
         raise NotSupported(

@@ -19,7 +19,7 @@ from zatlas.directions.find import known_of
 from zatlas.latent.attributes import flags_of, pretty, yes_or_no
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import Known, Name, text_of
-from zatlas.locate import class_word, classes_with_images, default_anchors, kind_of
+from zatlas.locate import class_word, classes_with_images, default_anchors
 from zatlas.page import Figure, Section, page
 from zatlas.pictures import facts, file_names, maps, moves, sheets
 from zatlas.pictures.moves import Move
@@ -72,8 +72,8 @@ def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: The
     """Draw every picture that applies to this run, and the page that shows them; the page's path."""
     folder = folder or workspace.run.gallery
     entries = list(_entries(workspace, theme))
-    if workspace.coded:
-        workspace.codes("train"), workspace.codes("test")  # once, before several pictures ask for them
+    if workspace.source.indexed:
+        workspace.table("train"), workspace.table("test")  # once, before several pictures ask for them
     drawn: list[tuple[Entry, Path]] = []
     lacking: dict[str, list[str]] = {}  # titles by what stands in the way
     with bar("drawing", len(entries), "pictures") as advance, ThreadPoolExecutor(2) as pool:
@@ -106,10 +106,10 @@ def show(place: Path) -> None:
 
 def _entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     yield from _made(workspace, theme)
-    if workspace.coded or workspace.given is not None:
+    if workspace.source.indexed or not workspace.source.decodes:
         yield from _places(workspace, theme)
     yield from _ways(workspace, theme)
-    if workspace.coded:
+    if workspace.source.indexed:
         yield from _meanings(workspace, theme)
     yield from _geometry(workspace, theme)
 
@@ -129,7 +129,9 @@ def _made(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         shell_command("sample", run),
         lambda path: save(sheets.samples(workspace, theme=theme), path),
     )
-    if not workspace.coded or kind_of(workspace) == "sample":  # samples that were read are the prior's
+    if (
+        not workspace.source.indexed or workspace.source.kind == "sample"
+    ):  # samples that were read are the prior's
         return
     yield Entry(
         part,
@@ -153,7 +155,7 @@ def _made(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, part = workspace.run.folder, "Where things lie"
-    codes = "samples" if kind_of(workspace) == "sample" else "codes"
+    codes = "samples" if workspace.source.kind == "sample" else "codes"
     named = "; the name of a class stands in the middle of its points."
     yield Entry(
         part,
@@ -170,8 +172,8 @@ def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         part,
         "points.png",
         f"The {codes}",
-        f"Where the {'test image' if kind_of(workspace) == 'image' else kind_of(workspace)}s lie"
-        + (named if workspace.has_images and workspace.images.classes else "."),
+        f"Where the {'test image' if workspace.source.kind == 'image' else workspace.source.kind}s lie"
+        + (named if workspace.has_dataset and workspace.dataset.classes else "."),
         "No label was told to the model while it laid them out."
         if not workspace.generator.classes
         else "The class is told to this model, so it need not be in the code: the classes lie over each other.",
@@ -201,7 +203,7 @@ def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, part = workspace.run.folder, "Ways through"
-    stops, kind = default_anchors(workspace, 4), kind_of(workspace)
+    stops, kind = default_anchors(workspace, 4), workspace.source.kind
     names = [stop.name for stop in stops]
     theory = "In two axes the straight way is as good as any."
     if workspace.dim > 2:
@@ -253,7 +255,7 @@ def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _meanings(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, part = workspace.run.folder, "What directions mean"
-    flags, kind, known = yes_or_no(workspace.images), kind_of(workspace), known_of(workspace)
+    flags, kind, known = yes_or_no(workspace.dataset), workspace.source.kind, known_of(workspace)
     chosen = [name for name in EDITED if name in flags] or flags[:MOST]
     files = file_names(f"attribute-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
@@ -291,7 +293,7 @@ def _equation(workspace: Workspace, flags: Sequence[str], known: Known) -> str:
         chosen = "Eyeglasses" if "Eyeglasses" in flags else flags[0]
         added = Name("attribute", chosen)
         removed = text_of(replace(added, negated=True), known)
-        lacking = np.flatnonzero(~flags_of(workspace.images, workspace.codes("test").rows, added))
+        lacking = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
         word = text_of(added, known)
         return f"{lacking[0]} + {word} - {removed}" if len(lacking) else f"{word} - 0 + 1"
     classes = classes_with_images(workspace)
@@ -314,7 +316,7 @@ def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             "The line between two points of a shell cuts through the inside, where no data is; the arc does not.",
         ),
     }
-    if kind_of(workspace) != "sample":  # which would be held against themselves
+    if workspace.source.kind != "sample":  # which would be held against themselves
         theories["own-norms"] = (
             "This run's codes",
             "Means lie inside the shell, draws around them on it: the encoder is sure of less than all.",

@@ -14,6 +14,7 @@ class Encoded:
     kind: ClassVar[str] = "image"
     indexed: ClassVar[bool] = True
     decodes: ClassVar[bool] = True
+    generated: ClassVar[bool] = False
     latents: ClassVar[None] = None
 
     def name(self, number: int) -> str:
@@ -29,6 +30,7 @@ class Given:
     has_images: bool = False  # whether each latent belongs to an image that can be shown
     indexed: bool = False  # whether each latent has a row in the run's dataset
     decodes: ClassVar[bool] = False
+    generated: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:
@@ -51,6 +53,11 @@ class Sampled:
     indexed: bool = False  # whether a classifier has labelled them
     kind: ClassVar[str] = "sample"
     decodes: ClassVar[bool] = True
+
+    @property
+    def generated(self) -> bool:
+        """Whether the dataset is made of decoded samples."""
+        return self.indexed
 
     @property
     def latents(self) -> Points:

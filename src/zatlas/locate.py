@@ -1,4 +1,4 @@
-"""What one can name: an image by its number, class, attribute or file, or a point drawn by chance."""
+"""From names to latents: an image by number, class, attribute or file, a direction, or a random latent."""
 
 import re
 from collections.abc import Sequence
@@ -21,13 +21,14 @@ from zatlas.latent.between import between
 from zatlas.latent.curves import Curve
 from zatlas.latent.names import RANDOM, Name, find, parse, split_list, split_terms, text_of
 from zatlas.latent.neighbors import nearest
+from zatlas.latent_source import Given
 from zatlas.sample import sample_latents
 from zatlas.store.codes import Codes
 from zatlas.workspace import Workspace
 
-STEP = 2.0  # spreads by which a direction stands for a place
+STEP = 2.0  # standard deviations along a direction where its anchor lies
 HOW = (
-    "A place is named by an image's number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
+    "Name an image by its number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
     "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5; mixture:5 or "
     "flow:5 of a fitted prior)."
 )
@@ -35,24 +36,24 @@ HOW = (
 
 @dataclass(frozen=True)
 class Anchor:
-    """A named point, and the real image that it is the code of, if there is one."""
+    """A named latent, and the real image that it belongs to, if there is one."""
 
     name: str  # as one types it
-    point: Points  # one row
+    latent: Points  # one row
     image: Images | None = None  # one row
     label: int | None = None
     title: str = ""  # as one writes it beside a picture
 
 
 def locate(workspace: Workspace, text: str) -> Anchor:
-    """The point that goes by this name."""
+    """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5"."""
     known = known_of(workspace)
-    if not workspace.coded and find(text, known) is None:
+    if not workspace.source.indexed and find(text, known) is None:
         raise _no_images(workspace, text)
-    return _stop(workspace, text, parse(text, known))
+    return _anchor(workspace, text, parse(text, known))
 
 
-def _stop(workspace: Workspace, text: str, name: Name) -> Anchor:
+def _anchor(workspace: Workspace, text: str, name: Name) -> Anchor:
     if name.kind in RANDOM:
         prior = "own" if name.kind == RANDOM[0] else name.kind
         point = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
@@ -62,13 +63,13 @@ def _stop(workspace: Workspace, text: str, name: Name) -> Anchor:
     if name.kind == "file":
         return _from_file(workspace, Path(name.word))
     if name.kind == "direction":
-        point = _gone(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
+        point = _moved(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
         return Anchor(text, point, title=title_of(name))
     return _typical(workspace, text, name)
 
 
 def locate_all(workspace: Workspace, texts: Sequence[str]) -> list[Anchor]:
-    """Several of them; "random" or "flow" again and again is another point each time."""
+    """Return the anchors of several texts. "random" without a seed is another latent each time."""
     found, drawn = [], 0
     for text in texts:
         if text in RANDOM:
@@ -95,21 +96,21 @@ def interpolate(
         z = anchors
     else:
         found = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
-        z = np.concatenate([anchor.point for anchor in found])
+        z = np.concatenate([anchor.latent for anchor in found])
     if len(z) < 2:
-        raise ShapeError("A way leads between 2 stops or more; name another.")
+        raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
     return between(workspace.generator.for_class(label), z, method, closed=closed, even=even)
 
 
 def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
-    """Stops for want of a choice: typical images of classes that are far from each other in the list,
-    the first test images where there are no classes, or the first samples where there is no encoder.
+    """Return anchors to use by default: typical images of classes spread over the list of classes, the first
+    test images where there are no classes, or the first samples where images have no latents.
     """
-    if not workspace.coded:
+    if not workspace.source.indexed:
         return locate_all(workspace, [str(number) for number in range(count)])
     classes = classes_with_images(workspace)
     if len(classes) < count:
-        there = min(count, len(workspace.codes("test")))
+        there = min(count, len(workspace.table("test")))
         numbers = [str(number) for number in range(there)]
         return locate_all(workspace, [*numbers, *[RANDOM[0]] * (count - there)])
     chosen = [classes[number * len(classes) // count] for number in range(count)]
@@ -117,8 +118,8 @@ def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
 
 
 def classes_with_images(workspace: Workspace) -> list[str]:
-    """The classes that have an image, held out or trained on."""
-    images = workspace.images
+    """Return the names of the classes that have an image."""
+    images = workspace.dataset
     if images.labels is None:
         return []
     rows = np.concatenate([workspace.rows("train"), workspace.rows("test")])
@@ -126,31 +127,25 @@ def classes_with_images(workspace: Workspace) -> list[str]:
     return [name for number, name in enumerate(images.classes) if number in present and name != UNLABELLED]
 
 
-def kind_of(workspace: Workspace) -> str:
-    """What a point that goes by a number is: an image, a sample, or a code without an image."""
-    if workspace.given is not None:
-        return "image" if workspace.run.recipe_file.exists() else "code"
-    return "image" if workspace.coded and not workspace.imagined else "sample"
-
-
 def class_word(workspace: Workspace, name: str) -> str:
-    """The name of a class as one types it."""
+    """Return the name of a class as one types it."""
     return text_of(Name("class", name), known_of(workspace))
 
 
 def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
-    """An image of the test part by its number in it; a sample, where images have no points."""
-    title = f"{kind_of(workspace)} {number}"
-    if workspace.given is not None and not workspace.coded:
-        if not 0 <= number < len(workspace.given):
-            raise ShapeError(f"Codes are numbered from 0 to {len(workspace.given) - 1}.")
-        return Anchor(name, workspace.given[number : number + 1], title=title)
-    if not workspace.coded:
+    """The test image of this number; a sample, where images have no latents."""
+    source = workspace.source
+    title = source.name(number)
+    if isinstance(source, Given) and not source.indexed:
+        if not 0 <= number < len(source.latents):
+            raise ShapeError(f"Codes are numbered from 0 to {len(source.latents) - 1}.")
+        return Anchor(name, source.latents[number : number + 1], title=title)
+    if not source.indexed:
         many = 1000
         if not 0 <= number < many:
             raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
         return Anchor(name, sample_latents(workspace, many, seed=0)[number : number + 1], title=title)
-    codes = workspace.codes("test")
+    codes = workspace.table("test")
     if not 0 <= number < len(codes):
         raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(codes) - 1}.")
     return _real(workspace, codes, number, name, title)
@@ -160,7 +155,7 @@ def _real(workspace: Workspace, codes: Codes, number: int, name: str, title: str
     rows = codes.rows[number : number + 1]
     labels = workspace.labels(rows)
     label = None if labels is None else int(labels[0])
-    image = None if kind_of(workspace) == "code" else workspace.images.images(rows)
+    image = None if workspace.source.kind == "code" else workspace.dataset.images(rows)
     return Anchor(name, codes.points[number : number + 1], image, label, title)
 
 
@@ -169,7 +164,7 @@ def _typical(workspace: Workspace, text: str, name: Name) -> Anchor:
 
     Held-out images are taken; training images where none is held out, which the title says.
     """
-    if not workspace.coded:
+    if not workspace.source.indexed:
         raise _no_images(workspace, text)
     codes, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
     trained_on = split == "train" and workspace.holds_out
@@ -196,8 +191,8 @@ def _no_images(workspace: Workspace, text: str) -> NotSupported:
 def _members_of(workspace: Workspace, name: Name, splits: Sequence[str]) -> tuple[Codes, Rows, str]:
     """The codes of the first of these splits that has such an image, which of them they are, the split."""
     for split in splits:
-        codes = workspace.codes(split)
-        members = np.flatnonzero(flags_of(workspace.images, codes.rows, name))
+        codes = workspace.table(split)
+        members = np.flatnonzero(flags_of(workspace.dataset, codes.rows, name))
         if len(members):
             return codes, members, split
     raise BadData(f"{workspace.name} has no image of {title_of(name)!r}. Name another class or attribute.")
@@ -210,18 +205,20 @@ def _from_file(workspace: Workspace, path: Path) -> Anchor:
     if workspace.generator.encoder is not None:
         return Anchor(path.name, workspace.generator.encode(image), image, title=path.name)
     console().print(
-        f"Searching for the point of {path.name}: this model has no encoder. Give it one: "
+        f"This model has no encoder, so zatlas searches for the latent of {path.name}. Train an encoder: "
         f"{shell_command('invert', workspace.run.folder, '--learn')}",
         soft_wrap=True,
         markup=False,
     )
     found = invert(workspace, image)
-    console().print(f"{path.name} was found to {found.psnr[0]:.1f} dB.", markup=False)
+    console().print(
+        f"The decoded latent matches {path.name} with a PSNR of {found.psnr[0]:.1f} dB.", markup=False
+    )
     return Anchor(path.name, found.points, image, title=path.name)
 
 
 def image_of(workspace: Workspace, path: Path) -> Images:
-    """The image in this file as the model takes it, one row."""
+    """Return the image in a file as the model takes it, (1, c, h, w)."""
     if not path.is_file():
         raise NotHere(f"There is no image file {path}. {HOW}")
     channels, height, width = workspace.description.shape
@@ -239,7 +236,7 @@ def image_of(workspace: Workspace, path: Path) -> Images:
 
 @dataclass(frozen=True)
 class Group:
-    """A term of an equation: points that are taken the mean of, added or taken away."""
+    """A term of an equation: latents whose mean is added or subtracted."""
 
     sign: int  # 1 or -1
     name: str
@@ -248,56 +245,59 @@ class Group:
 
 
 def find_groups(workspace: Workspace, text: str) -> list[Group]:
-    """The terms of an equation such as "Eyeglasses - not Eyeglasses + Smiling" or "3,14 - 9,26 + a.png"."""
+    """Return the terms of "Eyeglasses - not Eyeglasses + Smiling" or "3,14 - 9,26 + a.png"."""
     terms = split_terms(text)
     if not all(term for _, term in terms) or re.match(r"[+-](\s|$)", terms[0][1]):
         raise BadRecipe(
-            f"{text!r} is no equation. Put terms between + and -, with spaces around them, as "
+            f"{text!r} is not an equation. Put terms between + and -, with spaces around them, as "
             "'Eyeglasses - not Eyeglasses + Smiling' or '3,14,15 - 9,26,5 + 35,8'."
         )
     return [_group(workspace, sign, term) for sign, term in terms]
 
 
-def _gone(workspace: Workspace, name: Name, z: Points) -> Points:
-    """So far from here along a way that was kept that it can be seen; with "not", the other way."""
+def _moved(workspace: Workspace, name: Name, z: Points) -> Points:
+    """The latent moved along a saved direction, far enough to see it; with "not", backwards."""
     way = in_std(store_of(workspace).load(name.word))
     return way.move(z, -STEP if name.negated else STEP)
 
 
 def _step(workspace: Workspace, name: Name) -> Points:
-    """The same as what it adds to any point."""
+    """What a saved direction adds to any latent."""
     if is_nonlinear(store_of(workspace).load(name.word)):
         typed = text_of(replace(name, negated=False), known_of(workspace), anchor=False)
         command = shell_command("attribute", workspace.run.folder, typed, "--stop", "0")
         raise NotSupported(
-            f"{name.word!r} bends: where it leads depends on where it begins, so there is nothing that "
-            f"could be added. Follow it from an image: {command}"
+            f"The nonlinear direction {name.word!r} cannot be used in an equation, because its step depends "
+            f"on the starting point. Follow it from an image: {command}"
         )
-    return _gone(workspace, name, np.zeros((1, workspace.dim), np.float32))
+    return _moved(workspace, name, np.zeros((1, workspace.dim), np.float32))
 
 
 def _group(workspace: Workspace, sign: int, text: str) -> Group:
     name = find(text, known_of(workspace))
     if name is not None and name.kind == "direction":
-        stop = _stop(workspace, text, name)
-        return Group(sign, stop.title, _step(workspace, name), workspace.decode(stop.point))
+        anchor = _anchor(workspace, text, name)
+        return Group(sign, anchor.title, _step(workspace, name), workspace.decode(anchor.latent))
     if name is not None and name.kind in ("class", "attribute") and name.number is None:
         return _members(workspace, sign, name)
     parts = [text] if name is not None else split_list(text)
-    stops = [locate(workspace, part) for part in parts]
-    shown = [workspace.decode(stop.point, stop.label) if stop.image is None else stop.image for stop in stops]
-    points = np.concatenate([stop.point for stop in stops])
-    title = stops[0].title if len(stops) == 1 else ", ".join(stop.name for stop in stops)
+    anchors = [locate(workspace, part) for part in parts]
+    shown = [
+        workspace.decode(anchor.latent, anchor.label) if anchor.image is None else anchor.image
+        for anchor in anchors
+    ]
+    points = np.concatenate([anchor.latent for anchor in anchors])
+    title = anchors[0].title if len(anchors) == 1 else ", ".join(anchor.name for anchor in anchors)
     return Group(sign, title, points, np.concatenate(shown))
 
 
 def _members(workspace: Workspace, sign: int, name: Name) -> Group:
     """All training images of a class or an attribute; held-out ones where there are no others."""
-    if not workspace.coded:
+    if not workspace.source.indexed:
         raise _no_images(workspace, title_of(name))
     codes, members, split = _members_of(workspace, name, ("train", "test"))
     points = codes.points[members]
     shown = nearest(np.median(points, axis=0, keepdims=True), points, 3)[0][0]
-    images = workspace.images.images(codes.rows[members[shown]])
+    images = workspace.dataset.images(codes.rows[members[shown]])
     note = " (held-out images)" if split == "test" and workspace.holds_out else ""
     return Group(sign, title_of(name) + note, points, images)

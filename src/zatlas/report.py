@@ -90,7 +90,7 @@ def _drawn(
     if group == "likelihood" and workspace.generator.encoder is not None:
         which = "it has not seen" if workspace.holds_out else "it was trained on"
         return [(f"What is left of images {which}", sheets.reconstructions([workspace], theme=theme))]
-    if group == "space" and workspace.coded:
+    if group == "space" and workspace.source.indexed:
         pictures = [("Its codes and its prior", facts.own_norms(workspace, theme=theme))]
         rates = next((one.parts for one in score.figures if one.name == "axis_rate"), {})
         return [*pictures, ("What each axis tells", _axes(rates, theme))] if rates else pictures

@@ -49,7 +49,7 @@ def sample_latents(
     if prior in KINDS:
         return prior_of(workspace, prior).sample(n, seed=seed, temperature=temperature)
     if prior == "posterior":
-        codes = workspace.codes("test")
+        codes = workspace.table("test")
         chosen = stream(seed, "posterior").choice(len(codes), n, replace=n > len(codes))
         if codes.deviations is None:
             return codes.points[chosen]
@@ -121,12 +121,12 @@ def parts(workspace: Workspace, seed: int) -> tuple[Points, Points | None, Point
             f"The points of {workspace.name} lie on a sphere, and are drawn evenly from it: nothing is "
             "fitted there."
         )
-    if not workspace.coded and workspace.given is None:
+    if not workspace.source.indexed and workspace.source.decodes:
         raise NotSupported(
             f"No image of {workspace.name} has a point, so there are no codes to fit a prior to. Teach it an "
             f"encoder first: {shell_command('invert', workspace.run.folder, '--learn')}"
         )
-    if not workspace.coded or not workspace.holds_out:
+    if not workspace.source.indexed or not workspace.holds_out:
         return halved(*_codes(workspace, "train"), seed)
     means, deviations = _codes(workspace, "train")
     check_codes(means, deviations)
@@ -149,7 +149,7 @@ def own_words(workspace: Workspace) -> str:
 
 
 def _codes(workspace: Workspace, split: str) -> tuple[Points, Points | None]:
-    if not workspace.coded:
+    if not workspace.source.indexed:
         return workspace.cloud, None
-    codes = workspace.codes(split)
+    codes = workspace.table(split)
     return codes.points, codes.deviations

@@ -103,34 +103,33 @@ class Workspace:
         return self.cache.get("source", self._find_source)
 
     @property
-    def has_images(self) -> bool:
+    def has_dataset(self) -> bool:
         """Whether a dataset is known; that of an imported model may not be."""
-        sampled = isinstance(self.source, Sampled) and self.source.indexed
-        return sampled or self._has_recipe or bring.tells(self.run)
+        return self.source.generated or self._has_recipe or bring.tells(self.run)
 
     @property
-    def images(self) -> ImageSet:
+    def dataset(self) -> ImageSet:
         """The images of the run, with the predictions of a classifier among their attributes."""
         return self.cache.get("images", self._labelled)
 
     @property
-    def bare_images(self) -> ImageSet:
+    def unlabelled_dataset(self) -> ImageSet:
         """The images without predictions; the run's samples, where a classifier has labelled those."""
         return self.cache.get("bare images", self._open_images)
 
     @property
     def data(self) -> tuple[str, str]:
         """The name and the fingerprint of the dataset; of a run without one, stand-ins."""
-        if not self.has_images:
+        if not self.has_dataset:
             return "no images", f"none of {self.digest}"
-        return self.images.name, self.images.fingerprint
+        return self.dataset.name, self.dataset.fingerprint
 
     def rows(self, split: str = "test") -> Rows:
         """The dataset's rows of a split; without a test split, those held out of training, else all."""
-        rows = self.images.rows(split)
+        rows = self.dataset.rows(split)
         if split == "test" and not len(rows):
-            rows = self.images.rows("valid")
-        return rows if len(rows) else self.images.rows("train")
+            rows = self.dataset.rows("valid")
+        return rows if len(rows) else self.dataset.rows("train")
 
     @property
     def holds_out(self) -> bool:
@@ -141,69 +140,54 @@ class Workspace:
         """The class labels of these rows, where there are any."""
         if len(rows) and rows[0] == NO_ROW:
             return None
-        return None if self.images.labels is None else self.images.labels[rows]
+        return None if self.dataset.labels is None else self.dataset.labels[rows]
 
     def flags(self, name: str, rows: Rows) -> Flags:
         """Which rows have a class or an attribute: "Sneaker", "not Male", "hair_colour=gray"."""
-        return flags_of(self.images, rows, name)
+        return flags_of(self.dataset, rows, name)
 
     def attributes(self, rows: Rows) -> dict[str, Flags]:
         """Every class and attribute that some of these rows have and others lack."""
-        return all_flags(self.images, rows)
+        return all_flags(self.dataset, rows)
 
     # Latents
 
-    @property
-    def given(self) -> Points | None:
-        """The latents of a run that was imported as latents alone, without a decoder."""
-        return self.source.latents if isinstance(self.source, Given) else None
-
-    @property
-    def coded(self) -> bool:
-        """Whether the images of the dataset have latents."""
-        return self.source.indexed and self.has_images
-
-    @property
-    def imagined(self) -> bool:
-        """Whether the run's samples are its dataset, because a classifier has labelled them."""
-        return isinstance(self.source, Sampled) and self.source.indexed
-
-    def codes(self, split: str = "test") -> Codes:
+    def table(self, split: str = "test") -> Codes:
         """The latents of the images of a split: from the run's table, which is made when first needed."""
-        return self.cache.get(f"codes {split}", lambda: self._read_codes(split))
+        return self.cache.get(f"codes {split}", lambda: self._read_table(split))
 
-    def points(self, split: str = "test") -> Points:
+    def latents(self, split: str = "test") -> Points:
         """The latents of the images of a split; of a posterior, its mean."""
-        return self.codes(split).points
+        return self.table(split).points
 
-    def drawn(self, split: str = "test", *, seed: int = 0) -> Points:
+    def posterior_samples(self, split: str = "test", *, seed: int = 0) -> Points:
         """A sample from the posterior of each image; its latent, where the encoder gives no std."""
-        codes = self.codes(split)
+        codes = self.table(split)
         if codes.deviations is None:
             return codes.points
         return from_posterior(codes.points, codes.deviations, seed=seed)
 
-    def mapped(self, split: str = "test") -> Codes:
+    def map_table(self, split: str = "test") -> Codes:
         """The latents that a map shows: those of a split, or the cloud (rows -1) without indexed images."""
-        if self.coded:
-            return self.codes(split)
+        if self.source.indexed:
+            return self.table(split)
         return Codes(np.full(len(self.cloud), NO_ROW), self.cloud)
 
     def encode(self, split: str = "test") -> Path:
         """The table of the latents of a split, written if need be; memory stays flat meanwhile."""
-        path = self.folder("codes") / f"{file_name(f'{self.images.name}-{split}')}.parquet"
+        path = self.folder("codes") / f"{file_name(f'{self.dataset.name}-{split}')}.parquet"
         with self.cache.lock(f"table {split}"):
             if tables.made_of(path) != (made := self.made(split)):
-                blocks = encoded(self.generator, self.images, self.rows(split), self._known_latents)
+                blocks = encoded(self.generator, self.dataset, self.rows(split), self._known_latents)
                 tables.write(path, blocks, made)
         return path
 
     @property
     def cloud(self) -> Points:
         """Latents that show where the data lies: of training images, or samples where images have none."""
-        if self.coded:
-            return self.codes("train").points
-        return self.samples if self.given is None else self.given
+        if self.source.indexed:
+            return self.table("train").points
+        return self.samples if self.source.latents is None else self.source.latents
 
     @property
     def samples(self) -> Points:
@@ -213,7 +197,9 @@ class Workspace:
     @property
     def density(self) -> Density:
         """How near the data is to any latent."""
-        return self.cache.get("density", lambda: density(self.drawn("train") if self.coded else self.cloud))
+        return self.cache.get(
+            "density", lambda: density(self.posterior_samples("train") if self.source.indexed else self.cloud)
+        )
 
     def decode(self, z: Points, label: int | None = None, labels: Labels | None = None) -> Images:
         """The images of these latents; a conditional model takes one label, or one for each."""
@@ -225,9 +211,9 @@ class Workspace:
 
     def nearest(self, z: Points, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows of the images nearest to each latent (of samples, if images have none), and distances."""
-        codes = self.mapped(split)
+        codes = self.map_table(split)
         index, distance = self.neighbors(split).of(z, k)
-        return codes.rows[index] if self.coded else index, distance
+        return codes.rows[index] if self.source.indexed else index, distance
 
     def neighbors(self, split: str) -> Nearest:
         """The search index of the latents of a split; that of very many is saved beside them."""
@@ -248,7 +234,7 @@ class Workspace:
         **settings: Any,
     ) -> Chart:
         """A flat chart of the latents, saved in the run; `by` "label" or an attribute supervises it."""
-        count = len(self.mapped(split))
+        count = len(self.map_table(split))
         chosen = landmarks(count)
         layout = layout or {1: "pca", 2: "axes"}.get(self.dim, "umap")
         made = {"layout": layout, "by": by, "seed": seed, **settings}
@@ -257,7 +243,7 @@ class Workspace:
         with self.cache.lock(path.name):
             if path.exists() and (saved := Chart.load(path)).rows is not None:
                 return saved
-            codes = self.mapped(split)
+            codes = self.map_table(split)
             rows, points = codes.rows[chosen], codes.points[chosen]
             if layout == "axes":
                 chart = charts.axes(points, **settings)
@@ -272,9 +258,9 @@ class Workspace:
         """The table of the positions of all latents of a split on a chart of theirs, saved in the run."""
         made = {**self.made(split), "chart": digest_of(chart)}
         path = self.folder("charts") / f"{chart.layout}-{_digest(made)}.parquet"
-        total = len(self.mapped(split))
+        total = len(self.map_table(split))
         tabled = isinstance(self.source, Encoded)
-        parts = tables.blocks(self.encode(split)) if tabled else [self.mapped(split)]
+        parts = tables.blocks(self.encode(split)) if tabled else [self.map_table(split)]
         with self.cache.lock(path.name):
             return carry(chart, path, parts, total, made)
 
@@ -282,7 +268,7 @@ class Workspace:
         """The labels, or an attribute as 0 and 1, that supervise a chart of these rows."""
         if len(rows) and rows[0] == NO_ROW:
             raise NotSupported(f"Nothing is known of these points that a chart could go by: {by!r}.")
-        return kinds_of(self.images, rows, by)
+        return kinds_of(self.dataset, rows, by)
 
     # Predictions of a classifier
 
@@ -303,7 +289,7 @@ class Workspace:
         if save:
             atomic.check_writable(self.run.folder, "Make a copy of the run, and read that one.")
         before = self.predictions or Predictions("", {})
-        images = replace(self, predictions=before, cache=Cache()).bare_images
+        images = replace(self, predictions=before, cache=Cache()).unlabelled_dataset
         result = predict(scorer, images)
         older = before.columns if before.data == result.data else {}
         result = replace(result, columns={**older, **result.columns})
@@ -318,9 +304,9 @@ class Workspace:
 
     def made(self, split: str) -> dict[str, Any]:
         """What the latents of a split depend on; files that were made of other latents are made again."""
-        if not self.coded:
+        if not self.source.indexed:
             return {"weights": self.digest}
-        return {"weights": self.digest, "data": self.images.fingerprint, "split": split}
+        return {"weights": self.digest, "data": self.dataset.fingerprint, "split": split}
 
     def folder(self, name: str) -> Path:
         """A folder of the run; one of the cache, where the run is read-only."""
@@ -335,7 +321,8 @@ class Workspace:
     @property
     def _known_latents(self) -> Points | None:
         """Latents of the images that are known without an encoder."""
-        return self.source.latents if self.source.indexed else self.given
+        source = self.source
+        return source.latents if source.indexed or not source.decodes else None
 
     def _find_source(self) -> LatentSource:
         given = bring.codes_of(self.run)
@@ -348,11 +335,11 @@ class Workspace:
         return Encoded() if self.generator.encoder is not None and known else Sampled(lambda: self.samples)
 
     def _open_images(self) -> ImageSet:
-        if self.imagined:
+        if self.source.generated:
             return sample_set(self.generator, self.samples, self.digest)
         if self.opened_dataset is not None:
             return self.opened_dataset
-        if not self.has_images:
+        if not self.has_dataset:
             raise NotSupported(
                 f"{self.name} was brought without images, so none are known. Bring it with some that are "
                 "like its own, as: zatlas bring SOURCE --out RUN --data FOLDER"
@@ -360,17 +347,17 @@ class Workspace:
         return contents.open_dataset(self.run, data_changed=self.data_changed)
 
     def _labelled(self) -> ImageSet:
-        images = self.bare_images
+        images = self.unlabelled_dataset
         return images if self.predictions is None else self.predictions.add_to(images)
 
-    def _read_codes(self, split: str) -> Codes:
+    def _read_table(self, split: str) -> Codes:
         if (latents := self._known_latents) is not None:
             rows = self.rows(split)
             return Codes(rows, latents[rows])
         return tables.read(self.encode(split))
 
     def _index(self, split: str) -> Nearest:
-        points = self.mapped(split).points
+        points = self.map_table(split).points
         digest = _digest((self.made(split), points.shape))
         return nearest_of(points, self.folder("codes") / f"{file_name(self.data[0])}-{split}", digest)
 

@@ -43,7 +43,7 @@ def test_a_brought_onnx_decoder_needs_no_server(way, rows, explore, tmp_path):
     explorer = explore(way, workspace)
     explorer.go(explorer.at(3, zoom=9))
     spots = explorer.free(2, room=12)
-    codes = explorer.truth.chart().inverse(explorer.places_of(spots))
+    codes = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
     for spot, image in zip(spots, workspace.decode(codes), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)

@@ -214,7 +214,7 @@ def curved(tmp_path_factory, portraits):
     (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=60)
     (found,) = evaluate_directions(workspace, [replace(way, name="beardy", meant="Male")])
     store_of(workspace).save(found.direction, found)
-    taught = train_scorer(workspace.images, ["Male", "Bald"], epochs=1, show=False)
+    taught = train_scorer(workspace.dataset, ["Male", "Bald"], epochs=1, show=False)
     return workspace.annotate(taught, save=True)
 
 

@@ -81,7 +81,7 @@ def nasty(tmp_path_factory, digits):
     folder = tmp_path_factory.mktemp("runs") / "nasty"
     shutil.copytree(digits.run.folder, folder)
     workspace = Workspace.open(folder)
-    plain = digits.images
+    plain = digits.dataset
     names = SCRIPTS + WORDS
     names += [f"{names[number % len(names)]} {number}" for number in range(COUNT - len(names))]
     kinds = np.arange(len(plain)) % COUNT

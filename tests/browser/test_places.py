@@ -24,7 +24,7 @@ def test_every_place_decodes_under_the_pointer(way, name, explore, request):
     explorer = explore(way, workspace)
     explorer.go(explorer.at(3, zoom=7))
     spots = explorer.free(4)
-    codes = explorer.truth.chart().inverse(explorer.places_of(spots))
+    codes = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
     if workspace.dim == 2:
         np.testing.assert_allclose(codes, explorer.places_of(spots), atol=1e-5)
     for spot, image in zip(spots, workspace.decode(codes), strict=True):
@@ -53,7 +53,7 @@ def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
     explorer = explore("server", wide)
     explorer.go(explorer.at(3, zoom=7))
     (spot,) = explorer.free(1)
-    z = explorer.truth.chart().inverse(explorer.places_of([spot]))
+    z = explorer.truth.chart().inverse_transform(explorer.places_of([spot]))
     apart = np.linalg.norm(explorer.truth.points - z, axis=1)
     rows = np.argsort(apart, kind="stable")[:6]
     explorer.hover(*spot)
@@ -136,7 +136,7 @@ def thumbnails(explorer, rows):
 def test_an_image_of_ones_own_lands_where_the_encoder_puts_it(way, explore, portraits):
     explorer = explore(way, portraits)
     number = int(explorer.truth.tree.rows[20])
-    image = portraits.images.images(np.array([number]))
+    image = portraits.dataset.images(np.array([number]))
     explorer.page.get_by_label("choose one").set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": png(image[0])}
     )

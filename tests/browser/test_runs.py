@@ -40,7 +40,7 @@ def test_a_gan_decodes_every_place_and_takes_no_image(way, explore, rival):
     page = explorer.page
     explorer.go(explorer.at(3, zoom=9))
     spots = explorer.free(2, room=12)
-    codes = explorer.truth.chart().inverse(explorer.places_of(spots))
+    codes = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
     for spot, image in zip(spots, rival.decode(codes), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)

@@ -74,7 +74,7 @@ def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address,
     page = Watched(explore.page(address), address)
     assert sum(page.sizes.values()) < LIGHT
     assert not page.tiles
-    codes = many.codes("train")
+    codes = many.table("train")
     labels, big = many.labels(codes.rows), many.flags("big", codes.rows)
     assert page.said() == (MANY, True)
     assert page.show("label=2") == ((labels == 2).sum(), True)
@@ -87,7 +87,7 @@ def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address,
 
 def test_who_looks_closer_sees_all_points_that_are_there(many, address, explore):
     page = Watched(explore.page(address), address)
-    codes = many.codes("train").points
+    codes = many.table("train").points
     middle = codes[np.linalg.norm(codes - np.median(codes, axis=0), axis=1).argmin()]
     box = page.page.get_by_role("application").bounding_box()
     for nearer in (20, 150, 600):

@@ -74,7 +74,7 @@ def check(found, generator, points):
 
 @pytest.mark.parametrize(("method", "settings"), CASES, ids=IDS)
 def test_ways_move_rows_of_a_trained_model(wide, method, settings):
-    points = wide.points("train")[:400]
+    points = wide.latents("train")[:400]
     check(learnt(wide.generator, points, method, settings), wide.generator, points)
 
 
@@ -105,7 +105,7 @@ def test_a_way_is_the_same_again_for_a_seed(method, settings):
 
 @pytest.mark.parametrize("method", NAMES)
 def test_learning_leaves_the_model_and_the_global_generators_alone(wide, method):
-    points = wide.points("train")[:300]
+    points = wide.latents("train")[:300]
     kept, state = points.copy(), torch.get_rng_state()
     weights = [p.clone() for p in wide.generator.decoder.__self__.parameters()]
     learnt(wide.generator, points, method, {})
@@ -136,7 +136,7 @@ def test_an_unknown_setting_is_answered_with_the_known(wide, method):
 
 @pytest.mark.parametrize("method", ["labels", "examples"])
 def test_what_cannot_be_learnt_from_is_refused_in_a_sentence(wide, method):
-    points = wide.points("train")[:50]
+    points = wide.latents("train")[:50]
     none = {"flags": {"all": np.ones(50, bool)}} if method == "labels" else {"plus": points[:0]}
     with pytest.raises(BadData, match=r"\."):
         STEERING.get(method)(wide.generator, points, **none)

@@ -68,7 +68,7 @@ def _scores(run: Path) -> Any:
 
 def _reading(run: Path) -> Any:
     workspace = _atlas(run)
-    return [(name, column) for name, column in (workspace.images.attributes or {}).items()]
+    return [(name, column) for name, column in (workspace.dataset.attributes or {}).items()]
 
 
 def _made(run: Path) -> Any:
@@ -90,7 +90,7 @@ def _latest(run: Path) -> Any:
 
 def _codes(run: Path) -> Any:
     workspace = _atlas(run)
-    found = [(c.rows, c.points, c.deviations) for c in map(workspace.codes, ("train", "test"))]
+    found = [(c.rows, c.points, c.deviations) for c in map(workspace.table, ("train", "test"))]
     table = workspace.query("select count(*), sum(z[1]) from test").to_pydict()
     return found, str(table)
 
@@ -125,7 +125,7 @@ def _page_files(run: Path) -> Any:
 
 
 def _data(run: Path) -> Any:
-    images = _atlas(run).images
+    images = _atlas(run).dataset
     return images.pixels, images.split, images.labels, images.classes, images.fingerprint
 
 

@@ -239,7 +239,7 @@ def _vae(base: Base, name: str, data: Path) -> None:
     settings = {**SETTINGS, "training.preview": 1}
     workspace = train(data, dim=2, epochs=2, settings=settings, out=run, show=False)
     first = MARKED[1] if name == "marked" else "Bright"
-    scorer = train_scorer(workspace.images, [first], epochs=1, seed=0, show=False)
+    scorer = train_scorer(workspace.dataset, [first], epochs=1, seed=0, show=False)
     workspace.annotate(scorer, save=True)
     workspace = Workspace.open(run)
     store_of(workspace).save(find_direction(workspace, "width" if name == "run" else MARKED[0]))

@@ -31,9 +31,9 @@ def run(tmp_path_factory, own_cache):
 def folder(run, tmp_path_factory):
     """Digits as files, again and again."""
     place = tmp_path_factory.mktemp("many")
-    rows = stream(0, "files").integers(0, len(run.images), COUNT)
+    rows = stream(0, "files").integers(0, len(run.dataset), COUNT)
     for number, row in enumerate(rows):
-        Image.fromarray(run.images.pixels[row, 0]).save(place / f"{number:06d}.png")
+        Image.fromarray(run.dataset.pixels[row, 0]).save(place / f"{number:06d}.png")
     return place
 
 

@@ -107,10 +107,10 @@ def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[st
         "lattice": one.grid(9)[1],
         "reach": one.reach,
         "asked": asked,
-        "inverse": one.inverse(asked),
+        "inverse": one.inverse_transform(asked),
         "covers": one.covers(asked),
         "z": z,
-        "forward": one.forward(z),
+        "forward": one.transform(z),
     }
 
 
@@ -141,8 +141,8 @@ def direction_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
     return {
         "codes": codes,
         "normals": np.stack([one.vector for one in normals]),
-        "shown": {"vector": shown.vector, "spread": shown.spread},
-        "clean": {"name": clean.name, "vector": clean.vector, "spread": clean.spread},
+        "shown": {"vector": shown.vector, "spread": shown.std},
+        "clean": {"name": clean.name, "vector": clean.vector, "spread": clean.std},
         "moved": clean.move(codes[:4], 1.5),
         "probes": {"names": told.names, "weights": told.weights.T, "offsets": told.offsets},
         "read": told.read(codes[:5]),

@@ -166,7 +166,7 @@ def chart(
     workspace = open_workspace(run)
     made = workspace.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
     console().print(f"trustworthiness {made.trust:.4f}", soft_wrap=True)
-    if len(made.places) < len(workspace.mapped(split)):
+    if len(made.places) < len(workspace.map_table(split)):
         kept = workspace.chart_positions(made, split)
         console().print(f"places of all codes: {kept}", soft_wrap=True, markup=False)
     picture = chart_map(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
@@ -202,6 +202,7 @@ def place(
 
     from zatlas.core.errors import BadRecipe
     from zatlas.latent.neighbors import nearest
+    from zatlas.latent_source import Given
     from zatlas.pictures.sheets import chart_places
 
     if not places or len(places) % 2:
@@ -209,8 +210,8 @@ def place(
     workspace = open_workspace(run)
     pairs = np.array(places, np.float32).reshape(-1, 2)
     found = workspace.chart(layout, supervise)
-    if workspace.given is not None and not workspace.coded:  # there are no images, but there are neighbours
-        rows, _ = nearest(found.inverse(found.at(pairs)), workspace.given, 5)
+    if isinstance(source := workspace.source, Given) and not source.indexed:  # neighbours without images
+        rows, _ = nearest(found.inverse_transform(found.at(pairs)), source.latents, 5)
         list_rows([{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)])
         return
     picture = chart_places(workspace, found, pairs, label=class_of(workspace, label), theme=theme_of(dark))

@@ -150,10 +150,10 @@ def attribute(
 def _usual_attributes(workspace: "Workspace") -> tuple[str, ...]:
     """The attributes that are true or false, or else the classes; those with too few images are left out."""
     from zatlas.core.progress import console
-    from zatlas.directions.find import known_of, learnable
+    from zatlas.directions.find import fittable, known_of
     from zatlas.latent.names import text_of
 
-    found, left_out = learnable(workspace)
+    found, left_out = fittable(workspace)
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
     known = known_of(workspace)

@@ -48,7 +48,7 @@ def prior(
         screen.print(
             f"{facts.codes} codes in {workspace.dim} axes are too few to fit a density to.", soft_wrap=True
         )
-    if workspace.given is None:
+    if workspace.source.decodes:
         place = out or workspace.run.gallery / "samples-priors.png"
         picture = save(priors(workspace, theme=theme_of(dark)), place)
         screen.print(f"picture: {picture}", soft_wrap=True, markup=False)

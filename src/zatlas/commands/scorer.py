@@ -85,8 +85,8 @@ def read(
     if (Path(what) / "made.json").exists():
         workspace = Workspace.open(what).annotate(found, save=True)
         assert workspace.predictions is not None
-        subject = "samples" if workspace.imagined else "images"
-        console().print(f"{len(workspace.images):,} {subject} of {workspace.name} read; kept in the run.")
+        subject = "samples" if workspace.source.generated else "images"
+        console().print(f"{len(workspace.dataset):,} {subject} of {workspace.name} read; kept in the run.")
         list_rows(_summary(workspace.predictions, {}))
         return
     source, options = sources.settle(what)

@@ -143,7 +143,7 @@ def _group(workspace: "Workspace", text: str) -> "Points":
 
     path = Path(text)
     if path.suffix not in (".npy", ".txt", ".csv"):
-        return np.concatenate([stop.point for stop in locate_all(workspace, split_list(text))])
+        return np.concatenate([stop.latent for stop in locate_all(workspace, split_list(text))])
     if not path.is_file():
         raise NotHere(f"There is no file {path}. Name images instead, as plus=3,14,15.")
     if path.suffix == ".npy":
@@ -153,7 +153,7 @@ def _group(workspace: "Workspace", text: str) -> "Points":
             raise BadData(f"{path} cannot be read as points: {error}.") from error
         return np.asarray(points, np.float32)
     named = [name for line in path.read_text().splitlines() for name in _names_in(line) if name]
-    return np.concatenate([stop.point for stop in locate_all(workspace, named)])
+    return np.concatenate([stop.latent for stop in locate_all(workspace, named)])
 
 
 def _names_in(line: str) -> list[str]:

@@ -56,7 +56,7 @@ def directions(
     from zatlas.pictures.proofs import proof_rows
 
     workspace, reader = open_workspace(run), _scorer(scorer)
-    if reader is not None and not (workspace.coded and known(workspace.images)):
+    if reader is not None and not (workspace.source.indexed and known(workspace.dataset)):
         workspace = workspace.annotate(reader)  # else the labels it has are better evidence than the scorer's
     fitted, refit, saved = _fitted(workspace, names or _usual(workspace), way, without, seed)
     reports = evaluate_directions(workspace, fitted, reader, refit=refit, saved=saved, seed=seed)
@@ -92,7 +92,7 @@ def saved(
     """
     from zatlas.directions.find import store_of
     from zatlas.directions.types import is_nonlinear
-    from zatlas.pictures.proofs import spread_told
+    from zatlas.pictures.proofs import std_told
     from zatlas.store import ways
 
     workspace = open_workspace(run)
@@ -110,7 +110,7 @@ def saved(
             "direction": one.name,
             "way": "bends" if is_nonlinear(one) else "straight",
             "moves": one.meant,
-            "spread": spread_told(one),
+            "spread": std_told(one),
             "auc": None if one.score is None else round(one.score.area, 4),
             "file": str(folder / ways.file_of(one.name)),
         }
@@ -136,14 +136,14 @@ def _fitted(
     store, named = store_of(workspace), [one.word for one in parsed.values() if one.kind == "direction"]
     kept = [store.load(name) for name in named]
     reports = {name: report for name in named if (report := store.report(name)) is not None}
-    fresh = [key_of(workspace.images, text) for text, one in parsed.items() if one.kind != "direction"]
-    without = [key_of(workspace.images, text) for text in without]
+    fresh = [key_of(workspace.dataset, text) for text, one in parsed.items() if one.kind != "direction"]
+    without = [key_of(workspace.dataset, text) for text in without]
     if not fresh:
         return kept, None, reports
     if way == APART:
         if without:
             raise BadRecipe("--way apart leaves all of the named attributes alone: name those, too.")
-        codes = workspace.codes("train")
+        codes = workspace.table("train")
         flags = {name: workspace.flags(name, codes.rows) for name in fresh}
         joint = apart(codes.points, flags, seed=seed)
         return [*joint, *kept], refit_joint(workspace, fresh, seed=seed), reports
@@ -158,12 +158,12 @@ def _fitted(
 def _usual(workspace: "Workspace") -> tuple[str, ...]:
     """All classes, attributes and saved directions, as one types them; the rest is left out with a word."""
     from zatlas.core.progress import console
-    from zatlas.directions.find import known_of, learnable, store_of
+    from zatlas.directions.find import fittable, known_of, store_of
     from zatlas.latent.names import Name, text_of
 
     known = known_of(workspace)
     kept = [Name("direction", one.name) for one in store_of(workspace).all()]
-    names, left_out = learnable(workspace) if workspace.coded else ([], "")
+    names, left_out = fittable(workspace) if workspace.source.indexed else ([], "")
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
     return tuple(text_of(name, known, anchor=False) for name in [*names, *kept])
@@ -212,14 +212,14 @@ def _taken(workspace: "Workspace", path: Path, other: Path | None) -> "Direction
     kept = ways.read(path)
     if other is None:
         return store_of(workspace).own(kept)
-    from_atlas = open_workspace(other)
-    direction = store_of(from_atlas).own(kept)
-    if from_atlas.images.fingerprint != workspace.images.fingerprint:
+    origin = open_workspace(other)
+    direction = store_of(origin).own(kept)
+    if origin.dataset.fingerprint != workspace.dataset.fingerprint:
         raise BadRun(
-            f"{from_atlas.name} and {workspace.name} are not of the same images, so nothing says what place "
+            f"{origin.name} and {workspace.name} are not of the same images, so nothing says what place "
             "of the one is which of the other."
         )
-    return carry(direction, from_atlas.points("train"), workspace.points("train"))
+    return carry(direction, origin.latents("train"), workspace.latents("train"))
 
 
 def _scorer(spec: str | None) -> "Scorer | None":

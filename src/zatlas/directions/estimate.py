@@ -60,7 +60,7 @@ def fit_direction(
         return without(LinearDirection(name, vector), others, points).vector
 
     vector = _unit(ESTIMATORS[method](points, flags), name)
-    found = without(LinearDirection(name, vector, spread_of(vector, points)), others, points)
+    found = without(LinearDirection(name, vector, std_along(vector, points)), others, points)
     return replace(found, score=_score(points, flags, clean, name, seed))
 
 
@@ -68,13 +68,13 @@ def normal(points: Points, flags: Flags, name: str) -> LinearDirection:
     """The normal of a property's plane alone: what to be at right angles to, to leave it as it is."""
     check_flags(flags, name)
     vector = _unit(linear(points, flags), name)
-    return LinearDirection(name, vector, spread_of(vector, points))
+    return LinearDirection(name, vector, std_along(vector, points))
 
 
 def by_example(plus: Points, minus: Points, name: str, data: Points) -> LinearDirection:
     """From the mean of some points to the mean of others: what they have more of."""
     vector = _unit(plus.mean(axis=0) - minus.mean(axis=0), name)
-    return LinearDirection(name, vector, spread_of(vector, data))
+    return LinearDirection(name, vector, std_along(vector, data))
 
 
 def principal(points: Points, count: int) -> list[LinearDirection]:
@@ -91,7 +91,7 @@ def principal(points: Points, count: int) -> list[LinearDirection]:
     places = middle @ axes.T
     signs = np.where((places**3).sum(axis=0) < 0, -1, 1)
     return [
-        LinearDirection(f"principal {i + 1}", (axis * sign).astype(np.float32), spread_of(axis, points))
+        LinearDirection(f"principal {i + 1}", (axis * sign).astype(np.float32), std_along(axis, points))
         for i, (axis, sign) in enumerate(zip(axes, signs, strict=True))
     ]
 
@@ -100,7 +100,7 @@ def axis(points: Points, index: int) -> LinearDirection:
     """One coordinate of the latent space."""
     vector = np.zeros(points.shape[1], np.float32)
     vector[index] = 1
-    return LinearDirection(f"axis {index}", vector, spread_of(vector, points))
+    return LinearDirection(f"axis {index}", vector, std_along(vector, points))
 
 
 def without(direction: LinearDirection, others: Sequence[LinearDirection], points: Points) -> LinearDirection:
@@ -118,7 +118,7 @@ def without(direction: LinearDirection, others: Sequence[LinearDirection], point
         raise BadData(f"Nothing is left of {direction.name!r} without {names}: they are the same.")
     clean = _unit(rest, direction.name)
     name, meant = f"{direction.name} without {names}", direction.meant or direction.name
-    return LinearDirection(name, clean, spread_of(clean, points), meant=meant)
+    return LinearDirection(name, clean, std_along(clean, points), meant=meant)
 
 
 def measured(
@@ -132,7 +132,7 @@ def measured(
     return replace(direction, side_effects=dict(zip(probes.names, map(float, effects), strict=True)))
 
 
-def spread_of(vector: Values, points: Points) -> float:
+def std_along(vector: Values, points: Points) -> float:
     """Standard deviation of the codes along a unit vector; 1 where they do not vary."""
     return float((points @ vector).std()) or 1.0
 

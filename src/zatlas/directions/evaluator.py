@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from zatlas.core.arrays import Images, Points
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
-from zatlas.directions.estimate import spread_of
+from zatlas.directions.estimate import std_along
 from zatlas.directions.fields import Layers
 from zatlas.directions.probes import Probes
 from zatlas.directions.types import Direction, LinearDirection
@@ -94,7 +94,7 @@ class Evaluator:
         answers, images = [], []
         for step in steps:
             vector = step / np.linalg.norm(step)
-            ends = self.ends(LinearDirection("chance", vector, spread_of(vector, self.points)))
+            ends = self.ends(LinearDirection("chance", vector, std_along(vector, self.points)))
             answers.append(slope(*ends).mean(axis=0))
             images.append(float(change(*ends).mean()))
         return np.array(answers, np.float32), np.array(images)

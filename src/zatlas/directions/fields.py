@@ -34,13 +34,13 @@ class Layers:
     """A net of two hidden layers that reads points in spreads from their mean."""
 
     middle: Values
-    spread: Values
+    std: Values
     weights: tuple[np.ndarray, np.ndarray, np.ndarray]
     offsets: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     def __call__(self, z: Points) -> Answers:
         """What it answers to each point."""
-        h = (z - self.middle) / self.spread
+        h = (z - self.middle) / self.std
         for weight, offset in zip(self.weights[:2], self.offsets[:2], strict=True):
             h = _silu(h @ weight + offset)[0]
         return (h @ self.weights[2] + self.offsets[2]).astype(np.float32)
@@ -48,7 +48,7 @@ class Layers:
     def slopes(self, z: Points) -> Slopes:
         """How each answer changes with each coordinate, by spreads."""
         first, second, last = self.weights
-        one, steep = _silu((z - self.middle) / self.spread @ first + self.offsets[0])
+        one, steep = _silu((z - self.middle) / self.std @ first + self.offsets[0])
         _, steeper = _silu(one @ second + self.offsets[1])
         back = (last.T[None] * steeper[:, None]) @ second.T
         return ((back * steep[:, None]) @ first.T).astype(np.float32)
@@ -57,7 +57,7 @@ class Layers:
         """The same net, of these answers alone and in this order."""
         weights = (*self.weights[:2], self.weights[2][:, columns])
         offsets = (*self.offsets[:2], self.offsets[2][columns])
-        return Layers(self.middle, self.spread, weights, offsets)
+        return Layers(self.middle, self.std, weights, offsets)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Uphill:
             share = np.linalg.solve(square, others @ up[:, :, None])
             up = up - (others.transpose(0, 2, 1) @ share)[:, :, 0]
         unit = up / np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-9)
-        return (unit * self.layers.spread).astype(np.float32)
+        return (unit * self.layers.std).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Wind:
     layers: Layers
 
     def __call__(self, z: Points) -> Points:
-        return self.layers(z) * self.layers.spread
+        return self.layers(z) * self.layers.std
 
 
 def begin(points: Points, answers: int, *, seed: int, width: int = WIDTH) -> Layers:
@@ -132,7 +132,7 @@ def fit_layers(
 ) -> Layers:
     """A net that answers these points as told: with chances, as log-odds; else by least squares."""
     layers = begin(points, answers.shape[1], seed=seed)
-    x = torch.from_numpy(((points - layers.middle) / layers.spread).astype(np.float32))
+    x = torch.from_numpy(((points - layers.middle) / layers.std).astype(np.float32))
     told = torch.from_numpy(answers.astype(np.float32))
     parts = tensors(layers)
     loss = F.binary_cross_entropy_with_logits if chances else F.mse_loss
@@ -169,7 +169,7 @@ def taught(layers: Layers, parts: list[Tensor]) -> Layers:
     """The net with what torch has made of its weights and offsets."""
     arrays = [part.detach().cpu().numpy() for part in parts]
     weights, offsets = tuple(arrays[:3]), tuple(arrays[3:])
-    return Layers(layers.middle, layers.spread, weights, offsets)  # type: ignore[arg-type]
+    return Layers(layers.middle, layers.std, weights, offsets)  # type: ignore[arg-type]
 
 
 def _silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +190,7 @@ def taken_apart(field: Field) -> tuple[str, Arrays, float]:
             "Only fields of zatlas can be kept: a function of your own has no file. Keep its code."
         )
     layers = field.layers
-    parts = (layers.middle, layers.spread, *layers.weights, *layers.offsets)
+    parts = (layers.middle, layers.std, *layers.weights, *layers.offsets)
     arrays = dict(zip(PARTS, parts, strict=True))
     return ("uphill", arrays, field.hold) if isinstance(field, Uphill) else ("wind", arrays, 0.0)
 

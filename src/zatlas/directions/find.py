@@ -27,12 +27,12 @@ from zatlas.workspace import Workspace
 MAX_VALUES = 4_000_000  # numbers in the latents that a direction is fitted to again
 REFITS = 3  # times that the directions of a method are fitted again: each takes as long as the first
 LISTED = 6  # names in a sentence
-GIVEN = {"generator", "points", "seed", "show"}  # by the workspace and by all callers
-# Directions of these methods are numbered, so that nothing says which is which, or fitted to examples.
+GIVEN = {"generator", "points", "seed", "show"}  # arguments that every method gets
+# These methods number their directions, so a refit cannot be matched, or fit to a few examples.
 FITTED_ONCE = ("principal", "closed_form", "unsupervised", "examples")
 NEEDED = {
-    "scorer": "a scorer: train one with `zatlas scorer train`, or bring any function of images",
-    "plus": "examples of what there is to be more of",
+    "scorer": "a scorer. Train one with `zatlas scorer train`, or pass any function of images",
+    "plus": "examples of images that have the property",
 }
 
 Draw = Callable[[int], tuple[Points, dict[str, Flags]]]
@@ -47,7 +47,7 @@ def probes_of(workspace: Workspace) -> Probes:
     """Linear probes of every class and attribute, fitted to the training latents once."""
 
     def make() -> Probes:
-        codes = workspace.codes("train")
+        codes = workspace.table("train")
         return fit_probes(codes.points, workspace.attributes(codes.rows))
 
     return workspace.cache.get("probes", make)
@@ -81,11 +81,11 @@ def fit_attribute(
     without: Sequence[str] = (),
     seed: int = 0,
 ) -> LinearDirection:
-    """The direction of a class or an attribute, with its score and its side effects on the others."""
-    codes = workspace.codes("train")
-    name, *others = (key_of(workspace.images, text) for text in (name, *without))
+    """Return the direction of a class or an attribute with its score and its effects on other attributes."""
+    codes = workspace.table("train")
+    name, *others = (key_of(workspace.dataset, text) for text in (name, *without))
     flags = workspace.flags(name, codes.rows)
-    # The normals of the others' planes: what is at right angles to them leaves them alone.
+    # A direction that is orthogonal to the other attributes' planes does not change their probes.
     planes = [
         normal(codes.points, workspace.flags(other, codes.rows), other) for other in others if other != name
     ]
@@ -94,25 +94,25 @@ def fit_attribute(
 
 
 def known_of(workspace: Workspace) -> Known:
-    """The names that can be typed for this run."""
-    if not workspace.has_images:
+    """Return the names that can be typed for this run."""
+    if not workspace.has_dataset:
         return Known(directions=store_of(workspace))
-    return known_names(workspace.images, store_of(workspace))
+    return known_names(workspace.dataset, store_of(workspace))
 
 
 def property_of(workspace: Workspace, text: str) -> Name:
-    """The class, attribute or saved direction that a text names."""
+    """Return the class, attribute or saved direction that a text names."""
     known = known_of(workspace)
     found = find(text, known, anchor=False)
-    if not workspace.coded and (found is None or found.kind != "direction"):
-        workspace.codes("train")  # raises the error that says what is missing
+    if not workspace.source.indexed and (found is None or found.kind != "direction"):
+        workspace.table("train")  # raises the error that says what is missing
     return parse(text, known, anchor=False)
 
 
-def learnable(workspace: Workspace) -> tuple[list[Name], str]:
-    """The classes, and the attributes that are true or false, of which a direction can be learned from
-    the training images; and a sentence about those that are left out."""
-    images, rows = workspace.images, workspace.codes("train").rows
+def fittable(workspace: Workspace) -> tuple[list[Name], str]:
+    """Return the classes and boolean attributes that a direction can be fitted to, and a sentence about
+    those that have too few images."""
+    images, rows = workspace.dataset, workspace.table("train").rows
     flagged = [Name("attribute", name) for name in yes_or_no(images)]
     classes = [Name("class", name) for name in images.classes if name != UNLABELLED]
     found: list[Name] = []
@@ -143,17 +143,17 @@ def find_directions(
 ) -> list[Direction]:
     """Return the directions that a method finds around the latents of a run.
 
-    A method that goes by `flags` is given the classes and attributes of the codes.
+    A method that takes `flags` gets the classes and attributes of the training images.
     """
-    fit, settings = _asked(workspace, method, settings)
+    fit, settings = _resolved(workspace, method, settings)
     return fit(workspace.generator.for_class(label), workspace.cloud, **settings, seed=seed, show=show)
 
 
 def refit_method(
     workspace: Workspace, method: str, /, *, label: int | None = None, seed: int = 0, **settings: Any
 ) -> Refit | None:
-    """How a method's ways are learnt again from other draws of the points; None where they cannot be."""
-    fit, settings = _asked(workspace, method, settings)
+    """Return a function that fits a method's directions to bootstrap samples, if there is one."""
+    fit, settings = _resolved(workspace, method, settings)
     if method in FITTED_ONCE:
         return None
     generator, points = workspace.generator.for_class(label), workspace.cloud
@@ -167,7 +167,7 @@ def refit_method(
         try:
             return {way.name: way for way in fit(generator, points[rows], **drawn, seed=seed)}
         except ZatlasError:
-            return {}  # this draw has too few of something
+            return {}  # this sample has too few images of a class
 
     def refit(known: Direction, number: int) -> Direction | None:
         return fitted(number).get(known.name) if number < REFITS else None
@@ -178,7 +178,7 @@ def refit_method(
 def refit_attributes(
     workspace: Workspace, names: Sequence[str], *, method: str, others: Sequence[str] = (), seed: int = 0
 ) -> Refit:
-    """How attributes' directions are learnt again from another draw of the codes, one by one."""
+    """Return a function that fits the directions of attributes to bootstrap samples, one by one."""
     draw = _draws(workspace, [*names, *others], seed)
 
     def refit(known: Direction, number: int) -> Direction | None:
@@ -188,7 +188,7 @@ def refit_attributes(
         points, flags = draw(number)
         held = [other for other in others if other != name]
         if not all(0 < flags[one].sum() < len(points) for one in (name, *held)):
-            return None  # so rare that this draw has none of it
+            return None  # so rare that this sample has no image with it
         vector = ESTIMATORS[method](points, flags[name])
         found = LinearDirection(name, (vector / np.linalg.norm(vector)).astype(np.float32))
         planes = [normal(points, flags[other], other) for other in held]
@@ -198,7 +198,7 @@ def refit_attributes(
 
 
 def refit_joint(workspace: Workspace, names: Sequence[str], *, seed: int = 0) -> Refit:
-    """The same for directions that are found together."""
+    """Return a function that fits the directions of attributes to bootstrap samples, jointly."""
     draw = _draws(workspace, names, seed)
     drawn: dict[int, np.ndarray] = {}
 
@@ -209,7 +209,7 @@ def refit_joint(workspace: Workspace, names: Sequence[str], *, seed: int = 0) ->
             points, flags = draw(number)
             table = np.stack([flags[name] for name in names], axis=1)
             if table.all(axis=0).any() or not table.any(axis=0).all():
-                return None  # so rare that this draw has none of it
+                return None  # so rare that this sample has no image with it
             drawn[number] = alone(points, table)
         return LinearDirection(known.name, drawn[number][list(names).index(known.meant)])
 
@@ -217,7 +217,7 @@ def refit_joint(workspace: Workspace, names: Sequence[str], *, seed: int = 0) ->
 
 
 def _draws(workspace: Workspace, names: Sequence[str], seed: int) -> Draw:
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     table: Mapping[str, Flags] = {name: workspace.flags(name, codes.rows) for name in names}
     count = min(len(codes.points), max(MAX_VALUES // workspace.dim, 500))
 
@@ -228,8 +228,8 @@ def _draws(workspace: Workspace, names: Sequence[str], seed: int) -> Draw:
     return draw
 
 
-def _asked(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tuple[Fit, dict[str, Any]]:
-    """The method, and its settings with what it takes of what is known of the codes."""
+def _resolved(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tuple[Fit, dict[str, Any]]:
+    """The method, and its settings with the flags of the images where it takes them."""
     fit: Fit = STEERING.get(method)
     takes = {name: p for name, p in signature(fit).parameters.items() if name not in GIVEN}
     for name in settings:
@@ -243,29 +243,29 @@ def _asked(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tu
 
 
 def _flags(workspace: Workspace) -> Mapping[str, Any]:
-    if not workspace.coded:
+    if not workspace.source.indexed:
         raise NotSupported(
-            f"Nothing is known of the points of {workspace.name}, so they have no labels to go by. Take "
+            f"The latents of {workspace.name} have no labels, and this method needs them. Use "
             "assessor with a scorer, transform, closed_form, principal or unsupervised."
         )
-    return workspace.attributes(workspace.codes("train").rows)
+    return workspace.attributes(workspace.table("train").rows)
 
 
 def _named(workspace: Workspace, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags of the codes, and the names in the settings as these flags are known by."""
+    """The flags of the images, and the settings with names as keys of these flags."""
     flags = dict(_flags(workspace))
     found: dict[str, Any] = {"flags": flags}
     for setting in ("names", "without"):
         if not (texts := settings.get(setting)):
             continue
-        found[setting] = tuple(text if text in flags else key_of(workspace.images, text) for text in texts)
+        found[setting] = tuple(text if text in flags else key_of(workspace.dataset, text) for text in texts)
         for key in found[setting]:
             if key not in flags:
-                flags[key] = workspace.flags(key, workspace.codes("train").rows)
+                flags[key] = workspace.flags(key, workspace.table("train").rows)
     return found
 
 
 def _check(method: str, takes: Mapping[str, Parameter], settings: Mapping[str, Any]) -> None:
     for name, parameter in takes.items():
         if parameter.default is Parameter.empty and name not in settings:
-            raise BadRecipe(f"The way to steer {method!r} needs {NEEDED.get(name, name)}.")
+            raise BadRecipe(f"The method {method!r} needs {NEEDED.get(name, name)}.")

@@ -8,7 +8,7 @@ import numpy as np
 from zatlas.core.arrays import Flags, Points
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.directions.estimate import HELD_OUT, check_flags, interval, measured, spread_of
+from zatlas.directions.estimate import HELD_OUT, check_flags, interval, measured, std_along
 from zatlas.directions.probes import Probes, fit_probes, linear_weights
 from zatlas.directions.types import LinearDirection
 
@@ -44,7 +44,7 @@ def apart(
     probes = fit_probes(points, flags)
     found = []
     for i, name in enumerate(flags):
-        direction = LinearDirection(name, vectors[i], spread_of(vectors[i], points), meant=name)
+        direction = LinearDirection(name, vectors[i], std_along(vectors[i], points), meant=name)
         found.append(_scored(direction, points[held] @ tried[i], table[held, i], points, probes))
     return found
 

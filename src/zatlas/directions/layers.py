@@ -8,7 +8,7 @@ import numpy as np
 from zatlas.core.arrays import Points, Rows
 from zatlas.core.errors import BadRecipe, NotSupported
 from zatlas.core.space import Space
-from zatlas.directions.estimate import spread_of
+from zatlas.directions.estimate import std_along
 from zatlas.directions.types import LinearDirection
 
 Chosen = str | int | tuple[int, int]  # "" for all, "0-6", 3 or (0, 6): the first and the last
@@ -29,7 +29,7 @@ class Part:
         """A direction of this part as one of whole points, which is zero elsewhere."""
         vector = np.zeros(self.dim, np.float32)
         vector[self.columns] = way.vector
-        return replace(way, vector=vector, spread=spread_of(vector, points))
+        return replace(way, vector=vector, std=std_along(vector, points))
 
 
 def part_of(space: Space, layers: Chosen) -> Part:

@@ -55,7 +55,7 @@ def _answers(workspace: Workspace, generator: Generator, scorer: Scorer | None, 
     if scorer is not None:
         chance = stream(0, "usual").permutation(len(workspace.cloud))[:SAMPLE]
         return by_scorer(scorer, generator.decode(workspace.cloud[chance]))
-    if generator.encoder is None or not workspace.has_images:
+    if generator.encoder is None or not workspace.has_dataset:
         return None
     probes = probes_of(workspace)
     if not bent or not probes.names:
@@ -66,6 +66,6 @@ def _answers(workspace: Workspace, generator: Generator, scorer: Scorer | None, 
 
 def _attribute_net(workspace: Workspace, names: Sequence[str]) -> Layers:
     """A small net that reads these attributes from latents."""
-    flags = workspace.attributes(workspace.codes("train").rows)
+    flags = workspace.attributes(workspace.table("train").rows)
     table = np.stack([flags[name] for name in names], axis=1)
-    return fit_layers(workspace.points("train"), table, steps=STEPS)
+    return fit_layers(workspace.latents("train"), table, steps=STEPS)

@@ -10,7 +10,7 @@ import numpy as np
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import stream
-from zatlas.directions.estimate import principal, spread_of
+from zatlas.directions.estimate import principal, std_along
 from zatlas.directions.types import LinearDirection
 
 AXES = 64  # principal ones, at most, in which a taste is looked for
@@ -109,7 +109,7 @@ class Compass:
             raise BadData("Nothing has been chosen yet: a direction takes one choice at least.")
         vector = self._directions(self.belief.mean[None])[0]
         facts = {"method": "compass", "seed": self.seed, "choices": self.choices, "angle": self.angle}
-        return LinearDirection(name, vector, spread_of(vector, self.starts), facts=facts)
+        return LinearDirection(name, vector, std_along(vector, self.starts), facts=facts)
 
     @property
     def angle(self) -> float:
@@ -144,7 +144,7 @@ class Compass:
 def compass(points: Points, *, count: int | None = None, seed: int = 0) -> Compass:
     """A compass for the space in which these codes lie; pairs, or a handful where axes are many."""
     found = principal(points, AXES)
-    used = [one for one in found if one.spread > UNUSED * found[0].spread]
+    used = [one for one in found if one.std > UNUSED * found[0].std]
     if len(points) < 3 or points.std() == 0 or len(used) < 2:
         raise NotSupported("These codes do not differ in two axes or more: there is no way to choose.")
     if count is None:
@@ -153,7 +153,7 @@ def compass(points: Points, *, count: int | None = None, seed: int = 0) -> Compa
         raise BadData(f"A question shows from 2 to 12 images, not {count}.")
     rng = stream(seed, "compass", "starts")
     starts = points[rng.permutation(len(points))[:1000]]
-    axes, spreads = zip(*[(one.vector, one.spread) for one in used], strict=True)
+    axes, spreads = zip(*[(one.vector, one.std) for one in used], strict=True)
     return Compass(np.stack(axes), np.array(spreads, np.float32), starts, count, seed)
 
 

@@ -11,7 +11,7 @@ from zatlas.core.arrays import Points
 from zatlas.core.errors import BadData, BadRun, Damaged, NotSupported, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.tables import from_table
-from zatlas.directions.estimate import HELD_OUT, spread_of
+from zatlas.directions.estimate import HELD_OUT, std_along
 from zatlas.directions.fields import put_together, taken_apart
 from zatlas.directions.report import DirectionReport, Measured
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection, Score, in_std
@@ -43,7 +43,7 @@ class Described:
     facts: Mapping[str, Any] = field(default_factory=dict)
     meant: str = ""
     report: Measured | None = None
-    spread: float = 1.0
+    std: float = 1.0
     hold: float = 0.0
 
 
@@ -126,7 +126,7 @@ def way_of(kept: Kept) -> Direction:
         vector = arrays.get("vector", np.zeros(()))
         if vector.ndim != 1:
             raise Damaged(f"The file of {kept.name!r} does not hold a vector of finite numbers.")
-        return LinearDirection(kept.name, vector, told.spread, **known)
+        return LinearDirection(kept.name, vector, told.std, **known)
     scale = (arrays["asked"], arrays["spreads"]) if {"asked", "spreads"} <= arrays.keys() else None
     try:
         lead = put_together(told.kind, arrays, told.hold)
@@ -143,7 +143,7 @@ def _described(kept: Kept) -> Described:
 def _taken_apart(way: Direction) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
     """The kind of a way, its arrays, and what else its file tells."""
     if isinstance(way, LinearDirection):
-        return STRAIGHT, {"vector": way.vector}, {"spread": way.spread}
+        return STRAIGHT, {"vector": way.vector}, {"std": way.std}
     kind, arrays, hold = taken_apart(way.lead)
     if way.scale is not None:
         arrays |= {"asked": way.scale[0], "spreads": way.scale[1]}
@@ -186,7 +186,7 @@ def carry(way: Direction, codes: Points, others: Points, *, seed: int = 0) -> Li
     return LinearDirection(
         direction.name,
         vector,
-        spread_of(vector, others),
+        std_along(vector, others),
         facts=facts,
         meant=direction.meant or direction.name,
     )

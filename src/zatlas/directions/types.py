@@ -36,7 +36,7 @@ class LinearDirection:
 
     name: str
     vector: Values
-    spread: float = 1.0  # standard deviation of the codes along the vector
+    std: float = 1.0  # standard deviation of the latents along the vector
     score: Score | None = None
     side_effects: Mapping[str, float] = field(default_factory=dict)  # of a move by 1 spread
     facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
@@ -44,13 +44,13 @@ class LinearDirection:
 
     def move(self, z: Points, amount: float | Values = 1.0) -> Points:
         """These points, moved by so many spreads."""
-        steps = np.asarray(amount, np.float32).reshape(-1, 1) * np.float32(self.spread)
+        steps = np.asarray(amount, np.float32).reshape(-1, 1) * np.float32(self.std)
         moved: Points = (z + steps * self.vector).astype(np.float32)
         return moved
 
     def walk(self, z: Points, low: float = -3.0, high: float = 3.0) -> Curve:
         """The way from `low` to `high` spreads through one point."""
-        return walk(z, (self.vector * self.spread).astype(np.float32), low, high)
+        return walk(z, (self.vector * self.std).astype(np.float32), low, high)
 
 
 @dataclass(frozen=True)

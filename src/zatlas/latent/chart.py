@@ -52,7 +52,7 @@ class Chart:
                 f"{self.rows.shape}."
             )
 
-    def forward(self, z: Points) -> Plane:
+    def transform(self, z: Points) -> Plane:
         """Where these points fall on the chart; an anchor falls on its own place.
 
         Elsewhere it is the place nearest to those of the anchors around, not their mean: between
@@ -65,7 +65,7 @@ class Chart:
         weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
         return _middle_place(self.places[near], weight)
 
-    def inverse(self, xy: Plane) -> Points:
+    def inverse_transform(self, xy: Plane) -> Points:
         """The codes under these places: a mean of the anchors around, stretched to their mean norm.
 
         A mean of codes of many coordinates is shorter than they are, and what lies inside the
@@ -79,10 +79,10 @@ class Chart:
         z = self.middle + z * (norm / np.maximum(own, 1e-12))[:, None]
         if self.frame is None:
             return z
-        return z + (xy - self.forward(z)) @ self.frame
+        return z + (xy - self.transform(z)) @ self.frame
 
     def covers(self, xy: Plane) -> Flags:
-        """Which places lie among the anchors; elsewhere `inverse` is only a guess."""
+        """Which places lie among the anchors; elsewhere `inverse_transform` is only a guess."""
         return self.far(xy) <= 1
 
     def far(self, xy: Plane) -> Values:
@@ -95,7 +95,7 @@ class Chart:
         across = np.linspace(left, right, n, dtype=np.float32)
         up = np.linspace(high, low, n, dtype=np.float32)
         places = np.stack([np.tile(across, n), np.repeat(up, n)], axis=1)
-        return places, self.inverse(places)
+        return places, self.inverse_transform(places)
 
     @cached_property
     def box(self) -> Float32[np.ndarray, "2 2"]:
@@ -188,7 +188,7 @@ def make(
 
 
 def axes(points: Points, i: int = 0, j: int = 1) -> Chart:
-    """The chart of two of the points' own coordinates; `inverse` takes the others nearby."""
+    """The chart of two of the points' own coordinates; `inverse_transform` takes the others nearby."""
     for axis in (i, j):
         if not 0 <= axis < points.shape[1]:
             raise ShapeError(f"There is no axis {axis}: these points have {points.shape[1]} coordinates.")

@@ -78,7 +78,7 @@ def _placed(
     for block in blocks:
         for start in range(0, len(block), BLOCK):
             points = block.points[start : start + BLOCK]
-            places = chart.forward(points).astype(np.float32)
+            places = chart.transform(points).astype(np.float32)
             sample.take(points, places)
             yield block.rows[start : start + BLOCK], places
             advance(len(points))

@@ -51,15 +51,17 @@ def figures(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> Figur
 
     The samples are of its own prior, or of one that was fitted to the codes.
     """
-    codes = workspace.codes("test")
+    codes = workspace.table("test")
     rows = codes.rows[:COMPARED]
-    real = workspace.images.images(rows)
+    real = workspace.dataset.images(rows)
     labels = workspace.labels(rows)
     rebuilt = workspace.generator.decode(codes.points[: len(rows)], labels)
     error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
     share, uncertain = None, None
     if workspace.dim <= FEW:
-        share, uncertain = gap(workspace.drawn("train", seed=seed), workspace.generator.space, seed=seed)
+        share, uncertain = gap(
+            workspace.posterior_samples("train", seed=seed), workspace.generator.space, seed=seed
+        )
     told, guess = _probe(workspace, seed)
     return Figures(
         workspace.name,
@@ -78,8 +80,8 @@ def draw_comparison(
     workspaces: Sequence[Workspace], folder: Path, *, theme: Theme = LIGHT
 ) -> tuple[list[Path], list[Figures]]:
     """Draw runs of the same images side by side into a folder (B1, C7, D1, E2), and measure them."""
-    if len({workspace.images.fingerprint for workspace in workspaces}) > 1:
-        names = ", ".join(f"{workspace.name} ({workspace.images.name})" for workspace in workspaces)
+    if len({workspace.dataset.fingerprint for workspace in workspaces}) > 1:
+        names = ", ".join(f"{workspace.name} ({workspace.dataset.name})" for workspace in workspaces)
         raise BadRun(f"Only runs of the same images can be compared; these are not: {names}.")
     measured = [figures(workspace) for workspace in workspaces]
     pictures = comparison(workspaces, measured, theme=theme)
@@ -94,7 +96,7 @@ def comparison(
     """Codes, samples and reconstructions of several runs, and in two axes the decoded planes."""
     places = {}
     for workspace, name in zip(workspaces, unique_names(workspaces), strict=True):
-        codes = workspace.codes("test")
+        codes = workspace.table("test")
         flat = codes.points
         if workspace.dim != 2:
             flat = workspace.chart("pca").places
@@ -103,7 +105,7 @@ def comparison(
     named = ("first axis", "second axis")
     scatter = clouds(
         places,
-        workspaces[0].images.classes,
+        workspaces[0].dataset.classes,
         title="Codes of the same test images",
         axes=named,
         notes=notes,
@@ -150,7 +152,7 @@ def as_table(measured: Sequence[Figures]) -> list[dict[str, object]]:
 
 def _probe(workspace: Workspace, seed: int) -> tuple[float | None, float | None]:
     """How much a plane can tell of the label from z: the class has left a conditional model's codes."""
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     labels = workspace.labels(codes.rows)
     if labels is None or len(np.unique(labels)) < 2:
         return None, None
@@ -167,11 +169,11 @@ def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
 
     `zatlas score` measures it in the features of a net, which takes longer.
     """
-    rows = two_sets(workspace.images, COMPARED, seed=seed)
+    rows = two_sets(workspace.dataset, COMPARED, seed=seed)
     if len(rows[0]) < 3:
         return float("nan")
-    features = principal_pixels(workspace.images)
-    real, other = (tables(in_blocks(workspace.images, part), features)[0] for part in rows)
+    features = principal_pixels(workspace.dataset)
+    real, other = (tables(in_blocks(workspace.dataset, part), features)[0] for part in rows)
     z = sample_latents(workspace, len(real), seed=seed, prior=prior)
     made = tables(workspace.generator.stream(z, turns(workspace, len(z))), features)[0]
     return frechet(made, real) / max(frechet(other, real), 1e-12)

@@ -9,7 +9,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
-from zatlas.locate import find_groups, kind_of
+from zatlas.locate import find_groups
 from zatlas.render.canvas import Canvas
 from zatlas.render.equation import Term, equation
 from zatlas.render.plot import lines
@@ -27,9 +27,9 @@ SHOWN = (1, 2, 5, 10, 50, 100, 500)  # dimensions of which the norms are drawn
 def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
     """What many dimensions do, in general and to this run (B4)."""
     drawn: dict[str, Canvas | Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
-    if kind_of(workspace) != "sample":  # samples would be held against themselves
+    if workspace.source.kind != "sample":  # samples would be held against themselves
         drawn["own-norms"] = own_norms(workspace, theme=theme)
-    if workspace.given is None:  # else there is no decoder
+    if workspace.source.decodes:  # else there is no decoder
         drawn["midpoints"] = midpoints(workspace, theme=theme)
     return drawn
 
@@ -66,8 +66,8 @@ def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
     radius = np.linspace(top / 400, top, 400)
     series = {"codes of the data": _density_of(codes, radius)}
     marks: dict[str, float] = {}
-    if workspace.coded and workspace.codes("train").deviations is not None:
-        drawn = np.linalg.norm(workspace.drawn("train"), axis=1)
+    if workspace.source.indexed and workspace.table("train").deviations is not None:
+        drawn = np.linalg.norm(workspace.posterior_samples("train"), axis=1)
         series["draws around them"] = _density_of(drawn, radius)
     if workspace.generator.space.prior == "normal":
         series["prior"] = norm_density(radius, workspace.dim)

@@ -12,7 +12,6 @@ from zatlas.data.imageset import Column
 from zatlas.latent.attributes import flags_of, known_names, title_of
 from zatlas.latent.chart import Chart
 from zatlas.latent.names import LABEL, parse, quoted
-from zatlas.locate import kind_of
 from zatlas.pictures.sheets import first_axes
 from zatlas.render.plot import cloud
 from zatlas.render.theme import LIGHT, Theme
@@ -39,14 +38,14 @@ def points(
 
     `each` takes so many of every class; `by` colours by an attribute instead of the label.
     """
-    codes = workspace.mapped(split)
-    z = workspace.drawn(split, seed=seed) if drawn and workspace.coded else codes.points
+    codes = workspace.map_table(split)
+    z = workspace.posterior_samples(split, seed=seed) if drawn and workspace.source.indexed else codes.points
     keep = _some_of_each(workspace.labels(codes.rows), len(codes), each)
     z, rows = z[keep], codes.rows[keep]
     colours = coloured(workspace, rows, by)
-    what = "draws around the codes" if drawn and workspace.coded else "codes"
+    what = "draws around the codes" if drawn and workspace.source.indexed else "codes"
     title = f"{len(rows):,} {_points_word(workspace, split)} in {workspace.name}"
-    title += f": {what}" if kind_of(workspace) == "image" else ""
+    title += f": {what}" if workspace.source.kind == "image" else ""
     if workspace.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
         places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
@@ -78,7 +77,7 @@ def coloured(
         if by is not None:
             raise NotSupported(f"These points are no images', so they have no {by!r}.")
         return None, (), None
-    images = workspace.images
+    images = workspace.dataset
     if by is None and images.labels is None:
         few = (key for key, column in images.attributes.items() if _few_texts(column))
         by = next((f"attribute:{quoted(key)}" for key in few), None)
@@ -115,6 +114,6 @@ def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | sl
 
 
 def _points_word(workspace: Workspace, split: str) -> str:
-    if (kind := kind_of(workspace)) != "image":
+    if (kind := workspace.source.kind) != "image":
         return f"{kind}s"
     return {"train": "training", "valid": "held-out"}.get(split, split) + " images"

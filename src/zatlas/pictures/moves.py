@@ -95,7 +95,7 @@ class Move:
         if panel == "chart":
             chart = self.workspace.chart()
             labels = None if chart.rows is None else self.workspace.labels(chart.rows)
-            return cloud_panel(chart.places, labels, chart.forward(z), theme=theme)
+            return cloud_panel(chart.places, labels, chart.transform(z), theme=theme)
         return None
 
 
@@ -136,12 +136,12 @@ def traversal(
         changes = dict(zip(axes, map(float, change), strict=False))
     middle = points.mean(axis=0, keepdims=True)
     through = "the middle of the codes" if stop is None else stop.title
-    if stop is None and workspace.coded:
+    if stop is None and workspace.source.indexed:
         middle = points[nearest(middle, points, 1)[0][0]]
     elif stop is None and workspace.dim > FLAT:
         # The middle of many normal axes is where no sample ever lies: the net has not learnt it.
         middle, through = points[:1], "sample 0"
-    z = middle if stop is None else stop.point
+    z = middle if stop is None else stop.latent
     curves, names = [], []
     for axis in axes:
         ends = span(workspace, axis, 2, by, extent)
@@ -183,8 +183,10 @@ def attribute(
         title = f"From not {words} to {words} in {workspace.name}"
         return Move(workspace, (curve,), (), title, note=_way_told(way))
     direction = in_std(find_direction(workspace, name, method=way, without=without, seed=seed))
-    starts = list(stops) or [locate(workspace, str(i)) for i in range(min(4, len(workspace.mapped("test"))))]
-    curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
+    starts = list(stops) or [
+        locate(workspace, str(i)) for i in range(min(4, len(workspace.map_table("test"))))
+    ]
+    curves = tuple(direction.walk(stop.latent, -reach, reach) for stop in starts)
     ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
     names = tuple(stop.title for stop in starts)
     title = f"{pretty(direction.name)} in {workspace.name}"
@@ -224,7 +226,7 @@ def plane_walk(workspace: Workspace, plane: Curve, title: str, *, even: bool = F
 
 
 def _centres(workspace: Workspace, name: str, seed: int) -> Curve:
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     flags = workspace.flags(name, codes.rows)
     ends = [_jittered(codes.points[flags == side], seed + side, name) for side in (False, True)]
     return Curve(np.concatenate(ends), lerp)
@@ -236,7 +238,7 @@ def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
     flags = workspace.flags(name, chart.rows)
     ends = [_jittered(chart.places[flags == side], seed + side, name) for side in (False, True)]
     places: Plane = Curve(np.concatenate(ends), lerp).sample(49)
-    return Curve(chart.inverse(places), lerp, marks=(0.0, 1.0))
+    return Curve(chart.inverse_transform(places), lerp, marks=(0.0, 1.0))
 
 
 def _jittered(points: Points, seed: int, name: str) -> Points:

@@ -81,7 +81,7 @@ def proof_strip(
 ) -> Canvas:
     """Images moved along one direction, with its proof in words; what lies beyond its range is named."""
     starts = list(stops) or default_anchors(workspace, STARTS)
-    curves: list[Curve] = [in_std(report.direction).walk(stop.point, -REACH, REACH) for stop in starts]
+    curves: list[Curve] = [in_std(report.direction).walk(stop.latent, -REACH, REACH) for stop in starts]
     marks = ((0.0, f"-{REACH:g} spreads"), (0.5, "as it is"), (1.0, f"+{REACH:g} spreads"))
     told = report.summary()
     return Move(
@@ -100,10 +100,10 @@ def proof_rows(reports: Sequence[DirectionReport]) -> list[dict[str, Any]]:
     return [_row(report) for report in reports]
 
 
-def spread_told(direction: Direction) -> float | None:
+def std_told(direction: Direction) -> float | None:
     """How far a spread goes; None of what bends, where it is as far as the data varies there."""
     way = in_std(direction)
-    return round(way.spread, 4) if isinstance(way, LinearDirection) else None
+    return round(way.std, 4) if isinstance(way, LinearDirection) else None
 
 
 def question(
@@ -124,7 +124,7 @@ def _row(proof: DirectionReport) -> dict[str, Any]:
         "direction": direction.name,
         "way": "bends" if is_nonlinear(direction) else "straight",
         "moves": proof.target or "the picture",
-        "spread": spread_told(direction),
+        "spread": std_told(direction),
         "effect": round(effect.value, 4),
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),

@@ -12,6 +12,7 @@ from zatlas.latent.curves import usual_blend
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
 from zatlas.latent.neighbors import nearest
+from zatlas.latent_source import Given
 from zatlas.locate import Anchor, interpolate
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
@@ -99,7 +100,7 @@ def reconstructions(
     within("images of a row", count, ACROSS)
     first = workspaces[0]
     rows = _of_every_class(first, count, split)
-    real = first.images.images(rows)
+    real = first.dataset.images(rows)
     shown, names = [real], ["real"]
     for workspace in workspaces:
         labels = workspace.labels(rows)
@@ -143,7 +144,7 @@ def manifold(
     right, up = (span(workspace, axis, n, by, extent) for axis in axes)
     z = in_space(lattice(right, up), workspace.dim, axes)
     held = "" if workspace.dim == 2 else "; the other axes at 0"
-    if workspace.dim > 2 and not workspace.coded:
+    if workspace.dim > 2 and not workspace.source.indexed:
         # Nothing lies amid many normal axes: the plane goes through a sample instead.
         held = "; the other axes as in sample 0"
         rest = np.setdiff1d(np.arange(workspace.dim), axes)
@@ -184,9 +185,9 @@ def chart_places(
 ) -> Canvas:
     """The images at places of a chart, given from -1 to 1 in both directions (A5)."""
     there = chart.at(places)
-    z = chart.inverse(there)
+    z = chart.inverse_transform(there)
     near, kind = _nearest_shown(workspace, z, label)
-    shown = [near] if workspace.given is not None else [workspace.decode(z, label), near]
+    shown = [near] if not workspace.source.decodes else [workspace.decode(z, label), near]
     images, names = np.concatenate(shown), ("imagined", kind)[-len(shown) :]
     heads = [f"({x:g}, {y:g})" for x, y in places]
     return sheet(
@@ -203,9 +204,9 @@ def chart_places(
 
 def _nearest_shown(workspace: Workspace, z: Points, label: int | None) -> tuple[Images, str]:
     """The image nearest to each point: a real one or, where those have no points, a sample."""
-    if workspace.coded:
+    if workspace.source.indexed:
         rows, _ = workspace.nearest(z, 1)
-        return workspace.images.images(rows[:, 0]), "nearest real"
+        return workspace.dataset.images(rows[:, 0]), "nearest real"
     return workspace.decode(workspace.cloud[nearest(z, workspace.cloud, 1)[0][:, 0]], label), "nearest sample"
 
 
@@ -213,7 +214,7 @@ def four_corners(
     workspace: Workspace, stops: Sequence[Anchor], n: int = 9, *, theme: Theme = LIGHT
 ) -> Canvas:
     """Between four images at the corners of a grid (E4)."""
-    ends = np.concatenate([stop.point for stop in stops])
+    ends = np.concatenate([stop.latent for stop in stops])
     z = between_corners(ends, n, usual_blend(workspace.generator.space))
     names = ", ".join(stop.title for stop in stops)
     return sheet(
@@ -248,8 +249,8 @@ def first_axes(workspace: Workspace) -> tuple[int, int]:
     """The two axes that a grid is drawn in: of more than two, those that change the image most."""
     if workspace.dim <= 2:
         return 0, 1
-    if workspace.given is not None:  # no decoder tells which: those in which the codes vary most
-        wide = np.argsort(-workspace.given.std(axis=0), kind="stable")
+    if isinstance(source := workspace.source, Given):  # no decoder tells which: those that vary most
+        wide = np.argsort(-source.latents.std(axis=0), kind="stable")
         return int(wide[0]), int(wide[1])
     order, _ = rank(workspace.generator, workspace.cloud, workspace.told(len(workspace.cloud)))
     return int(order[0]), int(order[1])

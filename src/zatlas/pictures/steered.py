@@ -43,7 +43,7 @@ def steered(
     low, high = reach_of(way, reach)
     half = columns // 2
     amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
-    rows = [way.move(np.repeat(s.point, len(amounts), axis=0), amounts) for s in starts]
+    rows = [way.move(np.repeat(s.latent, len(amounts), axis=0), amounts) for s in starts]
     z = np.concatenate(rows).astype(np.float32)
     images = workspace.decode(z, label)
     numbers = [read(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
@@ -63,7 +63,7 @@ def film_of(
     workspace: Workspace, way: Direction, start: Anchor, reach: float = REACH, label: int | None = None
 ) -> Move:
     """The same way through one point, to be drawn as a film."""
-    curve = way.walk(start.point, *reach_of(way, reach))
+    curve = way.walk(start.latent, *reach_of(way, reach))
     return Move(workspace, (curve,), (start.title,), pretty(way.name), label=label)
 
 

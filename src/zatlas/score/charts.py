@@ -30,7 +30,7 @@ def charts(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
 
 def usual_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     """The chart that the run is shown by; where none is kept of very many codes, one of some of them."""
-    points = workspace.mapped("test").points
+    points = workspace.map_table("test").points
     codes = points[landmarks(len(points), CHARTED)]
     if workspace.dim <= 2 or len(codes) <= MOST:
         return workspace.chart()
@@ -63,13 +63,13 @@ def places_back(chart: Chart, count: int = TRIED, *, seed: int = 0) -> np.ndarra
     places = chart.at(drawn)
     places = places[chart.covers(places)][:count]
     diagonal = float(np.linalg.norm(chart.box[1] - chart.box[0]))
-    return np.linalg.norm(chart.forward(chart.inverse(places)) - places, axis=1) / diagonal
+    return np.linalg.norm(chart.transform(chart.inverse_transform(places)) - places, axis=1) / diagonal
 
 
 def codes_back(chart: Chart, codes: Points) -> np.ndarray:
     """How far from a code that of its place is, over how far codes are from their mean."""
     usual = float(np.linalg.norm(chart.points - chart.middle, axis=1).mean())
-    back = chart.inverse(chart.forward(codes))
+    back = chart.inverse_transform(chart.transform(codes))
     return np.linalg.norm(back - codes, axis=1) / max(usual, 1e-12)
 
 
@@ -108,7 +108,7 @@ def _covered(chart: Chart, on: str, workspace: Workspace, seed: int) -> Figure:
     codes = _others(workspace, seed)
     parts = {"the box": covered_box(chart)}
     if codes is not None:
-        parts["other codes"] = float(chart.covers(chart.forward(codes)).mean())
+        parts["other codes"] = float(chart.covers(chart.transform(codes)).mean())
     about = f"share of the box with codes around, {on}; elsewhere the code of a place is a guess"
     return Figure("covered", "charts", parts["the box"], about, GRID**2, unit="share", parts=parts)
 
@@ -134,9 +134,9 @@ def _back(chart: Chart, on: str, workspace: Workspace, seed: int) -> list[Figure
 
 def _others(workspace: Workspace, seed: int) -> Points | None:
     """Codes that the chart was not made of, where there are any."""
-    if workspace.given is not None and not workspace.coded:
+    if not workspace.source.decodes and not workspace.source.indexed:
         return None
-    if not workspace.coded:
+    if not workspace.source.indexed:
         return sample_latents(workspace, TRIED, seed=derive(seed, "other codes"))
-    codes = workspace.codes("train").points
+    codes = workspace.table("train").points
     return codes[stream(seed, "other codes").permutation(len(codes))[:TRIED]]

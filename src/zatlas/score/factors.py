@@ -55,15 +55,15 @@ DRAWN = (
 def disentangled(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
     """The scores over seeds, for images that were drawn from independent factors; none for others."""
     split = _split(workspace)
-    factors = true_factors(workspace, workspace.codes(split).rows) if split else {}
+    factors = true_factors(workspace, workspace.table(split).rows) if split else {}
     if len(factors) < 2 or not independent(factors):
         return []
     found = []
     for number in range(SEEDS):
         own = derive(seed, "disentangle", number)
-        found.append(scores(workspace.drawn(split, seed=own), factors, seed=own))
-    lost = stream(seed, "lost").permutation(len(workspace.codes(split)))
-    floor = scores(workspace.drawn(split, seed=seed)[lost], factors, seed=seed)
+        found.append(scores(workspace.posterior_samples(split, seed=own), factors, seed=own))
+    lost = stream(seed, "lost").permutation(len(workspace.table(split)))
+    floor = scores(workspace.posterior_samples(split, seed=seed)[lost], factors, seed=seed)
     n = min(len(lost), ROWS)
     figures = []
     for name, words in WORDS.items():
@@ -115,7 +115,7 @@ def true_factors(workspace: Workspace, rows: Rows) -> dict[str, np.ndarray]:
     names = DATASETS.get(source).factors if source in DATASETS.names() else ()
     found = {}
     for name in names:
-        column = workspace.labels(rows) if name == "label" else workspace.images.attributes[name][rows]
+        column = workspace.labels(rows) if name == "label" else workspace.dataset.attributes[name][rows]
         if column is not None and len(np.unique(column)) > 1:
             found[name] = np.asarray(column)
     return found
@@ -135,6 +135,6 @@ def independent(factors: Factors) -> bool:
 
 def _split(workspace: Workspace) -> str:
     """The held-out images, or those trained on where too few are held out; neither, without a source."""
-    if not workspace.coded or not workspace.run.recipe_file.exists() or workspace.imagined:
+    if not workspace.source.indexed or not workspace.run.recipe_file.exists() or workspace.source.generated:
         return ""
     return next((s for s in ("test", "train") if len(workspace.rows(s)) >= FEWEST), "")

@@ -178,8 +178,8 @@ def real_images(workspace: Workspace) -> ImageSet | None:
     """The images that a run was trained on or brought with; None where none are known."""
     if not workspace.run.recipe_file.exists():
         return None
-    if not workspace.imagined:
-        return workspace.bare_images
+    if not workspace.source.generated:
+        return workspace.unlabelled_dataset
     return open_dataset(
         workspace.run, data_changed=workspace.data_changed
     )  # samples stand for the images of this run: these are the real ones

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zatlas.core.arrays import Rows
 from zatlas.core.seeds import derive, stream
+from zatlas.latent_source import Encoded
 from zatlas.models import bring
 from zatlas.models.description import load_weights
 from zatlas.models.likelihood import Gaussian
@@ -34,7 +35,7 @@ class _Asked:
     def bounds(self, rows: Rows, k: int) -> Bounds:
         """The bounds of these images from k draws each."""
         device = torch.device(self.workspace.generator.device)
-        x = torch.from_numpy(self.workspace.images.images(rows)).to(device)
+        x = torch.from_numpy(self.workspace.dataset.images(rows)).to(device)
         labels = self.workspace.labels(rows) if self.model.classes else None
         y = None if labels is None else torch.from_numpy(labels).to(device)
         rng = torch.Generator(device).manual_seed(derive(self.seed, "likelihood"))
@@ -54,7 +55,7 @@ def likelihood(
     Pixels are treated as in training unless something else is said. A model without a likelihood has
     only its rebuilding error.
     """
-    if not workspace.coded or workspace.imagined or workspace.given is not None:
+    if not isinstance(workspace.source, Encoded):
         return []
     seen, unseen = (_some(workspace, split, images, seed) for split in ("train", "test"))
     rebuilding = _rebuilding(workspace, unseen)
@@ -64,7 +65,7 @@ def likelihood(
     if not isinstance(model, VAE):
         return [rebuilding, *_overfit(_rebuilding(workspace, seen), rebuilding, workspace)]
     asked = _Asked(workspace, model, treatment or _own(model), seed)
-    pixels = math.prod(workspace.images.shape)
+    pixels = math.prod(workspace.dataset.shape)
     k = draws or int(np.clip(PIXELS // (len(unseen) * pixels), 1, DRAWS))
     found = _bounds(asked, asked.bounds(unseen, k), k, pixels)
     pair = _rebuilding(workspace, seen), rebuilding
@@ -147,7 +148,7 @@ def _weighing(model: VAE, pixels: int, rebuilding: Figure) -> list[Figure]:
 
 def _rebuilding(workspace: Workspace, rows: Rows) -> Figure:
     """Root mean square error of rebuilt images; its standard error by the delta method."""
-    x, labels = workspace.images.images(rows), workspace.labels(rows)
+    x, labels = workspace.dataset.images(rows), workspace.labels(rows)
     told = labels if workspace.generator.classes else None
     again = workspace.generator.decode(workspace.generator.encode(x, told), told)
     mean, error = mean_of(((again - x) ** 2).reshape(len(x), -1).mean(axis=1))

@@ -32,9 +32,9 @@ Known = Mapping[str, Flags | Values]  # attributes of some codes: true or false,
 def meaning(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
     """What the codes tell of labels and attributes, how smoothly pictures follow, and scores by factors."""
     found: list[Figure] = []
-    if workspace.coded:
+    if workspace.source.indexed:
         found += [*_probe(workspace, seed), *_neighbours(workspace, seed)]
-    if workspace.given is None:  # codes that came without a decoder make no pictures
+    if workspace.source.decodes:  # codes that came without a decoder make no pictures
         found += [*_paths(workspace, seed), *_bent(workspace, seed)]
     return found + disentangled(workspace, seed=seed)
 
@@ -174,11 +174,11 @@ def _neighbours(workspace: Workspace, seed: int) -> list[Figure]:
 
 
 def _some(workspace: Workspace, split: str, most: int, seed: int) -> tuple[Rows, Points]:
-    codes = workspace.codes(split)
+    codes = workspace.table(split)
     labels = workspace.labels(codes.rows)
     known = np.arange(len(codes))
-    if labels is not None and UNLABELLED in workspace.images.classes:
-        known = np.flatnonzero(labels != workspace.images.classes.index(UNLABELLED))
+    if labels is not None and UNLABELLED in workspace.dataset.classes:
+        known = np.flatnonzero(labels != workspace.dataset.classes.index(UNLABELLED))
     if len(known) > most:
         known = np.sort(stream(seed, "meaning", split).choice(known, most, replace=False))
     return codes.rows[known], codes.points[known]
@@ -191,7 +191,7 @@ def _labels(workspace: Workspace, rows: Rows) -> Labels | None:
 
 def _attributes(workspace: Workspace, rows: Rows) -> dict[str, np.ndarray]:
     """Those that are not the same for all of these images; of texts, whether they are each value."""
-    images, found = workspace.images, {}
+    images, found = workspace.dataset, {}
     for key, name in properties(images).items():
         if name.kind == "class":
             continue

@@ -28,14 +28,14 @@ DRAWN = "draws around the codes of training images"
 
 def space(workspace: Workspace, *, seed: int = 0) -> list[Figure]:
     """What the codes tell of the space; nothing, where images have no points of their own."""
-    if not workspace.coded or workspace.imagined:
+    if not workspace.source.indexed or workspace.source.generated:
         return []
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     if len(codes.points) < FEWEST:
         return []
     limit = min(CODES, max(NUMBERS // workspace.dim, 1))
     some = np.sort(stream(seed, "space").permutation(len(codes.points))[:limit])
-    means, drawn = codes.points[some], workspace.drawn("train", seed=seed)[some]
+    means, drawn = codes.points[some], workspace.posterior_samples("train", seed=seed)[some]
     place = workspace.generator.space
     found: list[Figure] = []
     if codes.deviations is not None:

@@ -2,6 +2,7 @@
 
 import math
 
+from zatlas.latent_source import Given
 from zatlas.models.bring import brought_of
 from zatlas.score.figure import Figure
 from zatlas.workspace import Workspace
@@ -18,18 +19,18 @@ def in_words(workspace: Workspace) -> str:
     rows = workspace.run.metrics()
     epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
     axes = "one axis" if workspace.dim == 1 else f"{workspace.dim} axes"
-    if workspace.given is not None:
-        told = f", in {len(workspace.images.classes)} classes" if workspace.has_images else ""
-        return f"{len(workspace.given):,} codes with {axes}, brought without a decoder{told}."
+    if isinstance(source := workspace.source, Given):
+        told = f", in {len(workspace.dataset.classes)} classes" if workspace.has_dataset else ""
+        return f"{len(source.latents):,} codes with {axes}, brought without a decoder{told}."
     article = "An" if kind[0] in "aeiou" else "A"
     return f"{article} {kind} with {axes}, {_data(workspace)}{epochs}."
 
 
 def _data(workspace: Workspace) -> str:
-    if not workspace.has_images:
+    if not workspace.has_dataset:
         return "brought without images"
     how = "trained on" if brought_of(workspace.run) is None else "brought, with"
-    return f"{how} {workspace.images.describe()}"
+    return f"{how} {workspace.dataset.describe()}"
 
 
 TITLES = {

@@ -114,7 +114,7 @@ class Followed:
     def _show(self, screen: Screen, state: object, training: dict[str, Any] | None, *, light: bool) -> None:
         begun = time.monotonic()
         workspace = Workspace.open(self.run.folder)
-        if self.brought is None and not workspace.imagined:
+        if self.brought is None and not workspace.source.generated:
             workspace = replace(workspace, opened_dataset=self.images)
         tree = self.tree(workspace, self.id, light=light)
         self.shown = replace(tree, entry={**tree.entry, "training": training})

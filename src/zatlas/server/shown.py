@@ -108,7 +108,7 @@ class Shown:
                 "The points of this run are samples of its model: no real images belong to them.",
                 "Decode the point instead.",
             )
-        return pixels_reply(as_bytes(self.workspace.images.images(self.tree.everyone.rows[row : row + 1])))
+        return pixels_reply(as_bytes(self.workspace.dataset.images(self.tree.everyone.rows[row : row + 1])))
 
     def _code(self, ask: Ask) -> Reply:
         row = self._row(ask)

@@ -126,7 +126,7 @@ def chart_of(
         if kept:
             chart.save(path)
     rest = drawn.points[CHARTED:]
-    places = np.concatenate([chart.places, chart.forward(rest)]) if len(rest) else chart.places
+    places = np.concatenate([chart.places, chart.transform(rest)]) if len(rest) else chart.places
     name = f"{layout} by {by}" if by else layout
     title = TITLES.get(layout, layout) + (f" by {pretty(by)}" if by else "")
     return Charted(key, name, title, chart, places, density)
@@ -156,7 +156,7 @@ def usual_charts(workspace: Workspace, drawn: Draw) -> list[tuple[str, str | Non
 
 def _supervision(workspace: Workspace, by: str, rows: Rows) -> Labels:
     """What a chart is laid by: the labels, or a column of the page."""
-    attribute = column_names(workspace.images).get(by) if workspace.has_images else None
+    attribute = column_names(workspace.dataset).get(by) if workspace.has_dataset else None
     if attribute is not None:
         by = text_of(Name("attribute", attribute), known_of(workspace), anchor=False)
     return workspace.supervision(by, rows)
@@ -167,9 +167,9 @@ def _supervisor(workspace: Workspace, drawn: Draw) -> str | None:
     labels = workspace.labels(drawn.rows)
     if labels is not None and len(np.unique(labels)) > 1:
         return "label"
-    flags = yes_or_no(workspace.images)
-    for name, attribute in column_names(workspace.images).items():
-        column = workspace.images.attributes[attribute]
+    flags = yes_or_no(workspace.dataset)
+    for name, attribute in column_names(workspace.dataset).items():
+        column = workspace.dataset.attributes[attribute]
         if attribute in flags and USEFUL <= column[drawn.rows].mean() <= 1 - USEFUL:
             return name
     return None

@@ -25,7 +25,7 @@ def columns(workspace: Workspace, drawn: Draw, error: np.ndarray) -> Columns:
     found: Columns = {}
     if not drawn.real:
         return found
-    images, rows = workspace.images, drawn.rows
+    images, rows = workspace.dataset, drawn.rows
     if len(np.unique(images.split)) > 1:
         _add(found, "split", "Split", np.array(SPLITS)[images.split[rows]])
     if images.labels is not None and images.classes:

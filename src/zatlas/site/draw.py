@@ -7,6 +7,7 @@ import numpy as np
 from zatlas.core.arrays import Images, Labels, Points, Rows
 from zatlas.core.seeds import stream
 from zatlas.latent.neighbors import nearest
+from zatlas.latent_source import Given
 from zatlas.sample import sample_latents
 from zatlas.workspace import NO_ROW as NO_ROW
 from zatlas.workspace import Workspace
@@ -46,9 +47,9 @@ class Draw:
 
 def draw(workspace: Workspace, most: int) -> Draw:
     """At most so many images of the training and the test part; samples, where images have no points."""
-    if not workspace.coded:
+    if not workspace.source.indexed:
         return _samples(workspace, most)
-    parts = [workspace.codes("train"), workspace.codes("test")]
+    parts = [workspace.table("train"), workspace.table("test")]
     rows = np.concatenate([part.rows for part in parts])
     points = np.concatenate([part.points for part in parts])
     if (parts[0].rows[:1] == parts[1].rows[:1]).all():  # there is but one part
@@ -59,13 +60,13 @@ def draw(workspace: Workspace, most: int) -> Draw:
 
 def quick_draw(workspace: Workspace, most: int) -> Draw:
     """The same of few images, encoded here and now: nothing is written into the run."""
-    if not workspace.coded:
+    if not workspace.source.indexed:
         return _samples(workspace, most)
     rows = workspace.rows("train")
     if workspace.holds_out:
         rows = np.concatenate([rows, workspace.rows("test")])
     total, rows = len(rows), rows[_order(len(rows))[:most]]
-    images = workspace.images.images(rows)
+    images = workspace.dataset.images(rows)
     return Draw(rows, workspace.generator.encode(images, told(workspace, rows)), total)
 
 
@@ -81,12 +82,12 @@ def told(workspace: Workspace, rows: Rows) -> Labels | None:
 def errors(workspace: Workspace, drawn: Draw) -> np.ndarray:
     """How far each image is from its reconstruction: root mean square of the pixels, NaN if not known."""
     found = np.full(len(drawn), np.nan, np.float32)
-    known = drawn.real and workspace.given is None  # else there is no decoder
+    known = drawn.real and workspace.source.decodes  # else there is no decoder
     for start in range(0, min(ERRORS, len(drawn)) if known else 0, BLOCK):
         part = slice(start, min(start + BLOCK, ERRORS))
         rows = drawn.rows[part]
         made = workspace.generator.decode(drawn.points[part], told(workspace, rows))
-        found[part] = _apart(made, workspace.images.images(rows))
+        found[part] = _apart(made, workspace.dataset.images(rows))
     return found
 
 
@@ -114,10 +115,10 @@ def _far_apart(some: Points, rows: Rows, count: int) -> list[int]:
 
 
 def _samples(workspace: Workspace, most: int) -> Draw:
-    if workspace.given is not None:
-        chosen = _order(len(workspace.given))[:most]
+    if isinstance(source := workspace.source, Given):
+        chosen = _order(len(source.latents))[:most]
         nobody = np.full(len(chosen), NO_ROW)
-        return Draw(nobody, workspace.given[chosen], len(workspace.given), chosen)
+        return Draw(nobody, source.latents[chosen], len(source.latents), chosen)
     count = min(most, SAMPLES)
     return Draw(np.full(count, NO_ROW), sample_latents(workspace, count, seed=0), count)
 

@@ -17,7 +17,7 @@ EXPORTS = {"decoder": export_decoder, "encoder": export_encoder}
 def exported(workspace: Workspace, like: Points, room: Path, folder: str) -> dict[str, Any]:
     """What the manifest says of the decoder and of the encoder; None for one that a page cannot run."""
     found: dict[str, Any] = {"decoder": None, "encoder": None}
-    if workspace.given is not None:  # codes alone
+    if not workspace.source.decodes:  # codes alone
         return found
     for name in EXPORTS if workspace.generator.encoder else ("decoder",):
         try:

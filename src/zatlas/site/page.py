@@ -107,7 +107,7 @@ class Page:
     @cached_property
     def sheets(self) -> Sheets | None:
         """Thumbnails."""
-        return sheets(self.workspace.images, self.drawn.rows) if self.drawn.real else None
+        return sheets(self.workspace.dataset, self.drawn.rows) if self.drawn.real else None
 
     @cached_property
     def geodesics(self) -> list[tuple[int, int, Points]]:
@@ -117,7 +117,7 @@ class Page:
     @cached_property
     def axes(self) -> list[dict[str, Any]]:
         """Latent axes, the most telling first; while training, there is no time to tell."""
-        if self.light or self.workspace.given is not None:
+        if self.light or not self.workspace.source.decodes:
             return []
         some = self.drawn.points[:2000]
         labels = told(self.workspace, self.drawn.rows[:2000])
@@ -211,7 +211,7 @@ class Page:
 
     def _first(self) -> int:
         """How many points a page with tiles begins with, so that it is there at once."""
-        known = len(self.workspace.images.attributes) if self.workspace.has_images else 0
+        known = len(self.workspace.dataset.attributes) if self.workspace.has_dataset else 0
         each = 2 * self.workspace.dim + 4 * (3 + known) + 3 * 8  # bytes: its code, what is known, places
         return max(FIRST // each, FEWEST)
 

@@ -37,7 +37,7 @@ def ranges(
     known = [reports.get(way.name) for way in ways]
     found = [None if report is None else (report.low, report.high) for report in known]
     missing = [number for number, ends in enumerate(found) if ends is None]
-    if workspace.given is not None or not missing:
+    if not workspace.source.decodes or not missing:
         return found
     images = PIXELS // prod(workspace.description.shape[1:])
     count = min(images // (2 * REACH * len(missing)), MOST)

@@ -13,7 +13,6 @@ from typing import Any
 from zatlas.core.arrays import Plane, Points, Rows
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.directions.find import store_of
-from zatlas.locate import kind_of
 from zatlas.site.draw import Draw
 from zatlas.site.kept import AGAIN, Keep, clear_earlier, room_of
 from zatlas.site.page import Page
@@ -163,5 +162,5 @@ def _about(workspace: Workspace, id: str, stamp: str) -> dict[str, Any]:
         "prior": workspace.generator.space.prior,
         "image": {"channels": channels, "height": height, "width": width},
         "told": told,
-        "kind": kind_of(workspace),
+        "kind": workspace.source.kind,
     }

@@ -11,7 +11,7 @@ from zatlas.core.arrays import Flags, Points, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import spread_of
+from zatlas.directions.estimate import std_along
 from zatlas.directions.fields import PARTS, taken_apart
 from zatlas.directions.find import store_of
 from zatlas.directions.probes import Probes, fit_probes
@@ -84,7 +84,7 @@ def ways(workspace: Workspace, drawn: Draw, *, light: bool = False) -> Ways:
     told = {
         "list": [
             {
-                **_site(way, spread_of(vector, points), whole, kinds[way.name]),
+                **_site(way, std_along(vector, points), whole, kinds[way.name]),
                 **({} if (report := reports.get(way.name)) is None else {"proof": _proof(report)}),
                 **({} if end is None else {"range": [round(one, 2) for one in end]}),
                 **({"bends": _bends(way, files[way.name])} if isinstance(way, FieldDirection) else {}),
@@ -102,7 +102,7 @@ def ways(workspace: Workspace, drawn: Draw, *, light: bool = False) -> Ways:
 
 def _examples(workspace: Workspace) -> tuple[Points, dict[str, Flags]]:
     """Codes of the training part, a fair draw of very many, and what is true of each."""
-    codes = workspace.codes("train")
+    codes = workspace.table("train")
     rows, points = codes.rows, codes.points
     most = int(np.clip(NUMBERS // points.shape[1], FEWEST, MOST_CODES))
     if len(rows) > most:
@@ -138,13 +138,13 @@ def _renamed(main: Sequence[LinearDirection], taken: Container[str]) -> list[Lin
 
 def _class_kinds(workspace: Workspace) -> dict[str, str]:
     """The classes by the names that their flags have."""
-    found = properties(workspace.images) if workspace.has_images else {}
+    found = properties(workspace.dataset) if workspace.has_dataset else {}
     return {key: "class" for key, name in found.items() if name.kind == "class"}
 
 
 def _site(way: Direction, along: float, whole: float, kind: str) -> dict[str, Any]:
     principal = kind == "principal"
-    spread = way.spread if isinstance(way, LinearDirection) else along
+    spread = way.std if isinstance(way, LinearDirection) else along
     return {
         **({"meant": way.meant} if way.meant else {}),
         "name": way.name,

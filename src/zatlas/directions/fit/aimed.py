@@ -22,8 +22,8 @@ def aim(layers: Layers, points: Points, has: Flags, start: Values, *, seed: int 
     have not, forward; of all straight ways it looks, from `start`, for the one that turns most.
     """
     net = [torch.from_numpy(array) for array in (*layers.weights, *layers.offsets)]
-    spread = torch.from_numpy(layers.spread)
-    x = torch.from_numpy((points - layers.middle) / layers.spread)
+    spread = torch.from_numpy(layers.std)
+    x = torch.from_numpy((points - layers.middle) / layers.std)
     shape = torch.from_numpy(np.cov(points.T).reshape(2 * (points.shape[1],)).astype(np.float32))
     signs = torch.from_numpy(np.where(has, -1, 1).astype(np.float32))
     vector = torch.from_numpy(start / np.linalg.norm(start)).float().requires_grad_()

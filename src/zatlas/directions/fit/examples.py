@@ -37,5 +37,5 @@ def fit(
             raise BadData("A group of examples is empty; pick at least one point.")
     found = by_example(plus, lacking, names[0] if names else "examples", points)
     gap = np.abs(found.vector @ (plus.mean(axis=0) - lacking.mean(axis=0)))
-    facts = {"examples": [len(plus), len(lacking)], "apart": float(gap) / found.spread}
+    facts = {"examples": [len(plus), len(lacking)], "apart": float(gap) / found.std}
     return [replace(found, facts=facts)]

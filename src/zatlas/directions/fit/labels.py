@@ -8,7 +8,7 @@ from zatlas.core.arrays import Flags, Points
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import ESTIMATORS, HELD_OUT, check_flags, interval, means, spread_of
+from zatlas.directions.estimate import ESTIMATORS, HELD_OUT, check_flags, interval, means, std_along
 from zatlas.directions.fields import HOLD, STEPS, Uphill, fit_layers
 from zatlas.directions.fit.aimed import aim
 from zatlas.directions.layers import Chosen, part_of
@@ -109,7 +109,7 @@ def _aimed(
         start = means(points, has)
         vector = aim(layers.only(columns), mine, has[~out], start, seed=seed)
         score = _score(points[out] @ vector, has[out])
-        found.append(LinearDirection(name, vector, spread_of(vector, points), score))
+        found.append(LinearDirection(name, vector, std_along(vector, points), score))
     return found
 
 

@@ -11,7 +11,7 @@ from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import can_be_differentiated, descend, images_of, shown
-from zatlas.directions.estimate import spread_of
+from zatlas.directions.estimate import std_along
 from zatlas.directions.fields import HOLD, Straight, Uphill, fit_layers
 from zatlas.directions.fields import STEPS as READING
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection
@@ -73,7 +73,7 @@ def fit(
         else:
             step = _slope(z, answers, columns)
             step = _descended(generator, scorer, name, z, step, answers[:, columns[1:]], seed, show)
-            raw = LinearDirection(name, step, spread_of(step, points))
+            raw = LinearDirection(name, step, std_along(step, points))
         found.append(calibrated(generator, z, raw, scorer, name, seed=seed))
     return found
 
@@ -96,7 +96,7 @@ def calibrated(
     if high - low < 1:
         raise NotSupported(f"No way in this model raises {name!r}, as this scorer reads it.")
     scale = (means[low : high + 1], spreads[low : high + 1])
-    move = way.lead if isinstance(way, FieldDirection) else Straight(way.vector * np.float32(way.spread))
+    move = way.lead if isinstance(way, FieldDirection) else Straight(way.vector * np.float32(way.std))
     steer = FieldDirection(way.name, move, way.score, way.side_effects, {}, scale)
     asked = np.linspace(scale[0][0], scale[0][-1], 9, dtype=np.float32)
     got = _means(generator, others, steer, scorer, name, asked)
@@ -173,7 +173,7 @@ def _descended(
     if held.shape[1] or not _differentiable(generator, scorer, z):
         return step
     column, chance = scorer.column(name), torch.Generator().manual_seed(derive(seed, "raise"))
-    whole = spread_of(step, z)
+    whole = std_along(step, z)
     start = torch.from_numpy(step * np.float32(whole)).to(generator.device)
     turn = torch.zeros_like(start, requires_grad=True)
     kind = scorer.kinds[column]
@@ -198,7 +198,7 @@ def _descended(
     found = (found / max(float(np.linalg.norm(found)), 1e-12)).astype(np.float32)
 
     def rise(step: Points) -> float:
-        ends = [z[:MEASURED] + sign * TRIED * spread_of(step, z) * step for sign in (-1, 1)]
+        ends = [z[:MEASURED] + sign * TRIED * std_along(step, z) * step for sign in (-1, 1)]
         low, high = (scorer.score(generator.decode(end))[:, column].mean() for end in ends)
         return float(high - low)
 

@@ -12,7 +12,7 @@ from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.directions.decoding import images_of, module_of, shown
 from zatlas.directions.estimate import principal as of_codes
-from zatlas.directions.estimate import spread_of
+from zatlas.directions.estimate import std_along
 from zatlas.directions.layers import Chosen, Part, part_of
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
@@ -52,9 +52,9 @@ def fit(
     if of == "codes":
         found = [part.whole(way, points) for way in of_codes(part.of(points), count)]
         whole = float(points.var(axis=0).sum()) or 1.0
-        shares = [way.spread**2 / whole for way in found]
+        shares = [way.std**2 / whole for way in found]
         return [
-            LinearDirection(_name(names, i), way.vector, way.spread, facts={"of": of, "share": share})
+            LinearDirection(_name(names, i), way.vector, way.std, facts={"of": of, "share": share})
             for i, (way, share) in enumerate(zip(found, shares, strict=True))
         ]
     look = _reader(generator, layer) if of == "layer" else part.of
@@ -137,7 +137,7 @@ def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str])
             break
         axis = (step / length).astype(np.float32)
         facts = {"of": of, "share": float(values[k]) / whole}
-        found.append(LinearDirection(_name(names, i), axis, spread_of(axis, points), facts=facts))
+        found.append(LinearDirection(_name(names, i), axis, std_along(axis, points), facts=facts))
     return found
 
 

@@ -12,7 +12,7 @@ from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import can_be_differentiated, descend, images_of, need_gradient, nudged, shown
 from zatlas.directions.edits import EDITS, Edit, amounts, edit_of, missed
-from zatlas.directions.estimate import spread_of
+from zatlas.directions.estimate import std_along
 from zatlas.directions.fields import Layers, Wind, begin, run, taught, tensors
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.generator import Generator
@@ -142,7 +142,7 @@ def _line(
     if not np.isfinite(length) or length < 1e-9:
         raise BadData(f"Nothing in this model's latent space imitates {edit.name}: no way leads there.")
     axis = (step / length).astype(np.float32)
-    return LinearDirection(edit.name, axis, spread_of(axis, points))
+    return LinearDirection(edit.name, axis, std_along(axis, points))
 
 
 def _by_descent(
@@ -192,7 +192,7 @@ def _net(
     """A field that is followed for as long as the edit is large."""
     layers = begin(points, points.shape[1], seed=derive(seed, edit.name), width=NET_WIDTH)
     parts = [part.detach().to(generator.device).requires_grad_() for part in tensors(layers)]
-    middle, spread = (torch.from_numpy(each).to(generator.device) for each in (layers.middle, layers.spread))
+    middle, spread = (torch.from_numpy(each).to(generator.device) for each in (layers.middle, layers.std))
     batch = _batches(generator, points, edit, seed)
 
     def loss(number: int) -> Tensor:
@@ -213,7 +213,7 @@ def _paced(layers: Layers, points: Points) -> Layers:
     pace = float(np.sqrt((layers(points[:2000]) ** 2).sum(axis=1).mean())) or 1.0
     weights = (*layers.weights[:2], layers.weights[2] / np.float32(pace))
     offsets = (*layers.offsets[:2], layers.offsets[2] / np.float32(pace))
-    return Layers(layers.middle, layers.spread, weights, offsets)
+    return Layers(layers.middle, layers.std, weights, offsets)
 
 
 def _batches(

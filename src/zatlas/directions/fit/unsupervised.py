@@ -11,7 +11,7 @@ from zatlas.core.arrays import Points
 from zatlas.core.errors import BadRecipe
 from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import descend, images_of, need_gradient
-from zatlas.directions.estimate import spread_of
+from zatlas.directions.estimate import std_along
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
@@ -73,7 +73,7 @@ def _directions(
         axis = (steps[k] / np.linalg.norm(steps[k])).astype(np.float32)
         facts = {"known": known[k], "chance": 1 / len(known)}
         name = names[i] if i < len(names) else f"unsupervised {i + 1}"
-        found.append(LinearDirection(name, axis, spread_of(axis, points), facts=facts))
+        found.append(LinearDirection(name, axis, std_along(axis, points), facts=facts))
     return found
 
 
@@ -90,7 +90,7 @@ class _Draws:
     ) -> None:
         self.generator, self.count = generator, count
         self.points = torch.from_numpy(points)
-        self.spread = torch.tensor(spread, dtype=torch.float32, device=generator.device)
+        self.std = torch.tensor(spread, dtype=torch.float32, device=generator.device)
         self.chance = torch.Generator().manual_seed(seed)
 
     def __call__(self, axes: Tensor, n: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
@@ -99,7 +99,7 @@ class _Draws:
         far = FARTHEST * (2 * torch.rand(n, generator=self.chance) - 1)
         far = far.sign() * far.abs().clamp(min=NEAREST)
         z, which, far = (part.to(axes.device) for part in (self.points[some], which, far))
-        moved = z + far[:, None] * axes.T[which] * self.spread
+        moved = z + far[:, None] * axes.T[which] * self.std
         with torch.no_grad():
             before = _small(images_of(self.generator, z))
         return which, far, (before, _small(images_of(self.generator, moved)))
