@@ -36,7 +36,7 @@ from common import environment
 from mnist_file import mnist_npz
 from zatlas.data import sources
 from zatlas.latent.chart import Chart, make
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.models.description import generator, load_weights
 from zatlas.models.generator import Generator
 from zatlas.training.loop import fit

@@ -100,10 +100,10 @@ def on_faces(workspace: Workspace, scorer: Path) -> None:
     smile = {"scorer": load_scorer(scorer), "names": ["Smiling"]}
     runs = {
         "transform of brightness": ("transform", {"names": ["brightness"]}),
-        "transform of brightness by a net": ("transform", {"names": ["brightness"], "way": "net"}),
+        "transform of brightness by a net": ("transform", {"names": ["brightness"], "method": "net"}),
         "assessor of Smiling": ("assessor", smile),
-        "assessor of Smiling, local": ("assessor", {**smile, "way": "local"}),
-        "labels of Bangs, local": ("labels", {"names": ["Bangs"], "way": "local"}),
+        "assessor of Smiling, local": ("assessor", {**smile, "method": "local"}),
+        "labels of Bangs, local": ("labels", {"names": ["Bangs"], "method": "local"}),
         "unsupervised, 8 directions": ("unsupervised", {}),
     }
     for told, (method, settings) in runs.items():

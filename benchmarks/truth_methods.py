@@ -28,11 +28,11 @@ from zatlas.training.scoring import train_scorer
 from zatlas.workspace import Workspace
 
 METHODS = {
-    "mean_difference": ("labels", {"way": "mean_difference"}),
-    "linear without others": ("labels", {"way": "linear"}),
-    "local": ("labels", {"way": "local"}),
-    "assessor": ("assessor", {"way": "linear"}),
-    "assessor local": ("assessor", {"way": "local"}),
+    "mean_difference": ("labels", {"method": "mean_difference"}),
+    "linear without others": ("labels", {"method": "linear"}),
+    "local": ("labels", {"method": "local"}),
+    "assessor": ("assessor", {"method": "linear"}),
+    "assessor local": ("assessor", {"method": "local"}),
 }
 ENOUGH, ASIDE = 0.9, 0.1
 

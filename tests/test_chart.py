@@ -10,7 +10,7 @@ from sklearn.manifold import trustworthiness as theirs
 from zatlas.core.errors import BadData, BadRun, Damaged, ShapeError
 from zatlas.latent.apart import make_apart
 from zatlas.latent.chart import Chart, axes, make, trustworthiness
-from zatlas.latent.neighbours import nearest, others
+from zatlas.latent.neighbors import nearest, others
 
 
 def shell(n: int = 1500, d: int = 16, seed: int = 0) -> np.ndarray:
@@ -56,7 +56,8 @@ def test_the_nearest_are_found_in_order(n, m, d, k, offset):
     expected = np.sort(table, axis=1)[:, :k]
     assert index.shape == distance.shape == (m, min(n, k))
     assert distance.dtype == np.float32
-    np.testing.assert_allclose(distance, expected, atol=1e-4)
+    # Sums of squares in float32: of two that are nearly as far, the farther may be taken.
+    np.testing.assert_allclose(distance**2, expected**2, rtol=1e-3, atol=2e-6)
     np.testing.assert_allclose(np.take_along_axis(table, index, 1), distance, atol=1e-4)
 
 

@@ -134,7 +134,7 @@ def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys
         address = explorer.stdout.readline().strip()
         manifest = json.loads(get(address, "/data/manifest.json")[2])
         with Page(address, run="a") as page:
-            answer, _ = page.ask("decode", model.sample(2, seed=0).tobytes(), n=2)
+            answer, _ = page.ask("decode", sample_latents(model, 2, seed=0).tobytes(), n=2)
         explorer.send_signal(signal.SIGINT)
         _, words = explorer.communicate(timeout=30)
     shown = [(run["kind"], run["count"]) for run in manifest["runs"]]

@@ -11,9 +11,9 @@ from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.core.space import Space
-from zatlas.encoder import train_encoder
+from zatlas.encoder import invert, train_encoder
 from zatlas.latent.descent import descend, feel
-from zatlas.latent.inversion import invert
+from zatlas.latent.inversion import invert as search
 from zatlas.locate import locate
 from zatlas.models.generator import Generator, differentiable
 from zatlas.models.inverter import load_inverter
@@ -72,7 +72,7 @@ def test_a_vae_without_its_encoder_comes_nearer_than_the_encoder_does(wide):
     images = wide.images.images(wide.rows("test")[:16])
     encoded = wide.decode(wide.generator.encode(images))
     by_encoder = np.sqrt(((encoded - images) ** 2).mean((1, 2, 3)))
-    found = invert(bare(wide), images, show=False)
+    found = search(bare(wide), images, show=False)
     assert np.median(found.rms) < np.median(by_encoder)
 
 
@@ -110,24 +110,24 @@ def test_a_black_box_is_felt_for(wide):
     generator = black_box(wide.generator)
     assert differentiable(wide.generator) and not differentiable(generator)
     z = sample_latents(wide, 4, seed=3)
-    found = invert(generator, generator.decode(z), show=False)
+    found = search(generator, generator.decode(z), show=False)
     assert np.median(found.psnr) > 40
 
 
 def test_a_black_box_of_many_axes_is_refused_with_a_way_out():
     generator = Generator(Space((600,)), lambda z, y: torch.ones(len(z), 1, 4, 4))
     with pytest.raises(NotSupported, match="--learn"):
-        invert(generator, np.ones((1, 1, 4, 4), np.float32), show=False)
+        search(generator, np.ones((1, 1, 4, 4), np.float32), show=False)
 
 
 def test_a_conditional_model_is_told_the_class(told):
     labels = np.array([1, 7])
     z = sample_latents(told, 2, seed=0)
     images = told.decode(z, labels=labels)
-    found = invert(bare(told), images, labels, show=False)
+    found = search(bare(told), images, labels, show=False)
     assert np.median(found.psnr) > 30
     with pytest.raises(NotSupported, match="told the class"):
-        invert(bare(told), images, show=False)
+        search(bare(told), images, show=False)
 
 
 def test_points_of_a_sphere_stay_on_it():
@@ -135,17 +135,17 @@ def test_points_of_a_sphere_stay_on_it():
     space = Space((6,), "sphere")
     generator = Generator(space, lambda z, y: (z @ weights.T).sigmoid().reshape(-1, 1, 4, 4))
     z = space.sample(4, seed=1)
-    found = invert(generator, generator.decode(z), show=False)
+    found = search(generator, generator.decode(z), show=False)
     np.testing.assert_allclose(np.linalg.norm(found.points, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(found.points, z, atol=0.05)
 
 
 def test_a_space_without_prior_is_searched_among_points_that_are_known(plain):
     images = plain.images.images(plain.rows("test")[:4])
-    found = invert(bare(plain), images, pool=plain.cloud, show=False)
+    found = search(bare(plain), images, pool=plain.cloud, show=False)
     assert found.rms.max() < 0.4
     with pytest.raises(NotSupported, match="no prior"):
-        invert(bare(plain), images, show=False)
+        search(bare(plain), images, show=False)
 
 
 def test_what_cannot_be_searched_for_is_refused(rival):

@@ -91,7 +91,7 @@ def test_layers_that_are_not_there_are_said(styled, points):
     with pytest.raises(BadRecipe, match="layers=early names no layers"):
         principal.fit(styled, points, layers="early")
     flat = Generator(Space((32,)), lambda z, y: z.reshape(-1, 1, 4, 8))
-    for learn in (closed_form.learn, principal.learn):
+    for learn in (closed_form.fit, principal.fit):
         with pytest.raises(NotSupported, match=r"Points of this model are 32, .*Leave layers out"):
             learn(flat, points, layers="0-1")
     with pytest.raises(NotSupported, match="local way moves all layers"):

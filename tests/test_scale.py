@@ -10,8 +10,8 @@ from zatlas.create import import_run
 from zatlas.latent import landmarks as module
 from zatlas.latent.chart import make, trustworthiness
 from zatlas.latent.landmarks import carry, landmarks
-from zatlas.latent.near import Indexed, nearest_of
-from zatlas.latent.neighbours import Neighbourhood, nearest
+from zatlas.latent.neighbor_index import IndexedNeighbors, nearest_of
+from zatlas.latent.neighbors import ExactNeighbors, nearest
 from zatlas.site import page, run_tree
 from zatlas.site.tiles import DEEPEST, tiles
 from zatlas.store import places as tables
@@ -84,7 +84,7 @@ def test_the_index_finds_nineteen_of_twenty_neighbours_and_their_true_distances(
     codes = groups(20_000)
     query = codes[:400] + np.float32(0.1)
     index = nearest_of(codes, tmp_path / "codes", "0", indexed=1000)
-    assert isinstance(index, Indexed)
+    assert isinstance(index, IndexedNeighbors)
     rows, distance = index.of(query, 10)
     true = nearest(query, codes, 10)[0]
     shared = [len(set(a) & set(b)) for a, b in zip(rows, true, strict=True)]
@@ -139,7 +139,7 @@ def test_codes_that_fall_into_no_cells_are_searched_exactly(tmp_path, kind):
 
 
 def test_few_codes_are_searched_exactly():
-    assert isinstance(nearest_of(groups(100), None, "0"), Neighbourhood)
+    assert isinstance(nearest_of(groups(100), None, "0"), ExactNeighbors)
 
 
 def test_every_point_is_in_one_tile_of_its_square_or_in_the_page():

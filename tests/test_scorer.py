@@ -18,6 +18,7 @@ from zatlas.locate import locate
 from zatlas.models.scorer import Scorer, read_scorer, save_scorer, suited
 from zatlas.models.scorers import load_scorer, python_scorer
 from zatlas.predictions import Predictions, load_predictions, save_predictions
+from zatlas.sample import sample_latents
 from zatlas.training.scoring import check, choose, encode, soften, train_scorer
 from zatlas.workspace import Workspace
 
@@ -324,16 +325,16 @@ def sketcher(tmp_path_factory, own_cache) -> Workspace:
 
 def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     with pytest.raises(NotSupported, match="no encoder"):
-        sketcher.direction("inky")
+        find_direction(sketcher, "inky")
     told = sketcher.annotate(INK)
     assert told.imagined and told.coded and not sketcher.coded
     rows = told.rows("test")
     images = told.images.images(rows)
     np.testing.assert_allclose(images, sketcher.decode(told.points("test")), atol=1 / 255)
     np.testing.assert_array_equal(told.flags("inky", rows), ink(images) > 0.5)
-    way = sketcher.direction("inky", scorer=INK)
+    way = find_direction(sketcher, "inky", scorer=INK)
     assert way.score.real
-    z = sketcher.sample(200, seed=9)
+    z = sample_latents(sketcher, 200, seed=9)
     lighter = ink(sketcher.decode(way.move(z, 2.0))).mean() - ink(sketcher.decode(z)).mean()
     assert lighter > 0.2
 
@@ -363,7 +364,7 @@ def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
 
 def test_two_scorers_tell_more_than_one(portraits, taught):
     light = python_scorer(lambda x: x.mean((1, 2, 3)), ("light",))
-    told = portraits.annotate(taught).read(light)
+    told = portraits.annotate(taught).annotate(light)
     assert {"Bald", "light", "hair_colour"} <= set(told.images.attributes)
     assert find_direction(told, "light").score.area > 0.7
     assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool

@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from tests.serving import FILES, Page, frame, get, raw
 from zatlas.core.errors import BadData, Damaged
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.sample import sample_latents
 from zatlas.server import app, protocol
 from zatlas.server.guard import guard_of

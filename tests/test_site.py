@@ -150,8 +150,7 @@ def test_labels_of_any_text_stay_plain_data(digits):
     attributes = {bad: rows % 2 == 0, "index": np.full(1797, "\ud800"), "x:0": rows * 1.0}
     attributes = {name: np.resize(values, 1797) for name, values in attributes.items()}
     images = type(digits.images)(**{**vars_of(digits.images), "attributes": attributes})
-    workspace = Workspace(digits.run, digits.description, digits.generator)
-    workspace.__dict__["images"] = images
+    workspace = Workspace(digits.run, digits.description, digits.generator, opened_dataset=images)
     found = columns(workspace, Draw(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
     assert {bad, "_index", "_x:0", "split", "label", "error"} == set(found)
     json.dumps([told for told, _ in found.values()], allow_nan=False).encode()

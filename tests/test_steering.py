@@ -308,16 +308,16 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     scaled = assessor.fit(wide.generator, points, scorer=LIGHT)[0]
     home = DirectionStore(tmp_path, "this model", (12,))
     for way in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
-        path = home.keep(way)
-        again = home.find(way.name)
+        path = home.save(way)
+        again = home.load(way.name)
         np.testing.assert_allclose(again.move(points[:9], 0.1), way.move(points[:9], 0.1), atol=1e-6)
         assert (again.score, again.name, again.meant) == (way.score, way.name, way.meant)
         with pytest.raises(BadRun, match="another model"):
             replace(home, digest="that model").own(ways.read(path))
     with pytest.raises(BadData, match="already"):
-        home.keep(LinearDirection("first", points[0]))
+        home.save(LinearDirection("first", points[0]))
     with pytest.raises(Damaged, match="12 axes"):
-        replace(home, shape=(3,)).find("first")
+        replace(home, shape=(3,)).load("first")
     broken = ways.load(tmp_path, "windy")
     arrays = {**broken.arrays, "weight 1": np.ones((3, 2), np.float32)}
     with pytest.raises(Damaged, match="do not fit"):
@@ -325,7 +325,7 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     with pytest.raises(Damaged, match="no field of the kind 'gust'"):
         way_of(replace(broken, told={**broken.told, "kind": "gust"}))
     with pytest.raises(NotSupported, match="function of your own"):
-        home.keep(FieldDirection("mine", lambda z: z))
+        home.save(FieldDirection("mine", lambda z: z))
 
 
 def test_a_scaled_way_that_never_bends_is_a_direction_in_spreads(spots):

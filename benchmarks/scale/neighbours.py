@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.common import peak_memory, quiet
 from benchmarks.scale.parts import codes
-from zatlas.latent.near import Indexed
-from zatlas.latent.neighbours import Neighbourhood
+from zatlas.latent.neighbor_index import IndexedNeighbors
+from zatlas.latent.neighbors import ExactNeighbors
 
 K, MANY = 10, 1000
 
@@ -53,11 +53,11 @@ def row(dim: int, count: int) -> str:
         file = Path(room) / "codes.0.cells.npz"
         z, _ = codes(count, dim)
         begun = perf_counter()
-        index = Indexed(z, file)
+        index = IndexedNeighbors(z, file)
         index.of(z[:1], K)  # builds it
         built = perf_counter() - begun
         query = asked(z)
-        true, found = Neighbourhood(z).of(query, K)[0], index.of(query, K)[0]
+        true, found = ExactNeighbors(z).of(query, K)[0], index.of(query, K)[0]
         recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(true, found, strict=True)])
         del index
         exact, saved = (apart(how, count, dim, file) for how in ("exact", "index"))
@@ -82,7 +82,7 @@ def apart(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
 def searched(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
     """Milliseconds for one query and for many, and this process's peak of memory."""
     z, _ = codes(count, dim)
-    near = Neighbourhood(z) if how == "exact" else Indexed(z, file)
+    near = ExactNeighbors(z) if how == "exact" else IndexedNeighbors(z, file)
     query = asked(z)
     near.of(query[:1], K)  # what is made once
     one = min(milliseconds(partial(near.of, query[i : i + 1], K)) for i in range(9))

@@ -20,7 +20,7 @@ from zatlas.latent.attributes import flags_of, title_of
 from zatlas.latent.between import between
 from zatlas.latent.curves import Curve
 from zatlas.latent.names import RANDOM, Name, find, parse, split_list, split_terms, text_of
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.sample import sample_latents
 from zatlas.store.codes import Codes
 from zatlas.workspace import Workspace

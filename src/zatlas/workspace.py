@@ -22,7 +22,7 @@ from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density, density
 from zatlas.latent.encode import encoded
 from zatlas.latent.landmarks import carry, digest_of, landmarks
-from zatlas.latent.near import Nearest, nearest_of
+from zatlas.latent.neighbor_index import Nearest, nearest_of
 from zatlas.latent.sample_dataset import sample_set, samples
 from zatlas.latent.sampling import from_posterior
 from zatlas.latent_source import Encoded, Given, LatentSource, Sampled

@@ -19,7 +19,7 @@ FEW = {
     "transform": {"names": ("brightness",), "steps": 25},
     "unsupervised": {"count": 3, "steps": 10},
 }
-BENT = [("labels", {"way": "local"}), ("transform", {"way": "net"}), ("assessor", {"way": "local"})]
+BENT = [("labels", {"method": "local"}), ("transform", {"method": "net"}), ("assessor", {"method": "local"})]
 CASES = [(name, {}) for name in NAMES] + BENT
 IDS = [f"{name} {settings.get('way', '')}".strip() for name, settings in CASES]
 
@@ -33,7 +33,7 @@ LIGHT = Scorer(("light",), light, ("number",))
 
 def learnt(generator: Generator, points: np.ndarray, method: str, settings: dict, seed: int = 0):
     told = {**FEW.get(method, {}), **settings}
-    if settings.get("way") == "local":
+    if settings.get("method") == "local":
         told["steps"] = 150
     if method == "labels":
         told["flags"] = {f"axis {i}": points[:, i] > np.median(points[:, i]) for i in (0, -1)}

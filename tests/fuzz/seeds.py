@@ -69,7 +69,7 @@ def _run(folder: Path) -> Path:
     data, run = save_data(folder / "spots.npz", LABELS, "Bright"), folder / "good"
     settings = {**SETTINGS, "net.widths": [4], "training.preview": 0}
     workspace = train(data, dim=2, epochs=1, settings=settings, out=run, show=False)
-    workspace.read(train_scorer(workspace.images, ["Bright"], epochs=1, show=False), save=True)
+    workspace.annotate(train_scorer(workspace.images, ["Bright"], epochs=1, show=False), save=True)
     workspace = Workspace.open(run)
     store_of(workspace).save(find_direction(workspace, "width"))
     workspace.chart("pca")

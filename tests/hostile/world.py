@@ -231,6 +231,7 @@ SETTINGS = {"net.name": "mlp", "net.widths": [12], "training.batch": 32, "traini
 def _vae(base: Base, name: str, data: Path) -> None:
     from zatlas.create import train
     from zatlas.directions.find import find_direction, store_of
+    from zatlas.sample import fit_prior
     from zatlas.training.scoring import train_scorer
     from zatlas.workspace import Workspace
 
@@ -239,10 +240,10 @@ def _vae(base: Base, name: str, data: Path) -> None:
     workspace = train(data, dim=2, epochs=2, settings=settings, out=run, show=False)
     first = MARKED[1] if name == "marked" else "Bright"
     scorer = train_scorer(workspace.images, [first], epochs=1, seed=0, show=False)
-    workspace.read(scorer, keep=True)
+    workspace.annotate(scorer, save=True)
     workspace = Workspace.open(run)
     store_of(workspace).save(find_direction(workspace, "width" if name == "run" else MARKED[0]))
-    workspace.fit_prior("mixture", show=False)
+    fit_prior(workspace, "mixture", show=False)
     workspace.chart("pca")
     use(run, base.folder / "tmp")
 
@@ -274,10 +275,11 @@ def save_photos(folder: Path) -> Path:
 
 def _gan(base: Base, data: Path) -> None:
     from zatlas.create import train
+    from zatlas.encoder import train_encoder
 
     settings = {**SETTINGS, "training.preview": 0}
     workspace = train(data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False)
-    workspace.teach_encoder(samples=64, epochs=1, show=False)
+    train_encoder(workspace, samples=64, epochs=1, show=False)
 
 
 class Decoder(nn.Module):

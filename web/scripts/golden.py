@@ -17,7 +17,7 @@ from zatlas.directions import probes
 from zatlas.directions.fit import fields
 from zatlas.directions.types import FieldDirection
 from zatlas.latent import chart, curves, density, priors
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.latent.sampling import fit_mixture
 from zatlas.models.flow import Flow
 from zatlas.sample import sample_latents

@@ -201,7 +201,7 @@ def place(
     import numpy as np
 
     from zatlas.core.errors import BadRecipe
-    from zatlas.latent.neighbours import nearest
+    from zatlas.latent.neighbors import nearest
     from zatlas.pictures.sheets import chart_places
 
     if not places or len(places) % 2:

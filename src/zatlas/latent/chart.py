@@ -15,7 +15,7 @@ from zatlas.core.errors import BadRun, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.tables import from_table
 from zatlas.latent.layouts import lay, principal_axes
-from zatlas.latent.neighbours import Near, nearest, others
+from zatlas.latent.neighbors import Neighbors, nearest, others
 from zatlas.store import tensors
 
 FORMAT = 1
@@ -139,7 +139,7 @@ class Chart:
             raise BadRun(f"The rows of the chart at {path} are not 64-bit integers.")
         return from_table(cls, told, str(path), **arrays)
 
-    def _near(self, xy: Plane) -> Near:
+    def _near(self, xy: Plane) -> Neighbors:
         if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
             raise ShapeError(f"Places are a table (n, 2) of finite numbers; these have shape {xy.shape}.")
         count = min(INVERSE + 1, len(self.places))

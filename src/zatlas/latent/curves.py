@@ -28,7 +28,7 @@ def slerp(a: Points, b: Points, t: Column) -> Points:
     norm_a, norm_b = (np.linalg.norm(end, axis=1, keepdims=True) for end in (a, b))
     unit_a, unit_b = a / np.maximum(norm_a, 1e-12), b / np.maximum(norm_b, 1e-12)
     angle = np.arccos(np.clip((unit_a * unit_b).sum(1, keepdims=True), -1, 1))
-    # Near 0 the arc is the chord; near pi every arc is as good, and the line is defined.
+    # Neighbors 0 the arc is the chord; near pi every arc is as good, and the line is defined.
     flat = np.sin(angle) < 1e-4
     sine = np.where(flat, 1, np.sin(angle))
     weight_a = np.where(flat, 1 - t, np.sin((1 - t) * angle) / sine)

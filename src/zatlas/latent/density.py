@@ -7,7 +7,7 @@ import numpy as np
 from zatlas.core.arrays import Points, Values
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 
 NEIGHBOURS = 5
 LONELY = 0.99  # of the codes are nearer to their neighbours than that

@@ -22,7 +22,7 @@ from zatlas.core.seeds import derive, stream
 from zatlas.core.space import Space
 from zatlas.latent.descent import descend, feel
 from zatlas.latent.dimensions import shell
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.models.generator import Generator, differentiable
 
 STEPS, STARTS = 80, 4

@@ -19,7 +19,7 @@ from zatlas.core.errors import BadData, BadRecipe
 from zatlas.core.fields import fill
 from zatlas.core.registry import LAYOUTS
 from zatlas.core.seeds import stream
-from zatlas.latent.neighbours import Near, others
+from zatlas.latent.neighbors import Neighbors, others
 
 Layout = Callable[[Points, Labels | None, int], Plane]
 Squares = Float32[np.ndarray, "..."]  # of distances
@@ -296,7 +296,7 @@ def _start(points: Points, size: float, seed: int) -> Plane:
     return places + noise.astype(np.float32)
 
 
-def _fuzzy_links(near: Near, neighbors: int) -> Links:
+def _fuzzy_links(near: Neighbors, neighbors: int) -> Links:
     """UMAP's memberships: 1 for the nearest, falling so that they sum to log2 of their number."""
     index, distance = near
     over = distance - distance[:, :1]

@@ -18,7 +18,7 @@ from zatlas.latent.attributes import pretty, title_of
 from zatlas.latent.axes import rank
 from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
 from zatlas.latent.names import find
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.locate import Anchor, interpolate, locate, locate_all
 from zatlas.pictures.sheets import first_axes, span
 from zatlas.render import film as films

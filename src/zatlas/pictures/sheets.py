@@ -11,7 +11,7 @@ from zatlas.latent.chart import Chart
 from zatlas.latent.curves import usual_blend
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.locate import Anchor, interpolate
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet

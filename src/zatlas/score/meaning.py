@@ -11,7 +11,7 @@ from zatlas.directions.probes import accuracy, area_under_curve, fit_probes, rid
 from zatlas.latent.attributes import flags_of, properties
 from zatlas.latent.curves import Blend, Curve, lerp, usual_blend
 from zatlas.latent.geodesic import geodesic, length
-from zatlas.latent.neighbours import others
+from zatlas.latent.neighbors import others
 from zatlas.models.generator import differentiable
 from zatlas.sample import sample_latents
 from zatlas.score.factors import disentangled

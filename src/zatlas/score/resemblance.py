@@ -7,7 +7,7 @@ from jaxtyping import Float32, Float64
 
 from zatlas.core.arrays import Rows, Values
 from zatlas.core.seeds import stream
-from zatlas.latent.neighbours import nearest, others
+from zatlas.latent.neighbors import nearest, others
 
 Table = Float32[np.ndarray, "n d"]
 

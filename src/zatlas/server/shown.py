@@ -11,7 +11,7 @@ from zatlas.core.arrays import Images, Labels, Pixels, Points
 from zatlas.core.errors import UnknownName
 from zatlas.core.registry import LAYOUTS
 from zatlas.latent.geodesic import geodesic
-from zatlas.latent.neighbours import Neighbourhood
+from zatlas.latent.neighbors import ExactNeighbors
 from zatlas.server.asks import LARGEST, MOST_IMAGES, MOST_NEAR, MOST_POINTS, Ask
 from zatlas.server.frames import BadAsk
 from zatlas.server.lanes import Decoder
@@ -38,11 +38,11 @@ class Shown:
     workspace: Workspace
     tree: RunTree
     decoder: Decoder = field(init=False)
-    near: Neighbourhood = field(init=False)
+    near: ExactNeighbors = field(init=False)
 
     def __post_init__(self) -> None:
         self.decoder = Decoder(self._decode)
-        self.near = Neighbourhood(self.tree.points)
+        self.near = ExactNeighbors(self.tree.points)
 
     @property
     def id(self) -> str:

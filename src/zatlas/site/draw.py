@@ -6,7 +6,7 @@ import numpy as np
 
 from zatlas.core.arrays import Images, Labels, Points, Rows
 from zatlas.core.seeds import stream
-from zatlas.latent.neighbours import nearest
+from zatlas.latent.neighbors import nearest
 from zatlas.sample import sample_latents
 from zatlas.workspace import NO_ROW as NO_ROW
 from zatlas.workspace import Workspace

@@ -8,19 +8,19 @@ from jaxtyping import Float32, Int64
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import ShapeError
 
-Near = tuple[Int64[np.ndarray, "m k"], Float32[np.ndarray, "m k"]]  # rows of the source, how far
+Neighbors = tuple[Int64[np.ndarray, "m k"], Float32[np.ndarray, "m k"]]  # rows of the source, how far
 
 TABLE = 8_000_000  # distances held at once: 32 MB
 GROUP = 32  # sources that share one entry of the first sieve
 
 
-class Neighbourhood:
+class ExactNeighbors:
     """Points among which the nearest are looked for: what does not change from query to query is kept."""
 
     def __init__(self, points: Points) -> None:
         self.points = points
 
-    def of(self, query: Points, k: int) -> Near:
+    def of(self, query: Points, k: int) -> Neighbors:
         """The k nearest points of each query, nearest first, and their distances; k is clipped."""
         k = min(k, len(self.points))
         if k < 1 or not len(query):
@@ -46,16 +46,16 @@ class Neighbourhood:
         return halves(self._centred)
 
 
-def nearest(query: Points, source: Points, k: int) -> Near:
+def nearest(query: Points, source: Points, k: int) -> Neighbors:
     """The k nearest sources of each query, nearest first, and their distances; k is clipped."""
     if query.ndim != 2 or source.ndim != 2 or query.shape[1] != source.shape[1]:
         raise ShapeError(
             f"Neighbours need two tables of equal width; these have shapes {query.shape} and {source.shape}."
         )
-    return Neighbourhood(source).of(query, k)
+    return ExactNeighbors(source).of(query, k)
 
 
-def others(points: Points, k: int) -> Near:
+def others(points: Points, k: int) -> Neighbors:
     """The k nearest other points of each point, itself left out."""
     index, distance = nearest(points, points, k + 1)
     own = index == np.arange(len(points))[:, None]
@@ -71,13 +71,13 @@ def halves(points: Points) -> Values:
     return half
 
 
-def none(queries: int, k: int) -> Near:
+def none(queries: int, k: int) -> Neighbors:
     """What is found of no query, or where no neighbours are asked for."""
     shape = queries, max(k, 0)
     return np.zeros(shape, np.int64), np.zeros(shape, np.float32)
 
 
-def _block(query: Points, source: Points, half: Values, k: int) -> Near:
+def _block(query: Points, source: Points, half: Values, k: int) -> Neighbors:
     table = query @ source.T
     np.subtract(half, table, out=table)  # half the squared distance, less the query's own part
     index = _smallest(table, k)

@@ -1,17 +1,25 @@
-"""Nearest codes of very many: a search looks into the cells around its place, and misses few.
+"""Nearest latents among millions: an index of cells, saved in the run. A search finds nearly all of them.
 
 Sivic and Zisserman 2003, https://doi.org/10.1109/ICCV.2003.1238663
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
 from zatlas.core.arrays import Points, Rows, Values
 from zatlas.core.progress import bar
 from zatlas.core.seeds import stream
-from zatlas.latent.neighbours import Near, Neighbourhood, halves, nearest, none
+from zatlas.latent.neighbors import ExactNeighbors, Neighbors, halves, nearest, none
+from zatlas.store import atomic, digests
 
+INDEXED = 1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
+SOME = 0.25  # of the cells: who must look into more is sooner done with a look at all
+SUFFIX = ".cells.npz"
 SAMPLE = 64  # codes of each cell by which its middle is found
 ROUNDS = 8
 ASKED, NEAREST = 200, 20  # codes that are asked of, and for how many, to know how far to look
@@ -29,7 +37,7 @@ class Cells:
     looks: int  # cells around a place that hold what is nearest to it, but for a few
 
 
-class InCells:
+class CellNeighbors:
     """Codes in the order of their cells, among which the nearest are looked for."""
 
     def __init__(self, points: Points, cells: Cells) -> None:
@@ -41,7 +49,7 @@ class InCells:
         self._middles = cells.middles - self._middle
         self._half_of_middles = halves(self._middles)
 
-    def of(self, query: Points, k: int) -> Near:
+    def of(self, query: Points, k: int) -> Neighbors:
         """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""
         k = min(k, len(self._codes))
         if k < 1 or not len(query):
@@ -94,7 +102,61 @@ def _middles(points: Points, count: int, chance: np.random.Generator) -> Points:
 def _looks(points: Points, middles: Points, own: Rows, chance: np.random.Generator) -> int:
     """Into how many cells one must look to find nearly all that is nearest to some of the codes."""
     some = points[chance.choice(len(points), min(ASKED, len(points)), replace=False)]
-    true = Neighbourhood(points).of(some, NEAREST + 1)[0][:, 1:]
+    true = ExactNeighbors(points).of(some, NEAREST + 1)[0][:, 1:]
     around = nearest(some, middles, len(middles))[0]
     ranks = np.take_along_axis(np.argsort(around, axis=1), own[true], axis=1)
     return 1 + int(np.quantile(ranks, FOUND, method="higher"))
+
+
+class Nearest(Protocol):
+    """What finds the codes nearest to a point."""
+
+    def of(self, query: Points, k: int) -> Neighbors: ...
+
+
+@dataclass(frozen=True)
+class IndexedNeighbors:
+    """Codes with an index, which is opened, or built, when it is first asked."""
+
+    points: Points
+    path: Path
+
+    def of(self, query: Points, k: int) -> Neighbors:
+        """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""
+        return self._search.of(query, k)
+
+    @cached_property
+    def _search(self) -> Nearest:
+        cells = _opened(self.path) or _kept(self.path, cells_of(self.points))
+        if cells.looks > SOME * len(cells.middles):
+            return ExactNeighbors(self.points)
+        return CellNeighbors(self.points, cells)
+
+
+def nearest_of(points: Points, stem: Path, digest: str, *, indexed: int = INDEXED) -> Nearest:
+    """What finds the nearest of these codes: from so many on, an index that is kept at this stem."""
+    if len(points) < indexed:
+        return ExactNeighbors(points)
+    return IndexedNeighbors(points, stem.with_name(f"{stem.name}.{digest}{SUFFIX}"))
+
+
+def _opened(path: Path) -> Cells | None:
+    """The index in this file; None where there is none, or it is damaged and has to be built anew."""
+    if not path.exists():
+        return None
+    digests.verify(path)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return Cells(arrays["middles"], arrays["rows"], arrays["starts"], int(arrays["looks"]))
+    except (BadZipFile, EOFError, KeyError, ValueError):
+        return None
+
+
+def _kept(path: Path, cells: Cells) -> Cells:
+    """Keep this index; those of the same codes as they were are removed."""
+    stem = Path(path.name.removesuffix(SUFFIX)).stem
+    for stale in path.parent.glob(f"{stem}.*{SUFFIX}"):
+        atomic.remove_file(stale)
+    with atomic.file(path) as side, side.open("wb") as sink:
+        np.savez(sink, **vars(cells))
+    return cells
