@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zatlas.api import export, import_model, load, resume, sweep, train
     from zatlas.atlas import Atlas
+    from zatlas.core.registry import register
     from zatlas.core.space import Space
     from zatlas.directions.types import FieldDirection, LinearDirection
     from zatlas.latent.chart import Chart
@@ -30,6 +31,7 @@ _MODULES = {  # where each public name is; torch is imported when one is first u
     "export": "zatlas.api",
     "import_model": "zatlas.api",
     "load": "zatlas.api",
+    "register": "zatlas.core.registry",
     "resume": "zatlas.api",
     "sweep": "zatlas.api",
     "train": "zatlas.api",
@@ -45,6 +47,7 @@ __all__ = [
     "export",
     "import_model",
     "load",
+    "register",
     "resume",
     "sweep",
     "train",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from zatlas import testing
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.registry import LAYOUTS
 from zatlas.latent.chart import trustworthiness
@@ -46,20 +47,10 @@ def test_any_points_have_finite_places(name, shape, n):
     assert np.isfinite(places).all()
 
 
+@pytest.mark.parametrize("check", testing.LAYOUT_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_layout_is_the_same_again_for_a_seed(name):
-    given = points("wide", 60)
-    first, again = (lay(name, given, seed=4, **FEW.get(name, {})) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_layout_leaves_its_points_and_the_global_generator_alone(name):
-    given = points("2-D", 30)
-    kept, state = given.copy(), np.random.get_state()[1].copy()  # noqa: NPY002
-    lay(name, given, **FEW.get(name, {}))
-    np.testing.assert_array_equal(given, kept)
-    np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+def test_every_layout_passes_the_checks(name, check):
+    check(name, FEW.get(name, {}))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,14 +73,6 @@ def test_points_that_are_no_numbers_are_counted_and_refused(name, bad):
 def test_labels_that_do_not_fit_are_refused(name):
     with pytest.raises(BadData, match="10 points, but 9 labels"):
         lay(name, points("2-D", 10), np.zeros(9, np.int64))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_any_labels_will_do(name):
-    given = points("2-D", 60)
-    for labels in (np.zeros(60), np.arange(60), np.full(60, -1), np.arange(60) % 2 - 1):
-        places = lay(name, given, labels.astype(np.int64), **FEW.get(name, {}))
-        assert np.isfinite(places).all()
 
 
 @pytest.mark.parametrize("name", NAMES)

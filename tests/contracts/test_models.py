@@ -1,12 +1,12 @@
-"""Laws that every family of models keeps with every net it can take."""
+"""What every family of models does with every net that it can take."""
 
 import numpy as np
 import pytest
-import torch
 
 from tests.conftest import recipe, spots
+from zatlas import testing
 from zatlas.core.registry import MODELS, NETS
-from zatlas.models.description import Description, generator, load_weights, save_weights
+from zatlas.models.description import generator, load_weights
 from zatlas.training.loop import fit
 
 SIZES = {"conv-even": 16}
@@ -19,89 +19,13 @@ KINDS = [
 ]
 
 
-def described(family: str, net: str, extra: dict) -> Description:
+@pytest.mark.parametrize("check", testing.MODEL_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join([kind[0], kind[1], *kind[2]]))
+def test_every_family_passes_the_checks_with_every_net(kind, check):
+    family, net, settings = kind
     size = SIZES.get(net, 8)
     layers = {} if net == "mlp" else {"width": 8}
-    settings = {"dim": 3, **extra}
-    return Description(family, settings, net, layers, (1, size, size), ("a", "b", "c"))
-
-
-@pytest.fixture(params=KINDS, ids=lambda kind: "-".join([kind[0], kind[1], *kind[2]]))
-def description(request) -> Description:
-    return described(*request.param)
-
-
-def test_a_model_decodes_points_to_images_in_the_unit_range(description):
-    made = generator(description, description.build().eval())
-    z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    y = np.arange(5) % 3
-    images = made.decode(z, y)
-    assert images.shape == (5, *description.shape)
-    assert images.dtype == np.float32
-    assert 0 <= images.min() <= images.max() <= 1
-
-
-def test_a_model_gives_the_same_image_whatever_batch_it_is_in(description):
-    made = generator(description, description.build().eval())
-    z = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
-    y = np.arange(6) % 3
-    np.testing.assert_allclose(made.decode(z, y)[2:4], made.decode(z[2:4], y[2:4]), atol=1e-5)
-
-
-def test_an_encoder_gives_one_point_an_image(description):
-    made = generator(description, description.build().eval())
-    if made.encoder is None:
-        pytest.skip("this family has no encoder")
-    x = np.random.default_rng(0).random((4, *description.shape), dtype=np.float32)
-    y = np.arange(4) % 3
-    assert made.encode(x, y).shape == (4, 3)
-    spread = made.posterior(x, y)
-    assert spread is None or (spread[1] > 0).all()
-
-
-def test_a_conditional_model_listens_to_the_label(description):
-    made = generator(description, description.build().eval())
-    if not made.classes:
-        pytest.skip("this model is told no label")
-    z = np.zeros((1, 3), np.float32)
-    first, second = (made.decode(z, np.array([label])) for label in (0, 1))
-    assert np.abs(first - second).max() > 0
-
-
-def test_every_player_has_a_slope_for_all_it_moves_and_nothing_is_left_over(description):
-    model = description.build()
-    x = torch.rand((8, *description.shape))
-    y = torch.arange(8) % 3 if model.classes else None
-    rng = torch.Generator().manual_seed(0)
-    for player, weights in model.players().items():
-        model.zero_grad()
-        model.loss(x, y, player, rng, 1.0)["loss"].backward()
-        assert all(weight.grad is not None for weight in weights)
-    moved = {id(weight) for weights in model.players().values() for weight in weights}
-    assert moved == {id(weight) for weight in model.parameters()}
-
-
-def test_a_loss_is_a_pure_function_of_its_generator(description):
-    model = description.build().eval()
-    x = torch.rand((4, *description.shape))
-    y = torch.arange(4) % 3 if model.classes else None
-    player = next(iter(model.players()))
-    found = []
-    for _ in range(2):
-        rng = torch.Generator().manual_seed(3)
-        found.append(model.loss(x, y, player, rng, 1.0)["loss"].item())
-    assert found[0] == found[1]
-
-
-def test_weights_alone_make_the_model_again(description, tmp_path):
-    model = description.build().eval()
-    path = save_weights(tmp_path / "weights.safetensors", description, model.state_dict())
-    again, twin = load_weights(path)
-    assert again == description
-    z = np.random.default_rng(1).normal(size=(3, 3)).astype(np.float32)
-    y = np.arange(3)
-    first, second = generator(description, model), generator(again, twin)
-    np.testing.assert_array_equal(first.decode(z, y), second.decode(z, y))
+    check(testing.described(family, net, model=settings, layers=layers, shape=(1, size, size)))
 
 
 @pytest.mark.parametrize("family", ["ae", "vae"])

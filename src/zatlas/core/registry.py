@@ -1,39 +1,57 @@
-"""Registries of models, nets, datasets and methods. Built-in ones and plugins are entry points.
+"""Named datasets, models, nets, layouts and methods for directions, built in or added by a plugin.
 
-A package adds a model, a net or a dataset by one line of its `pyproject.toml`:
+A package adds one by a line of its `pyproject.toml`:
 
     [project.entry-points."zatlas.models"]
-    my-model = "my_package.my_module:MyModel"
+    my-model = "my_package.my_module:MyConfig"
+
+A script or a notebook adds one for the running process: `zatlas.register("layout", "mine")(function)`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
-from zatlas.core.errors import UnknownName
+from zatlas.core.errors import BadData, UnknownName
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Objects of one kind by name, imported on first use."""
+    """Plugins of one kind by name; an entry point is imported when it is first used."""
 
     kind: str
     group: str
+    _registered: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def _points(self) -> dict[str, EntryPoint]:
+    def _entry_points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group)}
 
     def names(self) -> list[str]:
-        """Return all names, sorted."""
-        return sorted(self._points)
+        """Every known name, sorted."""
+        return sorted({*self._entry_points, *self._registered})
 
     def get(self, name: str) -> Any:
-        """Return the object of this name; `UnknownName`, with the closest name, if it does not exist."""
-        if name not in self._points:
-            raise UnknownName(self.kind, name, self._points)
-        return self._points[name].load()
+        """The plugin of this name; an error for an unknown name lists the nearest ones."""
+        if name in self._registered:
+            return self._registered[name]
+        if name not in self._entry_points:
+            raise UnknownName(self.kind, name, self.names())
+        return self._entry_points[name].load()
+
+    def add(self, name: str, plugin: Any) -> None:
+        """Add a plugin for the running process; it replaces an earlier one that was added like this."""
+        if name in self._entry_points:
+            raise BadData(f"The {self.kind} {name!r} exists already. Choose another name.")
+        self._registered[name] = plugin
+
+    def is_installed(self, name: str) -> bool:
+        """Whether an installed package provides this plugin, so that other processes have it too."""
+        return name in self._entry_points
 
 
 DATASETS = Registry("dataset", "zatlas.datasets")
@@ -41,3 +59,43 @@ MODELS = Registry("model", "zatlas.models")
 NETS = Registry("net", "zatlas.nets")
 LAYOUTS = Registry("layout", "zatlas.layouts")
 STEERING = Registry("direction method", "zatlas.steering")
+REGISTRIES = {registry.kind: registry for registry in (DATASETS, MODELS, NETS, LAYOUTS, STEERING)}
+
+
+def register(kind: str, name: str) -> Callable[[T], T]:
+    """Add a dataset, model, net, layout or direction method for the running process.
+
+    Parameters
+    ----------
+    kind
+        "dataset", "model", "net", "layout" or "direction method".
+    name
+        The name by which commands, recipes and functions then find it.
+
+    Returns
+    -------
+    A decorator that returns what it decorates.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such kind.
+    BadData
+        If an installed plugin has this name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import zatlas
+    >>> @zatlas.register("layout", "first-two")
+    ... def first_two(points, labels, seed):
+    ...     return np.ascontiguousarray(points[:, :2])
+    """
+    if kind not in REGISTRIES:
+        raise UnknownName("kind of plugin", kind, REGISTRIES)
+
+    def add(plugin: T) -> T:
+        REGISTRIES[kind].add(name, plugin)
+        return plugin
+
+    return add

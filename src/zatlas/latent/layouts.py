@@ -9,6 +9,7 @@ Linderman et al. 2019, https://arxiv.org/abs/1712.09005  (the push as a convolut
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ FEWEST = 5  # distinct points; fewer are laid by their principal axes
 
 def lay(name: str, points: Points, labels: Labels | None = None, *, seed: int = 0, **settings: Any) -> Plane:
     """Places of these points by the layout of that name; equal points have one place."""
-    layout: Layout = fill(LAYOUTS.get(name), settings, name)
+    plugin = LAYOUTS.get(name)
+    layout: Layout = fill(plugin, settings, name) if isinstance(plugin, type) else partial(plugin, **settings)
     rows = _checked(points, labels)
     _, first, again = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     if len(first) < FEWEST or isinstance(layout, PCA):

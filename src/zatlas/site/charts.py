@@ -10,6 +10,7 @@ import numpy as np
 
 from zatlas.core.arrays import Labels, Plane, Points, Rows, Values
 from zatlas.core.errors import NotSupported
+from zatlas.core.registry import LAYOUTS
 from zatlas.core.seeds import stream
 from zatlas.directions.find import known_of
 from zatlas.latent import chart as charts
@@ -179,7 +180,7 @@ def _laid(points: Points, layout: str, labels: Labels | None, apart: bool) -> Ch
     if layout == "axes":
         return charts.axes(points)
     if layout != "line":
-        return (make_apart if apart else charts.make)(points, layout, labels)
+        return (make_apart if apart and LAYOUTS.is_installed(layout) else charts.make)(points, layout, labels)
     # A line is too thin to point at: places along it are spread across a strip by chance.
     along = points[:, 0]
     across = stream(0, "strip").uniform(-0.5, 0.5, len(points)) * STRIP * max(np.ptp(along), 1e-3)
