@@ -1,4 +1,4 @@
-"""Laws that every family of models keeps with every net it can take."""
+"""Contract of every model family with every net."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def description(request) -> Description:
     return described(*request.param)
 
 
-def test_a_model_decodes_points_to_images_in_the_unit_range(description):
+def test_a_model_decodes_latents_to_images_in_the_unit_range(description):
     made = generator(description, description.build().eval())
     z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     y = np.arange(5) % 3
@@ -41,34 +41,34 @@ def test_a_model_decodes_points_to_images_in_the_unit_range(description):
     assert 0 <= images.min() <= images.max() <= 1
 
 
-def test_a_model_gives_the_same_image_whatever_batch_it_is_in(description):
+def test_an_image_does_not_depend_on_its_batch(description):
     made = generator(description, description.build().eval())
     z = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     y = np.arange(6) % 3
     np.testing.assert_allclose(made.decode(z, y)[2:4], made.decode(z[2:4], y[2:4]), atol=1e-5)
 
 
-def test_an_encoder_gives_one_point_an_image(description):
+def test_an_encoder_gives_one_latent_per_image(description):
     made = generator(description, description.build().eval())
     if made.encoder is None:
         pytest.skip("this family has no encoder")
     x = np.random.default_rng(0).random((4, *description.shape), dtype=np.float32)
     y = np.arange(4) % 3
     assert made.encode(x, y).shape == (4, 3)
-    spread = made.posterior(x, y)
-    assert spread is None or (spread[1] > 0).all()
+    posterior = made.posterior(x, y)
+    assert posterior is None or (posterior[1] > 0).all()
 
 
-def test_a_conditional_model_listens_to_the_label(description):
+def test_a_conditional_model_depends_on_the_label(description):
     made = generator(description, description.build().eval())
     if not made.classes:
-        pytest.skip("this model is told no label")
+        pytest.skip("this model is unconditional")
     z = np.zeros((1, 3), np.float32)
     first, second = (made.decode(z, np.array([label])) for label in (0, 1))
     assert np.abs(first - second).max() > 0
 
 
-def test_every_player_has_a_slope_for_all_it_moves_and_nothing_is_left_over(description):
+def test_every_player_has_gradients_and_together_they_have_all_parameters(description):
     model = description.build()
     x = torch.rand((8, *description.shape))
     y = torch.arange(8) % 3 if model.classes else None
@@ -77,8 +77,8 @@ def test_every_player_has_a_slope_for_all_it_moves_and_nothing_is_left_over(desc
         model.zero_grad()
         model.loss(x, y, player, rng, 1.0)["loss"].backward()
         assert all(weight.grad is not None for weight in weights)
-    moved = {id(weight) for weights in model.players().values() for weight in weights}
-    assert moved == {id(weight) for weight in model.parameters()}
+    optimized = {id(weight) for weights in model.players().values() for weight in weights}
+    assert optimized == {id(weight) for weight in model.parameters()}
 
 
 def test_a_loss_is_a_pure_function_of_its_generator(description):
@@ -86,14 +86,14 @@ def test_a_loss_is_a_pure_function_of_its_generator(description):
     x = torch.rand((4, *description.shape))
     y = torch.arange(4) % 3 if model.classes else None
     player = next(iter(model.players()))
-    found = []
+    losses = []
     for _ in range(2):
         rng = torch.Generator().manual_seed(3)
-        found.append(model.loss(x, y, player, rng, 1.0)["loss"].item())
-    assert found[0] == found[1]
+        losses.append(model.loss(x, y, player, rng, 1.0)["loss"].item())
+    assert losses[0] == losses[1]
 
 
-def test_weights_alone_make_the_model_again(description, tmp_path):
+def test_a_saved_model_loads_with_equal_images(description, tmp_path):
     model = description.build().eval()
     path = save_weights(tmp_path / "weights.safetensors", description, model.state_dict())
     again, twin = load_weights(path)
@@ -105,14 +105,14 @@ def test_weights_alone_make_the_model_again(description, tmp_path):
 
 
 @pytest.mark.parametrize("family", ["ae", "vae"])
-def test_training_makes_the_loss_smaller(family, tmp_path):
+def test_training_reduces_the_loss(family, tmp_path):
     images = spots(150)
     run = fit(recipe(family, training={"epochs": 40, "rate": 1e-2}), images, tmp_path / "run")
     rows = run.metrics()
     assert rows[-1]["valid/loss"] < 0.9 * rows[0]["valid/loss"]
 
 
-def test_a_gan_comes_to_make_images_like_the_real_ones(tmp_path):
+def test_a_gan_learns_the_mean_of_the_images(tmp_path):
     images = spots(150)
     run = fit(recipe("gan", training={"epochs": 100, "rate": 2e-3}), images, tmp_path / "run")
     real = images.images(images.rows("train")).mean(0)
