@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Images, Labels, Points
 from zatlas.core.errors import NotSupported, ZatlasError, first_line
 from zatlas.core.seeds import stream
-from zatlas.models.bring.brought import Adapted, shape_of
+from zatlas.models.bring.brought import Adapter, shape_of
 from zatlas.models.bring.framing import framed
 from zatlas.models.bring.onnx import Session, run_session
 from zatlas.models.bring.programs import Program
@@ -149,9 +149,9 @@ def _imported_graph(part: _Part, output_name: str, device: str) -> Any:
     """
     import onnx
 
-    if not isinstance(part.owner, Adapted):
+    if not isinstance(part.owner, Adapter):
         return None
-    about, halves = part.owner.brought, part.owner.halves
+    about, halves = part.owner.info, part.owner.halves
     core = halves.decode if output_name == "x" else halves.encode
     if isinstance(core, Session):
         return framed(onnx.load(core.path), output_name, about)

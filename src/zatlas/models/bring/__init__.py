@@ -24,7 +24,7 @@ from zatlas.models.bring.brought import (
     Asked,
     Brought,
     Halves,
-    Taken,
+    SourceInfo,
     as_shape,
     file_of,
     from_planes,
@@ -57,62 +57,60 @@ class Arrived:
     told: tuple[str, ...]
 
 
-def bring(source: Any, out: Path, asked: Asked, data: str | None = None, device: str = "cpu") -> Arrived:
+def bring(source: Any, out: Path, options: Asked, data: str | None = None, device: str = "cpu") -> Arrived:
     """Import a model and return its run; if that fails, no files are left behind."""
     check_free(out)
     if isinstance(source, (str, Path)) and not Path(source).exists():
         raise NotHere(f"There is no file or folder at {source}. zatlas imports {SUPPORTED}.")
     with (
         atomic.folder(out, sealed=False, recorded=True) as side,
-        errors_name_source(side, source, asked.encoder),
+        errors_name_source(side, source, options.encoder),
         watched.within(watched.PROBING),
     ):
         if isinstance(source, (str, Path)):
-            taken, halves = _from_disk(Path(source), side, asked)
+            taken, halves = _from_disk(Path(source), side, options)
         else:
-            taken, halves = _from_memory(source, asked)
+            taken, halves = _from_memory(source, options)
         if taken.kind == "codes":
-            brought, lines = _without_decoder(taken, asked), taken.told
+            info, lines = _without_decoder(taken, options), taken.lines
         else:
             assert halves is not None
-            brought, lines = probe.infer(taken, halves, asked)
+            info, lines = probe.infer(taken, halves, options)
         if halves is not None and taken.kind == "function":
-            brought, lines = _saved_as_program(brought, halves, side, lines)
-        brought = replace(brought, digest=digest_of_all(brought, side))
-        made = _made(brought)
+            info, lines = _saved_as_program(info, halves, side, lines)
+        info = replace(info, digest=digest_of_all(info, side))
+        made = _made(info)
         if data is not None:
-            recipe, made["data"] = _recipe(data, brought, side)
+            recipe, made["data"] = _recipe(data, info, side)
             (side / "recipe.toml").write_bytes(recipe)
         (side / "made.json").write_bytes(atomic.as_json(made))
     run = Run(out)
-    if brought.kind == "function":
+    if info.kind == "function":
         assert halves is not None
-        return Arrived(run, described(brought), generator(brought, halves, device), lines)
+        return Arrived(run, described(info), generator(info, halves, device), lines)
     # The user's own command has just run the model, so it needs no consent later.
-    warning = trust.remember(programs_of(brought, files_of(run, brought)))
+    warning = trust.remember(programs_of(info, files_of(run, info)))
     return Arrived(run, *opened(run, device), (*lines, warning) if warning else lines)
 
 
 def opened(run: Run, device: str = "cpu", *, trusted: bool = False) -> tuple[Description, Generator]:
     """Return the model of a run, trained or imported; `NeedsTrust` for an untrusted program."""
-    brought = brought_of(run)
-    if brought is None:
+    info = brought_of(run)
+    if info is None:
         description, model = load_weights(run.weights)
         return description, trained(description, model, device)
-    files = files_of(run, brought)
-    if brought.kind == "function":
+    files = files_of(run, info)
+    if info.kind == "function":
         raise BadRun(
             f"{run.folder} was imported from a Python function that torch cannot write to a file, so the "
             "run does not contain it. Import it again where it is defined: zatlas.bring(function, out=...)."
         )
-    if brought.kind == "codes":
-        space = Space(tuple(brought.shape), brought.prior)
-        return described(brought), Generator(space, codes.no_decoder)
-    folders = trust.check(run.folder, programs_of(brought, files), trusted)
+    if info.kind == "codes":
+        space = Space(tuple(info.shape), info.prior)
+        return described(info), Generator(space, codes.no_decoder)
+    folders = trust.check(run.folder, programs_of(info, files), trusted)
     find = partial(imported, folders=[*folders, *python_path(run.folder)], run=run.folder)
-    return described(brought), generator(
-        brought, _halves(brought.kind, files, brought.settings, device, find), device
-    )
+    return described(info), generator(info, _halves(info.kind, files, info.settings, device, find), device)
 
 
 def brought_of(run: Run) -> Brought | None:
@@ -128,9 +126,9 @@ def brought_of(run: Run) -> Brought | None:
         ) from error
 
 
-def files_of(run: Run, brought: Brought) -> dict[str, Path]:
+def files_of(run: Run, info: Brought) -> dict[str, Path]:
     """Return the files of an imported model, after checking that they exist and are unchanged."""
-    files = {role: run.path(name) for role, name in brought.files.items()}
+    files = {role: run.path(name) for role, name in info.files.items()}
     for file in files.values():
         if not file.is_file():
             raise BadRun(f"{run.folder} lacks {file.name}, a file of its model. Import the model again.")
@@ -140,52 +138,52 @@ def files_of(run: Run, brought: Brought) -> dict[str, Path]:
 
 def codes_of(run: Run) -> Any:
     """Return the latents (n, dim) that were imported without a model; None for a run with a model."""
-    brought = brought_of(run)
-    if brought is None or brought.kind != "codes":
+    info = brought_of(run)
+    if info is None or info.kind != "codes":
         return None
-    return codes.read(file_of(files_of(run, brought), "codes"))
+    return codes.read(file_of(files_of(run, info), "codes"))
 
 
 def known_of(run: Run) -> ImageSet | None:
     """Return the labels and attributes that were imported with latents; None if there are none."""
-    brought = brought_of(run)
-    if brought is None or "beside" not in brought.files:
+    info = brought_of(run)
+    if info is None or "beside" not in info.files:
         return None
-    latents, table = codes_of(run), files_of(run, brought)["beside"]
+    latents, table = codes_of(run), files_of(run, info)["beside"]
     if latents is None:
         raise BadRun(
             f"{run.folder}/made.json has labels for latents, but the run has no latents. Import them again."
         )
-    return codes.labels_and_attributes(latents, table, brought.settings["label"], run.folder.resolve().name)
+    return codes.labels_and_attributes(latents, table, info.settings["label"], run.folder.resolve().name)
 
 
 def tells(run: Run) -> bool:
     """Return whether labels or attributes were imported with latents."""
-    brought = brought_of(run)
-    return brought is not None and "beside" in brought.files
+    info = brought_of(run)
+    return info is not None and "beside" in info.files
 
 
-def described(brought: Brought) -> Description:
+def described(info: Brought) -> Description:
     """Return a `Description` of an imported model, as trained models have."""
-    family = str(brought.settings.get("net") or brought.settings.get("class") or brought.kind)
-    return Description(family, {}, "", {}, as_shape(brought.image), brought.classes)
+    family = str(info.settings.get("net") or info.settings.get("class") or info.kind)
+    return Description(family, {}, "", {}, as_shape(info.image), info.classes)
 
 
-def _from_disk(source: Path, side: Path, asked: Asked) -> tuple[Taken, Halves | None]:
+def _from_disk(source: Path, side: Path, options: Asked) -> tuple[SourceInfo, Halves | None]:
     """Copy a file or folder into the run `side`, and open its model from there."""
     if source.is_dir():
         if pythae.matches(source):
-            taken = pythae.take(source, side, asked)
+            taken = pythae.take(source, side, options)
         elif diffusers.matches(source):
-            taken = diffusers.take(source, side, asked)
+            taken = diffusers.take(source, side, options)
         else:
             raise NotSupported(f"Neither pythae nor diffusers saved {source}. zatlas imports {SUPPORTED}.")
     elif source.suffix.lower() in codes.SUFFIXES:
-        return codes.take(source, side, asked), None
+        return codes.take(source, side, options), None
     elif (decoder := _program(source, side, "decoder")) is not None:
-        taken = _programs(decoder, side, asked)
+        taken = _programs(decoder, side, options)
     elif source.suffix.lower() in (*PICKLED, ".safetensors"):
-        taken = weights.take(source, side, asked)
+        taken = weights.take(source, side, options)
     else:
         raise NotSupported(f"{source} has an unknown format. zatlas imports {SUPPORTED}.")
     files = {role: side / name for role, name in taken.files.items()}
@@ -203,11 +201,11 @@ def _program(source: Path, side: Path, role: str) -> str | None:
     return programs.take(source, side, role) if programs.scripted(source) else None
 
 
-def _programs(decoder: str, side: Path, asked: Asked) -> Taken:
+def _programs(decoder: str, side: Path, options: Asked) -> SourceInfo:
     """Return what the decoder's file says; the encoder's file is copied into the run."""
     names = {"decoder": decoder}
-    if asked.encoder is not None:
-        path = Path(asked.encoder)
+    if options.encoder is not None:
+        path = Path(options.encoder)
         if not path.is_file():
             raise NotHere(f"There is no encoder at {path}. Check the path of --encoder.")
         encoder = _program(path, side, "encoder")
@@ -249,70 +247,79 @@ def _halves(
     return Halves(decoder, encoder, torch.nn.ModuleDict(modules), last, labelled, rows)
 
 
-def _from_memory(source: Any, asked: Asked) -> tuple[Taken, Halves]:
+def _from_memory(source: Any, options: Asked) -> tuple[SourceInfo, Halves]:
     """Wrap a module or a function of the calling program."""
     if not callable(source):
         raise NotSupported(f"A {type(source).__name__} is not a decoder. zatlas imports {SUPPORTED}.")
-    halves = replace(programs.from_memory(source, asked.encoder), labelled=bool(asked.classes))
+    halves = replace(programs.from_memory(source, options.encoder), labelled=bool(options.classes))
     shapes: tuple[tuple[int, ...], ...] = ()
     if halves.owner is not None:
         shapes = weights.first_shapes(dict(halves.owner.named_parameters()))
     why = "a function does not state the shape of its input"
     name = getattr(source, "__name__", type(source).__name__)
-    return Taken(
-        "function", {}, {"class": name}, shapes, why, told=(f"{name}, an object in memory.",)
+    return SourceInfo(
+        "function", {}, {"class": name}, shapes, why, lines=(f"{name}, an object in memory.",)
     ), halves
 
 
 def _saved_as_program(
-    brought: Brought, halves: Halves, side: Path, lines: tuple[str, ...]
+    info: Brought, halves: Halves, side: Path, lines: tuple[str, ...]
 ) -> tuple[Brought, tuple[str, ...]]:
     """Write the model as programs if torch can export it; return its new description and lines."""
-    z = probe.example_latents(brought.shape, 2)
-    x = torch.zeros(2, *brought.image)
-    rows = from_planes(from_unit(x, brought.pixels), brought.layout)
+    z = probe.example_latents(info.shape, 2)
+    x = torch.zeros(2, *info.image)
+    rows = from_planes(from_unit(x, info.pixels), info.layout)
     label = (torch.zeros(2, dtype=torch.int64),) if halves.labelled else ()
     written = {"decoder": programs.export(halves.decode, (z, *label), side / "decoder.pt2")}
     if halves.encode is not None:
         written["encoder"] = programs.export(halves.encode, (rows, *label), side / "encoder.pt2")
     if all(written.values()):
         files = {role: f"{role}.pt2" for role in written}
-        settings = {**brought.settings, "labelled": halves.labelled}
+        settings = {**info.settings, "labelled": halves.labelled}
         line = f"Saved as a program of torch.export ({', '.join(files.values())})."
-        return replace(brought, kind="program", files=files, settings=settings), (*lines, line)
+        return replace(info, kind="program", files=files, settings=settings), (*lines, line)
     for role in written:
         (side / f"{role}.pt2").unlink(missing_ok=True)
     line = "torch cannot write it to a file, so the run works only where the function is defined."
-    return brought, (*lines, line)
+    return info, (*lines, line)
 
 
-def _without_decoder(taken: Taken, asked: Asked) -> Brought:
+def _without_decoder(taken: SourceInfo, options: Asked) -> Brought:
     (shape,) = taken.shapes
     image = (0, 0, 0)
     return Brought(
-        "codes", taken.files, taken.settings, shape, image, asked.prior or "none", "unit", "nchw", "none", ()
+        "codes",
+        taken.files,
+        taken.settings,
+        shape,
+        image,
+        options.prior or "none",
+        "unit",
+        "nchw",
+        "none",
+        (),
     )
 
 
-def _recipe(data: str, brought: Brought, side: Path) -> tuple[bytes, str]:
+def _recipe(data: str, info: Brought, side: Path) -> tuple[bytes, str]:
     """Return the table [data] of a recipe and the images' fingerprint; `BadData` if they do not fit."""
     name, options = sources.settle(data)
-    _, height, width = brought.image
-    if brought.kind == "codes":
+    _, height, width = info.image
+    if info.kind == "codes":
         size = options.pop("size", None)
     else:
         size = options.pop("size", height if height == width else None)
     images = sources.load(name, size=size, **options)
-    if brought.kind == "codes":
-        count = len(codes.read(side / brought.files["codes"]))
+    if info.kind == "codes":
+        count = len(codes.read(side / info.files["codes"]))
         if count != len(images):
             raise BadData(
                 f"{data} has {len(images):,} images, but there are {count:,} latents. Give one per image."
             )
-    elif images.shape != brought.image:
+    elif images.shape != info.image:
         raise BadData(
             f"The images of {data} are {words_of(images.shape)} (channels, height, width), but this model's "
-            f"are {words_of(brought.image)}. Import it with images of that shape, or without --data."
+            f"are {words_of(info.image)}. Import it with images of that shape, or without --data."
         )
     table = {"source": name, "size": size, **options}
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None]
@@ -320,7 +327,7 @@ def _recipe(data: str, brought: Brought, side: Path) -> tuple[bytes, str]:
     return text.encode(), images.fingerprint
 
 
-def _made(brought: Brought) -> dict[str, Any]:
+def _made(info: Brought) -> dict[str, Any]:
     """Return the content of made.json."""
     return {
         "format": FORMAT,
@@ -328,7 +335,7 @@ def _made(brought: Brought) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "brought": asdict(brought),
+        "brought": asdict(info),
     }
 
 

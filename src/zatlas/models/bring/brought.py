@@ -46,7 +46,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Taken:
+class SourceInfo:
     """What the importer read from a source, whose files are now in the run."""
 
     kind: str
@@ -57,7 +57,7 @@ class Taken:
     prior: Prior = "normal"
     pixels: PixelRange | None = None
     layout: Layout | None = None
-    told: tuple[str, ...] = ()  # lines about the model for the user
+    lines: tuple[str, ...] = ()  # lines about the model for the user
 
 
 @dataclass(frozen=True)
@@ -89,19 +89,19 @@ class Brought:
     digest: str = ""  # SHA-256 of the files
 
 
-class Adapted(nn.Module):
+class Adapter(nn.Module):
     """An imported model with zatlas's formats: images (n, c, h, w) in [0, 1]."""
 
-    def __init__(self, brought: Brought, halves: Halves) -> None:
+    def __init__(self, info: Brought, halves: Halves) -> None:
         super().__init__()
-        self.brought = brought
+        self.info = info
         self.halves = halves
         self.owner = halves.owner
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Return images for latents (n, *shape)."""
         inputs = (z, y) if self.halves.labelled else (z,)
-        about = self.brought
+        about = self.info
         with explained("decoder", z):
             raw = tensor_of(self.halves.decode(*inputs), "reconstruction", "sample").float()
             planes = to_planes(raw, about.layout, about.image)
@@ -115,7 +115,7 @@ class Adapted(nn.Module):
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Return latents of images, or their means and standard deviations."""
         assert self.halves.encode is not None
-        about = self.brought
+        about = self.info
         with explained("encoder", x):
             raw = from_planes(from_unit(x, about.pixels), about.layout)
             inputs = (raw, y) if self.halves.labelled else (raw,)
@@ -140,12 +140,12 @@ def explained(half: str, array: Tensor) -> Iterator[None]:
         ) from error
 
 
-def generator(brought: Brought, halves: Halves, device: str = "cpu") -> Generator:
+def generator(info: Brought, halves: Halves, device: str = "cpu") -> Generator:
     """Return the `Generator` that calls this model on this device."""
-    model = Adapted(brought, halves).to(device).eval()
+    model = Adapter(info, halves).to(device).eval()
     encode = None if halves.encode is None else model.encode
-    space = Space(tuple(brought.shape), brought.prior)
-    return Generator(space, model.decode, encode, brought.classes, device, halves.batch)
+    space = Space(tuple(info.shape), info.prior)
+    return Generator(space, model.decode, encode, info.classes, device, halves.batch)
 
 
 def tensor_of(output: Any, *names: str) -> Tensor:

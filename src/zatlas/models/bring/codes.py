@@ -17,7 +17,7 @@ from zatlas.core.arrays import Pixels, Points
 from zatlas.core.errors import BadData, NotSupported, UnknownName, first_line
 from zatlas.data import arrays
 from zatlas.data.imageset import ImageSet, image_set
-from zatlas.models.bring.brought import Asked, Taken, words_of
+from zatlas.models.bring.brought import Asked, SourceInfo, words_of
 
 FILE, TABLE = "codes.npy", "beside.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
@@ -32,9 +32,9 @@ BATCH = 4096  # rows of a Parquet file that are read at a time
 Columns = Mapping[str, np.ndarray]  # flags, numbers or texts, by name
 
 
-def take(source: Path, side: Path, asked: Asked) -> Taken:
+def take(source: Path, side: Path, options: Asked) -> SourceInfo:
     """Write the latents of a file into the run as one array, and the other columns as a table."""
-    array, columns, name = _load(source, asked.key)
+    array, columns, name = _load(source, options.key)
     if array.ndim < 2 or len(array) < 2 or array.dtype.kind not in "fiu" or not array.size:
         raise BadData(
             f"{source} holds an array of {array.dtype} with shape {array.shape}. Latents are numbers with "
@@ -47,7 +47,7 @@ def take(source: Path, side: Path, asked: Asked) -> Taken:
             f"{bad:,} of {len(latents):,} latents in {source} contain NaN or infinity. Remove those rows."
         )
     np.save(side / FILE, latents)
-    shape = asked.shape or tuple(int(size) for size in array.shape[1:])
+    shape = options.shape or tuple(int(size) for size in array.shape[1:])
     if int(np.prod(shape)) != latents.shape[1]:
         raise BadData(
             f"{source} has {latents.shape[1]} numbers per row, which do not fit the shape {words_of(shape)}. "
@@ -62,7 +62,7 @@ def take(source: Path, side: Path, asked: Asked) -> Taken:
         table = pa.table({key: pa.array(column) for key, column in columns.items()})
         pq.write_table(table, side / TABLE)
         lines.append(_describe(columns, label))
-    return Taken("codes", files, settings, (shape,), prior="none", told=tuple(lines))
+    return SourceInfo("codes", files, settings, (shape,), prior="none", lines=tuple(lines))
 
 
 def read(path: Path) -> Points:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, ZatlasError, first_line
-from zatlas.models.bring.brought import Asked, Halves, Taken, file_of, no_gradient
+from zatlas.models.bring.brought import Asked, Halves, SourceInfo, file_of, no_gradient
 from zatlas.models.bring.programs import quiet
 from zatlas.models.bring.weights import read
 from zatlas.models.installed import imported, python_path
@@ -30,7 +30,7 @@ def matches(folder: Path) -> bool:
     return (_inner(folder) / CONFIG).is_file()
 
 
-def take(folder: Path, side: Path, asked: Asked) -> Taken:
+def take(folder: Path, side: Path, options: Asked) -> SourceInfo:
     """Copy the configuration and the weights into the run."""
     folder = _inner(folder)
     config = _config(folder)
@@ -45,7 +45,7 @@ def take(folder: Path, side: Path, asked: Asked) -> Taken:
     shutil.copyfile(folder / CONFIG, side / CONFIG)
     channels, factor = int(config["latent_channels"]), _factor(config)
     side_pixels = int(config.get("sample_size") or DEFAULT_SIDE)
-    shape = asked.shape or (channels, max(side_pixels // factor, 1), max(side_pixels // factor, 1))
+    shape = options.shape or (channels, max(side_pixels // factor, 1), max(side_pixels // factor, 1))
     scale = float(config.get("scaling_factor") or 1.0)
     lines = (
         f"A diffusers {config['_class_name']}: each latent has {channels} channels of "
@@ -54,14 +54,14 @@ def take(folder: Path, side: Path, asked: Asked) -> Taken:
         f"Latents have the scale of diffusion models ({scale:g} times the net's own). The normal prior is "
         "only a substitute for the diffusion model, which defines which latents are images.",
     )
-    return Taken(
+    return SourceInfo(
         "diffusers",
         {"config": CONFIG, "weights": WEIGHTS},
         {"class": config["_class_name"]},
         (tuple(shape),),
         pixels="signed",
         layout="nchw",
-        told=lines,
+        lines=lines,
     )
 
 

@@ -19,7 +19,7 @@ MIN_OPSET = 13  # the operators written here need at least this
 PREFIX = "imported/"  # of each name in the imported graph, so that names do not collide
 
 
-def framed(model: Any, output_name: str, brought: Brought) -> Any:
+def framed(model: Any, output_name: str, info: Brought) -> Any:
     """Return the ONNX model of a decoder (output "x") or an encoder (output "z") around an imported graph."""
     from onnx import TensorProto, helper
 
@@ -28,18 +28,18 @@ def framed(model: Any, output_name: str, brought: Brought) -> Any:
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     inputs.sort(key=lambda value: _kind(value) in (TensorProto.INT64, TensorProto.INT32))  # labels last
-    builder, image, dim = Builder(), tuple(brought.image), Space(tuple(brought.shape)).dim
+    builder, image, dim = Builder(), tuple(info.image), Space(tuple(info.shape)).dim
     input_name = "z" if output_name == "x" else "x"
     rows = (
-        builder.add("Reshape", "z", builder.integers(-1, *brought.shape))
+        builder.add("Reshape", "z", builder.integers(-1, *info.shape))
         if output_name == "x"
-        else _from_images(builder, brought)
+        else _from_images(builder, info)
     )
     args = [builder.add("Cast", rows, to=_kind(inputs[0]))]
     args += [builder.add("Cast", "y", to=_kind(value)) for value in inputs[1:]]
-    sizes = shape_of(image, brought.layout) if output_name == "x" else (dim,)
+    sizes = shape_of(image, info.layout) if output_name == "x" else (dim,)
     raw = builder.add("Cast", _apply(builder, model.graph, inputs, args, sizes), to=TensorProto.FLOAT)
-    output = _to_images(builder, raw, brought) if output_name == "x" else raw
+    output = _to_images(builder, raw, info) if output_name == "x" else raw
     last = (*image,) if output_name == "x" else (dim,)
     builder.nodes.append(helper.make_node("Reshape", [output, builder.integers(-1, *last)], [output_name]))
     make = helper.make_tensor_value_info
@@ -121,28 +121,28 @@ def _apply(
     return builder.add("Slice", flat, builder.integers(0), count)
 
 
-def _from_images(builder: Builder, brought: Brought) -> str:
+def _from_images(builder: Builder, info: Brought) -> str:
     """Add the conversion of images in [0, 1] to the encoder's input; return its name."""
     rows = "x"
-    if brought.pixels == "signed":
+    if info.pixels == "signed":
         doubled = builder.add("Mul", rows, builder.number(2))
         rows = builder.add("Sub", doubled, builder.number(1))
-    elif brought.pixels == "bytes":
+    elif info.pixels == "bytes":
         rows = builder.add("Mul", rows, builder.number(255))
-    if brought.layout == "nhwc":
+    if info.layout == "nhwc":
         rows = builder.add("Transpose", rows, perm=[0, 2, 3, 1])
-    return builder.add("Reshape", rows, builder.integers(-1, *shape_of(brought.image, brought.layout)))
+    return builder.add("Reshape", rows, builder.integers(-1, *shape_of(info.image, info.layout)))
 
 
-def _to_images(builder: Builder, raw: str, brought: Brought) -> str:
+def _to_images(builder: Builder, raw: str, info: Brought) -> str:
     """Add the conversion of the decoder's output to images in [0, 1]; return its name."""
-    if brought.layout == "nhwc":
+    if info.layout == "nhwc":
         raw = builder.add("Transpose", raw, perm=[0, 3, 1, 2])
-    if brought.pixels == "logits":
+    if info.pixels == "logits":
         return builder.add("Sigmoid", raw)
-    if brought.pixels == "signed":
+    if info.pixels == "signed":
         raw = builder.add("Div", builder.add("Add", raw, builder.number(1)), builder.number(2))
-    elif brought.pixels == "bytes":
+    elif info.pixels == "bytes":
         raw = builder.add("Div", raw, builder.number(255))
     return builder.add("Min", builder.add("Max", raw, builder.number(0)), builder.number(1))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, NotSupported, ZatlasError, first_line
 from zatlas.core.watched import watched
-from zatlas.models.bring.brought import Taken, in_batches
+from zatlas.models.bring.brought import SourceInfo, in_batches
 
 SQUASHING = {"Sigmoid": "sigmoid", "Tanh": "tanh"}
 
@@ -121,7 +121,7 @@ def take(source: Path, side: Path, role: str) -> str:
     return target.name
 
 
-def taken(names: dict[str, str], decoder: Path) -> Taken:
+def taken(names: dict[str, str], decoder: Path) -> SourceInfo:
     """Return what the decoder's file says about its input."""
     session = Session(decoder)
     shape = session.shape
@@ -132,7 +132,7 @@ def taken(names: dict[str, str], decoder: Path) -> Taken:
     if session.label_input is not None:
         lines.append(f"It takes a label as {session.label_input.name}.")
     why = f"the file leaves the size of {session.main_input.name} open ({sizes})"
-    return Taken("program", names, {}, (shape,) if shape else (), why, told=tuple(lines))
+    return SourceInfo("program", names, {}, (shape,) if shape else (), why, lines=tuple(lines))
 
 
 def last_of(path: Path) -> str:

@@ -15,8 +15,8 @@ from zatlas.models.bring.brought import (
     Halves,
     Layout,
     PixelRange,
+    SourceInfo,
     Spread,
-    Taken,
     from_planes,
     from_unit,
     latents_of,
@@ -55,21 +55,21 @@ class Probe:
     raw: Tensor
 
 
-def infer(taken: Taken, halves: Halves, asked: Asked) -> tuple[Brought, tuple[str, ...]]:
+def infer(taken: SourceInfo, halves: Halves, options: Asked) -> tuple[Brought, tuple[str, ...]]:
     """Return the description of a model and lines about it for the user.
 
     What the user states comes first, then what the files say, then what the model does.
     """
-    prior = asked.prior or taken.prior
-    classes = asked.classes or _classes(taken, halves, asked)
-    result = _probe(taken, halves, asked)
-    layout, image = _layout(result.raw, asked.layout or taken.layout)
+    prior = options.prior or taken.prior
+    classes = options.classes or _classes(taken, halves, options)
+    result = _probe(taken, halves, options)
+    layout, image = _layout(result.raw, options.layout or taken.layout)
     planes = to_planes(result.raw, layout, image)
-    pixels, why = _pixels(planes, halves.last, asked.pixels or taken.pixels, bool(asked.pixels))
+    pixels, why = _pixels(planes, halves.last, options.pixels or taken.pixels, bool(options.pixels))
     encoder_line, spread = _second_output(
         halves, to_unit(planes, pixels).clamp(0, 1), pixels, layout, result.shape
     )
-    brought = Brought(
+    info = Brought(
         taken.kind,
         taken.files,
         taken.settings,
@@ -84,14 +84,14 @@ def infer(taken: Taken, halves: Halves, asked: Asked) -> tuple[Brought, tuple[st
     channels, height, width = image
     color = dict(COLORS)[channels]
     lines = [
-        *taken.told,
-        f"Latents: {words_of(result.shape)}; prior: {_prior_name(prior, bool(asked.prior))}.",
+        *taken.lines,
+        f"Latents: {words_of(result.shape)}; prior: {_prior_name(prior, bool(options.prior))}.",
         f"Images: {color}, {width}x{height}, {LAYOUTS[layout]}; pixels {RANGES[pixels]} ({why}).",
         encoder_line,
     ]
     if classes:
         lines.append(f"It is conditional, with {len(classes)} classes.")
-    return brought, tuple(lines)
+    return info, tuple(lines)
 
 
 def example_latents(shape: tuple[int, ...], count: int = PROBES) -> Tensor:
@@ -100,8 +100,8 @@ def example_latents(shape: tuple[int, ...], count: int = PROBES) -> Tensor:
     return torch.from_numpy(z)
 
 
-def _probe(taken: Taken, halves: Halves, asked: Asked) -> Probe:
-    shapes = (asked.shape,) if asked.shape else taken.shapes
+def _probe(taken: SourceInfo, halves: Halves, options: Asked) -> Probe:
+    shapes = (options.shape,) if options.shape else taken.shapes
     if not shapes:
         raise NotSupported(
             f"The shape of a latent is unknown: {taken.why}. Give it, as --shape 100, --shape 100,1,1 or "
@@ -229,11 +229,11 @@ def _second_output(
     return "Encoder: mean and standard deviation for each image.", "deviation"
 
 
-def _classes(taken: Taken, halves: Halves, asked: Asked) -> Sequence[str]:
+def _classes(taken: SourceInfo, halves: Halves, options: Asked) -> Sequence[str]:
     """Return the labels that a decoder accepts, as text; files do not contain class names."""
     if not halves.labelled:
         return ()
-    shapes = (asked.shape,) if asked.shape else taken.shapes
+    shapes = (options.shape,) if options.shape else taken.shapes
     if not shapes:
         return ()
     z, images = example_latents(shapes[0], 1), []

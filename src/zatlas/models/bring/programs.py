@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass as move
 
 from zatlas.core.errors import BadData, ZatlasError, first_line
-from zatlas.models.bring.brought import Half, Halves, Taken, in_batches, no_gradient
+from zatlas.models.bring.brought import Half, Halves, SourceInfo, in_batches, no_gradient
 from zatlas.models.bring.running import Scripted, call
 from zatlas.models.bring.weights import first_shapes, last_of
 from zatlas.models.bring.zips import check_room, copied, names_in, refuse_bombs
@@ -322,8 +322,8 @@ def quiet(logger: str = "torch.export") -> Iterator[None]:
         log.setLevel(level)
 
 
-def taken(names: Mapping[str, str], decoder: Path) -> Taken:
+def taken(names: Mapping[str, str], decoder: Path) -> SourceInfo:
     """Return what the decoder's file says before it is called."""
     module = load(decoder)
     kind = "torch.export" if decoder.suffix == EXPORTED else "TorchScript"
-    return Taken("program", names, {}, shapes_of(module), told=(f"A program of {kind}.",))
+    return SourceInfo("program", names, {}, shapes_of(module), lines=(f"A program of {kind}.",))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.space import Prior
-from zatlas.models.bring.brought import Asked, Halves, Layout, Taken, as_float, file_of, no_gradient
+from zatlas.models.bring.brought import Asked, Halves, Layout, SourceInfo, as_float, file_of, no_gradient
 from zatlas.models.bring.pickled import state_of
 from zatlas.models.bring.weights import FILE, Find, last_of, load_exactly, module_of, part_of, read
 from zatlas.models.built import built
@@ -32,7 +32,7 @@ def matches(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def take(folder: Path, side: Path, asked: Asked) -> Taken:
+def take(folder: Path, side: Path, options: Asked) -> SourceInfo:
     """Read the configuration, and write the weights of encoder and decoder into the run as safetensors."""
     config = _config(folder)
     family = str(config["name"]).removesuffix("Config").removesuffix("_")
@@ -45,8 +45,8 @@ def take(folder: Path, side: Path, asked: Asked) -> Taken:
     state_of(folder / MODEL, path, "model_state_dict")
     state = read(path)
     save_file({k: v for k, v in state.items() if k.startswith(("encoder.", "decoder."))}, path)
-    encoder = asked.encoder if isinstance(asked.encoder, str) else None
-    for half, module in (("encoder", encoder), ("decoder", asked.module)):
+    encoder = options.encoder if isinstance(options.encoder, str) else None
+    for half, module in (("encoder", encoder), ("decoder", options.module)):
         if not config.get(f"uses_default_{half}", True) and module is None:
             option = "module" if half == "decoder" else "encoder"
             raise NotSupported(
@@ -56,20 +56,20 @@ def take(folder: Path, side: Path, asked: Asked) -> Taken:
             )
     shape = tuple(int(size) for size in config["input_dim"])
     prior: Prior = "none" if family in WITHOUT_PRIOR else "sphere" if family == "SVAE" else "normal"
-    settings = {"module": asked.module or "", "encoder": encoder or "", "config": config}
+    settings = {"module": options.module or "", "encoder": encoder or "", "config": config}
     lines = (
         f"A {family} saved by pythae for images of {shape}, with "
-        f"{'its own nets' if not asked.module else asked.module}; none of its code was unpickled.",
+        f"{'its own nets' if not options.module else options.module}; none of its code was unpickled.",
     )
     layouts: dict[int, Layout] = {3: "nchw", 2: "nhw", 1: "flat"}
-    return Taken(
+    return SourceInfo(
         "pythae",
         {"weights": FILE},
         settings,
         ((int(config["latent_dim"]),),),
         prior=prior,
         layout=layouts.get(len(shape)),
-        told=lines,
+        lines=lines,
     )
 
 

@@ -40,4 +40,5 @@ class Scripted(nn.Module):
 def _is_traced(rows: tuple[Tensor, ...]) -> bool:
     """Return whether torch records operations: it compiles, traces, or passes its own kind of tensor."""
     special = any(type(row) not in (Tensor, nn.Parameter) for row in rows)
-    return special or torch.compiler.is_compiling() or torch.jit.is_tracing()
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return bool(special or tracing or torch.compiler.is_compiling())

@@ -65,25 +65,25 @@ def read_table(table: Any) -> Brought:
     for role, name in files.items():
         if role not in ROLES or not isinstance(name, str):
             raise BadRecipe(f"brought.files has {role!r}: {str(name)[:60]!r}")
-    if (role := REQUIRED_FILE.get(checked.kind)) and role not in files:
-        raise BadRecipe(f"brought.files has no {role}")
+    if (required := REQUIRED_FILE.get(checked.kind)) and required not in files:
+        raise BadRecipe(f"brought.files has no {required}")
     return Brought(**vars(checked), files=files, settings=settings)
 
 
-def digest_of_all(brought: Brought, folder: Path) -> str:
+def digest_of_all(info: Brought, folder: Path) -> str:
     """Return the SHA-256 of the model's description and files."""
-    description = asdict(replace(brought, digest=""))
+    description = asdict(replace(info, digest=""))
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
-    for name in sorted(brought.files.values()):
+    for name in sorted(info.files.values()):
         digest.update(bytes.fromhex(digest_of(folder / name)))
     return digest.hexdigest()
 
 
-def programs_of(brought: Brought, files: Mapping[str, Path], weights: str = "") -> list[Program]:
+def programs_of(info: Brought, files: Mapping[str, Path], weights: str = "") -> list[Program]:
     """Return what runs when the model is opened: its program files, or the classes that it names."""
-    if brought.kind == "program":
+    if info.kind == "program":
         return [Program(path.name, digest_of(path)) for path in files.values()]
-    names = classes_of(brought.kind, brought.settings)
+    names = classes_of(info.kind, info.settings)
     if not names:
         return []
     digest = class_digest(names, weights or digest_of(files["weights"]))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, UnknownName, ZatlasError, first_line
 from zatlas.core.registry import NETS
-from zatlas.models.bring.brought import Asked, Halves, Taken, as_float, file_of, no_gradient
+from zatlas.models.bring.brought import Asked, Halves, SourceInfo, as_float, file_of, no_gradient
 from zatlas.models.bring.pickled import state_of
 from zatlas.models.built import built
 from zatlas.models.description import KEY, generator, load_weights
@@ -28,34 +28,34 @@ FILE = "weights.safetensors"
 MAX_LISTED = 4  # names of weights in an error message
 
 
-def take(source: Path, side: Path, asked: Asked) -> Taken:
+def take(source: Path, side: Path, options: Asked) -> SourceInfo:
     """Convert a file of weights to safetensors in the run."""
     target = side / FILE
     if source.suffix.lower() == ".safetensors":
         if described(source):
             shutil.copyfile(source, target)
             return _from_zatlas(target)
-        save_file(part_of(read(source), asked.key, source), target)
-        key = asked.key or ""
+        save_file(part_of(read(source), options.key, source), target)
+        key = options.key or ""
     else:
-        key = state_of(source, target, asked.key)
+        key = state_of(source, target, options.key)
     lines = (f"Weights: {f'those under {key!r}' if key else 'the whole file'}, saved as safetensors.",)
     state = without_prefix(read(target))
     save_file(state, target)
-    if asked.module:
-        return _with_module(asked.module, lines)
-    if asked.net is None:
+    if options.module:
+        return _with_module(options.module, lines)
+    if options.net is None:
         raise NotSupported(
             f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
             "class, as --module package.module:Class."
         )
-    if asked.net != "dcgan":
+    if options.net != "dcgan":
         known = {**dict.fromkeys(NETS.names()), "dcgan": None}
-        if asked.net not in known:
-            raise UnknownName("net", asked.net, ["dcgan"])
+        if options.net not in known:
+            raise UnknownName("net", options.net, ["dcgan"])
         raise NotSupported(
-            f"zatlas can infer the sizes of the net dcgan from weights, but not of {asked.net}. Weights that "
-            "zatlas wrote need no --net; for others give --module."
+            f"zatlas can infer the sizes of the net dcgan from weights, but not of {options.net}. Weights "
+            "that zatlas wrote need no --net; for others give --module."
         )
     return _dcgan(source, state, target, lines)
 
@@ -206,11 +206,11 @@ def first_shapes(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], ...]:
     return ((a, 1, 1), (a,), (b, 1, 1), (b,))
 
 
-def _from_zatlas(path: Path) -> Taken:
+def _from_zatlas(path: Path) -> SourceInfo:
     description, model = load_weights(path)
     space = generator(description, model).space
     lines = (f"Weights that zatlas wrote: {description.family} with the net {description.net}.",)
-    return Taken(
+    return SourceInfo(
         "weights",
         {"weights": FILE},
         {"ours": True},
@@ -218,22 +218,22 @@ def _from_zatlas(path: Path) -> Taken:
         prior=space.prior,
         pixels="unit",
         layout="nchw",
-        told=lines,
+        lines=lines,
     )
 
 
-def _with_module(module: str, lines: tuple[str, ...]) -> Taken:
+def _with_module(module: str, lines: tuple[str, ...]) -> SourceInfo:
     # A file may hold its weights in any order; a module has them in the order of its layers.
     net = module_of(module, find=import_for_user)
     shapes = first_shapes(_decoder_weights(dict(net.named_parameters())))
     why = "its first layers accept latents of many shapes"
-    return Taken(
+    return SourceInfo(
         "weights",
         {"weights": FILE},
         {"module": module},
         shapes,
         why,
-        told=(*lines, f"Net: {module}, imported from your Python packages."),
+        lines=(*lines, f"Net: {module}, imported from your Python packages."),
     )
 
 
@@ -243,7 +243,7 @@ def _decoder_weights(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return part or state
 
 
-def _dcgan(source: Path, state: dict[str, Tensor], target: Path, lines: tuple[str, ...]) -> Taken:
+def _dcgan(source: Path, state: dict[str, Tensor], target: Path, lines: tuple[str, ...]) -> SourceInfo:
     """Infer the sizes of a DCGAN from its weights, and save them under zatlas's names."""
     renamed: dict[tuple[int, str], Tensor] = {}
     for name, tensor in state.items():
@@ -266,4 +266,6 @@ def _dcgan(source: Path, state: dict[str, Tensor], target: Path, lines: tuple[st
     save_file({f"main.{number}.{name}": tensor for (number, name), tensor in renamed.items()}, target)
     widths = "-".join(str(int(layer.shape[0])) for layer in layers) + f"-{channels}"
     net = f"Net: dcgan {widths}, inferred from the weights: {dim} dimensions to {side}x{side} pixels."
-    return Taken("weights", {"weights": FILE}, settings, ((dim, 1, 1),), layout="nchw", told=(*lines, net))
+    return SourceInfo(
+        "weights", {"weights": FILE}, settings, ((dim, 1, 1),), layout="nchw", lines=(*lines, net)
+    )
