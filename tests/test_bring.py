@@ -1,4 +1,4 @@
-"""Models made elsewhere, brought: each kind of source, what is found out of it, and what is refused."""
+"""Import models: each kind of source, what zatlas infers about it, and what it refuses."""
 
 import io
 import json
@@ -34,7 +34,7 @@ from zatlas.workspace import Workspace
 
 
 class Decoder(nn.Module):
-    """Points of 6 numbers to grey images of 8x8, in a range of choice."""
+    """Latents of 6 numbers to grey images of 8x8, with a given last layer."""
 
     def __init__(self, dim: int = 6, last: str = "Sigmoid"):
         super().__init__()
@@ -45,7 +45,7 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Such images to points, with the logarithms of their variances."""
+    """Images to latents, with their log-variances."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,7 @@ class Encoder(nn.Module):
 
 
 class Spatial(nn.Module):
-    """Points of (4, 8, 8) to colour images of 16x16."""
+    """Latents of (4, 8, 8) to colour images of 16x16."""
 
     def __init__(self):
         super().__init__()
@@ -67,7 +67,7 @@ class Spatial(nn.Module):
 
 
 class Layered(nn.Module):
-    """Points of (18, 16), a style for each of 18 layers, to grey images of 8x8."""
+    """Latents of (18, 16), a style for each of 18 layers, to grey images of 8x8."""
 
     def __init__(self):
         super().__init__()
@@ -79,7 +79,7 @@ class Layered(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def chance():
+def seeded():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
@@ -89,7 +89,7 @@ def bring(source, folder, **settings):
     return import_run(source, folder / "run", show=False, **settings)
 
 
-def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
+def test_a_module_is_imported_and_opened_again(tmp_path):
     decoder = Decoder().eval()
     workspace = bring(decoder, tmp_path, shape=(6,), encoder=Encoder())
     z = sample_latents(workspace, 5, seed=1)
@@ -99,24 +99,24 @@ def test_a_module_is_brought_in_three_lines_and_opened_again(tmp_path):
     np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-6)
     np.testing.assert_allclose(again.decode(z), wanted, atol=1e-6)
     assert brought_of(again.run).spread == "log_variance"
-    mean, deviation = again.generator.posterior(again.decode(z))
-    assert mean.shape == deviation.shape == (5, 6) and (deviation > 0).all()
+    mean, std = again.generator.posterior(again.decode(z))
+    assert mean.shape == std.shape == (5, 6) and (std > 0).all()
     assert (tmp_path / "run" / "gallery" / "check.png").exists()
 
 
-def test_what_was_found_out_is_said_in_words(tmp_path, capsys):
+def test_the_inferred_formats_are_printed(tmp_path, capsys):
     import_run(Decoder(last="Tanh"), tmp_path / "run")
-    told = capsys.readouterr().err
-    assert "Points: 6; prior: standard normal" in told
-    assert "grey, 8x8, channels first; pixels -1 to 1 (its last layer is a tanh" in told
-    assert "No encoder" in told and "ms each" in told and "check.png" in told
+    output = capsys.readouterr().err
+    assert "Latents: 6; prior: standard normal" in output
+    assert "grey, 8x8, channels first; pixels -1 to 1 (its last layer is tanh" in output
+    assert "No encoder" in output and "ms each" in output and "check.png" in output
 
 
 @pytest.mark.parametrize(
     ("scale", "found"),
     [(lambda x: x.sigmoid(), "unit"), (torch.tanh, "signed"), (lambda x: 255 * x.sigmoid(), "bytes")],
 )
-def test_the_range_of_pixels_is_seen_in_a_few_images(scale, found, tmp_path):
+def test_the_range_of_pixels_is_inferred_from_a_few_images(scale, found, tmp_path):
     wide = Decoder(last="Identity")
     with torch.no_grad():
         wide.net[0].weight.mul_(8)
@@ -126,7 +126,7 @@ def test_the_range_of_pixels_is_seen_in_a_few_images(scale, found, tmp_path):
     assert 0 <= images.min() < 0.2 and 0.8 < images.max() <= 1
 
 
-def test_logits_are_seen_and_every_finding_can_be_overruled(tmp_path):
+def test_logits_are_recognized_and_options_override_what_is_inferred(tmp_path):
     wide = Decoder(last="Identity")
     with torch.no_grad():
         wide.net[0].weight.mul_(20)
@@ -145,7 +145,7 @@ def test_logits_are_seen_and_every_finding_can_be_overruled(tmp_path):
         ((3, 8, 8), "nchw", (3, 8, 8)),
     ],
 )
-def test_channels_are_found_wherever_they_are(shape, layout, image, tmp_path):
+def test_every_layout_of_channels_is_recognized(shape, layout, image, tmp_path):
     size = int(np.prod(shape))
     back = nn.Sequential(nn.Flatten(), nn.Linear(size, 5))
     net = nn.Sequential(nn.Linear(5, size), nn.Sigmoid(), nn.Unflatten(1, shape))
@@ -158,25 +158,25 @@ def test_channels_are_found_wherever_they_are(shape, layout, image, tmp_path):
     np.testing.assert_allclose(workspace.generator.encode(workspace.decode(z)), wanted, atol=1e-5)
 
 
-def test_a_function_that_torch_cannot_write_works_at_once_and_says_so_later(tmp_path, capsys):
+def test_a_function_that_torch_cannot_export_works_only_in_memory(tmp_path, capsys):
     def decoder(z):
         return torch.from_numpy(np.tanh(np.asarray(z))[:, :4].reshape(-1, 1, 2, 2))
 
     workspace = import_run(decoder, tmp_path / "run", shape=(6,))
     assert "only where the function is defined" in capsys.readouterr().err
     assert workspace.decode(sample_latents(workspace, 2, seed=0)).shape == (2, 1, 2, 2)
-    with pytest.raises(BadRun, match=r"Bring it again where it is defined: zatlas\.bring"):
+    with pytest.raises(BadRun, match=r"Import it again where it is defined: zatlas\.import_model"):
         Workspace.open(tmp_path / "run")
 
 
-def test_a_function_whose_points_cannot_be_known_asks_for_the_shape(tmp_path):
-    with pytest.raises(NotSupported, match=r"a function does not say what it takes.*--shape 100"):
+def test_a_function_without_a_known_latent_shape_asks_for_it(tmp_path):
+    with pytest.raises(NotSupported, match=r"a function does not state the shape of its input.*--shape 100"):
         bring(lambda z: z, tmp_path)
     assert not (tmp_path / "run").exists() and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("module", [Spatial, Layered])
-def test_points_of_any_shape_work_wherever_flat_ones_do(module, tmp_path):
+def test_latents_of_any_shape_work_like_flat_ones(module, tmp_path):
     shape = (4, 8, 8) if module is Spatial else (18, 16)
     workspace = Workspace.open(bring(module(), tmp_path, shape=shape).run.folder)
     assert workspace.generator.space.shape == shape and workspace.dim == np.prod(shape)
@@ -191,7 +191,7 @@ def test_points_of_any_shape_work_wherever_flat_ones_do(module, tmp_path):
     interpolate(workspace, ["0", "1"], "geodesic")
 
 
-def test_torchscript_and_exported_files_decode_as_they_did(tmp_path):
+def test_torchscript_and_exported_files_decode_like_the_module(tmp_path):
     decoder = Decoder().eval()
     z = torch.randn(5, 6)
     with pytest.warns(DeprecationWarning):
@@ -213,7 +213,7 @@ def test_a_program_traced_for_one_row_decodes_many(tmp_path):
     np.testing.assert_allclose(bring(tmp_path / "one.pt2", tmp_path).decode(z.numpy()), wanted, atol=1e-6)
 
 
-def test_onnx_halves_give_what_the_run_gave_that_they_are_of(wide, tmp_path):
+def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_path):
     export_decoder(wide.generator, tmp_path / "decoder.onnx")
     export_encoder(wide.generator, tmp_path / "encoder.onnx")
     workspace = bring(tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits")
@@ -225,7 +225,7 @@ def test_onnx_halves_give_what_the_run_gave_that_they_are_of(wide, tmp_path):
     assert find_direction(workspace, "3").score.area > 0.8
 
 
-def test_an_onnx_decoder_that_is_told_a_class_is_tried_for_how_many(told, tmp_path):
+def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(told, tmp_path):
     export_decoder(told.generator, tmp_path / "decoder.onnx")
     workspace = bring(tmp_path / "decoder.onnx", tmp_path)
     assert len(workspace.generator.classes) == 10
@@ -233,7 +233,7 @@ def test_an_onnx_decoder_that_is_told_a_class_is_tried_for_how_many(told, tmp_pa
     np.testing.assert_allclose(workspace.decode(z, 7), told.decode(z, 7), atol=1e-2)
 
 
-def test_an_onnx_file_that_leaves_the_size_open_asks_for_it(tmp_path):
+def test_an_onnx_file_with_a_dynamic_latent_size_asks_for_the_shape(tmp_path):
     make = helper.make_tensor_value_info
     nodes = [helper.make_node("Tanh", ["z"], ["x"])]
     for name, size in (("z", ["n", "d"]), ("x", ["n", "d"])):
@@ -256,7 +256,7 @@ def dcgan():
 
 
 @pytest.mark.parametrize("name", ["weights.tar", "weights.pth", "weights.safetensors"])
-def test_a_dcgan_is_read_off_its_weights_alone(name, dcgan, tmp_path):
+def test_the_sizes_of_a_dcgan_are_inferred_from_its_weights(name, dcgan, tmp_path):
     state, net = dcgan
     if name.endswith("safetensors"):
         save_file(state, tmp_path / name)
@@ -272,14 +272,14 @@ def test_a_dcgan_is_read_off_its_weights_alone(name, dcgan, tmp_path):
     np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-6)
 
 
-def test_weights_go_with_a_class_that_can_be_imported(tmp_path):
+def test_weights_load_into_a_class_that_can_be_imported(tmp_path):
     save_file(Decoder(9, "Tanh").state_dict(), tmp_path / "w.safetensors")
     module = f"{__name__}:Decoder(9, last='Tanh')"
     workspace = Workspace.open(bring(tmp_path / "w.safetensors", tmp_path, module=module).run.folder)
     assert workspace.dim == 9 and brought_of(workspace.run).pixels == "signed"
 
 
-def test_weights_of_a_run_need_nothing_said(digits, tmp_path):
+def test_weights_of_a_run_need_no_options(digits, tmp_path):
     workspace = bring(digits.run.weights, tmp_path, data="digits")
     z = sample_latents(digits, 3, seed=0)
     np.testing.assert_array_equal(workspace.decode(z), digits.decode(z))
@@ -287,39 +287,39 @@ def test_weights_of_a_run_need_nothing_said(digits, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
-        ({}, "several tables of weights: netG, netD. Choose one with --key"),
+        ({}, "several state dicts: netG, netD. Choose one with --key"),
         ({"key": "netg"}, "Did you mean 'netG'"),
-        ({"key": "netD", "net": "dcgan"}, "which no dcgan has"),
+        ({"key": "netD", "net": "dcgan"}, "which a dcgan does not have"),
     ],
 )
-def test_which_table_of_weights_is_meant_has_to_be_said(settings, told, dcgan, tmp_path):
+def test_one_of_several_state_dicts_must_be_chosen(settings, message, dcgan, tmp_path):
     torch.save({"netG": dcgan[0], "netD": {"x": torch.zeros(2)}}, tmp_path / "w.pt")
-    says_no(tmp_path / "w.pt", settings, told)
+    check_refused(tmp_path / "w.pt", settings, message)
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
-        ({}, "--net dcgan, or your own, as --module"),
+        ({}, "as --module package.module:Class"),
         ({"net": "dcgam"}, "No net named 'dcgam'"),
-        ({"module": "os:system('x')"}, "no class of torch modules"),
+        ({"module": "os:system('x')"}, "is not a torch.nn.Module class"),
         ({"module": "not_there:Net"}, "not_there cannot be imported"),
         ({"module": "torch.nn:Linear(2, 2)"}, "lack bias, weight"),
         ({"module": "torch.nn:Linear(__import__('os'))"}, "package.module:Class"),
     ],
 )
-def test_weights_whose_net_is_not_known_are_refused(settings, told, dcgan, tmp_path):
+def test_weights_without_a_known_net_are_refused(settings, message, dcgan, tmp_path):
     save_file(dcgan[0], tmp_path / "w.safetensors")
-    says_no(tmp_path / "w.safetensors", settings, told)
+    check_refused(tmp_path / "w.safetensors", settings, message)
 
 
-def says_no(path, settings, told):
-    """Told in a sentence, and nothing is left of it."""
+def check_refused(path, settings, message):
+    """The import fails with this message and leaves no files."""
     with pytest.raises(ZatlasError) as caught:
         bring(path, path.parent, **settings)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -333,7 +333,7 @@ class Hostile:
 
 @pytest.fixture
 def refused(capfd):
-    """What the command says of a file: one sentence, exit code 2, and nothing left behind."""
+    """Import a file by the command; it must fail with one line and exit code 2, and leave no files."""
 
     def told(source, folder):
         before, begun = sorted(folder.iterdir()), time.monotonic()
@@ -373,7 +373,7 @@ def test_a_zip_bomb_is_not_unpacked(refused, tmp_path):
     assert "would unpack to 0.27 GB" in refused(tmp_path / "bomb.pt", tmp_path)
 
 
-def test_a_tensor_that_says_it_is_huge_does_not_fill_the_memory(refused, tmp_path):
+def test_a_tensor_that_claims_to_be_huge_does_not_fill_the_memory(refused, tmp_path):
     torch.save({"a": torch.zeros(1).expand(10 << 28)}, tmp_path / "stride.pt")  # 10 GB of one number
     assert "asks for more memory" in refused(tmp_path / "stride.pt", tmp_path)
     header = json.dumps({"a": {"dtype": "F32", "shape": [10 << 28], "data_offsets": [0, 10 << 30]}})
@@ -406,7 +406,7 @@ def rewritten(source, into, **changed):
     return into
 
 
-def test_an_exported_program_has_none_of_its_pickles_read(tmp_path):
+def test_pickles_in_an_exported_program_are_never_read(tmp_path):
     program = torch.export.export(Decoder().eval(), (torch.randn(2, 6),))
     torch.export.save(program, good := tmp_path / "good.pt2")
     evil = pickle.dumps(({"z": Hostile(tmp_path / "touched")},))
@@ -421,7 +421,7 @@ def test_an_exported_program_has_none_of_its_pickles_read(tmp_path):
         bad = rewritten(good, tmp_path / f"bad{number}.pt2", **changed)
         with pytest.raises(BadData, match="refused"):
             bring(bad, tmp_path / str(number))
-        # A run that somebody hands on is checked as well.
+        # A run from someone else is checked too.
         folder = bring(good, tmp_path / f"run{number}").run.folder
         atomic.write_file(folder / "decoder.pt2", bad.read_bytes())
         with pytest.raises(BadData, match="refused"):
@@ -438,7 +438,7 @@ def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "parquet"])
-def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
+def test_latents_without_a_decoder_have_charts_but_no_images(suffix, tmp_path, capsys):
     codes = np.random.default_rng(0).normal(size=(300, 2, 3)).astype(np.float32)
     path = tmp_path / f"codes.{suffix}"
     if suffix == "npy":
@@ -463,7 +463,7 @@ def test_codes_alone_are_a_map_without_images(suffix, tmp_path, capsys):
     assert row["place"] == [0, 0] and len(row["codes"]) == 5
 
 
-def test_codes_of_images_that_are_given_too_have_labels_and_neighbours(wide, tmp_path):
+def test_latents_with_images_have_labels_and_neighbours(wide, tmp_path):
     every = np.concatenate([wide.table(part).points for part in ("train", "valid", "test")])
     rows = np.concatenate([wide.table(part).rows for part in ("train", "valid", "test")])
     codes = np.zeros((len(wide.dataset), wide.dim), np.float32)
@@ -475,8 +475,8 @@ def test_codes_of_images_that_are_given_too_have_labels_and_neighbours(wide, tmp
     sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
 
 
-def test_images_that_are_not_like_the_models_are_refused(tmp_path):
-    with pytest.raises(BadData, match="this model's 1,8,8"):
+def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
+    with pytest.raises(BadData, match="but this model's are 1,8,8"):
         bring(Decoder(), tmp_path, data="faces:count=20")
     with pytest.raises(NotHere):
         bring(tmp_path / "nowhere.onnx", tmp_path)
@@ -484,7 +484,7 @@ def test_images_that_are_not_like_the_models_are_refused(tmp_path):
         bring(Decoder(), tmp_path, pixels="0-1")
 
 
-def test_the_command_prints_the_run_and_tells_the_rest_elsewhere(dcgan, tmp_path, capsys):
+def test_the_command_prints_the_run_to_stdout_and_the_rest_to_stderr(dcgan, tmp_path, capsys):
     torch.save(dcgan[0], tmp_path / "w.pt")
     run = str(tmp_path / "run")
     assert main(["bring", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 0
@@ -498,7 +498,7 @@ def test_the_command_prints_the_run_and_tells_the_rest_elsewhere(dcgan, tmp_path
     assert "--data" in capsys.readouterr().err
 
 
-def test_a_brought_run_has_a_gallery_and_a_page(tmp_path):
+def test_an_imported_run_has_a_gallery_and_a_page(tmp_path):
     from zatlas.gallery import draw_gallery
     from zatlas.site import run_tree
 
@@ -513,6 +513,6 @@ def test_a_brought_run_has_a_gallery_and_a_page(tmp_path):
     assert tree.entry["decoder"] is None and len(tree.points) == 50
 
 
-def test_an_object_that_is_no_model_is_refused(tmp_path):
-    with pytest.raises(NotSupported, match="is no decoder"):
+def test_an_object_that_is_not_callable_is_refused(tmp_path):
+    with pytest.raises(NotSupported, match="is not a decoder"):
         bring(io.BytesIO(), tmp_path)

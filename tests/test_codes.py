@@ -1,4 +1,4 @@
-"""Codes brought without a model, with what is known of each: labels, flags, numbers and texts beside them."""
+"""Import latents without a model, with labels, flags, numbers and texts as other columns."""
 
 import json
 
@@ -42,12 +42,12 @@ def saved(kind, folder, clouds):
 
 
 @pytest.mark.parametrize("kind", ["npz", "lists", "columns"])
-def test_what_stands_beside_codes_is_known_of_the_points(kind, clouds, tmp_path, capsys):
+def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, capsys):
     codes, names, right = clouds
     import_run(saved(kind, tmp_path, clouds), tmp_path / "run")
     told = capsys.readouterr().err
     label = "label" if kind == "npz" else "animal"
-    assert f"label, from {label}; attributes right (yes or no), age (number)" in told
+    assert f"Labels from {label}; attributes right (yes or no), age (number)" in told
     assert f"from {'w, x, y, z' if kind == 'columns' else 'z'}," in told
     workspace = Workspace.open(tmp_path / "run")
     every = workspace.map_table("test")
@@ -60,7 +60,7 @@ def test_what_stands_beside_codes_is_known_of_the_points(kind, clouds, tmp_path,
     assert abs(direction).argmax() == 1
 
 
-def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path, monkeypatch):
+def test_latents_with_labels_are_coloured_in_charts_and_on_the_page(clouds, tmp_path, monkeypatch):
     workspace = import_run(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
     asked = []
     monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))
@@ -86,11 +86,11 @@ def test_codes_with_labels_are_coloured_on_maps_and_on_the_page(clouds, tmp_path
         lambda: moves.attribute(workspace, "right").strip(),
         lambda: sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32)),
     ):
-        with pytest.raises(NotSupported, match=r"brought without|no encoder"):
+        with pytest.raises(NotSupported, match=r"imported without|no encoder"):
             ask()
 
 
-def test_a_text_of_many_values_is_an_attribute_and_missing_values_are_no_class(clouds, tmp_path):
+def test_a_text_with_many_values_is_an_attribute_and_missing_values_are_not_a_class(clouds, tmp_path):
     names = [f"image {i}" for i in range(COUNT)]
     kinds = [None if i % 10 == 0 else i % 2 for i in range(COUNT)]
     table = {"z": clouds[0].tolist(), "name": names, "class": pa.array(kinds, pa.int32())}
@@ -100,7 +100,7 @@ def test_a_text_of_many_values_is_an_attribute_and_missing_values_are_no_class(c
     assert workspace.dataset.attributes["name"][3] == "image 3"
 
 
-def test_labels_of_codes_go_to_the_images_that_are_brought_with_them(wide, tmp_path):
+def test_labels_of_latents_apply_to_the_images_imported_with_them(wide, tmp_path):
     every = np.zeros((len(wide.dataset), wide.dim), np.float32)
     for part in ("train", "valid", "test"):
         codes = wide.table(part)

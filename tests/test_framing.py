@@ -1,4 +1,4 @@
-"""Brought models as files that a page runs: flat points in, any number at once, images from 0 to 1 out."""
+"""Imported models as ONNX files for the page: any number of flat latents in, images in [0, 1] out."""
 
 import numpy as np
 import onnx
@@ -19,7 +19,7 @@ SHAPES = {"nchw": (3, 4, 4), "nhwc": (4, 4, 3), "nhw": (4, 4), "flat": (16,)}
 
 
 @pytest.fixture(autouse=True)
-def chance():
+def seeded():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
@@ -30,7 +30,7 @@ def weights(*shape):
 
 
 def written(path, nodes, takes, gives, opset=18, kind=TensorProto.FLOAT, **constants):
-    """An ONNX file of these operators; its names are the wrong way round on purpose."""
+    """An ONNX file of these operators; its input is named x and its output z on purpose."""
     arrays = [numpy_helper.from_array(values, name) for name, values in constants.items()]
     inputs = [MAKE("x", kind, takes)]
     if any("y" in node.input for node in nodes):
@@ -67,7 +67,7 @@ def bring(source, folder, **settings):
 
 
 def alike(workspace, folder, atol=1e-6):
-    """The file of the decoder gives what the run gives, for one point and for many."""
+    """The exported decoder gives the same images as the run, for one latent and for several."""
     file = export_decoder(workspace.generator, folder / "out.onnx")
     for count in (1, 7):
         z = sample_latents(workspace, count, seed=1)
@@ -81,7 +81,7 @@ def alike(workspace, folder, atol=1e-6):
 @pytest.mark.parametrize(
     ("layout", "last"), [("nchw", "Sigmoid"), ("nhwc", "Tanh"), ("nhw", "Tanh"), ("flat", "Sigmoid")]
 )
-def test_an_onnx_decoder_of_any_form_is_framed(layout, last, rows, tmp_path):
+def test_an_onnx_decoder_of_any_layout_is_wrapped(layout, last, rows, tmp_path):
     workspace = bring(decoder(tmp_path / "d.onnx", rows, layout, last), tmp_path)
     images = alike(workspace, tmp_path)
     assert images.shape == (7, 3 if "c" in layout else 1, 4, 4) and images.std() > 0.02
@@ -94,12 +94,12 @@ def test_an_onnx_decoder_of_any_form_is_framed(layout, last, rows, tmp_path):
 
 
 @pytest.mark.parametrize("pixels", ["bytes", "logits"])
-def test_pixels_in_bytes_and_before_a_sigmoid_come_out_from_0_to_1(pixels, tmp_path):
+def test_bytes_and_logits_are_converted_to_the_unit_range(pixels, tmp_path):
     workspace = bring(decoder(tmp_path / "d.onnx", last="Identity"), tmp_path, pixels=pixels)
     assert alike(workspace, tmp_path).max() <= 1
 
 
-def test_an_old_file_and_one_of_half_numbers_are_framed_too(tmp_path):
+def test_an_old_opset_and_float16_are_wrapped_too(tmp_path):
     old = bring(decoder(tmp_path / "old.onnx", opset=9), tmp_path / "a")
     alike(old, tmp_path / "a")
     short = decoder(tmp_path / "short.onnx", rows=2, kind=TensorProto.FLOAT16)
@@ -107,10 +107,10 @@ def test_an_old_file_and_one_of_half_numbers_are_framed_too(tmp_path):
 
 
 @pytest.mark.parametrize("rows", ["n", 1, 3])
-def test_a_decoder_that_is_told_a_class_is_framed(rows, tmp_path):
+def test_a_conditional_decoder_is_wrapped(rows, tmp_path):
     nodes = [
-        helper.make_node("Gather", ["table", "y"], ["told"]),
-        helper.make_node("Add", ["x", "told"], ["sum"]),
+        helper.make_node("Gather", ["table", "y"], ["embedding"]),
+        helper.make_node("Add", ["x", "embedding"], ["sum"]),
         helper.make_node("MatMul", ["sum", "w"], ["b"]),
         helper.make_node("Sigmoid", ["b"], ["z"]),
     ]
@@ -123,7 +123,7 @@ def test_a_decoder_that_is_told_a_class_is_framed(rows, tmp_path):
     np.testing.assert_allclose(run(out, z=z, y=y)[1], workspace.decode(z, labels=y), atol=1e-6)
 
 
-def test_names_within_a_branch_are_renamed_with_the_others(tmp_path):
+def test_names_in_subgraphs_are_renamed_too(tmp_path):
     branch = [
         helper.make_graph(
             [helper.make_node(kind, ["b", "w2"], ["o"])], kind, [], [MAKE("o", TensorProto.FLOAT, None)]
@@ -143,7 +143,7 @@ def test_names_within_a_branch_are_renamed_with_the_others(tmp_path):
 
 @pytest.mark.parametrize("rows", ["n", 1, 4])
 @pytest.mark.parametrize(("layout", "last"), [("nchw", "Sigmoid"), ("nhwc", "Tanh")])
-def test_an_onnx_encoder_is_framed(layout, last, rows, tmp_path):
+def test_an_onnx_encoder_is_wrapped(layout, last, rows, tmp_path):
     shape = SHAPES[layout]
     nodes = [
         helper.make_node("Reshape", ["x", "flat"], ["a"]),
@@ -157,23 +157,23 @@ def test_an_onnx_encoder_is_framed(layout, last, rows, tmp_path):
     workspace = bring(source, tmp_path, encoder=back)
     out = export_encoder(workspace.generator, tmp_path / "out.onnx")
     x = workspace.decode(sample_latents(workspace, 7, seed=1))
-    name, codes = run(out, x=x)
-    assert name == "z" and codes.std() > 0.02
-    np.testing.assert_allclose(codes, workspace.generator.encode(x), atol=1e-5)
+    name, z = run(out, x=x)
+    assert name == "z" and z.std() > 0.02
+    np.testing.assert_allclose(z, workspace.generator.encode(x), atol=1e-5)
 
 
-def test_operators_that_cannot_be_lifted_are_said_with_what_to_do(tmp_path):
+def test_an_opset_that_cannot_be_converted_is_reported(tmp_path):
     nodes = [helper.make_node("Crop", ["x"], ["c"], border=[0, 0, 0, 0])]
     nodes += [helper.make_node("Sigmoid", ["c"], ["z"])]
     model = written(tmp_path / "d.onnx", nodes, ["n", 3, 4, 4], ["n", 3, 4, 4], opset=7)
     workspace = bring(model, tmp_path)
-    with pytest.raises(NotSupported, match=r"operators of 7.*Export it again with opset_version=18"):
+    with pytest.raises(NotSupported, match=r"opset 7.*Export it again with opset_version=18"):
         export_decoder(workspace.generator, tmp_path / "out.onnx")
     assert not (tmp_path / "out.onnx").exists()
 
 
 class Net(nn.Module):
-    """Points of 6 numbers to images of 8x8 from -1 to 1, with an encoder's mean and log-variance beside."""
+    """Latents of 6 numbers to images of 8x8 in [-1, 1]."""
 
     def __init__(self):
         super().__init__()
@@ -189,8 +189,8 @@ class Back(nn.Module):
         self.net = nn.Linear(64, 12)
 
     def forward(self, x):
-        mean, spread = self.net(x.flatten(1)).chunk(2, dim=1)
-        return mean, spread
+        mean, log_variance = self.net(x.flatten(1)).chunk(2, dim=1)
+        return mean, log_variance
 
 
 def saved(kind, module, example, path):
@@ -203,7 +203,7 @@ def saved(kind, module, example, path):
 
 
 @pytest.mark.parametrize("kind", ["script", "program of one row"])
-def test_both_halves_of_a_program_are_files_too(kind, tmp_path):
+def test_decoder_and_encoder_of_a_program_are_exported(kind, tmp_path):
     suffix = "pt" if kind == "script" else "pt2"
     there = saved(kind, Net(), torch.zeros(1, 6), tmp_path / f"there.{suffix}")
     back = saved(kind, Back(), torch.zeros(1, 1, 8, 8), tmp_path / f"back.{suffix}")
@@ -214,11 +214,11 @@ def test_both_halves_of_a_program_are_files_too(kind, tmp_path):
     np.testing.assert_allclose(run(out, x=images)[1], workspace.generator.encode(images), atol=2e-2)
 
 
-def test_a_function_that_torch_cannot_trace_is_said_in_a_sentence(tmp_path):
+def test_a_function_that_torch_cannot_trace_is_refused(tmp_path):
     def strange(z):
         return torch.tensor([[[row[:4]] * 4] for row in z.tolist()]).sigmoid()
 
     workspace = bring(strange, tmp_path, shape=(6,))
-    with pytest.raises(NotSupported, match="zatlas explore decodes there") as caught:
+    with pytest.raises(NotSupported, match="do not need ONNX") as caught:
         export_decoder(workspace.generator, tmp_path / "out.onnx")
     assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)

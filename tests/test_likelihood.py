@@ -14,7 +14,7 @@ def pair():
     return raw.requires_grad_(), torch.rand((3, 1, 4, 4), generator=rng)
 
 
-def test_cross_entropy_is_that_of_torch_in_value_and_slope(pair):
+def test_cross_entropy_equals_that_of_torch_in_value_and_gradient(pair):
     raw, x = pair
     ours = Bernoulli().distortion(raw, x)
     theirs = F.binary_cross_entropy_with_logits(raw, x, reduction="none").flatten(1).sum(1)
@@ -41,7 +41,7 @@ def test_gaussian_distortion_is_minus_its_log_density(pair, sigma):
     torch.testing.assert_close(gaussian.distortion(raw, x), -density)
 
 
-def test_a_learned_spread_finds_the_error_of_the_images(pair):
+def test_a_fitted_std_converges_to_the_error_of_the_images(pair):
     raw, x = pair[0].detach(), pair[1]
     gaussian = Gaussian(0.0)
     optimizer = torch.optim.Adam(gaussian.parameters(), 1e-2)

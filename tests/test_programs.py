@@ -71,7 +71,7 @@ def test_each_command_that_opens_runs_has_the_option():
 
 
 @pytest.mark.slow
-def test_a_class_of_ones_own_is_found_again_where_it_was_and_nowhere_else(tmp_path):
+def test_a_user_class_is_imported_again_only_from_its_folder(tmp_path):
     project, marker = tmp_path / "project", tmp_path / "marker"
     project.mkdir()
     (project / "ownnet.py").write_text(OWN.format(marker=str(marker)))
@@ -98,7 +98,7 @@ def test_a_class_of_ones_own_is_found_again_where_it_was_and_nowhere_else(tmp_pa
     assert done.returncode == 0 and marker.exists(), done.stderr
 
 
-def test_a_note_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
+def test_a_trust_file_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     monkeypatch.setattr(trust, "_consented", set())
@@ -107,7 +107,7 @@ def test_a_note_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
         Workspace.open(folder)
 
 
-def test_a_state_folder_that_cannot_be_written_is_said_and_stops_nothing(tmp_path, monkeypatch, capsys):
+def test_a_read_only_state_folder_gives_only_a_warning(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "file" / "state"))
     bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run")
@@ -129,12 +129,12 @@ def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, di
 
 def test_a_script_that_loops_while_it_is_read_is_refused_unread(tmp_path):
     torch.jit.script(EndlessToRead()).save(str(tmp_path / "m.pt"))
-    with pytest.raises(BadData, match="runs while it is read"):
+    with pytest.raises(BadData, match="runs while it is loaded"):
         bring(tmp_path / "m.pt", tmp_path / "run", shape=(4,), show=False)
     assert not list(tmp_path.glob(".side-*"))
 
 
-def test_an_endless_decoder_of_a_run_is_given_up_and_named(tmp_path, monkeypatch):
+def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
@@ -162,7 +162,7 @@ def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
 
 def test_gradients_pass_through_a_program_of_torch(tmp_path):
     torch.jit.script(Decoder().eval()).save(str(tmp_path / "m.pt"))
-    module = programs.half(tmp_path / "m.pt")
+    module = programs.load(tmp_path / "m.pt")
     z = torch.ones(3, 6, requires_grad=True)
     module(z).sum().backward()
     assert z.grad is not None and float(z.grad.abs().sum()) > 0
@@ -200,7 +200,7 @@ def test_a_program_that_would_unpack_to_far_more_is_refused_before(tmp_path, suf
     assert ".side-" not in str(refused.value) and not list(tmp_path.glob(".side-*"))
 
 
-def test_a_table_whose_texts_or_rows_swell_is_refused(tmp_path):
+def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
     codes = pa.array(np.zeros((200_000, 2)).tolist())
     texts = pa.array(["x"] * 199_999 + ["y" * 9_000]).dictionary_encode()
     pq.write_table(pa.table({"z": codes, "text": texts}), path := tmp_path / "t.parquet")
@@ -267,7 +267,7 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("changed", [*ODD, *SETTINGS], ids=lambda one: str(one)[:30])
-def test_weights_that_describe_themselves_oddly_are_refused_in_a_sentence(changed, digits, tmp_path):
+def test_weights_with_a_wrong_description_are_refused(changed, digits, tmp_path):
     path = digits.run.weights
     with safe_open(path, framework="pt") as file:
         text = file.metadata()["zatlas"]
@@ -393,7 +393,7 @@ def changed_at(table, at, value):
 
 
 @pytest.mark.slow
-def test_five_hundred_changed_tables_of_models_give_a_result_or_a_sentence(tmp_path):
+def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path):
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
     save_file(DCGAN(4).decoder((1, 16, 16), 8).state_dict(), tmp_path / "d.safetensors")
     table = {"z": np.ones((50, 3)).tolist(), "label": ["a", "b"] * 25}
@@ -448,7 +448,7 @@ def test_a_changed_byte_of_an_imported_model_is_found(kind, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["m.onnx", "m.pt2", "m.pt", "m.safetensors"])
-def test_what_cannot_be_read_is_named_as_it_was_given(name, tmp_path, capsys):
+def test_an_error_names_the_file_that_the_user_gave(name, tmp_path, capsys):
     (tmp_path / name).write_bytes(b"PK\x03\x04 no model at all" * 9)
     assert main(["bring", str(tmp_path / name), "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err

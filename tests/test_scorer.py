@@ -169,7 +169,7 @@ def test_any_function_is_a_scorer(few):
     np.testing.assert_allclose(scorer.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     with pytest.raises(NotSupported, match="can be saved"):
         save_scorer(Path("nowhere"), scorer)
-    with pytest.raises(ShapeError, match="a row an image"):
+    with pytest.raises(ShapeError, match="one row per image"):
         Scorer(("a", "b"), brightness, ("number", "number")).score(images)
 
 
@@ -183,9 +183,9 @@ def test_some_names_of_a_scorer(few, taught):
 
 
 def test_images_of_another_shape_are_refused_in_one_sentence(taught):
-    with pytest.raises(ShapeError, match=r"reads images of 3x16x16; it was given 1x16x16"):
+    with pytest.raises(ShapeError, match=r"takes images of 3x16x16; these are 1x16x16"):
         taught.score(np.zeros((2, 1, 16, 16), np.float32))
-    with pytest.raises(ShapeError, match="reads images of 3x16x16"):
+    with pytest.raises(ShapeError, match="takes images of 3x16x16"):
         taught.score(np.zeros((3, 16, 16), np.float32))
 
 
@@ -202,13 +202,13 @@ def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):
 
 
 def test_files_that_are_no_scorer_are_told_apart(tmp_path, taught):
-    with pytest.raises(BadRun, match="no scorer at"):
+    with pytest.raises(BadRun, match="no classifier at"):
         read_scorer(tmp_path / "none")
     (tmp_path / "noise").write_bytes(b"noise" * 9)
     with pytest.raises(Damaged):
         read_scorer(tmp_path / "noise")
     save_file({"a": torch.zeros(1)}, tmp_path / "other")
-    with pytest.raises(BadRun, match="not a scorer"):
+    with pytest.raises(BadRun, match="not a classifier"):
         read_scorer(tmp_path / "other")
 
 
@@ -264,16 +264,16 @@ def test_an_onnx_file_is_a_scorer_that_says_what_it_takes(tmp_path, few):
     images = few.images(np.arange(5))
     plain = load_scorer(onnx_file(tmp_path / "plain.onnx", "light"))
     assert (plain.names, plain.kinds, plain.shape) == (("light",), ("number",), (3, 16, 16))
-    assert "3x16x16, nchw, pixels as unit as is assumed" in plain.about
+    assert "3x16x16, nchw, pixels unit (assumed)" in plain.about
     np.testing.assert_allclose(plain.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     signed = load_scorer(f"{tmp_path / 'plain.onnx'}:pixels=signed")
     np.testing.assert_allclose(signed.score(images), 2 * plain.score(images) - 1, atol=1e-5)
     bytes_ = load_scorer(onnx_file(tmp_path / "bytes.onnx", "light", scale=255.0))
-    assert "pixels as bytes as the file says" in bytes_.about
+    assert "pixels bytes (from the file)" in bytes_.about
     np.testing.assert_allclose(bytes_.score(images), plain.score(images), atol=1e-5)
     flag = load_scorer(onnx_file(tmp_path / "flag.onnx", "output", last="Sigmoid"))
     assert (flag.names, flag.kinds) == (("flag",), ("flag",))
-    with pytest.raises(UnknownName, match="setting of an ONNX scorer"):
+    with pytest.raises(UnknownName, match="setting of an ONNX classifier"):
         load_scorer(f"{tmp_path / 'plain.onnx'}:pixels=round")
 
 
@@ -287,7 +287,7 @@ def test_a_function_in_the_folder_one_is_in_is_a_scorer(tmp_path, monkeypatch, f
     assert (scorer.names, scorer.kinds) == (("light",), ("flag",))
     with pytest.raises(BadRun, match="cannot be imported"):
         load_scorer("own_scorers:dark")
-    with pytest.raises(BadRun, match="A scorer is named by"):
+    with pytest.raises(BadRun, match="Give a file that"):
         load_scorer("none.onnx")
 
 

@@ -89,7 +89,7 @@ def test_consent_holds_for_one_command_and_is_not_remembered(stranger, monkeypat
         Workspace.open(stranger)
 
 
-def test_who_imported_a_program_opens_it_without_an_option(tmp_path, monkeypatch):
+def test_the_user_who_imported_a_program_opens_it_without_an_option(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     forget(monkeypatch, tmp_path / "state")
@@ -106,7 +106,7 @@ def test_who_imported_a_program_opens_it_without_an_option(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "trusted": [1]}', "\0" * 99])
-def test_a_damaged_note_trusts_nothing(stranger, tmp_path, text):
+def test_a_damaged_trust_file_trusts_nothing(stranger, tmp_path, text):
     (tmp_path / "mine").mkdir(exist_ok=True)
     (tmp_path / "mine" / "trusted.json").write_text(text)
     with pytest.raises(NeedsTrust):
@@ -177,7 +177,7 @@ def test_a_model_that_never_returns_ends_with_the_first_signal(tmp_path, make, n
     assert not list(tmp_path.glob(".side-*")) and not (tmp_path / "run").exists()
 
 
-def test_a_model_that_never_returns_is_given_up_after_its_deadline(tmp_path, monkeypatch):
+def test_a_model_that_never_returns_is_stopped_after_the_time_limit(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.core.watched.PROBING", 0.5)
     with pytest.raises(ZatlasError, match=r"m\.onnx"):
         bring(onnx_decoder(tmp_path / "m.onnx", endless=True), tmp_path / "run", show=False)
@@ -206,7 +206,7 @@ ODD = (None, True, -1, 0, 10**18, 1e308, "", "x", "\0", [], {}, [1], [[]], [-1, 
 FIELDS = ("kind", "files", "settings", "shape", "image", "prior", "pixels", "layout", "spread", "classes")
 
 
-def test_whatever_a_run_says_of_its_model_gives_a_result_or_a_sentence(tmp_path, monkeypatch):
+def test_any_description_of_a_model_gives_a_result_or_an_error_message(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     good = (folder / "made.json").read_bytes()

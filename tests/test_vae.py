@@ -34,7 +34,7 @@ def test_the_rate_is_the_divergence_of_torch():
     torch.testing.assert_close(terms(model)["rate"], divergence.sum(1).mean())
 
 
-def test_warm_up_raises_the_weight_of_the_rate_from_nothing():
+def test_warm_up_raises_the_weight_of_the_rate_from_zero():
     model = small(warmup=10.0)
     first, middle, late = (terms(model, epoch) for epoch in (0.0, 5.0, 50.0))
     torch.testing.assert_close(first["loss"], first["distortion"])
@@ -42,7 +42,7 @@ def test_warm_up_raises_the_weight_of_the_rate_from_nothing():
     torch.testing.assert_close(late["loss"], late["distortion"] + late["rate"])
 
 
-def test_free_bits_leave_no_slope_on_an_axis_that_is_cheap():
+def test_free_bits_give_no_gradient_to_a_dimension_below_the_limit():
     model = small(free_bits=1e3)
     found = terms(model)
     assert found["loss"] > found["distortion"] + found["rate"]
@@ -113,7 +113,7 @@ def test_conv_refuses_other_sizes_and_names_one_that_fits():
         VAEConfig().build(Conv(), (1, 30, 27), 0)
 
 
-def test_dynamic_pixels_are_drawn_anew_each_time_by_the_chance_that_is_given():
+def test_dynamic_pixels_are_resampled_with_the_grey_level_as_probability():
     model = small(pixels="dynamic")
     one, again = terms(model), terms(model)
     torch.testing.assert_close(one["loss"], again["loss"])
@@ -126,14 +126,14 @@ def test_dynamic_pixels_are_drawn_anew_each_time_by_the_chance_that_is_given():
     )
 
 
-def test_thresholded_pixels_are_what_encoder_and_likelihood_see():
+def test_encoder_and_likelihood_get_thresholded_pixels():
     cut = (X >= 0.5).float()
     found, plain = terms(small(pixels="threshold")), terms(small(), x=cut)
     torch.testing.assert_close(found["loss"], plain["loss"])
     torch.testing.assert_close(small(pixels="threshold").encode(X), small().encode(cut))
 
 
-def test_the_importance_weighted_loss_is_the_bound_by_torch_s_own_densities():
+def test_the_importance_weighted_loss_equals_the_bound_from_torch_distributions():
     model = small(importance=True, samples=5, dim=3)
     found = terms(model)["loss"]
     mean, spread = model.encode(X)
@@ -148,7 +148,7 @@ def test_the_importance_weighted_loss_is_the_bound_by_torch_s_own_densities():
     assert found < terms(small(samples=5, dim=3))["loss"]
 
 
-def test_the_decoder_s_slopes_are_those_of_the_bound_and_the_encoder_s_agree_on_average():
+def test_importance_weighted_gradients_are_exact_for_the_decoder_and_unbiased_for_the_encoder():
     """Doubly reparametrized slopes have the mean of the plain ones, and less spread."""
     model = small(importance=True, samples=4)
     x = X[:8]
@@ -184,11 +184,11 @@ def test_the_decoder_s_slopes_are_those_of_the_bound_and_the_encoder_s_agree_on_
         {"samples": 4, "free_bits": 0.1},
     ],
 )
-def test_importance_without_several_likely_draws_is_refused(settings):
+def test_importance_without_several_samples_is_refused(settings):
     with pytest.raises(BadRecipe, match="at least 2"):
         VAEConfig(importance=True, **settings).build(MLP(), (1, 8, 8), 0)
 
 
-def test_black_and_white_pixels_want_a_likelihood_of_black_and_white():
+def test_black_and_white_pixels_need_the_bernoulli_likelihood():
     with pytest.raises(BadRecipe, match="bernoulli"):
         VAEConfig(pixels="dynamic", likelihood="gaussian").build(MLP(), (1, 8, 8), 0)

@@ -29,14 +29,14 @@ def test_every_family_passes_the_checks_with_every_net(kind, check):
 
 
 @pytest.mark.parametrize("family", ["ae", "vae"])
-def test_training_makes_the_loss_smaller(family, tmp_path):
+def test_training_reduces_the_loss(family, tmp_path):
     images = spots(150)
     run = fit(recipe(family, training={"epochs": 40, "rate": 1e-2}), images, tmp_path / "run")
     rows = run.metrics()
     assert rows[-1]["valid/loss"] < 0.9 * rows[0]["valid/loss"]
 
 
-def test_a_gan_comes_to_make_images_like_the_real_ones(tmp_path):
+def test_a_gan_learns_the_mean_of_the_images(tmp_path):
     images = spots(150)
     run = fit(recipe("gan", training={"epochs": 100, "rate": 2e-3}), images, tmp_path / "run")
     real = images.images(images.rows("train")).mean(0)

@@ -1,4 +1,4 @@
-"""The auto-encoder: reconstruction only, and so a space without a prior.
+"""The auto-encoder: trained for reconstruction only, so its latent space has no prior.
 
 Hinton and Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
 """
@@ -18,24 +18,24 @@ from zatlas.models.trainable import Terms
 
 @dataclass(frozen=True)
 class AEConfig:
-    """What one can choose about an auto-encoder."""
+    """The settings of an auto-encoder."""
 
-    dim: Dim = 2  # coordinates of the latent space
+    dim: Dim = 2  # dimensions of the latent space
     likelihood: Name = "bernoulli"  # of the pixels
-    sigma: Weight = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
-    signed: bool = False  # pixels in [-1, 1] within the net
-    mean_start: bool = True  # begin with the mean image for all points, rather than with grey
+    sigma: Weight = 0.0  # std of the gaussian likelihood, for pixels in [0, 1]; 0 fits it
+    signed: bool = False  # scale pixels to [-1, 1] inside the net
+    mean_start: bool = True  # initialize the decoder to output the mean image
 
     NET: ClassVar[str] = ""
     TRAINING: ClassVar[dict[str, object]] = {}
 
     def build(self, net: Net, shape: Shape, classes: int) -> "AE":
-        """A new auto-encoder for images of this shape."""
+        """Return a new auto-encoder for images of this shape."""
         return AE(self, net, shape)
 
 
 class AE(nn.Module):
-    """An encoder, a decoder, and nothing that shapes the space between them."""
+    """An encoder and a decoder, without regularization of the latent space."""
 
     bound = False
     classes = 0
@@ -49,24 +49,24 @@ class AE(nn.Module):
         self.decoder = net.decoder(shape, config.dim)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """The points of these images; labels are not used."""
+        """Return the latents (n, dim) of images; labels are ignored."""
         z: Tensor = self.encoder(2 * x - 1 if self.config.signed else x)
         return z
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """The images of these points; labels are not used."""
+        """Return the images (n, c, h, w) of latents; labels are ignored."""
         return self.likelihood.mean(self.decoder(z))
 
     def start(self, mean: Tensor) -> None:
-        """Begin at the mean image, if so configured."""
+        """Initialize the decoder to output the mean image, if `mean_start` is set."""
         if self.config.mean_start:
             begin_at(self.decoder, self.likelihood.raw(mean))
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """One: all of it."""
+        """Return one player with all parameters."""
         return {"model": list(self.parameters())}
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
-        """The distortion of the rebuilt images."""
+        """Return the distortion (reconstruction loss)."""
         distortion = self.likelihood.distortion(self.decoder(self.encode(x)), x).mean()
         return {"loss": distortion, "distortion": distortion.detach()}

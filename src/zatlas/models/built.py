@@ -1,5 +1,6 @@
-"""Nets of a description that may be anything: as large as their weights before memory is taken."""
+"""Build nets from untrusted descriptions: their sizes are checked before memory is allocated."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +13,8 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from zatlas.core.errors import BadRun, Damaged, ZatlasError
 
 SPARE = 100  # parameters that a net may register beyond four times the tensors of its file
-LISTED = 4  # names in a sentence
-LARGEST_SIDE, LARGEST_SIZE = 1 << 24, 1 << 28  # of a shape: each number, and their product
+MAX_LISTED = 4  # names in an error message
+LARGEST_SIDE, LARGEST_SIZE = 1 << 24, 1 << 28  # limits of each size in a shape, and of their product
 
 
 class _TooMany(Exception):
@@ -21,22 +22,25 @@ class _TooMany(Exception):
 
 
 def built(make: Callable[[], nn.Module], state: Mapping[str, Tensor], path: Path) -> nn.Module:
-    """The net that `make` makes, filled with these weights of the file at `path`.
+    """Return the net that `make` makes, with the weights `state` of the file at `path`.
 
-    It is first made without memory, on torch's meta device, and compared with the weights.
+    It is first made on torch's meta device, which allocates no memory, and compared with the weights.
     """
     try:
         with _at_most(4 * len(state) + SPARE), torch.device("meta"):
-            wanted = {name: tuple(one.shape) for name, one in make().state_dict().items()}
+            expected = {name: tuple(tensor.shape) for name, tensor in make().state_dict().items()}
     except _TooMany:
-        raise Damaged(f"{path} describes a net with more weights than it holds.") from None
-    except Exception as error:  # a description can be wrong in every way that a net can fail
-        words = str(error) if isinstance(error, ZatlasError) else type(error).__name__
-        raise BadRun(f"{path} describes a net that cannot be made: {words}") from error
-    found = {name: tuple(one.shape) for name, one in state.items()}
-    odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    if odd:
-        listed = ", ".join(odd[:LISTED]) + (" ..." if len(odd) > LISTED else "")
+        raise Damaged(
+            f"{path} describes a net with more weights than the file holds. Download or train it again."
+        ) from None
+    except Exception as error:  # a wrong description can make a net fail in any way
+        reason = str(error) if isinstance(error, ZatlasError) else type(error).__name__
+        raise BadRun(f"{path} describes a net that cannot be built: {reason}") from error
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    names = sorted(expected.keys() | shapes.keys())
+    different = [name for name in names if expected.get(name) != shapes.get(name)]
+    if different:
+        listed = ", ".join(different[:MAX_LISTED]) + (" ..." if len(different) > MAX_LISTED else "")
         raise Damaged(f"{path} does not hold the weights that it describes: {listed}.")
     with torch.random.fork_rng():
         net = make()
@@ -45,40 +49,37 @@ def built(make: Callable[[], nn.Module], state: Mapping[str, Tensor], path: Path
 
 
 def shape_of(value: object, path: Path, what: str = "shape") -> tuple[int, ...]:
-    """A shape as positive whole numbers, of a size that an array can have."""
+    """Return `value` as a shape: positive integers, whose product is a possible size of an array."""
     sizes = tuple(value) if isinstance(value, (list, tuple)) else ()
-    whole = all(isinstance(one, int) and not isinstance(one, bool) for one in sizes)
-    if not sizes or not whole or not all(1 <= one <= LARGEST_SIDE for one in sizes):
-        raise BadRun(f"{path} has the {what} {str(value)[:60]}, which is none of an array.")
-    product = 1
-    for one in sizes:
-        product *= one
-    if product > LARGEST_SIZE:
-        raise BadRun(f"{path} has the {what} {sizes}: more numbers than fit into memory.")
+    integers = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
+    if not sizes or not integers or not all(1 <= size <= LARGEST_SIDE for size in sizes):
+        raise BadRun(f"{path} has the {what} {str(value)[:60]}, which is not the shape of an array.")
+    if math.prod(sizes) > LARGEST_SIZE:
+        raise BadRun(f"{path} has the {what} {sizes}, which is too large for memory.")
     return sizes
 
 
 def image_shape(value: object, path: Path) -> tuple[int, int, int]:
-    """Channels, height and width."""
+    """Return `value` as the shape of an image: channels, height and width."""
     sizes = shape_of(value, path)
     if len(sizes) != 3:
-        raise BadRun(f"{path} has the shape {sizes}; images have channels, height and width.")
+        raise BadRun(f"{path} has the shape {sizes}. The shape of an image is channels, height, width.")
     return sizes[0], sizes[1], sizes[2]
 
 
 @contextmanager
 def _at_most(count: int) -> Iterator[None]:
-    """Let this thread register so many parameters of modules and no more."""
+    """Let this thread register at most `count` parameters of modules; raise `_TooMany` beyond that."""
     owner, left = threading.get_ident(), count
 
-    def counted(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+    def check_count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal left
         if threading.get_ident() == owner:
             left -= 1
             if left < 0:
                 raise _TooMany
 
-    hook = register_module_parameter_registration_hook(counted)
+    hook = register_module_parameter_registration_hook(check_count)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a model is, in words that fit in a file's metadata: enough, with its weights, to make it again."""
+"""`Description`: the settings that rebuild a model, stored as metadata in the file of its weights."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,12 +18,12 @@ from zatlas.models.trainable import Trainable
 from zatlas.store import atomic
 
 FORMAT = 1
-KEY = "zatlas"  # of the metadata
+KEY = "zatlas"  # name of the description in the file's metadata
 
 
 @dataclass(frozen=True)
 class Description:
-    """A family and a net by name with their settings, and the images they are for."""
+    """A model family and a net, by name, with their settings and the shape and classes of the images."""
 
     family: str
     model: Mapping[str, Any]
@@ -33,7 +33,7 @@ class Description:
     classes: tuple[str, ...] = ()
 
     def build(self) -> nn.Module:
-        """A new model with weights as torch's generator gives them."""
+        """Return a new model, initialized from torch's global random generator."""
         check_numbers()
         family = fill(MODELS.get(self.family), self.model, "model")
         net = fill(NETS.get(self.net), self.layers, "net")
@@ -42,18 +42,18 @@ class Description:
 
 
 def save_weights(path: Path, description: Description, state: Mapping[str, Tensor]) -> Path:
-    """One file that is the model: its weights, with its description as their metadata."""
+    """Write the model to one safetensors file: its weights, and its description as metadata."""
     return atomic.write_file(path, weights_bytes(description, state))
 
 
 def weights_bytes(description: Description, state: Mapping[str, Tensor]) -> bytes:
-    """The bytes of that file."""
+    """Return the bytes that `save_weights` writes."""
     return weights.to_bytes(KEY, {"format": FORMAT, **asdict(description)}, state)
 
 
 @dataclass(frozen=True)
-class _Written:
-    """A description as it is in a file."""
+class _Metadata:
+    """A description as a file holds it."""
 
     family: str
     model: dict
@@ -64,16 +64,16 @@ class _Written:
 
 
 def load_weights(path: Path) -> tuple[Description, nn.Module]:
-    """The model of such a file, ready to be used."""
+    """Return the description and the model of a file of `save_weights`, in evaluation mode."""
     check_numbers()
     about, state = weights.read(path, KEY, "model", FORMAT)
-    found = weights.fields_of(_Written, about, path)
-    description = Description(**{**vars(found), "shape": image_shape(found.shape, path)})
+    metadata = weights.fields_of(_Metadata, about, path)
+    description = Description(**{**vars(metadata), "shape": image_shape(metadata.shape, path)})
     return description, built(description.build, state, path).eval()
 
 
 def generator(description: Description, model: nn.Module, device: str = "cpu") -> Generator:
-    """The model as the rest of the library sees it."""
-    known = cast(Trainable, model.to(device))
-    classes = description.classes if known.classes else ()
-    return Generator(known.space, known.decode, known.encode, classes, device)
+    """Return the `Generator` that calls this model on this device."""
+    trainable = cast(Trainable, model.to(device))
+    classes = description.classes if trainable.classes else ()
+    return Generator(trainable.space, trainable.decode, trainable.encode, classes, device)

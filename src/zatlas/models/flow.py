@@ -1,7 +1,7 @@
-"""An exact density that can be sampled: noise that invertible layers bend into the shape of codes.
+"""A normalizing flow: an exact density of latents that can be sampled.
 
-Dinh et al. 2017 for the couplings, https://arxiv.org/abs/1605.08803 ; Durkan et al. 2019 for the spline
-of each axis, https://arxiv.org/abs/1906.04032 .
+Affine couplings: Dinh et al. 2017, https://arxiv.org/abs/1605.08803
+Rational-quadratic spline of each dimension: Durkan et al. 2019, https://arxiv.org/abs/1906.04032
 """
 
 import math
@@ -10,100 +10,101 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LIMIT = 2.0  # of a coupling's log-scale, either way
-REACH = 5.0  # where the splines end, in spreads of the whitened codes
+MAX_LOG_SCALE = 2.0  # of a coupling, in both directions
+TAIL_BOUND = 5.0  # the splines are the identity beyond it; in stds of the whitened latents
 BINS = 12  # of a spline
-LEAST = 1e-2  # of a bin's share of the side, and of a slope
-FLAT = math.log(math.expm1(1 - LEAST))  # of which softplus makes a slope of 1
+MIN_SIZE = 1e-2  # of a bin, as a fraction of the range, and of a derivative
+UNIT_DERIVATIVE = math.log(math.expm1(1 - MIN_SIZE))  # raw value of a derivative of 1
 
 
 class Coupling(nn.Module):
-    """Half of the axes, scaled and moved by what a small net says of the other half."""
+    """Affine coupling: a small net of half of the dimensions scales and shifts the other half."""
 
-    one: Tensor
-    two: Tensor
+    fixed: Tensor
+    moved: Tensor
 
-    def __init__(self, dim: int, number: int, width: int) -> None:
+    def __init__(self, dim: int, index: int, width: int) -> None:
         super().__init__()
-        # Halves by one binary digit of the axis after the other: any two axes are parted by some.
-        digit = number // 2 % (dim - 1).bit_length()
-        side = (torch.arange(dim) >> digit & 1) ^ (number & 1)
-        one, two = (torch.nonzero(side == which)[:, 0] for which in (0, 1))
-        self.register_buffer("one", one, persistent=False)
-        self.register_buffer("two", two, persistent=False)
+        # One binary digit of its number says which half a dimension is in. Over all digits, any two
+        # dimensions are in different halves at least once.
+        digit = index // 2 % (dim - 1).bit_length()
+        side = (torch.arange(dim) >> digit & 1) ^ (index & 1)
+        fixed, moved = (torch.nonzero(side == half)[:, 0] for half in (0, 1))
+        self.register_buffer("fixed", fixed, persistent=False)
+        self.register_buffer("moved", moved, persistent=False)
         self.net = nn.Sequential(
-            nn.Linear(len(one), width),
+            nn.Linear(len(fixed), width),
             nn.SiLU(),
             nn.Linear(width, width),
             nn.SiLU(),
-            nn.Linear(width, 2 * len(two)),
+            nn.Linear(width, 2 * len(moved)),
         )
         last = self.net[-1]
         for weights in last.parameters():
-            nn.init.zeros_(weights)  # it begins as doing nothing
+            nn.init.zeros_(weights)  # starts as the identity
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Towards noise, and the logarithm of how much room that makes."""
-        scale, move = self._told(x)
-        return self._with(x, x[:, self.two] * scale.exp() + move), scale.sum(1)
+        """Return the values mapped towards noise, and the log-determinant of the Jacobian (n,)."""
+        log_scale, shift = self._scale_and_shift(x)
+        return self._replace(x, x[:, self.moved] * log_scale.exp() + shift), log_scale.sum(1)
 
     def inverse(self, x: Tensor) -> Tensor:
-        """Towards codes."""
-        scale, move = self._told(x)
-        return self._with(x, (x[:, self.two] - move) * (-scale).exp())
+        """Return the values mapped towards latents."""
+        log_scale, shift = self._scale_and_shift(x)
+        return self._replace(x, (x[:, self.moved] - shift) * (-log_scale).exp())
 
-    def _told(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        scale, move = self.net(x[:, self.one]).chunk(2, dim=1)
-        return LIMIT * torch.tanh(scale / LIMIT), move
+    def _scale_and_shift(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_scale, shift = self.net(x[:, self.fixed]).chunk(2, dim=1)
+        return MAX_LOG_SCALE * torch.tanh(log_scale / MAX_LOG_SCALE), shift
 
-    def _with(self, x: Tensor, second: Tensor) -> Tensor:
-        return x.index_copy(1, self.two, second)
+    def _replace(self, x: Tensor, half: Tensor) -> Tensor:
+        return x.index_copy(1, self.moved, half)
 
 
 class Spline(nn.Module):
-    """Each axis bent by itself: a rising curve of rational pieces, the identity beyond its reach."""
+    """A monotone rational-quadratic spline for each dimension; the identity beyond `TAIL_BOUND`."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.widths = nn.Parameter(torch.zeros(dim, BINS))
         self.heights = nn.Parameter(torch.zeros(dim, BINS))
-        self.slopes = nn.Parameter(torch.full((dim, BINS - 1), FLAT))
+        self.slopes = nn.Parameter(torch.full((dim, BINS - 1), UNIT_DERIVATIVE))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Towards noise, and the logarithm of how much room that makes."""
-        left, low, width, height, before, after = self._pieces(x, inverse=False)
-        part, slope = (x.clamp(-REACH, REACH) - left) / width, height / width
-        rest = part * (1 - part)
-        under = slope + (before + after - 2 * slope) * rest
-        bent = low + height * (slope * part.square() + before * rest) / under
-        rise = slope.square() * (after * part.square() + 2 * slope * rest + before * (1 - part).square())
-        inside = x.abs() < REACH
-        room = torch.where(inside, rise.log() - 2 * under.log(), 0).sum(1)
-        return torch.where(inside, bent, x), room
+        """Return the values mapped towards noise, and the log-determinant of the Jacobian (n,)."""
+        left, low, width, height, start, end = self._bins(x, inverse=False)
+        t, slope = (x.clamp(-TAIL_BOUND, TAIL_BOUND) - left) / width, height / width
+        product = t * (1 - t)
+        denominator = slope + (start + end - 2 * slope) * product
+        y = low + height * (slope * t.square() + start * product) / denominator
+        numerator = slope.square() * (end * t.square() + 2 * slope * product + start * (1 - t).square())
+        inside = x.abs() < TAIL_BOUND
+        log_det = torch.where(inside, numerator.log() - 2 * denominator.log(), 0).sum(1)
+        return torch.where(inside, y, x), log_det
 
     def inverse(self, y: Tensor) -> Tensor:
-        """Towards codes: the root of a parabola in each piece."""
-        left, low, width, height, before, after = self._pieces(y, inverse=True)
-        above, slope = y.clamp(-REACH, REACH) - low, height / width
-        turn = above * (before + after - 2 * slope)
-        a, b, c = height * (slope - before) + turn, height * before - turn, -slope * above
-        part = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
-        return torch.where(y.abs() < REACH, left + part * width, y)
+        """Return the values mapped towards latents: the root of a parabola in each bin."""
+        left, low, width, height, start, end = self._bins(y, inverse=True)
+        offset, slope = y.clamp(-TAIL_BOUND, TAIL_BOUND) - low, height / width
+        bend = offset * (start + end - 2 * slope)
+        a, b, c = height * (slope - start) + bend, height * start - bend, -slope * offset
+        t = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
+        return torch.where(y.abs() < TAIL_BOUND, left + t * width, y)
 
-    def _pieces(self, x: Tensor, *, inverse: bool) -> tuple[Tensor, ...]:
-        """Of the piece that each value lies in: left, low, width, height, slope before and after."""
-        across, up = _marks(self.widths), _marks(self.heights)
-        slopes = F.pad(LEAST + F.softplus(self.slopes), (1, 1), value=1.0)
-        inner = (up if inverse else across)[:, 1:-1].contiguous()
-        piece = torch.searchsorted(inner, x.detach().T.contiguous())
-        parts = (across[:, :-1], up[:, :-1], across.diff(), up.diff(), slopes[:, :-1], slopes[:, 1:])
-        return tuple(part.gather(1, piece).T for part in parts)
+    def _bins(self, x: Tensor, *, inverse: bool) -> tuple[Tensor, ...]:
+        """Return left, low, width, height and both end derivatives of the bin of each value."""
+        xs, ys = _knots(self.widths), _knots(self.heights)
+        derivatives = F.pad(MIN_SIZE + F.softplus(self.slopes), (1, 1), value=1.0)
+        inner = (ys if inverse else xs)[:, 1:-1].contiguous()
+        index = torch.searchsorted(inner, x.detach().T.contiguous())
+        table = (xs[:, :-1], ys[:, :-1], xs.diff(), ys.diff(), derivatives[:, :-1], derivatives[:, 1:])
+        return tuple(column.gather(1, index).T for column in table)
 
 
 class Flow(nn.Module):
-    """Whitened codes, a spline for each axis, and couplings: all of it goes both ways.
+    """Whitening, a spline for each dimension, and couplings; all of them are invertible.
 
-    It begins as the normal distribution with the mean and the covariance that it was told.
+    A new flow is the normal distribution with mean `mean` and covariance `factor @ factor.T`.
     """
 
     mean: Tensor
@@ -113,23 +114,23 @@ class Flow(nn.Module):
         super().__init__()
         self.dim, self.width = dim, width
         self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("factor", torch.eye(dim))  # lower triangular; covariance = F F'
+        self.register_buffer("factor", torch.eye(dim))  # lower triangular
         self.spline = Spline(dim)
-        many = couplings if dim > 1 else 0  # one axis has no other half
-        self.couplings = nn.ModuleList(Coupling(dim, number, width) for number in range(many))
+        count = couplings if dim > 1 else 0  # one dimension cannot be halved
+        self.couplings = nn.ModuleList(Coupling(dim, index, width) for index in range(count))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The noise of these codes, and the logarithm of how much room getting there made."""
+        """Return the noise of latents (n, dim), and the log-determinant of the Jacobian (n,)."""
         x = torch.linalg.solve_triangular(self.factor, (z - self.mean).T, upper=False).T
-        x, room = self.spline(x)
-        room = room - self.factor.diagonal().log().sum()
+        x, log_det = self.spline(x)
+        log_det = log_det - self.factor.diagonal().log().sum()
         for coupling in self.couplings:
-            x, more = coupling(x)
-            room = room + more
-        return x, room
+            x, change = coupling(x)
+            log_det = log_det + change
+        return x, log_det
 
     def inverse(self, noise: Tensor) -> Tensor:
-        """The codes that this noise stands for."""
+        """Return the latents of noise (n, dim)."""
         x = noise
         for coupling in reversed(self.couplings):
             assert isinstance(coupling, Coupling)
@@ -137,13 +138,13 @@ class Flow(nn.Module):
         return self.mean + self.spline.inverse(x) @ self.factor.T
 
     def log_density(self, z: Tensor) -> Tensor:
-        """In nats."""
-        noise, room = self(z)
-        return room - 0.5 * (noise.square().sum(1) + self.dim * math.log(2 * math.pi))
+        """Return log p(z) of latents (n, dim), in nats."""
+        noise, log_det = self(z)
+        return log_det - 0.5 * (noise.square().sum(1) + self.dim * math.log(2 * math.pi))
 
 
-def _marks(raw: Tensor) -> Tensor:
-    """Where the pieces of each axis begin and end."""
-    share = LEAST + (1 - LEAST * BINS) * raw.softmax(1)
-    marks = F.pad(share.cumsum(1), (1, 0))
-    return REACH * (2 * marks / marks[:, -1:] - 1)
+def _knots(raw: Tensor) -> Tensor:
+    """Return the bin edges of each dimension, from -TAIL_BOUND to TAIL_BOUND."""
+    sizes = MIN_SIZE + (1 - MIN_SIZE * BINS) * raw.softmax(1)
+    knots = F.pad(sizes.cumsum(1), (1, 0))
+    return TAIL_BOUND * (2 * knots / knots[:, -1:] - 1)

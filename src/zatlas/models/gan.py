@@ -1,4 +1,4 @@
-"""The generative adversarial network, plain or conditional.
+"""The generative adversarial network (GAN), unconditional or conditional.
 
 Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661  (non-saturating loss)
 Mescheder et al. 2018, https://arxiv.org/abs/1801.04406  (R1)
@@ -21,12 +21,12 @@ from zatlas.models.trainable import Terms
 
 @dataclass(frozen=True)
 class GANConfig:
-    """What one can choose about a GAN."""
+    """The settings of a GAN."""
 
-    dim: Dim = 64  # coordinates of the latent space
-    conditional: bool = False  # tell generator and discriminator the label
-    r1: Weight = 1.0  # weight of the discriminator's squared slope on real images; 0 for none
-    half_batches: bool = False  # the discriminator sees half a batch of each kind, not a whole one
+    dim: Dim = 64  # dimensions of the latent space
+    conditional: bool = False  # give generator and discriminator the label
+    r1: Weight = 1.0  # weight of the discriminator's gradient penalty on real images; 0 for none
+    half_batches: bool = False  # train the discriminator on half a batch of each kind
 
     NET: ClassVar[str] = "conv"
     TRAINING: ClassVar[dict[str, object]] = {
@@ -40,16 +40,18 @@ class GANConfig:
     }
 
     def build(self, net: Net, shape: Shape, classes: int) -> "GAN":
-        """A new GAN for images of this shape."""
+        """Return a new GAN for images of this shape."""
         if self.conditional and not classes:
-            raise BadRecipe("A conditional model needs labels, and these images have none.")
+            raise BadRecipe(
+                "A conditional model needs labels, and these images have none. Leave out model.conditional."
+            )
         return GAN(self, net, shape, classes if self.conditional else 0)
 
 
 class GAN(nn.Module):
-    """A generator, and a discriminator that tells its images from real ones. Pixels in [-1, 1] within."""
+    """A generator, and a discriminator of real and generated images. Inside, pixels are in [-1, 1]."""
 
-    encode = None  # points of images have to be searched for
+    encode = None  # latents of images are found by inversion
     bound = False
 
     def __init__(self, config: GANConfig, net: Net, shape: Shape, classes: int) -> None:
@@ -61,41 +63,41 @@ class GAN(nn.Module):
         self.discriminator = net.encoder(shape, 1, classes)
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """The images of these points."""
+        """Return the images (n, c, h, w) in [0, 1] of latents."""
         return (self._generate(z, y) + 1) / 2
 
     def start(self, mean: Tensor) -> None:
-        """Nothing to begin with: what the discriminator says is all there is to know."""
+        """Do nothing: a GAN does not start from the mean image."""
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """The discriminator moves first."""
+        """Return the parameters of the discriminator, which is optimized first, and of the generator."""
         return {
             "discriminator": list(self.discriminator.parameters()),
             "generator": list(self.generator.parameters()),
         }
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
-        """Binary cross-entropy: each player wants its own answer."""
+        """Return the non-saturating binary cross-entropy of this player."""
         z = normal((len(x), self.config.dim), x, rng)
         if player == "generator":
-            score = self._score(self._generate(z, y), y)
-            return {"loss": F.softplus(-score).mean()}
+            logits = self._discriminate(self._generate(z, y), y)
+            return {"loss": F.softplus(-logits).mean()}
         if self.config.half_batches and len(x) > 1:
             half = len(x) // 2
             x, z, y = x[:half], z[:half], None if y is None else y[:half]
         real = (2 * x - 1).requires_grad_(self.config.r1 > 0)
         with torch.no_grad():
             fake = self._generate(z, y)
-        on_real, on_fake = self._score(real, y), self._score(fake, y)
+        on_real, on_fake = self._discriminate(real, y), self._discriminate(fake, y)
         loss = (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()) / 2
         terms = {
             "real_accuracy": (on_real > 0).float().mean().detach(),
             "fake_accuracy": (on_fake < 0).float().mean().detach(),
         }
-        # Looking at the loss needs no slope; training does.
+        # Validation runs without gradients, and so without the penalty.
         if self.config.r1 and torch.is_grad_enabled():
-            (slope,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
-            penalty = slope.square().flatten(1).sum(1).mean()
+            (gradient,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
+            penalty = gradient.square().flatten(1).sum(1).mean()
             loss = loss + self.config.r1 / 2 * penalty
             terms["r1"] = penalty.detach()
         return {"loss": loss, **terms}
@@ -104,6 +106,6 @@ class GAN(nn.Module):
         images: Tensor = self.generator(join(z, one_hot(y, self.classes, z)))
         return images.tanh()
 
-    def _score(self, x: Tensor, y: Tensor | None) -> Tensor:
-        score: Tensor = self.discriminator(x, one_hot(y, self.classes, x))
-        return score
+    def _discriminate(self, x: Tensor, y: Tensor | None) -> Tensor:
+        logits: Tensor = self.discriminator(x, one_hot(y, self.classes, x))
+        return logits

@@ -1,4 +1,4 @@
-"""Images from points: any decoder, in batches, on its device, numpy in and numpy out."""
+"""`Generator`: a decoder and perhaps an encoder, called in batches on a device, with numpy in and out."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.models.trainable import Encoder
 
-Decoder = Callable[[Tensor, Tensor | None], Tensor]  # points, labels -> images in [0, 1]
+Decoder = Callable[[Tensor, Tensor | None], Tensor]  # latents, labels -> images in [0, 1]
 
-FIRST = 16  # points that are decoded to see how large an image is
-ENOUGH = 8 << 20  # bytes of images in a batch
+FIRST_BATCH = 16  # latents in the first batch, which shows how large an image is
+BATCH_BYTES = 8 << 20  # bytes of images in each later batch
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class OneClass:
 
 @dataclass(frozen=True)
 class Generator:
-    """A decoder, perhaps with its encoder, and the space between them.
+    """A decoder, an optional encoder, and their latent space.
 
-    This is all the rest of the library knows of a model. Trained here or brought from
-    elsewhere, two functions and a `Space` make one.
+    The rest of the library uses a model only through this class. Two functions and a `Space` are
+    enough to make one, whether zatlas trained the model or imported it.
     """
 
     space: Space
     decoder: Decoder
-    encoder: Encoder | None = None  # points, or their means and standard deviations
-    classes: tuple[str, ...] = ()  # of a conditional model
+    encoder: Encoder | None = None  # gives latents, or their means and standard deviations
+    classes: tuple[str, ...] = ()  # names of the classes of a conditional model; empty for others
     device: str = "cpu"
     batch: int = 256
 
@@ -59,52 +59,52 @@ class Generator:
         return replace(self, decoder=OneClass(self.decoder, int(number)), encoder=encoder, classes=())
 
     def decode(self, z: Points, y: Labels | None = None) -> Images:
-        """The images of these points, in order."""
+        """Return the images (n, c, h, w) of these latents (n, dim), in the same order."""
         return np.concatenate(list(self.stream(z, y)))
 
     def stream(self, z: Points, y: Labels | None = None) -> Iterator[Images]:
-        """Decode batch by batch, for when all the images at once would not fit."""
+        """Yield the decoded images batch by batch, for sets that do not fit into memory."""
         if z.ndim != 2 or z.shape[1] != self.space.dim:
             raise ShapeError(
-                f"These points have {z.shape[-1]} coordinates; this generator's space has "
-                f"{self.space.dim}. Were they encoded by another model?"
+                f"These latents have {z.shape[-1]} dimensions; the latent space of this model has "
+                f"{self.space.dim}. Use latents that this model encoded or sampled."
             )
         self._check_labels(z, y)
-        rows, done, size = z.reshape(-1, *self.space.shape), 0, min(FIRST, self.batch)
+        rows, done, size = z.reshape(-1, *self.space.shape), 0, min(FIRST_BATCH, self.batch)
         while done < max(len(z), 1):
             part = slice(done, done + size)
             (images,) = self._call(self.decoder, rows[part], None if y is None else y[part])
             yield images
             done += size
-            # Large images go by few at a time: they are then still in the processor's cache.
-            size = int(np.clip(ENOUGH // max(images[:1].nbytes, 1), 1, self.batch))
+            # Large images go in small batches, which stay in the processor's cache.
+            size = int(np.clip(BATCH_BYTES // max(images[:1].nbytes, 1), 1, self.batch))
 
     def encode(self, x: Images, y: Labels | None = None) -> Points:
-        """The points of these images, in order; of a posterior, the mean."""
+        """Return the latents (n, dim) of these images; of a posterior, its mean."""
         return self.codes(x, y)[0]
 
     def posterior(self, x: Images, y: Labels | None = None) -> tuple[Points, Points] | None:
-        """Mean and standard deviation of each image's points; None for an encoder without spread."""
-        mean, deviation = self.codes(x, y)
-        return None if deviation is None else (mean, deviation)
+        """Return mean and standard deviation of q(z | x), each (n, dim); None for a deterministic encoder."""
+        mean, std = self.codes(x, y)
+        return None if std is None else (mean, std)
 
     def codes(self, x: Images, y: Labels | None = None) -> tuple[Points, Points | None]:
-        """Each image's point and, from an encoder that knows it, how far it may be off."""
+        """Return the latents (n, dim) of images, and their std; None for a deterministic encoder."""
         if self.encoder is None:
             raise NotSupported(
-                "This generator has no encoder, so images have no known points. Sample its prior, or teach "
-                "it one: zatlas invert RUN --learn"
+                "This model has no encoder, so it cannot give the latents of images. Sample its prior, or "
+                "train an encoder: zatlas invert RUN --learn"
             )
         self._check_labels(x, y)
         parts = [self._call(self.encoder, *pair) for pair in self._batches(x, y)]
-        found = [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
-        return found[0], found[1] if len(found) == 2 else None
+        arrays = [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
+        return arrays[0], arrays[1] if len(arrays) == 2 else None
 
     def _check_labels(self, rows: np.ndarray, y: Labels | None) -> None:
         if y is not None and len(y) != len(rows):
-            raise ShapeError(f"{len(rows)} rows came with {len(y)} labels; give one label a row.")
+            raise ShapeError(f"There are {len(rows)} rows and {len(y)} labels. Give one label for each row.")
         if self.classes and y is not None and len(y) and not 0 <= y.min() <= y.max() < len(self.classes):
-            raise ShapeError(f"Labels go from 0 to {len(self.classes) - 1} in this model.")
+            raise ShapeError(f"The labels of this model go from 0 to {len(self.classes) - 1}.")
 
     def _batches(self, rows: np.ndarray, y: Labels | None) -> Iterator[tuple[np.ndarray, Labels | None]]:
         for i in range(0, max(len(rows), 1), self.batch):
@@ -115,22 +115,22 @@ class Generator:
         self, function: Decoder | Encoder, rows: np.ndarray, y: Labels | None
     ) -> tuple[np.ndarray, ...]:
         labels = None if y is None or not self.classes else torch.as_tensor(y, device=self.device)
-        found = function(torch.as_tensor(rows, device=self.device), labels)
-        parts = found if isinstance(found, tuple) else (found,)
+        output = function(torch.as_tensor(rows, device=self.device), labels)
+        parts = output if isinstance(output, tuple) else (output,)
         return tuple(part.float().cpu().numpy() for part in parts)
 
 
 def differentiable(generator: Generator) -> bool:
-    """Whether torch knows what a small change of a point does to its image."""
+    """Return whether torch can compute the gradient of the image with respect to the latent."""
     first = torch.zeros(1, dtype=torch.int64, device=generator.device)
     with torch.enable_grad():
         z = torch.ones(1, *generator.space.shape, device=generator.device, requires_grad=True)
         try:
             return generator.decoder(z, first if generator.classes else None).requires_grad
-        except RuntimeError:  # it leaves torch, which a point with a slope may not
+        except RuntimeError:  # the decoder leaves torch, for example through numpy
             return False
 
 
 def best_device() -> str:
-    """The GPU, where there is one."""
+    """Return "cuda" if a GPU is available, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,7 +1,7 @@
-"""Python modules that a run names: imported from installed packages, never from where a run lies.
+"""Import Python modules that a run names from installed packages, never from the folder around a run.
 
-Python looks for a module in the current folder first, or beside the script that it runs. A downloaded
-run may lie there with a module of its maker, so those folders are left out here.
+Python first searches the current folder, or the folder of the script. A downloaded run may have put
+modules of its author there, so those folders are not searched here.
 """
 
 import json
@@ -24,106 +24,105 @@ PACKAGES = ("purelib", "platlib")
 
 
 def imported(name: str, folders: Sequence[str] = (), run: Path | None = None) -> ModuleType:
-    """The module of this name: the loaded one, an installed one, or one below these folders.
+    """Return the module of this name: already loaded, installed, or below one of `folders`.
 
-    Raises ImportError for one that is only found elsewhere. Packages that are installed from the
-    current folder, or from the folder that holds `run`, count as found elsewhere.
+    Raises ImportError for a module that exists only elsewhere. Editable packages in the current folder,
+    or in the folder that contains `run`, count as elsewhere.
     """
     if name in sys.modules:
         return sys.modules[name]
     top, system = name.partition(".")[0], _system()
-    more = [one for one in _editable() if one not in _avoided(run)]
-    more += map(os.path.realpath, folders)
-    places = [*system, *more]
-    with _searching(system, more):
+    extra = [folder for folder in _editable() if folder not in _avoided(run)]
+    extra += map(os.path.realpath, folders)
+    with _restricted_path(system, extra):
         spec = sys.modules[top].__spec__ if top in sys.modules else find_spec(top)
         if spec is None:
             raise ImportError(f"no installed package is called {top}")
-        if top not in sys.modules and not _lies_in(spec, places):
-            raise ImportError(f"{top} was found in {_home(spec)}, where nothing is installed")
+        if top not in sys.modules and not _is_inside(spec, [*system, *extra]):
+            raise ImportError(f"{top} is in {_folder_of(spec)}, which is not a folder of installed packages")
         return import_module(name)
 
 
 def source_folder(module: str) -> str:
-    """The folder that a loaded module was imported from; empty for what is installed."""
+    """Return the folder that a loaded module was imported from; "" for an installed module."""
     top = module.partition(".")[0]
     spec = sys.modules[top].__spec__ if top in sys.modules else None
-    if spec is None or _lies_in(spec, [*_system(), *_editable()]):
+    if spec is None or _is_inside(spec, [*_system(), *_editable()]):
         return ""
-    return _home(spec)
+    return _folder_of(spec)
 
 
 def python_path(run: Path | None = None) -> list[str]:
-    """The absolute folders of PYTHONPATH; those of a run, but for the current folder and its own."""
-    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    named = [one for one in named if Path(one).is_absolute()]
+    """Return the absolute folders of PYTHONPATH; for a run, without the current folder and the run's own."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    folders = [folder for folder in folders if Path(folder).is_absolute()]
     if run is None:
-        return named
+        return folders
     avoided, inside = _avoided(run), os.path.realpath(run)
-    found = [os.path.realpath(one) for one in named]
-    return [one for one in found if one not in avoided and not _below(one, inside)]
+    folders = list(map(os.path.realpath, folders))
+    return [folder for folder in folders if folder not in avoided and not _below(folder, inside)]
 
 
 def _avoided(run: Path | None) -> list[str]:
-    """The current folder, and the one that holds the run."""
+    """Return the current folder and the folder that contains the run."""
     try:
         here = [os.path.realpath(Path.cwd())]
-    except FileNotFoundError:  # it has been removed
+    except FileNotFoundError:  # the current folder was deleted
         here = []
     return here if run is None else [*here, os.path.dirname(os.path.realpath(run))]  # noqa: PTH120
 
 
 def _system() -> list[str]:
-    """Folders of the standard library and of installed packages."""
+    """Return the folders of the standard library and of installed packages."""
     paths = sysconfig.get_paths()
     folders = [paths[key] for key in STANDARD] + _packages()
-    folders += [one for one in sys.path if one.endswith(".zip") and _below(one, sys.base_prefix)]
-    return [os.path.realpath(one) for one in folders]
+    folders += [path for path in sys.path if path.endswith(".zip") and _below(path, sys.base_prefix)]
+    return [os.path.realpath(folder) for folder in folders]
 
 
 def _packages() -> list[str]:
-    found = [sysconfig.get_paths()[key] for key in PACKAGES] + site.getsitepackages()
+    folders = [sysconfig.get_paths()[key] for key in PACKAGES] + site.getsitepackages()
     if site.ENABLE_USER_SITE:
-        found.append(site.getusersitepackages())
-    return [one for one in dict.fromkeys(found) if Path(one).is_dir()]
+        folders.append(site.getusersitepackages())
+    return [folder for folder in dict.fromkeys(folders) if Path(folder).is_dir()]
 
 
 def _editable() -> list[str]:
-    """Folders of packages that are installed as editable: by a .pth file, or by their record."""
-    found = []
+    """Return the folders of editable packages, from .pth files and from installation records."""
+    folders = []
     for folder in map(Path, _packages()):
         for file in sorted(folder.glob("*.pth")):
             lines = map(str.strip, file.read_text(errors="replace").splitlines())
-            names = [one for one in lines if one and not one.startswith(("import ", "import\t", "#"))]
-            found += [folder / name for name in names]  # the name alone, if it is absolute
-    for one in distributions(path=_packages()):
-        url = urlparse(_origin(one.read_text("direct_url.json")))
+            names = [line for line in lines if line and not line.startswith(("import ", "import\t", "#"))]
+            folders += [folder / name for name in names]  # an absolute name replaces `folder`
+    for distribution in distributions(path=_packages()):
+        url = urlparse(_origin(distribution.read_text("direct_url.json")))
         if url.scheme == "file":
-            found.append(Path(unquote(url.path)))
-    return [os.path.realpath(one) for one in found if one.is_dir()]
+            folders.append(Path(unquote(url.path)))
+    return [os.path.realpath(path) for path in folders if path.is_dir()]
 
 
 def _origin(text: str | None) -> str:
-    """The address in a record of where a package was installed from, if that is editable."""
+    """Return the URL in an installation record, if the package is editable; else ""."""
     if not text:
         return ""
     try:
-        about = json.loads(text)
-        return str(about["url"]) if about.get("dir_info", {}).get("editable") else ""
+        record = json.loads(text)
+        return str(record["url"]) if record.get("dir_info", {}).get("editable") else ""
     except (ValueError, KeyError, AttributeError):
         return ""
 
 
-def _lies_in(spec: ModuleSpec, places: Sequence[str]) -> bool:
-    """Whether all of a module's files are below one of these folders."""
+def _is_inside(spec: ModuleSpec, folders: Sequence[str]) -> bool:
+    """Return whether all files of a module are below these folders."""
     if spec.origin in ("built-in", "frozen"):
         return True
     files = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-    return bool(files) and all(any(_below(one, place) for place in places) for one in files)
+    return bool(files) and all(any(_below(file, folder) for folder in folders) for file in files)
 
 
-def _home(spec: ModuleSpec) -> str:
-    """The folder that a top-level module lies in."""
+def _folder_of(spec: ModuleSpec) -> str:
+    """Return the folder that contains a top-level module."""
     parts = list(spec.submodule_search_locations or ()) or [spec.origin or ""]
     return os.path.dirname(os.path.realpath(parts[0]))  # noqa: PTH120
 
@@ -133,12 +132,16 @@ def _below(path: str, folder: str) -> bool:
 
 
 @contextmanager
-def _searching(system: Sequence[str], more: Sequence[str]) -> Iterator[None]:
-    """Let Python look for modules below the system's folders and in these others, nowhere else."""
+def _restricted_path(system: Sequence[str], extra: Sequence[str]) -> Iterator[None]:
+    """Inside the block, let Python import only from below `system` and from `extra`."""
     before = list(sys.path)
-    real = {one: os.path.realpath(one) for one in before if Path(one).is_absolute()}
-    kept = [one for one, path in real.items() if path in more or any(_below(path, place) for place in system)]
-    sys.path[:] = kept + [one for one in more if one not in real.values()]
+    real = {path: os.path.realpath(path) for path in before if Path(path).is_absolute()}
+    allowed = [
+        path
+        for path, target in real.items()
+        if target in extra or any(_below(target, folder) for folder in system)
+    ]
+    sys.path[:] = allowed + [folder for folder in extra if folder not in real.values()]
     try:
         yield
     finally:

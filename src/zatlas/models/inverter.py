@@ -1,5 +1,6 @@
-"""An encoder for a generator that came without one: a net that `training.inverting` has taught to answer
-with the point that an image was made from. One file is such a net.
+"""`Inverter`: an encoder for a generator that has none, trained by `training.inverting`.
+
+It predicts the latent from which the generator decoded an image. One safetensors file holds such a net.
 """
 
 from dataclasses import dataclass
@@ -18,11 +19,11 @@ from zatlas.models.built import built, image_shape, shape_of
 from zatlas.models.nets import Shape, one_hot
 
 FORMAT = 1
-KEY = "zatlas-inverter"  # of the metadata
+KEY = "zatlas-inverter"  # name of the description in the file's metadata
 
 
 class Inverter(nn.Module):
-    """A net's encoder, with points for answers in the spread of those that it has learnt from."""
+    """The encoder of a net, whose outputs are scaled to the mean and std of the latents it was trained on."""
 
     middle: Tensor
     spread: Tensor
@@ -36,14 +37,14 @@ class Inverter(nn.Module):
         self.register_buffer("spread", torch.ones(()))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """The points of these images, flat."""
+        """Return the latents (n, dim) of images (n, c, h, w)."""
         raw: Tensor = self.body(2 * x - 1, one_hot(y, self.classes, x))
         z = self.middle + self.spread * raw
         return F.normalize(z, dim=1) if self.space.prior == "sphere" else z
 
 
 def save_inverter(path: Path, inverter: Inverter, model: str) -> Path:
-    """One file that is the encoder, and says by their digest for which weights it was taught."""
+    """Write the encoder to one file; `model` is the digest of the weights that it was trained for."""
     about = {
         "format": FORMAT,
         "model": model,
@@ -57,8 +58,8 @@ def save_inverter(path: Path, inverter: Inverter, model: str) -> Path:
 
 
 @dataclass(frozen=True)
-class _Written:
-    """What a file says of its encoder."""
+class _Metadata:
+    """The description of an encoder in its file."""
 
     model: str
     space: dict
@@ -75,13 +76,13 @@ class _Space:
 
 
 def load_inverter(path: Path, model: str, device: str = "cpu") -> Inverter | None:
-    """The encoder of such a file; None for one that was taught for other weights."""
+    """Return the encoder of a file of `save_inverter`; None if it was trained for other weights."""
     about, state = weights.read(path, KEY, "encoder", FORMAT)
-    found = weights.fields_of(_Written, about, path)
-    if found.model != model:
+    metadata = weights.fields_of(_Metadata, about, path)
+    if metadata.model != model:
         return None
-    inner = weights.fields_of(_Space, found.space, path)
-    space, shape = Space(shape_of(inner.shape, path), inner.prior), image_shape(found.shape, path)
-    net = built(lambda: Inverter(space, shape, found.classes, found.net, found.layers), state, path)
+    fields = weights.fields_of(_Space, metadata.space, path)
+    space, shape = Space(shape_of(fields.shape, path), fields.prior), image_shape(metadata.shape, path)
+    net = built(lambda: Inverter(space, shape, metadata.classes, metadata.net, metadata.layers), state, path)
     assert isinstance(net, Inverter)
     return net.to(device).eval()

@@ -1,8 +1,8 @@
-"""How likely an image is, given what the decoder says: the last layer of a decoder and its loss.
+"""Likelihoods: the last layer of a decoder and its reconstruction loss.
 
-A likelihood turns the decoder's raw output into the mean image in [0, 1] and into a distortion,
-one number an image. Where the distortion is -log p(x | z) in nats, `bound` is true and the sum with
-the rate is a bound on -log p(x); elsewhere it is not, and nobody should call it one.
+A likelihood turns the decoder's raw output into the mean image in [0, 1], and into a distortion
+(reconstruction loss), one number per image. If `bound` is true, the distortion is -log p(x | z) in nats,
+and its sum with the rate (KL) is an upper bound of -log p(x).
 """
 
 import math
@@ -15,23 +15,30 @@ from torch.autograd.function import once_differentiable
 from zatlas.models.noise import uniform
 
 Name = Literal["bernoulli", "gaussian", "mse"]
-Treatment = Literal["grey", "dynamic", "threshold"]  # of pixels that are to be black or white
-NEARLY_BLACK = 0.01  # no raw output gives pure black or white, so means go from here to 1 less it
+Treatment = Literal["grey", "dynamic", "threshold"]  # how grey pixels become black or white
+MARGIN = 0.01  # mean pixels are clamped to [MARGIN, 1 - MARGIN], because logits of 0 and 1 are infinite
 
 
 class Likelihood(Protocol):
-    """What follows a decoder."""
+    """The last layer of a decoder and its loss."""
 
     bound: bool
 
-    def mean(self, raw: Tensor) -> Tensor: ...
-    def raw(self, mean: Tensor) -> Tensor: ...
-    def distortion(self, raw: Tensor, x: Tensor) -> Tensor: ...
+    def mean(self, raw: Tensor) -> Tensor:
+        """Return the mean image in [0, 1] for the decoder's raw output."""
+
+    def raw(self, mean: Tensor) -> Tensor:
+        """Return the raw output that gives this mean image."""
+
+    def distortion(self, raw: Tensor, x: Tensor) -> Tensor:
+        """Return the loss of each image (n,)."""
 
 
 def treated(x: Tensor, pixels: Treatment, rng: torch.Generator | None = None) -> Tensor:
-    """The images that the likelihood is asked for: as they are, drawn with their levels as chances
-    of white (Salakhutdinov and Murray 2008, https://doi.org/10.1145/1390156.1390266), or cut at a half.
+    """Return the images that the likelihood models.
+
+    "grey" leaves them as they are. "threshold" cuts at 0.5. "dynamic" samples black or white, with the grey
+    level as the probability of white (Salakhutdinov and Murray 2008, https://doi.org/10.1145/1390156.1390266).
     """
     if pixels == "dynamic":
         return (uniform(x.shape, x, rng) < x).to(x.dtype)
@@ -39,26 +46,27 @@ def treated(x: Tensor, pixels: Treatment, rng: torch.Generator | None = None) ->
 
 
 class Likely(Protocol):
-    """A model that says how likely an image is: a standard normal prior, a diagonal normal posterior,
-    and a distortion that is -log p(x | z) in nats.
+    """A model whose likelihood of an image can be estimated.
+
+    It has a standard normal prior, a diagonal normal posterior, and -log p(x | z) as distortion.
     """
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z | x, y)."""
+        """Return mean and log-variance of q(z | x, y)."""
 
     def distortion(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """-log p(x | z, y) of each image with its point."""
+        """Return -log p(x | z, y) of each image, in nats."""
 
 
 def likelihood(name: Name, sigma: float, signed: bool) -> "Bernoulli | Gaussian | MeanSquare":
-    """The likelihood of this name."""
+    """Return the likelihood of this name; `sigma` is for gaussian, `signed` for mse."""
     if name == "bernoulli":
         return Bernoulli()
     return Gaussian(sigma) if name == "gaussian" else MeanSquare(signed)
 
 
 class Bernoulli(nn.Module):
-    """Pixels as independent coin flips; grey levels count as the probability of white."""
+    """Independent Bernoulli pixels; grey levels count as the probability of white."""
 
     bound = True
 
@@ -66,7 +74,7 @@ class Bernoulli(nn.Module):
         return raw.sigmoid()
 
     def raw(self, mean: Tensor) -> Tensor:
-        return mean.clamp(NEARLY_BLACK, 1 - NEARLY_BLACK).logit()
+        return mean.clamp(MARGIN, 1 - MARGIN).logit()
 
     def distortion(self, raw: Tensor, x: Tensor) -> Tensor:
         nats: Tensor = CrossEntropy.apply(raw, x)  # type: ignore[no-untyped-call]
@@ -74,33 +82,33 @@ class Bernoulli(nn.Module):
 
 
 class Gaussian(nn.Module):
-    """Pixels as independent normals of one spread, given (`sigma` > 0) or learned (0).
+    """Independent normal pixels with one std, which is given (`sigma` > 0) or fitted (0).
 
-    A learned spread weighs distortion against rate by itself.
+    A fitted std balances distortion and rate automatically.
     Rybkin et al. 2021, https://arxiv.org/abs/2006.13202
     """
 
     bound = True
-    START = 0.2  # a learned spread starts here
-    SPEED = 10.0  # the optimizer's step is made for weights; a spread has to go further
+    START = 0.2  # initial value of a fitted std
+    SPEED = 10.0  # scales the step of log sigma, which has to change more than a weight
 
     def __init__(self, sigma: float) -> None:
         super().__init__()
         self.fixed = sigma
         if not sigma:
-            # Of one number, not of none: FSDP cuts no scalars.
+            # Shape (1,), because FSDP cannot shard scalars.
             self.log_sigma = nn.Parameter(torch.tensor([math.log(self.START) / self.SPEED]))
 
     @property
     def spread(self) -> float:
-        """Of a pixel, in [0, 1] of grey."""
+        """The std of a pixel, for pixels in [0, 1]."""
         return self.fixed or math.exp(float(self.log_sigma.detach()) * self.SPEED)
 
     def mean(self, raw: Tensor) -> Tensor:
         return raw.sigmoid()
 
     def raw(self, mean: Tensor) -> Tensor:
-        return mean.clamp(NEARLY_BLACK, 1 - NEARLY_BLACK).logit()
+        return mean.clamp(MARGIN, 1 - MARGIN).logit()
 
     def distortion(self, raw: Tensor, x: Tensor) -> Tensor:
         square = (self.mean(raw) - x).square().flatten(1).sum(1)
@@ -112,9 +120,9 @@ class Gaussian(nn.Module):
 
 
 class MeanSquare(nn.Module):
-    """Squared error, summed over the pixels: an objective, not a likelihood.
+    """Squared error, summed over the pixels. It is a loss, not a likelihood.
 
-    Signed, it compares images in [-1, 1], whose error is four times that in [0, 1].
+    With `signed`, it compares images in [-1, 1]; their error is four times that in [0, 1].
     """
 
     bound = False
@@ -127,7 +135,7 @@ class MeanSquare(nn.Module):
         return (raw.tanh() + 1) / 2 if self.signed else raw.sigmoid()
 
     def raw(self, mean: Tensor) -> Tensor:
-        logit = mean.clamp(NEARLY_BLACK, 1 - NEARLY_BLACK).logit()
+        logit = mean.clamp(MARGIN, 1 - MARGIN).logit()
         return logit / 2 if self.signed else logit
 
     def distortion(self, raw: Tensor, x: Tensor) -> Tensor:
@@ -138,7 +146,7 @@ class MeanSquare(nn.Module):
 class CrossEntropy(torch.autograd.Function):
     """Binary cross-entropy of logits, summed over each image.
 
-    The gradient is sigmoid(raw) - x: one pass where autograd would make five.
+    The gradient sigmoid(raw) - x takes one pass over the memory; autograd would take five.
     """
 
     @staticmethod

@@ -1,8 +1,8 @@
-"""The plain halves that models are made of: images to vectors, and vectors to images.
+"""Nets: the encoders (images to vectors) and decoders (vectors to images) that models are built from.
 
-A net is a frozen dataclass of its settings with two methods. `encoder` maps images in the range
-of the model, and one-hot labels or None, to vectors; `decoder` maps vectors to images before
-their last squashing, which is the likelihood's.
+A net is a frozen dataclass of its settings with two methods. `encoder` returns a module from images and
+one-hot labels (or None) to vectors. `decoder` returns a module from vectors to raw images; the likelihood
+applies the final sigmoid or tanh.
 """
 
 from collections.abc import Callable
@@ -33,12 +33,15 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Net(Protocol):
-    """Two halves of one style."""
+    """The settings of an encoder and a decoder of one architecture."""
 
-    TRAINING: ClassVar[dict[str, object]]  # the batch and the learning rate that suit it
+    TRAINING: ClassVar[dict[str, object]]  # its default batch size and learning rate
 
-    def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module: ...
-    def decoder(self, shape: Shape, dim: int) -> nn.Module: ...
+    def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
+        """Return a module from images of this shape, and one-hot labels, to vectors of size `out`."""
+
+    def decoder(self, shape: Shape, dim: int) -> nn.Module:
+        """Return a module from vectors of size `dim` to raw images of this shape."""
 
 
 @dataclass(frozen=True)
@@ -46,26 +49,26 @@ class MLP:
     """Fully connected layers, for small images of any size."""
 
     widths: tuple[Count, ...] = (512, 256)  # of the hidden layers, from the image inwards
-    activation: Activation = "silu"  # relu is as good, but dies at high rates
+    activation: Activation = "silu"  # relu is as good, but units die at high learning rates
     init: Literal["torch", "kaiming"] = "torch"  # of the weights
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 256, "rate": 6e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
-        """Flatten, then narrow to `out`; labels join the pixels."""
+        """Return an MLP from pixels and labels to `out`."""
         size = shape[0] * shape[1] * shape[2]
         return FlatEncoder(self._layers([size + classes, *self.widths, out]))
 
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
-        """Widen from `dim` to the pixels: the mirror of the encoder."""
+        """Return an MLP from `dim` to the pixels, the mirror of the encoder."""
         size = shape[0] * shape[1] * shape[2]
         layers = self._layers([dim, *reversed(self.widths), size])
         return nn.Sequential(*layers, nn.Unflatten(1, shape))
 
     def _layers(self, sizes: list[int]) -> nn.Sequential:
         layers: list[nn.Module] = []
-        for i, (wide, narrow) in enumerate(pairwise(sizes)):
-            linear = nn.Linear(wide, narrow)
+        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+            linear = nn.Linear(inputs, outputs)
             if self.init == "kaiming":
                 nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
                 nn.init.zeros_(linear.bias)
@@ -75,13 +78,13 @@ class MLP:
 
 
 def usual_net(shape: Shape) -> str:
-    """What suits images of this shape on a laptop: `benchmarks/defaults.py` has the figures."""
+    """Return the default net for images of this shape; `benchmarks/defaults.py` measures the choice."""
     _, height, width = shape
     return "conv" if min(height, width) >= 48 and not (height % 4 or width % 4) else "mlp"
 
 
 class FlatEncoder(nn.Module):
-    """Layers over the pixels and the label as one row of numbers."""
+    """Layers over the concatenation of pixels and one-hot label."""
 
     def __init__(self, layers: nn.Sequential) -> None:
         super().__init__()
@@ -94,18 +97,18 @@ class FlatEncoder(nn.Module):
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolutions that halve the side and double the channels, for sizes that are multiples of 4."""
+    """Convolutions that halve the side and double the channels, for sides that are multiples of 4."""
 
     width: Width = 16  # channels after the first convolution
-    depth: Depth = 0  # halvings; 0 for as many as there can be until the side is 4 to 7
-    hidden: Units = 256  # units between the convolutions and the code; 0 for none
+    depth: Depth = 0  # number of halvings; 0 to halve until the side is 4 to 7
+    hidden: Units = 256  # units between the convolutions and the latent; 0 for no hidden layer
     activation: Activation = "silu"
     norm: Literal["group", "none"] = "none"  # after each convolution
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
-        """Halve and widen, then one or two linear layers; labels join the features."""
+        """Return convolutions, then one or two linear layers over features and labels."""
         channels, height, width = shape
         steps = self.steps(height, width)
         layers: list[nn.Module] = []
@@ -117,7 +120,7 @@ class Conv:
         return ConvEncoder(nn.Sequential(*layers, nn.Flatten()), self._head(size + classes, out))
 
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
-        """Double and narrow: the mirror of the encoder."""
+        """Return transposed convolutions, the mirror of the encoder."""
         channels, height, width = shape
         steps = self.steps(height, width)
         wide = self.width * 2 ** (steps - 1)
@@ -131,21 +134,23 @@ class Conv:
         return nn.Sequential(*layers)
 
     def steps(self, height: int, width: int) -> int:
-        """How many times the side is halved."""
+        """Return how many times the side is halved."""
         if height % 4 or width % 4:
             raise BadRecipe(
-                f"This net takes sides that are multiples of 4, not {width}x{height}. Give a size, "
-                f"as --size {max(round(min(height, width) / 4), 1) * 4}, or the net mlp, which takes any."
+                f"This net takes sides that are multiples of 4, not {width}x{height}. Add --size "
+                f"{max(round(min(height, width) / 4), 1) * 4}, or use the net mlp, which takes any size."
             )
-        most = 0
-        while not (height >> most) % 2 and not (width >> most) % 2 and min(height, width) >> most > 2:
-            most += 1
-        usual = most
-        while usual > 1 and min(height, width) >> usual < 4:
-            usual -= 1
-        if self.depth > most:
-            raise BadRecipe(f"{width}x{height} can be halved {most} times, not net.depth = {self.depth}.")
-        return self.depth or usual
+        limit = 0
+        while not (height >> limit) % 2 and not (width >> limit) % 2 and min(height, width) >> limit > 2:
+            limit += 1
+        default = limit
+        while default > 1 and min(height, width) >> default < 4:
+            default -= 1
+        if self.depth > limit:
+            raise BadRecipe(
+                f"{width}x{height} can be halved {limit} times, not {self.depth}. Lower net.depth."
+            )
+        return self.depth or default
 
     def _head(self, size: int, out: int) -> nn.Module:
         if not self.hidden:
@@ -160,7 +165,7 @@ class Conv:
 
 
 class ConvEncoder(nn.Module):
-    """Features of an image, then linear layers over them and the label."""
+    """Features of an image, then linear layers over features and one-hot label."""
 
     def __init__(self, features: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -174,7 +179,7 @@ class ConvEncoder(nn.Module):
 
 @dataclass(frozen=True)
 class ConvEven:
-    """Convolutions with the same number of channels at every depth: the nets of many plain GANs."""
+    """Convolutions with the same number of channels at every depth, as in many small GANs."""
 
     width: Width = 128
     dropout: Dropout = 0.4  # before the encoder's last layer, while training
@@ -182,7 +187,7 @@ class ConvEven:
     TRAINING: ClassVar[dict[str, object]] = {"batch": 128, "rate": 2e-4}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
-        """Five 3x3 convolutions, four of them halving, then dropout and a linear layer."""
+        """Return five 3x3 convolutions, four of them with stride 2, then dropout and a linear layer."""
         channels, height, width = self._divisible(shape)
         layers: list[nn.Module] = []
         for stride in (1, 2, 2, 2, 2):
@@ -193,7 +198,7 @@ class ConvEven:
         return ConvEncoder(nn.Sequential(*layers, nn.Flatten()), head)
 
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
-        """A linear layer, four doublings and an 8x8 convolution."""
+        """Return a linear layer, four transposed convolutions and an 8x8 convolution."""
         channels, height, width = self._divisible(shape)
         start = (self.width, height >> 4, width >> 4)
         layers: list[nn.Module] = [
@@ -203,30 +208,30 @@ class ConvEven:
         ]
         for _ in range(4):
             layers += [nn.ConvTranspose2d(self.width, self.width, 4, 2, 1), nn.LeakyReLU(0.2)]
-        # 8 is even, so the border is one wider at the far side for the size to stay.
+        # The kernel size is even, so the padding is asymmetric to keep the size.
         return nn.Sequential(*layers, nn.ZeroPad2d((3, 4, 3, 4)), nn.Conv2d(self.width, channels, 8))
 
     def _divisible(self, shape: Shape) -> Shape:
         if shape[1] % 16 or shape[2] % 16:
             raise BadRecipe(
                 f"The net conv-even takes sides that are multiples of 16, not {shape[2]}x{shape[1]}. "
-                "Give a size, as --size 64, or the net conv."
+                "Add --size 64, or use the net conv."
             )
         return shape
 
 
 @torch.no_grad()
 def begin_at(decoder: nn.Module, raw: Tensor) -> None:
-    """Have an untrained decoder answer near this image whatever it is asked, rather than grey."""
+    """Set the last bias of a decoder so that its untrained output is close to this raw image."""
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     bias = [layer.bias for layer in decoder.modules() if isinstance(layer, kinds)][-1]
     if bias is not None:
-        # A convolution's bias is one number a channel.
+        # The bias of a convolution has one value per channel.
         bias.copy_(raw.flatten() if bias.numel() == raw.numel() else raw.flatten(1).mean(1))
 
 
 def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
-    """Labels as rows of zeros with a one; None for a model without classes. No label is all zeros."""
+    """Return one-hot labels (n, classes), all zeros without `y`; None for a model without classes."""
     if not classes:
         return None
     if y is None:
@@ -235,5 +240,5 @@ def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
 
 
 def join(z: Tensor, hot: Tensor | None) -> Tensor:
-    """The code with its label beside it."""
+    """Return the latent concatenated with the one-hot label."""
     return z if hot is None else torch.cat([z, hot], dim=1)

@@ -1,4 +1,4 @@
-"""The net of the first convolutional GANs: batch norms, no linear layer, sides of 4 times a power of 2.
+"""The net of DCGAN: batch norm, no linear layer in the decoder, sides that are powers of 2.
 
 Radford et al. 2015, https://arxiv.org/abs/1511.06434
 """
@@ -14,14 +14,14 @@ from zatlas.models.nets import ConvEncoder, Shape, Width
 
 @dataclass(frozen=True)
 class DCGAN:
-    """Convolutions with batch norms, as in the tutorials that most small GANs come from."""
+    """Convolutions with batch norm, as in the DCGAN tutorial of PyTorch."""
 
-    width: Width = 64  # channels next to the image; each step inwards doubles them
+    width: Width = 64  # channels next to the image; they double with each halving
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 128, "rate": 2e-4}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
-        """Halve down to 4x4, then a linear layer; labels join the features."""
+        """Return convolutions down to 4x4, then a linear layer over features and labels."""
         steps = self._steps(shape)
         layers: list[nn.Module] = [nn.Conv2d(shape[0], self.width, 4, 2, 1), nn.LeakyReLU(0.2)]
         for i in range(1, steps):
@@ -32,7 +32,7 @@ class DCGAN:
         return ConvEncoder(nn.Sequential(*layers, nn.Flatten()), nn.Linear(size + classes, out))
 
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
-        """The point becomes 4x4 features, which are doubled up to the image."""
+        """Return transposed convolutions from a 1x1 latent over 4x4 features to the image."""
         steps = self._steps(shape)
         layers: list[nn.Module] = []
         narrow = dim
@@ -51,13 +51,13 @@ class DCGAN:
         if height != width or height < 8 or height & (height - 1):
             raise BadRecipe(
                 f"The net dcgan takes squares of 8, 16, 32, 64 ... pixels, not {width}x{height}. "
-                "Give a size, as --size 64, or the net conv."
+                "Add --size 64, or use the net conv."
             )
         return height.bit_length() - 3
 
 
 class DCGANDecoder(nn.Module):
-    """Transposed convolutions over the point as a 1x1 image; its names are those of the tutorial."""
+    """Transposed convolutions over the latent as a 1x1 image, with the tutorial's parameter names."""
 
     def __init__(self, main: nn.Sequential, dim: int) -> None:
         super().__init__()

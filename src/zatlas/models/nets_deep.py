@@ -1,4 +1,4 @@
-"""Residual convolutions, for quality where time allows.
+"""Residual convolutions: better images for more training time.
 
 He et al. 2016, https://arxiv.org/abs/1512.03385
 """
@@ -18,16 +18,16 @@ Blocks = Annotated[int, Within(0, 1_000)]
 
 @dataclass(frozen=True)
 class ConvDeep:
-    """Two residual blocks at every size; channels double as the side halves, up to `widest`."""
+    """Residual blocks at each resolution; channels double as the side halves, up to `widest`."""
 
-    width: Width = 32  # channels at the full size
-    widest: Width = 256  # most channels
-    blocks: Blocks = 2  # residual blocks at every size
+    width: Width = 32  # channels at full resolution
+    widest: Width = 256  # maximum number of channels
+    blocks: Blocks = 2  # residual blocks at each resolution
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 1e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
-        """Blocks, then average 2x2, until the side is 4 to 7."""
+        """Return residual blocks with 2x2 average pooling, until the side is 4 to 7."""
         channels, height, width = shape
         widths = self._widths(shape)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1)]
@@ -40,7 +40,7 @@ class ConvDeep:
         return ConvEncoder(nn.Sequential(*layers), nn.Linear(size + classes, out))
 
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
-        """Blocks, then double the side, from 4 to 7 up to the image."""
+        """Return residual blocks with upsampling, from a side of 4 to 7 to the image."""
         channels, height, width = shape
         widths = self._widths(shape)[::-1]
         steps = len(widths) - 1
@@ -51,7 +51,7 @@ class ConvDeep:
             Residual(widths[0]),
         ]
         for wide, next_wide in pairwise(widths):
-            # Narrow first: the same result as after doubling, for a quarter of the work.
+            # Reduce channels before upsampling: same result, a quarter of the operations.
             layers += [nn.Conv2d(wide, next_wide, 1), nn.Upsample(scale_factor=2)]
             layers += [Residual(next_wide) for _ in range(self.blocks)]
         layers += [_norm(widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], channels, 3, padding=1)]
@@ -63,7 +63,7 @@ class ConvDeep:
 
 
 class Residual(nn.Module):
-    """x plus two convolutions of it; the second starts at zero, so that a new net is the identity."""
+    """x plus two convolutions of x; the second is initialized to zero, so a new block is the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

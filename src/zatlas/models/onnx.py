@@ -1,9 +1,9 @@
-"""Models as ONNX files, for a page or for any other runtime: half the bytes, checked against torch.
+"""Export models to ONNX for browsers and other runtimes; every file is compared with torch.
 
-The decoder takes points (n, dim) as `z` and gives images (n, c, h, w) in [0, 1] as `x`; the encoder
-takes such images and gives points, of a posterior its mean. A model that is told a class takes `y`,
-int64 (n), too. Weights are stored in 16 bits and widened before use, so that all sums are of 32; those
-of a brought ONNX file are left as they are.
+The decoder maps latents `z` (n, dim) to images `x` (n, c, h, w) in [0, 1]. The encoder maps images `x` to
+latents `z`; of a posterior, to its mean. A conditional model also takes labels `y`, int64 (n). Weights are
+stored in 16 bits and cast to 32 bits before use, which halves the file. Weights of an imported ONNX file
+are not changed.
 """
 
 import io
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Images, Labels, Points
 from zatlas.core.errors import NotSupported, ZatlasError, first_line
 from zatlas.core.seeds import stream
-from zatlas.models.bring.brought import Adapted, shape_of
+from zatlas.models.bring.brought import Adapter, shape_of
 from zatlas.models.bring.framing import framed
 from zatlas.models.bring.onnx import Session, run_session
 from zatlas.models.bring.programs import Program
@@ -31,16 +31,16 @@ from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.store import atomic
 
-OPSET = 18  # that runtimes in browsers have long had
-CLOSE = 1e-2  # most that a pixel may differ from torch's
-FEW = 16  # numbers up to which an array stays as it is: shapes, scales
-LARGEST = 1 << 30  # bytes of a file; a browser cannot hold more
-CHECKED = (1, 3, 16)  # points at once, for the check
+OPSET = 18  # supported by all current browser runtimes
+MAX_ERROR = 1e-2  # maximum difference of a pixel between ONNX and torch
+SMALL = 16  # arrays up to this size, such as shapes and scales, stay in 32 bits
+MAX_BYTES = 1 << 30  # of a file; a browser cannot hold more
+CHECKED_BATCHES = (1, 3, 16)  # batch sizes of the comparison
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A written file, its size, and the most that a pixel of the check differed from torch's."""
+    """A written file, its size, and the maximum difference of a pixel between ONNX and torch."""
 
     path: Path
     bytes: int
@@ -48,36 +48,36 @@ class ModelFile:
 
 
 def export_decoder(generator: Generator, path: Path, like: Points | None = None) -> ModelFile:
-    """Write the decoder; it is checked at these points, or at some of the prior's."""
-    z = _points(generator, like)
+    """Write the decoder; compare it with torch at the latents `like`, or at samples of the prior."""
+    z = _examples(generator, like)
     data = _graph(_Decoder(generator), "z", z, generator, "x")
-    worst = 0.0
-    for part, y in _parts(z, generator):
-        worst = max(worst, _apart(_run(data, "z", part, y), generator.decode(part, y)))
-    return _written(path, data, worst, "decoder")
+    error = 0.0
+    for part, y in _batches(z, generator):
+        error = max(error, _difference(_run(data, "z", part, y), generator.decode(part, y)))
+    return _write(path, data, error, "decoder")
 
 
 def export_encoder(generator: Generator, path: Path, like: Points | None = None) -> ModelFile:
-    """Write the encoder; it is checked by what is decoded from its points of decoded images."""
+    """Write the encoder; compare the reconstructions of decoded images with those of torch."""
     if generator.encoder is None:
-        raise NotSupported("This model has no encoder to export: its images have no known points.")
-    z = _points(generator, like)
-    images = generator.decode(z, _told(len(z), generator))
+        raise NotSupported("This model has no encoder to export. Train one: zatlas invert RUN --learn")
+    z = _examples(generator, like)
+    images = generator.decode(z, _labels(len(z), generator))
     data = _graph(_Encoder(generator), "x", images, generator, "z")
-    worst = 0.0
-    for part, y in _parts(images, generator):
-        found = generator.decode(_run(data, "x", part, y), y)
-        worst = max(worst, _apart(found, generator.decode(generator.encode(part, y), y)))
-    return _written(path, data, worst, "encoder")
+    error = 0.0
+    for part, y in _batches(images, generator):
+        output = generator.decode(_run(data, "x", part, y), y)
+        error = max(error, _difference(output, generator.decode(generator.encode(part, y), y)))
+    return _write(path, data, error, "encoder")
 
 
 def export_scorer(scorer: Scorer, path: Path, images: Images) -> ModelFile:
-    """Write a scorer: images as `x` to its numbers (n, k) as `scores`; checked at these images."""
+    """Write a classifier from images `x` to predictions `scores` (n, k); compare it at these images."""
     if not isinstance(scorer.function, nn.Module):
-        raise NotSupported("Only a scorer that is a net can be written as ONNX, not a function.")
+        raise NotSupported("Only a classifier that is a torch module can be exported to ONNX.")
     examples = (torch.as_tensor(images[:2], device=scorer.device),)
     data = _bytes(
-        _by_torch(
+        _export(
             scorer.function.eval(),
             examples,
             input_names=["x"],
@@ -85,24 +85,24 @@ def export_scorer(scorer: Scorer, path: Path, images: Images) -> ModelFile:
             dynamic_shapes=({0: torch.export.Dim("n")},),
         )
     )
-    wanted = scorer.score(images)
-    size = 1 + np.abs(wanted)  # what is told in tens need not be told in hundredths
-    worst = _apart(_run(data, "x", images, None) / size, wanted / size)
-    return _written(path, data, worst, "scorer")
+    expected = scorer.score(images)
+    scale = 1 + np.abs(expected)  # so that large values are compared by relative error
+    error = _difference(_run(data, "x", images, None) / scale, expected / scale)
+    return _write(path, data, error, "classifier")
 
 
-class _Half(nn.Module):
-    """A half of a model as a module, which is what torch exports."""
+class _Part(nn.Module):
+    """The encoder or decoder function of a generator as a module, which torch can export."""
 
     def __init__(self, generator: Generator, function: Any) -> None:
         super().__init__()
         owner = getattr(function, "__self__", function)
-        self.owner = owner if isinstance(owner, nn.Module) else None  # so that its weights are known
+        self.owner = owner if isinstance(owner, nn.Module) else None  # registers its weights
         self.function = function
         self.shape = generator.space.shape
 
 
-class _Decoder(_Half):
+class _Decoder(_Part):
     def __init__(self, generator: Generator) -> None:
         super().__init__(generator, generator.decoder)
 
@@ -110,81 +110,84 @@ class _Decoder(_Half):
         return self.function(z.reshape(-1, *self.shape), y)
 
 
-class _Encoder(_Half):
+class _Encoder(_Part):
     def __init__(self, generator: Generator) -> None:
         super().__init__(generator, generator.encoder)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        found = self.function(x, y)
-        return (found[0] if isinstance(found, tuple) else found).flatten(1)
+        output = self.function(x, y)
+        return (output[0] if isinstance(output, tuple) else output).flatten(1)
 
 
-def _graph(half: _Half, takes: str, rows: np.ndarray, generator: Generator, gives: str) -> bytes:
-    """The bytes of the file: traced by torch with the weights halved, or a brought graph in its frame."""
-    return _bytes(_brought(half, gives, generator.device) or _traced(half, takes, rows, generator, gives))
+def _graph(part: _Part, input_name: str, rows: np.ndarray, generator: Generator, output_name: str) -> bytes:
+    """Return the bytes of the ONNX file: an imported graph with adapters, or a graph traced by torch."""
+    graph = _imported_graph(part, output_name, generator.device)
+    return _bytes(graph or _traced_graph(part, input_name, rows, generator, output_name))
 
 
 def _bytes(model: Any) -> bytes:
-    """The file of a graph, if it is one that a page can hold."""
+    """Return the serialized model; `NotSupported` if it is too large for a page."""
     import onnx
 
     for node in model.graph.node:
-        del node.metadata_props[:]  # where in the source each comes from: longer than small nets
+        del node.metadata_props[:]  # source locations, which are larger than a small net
         node.doc_string = ""
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
-    if len(data) > LARGEST:
+    if len(data) > MAX_BYTES:
         raise NotSupported(
-            f"This model takes {len(data) / 1e9:.1f} GB, more than a page can hold. "
-            "Look at it with a server: zatlas explore."
+            f"This model takes {len(data) / 1e9:.1f} GB, which is too large for a page. "
+            "Explore it with a server: zatlas explore."
         )
     return data
 
 
-def _brought(half: _Half, gives: str, device: str) -> Any:
-    """The graph of a half that torch cannot trace within ours: one of ONNX, of TorchScript or for a fixed
-    number of rows; None for others.
+def _imported_graph(part: _Part, output_name: str, device: str) -> Any:
+    """Return the graph of an imported ONNX, TorchScript or fixed-batch program; None for other models.
+
+    torch cannot trace these as part of a larger module, so the adapters are added to their own graph.
     """
     import onnx
 
-    if not isinstance(half.owner, Adapted):
+    if not isinstance(part.owner, Adapter):
         return None
-    about, halves = half.owner.brought, half.owner.halves
-    core = halves.decode if gives == "x" else halves.encode
+    about, halves = part.owner.info, part.owner.halves
+    core = halves.decode if output_name == "x" else halves.encode
     if isinstance(core, Session):
-        return framed(onnx.load(core.path), gives, about)
+        return framed(onnx.load(core.path), output_name, about)
     if isinstance(core, Program) and core.fixed:
-        return framed(_by_torch(core.program, core.example), gives, about)
+        return framed(_export(core.program, core.example), output_name, about)
     if isinstance(core, Scripted):
-        sizes = about.shape if gives == "x" else shape_of(about.image, about.layout)
+        sizes = about.shape if output_name == "x" else shape_of(about.image, about.layout)
         rows: tuple[Tensor, ...] = (torch.zeros(2, *sizes, device=device),)
         if halves.labelled:
             rows += (torch.zeros(2, dtype=torch.int64, device=device),)
         names = ["rows", "y"][: len(rows)]
-        many = {name: {0: "n"} for name in names}
-        graph = _by_torch(core.program, rows, dynamo=False, input_names=names, dynamic_axes=many)
-        return framed(graph, gives, about)
+        axes = {name: {0: "n"} for name in names}
+        graph = _export(core.program, rows, dynamo=False, input_names=names, dynamic_axes=axes)
+        return framed(graph, output_name, about)
     return None
 
 
-def _traced(half: _Half, takes: str, rows: np.ndarray, generator: Generator, gives: str) -> Any:
-    told = _told(2, generator)
+def _traced_graph(
+    part: _Part, input_name: str, rows: np.ndarray, generator: Generator, output_name: str
+) -> Any:
+    """Return the graph that torch traces from these example rows."""
+    labels = _labels(2, generator)
     examples = [torch.as_tensor(rows[:2], device=generator.device)]
-    examples += [] if told is None else [torch.as_tensor(told, device=generator.device)]
-    many = torch.export.Dim("n")
-    return _by_torch(
-        half.eval(),
+    examples += [] if labels is None else [torch.as_tensor(labels, device=generator.device)]
+    batch = torch.export.Dim("n")
+    return _export(
+        part.eval(),
         tuple(examples),
-        input_names=[takes, "y"][: len(examples)],
-        output_names=[gives],
-        dynamic_shapes=tuple({0: many} for _ in examples),
+        input_names=[input_name, "y"][: len(examples)],
+        output_names=[output_name],
+        dynamic_shapes=tuple({0: batch} for _ in examples),
     )
 
 
-def _by_torch(
-    module: nn.Module, examples: tuple[Tensor, ...], *, dynamo: bool = True, **settings: Any
-) -> Any:
-    """The graph that torch makes of a module; its older way is the only one that takes TorchScript."""
+def _export(module: nn.Module, examples: tuple[Tensor, ...], *, dynamo: bool = True, **settings: Any) -> Any:
+    """Return the ONNX model that torch exports; TorchScript needs the older exporter (dynamo=False)."""
     import onnx
 
     file = io.BytesIO()
@@ -203,26 +206,26 @@ def _by_torch(
         raise
     except Exception as error:
         raise NotSupported(
-            f"torch cannot write this model as ONNX: {first_line(error.__cause__ or error)}. "
-            "Pages with a server need no ONNX: zatlas explore decodes there."
+            f"torch cannot export this model to ONNX: {first_line(error.__cause__ or error)}. "
+            "Pages with a server do not need ONNX: zatlas explore."
         ) from error
     model = onnx.load_from_string(file.getvalue()) if program is None else program.model_proto
-    halve(model.graph)
+    store_as_half(model.graph)
     del model.graph.value_info[:], model.functions[:]
     return model
 
 
-def halve(graph: Any) -> None:
-    """Store the graph's weights in 16 bits, with a cast to 32 between each and its use."""
+def store_as_half(graph: Any) -> None:
+    """Store the graph's weights in 16 bits, with a cast to 32 bits before each use."""
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
     for weight in graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) <= FEW:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) <= SMALL:
             continue
         values = numpy_helper.to_array(weight)
         if not np.abs(values).max() < np.finfo(np.float16).max:
-            continue  # too large for 16 bits
+            continue  # outside the range of 16 bits
         name = weight.name
         weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
         casts.append(helper.make_node("Cast", [weight.name], [name], to=TensorProto.FLOAT))
@@ -231,9 +234,9 @@ def halve(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
-def _points(generator: Generator, like: Points | None) -> Points:
-    """A few points to try the model at."""
-    count = max(CHECKED)
+def _examples(generator: Generator, like: Points | None) -> Points:
+    """Return latents for tracing and comparing: of `like`, else of the prior."""
+    count = max(CHECKED_BATCHES)
     if like is not None and len(like):
         return np.resize(like[:count], (count, generator.space.dim)).astype(np.float32)
     if generator.space.prior != "none":
@@ -242,56 +245,57 @@ def _points(generator: Generator, like: Points | None) -> Points:
     return stream(0, "onnx").standard_normal(shape, dtype=np.float32)
 
 
-def _parts(rows: Points | Images, generator: Generator) -> Iterator[tuple[np.ndarray, Labels | None]]:
-    for count in CHECKED:
-        yield rows[:count], _told(count, generator)
+def _batches(rows: Points | Images, generator: Generator) -> Iterator[tuple[np.ndarray, Labels | None]]:
+    for count in CHECKED_BATCHES:
+        yield rows[:count], _labels(count, generator)
 
 
-def _told(count: int, generator: Generator) -> Labels | None:
-    """A label for each row, all classes in turn; None for a model that is told nothing."""
+def _labels(count: int, generator: Generator) -> Labels | None:
+    """Return a label for each row, cycling through the classes; None for an unconditional model."""
     return np.arange(count) % len(generator.classes) if generator.classes else None
 
 
-def _run(data: bytes, takes: str, rows: np.ndarray, y: Labels | None) -> np.ndarray:
-    """What another runtime makes of the file."""
+def _run(data: bytes, input_name: str, rows: np.ndarray, y: Labels | None) -> np.ndarray:
+    """Return what onnxruntime computes for these rows."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    given = {takes: np.ascontiguousarray(rows, np.float32)} | ({} if y is None else {"y": y})
+    inputs = {input_name: np.ascontiguousarray(rows, np.float32)} | ({} if y is None else {"y": y})
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        found = run_session(session, given, Path("the page's ONNX"))[0]
+        output = run_session(session, inputs, Path("the page's ONNX"))[0]
     except ZatlasError:
         raise
-    except Exception as error:  # it has a kind of error for each way to fail
+    except Exception as error:  # onnxruntime has many kinds of errors
         raise NotSupported(
-            f"This model as ONNX cannot be run: {first_line(error)}. "
-            "Pages with a server need no ONNX: zatlas explore decodes there."
+            f"onnxruntime cannot run this model: {first_line(error)}. "
+            "Pages with a server do not need ONNX: zatlas explore."
         ) from error
-    return found
+    return output
 
 
-def _apart(found: Images, wanted: Images) -> float:
-    if found.shape != wanted.shape or not np.isfinite(found).all():
+def _difference(output: Images, expected: Images) -> float:
+    """Return the maximum absolute difference; infinity for other shapes or values that are not finite."""
+    if output.shape != expected.shape or not np.isfinite(output).all():
         return float("inf")
-    return float(np.abs(found - wanted).max(initial=0))
+    return float(np.abs(output - expected).max(initial=0))
 
 
-def _written(path: Path, data: bytes, worst: float, what: str) -> ModelFile:
-    if worst > CLOSE:
+def _write(path: Path, data: bytes, error: float, what: str) -> ModelFile:
+    if error > MAX_ERROR:
         raise NotSupported(
-            f"The {what} as ONNX gives other images than torch: pixels differ by up to {worst:.3g}, "
-            f"and {CLOSE:g} is allowed. Look at this model with a server: zatlas explore."
+            f"The {what} as ONNX differs from torch by up to {error:.3g} per pixel; the limit is "
+            f"{MAX_ERROR:g}. Explore this model with a server: zatlas explore."
         )
     atomic.write_file(path, data)
-    return ModelFile(path, len(data), worst)
+    return ModelFile(path, len(data), error)
 
 
 @contextmanager
 def _quiet(names: Sequence[str] = ("torch.onnx", "torch.export", "onnxscript")) -> Iterator[None]:
-    """Keep to itself what the exporter says of its own parts."""
+    """Inside the block, silence the exporter's log and warnings."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     try:

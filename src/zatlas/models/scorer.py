@@ -1,7 +1,7 @@
-"""Numbers read from images: any function, in batches, on its device, numpy in and numpy out.
+"""Classifiers: functions from images to named attributes, called in batches on a device.
 
-Ours is a convolutional net that `training.scoring` teaches the attributes of a set. One file is such
-a reader: its weights, with what they read as their metadata.
+`training.scoring` trains a convolutional net on the attributes of a dataset. One safetensors file holds
+such a classifier: its weights, and its attributes as metadata.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from zatlas.models.built import built, image_shape
 from zatlas.models.nets import Shape
 
 FORMAT = 1
-KEY = "zatlas-scorer"  # of the metadata
+KEY = "zatlas-scorer"  # name of the description in the file's metadata
 
 Kind = Literal["flag", "number", "class"]
 Scores = Float32[np.ndarray, "n k"]
@@ -33,71 +33,71 @@ Scores = Float32[np.ndarray, "n k"]
 
 @dataclass(frozen=True)
 class Scorer:
-    """A function from images to named numbers: probabilities of flags and classes, or values.
+    """A function from images to named columns: probabilities of flags and classes, or values.
 
-    A text attribute gives a column for each of its classes, as "hair_colour=gray".
+    A text attribute has one column for each of its classes, such as "hair_colour=gray".
     """
 
     names: tuple[str, ...]
-    function: Callable[[Tensor], Tensor]  # images in [0, 1] -> a row of numbers each
+    function: Callable[[Tensor], Tensor]  # images (n, c, h, w) in [0, 1] -> values (n, k)
     kinds: tuple[Kind, ...]
-    shape: Shape | None = None  # of the images it reads; None for any
+    shape: Shape | None = None  # of its input images; None for any shape
     device: str = "cpu"
     batch: int = 256
-    about: str = ""  # what was found out of one from elsewhere
+    about: str = ""  # how an imported classifier reads images, in one sentence
 
     def score(self, images: Images) -> Scores:
-        """What is read of each image, a column for each name."""
+        """Return the predictions (n, k) for n images, one column for each name."""
         if images.ndim != 4 or (self.shape and images.shape[1:] != self.shape):
-            wanted = "x".join(map(str, self.shape)) if self.shape else "channels x height x width"
-            given = "x".join(map(str, images.shape[1:])) or "no"
-            raise ShapeError(f"This scorer reads images of {wanted}; it was given {given}.")
+            expected = "x".join(map(str, self.shape)) if self.shape else "channels x height x width"
+            shape = "x".join(map(str, images.shape[1:])) or "no shape"
+            raise ShapeError(f"This classifier takes images of {expected}; these are {shape}.")
         starts = range(0, max(len(images), 1), self.batch)
-        rows = np.concatenate([self._read(images[i : i + self.batch]) for i in starts])
+        rows = np.concatenate([self._predict(images[i : i + self.batch]) for i in starts])
         if rows.shape != (len(images), len(self.names)):
             raise ShapeError(
-                f"A scorer of {len(self.names)} names answered {len(images)} images with numbers "
-                f"of shape {rows.shape}; it has to give a row an image and a column a name."
+                f"The classifier returned an array of shape {rows.shape} for {len(images)} images and "
+                f"{len(self.names)} names. It must return one row per image and one column per name."
             )
         return rows
 
     def column(self, name: str) -> int:
-        """Where the numbers of this name stand."""
+        """Return the index of the column with this name."""
         if name not in self.names:
-            raise UnknownName("attribute of this scorer", name, self.names)
+            raise UnknownName("attribute of this classifier", name, self.names)
         return self.names.index(name)
 
     def only(self, names: Sequence[str]) -> "Scorer":
-        """The same scorer, of these names alone and in this order."""
+        """Return a classifier that predicts only these names, in this order."""
         columns, function = [self.column(name) for name in names], self.function
         kinds = tuple(self.kinds[i] for i in columns)
         pick = lambda x: function(x)[:, columns]  # noqa: E731
         return Scorer(tuple(names), pick, kinds, self.shape, self.device, self.batch)
 
     @torch.inference_mode()
-    def _read(self, images: Images) -> Scores:
-        found = self.function(torch.as_tensor(images, device=self.device))
-        return found.float().cpu().numpy()
+    def _predict(self, images: Images) -> Scores:
+        rows = self.function(torch.as_tensor(images, device=self.device))
+        return rows.float().cpu().numpy()
 
 
 @dataclass(frozen=True)
 class Target:
-    """One attribute that a net reads, and how its outputs become the attribute's numbers."""
+    """One attribute that the net predicts, and how to scale its outputs."""
 
     name: str
     kind: Kind
     classes: tuple[str, ...] = ()
-    mean: float = 0.0  # of a number, in the set that was learnt from
+    mean: float = 0.0  # of a numeric attribute in the training set
     spread: float = 1.0
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of its columns."""
-        return tuple(f"{self.name}={word}" for word in self.classes) or (self.name,)
+        """The names of the columns of this attribute."""
+        return tuple(f"{self.name}={label}" for label in self.classes) or (self.name,)
 
 
 class Reader(nn.Module):
-    """A net's encoder with an output for each column."""
+    """The encoder of a net, with one output for each column."""
 
     def __init__(self, targets: Sequence[Target], shape: Shape, net: str, layers: dict[str, Any]) -> None:
         super().__init__()
@@ -107,12 +107,12 @@ class Reader(nn.Module):
         self.body = fill(NETS.get(net), layers, "net").encoder(shape, sum(self.widths))
 
     def parts(self, x: Tensor) -> tuple[Tensor, ...]:
-        """For each target its raw outputs: logits, or a value in spreads from the mean."""
+        """Return the raw outputs of each target: logits, or a standardized value."""
         raw: Tensor = self.body(2 * x - 1)
         return raw.split(self.widths, dim=1)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Probabilities and values, a column for each name."""
+        """Return probabilities and values (n, k), one column for each name."""
         pairs = zip(self.targets, self.parts(x), strict=True)
         return torch.cat([_finish(target, raw) for target, raw in pairs], dim=1)
 
@@ -124,19 +124,19 @@ def _finish(target: Target, raw: Tensor) -> Tensor:
 
 
 def scorer(reader: Reader, device: str = "cpu") -> Scorer:
-    """The net as the rest of the library sees it."""
+    """Return the `Scorer` that calls this net on this device."""
     names = tuple(name for target in reader.targets for name in target.columns)
     kinds = tuple(target.kind for target in reader.targets for _ in target.columns)
     return Scorer(names, reader.to(device).eval(), kinds, reader.shape, device)
 
 
 def save_scorer(path: Path, scorer: Scorer, *, half: bool = False) -> Path:
-    """One file that is the scorer; with `half`, of half the size and three digits a weight."""
+    """Write the classifier to one file; `half` stores its weights in 16 bits."""
     reader = scorer.function
     if not isinstance(reader, Reader):
         raise NotSupported(
-            "Only a scorer that zatlas has trained can be saved: a function of your own has no file. "
-            "Keep the code that makes it."
+            "Only a classifier that zatlas trained can be saved. Import your own function again where "
+            "you need it."
         )
     about = {
         "format": FORMAT,
@@ -146,13 +146,14 @@ def save_scorer(path: Path, scorer: Scorer, *, half: bool = False) -> Path:
         "layers": reader.layers,
     }
     state = reader.state_dict()
-    kept = {name: tensor.half() for name, tensor in state.items()} if half else state
-    return weights.write(path, KEY, about, kept)
+    if half:
+        state = {name: tensor.half() for name, tensor in state.items()}
+    return weights.write(path, KEY, about, state)
 
 
 @dataclass(frozen=True)
-class _Written:
-    """What a file says of its scorer."""
+class _Metadata:
+    """The description of a classifier in its file."""
 
     targets: tuple[dict, ...]
     shape: tuple[int, ...]
@@ -161,27 +162,29 @@ class _Written:
 
 
 def read_scorer(path: Path, device: str = "cpu") -> Scorer:
-    """The scorer of such a file."""
-    about, state = weights.read(path, KEY, "scorer", FORMAT)
-    found = weights.fields_of(_Written, about, path)
-    targets = [weights.fields_of(Target, one, path) for one in found.targets]
-    if not targets or not all(isfinite(one.mean) and isfinite(one.spread) for one in targets):
-        raise BadRun(f"{path} describes a scorer that reads nothing, or no finite numbers.")
-    shape = image_shape(found.shape, path)
-    reader = built(lambda: Reader(targets, shape, found.net, found.layers), state, path)
+    """Return the classifier that `save_scorer` wrote to this file."""
+    about, state = weights.read(path, KEY, "classifier", FORMAT)
+    metadata = weights.fields_of(_Metadata, about, path)
+    targets = [weights.fields_of(Target, fields, path) for fields in metadata.targets]
+    if not targets or not all(isfinite(target.mean) and isfinite(target.spread) for target in targets):
+        raise BadRun(
+            f"{path} describes a classifier without attributes, or with a mean or std that is not finite. "
+            "Train it again: zatlas scorer train."
+        )
+    shape = image_shape(metadata.shape, path)
+    reader = built(lambda: Reader(targets, shape, metadata.net, metadata.layers), state, path)
     assert isinstance(reader, Reader)
     return scorer(reader, device)
 
 
 def suited(scorer: Scorer, images: Images) -> Images:
-    """The images in the size and the colours that the scorer reads."""
+    """Return the images resized and converted to the shape that the classifier takes."""
     if scorer.shape is None or images.shape[1:] == scorer.shape:
         return images
     channels, height, width = scorer.shape
     x = torch.as_tensor(images)
     if x.shape[1] != channels:
-        grey = x.mean(1, keepdim=True)
-        x = grey.expand(-1, channels, -1, -1)
+        x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)
     if x.shape[2:] != (height, width):
         x = F.interpolate(x, (height, width), mode="bilinear", antialias=True)
     return x.clamp(0, 1).contiguous().numpy()

@@ -1,4 +1,4 @@
-"""What a model is to the training loop: who is optimized in turn, and what each wants to be small."""
+"""`Trainable`: what the training loop needs of a model, and `Family`: what a recipe needs of its settings."""
 
 from collections.abc import Callable
 from typing import ClassVar, Protocol
@@ -10,42 +10,42 @@ from zatlas.core.space import Space
 from zatlas.models.nets import Net, Shape
 
 Encoder = Callable[[Tensor, Tensor | None], "Tensor | tuple[Tensor, Tensor]"]
-Terms = dict[str, Tensor]  # "loss" is made small; the others are shown; means over the batch
+Terms = dict[str, Tensor]  # "loss" is minimized, the others are logged; all are means over the batch
 
 
 class Trainable(Protocol):
-    """A module whose `loss` can be minimized for each of its players."""
+    """A module with one loss for each player. A VAE has one player; a GAN has two that take turns."""
 
     space: Space
-    classes: int  # how many labels it wants to be told; 0 for none
-    bound: bool  # whether its terms hold an "elbo" in nats an image
+    classes: int  # number of labels that condition it; 0 for an unconditional model
+    bound: bool  # whether its terms contain "elbo", in nats per image
 
     @property
     def encode(self) -> Encoder | None:
-        """Points of images, or their means and standard deviations; None where there is no way."""
+        """The function from images to latents, or to their means and stds; None if there is no encoder."""
 
     def decode(self, z: Tensor, y: Tensor | None) -> Tensor:
-        """Images in [0, 1] of points in the space's own shape."""
+        """Return images (n, c, h, w) in [0, 1] for latents (n, *space.shape)."""
 
     def start(self, mean: Tensor) -> None:
-        """Once, before training: told the mean of the images."""
+        """Initialize before training; `mean` is the mean of the training images (c, h, w)."""
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """Who is optimized in turn, and what each of them moves."""
+        """Return the parameters of each player, in the order in which they are optimized."""
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
-        """What this player wants to be small, and the terms it is made of.
+        """Return the loss of this player and the terms it consists of.
 
-        `epoch` is how far training has come, for what changes with it. Numbers drawn by
-        `zatlas.models.noise` are the same for an image however many processes share the batch.
+        `epoch` is the progress of training, for schedules. Take random numbers from
+        `zatlas.models.noise`: they do not depend on how many processes share the batch.
         """
 
 
 class Family(Protocol):
-    """The settings of a family of models: a frozen dataclass that builds one for images of a shape."""
+    """The settings of a model family: a frozen dataclass that builds a model for images of a given shape."""
 
-    NET: ClassVar[str]  # the net it takes by itself; none for what suits the images
-    TRAINING: ClassVar[dict[str, object]]  # where its training differs from the usual
+    NET: ClassVar[str]  # the default net; empty to choose by the size of the images
+    TRAINING: ClassVar[dict[str, object]]  # its defaults for training, where they differ
 
     def build(self, net: Net, shape: Shape, classes: int) -> nn.Module:
-        """A new model; `classes` is how many labels the images have."""
+        """Return a new model; `classes` is the number of different labels of the images."""

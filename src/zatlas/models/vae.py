@@ -1,10 +1,10 @@
-"""The variational auto-encoder, and with it the beta-VAE and the conditional VAE.
+"""The variational auto-encoder (VAE), the beta-VAE and the conditional VAE.
 
 Kingma and Welling 2014, https://arxiv.org/abs/1312.6114
 Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl  (beta > 1)
 Sohn et al. 2015, https://papers.nips.cc/paper/5775  (conditional)
 Kingma et al. 2016, https://arxiv.org/abs/1606.04934  (free bits)
-Burda et al. 2016, https://arxiv.org/abs/1509.00519  (importance)
+Burda et al. 2016, https://arxiv.org/abs/1509.00519  (importance weighting)
 """
 
 import math
@@ -27,50 +27,54 @@ Samples = Annotated[int, Within(1, 10_000)]
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """What one can choose about a VAE."""
+    """The settings of a VAE."""
 
-    dim: Dim = 2  # coordinates of the latent space
-    beta: Weight = 1.0  # weight of the rate; above 1 the axes disentangle
-    warmup: Weight = 0.0  # epochs over which the weight of the rate rises from 0
-    free_bits: Weight = 0.0  # nats of each axis that cost nothing
-    samples: Samples = 1  # draws from the posterior for each image of a batch
-    importance: bool = False  # weigh the draws of an image by how well they explain it
-    conditional: bool = False  # tell encoder and decoder the label
+    dim: Dim = 2  # dimensions of the latent space
+    beta: Weight = 1.0  # weight of the rate (KL); above 1, dimensions tend to disentangle
+    warmup: Weight = 0.0  # epochs over which that weight rises from 0
+    free_bits: Weight = 0.0  # nats of rate per dimension that are not penalized
+    samples: Samples = 1  # samples of the posterior per image
+    importance: bool = False  # train with the importance-weighted bound
+    conditional: bool = False  # give encoder and decoder the label
     likelihood: Name = "bernoulli"  # of the pixels
-    pixels: Treatment = "grey"  # levels as they are, drawn anew as chances, or cut at a half
-    sigma: Weight = 0.0  # spread of the gaussian likelihood, in [0, 1] of grey; 0 learns it
-    signed: bool = False  # pixels in [-1, 1] within the net
-    mean_start: bool = True  # begin with the mean image for all points, rather than with grey
-    reduction: Literal["sum", "mean"] = "sum"  # over pixels and over axes; the mean is no bound
+    pixels: Treatment = "grey"  # pixels as they are, sampled as probabilities, or thresholded at 0.5
+    sigma: Weight = 0.0  # std of the gaussian likelihood, for pixels in [0, 1]; 0 fits it
+    signed: bool = False  # scale pixels to [-1, 1] inside the net
+    mean_start: bool = True  # initialize the decoder to output the mean image
+    reduction: Literal["sum", "mean"] = (
+        "sum"  # over pixels and dimensions; with "mean" the loss is not a bound
+    )
 
     NET: ClassVar[str] = ""
     TRAINING: ClassVar[dict[str, object]] = {}
 
     def build(self, net: Net, shape: Shape, classes: int) -> "VAE":
-        """A new VAE for images of this shape."""
+        """Return a new VAE for images of this shape."""
         if self.conditional and not classes:
-            raise BadRecipe("A conditional model needs labels, and these images have none.")
+            raise BadRecipe(
+                "A conditional model needs labels, and these images have none. Leave out model.conditional."
+            )
         if self.pixels != "grey" and self.likelihood != "bernoulli":
             raise BadRecipe(
-                f"Pixels that are {self.pixels} are black or white, and the likelihood {self.likelihood} is "
-                "of levels between. Take model.likelihood=bernoulli, or model.pixels=grey."
+                f"model.pixels={self.pixels} makes pixels black or white, and the likelihood "
+                f"{self.likelihood} is for grey levels. Set model.likelihood=bernoulli or model.pixels=grey."
             )
-        if self.importance and not self.weighable:
+        if self.importance and not self._can_weight:
             raise BadRecipe(
-                "model.importance weighs several draws by their likelihood: it takes model.samples of "
-                "at least 2, likelihood bernoulli or gaussian, reduction=sum, and no free_bits."
+                "model.importance weights several samples by their likelihood. It needs model.samples of "
+                "at least 2, likelihood bernoulli or gaussian, reduction=sum and free_bits=0."
             )
         return VAE(self, net, shape, classes if self.conditional else 0)
 
     @property
-    def weighable(self) -> bool:
-        """Whether there are several draws, and each has a likelihood to be weighed by."""
-        likely = self.likelihood != "mse" and self.reduction == "sum"
-        return self.samples > 1 and likely and not self.free_bits
+    def _can_weight(self) -> bool:
+        """Whether there are several samples with a likelihood, which importance weights need."""
+        has_likelihood = self.likelihood != "mse" and self.reduction == "sum"
+        return self.samples > 1 and has_likelihood and not self.free_bits
 
 
 class VAE(nn.Module):
-    """A normal prior, a diagonal normal posterior, and pixels by the likelihood."""
+    """A VAE with a standard normal prior and a diagonal normal posterior."""
 
     def __init__(self, config: VAEConfig, net: Net, shape: Shape, classes: int) -> None:
         super().__init__()
@@ -83,74 +87,74 @@ class VAE(nn.Module):
         self.decoder = net.decoder(shape, config.dim + classes)
 
     def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z | x, y)."""
-        inner = 2 * x - 1 if self.config.signed else x
-        mean, log_variance = self.encoder(inner, one_hot(y, self.classes, x)).chunk(2, dim=1)
+        """Return mean and log-variance of q(z | x, y), each (n, dim)."""
+        scaled = 2 * x - 1 if self.config.signed else x
+        mean, log_variance = self.encoder(scaled, one_hot(y, self.classes, x)).chunk(2, dim=1)
         return mean, log_variance
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of q(z | x, y)."""
+        """Return mean and standard deviation of q(z | x, y), each (n, dim)."""
         if self.config.pixels == "threshold":
             x = treated(x, "threshold")
         mean, log_variance = self.posterior(x, y)
         return mean, (log_variance / 2).exp()
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """The mean images of these points."""
+        """Return the mean image (n, c, h, w) of p(x | z, y)."""
         return self.likelihood.mean(self.decoder(join(z, one_hot(y, self.classes, z))))
 
     def distortion(self, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """What each image costs where its point is known; -log p(x | z) in nats, of a likelihood."""
+        """Return the reconstruction loss of each image (n,); of a likelihood, -log p(x | z, y) in nats."""
         raw = self.decoder(join(z, one_hot(y, self.classes, z)))
         return self.likelihood.distortion(raw, x)
 
     def start(self, mean: Tensor) -> None:
-        """Begin at the mean image, if so configured."""
+        """Initialize the decoder to output the mean image, if `mean_start` is set."""
         if self.config.mean_start:
             begin_at(self.decoder, self.likelihood.raw(mean))
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """One: all of it."""
+        """Return one player with all parameters."""
         return {"model": list(self.parameters())}
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
-        """Distortion and rate in units an image, and their weighted sum; the ELBO where it is one."""
+        """Return distortion (reconstruction), rate (KL), their weighted sum and, for a bound, the ELBO."""
         config = self.config
         x = treated(x, config.pixels, rng)
         mean, log_variance = self.posterior(x, y)
         noise = normal((config.samples, *mean.shape), mean, rng, axis=1)
-        drawn = mean + noise * (log_variance / 2).exp()
-        again = x.expand(config.samples, *x.shape).flatten(0, 1)
+        z = mean + noise * (log_variance / 2).exp()
+        repeated = x.expand(config.samples, *x.shape).flatten(0, 1)
         labels = None if y is None else y.repeat(config.samples)
-        each = self.distortion(again, drawn.flatten(0, 1), labels)
-        distortion = each.mean()
+        distortions = self.distortion(repeated, z.flatten(0, 1), labels)
+        distortion = distortions.mean()
         rates = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(0)
         rate = rates.sum()
         weight = config.beta * min(1.0, epoch / config.warmup) if config.warmup else config.beta
-        charged = rates.clamp(min=config.free_bits).sum() if config.free_bits else rate
+        penalty = rates.clamp(min=config.free_bits).sum() if config.free_bits else rate
         if config.importance:
-            loss = weighed(each.view(noise.shape[:2]), drawn, mean, log_variance, weight)
+            loss = weighed(distortions.view(noise.shape[:2]), z, mean, log_variance, weight)
         elif config.reduction == "mean":
-            loss = distortion / x[0].numel() + weight * charged / config.dim
+            loss = distortion / x[0].numel() + weight * penalty / config.dim
         else:
-            loss = distortion + weight * charged
+            loss = distortion + weight * penalty
         terms = {"loss": loss, "distortion": distortion.detach(), "rate": rate.detach()}
         return {**terms, "elbo": -(distortion + rate).detach()} if self.bound else terms
 
 
 def weighed(distortion: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor, weight: float) -> Tensor:
-    """Minus the importance-weighted bound of k draws (k, n, d), with slopes that stay sharp as k grows.
+    """Return minus the importance-weighted bound of k samples (k, n, d), with low-variance gradients.
 
     Burda et al. 2016, https://arxiv.org/abs/1509.00519
-    Tucker et al. 2019, https://arxiv.org/abs/1810.04152  (doubly reparametrized slopes)
+    Tucker et al. 2019, https://arxiv.org/abs/1810.04152  (doubly reparametrized gradients)
     """
-    # The encoder is moved through the draws alone: its own density is held still.
+    # The encoder gets its gradient only through the samples, not through its density.
     mean, log_variance = mean.detach(), log_variance.detach()
-    above_prior = z.square() - (z - mean).square() / log_variance.exp() - log_variance
-    surprise = distortion + weight * 0.5 * above_prior.sum(2)
-    shares = (-surprise).softmax(0).detach()
+    log_ratio = z.square() - (z - mean).square() / log_variance.exp() - log_variance
+    cost = distortion + weight * 0.5 * log_ratio.sum(2)
+    weights = (-cost).softmax(0).detach()
     if z.requires_grad:
-        z.register_hook(lambda slope: slope * shares[:, :, None])  # type: ignore[no-untyped-call]
-    bound = (-surprise.detach()).logsumexp(0).mean() - math.log(len(z))
-    steered = (shares * surprise).sum(0).mean()
-    return steered - (steered.detach() + bound)
+        z.register_hook(lambda gradient: gradient * weights[:, :, None])  # type: ignore[no-untyped-call]
+    bound = (-cost.detach()).logsumexp(0).mean() - math.log(len(z))
+    surrogate = (weights * cost).sum(0).mean()
+    return surrogate - (surrogate.detach() + bound)

@@ -1,4 +1,4 @@
-"""Weights with what they belong to: a safetensors file whose metadata is its description."""
+"""Read and write weights as safetensors files, with a description as metadata."""
 
 import json
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ T = TypeVar("T")
 
 
 def write(path: Path, key: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> Path:
-    """One file of these weights, described under this key."""
+    """Write a file of these weights, with the description `about` under this key."""
     return atomic.write_file(path, to_bytes(key, about, state))
 
 
 def to_bytes(key: str, about: Mapping[str, Any], state: Mapping[str, Tensor]) -> bytes:
-    """The bytes of such a file, always the same for the same weights."""
+    """Return the bytes of such a file; equal weights give equal bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     return save(tensors, metadata={key: json.dumps(about, sort_keys=True)})
 
 
 def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The description and the weights of such a file, whose format this version knows."""
+    """Return the description and the weights of such a file; `newest` is the newest supported format."""
     if path.exists():
         digests.verify(path)
     try:
@@ -45,9 +45,9 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
 
 
 def fields_of(kind: type[T], about: Mapping[str, Any], path: Path) -> T:
-    """The description as this dataclass: every value is there and of its type, or it is refused."""
+    """Return the description as this dataclass; `BadRun` if a value is missing or has the wrong type."""
     try:
-        found: T = fill(kind, about, "description")
+        fields: T = fill(kind, about, "description")
     except (ZatlasError, TypeError, ArithmeticError) as error:
-        raise BadRun(f"{path} is not described as zatlas does: {error}") from error
-    return found
+        raise BadRun(f"{path} has a description that zatlas did not write: {error}") from error
+    return fields

@@ -1,4 +1,4 @@
-"""What is known of a brought model, and how its own numbers become points and images of ours."""
+"""The description of an imported model, and the adapter from its own arrays to latents and images."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -15,16 +15,16 @@ from zatlas.core.space import Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
 
-PixelRange = Literal["unit", "signed", "bytes", "logits"]  # 0..1, -1..1, 0..255, before a sigmoid
+PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat"]
-Spread = Literal["none", "deviation", "log_variance"]  # what an encoder says besides its points
+Spread = Literal["none", "deviation", "log_variance"]  # the second output of an encoder
 
-Half = Callable[..., Any]  # one half of a model in its own terms
+Half = Callable[..., Any]  # the encoder or the decoder, with its own input and output formats
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the person said of the model; the rest is found out."""
+    """What the user states about the model; the importer infers everything that is None."""
 
     net: str | None = None
     key: str | None = None
@@ -42,39 +42,39 @@ class Asked:
             if value is not None and value not in get_args(kind):
                 raise UnknownName(f"value of --{name}", str(value), get_args(kind))
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
-            raise UnknownName("shape of a point", str(self.shape), ("100", "100,1,1", "4,64,64"))
+            raise UnknownName("shape of a latent", str(self.shape), ("100", "100,1,1", "4,64,64"))
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a source turned out to be; its files are in the run by now."""
+class SourceInfo:
+    """What the importer read from a source, whose files are now in the run."""
 
     kind: str
-    files: Mapping[str, str]  # by what each is: decoder, encoder, weights, config, codes
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of its kind
-    shapes: tuple[tuple[int, ...], ...] = ()  # of a point: the only one, or those worth a try
-    why: str = "a program does not say what it takes"  # why the shape cannot be known
+    files: Mapping[str, str]  # by role: decoder, encoder, weights, config, codes
+    settings: Mapping[str, Any] = field(default_factory=dict)  # specific to the kind
+    shapes: tuple[tuple[int, ...], ...] = ()  # of a latent: the known shape, or candidates to try
+    why: str = "a program does not say what it takes"  # why the shape is unknown
     prior: Prior = "normal"
     pixels: PixelRange | None = None
     layout: Layout | None = None
-    told: tuple[str, ...] = ()  # in plain words
+    lines: tuple[str, ...] = ()  # lines about the model for the user
 
 
 @dataclass(frozen=True)
 class Halves:
-    """A model in its own terms: it takes points of its shape and gives whatever it gives."""
+    """A decoder and an optional encoder with their own input and output formats."""
 
     decode: Half
     encode: Half | None = None
-    owner: nn.Module | None = None  # of the weights, where torch knows them
-    last: str = ""  # its last operation, where that is known
-    labelled: bool = False  # it wants a label with each point
-    batch: int = 256  # rows that it takes at once
+    owner: nn.Module | None = None  # the module that holds the weights, if there is one
+    last: str = ""  # name of its last operation, if known
+    labelled: bool = False  # it takes a label with each latent
+    batch: int = 256  # maximum number of rows per call
 
 
 @dataclass(frozen=True)
 class Brought:
-    """The table `brought` of a run's made.json: enough, with the files, to use the model again."""
+    """The table `brought` of a run's made.json, from which the model is opened again."""
 
     kind: str
     files: Mapping[str, str]
@@ -89,132 +89,135 @@ class Brought:
     digest: str = ""  # SHA-256 of the files
 
 
-class Adapted(nn.Module):
-    """A brought model as the rest of the library wants it: images in [0, 1], channels first."""
+class Adapter(nn.Module):
+    """An imported model with zatlas's formats: images (n, c, h, w) in [0, 1]."""
 
-    def __init__(self, brought: Brought, halves: Halves) -> None:
+    def __init__(self, info: Brought, halves: Halves) -> None:
         super().__init__()
-        self.brought = brought
+        self.info = info
         self.halves = halves
         self.owner = halves.owner
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Images of points in the model's own shape."""
-        told = (z, y) if self.halves.labelled else (z,)
-        about = self.brought
-        with explained("decoder", about, z):
-            raw = tensor_of(self.halves.decode(*told), "reconstruction", "sample").float()
+        """Return images for latents (n, *shape)."""
+        inputs = (z, y) if self.halves.labelled else (z,)
+        about = self.info
+        with explained("decoder", z):
+            raw = tensor_of(self.halves.decode(*inputs), "reconstruction", "sample").float()
             planes = to_planes(raw, about.layout, about.image)
         if tuple(planes.shape[1:]) != tuple(about.image):
             raise ProgramFailed(
-                f"The decoder gives images of {tuple(planes.shape[1:])}, and the run says "
-                f"{tuple(about.image)}. Bring the model again: zatlas bring SOURCE --out RUN"
+                f"The decoder returns images of shape {tuple(planes.shape[1:])}, but the run records "
+                f"{tuple(about.image)}. Import the model again: zatlas bring SOURCE --out RUN"
             )
         return to_unit(planes, about.pixels).clamp(0, 1)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
-        """Points of images, or their means and standard deviations."""
+        """Return latents of images, or their means and standard deviations."""
         assert self.halves.encode is not None
-        about = self.brought
-        with explained("encoder", about, x):
+        about = self.info
+        with explained("encoder", x):
             raw = from_planes(from_unit(x, about.pixels), about.layout)
-            told = (raw, y) if self.halves.labelled else (raw,)
-            mean, spread = points_of(self.halves.encode(*told))
-        if spread is None or about.spread == "none":
+            inputs = (raw, y) if self.halves.labelled else (raw,)
+            mean, second = latents_of(self.halves.encode(*inputs))
+        if second is None or about.spread == "none":
             return mean.float()
-        wide = (spread / 2).exp() if about.spread == "log_variance" else spread
-        return mean.float(), wide.float()
+        std = (second / 2).exp() if about.spread == "log_variance" else second
+        return mean.float(), std.float()
 
 
 @contextmanager
-def explained(half: str, brought: Brought, given: Tensor) -> Iterator[None]:
-    """Turn whatever a model's own code raises into one sentence; memory that runs out stays itself."""
+def explained(half: str, array: Tensor) -> Iterator[None]:
+    """Turn errors of the model's own code into `ProgramFailed`; running out of memory stays as it is."""
     try:
         yield
     except (ZatlasError, MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # somebody else's code
+    except Exception as error:  # third-party code
         raise ProgramFailed(
-            f"The {half} of this run failed on an array {tuple(given.shape)}: {first_line(error)}. If it "
-            "worked before, bring the model again: zatlas bring SOURCE --out RUN"
+            f"The {half} of this run failed for an array of shape {tuple(array.shape)}: {first_line(error)}. "
+            "If it worked before, import the model again: zatlas bring SOURCE --out RUN"
         ) from error
 
 
-def generator(brought: Brought, halves: Halves, device: str = "cpu") -> Generator:
-    """The model as the rest of the library sees it."""
-    model = Adapted(brought, halves).to(device).eval()
+def generator(info: Brought, halves: Halves, device: str = "cpu") -> Generator:
+    """Return the `Generator` that calls this model on this device."""
+    model = Adapter(info, halves).to(device).eval()
     encode = None if halves.encode is None else model.encode
-    space = Space(tuple(brought.shape), brought.prior)
-    return Generator(space, model.decode, encode, brought.classes, device, halves.batch)
+    space = Space(tuple(info.shape), info.prior)
+    return Generator(space, model.decode, encode, info.classes, device, halves.batch)
 
 
-def tensor_of(found: Any, *names: str) -> Tensor:
-    """The one tensor that matters of what a model gave: a tensor, a tuple, a table or an object."""
-    if isinstance(found, Tensor):
-        return found
-    if isinstance(found, Mapping):
-        known = [*(found[name] for name in names if name in found), *found.values()]
-        return tensor_of(known[0], *names)
-    if isinstance(found, (tuple, list)) and found:
-        return tensor_of(found[0], *names)
+def tensor_of(output: Any, *names: str) -> Tensor:
+    """Return the main tensor of a model's output, which may be a tensor, tuple, mapping or object."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, Mapping):
+        values = [*(output[name] for name in names if name in output), *output.values()]
+        return tensor_of(values[0], *names)
+    if isinstance(output, (tuple, list)) and output:
+        return tensor_of(output[0], *names)
     for name in names:
-        if isinstance(inner := getattr(found, name, None), Tensor):
-            return inner
-    raise BadRun(f"The model gave a {type(found).__name__}, and images were expected of it.")
+        if isinstance(value := getattr(output, name, None), Tensor):
+            return value
+    raise BadRun(
+        f"The model returned a {type(output).__name__} instead of a tensor. Wrap it in a module that "
+        "returns one tensor."
+    )
 
 
-def points_of(found: Any) -> tuple[Tensor, Tensor | None]:
-    """Points and what an encoder says of their spread, if it does."""
-    if isinstance(found, (tuple, list)) and len(found) > 1:
-        second = found[1]
-        alike = isinstance(second, Tensor) and second.shape == tensor_of(found[0]).shape
-        return tensor_of(found[0]), second if alike else None
-    if isinstance(found, Mapping) and "log_covariance" in found:
-        return tensor_of(found, "embedding"), found["log_covariance"]
-    return tensor_of(found, "embedding", "latents"), None
+def latents_of(output: Any) -> tuple[Tensor, Tensor | None]:
+    """Return the latents of an encoder's output, and its second output of the same shape, if any."""
+    if isinstance(output, (tuple, list)) and len(output) > 1:
+        second = output[1]
+        same_shape = isinstance(second, Tensor) and second.shape == tensor_of(output[0]).shape
+        return tensor_of(output[0]), second if same_shape else None
+    if isinstance(output, Mapping) and "log_covariance" in output:
+        return tensor_of(output, "embedding"), output["log_covariance"]
+    return tensor_of(output, "embedding", "latents"), None
 
 
-def in_turns(call: Half, rows: tuple[Tensor, ...], size: int) -> Any:
-    """What a half that takes exactly so many rows at once makes of any number; the last are padded."""
+def in_batches(call: Half, rows: tuple[Tensor, ...], size: int) -> Any:
+    """Call a function of exactly `size` rows for any number of rows; the last call is padded."""
     parts = []
     for i in range(0, len(rows[0]), size):
-        some = [one[i : i + size] for one in rows]
-        count = len(some[0])
-        full = [torch.cat([one, one[:1].expand(size - count, *one.shape[1:])]) for one in some]
-        found = call(*full)
-        parts.append([part[:count] for part in (found if isinstance(found, tuple) else (found,))])
-    joined = tuple(torch.cat(same) for same in zip(*parts, strict=True))
+        batch = [array[i : i + size] for array in rows]
+        count = len(batch[0])
+        padded = [torch.cat([array, array[:1].expand(size - count, *array.shape[1:])]) for array in batch]
+        output = call(*padded)
+        parts.append([part[:count] for part in (output if isinstance(output, tuple) else (output,))])
+    joined = tuple(torch.cat(arrays) for arrays in zip(*parts, strict=True))
     return joined[0] if len(joined) == 1 else joined
 
 
 def to_unit(raw: Tensor, pixels: PixelRange) -> Tensor:
-    """Pixels of the model's range as pixels from 0 to 1."""
+    """Return pixels of the model's range scaled to [0, 1]."""
     if pixels == "logits":
         return raw.sigmoid()
     return {"unit": raw, "signed": (raw + 1) / 2, "bytes": raw / 255}[pixels]
 
 
 def from_unit(x: Tensor, pixels: PixelRange) -> Tensor:
-    """The way back; a model whose answers are logits is shown pixels from 0 to 1."""
+    """Return pixels in [0, 1] scaled to the model's range; a model that outputs logits takes [0, 1]."""
     return {"unit": x, "signed": 2 * x - 1, "bytes": 255 * x, "logits": x}[pixels]
 
 
 def to_planes(raw: Tensor, layout: Layout, image: tuple[int, ...]) -> Tensor:
-    """Channels first."""
+    """Return images of this layout as (n, c, h, w)."""
     if layout == "nhwc":
         return raw.permute(0, 3, 1, 2)
     return raw.reshape(-1, *image) if layout in ("nhw", "flat") else raw
 
 
 def from_planes(x: Tensor, layout: Layout) -> Tensor:
-    """The way back."""
+    """Return images (n, c, h, w) in this layout."""
     if layout == "nhwc":
         return x.permute(0, 2, 3, 1)
     return {"nhw": x[:, 0], "flat": x.flatten(1), "nchw": x}[layout]
 
 
 def shape_of(image: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-    """The shape of an image as a model of this layout has it."""
+    """Return the shape of an image in this layout."""
     channels, height, width = image
     return {
         "nchw": (channels, height, width),
@@ -225,29 +228,31 @@ def shape_of(image: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
 
 
 def as_shape(image: tuple[int, ...]) -> Shape:
-    """Channels, height and width."""
+    """Return the shape as exactly three sizes: channels, height, width."""
     channels, height, width = image
     return channels, height, width
 
 
 def words_of(shape: tuple[int, ...]) -> str:
-    """A shape as one writes it on the command line, with its coordinates if that is not the same."""
+    """Return a shape as on the command line; with its number of dimensions if it has several axes."""
     text = ",".join(map(str, shape))
-    return text if len(shape) == 1 else f"{text} ({math.prod(shape):,} coordinates)"
+    return text if len(shape) == 1 else f"{text} ({math.prod(shape):,} dimensions)"
 
 
 def no_gradient(module: nn.Module) -> nn.Module:
-    """The module ready to be used, not to be trained."""
+    """Put a module in evaluation mode without gradients, and return it."""
     return module.eval().requires_grad_(False)
 
 
 def as_float(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights in 32 bits, whatever they were kept in."""
+    """Return the weights with all floating-point tensors in 32 bits."""
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def file_of(files: Mapping[str, Path], role: str) -> Path:
-    """The file of this role."""
+    """Return the file of this role; `BadRun` if there is none."""
     if role not in files:
-        raise BadRun(f"The run says nothing of its {role}: bring the model again.")
+        raise BadRun(
+            f"The run has no file for its {role}. Import the model again: zatlas bring SOURCE --out RUN"
+        )
     return files[role]

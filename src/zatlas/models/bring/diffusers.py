@@ -1,6 +1,6 @@
-"""Auto-encoders of diffusers, whose points are small images: scaled as diffusion models scale them.
+"""Import auto-encoders of diffusers. Their latents are small images, scaled as in diffusion models.
 
-A point here is what a diffusion model works on: of the scale where its coordinates vary by about 1.
+The scaling factor gives latents a standard deviation of about 1 per dimension.
 Rombach et al. 2022, https://arxiv.org/abs/2112.10752
 """
 
@@ -14,61 +14,62 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, ZatlasError, first_line
-from zatlas.models.bring.brought import Asked, Halves, Taken, file_of, no_gradient
+from zatlas.models.bring.brought import Asked, Halves, SourceInfo, file_of, no_gradient
 from zatlas.models.bring.programs import quiet
 from zatlas.models.bring.weights import read
 from zatlas.models.installed import imported, python_path
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 NAMES = ("AutoencoderKL", "AutoencoderTiny")
-GROWTH = 2  # times the weights of the file that the net may have
-USUAL = 64  # pixels of an image, where neither the folder nor the person says
+MAX_GROWTH = 2  # number of weights of the net over that of the file
+DEFAULT_SIDE = 64  # pixels, if neither the configuration nor the user gives the size
 
 
-def here(folder: Path) -> bool:
-    """Whether diffusers saved it, or it is a pipeline of diffusers with an auto-encoder in it."""
+def matches(folder: Path) -> bool:
+    """Return whether the folder is an auto-encoder or a pipeline that diffusers saved."""
     return (_inner(folder) / CONFIG).is_file()
 
 
-def take(folder: Path, side: Path, asked: Asked) -> Taken:
-    """Its configuration and weights."""
+def take(folder: Path, side: Path, options: Asked) -> SourceInfo:
+    """Copy the configuration and the weights into the run."""
     folder = _inner(folder)
     config = _config(folder)
-    found = sorted(folder.glob("diffusion_pytorch_model*.safetensors"))
-    if not found:
+    files = sorted(folder.glob("diffusion_pytorch_model*.safetensors"))
+    if not files:
         raise NotSupported(
-            f"{folder} has no {WEIGHTS}. Weights of diffusers are read as safetensors alone: save the "
+            f"{folder} has no {WEIGHTS}. zatlas reads weights of diffusers only as safetensors: save the "
             "model again with safe_serialization=True."
         )
-    plain = [path for path in found if path.name == WEIGHTS]
-    shutil.copyfile((plain or found)[0], side / WEIGHTS)
+    exact = [path for path in files if path.name == WEIGHTS]
+    shutil.copyfile((exact or files)[0], side / WEIGHTS)
     shutil.copyfile(folder / CONFIG, side / CONFIG)
     channels, factor = int(config["latent_channels"]), _factor(config)
-    usual = int(config.get("sample_size") or USUAL)
-    shape = asked.shape or (channels, max(usual // factor, 1), max(usual // factor, 1))
+    side_pixels = int(config.get("sample_size") or DEFAULT_SIDE)
+    shape = options.shape or (channels, max(side_pixels // factor, 1), max(side_pixels // factor, 1))
     scale = float(config.get("scaling_factor") or 1.0)
-    told = (
-        f"A diffusers {config['_class_name']}: each point is {channels} channels of {shape[-2]}x{shape[-1]}, "
-        f"1/{factor} of the image's side; other sizes work too, as --shape {channels},32,32.",
-        f"Points are in the scale of diffusion models ({scale:g} times the net's own). Its prior is only "
-        "a stand-in: a diffusion model is meant to say which points are images.",
+    lines = (
+        f"A diffusers {config['_class_name']}: each latent has {channels} channels of "
+        f"{shape[-2]}x{shape[-1]}, 1/{factor} of the image's side. "
+        f"Other sizes work too, as --shape {channels},32,32.",
+        f"Latents have the scale of diffusion models ({scale:g} times the net's own). The normal prior is "
+        "only a substitute for the diffusion model, which defines which latents are images.",
     )
-    return Taken(
+    return SourceInfo(
         "diffusers",
         {"config": CONFIG, "weights": WEIGHTS},
         {"class": config["_class_name"]},
         (tuple(shape),),
         pixels="signed",
         layout="nchw",
-        told=told,
+        lines=lines,
     )
 
 
 def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
-    """The auto-encoder, by diffusers itself."""
+    """Return the auto-encoder, built by diffusers."""
     name = settings["class"]
     if name not in NAMES:
-        raise NotSupported(f"Of diffusers, {' and '.join(NAMES)} are known, not {name!r}.")
+        raise NotSupported(f"zatlas imports {' and '.join(NAMES)} of diffusers, not {name!r}.")
     try:
         library = imported("diffusers", python_path(file_of(files, "weights").parent))
     except ImportError as error:
@@ -90,64 +91,68 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
             )
     except ZatlasError:
         raise
-    except Exception as error:  # diffusers has many
+    except Exception as error:  # diffusers has many kinds of errors
         raise BadData(f"diffusers cannot read {folder}: {first_line(error)}.") from error
-    both = AutoEncoder(no_gradient(model), config)
-    return Halves(both.decode, both.encode, both, batch=16)
+    scaled = AutoEncoder(no_gradient(model), config)
+    return Halves(scaled.decode, scaled.encode, scaled, batch=16)
 
 
 def _check(family: Any, config: Any, folder: Path, files: Mapping[str, Path]) -> None:
-    """Refuse an index, which names other files, and a net that is far larger than its weights."""
+    """Raise `BadRun` for an index of other files, or a net that is far larger than its weights."""
     if index := next(iter(folder.glob("*.index*.json")), None):
-        raise BadRun(f"{index} names other files to read weights from: it is refused.")
-    many = sum(one.numel() for one in read(file_of(files, "weights")).values())
+        raise BadRun(
+            f"{index} refers to other files, which zatlas does not read. Save the model as one file."
+        )
+    count = sum(tensor.numel() for tensor in read(file_of(files, "weights")).values())
     try:
-        with quiet("diffusers"), torch.device("meta"):  # no memory is taken
-            wanted = sum(one.numel() for one in family.from_config(config).state_dict().values())
-    except Exception as error:  # a configuration can be wrong in every way that a net can fail
-        raise BadRun(f"{folder / CONFIG} describes no net: {first_line(error)}.") from error
-    if wanted > GROWTH * many:
-        raise BadRun(f"{folder / CONFIG} describes a net of {wanted:,} weights, and {many:,} are there.")
+        with quiet("diffusers"), torch.device("meta"):  # allocates no memory
+            state = family.from_config(config).state_dict()
+    except Exception as error:  # a wrong configuration can make a net fail in any way
+        raise BadRun(f"{folder / CONFIG} does not describe a net: {first_line(error)}.") from error
+    size = sum(tensor.numel() for tensor in state.values())
+    if size > MAX_GROWTH * count:
+        raise BadRun(f"{folder / CONFIG} describes a net of {size:,} weights, but the file has {count:,}.")
 
 
 class AutoEncoder(nn.Module):
-    """The net of diffusers with the scale of its points."""
+    """A net of diffusers whose latents are shifted and scaled as in diffusion models."""
 
     def __init__(self, net: nn.Module, config: Mapping[str, Any]) -> None:
         super().__init__()
         self.net = net
         self.scale = float(config.get("scaling_factor") or 1.0)
         self.shift = float(config.get("shift_factor") or 0.0)
-        self.into = cast(Callable[..., Any], net.encode)
-        self.out = cast(Callable[..., Any], net.decode)
+        self.net_encode = cast(Callable[..., Any], net.encode)
+        self.net_decode = cast(Callable[..., Any], net.decode)
 
     def decode(self, z: Tensor) -> Tensor:
-        images: Tensor = self.out(z / self.scale + self.shift, return_dict=False)[0]
+        images: Tensor = self.net_decode(z / self.scale + self.shift, return_dict=False)[0]
         return images
 
     def encode(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        found = self.into(x, return_dict=False)[0]
-        if isinstance(found, Tensor):
-            return (found - self.shift) * self.scale
-        return (found.mean - self.shift) * self.scale, found.std * self.scale
+        output = self.net_encode(x, return_dict=False)[0]
+        if isinstance(output, Tensor):
+            return (output - self.shift) * self.scale
+        return (output.mean - self.shift) * self.scale, output.std * self.scale
 
 
 def _inner(folder: Path) -> Path:
+    """Return the folder of the auto-encoder in a pipeline, else the folder itself."""
     return folder / "vae" if (folder / "vae" / CONFIG).is_file() else folder
 
 
 def _factor(config: Mapping[str, Any]) -> int:
-    """How many pixels of a side one number of a point stands for."""
+    """Return the downsampling factor between image and latent."""
     return 2 ** (len(config.get("block_out_channels") or [0]) - 1)
 
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / CONFIG).read_bytes())
-        if found["_class_name"] in NAMES and int(found["latent_channels"]) > 0:
-            return found
+        config = json.loads((folder / CONFIG).read_bytes())
+        if config["_class_name"] in NAMES and int(config["latent_channels"]) > 0:
+            return config
         raise NotSupported(
-            f"{folder} holds a {found['_class_name']} of diffusers; {' and '.join(NAMES)} can be brought."
+            f"{folder} holds a {config['_class_name']} of diffusers; {' and '.join(NAMES)} can be imported."
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadData(f"{folder / CONFIG} is no configuration of diffusers: {error}.") from error
+        raise BadData(f"{folder / CONFIG} is not a configuration of diffusers: {error}.") from error

@@ -1,7 +1,7 @@
-"""A brought ONNX graph between ends that every page knows: flat points in, images from 0 to 1 out.
+"""Wrap an imported ONNX graph for the page: flat latents as input, images in [0, 1] as output.
 
-A graph that takes a fixed number of rows is run in turns by the file itself (the operator Scan), so that
-whoever runs it may give any number.
+A graph with a fixed batch size is called repeatedly inside the file (operator Scan), so the wrapped graph
+takes any number of rows.
 """
 
 from collections.abc import Sequence
@@ -14,65 +14,69 @@ from zatlas.core.errors import NotSupported, first_line
 from zatlas.core.space import Space
 from zatlas.models.bring.brought import Brought, shape_of
 
-OPSET = 18  # that older graphs are lifted to
-OLDEST = 13  # whose operators are those that are written here
-OWN = "brought/"  # before each name of the graph, so that ours are free
+OPSET = 18  # older graphs are converted to it
+MIN_OPSET = 13  # the operators written here need at least this
+PREFIX = "imported/"  # of each name in the imported graph, so that names do not collide
 
 
-def framed(model: Any, gives: str, brought: Brought) -> Any:
-    """The whole file of a decoder (which gives "x") or an encoder ("z") around the graph of one half."""
+def framed(model: Any, output_name: str, info: Brought) -> Any:
+    """Return the ONNX model of a decoder (output "x") or an encoder (output "z") around an imported graph."""
     from onnx import TensorProto, helper
 
-    model = _modern(model)
+    model = _upgraded(model)
     _rename(model.graph)
-    known = {one.name for one in model.graph.initializer}
-    inputs = [one for one in model.graph.input if one.name not in known]
-    inputs.sort(key=lambda one: _kind(one) in (TensorProto.INT64, TensorProto.INT32))  # labels last
-    ends, image, dim = Ends(), tuple(brought.image), Space(tuple(brought.shape)).dim
-    given = "z" if gives == "x" else "x"
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    inputs.sort(key=lambda value: _kind(value) in (TensorProto.INT64, TensorProto.INT32))  # labels last
+    builder, image, dim = Builder(), tuple(info.image), Space(tuple(info.shape)).dim
+    input_name = "z" if output_name == "x" else "x"
     rows = (
-        ends.add("Reshape", "z", ends.whole(-1, *brought.shape))
-        if gives == "x"
-        else _from_images(ends, brought)
+        builder.add("Reshape", "z", builder.integers(-1, *info.shape))
+        if output_name == "x"
+        else _from_images(builder, info)
     )
-    fed = [ends.add("Cast", rows, to=_kind(inputs[0]))]
-    fed += [ends.add("Cast", "y", to=_kind(one)) for one in inputs[1:]]
-    wide = shape_of(image, brought.layout) if gives == "x" else (dim,)
-    raw = ends.add("Cast", _answer(ends, model.graph, inputs, fed, wide), to=TensorProto.FLOAT)
-    made = _to_images(ends, raw, brought) if gives == "x" else raw
-    last = (*image,) if gives == "x" else (dim,)
-    ends.nodes.append(helper.make_node("Reshape", [made, ends.whole(-1, *last)], [gives]))
+    args = [builder.add("Cast", rows, to=_kind(inputs[0]))]
+    args += [builder.add("Cast", "y", to=_kind(value)) for value in inputs[1:]]
+    sizes = shape_of(image, info.layout) if output_name == "x" else (dim,)
+    raw = builder.add("Cast", _apply(builder, model.graph, inputs, args, sizes), to=TensorProto.FLOAT)
+    output = _to_images(builder, raw, info) if output_name == "x" else raw
+    last = (*image,) if output_name == "x" else (dim,)
+    builder.nodes.append(helper.make_node("Reshape", [output, builder.integers(-1, *last)], [output_name]))
     make = helper.make_tensor_value_info
-    takes = [make(given, TensorProto.FLOAT, ["n", *((dim,) if gives == "x" else image)])]
-    takes += [make("y", TensorProto.INT64, ["n"]) for _ in inputs[1:]]
+    graph_inputs = [make(input_name, TensorProto.FLOAT, ["n", *((dim,) if output_name == "x" else image)])]
+    graph_inputs += [make("y", TensorProto.INT64, ["n"]) for _ in inputs[1:]]
     graph = helper.make_graph(
-        ends.nodes, "brought", takes, [make(gives, TensorProto.FLOAT, ["n", *last])], ends.constants
+        builder.nodes,
+        "imported",
+        graph_inputs,
+        [make(output_name, TensorProto.FLOAT, ["n", *last])],
+        builder.constants,
     )
     model.graph.CopyFrom(graph)
     return model
 
 
 @dataclass
-class Ends:
-    """Operators and constants, in order."""
+class Builder:
+    """The operators and constants of a graph, in order."""
 
     nodes: list[Any] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
 
-    def add(self, kind: str, *given: str, **settings: Any) -> str:
-        """One more operator; the name of its answer."""
+    def add(self, kind: str, *inputs: str, **settings: Any) -> str:
+        """Append an operator and return the name of its output."""
         from onnx import helper
 
         name = f"{kind.lower()} {len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, given, [name], **settings))
+        self.nodes.append(helper.make_node(kind, inputs, [name], **settings))
         return name
 
-    def whole(self, *values: int) -> str:
-        """A constant of whole numbers."""
+    def integers(self, *values: int) -> str:
+        """Add a constant of integers and return its name."""
         return self._constant(np.array(values, np.int64))
 
     def number(self, value: float) -> str:
-        """A constant number."""
+        """Add a constant number and return its name."""
         return self._constant(np.array(value, np.float32))
 
     def _constant(self, values: np.ndarray) -> str:
@@ -83,93 +87,95 @@ class Ends:
         return name
 
 
-def _answer(ends: Ends, graph: Any, inputs: Sequence[Any], fed: Sequence[str], wide: tuple[int, ...]) -> str:
-    """What the graph makes of these rows, each of which it answers with so many numbers."""
+def _apply(
+    builder: Builder, graph: Any, inputs: Sequence[Any], args: Sequence[str], sizes: tuple[int, ...]
+) -> str:
+    """Apply the graph to `args`, in batches if need be; `sizes` is the shape of an output row."""
     from onnx import helper
 
     first = graph.output[0]
-    rows = inputs[0].type.tensor_type.shape.dim[0].dim_value  # 0 where it is open
+    rows = inputs[0].type.tensor_type.shape.dim[0].dim_value  # 0 if dynamic
     if not rows:
-        ends.constants.extend(graph.initializer)
-        for one, name in zip(inputs, fed, strict=True):
-            ends.nodes.append(helper.make_node("Identity", [name], [one.name]))
-        ends.nodes.extend(graph.node)
+        builder.constants.extend(graph.initializer)
+        for value, name in zip(inputs, args, strict=True):
+            builder.nodes.append(helper.make_node("Identity", [name], [value.name]))
+        builder.nodes.extend(graph.node)
         return str(first.name)
-    count = ends.add("Slice", ends.add("Shape", fed[0]), ends.whole(0), ends.whole(1))
-    turns = ends.add("Div", ends.add("Add", count, ends.whole(rows - 1)), ends.whole(rows))
-    full = ends.add("Mul", turns, ends.whole(rows))
+    count = builder.add("Slice", builder.add("Shape", args[0]), builder.integers(0), builder.integers(1))
+    calls = builder.add("Div", builder.add("Add", count, builder.integers(rows - 1)), builder.integers(rows))
+    full = builder.add("Mul", calls, builder.integers(rows))
     parts = []
-    for one, name in zip(inputs, fed, strict=True):
-        sizes = [dim.dim_value for dim in one.type.tensor_type.shape.dim]
-        if rows > 1:  # the last turn is filled with the first row
-            start = ends.add("Slice", name, ends.whole(0), ends.whole(1))
-            more = ends.add("Expand", start, ends.whole(rows - 1, *[1] * (len(sizes) - 1)))
-            padded = ends.add("Concat", name, more, axis=0)
-            name = ends.add("Slice", padded, ends.whole(0), full)
-        rest = ends.add("Shape", name, start=1)
-        each = ends.add("Concat", ends.whole(-1, rows), rest, axis=0)
-        parts.append(ends.add("Reshape", name, each))
-    body = helper.make_graph(graph.node, "turn", inputs, [first], graph.initializer)
-    found = ends.add("Scan", *parts, body=body, num_scan_inputs=len(parts))
-    flat = ends.add("Reshape", found, ends.whole(-1, *wide))
-    return ends.add("Slice", flat, ends.whole(0), count)
+    for value, name in zip(inputs, args, strict=True):
+        axes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if rows > 1:  # pad the last call with the first row
+            start = builder.add("Slice", name, builder.integers(0), builder.integers(1))
+            more = builder.add("Expand", start, builder.integers(rows - 1, *[1] * (len(axes) - 1)))
+            padded = builder.add("Concat", name, more, axis=0)
+            name = builder.add("Slice", padded, builder.integers(0), full)
+        shape = builder.add("Shape", name, start=1)
+        batches = builder.add("Concat", builder.integers(-1, rows), shape, axis=0)
+        parts.append(builder.add("Reshape", name, batches))
+    body = helper.make_graph(graph.node, "call", inputs, [first], graph.initializer)
+    outputs = builder.add("Scan", *parts, body=body, num_scan_inputs=len(parts))
+    flat = builder.add("Reshape", outputs, builder.integers(-1, *sizes))
+    return builder.add("Slice", flat, builder.integers(0), count)
 
 
-def _from_images(ends: Ends, brought: Brought) -> str:
-    """Images from 0 to 1 as the encoder takes them."""
+def _from_images(builder: Builder, info: Brought) -> str:
+    """Add the conversion of images in [0, 1] to the encoder's input; return its name."""
     rows = "x"
-    if brought.pixels == "signed":
-        doubled = ends.add("Mul", rows, ends.number(2))
-        rows = ends.add("Sub", doubled, ends.number(1))
-    elif brought.pixels == "bytes":
-        rows = ends.add("Mul", rows, ends.number(255))
-    if brought.layout == "nhwc":
-        rows = ends.add("Transpose", rows, perm=[0, 2, 3, 1])
-    return ends.add("Reshape", rows, ends.whole(-1, *shape_of(brought.image, brought.layout)))
+    if info.pixels == "signed":
+        doubled = builder.add("Mul", rows, builder.number(2))
+        rows = builder.add("Sub", doubled, builder.number(1))
+    elif info.pixels == "bytes":
+        rows = builder.add("Mul", rows, builder.number(255))
+    if info.layout == "nhwc":
+        rows = builder.add("Transpose", rows, perm=[0, 2, 3, 1])
+    return builder.add("Reshape", rows, builder.integers(-1, *shape_of(info.image, info.layout)))
 
 
-def _to_images(ends: Ends, raw: str, brought: Brought) -> str:
-    """What the decoder gives as images from 0 to 1."""
-    if brought.layout == "nhwc":
-        raw = ends.add("Transpose", raw, perm=[0, 3, 1, 2])
-    if brought.pixels == "logits":
-        return ends.add("Sigmoid", raw)
-    if brought.pixels == "signed":
-        raw = ends.add("Div", ends.add("Add", raw, ends.number(1)), ends.number(2))
-    elif brought.pixels == "bytes":
-        raw = ends.add("Div", raw, ends.number(255))
-    return ends.add("Min", ends.add("Max", raw, ends.number(0)), ends.number(1))
+def _to_images(builder: Builder, raw: str, info: Brought) -> str:
+    """Add the conversion of the decoder's output to images in [0, 1]; return its name."""
+    if info.layout == "nhwc":
+        raw = builder.add("Transpose", raw, perm=[0, 3, 1, 2])
+    if info.pixels == "logits":
+        return builder.add("Sigmoid", raw)
+    if info.pixels == "signed":
+        raw = builder.add("Div", builder.add("Add", raw, builder.number(1)), builder.number(2))
+    elif info.pixels == "bytes":
+        raw = builder.add("Div", raw, builder.number(255))
+    return builder.add("Min", builder.add("Max", raw, builder.number(0)), builder.number(1))
 
 
 def _kind(value: Any) -> int:
     return int(value.type.tensor_type.elem_type)
 
 
-def _modern(model: Any) -> Any:
-    """The model in operators of today."""
+def _upgraded(model: Any) -> Any:
+    """Return the model with operators of `MIN_OPSET` or later."""
     from onnx import version_converter
 
-    version = max(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
-    if version >= OLDEST:
+    version = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if version >= MIN_OPSET:
         return model
     try:
         return version_converter.convert_version(model, OPSET)
-    except Exception as error:  # it has a kind of error for each operator
+    except Exception as error:  # the converter has many kinds of errors
         raise NotSupported(
-            f"The ONNX file has operators of {version}, which a page does not run, and cannot be lifted "
-            f"to those of {OPSET}: {first_line(error)}. Export it again with opset_version={OPSET}."
+            f"The ONNX file uses opset {version}, which a page cannot run, and cannot be converted to opset "
+            f"{OPSET}: {first_line(error)}. Export it again with opset_version={OPSET}."
         ) from error
 
 
 def _rename(graph: Any) -> None:
-    """Put our sign before all names of a graph and of those within it."""
-    for one in (*graph.input, *graph.output, *graph.initializer):
-        one.name = OWN + one.name
+    """Add `PREFIX` to all names in a graph and its subgraphs."""
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = PREFIX + value.name
     for sparse in graph.sparse_initializer:
-        sparse.values.name = OWN + sparse.values.name
+        sparse.values.name = PREFIX + sparse.values.name
     for node in graph.node:
         for names in (node.input, node.output):
-            names[:] = [OWN + name if name else "" for name in names]
+            names[:] = [PREFIX + name if name else "" for name in names]
         for setting in node.attribute:
             for inner in (setting.g, *setting.graphs) if setting.type in (5, 10) else ():
                 _rename(inner)

@@ -1,4 +1,4 @@
-"""ONNX files as halves of a model, run by onnxruntime."""
+"""Import ONNX files, which onnxruntime runs."""
 
 import shutil
 from collections.abc import Mapping
@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, NotSupported, ZatlasError, first_line
 from zatlas.core.watched import watched
-from zatlas.models.bring.brought import Taken, in_turns
+from zatlas.models.bring.brought import SourceInfo, in_batches
 
-LARGEST = 2 << 30  # bytes: what an ONNX file can hold by itself
-SQUASHES = {"Sigmoid": "sigmoid", "Tanh": "tanh"}
+SQUASHING = {"Sigmoid": "sigmoid", "Tanh": "tanh"}
 
 
 class Session(nn.Module):
-    """An ONNX file as a function of tensors; torch cannot differentiate it."""
+    """An ONNX file as a function of tensors, without gradients."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -35,76 +34,78 @@ class Session(nn.Module):
             )
         except ZatlasError:
             raise
-        except Exception as error:  # onnxruntime has a kind of error for each way to be broken
+        except Exception as error:  # onnxruntime has many kinds of errors
             raise BadData(f"{path} cannot be read as ONNX: {first_line(error)}.") from error
         inputs = self.session.get_inputs()
-        floats = [one for one in inputs if "float" in one.type]
-        whole = [one for one in inputs if "int" in one.type]
-        if len(floats) != 1 or len(floats) + len(whole) != len(inputs) or len(whole) > 1:
-            names = ", ".join(f"{one.name}: {one.type}" for one in inputs)
+        floats = [value for value in inputs if "float" in value.type]
+        integers = [value for value in inputs if "int" in value.type]
+        if len(floats) != 1 or len(floats) + len(integers) != len(inputs) or len(integers) > 1:
+            names = ", ".join(f"{value.name}: {value.type}" for value in inputs)
             raise NotSupported(
-                f"{path} takes {names}. One array of numbers is taken, and perhaps one of labels: "
-                "fix the others where the model was exported."
+                f"{path} takes {names}. zatlas gives one float array and, if needed, one integer array of "
+                "labels. Export the model with all other inputs fixed."
             )
-        self.given = floats[0]
-        self.told = whole[0] if whole else None
-        self.number = np.float16 if "float16" in self.given.type else np.float32
+        self.main_input = floats[0]
+        self.label_input = integers[0] if integers else None
+        self.dtype = np.float16 if "float16" in self.main_input.type else np.float32
 
     @property
     def shape(self) -> tuple[int, ...] | None:
-        """The shape of a row that it takes; None where the file leaves it open."""
-        rest = tuple(self.given.shape[1:])
-        return rest if rest and all(isinstance(size, int) and size > 0 for size in rest) else None
+        """The shape of an input row; None if any size is dynamic."""
+        sizes = tuple(self.main_input.shape[1:])
+        return sizes if sizes and all(isinstance(size, int) and size > 0 for size in sizes) else None
 
     @property
     def rows(self) -> int | None:
-        """How many rows it takes at once, if that is fixed."""
-        first = self.given.shape[0]
+        """The batch size, if it is fixed; else None."""
+        first = self.main_input.shape[0]
         return first if isinstance(first, int) and first > 0 else None
 
     def forward(self, *rows: Tensor) -> Any:
-        """What the file makes of these rows: a tensor, or several."""
-        return in_turns(self._run, rows, self.rows) if self.rows else self._run(*rows)
+        """Return the output for these rows: a tensor, or a tuple of tensors."""
+        return in_batches(self._run, rows, self.rows) if self.rows else self._run(*rows)
 
     def _run(self, rows: Tensor, y: Tensor | None = None) -> Any:
-        given = {self.given.name: rows.detach().cpu().numpy().astype(self.number)}
-        if self.told is not None:
+        inputs = {self.main_input.name: rows.detach().cpu().numpy().astype(self.dtype)}
+        if self.label_input is not None:
             labels = np.zeros(len(rows), np.int64) if y is None else y.cpu().numpy()
-            given[self.told.name] = labels.astype(np.int32 if "int32" in self.told.type else np.int64)
-        parts = run_session(self.session, given, self.path)
-        found = [torch.from_numpy(part).to(rows.device) for part in parts]
-        return found[0] if len(found) == 1 else tuple(found)
+            inputs[self.label_input.name] = labels.astype(
+                np.int32 if "int32" in self.label_input.type else np.int64
+            )
+        parts = run_session(self.session, inputs, self.path)
+        outputs = [torch.from_numpy(part).to(rows.device) for part in parts]
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def run_session(session: Any, given: Mapping[str, np.ndarray], path: Path) -> list[np.ndarray]:
-    """What onnxruntime gives for these arrays; it stops at the deadline and when zatlas is stopped."""
+def run_session(session: Any, inputs: Mapping[str, np.ndarray], path: Path) -> list[np.ndarray]:
+    """Return the outputs for these arrays; the call ends at the time limit or when zatlas is interrupted."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
     options.log_severity_level = 4
 
-    def stop() -> None:
+    def terminate() -> None:
         options.terminate = True
 
-    found: list[np.ndarray] = watched(
-        lambda: session.run(None, dict(given), options), f"The model in {path}", stop
+    outputs: list[np.ndarray] = watched(
+        lambda: session.run(None, dict(inputs), options), f"The model in {path}", terminate
     )
-    return found
+    return outputs
 
 
 def take(source: Path, side: Path, role: str) -> str:
-    """Copy one half into the run, in one file; its name there."""
+    """Copy an ONNX file and its external data into one file of the run; return its name."""
     import onnx
 
-    into = side / f"{role}.onnx"
+    target = side / f"{role}.onnx"
     try:
         model = onnx.load(source, load_external_data=False)
     except ZatlasError:
         raise
     except Exception as error:  # protobuf's errors
         raise BadData(f"{source} cannot be read as ONNX: {first_line(error)}.") from error
-    if any(one.external_data for one in model.graph.initializer):
-        # The checker lets no name lead out of the file's own folder.
+    if any(tensor.external_data for tensor in model.graph.initializer):
+        # The checker refuses names of files outside the model's folder.
         try:
             model = onnx.load(source)
             onnx.checker.check_model(str(source))
@@ -112,35 +113,35 @@ def take(source: Path, side: Path, role: str) -> str:
             raise
         except Exception as error:
             raise BadData(
-                f"{source} keeps its weights in other files, which cannot be read: {first_line(error)}."
+                f"{source} has its weights in other files, which cannot be read: {first_line(error)}."
             ) from error
-        onnx.save(model, into)
+        onnx.save(model, target)
     else:
-        shutil.copyfile(source, into)
-    return into.name
+        shutil.copyfile(source, target)
+    return target.name
 
 
-def taken(names: dict[str, str], decoder: Path) -> Taken:
-    """What the file says of itself."""
+def taken(names: dict[str, str], decoder: Path) -> SourceInfo:
+    """Return what the decoder's file says about its input."""
     session = Session(decoder)
     shape = session.shape
-    words = "x".join(str(size) for size in session.given.shape)
-    told = [f"An ONNX decoder that takes {session.given.name}: {words}."]
+    sizes = "x".join(str(size) for size in session.main_input.shape)
+    lines = [f"An ONNX decoder that takes {session.main_input.name}: {sizes}."]
     if session.rows:
-        told.append(f"It takes {session.rows} at once, so more are decoded in turns.")
-    if session.told is not None:
-        told.append(f"It is told a label as {session.told.name}.")
-    why = f"the file leaves the size of {session.given.name} open ({words})"
-    return Taken("program", names, {}, (shape,) if shape else (), why, told=tuple(told))
+        lines.append(f"Its batch size is {session.rows}, so zatlas decodes larger sets in batches.")
+    if session.label_input is not None:
+        lines.append(f"It takes a label as {session.label_input.name}.")
+    why = f"the file leaves the size of {session.main_input.name} open ({sizes})"
+    return SourceInfo("program", names, {}, (shape,) if shape else (), why, lines=tuple(lines))
 
 
 def last_of(path: Path) -> str:
-    """The last operation that squashes, if the file ends with one."""
+    """Return "sigmoid" or "tanh" if the graph ends with it; else ""."""
     import onnx
 
     graph = onnx.load(path, load_external_data=False).graph
-    made = {name: node for node in graph.node for name in node.output}
-    node = made.get(graph.output[0].name)
+    producers = {name: node for node in graph.node for name in node.output}
+    node = producers.get(graph.output[0].name)
     while node is not None and node.op_type in ("Reshape", "Transpose", "Identity", "Cast", "Clip"):
-        node = made.get(node.input[0])
-    return SQUASHES.get(node.op_type, "") if node is not None else ""
+        node = producers.get(node.input[0])
+    return SQUASHING.get(node.op_type, "") if node is not None else ""

@@ -1,8 +1,7 @@
-"""State dicts of torch: read in a process of their own, weights only, and written again as safetensors.
+"""Convert state dicts of torch to safetensors, in a child process that reads only weights.
 
-A pickle can ask for anything to be run. torch's reader of weights refuses all that is not a weight,
-and it works in a child process that may take only so much memory, time and disk. Run as a module,
-this file is that child.
+A pickle can execute arbitrary code. `torch.load(weights_only=True)` refuses everything but tensors, and
+it runs in a child process with limits on memory, time and disk. Run as a module, this file is that child.
 """
 
 import json
@@ -18,70 +17,73 @@ from zatlas.core.errors import BadData, UnknownName
 from zatlas.models.bring.zips import refuse_bombs
 
 SECONDS = 300
-MEMORY = 2 << 30  # bytes beyond thrice the file
-LISTED = 8
+MEMORY = 2 << 30  # bytes, in addition to three times the file size
+MAX_LISTED = 8
 
 
 def state_of(source: Path, into: Path, key: str | None) -> str:
-    """Write the weights under a key as safetensors; which key it was ("" for the whole)."""
+    """Write the weights under a key as safetensors; return that key, "" for the top level."""
     size = source.stat().st_size
     refuse_bombs(source)
     limit = MEMORY + 3 * size
-    asked = json.dumps({"source": str(source), "into": str(into), "key": key, "memory": limit})
-    # -P: what lies in the current folder is no module of ours.
-    command = [sys.executable, "-P", "-W", "ignore", "-m", __name__, asked]
+    request = json.dumps({"source": str(source), "into": str(into), "key": key, "memory": limit})
+    # -P: do not import modules from the current folder.
+    command = [sys.executable, "-P", "-W", "ignore", "-m", __name__, request]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise BadData(f"{source} was not read within {SECONDS} seconds, so it is refused.") from None
+        raise BadData(
+            f"Reading {source} took longer than {SECONDS} seconds. Save its weights as safetensors."
+        ) from None
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         raise BadData(
-            f"{source} could not be read within {limit / 1e9:.1f} GB of memory, three times its size "
-            "and 2 GB more: it is damaged, or made to fill the memory. Nothing of it was used."
+            f"Reading {source} needs more than {limit / 1e9:.1f} GB of memory (three times its size plus "
+            "2 GB). It is damaged or malicious; zatlas used nothing of it."
         )
     answer = json.loads(lines[-1])
     if "unknown" in answer:
         raise UnknownName("key with weights", answer["unknown"], answer["known"])
     if "error" in answer:
         raise BadData(f"{source} {answer['error']}")
-    found: str = answer["key"]
-    return found
+    return str(answer["key"])
 
 
-def main(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """In the child: read, choose, write; what came of it."""
+def main(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child process: read, select and write weights; return the key or an error."""
     import torch
     from safetensors.torch import save_file
 
-    memory = int(asked["memory"])
+    memory = int(request["memory"])
     _limit(memory)
     try:
-        whole = torch.load(asked["source"], map_location="cpu", weights_only=True)
-        tables = _tables(whole)
-        key = asked["key"]
+        content = torch.load(request["source"], map_location="cpu", weights_only=True)
+        tables = _tables(content)
+        key = request["key"]
         if key is None:
             if len(tables) != 1:
-                return {"error": _how_many(whole, list(tables))}
+                return {"error": _choice_error(content, list(tables))}
             (key,) = tables
         state = tables.get(key) or _below(tables.get("", {}), key)
         if not state:
-            return {"unknown": key, "known": [*tables, *_beginnings(tables.get("", {}))]}
-        save_file({name: value.detach().contiguous().clone() for name, value in state.items()}, asked["into"])
+            return {"unknown": key, "known": [*tables, *_prefixes(tables.get("", {}))]}
+        save_file(
+            {name: value.detach().contiguous().clone() for name, value in state.items()}, request["into"]
+        )
     except Exception as error:  # a damaged file can fail in any way
-        return {"error": _why(error, memory)}
+        return {"error": _reason(error, memory)}
     return {"key": key}
 
 
 def _limit(memory: int) -> None:
-    """What is in memory by now is torch itself; the file may take so much more."""
+    """Limit this process to `memory` bytes in addition to its current use, and its CPU time and file size."""
     status = Path("/proc/self/status")
-    now = 0
+    used = 0
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        now = int(lines["VmData"].split()[0]) << 10
+        used = int(lines["VmData"].split()[0]) << 10
     for kind, most in (
-        (resource.RLIMIT_DATA, now + memory),
+        (resource.RLIMIT_DATA, used + memory),
         (resource.RLIMIT_FSIZE, memory),
         (resource.RLIMIT_CPU, SECONDS),
         (resource.RLIMIT_CORE, 0),
@@ -90,57 +92,57 @@ def _limit(memory: int) -> None:
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _tables(found: Any, name: str = "", depth: int = 0) -> dict[str, dict[str, Any]]:
-    """Every table of tensors in what was read, by the keys that lead to it."""
+def _tables(content: Any, name: str = "", depth: int = 0) -> dict[str, dict[str, Any]]:
+    """Return every mapping of tensors in the content, by its path of keys."""
     from torch import Tensor
 
-    if not isinstance(found, Mapping) or depth > 3:
+    if not isinstance(content, Mapping) or depth > 3:
         return {}
-    tensors = {str(key): value for key, value in found.items() if isinstance(value, Tensor)}
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if tensors:
         return {name: tensors}
     tables: dict[str, dict[str, Any]] = {}
-    for key, inner in found.items():
-        # An optimizer's state has tables of tensors too, but under numbers.
+    for key, inner in content.items():
+        # The state of an optimizer contains tensors too, but it is not the model.
         if isinstance(key, str) and not key.startswith("optim"):
             tables |= _tables(inner, f"{name}.{key}" if name else key, depth + 1)
     return tables
 
 
 def _below(state: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The part of a model, by the beginning of its names."""
+    """Return the tensors whose names start with `key`, without that prefix."""
     start = f"{key}."
-    return {name.removeprefix(start): one for name, one in state.items() if name.startswith(start)}
+    return {name.removeprefix(start): tensor for name, tensor in state.items() if name.startswith(start)}
 
 
-def _beginnings(state: Mapping[str, Any]) -> list[str]:
+def _prefixes(state: Mapping[str, Any]) -> list[str]:
     return sorted({name.partition(".")[0] for name in state if "." in name})
 
 
-def _how_many(whole: Any, names: list[str]) -> str:
+def _choice_error(content: Any, names: list[str]) -> str:
     if names:
-        listed = ", ".join(names[:LISTED])
-        return f"holds several tables of weights: {listed}. Choose one with --key."
-    return f"holds no weights: it is a {type(whole).__name__} without tensors."
+        listed = ", ".join(names[:MAX_LISTED])
+        return f"holds several state dicts: {listed}. Choose one with --key."
+    return f"holds no weights: it is a {type(content).__name__} without tensors. Save model.state_dict()."
 
 
-def _why(error: Exception, memory: int) -> str:
-    """One sentence on what is wrong with a file."""
+def _reason(error: Exception, memory: int) -> str:
+    """Return the end of an error message about a file."""
     text = str(error)
     named = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"class '?([\w.]+)", text)
     if type(error).__name__ == "UnpicklingError" and named:
         return (
-            f"is more than weights: to be read, it asks for {named[1]}, which was not run. Where the "
-            "model was made, save its weights alone: torch.save(model.state_dict(), FILE)."
+            f"contains more than weights: it asks for {named[1]}, which was not run. Save only the "
+            "weights of the model: torch.save(model.state_dict(), FILE)."
         )
     if isinstance(error, MemoryError) or "alloc" in text:
         return (
-            f"asks for more memory than the {memory / 1e9:.1f} GB it may take, three times its size "
-            "and 2 GB more: it is damaged, or made to fill the memory."
+            f"asks for more memory than the limit of {memory / 1e9:.1f} GB (three times its size plus 2 GB). "
+            "It is damaged or malicious."
         )
-    text = text.rpartition("WeightsUnpickler error:")[2]  # before it stands how to take the risk
+    text = text.rpartition("WeightsUnpickler error:")[2]  # the text before it recommends weights_only=False
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f"cannot be read as torch's weights: {(lines or [type(error).__name__])[0][:300].rstrip('.')}."
+    return f"cannot be read as weights of torch: {(lines or [type(error).__name__])[0][:300].rstrip('.')}."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Finding out what a model takes and gives, by its last layer and by a few points; in plain words."""
+"""Infer the input and output formats of a model from its last layer and a few decoded latents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from zatlas.models.bring.brought import (
     Halves,
     Layout,
     PixelRange,
+    SourceInfo,
     Spread,
-    Taken,
     from_planes,
     from_unit,
-    points_of,
+    latents_of,
     tensor_of,
     to_planes,
     to_unit,
     words_of,
 )
 
-TRIED = 8  # points
-CLASSES = 1000  # most that a label is tried for
-ALIKE = 3  # labels with the same image are none
-SQUASHED: dict[str, PixelRange] = {"sigmoid": "unit", "tanh": "signed", "hardtanh": "signed"}
+PROBES = 8  # latents to decode
+MAX_CLASSES = 1000  # labels to try
+EQUAL_IMAGES = 3  # consecutive labels with equal images, which means that the classes have ended
+RANGE_OF_LAST: dict[str, PixelRange] = {"sigmoid": "unit", "tanh": "signed", "hardtanh": "signed"}
 RANGES: dict[PixelRange, str] = {
     "unit": "0 to 1",
     "signed": "-1 to 1",
@@ -42,33 +42,38 @@ LAYOUTS: dict[Layout, str] = {
     "nhw": "without a channel axis",
     "flat": "as rows of pixels",
 }
-SIDES = ((1, "grey"), (3, "colour"))
-BARELY = 0.02  # that a squashed pixel may lie outside its range
-STRAYED = 2.5  # pixels beyond it are no overshoot of -1..1
+COLORS = ((1, "grey"), (3, "colour"))
+TOLERANCE = 0.02  # for pixels outside their range, relative to its width
+MAX_OVERSHOOT = 2.5  # largest pixel that still counts as -1 to 1
 
 
 @dataclass(frozen=True)
-class Found:
-    """A shape that the decoder takes, and what it gave for a few points of it."""
+class Probe:
+    """A shape that the decoder takes, and its raw output for a few latents of that shape."""
 
     shape: tuple[int, ...]
     raw: Tensor
 
 
-def concluded(taken: Taken, halves: Halves, asked: Asked) -> tuple[Brought, tuple[str, ...]]:
-    """What a model is, of what was said, what its files say, and what it does; and that in words."""
-    prior = asked.prior or taken.prior
-    classes = asked.classes or _classes(taken, halves, asked)
-    found = _tried(taken, halves, asked)
-    layout, image = _layout(found.raw, asked.layout or taken.layout)
-    planes = to_planes(found.raw, layout, image)
-    pixels, why = _pixels(planes, halves.last, asked.pixels or taken.pixels, bool(asked.pixels))
-    points, spread = _spread(halves, to_unit(planes, pixels).clamp(0, 1), pixels, layout, found.shape)
-    brought = Brought(
+def infer(taken: SourceInfo, halves: Halves, options: Asked) -> tuple[Brought, tuple[str, ...]]:
+    """Return the description of a model and lines about it for the user.
+
+    What the user states comes first, then what the files say, then what the model does.
+    """
+    prior = options.prior or taken.prior
+    classes = options.classes or _classes(taken, halves, options)
+    result = _probe(taken, halves, options)
+    layout, image = _layout(result.raw, options.layout or taken.layout)
+    planes = to_planes(result.raw, layout, image)
+    pixels, why = _pixels(planes, halves.last, options.pixels or taken.pixels, bool(options.pixels))
+    encoder_line, spread = _second_output(
+        halves, to_unit(planes, pixels).clamp(0, 1), pixels, layout, result.shape
+    )
+    info = Brought(
         taken.kind,
         taken.files,
         taken.settings,
-        found.shape,
+        result.shape,
         image,
         prior,
         pixels,
@@ -77,30 +82,30 @@ def concluded(taken: Taken, halves: Halves, asked: Asked) -> tuple[Brought, tupl
         tuple(classes),
     )
     channels, height, width = image
-    kind = dict(SIDES)[channels]
-    told = [
-        *taken.told,
-        f"Points: {words_of(found.shape)}; prior: {_prior_words(prior, bool(asked.prior))}.",
-        f"Images: {kind}, {width}x{height}, {LAYOUTS[layout]}; pixels {RANGES[pixels]} ({why}).",
-        points,
+    color = dict(COLORS)[channels]
+    lines = [
+        *taken.lines,
+        f"Latents: {words_of(result.shape)}; prior: {_prior_name(prior, bool(options.prior))}.",
+        f"Images: {color}, {width}x{height}, {LAYOUTS[layout]}; pixels {RANGES[pixels]} ({why}).",
+        encoder_line,
     ]
     if classes:
-        told.append(f"It is told one of {len(classes)} classes.")
-    return brought, tuple(told)
+        lines.append(f"It is conditional, with {len(classes)} classes.")
+    return info, tuple(lines)
 
 
-def few_points(shape: tuple[int, ...], count: int = TRIED) -> Tensor:
-    """A few points of a normal distribution."""
+def example_latents(shape: tuple[int, ...], count: int = PROBES) -> Tensor:
+    """Return `count` standard normal latents of this shape."""
     z = stream(0, "probe").standard_normal((count, *shape), dtype="float32")
     return torch.from_numpy(z)
 
 
-def _tried(taken: Taken, halves: Halves, asked: Asked) -> Found:
-    shapes = (asked.shape,) if asked.shape else taken.shapes
+def _probe(taken: SourceInfo, halves: Halves, options: Asked) -> Probe:
+    shapes = (options.shape,) if options.shape else taken.shapes
     if not shapes:
         raise NotSupported(
-            f"How large a point is cannot be known: {taken.why}. Say it with --shape, as --shape 100, "
-            "--shape 100,1,1 or --shape 4,64,64."
+            f"The shape of a latent is unknown: {taken.why}. Give it, as --shape 100, --shape 100,1,1 or "
+            "--shape 4,64,64."
         )
     reason = ""
     for shape in shapes:
@@ -108,39 +113,42 @@ def _tried(taken: Taken, halves: Halves, asked: Asked) -> Found:
             raw = _decoded(halves, shape)
         except ZatlasError:
             raise
-        except Exception as error:  # somebody else's code, in a shape that may be wrong
+        except Exception as error:  # third-party code, called with a shape that may be wrong
             reason = reason or first_line(error)
             continue
         if raw.ndim >= 2 and raw[0].numel() > 1:
-            return Found(tuple(shape), raw)
-        reason = reason or f"it gives {tuple(raw.shape)}, which are no images"
-    tried = " or ".join(",".join(map(str, shape)) for shape in shapes)
+            return Probe(tuple(shape), raw)
+        reason = reason or f"its output of shape {tuple(raw.shape)} is not images"
+    shapes_text = " or ".join(",".join(map(str, shape)) for shape in shapes)
     raise BadData(
-        f"The decoder does not take points of {tried}: {reason}. Say with --shape what it takes, "
-        "as --shape 100,1,1."
+        f"The decoder does not take latents of shape {shapes_text}: {reason}. Give the shape, as "
+        "--shape 100,1,1."
     )
 
 
 def _decoded(halves: Halves, shape: tuple[int, ...]) -> Tensor:
-    z = few_points(shape)
-    told = (z, torch.zeros(len(z), dtype=torch.int64)) if halves.labelled else (z,)
+    """Return the raw output of the decoder for a few latents."""
+    z = example_latents(shape)
+    inputs = (z, torch.zeros(len(z), dtype=torch.int64)) if halves.labelled else (z,)
     with torch.no_grad():
         rows = [
-            tensor_of(halves.decode(*(one[i : i + halves.batch] for one in told)), "reconstruction", "sample")
+            tensor_of(
+                halves.decode(*(array[i : i + halves.batch] for array in inputs)), "reconstruction", "sample"
+            )
             for i in range(0, len(z), halves.batch)
         ]
     return torch.cat(rows).float().cpu()
 
 
-def _layout(raw: Tensor, said: Layout | None) -> tuple[Layout, tuple[int, ...]]:
-    """Where the channels are, and the shape of an image."""
+def _layout(raw: Tensor, given: Layout | None) -> tuple[Layout, tuple[int, ...]]:
+    """Return the layout of the raw output, and the shape of an image (channels, height, width)."""
     sizes = tuple(int(size) for size in raw.shape[1:])
     if not torch.isfinite(raw).all():
         raise BadData(
-            "The decoder gives pixels that are no numbers (NaN or infinite) for normal points: its "
-            "weights are damaged, or it needs points of another --shape."
+            "The decoder returns NaN or infinity for standard normal latents. Its weights are damaged, or it "
+            "needs another --shape."
         )
-    guess: Layout | None = said
+    guess: Layout | None = given
     if guess is None and len(sizes) == 3:
         guess = "nchw" if sizes[0] in (1, 3) else "nhwc" if sizes[2] in (1, 3) else None
     elif guess is None:
@@ -157,95 +165,99 @@ def _layout(raw: Tensor, said: Layout | None) -> tuple[Layout, tuple[int, ...]]:
         image = ()
     if len(image) != 3 or image[0] not in (1, 3):
         raise NotSupported(
-            f"The decoder gives {sizes} for a point: no image of 1 or 3 channels is seen in that"
-            + (f" as --layout {said}" if said else "")
-            + ". Wrap it in a module that gives (n, channels, height, width)."
+            f"The decoder returns an array of shape {sizes}, which is not an image of 1 or 3 channels"
+            + (f" with --layout {given}" if given else "")
+            + ". Wrap it in a module that returns (n, channels, height, width)."
         )
     return guess or "nchw", image
 
 
 def _square(count: int) -> tuple[int, ...]:
-    for channels, _ in SIDES:
+    """Return the shape of a square image of `count` values; () if there is none."""
+    for channels, _ in COLORS:
         side = round((count / channels) ** 0.5)
         if side * side * channels == count:
             return channels, side, side
     return ()
 
 
-def _pixels(planes: Tensor, last: str, said: PixelRange | None, by_person: bool) -> tuple[PixelRange, str]:
-    """The range of the pixels, and how it is known."""
+def _pixels(planes: Tensor, last: str, given: PixelRange | None, by_user: bool) -> tuple[PixelRange, str]:
+    """Return the range of the pixels, and how it was inferred."""
     low, high = float(planes.min()), float(planes.max())
-    seen = f"{TRIED} normal points gave {low:.3g} to {high:.3g}"
-    if said is not None:
-        return said, f"{'as you said' if by_person else 'as such models have'}; {seen}"
-    if last in SQUASHED:
-        return SQUASHED[last], f"its last layer is a {last}; {seen}"
-    if low >= -BARELY and high <= 1 + BARELY:
-        return "unit", seen
-    if low >= -STRAYED and high <= STRAYED:
-        return "signed", seen
-    if low >= -BARELY * 255 and 16 < high <= 255 * (1 + BARELY):
-        return "bytes", seen
-    return "logits", f"{seen}, beyond any range of pixels"
+    observed = f"{PROBES} standard normal latents gave {low:.3g} to {high:.3g}"
+    if given is not None:
+        return given, f"{'as you stated' if by_user else 'as usual for such models'}; {observed}"
+    if last in RANGE_OF_LAST:
+        return RANGE_OF_LAST[last], f"its last layer is {last}; {observed}"
+    if low >= -TOLERANCE and high <= 1 + TOLERANCE:
+        return "unit", observed
+    if low >= -MAX_OVERSHOOT and high <= MAX_OVERSHOOT:
+        return "signed", observed
+    if low >= -TOLERANCE * 255 and 16 < high <= 255 * (1 + TOLERANCE):
+        return "bytes", observed
+    return "logits", f"{observed}, outside every pixel range"
 
 
-def _spread(
+def _second_output(
     halves: Halves, x: Tensor, pixels: PixelRange, layout: Layout, shape: tuple[int, ...]
 ) -> tuple[str, Spread]:
-    """What the encoder says of its points, and whether it gives such points at all."""
+    """Return a line about the encoder, and the meaning of its second output."""
     if halves.encode is None:
-        return "No encoder: images have no points until they are searched for.", "none"
+        return "No encoder: zatlas finds the latents of images by inversion.", "none"
     rows = from_planes(from_unit(x, pixels), layout)
-    told = (rows, torch.zeros(len(rows), dtype=torch.int64)) if halves.labelled else (rows,)
+    inputs = (rows, torch.zeros(len(rows), dtype=torch.int64)) if halves.labelled else (rows,)
     try:
         with torch.no_grad():
-            mean, second = points_of(halves.encode(*told))
+            mean, second = latents_of(halves.encode(*inputs))
     except ZatlasError:
         raise
-    except Exception as error:  # somebody else's code
+    except Exception as error:  # third-party code
         raise BadData(
-            f"The encoder does not take the decoder's images {tuple(rows.shape[1:])}: {first_line(error)}."
+            f"The encoder does not take the decoder's images {tuple(rows.shape[1:])}: {first_line(error)}. "
+            "Give another --encoder or --layout."
         ) from error
     size = Space(shape).dim
     if mean.numel() != len(x) * size:
         raise BadData(
-            f"The encoder gives {mean[0].numel()} numbers an image, and the decoder takes {size}: they "
-            "are not of one model."
+            f"The encoder returns {mean[0].numel()} numbers per image, but the decoder takes {size}. Give "
+            "the encoder of the same model."
         )
     if second is None:
-        return "Encoder: a point for each image.", "none"
+        return "Encoder: one latent per image.", "none"
     if float(second.min()) < 0:
-        return "Encoder: a point for each image, and the logarithm of its variance.", "log_variance"
-    return "Encoder: a point for each image, and its standard deviation.", "deviation"
+        return "Encoder: mean and log-variance for each image.", "log_variance"
+    return "Encoder: mean and standard deviation for each image.", "deviation"
 
 
-def _classes(taken: Taken, halves: Halves, asked: Asked) -> Sequence[str]:
-    """The labels that a decoder takes, found by trying: names are not in the file."""
+def _classes(taken: SourceInfo, halves: Halves, options: Asked) -> Sequence[str]:
+    """Return the labels that a decoder accepts, as text; files do not contain class names."""
     if not halves.labelled:
         return ()
-    shapes = (asked.shape,) if asked.shape else taken.shapes
+    shapes = (options.shape,) if options.shape else taken.shapes
     if not shapes:
         return ()
-    z, seen = few_points(shapes[0], 1), []
-    for label in range(CLASSES):
+    z, images = example_latents(shapes[0], 1), []
+    for label in range(MAX_CLASSES):
         try:
             with torch.no_grad():
-                seen.append(tensor_of(halves.decode(z, torch.tensor([label]))).cpu())
+                images.append(tensor_of(halves.decode(z, torch.tensor([label]))).cpu())
         except ZatlasError:
             raise
-        except Exception as error:  # the first that is no class
+        except Exception as error:  # the first label that is not a class
             if label == 0:
-                raise BadData(f"The decoder does not take a label: {first_line(error)}.") from error
+                raise BadData(
+                    f"The decoder does not accept the label 0: {first_line(error)}. Export it again."
+                ) from error
             return tuple(map(str, range(label)))
-        # Beyond the last class, a row of zeros and a one is all zeros, whatever the label.
-        if label >= ALIKE and all(torch.equal(one, seen[-1]) for one in seen[-ALIKE:]):
-            return tuple(map(str, range(label + 1 - ALIKE)))
+        # Beyond the last class, one-hot rows are all zeros, so all images are equal.
+        if label >= EQUAL_IMAGES and all(torch.equal(image, images[-1]) for image in images[-EQUAL_IMAGES:]):
+            return tuple(map(str, range(label + 1 - EQUAL_IMAGES)))
     raise NotSupported(
-        "The decoder takes a label, and any: how many classes there are cannot be known. Bring it from "
-        "Python and name them: zatlas.import_model(..., classes=('cat', 'dog'))."
+        "The decoder accepts any label, so the number of classes is unknown. Import it from Python and "
+        "name them: zatlas.import_model(..., classes=('cat', 'dog'))."
     )
 
 
-def _prior_words(prior: str, said: bool) -> str:
-    words = {"normal": "standard normal", "sphere": "even on the unit sphere", "none": "none"}[prior]
-    return words if said else f"{words}, as usual"
+def _prior_name(prior: str, given: bool) -> str:
+    name = {"normal": "standard normal", "sphere": "uniform on the unit sphere", "none": "none"}[prior]
+    return name if given else f"{name} (default)"

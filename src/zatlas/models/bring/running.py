@@ -1,4 +1,4 @@
-"""Programs from files as functions of tensors: each call is watched, and torch's modes go with it."""
+"""Call programs from files with a time limit, under the caller's gradient and inference modes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +13,20 @@ from zatlas.core.watched import watched
 def call(
     function: Callable[..., Any], rows: tuple[Tensor, ...], what: Path, stop: Callable[[], Any] | None = None
 ) -> Any:
-    """What the program in this file gives for these rows; `Endless` if it gives nothing in time."""
-    if _traced():
-        return function(*rows)  # the tracer knows this thread alone, and runs no loop
+    """Return the output of the program in the file `what`; `Endless` if it exceeds the time limit."""
+    if _is_traced(rows):
+        return function(*rows)  # a tracer sees only this thread
     gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
 
-    def inside() -> Any:
+    def run() -> Any:
         with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
             return function(*rows)
 
-    return watched(inside, f"The model in {what}", stop)
+    return watched(run, f"The model in {what}", stop)
 
 
 class Scripted(nn.Module):
-    """A program of TorchScript."""
+    """A TorchScript program."""
 
     def __init__(self, program: torch.jit.ScriptModule, path: Path) -> None:
         super().__init__()
@@ -37,7 +37,8 @@ class Scripted(nn.Module):
         return call(self.program, rows, self.path)
 
 
-def _traced() -> bool:
-    """Whether torch records operations instead of computing."""
-    modes = torch._C._len_torch_dispatch_stack()
-    return bool(torch.compiler.is_compiling() or torch._C._get_tracing_state() or modes)
+def _is_traced(rows: tuple[Tensor, ...]) -> bool:
+    """Return whether torch records operations: it compiles, traces, or passes its own kind of tensor."""
+    special = any(type(row) not in (Tensor, nn.Parameter) for row in rows)
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return bool(special or tracing or torch.compiler.is_compiling())

@@ -1,4 +1,4 @@
-"""Weights alone, as safetensors or as torch's state dict, with the net that they belong to."""
+"""Import weights, from safetensors or a state dict of torch, for a net that the user names."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, UnknownName, ZatlasError, first_line
 from zatlas.core.registry import NETS
-from zatlas.models.bring.brought import Asked, Halves, Taken, as_float, file_of, no_gradient
+from zatlas.models.bring.brought import Asked, Halves, SourceInfo, as_float, file_of, no_gradient
 from zatlas.models.bring.pickled import state_of
 from zatlas.models.built import built
 from zatlas.models.description import KEY, generator, load_weights
@@ -25,64 +25,64 @@ from zatlas.store.headers import check_header
 Find = Callable[[str], ModuleType]  # imports a module by its name
 
 FILE = "weights.safetensors"
-LISTED = 4  # names of weights in a sentence
+MAX_LISTED = 4  # names of weights in an error message
 
 
-def take(source: Path, side: Path, asked: Asked) -> Taken:
-    """A file of weights, re-saved into the run as safetensors."""
-    into = side / FILE
+def take(source: Path, side: Path, options: Asked) -> SourceInfo:
+    """Convert a file of weights to safetensors in the run."""
+    target = side / FILE
     if source.suffix.lower() == ".safetensors":
         if described(source):
-            shutil.copyfile(source, into)
-            return _ours(into)
-        save_file(part_of(read(source), asked.key, source), into)
-        key = asked.key or ""
+            shutil.copyfile(source, target)
+            return _from_zatlas(target)
+        save_file(part_of(read(source), options.key, source), target)
+        key = options.key or ""
     else:
-        key = state_of(source, into, asked.key)
-    told = (f"Weights: {f'those under {key!r}' if key else 'the whole file'}, kept as safetensors.",)
-    state = without_prefix(read(into))
-    save_file(state, into)
-    if asked.module:
-        return _with_module(asked.module, told)
-    if asked.net is None:
+        key = state_of(source, target, options.key)
+    lines = (f"Weights: {f'those under {key!r}' if key else 'the whole file'}, saved as safetensors.",)
+    state = without_prefix(read(target))
+    save_file(state, target)
+    if options.module:
+        return _with_module(options.module, lines)
+    if options.net is None:
         raise NotSupported(
-            f"{source} holds weights, and not what net they belong to. Name one of ours, as "
-            "--net dcgan, or your own, as --module package.module:Class."
+            f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
+            "class, as --module package.module:Class."
         )
-    if asked.net != "dcgan":
+    if options.net != "dcgan":
         known = {**dict.fromkeys(NETS.names()), "dcgan": None}
-        if asked.net not in known:
-            raise UnknownName("net", asked.net, ["dcgan"])
+        if options.net not in known:
+            raise UnknownName("net", options.net, ["dcgan"])
         raise NotSupported(
-            f"The sizes of the net {asked.net} cannot be read off its weights; those of dcgan can. "
-            "Weights that zatlas itself wrote need no --net; for others give --module."
+            f"zatlas can infer the sizes of the net dcgan from weights, but not of {options.net}. Weights "
+            "that zatlas wrote need no --net; for others give --module."
         )
-    return _dcgan(source, state, into, told)
+    return _dcgan(source, state, target, lines)
 
 
 def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = imported) -> Halves:
-    """The net with its weights; `find` imports the module of a person's own class."""
+    """Return the net with its weights; `find` imports the module of a user's class."""
     path = file_of(files, "weights")
     if "ours" in settings:
         description, model = load_weights(path)
-        made = generator(description, model)
-        return Halves(made.decoder, made.encoder, model, labelled=bool(made.classes))
+        trained = generator(description, model)
+        return Halves(trained.decoder, trained.encoder, model, labelled=bool(trained.classes))
     state = as_float(read(path))
     if "module" in settings:
         model = module_of(str(settings["module"]), find=find)
-        fitted(model, state, str(settings["module"]))
+        load_exactly(model, state, str(settings["module"]))
         decode = getattr(model, "decode", model)
         encode = getattr(model, "encode", None)
         return Halves(decode, encode, no_gradient(model), last=last_of(model))
     channels, height, width = settings["image"]
-    own, dim = DCGAN(settings["width"]), settings["dim"]
-    net = built(lambda: own.decoder((channels, height, width), dim), state, path)
-    whole = no_gradient(nn.Sequential(net, nn.Tanh()))
-    return Halves(whole, None, whole, last="tanh")
+    dcgan, dim = DCGAN(settings["width"]), settings["dim"]
+    net = built(lambda: dcgan.decoder((channels, height, width), dim), state, path)
+    decoder = no_gradient(nn.Sequential(net, nn.Tanh()))
+    return Halves(decoder, None, decoder, last="tanh")
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; its own header decides how large each is, and is checked."""
+    """Return the tensors of a safetensors file, after checking the sizes in its header."""
     try:
         check_header(path)
         with safe_open(path, framework="pt") as file:
@@ -92,7 +92,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def described(path: Path) -> bool:
-    """Whether zatlas wrote it, with the model's description in it."""
+    """Return whether zatlas wrote the file, with a description of the model."""
     try:
         check_header(path)
         with safe_open(path, framework="pt") as file:
@@ -102,116 +102,115 @@ def described(path: Path) -> bool:
 
 
 def part_of(state: dict[str, Tensor], key: str | None, source: Path) -> dict[str, Tensor]:
-    """The weights whose names begin with a key."""
+    """Return the weights whose names start with `key`, without that prefix."""
     if not key:
         return state
     start = f"{key}."
-    found = {name.removeprefix(start): one for name, one in state.items() if name.startswith(start)}
-    if not found:
-        known = sorted({name.partition(".")[0] for name in state})
-        raise UnknownName(f"key in {source.name}", key, known)
-    return found
+    part = {name.removeprefix(start): tensor for name, tensor in state.items() if name.startswith(start)}
+    if not part:
+        raise UnknownName(f"key in {source.name}", key, sorted({name.partition(".")[0] for name in state}))
+    return part
 
 
 def without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names without what training on several GPUs or compiling puts before each."""
+    """Remove the prefixes that DistributedDataParallel and torch.compile add to all names."""
     for start in ("module.", "_orig_mod."):
         if all(name.startswith(start) for name in state):
-            state = {name.removeprefix(start): one for name, one in state.items()}
+            state = {name.removeprefix(start): tensor for name, tensor in state.items()}
     return state
 
 
-def fitted(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Fill a model with these weights, all of them and no others."""
-    own = model.state_dict()
-    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    other = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
-    for words, names in (("lack", missing), ("have besides", extra), ("have in another size", other)):
+def load_exactly(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load these weights into a model; `BadData` unless names and shapes match exactly."""
+    expected = model.state_dict()
+    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    resized = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
+    for verb, names in (("lack", missing), ("also have", extra), ("have other shapes for", resized)):
         if names:
-            listed = ", ".join(names[:LISTED]) + (" ..." if len(names) > LISTED else "")
+            listed = ", ".join(names[:MAX_LISTED]) + (" ..." if len(names) > MAX_LISTED else "")
             raise BadData(
-                f"These weights do not fit {name}: they {words} {listed}. Choose a part of the file "
+                f"These weights do not fit {name}: they {verb} {listed}. Choose a part of the file "
                 "with --key, or another net."
             )
     model.load_state_dict(dict(state))
 
 
 def module_of(text: str, config: Mapping[str, Any] | None = None, find: Find = imported) -> nn.Module:
-    """An instance of the person's own class, as package.module:Class or package.module:Class(100, width=64).
+    """Return an instance of a user's class: package.module:Class or package.module:Class(100, width=64).
 
-    Only a torch module is made, of plain values: text in a run's folder can call nothing else.
+    The class must be a torch module and its arguments literals, so a run's text cannot call anything else.
     """
-    where, _, call = text.partition(":")
-    name, given, named = _call(text, call)
+    module, _, call = text.partition(":")
+    name, args, kwargs = _call(text, call)
     try:
-        found = getattr(find(where), name)
+        cls = getattr(find(module), name)
     except ZatlasError:
         raise
     except AttributeError:
-        raise NotSupported(f"There is no {name} in {where}.") from None
-    except Exception as error:  # the person's own code
+        raise NotSupported(f"{module} has no class {name}. Check --module.") from None
+    except Exception as error:  # the user's own code
         raise NotSupported(
-            f"{where} cannot be imported: {first_line(error)}. Install it, or give the folder that it "
-            "lies in as PYTHONPATH; the current folder and the one beside a run are not searched."
+            f"{module} cannot be imported: {first_line(error)}. Install it, or add its folder to PYTHONPATH; "
+            "the current folder and the folder that contains the run are not searched."
         ) from error
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise NotSupported(f"{text} is no class of torch modules, and nothing else is called.")
-    if config is not None and not given and not named:
-        given = [SimpleNamespace(**config)]
+    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+        raise NotSupported(f"{text} is not a torch.nn.Module class. Name one as package.module:Class.")
+    if config is not None and not args and not kwargs:
+        args = [SimpleNamespace(**config)]
     try:
-        made: nn.Module = found(*given, **named)
+        model: nn.Module = cls(*args, **kwargs)
     except ZatlasError:
         raise
-    except Exception as error:  # the person's own code
+    except Exception as error:  # the user's own code
         raise NotSupported(
-            f"{text} cannot be made: {first_line(error)}. Give its values, as {name}(100, width=64)."
+            f"{text} cannot be created: {first_line(error)}. Give its arguments, as {name}(100, width=64)."
         ) from error
-    return made
+    return model
 
 
-def by_person(name: str) -> ModuleType:
-    """The module that the person at the keyboard names: installed, or in a folder of PYTHONPATH."""
+def import_for_user(name: str) -> ModuleType:
+    """Import a module that the user named: installed, or in a folder of PYTHONPATH."""
     return imported(name, python_path())
 
 
 def _call(text: str, call: str) -> tuple[str, list[Any], dict[str, Any]]:
-    """The name of a class and the plain values in the brackets after it."""
+    """Return the class name, arguments and keyword arguments of a call with literals only."""
     try:
         tree = ast.parse(call, mode="eval").body
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
-            named = {word.arg or "**": ast.literal_eval(word.value) for word in tree.keywords}
-            return tree.func.id, [ast.literal_eval(one) for one in tree.args], named
+            kwargs = {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in tree.keywords}
+            return tree.func.id, [ast.literal_eval(arg) for arg in tree.args], kwargs
         if isinstance(tree, ast.Name):
             return tree.id, [], {}
     except (SyntaxError, ValueError):
         pass
     raise BadRecipe(
-        f"A module is named as package.module:Class or package.module:Class(100, width=64), not {text!r}."
+        f"{text!r} does not name a class. Write package.module:Class or package.module:Class(100, width=64)."
     )
 
 
 def last_of(model: nn.Module) -> str:
-    """The name of a module's last layer, in small letters."""
-    leaves = [one for one in model.modules() if not any(True for _ in one.children())]
+    """Return the class name of a module's last layer, in lower case."""
+    leaves = [module for module in model.modules() if not any(True for _ in module.children())]
     return type(leaves[-1]).__name__.lower() if leaves else ""
 
 
 def first_shapes(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], ...]:
-    """Shapes of a point that the first weights suggest, the likeliest first."""
-    first = next((one for one in state.values() if one.ndim in (2, 4)), None)
+    """Return shapes of a latent that the first weights suggest, the most likely first."""
+    first = next((tensor for tensor in state.values() if tensor.ndim in (2, 4)), None)
     if first is None:
         return ()
-    wide, narrow = int(first.shape[0]), int(first.shape[1])
+    a, b = int(first.shape[0]), int(first.shape[1])  # a linear layer takes b, a transposed convolution a
     if first.ndim == 2:
-        return ((narrow,), (narrow, 1, 1))
-    return ((wide, 1, 1), (wide,), (narrow, 1, 1), (narrow,))
+        return ((b,), (b, 1, 1))
+    return ((a, 1, 1), (a,), (b, 1, 1), (b,))
 
 
-def _ours(path: Path) -> Taken:
+def _from_zatlas(path: Path) -> SourceInfo:
     description, model = load_weights(path)
     space = generator(description, model).space
-    told = (f"Weights of zatlas's own: {description.family} with the net {description.net}.",)
-    return Taken(
+    lines = (f"Weights that zatlas wrote: {description.family} with the net {description.net}.",)
+    return SourceInfo(
         "weights",
         {"weights": FILE},
         {"ours": True},
@@ -219,45 +218,54 @@ def _ours(path: Path) -> Taken:
         prior=space.prior,
         pixels="unit",
         layout="nchw",
-        told=told,
+        lines=lines,
     )
 
 
-def _with_module(module: str, told: tuple[str, ...]) -> Taken:
-    made = module_of(module, find=by_person)  # whose weights are in order, as those of a file need not be
-    shapes = first_shapes(_decoding(dict(made.named_parameters())))
-    why = "its first layers take points of many shapes"
-    return Taken(
+def _with_module(module: str, lines: tuple[str, ...]) -> SourceInfo:
+    # A file may hold its weights in any order; a module has them in the order of its layers.
+    net = module_of(module, find=import_for_user)
+    shapes = first_shapes(_decoder_weights(dict(net.named_parameters())))
+    why = "its first layers accept latents of many shapes"
+    return SourceInfo(
         "weights",
         {"weights": FILE},
         {"module": module},
         shapes,
         why,
-        told=(*told, f"Net: {module}, imported from what is installed here."),
+        lines=(*lines, f"Net: {module}, imported from your Python packages."),
     )
 
 
-def _decoding(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The weights of the decoder, where names tell it from an encoder."""
-    part = {name: one for name, one in state.items() if re.match(r"(decoder|generator)\.", name)}
+def _decoder_weights(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return the weights of the decoder, if names show which they are; else all weights."""
+    part = {name: tensor for name, tensor in state.items() if re.match(r"(decoder|generator)\.", name)}
     return part or state
 
 
-def _dcgan(source: Path, state: dict[str, Tensor], into: Path, told: tuple[str, ...]) -> Taken:
+def _dcgan(source: Path, state: dict[str, Tensor], target: Path, lines: tuple[str, ...]) -> SourceInfo:
+    """Infer the sizes of a DCGAN from its weights, and save them under zatlas's names."""
     renamed: dict[tuple[int, str], Tensor] = {}
-    for name, one in state.items():
+    for name, tensor in state.items():
         match = re.fullmatch(r"(?:.*\.)?(\d+)\.(\w+)", name)
         if match is None:
-            raise BadData(f"{source} has weights {name!r}, which no dcgan has.")
-        renamed[int(match[1]), match[2]] = one
-    layers = [renamed[place] for place in sorted(renamed) if renamed[place].ndim == 4]
-    if len(layers) < 2 or any(tuple(one.shape[2:]) != (4, 4) for one in layers):
-        raise BadData(f"The weights of {source} are no dcgan's, which are transposed convolutions of 4x4.")
+            raise BadData(
+                f"{source} has weights {name!r}, which a dcgan does not have. Choose another --key."
+            )
+        renamed[int(match[1]), match[2]] = tensor
+    layers = [renamed[key] for key in sorted(renamed) if renamed[key].ndim == 4]
+    if len(layers) < 2 or any(tuple(layer.shape[2:]) != (4, 4) for layer in layers):
+        raise BadData(
+            f"The weights of {source} are not those of a dcgan, which has transposed convolutions of 4x4. "
+            "Give your own class with --module."
+        )
     dim, channels = int(layers[0].shape[0]), int(layers[-1].shape[1])
     width, side = int(layers[-1].shape[0]), 2 ** (len(layers) + 1)
     image = [channels, side, side]
     settings = {"net": "dcgan", "dim": dim, "width": width, "image": image}
-    save_file({f"main.{number}.{name}": one for (number, name), one in renamed.items()}, into)
-    wide = "-".join(str(int(one.shape[0])) for one in layers) + f"-{channels}"
-    net = f"Net: dcgan {wide}, read off the weights: {dim} coordinates to {side}x{side} pixels."
-    return Taken("weights", {"weights": FILE}, settings, ((dim, 1, 1),), layout="nchw", told=(*told, net))
+    save_file({f"main.{number}.{name}": tensor for (number, name), tensor in renamed.items()}, target)
+    widths = "-".join(str(int(layer.shape[0])) for layer in layers) + f"-{channels}"
+    net = f"Net: dcgan {widths}, inferred from the weights: {dim} dimensions to {side}x{side} pixels."
+    return SourceInfo(
+        "weights", {"weights": FILE}, settings, ((dim, 1, 1),), layout="nchw", lines=(*lines, net)
+    )

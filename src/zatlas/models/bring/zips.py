@@ -1,4 +1,4 @@
-"""Zip files that torch writes: their size is known, and bounded, before anything is unpacked."""
+"""Check zip files of torch before they are unpacked: their unpacked size is known and limited."""
 
 import shutil
 import zipfile
@@ -8,14 +8,14 @@ from typing import IO
 from zatlas.core.errors import BadData, CannotWrite
 from zatlas.core.memory import free_memory
 
-GROWTH = 2  # times the file: torch does not compress
-SMALL = 1 << 20  # bytes beyond that: names, and the ends of a zip file
-ENTRIES = 200_000  # in one file: a large model has some thousands of weights
+MAX_GROWTH = 2  # unpacked size over file size; torch does not compress
+OVERHEAD = 1 << 20  # bytes of names and headers
+MAX_ENTRIES = 200_000  # per file; a large model has several thousand tensors
 BLOCK = 1 << 20  # bytes
 
 
 def names_in(source: Path) -> list[str]:
-    """The names in a zip file; none of what is no zip file."""
+    """Return the names in a zip file; an empty list for other files."""
     try:
         with zipfile.ZipFile(source) as archive:
             return archive.namelist()
@@ -24,7 +24,7 @@ def names_in(source: Path) -> list[str]:
 
 
 def refuse_bombs(source: Path, named: Path | None = None) -> int:
-    """The bytes that a zip file unpacks to; an error where they are more than torch would write."""
+    """Return the unpacked size of a file in bytes; `BadData` if torch would not write such a zip file."""
     named, size = named or source, source.stat().st_size
     if not zipfile.is_zipfile(source):
         return size
@@ -32,12 +32,14 @@ def refuse_bombs(source: Path, named: Path | None = None) -> int:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise BadData(f"{named} cannot be read as a file of torch: {error}.") from error
+        raise BadData(
+            f"{named} cannot be read as a file of torch: {error}. Download or save it again."
+        ) from error
     total = sum(entry.file_size for entry in entries)
-    if total > GROWTH * size + SMALL or len(entries) > ENTRIES:
+    if total > MAX_GROWTH * size + OVERHEAD or len(entries) > MAX_ENTRIES:
         raise BadData(
             f"{named} would unpack to {total / 1e9:.2f} GB from {size / 1e9:.2f}, in {len(entries):,} "
-            "parts: torch does not compress weights, so it is no file of torch. It was not opened."
+            "entries. torch does not compress weights, so torch did not write this file. It was not opened."
         )
     if total > free_memory():
         raise BadData(
@@ -47,22 +49,22 @@ def refuse_bombs(source: Path, named: Path | None = None) -> int:
     return total
 
 
-def copied(source: IO[bytes], into: IO[bytes], most: int, named: Path) -> int:
-    """Copy a part of an archive; how long it was, which is at most what the archive says of it."""
+def copied(source: IO[bytes], into: IO[bytes], limit: int, named: Path) -> int:
+    """Copy an entry of an archive and return its length; `BadData` if it exceeds the recorded length."""
     count = 0
     while block := source.read(BLOCK):
         count += len(block)
-        if count > most:
-            raise BadData(f"{named} holds a part that is longer than it says: it is damaged.")
+        if count > limit:
+            raise BadData(f"{named} is damaged: an entry is longer than recorded. Download or save it again.")
         into.write(block)
     return count
 
 
 def check_room(folder: Path, need: int) -> None:
-    """Raise `CannotWrite` if the disk of this folder has no room for so many bytes."""
+    """Raise `CannotWrite` if the disk of this folder has less free space than `need` bytes."""
     free = shutil.disk_usage(folder).free
     if need > free:
         raise CannotWrite(
-            f"No room for the model: {need:,} bytes are needed, {free:,} are free. Free some space and "
-            "give the same command again."
+            f"The disk is too full for the model: {need:,} bytes are needed, {free:,} are free. Free some "
+            "space and run the same command again."
         )
