@@ -114,7 +114,7 @@ def _entries() -> dict[str, Mapping[str, str]]:
     try:
         with (state_folder() / FILE).open("rb") as file:
             state = os.fstat(file.fileno())
-            if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o022):
+            if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o022):
                 return {}
             found: Any = json.loads(file.read(LARGEST))
         entries = found["trusted"] if found["format"] == FORMAT else {}

@@ -7,7 +7,6 @@ this file is that child.
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -74,7 +73,11 @@ def main(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limit(memory: int) -> None:
-    """What is in memory by now is torch itself; the file may take so much more."""
+    """Limit memory (beyond torch's own), file size and time. Windows has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
     status = Path("/proc/self/status")
     now = 0
     if status.exists():
