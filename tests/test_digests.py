@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from zatlas.core.errors import BadRun, Busy, CannotRead, Damaged
-from zatlas.store import atomic, digests, inside, lock, reading
+from zatlas.store import atomic, digests, inside, lock, reading, system_lock
 from zatlas.store import run as runs
 
 
@@ -220,7 +220,7 @@ def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
     def refusing(*arguments):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(lock.fcntl, "flock", refusing)
+    monkeypatch.setattr(system_lock.fcntl, "flock", refusing)
     with run.lease():
         assert run.trainer.startswith(f"process {os.getpid()} on ")
         with pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lease():

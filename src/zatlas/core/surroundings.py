@@ -4,12 +4,12 @@ import codecs
 import errno
 import io
 import os
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zatlas.core.errors import BadEnvironment, SystemRefused
+from zatlas.core.memory import process_limit
 
 FILES = 32  # files that zatlas and its libraries open at once
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -22,8 +22,8 @@ def check() -> None:
         os.getcwd()  # noqa: PTH109
     except OSError as error:
         raise BadEnvironment("The current folder no longer exists. Change to another folder: cd ~") from error
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and most < FILES:
+    most = process_limit("RLIMIT_NOFILE")
+    if most is not None and most < FILES:
         raise BadEnvironment(
             f"This shell lets a process open {most} files, and zatlas needs {FILES}. Raise the limit: "
             "ulimit -n 1024"

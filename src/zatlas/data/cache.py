@@ -6,7 +6,6 @@ set is removed and built again from its source. A set that lacks images which co
 with their names, and is built again as soon as one of them can be read.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -28,10 +27,12 @@ from zatlas.data.imageset import Column, ImageSet, Split, image_set
 from zatlas.data.read import NOT_READ
 from zatlas.store import atomic, inside, reading
 from zatlas.store.atomic import MANIFEST
+from zatlas.store.system_lock import lock
 
 FORMAT = 2  # raise it when what is kept, or the way images are read, changes
 ABOUT = "about.json"  # the description of a cached set
 ABANDONED = 60.0  # seconds after which a side folder that no process holds is removed
+ABANDONED_UNLOCKED = 7 * 86400.0  # the same where folders cannot be locked, as on Windows
 
 
 @dataclass(frozen=True)
@@ -169,10 +170,13 @@ def held(folder: Path) -> Iterator[bool]:
 
     False where another process has removed or replaced the folder while this one waited.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    if not inside.DIRECTORY:  # Windows opens no folders
+        yield folder.exists()
+        return
+    handle = os.open(folder, os.O_RDONLY | inside.DIRECTORY)
     try:
         with suppress(OSError):  # without locks, no folder is ever taken for abandoned
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle, wait=True)
         yield folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
     finally:
         os.close(handle)
@@ -182,11 +186,15 @@ def remove_abandoned(root: Path) -> None:
     """Remove the side folders that processes have left which were killed while they filled them."""
     for side in root.glob(f"{inside.SIDE}*"):
         with suppress(OSError):  # another process may remove it, too
-            if time.time() - side.lstat().st_mtime < ABANDONED:
+            age = time.time() - side.lstat().st_mtime
+            if age < (ABANDONED if inside.DIRECTORY else ABANDONED_UNLOCKED):
                 continue
-            handle = os.open(side, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            if not inside.DIRECTORY:
+                shutil.rmtree(side)
+                continue
+            handle = os.open(side, os.O_RDONLY | inside.DIRECTORY | inside.SAFELY)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(handle)
                 shutil.rmtree(side)
             finally:
                 os.close(handle)

@@ -5,6 +5,7 @@ that a shuffled epoch would soon hold the whole file. Reading leaves them in the
 """
 
 import os
+import threading
 import weakref
 
 import numpy as np
@@ -21,7 +22,8 @@ class RowReader:
         self.length = mapped[0].nbytes
         assert mapped.filename is not None and mapped.dtype == np.uint8
         self.file = mapped.filename
-        self.handle = os.open(mapped.filename, os.O_RDONLY)
+        self.handle = os.open(mapped.filename, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self.lock = threading.Lock()  # of the position in the file, where there is no preadv
         weakref.finalize(self, os.close, self.handle)
 
     def read(self, rows: Rows) -> Pixels:
@@ -32,7 +34,7 @@ class RowReader:
         for number, place in enumerate(places):
             part = flat[number * self.length : (number + 1) * self.length]
             try:
-                count = os.preadv(self.handle, [part], place)
+                count = self._read_into(part, place)
             except OSError as error:
                 raise CannotRead(
                     f"The cached images in {self.file} cannot be read: {error.strerror}. Nothing was "
@@ -44,3 +46,13 @@ class RowReader:
                     "same command again: they are then read again from their source."
                 )
         return found
+
+    def _read_into(self, part: memoryview, place: int) -> int:
+        """Fill a buffer from this position of the file; the number of bytes that were read."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self.handle, [part], place)
+        with self.lock:
+            os.lseek(self.handle, place, os.SEEK_SET)
+            data = os.read(self.handle, len(part))
+        part[: len(data)] = data
+        return len(data)

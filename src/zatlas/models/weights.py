@@ -1,6 +1,7 @@
 """Read and write weights as safetensors files, with a description as metadata."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +38,8 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(key)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if os.name == "nt":  # tensors map the file, and Windows cannot replace a mapped file
+            state = {name: tensor.clone() for name, tensor in state.items()}
     except FileNotFoundError:
         raise BadRun(f"There is no {kind} at {path}.") from None
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:

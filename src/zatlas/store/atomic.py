@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from zatlas.store import digests, inside, reading
 from zatlas.store.inside import SIDE
 
 MANIFEST = "MANIFEST.json"
+RETRIES = 10  # of a replacement that Windows refuses because a reader has the file open
 
 
 def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
@@ -41,7 +43,7 @@ def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
             yield side
             _sync_file(side)
             digests.record(path, side, grows=grows)
-            os.replace(side, path)
+            _replace(side, path)
         except BaseException:
             side.unlink(missing_ok=True)
             raise
@@ -236,8 +238,8 @@ def _side(path: Path) -> Path:
 
 def _sync_files(side: Path, sealed: bool) -> None:
     files = sorted(side.iterdir())
-    for one in files:
-        _sync_file(one)
+    for entry in files:
+        (_sync_folder if entry.is_dir() else _sync_file)(entry)
     if sealed:
         manifest = {f.name: {"size": f.stat().st_size, "sha256": _digest(f)} for f in files}
         _write(side / MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -245,7 +247,7 @@ def _sync_files(side: Path, sealed: bool) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | inside.BINARY, 0o666)
     try:
         _write_all(handle, data)
         os.fsync(handle)
@@ -260,7 +262,8 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 def _sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    # Windows flushes only what is open for writing.
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -268,11 +271,25 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    if not inside.DIRECTORY:  # Windows opens no folders
+        return
+    handle = os.open(path, os.O_RDONLY | inside.DIRECTORY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _replace(side: Path, path: Path) -> None:
+    """Rename a file over another; on Windows, wait up to a second for readers of the other to close it."""
+    for left in reversed(range(RETRIES)):
+        try:
+            os.replace(side, path)
+            return
+        except PermissionError:
+            if os.name != "nt" or not left:
+                raise
+            time.sleep(0.1)
 
 
 def _digest(path: Path) -> str:

@@ -181,8 +181,10 @@ def _append(root: Path, added: Iterable[Entry], *, new: bool = False) -> None:
     handle = inside.open_in_place(root / FILE, flags)
     try:
         length = os.fstat(handle).st_size
-        if length and os.pread(handle, 1, length - 1) != b"\n":
-            data = b"\n" + data
+        if length:
+            os.lseek(handle, length - 1, os.SEEK_SET)  # O_APPEND writes at the end all the same
+            if os.read(handle, 1) != b"\n":
+                data = b"\n" + data
         while data:
             data = data[os.write(handle, data) :]
         os.fsync(handle)

@@ -23,8 +23,9 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  #
 COPY = "Put a copy of your own in its place."
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what a link, a pipe or a folder gives
 DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+BINARY = getattr(os, "O_BINARY", 0)  # on Windows, newlines would be translated without it
 # A link is refused, and a pipe does not block, on every system that knows how.
-SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | BINARY
 
 
 def path(root: Path, *names: str) -> Path:

@@ -1,11 +1,10 @@
 """The lock of a run: one process trains it, and the system lets go if that process dies.
 
-`.lock` is locked by the system (`flock`) where the disk can. Where it cannot (some network disks),
+The operating system locks `.lock` where the disk can. Where it cannot (some network disks),
 `.lock-held` is made as a file that must not exist before, and a dead process of this machine loses it.
 """
 
 import errno
-import fcntl
 import os
 import re
 import socket
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from zatlas.core.errors import Busy
 from zatlas.store import atomic, inside
+from zatlas.store.system_lock import is_alive, lock
 
 FILE, HELD = ".lock", ".lock-held"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
@@ -35,7 +35,7 @@ def held(folder: Path) -> Iterator[None]:
             return
         with atomic.explained(path):
             os.ftruncate(handle, 0)
-            os.pwrite(handle, _own_name(), 0)
+            os.write(handle, _own_name())
         yield
     finally:
         os.close(handle)
@@ -67,9 +67,9 @@ def _locked(folder: Path, handle: int) -> bool:
     """Lock the open file; False where this disk has no locks."""
     with atomic.explained(folder / FILE):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle)
         except BlockingIOError:
-            raise _busy(folder, os.pread(handle, LONGEST, 0)) from None
+            raise _busy(folder, os.read(handle, LONGEST)) from None
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise
@@ -116,20 +116,9 @@ def _is_dead(name: str) -> bool:
 
 def _is_locked(handle: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock(handle, shared=True)
     except BlockingIOError:
         return True
     except OSError:
         return False  # this disk has no locks: the other file tells
     return False
-
-
-def is_alive(process: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

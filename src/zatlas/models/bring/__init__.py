@@ -102,8 +102,8 @@ def opened(run: Run, device: str = "cpu", *, trusted: bool = False) -> tuple[Des
     files = files_of(run, info)
     if info.kind == "function":
         raise BadRun(
-            f"{run.folder} was imported from a Python function that torch cannot write to a file, so the run "
-            "does not contain it. Import it again where it is defined: zatlas.import_model(function, out=...)."
+            f"{run.folder} was imported from a Python function that torch cannot write to a file, so the "
+            "run does not contain it. Import it where it is defined: zatlas.import_model(function, out=...)."
         )
     if info.kind == "codes":
         space = Space(tuple(info.shape), info.prior)

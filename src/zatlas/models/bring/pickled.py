@@ -6,7 +6,6 @@ it runs in a child process with limits on memory, time and disk. Run as a module
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -76,7 +75,11 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limit(memory: int) -> None:
-    """Limit this process to `memory` bytes in addition to its current use, and its CPU time and file size."""
+    """Limit memory (beyond torch's own), file size and time. Windows has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
     status = Path("/proc/self/status")
     used = 0
     if status.exists():
