@@ -74,7 +74,7 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     explorer = Explorer(page, address, [run_tree(fitted, most=POINTS, prior="flow")]).open()
     tiles = page.get_by_role("button", name="Pin sample")
     expect(tiles).to_have_count(SHOWN)
-    expect(page.get_by_text("from a flow fitted to the codes")).to_be_visible()
+    expect(page.get_by_text("from a flow fitted to the latents")).to_be_visible()
     expected = kept_prior(fitted, "flow").prior.points(normals(2 * SHOWN, 1).reshape(-1, 2))
     images = fitted.decode(expected)
     for number in (0, 4):
@@ -84,12 +84,12 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     explorer.eventually(lambda: is_pinned(explorer, expected[4]))
     before = pixels(tiles.first.get_by_role("img"))
     page.get_by_role("radio", name="Normal").click()
-    expect(page.get_by_text("from one normal distribution of the codes")).to_be_visible()
+    expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
     explorer.eventually(lambda: differs(tiles.first.get_by_role("img"), before))
     explorer.eventually(lambda: said(explorer, "own"))
     page.reload()
     explorer.wait()
-    expect(page.get_by_text("from one normal distribution of the codes")).to_be_visible()
+    expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
     page.get_by_role("radio", name="Flow").click()
     explorer.shows(images[0], tiles.first.get_by_role("img"))
 

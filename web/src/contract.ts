@@ -36,8 +36,8 @@ export interface RunSite {
   axes: { index: number; change: number }[]; // latent axes, the most telling first
   middle: number[]; // mean of the codes
   deviation: number[]; // standard deviation of each axis of the codes
-  ways: Ways; // directions
-  scorer: ScorerFile | null; // null: what a place reads as is only estimated from its code
+  ways: DirectionsSite; // directions
+  scorer: ClassifierFile | null; // null: what a place reads as is only estimated from its code
   geodesics: Geodesic[]; // made beforehand, for pages without a server
   fitted: FittedPrior | null; // what samples are drawn from, if not from the run's own prior
   training: Training | null; // of a run that is still being trained
@@ -96,15 +96,15 @@ export interface ModelFile {
   bytes: number;
 }
 
-export interface Ways {
+export interface DirectionsSite {
   vectors: string; // float32, (list.length, dim): unit vectors
-  list: WaySite[];
+  list: DirectionSite[];
   normals: string; // float32, (probes.length, dim): normals of the attributes' planes, for "without"
   probes: { name: string; offset: number }[]; // P(name | z) = 1 / (1 + exp(-(z . weights + offset)))
   weights: string; // float32, (probes.length, dim)
 }
 
-export interface WaySite {
+export interface DirectionSite {
   name: string;
   title: string;
   kind: "attribute" | "class" | "principal" | "saved";
@@ -115,11 +115,11 @@ export interface WaySite {
   range?: [number, number]; // spreads between which the edit still follows, measured on decoded images
   meant?: string; // the attribute that it is to move, where that is not its name
   proof?: { real: boolean; times: string; words: string }; // of a proved one: better than random directions, how much, all in words
-  bends?: Bends; // of a way that is followed step by step; its row of `vectors` is where it leads on the mean
+  bends?: FieldSite; // of a way that is followed step by step; its row of `vectors` is where it leads on the mean
 }
 
 /** A field: a net of three layers that reads points in spreads from their mean. */
-export interface Bends {
+export interface FieldSite {
   url: string; // float32: middle, spread (axes each), three weights (from, to) row by row, three offsets
   field: "uphill" | "wind"; // up the slope of the first answer while the others are held, or what the net says
   sizes: number[]; // axes, units of either hidden layer, answers
@@ -127,7 +127,7 @@ export interface Bends {
 }
 
 /** What the run's scorer reads of pictures. */
-export interface ScorerFile extends ModelFile {
+export interface ClassifierFile extends ModelFile {
   names: string[]; // x (n, c, h, w) in [0, 1] -> scores (n, names.length)
   kinds: ("flag" | "number" | "class")[]; // a number is a value, the others are probabilities
 }
@@ -163,7 +163,7 @@ export type Far = number;
 
 // The server's socket. A frame either way: uint32 length of a JSON header, the header as UTF-8, then the payload.
 
-export type Ask = { id: number; run: string; stream?: string } & ( // a newer ask of a stream replaces those that wait
+export type ServerRequest = { id: number; run: string; stream?: string } & ( // a newer ask of a stream replaces those that wait
   | { kind: "decode"; n: number; labels?: number[] } // float32 (n, dim) -> images
   | { kind: "encode"; n: number; labels?: number[] } // uint8 (n, c, h, w) -> points
   | { kind: "geodesic"; label?: number } // float32 (2, dim) -> points
@@ -173,7 +173,7 @@ export type Ask = { id: number; run: string; stream?: string } & ( // a newer as
   | { kind: "chart"; layout: string; by?: string } // -> chart
 );
 
-export type Answer = { id: number } & (
+export type ServerAnswer = { id: number } & (
   | { kind: "images"; shape: [number, number, number, number] } // uint8 (n, c, h, w)
   | { kind: "points"; shape: [number, number] } // float32
   | { kind: "near"; shape: [number, number] } // int32 rows of `points` (n, k), then float32 distances (n, k)

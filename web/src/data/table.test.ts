@@ -30,7 +30,7 @@ function arrow(
   return (bytes as Uint8Array<ArrayBuffer>).slice().buffer;
 }
 
-it("columns are typed arrays, and the places of a chart lie side by side", () => {
+it("columns are typed arrays, and the positions of a chart are interleaved", () => {
   const table = openTable(
     arrow(
       {
@@ -72,7 +72,7 @@ it("wider numbers are narrowed, and missing ones become NaN", () => {
   expect(table.number("error")).toEqual(Float32Array.of(1.5, NaN));
 });
 
-it("what is not there is told by name", () => {
+it("missing columns are named in the error", () => {
   const table = openTable(
     arrow({ index: [1], name: ["a"] }, { index: int32(), name: utf8() }),
     columns,
@@ -80,5 +80,5 @@ it("what is not there is told by name", () => {
   expect(() => table.number("eror")).toThrow("no column eror; it has index, name");
   expect(() =>
     openTable(new TextEncoder().encode("<html>404</html>").buffer, columns, "points.arrow"),
-  ).toThrow("points.arrow is no Arrow file");
+  ).toThrow("points.arrow is not an Arrow file");
 });

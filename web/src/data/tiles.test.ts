@@ -35,14 +35,14 @@ const tableOf = (points: [number, number, number][], start = 0): Table => openTa
 const chart = { x: "x", y: "y", box: [...BOX] as unknown, tiles: { url: "t-", squares: [] } } as unknown as ChartSite;
 
 describe("tiles", () => {
-  it("have the squares of a box halved, and those at the border all that is beyond", () => {
+  it("have squares that halve the box, unbounded at the border", () => {
     expect(squareBox(BOX, square(2, 1, 2))).toEqual([2, 4, 4, 6]);
     expect(squareBox(BOX, square(1, 0, 1))).toEqual([-Infinity, 4, 4, Infinity]);
   });
 
-  it("are wanted where a view is, and the finer the nearer it is", () => {
+  it("are needed inside the view, and finer ones when zoomed in", () => {
     const inner = [square(2, 0, 0), square(2, 1, 1)];
-    const within = (one: Square) => (one.level === 1 && !one.x && !one.y ? inner : []);
+    const within = (item: Square) => (item.level === 1 && !item.x && !item.y ? inner : []);
     const outer = [square(1, 0, 0), square(1, 1, 1)];
     const names = (view: [number, number, number, number], scale: number) =>
       wanted(outer, within, BOX, view, scale).map(({ level, x, y }) => `${level} ${x} ${y}`);
@@ -53,7 +53,7 @@ describe("tiles", () => {
     expect(names([-9, -9, -5, -5], 250)).toEqual(["1 0 0", "2 0 0"]);
   });
 
-  it("are read as one table with the points that every page has", () => {
+  it("form one table with the first points", () => {
     const table = joined(tableOf([[1, 1, 0], [2, 2, 1]]), [tableOf([[3, 3, 1]], 7), tableOf([[4, 4, 0]], 5)]);
     expect(table.count).toBe(4);
     expect([...table.classOf("label")]).toEqual([0, 1, 1, 0]);
@@ -62,7 +62,7 @@ describe("tiles", () => {
     expect([...table.places(chart)]).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
   });
 
-  it("are fetched level by level, each once, and what is still to come is known", async () => {
+  it("are loaded level by level, each once, and unloaded squares are listed", async () => {
     const inner = square(2, 0, 0, [1, 0]);
     const outer = square(1, 0, 0, [2, 0]);
     const there: Record<string, ArrayBuffer> = {
@@ -78,20 +78,20 @@ describe("tiles", () => {
       },
     };
     const tiling = new Tiling(files, { ...chart, tiles: { url: "t-", squares: [outer] } }, tableOf([[7, 7, 1]]));
-    expect(await tiling.see([0, 0, 8, 8], 10)).toBeNull();
-    expect(tiling.unfetched).toEqual([outer]);
-    expect((await tiling.see([0, 0, 8, 8], 125))?.count).toBe(2);
-    expect(tiling.unfetched).toEqual([inner]);
-    expect((await tiling.see([0, 0, 1, 1], 250))?.count).toBe(3);
-    expect(tiling.unfetched).toEqual([]);
-    expect(await tiling.see([0, 0, 8, 8], 10)).toBeNull(); // what is there stays
+    expect(await tiling.load([0, 0, 8, 8], 10)).toBeNull();
+    expect(tiling.unloaded).toEqual([outer]);
+    expect((await tiling.load([0, 0, 8, 8], 125))?.count).toBe(2);
+    expect(tiling.unloaded).toEqual([inner]);
+    expect((await tiling.load([0, 0, 1, 1], 250))?.count).toBe(3);
+    expect(tiling.unloaded).toEqual([]);
+    expect(await tiling.load([0, 0, 8, 8], 10)).toBeNull(); // what is there stays
     expect(asked).toEqual(Object.keys(there));
   });
 
-  it("of a view that one has left are not shown", async () => {
+  it("of an outdated view are not shown", async () => {
     const files: Files = { image: () => Promise.reject(), bytes: async () => fileOf([[1, 1, 0]]) };
     const tiling = new Tiling(files, { ...chart, tiles: { url: "t-", squares: [square(1, 0, 0), square(1, 1, 1)] } }, tableOf([]));
-    const [left, here] = await Promise.all([tiling.see([0, 0, 1, 1], 125), tiling.see([6, 6, 7, 7], 125)]);
+    const [left, here] = await Promise.all([tiling.load([0, 0, 1, 1], 125), tiling.load([6, 6, 7, 7], 125)]);
     expect(left).toBeNull();
     expect(here?.count).toBeGreaterThan(0);
   });
@@ -102,14 +102,14 @@ describe("counts", () => {
   const places = first.places(chart);
   const rest = [square(1, 0, 0, [30, 10]), square(1, 1, 1, [0, 7])];
 
-  it("of a view that holds whole squares are of all points, fetched or not", () => {
+  it("of a view that contains whole squares are exact", () => {
     expect(countIn([-1, -1, 9, 9], [], null, places, rest, BOX)).toEqual({ points: 51, exact: true });
     const mask = Uint8Array.of(1, 0, 1, 1);
     expect(countIn([-1, -1, 9, 9], [IN_A], mask, places, rest, BOX)).toEqual({ points: 33, exact: true });
     expect(countIn([5, 5, 9, 9], [IN_A], mask, places, rest, BOX)).toEqual({ points: 1, exact: true });
   });
 
-  it("of a part of a square, or of two conditions, are estimated from what was fetched of it", () => {
+  it("of part of a square, or of two conditions, are estimated from its loaded points", () => {
     // Two of the three points of the square are in view.
     expect(countIn([0, 0, 2, 9], [], null, places, rest, BOX)).toEqual({ points: 2 + Math.round((40 * 2) / 3), exact: false });
     const both = Uint8Array.of(1, 0, 0, 0);

@@ -1,10 +1,10 @@
-/** Images as nets have them, (n, c, h, w), and as a canvas wants them. */
+/** Conversion between image tensors (n, c, h, w) and RGBA pixels. */
 
 import type { Pictures } from "../contract";
 
 export type Shape = readonly [n: number, c: number, h: number, w: number];
 
-/** Pictures of values from 0 to `white`, rounded to the nearest byte; grey ones in three channels. */
+/** RGBA pixels of values from 0 to `white`, rounded to bytes; one channel becomes grey. */
 export function toPictures(values: ArrayLike<number>, shape: Shape, white: 1 | 255): Pictures {
   const [count, channels, height, width] = shape;
   const area = height * width;
@@ -23,7 +23,7 @@ export function toPictures(values: ArrayLike<number>, shape: Shape, white: 1 | 2
   return { count, width, height, rgba };
 }
 
-/** Bytes (n, c, h, w) of pictures: their luminance where a net takes one channel. */
+/** Bytes (n, c, h, w) of RGBA pixels; one channel is the luminance. */
 export function toBytes(pictures: Pictures, channels: number): Uint8Array<ArrayBuffer> {
   const { count, width, height, rgba } = pictures;
   const area = width * height;

@@ -1,6 +1,6 @@
-/** Decodes and encodes in the page itself. */
+/** Decoder, encoder and classifier that run in the page. */
 
-import type { Decoder, Encoder, Files, Pictures, RunSite, ScorerFile } from "../contract";
+import type { Decoder, Encoder, Files, Pictures, RunSite, ClassifierFile } from "../contract";
 import { Queue } from "./queue";
 import { openModel } from "./thread";
 
@@ -10,7 +10,7 @@ export async function pageDecoder(files: Files, run: RunSite): Promise<Decoder> 
   const queue = new Queue(run.dim, (z, n, labels) => model.decode(z, n, labels));
   return {
     where: "page",
-    decode: (z, n, options) => queue.ask(z, n, options),
+    decode: (z, n, options) => queue.request(z, n, options),
     close: () => {
       queue.close();
       model.close();
@@ -27,12 +27,12 @@ export async function pageEncoder(files: Files, run: RunSite): Promise<Encoder> 
   };
 }
 
-/** What a scorer reads of pictures: a row of numbers each. */
-export async function pageScorer(
+/** A classifier as a function from images to a row of predictions each. */
+export async function pageClassifier(
   files: Files,
   run: RunSite,
-  scorer: ScorerFile,
+  classifier: ClassifierFile,
 ): Promise<(pictures: Pictures) => Promise<Float32Array>> {
-  const model = await openModel(files, scorer);
+  const model = await openModel(files, classifier);
   return (pictures) => model.encode(pictures, run.image.channels);
 }

@@ -1,4 +1,4 @@
-/** Runs models with onnxruntime-web: what the worker does. */
+/** Runs models with onnxruntime-web, inside the worker. */
 
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
 import type { Pictures } from "../contract";
@@ -53,14 +53,14 @@ export class Sessions {
     const [first, second] = session.inputNames;
     const feeds: Record<string, Tensor> = { [first]: input };
     if (second) {
-      const told = BigInt64Array.from(labels ?? [], BigInt);
-      if (told.length !== input.dims[0]) {
-        throw new Error(`This model is told a class for each image: ${input.dims[0]}, not ${told.length}.`);
+      const classes = BigInt64Array.from(labels ?? [], BigInt);
+      if (classes.length !== input.dims[0]) {
+        throw new Error(`This model needs one class label per image: ${input.dims[0]}, not ${classes.length}.`);
       }
-      feeds[second] = new this.ort.Tensor("int64", told, [told.length]);
+      feeds[second] = new this.ort.Tensor("int64", classes, [classes.length]);
     }
-    const found = await session.run(feeds);
-    return found[session.outputNames[0]];
+    const result = await session.run(feeds);
+    return result[session.outputNames[0]];
   }
 
   #session(model: string): InferenceSession {

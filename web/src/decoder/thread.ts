@@ -1,4 +1,4 @@
-/** The one thread of a page that runs models, and the way to talk to it. */
+/** The one worker of a page that runs models, and messages to it. */
 
 import type { Files, ModelFile, Pictures } from "../contract";
 import { locateRuntime, type Runtime } from "./runtime";
@@ -22,7 +22,7 @@ type Pending = { answer: (value: unknown) => void; fail: (error: Error) => void 
 let shared: Promise<Thread> | null = null;
 let open = 0; // models
 
-/** A model in the thread; the first starts it, and the last one closed ends it. */
+/** Open a model in the worker; the first starts the worker, and closing the last one ends it. */
 export async function openModel(files: Files, file: ModelFile): Promise<Model> {
   shared ??= startThread(files);
   open++;
@@ -66,7 +66,7 @@ export class Model {
 class Thread {
   opened = 0;
   #pending = new Map<number, Pending>();
-  #asked = 0;
+  #lastId = 0;
   #ended: Error | null = null;
 
   constructor(readonly worker: Worker) {
@@ -78,7 +78,7 @@ class Thread {
   }
 
   send(task: Task): Promise<unknown> {
-    const order: Order = { id: ++this.#asked, task };
+    const order: Order = { id: ++this.#lastId, task };
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((answer, fail) => {
       this.#pending.set(order.id, { answer, fail });

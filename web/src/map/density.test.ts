@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import { boxOf } from "./camera";
 import { contoursOf } from "./density";
-import { clusters } from "./fixtures";
-import { classSpots, placeLabels } from "./labels";
+import { clusters } from "../../test/points";
+import { classCenters, placeLabels } from "./labels";
 import { holds } from "./lasso";
 
 const { places, values } = clusters(6000, 4, 11);
@@ -21,7 +21,7 @@ function part(lines: Float32Array[], mask?: Uint8Array): number {
 }
 
 describe("contours", () => {
-  it("hold about the share of the points that they tell", () => {
+  it("contain about their share of the points", () => {
     const contours = contoursOf(places, box);
     expect(contours.map(({ share }) => share)).toEqual([0.95, 0.8, 0.6, 0.4, 0.2]);
     for (const { share, lines } of contours) {
@@ -30,7 +30,7 @@ describe("contours", () => {
     }
   });
 
-  it("are of the points in the mask, and none for no points", () => {
+  it("use the points in the mask, and are empty without points", () => {
     const mask = Uint8Array.from(values, (value) => (value === 2 ? 1 : 0));
     const [outer] = contoursOf(places, box, mask);
     expect(part(outer.lines, mask)).toBeGreaterThan(0.85);
@@ -42,8 +42,8 @@ describe("contours", () => {
 });
 
 describe("labels", () => {
-  it("stand where their class is densest", () => {
-    const spots = classSpots(places, values, 5, box);
+  it("are placed where their class is densest", () => {
+    const spots = classCenters(places, values, 5, box);
     expect(spots.map(({ value }) => value)).toEqual([0, 1, 2, 3]);
     for (const { value, x, y } of spots) {
       const near = Array.from(values.keys()).filter(
@@ -54,7 +54,7 @@ describe("labels", () => {
     }
   });
 
-  it("never lie over each other or out of bounds, and the heaviest keeps its place", () => {
+  it("never overlap or leave the bounds, and the heaviest stays in place", () => {
     const labels = Array.from({ length: 30 }, (_, i) => ({
       text: `${i}`,
       x: 100 + (i % 6) * 12,
@@ -73,7 +73,7 @@ describe("labels", () => {
     }
   });
 
-  it("are dropped if their place is off the map", () => {
+  it("are dropped if their position is off the map", () => {
     expect(
       placeLabels([{ text: "away", x: -5, y: 9, weight: 1, width: 4, height: 4 }], {
         width: 99,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { clusters, random } from "./fixtures";
+import { clusters, random } from "../../test/points";
 import { Grid } from "./grid";
 
 /** The k nearest by trying all. */
@@ -33,7 +33,7 @@ const asked = Array.from({ length: 150 }, () => [next() * 40 - 20, next() * 30 -
 ]);
 
 describe("a grid", () => {
-  it("finds the nearest 17 exactly, at borders, beyond them and among equals", () => {
+  it("finds the nearest 17 exactly, also at and beyond borders and with ties", () => {
     for (const [x, y] of asked) {
       const { rows, distances } = grid.nearestMany(x, y, 17);
       expect([...rows]).toEqual(plainly(places, x, y, 17));
@@ -50,7 +50,7 @@ describe("a grid", () => {
     }
   });
 
-  it("leaves out what a mask leaves out, when made or when asked", () => {
+  it("respects a mask, when built or when queried", () => {
     const mask = Uint8Array.from({ length: 3000 }, (_, row) => (row % 7 === 0 ? 1 : 0));
     const few = new Grid(places, mask);
     for (const [x, y] of asked) {
@@ -61,7 +61,7 @@ describe("a grid", () => {
     }
   });
 
-  it("gives all rows of a box, or a fair part of them", () => {
+  it("returns all rows of a box, or a uniform share of them", () => {
     const box = [-5, -4, 6, 5] as const;
     const inside = (row: number): boolean =>
       places[2 * row] >= box[0] &&
@@ -79,7 +79,7 @@ describe("a grid", () => {
     expect(Math.abs(above(some) - above(all))).toBeLessThan(0.12);
   });
 
-  it("stands few points, equal points and none", () => {
+  it("handles few, equal and no points", () => {
     expect(new Grid(new Float32Array(0)).nearest(0, 0, 9)).toBe(-1);
     expect(new Grid(new Float32Array(0)).nearestMany(0, 0, 3).rows.length).toBe(0);
     expect([...new Grid(Float32Array.of(1, 1, 1, 1)).nearestMany(0, 0, 3).rows]).toEqual([0, 1]);

@@ -1,15 +1,15 @@
-/** Points sorted into cells, so that those near a place are found at once. */
+/** Points sorted into cells for fast neighbor queries. */
 
 import type { Box } from "./camera";
 
 export interface Near {
-  rows: Int32Array; // the nearest first; of equals the lower row
+  rows: Int32Array; // the nearest first; ties by row
   distances: Float32Array;
 }
 
 /**
- * Rows by cell (compressed sparse rows), in row order within a cell. The cells cover where nearly all points lie; those
- * at the border also hold whatever lies beyond it, so that a stray point does not make all cells coarse.
+ * Rows by cell (compressed sparse rows), in row order within a cell. The cells cover nearly all points; border cells
+ * also hold points beyond the border, so that outliers do not make the cells coarse.
  */
 export class Grid {
   readonly places: Float32Array;
@@ -22,7 +22,7 @@ export class Grid {
   readonly starts: Int32Array; // (side * side + 1)
   readonly rows: Int32Array;
 
-  /** Of all points, or of those in the mask; a place that is no number is in no cell. */
+  /** Index all points, or those in the mask; NaN positions are ignored. */
   constructor(places: Float32Array, mask: Uint8Array | null = null) {
     this.places = places;
     const held = heldRows(places, mask);
@@ -110,7 +110,7 @@ export class Grid {
     };
   }
 
-  /** Visits points in growing rings of cells until none can follow that is nearer than the last answer (a square). */
+  /** Visit points in growing rings of cells until no nearer point can follow; `visit` returns the squared bound. */
   private grow(x: number, y: number, square: number, visit: (row: number) => number): void {
     const { side, starts, rows } = this;
     const [column, line] = [this.across(x), this.up(y)];
@@ -129,7 +129,7 @@ export class Grid {
     }
   }
 
-  /** How near a point outside the rings so far may be; infinite if all cells were visited. */
+  /** The smallest possible distance of points outside the visited rings; infinite if there are none. */
   private margin(x: number, y: number, column: number, line: number, ring: number): number {
     const { side, left, bottom, wide, high } = this;
     let safe = Infinity;
@@ -140,7 +140,7 @@ export class Grid {
     return safe - 1e-9 * Math.max(wide, high);
   }
 
-  /** Rows of the points in a box; if there are more than `most`, the same part of each cell's. */
+  /** Rows of the points in a box; if there are more than `most`, the same share of each cell. */
   within(box: Box, most = Infinity): Int32Array {
     const { places, starts, rows, side } = this;
     const [left, bottom, right, top] = box;
@@ -150,7 +150,7 @@ export class Grid {
     for (let j = low; j <= high; j++)
       total += starts[j * side + last + 1] - starts[j * side + first];
     const part = Math.min(1, most / Math.max(total, 1));
-    const found = new Int32Array(total);
+    const result = new Int32Array(total);
     let size = 0;
     let owed = 0;
     for (let j = low; j <= high; j++) {
@@ -161,14 +161,14 @@ export class Grid {
         for (let at = starts[cell]; at < end; at++) {
           const row = rows[at];
           const [x, y] = [places[2 * row], places[2 * row + 1]];
-          if (x >= left && x <= right && y >= bottom && y <= top) found[size++] = row;
+          if (x >= left && x <= right && y >= bottom && y <= top) result[size++] = row;
         }
       }
     }
-    return found.slice(0, size);
+    return result.slice(0, size);
   }
 
-  /** The usual distance between neighbours: the median over some points of the spacing of the nearest eight. */
+  /** The median spacing of the eight nearest neighbors, over a sample of points. */
   spacing(): number {
     const some = Math.min(this.count, 400);
     if (some < 2) return Infinity;
@@ -201,7 +201,7 @@ function heldRows(places: Float32Array, mask: Uint8Array | null): Int32Array {
 const SAMPLE = 4096;
 const STRAY = 1 / 500;
 
-/** A box around all but the strayest points. */
+/** A box around all points but outliers. */
 function usualBox(places: Float32Array, rows: Int32Array): Box {
   const size = Math.min(rows.length, SAMPLE);
   const ends = [0, 1].map((axis) => {

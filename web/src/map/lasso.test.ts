@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { clusters } from "./fixtures";
+import { clusters } from "../../test/points";
 import { Grid } from "./grid";
 import { holds, rowsInside } from "./lasso";
 
@@ -27,7 +27,7 @@ describe("a lasso", () => {
     expect([...rowsInside(polygon, grid)]).toEqual(wanted);
   });
 
-  it("takes only rows of the mask, and nothing from a line of two points", () => {
+  it("selects only rows of the mask, and nothing with two points", () => {
     const mask = Uint8Array.from({ length: 4000 }, (_, row) => row % 2);
     const rows = rowsInside(star, grid, mask);
     expect(rows.length).toBeGreaterThan(0);

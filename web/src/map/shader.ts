@@ -1,4 +1,4 @@
-/** The shaders of the points: one moves and colours them, the other makes them round. */
+/** The shaders of the points: position and colour, and a round shape. */
 
 export const VERTEX = `#version 300 es
 precision highp float;

@@ -1,4 +1,4 @@
-/** Small images made large enough to be seen, without blur. */
+/** Enlarging small images by whole pixels. */
 
 import type { Pictures } from "../contract";
 
@@ -8,7 +8,7 @@ export function pixels(pictures: Pictures, index: number): Uint8ClampedArray<Arr
   return pictures.rgba.subarray(index * size, (index + 1) * size);
 }
 
-/** How many times a pixel is repeated so that the longer side has at least so many. */
+/** The whole factor that makes the longer side at least `least` pixels. */
 export function wholeFactor(pictures: Pictures, least: number): number {
   return Math.max(Math.ceil(least / Math.max(pictures.width, pictures.height)), 1);
 }
@@ -28,7 +28,7 @@ export function enlarged(pictures: Pictures, index: number, factor: number, even
   return { count: 1, width, height, rgba: new Uint8ClampedArray(to.buffer) };
 }
 
-/** Values, one for each pixel, as squares. */
+/** Values, one per pixel, enlarged by a factor. */
 export function repeated(values: Uint8Array, width: number, factor: number): Uint8Array {
   if (factor === 1) return values;
   const wide = width * factor;
@@ -38,7 +38,7 @@ export function repeated(values: Uint8Array, width: number, factor: number): Uin
   });
 }
 
-/** Whether every pixel is as red as it is green and blue. */
+/** Whether red, green and blue are equal in every pixel. */
 export function isGrey({ rgba }: Pictures): boolean {
   for (let i = 0; i < rgba.length; i += 4) {
     if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) return false;

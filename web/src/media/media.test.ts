@@ -10,7 +10,7 @@ function pictures(count: number, width: number, height: number, colour: (i: numb
   return { count, width, height, rgba };
 }
 
-test("a small picture is enlarged by whole pixels", () => {
+test("a small image is enlarged by whole pixels", () => {
   const small = pictures(1, 2, 1, (i) => [i * 100, 0, 0]);
   expect(wholeFactor(small, 5)).toBe(3);
   expect(wholeFactor(small, 1)).toBe(1);
@@ -28,31 +28,31 @@ test("a film's sides are even", () => {
   expect(Array.from(rgba.slice(8, 16))).toEqual([17, 17, 17, 255, 17, 17, 17, 255]);
 });
 
-test("grey pictures are known", () => {
+test("grey images are detected", () => {
   expect(isGrey(pictures(1, 2, 2, (i) => [i, i, i]))).toBe(true);
   expect(isGrey(pictures(1, 2, 2, (i) => [i, i, i + 1]))).toBe(false);
 });
 
-test("a GIF has the size, the pace and as many pictures as it should", async () => {
-  const told: number[] = [];
+test("a GIF has the requested size, rate and number of frames", async () => {
+  const onprogress: number[] = [];
   const grey = pictures(3, 16, 8, (i) => [i % 256, i % 256, i % 256]);
-  const blob = await gif(grey, { rate: 20, least: 32, told: (done) => told.push(done) });
+  const blob = await gif(grey, { rate: 20, least: 32, onprogress: (done) => onprogress.push(done) });
   const bytes = new Uint8Array(await blob.arrayBuffer());
   expect(new TextDecoder().decode(bytes.slice(0, 6))).toBe("GIF89a");
   expect(new DataView(bytes.buffer).getUint16(6, true)).toBe(32);
   expect(new DataView(bytes.buffer).getUint16(8, true)).toBe(16);
   expect(pacesOf(bytes)).toEqual([5, 5, 5]);
   expect(Array.from(bytes.slice(13 + 3 * 200, 13 + 3 * 201))).toEqual([200, 200, 200]);
-  expect(told.at(-1)).toBe(1);
+  expect(onprogress.at(-1)).toBe(1);
 });
 
-test("few colours are kept as they are", async () => {
+test("few colours are preserved exactly", async () => {
   const two = pictures(1, 4, 4, (i) => (i % 2 ? [201, 33, 77] : [1, 2, 3]));
   const bytes = new Uint8Array(await (await gif(two, { rate: 10, least: 4 })).arrayBuffer());
   expect(Array.from(bytes.slice(13, 19))).toEqual([1, 2, 3, 201, 33, 77]);
 });
 
-test("the name of a file is one that every system takes", () => {
+test("a file name is valid on every system", () => {
   expect(safeName("walk.gif")).toBe("walk.gif");
   expect(safeName("../../etc/passwd")).toBe("etc-passwd");
   expect(safeName('a<b>:"c|d?*.MP4')).toBe("a-b-c-d.mp4");
@@ -62,7 +62,7 @@ test("the name of a file is one that every system takes", () => {
   expect(safeName("x".repeat(500) + ".png").length).toBe(84);
 });
 
-/** Hundredths of a second that each picture stays, from the blocks that say so. */
+/** The duration of each frame in 1/100 s, from the control blocks. */
 function pacesOf(bytes: Uint8Array): number[] {
   const paces: number[] = [];
   for (let i = 0; i + 7 < bytes.length; i++) {

@@ -1,4 +1,4 @@
-/** Writes films with the browser's own encoders; loaded when the first film is made. */
+/** Writes films with the browser's encoders; loaded on first use. */
 
 import {
   BufferTarget, canEncodeVideo, Mp4OutputFormat, Output, QUALITY_VERY_HIGH, type VideoCodec, VideoSample,
@@ -9,7 +9,7 @@ import { enlarged, wholeFactor } from "./enlarge";
 import type { Film, FilmOptions } from "./film";
 
 export async function writeFilm(pictures: Pictures, options: FilmOptions): Promise<Film> {
-  const { rate, least = 256, told } = options;
+  const { rate, least = 256, onprogress } = options;
   const factor = wholeFactor(pictures, least);
   const { codec, kind } = await codecFor(enlarged(pictures, 0, factor, true));
   const format = kind === "mp4" ? new Mp4OutputFormat() : new WebMOutputFormat();
@@ -23,7 +23,7 @@ export async function writeFilm(pictures: Pictures, options: FilmOptions): Promi
     const sample = new VideoSample(rgba, { format: "RGBA", codedWidth, codedHeight, ...times });
     await source.add(sample);
     sample.close();
-    told?.((i + 1) / pictures.count);
+    onprogress?.((i + 1) / pictures.count);
   }
   await output.finalize();
   return { blob: new Blob([output.target.buffer!], { type: `video/${kind}` }), kind };
@@ -38,6 +38,6 @@ async function codecFor({
   if (await able("avc")) return { codec: "avc", kind: "mp4" };
   if (await able("vp9")) return { codec: "vp9", kind: "webm" };
   throw new Error(
-    "This browser cannot write films from this page. Save a GIF, which every browser can write.",
+    "This browser cannot encode films on this page. Save a GIF instead.",
   );
 }

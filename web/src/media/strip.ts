@@ -1,13 +1,13 @@
-/** Pictures in a row, as one PNG. */
+/** Images in a row, as item PNG. */
 
 import type { Pictures } from "../contract";
 import { pixels, wholeFactor } from "./enlarge";
 
 export interface StripOptions {
   paper: "light" | "dark";
-  captions?: string[]; // one below each picture
-  across?: number; // pictures in a row; all in one if not said
-  least?: number; // pixels of the longer side of a picture
+  captions?: string[]; // one below each image
+  across?: number; // images per row; all in one row by default
+  least?: number; // smallest longer side of an image in pixels
 }
 
 const PAPERS = {
@@ -15,7 +15,7 @@ const PAPERS = {
   dark: { paper: "#15171a", ink: "#d5d7da" },
 };
 const GAP = 6;
-const LINE = 22; // pixels that a caption takes
+const LINE = 22; // height of a caption in pixels
 
 export async function strip(pictures: Pictures, options: StripOptions): Promise<Blob> {
   const { captions, across = pictures.count, least = 128 } = options;
