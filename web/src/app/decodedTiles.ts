@@ -1,6 +1,6 @@
 /** Decoded tiles over the map: the image at every position, drawn as soon as it is decoded. */
 
-import type { Pictures, View } from "../contract";
+import type { Pictures, View } from "../types";
 import { toPixel, toPlace } from "../map";
 import type { RunState } from "./run.svelte";
 

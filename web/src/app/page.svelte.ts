@@ -1,6 +1,7 @@
 /** The state of the page: pins, view and panels, and how a link stores them. */
 
-import type { Column, Pictures } from "../contract";
+import type { Column } from "../contract";
+import type { Pictures } from "../types";
 import { separation } from "../data";
 import { Arithmetic } from "./arithmetic.svelte";
 import { Sliders } from "./sliders.svelte";

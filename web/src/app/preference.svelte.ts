@@ -1,6 +1,6 @@
 /** The compass in the page: questions as decoded images, and the preference direction fitted to the answers. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { Compass, principalAxes, sample, walk, type Principal } from "../latent";
 import type { Page } from "./page.svelte";
 import type { RunState } from "./run.svelte";

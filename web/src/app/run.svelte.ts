@@ -1,6 +1,7 @@
 /** One run in the page: its points, charts, directions, decoder and encoder. */
 
-import type { ChartSite, Decoder, Encoder, Files, Pictures, RunSite } from "../contract";
+import type { ChartEntry, RunEntry } from "../contract";
+import type { Decoder, Encoder, Files, Pictures } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
 import { draw, far, mean, openPrior, openSearch, dimensionChart, PlaneInverse, read, readField, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
@@ -13,7 +14,7 @@ const NEAREST = 6; // nearest images that are shown
 
 /** A chart with the positions of the points. */
 export interface LaidChart {
-  site: ChartSite;
+  site: ChartEntry;
   places: Float32Array;
   grid: Grid;
   inverse: PlaneInverse;
@@ -21,12 +22,12 @@ export interface LaidChart {
 }
 
 export class RunState {
-  readonly entry: RunSite;
+  readonly entry: RunEntry;
   readonly files: Files;
   readonly socket: Socket | null;
   table = $state.raw<Table>(null!);
   latents = $state.raw<Latents | null>(null);
-  charts = $state.raw<ChartSite[]>([]);
+  charts = $state.raw<ChartEntry[]>([]);
   chart = $state.raw<LaidChart>(null!);
   sliders = $state.raw<Slider[]>([]);
   probes = $state.raw<Probes | null>(null);
@@ -46,10 +47,10 @@ export class RunState {
   private sheets: Promise<ImageBitmap>[] = []; // sprite sheets
   private first!: Table; // the points of the first file
   private tiling: Tiling | null = null;
-  private wanted: ChartSite | null = null; // the chart requested last
+  private wanted: ChartEntry | null = null; // the chart requested last
   private computedPositions = new Map<string, Float32Array>(); // positions on charts computed by the server
 
-  private constructor(entry: RunSite, files: Files, socket: Socket | null) {
+  private constructor(entry: RunEntry, files: Files, socket: Socket | null) {
     this.entry = entry;
     this.files = files;
     this.socket = socket;
@@ -65,7 +66,7 @@ export class RunState {
   }
 
   /** Load enough to draw the map and decode from it; `ready` resolves when all is loaded. */
-  static async open(entry: RunSite, files: Files, socket: Socket | null, chart?: string): Promise<RunState> {
+  static async open(entry: RunEntry, files: Files, socket: Socket | null, chart?: string): Promise<RunState> {
     const run = new RunState(entry, files, socket);
     run.first = run.table = await readTable(files, entry);
     await run.show(chart ?? entry.charts[0].name);
@@ -95,7 +96,7 @@ export class RunState {
     this.setChart(site, places, new PlaneInverse(site, this.entry.dim, lattice));
   }
 
-  private async latticeOf(site: ChartSite): Promise<Lattice> {
+  private async latticeOf(site: ChartEntry): Promise<Lattice> {
     const [latents, cover] = await Promise.all([this.files.bytes(site.lattice.url), this.files.bytes(site.cover)]);
     return { latents: fromHalf(latents), cover: new Uint8Array(cover), n: site.lattice.n };
   }
@@ -106,7 +107,7 @@ export class RunState {
     const own = dimensionChart(this.latents.values, this.latents.dim, i, j);
     const places = new Float32Array(2 * own.places.x.length);
     own.places.x.forEach((x, row) => places.set([x, own.places.y[row]], 2 * row));
-    const site: ChartSite = {
+    const site: ChartEntry = {
       ...own, x: "", y: "", trust: NaN, lattice: { url: "", n: 0 }, cover: "", tiles: null,
     };
     this.setChart(site, places, new PlaneInverse(own, this.entry.dim));
@@ -121,7 +122,7 @@ export class RunState {
     this.setChart(chart, places, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
   }
 
-  private setChart(site: ChartSite, places: Float32Array, inverse: PlaneInverse): void {
+  private setChart(site: ChartEntry, places: Float32Array, inverse: PlaneInverse): void {
     const grid = new Grid(places);
     const next = { site, places, grid, inverse, first: { places, grid } };
     this.refine(next);

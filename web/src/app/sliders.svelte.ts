@@ -1,7 +1,8 @@
 /** The sliders: how far the chosen anchor is moved along each direction, and which attributes are held constant. */
 
 import { SvelteMap } from "svelte/reactivity";
-import type { Pictures, DirectionSite } from "../contract";
+import type { DirectionEntry } from "../contract";
+import type { Pictures } from "../types";
 import { effects, move, stepOf, without, type Direction } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
@@ -12,8 +13,8 @@ const BATCH = 12; // samples that are moved together
 /** A direction with a slider: of the run, of a latent dimension, or created in the page. */
 export interface Slider extends Direction {
   title: string;
-  kind: DirectionSite["kind"] | "dimension" | "own";
-  site: DirectionSite | null;
+  kind: DirectionEntry["kind"] | "dimension" | "own";
+  site: DirectionEntry | null;
 }
 
 /** The predictions of the run's classifier for the image of an anchor. */

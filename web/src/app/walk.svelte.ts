@@ -1,6 +1,6 @@
 /** The walk through the pins: its curve, its strip of images, and the current position. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { at as along, changes, curve, freehand, loop, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";

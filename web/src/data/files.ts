@@ -1,6 +1,6 @@
 /** The source of the page's files: the folder it is served from, or the page itself. */
 
-import type { Files } from "../contract";
+import type { Files } from "../types";
 
 /** Files embedded in the page if there are any, otherwise files fetched relative to it. */
 export function openFiles(base = "./"): Files {

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 
-import type { Files, RunSite } from "../contract";
+import type { RunEntry } from "../contract";
+import type { Files } from "../types";
 import { fromHalf, readLatents } from "./half";
 
 /** What IEEE 754 says of 16 bits. */
@@ -27,7 +28,7 @@ it("latents are read by row, and a file of another size is refused", async () =>
     bytes: async () => Uint16Array.of(0x3c00, 0x4000, 0xc000, 0, 0x3800, 0x8000).buffer,
     image: () => Promise.reject(),
   };
-  const entry = { codes: "latents", count: 3, dim: 2 } as RunSite;
+  const entry = { codes: "latents", count: 3, dim: 2 } as RunEntry;
   const latents = await readLatents(files, entry);
   expect([...(latents?.row(1) ?? [])]).toEqual([-2, 0]);
   expect(await readLatents(files, { ...entry, codes: null })).toBeNull();

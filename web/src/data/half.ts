@@ -1,6 +1,7 @@
 /** float16 numbers, the format of latents and lattices. */
 
-import type { Files, RunSite } from "../contract";
+import type { RunEntry } from "../contract";
+import type { Files } from "../types";
 
 /** The latents of the points, row by row. */
 export interface Latents {
@@ -11,7 +12,7 @@ export interface Latents {
 }
 
 /** Read the latents; null if they are too large for a page. */
-export async function readLatents(files: Files, entry: RunSite): Promise<Latents | null> {
+export async function readLatents(files: Files, entry: RunEntry): Promise<Latents | null> {
   if (entry.codes === null) return null;
   const { count, dim } = entry;
   const values = fromHalf(await files.bytes(entry.codes));

@@ -1,8 +1,8 @@
 /** Reading the manifest. */
 
-import type { Files, Manifest } from "../contract";
-
-const FORMAT = 1;
+import { FORMAT } from "../contract";
+import type { Manifest } from "../contract";
+import type { Files } from "../types";
 
 export async function readManifest(files: Files): Promise<Manifest> {
   const text = new TextDecoder().decode(await files.bytes("data/manifest.json"));

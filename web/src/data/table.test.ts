@@ -11,7 +11,7 @@ import {
 } from "@uwdata/flechette";
 import { expect, it } from "vitest";
 
-import type { ChartSite, Column } from "../contract";
+import type { ChartEntry, Column } from "../contract";
 import { openTable } from "./table";
 
 const columns: Column[] = [
@@ -60,7 +60,7 @@ it("columns are typed arrays, and the positions of a chart are interleaved", () 
   expect(table.classOf("many")).toEqual(Uint16Array.of(1, 300, 2));
   expect(table.flag("yes")).toEqual(Uint8Array.of(0, 1, 0));
   expect(table.number("error")).toEqual(Float32Array.of(0.5, NaN, 2));
-  expect(table.places({ x: "x", y: "y" } as ChartSite)).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
+  expect(table.places({ x: "x", y: "y" } as ChartEntry)).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
 });
 
 it("wider numbers are narrowed, and missing ones become NaN", () => {

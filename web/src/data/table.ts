@@ -2,7 +2,8 @@
 
 import { tableFromIPC } from "@uwdata/flechette";
 
-import type { ChartSite, Column, Files, RunSite, Square } from "../contract";
+import type { ChartEntry, Column, RunEntry, Square } from "../contract";
+import type { Files } from "../types";
 
 /** The columns of the points as typed arrays; each array is read on first use and cached. */
 export interface Table {
@@ -12,12 +13,12 @@ export interface Table {
   classOf(name: string): Uint8Array | Uint16Array; // into `values` of the column
   number(name: string): Float32Array; // NaN is missing
   flag(name: string): Uint8Array; // 0 or 1
-  places(chart: ChartSite): Float32Array; // x, y, x, y ...
+  places(chart: ChartEntry): Float32Array; // x, y, x, y ...
   rank(row: number): number; // its rank in the random order of all points
   readonly within: readonly Square[]; // of a tile: the squares inside it
 }
 
-export async function readTable(files: Files, entry: RunSite): Promise<Table> {
+export async function readTable(files: Files, entry: RunEntry): Promise<Table> {
   return openTable(await files.bytes(entry.points), entry.columns, entry.points);
 }
 

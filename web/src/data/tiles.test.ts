@@ -1,7 +1,8 @@
 import { float32, int32, tableFromArrays, tableToIPC, uint8 } from "@uwdata/flechette";
 import { describe, expect, it } from "vitest";
 
-import type { ChartSite, Column, Files, Square } from "../contract";
+import type { ChartEntry, Column, Square } from "../contract";
+import type { Files } from "../types";
 import type { Condition } from "./filter";
 import { openTable, type Table } from "./table";
 import { countIn, joined, squareBox, Tiling, wanted } from "./tiles";
@@ -32,7 +33,7 @@ function fileOf(points: [x: number, y: number, label: number][], start = 0, squa
 
 const tableOf = (points: [number, number, number][], start = 0): Table => openTable(fileOf(points, start), COLUMNS);
 
-const chart = { x: "x", y: "y", box: [...BOX] as unknown, tiles: { url: "t-", squares: [] } } as unknown as ChartSite;
+const chart = { x: "x", y: "y", box: [...BOX] as unknown, tiles: { url: "t-", squares: [] } } as unknown as ChartEntry;
 
 describe("tiles", () => {
   it("have squares that halve the box, unbounded at the border", () => {

@@ -1,6 +1,7 @@
 /** Tiles of points for large runs: loading the tiles of a view, one table of all loaded points, and counts. */
 
-import type { ChartSite, Files, Square } from "../contract";
+import type { ChartEntry, Square } from "../contract";
+import type { Files } from "../types";
 import type { Condition } from "./filter";
 import { openTable, type Table } from "./table";
 
@@ -123,7 +124,7 @@ export class Tiling {
 
   constructor(
     private readonly files: Files,
-    private readonly chart: ChartSite,
+    private readonly chart: ChartEntry,
     private readonly first: Table,
   ) {}
 

@@ -1,6 +1,7 @@
 /** Choosing a decoder: in the page if it is available and fast enough, otherwise on the server. */
 
-import type { Decoder, Encoder, Files, RunSite } from "../contract";
+import type { RunEntry } from "../contract";
+import type { Decoder, Encoder, Files } from "../types";
 import { pageDecoder, pageEncoder } from "./page";
 import { serverDecoder, serverEncoder } from "./server";
 import type { Socket } from "./socket";
@@ -9,7 +10,7 @@ const MAX_DELAY = 60; // milliseconds per image that still feel immediate
 
 export async function chooseDecoder(
   files: Files,
-  run: RunSite,
+  run: RunEntry,
   socket: Socket | null,
 ): Promise<Decoder> {
   if (!run.image.width) throw new Error("This run was imported without a decoder, so latents cannot be decoded.");
@@ -26,7 +27,7 @@ export async function chooseDecoder(
 
 export async function chooseEncoder(
   files: Files,
-  run: RunSite,
+  run: RunEntry,
   socket: Socket | null,
 ): Promise<Encoder> {
   if (!run.encoder) return serverEncoder(needed(socket, run), run);
@@ -39,7 +40,7 @@ export async function chooseEncoder(
 }
 
 /** Milliseconds for one image, after a first one that warms up the runtime. */
-async function timeOf(decoder: Decoder, run: RunSite): Promise<number> {
+async function timeOf(decoder: Decoder, run: RunEntry): Promise<number> {
   const z = Float32Array.from(run.middle);
   const labels = run.told.length ? [0] : undefined;
   await decoder.decode(z, 1, { labels });
@@ -48,7 +49,7 @@ async function timeOf(decoder: Decoder, run: RunSite): Promise<number> {
   return performance.now() - started;
 }
 
-function needed(socket: Socket | null, run: RunSite): Socket {
+function needed(socket: Socket | null, run: RunEntry): Socket {
   if (socket) return socket;
   throw new Error(`The model of ${run.name} is not on this page. Run: zatlas explore`);
 }

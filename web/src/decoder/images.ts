@@ -1,6 +1,6 @@
 /** Conversion between image tensors (n, c, h, w) and RGBA pixels. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 
 export type Shape = readonly [n: number, c: number, h: number, w: number];
 

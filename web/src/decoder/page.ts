@@ -1,10 +1,11 @@
 /** Decoder, encoder and classifier that run in the page. */
 
-import type { Decoder, Encoder, Files, Pictures, RunSite, ClassifierFile } from "../contract";
+import type { RunEntry, ClassifierFile } from "../contract";
+import type { Decoder, Encoder, Files, Pictures } from "../types";
 import { Queue } from "./queue";
 import { openModel } from "./thread";
 
-export async function pageDecoder(files: Files, run: RunSite): Promise<Decoder> {
+export async function pageDecoder(files: Files, run: RunEntry): Promise<Decoder> {
   if (!run.decoder) throw new Error(`The decoder of ${run.name} is not on this page.`);
   const model = await openModel(files, run.decoder);
   const queue = new Queue(run.dim, (z, n, labels) => model.decode(z, n, labels));
@@ -18,7 +19,7 @@ export async function pageDecoder(files: Files, run: RunSite): Promise<Decoder> 
   };
 }
 
-export async function pageEncoder(files: Files, run: RunSite): Promise<Encoder> {
+export async function pageEncoder(files: Files, run: RunEntry): Promise<Encoder> {
   if (!run.encoder) throw new Error(`The encoder of ${run.name} is not on this page.`);
   const model = await openModel(files, run.encoder);
   return {
@@ -30,7 +31,7 @@ export async function pageEncoder(files: Files, run: RunSite): Promise<Encoder> 
 /** A classifier as a function from images to a row of predictions each. */
 export async function pageClassifier(
   files: Files,
-  run: RunSite,
+  run: RunEntry,
   classifier: ClassifierFile,
 ): Promise<(pictures: Pictures) => Promise<Float32Array>> {
   const model = await openModel(files, classifier);

@@ -1,6 +1,6 @@
 /** A queue of decode requests: the newest of a stream replaces older ones, long ones run in slices, short ones go between. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 
 export type Decode = (z: Float32Array, n: number, labels?: number[]) => Promise<Pictures>;
 

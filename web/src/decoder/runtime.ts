@@ -1,6 +1,6 @@
 /** Locates onnxruntime-web, which is copied next to the page rather than bundled. */
 
-import type { Files } from "../contract";
+import type { Files } from "../types";
 
 declare const __ONE_FILE__: boolean;
 

@@ -1,12 +1,13 @@
 /** Requests to the server: decoding, encoding, geodesics, nearest latents, real images, charts. */
 
-import type { ServerAnswer, ChartSite, Decoder, Encoder, Pictures, RunSite } from "../contract";
+import type { ServerAnswer, ChartEntry, RunEntry } from "../contract";
+import type { Decoder, Encoder, Pictures } from "../types";
 import type { Near } from "../latent/nearest";
 import { toBytes, toPictures } from "./images";
 import { Queue } from "./queue";
 import type { RequestBody, Reply, Socket } from "./socket";
 
-export type ServedRun = Pick<RunSite, "id" | "dim" | "image">;
+export type ServedRun = Pick<RunEntry, "id" | "dim" | "image">;
 
 export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
   // One request is in flight at a time, so the newest of a stream wins before it is sent.
@@ -81,7 +82,7 @@ export async function newChart(
   run: ServedRun,
   layout: string,
   by?: string,
-): Promise<{ chart: ChartSite; x: Float32Array; y: Float32Array }> {
+): Promise<{ chart: ChartEntry; x: Float32Array; y: Float32Array }> {
   const reply = await requestFrom(socket, { kind: "chart", run: run.id, layout, by }, "chart");
   const places = new Float32Array(reply.payload);
   const every = (from: number) => places.filter((_, i) => i % 2 === from);

@@ -1,7 +1,7 @@
 /** Runs models with onnxruntime-web, inside the worker. */
 
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { type Shape, toFloats, toPictures } from "./images";
 
 /** What we use of the runtime's module. */

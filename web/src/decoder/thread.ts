@@ -1,6 +1,7 @@
 /** The one worker of a page that runs models, and messages to it. */
 
-import type { Files, ModelFile, Pictures } from "../contract";
+import type { ModelFile } from "../contract";
+import type { Files, Pictures } from "../types";
 import { locateRuntime, type Runtime } from "./runtime";
 import DecoderThread from "./worker?worker";
 

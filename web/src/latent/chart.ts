@@ -1,11 +1,9 @@
 /** Charts with their inverse: from a position to a latent, and from a latent to a position. */
 
-import type { ChartSite } from "../contract";
+import { FORWARD, INVERSE } from "../contract";
+import type { ChartEntry } from "../contract";
 import { type Near, nearest } from "./nearest";
 import { dot, mean, norm, subtract } from "./vectors";
-
-const FORWARD = 8; // neighbors that determine a position
-const INVERSE = 16; // neighbors that determine a latent
 
 /** The k positions nearest to a position, nearest first. */
 export type Neighbours = (
@@ -29,7 +27,7 @@ export interface Lattice {
   n: number;
 }
 
-export type Plane = Pick<ChartSite, "box" | "frame" | "reach">;
+export type Plane = Pick<ChartEntry, "box" | "frame" | "reach">;
 
 export class PlaneInverse {
   #fitted: FittedPoints | null = null;
@@ -160,7 +158,7 @@ function fading(distances: ArrayLike<number>): Float64Array {
   return weights.map((weight) => weight / sum);
 }
 
-function projected(frame: NonNullable<ChartSite["frame"]>, z: Float32Array): [number, number] {
+function projected(frame: NonNullable<ChartEntry["frame"]>, z: Float32Array): [number, number] {
   const apart = z.map((value, j) => value - frame.middle[j]);
   const [x, y] = [frame.axes.slice(0, z.length), frame.axes.slice(z.length)];
   return [frame.origin[0] + dot(apart, x), frame.origin[1] + dot(apart, y)];

@@ -1,20 +1,10 @@
 /** The compass: fits a preference direction to choices among a few images. The same as `zatlas.latent.compass`. */
 
+import { CANDIDATES, ERROR_RATE, GROUP, MAX_COMPONENTS, MAX_PAIRWISE, MIN_STD, NOISE, RADIUS, SAMPLES, SWEEPS } from "../contract";
 import type { Direction } from "./directions";
 import type { Principal } from "./principal";
 import { normals, uniform } from "./random";
 import { dot, norm, row } from "./vectors";
-
-const MAX_COMPONENTS = 64; // principal components in which the preference is estimated
-const MIN_STD = 0.05; // components with a smaller share of the largest std are ignored
-const MAX_PAIRWISE = 16; // components up to which a question shows 2 images; above, GROUP images
-const GROUP = 6;
-const RADIUS = 2.5; // distance of the shown images from the starting latent, in std
-const ERROR_RATE = 0.1; // of the user's answers
-const NOISE = 0.3; // preference difference below which answers are close to random
-const SWEEPS = 3; // of expectation propagation over all answers
-const CANDIDATES = 60; // questions, of which the most informative is shown
-const SAMPLES = 100; // posterior samples for the information of a question
 
 /** A question: the shown latents, and which of them was chosen. */
 export interface Choice {

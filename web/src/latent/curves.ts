@@ -1,6 +1,8 @@
 /** Curves through the latent space, defined by points and a blend between neighbors. */
 
-import type { Pictures, RunSite } from "../contract";
+import { SHELL } from "../contract";
+import type { RunEntry } from "../contract";
+import type { Pictures } from "../types";
 import { norm, row, stack } from "./vectors";
 
 export type Blend = "lerp" | "slerp";
@@ -13,8 +15,6 @@ export interface Curve {
   times: Float64Array; // time of each knot
   marks: number[]; // time of each anchor
 }
-
-const SHELL = 8; // dimensions from which on samples of a normal prior lie on a shell
 
 export function curve(
   knots: Float32Array,
@@ -41,7 +41,7 @@ export function walk(z: Float32Array, step: Float32Array, low = -3, high = 3): C
 }
 
 /** slerp where the prior is a shell; lerp in few dimensions and without a prior. */
-export function defaultBlend(run: Pick<RunSite, "prior" | "dim">): Blend {
+export function defaultBlend(run: Pick<RunEntry, "prior" | "dim">): Blend {
   return run.prior === "sphere" || (run.prior === "normal" && run.dim >= SHELL) ? "slerp" : "lerp";
 }
 

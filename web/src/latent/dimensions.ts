@@ -1,9 +1,9 @@
 /** Charts computed in the page: two dimensions of the latent space. */
 
+import { CHART_MARGIN } from "../contract";
 import type { Plane } from "./chart";
 import { mean } from "./vectors";
 
-const MARGIN = 0.02; // of the box around the positions, on each side
 const SAMPLED = 300; // positions that the reach is estimated from
 const AROUND = 17; // neighbors within it, including the position itself
 
@@ -38,7 +38,7 @@ function boxAround(x: Float32Array, y: Float32Array): [number, number, number, n
   const [left, right] = range(x);
   const [bottom, top] = range(y);
   const least = 1e-6 + 1e-3 * Math.max(right - left, top - bottom);
-  const [dx, dy] = [right - left, top - bottom].map((wide) => MARGIN * Math.max(wide, least));
+  const [dx, dy] = [right - left, top - bottom].map((wide) => CHART_MARGIN * Math.max(wide, least));
   return [left - dx, bottom - dy, right + dx, top + dy];
 }
 

@@ -1,18 +1,13 @@
-/** DirectionsSite that offset: fields that tell where one std leads from each point, followed step by step. */
+/** Nonlinear directions: vector fields of small nets, integrated step by step. */
 
+import { FIELD_STEP, type FieldEntry } from "../contract";
 import { dot, norm } from "./vectors";
-
-const STEP = 0.375; // largest step in standard deviations
 
 /** The step of one standard deviation from a latent. */
 export type Field = (z: Float64Array) => Float64Array;
 
 /** The settings of a field; its numbers are in a file. */
-export interface FieldAbout {
-  field: "uphill" | "wind";
-  sizes: number[]; // dimensions, units of both hidden layers, outputs
-  hold: number; // ridge term for holding the other outputs constant; 0 holds them exactly
-}
+export type FieldAbout = Pick<FieldEntry, "field" | "sizes" | "hold">;
 
 interface Layer {
   weights: Float32Array; // (from, to)
@@ -39,7 +34,7 @@ export function readField({ field: kind, sizes, hold }: FieldAbout, numbers: Flo
 
 /** Latents moved along a field by the midpoint method, so that moving back returns to the start. */
 export function follow(field: Field, rows: Float32Array, dim: number, amount: number): Float32Array {
-  const steps = Math.max(Math.ceil(Math.abs(amount) / STEP), 1);
+  const steps = Math.max(Math.ceil(Math.abs(amount) / FIELD_STEP), 1);
   const each = amount / steps;
   const moved = rows.slice();
   for (let start = 0; start < moved.length; start += dim) {

@@ -1,6 +1,6 @@
 /** Exact nearest neighbors among the latents of the page, and the distance from the data. */
 
-import type { Far, RunSite } from "../contract";
+import type { Far, RunEntry } from "../contract";
 
 /** The k nearest rows of each of n latents, nearest first, with distances; both (n, k). */
 export interface Near {
@@ -26,7 +26,7 @@ export function nearest(latents: Float32Array, dim: number, z: Float32Array, k: 
  * Distance of each latent from the data: 1 is usual, and one encoded image in a hundred is beyond 2.
  * Uses the first `density.neighbours` neighbors of each latent.
  */
-export function far(near: Near, density: NonNullable<RunSite["density"]>): Far[] {
+export function far(near: Near, density: NonNullable<RunEntry["density"]>): Far[] {
   const { usual, lonely, neighbours } = density;
   const step = lonely - usual || usual || 1;
   const counted = Math.min(neighbours, near.k);

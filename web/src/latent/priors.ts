@@ -1,12 +1,7 @@
 /** Priors fitted to the latents after training: reading the run's file, and sampling. */
 
+import { COUPLING_LIMIT, PRIOR_FORMAT, PRIOR_KEY, SPLINE_MIN, SPLINE_REACH } from "../contract";
 import { normals } from "./random";
-
-const KEY = "zatlas-prior"; // of the file's metadata
-const FORMAT = 1;
-const LIMIT = 2; // limit of a coupling's log-scale
-const REACH = 5; // the splines are the identity beyond this
-const MIN_SHARE = 0.01; // minimum bin width, bin height and derivative
 
 type Tensors = Map<string, { shape: number[]; values: Float32Array }>;
 
@@ -20,7 +15,7 @@ export interface Prior {
 /** Read a prior from a safetensors file; its metadata holds the kind. */
 export function openPrior(bytes: ArrayBuffer): Prior {
   const { about, tensors } = readTensors(bytes);
-  if (about.format !== FORMAT) throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
+  if (about.format !== PRIOR_FORMAT) throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
   return about.kind === "mixture" ? new Mixture(tensors) : new Flow(tensors, about.couplings ?? 0);
 }
 
@@ -81,7 +76,7 @@ export class Flow implements Prior {
     this.splines = Array.from({ length: dim }, (_, axis) => ({
       across: marks(widths.subarray(axis * bins, (axis + 1) * bins)),
       up: marks(heights.subarray(axis * bins, (axis + 1) * bins)),
-      derivatives: [1, ...Array.from(derivatives.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)), (raw) => MIN_SHARE + Math.log1p(Math.exp(raw))), 1],
+      derivatives: [1, ...Array.from(derivatives.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)), (raw) => SPLINE_MIN + Math.log1p(Math.exp(raw))), 1],
     }));
   }
 
@@ -143,7 +138,7 @@ function uncouple({ conditioning, transformed, layers }: Coupling, x: Float64Arr
     if (i + 1 < layers.length) values = values.map((value) => value / (1 + Math.exp(-value)));
   });
   transformed.forEach((axis, i) => {
-    const scale = LIMIT * Math.tanh(values[i] / LIMIT);
+    const scale = COUPLING_LIMIT * Math.tanh(values[i] / COUPLING_LIMIT);
     x[axis] = (x[axis] - values[transformed.length + i]) * Math.exp(-scale);
   });
 }
@@ -158,7 +153,7 @@ function apply({ weight, bias }: Layer, x: number[]): number[] {
 
 /** Inverse of a rational quadratic spline. Durkan et al. 2019, https://arxiv.org/abs/1906.04032 */
 function inverseSpline({ across, up, derivatives }: Spline, y: number): number {
-  if (Math.abs(y) >= REACH) return y;
+  if (Math.abs(y) >= SPLINE_REACH) return y;
   let k = 0;
   while (k + 2 < up.length && up[k + 1] < y) k++;
   const [width, height, above] = [across[k + 1] - across[k], up[k + 1] - up[k], y - up[k]];
@@ -174,8 +169,8 @@ function marks(raw: Float32Array): number[] {
   const sizes = Array.from(raw, (value) => Math.exp(value - top));
   const whole = sizes.reduce((sum, size) => sum + size, 0);
   const result = [0];
-  for (const size of sizes) result.push(result.at(-1)! + MIN_SHARE + ((1 - MIN_SHARE * sizes.length) * size) / whole);
-  return result.map((mark) => REACH * ((2 * mark) / result.at(-1)! - 1));
+  for (const size of sizes) result.push(result.at(-1)! + SPLINE_MIN + ((1 - SPLINE_MIN * sizes.length) * size) / whole);
+  return result.map((mark) => SPLINE_REACH * ((2 * mark) / result.at(-1)! - 1));
 }
 
 function take(tensors: Tensors, name: string): Float32Array {
@@ -193,5 +188,5 @@ function readTensors(bytes: ArrayBuffer): { about: { format?: number; kind?: str
   for (const [name, { shape, data_offsets: [from, to] }] of Object.entries(rest)) {
     tensors.set(name, { shape, values: new Float32Array(bytes.slice(8 + length + from, 8 + length + to)) });
   }
-  return { about: JSON.parse((words as unknown as Record<string, string>)[KEY]), tensors };
+  return { about: JSON.parse((words as unknown as Record<string, string>)[PRIOR_KEY]), tensors };
 }

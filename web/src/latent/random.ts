@@ -1,6 +1,6 @@
 /** Seeded random latents from the prior, or from a normal distribution fitted to the latents. */
 
-import type { RunSite } from "../contract";
+import type { RunEntry } from "../contract";
 import { norm } from "./vectors";
 
 const MIXED = 4000; // latents whose weighted sums approximate the covariance
@@ -35,7 +35,7 @@ export function normals(count: number, random: () => number): Float32Array {
  * covariance if the page has them, otherwise with the std of each dimension.
  */
 export function draw(
-  run: Pick<RunSite, "prior" | "dim" | "middle" | "deviation">,
+  run: Pick<RunEntry, "prior" | "dim" | "middle" | "deviation">,
   n: number,
   { seed, temperature = 1, latents }: { seed: number; temperature?: number; latents?: Float32Array | null },
 ): Float32Array {
@@ -50,7 +50,7 @@ export function draw(
 
 /** Randomly weighted sums of latents have their covariance, without a d x d matrix. */
 function mixed(
-  run: Pick<RunSite, "dim" | "middle">,
+  run: Pick<RunEntry, "dim" | "middle">,
   n: number,
   random: () => number,
   temperature: number,

@@ -1,9 +1,9 @@
 /** Curves with a shape: splines, spirals, and lines drawn by hand. */
 
+import { DENSE } from "../contract";
 import { type Curve, closed as closing, curve } from "./curves";
 import { norm, row } from "./vectors";
 
-const DENSE = 48; // straight pieces per spline segment
 const TRACED = 720; // straight pieces of a formula
 const DRAWN = 240; // and of a line drawn by hand
 

@@ -1,6 +1,6 @@
 /** The camera of the map: pure functions of a view. A chart's y points up, a screen's down. */
 
-import type { View } from "../contract";
+import type { View } from "../types";
 
 export type Box = readonly [left: number, bottom: number, right: number, top: number];
 

@@ -1,6 +1,6 @@
 /** Density contours of the points, in chart coordinates. */
 
-import type { View } from "../contract";
+import type { View } from "../types";
 import type { Box } from "./camera";
 
 /** The boundary of the densest region that contains a share of the points, as closed lines. */

@@ -1,6 +1,6 @@
 /** Draws the points of a chart with WebGL2 when something changes. */
 
-import type { View } from "../contract";
+import type { View } from "../types";
 import { boxOf } from "./camera";
 import { buffer, program, type Shader } from "./gl";
 import { filledArea, inkOf } from "./ink";

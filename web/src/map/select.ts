@@ -1,6 +1,6 @@
 /** Selects the points that get a thumbnail: as many as fit, independent of how the map is dragged. */
 
-import type { View } from "../contract";
+import type { View } from "../types";
 import { type Box, visibleBox } from "./camera";
 import type { Grid } from "./grid";
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import type { Files, Sprites } from "../contract";
+import type { Sprites } from "../contract";
+import type { Files } from "../types";
 import { boxOf, fit, panBy } from "./camera";
 import { selectTiles } from "./select";
 import { clusters } from "../../test/points";

@@ -1,6 +1,7 @@
 /** Thumbnails of the real images on the map. */
 
-import type { Files, Sprites, View } from "../contract";
+import type { Sprites } from "../contract";
+import type { Files, View } from "../types";
 import { selectTiles } from "./select";
 import type { Grid } from "./grid";
 

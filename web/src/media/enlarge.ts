@@ -1,6 +1,6 @@
 /** Enlarging small images by whole pixels. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 
 /** The pixels of one picture; they share memory with the others. */
 export function pixels(pictures: Pictures, index: number): Uint8ClampedArray<ArrayBuffer> {

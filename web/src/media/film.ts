@@ -1,6 +1,6 @@
 /** Images as a film: H.264 in MP4 if the browser supports it, otherwise VP9 in WebM. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 
 export interface FilmOptions {
   rate: number; // images per second

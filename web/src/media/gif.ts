@@ -1,7 +1,7 @@
 /** Images as an animated GIF that loops forever. */
 
 import { applyPalette, GIFEncoder, type Palette, quantize } from "gifenc";
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { isGrey, pixels, repeated, wholeFactor } from "./enlarge";
 
 const COLOURS = 256; // of a GIF frame

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { enlarged, isGrey, wholeFactor } from "./enlarge";
 import { gif } from "./gif";
 import { safeName } from "./save";

@@ -4,7 +4,7 @@ import {
   BufferTarget, canEncodeVideo, Mp4OutputFormat, Output, QUALITY_VERY_HIGH, type VideoCodec, VideoSample,
   VideoSampleSource, WebMOutputFormat,
 } from "mediabunny";
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { enlarged, wholeFactor } from "./enlarge";
 import type { Film, FilmOptions } from "./film";
 

@@ -1,6 +1,6 @@
 /** Reads an image file, cropped to its center and resized for a model. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 
 export async function readImage(
   file: Blob,

@@ -1,6 +1,6 @@
 /** Images in a row, as item PNG. */
 
-import type { Pictures } from "../contract";
+import type { Pictures } from "../types";
 import { pixels, wholeFactor } from "./enlarge";
 
 export interface StripOptions {
