@@ -31,7 +31,7 @@ def test_a_fixture_is_up_to_date(name, computed):
 
 
 def same(written, computed, where):
-    """Hold two values to each other: names and texts exactly, numbers closely, files of tensors by content."""
+    """Compare two values: names and texts exactly, numbers closely, files of tensors by content."""
     outdated = f"{where} is outdated: run `just docs`, and read what changed."
     if isinstance(computed, dict):
         assert written.keys() == computed.keys(), outdated
@@ -52,5 +52,5 @@ def same(written, computed, where):
 
 
 def tensors(written, computed, where):
-    left, right = load(base64.b64decode(written)), load(base64.b64decode(computed))
-    same({name: value.tolist() for name, value in left.items()}, {n: v.tolist() for n, v in right.items()}, where)
+    left, right = (load(base64.b64decode(text)) for text in (written, computed))
+    same({name: left[name].tolist() for name in left}, {name: right[name].tolist() for name in right}, where)

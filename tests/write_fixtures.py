@@ -104,8 +104,8 @@ def chart_cases(codes: Points, rng: np.random.Generator) -> list[dict[str, Any]]
 def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[str, Any]:
     """A chart, its inverse at some positions, and positions of some latents."""
     (left, low), (right, high) = one.box
-    asked = rng.uniform([left, low], [right, high], (12, 2)).astype(np.float32)
-    asked = np.concatenate([asked, one.places[:2]])
+    queries = rng.uniform([left, low], [right, high], (12, 2)).astype(np.float32)
+    queries = np.concatenate([queries, one.places[:2]])
     z = np.concatenate([one.points[:3], one.points[3:9] + np.float32(0.2)])
     frame = None
     if one.frame is not None:
@@ -113,14 +113,14 @@ def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[st
     return {
         "name": name,
         "latents": one.points,
-        "places": one.places,
+        "positions": one.places,
         "box": [left, low, right, high],
         "frame": frame,
         "lattice": one.grid(9)[1],
         "reach": one.reach,
-        "positions": asked,
-        "inverse": one.inverse(asked),
-        "covers": one.covers(asked),
+        "queries": queries,
+        "inverse": one.inverse(queries),
+        "covers": one.covers(queries),
         "z": z,
         "forward": one.forward(z),
     }

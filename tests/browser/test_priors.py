@@ -10,6 +10,7 @@ import zatlas
 from tests.browser.conftest import WAYS, hosted
 from tests.browser.explorer import Explorer, pixels
 from zatlas.atlas import Atlas
+from zatlas.core.portable import PortableRandom
 from zatlas.latent.priors import kept_prior
 from zatlas.server.serve import Server, largest_ask
 from zatlas.site import run_tree
@@ -17,29 +18,6 @@ from zatlas.site import run_tree
 pytestmark = pytest.mark.browser
 SHOWN = 12
 POINTS = 200
-
-
-def uniform(seed):
-    """The page's numbers in [0, 1) for this seed."""
-    whole = 0xFFFFFFFF
-    a, b, c, count = 0x9E3779B9, seed & whole, 0, 1
-    while True:
-        total = (a + b + count) & whole
-        count = (count + 1) & whole
-        a, b, c = b ^ b >> 9, (c + (c << 3)) & whole, ((c << 21 | c >> 11) + total) & whole
-        yield total / 2**32
-
-
-def normals(count, seed):
-    """The page's normal numbers for this seed."""
-    numbers = uniform(seed)
-    for _ in range(15):
-        next(numbers)
-    found = []
-    while len(found) < count:
-        radius, angle = np.sqrt(-2 * np.log(1 - next(numbers))), 2 * np.pi * next(numbers)
-        found += [radius * np.cos(angle), radius * np.sin(angle)]
-    return np.array(found[:count], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +53,7 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     tiles = page.get_by_role("button", name="Pin sample")
     expect(tiles).to_have_count(SHOWN)
     expect(page.get_by_text("from a flow fitted to the latents")).to_be_visible()
-    expected = kept_prior(fitted, "flow").prior.points(normals(2 * SHOWN, 1).reshape(-1, 2))
+    expected = kept_prior(fitted, "flow").prior.points(PortableRandom(1).normal(SHOWN, 2))
     images = fitted.decode(expected)
     for number in (0, 4):
         explorer.shows(images[number], tiles.nth(number).get_by_role("img"))

@@ -185,7 +185,7 @@ def test_two_places_are_pinned_and_walked_by_keys_alone(way, explore, digits):
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     first = pixels(explorer.imagined)
     explorer.eventually(lambda: changed(explorer, first))
-    named(explorer.imagined, lambda name: "of the way" in name)
+    named(explorer.imagined, lambda name: "of the walk" in name)
     keys.press("Enter")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.wait_for_timeout(300)

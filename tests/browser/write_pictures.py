@@ -52,7 +52,7 @@ def others(page: Page, pins: str) -> None:
     keep(page, "decode-all")
     follow(page, f"{pins}&panel=preference")
     for choice in (1, 1, 4, 3, 2, 5):
-        panel.get_by_role("button", name=f"Choose picture {choice}").click()
+        panel.get_by_role("button", name=f"Choose image {choice}").click()
         page.wait_for_timeout(600)
     keep(page, "preference")
     follow(page, pins)

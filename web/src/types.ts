@@ -7,7 +7,7 @@ export interface Files {
 }
 
 /** Images as RGBA pixels. */
-export interface Pictures {
+export interface Images {
   count: number;
   width: number;
   height: number;
@@ -18,13 +18,13 @@ export interface Pictures {
 export interface Decoder {
   readonly where: "page" | "server";
   /** null: a newer request of the same stream replaced this one. */
-  decode(z: Float32Array, n: number, options?: { labels?: number[]; stream?: string }): Promise<Pictures | null>;
+  decode(z: Float32Array, n: number, options?: { labels?: number[]; stream?: string }): Promise<Images | null>;
   close(): void;
 }
 
 export interface Encoder {
   readonly where: "page" | "server";
-  encode(pictures: Pictures, labels?: number[]): Promise<Float32Array>;
+  encode(images: Images, labels?: number[]): Promise<Float32Array>;
 }
 
 export interface View {

@@ -16,22 +16,22 @@ export function clusters(
   count: number,
   kinds = 5,
   seed = 1,
-): { places: Float32Array; values: Uint8Array } {
+): { positions: Float32Array; values: Uint8Array } {
   const next = random(seed);
   const centers = Array.from({ length: kinds }, () => [
     next() * 20 - 10,
     next() * 12 - 6,
     0.3 + next(),
   ]);
-  const places = new Float32Array(2 * count);
+  const positions = new Float32Array(2 * count);
   const values = new Uint8Array(count);
   for (let row = 0; row < count; row++) {
     const kind = Math.floor(next() * kinds);
     const [x, y, wide] = centers[kind];
     const far = wide * Math.sqrt(-2 * Math.log(next() + 1e-12));
     const turn = 2 * Math.PI * next();
-    places.set([x + far * Math.cos(turn), y + far * Math.sin(turn)], 2 * row);
+    positions.set([x + far * Math.cos(turn), y + far * Math.sin(turn)], 2 * row);
     values[row] = kind;
   }
-  return { places, values };
+  return { positions, values };
 }

@@ -1,6 +1,6 @@
 /** Latent arithmetic: anchors, groups and directions, each added or subtracted, and their sum. */
 
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 import { byExample, gather } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
@@ -35,7 +35,7 @@ export class Arithmetic {
   terms = $state<Term[]>([]);
   groups = $state.raw<Group[]>([]);
   highlight = $state(true); // highlight the last group on the map
-  pictures = $state.raw<Pictures | null>(null); // one a term, then the result
+  images = $state.raw<Images | null>(null); // one a term, then the result
   result = $state.raw<Anchor | null>(null);
   private readonly page: Page;
 
@@ -98,7 +98,7 @@ export class Arithmetic {
       return operand ? [{ ...term, operand }] : [];
     });
     if (!result.length) {
-      this.pictures = this.result = null;
+      this.images = this.result = null;
       return;
     }
     const dim = run.entry.dim;
@@ -113,9 +113,9 @@ export class Arithmetic {
       }
     });
     rows.set(sum, result.length * dim);
-    const pictures = await run.decode(rows, result.length + 1, "arithmetic");
-    if (!pictures) return;
-    this.pictures = pictures;
+    const images = await run.decode(rows, result.length + 1, "arithmetic");
+    if (!images) return;
+    this.images = images;
     this.result = { z: sum, row: null, name: "sum", about: this.equation };
   }
 

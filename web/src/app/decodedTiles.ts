@@ -1,7 +1,7 @@
 /** Decoded tiles over the map: the image at every position, drawn as soon as it is decoded. */
 
-import type { Pictures, View } from "../types";
-import { toPixel, toPlace } from "../map";
+import type { Images, View } from "../types";
+import { toPixel, toPosition } from "../map";
 import type { RunState } from "./run.svelte";
 
 const SIDE = 34; // smallest side of a tile in CSS pixels; at most 1.5 times as large
@@ -58,18 +58,18 @@ export class DecodedTiles {
     missing.sort((a, b) => Math.hypot(a.x - view.x, a.y - view.y) - Math.hypot(b.x - view.x, b.y - view.y));
     for (let i = 0; i < missing.length; i += BATCH) {
       const part = missing.slice(i, i + BATCH);
-      const places = Float32Array.from(part.flatMap(({ x, y }) => [x, y]));
-      const pictures = await this.run.decode(this.run.liftAll(places), part.length);
-      if (ticket !== this.ticket || !pictures) return;
-      part.forEach((cell, j) => this.tiles.set(cell.key, canvasOf(pictures, j)));
+      const positions = Float32Array.from(part.flatMap(({ x, y }) => [x, y]));
+      const images = await this.run.decode(this.run.liftAll(positions), part.length);
+      if (ticket !== this.ticket || !images) return;
+      part.forEach((cell, j) => this.tiles.set(cell.key, canvasOf(images, j)));
       this.changed();
     }
   }
 
   private cells(view: View, width: number, height: number): Cell[] {
     const step = stepOf(view);
-    const [left, top] = toPlace(view, width, height, 0, 0);
-    const [right, bottom] = toPlace(view, width, height, width, height);
+    const [left, top] = toPosition(view, width, height, 0, 0);
+    const [right, bottom] = toPosition(view, width, height, width, height);
     const result: Cell[] = [];
     for (let i = Math.floor(left / step); i * step <= right; i++) {
       for (let j = Math.floor(bottom / step); j * step <= top; j++) {
@@ -87,8 +87,8 @@ function stepOf(view: View): number {
   return 2 ** (Math.ceil(2 * Math.log2(SIDE / view.scale)) / 2);
 }
 
-export function canvasOf(pictures: Pictures, index: number): HTMLCanvasElement {
-  const { width, height, rgba } = pictures;
+export function canvasOf(images: Images, index: number): HTMLCanvasElement {
+  const { width, height, rgba } = images;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   const size = width * height * 4;

@@ -17,7 +17,7 @@ const STATE: LinkState = {
   label: 3,
   decodeAll: true,
   arithmetic: "A - B + Smiling",
-  own: { "my:way": "AAAA" },
+  own: { "my:name": "AAAA" },
 };
 
 test("a link holds the whole state and restores it", () => {

@@ -81,12 +81,12 @@ function gaps(page: Page): Note {
 function directions(page: Page): Note | null {
   const slider = page.run.sliders.filter((item) => item.site?.score).sort((a, b) => b.site!.score!.area - a.site!.score!.area)[0];
   if (!slider) return null;
-  const { area, chance } = slider.site!.score!;
+  const { area, chance: shuffled } = slider.site!.score!;
   return {
     name: "directions",
     title: "When is a direction meaningful?",
     text: [
-      `The direction ${slider.title} leads from the mean of the latents without the attribute to the mean of those with it. Its AUC on held-out images is ${percent(area)}; directions fitted to shuffled labels reach ${percent(chance)}. A direction that does no better has no meaning.`,
+      `The direction ${slider.title} leads from the mean of the latents without the attribute to the mean of those with it. Its AUC on held-out images is ${percent(area)}; directions fitted to shuffled labels reach ${percent(shuffled)}. A direction that does no better has no meaning.`,
       "A direction also changes attributes that are correlated with it in the data. Open “side effects” and select “hold constant” to keep an attribute unchanged.",
     ],
     tries: [

@@ -1,7 +1,7 @@
 /** The state of the page: pins, view and panels, and how a link stores them. */
 
 import type { Column } from "../contract";
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 import { separation } from "../data";
 import { Arithmetic } from "./arithmetic.svelte";
 import { Sliders } from "./sliders.svelte";
@@ -18,8 +18,8 @@ export type Tool = "move" | "lasso" | "draw";
 export interface Here {
   run: RunState;
   anchor: Anchor;
-  pictures: Pictures | null;
-  place: [number, number];
+  images: Images | null;
+  position: [number, number];
   far: number;
   cover: number; // data coverage at its position on the map; 1 if the position does not come from the map
   near: number[]; // rows of the nearest real images
@@ -42,8 +42,8 @@ export class Page {
   offline = $state(""); // message while the server does not answer
   announcement = $state(""); // for screen readers
   view = $state.raw<[number, number, number] | null>(null); // a view requested by a link
-  ownImage = $state.raw<Pictures | null>(null); // the last image dropped on the page
-  across = $state.raw<Pictures | null>(null); // the same image reconstructed by the other run
+  ownImage = $state.raw<Images | null>(null); // the last image dropped on the page
+  across = $state.raw<Images | null>(null); // the same image reconstructed by the other run
   private following = $state<string | null>(null); // a link that is still being applied
   private inside = false; // the pointer is over a map
   readonly walk: Walk;
@@ -90,14 +90,14 @@ export class Page {
 
   /** Pin two real images that are far apart on the map. */
   async pinApart(): Promise<void> {
-    const { places, site } = this.run.chart;
+    const { positions, site } = this.run.chart;
     const [left, bottom, right, top] = site.box;
     const [x, y] = [(left + right) / 2, (bottom + top) / 2];
     let first = 0;
-    for (let row = 1; row < Math.min(places.length / 2, 2000); row++) if (apart(places, row, x, y) > apart(places, first, x, y)) first = row;
-    const [fromX, fromY] = [places[2 * first], places[2 * first + 1]];
+    for (let row = 1; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, x, y) > apart(positions, first, x, y)) first = row;
+    const [fromX, fromY] = [positions[2 * first], positions[2 * first + 1]];
     let second = first ? 0 : 1;
-    for (let row = 0; row < Math.min(places.length / 2, 2000); row++) if (apart(places, row, fromX, fromY) > apart(places, second, fromX, fromY)) second = row;
+    for (let row = 0; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, fromX, fromY) > apart(positions, second, fromX, fromY)) second = row;
     await this.pinBoth(first, second);
   }
 
@@ -109,9 +109,9 @@ export class Page {
   }
 
   /** Encode an image from the user and pin its latent. */
-  async pinImage(picture: Pictures, name: string): Promise<void> {
-    const z = await this.run.encode(picture);
-    this.ownImage = picture;
+  async pinImage(image: Images, name: string): Promise<void> {
+    const z = await this.run.encode(image);
+    this.ownImage = image;
     this.pin({ z, row: null, name: "", about: name });
   }
 
@@ -146,7 +146,7 @@ export class Page {
   /** Show an anchor in the large image while the pointer is not over the map. */
   async hold(anchor: Anchor): Promise<void> {
     const run = this.run;
-    const result = await this.look(run, anchor, run.placeOf(anchor), 1, "held");
+    const result = await this.look(run, anchor, run.positionOf(anchor), 1, "held");
     if (result && run === this.run) this.held = result;
   }
 
@@ -167,9 +167,9 @@ export class Page {
   }
 
   /** Walk along a line drawn on the map. */
-  trace(places: Float32Array): void {
+  trace(positions: Float32Array): void {
     this.tool = "move";
-    this.walk.stroke = places;
+    this.walk.stroke = positions;
     this.walk.method = "drawn";
     this.panel = "walk";
   }
@@ -267,12 +267,12 @@ export class Page {
     this.walk.fromLink = link.at !== undefined;
   }
 
-  private async look(run: RunState, anchor: Anchor, place: [number, number], cover: number, stream: string): Promise<Here | null> {
+  private async look(run: RunState, anchor: Anchor, position: [number, number], cover: number, stream: string): Promise<Here | null> {
     const decoding = run.problem ? null : run.decode(anchor.z, 1, stream, run.labelOf(anchor));
     const near = await run.near(anchor.z, stream);
-    const pictures = await decoding;
-    if ((decoding && !pictures) || !near) return null;
-    return { run, anchor, pictures, place, cover, far: near.far, near: near.rows };
+    const images = await decoding;
+    if ((decoding && !images) || !near) return null;
+    return { run, anchor, images, position, cover, far: near.far, near: near.rows };
   }
 
   private nextLetter(): number {
@@ -295,8 +295,8 @@ export function defaultColour({ entry, table }: RunState): string {
   if (columns.some(({ name }) => name === "label")) return "label";
   let result = defaults.get(entry);
   if (result === undefined) {
-    const places = charts.length ? table.places(charts[0]) : new Float32Array();
-    const share = ({ name, kind }: Column) => separation(kind === "flag" ? table.flag(name) : table.classOf(name), places);
+    const positions = charts.length ? table.positions(charts[0]) : new Float32Array();
+    const share = ({ name, kind }: Column) => separation(kind === "flag" ? table.flag(name) : table.classOf(name), positions);
     const grouping = columns.filter(({ name, kind }) => kind !== "number" && name !== "split");
     const ranked = grouping.map((column) => ({ column, share: share(column) })).sort((a, b) => b.share - a.share);
     defaults.set(entry, (result = (ranked[0]?.column ?? columns[0])?.name ?? ""));
@@ -304,8 +304,8 @@ export function defaultColour({ entry, table }: RunState): string {
   return result;
 }
 
-function apart(places: Float32Array, row: number, x: number, y: number): number {
-  return Math.hypot(places[2 * row] - x, places[2 * row + 1] - y);
+function apart(positions: Float32Array, row: number, x: number, y: number): number {
+  return Math.hypot(positions[2 * row] - x, positions[2 * row + 1] - y);
 }
 
 function darkWanted(): boolean {

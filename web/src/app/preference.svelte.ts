@@ -1,6 +1,6 @@
 /** The compass in the page: questions as decoded images, and the preference direction fitted to the answers. */
 
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 import { Compass, principalAxes, sample, walk, type Principal } from "../latent";
 import type { Page } from "./page.svelte";
 import type { RunState } from "./run.svelte";
@@ -12,8 +12,8 @@ const RELIABLE_ANGLE = 26; // degrees: a cosine of 0.9
 export class Preference {
   choices = $state(0);
   angle = $state(90);
-  question = $state.raw<Pictures | null>(null);
-  preview = $state.raw<Pictures | null>(null); // images along the direction, from the chosen anchor
+  question = $state.raw<Images | null>(null);
+  preview = $state.raw<Images | null>(null); // images along the direction, from the chosen anchor
   problem = $state("");
   private compass: Compass | null = null;
   private latents = new Float32Array();

@@ -1,7 +1,7 @@
 /** One run in the page: its points, charts, directions, decoder and encoder. */
 
 import type { ChartEntry, RunEntry } from "../contract";
-import type { Decoder, Encoder, Files, Pictures } from "../types";
+import type { Decoder, Encoder, Files, Images } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
 import { draw, far, mean, openPrior, openSearch, dimensionChart, PlaneInverse, read, readField, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
@@ -15,10 +15,10 @@ const NEAREST = 6; // nearest images that are shown
 /** A chart with the positions of the points. */
 export interface LaidChart {
   site: ChartEntry;
-  places: Float32Array;
+  positions: Float32Array;
   grid: Grid;
   inverse: PlaneInverse;
-  first: { places: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
+  first: { positions: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
 }
 
 export class RunState {
@@ -92,8 +92,8 @@ export class RunState {
     if (this.chart?.site === site) return;
     const lattice = await this.latticeOf(site);
     if (this.wanted !== site) return; // another chart was requested meanwhile
-    const places = this.computedPositions.get(site.name) ?? this.first.places(site);
-    this.setChart(site, places, new PlaneInverse(site, this.entry.dim, lattice));
+    const positions = this.computedPositions.get(site.name) ?? this.first.positions(site);
+    this.setChart(site, positions, new PlaneInverse(site, this.entry.dim, lattice));
   }
 
   private async latticeOf(site: ChartEntry): Promise<Lattice> {
@@ -105,26 +105,26 @@ export class RunState {
   showDimensions(i: number, j: number): void {
     if (!this.latents) return;
     const own = dimensionChart(this.latents.values, this.latents.dim, i, j);
-    const places = new Float32Array(2 * own.places.x.length);
-    own.places.x.forEach((x, row) => places.set([x, own.places.y[row]], 2 * row));
+    const positions = new Float32Array(2 * own.positions.x.length);
+    own.positions.x.forEach((x, row) => positions.set([x, own.positions.y[row]], 2 * row));
     const site: ChartEntry = {
       ...own, x: "", y: "", trust: NaN, lattice: { url: "", n: 0 }, cover: "", tiles: null,
     };
-    this.setChart(site, places, new PlaneInverse(own, this.entry.dim));
+    this.setChart(site, positions, new PlaneInverse(own, this.entry.dim));
   }
 
   /** Have the server compute another layout, and show it. */
   async make(layout: string, by?: string): Promise<void> {
     const { chart, x, y } = await newChart(this.socket!, this.entry, layout, by);
-    const places = Float32Array.from({ length: 2 * x.length }, (_, i) => (i % 2 ? y : x)[i >> 1]);
+    const positions = Float32Array.from({ length: 2 * x.length }, (_, i) => (i % 2 ? y : x)[i >> 1]);
     this.charts = [...this.charts.filter((item) => item.name !== chart.name), chart];
-    this.computedPositions.set(chart.name, places);
-    this.setChart(chart, places, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
+    this.computedPositions.set(chart.name, positions);
+    this.setChart(chart, positions, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
   }
 
-  private setChart(site: ChartEntry, places: Float32Array, inverse: PlaneInverse): void {
-    const grid = new Grid(places);
-    const next = { site, places, grid, inverse, first: { places, grid } };
+  private setChart(site: ChartEntry, positions: Float32Array, inverse: PlaneInverse): void {
+    const grid = new Grid(positions);
+    const next = { site, positions, grid, inverse, first: { positions, grid } };
     this.refine(next);
     this.wanted = site;
     this.chart = next;
@@ -138,21 +138,21 @@ export class RunState {
     const { tiling, chart } = this;
     const table = await tiling?.load(view, scale).catch(() => null); // without tiles the map shows fewer points
     if (!table || tiling !== this.tiling) return;
-    const places = table.places(chart.site);
-    this.chart = { ...chart, places, grid: new Grid(places) };
+    const positions = table.positions(chart.site);
+    this.chart = { ...chart, positions, grid: new Grid(positions) };
     this.table = table;
   }
 
   /** How many points, loaded or not, are in a part of the map and meet the conditions; null if all are loaded. */
   count(view: Box, conditions: readonly Condition[], mask: Uint8Array | null): Count | null {
-    const { places, site } = this.chart;
-    return this.tiling && countIn(view, conditions, mask, places, this.tiling.unloaded, site.box);
+    const { positions, site } = this.chart;
+    return this.tiling && countIn(view, conditions, mask, positions, this.tiling.unloaded, site.box);
   }
 
-  private refine({ first: { places, grid }, inverse }: LaidChart): void {
+  private refine({ first: { positions, grid }, inverse }: LaidChart): void {
     if (!this.latents || inverse.fine) return;
-    const x = places.filter((_, i) => i % 2 === 0);
-    const y = places.filter((_, i) => i % 2 === 1);
+    const x = positions.filter((_, i) => i % 2 === 0);
+    const y = positions.filter((_, i) => i % 2 === 1);
     inverse.refine({ latents: this.latents.values, x, y, near: (px, py, k) => grid.nearestMany(px, py, k) });
   }
 
@@ -163,8 +163,8 @@ export class RunState {
     return this.chart.inverse.inverse(x, y);
   }
 
-  liftAll(places: Float32Array): Float32Array {
-    return this.chart.inverse.inverseAll(places);
+  liftAll(positions: Float32Array): Float32Array {
+    return this.chart.inverse.inverseAll(positions);
   }
 
   /** Data coverage of a position: 1 inside the data, 0 in a gap. */
@@ -172,26 +172,26 @@ export class RunState {
     return this.chart.inverse.cover(x, y);
   }
 
-  placeOf(anchor: Anchor): [number, number] {
-    if (anchor.row !== null) return [this.chart.places[2 * anchor.row], this.chart.places[2 * anchor.row + 1]];
+  positionOf(anchor: Anchor): [number, number] {
+    if (anchor.row !== null) return [this.chart.positions[2 * anchor.row], this.chart.positions[2 * anchor.row + 1]];
     return this.chart.inverse.forward(anchor.z) ?? [NaN, NaN];
   }
 
   /** Positions of latents, row by row. */
-  async placesOf(z: Float32Array): Promise<Float32Array> {
+  async positionsOf(z: Float32Array): Promise<Float32Array> {
     const { dim } = this.entry;
-    const places = new Float32Array((z.length / dim) * 2);
+    const positions = new Float32Array((z.length / dim) * 2);
     for (let i = 0; i * dim < z.length; i++) {
       const result = this.chart.inverse.forward(z.subarray(i * dim, (i + 1) * dim));
-      if (result) places.set(result, 2 * i);
+      if (result) positions.set(result, 2 * i);
       if (i % 8 === 7) await new Promise((done) => setTimeout(done)); // let pointer events run
     }
-    return places;
+    return positions;
   }
 
   /** The anchor of a row. */
   anchor(row: number): Anchor {
-    const z = this.latents && row < this.latents.count ? this.latents.row(row) : this.lift(this.chart.places[2 * row], this.chart.places[2 * row + 1]);
+    const z = this.latents && row < this.latents.count ? this.latents.row(row) : this.lift(this.chart.positions[2 * row], this.chart.positions[2 * row + 1]);
     return { z, row, name: "", about: imageName(this, row) };
   }
 
@@ -204,7 +204,7 @@ export class RunState {
   }
 
   /** The real image at full size from the server; null if the page has it already or there is no server. */
-  async real(row: number): Promise<Pictures | null> {
+  async real(row: number): Promise<Images | null> {
     const { sprites, image } = this.entry;
     const complete = sprites && row < this.entry.count && sprites.width >= image.width && sprites.height >= image.height;
     return complete || !sprites || !this.socket ? null : realImage(this.socket, this.entry, this.table.rank(row));
@@ -240,7 +240,7 @@ export class RunState {
   // Images
 
   /** Decode n latents; null if a newer request of the same stream replaced this one. */
-  async decode(z: Float32Array, n: number, stream?: string, label = this.label): Promise<Pictures | null> {
+  async decode(z: Float32Array, n: number, stream?: string, label = this.label): Promise<Images | null> {
     const decoder = this.decoder ?? (await this.decoding);
     const labels = this.entry.told.length ? Array<number>(n).fill(label) : undefined;
     return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
@@ -255,10 +255,10 @@ export class RunState {
   }
 
   /** The latent of an image of the model's size. */
-  async encode(pictures: Pictures): Promise<Float32Array> {
+  async encode(images: Images): Promise<Float32Array> {
     this.encoder ??= chooseEncoder(this.files, this.entry, this.socket);
     const labels = this.entry.told.length ? [this.label] : undefined;
-    return (await this.encoder).encode(pictures, labels);
+    return (await this.encoder).encode(images, labels);
   }
 
   /** Whether latents can be decoded; a run imported without a decoder cannot. */
@@ -328,10 +328,10 @@ export class RunState {
     const [vectors, normals, weights] = await Promise.all([ways.vectors, ways.normals, ways.weights].map(read));
     this.normals = normals;
     this.probes = { names: ways.probes.map((item) => item.name), weights, offsets: ways.probes.map((item) => item.offset) };
-    const leads = await Promise.all(ways.list.map(async ({ bends }) => bends && readField(bends, await read(bends.url))));
+    const fields = await Promise.all(ways.list.map(async ({ bends }) => bends && readField(bends, await read(bends.url))));
     const named = ways.list.map((site, i): Slider => {
       const vector = vectors.subarray(i * dim, (i + 1) * dim);
-      return { name: site.name, title: site.title, kind: site.kind, vector, std: site.spread, field: leads[i], site };
+      return { name: site.name, title: site.title, kind: site.kind, vector, std: site.spread, field: fields[i], site };
     });
     const own = axes.map(({ index }): Slider => {
       const vector = new Float32Array(middle.length);
@@ -353,11 +353,11 @@ export class RunState {
   }
 
   /** Predictions of the run's classifier for the first image, the highest first; null without a classifier. */
-  async classify(pictures: Pictures): Promise<[string, number][] | null> {
+  async classify(images: Images): Promise<[string, number][] | null> {
     const { scorer: classifier } = this.entry;
     if (!classifier) return null;
     this.classifier ??= pageClassifier(this.files, this.entry, classifier);
-    const result = await this.classifier.then((read) => read(pictures)).catch(() => null); // the linear probes remain
+    const result = await this.classifier.then((read) => read(images)).catch(() => null); // the linear probes remain
     if (!result) return null;
     const named = classifier.names.flatMap((name, i): [string, number][] => (classifier.kinds[i] === "number" ? [] : [[name, result[i]]]));
     return named.sort((a, b) => b[1] - a[1]);

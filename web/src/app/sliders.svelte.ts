@@ -2,7 +2,7 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import type { DirectionEntry } from "../contract";
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 import { effects, move, stepOf, without, type Direction } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
@@ -29,7 +29,7 @@ export class Sliders {
   own = $state.raw<Slider[]>([]);
   together = $state(false); // also move samples
   seed = $state(1);
-  batch = $state.raw<Pictures | null>(null);
+  batch = $state.raw<Images | null>(null);
   predictions = $state.raw<Predictions | null>(null); // for the image that was classified last
   private classifying = false;
   private readonly page: Page;
@@ -107,8 +107,8 @@ export class Sliders {
   private async classify(): Promise<void> {
     if (this.classifying) return;
     this.classifying = true;
-    for (let held = this.page.held; this.moved && held?.pictures && held.anchor === this.result && held.anchor !== this.predictions?.anchor; held = this.page.held) {
-      const result = await held.run.classify(held.pictures);
+    for (let held = this.page.held; this.moved && held?.images && held.anchor === this.result && held.anchor !== this.predictions?.anchor; held = this.page.held) {
+      const result = await held.run.classify(held.images);
       if (!result) break;
       this.predictions = { anchor: held.anchor, values: result };
     }

@@ -1,6 +1,6 @@
 /** The walk through the pins: its curve, its strip of images, and the current position. */
 
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 import { at as along, changes, curve, freehand, loop, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
@@ -25,7 +25,7 @@ export class Walk {
   stroke = $state.raw<Float32Array | null>(null); // positions of a path drawn on the map
   curve = $state.raw<Curve | null>(null);
   path = $state.raw<Float32Array | null>(null); // its positions on the map
-  strip = $state.raw<Pictures | null>(null);
+  strip = $state.raw<Images | null>(null);
   far = $state.raw<number[]>([]); // of each image of the strip
   problem = $state("");
   working = $state(false);
@@ -54,7 +54,7 @@ export class Walk {
         return;
       }
       if (this.fromLink) void this.go(this.at).finally(() => (this.fromLink = false));
-      this.path = this.plane?.knots ?? (await this.page.run.placesOf(sample(result, TRACED)));
+      this.path = this.plane?.knots ?? (await this.page.run.positionsOf(sample(result, TRACED)));
       const z = sample(result, TILES);
       const strip = await this.page.run.decode(z, TILES, "strip");
       const far = await this.page.run.farOf(z);
@@ -125,8 +125,8 @@ export class Walk {
     const result = this.direct(pins) ?? (this.method === "geodesic" && pins.length > 1 ? await this.geodesics(pins) : null);
     if (!result || !this.constantRate) return result;
     const z = sample(result, PACED);
-    const pictures = await run.decode(z, PACED, "pace");
-    return pictures && dim ? steady(result, changes(pictures)) : result;
+    const images = await run.decode(z, PACED, "pace");
+    return images && dim ? steady(result, changes(images)) : result;
   }
 
   /** The curves that need neither server nor precomputed files. */
@@ -160,7 +160,7 @@ export class Walk {
     if (this.method === "drawn") return this.stroke && freehand(this.stroke);
     if (this.method !== "spiral") return null;
     const [left, bottom, right, top] = run.chart.site.box;
-    const [x, y] = chosen === null ? [(left + right) / 2, (bottom + top) / 2] : run.placeOf(pins[chosen]);
+    const [x, y] = chosen === null ? [(left + right) / 2, (bottom + top) / 2] : run.positionOf(pins[chosen]);
     return placed(spiral({ turns: TURNS, extent: 1 }), x, y, Math.min(right - left, top - bottom) / 3);
   }
 

@@ -51,7 +51,7 @@ describe("colours", () => {
       tableOf(rows),
       "light",
     );
-    if (made.legend.kind === "number") throw new Error("a class is no number");
+    if (made.legend.kind === "number") throw new Error("a class is not a number");
     const { entries } = made.legend;
     expect(entries.length).toBe(25);
     expect(new Set(entries.map(({ colour }) => colour)).size).toBe(25);

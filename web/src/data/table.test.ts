@@ -60,7 +60,7 @@ it("columns are typed arrays, and the positions of a chart are interleaved", () 
   expect(table.classOf("many")).toEqual(Uint16Array.of(1, 300, 2));
   expect(table.flag("yes")).toEqual(Uint8Array.of(0, 1, 0));
   expect(table.number("error")).toEqual(Float32Array.of(0.5, NaN, 2));
-  expect(table.places({ x: "x", y: "y" } as ChartEntry)).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
+  expect(table.positions({ x: "x", y: "y" } as ChartEntry)).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
 });
 
 it("wider numbers are narrowed, and missing ones become NaN", () => {

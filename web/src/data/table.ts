@@ -13,7 +13,7 @@ export interface Table {
   classOf(name: string): Uint8Array | Uint16Array; // into `values` of the column
   number(name: string): Float32Array; // NaN is missing
   flag(name: string): Uint8Array; // 0 or 1
-  places(chart: ChartEntry): Float32Array; // x, y, x, y ...
+  positions(chart: ChartEntry): Float32Array; // x, y, x, y ...
   rank(row: number): number; // its rank in the random order of all points
   readonly within: readonly Square[]; // of a tile: the squares inside it
 }
@@ -65,7 +65,7 @@ export function openTable(
     classOf: (name) => values<Uint8Array | Uint16Array>(name, [Uint8Array, Uint16Array]),
     number: (name) => values(name, [Float32Array]),
     flag: (name) => values(name, [Uint8Array]),
-    places: (chart) =>
+    positions: (chart) =>
       interleaved(values(chart.x, [Float32Array]), values(chart.y, [Float32Array])),
   };
 }
@@ -89,10 +89,10 @@ function cast<T>(from: ArrayLike<number | null>, kind: new (size: number) => T):
 }
 
 function interleaved(x: Float32Array, y: Float32Array): Float32Array {
-  const places = new Float32Array(2 * x.length);
+  const positions = new Float32Array(2 * x.length);
   for (let i = 0; i < x.length; i++) {
-    places[2 * i] = x[i];
-    places[2 * i + 1] = y[i];
+    positions[2 * i] = x[i];
+    positions[2 * i + 1] = y[i];
   }
-  return places;
+  return positions;
 }

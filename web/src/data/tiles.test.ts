@@ -15,7 +15,7 @@ const square = (level: number, x: number, y: number, counts = [0, 0]): Square =>
   level, x, y, count: counts[0] + counts[1], counts: { label: counts },
 });
 
-/** A file of places, each with a label; ranks go on from `start`. */
+/** A file of positions, each with a label; ranks go on from `start`. */
 function fileOf(points: [x: number, y: number, label: number][], start = 0, squares: Square[] = []): ArrayBuffer {
   const types = { index: int32(), rank: int32(), label: uint8(), x: float32(), y: float32() };
   const arrays = {
@@ -60,7 +60,7 @@ describe("tiles", () => {
     expect([...table.classOf("label")]).toEqual([0, 1, 1, 0]);
     expect([...table.index]).toEqual([100, 101, 107, 105]);
     expect([0, 1, 2, 3].map((row) => table.rank(row))).toEqual([0, 1, 7, 5]);
-    expect([...table.places(chart)]).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
+    expect([...table.positions(chart)]).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
   });
 
   it("are loaded level by level, each once, and unloaded squares are listed", async () => {
@@ -70,11 +70,11 @@ describe("tiles", () => {
       "t-1-0-0.arrow": fileOf([[1, 1, 0]], 5, [inner]),
       "t-2-0-0.arrow": fileOf([[0.5, 0.5, 0]], 6),
     };
-    const asked: string[] = [];
+    const requested: string[] = [];
     const files: Files = {
       image: () => Promise.reject(),
       bytes: async (url) => {
-        asked.push(url);
+        requested.push(url);
         return there[url];
       },
     };
@@ -86,7 +86,7 @@ describe("tiles", () => {
     expect((await tiling.load([0, 0, 1, 1], 250))?.count).toBe(3);
     expect(tiling.unloaded).toEqual([]);
     expect(await tiling.load([0, 0, 8, 8], 10)).toBeNull(); // what is there stays
-    expect(asked).toEqual(Object.keys(there));
+    expect(requested).toEqual(Object.keys(there));
   });
 
   it("of an outdated view are not shown", async () => {
@@ -100,22 +100,22 @@ describe("tiles", () => {
 
 describe("counts", () => {
   const first = tableOf([[1, 1, 0], [1, 2, 1], [6, 6, 0], [3, 3, 0]]);
-  const places = first.places(chart);
+  const positions = first.positions(chart);
   const rest = [square(1, 0, 0, [30, 10]), square(1, 1, 1, [0, 7])];
 
   it("of a view that contains whole squares are exact", () => {
-    expect(countIn([-1, -1, 9, 9], [], null, places, rest, BOX)).toEqual({ points: 51, exact: true });
+    expect(countIn([-1, -1, 9, 9], [], null, positions, rest, BOX)).toEqual({ points: 51, exact: true });
     const mask = Uint8Array.of(1, 0, 1, 1);
-    expect(countIn([-1, -1, 9, 9], [IN_A], mask, places, rest, BOX)).toEqual({ points: 33, exact: true });
-    expect(countIn([5, 5, 9, 9], [IN_A], mask, places, rest, BOX)).toEqual({ points: 1, exact: true });
+    expect(countIn([-1, -1, 9, 9], [IN_A], mask, positions, rest, BOX)).toEqual({ points: 33, exact: true });
+    expect(countIn([5, 5, 9, 9], [IN_A], mask, positions, rest, BOX)).toEqual({ points: 1, exact: true });
   });
 
   it("of part of a square, or of two conditions, are estimated from its loaded points", () => {
     // Two of the three points of the square are in view.
-    expect(countIn([0, 0, 2, 9], [], null, places, rest, BOX)).toEqual({ points: 2 + Math.round((40 * 2) / 3), exact: false });
+    expect(countIn([0, 0, 2, 9], [], null, positions, rest, BOX)).toEqual({ points: 2 + Math.round((40 * 2) / 3), exact: false });
     const both = Uint8Array.of(1, 0, 0, 0);
     const number = { kind: "number", column: "n", low: 0, high: 1, strict: false } as const;
-    const { exact } = countIn([-1, -1, 9, 9], [IN_A, number], both, places, rest, BOX);
+    const { exact } = countIn([-1, -1, 9, 9], [IN_A, number], both, positions, rest, BOX);
     expect(exact).toBe(false);
   });
 });

@@ -77,7 +77,7 @@ export function joined(first: Table, parts: readonly Table[]): Table {
     classOf: (name) => all<Uint8Array | Uint16Array>(name, (table) => table.classOf(name)),
     number: (name) => all(name, (table) => table.number(name)),
     flag: (name) => all(name, (table) => table.flag(name)),
-    places: (chart) => all(`${chart.x} ${chart.y}`, (table) => table.places(chart), 2),
+    positions: (chart) => all(`${chart.x} ${chart.y}`, (table) => table.positions(chart), 2),
     rank(row) {
       const at = starts.findLastIndex((start) => start <= row);
       return tables[at].rank(row - starts[at]);
@@ -86,7 +86,7 @@ export function joined(first: Table, parts: readonly Table[]): Table {
 }
 
 /**
- * The number of points in a view that meet the conditions, including points that are not loaded. `mask` and `places`
+ * The number of points in a view that meet the conditions, including points that are not loaded. `mask` and `positions`
  * belong to the loaded points. Counts listed by a square are exact; otherwise its loaded points, a uniform sample, are
  * extrapolated.
  */
@@ -94,13 +94,13 @@ export function countIn(
   view: Box,
   conditions: readonly Condition[],
   mask: Uint8Array | null,
-  places: Float32Array,
+  positions: Float32Array,
   unloaded: readonly Square[],
   box: Box,
 ): Count {
   let points = 0;
-  for (let row = 0; 2 * row < places.length; row++) {
-    if ((!mask || mask[row]) && inside(view, places[2 * row], places[2 * row + 1])) points++;
+  for (let row = 0; 2 * row < positions.length; row++) {
+    if ((!mask || mask[row]) && inside(view, positions[2 * row], positions[2 * row + 1])) points++;
   }
   let exact = true;
   for (const square of unloaded) {
@@ -110,7 +110,7 @@ export function countIn(
     if (listed !== null && holds(view, area, box)) points += listed;
     else {
       exact = false;
-      points += estimate(view, area, mask, places, square.count, listed);
+      points += estimate(view, area, mask, positions, square.count, listed);
     }
   }
   return { points: Math.round(points), exact };
@@ -199,13 +199,13 @@ function estimate(
   view: Box,
   area: Box,
   mask: Uint8Array | null,
-  places: Float32Array,
+  positions: Float32Array,
   count: number,
   listed: number | null,
 ): number {
   let [all, good, seen] = [0, 0, 0];
-  for (let row = 0; 2 * row < places.length; row++) {
-    const [x, y] = [places[2 * row], places[2 * row + 1]];
+  for (let row = 0; 2 * row < positions.length; row++) {
+    const [x, y] = [positions[2 * row], positions[2 * row + 1]];
     if (!inside(area, x, y)) continue;
     all++;
     if (mask && !mask[row]) continue;

@@ -1,7 +1,7 @@
 /** Decoding and encoding, in the page or on the server. */
 
 export { chooseDecoder, chooseEncoder } from "./choose";
-export { type Shape, toBytes, toFloats, toPictures } from "./images";
+export { type Shape, toBytes, toFloats, toImages } from "./images";
 export { pageDecoder, pageEncoder, pageClassifier } from "./page";
 export {
   latentOf, geodesic, nearestLatents, newChart, realImage, type ServedRun, serverDecoder, serverEncoder,

@@ -1,7 +1,7 @@
 /** Decoder, encoder and classifier that run in the page. */
 
 import type { RunEntry, ClassifierFile } from "../contract";
-import type { Decoder, Encoder, Files, Pictures } from "../types";
+import type { Decoder, Encoder, Files, Images } from "../types";
 import { Queue } from "./queue";
 import { openModel } from "./thread";
 
@@ -24,7 +24,7 @@ export async function pageEncoder(files: Files, run: RunEntry): Promise<Encoder>
   const model = await openModel(files, run.encoder);
   return {
     where: "page",
-    encode: (pictures, labels) => model.encode(pictures, run.image.channels, labels),
+    encode: (images, labels) => model.encode(images, run.image.channels, labels),
   };
 }
 
@@ -33,7 +33,7 @@ export async function pageClassifier(
   files: Files,
   run: RunEntry,
   classifier: ClassifierFile,
-): Promise<(pictures: Pictures) => Promise<Float32Array>> {
+): Promise<(images: Images) => Promise<Float32Array>> {
   const model = await openModel(files, classifier);
-  return (pictures) => model.encode(pictures, run.image.channels);
+  return (images) => model.encode(images, run.image.channels);
 }

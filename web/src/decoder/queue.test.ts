@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toPictures } from "./images";
+import { toImages } from "./images";
 import { Queue } from "./queue";
 
 /** A queue whose decoder paints the first number of each point, and what it was given, in order. */
@@ -11,7 +11,7 @@ function painter(milliseconds = 0): { queue: Queue; calls: number[][] } {
     await new Promise((done) => setTimeout(done));
     while (performance.now() < until);
     const values = Uint8Array.from({ length: n }, (_, i) => z[2 * i]);
-    return toPictures(values, [n, 1, 1, 1], 255);
+    return toImages(values, [n, 1, 1, 1], 255);
   });
   return { queue, calls };
 }
@@ -29,8 +29,8 @@ test("requests without a stream are all answered in order", async () => {
 
 test("of a stream, the started and the newest request are answered", async () => {
   const { queue, calls } = painter();
-  const asks = range(0, 6).map((item) => queue.request(points(item), 1, { stream: "hover" }));
-  const answers = await Promise.all(asks);
+  const requests = range(0, 6).map((item) => queue.request(points(item), 1, { stream: "hover" }));
+  const answers = await Promise.all(requests);
   expect(answers.map((item) => item && painted(item.rgba)[0])).toEqual([0, null, null, null, null, 5]);
   expect(calls).toEqual([[0], [5]]);
 });
@@ -79,7 +79,7 @@ test("a long stream progresses during continuous quick requests", async () => {
 test("a failed request does not stop the others", async () => {
   const queue = new Queue(2, async (z) => {
     if (z[0] === 1) throw new Error("no");
-    return toPictures(Uint8Array.of(z[0]), [1, 1, 1, 1], 255);
+    return toImages(Uint8Array.of(z[0]), [1, 1, 1, 1], 255);
   });
   const [good, bad, next] = await Promise.allSettled([0, 1, 2].map((item) => queue.request(points(item), 1)));
   expect(good.status).toBe("fulfilled");

@@ -1,8 +1,8 @@
 /** A queue of decode requests: the newest of a stream replaces older ones, long ones run in slices, short ones go between. */
 
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 
-export type Decode = (z: Float32Array, n: number, labels?: number[]) => Promise<Pictures>;
+export type Decode = (z: Float32Array, n: number, labels?: number[]) => Promise<Images>;
 
 const FRAME = 16; // milliseconds that a slice may take
 const LARGEST = 64; // images of a slice
@@ -15,8 +15,8 @@ interface Job {
   labels?: number[];
   stream?: string;
   begun: number; // images decoded so far
-  result: Pictures | null;
-  answer: (pictures: Pictures | null) => void;
+  result: Images | null;
+  answer: (images: Images | null) => void;
   fail: (error: unknown) => void;
 }
 
@@ -36,7 +36,7 @@ export class Queue {
     z: Float32Array,
     n: number,
     options: { labels?: number[]; stream?: string } = {},
-  ): Promise<Pictures | null> {
+  ): Promise<Images | null> {
     return new Promise((answer, fail) => {
       if (options.stream) this.#drop((job) => job.stream === options.stream && !job.begun);
       this.#jobs.push({ z, n, ...options, begun: 0, result: null, answer, fail });
@@ -106,7 +106,7 @@ export class Queue {
   }
 }
 
-function join(job: Job, part: Pictures, from: number): void {
+function join(job: Job, part: Images, from: number): void {
   if (part.count === job.n) {
     job.result = part;
     return;

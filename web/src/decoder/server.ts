@@ -1,9 +1,9 @@
 /** Requests to the server: decoding, encoding, geodesics, nearest latents, real images, charts. */
 
 import type { ServerAnswer, ChartEntry, RunEntry } from "../contract";
-import type { Decoder, Encoder, Pictures } from "../types";
+import type { Decoder, Encoder, Images } from "../types";
 import type { Near } from "../latent/nearest";
-import { toBytes, toPictures } from "./images";
+import { toBytes, toImages } from "./images";
 import { Queue } from "./queue";
 import type { RequestBody, Reply, Socket } from "./socket";
 
@@ -12,7 +12,7 @@ export type ServedRun = Pick<RunEntry, "id" | "dim" | "image">;
 export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
   // One request is in flight at a time, so the newest of a stream wins before it is sent.
   const queue = new Queue(run.dim, async (z, n, labels) =>
-    picturesOf(await requestFrom(socket, { kind: "decode", run: run.id, n, labels }, "images", z)),
+    imagesOf(await requestFrom(socket, { kind: "decode", run: run.id, n, labels }, "images", z)),
   );
   return {
     where: "server",
@@ -24,9 +24,9 @@ export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
 export function serverEncoder(socket: Socket, run: ServedRun): Encoder {
   return {
     where: "server",
-    encode: async (pictures, labels) => {
-      const bytes = toBytes(pictures, run.image.channels);
-      const body: RequestBody = { kind: "encode", run: run.id, n: pictures.count, labels };
+    encode: async (images, labels) => {
+      const bytes = toBytes(images, run.image.channels);
+      const body: RequestBody = { kind: "encode", run: run.id, n: images.count, labels };
       return new Float32Array((await requestFrom(socket, body, "points", bytes)).payload);
     },
   };
@@ -66,8 +66,8 @@ export async function nearestLatents(
 }
 
 /** The real image of a row of `points`, in full size. */
-export async function realImage(socket: Socket, run: ServedRun, row: number): Promise<Pictures> {
-  return picturesOf(await requestFrom(socket, { kind: "image", run: run.id, row }, "images"));
+export async function realImage(socket: Socket, run: ServedRun, row: number): Promise<Images> {
+  return imagesOf(await requestFrom(socket, { kind: "image", run: run.id, row }, "images"));
 }
 
 /** The latent of a row of `points`. */
@@ -84,8 +84,8 @@ export async function newChart(
   by?: string,
 ): Promise<{ chart: ChartEntry; x: Float32Array; y: Float32Array }> {
   const reply = await requestFrom(socket, { kind: "chart", run: run.id, layout, by }, "chart");
-  const places = new Float32Array(reply.payload);
-  const every = (from: number) => places.filter((_, i) => i % 2 === from);
+  const positions = new Float32Array(reply.payload);
+  const every = (from: number) => positions.filter((_, i) => i % 2 === from);
   return { chart: reply.chart, x: every(0), y: every(1) };
 }
 
@@ -105,6 +105,6 @@ function expect<K extends ServerAnswer["kind"]>(reply: Reply, kind: K): Of<K> {
   return reply as Of<K>;
 }
 
-function picturesOf({ shape, payload }: Of<"images">): Pictures {
-  return toPictures(new Uint8Array(payload), shape, 255);
+function imagesOf({ shape, payload }: Of<"images">): Images {
+  return toImages(new Uint8Array(payload), shape, 255);
 }

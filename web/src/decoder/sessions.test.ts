@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, expect, test } from "vitest";
 import golden from "../../test/fixtures/conditional.json";
-import { toPictures } from "./images";
+import { toImages } from "./images";
 import { type Ort, Sessions } from "./sessions";
 
-// The very file that is copied beside the page.
+// The file that is copied next to the page.
 const RUNTIME = new URL("../../node_modules/onnxruntime-web/dist/ort.wasm.min.mjs", import.meta.url);
 
 const z = Float32Array.from(golden.z);
@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 test("a real model decodes the images that Python computed", async () => {
   const found = await sessions.decode("conditional", z.slice(), 5, golden.y);
-  const wanted = toPictures(golden.x, [5, 3, 2, 2], 1);
+  const wanted = toImages(golden.x, [5, 3, 2, 2], 1);
   expect(found).toEqual(wanted);
 });
 

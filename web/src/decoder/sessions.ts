@@ -1,8 +1,8 @@
 /** Runs models with onnxruntime-web, inside the worker. */
 
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
-import type { Pictures } from "../types";
-import { type Shape, toFloats, toPictures } from "./images";
+import type { Images } from "../types";
+import { type Shape, toFloats, toImages } from "./images";
 
 /** What we use of the runtime's module. */
 export interface Ort {
@@ -29,21 +29,21 @@ export class Sessions {
     this.#open.delete(model);
   }
 
-  async decode(model: string, z: Float32Array, n: number, labels?: number[]): Promise<Pictures> {
+  async decode(model: string, z: Float32Array, n: number, labels?: number[]): Promise<Images> {
     const input = new this.ort.Tensor("float32", z, [n, z.length / n]);
-    const images = await this.#run(model, input, labels);
-    return toPictures(images.data as Float32Array, images.dims as unknown as Shape, 1);
+    const output = await this.#run(model, input, labels);
+    return toImages(output.data as Float32Array, output.dims as unknown as Shape, 1);
   }
 
   async encode(
     model: string,
-    pictures: Pictures,
+    images: Images,
     channels: number,
     labels?: number[],
   ): Promise<Float32Array> {
-    const { count, height, width } = pictures;
+    const { count, height, width } = images;
     const dims = [count, channels, height, width];
-    const input = new this.ort.Tensor("float32", toFloats(pictures, channels), dims);
+    const input = new this.ort.Tensor("float32", toFloats(images, channels), dims);
     const points = await this.#run(model, input, labels);
     return Float32Array.from(points.data as Float32Array);
   }

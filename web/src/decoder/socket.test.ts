@@ -1,6 +1,6 @@
 import { WebSocket } from "undici"; // what jsdom has; Node has one of its own from 22 on
 import { afterEach, expect, test, vi } from "vitest";
-import { toPictures } from "./images";
+import { toImages } from "./images";
 import { latentOf, geodesic, nearestLatents, newChart, realImage, serverDecoder, serverEncoder } from "./server";
 import { openSocket, Refused, type Socket } from "./socket";
 import { type Handler, type WireReply, type Wire, wire } from "../../test/wire";
@@ -40,13 +40,13 @@ test("images from the server become RGBA pixels", async () => {
   const decoder = serverDecoder(await connected(paint), run);
   expect(decoder.where).toBe("server");
   const found = await decoder.decode(Float32Array.of(7, 0, 9, 0), 2);
-  expect(found).toEqual(toPictures([7, 9], [2, 1, 1, 1], 255));
+  expect(found).toEqual(toImages([7, 9], [2, 1, 1, 1], 255));
 });
 
 test("of many hovers, the server gets the first and the last", async () => {
   const decoder = serverDecoder(await connected(paint), run);
-  const asks = [1, 2, 3, 4].map((item) => decoder.decode(Float32Array.of(item, 0), 1, { stream: "hover" }));
-  const answers = await Promise.all(asks);
+  const requests = [1, 2, 3, 4].map((item) => decoder.decode(Float32Array.of(item, 0), 1, { stream: "hover" }));
+  const answers = await Promise.all(requests);
   expect(answers.map((item) => item?.rgba[0] ?? null)).toEqual([1, null, null, 4]);
   expect(server!.requests.length).toBe(2);
 });
@@ -62,7 +62,7 @@ test("images are sent to the encoder as bytes", async () => {
     await connected((ask, payload) => (ask.kind === "encode" ? points([...new Uint8Array(payload), 1]) : null)),
     run,
   );
-  expect(Array.from(await encoder.encode(toPictures([3], [1, 1, 1, 1], 255)))).toEqual([3, 1]);
+  expect(Array.from(await encoder.encode(toImages([3], [1, 1, 1, 1], 255)))).toEqual([3, 1]);
 });
 
 test("other requests are sent by kind", async () => {

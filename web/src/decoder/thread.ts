@@ -1,7 +1,7 @@
 /** The one worker of a page that runs models, and messages to it. */
 
 import type { ModelFile } from "../contract";
-import type { Files, Pictures } from "../types";
+import type { Files, Images } from "../types";
 import { locateRuntime, type Runtime } from "./runtime";
 import DecoderThread from "./worker?worker";
 
@@ -10,7 +10,7 @@ export type Task =
   | { kind: "open"; model: string; bytes: ArrayBuffer }
   | { kind: "close"; model: string }
   | { kind: "decode"; model: string; z: Float32Array; n: number; labels?: number[] }
-  | { kind: "encode"; model: string; pictures: Pictures; channels: number; labels?: number[] };
+  | { kind: "encode"; model: string; images: Images; channels: number; labels?: number[] };
 
 export interface Order {
   id: number;
@@ -47,12 +47,12 @@ export class Model {
     readonly name: string,
   ) {}
 
-  decode(z: Float32Array, n: number, labels?: number[]): Promise<Pictures> {
-    return this.thread.send({ kind: "decode", model: this.name, z, n, labels }) as Promise<Pictures>;
+  decode(z: Float32Array, n: number, labels?: number[]): Promise<Images> {
+    return this.thread.send({ kind: "decode", model: this.name, z, n, labels }) as Promise<Images>;
   }
 
-  encode(pictures: Pictures, channels: number, labels?: number[]): Promise<Float32Array> {
-    const task: Task = { kind: "encode", model: this.name, pictures, channels, labels };
+  encode(images: Images, channels: number, labels?: number[]): Promise<Float32Array> {
+    const task: Task = { kind: "encode", model: this.name, images, channels, labels };
     return this.thread.send(task) as Promise<Float32Array>;
   }
 

@@ -41,7 +41,7 @@ async function perform(task: Task) {
   if (task.kind === "open") return open.open(task.model, task.bytes);
   if (task.kind === "close") return open.close(task.model);
   if (task.kind === "decode") return open.decode(task.model, task.z, task.n, task.labels);
-  return open.encode(task.model, task.pictures, task.channels, task.labels);
+  return open.encode(task.model, task.images, task.channels, task.labels);
 }
 
 async function start({ script, glue, wasm }: Runtime): Promise<Sessions> {

@@ -12,15 +12,15 @@ const cases = golden.map((item) => [item.name, item] as const);
 test.each(cases)("the inverse of the %s chart equals Python's", (_, item) => {
   const inverse = opened(item);
   expect(inverse.fine).toBe(true);
-  expectClose(inverse.inverseAll(floats(item.positions)), item.inverse);
+  expectClose(inverse.inverseAll(floats(item.queries)), item.inverse);
 });
 
 test.each(cases)("the %s chart maps latents to the same positions as Python", (_, item) => {
   const inverse = opened(item);
   const z = floats(item.z);
   for (let i = 0; i * DIM < z.length; i++) {
-    const place = inverse.forward(z.slice(i * DIM, (i + 1) * DIM))!;
-    expectClose(place, item.forward.slice(2 * i, 2 * i + 2), 1e-3);
+    const position = inverse.forward(z.slice(i * DIM, (i + 1) * DIM))!;
+    expectClose(position, item.forward.slice(2 * i, 2 * i + 2), 1e-3);
   }
 });
 
@@ -66,17 +66,17 @@ test("a chart of two dimensions equals Python's", () => {
   expect(own.reach).toBeCloseTo(item.reach, 4);
   const inverse = new PlaneInverse(own, DIM);
   expect(() => inverse.inverse(0, 0)).toThrow("being loaded");
-  inverse.refine(fittedPoints(floats(item.latents), own.places.x, own.places.y));
-  expectClose(inverse.inverseAll(floats(item.positions)), item.inverse);
+  inverse.refine(fittedPoints(floats(item.latents), own.positions.x, own.positions.y));
+  expectClose(inverse.inverseAll(floats(item.queries)), item.inverse);
 });
 
 test("without a lattice, data coverage is 1 where Python finds data", () => {
   const item = golden.find((each) => each.name === "dimensions")!;
   const own = dimensionChart(floats(item.latents), DIM, 0, 2);
   const inverse = new PlaneInverse(own, DIM);
-  inverse.refine(fittedPoints(floats(item.latents), own.places.x, own.places.y));
+  inverse.refine(fittedPoints(floats(item.latents), own.positions.x, own.positions.y));
   item.covers.forEach((covered, i) => {
-    const found = inverse.cover(item.positions[2 * i], item.positions[2 * i + 1]);
+    const found = inverse.cover(item.queries[2 * i], item.queries[2 * i + 1]);
     if (covered) expect(found).toBe(1);
     else expect(found).toBeLessThan(1);
   });
@@ -84,8 +84,8 @@ test("without a lattice, data coverage is 1 where Python finds data", () => {
 
 function opened(item: Case): PlaneInverse {
   const inverse = new PlaneInverse(planeOf(item), DIM, latticeOf(item));
-  const places = floats(item.places);
-  const [x, y] = [0, 1].map((k) => places.filter((_, i) => i % 2 === k));
+  const positions = floats(item.positions);
+  const [x, y] = [0, 1].map((k) => positions.filter((_, i) => i % 2 === k));
   inverse.refine(fittedPoints(floats(item.latents), x, y));
   return inverse;
 }

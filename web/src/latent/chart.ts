@@ -62,10 +62,10 @@ export class PlaneInverse {
   }
 
   /** The latents, row by row, at positions given as pairs. */
-  inverseAll = (places: Float32Array): Float32Array => {
-    const rows = new Float32Array((places.length / 2) * this.dim);
-    for (let i = 0; 2 * i < places.length; i++) {
-      rows.set(this.inverse(places[2 * i], places[2 * i + 1]), i * this.dim);
+  inverseAll = (positions: Float32Array): Float32Array => {
+    const rows = new Float32Array((positions.length / 2) * this.dim);
+    for (let i = 0; 2 * i < positions.length; i++) {
+      rows.set(this.inverse(positions[2 * i], positions[2 * i + 1]), i * this.dim);
     }
     return rows;
   };
@@ -171,15 +171,15 @@ function medianOf({ rows, distances, k }: Near, { x, y }: FittedPoints): [number
     const share = item / last;
     return (Math.max(1 - share, 1e-6) / Math.max(share, 1e-6)) ** 2;
   });
-  let place = centre(rows, weights, x, y);
+  let position = centre(rows, weights, x, y);
   for (let round = 0; round < 12; round++) {
-    const [ownX, ownY] = place;
+    const [ownX, ownY] = position;
     const pull = weights.map((weight, i) => {
       return weight / Math.max(Math.hypot(x[rows[i]] - ownX, y[rows[i]] - ownY), 1e-6);
     });
-    place = centre(rows, pull, x, y);
+    position = centre(rows, pull, x, y);
   }
-  return place;
+  return position;
 }
 
 function centre(

@@ -2,7 +2,7 @@
 
 import { SHELL } from "../contract";
 import type { RunEntry } from "../contract";
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 import { norm, row, stack } from "./vectors";
 
 export type Blend = "lerp" | "slerp";
@@ -90,8 +90,8 @@ export function slerp(a: Float32Array, b: Float32Array, t: number): Float32Array
 }
 
 /** Euclidean distance between each image and the one before it. */
-export function changes(pictures: Pictures): Float64Array {
-  const { count, rgba } = pictures;
+export function changes(images: Images): Float64Array {
+  const { count, rgba } = images;
   const size = rgba.length / count;
   return Float64Array.from({ length: count - 1 }, (_, i) => {
     let sum = 0;

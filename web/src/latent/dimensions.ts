@@ -10,7 +10,7 @@ const AROUND = 17; // neighbors within it, including the position itself
 export interface DimensionChart extends Plane {
   name: string; // "dimensions 3 7"
   title: string;
-  places: { x: Float32Array; y: Float32Array };
+  positions: { x: Float32Array; y: Float32Array };
 }
 
 /** The chart of dimensions i and j. */
@@ -23,7 +23,7 @@ export function dimensionChart(latents: Float32Array, dim: number, i: number, j:
   return {
     name: `dimensions ${i} ${j}`,
     title: `Dimensions ${i} and ${j}`,
-    places: { x, y },
+    positions: { x, y },
     box: boxAround(x, y),
     frame: { axes, middle: Array.from(center), origin: [center[i], center[j]] },
     reach: reachOf(x, y),
@@ -64,8 +64,8 @@ function reachOf(x: Float32Array, y: Float32Array): number {
 }
 
 function quantile(sorted: number[], share: number): number {
-  const place = share * (sorted.length - 1);
-  const low = Math.floor(place);
+  const position = share * (sorted.length - 1);
+  const low = Math.floor(position);
   const high = Math.min(low + 1, sorted.length - 1);
-  return sorted[low] + (place - low) * (sorted[high] - sorted[low]);
+  return sorted[low] + (position - low) * (sorted[high] - sorted[low]);
 }

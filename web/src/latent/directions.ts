@@ -44,9 +44,9 @@ export function stdOf(vector: Float32Array, latents: Float32Array): number {
   const [dim, count] = [vector.length, latents.length / vector.length];
   let [sum, squares] = [0, 0];
   for (let row = 0; row < count; row++) {
-    const place = dot(latents.subarray(row * dim, (row + 1) * dim), vector);
-    sum += place;
-    squares += place * place;
+    const position = dot(latents.subarray(row * dim, (row + 1) * dim), vector);
+    sum += position;
+    squares += position * position;
   }
   return Math.sqrt(Math.max(squares / count - (sum / count) ** 2, 0)) || 1;
 }

@@ -157,9 +157,9 @@ function inverseSpline({ across, up, derivatives }: Spline, y: number): number {
   let k = 0;
   while (k + 2 < up.length && up[k + 1] < y) k++;
   const [width, height, above] = [across[k + 1] - across[k], up[k + 1] - up[k], y - up[k]];
-  const slope = height / width;
-  const turn = above * (derivatives[k] + derivatives[k + 1] - 2 * slope);
-  const [a, b, c] = [height * (slope - derivatives[k]) + turn, height * derivatives[k] - turn, -slope * above];
+  const ratio = height / width;
+  const turn = above * (derivatives[k] + derivatives[k + 1] - 2 * ratio);
+  const [a, b, c] = [height * (ratio - derivatives[k]) + turn, height * derivatives[k] - turn, -ratio * above];
   return across[k] + (width * 2 * c) / (-b - Math.sqrt(Math.max(b * b - 4 * a * c, 0)));
 }
 

@@ -27,11 +27,11 @@ test("a placed curve starts at its position", () => {
 test("a hand-drawn line gets a constant speed and keeps its ends", () => {
   const drawn = Float32Array.of(0, 0, 0.1, 0, 0.2, 0, 9, 0, 10, 0, 10, 10);
   const line = freehand(drawn);
-  const places = line.knots;
-  expectClose(places.slice(0, 2), [0, 0]);
-  expectClose(places.slice(-2), [10, 10]);
-  const steps = Array.from({ length: places.length / 2 - 1 }, (_, i) =>
-    Math.hypot(places[2 * i + 2] - places[2 * i], places[2 * i + 3] - places[2 * i + 1]),
+  const positions = line.knots;
+  expectClose(positions.slice(0, 2), [0, 0]);
+  expectClose(positions.slice(-2), [10, 10]);
+  const steps = Array.from({ length: positions.length / 2 - 1 }, (_, i) =>
+    Math.hypot(positions[2 * i + 2] - positions[2 * i], positions[2 * i + 3] - positions[2 * i + 1]),
   );
   expect(Math.max(...steps) / Math.min(...steps)).toBeLessThan(1.05);
 });
@@ -41,7 +41,7 @@ test("a hand-drawn line without movement is a constant curve", () => {
 });
 
 test("a plane curve becomes a curve through the latents under it", () => {
-  const inverse = (places: Float32Array) => places.map((value) => value * 2);
+  const inverse = (positions: Float32Array) => positions.map((value) => value * 2);
   const over = overChart(freehand(Float32Array.of(0, 0, 1, 1)), 2, inverse);
   expectClose(sample(over, 3), [0, 0, 1, 1, 2, 2]);
 });

@@ -8,7 +8,7 @@ const TRACED = 720; // straight pieces of a formula
 const DRAWN = 240; // and of a line drawn by hand
 
 /** Latents, row by row, at positions given as pairs. */
-export type Inverse = (places: Float32Array) => Float32Array;
+export type Inverse = (positions: Float32Array) => Float32Array;
 
 /**
  * A cubic spline through its knots. With `norms`, unit vectors and log-norms are interpolated separately, so that
@@ -35,9 +35,9 @@ export function spline(
 
 /** Any parametric formula in the plane, for its parameter from 0 to 1. */
 export function trace(formula: (t: number) => [number, number]): Curve {
-  const places = new Float32Array(2 * (TRACED + 1));
-  for (let i = 0; i <= TRACED; i++) places.set(formula(i / TRACED), 2 * i);
-  return curve(places, 2, "lerp", undefined, []);
+  const positions = new Float32Array(2 * (TRACED + 1));
+  for (let i = 0; i <= TRACED; i++) positions.set(formula(i / TRACED), 2 * i);
+  return curve(positions, 2, "lerp", undefined, []);
 }
 
 /** A spiral from the origin outwards, up to `extent`. */
@@ -58,17 +58,17 @@ export function overChart(plane: Curve, dim: number, inverse: Inverse): Curve {
 }
 
 /** A hand-drawn line as a plane curve: smoothed, at constant speed. */
-export function freehand(places: Float32Array, pieces = DRAWN): Curve {
-  const steady = evenly(smoothed(evenly(places, pieces)), pieces);
+export function freehand(positions: Float32Array, pieces = DRAWN): Curve {
+  const steady = evenly(smoothed(evenly(positions, pieces)), pieces);
   return curve(steady, 2, "lerp", undefined, []);
 }
 
 /** Positions at equal distances along a polyline, both ends included. */
-function evenly(places: Float32Array, pieces: number): Float32Array {
-  const count = places.length / 2;
+function evenly(positions: Float32Array, pieces: number): Float32Array {
+  const count = positions.length / 2;
   const gone = new Float64Array(count);
   for (let i = 1; i < count; i++) {
-    const [dx, dy] = [places[2 * i] - places[2 * i - 2], places[2 * i + 1] - places[2 * i - 1]];
+    const [dx, dy] = [positions[2 * i] - positions[2 * i - 2], positions[2 * i + 1] - positions[2 * i - 1]];
     gone[i] = gone[i - 1] + Math.hypot(dx, dy);
   }
   const even = new Float32Array(2 * (pieces + 1));
@@ -77,16 +77,16 @@ function evenly(places: Float32Array, pieces: number): Float32Array {
     while (segment < count - 2 && gone[segment + 1] < wanted) segment++;
     const t = (wanted - gone[segment]) / Math.max(gone[segment + 1] - gone[segment], 1e-12);
     for (const k of [0, 1]) {
-      const from = places[2 * segment + k];
-      even[2 * i + k] = from + Math.min(t, 1) * (places[2 * segment + 2 + k] - from);
+      const from = positions[2 * segment + k];
+      even[2 * i + k] = from + Math.min(t, 1) * (positions[2 * segment + 2 + k] - from);
     }
   }
   return even;
 }
 
 /** The polyline after four passes of a moving average; the ends stay. */
-function smoothed(places: Float32Array): Float32Array {
-  let line = places;
+function smoothed(positions: Float32Array): Float32Array {
+  let line = positions;
   for (let round = 0; round < 4; round++) {
     line = line.map((value, i) =>
       i < 2 || i >= line.length - 2 ? value : (line[i - 2] + 2 * value + line[i + 2]) / 4,

@@ -10,7 +10,7 @@ import {
   panBy,
   visibleBox,
   toPixel,
-  toPlace,
+  toPosition,
   zoomAt,
 } from "./camera";
 
@@ -19,19 +19,19 @@ const [width, height] = [800, 500];
 
 describe("a view", () => {
   it("maps pixels to positions and back, with y pointing up", () => {
-    const [x, y] = toPlace(view, width, height, 120, 77);
+    const [x, y] = toPosition(view, width, height, 120, 77);
     const [px, py] = toPixel(view, width, height, x, y);
     expect(px).toBeCloseTo(120, 9);
     expect(py).toBeCloseTo(77, 9);
-    expect(toPlace(view, width, height, 0, 0)[1]).toBeGreaterThan(
-      toPlace(view, width, height, 0, height)[1],
+    expect(toPosition(view, width, height, 0, 0)[1]).toBeGreaterThan(
+      toPosition(view, width, height, 0, height)[1],
     );
   });
 
   it("zooms about the pointer, and stays within its limits", () => {
-    const before = toPlace(view, width, height, 650, 90);
+    const before = toPosition(view, width, height, 650, 90);
     const zoomed = zoomAt(view, 3.3, 650, 90, width, height);
-    const after = toPlace(zoomed, width, height, 650, 90);
+    const after = toPosition(zoomed, width, height, 650, 90);
     expect(after[0]).toBeCloseTo(before[0], 9);
     expect(after[1]).toBeCloseTo(before[1], 9);
     const limits = limitsOf([0, -5, 10, 5], width, height);
@@ -41,7 +41,7 @@ describe("a view", () => {
 
   it("follows a drag and stays on the chart", () => {
     const moved = panBy(view, 30, -12);
-    const [px, py] = toPixel(moved, width, height, ...toPlace(view, width, height, 100, 100));
+    const [px, py] = toPixel(moved, width, height, ...toPosition(view, width, height, 100, 100));
     expect([px, py].map(Math.round)).toEqual([130, 88]);
     const limits = limitsOf([0, -5, 10, 5], width, height);
     expect(panBy(view, -1e6, 1e6, limits)).toMatchObject({ x: 10, y: 5 });

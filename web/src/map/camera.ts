@@ -11,7 +11,7 @@ export interface Limits {
   box: Box;
 }
 
-export function toPlace(
+export function toPosition(
   view: View,
   width: number,
   height: number,
@@ -33,8 +33,8 @@ export function toPixel(
 
 /** The part of the chart that is on the screen. */
 export function visibleBox(view: View, width: number, height: number, margin = 0): Box {
-  const [left, top] = toPlace(view, width, height, -margin, -margin);
-  const [right, bottom] = toPlace(view, width, height, width + margin, height + margin);
+  const [left, top] = toPosition(view, width, height, -margin, -margin);
+  const [right, bottom] = toPosition(view, width, height, width + margin, height + margin);
   return [left, bottom, right, top];
 }
 
@@ -78,7 +78,7 @@ export function zoomAt(
 ): View {
   const wanted = view.scale * factor;
   const scale = limits ? clamp(wanted, limits.least, limits.most) : wanted;
-  const [x, y] = toPlace(view, width, height, px, py);
+  const [x, y] = toPosition(view, width, height, px, py);
   const moved = { x: x - (px - width / 2) / scale, y: y + (py - height / 2) / scale, scale };
   return limits ? held(moved, limits) : moved;
 }
@@ -123,10 +123,10 @@ export function apart(a: View, b: View, width = 1000): number {
 }
 
 /** The smallest box around the positions; NaN is ignored. */
-export function boxOf(places: Float32Array): Box {
+export function boxOf(positions: Float32Array): Box {
   let [left, bottom, right, top] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (let i = 0; i < places.length; i += 2) {
-    const [x, y] = [places[i], places[i + 1]];
+  for (let i = 0; i < positions.length; i += 2) {
+    const [x, y] = [positions[i], positions[i + 1]];
     if (x < left) left = x;
     if (x > right) right = x;
     if (y < bottom) bottom = y;

@@ -25,12 +25,12 @@ export interface DensityGrid {
 
 /** Outlines of the densest regions, the outermost first. */
 export function contoursOf(
-  places: Float32Array,
+  positions: Float32Array,
   box: Box,
   mask: Uint8Array | null = null,
   shares: readonly number[] = SHARES,
 ): Contour[] {
-  const grid = densityOf(places, box, mask);
+  const grid = densityOf(positions, box, mask);
   const levels = levelsOf(grid, shares);
   return shares.map((share, i) => ({
     share,
@@ -40,7 +40,7 @@ export function contoursOf(
 
 /** Count points in cells and blur; the margin is empty, so that contours close. */
 export function densityOf(
-  places: Float32Array,
+  positions: Float32Array,
   box: Box,
   mask: Uint8Array | null = null,
   cells = CELLS,
@@ -51,10 +51,10 @@ export function densityOf(
   const across = Math.ceil((right - left) / step) + 2 * rim;
   const down = Math.ceil((top - bottom) / step) + 2 * rim;
   const counts = new Float32Array(across * down);
-  for (let row = 0; row < places.length / 2; row++) {
+  for (let row = 0; row < positions.length / 2; row++) {
     if (mask && !mask[row]) continue;
-    const i = Math.floor((places[2 * row] - left) / step) + rim;
-    const j = Math.floor((places[2 * row + 1] - bottom) / step) + rim;
+    const i = Math.floor((positions[2 * row] - left) / step) + rim;
+    const j = Math.floor((positions[2 * row + 1] - bottom) / step) + rim;
     if (i >= rim - 1 && i <= across - rim && j >= rim - 1 && j <= down - rim)
       counts[j * across + i]++;
   }

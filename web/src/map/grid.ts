@@ -12,7 +12,7 @@ export interface Near {
  * also hold points beyond the border, so that outliers do not make the cells coarse.
  */
 export class Grid {
-  readonly places: Float32Array;
+  readonly positions: Float32Array;
   readonly count: number; // points in the grid
   readonly side: number; // cells across, and down
   readonly left: number;
@@ -23,12 +23,12 @@ export class Grid {
   readonly rows: Int32Array;
 
   /** Index all points, or those in the mask; NaN positions are ignored. */
-  constructor(places: Float32Array, mask: Uint8Array | null = null) {
-    this.places = places;
-    const held = heldRows(places, mask);
+  constructor(positions: Float32Array, mask: Uint8Array | null = null) {
+    this.positions = positions;
+    const held = heldRows(positions, mask);
     this.count = held.length;
     this.side = Math.min(256, Math.max(1, Math.ceil(Math.sqrt(held.length / 4))));
-    const [left, bottom, right, top] = usualBox(places, held);
+    const [left, bottom, right, top] = usualBox(positions, held);
     this.left = left;
     this.bottom = bottom;
     this.wide = (right - left) / this.side;
@@ -38,11 +38,11 @@ export class Grid {
   }
 
   private sorted(held: Int32Array): Int32Array {
-    const { places, starts } = this;
+    const { positions, starts } = this;
     const cells = new Uint16Array(held.length);
     for (let i = 0; i < held.length; i++) {
       const row = held[i];
-      const cell = this.up(places[2 * row + 1]) * this.side + this.across(places[2 * row]);
+      const cell = this.up(positions[2 * row + 1]) * this.side + this.across(positions[2 * row]);
       cells[i] = cell;
       starts[cell + 1]++;
     }
@@ -63,13 +63,13 @@ export class Grid {
     return Math.max(0, Math.min(this.side - 1, Math.floor((y - this.bottom) / this.high)));
   }
 
-  /** The row of the point nearest to a place, at most `radius` away; -1 if there is none. */
+  /** The row of the point nearest to a position, at most `radius` away; -1 if there is none. */
   nearest(x: number, y: number, radius: number, mask: Uint8Array | null = null): number {
-    const { places } = this;
+    const { positions } = this;
     let best = -1;
     let least = radius * radius;
     this.grow(x, y, least, (row) => {
-      const distance = (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2;
+      const distance = (positions[2 * row] - x) ** 2 + (positions[2 * row + 1] - y) ** 2;
       const nearer = distance < least || (distance === least && (best < 0 || row < best));
       if (nearer && (!mask || mask[row])) {
         best = row;
@@ -80,14 +80,14 @@ export class Grid {
     return best;
   }
 
-  /** The k points nearest to a place, exactly; fewer if there are fewer. */
+  /** The k points nearest to a position, exactly; fewer if there are fewer. */
   nearestMany(x: number, y: number, k: number, mask: Uint8Array | null = null): Near {
-    const { places } = this;
+    const { positions } = this;
     const rows = new Int32Array(k);
     const squares = new Float64Array(k).fill(Infinity);
     let size = 0;
     this.grow(x, y, Infinity, (row) => {
-      const square = (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2;
+      const square = (positions[2 * row] - x) ** 2 + (positions[2 * row + 1] - y) ** 2;
       if (square > squares[k - 1] || (mask && !mask[row])) return squares[k - 1];
       let at = Math.min(size, k - 1);
       if (size === k && square === squares[at] && row > rows[at]) return squares[k - 1];
@@ -142,7 +142,7 @@ export class Grid {
 
   /** Rows of the points in a box; if there are more than `most`, the same share of each cell. */
   within(box: Box, most = Infinity): Int32Array {
-    const { places, starts, rows, side } = this;
+    const { positions, starts, rows, side } = this;
     const [left, bottom, right, top] = box;
     const [first, last] = [this.across(left), this.across(right)];
     const [low, high] = [this.up(bottom), this.up(top)];
@@ -160,7 +160,7 @@ export class Grid {
         owed -= Math.floor(owed);
         for (let at = starts[cell]; at < end; at++) {
           const row = rows[at];
-          const [x, y] = [places[2 * row], places[2 * row + 1]];
+          const [x, y] = [positions[2 * row], positions[2 * row + 1]];
           if (x >= left && x <= right && y >= bottom && y <= top) result[size++] = row;
         }
       }
@@ -177,8 +177,8 @@ export class Grid {
     for (let i = 0; i < some; i++) {
       const row = this.rows[Math.floor(((i + 0.5) * this.count) / some)];
       const { distances } = this.nearestMany(
-        this.places[2 * row],
-        this.places[2 * row + 1],
+        this.positions[2 * row],
+        this.positions[2 * row + 1],
         around,
       );
       spaces.push(distances[around - 1] * Math.sqrt(Math.PI / (around - 1)));
@@ -188,11 +188,11 @@ export class Grid {
   }
 }
 
-function heldRows(places: Float32Array, mask: Uint8Array | null): Int32Array {
-  const rows = new Int32Array(places.length / 2);
+function heldRows(positions: Float32Array, mask: Uint8Array | null): Int32Array {
+  const rows = new Int32Array(positions.length / 2);
   let size = 0;
   for (let row = 0; row < rows.length; row++) {
-    if ((!mask || mask[row]) && Number.isFinite(places[2 * row] + places[2 * row + 1]))
+    if ((!mask || mask[row]) && Number.isFinite(positions[2 * row] + positions[2 * row + 1]))
       rows[size++] = row;
   }
   return rows.subarray(0, size);
@@ -202,12 +202,12 @@ const SAMPLE = 4096;
 const STRAY = 1 / 500;
 
 /** A box around all points but outliers. */
-function usualBox(places: Float32Array, rows: Int32Array): Box {
+function usualBox(positions: Float32Array, rows: Int32Array): Box {
   const size = Math.min(rows.length, SAMPLE);
   const ends = [0, 1].map((axis) => {
     const values = Float32Array.from(
       { length: size },
-      (_, i) => places[2 * rows[Math.floor((i * rows.length) / size)] + axis],
+      (_, i) => positions[2 * rows[Math.floor((i * rows.length) / size)] + axis],
     ).sort();
     const low = values[Math.floor(size * STRAY)] ?? 0;
     const high = values[size - 1 - Math.floor(size * STRAY)] ?? 0;

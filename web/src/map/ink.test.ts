@@ -20,9 +20,9 @@ it("the filled area is the box for uniform points, and small for clusters", () =
     i % 2 ? Math.floor(i / 2) % 100 : Math.floor(i / 200),
   );
   expect(filledArea(even, boxOf(even)) / 99 ** 2).toBeGreaterThan(0.9);
-  const { places } = clusters(5000, 3);
-  const [left, bottom, right, top] = boxOf(places);
-  expect(filledArea(places, [left, bottom, right, top])).toBeLessThan(
+  const { positions } = clusters(5000, 3);
+  const [left, bottom, right, top] = boxOf(positions);
+  expect(filledArea(positions, [left, bottom, right, top])).toBeLessThan(
     0.4 * (right - left) * (top - bottom),
   );
   expect(filledArea(Float32Array.of(NaN, NaN), [0, 0, 2, 2])).toBe(4);

@@ -25,13 +25,13 @@ const CELLS = 32;
 const SAMPLE = 50_000;
 
 /** The area that the points fill, from the participation ratio of their histogram. */
-export function filledArea(places: Float32Array, [left, bottom, right, top]: Box): number {
+export function filledArea(positions: Float32Array, [left, bottom, right, top]: Box): number {
   const counts = new Float64Array(CELLS * CELLS);
-  const stride = 2 * Math.max(1, Math.floor(places.length / 2 / SAMPLE));
+  const stride = 2 * Math.max(1, Math.floor(positions.length / 2 / SAMPLE));
   let all = 0;
-  for (let i = 0; i < places.length; i += stride) {
-    const x = Math.floor(((places[i] - left) / (right - left)) * CELLS);
-    const y = Math.floor(((places[i + 1] - bottom) / (top - bottom)) * CELLS);
+  for (let i = 0; i < positions.length; i += stride) {
+    const x = Math.floor(((positions[i] - left) / (right - left)) * CELLS);
+    const y = Math.floor(((positions[i + 1] - bottom) / (top - bottom)) * CELLS);
     const cell = Math.min(y, CELLS - 1) * CELLS + Math.min(x, CELLS - 1);
     if (!(cell >= 0)) continue; // a NaN position
     counts[cell]++;

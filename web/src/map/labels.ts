@@ -25,21 +25,21 @@ const CELLS = 40;
 
 /** The densest position of each class that has points. */
 export function classCenters(
-  places: Float32Array,
+  positions: Float32Array,
   values: ArrayLike<number>,
   classes: number,
   box: Box,
   mask: Uint8Array | null = null,
 ): ClassCenter[] {
-  return placesByClass(places, values, classes, mask).flatMap((own, value) => {
+  return positionsByClass(positions, values, classes, mask).flatMap((own, value) => {
     if (!own.length) return [];
     const [x, y] = densest(own, box);
     return [{ value, x, y, weight: own.length / 2 }];
   });
 }
 
-function placesByClass(
-  places: Float32Array,
+function positionsByClass(
+  positions: Float32Array,
   values: ArrayLike<number>,
   classes: number,
   mask: Uint8Array | null,
@@ -52,15 +52,15 @@ function placesByClass(
   for (let row = 0; row < values.length; row++) {
     if (!counted(row)) continue;
     const value = values[row];
-    own[value][next[value]++] = places[2 * row];
-    own[value][next[value]++] = places[2 * row + 1];
+    own[value][next[value]++] = positions[2 * row];
+    own[value][next[value]++] = positions[2 * row + 1];
   }
   return own;
 }
 
 /** The density-weighted mean of the densest cell and its neighbors. */
-function densest(places: Float32Array, box: Box): [number, number] {
-  const { values, across, left, bottom, step } = densityOf(places, box, null, CELLS);
+function densest(positions: Float32Array, box: Box): [number, number] {
+  const { values, across, left, bottom, step } = densityOf(positions, box, null, CELLS);
   let best = 0;
   for (let cell = 1; cell < values.length; cell++) if (values[cell] > values[best]) best = cell;
   const [i, j] = [best % across, Math.floor(best / across)];

@@ -2,13 +2,13 @@
 
 import type { Grid } from "./grid";
 
-/** Rows (ascending) of the points inside a closed polygon of places x, y, x, y ...; with the even-odd rule. */
+/** Rows (ascending) of the points inside a closed polygon of positions x, y, x, y ...; with the even-odd rule. */
 export function rowsInside(
   polygon: ArrayLike<number>,
   grid: Grid,
   mask: Uint8Array | null = null,
 ): Int32Array {
-  const { side, starts, rows, places } = grid;
+  const { side, starts, rows, positions } = grid;
   const result: number[] = [];
   if (polygon.length < 6) return new Int32Array(0);
   const touched = cellsTouched(polygon, grid);
@@ -19,7 +19,7 @@ export function rowsInside(
     for (let at = starts[cell]; at < starts[cell + 1]; at++) {
       const row = rows[at];
       if (mask && !mask[row]) continue;
-      if (whole || holds(polygon, places[2 * row], places[2 * row + 1])) result.push(row);
+      if (whole || holds(polygon, positions[2 * row], positions[2 * row + 1])) result.push(row);
     }
   }
   return Int32Array.from(result).sort();

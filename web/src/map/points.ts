@@ -28,8 +28,8 @@ export class PointMap {
   onframe: () => void = () => undefined; // called after each frame, for overlays
   private readonly gl: WebGL2RenderingContext;
   private shader!: Shader;
-  private places: Float32Array = new Float32Array(0);
-  private old: Float32Array = this.places;
+  private positions: Float32Array = new Float32Array(0);
+  private old: Float32Array = this.positions;
   private indices: Uint8Array = new Uint8Array(0);
   private palette: Uint8Array = new Uint8Array(1024);
   private shown: Uint8Array | null = null;
@@ -81,14 +81,14 @@ export class PointMap {
    * Set the positions (x, y, x, y ...) and the view; `animate` is the duration in milliseconds. The promise resolves
    * when the animation ends or is replaced.
    */
-  setPlaces(places: Float32Array, options: { animate?: number; view?: View } = {}): Promise<void> {
-    const animate = places.length === this.places.length ? (options.animate ?? 0) : 0;
+  setPositions(positions: Float32Array, options: { animate?: number; view?: View } = {}): Promise<void> {
+    const animate = positions.length === this.positions.length ? (options.animate ?? 0) : 0;
     this.flight?.done();
     this.flight = null;
     const before = this.look;
-    this.old = animate > 0 ? this.places : places;
-    this.places = places;
-    this.filled = filledArea(places, boxOf(places)) || 1;
+    this.old = animate > 0 ? this.positions : positions;
+    this.positions = positions;
+    this.filled = filledArea(positions, boxOf(positions)) || 1;
     this.look = options.view ?? this.look;
     this.stale.add("to").add("from").add("code");
     this.count();
@@ -149,7 +149,7 @@ export class PointMap {
     this.frame = 0;
     if (this.gl.isContextLost()) return;
     const part = this.travelled();
-    const count = this.places.length / 2;
+    const count = this.positions.length / 2;
     this.upload();
     this.paint(part, Math.min(most, count));
     if (count > MIN_DRAWN) this.pace(performance.now());
@@ -160,7 +160,7 @@ export class PointMap {
 
   /** Draw fewer points when frames are late; rows are in random order, so the first ones are a uniform sample. */
   private pace(drawn: number): void {
-    const count = this.places.length / 2;
+    const count = this.positions.length / 2;
     requestAnimationFrame(() => {
       const late = performance.now() - drawn;
       if (late > LATE) this.affordable = Math.max(MIN_DRAWN, Math.min(this.affordable, count) * 0.6);
@@ -201,7 +201,7 @@ export class PointMap {
 
   /** The layer that each point is drawn in, from the masks. */
   private count(): void {
-    const n = this.places.length / 2;
+    const n = this.positions.length / 2;
     const { shown, marked } = this;
     if (this.states.length !== n) this.states = new Uint8Array(n);
     const amounts = [0, 0, 0, 0];
@@ -236,10 +236,10 @@ export class PointMap {
   /** Upload the buffers that changed since the last frame. */
   private upload(): void {
     const { gl, shader, stale } = this;
-    const n = this.places.length / 2;
+    const n = this.positions.length / 2;
     const indices = this.indices.length === n ? this.indices : new Uint8Array(n); // indices of another set of points
     if (stale.has("from")) buffer(gl, shader, "from", this.old, 2);
-    if (stale.has("to")) buffer(gl, shader, "to", this.places, 2);
+    if (stale.has("to")) buffer(gl, shader, "to", this.positions, 2);
     if (stale.has("code")) buffer(gl, shader, "code", indices, 1);
     if (stale.has("state")) buffer(gl, shader, "state", this.states, 1);
     if (stale.has("palette"))

@@ -20,7 +20,7 @@ export function selectTiles(grid: Grid, view: View, screen: Size, tile: Size): I
   const reach = (2 * ROUNDS + 1) * Math.max(tile.width, tile.height);
   const step = Math.max(tile.width, tile.height) / 3 / 2 ** Math.floor(Math.log2(view.scale));
   const rows = firstOfCells(grid, visibleBox(view, screen.width, screen.height, reach), step);
-  const selected = nonOverlapping(grid.places, rows, tile.width / view.scale, tile.height / view.scale);
+  const selected = nonOverlapping(grid.positions, rows, tile.width / view.scale, tile.height / view.scale);
   const [left, bottom, right, top] = visibleBox(
     view,
     screen.width,
@@ -28,21 +28,21 @@ export function selectTiles(grid: Grid, view: View, screen: Size, tile: Size): I
     Math.max(tile.width, tile.height) / 2,
   );
   return selected.filter((row) => {
-    const [x, y] = [grid.places[2 * row], grid.places[2 * row + 1]];
+    const [x, y] = [grid.positions[2 * row], grid.positions[2 * row + 1]];
     return x > left && x < right && y > bottom && y < top;
   });
 }
 
 /** The lowest row of each square cell of a box, ascending. */
 function firstOfCells(grid: Grid, box: Box, step: number): Int32Array {
-  const { places } = grid;
+  const { positions } = grid;
   const [left, bottom, right, top] = box.map((end) => Math.floor(end / step));
   const across = right - left + 1;
   const first = new Int32Array(across * (top - bottom + 1)).fill(-1);
   for (const row of grid.within(box)) {
     const cell =
-      (Math.floor(places[2 * row + 1] / step) - bottom) * across +
-      Math.floor(places[2 * row] / step) -
+      (Math.floor(positions[2 * row + 1] / step) - bottom) * across +
+      Math.floor(positions[2 * row] / step) -
       left;
     if (first[cell] < 0 || row < first[cell]) first[cell] = row;
   }
@@ -50,13 +50,13 @@ function firstOfCells(grid: Grid, box: Box, step: number): Int32Array {
 }
 
 /** In each round, select rows that overlap no lower candidate, and remove the candidates they overlap. */
-function nonOverlapping(places: Float32Array, rows: Int32Array, wide: number, high: number): Int32Array {
+function nonOverlapping(positions: Float32Array, rows: Int32Array, wide: number, high: number): Int32Array {
   const selected: number[] = [];
   let candidates = rows;
   for (let round = 0; round < ROUNDS && candidates.length; round++) {
-    const all = byCell(places, candidates, wide, high);
+    const all = byCell(positions, candidates, wide, high);
     const won = candidates.filter((row) => !all.overlaps(row, (other) => other < row));
-    const winners = byCell(places, won, wide, high);
+    const winners = byCell(positions, won, wide, high);
     candidates = candidates.filter((row) => !winners.overlaps(row, () => true));
     selected.push(...won);
   }
@@ -65,15 +65,15 @@ function nonOverlapping(places: Float32Array, rows: Int32Array, wide: number, hi
 
 /** Finds rows with overlapping tiles by looking at the nine cells around a row. */
 function byCell(
-  places: Float32Array,
+  positions: Float32Array,
   rows: Int32Array,
   wide: number,
   high: number,
 ): { overlaps(row: number, counts: (other: number) => boolean): boolean } {
   const cells = new Map<number, number[]>();
   const cellOf = (row: number): [number, number] => [
-    Math.floor(places[2 * row] / wide),
-    Math.floor(places[2 * row + 1] / high),
+    Math.floor(positions[2 * row] / wide),
+    Math.floor(positions[2 * row + 1] / high),
   ];
   for (const row of rows) {
     const cell = key(...cellOf(row));
@@ -82,8 +82,8 @@ function byCell(
     else cells.set(cell, [row]);
   }
   const close = (a: number, b: number): boolean =>
-    Math.abs(places[2 * a] - places[2 * b]) < wide &&
-    Math.abs(places[2 * a + 1] - places[2 * b + 1]) < high;
+    Math.abs(positions[2 * a] - positions[2 * b]) < wide &&
+    Math.abs(positions[2 * a + 1] - positions[2 * b + 1]) < high;
   return {
     overlaps(row, counts) {
       const [i, j] = cellOf(row);

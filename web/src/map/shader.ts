@@ -9,7 +9,7 @@ in uint state;
 uniform vec3 fromView;   // middle and scale
 uniform vec3 toView;
 uniform vec2 size;       // of the canvas, CSS pixels
-uniform float mixed;     // 0 at the old places, 1 at the new ones
+uniform float mixed;     // 0 at the old positions, 1 at the new ones
 uniform float diameter;  // of a point, device pixels
 uniform float alpha;
 uniform uint layer;

@@ -18,19 +18,19 @@ it("a tile has the page and position of its row", () => {
 });
 
 describe("selected tiles", () => {
-  const { places } = clusters(5000, 4, 5);
-  const grid = new Grid(places);
+  const { positions } = clusters(5000, 4, 5);
+  const grid = new Grid(positions);
   const screen = { width: 700, height: 500 };
   const tile = { width: 50, height: 40 };
-  const home = fit(boxOf(places), 700, 500);
+  const home = fit(boxOf(positions), 700, 500);
   const view = { ...home, scale: home.scale * 5.3 };
 
   it("never overlap, and leave no wide gaps between points", () => {
     const rows = selectTiles(grid, view, screen, tile);
     expect(rows.length).toBeGreaterThan(20);
     const apart = (a: number, b: number): boolean =>
-      Math.abs(places[2 * a] - places[2 * b]) * view.scale >= tile.width - 1e-6 ||
-      Math.abs(places[2 * a + 1] - places[2 * b + 1]) * view.scale >= tile.height - 1e-6;
+      Math.abs(positions[2 * a] - positions[2 * b]) * view.scale >= tile.width - 1e-6 ||
+      Math.abs(positions[2 * a + 1] - positions[2 * b + 1]) * view.scale >= tile.height - 1e-6;
     for (const a of rows) for (const b of rows) if (a !== b) expect(apart(a, b)).toBe(true);
   });
 
@@ -39,8 +39,8 @@ describe("selected tiles", () => {
       new Set(
         selectTiles(grid, now, screen, tile).filter(
           (row) =>
-            Math.abs((places[2 * row] - view.x) * view.scale) < 150 &&
-            Math.abs((places[2 * row + 1] - view.y) * view.scale) < 100,
+            Math.abs((positions[2 * row] - view.x) * view.scale) < 150 &&
+            Math.abs((positions[2 * row + 1] - view.y) * view.scale) < 100,
         ),
       );
     const before = inner(view);
@@ -51,7 +51,7 @@ describe("selected tiles", () => {
 
   it("belong to shown points only", () => {
     const mask = Uint8Array.from({ length: 5000 }, (_, row) => (row % 3 === 0 ? 1 : 0));
-    const rows = selectTiles(new Grid(places, mask), view, screen, tile);
+    const rows = selectTiles(new Grid(positions, mask), view, screen, tile);
     expect(rows.length).toBeGreaterThan(10);
     expect(rows.every((row) => row % 3 === 0)).toBe(true);
   });
@@ -59,8 +59,8 @@ describe("selected tiles", () => {
 
 describe("thumbnails", () => {
   it("fade in when the map is zoomed in", () => {
-    const { places } = clusters(2000);
-    const grid = new Grid(places);
+    const { positions } = clusters(2000);
+    const grid = new Grid(positions);
     const files = {} as Files;
     const thumbnails = new Thumbnails(sprites, files);
     const scales = [1, 10, 40, 60, 80, 100, 1000].map((scale) => thumbnails.opacity(grid, scale));
@@ -77,12 +77,12 @@ describe("thumbnails", () => {
       down: 2,
       pages: Array.from({ length: 50 }, (_, i) => `${i}`),
     };
-    const places = Float32Array.from({ length: 400 }, (_, i) =>
+    const positions = Float32Array.from({ length: 400 }, (_, i) =>
       i % 2 ? 60 * Math.floor(i / 40) : 60 * ((i >> 1) % 20),
     );
-    const asked: string[] = [];
+    const requested: string[] = [];
     const image = async (url: string): Promise<ImageBitmap> => {
-      asked.push(url);
+      requested.push(url);
       return { page: Number(url), close: () => undefined } as unknown as ImageBitmap;
     };
     const drawn: [page: number, x: number, y: number, left: number, top: number][] = [];
@@ -107,7 +107,7 @@ describe("thumbnails", () => {
       view: { x: 570, y: 270, scale: 1 },
       width: 1300,
       height: 700,
-      grid: new Grid(places, mask),
+      grid: new Grid(positions, mask),
       frame: () => "#000",
     };
     const thumbnails = new Thumbnails(many, { image } as unknown as Files, () => redraws++);
@@ -118,12 +118,12 @@ describe("thumbnails", () => {
     expect(rows.every((row) => mask[row])).toBe(true);
     rows.forEach((row, i) => {
       const tile = tileOf(many, row);
-      const [left, top] = [650 + places[2 * row] - 570 - 24, 350 - places[2 * row + 1] + 270 - 24];
+      const [left, top] = [650 + positions[2 * row] - 570 - 24, 350 - positions[2 * row + 1] + 270 - 24];
       expect(drawn[i]).toEqual([tile.page, tile.x, tile.y, left, top]);
       expect(thumbnails.rowAt(left + 5, top + 40)).toBe(row);
     });
     expect(thumbnails.rowAt(-50, -50)).toBe(-1);
-    expect(asked.length).toBe(new Set(asked).size);
+    expect(requested.length).toBe(new Set(requested).size);
     expect(redraws).toBe(50);
   });
 

@@ -93,8 +93,8 @@ export class Thumbnails {
     context.globalAlpha = alpha;
     context.lineWidth = 1.5;
     for (const row of this.chosen(scene)) {
-      const x = Math.round(width / 2 + (grid.places[2 * row] - view.x) * view.scale - w / 2);
-      const y = Math.round(height / 2 - (grid.places[2 * row + 1] - view.y) * view.scale - h / 2);
+      const x = Math.round(width / 2 + (grid.positions[2 * row] - view.x) * view.scale - w / 2);
+      const y = Math.round(height / 2 - (grid.positions[2 * row + 1] - view.y) * view.scale - h / 2);
       if (!this.drawTile(context, row, x, y, w, h)) continue;
       context.strokeStyle = scene.frame(row);
       context.strokeRect(x - 0.75, y - 0.75, w + 1.5, h + 1.5);

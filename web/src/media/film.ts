@@ -1,6 +1,6 @@
 /** Images as a film: H.264 in MP4 if the browser supports it, otherwise VP9 in WebM. */
 
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 
 export interface FilmOptions {
   rate: number; // images per second
@@ -14,7 +14,7 @@ export interface Film {
 }
 
 /** The film writer is large, so it is loaded on first use. */
-export async function film(pictures: Pictures, options: FilmOptions): Promise<Film> {
+export async function film(images: Images, options: FilmOptions): Promise<Film> {
   const { writeFilm } = await import("./mp4");
-  return writeFilm(pictures, options);
+  return writeFilm(images, options);
 }

@@ -1,7 +1,7 @@
 /** Images as an animated GIF that loops forever. */
 
 import { applyPalette, GIFEncoder, type Palette, quantize } from "gifenc";
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 import { isGrey, pixels, repeated, wholeFactor } from "./enlarge";
 
 const COLOURS = 256; // of a GIF frame
@@ -14,21 +14,21 @@ export interface GifOptions {
 }
 
 /** Encode a GIF; yields to the page regularly. */
-export async function gif(pictures: Pictures, options: GifOptions): Promise<Blob> {
+export async function gif(images: Images, options: GifOptions): Promise<Blob> {
   const { rate, least = 256, onprogress } = options;
-  const factor = wholeFactor(pictures, least);
+  const factor = wholeFactor(images, least);
   const encoder = GIFEncoder();
-  const grey = isGrey(pictures);
-  for (let i = 0; i < pictures.count; i++) {
-    const { index, palette } = grey ? asGrey(pixels(pictures, i)) : asColour(pixels(pictures, i));
+  const grey = isGrey(images);
+  for (let i = 0; i < images.count; i++) {
+    const { index, palette } = grey ? asGrey(pixels(images, i)) : asColour(pixels(images, i));
     encoder.writeFrame(
-      repeated(index, pictures.width, factor),
-      pictures.width * factor,
-      pictures.height * factor,
+      repeated(index, images.width, factor),
+      images.width * factor,
+      images.height * factor,
       // The grey palette is written with the first frame only.
       { palette: grey && i ? undefined : palette, delay: 1000 / rate, repeat: 0 },
     );
-    onprogress?.((i + 1) / pictures.count);
+    onprogress?.((i + 1) / images.count);
     if (i % 8 === 7) await new Promise((resume) => setTimeout(resume));
   }
   encoder.finish();
@@ -58,12 +58,12 @@ function fewColours(rgba: Uint8ClampedArray): Indexed | null {
   const index = new Uint8Array(rgba.length / 4);
   for (let i = 0; i < index.length; i++) {
     const colour = (rgba[4 * i] << 16) | (rgba[4 * i + 1] << 8) | rgba[4 * i + 2];
-    let place = result.get(colour);
-    if (place === undefined) {
+    let position = result.get(colour);
+    if (position === undefined) {
       if (result.size === COLOURS) return null;
-      result.set(colour, (place = result.size));
+      result.set(colour, (position = result.size));
     }
-    index[i] = place;
+    index[i] = position;
   }
   const palette: Palette = [...result.keys()].map((c) => [c >> 16, (c >> 8) & 255, c & 255]);
   return { index, palette };

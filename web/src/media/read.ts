@@ -1,11 +1,11 @@
 /** Reads an image file, cropped to its center and resized for a model. */
 
-import type { Pictures } from "../types";
+import type { Images } from "../types";
 
 export async function readImage(
   file: Blob,
   { width, height }: { width: number; height: number },
-): Promise<Pictures> {
+): Promise<Images> {
   const image = await createImageBitmap(file).catch(() => {
     throw new Error("This file cannot be read as an image. Try a PNG, JPEG or WebP file.");
   });
