@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 import zatlas
+from tests.conform import conforms
 from zatlas.latent import landmarks as module
 from zatlas.latent.chart import make, trustworthiness
 from zatlas.latent.landmarks import carry, landmarks, places_of
@@ -180,6 +181,7 @@ def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once
     monkeypatch.setattr(page, "FIRST", 0)
     atlas = brought(tmp_path, 3000, 2)
     tree = run_tree(atlas, tiled=True)
+    conforms([tree])
     (chart,) = tree.entry["charts"]
     assert (tree.entry["count"], tree.entry["total"]) == (700, 3000)
     table = opened(tree, tree.entry["points"])

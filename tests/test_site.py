@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import zatlas
+from tests.conform import conforms
 from zatlas.atlas import Atlas
 from zatlas.core.errors import NotSupported
 from zatlas.latent.density import density
@@ -321,6 +322,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     atlas.home.keep(replace(way, name="beardy", meant="Male"))
     atlas = atlas.read(train_scorer(atlas.images, ["Male", "age"], epochs=1, show=False), keep=True)
     tree = run_tree(atlas, most=200)
+    conforms([tree])
     (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
     bends, dim = told["bends"], atlas.dim
     assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["meant"] == "Male"

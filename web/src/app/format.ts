@@ -39,7 +39,7 @@ export function confidence(far: number, cover: number): number {
   return Math.min(near, Math.min(cover * 1.3, 1));
 }
 
-/** A name as item argument of a shell command, quoted for POSIX shells. */
+/** A name as one argument of a shell command, quoted for POSIX shells. */
 export function shellWord(name: string): string {
   if (/^[\w@%+=:,./-]+$/.test(name) && !name.startsWith("-")) return name;
   return /\p{C}/u.test(name) ? "RUN" : `'${name.replaceAll("'", `'"'"'`)}'`;

@@ -283,7 +283,7 @@ export class RunState {
     return draw(this.entry, n, { seed, latents: this.latents?.values });
   }
 
-  // Neighbours
+  // Neighbors
 
   /** The nearest rows, and the distance from the data; null if a newer request replaced this one. */
   async near(z: Float32Array, stream?: string): Promise<{ rows: number[]; far: number } | null> {

@@ -1,4 +1,4 @@
-/** The compass: fits a preference direction to choices among a few images. The same as `zatlas.latent.compass`. */
+/** The compass: fits a preference direction to choices among a few images. Equal to Python's, which shares its fixtures. */
 
 import { CANDIDATES, ERROR_RATE, GROUP, MAX_COMPONENTS, MAX_PAIRWISE, MIN_STD, NOISE, RADIUS, SAMPLES, SWEEPS } from "../contract";
 import type { Direction } from "./directions";

@@ -1,4 +1,4 @@
-/** Images in a row, as item PNG. */
+/** Images in a row, as one PNG. */
 
 import type { Images } from "../types";
 import { pixels, wholeFactor } from "./enlarge";

@@ -1,4 +1,4 @@
-/** What lies beside the page: the runtime that decodes, as it was published, and the licences of what is inside. */
+/** Files next to the page: the unchanged onnxruntime-web, and the licences of all packages. */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,7 +13,7 @@ const FILES = [
 const TYPES: Record<string, string> = { mjs: "text/javascript", wasm: "application/wasm" };
 const NOTICE = "The page that comes with zatlas contains the packages below, none of them changed.";
 
-/** `runtime/`, built and in development. */
+/** Serve and emit `runtime/`. */
 export function runtimeFiles(modules: string): Plugin {
   const read = (name: string) => readFileSync(join(modules, RUNTIME, "dist", name));
   return {
@@ -34,7 +34,7 @@ export function runtimeFiles(modules: string): Plugin {
   };
 }
 
-/** `licenses.txt`: of the runtime and of every package that the page is made of. */
+/** Emit `licenses.txt`, with the licence of the runtime and of every bundled package. */
 export function licenses(modules: string): Plugin {
   const packages = new Set([RUNTIME]);
   return {
@@ -61,7 +61,7 @@ function licenseOf(folder: string): string {
   return `${"=".repeat(80)}\n${title.trim()}\n${"=".repeat(80)}\n\n${text.trim()}\n`;
 }
 
-/** Where npm has put the packages of this folder. */
+/** The node_modules folder of this package. */
 export function modulesOf(folder: string): string {
   for (let place = folder; ; place = dirname(place)) {
     const modules = join(place, "node_modules");
@@ -70,7 +70,7 @@ export function modulesOf(folder: string): string {
   }
 }
 
-// The runtime's package says which licence it has, but does not hold it.
+// The runtime package names its licence without including it.
 const MIT = `MIT License
 
 Copyright (c) Microsoft Corporation
