@@ -90,6 +90,8 @@ bench-defaults:
 # Write the pages that are made from the code.
 docs:
     python -m tests.write_docs
+    python -m tests.write_fixtures
+    python -m tests.write_contract
 
 # Take the documents' pictures of the explorer anew.
 pictures:

@@ -44,7 +44,7 @@ const note = (name) => { window.noted[name] ??= performance.now(); };
 const put = CanvasRenderingContext2D.prototype.putImageData;
 CanvasRenderingContext2D.prototype.putImageData = function (...given) {
     put.apply(this, given);
-    if (this.canvas.closest?.('section[aria-label="Imagined"] figure')) {
+    if (this.canvas.closest?.('section[aria-label="Generated"] figure')) {
         note("picture");
         window.drawn?.(performance.now());
     }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.conform import conforms
 from tests.conftest import small_run, spots
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, ShapeError, UnknownName
@@ -286,6 +287,7 @@ def test_a_prior_of_few_codes_is_told_to_be_chance(tmp_path, own_cache, capsys):
 
 def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
     bare, tree = run_tree(fitted, most=50), run_tree(fitted, most=50, prior="flow")
+    conforms([bare, tree])
     assert bare.entry["fitted"] is None
     told = tree.entry["fitted"]
     data = tree.files[told["url"]]()

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.conform import conforms
 from zatlas.create import import_run
 from zatlas.latent import landmarks as module
 from zatlas.latent.chart import make, trustworthiness
@@ -180,6 +181,7 @@ def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once
     monkeypatch.setattr(page, "FIRST", 0)
     workspace = brought(tmp_path, 3000, 2)
     tree = run_tree(workspace, tiled=True)
+    conforms([tree])
     (chart,) = tree.entry["charts"]
     assert (tree.entry["count"], tree.entry["total"]) == (700, 3000)
     table = opened(tree, tree.entry["points"])

@@ -1,8 +1,8 @@
-/** The page as files beside each other: what the server serves and an export copies. */
+/** Builds the page as separate files, which the server serves and an export copies. */
 
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
-import { licenses, modulesOf, runtimeFiles } from "./scripts/beside";
+import { licenses, modulesOf, runtimeFiles } from "./scripts/runtime";
 import { policy } from "./scripts/policy";
 
 const modules = modulesOf(import.meta.dirname);
@@ -19,5 +19,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
-  test: { environment: "node", include: ["src/**/*.test.ts"] },
+  test: { environment: "node", include: ["src/**/*.test.ts"], testTimeout: 30_000 },
 });

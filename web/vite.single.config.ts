@@ -1,4 +1,4 @@
-/** The page as one file, `single.html`, beside the others. */
+/** Builds the page as one file, `single.html`. */
 
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";

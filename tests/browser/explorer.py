@@ -25,7 +25,7 @@ class Explorer:
         self.page, self.url, self.trees = page, url, trees
         self.truth = Truth(trees[0])
         self.maps = page.get_by_role("application")
-        self.imagined = page.get_by_role("region", name="Imagined").get_by_role("img").first
+        self.imagined = page.get_by_role("region", name="Generated").get_by_role("img").first
         self.view = (0.0, 0.0, 1.0)
 
     # Getting about
@@ -45,8 +45,8 @@ class Explorer:
         self.page.get_by_text(re.compile("decoded in")).wait_for()
         if self.trees[0].entry["dim"] > 2 and self.trees[0].entry["codes"]:
             # Then the codes have come, and places are exact.
-            self.page.get_by_role("option", name="two latent axes").wait_for(state="attached")
-        self.eventually(lambda: named(self.imagined, lambda name: name != "Nothing yet"))
+            self.page.get_by_role("option", name="two latent dimensions").wait_for(state="attached")
+        self.eventually(lambda: named(self.imagined, lambda name: name != "No image yet"))
         return self
 
     def said(self):

@@ -60,9 +60,9 @@ def test_codes_alone_are_a_map_that_promises_no_pictures(way, explore, tmp_path)
     page.goto(url)
     map = page.get_by_role("application")
     map.wait_for()
-    page.get_by_text("Codes alone: without their model, no place has a picture.").wait_for()
-    assert [tab.inner_text() for tab in page.get_by_role("tab").all()] == ["Place"]
-    assert page.get_by_role("button", name="Imagine all").count() == 0
+    page.get_by_text("This run has latents but no decoder, so there are no decoded images.").wait_for()
+    assert [tab.inner_text() for tab in page.get_by_role("tab").all()] == ["Point"]
+    assert page.get_by_role("button", name="Decode all").count() == 0
     near = page.get_by_role("tabpanel").get_by_role("button", name=re.compile("^code "))
     near.first.click()
     pin = page.get_by_role("list", name="Pins")

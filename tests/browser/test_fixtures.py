@@ -34,7 +34,7 @@ def test_the_data_of_an_earlier_version_decodes_in_todays_page(version, way, bro
             page = browser.new_page()
             page.goto(f"{address}#pins=z{code(z)}")
             page.get_by_role("application").wait_for()
-            picture = page.get_by_role("region", name="Imagined").get_by_role("img").first
+            picture = page.get_by_role("region", name="Generated").get_by_role("img").first
             eventually(page, partial(same, picture, pixels / 255))
             page.close()
 

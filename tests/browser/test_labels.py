@@ -105,7 +105,7 @@ def test_nasty_labels_stay_text(way, explore, nasty):
     # In the legend, in the lists of directions, in what is said of a point.
     legend = page.evaluate("document.body.innerText")
     assert SCRIPTS[0] in legend
-    for title in ("Knobs", "Arithmetic", "Notes", "Walk", "Place"):
+    for title in ("Sliders", "Arithmetic", "Notes", "Walk", "Point"):
         explorer.tab(title)
     colours = page.get_by_role("combobox", name="Colour by")
     for value in colours.evaluate("list => [...list.options].map((option) => option.value)"):
@@ -156,7 +156,7 @@ def counted(explorer, count):
 
 def test_names_full_of_signs_travel_in_links(explore, nasty):
     workspace, _ = nasty
-    explorer = explore("server", workspace, link="panel=bench")
+    explorer = explore("server", workspace, link="panel=arithmetic")
     panel = explorer.page.get_by_role("tabpanel")
     known = [one["name"] for one in explorer.truth.entry["ways"]["list"]]
     wanted = ["constructor", *(name for name in known if set("+-%,:&=#") & set(name))][:13]

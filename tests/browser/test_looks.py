@@ -24,7 +24,7 @@ def test_axe_finds_no_serious_fault_in_any_panel(theme, name, explore, request):
     workspace = request.getfixturevalue(name)
     explorer = explore("server", workspace, link="pins=r3,r17", color_scheme=theme)
     page = explorer.page
-    page.get_by_role("slider", name="How far along the walk").wait_for()
+    page.get_by_role("slider", name="Position on the walk").wait_for()
     page.evaluate(AXE.read_text())
     faults = {}
     panels = page.get_by_role("tab").all_inner_texts()
@@ -40,8 +40,8 @@ def test_axe_finds_no_serious_fault_in_any_panel(theme, name, explore, request):
 def prepare(explorer, panel):
     """Open what a panel keeps closed."""
     page, own = explorer.page, explorer.page.get_by_role("tabpanel")
-    if panel == "Knobs":
-        own.get_by_role("button", name="what else it moves").first.click()
+    if panel == "Sliders":
+        own.get_by_role("button", name="side effects").first.click()
         own.get_by_role("slider").first.fill("2")
         own.get_by_role("checkbox", name="Move twelve").check()
         expect(own.get_by_role("img", name="Sample 12")).to_be_visible()
@@ -50,7 +50,7 @@ def prepare(explorer, panel):
         expect(own.get_by_role("img", name="The result")).to_be_visible()
     if panel == "Notes":
         own.locator("summary").first.click()
-    if panel == "Place":
+    if panel == "Point":
         page.get_by_role("searchbox").fill("no such thing =")
 
 
@@ -105,7 +105,7 @@ def test_nothing_is_cut_off_on_a_laptop_or_a_tablet(size, explore, portraits):
     viewport = dict(zip(("width", "height"), size, strict=True))
     explorer = explore("server", portraits, link="pins=r3,r17", viewport=viewport)
     page = explorer.page
-    page.get_by_role("slider", name="How far along the walk").wait_for()
+    page.get_by_role("slider", name="Position on the walk").wait_for()
     wide = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1]
     for part in (explorer.maps.first, page.get_by_role("tablist"), explorer.imagined):

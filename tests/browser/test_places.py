@@ -30,7 +30,7 @@ def test_every_place_decodes_under_the_pointer(way, name, explore, request):
     for spot, image in zip(spots, workspace.decode(codes), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
-        named(explorer.imagined, lambda name: name == "Imagined: a place on the map")
+        named(explorer.imagined, lambda name: name == "Generated: a point on the map")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -43,7 +43,7 @@ def test_a_point_shows_its_image_and_its_reconstruction(way, explore, portraits)
     expect(page.get_by_text(f"Reconstruction of image {number:,}", exact=True)).to_be_visible()
     explorer.shows(portraits.decode(explorer.truth.points[[row]])[0])
     real = tile(explorer.truth.tree, row).transpose(2, 0, 1) / 255
-    explorer.shows(real, page.get_by_role("region", name="Imagined").get_by_role("img").nth(1))
+    explorer.shows(real, page.get_by_role("region", name="Generated").get_by_role("img").nth(1))
     error = explorer.truth.column("error")[row]
     told = page.get_by_role("tabpanel").get_by_text(f"{error:.3g}", exact=True)
     expect(told).to_be_visible()
@@ -57,8 +57,8 @@ def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
     apart = np.linalg.norm(explorer.truth.points - z, axis=1)
     rows = np.argsort(apart, kind="stable")[:6]
     explorer.hover(*spot)
-    beside = explorer.page.get_by_role("region", name="Imagined").get_by_role("img")
-    explorer.eventually(lambda: named(explorer.imagined, lambda name: "a place on" in name))
+    beside = explorer.page.get_by_role("region", name="Generated").get_by_role("img")
+    explorer.eventually(lambda: named(explorer.imagined, lambda name: "a point on" in name))
     for place, row in enumerate(rows, 1):
         explorer.shows(tile(explorer.truth.tree, row)[None] / 255, beside.nth(place))
 
@@ -107,7 +107,7 @@ def test_a_filter_leaves_the_right_thumbnails_and_no_others(way, explore, digits
     x, y = explorer.pixels_of(truth.places()[[hidden]])[0]
     explorer.hover(x, y)
     number = f"{truth.tree.rows[hidden]:,}"
-    explorer.eventually(lambda: named(explorer.imagined, lambda name: "middle" not in name))
+    explorer.eventually(lambda: named(explorer.imagined, lambda name: "mean" not in name))
     named(explorer.imagined, lambda name: number not in name.split())
 
 
@@ -149,7 +149,7 @@ def test_an_image_of_ones_own_lands_where_the_encoder_puts_it(way, explore, port
 def test_an_image_can_be_dropped_and_what_is_no_image_is_refused(explore, portraits):
     explorer = explore("server", portraits)
     page = explorer.page
-    target = page.get_by_text("Drop an image of your own here")
+    target = page.get_by_text("Drop an image here")
     for name, data in {"no.png": b"nothing", "mine.png": png(np.zeros((3, 40, 60)))}.items():
         given = page.evaluate_handle(
             """([name, bytes]) => {
@@ -184,7 +184,7 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
         "filter": "error>0.05",
         "panel": "walk",
         "pins": "r3,r17",
-        "way": "lerp",
+        "method": "lerp",
         "loop": "1",
         "amounts": f"{knob['name']}:1.5",
     }
@@ -192,7 +192,7 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
     page = explorer.page
     pinned = page.get_by_role("tabpanel").get_by_role("button", name="A", exact=True)
     expect(pinned).to_be_visible()
-    page.get_by_role("slider", name="How far along the walk").fill("0.3")
+    page.get_by_role("slider", name="Position on the walk").fill("0.3")
     explorer.eventually(lambda: named(explorer.imagined, lambda name: "30 % of" in name))
     explorer.eventually(lambda: holds(explorer, **state, at="0.3"))
     page.wait_for_timeout(500)  # the address is written when nothing has changed for a while
@@ -232,13 +232,13 @@ def test_of_two_links_in_a_row_the_later_is_followed(opened_slowly):
     explorer, come = opened_slowly("chart=pca&panel=walk&pins=r3,r17&at=0.3&filter=error>0.05")
     explorer.page.evaluate("""() => {
         const first = location.hash;
-        location.hash = "panel=knobs&pins=r5";
+        location.hash = "panel=sliders&pins=r5";
         history.replaceState(null, "", first);
     }""")
     come()
     expect(explorer.page.get_by_role("tabpanel").get_by_text("From A")).to_be_visible()
     explorer.page.wait_for_timeout(500)
-    assert {**explorer.said(), "view": ""} == {"panel": "knobs", "pins": "r5", "view": ""}
+    assert {**explorer.said(), "view": ""} == {"panel": "sliders", "pins": "r5", "view": ""}
 
 
 @pytest.fixture
@@ -269,9 +269,9 @@ def alike(canvas, wanted):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_map_fills_with_what_the_model_imagines(way, explore, digits):
+def test_the_map_fills_with_decoded_images(way, explore, digits):
     explorer = explore(way, digits)
-    explorer.page.get_by_role("button", name="Imagine all").click()
+    explorer.page.get_by_role("button", name="Decode all").click()
     canvas = explorer.maps.first.locator("canvas").nth(1)
 
     def filled():

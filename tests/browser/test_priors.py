@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 import zatlas
 from tests.browser.conftest import WAYS, hosted
 from tests.browser.explorer import Explorer, pixels
+from zatlas.core.portable import PortableRandom
 from zatlas.sample import fit_prior, kept_prior
 from zatlas.server.serve import Server, largest_ask
 from zatlas.site import run_tree
@@ -17,29 +18,6 @@ from zatlas.workspace import Workspace
 pytestmark = pytest.mark.browser
 SHOWN = 12
 POINTS = 200
-
-
-def uniform(seed):
-    """The page's numbers in [0, 1) for this seed."""
-    whole = 0xFFFFFFFF
-    a, b, c, count = 0x9E3779B9, seed & whole, 0, 1
-    while True:
-        total = (a + b + count) & whole
-        count = (count + 1) & whole
-        a, b, c = b ^ b >> 9, (c + (c << 3)) & whole, ((c << 21 | c >> 11) + total) & whole
-        yield total / 2**32
-
-
-def normals(count, seed):
-    """The page's normal numbers for this seed."""
-    numbers = uniform(seed)
-    for _ in range(15):
-        next(numbers)
-    found = []
-    while len(found) < count:
-        radius, angle = np.sqrt(-2 * np.log(1 - next(numbers))), 2 * np.pi * next(numbers)
-        found += [radius * np.cos(angle), radius * np.sin(angle)]
-    return np.array(found[:count], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +52,8 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     explorer = Explorer(page, address, [run_tree(fitted, most=POINTS, prior="flow")]).open()
     tiles = page.get_by_role("button", name="Pin sample")
     expect(tiles).to_have_count(SHOWN)
-    expect(page.get_by_text("from a flow fitted to the codes")).to_be_visible()
-    expected = kept_prior(fitted, "flow").prior.points(normals(2 * SHOWN, 1).reshape(-1, 2))
+    expect(page.get_by_text("from a flow fitted to the latents")).to_be_visible()
+    expected = kept_prior(fitted, "flow").prior.points(PortableRandom(1).normal(SHOWN, 2))
     images = fitted.decode(expected)
     for number in (0, 4):
         explorer.shows(images[number], tiles.nth(number).get_by_role("img"))
@@ -84,12 +62,12 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     explorer.eventually(lambda: is_pinned(explorer, expected[4]))
     before = pixels(tiles.first.get_by_role("img"))
     page.get_by_role("radio", name="Normal").click()
-    expect(page.get_by_text("from one normal distribution of the codes")).to_be_visible()
+    expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
     explorer.eventually(lambda: differs(tiles.first.get_by_role("img"), before))
     explorer.eventually(lambda: said(explorer, "own"))
     page.reload()
     explorer.wait()
-    expect(page.get_by_text("from one normal distribution of the codes")).to_be_visible()
+    expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
     page.get_by_role("radio", name="Flow").click()
     explorer.shows(images[0], tiles.first.get_by_role("img"))
 

@@ -22,7 +22,7 @@ def test_a_conditional_model_is_told_a_class(way, explore, told):
     explorer.go(explorer.at(3, zoom=7))
     (spot,) = explorer.free(1)
     z = explorer.places_of([spot])
-    picker = explorer.page.get_by_role("combobox", name="Class that the model is told")
+    picker = explorer.page.get_by_role("combobox", name="Class label for the decoder")
     found = []
     for label in (0, 4, 7):
         picker.select_option(told.generator.classes[label])
@@ -48,7 +48,7 @@ def test_a_gan_decodes_every_place_and_takes_no_image(way, explore, rival):
     explorer.shows(rival.decode(explorer.truth.points[[3]])[0])
     named(explorer.imagined, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name)
     expect(page.get_by_label("choose one")).to_have_count(0)
-    expect(page.get_by_text("Nearest real")).to_have_count(0)
+    expect(page.get_by_text("Nearest real images")).to_have_count(0)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -144,7 +144,7 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
         page.get_by_role("tab", name="Training").click()
         stopped = page.get_by_role("tabpanel").get_by_text("Stopped at epoch")
         expect(stopped).to_contain_text(f"{epochs} of {epochs}")
-        imagined = page.get_by_role("region", name="Imagined").get_by_role("img").first
+        imagined = page.get_by_role("region", name="Generated").get_by_role("img").first
         assert pixels(imagined).std() > 0
     finally:
         server.close()

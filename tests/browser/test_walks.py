@@ -35,7 +35,7 @@ def test_the_strip_and_the_scrubber_show_the_walk(way, name, explore, request):
     for step, image in enumerate(workspace.decode(curve.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
         explorer.shows(image, tile)
-    scrubber = explorer.page.get_by_role("slider", name="How far along the walk")
+    scrubber = explorer.page.get_by_role("slider", name="Position on the walk")
     for at in (0.25, 0.8, 1.0):
         scrubber.fill(str(at))
         explorer.shows(workspace.decode(curve(np.array([at], np.float32)))[0])
@@ -57,9 +57,9 @@ def test_every_way_from_stop_to_stop_is_the_one_that_python_walks(explore, wide)
     holds(Curve(stops, lerp))
     panel.get_by_role("radio", name="Arc").click()
     holds(Curve(stops, slerp))
-    panel.get_by_role("checkbox", name="Back to the start").check()
+    panel.get_by_role("checkbox", name="Closed loop").check()
     holds(loop(stops, slerp))
-    panel.get_by_role("checkbox", name="Back to the start").uncheck()
+    panel.get_by_role("checkbox", name="Closed loop").uncheck()
 
 
 def test_the_server_finds_the_way_that_changes_the_picture_least(explore, digits):
@@ -79,11 +79,11 @@ def test_a_geodesic_made_beforehand_needs_no_server(way, explore, wide):
     rows = np.frombuffer(tree.files[made["url"]](), "<f2").astype(np.float32)
     curve = Curve(rows.reshape(-1, wide.dim), lerp)
     pins = f"r{made['from']},r{made['to']}"
-    explorer = explore(way, wide, link=f"pins={pins}&way=geodesic&panel=walk")
+    explorer = explore(way, wide, link=f"pins={pins}&method=geodesic&panel=walk")
     for step, image in enumerate(wide.decode(curve.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
         explorer.shows(image, tile)
-    explorer.follow("pins=r3,r3&way=geodesic&panel=walk")
+    explorer.follow("pins=r3,r3&method=geodesic&panel=walk")
     advice = explorer.page.get_by_role("alert")
     expect(advice).to_contain_text("zatlas explore wide")
 
@@ -94,7 +94,7 @@ def test_films_show_the_walk_frame_by_frame(way, name, explore, request):
     workspace = request.getfixturevalue(name)
     explorer = explore(way, workspace, link=f"{PINS}&panel=walk")
     page = explorer.page
-    page.get_by_role("slider", name="One walk takes").fill("1")
+    page.get_by_role("slider", name="Duration").fill("1")
     curve = curve_of(explorer, workspace)
     frames, strip = workspace.decode(curve.sample(FRAMES)), workspace.decode(curve.sample(TILES))
     hold_all(gif_frames(taken(page, "GIF")), frames, 3 / 255)
@@ -186,7 +186,7 @@ def test_two_places_are_pinned_and_walked_by_keys_alone(way, explore, digits):
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     first = pixels(explorer.imagined)
     explorer.eventually(lambda: changed(explorer, first))
-    named(explorer.imagined, lambda name: "of the way" in name)
+    named(explorer.imagined, lambda name: "of the walk" in name)
     keys.press("Enter")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.wait_for_timeout(300)

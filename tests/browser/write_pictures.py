@@ -34,7 +34,7 @@ def main() -> None:
             for scheme in ("light", "dark"):
                 page = chromium.new_page(viewport=WINDOW, color_scheme=scheme)
                 page.goto(f"{served.url}#{pins}&panel=walk&at=0.5")
-                expect(page.get_by_role("img", name="50 % of the way")).to_be_visible()
+                expect(page.get_by_role("img", name="50 % of the walk")).to_be_visible()
                 keep(page, "walk" if scheme == "light" else "walk-dark")
                 if scheme == "light":
                     others(page, pins)
@@ -43,18 +43,18 @@ def main() -> None:
 def others(page: Page, pins: str) -> None:
     """What else there is to see, in the light."""
     panel = page.get_by_role("tabpanel")
-    follow(page, f"{pins}&panel=knobs&amounts=Eyeglasses:3")
-    knob = panel.get_by_role("listitem").filter(has=page.get_by_label("Eyeglasses", exact=True))
-    knob.get_by_text("what else it moves").click()
-    knob.scroll_into_view_if_needed()
-    keep(page, "knobs")
-    follow(page, f"{pins}&imagine=1")
-    keep(page, "imagine")
-    follow(page, f"{pins}&panel=taste")
+    follow(page, f"{pins}&panel=sliders&amounts=Eyeglasses:3")
+    slider = panel.get_by_role("listitem").filter(has=page.get_by_label("Eyeglasses", exact=True))
+    slider.get_by_text("side effects").click()
+    slider.scroll_into_view_if_needed()
+    keep(page, "sliders")
+    follow(page, f"{pins}&decodeAll=1")
+    keep(page, "decode-all")
+    follow(page, f"{pins}&panel=preference")
     for choice in (1, 1, 4, 3, 2, 5):
-        panel.get_by_role("button", name=f"Choose picture {choice}").click()
+        panel.get_by_role("button", name=f"Choose image {choice}").click()
         page.wait_for_timeout(600)
-    keep(page, "taste")
+    keep(page, "preference")
     follow(page, pins)
     over = page.get_by_role("application")
     box = over.bounding_box()

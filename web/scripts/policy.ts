@@ -15,7 +15,7 @@ const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
-/** Writes the policy into the built `index.html`; in development the page is left as it is. */
+/** Write the policy into the built `index.html`, not in development. */
 export function policy(): Plugin {
   return {
     name: "zatlas-policy",
@@ -24,7 +24,7 @@ export function policy(): Plugin {
   };
 }
 
-/** The element that carries a policy. */
+/** The meta element of a policy. */
 export function meta(policy: string): string {
   return `<meta http-equiv="Content-Security-Policy" content="${policy}" />`;
 }

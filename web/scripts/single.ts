@@ -1,4 +1,4 @@
-/** The whole page as one file that opens by a double click: one classic script, its styles and its worker inside. */
+/** The page as one file that opens from disk: one classic script with styles and workers inside. */
 
 import { createHash } from "node:crypto";
 import type { Plugin } from "vite";
@@ -8,7 +8,7 @@ type Bundle = Parameters<Extract<NonNullable<Plugin["generateBundle"]>, Function
 
 export const PLACE = "<!--zatlas:data-->"; // where the data goes
 
-/** Workers inside the script, where else they are files beside it. */
+/** Embed workers in the script instead of separate files. */
 export function inlineWorkers(): Plugin {
   return {
     name: "zatlas-inline-workers",
@@ -39,7 +39,7 @@ export function singleFile(): Plugin {
   };
 }
 
-/** The text of the one file that matches, which is then no longer a file of its own. */
+/** The text of the one matching file, which is removed from the output. */
 function taken(bundle: Bundle, matches: (name: string) => boolean): string {
   const names = Object.keys(bundle).filter(matches);
   const texts = names.map((name) => {
@@ -50,7 +50,7 @@ function taken(bundle: Bundle, matches: (name: string) => boolean): string {
   return texts.join("\n");
 }
 
-/** A script that no letter in it can end before its time. */
+/** Escape a script so that nothing in it ends the script element. */
 function safeScript(code: string): string {
   return code
     .trim()
@@ -64,7 +64,7 @@ function assembled(page: string, script: string, styles: string): string {
     .replace(/\s*<link[^>]*rel="(stylesheet|modulepreload)"[^>]*>/g, "");
   const head = meta(policyFor(script));
   const [before, after] = bare.split(/\s*<\/body>/);
-  // Functions, because a dollar sign in a text would mean something.
+  // Functions, because a dollar sign in a replacement text is special.
   return (
     before
       .replace(/(<meta charset[^>]*>)/, (charset) => `${charset}\n    ${head}`)
@@ -73,7 +73,7 @@ function assembled(page: string, script: string, styles: string): string {
   );
 }
 
-/** Only this very script, and what it makes itself. */
+/** A policy that allows only this script and the blobs that it creates. */
 function policyFor(script: string): string {
   const hash = createHash("sha256").update(script).digest("base64");
   return [

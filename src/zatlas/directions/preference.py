@@ -9,8 +9,8 @@ import numpy as np
 
 from zatlas.core.arrays import Points, Values
 from zatlas.core.errors import BadData, NotSupported
-from zatlas.core.seeds import stream
-from zatlas.directions.estimate import principal, std_along
+from zatlas.core.portable import PortableRandom
+from zatlas.directions.estimate import principal
 from zatlas.directions.types import LinearDirection
 
 AXES = 64  # principal ones, at most, in which a taste is looked for
@@ -81,9 +81,12 @@ class Compass:
 
     @cached_property
     def _asked(self) -> Points:
-        steps = _question(self.belief, self.count, stream(self.seed, "compass", len(self.answers)))
-        start = self.starts[len(self.answers) % len(self.starts)]
-        moved: Points = (start + REACH * (steps * self.spreads) @ self.axes).astype(np.float32)
+        random = PortableRandom(self.seed, 1 + 2 * len(self.answers))
+        steps = _question(self.belief, self.count, random)
+        start = self.starts[int(random.uniform(1)[0] * len(self.starts))]
+        moved: Points = (start + REACH * (steps * self.spreads) @ self.axes.astype(np.float64)).astype(
+            np.float32
+        )
         return moved
 
     def tell(self, choice: int | None) -> "Compass":
@@ -107,9 +110,12 @@ class Compass:
         """The direction as far as it is known; `facts` tell from how many choices and how sure it is."""
         if not self.choices:
             raise BadData("Nothing has been chosen yet: a direction takes one choice at least.")
-        vector = self._directions(self.belief.mean[None])[0]
+        mean = self.belief.mean / self.spreads
+        vector = (mean / np.linalg.norm(mean) @ self.axes).astype(np.float32)
+        # The axes are principal components, so that the codes are uncorrelated along them.
+        std = float(np.linalg.norm(self.belief.mean) / np.linalg.norm(mean))
         facts = {"method": "compass", "seed": self.seed, "choices": self.choices, "angle": self.angle}
-        return LinearDirection(name, vector, std_along(vector, self.starts), facts=facts)
+        return LinearDirection(name, vector, std, facts=facts)
 
     @property
     def angle(self) -> float:
@@ -117,8 +123,11 @@ class Compass:
         belief = self.belief
         if not self.choices:
             return 90.0
-        drawn = _drawn(belief, 4 * TASTES, stream(self.seed, "angle", len(self.answers)))
-        cosines = self._directions(drawn) @ self._directions(belief.mean[None])[0]
+        drawn = (
+            _drawn(belief, 4 * TASTES, PortableRandom(self.seed, 2 + 2 * len(self.answers))) / self.spreads
+        )
+        mean = belief.mean / self.spreads
+        cosines = drawn @ mean / (np.linalg.norm(drawn, axis=1) * np.linalg.norm(mean))
         return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
 
     def _prior(self) -> Belief:
@@ -130,15 +139,9 @@ class Compass:
         """The answer as pairs: from each image that was not chosen to the one that was, of length 1."""
         if answer.choice is None:
             return []
-        places = (answer.shown - answer.shown[answer.choice]) @ self.axes.T / self.spreads
-        others = np.delete(places, answer.choice, axis=0).astype(np.float64)
+        apart = (answer.shown - answer.shown[answer.choice]).astype(np.float64)
+        others = np.delete(apart @ self.axes.T / self.spreads, answer.choice, axis=0)
         return list(-others / np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-12))
-
-    def _directions(self, tastes: np.ndarray) -> Points:
-        """Unit vectors of the latent space for tastes in axes of spread 1."""
-        rows = (tastes / self.spreads) @ self.axes
-        found: Points = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-        return found
 
 
 def compass(points: Points, *, count: int | None = None, seed: int = 0) -> Compass:
@@ -151,10 +154,8 @@ def compass(points: Points, *, count: int | None = None, seed: int = 0) -> Compa
         count = 2 if len(used) <= PAIRS else HANDFUL
     if not 2 <= count <= 12:
         raise BadData(f"A question shows from 2 to 12 images, not {count}.")
-    rng = stream(seed, "compass", "starts")
-    starts = points[rng.permutation(len(points))[:1000]]
-    axes, spreads = zip(*[(one.vector, one.std) for one in used], strict=True)
-    return Compass(np.stack(axes), np.array(spreads, np.float32), starts, count, seed)
+    axes, stds = zip(*[(each.vector, each.std) for each in used], strict=True)
+    return Compass(np.stack(axes), np.array(stds), points, count, seed)
 
 
 def _believed(prior: Belief, pairs: Sequence[np.ndarray], wrong: float) -> Belief:
@@ -191,17 +192,17 @@ def _updated(place: float, width: float, wrong: float) -> tuple[float, float]:
     return place + width * lift, max(width - width * width * bend, 1e-6 * width)
 
 
-def _question(belief: Belief, count: int, rng: np.random.Generator) -> np.ndarray:
+def _question(belief: Belief, count: int, random: PortableRandom) -> np.ndarray:
     """Of many questions, the one whose answer is least known beforehand, but for chance.
 
     Rows of length 1: tastes that are still possible, and for most of them their opposites too.
     """
-    tastes = _drawn(belief, TASTES, rng)
+    tastes = _drawn(belief, TASTES, random)
     centred = Belief(np.zeros_like(belief.mean), belief.covariance)
-    rows = _drawn(centred, TRIED * count, rng)
+    rows = _drawn(centred, TRIED * count, random)
     # Half of them at right angles to what is known already, where the answers are open.
     known = belief.mean / max(float(np.linalg.norm(belief.mean)), 1e-12)
-    rows -= np.outer((rows @ known) * (rng.random(len(rows)) < 0.5), known)
+    rows -= np.outer((rows @ known) * (random.uniform(len(rows)) < 0.5), known)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     sets = rows.reshape(TRIED, count, -1)
     half = count // 2
@@ -213,10 +214,10 @@ def _question(belief: Belief, count: int, rng: np.random.Generator) -> np.ndarra
     return sets[int(told.argmax())]
 
 
-def _drawn(belief: Belief, n: int, rng: np.random.Generator) -> np.ndarray:
+def _drawn(belief: Belief, n: int, random: PortableRandom) -> np.ndarray:
     dim = len(belief.mean)
     root = np.linalg.cholesky(belief.covariance + 1e-9 * np.eye(dim))
-    return belief.mean + rng.standard_normal((n, dim)) @ root.T
+    return belief.mean + random.normal(n, dim) @ root.T
 
 
 def _bits(chance: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from zatlas.data.imageset import ImageSet
+from zatlas.site.schema import RunEntry
 from zatlas.training.recipe import Recipe
 
 WAYS = ("vectors", "normals", "weights")  # files of directions
@@ -35,8 +36,8 @@ def blank(id: str, name: str, recipe: Recipe, images: ImageSet) -> Blank:
     dim = int(recipe.model["dim"])
     channels, height, width = images.shape
     folder = f"data/{id}"
-    ways = [f"{folder}/{name}.f32" for name in WAYS]
-    entry: dict[str, Any] = {
+    vectors, normals, weights = (f"{folder}/{name}.f32" for name in WAYS)
+    entry: RunEntry = {
         "id": id,
         "stamp": f"{version('zatlas')} none",
         "name": name,
@@ -62,14 +63,14 @@ def blank(id: str, name: str, recipe: Recipe, images: ImageSet) -> Blank:
         "axes": [],
         "middle": [0.0] * dim,
         "deviation": [1.0] * dim,
-        "ways": {**dict(zip(WAYS, ways, strict=True)), "list": [], "probes": []},
+        "ways": {"vectors": vectors, "normals": normals, "weights": weights, "list": [], "probes": []},
         "scorer": None,
         "geodesics": [],
         "fitted": None,
         "training": None,
     }
-    files = {f"{folder}/points.arrow": _no_rows, **dict.fromkeys(ways, bytes)}
-    return Blank(entry, files)
+    files = {f"{folder}/points.arrow": _no_rows, **dict.fromkeys((vectors, normals, weights), bytes)}
+    return Blank({**entry}, files)
 
 
 def _no_rows() -> bytes:

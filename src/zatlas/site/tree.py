@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from zatlas.core.arrays import Plane, Points, Rows
 from zatlas.core.errors import BadRun, Damaged
@@ -17,6 +17,7 @@ from zatlas.site.draw import Draw
 from zatlas.site.kept import AGAIN, Keep, clear_earlier, room_of
 from zatlas.site.page import Page
 from zatlas.site.priors import fitted
+from zatlas.site.schema import RowKind, RunIdentity
 from zatlas.site.training import training
 from zatlas.store import ways
 from zatlas.workspace import Workspace
@@ -145,7 +146,7 @@ def _make(page: Page, name: str) -> bytes:
     return make()
 
 
-def _about(workspace: Workspace, id: str, stamp: str) -> dict[str, Any]:
+def _about(workspace: Workspace, id: str, stamp: str) -> RunIdentity:
     """What a run is, before anything is made of it."""
     channels, height, width = workspace.description.shape
     family, told = workspace.description.family, list(workspace.generator.classes)
@@ -162,5 +163,5 @@ def _about(workspace: Workspace, id: str, stamp: str) -> dict[str, Any]:
         "prior": workspace.generator.space.prior,
         "image": {"channels": channels, "height": height, "width": width},
         "told": told,
-        "kind": workspace.source.kind,
+        "kind": cast(RowKind, workspace.source.kind),
     }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readLink, writeLink, type LinkState } from "./link";
-import { letter, readSpot, readVector, spotText, vectorText } from "./spot";
+import { letter, readAnchor, readVector, anchorText, vectorText } from "./anchor";
 
 const STATE: LinkState = {
   chart: "umap by label",
@@ -9,30 +9,30 @@ const STATE: LinkState = {
   view: [0.25, -3.5, 120],
   panel: "walk",
   pins: ["r12", "zAAA"],
-  way: "slerp",
+  method: "slerp",
   loop: true,
   at: 0.5,
   amounts: { Smiling: 1.5, "a, b: 100 %": -2 },
   without: ["Male", "x,y"],
-  told: 3,
-  imagine: true,
-  bench: "A - B + Smiling",
-  own: { "my:way": "AAAA" },
+  label: 3,
+  decodeAll: true,
+  arithmetic: "A - B + Smiling",
+  own: { "my:name": "AAAA" },
 };
 
-test("a link says the whole state, and reading it gives the same state", () => {
+test("a link holds the whole state and restores it", () => {
   expect(readLink("#" + writeLink(STATE))).toEqual(STATE);
 });
 
-test("what is off is not written", () => {
-  expect(writeLink({ loop: false, imagine: false, filter: "" })).toBe("");
+test("disabled flags are not written", () => {
+  expect(writeLink({ loop: false, decodeAll: false, filter: "" })).toBe("");
 });
 
-test("a link that was tampered with says less, and breaks nothing", () => {
-  expect(readLink("#view=1,2&at=x&amounts=a:b,:3&told=&chart=%3Cscript%3E")).toEqual({ amounts: {}, chart: "<script>" });
-  expect(readSpot("q1", 2)).toBeNull();
-  expect(readSpot("z!!", 2)).toBeNull();
-  expect(readSpot("r-1", 2)).toBeNull();
+test("invalid parts of a link are ignored", () => {
+  expect(readLink("#view=1,2&at=x&amounts=a:b,:3&label=&chart=%3Cscript%3E")).toEqual({ amounts: {}, chart: "<script>" });
+  expect(readAnchor("q1", 2)).toBeNull();
+  expect(readAnchor("z!!", 2)).toBeNull();
+  expect(readAnchor("r-1", 2)).toBeNull();
 });
 
 test("coordinates survive as float16", () => {
@@ -41,12 +41,12 @@ test("coordinates survive as float16", () => {
   back.forEach((value, i) => expect(value).toBeCloseTo(Math.max(vector[i], -65504), 2));
 });
 
-test("a real image is written by its row, another place by its coordinates", () => {
+test("a real image is written by its row, another anchor by its coordinates", () => {
   const z = Float32Array.from([1, 2]);
-  expect(spotText({ z, row: 7, name: "A", about: "" })).toBe("r7");
-  expect(readSpot(spotText({ z, row: null, name: "A", about: "" }), 2)).toEqual({ z });
+  expect(anchorText({ z, row: 7, name: "A", about: "" })).toBe("r7");
+  expect(readAnchor(anchorText({ z, row: null, name: "A", about: "" }), 2)).toEqual({ z });
 });
 
-test("stops are named by letters", () => {
+test("pins are named by letters", () => {
   expect([0, 1, 25, 26].map(letter)).toEqual(["A", "B", "Z", "A2"]);
 });

@@ -1,30 +1,30 @@
-/** The whole state of the page as the part of a URL behind #, and back. */
+/** The state of the page as the fragment of a URL, and back. */
 
 export interface LinkState {
   chart?: string;
   colour?: string;
   filter?: string;
-  view?: [number, number, number]; // place in the middle, pixels a unit
+  view?: [number, number, number]; // center position, pixels per unit
   panel?: string;
-  pins?: string[]; // as spotText writes them
-  way?: string;
+  pins?: string[]; // as anchorText writes them
+  method?: string;
   loop?: boolean;
-  at?: number; // how far along the walk, from 0 to 1
-  amounts?: Record<string, number>; // of the knobs
+  at?: number; // position on the walk, from 0 to 1
+  amounts?: Record<string, number>; // of the sliders
   without?: string[];
-  prior?: string; // "own": samples are drawn from the model's own prior, though one was fitted
-  told?: number; // the class a conditional model is told
-  imagine?: boolean; // the field of imagined tiles
-  bench?: string; // the equation
-  own?: Record<string, string>; // directions made here, name to vector
+  prior?: string; // "own": sample from the model's own prior instead of a fitted one
+  label?: number; // class index for a conditional model
+  decodeAll?: boolean; // decoded tiles over the map
+  arithmetic?: string; // the equation
+  own?: Record<string, string>; // directions created in the page: name to vector
   note?: string;
-  run?: number; // the one of two that is looked at
+  run?: number; // index of the active run
 }
 
 const LISTS = new Set(["pins", "without"]);
 const TABLES = new Set(["amounts", "own"]);
-const FLAGS = new Set(["loop", "imagine"]);
-const NUMBERS = new Set(["at", "told", "run"]);
+const FLAGS = new Set(["loop", "decodeAll"]);
+const NUMBERS = new Set(["at", "label", "run"]);
 
 export function writeLink(state: LinkState): string {
   const words = new URLSearchParams();
@@ -35,14 +35,14 @@ export function writeLink(state: LinkState): string {
   return words.toString();
 }
 
-/** What a link says; anything that it does not say, or says wrongly, is left out. */
+/** The state in a link; missing and invalid parts are left out. */
 export function readLink(hash: string): LinkState {
-  const found: Record<string, unknown> = {};
+  const result: Record<string, unknown> = {};
   for (const [name, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
     const value = asValue(name, text);
-    if (value !== undefined) found[name] = value;
+    if (value !== undefined) result[name] = value;
   }
-  return found as LinkState;
+  return result as LinkState;
 }
 
 function asText(value: LinkState[keyof LinkState]): string {
@@ -50,8 +50,8 @@ function asText(value: LinkState[keyof LinkState]): string {
   if (value === true) return "1";
   if (typeof value === "number") return tidy(value);
   if (typeof value === "string") return value;
-  if (Array.isArray(value)) return value.map((one) => (typeof one === "number" ? tidy(one) : escape(one))).join(",");
-  const pairs = Object.entries(value).map(([name, one]) => `${escape(name)}:${typeof one === "number" ? tidy(one) : one}`);
+  if (Array.isArray(value)) return value.map((item) => (typeof item === "number" ? tidy(item) : escape(item))).join(",");
+  const pairs = Object.entries(value).map(([name, item]) => `${escape(name)}:${typeof item === "number" ? tidy(item) : item}`);
   return pairs.join(",");
 }
 
@@ -73,7 +73,7 @@ function asValue(name: string, text: string): unknown {
   return Object.fromEntries(pairs); // which also takes the name “__proto__”
 }
 
-/** Commas and colons part things, so in names they are written otherwise. */
+/** Escape commas and colons in names, because they are separators. */
 function escape(text: string): string {
   return text.replace(/[%,:]/g, (sign) => encodeURIComponent(sign));
 }

@@ -1,7 +1,7 @@
-/** The notes in the margin: what one sees, why, and where on the page to see it. */
+/** Short explanations of what the page shows, with buttons that demonstrate them. */
 
 import type { Page } from "./page.svelte";
-import { percent, short } from "./words";
+import { percent, short } from "./format";
 
 export interface Note {
   name: string;
@@ -11,99 +11,99 @@ export interface Note {
 }
 
 export function notesFor(page: Page): Note[] {
-  return [imagined(page), charted(page), arcs(page), holes(page), meaning(page)].filter((note) => note !== null);
+  return [generated(page), charts(page), shell(page), gaps(page), directions(page)].filter((note) => note !== null);
 }
 
-function imagined(page: Page): Note {
+function generated(page: Page): Note {
   return {
-    name: "imagined",
-    title: "What is imagined, and what is real",
+    name: "generated",
+    title: "Generated and real images",
     text: [
-      "A picture framed in orange was made by the model just now; one framed in blue is an image of the data. The model has never seen what lies between two points of the map: it imagines it.",
-      "Where there is no data, its pictures fade into the paper: there they are a guess that nothing has ever corrected.",
+      "An orange frame marks an image that the model has just generated; a blue frame marks an image of the data set. Between two points of the map the model generates images that are not in the data set.",
+      "Generated images fade where there is no data, because training never corrected the model there.",
     ],
-    tries: [{ title: "Fill the map with what it imagines", go: () => (page.imagine = true) }],
+    tries: [{ title: "Decode all positions of the map", go: () => (page.decodeAll = true) }],
   };
 }
 
-function charted(page: Page): Note | null {
+function charts(page: Page): Note | null {
   const { run } = page;
   if (run.entry.dim < 3) return null;
-  const known = run.charts.filter((chart) => Number.isFinite(chart.trust));
-  const best = [...known].sort((a, b) => b.trust - a.trust)[0];
-  const trust = Number.isFinite(run.chart.site.trust) ? ` Of this one, ${short(run.chart.site.trust)} of 1 can be trusted.` : "";
+  const charts = run.charts.filter((chart) => Number.isFinite(chart.trust));
+  const best = [...charts].sort((a, b) => b.trust - a.trust)[0];
+  const trust = Number.isFinite(run.chart.site.trust) ? ` This chart has trustworthiness ${short(run.chart.site.trust)} (1 is best).` : "";
   return {
     name: "chart",
-    title: "What the map hides",
+    title: "What a chart cannot show",
     text: [
-      `The model counts in ${run.entry.dim} numbers, and paper has two. A chart keeps neighbours together as well as it can and gives up the rest: distances between far groups and the sizes of gaps mean little.${trust}`,
-      "A chart of principal axes is honest about distances, but lets what differs fall on one place. One laid out by a label pulls apart what the label tells apart, whether the model does or not.",
+      `The latent space has ${run.entry.dim} dimensions and the map has two. A chart keeps neighbors together as well as possible. Distances between far groups and the sizes of gaps carry little information.${trust}`,
+      "A PCA chart preserves distances, but different latents can fall on the same position. A layout supervised by a label separates its classes, whether the model separates them or not.",
     ],
-    tries: known.map((chart) => ({
-      title: `${chart.title}: trust ${short(chart.trust)}${chart === best ? ", the most" : ""}`,
+    tries: charts.map((chart) => ({
+      title: `${chart.title}: trustworthiness ${short(chart.trust)}${chart === best ? ", the best" : ""}`,
       go: () => void run.show(chart.name),
     })),
   };
 }
 
-function arcs(page: Page): Note | null {
+function shell(page: Page): Note | null {
   const { entry } = page.run;
   if (entry.prior === "none" || entry.dim < 8) return null;
-  const shell = Math.sqrt(entry.dim);
+  const radius = Math.sqrt(entry.dim);
   return {
     name: "shell",
-    title: "Why the arc, and what the shell is",
+    title: "Why spherical interpolation",
     text: [
-      `In ${entry.dim} dimensions, almost nothing of a ball is near its middle. Points drawn from the prior all lie about ${short(shell)} from it, on a thin shell. Half-way along the straight line between two of them one is at ${short(shell / Math.SQRT2)}: a place that the decoder rarely met.`,
-      "The arc keeps to the shell. Walk both ways between two places and compare the pictures in the middle.",
+      `In ${entry.dim} dimensions, samples of the prior have norms close to ${short(radius)}: they lie on a thin shell. The midpoint of the straight line between two samples has a norm near ${short(radius / Math.SQRT2)}, where the decoder has seen little data.`,
+      "Spherical interpolation stays on the shell. Try both methods between two pins and compare the images at the midpoint.",
     ],
     tries: [
-      { title: "Walk along the line", go: () => void walkBy(page, "lerp") },
-      { title: "Walk along the arc", go: () => void walkBy(page, "slerp") },
+      { title: "Linear interpolation", go: () => void walkBy(page, "lerp") },
+      { title: "Spherical interpolation", go: () => void walkBy(page, "slerp") },
     ],
   };
 }
 
-function holes(page: Page): Note {
+function gaps(page: Page): Note {
   const { entry } = page.run;
   const text =
     entry.prior === "none"
-      ? "An auto-encoder is only asked to bring its images back. Nothing tells it to use the space well, so it leaves holes, and a place in a hole decodes to nothing in particular."
-      : "A variational auto-encoder spreads each image over a small cloud and is charged for leaving the prior, so the clouds close the holes. What is left of them can be seen here too: look for faded places amid the points.";
+      ? "An auto-encoder is trained only to reconstruct its images. Nothing regularizes its latent space, so there are gaps between the latents, and latents in a gap decode to unrealistic images."
+      : "A variational auto-encoder encodes each image as a distribution and penalizes its divergence from the prior, so the distributions close most gaps. Faded regions between the points show the remaining ones.";
   return {
-    name: "holes",
-    title: entry.prior === "none" ? "The holes of an auto-encoder" : "Why there are few holes",
-    text: [text, "A walk that crosses a hole fades there, and comes back on the other side."],
-    tries: [{ title: "Walk between two far places", go: () => void walkBy(page, "lerp") }],
+    name: "gaps",
+    title: entry.prior === "none" ? "The gaps of an auto-encoder" : "Why there are few gaps",
+    text: [text, "The images of a walk fade where it crosses a gap."],
+    tries: [{ title: "Walk between two distant images", go: () => void walkBy(page, "lerp") }],
   };
 }
 
-function meaning(page: Page): Note | null {
-  const knob = page.run.knobs.filter((one) => one.site?.score).sort((a, b) => b.site!.score!.area - a.site!.score!.area)[0];
-  if (!knob) return null;
-  const { area, chance } = knob.site!.score!;
+function directions(page: Page): Note | null {
+  const slider = page.run.sliders.filter((item) => item.site?.score).sort((a, b) => b.site!.score!.area - a.site!.score!.area)[0];
+  if (!slider) return null;
+  const { area, chance: shuffled } = slider.site!.score!;
   return {
     name: "directions",
-    title: "When is a direction real?",
+    title: "When is a direction meaningful?",
     text: [
-      `A direction such as ${knob.title} leads from the mean of the images without it to the mean of those with it. On images held out it tells one from the other in ${percent(area)} of pairs; directions of shuffled labels reach ${percent(chance)}. One that does no better is a story we tell ourselves.`,
-      "A direction also takes along whatever goes with it in the data. See what else it moves, and take that out with “without”.",
+      `The direction ${slider.title} leads from the mean of the latents without the attribute to the mean of those with it. Its AUC on held-out images is ${percent(area)}; directions fitted to shuffled labels reach ${percent(shuffled)}. A direction that does no better has no meaning.`,
+      "A direction also changes attributes that are correlated with it in the data. Open “side effects” and select “hold constant” to keep an attribute unchanged.",
     ],
     tries: [
       {
-        title: `Turn ${knob.title}`,
+        title: `Move ${slider.title}`,
         go: () => {
-          page.panel = "knobs";
-          page.knobs.set(knob.name, 2);
+          page.panel = "sliders";
+          page.sliders.set(slider.name, 2);
         },
       },
     ],
   };
 }
 
-async function walkBy(page: Page, way: "lerp" | "slerp"): Promise<void> {
+async function walkBy(page: Page, method: "lerp" | "slerp"): Promise<void> {
   if (page.pins.length < 2) await page.pinApart();
-  page.walk.way = way;
+  page.walk.method = method;
   await page.walk.remake();
   await page.walk.go(0.5);
 }

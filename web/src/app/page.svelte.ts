@@ -1,26 +1,27 @@
-/** The state of the page: what is pinned, where one looks, and how it is all written in a link. */
+/** The state of the page: pins, view and panels, and how a link stores them. */
 
-import type { Column, Pictures } from "../contract";
-import { parted } from "../data";
-import { Bench } from "./bench.svelte";
-import { Knobs } from "./knobs.svelte";
+import type { Column } from "../contract";
+import type { Images } from "../types";
+import { separation } from "../data";
+import { Arithmetic } from "./arithmetic.svelte";
+import { Sliders } from "./sliders.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { RunState } from "./run.svelte";
-import { letter, readSpot, spotText, type Spot } from "./spot";
-import { Taste } from "./taste.svelte";
+import { letter, readAnchor, anchorText, type Anchor } from "./anchor";
+import { Preference } from "./preference.svelte";
 import { Walk } from "./walk.svelte";
 
-export type Panel = "point" | "walk" | "knobs" | "bench" | "taste" | "notes" | "training";
+export type Panel = "point" | "walk" | "sliders" | "arithmetic" | "preference" | "notes" | "training";
 export type Tool = "move" | "lasso" | "draw";
 
-/** What the large picture shows, and what is known of it. */
+/** The latent that the large image shows, with its decoded image and neighbors. */
 export interface Here {
   run: RunState;
-  spot: Spot;
-  pictures: Pictures | null;
-  place: [number, number];
+  anchor: Anchor;
+  images: Images | null;
+  position: [number, number];
   far: number;
-  cover: number; // of its place on the map; 1 where that says nothing of it
+  cover: number; // data coverage at its position on the map; 1 if the position does not come from the map
   near: number[]; // rows of the nearest real images
 }
 
@@ -31,32 +32,32 @@ export class Page {
   panel = $state<Panel>("point");
   colour = $state("");
   filter = $state("");
-  imagine = $state(false);
+  decodeAll = $state(false);
   tool = $state<Tool>("move");
   note = $state("");
-  pins = $state.raw<Spot[]>([]);
-  chosen = $state<number | null>(null); // the pin that the knobs turn
+  pins = $state.raw<Anchor[]>([]);
+  chosen = $state<number | null>(null); // the pin that the sliders start from
   hovered = $state.raw<Here | null>(null); // under the pointer
-  held = $state.raw<Here | null>(null); // what is shown while the pointer is elsewhere
-  gone = $state(""); // what to know while the server is away
-  said = $state(""); // for those who cannot see what changed
-  view = $state.raw<[number, number, number] | null>(null); // a view that a link asks for
-  landed = $state.raw<Pictures | null>(null); // the last image that was dropped
-  across = $state.raw<Pictures | null>(null); // the same image by the other run
-  private following = $state<string | null>(null); // a link whose state has not all come yet
+  held = $state.raw<Here | null>(null); // shown while the pointer is not over the map
+  offline = $state(""); // message while the server does not answer
+  announcement = $state(""); // for screen readers
+  view = $state.raw<[number, number, number] | null>(null); // a view requested by a link
+  ownImage = $state.raw<Images | null>(null); // the last image dropped on the page
+  across = $state.raw<Images | null>(null); // the same image reconstructed by the other run
+  private following = $state<string | null>(null); // a link that is still being applied
   private inside = false; // the pointer is over a map
   readonly walk: Walk;
-  readonly knobs: Knobs;
-  readonly bench: Bench;
-  readonly taste: Taste;
+  readonly sliders: Sliders;
+  readonly arithmetic: Arithmetic;
+  readonly preference: Preference;
 
   constructor(runs: RunState[]) {
     this.runs = runs;
     this.walk = new Walk(this);
-    this.knobs = new Knobs(this);
-    this.bench = new Bench(this);
-    this.taste = new Taste(this);
-    this.colour = usualColour(this.run);
+    this.sliders = new Sliders(this);
+    this.arithmetic = new Arithmetic(this);
+    this.preference = new Preference(this);
+    this.colour = defaultColour(this.run);
   }
 
   get run(): RunState {
@@ -67,19 +68,19 @@ export class Page {
     return this.hovered ?? this.held;
   }
 
-  /** The place that the knobs start from: the chosen pin, or the middle of the data. */
-  readonly subject = $derived.by((): Spot => {
+  /** The anchor that the sliders start from: the chosen pin, or the mean latent. */
+  readonly subject = $derived.by((): Anchor => {
     const pin = this.chosen === null ? undefined : this.pins[this.chosen];
-    return pin ?? { z: this.run.typical, row: null, name: "middle", about: "the middle of the data" };
+    return pin ?? { z: this.run.typical, row: null, name: "mean", about: "the mean latent" };
   });
 
-  /** The code under a place of the map, decoded as soon as the pointer rests no longer than a frame. */
+  /** Decode the latent under a position of the map. */
   async hover(run: RunState, x: number, y: number, row: number | null = null): Promise<void> {
-    const spot = row === null ? placeSpot(run, x, y) : run.spot(row);
+    const anchor = row === null ? anchorUnder(run, x, y) : run.anchor(row);
     const cover = row === null ? run.cover(x, y) : 1;
     this.inside = true;
-    const found = await this.look(run, spot, [x, y], cover, "hover");
-    if (found && this.inside) this.hovered = found;
+    const result = await this.look(run, anchor, [x, y], cover, "hover");
+    if (result && this.inside) this.hovered = result;
   }
 
   /** Pin a real image. */
@@ -87,52 +88,52 @@ export class Page {
     this.pin(await this.run.exact(row));
   }
 
-  /** Pin two real images that lie far from each other on the map. */
+  /** Pin two real images that are far apart on the map. */
   async pinApart(): Promise<void> {
-    const { places, site } = this.run.chart;
+    const { positions, site } = this.run.chart;
     const [left, bottom, right, top] = site.box;
     const [x, y] = [(left + right) / 2, (bottom + top) / 2];
     let first = 0;
-    for (let row = 1; row < Math.min(places.length / 2, 2000); row++) if (apart(places, row, x, y) > apart(places, first, x, y)) first = row;
-    const [fromX, fromY] = [places[2 * first], places[2 * first + 1]];
+    for (let row = 1; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, x, y) > apart(positions, first, x, y)) first = row;
+    const [fromX, fromY] = [positions[2 * first], positions[2 * first + 1]];
     let second = first ? 0 : 1;
-    for (let row = 0; row < Math.min(places.length / 2, 2000); row++) if (apart(places, row, fromX, fromY) > apart(places, second, fromX, fromY)) second = row;
+    for (let row = 0; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, fromX, fromY) > apart(positions, second, fromX, fromY)) second = row;
     await this.pinBoth(first, second);
   }
 
-  /** Pin two real images and nothing else. */
+  /** Replace all pins by two real images. */
   async pinBoth(...rows: [number, number]): Promise<void> {
-    const spots = await Promise.all(rows.map((row) => this.run.exact(row)));
-    this.pins = spots.map((spot, i) => ({ ...spot, name: letter(i) }));
+    const anchors = await Promise.all(rows.map((row) => this.run.exact(row)));
+    this.pins = anchors.map((anchor, i) => ({ ...anchor, name: letter(i) }));
     this.choose(1);
   }
 
-  /** Find the place of an image of one's own, and pin it. */
-  async land(picture: Pictures, name: string): Promise<void> {
-    const z = await this.run.encode(picture);
-    this.landed = picture;
+  /** Encode an image from the user and pin its latent. */
+  async pinImage(image: Images, name: string): Promise<void> {
+    const z = await this.run.encode(image);
+    this.ownImage = image;
     this.pin({ z, row: null, name: "", about: name });
   }
 
-  /** What the other run makes of the image nearest to the place one looks at. */
+  /** Decode, with the other run, the image nearest to the shown latent. */
   async compare(here: Here): Promise<void> {
     const other = this.runs.find((run) => run !== here.run);
-    const row = here.spot.row ?? here.near[0];
+    const row = here.anchor.row ?? here.near[0];
     if (!other || row === undefined || !this.alike()) return;
     const same = other.rowOf(here.run.table.index[row]);
     if (same === undefined) return;
-    const spot = other.spot(same);
-    const found = await other.decode(spot.z, 1, "across", other.labelOf(spot));
-    if (found) this.across = found;
+    const anchor = other.anchor(same);
+    const result = await other.decode(anchor.z, 1, "across", other.labelOf(anchor));
+    if (result) this.across = result;
   }
 
-  /** What colours the map of a run: what is chosen, or the usual where the run knows nothing of that. */
+  /** The column that colours the map of a run: the chosen one, or the default if the run lacks it. */
   columnOf(run: RunState): Column | null {
     const named = (name: string) => run.entry.columns.find((column) => column.name === name);
-    return named(this.colour) ?? named(usualColour(run)) ?? null;
+    return named(this.colour) ?? named(defaultColour(run)) ?? null;
   }
 
-  /** Whether both runs are of the same images, so that a number means the same in both. */
+  /** Whether both runs use the same data set, so that image numbers match. */
   alike(): boolean {
     return new Set(this.runs.map((run) => run.entry.fingerprint)).size === 1;
   }
@@ -142,44 +143,44 @@ export class Page {
     this.hovered = null;
   }
 
-  /** Show a place in the large picture until another is. */
-  async hold(spot: Spot): Promise<void> {
+  /** Show an anchor in the large image while the pointer is not over the map. */
+  async hold(anchor: Anchor): Promise<void> {
     const run = this.run;
-    const found = await this.look(run, spot, run.placeOf(spot), 1, "held");
-    if (found && run === this.run) this.held = found;
+    const result = await this.look(run, anchor, run.positionOf(anchor), 1, "held");
+    if (result && run === this.run) this.held = result;
   }
 
-  pin(spot: Spot): void {
-    this.pins = [...this.pins, { ...spot, name: letter(this.nextLetter()) }];
+  pin(anchor: Anchor): void {
+    this.pins = [...this.pins, { ...anchor, name: letter(this.nextLetter()) }];
     this.choose(this.pins.length - 1);
-    this.said = `Pinned ${this.pins.at(-1)!.name}: ${spot.about}`;
+    this.announcement = `Pinned ${this.pins.at(-1)!.name}: ${anchor.about}`;
   }
 
-  /** Keep the points inside a lasso as a group. */
+  /** Store the points inside a lasso as a group. */
   lasso(rows: Int32Array): void {
     this.tool = "move";
-    if (!this.bench.gather(rows)) {
-      this.said = "No point lies inside the lasso";
+    if (!this.arithmetic.addGroup(rows)) {
+      this.announcement = "There are no points inside the lasso";
       return;
     }
-    this.panel = "bench";
+    this.panel = "arithmetic";
   }
 
   /** Walk along a line drawn on the map. */
-  trace(places: Float32Array): void {
+  trace(positions: Float32Array): void {
     this.tool = "move";
-    this.walk.stroke = places;
-    this.walk.way = "drawn";
+    this.walk.stroke = positions;
+    this.walk.method = "drawn";
     this.panel = "walk";
   }
 
   choose(index: number | null): void {
     this.chosen = index;
-    this.knobs.show();
+    this.sliders.show();
   }
 
   unpin(index: number): void {
-    this.said = `Removed ${this.pins[index].name}`;
+    this.announcement = `Removed ${this.pins[index].name}`;
     this.pins = this.pins.filter((_, i) => i !== index);
     this.choose(this.pins.length ? Math.min(index, this.pins.length - 1) : null);
   }
@@ -189,45 +190,45 @@ export class Page {
     this.choose(null);
   }
 
-  /** Change run in a comparison: what was pinned belongs to the other space, so images go along and places do not. */
+  /** Switch the active run of a comparison. Pinned images move along; other pins belong to the other latent space and go. */
   activate(index: number): void {
     if (index === this.active) return;
     const rows = this.pins.flatMap((pin) => (pin.row === null || !this.alike() ? [] : [this.runs[this.active].table.index[pin.row]]));
     this.active = index;
     this.colour = this.columnOf(this.run)?.name ?? "";
     this.hovered = null;
-    this.view = null; // the other map tells its own
-    this.knobs.reset();
-    this.bench.clear();
-    const found = rows.flatMap((number) => this.run.rowOf(number) ?? []);
-    this.pins = found.map((row, i) => ({ ...this.run.spot(row), name: letter(i) }));
+    this.view = null; // the other map reports its own
+    this.sliders.reset();
+    this.arithmetic.clear();
+    const result = rows.flatMap((number) => this.run.rowOf(number) ?? []);
+    this.pins = result.map((row, i) => ({ ...this.run.anchor(row), name: letter(i) }));
     this.choose(this.pins.length ? 0 : null);
   }
 
-  /** The page as a link; while one is being followed, that one: what it asks for is not lost on the way. */
+  /** The state as a link. While a link is being applied, that link, so that none of it is lost. */
   link(): string {
     if (this.following !== null) return this.following;
     const run = this.run;
     const state: LinkState = {
       chart: run.chart.site.name === run.entry.charts[0]?.name ? undefined : run.chart.site.name,
-      colour: this.colour === usualColour(run) ? undefined : this.colour,
+      colour: this.colour === defaultColour(run) ? undefined : this.colour,
       filter: this.filter,
       view: this.view ?? undefined,
       panel: this.panel === "point" ? undefined : this.panel,
-      pins: this.pins.map(spotText),
-      told: run.told || undefined,
+      pins: this.pins.map(anchorText),
+      label: run.label || undefined,
       prior: run.fromOwn ? "own" : undefined,
-      imagine: this.imagine,
+      decodeAll: this.decodeAll,
       note: this.note,
       run: this.active || undefined,
       ...this.walk.link(),
-      ...this.knobs.link(),
-      ...this.bench.link(),
+      ...this.sliders.link(),
+      ...this.arithmetic.link(),
     };
     return writeLink(state);
   }
 
-  /** Take the state that a link says; what it is silent about is as on a new page. */
+  /** Apply a link; anything it does not set gets its default. */
   async follow(hash: string): Promise<void> {
     const link = hash.replace(/^#/, "");
     this.following = link;
@@ -238,40 +239,40 @@ export class Page {
     }
   }
 
-  private async take(said: LinkState, overtaken: () => boolean): Promise<void> {
-    this.active = said.run === 1 && this.runs.length > 1 ? 1 : 0;
+  private async take(link: LinkState, overtaken: () => boolean): Promise<void> {
+    this.active = link.run === 1 && this.runs.length > 1 ? 1 : 0;
     const run = this.run;
-    await run.show(said.chart ?? run.entry.charts[0]?.name);
+    await run.show(link.chart ?? run.entry.charts[0]?.name);
     if (overtaken()) return;
-    this.colour = run.entry.columns.some((column) => column.name === said.colour) ? said.colour! : usualColour(run);
-    this.filter = said.filter ?? "";
-    this.view = said.view ?? null;
-    this.panel = (said.panel as Panel) ?? "point";
-    this.imagine = said.imagine ?? false;
-    this.note = said.note ?? "";
-    run.fromOwn = said.prior === "own";
-    run.told = Math.min(said.told ?? 0, Math.max(run.entry.told.length - 1, 0));
-    this.walk.follow(said);
-    this.knobs.follow(said);
-    this.bench.follow(said);
+    this.colour = run.entry.columns.some((column) => column.name === link.colour) ? link.colour! : defaultColour(run);
+    this.filter = link.filter ?? "";
+    this.view = link.view ?? null;
+    this.panel = (link.panel as Panel) ?? "point";
+    this.decodeAll = link.decodeAll ?? false;
+    this.note = link.note ?? "";
+    run.fromOwn = link.prior === "own";
+    run.label = Math.min(link.label ?? 0, Math.max(run.entry.told.length - 1, 0));
+    this.walk.follow(link);
+    this.sliders.follow(link);
+    this.arithmetic.follow(link);
     await run.ready;
     if (overtaken()) return;
-    this.pins = (said.pins ?? []).flatMap((text, i) => {
-      const found = readSpot(text, run.entry.dim);
-      if (!found || ("row" in found && found.row >= run.entry.count)) return [];
-      const spot = "row" in found ? run.spot(found.row) : { z: found.z, row: null, about: "a place from a link" };
-      return [{ ...spot, name: letter(i) }];
+    this.pins = (link.pins ?? []).flatMap((text, i) => {
+      const result = readAnchor(text, run.entry.dim);
+      if (!result || ("row" in result && result.row >= run.entry.count)) return [];
+      const anchor = "row" in result ? run.anchor(result.row) : { z: result.z, row: null, about: "a latent from a link" };
+      return [{ ...anchor, name: letter(i) }];
     });
     this.choose(this.pins.length ? this.pins.length - 1 : null);
-    this.walk.asked = said.at !== undefined;
+    this.walk.fromLink = link.at !== undefined;
   }
 
-  private async look(run: RunState, spot: Spot, place: [number, number], cover: number, stream: string): Promise<Here | null> {
-    const asked = run.problem ? null : run.decode(spot.z, 1, stream, run.labelOf(spot));
-    const near = await run.near(spot.z, stream);
-    const pictures = await asked;
-    if ((asked && !pictures) || !near) return null;
-    return { run, spot, pictures, place, cover, far: near.far, near: near.rows };
+  private async look(run: RunState, anchor: Anchor, position: [number, number], cover: number, stream: string): Promise<Here | null> {
+    const decoding = run.problem ? null : run.decode(anchor.z, 1, stream, run.labelOf(anchor));
+    const near = await run.near(anchor.z, stream);
+    const images = await decoding;
+    if ((decoding && !images) || !near) return null;
+    return { run, anchor, images, position, cover, far: near.far, near: near.rows };
   }
 
   private nextLetter(): number {
@@ -282,29 +283,29 @@ export class Page {
   }
 }
 
-export function placeSpot(run: RunState, x: number, y: number): Spot {
-  return { z: run.lift(x, y), row: null, name: "here", about: "a place on the map" };
+export function anchorUnder(run: RunState, x: number, y: number): Anchor {
+  return { z: run.lift(x, y), row: null, name: "here", about: "a point on the map" };
 }
 
-const usual = new WeakMap<object, string>(); // of each run, reckoned once
+const defaults = new WeakMap<object, string>(); // per run, computed once
 
-/** What colours the map on a new page: the label, or what parts the places of its first chart most. */
-export function usualColour({ entry, table }: RunState): string {
+/** The default colour column: the label, or the column that separates the first chart best. */
+export function defaultColour({ entry, table }: RunState): string {
   const { columns, charts } = entry;
   if (columns.some(({ name }) => name === "label")) return "label";
-  let found = usual.get(entry);
-  if (found === undefined) {
-    const places = charts.length ? table.places(charts[0]) : new Float32Array();
-    const share = ({ name, kind }: Column) => parted(kind === "flag" ? table.flag(name) : table.classOf(name), places);
-    const told = columns.filter(({ name, kind }) => kind !== "number" && name !== "split");
-    const ranked = told.map((column) => ({ column, share: share(column) })).sort((a, b) => b.share - a.share);
-    usual.set(entry, (found = (ranked[0]?.column ?? columns[0])?.name ?? ""));
+  let result = defaults.get(entry);
+  if (result === undefined) {
+    const positions = charts.length ? table.positions(charts[0]) : new Float32Array();
+    const share = ({ name, kind }: Column) => separation(kind === "flag" ? table.flag(name) : table.classOf(name), positions);
+    const grouping = columns.filter(({ name, kind }) => kind !== "number" && name !== "split");
+    const ranked = grouping.map((column) => ({ column, share: share(column) })).sort((a, b) => b.share - a.share);
+    defaults.set(entry, (result = (ranked[0]?.column ?? columns[0])?.name ?? ""));
   }
-  return found;
+  return result;
 }
 
-function apart(places: Float32Array, row: number, x: number, y: number): number {
-  return Math.hypot(places[2 * row] - x, places[2 * row + 1] - y);
+function apart(positions: Float32Array, row: number, x: number, y: number): number {
+  return Math.hypot(positions[2 * row] - x, positions[2 * row + 1] - y);
 }
 
 function darkWanted(): boolean {

@@ -1,55 +1,56 @@
-/** One run in the page: its points, its charts both ways, and what decodes. */
+/** One run in the page: its points, charts, directions, decoder and encoder. */
 
-import type { ChartSite, Decoder, Encoder, Files, Pictures, RunSite } from "../contract";
-import { countIn, fromHalf, readCodes, readTable, Tiling, type Codes, type Condition, type Count, type Table } from "../data";
-import { chooseDecoder, chooseEncoder, codeOf, geodesic, nearestCodes, newChart, pageScorer, realImage, type Socket } from "../decoder";
-import { draw, far, mean, openPrior, openSeeker, ownAxes, PlaneInverse, read, readField, spreadBy, spreadOf, uniform, type Lattice, type Prior, type Probes, type Seeker } from "../latent";
+import type { ChartEntry, RunEntry } from "../contract";
+import type { Decoder, Encoder, Files, Images } from "../types";
+import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
+import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
+import { draw, far, mean, openPrior, openSearch, dimensionChart, PlaneInverse, read, readField, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
 import { Grid, tileOf, type Box } from "../map";
-import type { Knob } from "./knobs.svelte";
-import { imageName, type Spot } from "./spot";
-import { shellWord } from "./words";
+import type { Slider } from "./sliders.svelte";
+import { imageName, type Anchor } from "./anchor";
+import { shellWord } from "./format";
 
-const SHOWN = 6; // nearest images that are shown
+const NEAREST = 6; // nearest images that are shown
 
-/** A chart with its points in place. */
-export interface Laid {
-  site: ChartSite;
-  places: Float32Array;
+/** A chart with the positions of the points. */
+export interface LaidChart {
+  site: ChartEntry;
+  positions: Float32Array;
   grid: Grid;
   inverse: PlaneInverse;
-  first: { places: Float32Array; grid: Grid }; // without what tiles added: a fair draw
+  first: { positions: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
 }
 
 export class RunState {
-  readonly entry: RunSite;
+  readonly entry: RunEntry;
   readonly files: Files;
   readonly socket: Socket | null;
   table = $state.raw<Table>(null!);
-  codes = $state.raw<Codes | null>(null);
-  charts = $state.raw<ChartSite[]>([]);
-  chart = $state.raw<Laid>(null!);
-  knobs = $state.raw<Knob[]>([]);
+  latents = $state.raw<Latents | null>(null);
+  charts = $state.raw<ChartEntry[]>([]);
+  chart = $state.raw<LaidChart>(null!);
+  sliders = $state.raw<Slider[]>([]);
   probes = $state.raw<Probes | null>(null);
-  prior = $state.raw<Prior | null>(null); // fitted to the codes after training
-  fromOwn = $state(false); // samples are drawn from the model's own prior all the same
-  told = $state(0); // the class that a conditional model is told
+  prior = $state.raw<Prior | null>(null); // prior fitted to the latents after training
+  fromOwn = $state(false); // sample from the model's own prior although one was fitted
+  label = $state(0); // class index for a conditional model
   where = $state<"page" | "server" | "">("");
   problem = $state("");
-  ready: Promise<void> = Promise.resolve(); // codes, directions and the decoder are there
+  ready: Promise<void> = Promise.resolve(); // resolves when latents, directions and decoder are loaded
   private decoder: Decoder | null = null;
   private encoder: Promise<Encoder> | null = null;
-  private scorer: ReturnType<typeof pageScorer> | null = null;
+  private classifier: ReturnType<typeof pageClassifier> | null = null;
   private decoding: Promise<Decoder>;
-  private seeker: Seeker | null = null;
+  private search: NeighborSearch | null = null;
   private normals: Float32Array | null = null;
   private rows: Map<number, number> | null = null;
-  private sheets: Promise<ImageBitmap>[] = []; // pages of tiles
-  private first!: Table; // the points that are there from the start
+  private sheets: Promise<ImageBitmap>[] = []; // sprite sheets
+  private first!: Table; // the points of the first file
   private tiling: Tiling | null = null;
-  private wanted: ChartSite | null = null; // the chart that was asked for last
-  private placed = new Map<string, Float32Array>(); // of charts that the server made meanwhile
+  private wanted: ChartEntry | null = null; // the chart requested last
+  private computedPositions = new Map<string, Float32Array>(); // positions on charts computed by the server
 
-  private constructor(entry: RunSite, files: Files, socket: Socket | null) {
+  private constructor(entry: RunEntry, files: Files, socket: Socket | null) {
     this.entry = entry;
     this.files = files;
     this.socket = socket;
@@ -64,8 +65,8 @@ export class RunState {
     );
   }
 
-  /** Enough to draw the map and to decode from it; the rest comes behind. */
-  static async open(entry: RunSite, files: Files, socket: Socket | null, chart?: string): Promise<RunState> {
+  /** Load enough to draw the map and decode from it; `ready` resolves when all is loaded. */
+  static async open(entry: RunEntry, files: Files, socket: Socket | null, chart?: string): Promise<RunState> {
     const run = new RunState(entry, files, socket);
     run.first = run.table = await readTable(files, entry);
     await run.show(chart ?? entry.charts[0].name);
@@ -74,142 +75,142 @@ export class RunState {
   }
 
   private async complete(): Promise<void> {
-    const [codes] = await Promise.all([readCodes(this.files, this.entry), this.readWays(), this.readPrior(), this.decoding.catch(() => null)]);
-    this.codes = codes;
-    if (!codes) return;
-    this.seeker = openSeeker(codes.values, codes.dim);
+    const [latents] = await Promise.all([readLatents(this.files, this.entry), this.readDirections(), this.readPrior(), this.decoding.catch(() => null)]);
+    this.latents = latents;
+    if (!latents) return;
+    this.search = openSearch(latents.values, latents.dim);
     this.refine(this.chart);
   }
 
   // Charts
 
-  /** Lay the points out by this chart; one that is not there leaves the map as it is. */
+  /** Show the chart with this name; an unknown name changes nothing. */
   async show(name: string | undefined): Promise<void> {
-    const site = this.charts.find((one) => one.name === name);
+    const site = this.charts.find((item) => item.name === name);
     if (!site) return;
     this.wanted = site;
     if (this.chart?.site === site) return;
     const lattice = await this.latticeOf(site);
-    if (this.wanted !== site) return; // another was asked for meanwhile
-    const places = this.placed.get(site.name) ?? this.first.places(site);
-    this.lay(site, places, new PlaneInverse(site, this.entry.dim, lattice));
+    if (this.wanted !== site) return; // another chart was requested meanwhile
+    const positions = this.computedPositions.get(site.name) ?? this.first.positions(site);
+    this.setChart(site, positions, new PlaneInverse(site, this.entry.dim, lattice));
   }
 
-  private async latticeOf(site: ChartSite): Promise<Lattice> {
-    const [codes, cover] = await Promise.all([this.files.bytes(site.lattice.url), this.files.bytes(site.cover)]);
-    return { codes: fromHalf(codes), cover: new Uint8Array(cover), n: site.lattice.n };
+  private async latticeOf(site: ChartEntry): Promise<Lattice> {
+    const [latents, cover] = await Promise.all([this.files.bytes(site.lattice.url), this.files.bytes(site.cover)]);
+    return { latents: fromHalf(latents), cover: new Uint8Array(cover), n: site.lattice.n };
   }
 
-  /** Lay the points out by two of the latent axes. */
-  showAxes(i: number, j: number): void {
-    if (!this.codes) return;
-    const own = ownAxes(this.codes.values, this.codes.dim, i, j);
-    const places = new Float32Array(2 * own.places.x.length);
-    own.places.x.forEach((x, row) => places.set([x, own.places.y[row]], 2 * row));
-    const site: ChartSite = {
+  /** Show the points by two latent dimensions. */
+  showDimensions(i: number, j: number): void {
+    if (!this.latents) return;
+    const own = dimensionChart(this.latents.values, this.latents.dim, i, j);
+    const positions = new Float32Array(2 * own.positions.x.length);
+    own.positions.x.forEach((x, row) => positions.set([x, own.positions.y[row]], 2 * row));
+    const site: ChartEntry = {
       ...own, x: "", y: "", trust: NaN, lattice: { url: "", n: 0 }, cover: "", tiles: null,
     };
-    this.lay(site, places, new PlaneInverse(own, this.entry.dim));
+    this.setChart(site, positions, new PlaneInverse(own, this.entry.dim));
   }
 
-  /** Have the server lay the points out anew. */
+  /** Have the server compute another layout, and show it. */
   async make(layout: string, by?: string): Promise<void> {
     const { chart, x, y } = await newChart(this.socket!, this.entry, layout, by);
-    const places = Float32Array.from({ length: 2 * x.length }, (_, i) => (i % 2 ? y : x)[i >> 1]);
-    this.charts = [...this.charts.filter((one) => one.name !== chart.name), chart];
-    this.placed.set(chart.name, places);
-    this.lay(chart, places, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
+    const positions = Float32Array.from({ length: 2 * x.length }, (_, i) => (i % 2 ? y : x)[i >> 1]);
+    this.charts = [...this.charts.filter((item) => item.name !== chart.name), chart];
+    this.computedPositions.set(chart.name, positions);
+    this.setChart(chart, positions, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
   }
 
-  private lay(site: ChartSite, places: Float32Array, inverse: PlaneInverse): void {
-    const grid = new Grid(places);
-    const laid = { site, places, grid, inverse, first: { places, grid } };
-    this.refine(laid);
+  private setChart(site: ChartEntry, positions: Float32Array, inverse: PlaneInverse): void {
+    const grid = new Grid(positions);
+    const next = { site, positions, grid, inverse, first: { positions, grid } };
+    this.refine(next);
     this.wanted = site;
-    this.chart = laid;
+    this.chart = next;
     this.table = this.first;
     this.tiling = site.tiles ? new Tiling(this.files, site, this.first) : null;
   }
 
-  /** Fetch the finer points of a part of the map; what there is of them is shown. */
+  /** Load the tiles that a part of the map needs, and show their points. */
   async see(view: Box, scale: number): Promise<void> {
     await this.ready;
     const { tiling, chart } = this;
-    const table = await tiling?.see(view, scale).catch(() => null); // without them the map is coarser
+    const table = await tiling?.load(view, scale).catch(() => null); // without tiles the map shows fewer points
     if (!table || tiling !== this.tiling) return;
-    const places = table.places(chart.site);
-    this.chart = { ...chart, places, grid: new Grid(places) };
+    const positions = table.positions(chart.site);
+    this.chart = { ...chart, positions, grid: new Grid(positions) };
     this.table = table;
   }
 
-  /** How many points of all, fetched or not, are in a part of the map and meet the conditions; null if all are fetched. */
+  /** How many points, loaded or not, are in a part of the map and meet the conditions; null if all are loaded. */
   count(view: Box, conditions: readonly Condition[], mask: Uint8Array | null): Count | null {
-    const { places, site } = this.chart;
-    return this.tiling && countIn(view, conditions, mask, places, this.tiling.unfetched, site.box);
+    const { positions, site } = this.chart;
+    return this.tiling && countIn(view, conditions, mask, positions, this.tiling.unloaded, site.box);
   }
 
-  private refine({ first: { places, grid }, inverse }: Laid): void {
-    if (!this.codes || inverse.fine) return;
-    const x = places.filter((_, i) => i % 2 === 0);
-    const y = places.filter((_, i) => i % 2 === 1);
-    inverse.refine({ codes: this.codes.values, x, y, near: (px, py, k) => grid.nearestMany(px, py, k) });
+  private refine({ first: { positions, grid }, inverse }: LaidChart): void {
+    if (!this.latents || inverse.fine) return;
+    const x = positions.filter((_, i) => i % 2 === 0);
+    const y = positions.filter((_, i) => i % 2 === 1);
+    inverse.refine({ latents: this.latents.values, x, y, near: (px, py, k) => grid.nearestMany(px, py, k) });
   }
 
-  // Places and codes
+  // Positions and latents
 
-  /** The code under a place. */
+  /** The latent at a position of the map. */
   lift(x: number, y: number): Float32Array {
     return this.chart.inverse.inverse(x, y);
   }
 
-  liftAll(places: Float32Array): Float32Array {
-    return this.chart.inverse.inverseAll(places);
+  liftAll(positions: Float32Array): Float32Array {
+    return this.chart.inverse.inverseAll(positions);
   }
 
-  /** From 1 amid the data to 0 in a hole. */
+  /** Data coverage of a position: 1 inside the data, 0 in a gap. */
   cover(x: number, y: number): number {
     return this.chart.inverse.cover(x, y);
   }
 
-  placeOf(spot: Spot): [number, number] {
-    if (spot.row !== null) return [this.chart.places[2 * spot.row], this.chart.places[2 * spot.row + 1]];
-    return this.chart.inverse.forward(spot.z) ?? [NaN, NaN];
+  positionOf(anchor: Anchor): [number, number] {
+    if (anchor.row !== null) return [this.chart.positions[2 * anchor.row], this.chart.positions[2 * anchor.row + 1]];
+    return this.chart.inverse.forward(anchor.z) ?? [NaN, NaN];
   }
 
-  /** Places of codes, row by row. */
-  async placesOf(z: Float32Array): Promise<Float32Array> {
+  /** Positions of latents, row by row. */
+  async positionsOf(z: Float32Array): Promise<Float32Array> {
     const { dim } = this.entry;
-    const places = new Float32Array((z.length / dim) * 2);
+    const positions = new Float32Array((z.length / dim) * 2);
     for (let i = 0; i * dim < z.length; i++) {
-      const found = this.chart.inverse.forward(z.subarray(i * dim, (i + 1) * dim));
-      if (found) places.set(found, 2 * i);
-      if (i % 8 === 7) await new Promise((done) => setTimeout(done)); // the pointer goes first
+      const result = this.chart.inverse.forward(z.subarray(i * dim, (i + 1) * dim));
+      if (result) positions.set(result, 2 * i);
+      if (i % 8 === 7) await new Promise((done) => setTimeout(done)); // let pointer events run
     }
-    return places;
+    return positions;
   }
 
-  /** The real image of a row, as a place. */
-  spot(row: number): Spot {
-    const z = this.codes && row < this.codes.count ? this.codes.row(row) : this.lift(this.chart.places[2 * row], this.chart.places[2 * row + 1]);
+  /** The anchor of a row. */
+  anchor(row: number): Anchor {
+    const z = this.latents && row < this.latents.count ? this.latents.row(row) : this.lift(this.chart.positions[2 * row], this.chart.positions[2 * row + 1]);
     return { z, row, name: "", about: imageName(this, row) };
   }
 
-  /** Its exact code, from the server where the page has none. */
-  async exact(row: number): Promise<Spot> {
-    const spot = this.spot(row);
-    const lasting = row < this.entry.count ? row : null; // those of tiles come and go
-    if ((this.codes && lasting !== null) || !this.socket) return { ...spot, row: lasting };
-    return { ...spot, row: lasting, z: await codeOf(this.socket, this.entry, this.table.rank(row)) };
+  /** The anchor of a row with its exact latent, from the server if the page has no latents. */
+  async exact(row: number): Promise<Anchor> {
+    const anchor = this.anchor(row);
+    const lasting = row < this.entry.count ? row : null; // rows of tiles are not stable
+    if ((this.latents && lasting !== null) || !this.socket) return { ...anchor, row: lasting };
+    return { ...anchor, row: lasting, z: await latentOf(this.socket, this.entry, this.table.rank(row)) };
   }
 
-  /** The real image at full size, where the page has only a smaller one. */
-  async real(row: number): Promise<Pictures | null> {
+  /** The real image at full size from the server; null if the page has it already or there is no server. */
+  async real(row: number): Promise<Images | null> {
     const { sprites, image } = this.entry;
-    const whole = sprites && row < this.entry.count && sprites.width >= image.width && sprites.height >= image.height;
-    return whole || !sprites || !this.socket ? null : realImage(this.socket, this.entry, this.table.rank(row));
+    const complete = sprites && row < this.entry.count && sprites.width >= image.width && sprites.height >= image.height;
+    return complete || !sprites || !this.socket ? null : realImage(this.socket, this.entry, this.table.rank(row));
   }
 
-  /** The image of a row as far as the page has it: its tile. */
+  /** The thumbnail of a row; null if it has none. */
   async tile(row: number): Promise<HTMLCanvasElement | null> {
     const { sprites } = this.entry;
     if (!sprites || row >= this.entry.count) return null;
@@ -221,46 +222,46 @@ export class RunState {
     return canvas;
   }
 
-  /** The row of the image with this number in the data set. */
+  /** The row of the image with this index in the data set. */
   rowOf(index: number): number | undefined {
     this.rows ??= new Map(Array.from(this.first.index, (number, row) => [number, row]));
     return this.rows.get(index);
   }
 
   meanOf(rows: ArrayLike<number>): Float32Array {
-    if (!this.codes || !rows.length) return this.typical;
-    return mean(this.codes.values, this.codes.dim, rows);
+    if (!this.latents || !rows.length) return this.typical;
+    return mean(this.latents.values, this.latents.dim, rows);
   }
 
   get typical(): Float32Array {
     return Float32Array.from(this.entry.middle);
   }
 
-  // Pictures
+  // Images
 
-  /** null: a newer ask of the same stream came first. */
-  async decode(z: Float32Array, n: number, stream?: string, label = this.told): Promise<Pictures | null> {
+  /** Decode n latents; null if a newer request of the same stream replaced this one. */
+  async decode(z: Float32Array, n: number, stream?: string, label = this.label): Promise<Images | null> {
     const decoder = this.decoder ?? (await this.decoding);
     const labels = this.entry.told.length ? Array<number>(n).fill(label) : undefined;
     return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
   }
 
-  /** What the model is told of a place: the class of a real image, elsewhere the one that is chosen. */
-  labelOf(spot: Spot): number {
-    const known = this.entry.columns.find((column) => column.name === "label");
-    if (spot.row === null || !known || !this.entry.told.length) return this.told;
-    const found = this.entry.told.indexOf(known.values?.[this.table.classOf("label")[spot.row]] ?? "");
-    return found < 0 ? this.told : found;
+  /** The class index for an anchor: the class of a real image, otherwise the selected one. */
+  labelOf(anchor: Anchor): number {
+    const labels = this.entry.columns.find((column) => column.name === "label");
+    if (anchor.row === null || !labels || !this.entry.told.length) return this.label;
+    const result = this.entry.told.indexOf(labels.values?.[this.table.classOf("label")[anchor.row]] ?? "");
+    return result < 0 ? this.label : result;
   }
 
-  /** The code of a picture of the model's size. */
-  async encode(pictures: Pictures): Promise<Float32Array> {
+  /** The latent of an image of the model's size. */
+  async encode(images: Images): Promise<Float32Array> {
     this.encoder ??= chooseEncoder(this.files, this.entry, this.socket);
-    const labels = this.entry.told.length ? [this.told] : undefined;
-    return (await this.encoder).encode(pictures, labels);
+    const labels = this.entry.told.length ? [this.label] : undefined;
+    return (await this.encoder).encode(images, labels);
   }
 
-  /** Whether there are images of places; of codes that were brought alone there are none. */
+  /** Whether latents can be decoded; a run imported without a decoder cannot. */
   get decodes(): boolean {
     return this.entry.image.channels > 0;
   }
@@ -276,106 +277,106 @@ export class RunState {
     if (fitted) this.prior = openPrior(await this.files.bytes(fitted.url));
   }
 
-  /** Points drawn by chance: from the fitted prior where there is one, unless the model's own is wanted. */
+  /** n random latents from the fitted prior, or from the model's own prior. */
   sample(n: number, seed: number): Float32Array {
     if (this.prior && !this.fromOwn) return this.prior.sample(n, uniform(seed));
-    return draw(this.entry, n, { seed, codes: this.codes?.values });
+    return draw(this.entry, n, { seed, latents: this.latents?.values });
   }
 
-  // Neighbours
+  // Neighbors
 
-  /** The nearest real images, and how far the data is; null if a newer ask came first. */
+  /** The nearest rows, and the distance from the data; null if a newer request replaced this one. */
   async near(z: Float32Array, stream?: string): Promise<{ rows: number[]; far: number } | null> {
     const { density } = this.entry;
-    const k = Math.max(SHOWN, density?.neighbours ?? 0);
-    if (this.seeker) {
-      const found = await this.seeker.nearest(z, k, stream);
-      if (!found) return null;
-      return { rows: Array.from(found.rows.subarray(0, SHOWN)), far: density ? far(found, density)[0] : NaN };
+    const k = Math.max(NEAREST, density?.neighbours ?? 0);
+    if (this.search) {
+      const result = await this.search.nearest(z, k, stream);
+      if (!result) return null;
+      return { rows: Array.from(result.rows.subarray(0, NEAREST)), far: density ? far(result, density)[0] : NaN };
     }
     if (this.socket && !this.entry.codes) {
-      const found = await nearestCodes(this.socket, this.entry, z, k, stream);
-      if (!found) return null;
-      return { rows: Array.from(found.rows.subarray(0, SHOWN)), far: density ? far(found, density)[0] : NaN };
+      const result = await nearestLatents(this.socket, this.entry, z, k, stream);
+      if (!result) return null;
+      return { rows: Array.from(result.rows.subarray(0, NEAREST)), far: density ? far(result, density)[0] : NaN };
     }
     return { rows: [], far: NaN };
   }
 
   async farOf(z: Float32Array): Promise<number[]> {
     const { density } = this.entry;
-    if (!this.seeker || !density) return [];
-    const found = await this.seeker.nearest(z, density.neighbours);
-    return found ? far(found, density) : [];
+    if (!this.search || !density) return [];
+    const result = await this.search.nearest(z, density.neighbours);
+    return result ? far(result, density) : [];
   }
 
-  /** Points of the way from one place to another that changes the picture least: the server's, or made beforehand. */
-  async geodesic(a: Spot, b: Spot): Promise<Float32Array> {
-    const known = this.entry.geodesics.find(({ from, to }) => (from === a.row && to === b.row) || (from === b.row && to === a.row));
-    if (known) {
-      const rows = fromHalf(await this.files.bytes(known.url));
-      return known.from === a.row ? rows : backwards(rows, this.entry.dim);
+  /** Latents of the geodesic between two anchors: precomputed, or computed by the server. */
+  async geodesic(a: Anchor, b: Anchor): Promise<Float32Array> {
+    const saved = this.entry.geodesics.find(({ from, to }) => (from === a.row && to === b.row) || (from === b.row && to === a.row));
+    if (saved) {
+      const rows = fromHalf(await this.files.bytes(saved.url));
+      return saved.from === a.row ? rows : reversed(rows, this.entry.dim);
     }
-    if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.told.length ? this.told : undefined);
-    throw new Error(`Other shortest ways take a server: zatlas explore ${shellWord(this.entry.name)}`);
+    if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.told.length ? this.label : undefined);
+    throw new Error(`Only the server computes other geodesics. Run: zatlas explore ${shellWord(this.entry.name)}`);
   }
 
   // Directions
 
-  private async readWays(): Promise<void> {
+  private async readDirections(): Promise<void> {
     const { ways, dim, axes, middle, deviation } = this.entry;
     const read = async (url: string) => new Float32Array(await this.files.bytes(url));
     const [vectors, normals, weights] = await Promise.all([ways.vectors, ways.normals, ways.weights].map(read));
     this.normals = normals;
-    this.probes = { names: ways.probes.map((one) => one.name), weights, offsets: ways.probes.map((one) => one.offset) };
-    const leads = await Promise.all(ways.list.map(async ({ bends }) => bends && readField(bends, await read(bends.url))));
-    const named = ways.list.map((site, i): Knob => {
+    this.probes = { names: ways.probes.map((item) => item.name), weights, offsets: ways.probes.map((item) => item.offset) };
+    const fields = await Promise.all(ways.list.map(async ({ bends }) => bends && readField(bends, await read(bends.url))));
+    const named = ways.list.map((site, i): Slider => {
       const vector = vectors.subarray(i * dim, (i + 1) * dim);
-      return { name: site.name, title: site.title, kind: site.kind, vector, spread: site.spread, lead: leads[i], site };
+      return { name: site.name, title: site.title, kind: site.kind, vector, std: site.spread, field: fields[i], site };
     });
-    const own = axes.map(({ index }): Knob => {
+    const own = axes.map(({ index }): Slider => {
       const vector = new Float32Array(middle.length);
       vector[index] = 1;
-      const title = `axis ${index}`;
-      const name = named.some((knob) => knob.name === title) ? `the ${title}` : title; // a class may be called so
-      return { name, title, kind: "axis", vector, spread: deviation[index] || 1, site: null };
+      const title = `dimension ${index}`;
+      const name = named.some((slider) => slider.name === title) ? `the ${title}` : title; // a class may have the same name
+      return { name, title, kind: "dimension", vector, std: deviation[index] || 1, site: null };
     });
-    this.knobs = [...named, ...own];
+    this.sliders = [...named, ...own];
   }
 
-  /** What the probes say of a code, the surest yes first. */
-  reading(z: Float32Array, most = 5): [string, number][] {
+  /** Linear-probe probabilities for a latent, the highest first. */
+  probabilities(z: Float32Array, most = 5): [string, number][] {
     if (!this.probes?.names.length) return [];
-    const found = read(this.probes, z);
+    const result = read(this.probes, z);
     const numbers = new Set(this.entry.columns.filter(({ kind }) => kind === "number").map(({ name }) => name));
-    const named = this.probes.names.flatMap((name, i): [string, number][] => (numbers.has(name) ? [] : [[name, found[i]]]));
+    const named = this.probes.names.flatMap((name, i): [string, number][] => (numbers.has(name) ? [] : [[name, result[i]]]));
     return named.sort((a, b) => b[1] - a[1]).slice(0, most);
   }
 
-  /** What the run's scorer reads of the first of some pictures, the surest yes first; null where there is none. */
-  async score(pictures: Pictures): Promise<[string, number][] | null> {
-    const { scorer } = this.entry;
-    if (!scorer) return null;
-    this.scorer ??= pageScorer(this.files, this.entry, scorer);
-    const found = await this.scorer.then((read) => read(pictures)).catch(() => null); // then codes have to do
-    if (!found) return null;
-    const named = scorer.names.flatMap((name, i): [string, number][] => (scorer.kinds[i] === "number" ? [] : [[name, found[i]]]));
+  /** Predictions of the run's classifier for the first image, the highest first; null without a classifier. */
+  async classify(images: Images): Promise<[string, number][] | null> {
+    const { scorer: classifier } = this.entry;
+    if (!classifier) return null;
+    this.classifier ??= pageClassifier(this.files, this.entry, classifier);
+    const result = await this.classifier.then((read) => read(images)).catch(() => null); // the linear probes remain
+    if (!result) return null;
+    const named = classifier.names.flatMap((name, i): [string, number][] => (classifier.kinds[i] === "number" ? [] : [[name, result[i]]]));
     return named.sort((a, b) => b[1] - a[1]);
   }
 
-  /** The normal of an attribute's plane: to be at right angles to it is to leave the attribute alone. */
+  /** The normal of an attribute's hyperplane; a direction orthogonal to it keeps the attribute constant. */
   normalOf(name: string): Float32Array | null {
     const i = this.probes?.names.indexOf(name) ?? -1;
     return i < 0 || !this.normals ? null : this.normals.subarray(i * this.entry.dim, (i + 1) * this.entry.dim);
   }
 
-  /** Standard deviation of the codes along a unit vector. */
-  spread = (vector: Float32Array): number =>
-    this.codes ? spreadOf(vector, this.codes.values) : spreadBy(vector, this.entry.deviation);
+  /** Standard deviation of the latents along a unit vector. */
+  std = (vector: Float32Array): number =>
+    this.latents ? stdOf(vector, this.latents.values) : stdFrom(vector, this.entry.deviation);
 }
 
-function backwards(rows: Float32Array, dim: number): Float32Array {
+function reversed(rows: Float32Array, dim: number): Float32Array {
   const count = rows.length / dim;
-  const found = new Float32Array(rows.length);
-  for (let i = 0; i < count; i++) found.set(rows.subarray((count - 1 - i) * dim, (count - i) * dim), i * dim);
-  return found;
+  const result = new Float32Array(rows.length);
+  for (let i = 0; i < count; i++) result.set(rows.subarray((count - 1 - i) * dim, (count - i) * dim), i * dim);
+  return result;
 }

@@ -1,61 +1,61 @@
-/** The walk through the pinned places: its curve, its strip of pictures, and where on it one is. */
+/** The walk through the pins: its curve, its strip of images, and the current position. */
 
-import type { Pictures } from "../contract";
-import { at as along, changes, curve, freehand, loop, overChart, placed, sample, spiral, spline, stack, steady, usualBlend, type Curve } from "../latent";
+import type { Images } from "../types";
+import { at as along, changes, curve, freehand, loop, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
-import type { Spot } from "./spot";
+import type { Anchor } from "./anchor";
 
-export const WAYS = ["lerp", "slerp", "spline", "geodesic", "drawn", "spiral"] as const;
-export type Way = (typeof WAYS)[number];
+export const METHODS = ["lerp", "slerp", "spline", "geodesic", "drawn", "spiral"] as const;
+export type Method = (typeof METHODS)[number];
 
-const TILES = 11; // pictures of the strip
-const TRACED = 60; // places of the path on the map
-const PACED = 120; // pictures that an even pace is measured with
+const TILES = 11; // images of the strip
+const TRACED = 60; // positions of the path on the map
+const PACED = 120; // images that the rate of change is measured on
 const TURNS = 3; // of a spiral
-const ON_THE_WAY = "on the way";
+const ON_THE_WALK = "on the walk";
 
 export class Walk {
-  way = $state<Way>("slerp");
+  method = $state<Method>("slerp");
   closed = $state(false);
-  even = $state(false);
+  constantRate = $state(false);
   playing = $state(false);
   seconds = $state(4);
   at = $state(0);
-  stroke = $state.raw<Float32Array | null>(null); // places of a path drawn on the map
+  stroke = $state.raw<Float32Array | null>(null); // positions of a path drawn on the map
   curve = $state.raw<Curve | null>(null);
-  path = $state.raw<Float32Array | null>(null); // its places on the map
-  strip = $state.raw<Pictures | null>(null);
-  far = $state.raw<number[]>([]); // of each picture of the strip
+  path = $state.raw<Float32Array | null>(null); // its positions on the map
+  strip = $state.raw<Images | null>(null);
+  far = $state.raw<number[]>([]); // of each image of the strip
   problem = $state("");
   working = $state(false);
-  asked = $state(false); // a link leads to this moment of the walk: it is shown as soon as there is a curve
+  fromLink = $state(false); // a link asks for this position: it is shown as soon as there is a curve
   private readonly page: Page;
   private ticket = 0;
 
   constructor(page: Page) {
     this.page = page;
-    this.way = usualBlend(page.run.entry);
+    this.method = defaultBlend(page.run.entry);
   }
 
-  /** Make the curve, its path and its strip anew; what a newer call overtakes is left. */
+  /** Recompute the curve, its path and its strip; a newer call cancels an older one. */
   async remake(): Promise<void> {
     const ticket = ++this.ticket;
     const stale = () => ticket !== this.ticket;
     this.working = true;
     try {
-      const found = await this.made();
+      const result = await this.compute();
       if (stale()) return;
       this.problem = "";
-      this.curve = found;
-      if (!found) {
+      this.curve = result;
+      if (!result) {
         this.path = this.strip = null;
         this.playing = false;
         return;
       }
-      if (this.asked) void this.go(this.at).finally(() => (this.asked = false));
-      this.path = this.plane?.stops ?? (await this.page.run.placesOf(sample(found, TRACED)));
-      const z = sample(found, TILES);
+      if (this.fromLink) void this.go(this.at).finally(() => (this.fromLink = false));
+      this.path = this.plane?.knots ?? (await this.page.run.positionsOf(sample(result, TRACED)));
+      const z = sample(result, TILES);
       const strip = await this.page.run.decode(z, TILES, "strip");
       const far = await this.page.run.farOf(z);
       if (stale() || !strip) return;
@@ -68,18 +68,18 @@ export class Walk {
     }
   }
 
-  /** Go to this moment of the walk, and show what is there. */
+  /** Move to this position (0 to 1) and show its image. */
   async go(at: number): Promise<void> {
     this.at = Math.min(Math.max(at, 0), 1);
     if (!this.curve) return;
-    await this.page.hold(this.spotAt(this.at));
+    await this.page.hold(this.anchorAt(this.at));
   }
 
-  spotAt(at: number): Spot {
-    return { z: along(this.curve!, [at]), row: null, name: ON_THE_WAY, about: `${Math.round(at * 100)} % of the way` };
+  anchorAt(at: number): Anchor {
+    return { z: along(this.curve!, [at]), row: null, name: ON_THE_WALK, about: `${Math.round(at * 100)} % of the walk` };
   }
 
-  /** Walk by the clock until told otherwise; to and fro where the walk does not close. */
+  /** Play the walk until `stop`; back and forth if it is not closed. */
   async play(): Promise<void> {
     this.playing = true;
     let last = performance.now();
@@ -90,7 +90,7 @@ export class Walk {
       const step = (now - last) / 1000 / this.seconds;
       last = now;
       let next: number = this.at + (forward ? step : -step);
-      if (this.closed || this.way === "spiral") next %= 1;
+      if (this.closed || this.method === "spiral") next %= 1;
       else if (next >= 1 || next <= 0) forward = next <= 0;
       await this.go(next);
     }
@@ -100,67 +100,67 @@ export class Walk {
     this.playing = false;
   }
 
-  /** Whether the large picture is of the walk. */
+  /** Whether the large image belongs to the walk. */
   private get shown(): boolean {
-    return this.page.held?.spot.name === ON_THE_WAY;
+    return this.page.held?.anchor.name === ON_THE_WALK;
   }
 
   link(): LinkState {
-    const usual = usualBlend(this.page.run.entry);
-    const shared = this.way !== "drawn"; // a stroke is too long for a link
-    return { way: this.way === usual || !shared ? undefined : this.way, loop: this.closed, at: this.shown || this.asked ? this.at : undefined };
+    const usual = defaultBlend(this.page.run.entry);
+    const shared = this.method !== "drawn"; // a stroke does not fit into a link
+    return { method: this.method === usual || !shared ? undefined : this.method, loop: this.closed, at: this.shown || this.fromLink ? this.at : undefined };
   }
 
-  follow(said: LinkState): void {
+  follow(link: LinkState): void {
     this.stop();
-    this.way = WAYS.find((way) => way === said.way) ?? usualBlend(this.page.run.entry);
-    this.closed = said.loop ?? false;
-    this.at = said.at ?? 0;
-    this.asked = false;
+    this.method = METHODS.find((method) => method === link.method) ?? defaultBlend(this.page.run.entry);
+    this.closed = link.loop ?? false;
+    this.at = link.at ?? 0;
+    this.fromLink = false;
   }
 
-  private async made(): Promise<Curve | null> {
+  private async compute(): Promise<Curve | null> {
     const { run, pins } = this.page;
     const dim = run.entry.dim;
-    const found = this.bare(pins) ?? (this.way === "geodesic" && pins.length > 1 ? await this.bent(pins) : null);
-    if (!found || !this.even) return found;
-    const z = sample(found, PACED);
-    const pictures = await run.decode(z, PACED, "pace");
-    return pictures && dim ? steady(found, changes(pictures)) : found;
+    const result = this.direct(pins) ?? (this.method === "geodesic" && pins.length > 1 ? await this.geodesics(pins) : null);
+    if (!result || !this.constantRate) return result;
+    const z = sample(result, PACED);
+    const images = await run.decode(z, PACED, "pace");
+    return images && dim ? steady(result, changes(images)) : result;
   }
 
-  /** The ways that need no one's help. */
-  private bare(pins: Spot[]): Curve | null {
+  /** The curves that need neither server nor precomputed files. */
+  private direct(pins: Anchor[]): Curve | null {
     const { run } = this.page;
     const dim = run.entry.dim;
     const plane = this.plane;
     if (plane) return overChart(plane, dim, run.chart.inverse.inverseAll);
-    if (pins.length < 2 || this.way === "geodesic" || this.way === "drawn" || this.way === "spiral") return null;
-    const stops = stack(pins.map((pin) => pin.z));
-    if (this.way === "spline") return spline(stops, dim, { closed: this.closed, norms: usualBlend(run.entry) === "slerp" });
-    return this.closed ? loop(stops, dim, this.way) : curve(stops, dim, this.way);
+    if (pins.length < 2 || this.method === "geodesic" || this.method === "drawn" || this.method === "spiral") return null;
+    const points = stack(pins.map((pin) => pin.z));
+    if (this.method === "spline") return spline(points, dim, { closed: this.closed, norms: defaultBlend(run.entry) === "slerp" });
+    return this.closed ? loop(points, dim, this.method) : curve(points, dim, this.method);
   }
 
-  private async bent(pins: Spot[]): Promise<Curve> {
+  private async geodesics(pins: Anchor[]): Promise<Curve> {
     const { run } = this.page;
-    const stops = this.closed ? [...pins, pins[0]] : pins;
-    const legs = [];
-    for (let i = 0; i + 1 < stops.length; i++) legs.push(await run.geodesic(stops[i], stops[i + 1]));
+    const anchors = this.closed ? [...pins, pins[0]] : pins;
+    const segments = [];
+    for (let i = 0; i + 1 < anchors.length; i++) segments.push(await run.geodesic(anchors[i], anchors[i + 1]));
     const dim = run.entry.dim;
-    const rows = legs.flatMap((leg, i) => {
-      const count = leg.length / dim - (i + 1 < legs.length ? 1 : 0); // the last of a leg begins the next
-      return Array.from({ length: count }, (_, j) => leg.subarray(j * dim, (j + 1) * dim));
+    const rows = segments.flatMap((segment, i) => {
+      const count = segment.length / dim - (i + 1 < segments.length ? 1 : 0); // a segment starts where the one before it ends
+      return Array.from({ length: count }, (_, j) => segment.subarray(j * dim, (j + 1) * dim));
     });
     return curve(stack(rows), dim, "lerp");
   }
 
-  /** The way as a curve of the chart, where it is one: drawn by hand, or a spiral around the chosen place. */
+  /** The curve in the plane of the chart, for a drawn path or a spiral; otherwise null. */
   private get plane(): Curve | null {
     const { run, chosen, pins } = this.page;
-    if (this.way === "drawn") return this.stroke && freehand(this.stroke);
-    if (this.way !== "spiral") return null;
+    if (this.method === "drawn") return this.stroke && freehand(this.stroke);
+    if (this.method !== "spiral") return null;
     const [left, bottom, right, top] = run.chart.site.box;
-    const [x, y] = chosen === null ? [(left + right) / 2, (bottom + top) / 2] : run.placeOf(pins[chosen]);
+    const [x, y] = chosen === null ? [(left + right) / 2, (bottom + top) / 2] : run.positionOf(pins[chosen]);
     return placed(spiral({ turns: TURNS, extent: 1 }), x, y, Math.min(right - left, top - bottom) / 3);
   }
 

@@ -13,9 +13,9 @@ const tableOf = (values: ArrayLike<number>): Table =>
   }) as unknown as Table;
 
 const colourOf = (
-  { codes, palette }: { codes: Uint8Array; palette: Uint8Array },
+  { indices, palette }: { indices: Uint8Array; palette: Uint8Array },
   row: number,
-): number[] => [...palette.subarray(4 * codes[row], 4 * codes[row] + 3)];
+): number[] => [...palette.subarray(4 * indices[row], 4 * indices[row] + 3)];
 
 function lightness(colour: string): number {
   const [r, g, b] = rgbOf(colour).map((value) => (value / 255) ** 2.2);
@@ -23,7 +23,7 @@ function lightness(colour: string): number {
 }
 
 describe("colours", () => {
-  it("of a few classes are one each, in both themes", () => {
+  it("are distinct for a few classes, in both themes", () => {
     const column: Column = {
       name: "label",
       title: "Label",
@@ -43,7 +43,7 @@ describe("colours", () => {
     }
   });
 
-  it("of many classes are for the commonest twenty-four, and no two the same", () => {
+  it("distinguish the twenty-four most frequent of many classes", () => {
     const values = Array.from({ length: 300 }, (_, i) => `${i}`);
     const rows = Uint16Array.from({ length: 5000 }, (_, i) => (i < 300 ? i : 270 + (i % 30)));
     const made = colouring(
@@ -51,7 +51,7 @@ describe("colours", () => {
       tableOf(rows),
       "light",
     );
-    if (made.legend.kind === "number") throw new Error("a class is no number");
+    if (made.legend.kind === "number") throw new Error("a class is not a number");
     const { entries } = made.legend;
     expect(entries.length).toBe(25);
     expect(new Set(entries.map(({ colour }) => colour)).size).toBe(25);
@@ -65,7 +65,7 @@ describe("colours", () => {
       expect(colourOf(made, value)).toEqual(rgbOf(colour));
   });
 
-  it("of a flag are strong for yes and quiet for no", () => {
+  it("of a flag are strong for yes and muted for no", () => {
     const made = colouring(
       { name: "yes", title: "Yes", kind: "flag" },
       tableOf(Uint8Array.of(1, 0, 0)),
@@ -75,13 +75,13 @@ describe("colours", () => {
     expect(colourOf(made, 1)).toEqual(rgbOf(THEMES.dark.quiet));
   });
 
-  it("of numbers go over the range, beyond which they are its ends, and missing ones are grey", () => {
+  it("of numbers cover the range, are clipped beyond it, and are grey if missing", () => {
     const made = colouring(
       { name: "n", title: "N", kind: "number", range: [0, 1] },
       tableOf(Float32Array.of(-9, 0, 0.5, 1, 9, NaN)),
       "light",
     );
-    expect([...made.codes]).toEqual([0, 0, 127, 254, 254, 255]);
+    expect([...made.indices]).toEqual([0, 0, 127, 254, 254, 255]);
     expect(colourOf(made, 5)).toEqual(rgbOf(THEMES.light.missing));
     expect(made.legend.kind === "number" && made.legend.missing?.count).toBe(1);
     expect([
@@ -89,11 +89,11 @@ describe("colours", () => {
         { name: "n", title: "N", kind: "number", range: [2, 2] },
         tableOf(Float32Array.of(2)),
         "light",
-      ).codes,
+      ).indices,
     ]).toEqual([0]);
   });
 
-  it("of the scale grow lighter all the way", () => {
+  it("of the scale increase in lightness", () => {
     const steps = Array.from({ length: 101 }, (_, i) => lightness(scaleColour(i / 100)));
     for (let i = 1; i < steps.length; i++) expect(steps[i]).toBeGreaterThan(steps[i - 1]);
   });

@@ -1,4 +1,4 @@
-/** What colour each point has, and what the colours mean. */
+/** Point colours and their legend. */
 
 import type { Column } from "../contract";
 import type { Table } from "./table";
@@ -8,10 +8,10 @@ export type ThemeName = "light" | "dark";
 /** Colours as #rrggbb. */
 export interface Theme {
   paper: string;
-  classes: readonly string[]; // apart for the colour-blind in pairs that touch
-  scale: readonly [number, number]; // the part of the scale that stands out from the paper
-  quiet: string; // no
-  strong: string; // yes
+  classes: readonly string[]; // neighboring colours differ for colour-blind readers
+  scale: readonly [number, number]; // the part of the scale with enough contrast to the paper
+  quiet: string; // of a flag that is not set
+  strong: string; // of a flag that is set
   missing: string;
 }
 
@@ -60,7 +60,7 @@ export const THEMES: Record<ThemeName, Theme> = {
   },
 };
 
-/** An entry's `values` are those of the column that are drawn in its colour. */
+/** `values` are the column's values that are drawn in the entry's colour. */
 export interface LegendEntry {
   text: string;
   colour: string;
@@ -78,16 +78,16 @@ export type Legend =
       missing: LegendEntry | null;
     };
 
-/** A code for each point and a colour (RGBA) for each code. */
+/** A palette index for each point, and the palette (RGBA). */
 export interface Colouring {
-  codes: Uint8Array;
+  indices: Uint8Array;
   palette: Uint8Array;
   legend: Legend;
 }
 
 const LAST = 255;
 
-/** The column in colours; without one, all points in one. */
+/** The colours of a column; without a column, one colour for all points. */
 export function colouring(column: Column | null, table: Table, theme: ThemeName): Colouring {
   if (!column) return plain(table, THEMES[theme]);
   if (column.kind === "number") return byNumber(column, table, THEMES[theme]);
@@ -99,29 +99,29 @@ export function colouring(column: Column | null, table: Table, theme: ThemeName)
 function plain(table: Table, theme: Theme): Colouring {
   const entries = [{ text: "all", colour: theme.classes[0], values: [], count: table.count }];
   return {
-    codes: new Uint8Array(table.count),
+    indices: new Uint8Array(table.count),
     palette: paletteOf([theme.classes[0]], theme),
     legend: { kind: "class", title: "", entries },
   };
 }
 
 function byFlag(column: Column, table: Table, theme: Theme): Colouring {
-  const codes = table.flag(column.name);
-  const yes = codes.reduce((sum, code) => sum + code, 0);
+  const indices = table.flag(column.name);
+  const yes = indices.reduce((sum, index) => sum + index, 0);
   const entries = [
     { text: "yes", colour: theme.strong, values: [1], count: yes },
     { text: "no", colour: theme.quiet, values: [0], count: table.count - yes },
   ];
   return {
-    codes,
+    indices,
     palette: paletteOf([theme.quiet, theme.strong], theme),
     legend: { kind: "flag", title: column.title, entries },
   };
 }
 
 /**
- * Up to twelve classes have a colour each. Of more, the commonest twenty-four are told apart, the second dozen by
- * paler shades of the first; the rest are "other": nobody tells thirty colours apart.
+ * Up to twelve classes get one colour each. Of more classes, the most frequent twenty-four are distinguished, the
+ * second twelve by paler shades of the first twelve; all others share the colour of "other".
  */
 function byClass(column: Column, table: Table, theme: Theme): Colouring {
   const values = table.classOf(column.name);
@@ -129,60 +129,60 @@ function byClass(column: Column, table: Table, theme: Theme): Colouring {
   const counts = new Int32Array(Math.max(names.length, 1) + 1);
   for (let i = 0; i < values.length; i++) counts[Math.min(values[i], names.length)]++;
   const shown = distinct(names.length, counts, theme.classes.length);
-  const entries: LegendEntry[] = shown.map((value, code) => ({
+  const entries: LegendEntry[] = shown.map((value, index) => ({
     text: names[value],
-    colour: shade(code, theme),
+    colour: shade(index, theme),
     values: [value],
     count: counts[value],
   }));
-  const codeOf = new Uint8Array(names.length + 1).fill(LAST);
-  shown.forEach((value, code) => (codeOf[value] = code));
-  const codes = new Uint8Array(values.length);
-  for (let i = 0; i < values.length; i++) codes[i] = codeOf[Math.min(values[i], names.length)];
+  const latentOf = new Uint8Array(names.length + 1).fill(LAST);
+  shown.forEach((value, index) => (latentOf[value] = index));
+  const indices = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) indices[i] = latentOf[Math.min(values[i], names.length)];
   const palette = paletteOf(
     entries.map((entry) => entry.colour),
     theme,
   );
-  const others = names.map((_, value) => value).filter((value) => codeOf[value] === LAST);
-  const rest = others.reduce((sum, value) => sum + counts[value], 0) + counts[names.length];
-  if (rest > 0)
+  const others = names.map((_, value) => value).filter((value) => latentOf[value] === LAST);
+  const remaining = others.reduce((sum, value) => sum + counts[value], 0) + counts[names.length];
+  if (remaining > 0)
     entries.push({
       text: others.length ? "other" : "missing",
       colour: theme.missing,
       values: others,
-      count: rest,
+      count: remaining,
     });
-  return { codes, palette, legend: { kind: "class", title: column.title, entries } };
+  return { indices, palette, legend: { kind: "class", title: column.title, entries } };
 }
 
 function distinct(classes: number, counts: Int32Array, colours: number): number[] {
   const all = Array.from({ length: classes }, (_, value) => value);
   if (classes <= colours) return all;
-  const commonest = all.sort((a, b) => counts[b] - counts[a] || a - b).slice(0, 2 * colours);
-  return commonest.sort((a, b) => a - b);
+  const mostFrequent = all.sort((a, b) => counts[b] - counts[a] || a - b).slice(0, 2 * colours);
+  return mostFrequent.sort((a, b) => a - b);
 }
 
-function shade(code: number, theme: Theme): string {
-  const colour = theme.classes[code % theme.classes.length];
-  return code < theme.classes.length ? colour : mixed(colour, theme.paper, 0.42);
+function shade(index: number, theme: Theme): string {
+  const colour = theme.classes[index % theme.classes.length];
+  return index < theme.classes.length ? colour : mixed(colour, theme.paper, 0.42);
 }
 
 function byNumber(column: Column, table: Table, theme: Theme): Colouring {
   const values = table.number(column.name);
   const range = column.range ?? extent(values);
   const step = (LAST - 1) / (range[1] - range[0] || 1);
-  const codes = new Uint8Array(values.length);
+  const indices = new Uint8Array(values.length);
   let missing = 0;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (value !== value) {
-      codes[i] = LAST;
+      indices[i] = LAST;
       missing++;
-    } else codes[i] = Math.max(0, Math.min(LAST - 1, Math.round((value - range[0]) * step)));
+    } else indices[i] = Math.max(0, Math.min(LAST - 1, Math.round((value - range[0]) * step)));
   }
   const [from, to] = theme.scale;
-  const colours = Array.from({ length: LAST }, (_, code) =>
-    scaleColour(from + ((to - from) * code) / (LAST - 1)),
+  const colours = Array.from({ length: LAST }, (_, index) =>
+    scaleColour(from + ((to - from) * index) / (LAST - 1)),
   );
   const absent = missing
     ? { text: "missing", colour: theme.missing, values: [], count: missing }
@@ -194,7 +194,7 @@ function byNumber(column: Column, table: Table, theme: Theme): Colouring {
     colours: colours.filter((_, i) => i % 16 === 0 || i === LAST - 1),
     missing: absent,
   };
-  return { codes, palette: paletteOf(colours, theme), legend };
+  return { indices, palette: paletteOf(colours, theme), legend };
 }
 
 function extent(values: Float32Array): [number, number] {
@@ -206,16 +206,16 @@ function extent(values: Float32Array): [number, number] {
   return low <= high ? [low, high] : [0, 1];
 }
 
-/** The colours as RGBA; codes without one are drawn as missing. */
+/** The colours as RGBA; unused indices get the colour of missing values. */
 function paletteOf(colours: string[], theme: Theme): Uint8Array {
   const palette = new Uint8Array(4 * (LAST + 1));
-  for (let code = 0; code <= LAST; code++)
-    palette.set([...rgbOf(colours[code] ?? theme.missing), 255], 4 * code);
+  for (let index = 0; index <= LAST; index++)
+    palette.set([...rgbOf(colours[index] ?? theme.missing), 255], 4 * index);
   return palette;
 }
 
-// Dark blue over green to yellow, in Oklab: lightness, green-red, blue-yellow. Lightness grows evenly, so that order is
-// seen without colour, too (https://bottosson.github.io/posts/oklab/).
+// Dark blue over green to yellow, in Oklab: lightness, green-red, blue-yellow. Lightness grows evenly, so that the order
+// is visible without colour (https://bottosson.github.io/posts/oklab/).
 const SCALE = [
   [0.28, 0.06, -0.12],
   [0.44, -0.01, -0.12],
@@ -224,7 +224,7 @@ const SCALE = [
   [0.92, -0.04, 0.17],
 ] as const;
 
-/** The colour at a part (0 to 1) of the scale for numbers. */
+/** The colour at a position (0 to 1) of the scale for numbers. */
 export function scaleColour(part: number): string {
   const at = Math.max(0, Math.min(1, part)) * (SCALE.length - 1);
   const i = Math.min(Math.floor(at), SCALE.length - 2);

@@ -23,7 +23,7 @@ describe("files in the page", () => {
   it.each([
     ["identity", (bytes: Uint8Array) => bytes],
     ["gzip", (bytes: Uint8Array) => gzipSync(bytes)],
-  ])("are read as %s, again and again, and their text is freed", async (encoding, packed) => {
+  ])("are read as %s repeatedly, and their text is freed", async (encoding, packed) => {
     const page = pageWith(
       "data/manifest.json",
       packed(new TextEncoder().encode(manifest)),
@@ -35,14 +35,14 @@ describe("files in the page", () => {
     expect((await readManifest(files)).runs[0].id).toBe("a");
   });
 
-  it("that are not there are named", async () => {
+  it("that are missing are named in the error", async () => {
     await expect(inlinedFiles(document).bytes("data/x.arrow")).rejects.toThrow(
       "data/x.arrow is not in this page",
     );
   });
 });
 
-it("base64 is read for every length, with and without padding", () => {
+it("base64 is decoded for every length, with and without padding", () => {
   for (let size = 0; size < 40; size++) {
     const bytes = Uint8Array.from({ length: size }, (_, i) => (i * 37 + size) % 256);
     const text = Buffer.from(bytes).toString("base64");
@@ -52,30 +52,30 @@ it("base64 is read for every length, with and without padding", () => {
   }
 });
 
-describe("files of the network", () => {
+describe("network files", () => {
   afterEach(() => vi.unstubAllGlobals());
 
-  it("are asked for relative to the page, and failures are told in a sentence", async () => {
-    const asked: string[] = [];
+  it("are requested relative to the page, and failures have a message", async () => {
+    const requested: string[] = [];
     vi.stubGlobal("fetch", async (url: string) => {
-      asked.push(url);
+      requested.push(url);
       if (url.includes("gone")) return new Response("", { status: 404, statusText: "Not Found" });
       if (url.includes("down")) throw new TypeError("Failed to fetch");
       return new Response("abc");
     });
     const files = networkFiles("./");
     expect((await files.bytes("data/a")).byteLength).toBe(3);
-    expect(asked).toEqual(["./data/a"]);
+    expect(requested).toEqual(["./data/a"]);
     await expect(files.bytes("gone")).rejects.toThrow(
-      "gone could not be fetched: the server answered 404 Not Found.",
+      "gone could not be loaded: the server answered 404 Not Found.",
     );
     await expect(files.bytes("down")).rejects.toThrow(
-      "is the server that gave this page still running?",
+      "Check that the server of this page is still running.",
     );
   });
 });
 
-it("a manifest of another format, or of no run, is refused with advice", async () => {
+it("a manifest of another format or without runs is refused", async () => {
   const of = (text: string) => ({
     bytes: async () => new TextEncoder().encode(text).buffer,
     image: () => Promise.reject(),
@@ -83,6 +83,6 @@ it("a manifest of another format, or of no run, is refused with advice", async (
   await expect(readManifest(of('{"format": 9}'))).rejects.toThrow(
     "has format 9, and this page reads format 1",
   );
-  await expect(readManifest(of("<html>"))).rejects.toThrow("is no JSON");
-  await expect(readManifest(of('{"format": 1, "runs": []}'))).rejects.toThrow("names no run");
+  await expect(readManifest(of("<html>"))).rejects.toThrow("is not valid JSON");
+  await expect(readManifest(of('{"format": 1, "runs": []}'))).rejects.toThrow("contains no runs");
 });

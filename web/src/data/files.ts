@@ -1,8 +1,8 @@
-/** Where the page's files come from: the folder beside it, or its own text. */
+/** The source of the page's files: the folder it is served from, or the page itself. */
 
-import type { Files } from "../contract";
+import type { Files } from "../types";
 
-/** The page's own text if a run was written into it, else the folder it was served from. */
+/** Files embedded in the page if there are any, otherwise files fetched relative to it. */
 export function openFiles(base = "./"): Files {
   const inlined = document.querySelector('script[data-url="data/manifest.json"]') !== null;
   return inlined ? inlinedFiles(document) : networkFiles(base);
@@ -16,12 +16,12 @@ export function networkFiles(base = "./"): Files {
       answer = await fetch(base + url);
     } catch {
       throw new Error(
-        `${url} could not be fetched: is the server that gave this page still running?`,
+        `${url} could not be loaded. Check that the server of this page is still running.`,
       );
     }
     if (!answer.ok)
       throw new Error(
-        `${url} could not be fetched: the server answered ${answer.status} ${answer.statusText}.`.replace(
+        `${url} could not be loaded: the server answered ${answer.status} ${answer.statusText}.`.replace(
           " .",
           ".",
         ),
@@ -31,24 +31,24 @@ export function networkFiles(base = "./"): Files {
 }
 
 /**
- * Files written into the page as `<script type="application/octet-stream" data-url data-encoding>BASE64</script>`.
- * An element's text is dropped once it is read, and its bytes are kept: they are an eighth of what the text took.
+ * Files embedded in the page as `<script type="application/octet-stream" data-url data-encoding>BASE64</script>`.
+ * The text of an element is removed once it is read; its bytes take an eighth of the memory.
  */
 export function inlinedFiles(page: Document): Files {
-  const kept = new Map<string, Promise<ArrayBuffer>>();
+  const cache = new Map<string, Promise<ArrayBuffer>>();
   return filesOf((url) => {
-    const known = kept.get(url);
-    if (known) return known.then((bytes) => bytes.slice(0));
+    const cached = cache.get(url);
+    if (cached) return cached.then((bytes) => bytes.slice(0));
     const element = [...page.querySelectorAll<HTMLScriptElement>("script[data-url]")].find(
-      (one) => one.dataset.url === url,
+      (item) => item.dataset.url === url,
     );
     if (!element)
-      return Promise.reject(new Error(`${url} is not in this page: it was exported without it.`));
+      return Promise.reject(new Error(`${url} is not in this page. Export the run again.`));
     const bytes = fromBase64(element.textContent ?? "");
     element.textContent = "";
     const read =
       element.dataset.encoding === "gzip" ? unzipped(bytes) : Promise.resolve(bytes.buffer);
-    kept.set(url, read);
+    cache.set(url, read);
     return read.then((all) => all.slice(0));
   });
 }
@@ -66,7 +66,7 @@ const SIXTY_FOUR = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 const VALUES = new Uint8Array(128).fill(255);
 for (let i = 0; i < 64; i++) VALUES[SIXTY_FOUR.charCodeAt(i)] = i;
 
-/** The bytes of base64 text; white space and padding are passed over. */
+/** The bytes of base64 text; white space and padding are ignored. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const native = (
     Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }

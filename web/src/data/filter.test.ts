@@ -58,19 +58,19 @@ describe("a query", () => {
   it.each([
     ["smilling", "There is no column or class smilling. Did you mean Smiling?"],
     ["eror>0.1", "There is no column eror. Did you mean error?"],
-    ["label=8", "label is never 8. There are 7, 9, Ankle boot."],
+    ["label=8", "label has no value 8. There are 7, 9, Ankle boot."],
     ["error=low", 'error needs a number, not "low": error>0.050.'],
     ["error", "error needs a value: error>0.050."],
     ["label>3", "label has no order: use = or != with it."],
     ["Smiling=maybe", "Smiling is yes or no, not maybe."],
-    ["=7", "=7 is no condition: write a name, or a name and a value such as label=7."],
-    ["!error>1", '!error>1: leave out the "!" and turn the sign instead.'],
+    ["=7", "=7 is not a condition. Write a name, or a name and a value such as label=7."],
+    ["!error>1", '!error>1: remove the "!" and use != instead.'],
     ["error>0.1..0.2", 'A range goes with "=": error=0.1..0.2.'],
   ])("%s is answered: %s", (text, problem) =>
     expect(parseQuery(text, columns)).toEqual({ conditions: [], problems: [problem] }),
   );
 
-  it("keeps what it understands beside what it does not", () => {
+  it("keeps the valid conditions of a partly invalid query", () => {
     const { conditions, problems } = parseQuery("Smiling nonsense label=7", columns);
     expect(conditions.length).toBe(2);
     expect(problems.length).toBe(1);

@@ -1,17 +1,17 @@
-/** Which points are shown: conditions on columns, and the words in which a person writes them. */
+/** Filters: conditions on columns, and the query language for them. */
 
 import type { Column } from "../contract";
 import type { Table } from "./table";
 
-/** All must hold. A number that is missing meets no condition. */
+/** A row must meet all conditions. A missing number meets none. */
 export type Condition =
   | { kind: "class"; column: string; values: number[] }
   | { kind: "flag"; column: string; yes: boolean }
-  | { kind: "number"; column: string; low: number; high: number; strict: boolean }; // strict: without the bounds themselves
+  | { kind: "number"; column: string; low: number; high: number; strict: boolean }; // strict: excluding the bounds
 
 export interface Query {
   conditions: Condition[];
-  problems: string[]; // a sentence for each word that was not understood
+  problems: string[]; // a message for each part that could not be parsed
 }
 
 /** 1 for each row that meets all conditions. */
@@ -33,9 +33,9 @@ export function maskOf(conditions: readonly Condition[], table: Table): Uint8Arr
 }
 
 function keepClasses(mask: Uint8Array, values: Uint8Array | Uint16Array, wanted: number[]): void {
-  const kept = new Uint8Array(65536);
-  for (const value of wanted) kept[value] = 1;
-  for (let i = 0; i < mask.length; i++) mask[i] &= kept[values[i]];
+  const matches = new Uint8Array(65536);
+  for (const value of wanted) matches[value] = 1;
+  for (let i = 0; i < mask.length; i++) mask[i] &= matches[values[i]];
 }
 
 function keepFlag(mask: Uint8Array, values: Uint8Array, wanted: number): void {
@@ -47,7 +47,7 @@ function keepNumbers(
   values: ArrayLike<number>,
   { low, high, strict }: Condition & { kind: "number" },
 ): void {
-  // Values are float32, so 0.1 must mean the float32 nearest to it.
+  // Values are float32, so bounds are rounded to float32 too.
   const [from, to] =
     values instanceof Float32Array ? [Math.fround(low), Math.fround(high)] : [low, high];
   for (let i = 0; i < mask.length; i++) {
@@ -59,16 +59,16 @@ function keepNumbers(
 const INDEX: Column = { name: "index", title: "index", kind: "number" };
 
 /**
- * Conditions from words such as `label=7,9 split!=test Smiling !Male error>0.1 error=0.1..0.2 index=123`; names with
- * spaces are quoted. A class's value alone is enough where only one column has it.
+ * Parse conditions such as `label=7,9 split!=test Smiling !Male error>0.1 error=0.1..0.2 index=123`; names with
+ * spaces are quoted. A class name without a column is enough if only one column has it.
  */
 export function parseQuery(text: string, columns: readonly Column[]): Query {
   const query: Query = { conditions: [], problems: [] };
-  const known = columns.some((column) => column.name === "index") ? columns : [...columns, INDEX];
+  const all = columns.some((column) => column.name === "index") ? columns : [...columns, INDEX];
   for (const word of text.match(/(?:"(?:[^"\\]|\\.)*"?|[^\s"])+/gs) ?? []) {
-    const found = condition(word, known);
-    if (typeof found === "string") query.problems.push(found);
-    else query.conditions.push(found);
+    const result = condition(word, all);
+    if (typeof result === "string") query.problems.push(result);
+    else query.conditions.push(result);
   }
   return query;
 }
@@ -76,26 +76,26 @@ export function parseQuery(text: string, columns: readonly Column[]): Query {
 function condition(word: string, columns: readonly Column[]): Condition | string {
   const parts = /^(!?)((?:"(?:[^"\\]|\\.)*"?|[^"=<>!])+?)(?:(!=|>=|<=|=|>|<)(.*))?$/s.exec(word);
   if (!parts)
-    return `${word} is no condition: write a name, or a name and a value such as label=7.`;
+    return `${word} is not a condition. Write a name, or a name and a value such as label=7.`;
   const [, not, quoted, sign, right] = parts;
   const name = bare(quoted);
   const column =
-    columns.find((one) => same(one.name, name)) ?? columns.find((one) => same(one.title, name));
-  if (sign === undefined) return alone(name, not === "!", column, columns);
+    columns.find((item) => same(item.name, name)) ?? columns.find((item) => same(item.title, name));
+  if (sign === undefined) return bareName(name, not === "!", column, columns);
   if (!column)
     return `There is no column ${name}.${hint(
       name,
-      columns.map((one) => one.name),
+      columns.map((item) => item.name),
     )}`;
-  if (not) return `${word}: leave out the "!" and turn the sign instead.`;
+  if (not) return `${word}: remove the "!" and use != instead.`;
   if (column.kind === "number") return numbers(column, sign, bare(right));
   if (sign !== "=" && sign !== "!=") return `${column.name} has no order: use = or != with it.`;
   if (column.kind === "flag") return flag(column, bare(right), sign === "=");
   return classes(column, right, sign === "=");
 }
 
-/** A word without a value: a flag, or a class's value. */
-function alone(
+/** A name without a value: a flag, or a class. */
+function bareName(
   name: string,
   not: boolean,
   column: Column | undefined,
@@ -103,11 +103,11 @@ function alone(
 ): Condition | string {
   if (column?.kind === "flag") return { kind: "flag", column: column.name, yes: !not };
   if (column) return `${column.name} needs a value: ${example(column)}.`;
-  const having = columns.filter((one) => one.values?.some((value) => same(value, name)));
+  const having = columns.filter((item) => item.values?.some((value) => same(value, name)));
   if (having.length === 1) return classes(having[0], inQuotes(name), !not);
   if (having.length > 1)
-    return `${name} is a value of ${having.map((one) => one.name).join(" and ")}: write ${having[0].name}=${name}.`;
-  const words = columns.flatMap((one) => [one.name, ...(one.values ?? [])]);
+    return `${name} is a value of ${having.map((item) => item.name).join(" and ")}: write ${having[0].name}=${name}.`;
+  const words = columns.flatMap((item) => [item.name, ...(item.values ?? [])]);
   return `There is no column or class ${name}.${hint(name, words)}`;
 }
 
@@ -123,8 +123,8 @@ function classes(column: Column, text: string, yes: boolean): Condition | string
   for (const part of text.match(/(?:"(?:[^"\\]|\\.)*"?|[^,"])+/gs) ?? []) {
     const name = bare(part);
     const exact = all.indexOf(name);
-    const value = exact >= 0 ? exact : all.findIndex((one) => same(one, name));
-    if (value < 0) return `${column.name} is never ${name}.${hint(name, all)}`;
+    const value = exact >= 0 ? exact : all.findIndex((item) => same(item, name));
+    if (value < 0) return `${column.name} has no value ${name}.${hint(name, all)}`;
     wanted.push(value);
   }
   if (!wanted.length) return `${column.name} needs a value: ${example(column)}.`;
@@ -143,7 +143,7 @@ function numbers(column: Column, sign: string, text: string): Condition | string
     ends.length === 2 ? [Math.min(...ends), Math.max(...ends)] : [ends[0], ends[0]];
   const base = { kind: "number", column: column.name } as const;
   if (sign === "=") return { ...base, low, high, strict: false };
-  if (sign === "!=") return `${column.name}!=${text} is not offered: use < or >.`;
+  if (sign === "!=") return `${column.name}!=${text} is not supported: use < or >.`;
   return sign[0] === ">"
     ? { ...base, low, high: Infinity, strict: sign === ">" }
     : { ...base, low: -Infinity, high, strict: sign === "<" };
@@ -154,7 +154,7 @@ function example(column: Column): string {
   return `${column.name}=${quoted(column.values?.[0] ?? "")}`;
 }
 
-/** In quotes if it would be misread without; a quote inside has a backslash before it. */
+/** The name, quoted where the query language requires it; quotes inside are escaped with a backslash. */
 export function quoted(name: string): string {
   return /^[^\s",=<>!\\]+$/.test(name) ? name : inQuotes(name);
 }
@@ -184,7 +184,7 @@ function hint(name: string, words: readonly string[]): string {
   return words.length > 0 && words.length <= 12 ? ` There are ${words.join(", ")}.` : "";
 }
 
-/** Letters to change, add or drop to get from one word to the other. */
+/** The Levenshtein distance of two words. */
 function edits(a: string, b: string): number {
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -1,10 +1,11 @@
 import { expect, it } from "vitest";
 
-import type { Files, RunSite } from "../contract";
-import { fromHalf, readCodes } from "./half";
+import type { RunEntry } from "../contract";
+import type { Files } from "../types";
+import { fromHalf, readLatents } from "./half";
 
 /** What IEEE 754 says of 16 bits. */
-function told(half: number): number {
+function reference(half: number): number {
   const sign = half >> 15 ? -1 : 1;
   const exponent = (half >> 10) & 31;
   const mantissa = half & 1023;
@@ -14,24 +15,24 @@ function told(half: number): number {
     : sign * 2 ** -24 * mantissa;
 }
 
-it("every one of the 65,536 halves is read as the number it stands for", () => {
+it("all 65,536 float16 values are converted exactly", () => {
   const halves = Uint16Array.from({ length: 65536 }, (_, half) => half);
   const floats = fromHalf(halves.buffer);
   for (let half = 0; half < 65536; half++)
-    if (!Object.is(floats[half], told(half)))
-      expect([half, floats[half]]).toEqual([half, told(half)]);
+    if (!Object.is(floats[half], reference(half)))
+      expect([half, floats[half]]).toEqual([half, reference(half)]);
 });
 
-it("codes are read row by row, and a file of another size is refused", async () => {
+it("latents are read by row, and a file of another size is refused", async () => {
   const files: Files = {
     bytes: async () => Uint16Array.of(0x3c00, 0x4000, 0xc000, 0, 0x3800, 0x8000).buffer,
     image: () => Promise.reject(),
   };
-  const entry = { codes: "codes", count: 3, dim: 2 } as RunSite;
-  const codes = await readCodes(files, entry);
-  expect([...(codes?.row(1) ?? [])]).toEqual([-2, 0]);
-  expect(await readCodes(files, { ...entry, codes: null })).toBeNull();
-  await expect(readCodes(files, { ...entry, dim: 4 })).rejects.toThrow(
-    "holds 6 numbers, not 3 codes of 4",
+  const entry = { codes: "latents", count: 3, dim: 2 } as RunEntry;
+  const latents = await readLatents(files, entry);
+  expect([...(latents?.row(1) ?? [])]).toEqual([-2, 0]);
+  expect(await readLatents(files, { ...entry, codes: null })).toBeNull();
+  await expect(readLatents(files, { ...entry, dim: 4 })).rejects.toThrow(
+    "holds 6 numbers, not 3 latents of 4",
   );
 });

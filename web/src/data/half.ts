@@ -1,23 +1,24 @@
-/** Numbers of 16 bits, in which codes and lattices are kept. */
+/** float16 numbers, the format of latents and lattices. */
 
-import type { Files, RunSite } from "../contract";
+import type { RunEntry } from "../contract";
+import type { Files } from "../types";
 
-/** The latent codes of the points, row by row. */
-export interface Codes {
+/** The latents of the points, row by row. */
+export interface Latents {
   readonly count: number;
   readonly dim: number;
   readonly values: Float32Array;
   row(index: number): Float32Array; // a view, not a copy
 }
 
-/** null where the codes were too large for a page. */
-export async function readCodes(files: Files, entry: RunSite): Promise<Codes | null> {
+/** Read the latents; null if they are too large for a page. */
+export async function readLatents(files: Files, entry: RunEntry): Promise<Latents | null> {
   if (entry.codes === null) return null;
   const { count, dim } = entry;
   const values = fromHalf(await files.bytes(entry.codes));
   if (values.length !== count * dim) {
     throw new Error(
-      `${entry.codes} holds ${values.length} numbers, not ${count} codes of ${dim}: export the run again.`,
+      `${entry.codes} holds ${values.length} numbers, not ${count} latents of ${dim}. Export the run again.`,
     );
   }
   return { count, dim, values, row: (index) => values.subarray(index * dim, (index + 1) * dim) };
@@ -62,7 +63,7 @@ function tables(): Tables {
   return made;
 }
 
-/** A float16 without a leading one, as the bits of a float32 that has it. */
+/** The float32 bits of a subnormal float16. */
 function subnormal(mantissa: number): number {
   const shift = Math.clz32(mantissa) - 21;
   return ((113 - shift) << 23) + (((mantissa << shift) & 0x3ff) << 13);

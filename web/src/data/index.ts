@@ -1,4 +1,4 @@
-/** The data room: what the page needs of it. */
+/** Reading the files of a run: manifest, table, latents, tiles; filters and colours. */
 
 export {
   THEMES,
@@ -13,8 +13,8 @@ export {
 } from "./colours";
 export { fromBase64, inlinedFiles, networkFiles, openFiles } from "./files";
 export { maskOf, parseQuery, quoted, type Condition, type Query } from "./filter";
-export { fromHalf, readCodes, type Codes } from "./half";
+export { fromHalf, readLatents, type Latents } from "./half";
 export { readManifest } from "./manifest";
-export { parted } from "./parted";
+export { separation } from "./separation";
 export { openTable, readTable, type Table } from "./table";
 export { countIn, Tiling, type Count } from "./tiles";

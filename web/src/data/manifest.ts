@@ -1,8 +1,8 @@
-/** The page's table of contents. */
+/** Reading the manifest. */
 
-import type { Files, Manifest } from "../contract";
-
-const FORMAT = 1;
+import { FORMAT } from "../contract";
+import type { Manifest } from "../contract";
+import type { Files } from "../types";
 
 export async function readManifest(files: Files): Promise<Manifest> {
   const text = new TextDecoder().decode(await files.bytes("data/manifest.json"));
@@ -10,15 +10,15 @@ export async function readManifest(files: Files): Promise<Manifest> {
   try {
     manifest = JSON.parse(text) as Manifest;
   } catch {
-    throw new Error("data/manifest.json is no JSON: export the run again.");
+    throw new Error("data/manifest.json is not valid JSON. Export the run again.");
   }
   if (manifest?.format !== FORMAT) {
     throw new Error(
       `data/manifest.json has format ${manifest?.format}, and this page reads format ${FORMAT}: ` +
-        "use the page and the data of one version of zatlas.",
+        "use the page and the data of the same version of zatlas.",
     );
   }
   if (!manifest.runs?.length)
-    throw new Error("data/manifest.json names no run: export the run again.");
+    throw new Error("data/manifest.json contains no runs. Export the run again.");
   return manifest;
 }

@@ -11,7 +11,7 @@ import {
 } from "@uwdata/flechette";
 import { expect, it } from "vitest";
 
-import type { ChartSite, Column } from "../contract";
+import type { ChartEntry, Column } from "../contract";
 import { openTable } from "./table";
 
 const columns: Column[] = [
@@ -30,7 +30,7 @@ function arrow(
   return (bytes as Uint8Array<ArrayBuffer>).slice().buffer;
 }
 
-it("columns are typed arrays, and the places of a chart lie side by side", () => {
+it("columns are typed arrays, and the positions of a chart are interleaved", () => {
   const table = openTable(
     arrow(
       {
@@ -60,7 +60,7 @@ it("columns are typed arrays, and the places of a chart lie side by side", () =>
   expect(table.classOf("many")).toEqual(Uint16Array.of(1, 300, 2));
   expect(table.flag("yes")).toEqual(Uint8Array.of(0, 1, 0));
   expect(table.number("error")).toEqual(Float32Array.of(0.5, NaN, 2));
-  expect(table.places({ x: "x", y: "y" } as ChartSite)).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
+  expect(table.positions({ x: "x", y: "y" } as ChartEntry)).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
 });
 
 it("wider numbers are narrowed, and missing ones become NaN", () => {
@@ -72,7 +72,7 @@ it("wider numbers are narrowed, and missing ones become NaN", () => {
   expect(table.number("error")).toEqual(Float32Array.of(1.5, NaN));
 });
 
-it("what is not there is told by name", () => {
+it("missing columns are named in the error", () => {
   const table = openTable(
     arrow({ index: [1], name: ["a"] }, { index: int32(), name: utf8() }),
     columns,
@@ -80,5 +80,5 @@ it("what is not there is told by name", () => {
   expect(() => table.number("eror")).toThrow("no column eror; it has index, name");
   expect(() =>
     openTable(new TextEncoder().encode("<html>404</html>").buffer, columns, "points.arrow"),
-  ).toThrow("points.arrow is no Arrow file");
+  ).toThrow("points.arrow is not an Arrow file");
 });

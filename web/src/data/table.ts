@@ -2,9 +2,10 @@
 
 import { tableFromIPC } from "@uwdata/flechette";
 
-import type { ChartSite, Column, Files, RunSite, Square } from "../contract";
+import type { ChartEntry, Column, RunEntry, Square } from "../contract";
+import type { Files } from "../types";
 
-/** What is known of each point; arrays are made when first asked for, and kept. */
+/** The columns of the points as typed arrays; each array is read on first use and cached. */
 export interface Table {
   readonly count: number;
   readonly columns: readonly Column[];
@@ -12,42 +13,42 @@ export interface Table {
   classOf(name: string): Uint8Array | Uint16Array; // into `values` of the column
   number(name: string): Float32Array; // NaN is missing
   flag(name: string): Uint8Array; // 0 or 1
-  places(chart: ChartSite): Float32Array; // x, y, x, y ...
-  rank(row: number): number; // its place in the draw of all points
-  readonly within: readonly Square[]; // of a tile: the squares in its own
+  positions(chart: ChartEntry): Float32Array; // x, y, x, y ...
+  rank(row: number): number; // its rank in the random order of all points
+  readonly within: readonly Square[]; // of a tile: the squares inside it
 }
 
-export async function readTable(files: Files, entry: RunSite): Promise<Table> {
+export async function readTable(files: Files, entry: RunEntry): Promise<Table> {
   return openTable(await files.bytes(entry.points), entry.columns, entry.points);
 }
 
-/** A table of an Arrow file's bytes. */
+/** Open a table from the bytes of an Arrow file. */
 export function openTable(
   bytes: ArrayBuffer,
   columns: readonly Column[],
   url = "the table of points",
 ): Table {
   const arrow = arrowOf(bytes, url);
-  const kept = new Map<string, ArrayLike<number>>();
+  const cache = new Map<string, ArrayLike<number>>();
 
-  /** The column as it lies in the file if that is a wanted kind of array, else copied into the last kind. */
+  /** The column as stored if its array type is allowed, otherwise copied into the last allowed type. */
   function values<T extends ArrayLike<number>>(
     name: string,
     kinds: (new (size: number) => T)[],
   ): T {
-    let known = kept.get(name);
-    if (!known) {
+    let cached = cache.get(name);
+    if (!cached) {
       const column = arrow.getChild(name);
       if (!column)
         throw new Error(`${url} has no column ${name}; it has ${arrow.names.join(", ")}.`);
-      known = column.toArray() as ArrayLike<number>;
-      if (!kinds.some((kind) => known instanceof kind))
-        known = cast(known, kinds[kinds.length - 1]);
-      kept.set(name, known);
+      cached = column.toArray() as ArrayLike<number>;
+      if (!kinds.some((kind) => cached instanceof kind))
+        cached = cast(cached, kinds[kinds.length - 1]);
+      cache.set(name, cached);
     }
-    return kinds.some((kind) => known instanceof kind)
-      ? (known as T)
-      : cast(known, kinds[kinds.length - 1]);
+    return kinds.some((kind) => cached instanceof kind)
+      ? (cached as T)
+      : cast(cached, kinds[kinds.length - 1]);
   }
 
   return {
@@ -58,13 +59,13 @@ export function openTable(
     },
     rank: (row) => (arrow.names.includes("rank") ? values("rank", [Int32Array])[row] : row),
     get within() {
-      const told = arrow.schema.metadata?.get("zatlas");
-      return told ? (JSON.parse(told) as { squares: Square[] }).squares : [];
+      const metadata = arrow.schema.metadata?.get("zatlas");
+      return metadata ? (JSON.parse(metadata) as { squares: Square[] }).squares : [];
     },
     classOf: (name) => values<Uint8Array | Uint16Array>(name, [Uint8Array, Uint16Array]),
     number: (name) => values(name, [Float32Array]),
     flag: (name) => values(name, [Uint8Array]),
-    places: (chart) =>
+    positions: (chart) =>
       interleaved(values(chart.x, [Float32Array]), values(chart.y, [Float32Array])),
   };
 }
@@ -74,9 +75,9 @@ function arrowOf(bytes: ArrayBuffer, url: string): ReturnType<typeof tableFromIP
     const arrow = tableFromIPC(bytes);
     if (arrow.numCols > 0) return arrow;
   } catch {
-    // told below
+    // reported below
   }
-  throw new Error(`${url} is no Arrow file: export the run again.`);
+  throw new Error(`${url} is not an Arrow file. Export the run again.`);
 }
 
 /** Missing values (null) become NaN, or 0 among whole numbers. */
@@ -88,10 +89,10 @@ function cast<T>(from: ArrayLike<number | null>, kind: new (size: number) => T):
 }
 
 function interleaved(x: Float32Array, y: Float32Array): Float32Array {
-  const places = new Float32Array(2 * x.length);
+  const positions = new Float32Array(2 * x.length);
   for (let i = 0; i < x.length; i++) {
-    places[2 * i] = x[i];
-    places[2 * i + 1] = y[i];
+    positions[2 * i] = x[i];
+    positions[2 * i + 1] = y[i];
   }
-  return places;
+  return positions;
 }

@@ -1,21 +1,22 @@
-/** Points that are too many for a page: the tiles that a view needs, one table of all that is there, and honest counts. */
+/** Tiles of points for large runs: loading the tiles of a view, one table of all loaded points, and counts. */
 
-import type { ChartSite, Files, Square } from "../contract";
+import type { ChartEntry, Square } from "../contract";
+import type { Files } from "../types";
 import type { Condition } from "./filter";
 import { openTable, type Table } from "./table";
 
 type Box = readonly [left: number, bottom: number, right: number, top: number];
 
-const NEAREST = 500; // CSS pixels across a square whose own points are worth fetching
-const MOST = 64; // tiles that are held, unless a view needs more
+const NEAREST = 500; // smallest side in CSS pixels of a square whose tile is loaded
+const MOST = 64; // tiles in the cache, unless a view needs more
 
-/** How many points there are; `exact` if none of them was only estimated. */
+/** A number of points; `exact` if no part of it is an estimate. */
 export interface Count {
   points: number;
   exact: boolean;
 }
 
-/** Where a square lies; those at the border hold whatever is beyond it. */
+/** The box of a square; squares at the border are unbounded outwards. */
 export function squareBox([left, bottom, right, top]: Box, { level, x, y }: Square): Box {
   const side = 2 ** level;
   const edge = (low: number, high: number, at: number) =>
@@ -23,7 +24,7 @@ export function squareBox([left, bottom, right, top]: Box, { level, x, y }: Squa
   return [edge(left, right, x), edge(bottom, top, y), edge(left, right, x + 1), edge(bottom, top, y + 1)];
 }
 
-/** The squares whose tiles a view needs, the largest first, as far as is known what lies within which. */
+/** The squares whose tiles a view needs, the largest first, as far as the loaded tiles list them. */
 export function wanted(
   squares: readonly Square[],
   within: (square: Square) => readonly Square[],
@@ -32,18 +33,18 @@ export function wanted(
   scale: number,
 ): Square[] {
   const across = Math.max(box[2] - box[0], box[3] - box[1]) * scale;
-  const found: Square[] = [];
+  const result: Square[] = [];
   for (let next = squares; next.length; ) {
     const seen = next.filter(
       (square) => across / 2 ** square.level >= NEAREST && meet(squareBox(box, square), view),
     );
-    found.push(...seen);
+    result.push(...seen);
     next = seen.flatMap(within);
   }
-  return found;
+  return result;
 }
 
-/** One table: the rows that every page has, and behind them those of tiles. */
+/** One table of the first rows and the rows of tiles. */
 export function joined(first: Table, parts: readonly Table[]): Table {
   const tables = [first, ...parts];
   const starts: number[] = [];
@@ -52,19 +53,19 @@ export function joined(first: Table, parts: readonly Table[]): Table {
     starts.push(count);
     count += table.count;
   }
-  const kept = new Map<string, unknown>();
+  const cache = new Map<string, unknown>();
   function all<T extends Float32Array | Int32Array | Uint8Array | Uint16Array>(
     key: string,
     read: (table: Table) => T,
     each = 1,
   ): T {
-    if (!kept.has(key)) {
+    if (!cache.has(key)) {
       const pieces = tables.map(read);
       const whole = new (pieces[0].constructor as new (size: number) => T)(each * count);
       pieces.forEach((piece, i) => whole.set(piece, each * starts[i]));
-      kept.set(key, whole);
+      cache.set(key, whole);
     }
-    return kept.get(key) as T;
+    return cache.get(key) as T;
   }
   return {
     count,
@@ -76,7 +77,7 @@ export function joined(first: Table, parts: readonly Table[]): Table {
     classOf: (name) => all<Uint8Array | Uint16Array>(name, (table) => table.classOf(name)),
     number: (name) => all(name, (table) => table.number(name)),
     flag: (name) => all(name, (table) => table.flag(name)),
-    places: (chart) => all(`${chart.x} ${chart.y}`, (table) => table.places(chart), 2),
+    positions: (chart) => all(`${chart.x} ${chart.y}`, (table) => table.positions(chart), 2),
     rank(row) {
       const at = starts.findLastIndex((start) => start <= row);
       return tables[at].rank(row - starts[at]);
@@ -85,57 +86,57 @@ export function joined(first: Table, parts: readonly Table[]): Table {
 }
 
 /**
- * How many points are in a view and meet the conditions, those included that were not fetched: `mask` and `places` are
- * of those that were. What a square tells of its points is exact; where it does not tell enough, those that were fetched
- * from it stand for the others, as they are a fair draw.
+ * The number of points in a view that meet the conditions, including points that are not loaded. `mask` and `positions`
+ * belong to the loaded points. Counts listed by a square are exact; otherwise its loaded points, a uniform sample, are
+ * extrapolated.
  */
 export function countIn(
   view: Box,
   conditions: readonly Condition[],
   mask: Uint8Array | null,
-  places: Float32Array,
-  unfetched: readonly Square[],
+  positions: Float32Array,
+  unloaded: readonly Square[],
   box: Box,
 ): Count {
   let points = 0;
-  for (let row = 0; 2 * row < places.length; row++) {
-    if ((!mask || mask[row]) && inside(view, places[2 * row], places[2 * row + 1])) points++;
+  for (let row = 0; 2 * row < positions.length; row++) {
+    if ((!mask || mask[row]) && inside(view, positions[2 * row], positions[2 * row + 1])) points++;
   }
   let exact = true;
-  for (const square of unfetched) {
+  for (const square of unloaded) {
     const area = squareBox(box, square);
-    const known = knownOf(square, conditions);
-    if (!meet(area, view) || known === 0) continue;
-    if (known !== null && holds(view, area, box)) points += known;
+    const listed = listedCount(square, conditions);
+    if (!meet(area, view) || listed === 0) continue;
+    if (listed !== null && holds(view, area, box)) points += listed;
     else {
       exact = false;
-      points += estimate(view, area, mask, places, square.count, known);
+      points += estimate(view, area, mask, positions, square.count, listed);
     }
   }
   return { points: Math.round(points), exact };
 }
 
-/** The tiles of one chart: fetched as views need them. */
+/** The tiles of one chart, loaded as views need them. */
 export class Tiling {
   private readonly tables = new Map<string, Table>();
   private turn = 0;
-  private told = ""; // the tiles of the table that was given last
+  private lastTiles = ""; // names of the tiles in the last table
 
   constructor(
     private readonly files: Files,
-    private readonly chart: ChartSite,
+    private readonly chart: ChartEntry,
     private readonly first: Table,
   ) {}
 
-  /** Squares with a tile that was not fetched; all points elsewhere are there. */
-  get unfetched(): Square[] {
+  /** Squares whose tile is not loaded. */
+  get unloaded(): Square[] {
     const squares = (from: readonly Square[]): Square[] =>
       from.flatMap((square) => (this.tables.has(nameOf(square)) ? squares(this.within(square)) : [square]));
     return squares(this.chart.tiles?.squares ?? []);
   }
 
-  /** The table with what a view needs; null if that is what was given last, or a newer view came meanwhile. */
-  async see(view: Box, scale: number): Promise<Table | null> {
+  /** The table for a view; null if it has not changed, or if a newer view replaced this one. */
+  async load(view: Box, scale: number): Promise<Table | null> {
     const turn = ++this.turn;
     const { tiles, box } = this.chart;
     for (;;) {
@@ -149,8 +150,8 @@ export class Tiling {
       if (turn !== this.turn) return null;
     }
     const names = [...this.tables.keys()].join(" ");
-    if (names === this.told) return null;
-    this.told = names;
+    if (names === this.lastTiles) return null;
+    this.lastTiles = names;
     return joined(this.first, [...this.tables.values()]);
   }
 
@@ -162,7 +163,7 @@ export class Tiling {
     this.tables.set(nameOf(square), table);
   }
 
-  /** Give up what is not needed, where too much is held. */
+  /** Drop tiles that are not needed if the cache is full. */
   private drop(needed: readonly Square[]): void {
     if (this.tables.size <= MOST) return;
     const names = new Set(needed.map(nameOf));
@@ -176,15 +177,15 @@ const meet = (a: Box, b: Box) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[
 
 const inside = (box: Box, x: number, y: number) => x >= box[0] && x < box[2] && y >= box[1] && y < box[3];
 
-/** Whether an area lies in a view; what is said to be beyond the border of the chart is taken to be at it. */
+/** Whether an area lies inside a view; unbounded areas are cut at the border of the chart. */
 function holds(view: Box, area: Box, border: Box): boolean {
   const low = (axis: 0 | 1) => view[axis] <= Math.max(area[axis], border[axis]);
   const high = (axis: 2 | 3) => view[axis] >= Math.min(area[axis], border[axis]);
   return low(0) && low(1) && high(2) && high(3);
 }
 
-/** How many points of a square meet the conditions, if it tells: of one class, of one flag, or of none. */
-function knownOf(square: Square, conditions: readonly Condition[]): number | null {
+/** The listed number of points of a square that meet the conditions; null if the square does not list it. */
+function listedCount(square: Square, conditions: readonly Condition[]): number | null {
   if (!conditions.length) return square.count;
   const [condition] = conditions;
   const counts = condition.kind === "number" ? undefined : square.counts[condition.column];
@@ -193,23 +194,23 @@ function knownOf(square: Square, conditions: readonly Condition[]): number | nul
   return values.reduce((sum, value) => sum + (counts[value] ?? 0), 0);
 }
 
-/** How many more there are, if those not fetched are as those that were. */
+/** The estimated number of points that are not loaded. */
 function estimate(
   view: Box,
   area: Box,
   mask: Uint8Array | null,
-  places: Float32Array,
+  positions: Float32Array,
   count: number,
-  known: number | null,
+  listed: number | null,
 ): number {
   let [all, good, seen] = [0, 0, 0];
-  for (let row = 0; 2 * row < places.length; row++) {
-    const [x, y] = [places[2 * row], places[2 * row + 1]];
+  for (let row = 0; 2 * row < positions.length; row++) {
+    const [x, y] = [positions[2 * row], positions[2 * row + 1]];
     if (!inside(area, x, y)) continue;
     all++;
     if (mask && !mask[row]) continue;
     good++;
     if (inside(view, x, y)) seen++;
   }
-  return known === null ? (count * seen) / Math.max(all, 1) : (known * seen) / Math.max(good, 1);
+  return listed === null ? (count * seen) / Math.max(all, 1) : (listed * seen) / Math.max(good, 1);
 }

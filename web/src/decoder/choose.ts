@@ -1,22 +1,23 @@
-/** Which decoder a page uses: its own where that is possible and quick enough, else the server's. */
+/** Choosing a decoder: in the page if it is available and fast enough, otherwise on the server. */
 
-import type { Decoder, Encoder, Files, RunSite } from "../contract";
+import type { RunEntry } from "../contract";
+import type { Decoder, Encoder, Files } from "../types";
 import { pageDecoder, pageEncoder } from "./page";
 import { serverDecoder, serverEncoder } from "./server";
 import type { Socket } from "./socket";
 
-const SLOW = 60; // milliseconds an image, beyond which a hand feels it
+const MAX_DELAY = 60; // milliseconds per image that still feel immediate
 
 export async function chooseDecoder(
   files: Files,
-  run: RunSite,
+  run: RunEntry,
   socket: Socket | null,
 ): Promise<Decoder> {
-  if (!run.image.width) throw new Error("These codes came without a decoder: there is a map, and no pictures of places.");
+  if (!run.image.width) throw new Error("This run was imported without a decoder, so latents cannot be decoded.");
   if (!run.decoder) return serverDecoder(needed(socket, run), run);
   try {
     const own = await pageDecoder(files, run);
-    if (!socket || (await timeOf(own, run)) <= SLOW) return own;
+    if (!socket || (await timeOf(own, run)) <= MAX_DELAY) return own;
     own.close();
   } catch (error) {
     if (!socket) throw error;
@@ -26,7 +27,7 @@ export async function chooseDecoder(
 
 export async function chooseEncoder(
   files: Files,
-  run: RunSite,
+  run: RunEntry,
   socket: Socket | null,
 ): Promise<Encoder> {
   if (!run.encoder) return serverEncoder(needed(socket, run), run);
@@ -38,8 +39,8 @@ export async function chooseEncoder(
   }
 }
 
-/** Of the second image: the first one waits for what is made only once. */
-async function timeOf(decoder: Decoder, run: RunSite): Promise<number> {
+/** Milliseconds for one image, after a first one that warms up the runtime. */
+async function timeOf(decoder: Decoder, run: RunEntry): Promise<number> {
   const z = Float32Array.from(run.middle);
   const labels = run.told.length ? [0] : undefined;
   await decoder.decode(z, 1, { labels });
@@ -48,7 +49,7 @@ async function timeOf(decoder: Decoder, run: RunSite): Promise<number> {
   return performance.now() - started;
 }
 
-function needed(socket: Socket | null, run: RunSite): Socket {
+function needed(socket: Socket | null, run: RunEntry): Socket {
   if (socket) return socket;
-  throw new Error(`The model of ${run.name} is not on this page: open it with “zatlas explore”.`);
+  throw new Error(`The model of ${run.name} is not on this page. Run: zatlas explore`);
 }

@@ -1,6 +1,6 @@
-/** A frame of the server's socket: the length of a header, the header as JSON, and the payload. */
+/** Frames of the server's socket: header length, header as JSON, payload. */
 
-const LENGTH = 4; // bytes that say how long the header is
+const LENGTH = 4; // bytes of the header length
 
 export function pack(header: object, payload?: ArrayBufferView): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(JSON.stringify(header));
@@ -14,7 +14,7 @@ export function pack(header: object, payload?: ArrayBufferView): Uint8Array<Arra
   return frame;
 }
 
-/** The payload is a copy of its own, so that numbers of any width can be read from it. */
+/** Split a frame; the payload is a copy, so that it is aligned for numbers of any width. */
 export function unpack<T>(frame: ArrayBuffer): { header: T; payload: ArrayBuffer } {
   const length = new DataView(frame).getUint32(0, true);
   const text = new Uint8Array(frame, LENGTH, length);

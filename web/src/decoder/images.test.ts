@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { toBytes, toFloats, toPictures } from "./images";
+import { toBytes, toFloats, toImages } from "./images";
 
-test("values are rounded to the nearest byte and kept within it", () => {
+test("values are rounded and clipped to bytes", () => {
   const values = Float32Array.of(-1, 0, 0.5, 1, 2, NaN, 0.25, 0.999);
-  const { rgba, count, width, height } = toPictures(values, [2, 1, 2, 2], 1);
+  const { rgba, count, width, height } = toImages(values, [2, 1, 2, 2], 1);
   expect([count, width, height]).toEqual([2, 2, 2]);
   const grey = Array.from(rgba).filter((_, i) => i % 4 === 0);
   expect(grey).toEqual([0, 0, 128, 255, 255, 0, 64, 255]);
@@ -12,16 +12,16 @@ test("values are rounded to the nearest byte and kept within it", () => {
 
 test("three channels become the colours of each pixel", () => {
   const bytes = Uint8Array.of(1, 2, 3, 4, 5, 6);
-  const { rgba } = toPictures(bytes, [1, 3, 1, 2], 255);
+  const { rgba } = toImages(bytes, [1, 3, 1, 2], 255);
   expect(Array.from(rgba)).toEqual([1, 3, 5, 255, 2, 4, 6, 255]);
 });
 
-test("pictures become the same bytes again", () => {
+test("RGBA pixels become the same bytes again", () => {
   const bytes = Uint8Array.from({ length: 2 * 3 * 4 * 5 }, (_, i) => (i * 7) % 256);
-  expect(toBytes(toPictures(bytes, [2, 3, 4, 5], 255), 3)).toEqual(bytes);
+  expect(toBytes(toImages(bytes, [2, 3, 4, 5], 255), 3)).toEqual(bytes);
 });
 
-test("a net of one channel sees the luminance", () => {
-  const red = toPictures(Uint8Array.of(255, 0, 0), [1, 3, 1, 1], 255);
+test("one channel is the luminance", () => {
+  const red = toImages(Uint8Array.of(255, 0, 0), [1, 3, 1, 1], 255);
   expect(toFloats(red, 1)[0]).toBeCloseTo(76 / 255);
 });

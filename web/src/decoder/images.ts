@@ -1,11 +1,11 @@
-/** Images as nets have them, (n, c, h, w), and as a canvas wants them. */
+/** Conversion between image tensors (n, c, h, w) and RGBA pixels. */
 
-import type { Pictures } from "../contract";
+import type { Images } from "../types";
 
 export type Shape = readonly [n: number, c: number, h: number, w: number];
 
-/** Pictures of values from 0 to `white`, rounded to the nearest byte; grey ones in three channels. */
-export function toPictures(values: ArrayLike<number>, shape: Shape, white: 1 | 255): Pictures {
+/** RGBA pixels of values from 0 to `white`, rounded to bytes; one channel becomes grey. */
+export function toImages(values: ArrayLike<number>, shape: Shape, white: 1 | 255): Images {
   const [count, channels, height, width] = shape;
   const area = height * width;
   const rgba = new Uint8ClampedArray(count * area * 4);
@@ -23,9 +23,9 @@ export function toPictures(values: ArrayLike<number>, shape: Shape, white: 1 | 2
   return { count, width, height, rgba };
 }
 
-/** Bytes (n, c, h, w) of pictures: their luminance where a net takes one channel. */
-export function toBytes(pictures: Pictures, channels: number): Uint8Array<ArrayBuffer> {
-  const { count, width, height, rgba } = pictures;
+/** Bytes (n, c, h, w) of RGBA pixels; one channel is the luminance. */
+export function toBytes(images: Images, channels: number): Uint8Array<ArrayBuffer> {
+  const { count, width, height, rgba } = images;
   const area = width * height;
   const bytes = new Uint8ClampedArray(count * channels * area);
   for (let image = 0; image < count; image++) {
@@ -40,8 +40,8 @@ export function toBytes(pictures: Pictures, channels: number): Uint8Array<ArrayB
 }
 
 /** The same in [0, 1]. */
-export function toFloats(pictures: Pictures, channels: number): Float32Array {
-  return Float32Array.from(toBytes(pictures, channels), (byte) => byte / 255);
+export function toFloats(images: Images, channels: number): Float32Array {
+  return Float32Array.from(toBytes(images, channels), (byte) => byte / 255);
 }
 
 function luminance(red: number, green: number, blue: number): number {

@@ -1,9 +1,9 @@
-/** The decoder room: images of points and points of images, in the page or on the server. */
+/** Decoding and encoding, in the page or on the server. */
 
 export { chooseDecoder, chooseEncoder } from "./choose";
-export { type Shape, toBytes, toFloats, toPictures } from "./images";
-export { pageDecoder, pageEncoder, pageScorer } from "./page";
+export { type Shape, toBytes, toFloats, toImages } from "./images";
+export { pageDecoder, pageEncoder, pageClassifier } from "./page";
 export {
-  codeOf, geodesic, nearestCodes, newChart, realImage, type ServedRun, serverDecoder, serverEncoder,
+  latentOf, geodesic, nearestLatents, newChart, realImage, type ServedRun, serverDecoder, serverEncoder,
 } from "./server";
-export { openSocket, type Question, Refused, type Reply, type Socket, type SocketState } from "./socket";
+export { openSocket, type RequestBody, Refused, type Reply, type Socket, type SocketState } from "./socket";

@@ -1,13 +1,13 @@
-/** Puts asks in order: the latest of a stream wins, long ones go in slices, and quick ones get in between. */
+/** A queue of decode requests: the newest of a stream replaces older ones, long ones run in slices, short ones go between. */
 
-import type { Pictures } from "../contract";
+import type { Images } from "../types";
 
-export type Decode = (z: Float32Array, n: number, labels?: number[]) => Promise<Pictures>;
+export type Decode = (z: Float32Array, n: number, labels?: number[]) => Promise<Images>;
 
 const FRAME = 16; // milliseconds that a slice may take
 const LARGEST = 64; // images of a slice
 
-type Kind = "quick" | "plain" | "long"; // few of a stream, without a stream, many of a stream
+type Kind = "quick" | "plain" | "long"; // few images of a stream, no stream, many images of a stream
 
 interface Job {
   z: Float32Array;
@@ -15,36 +15,36 @@ interface Job {
   labels?: number[];
   stream?: string;
   begun: number; // images decoded so far
-  found: Pictures | null;
-  answer: (pictures: Pictures | null) => void;
+  result: Images | null;
+  answer: (images: Images | null) => void;
   fail: (error: unknown) => void;
 }
 
 export class Queue {
   #jobs: Job[] = [];
   #busy = false;
-  #cost = 1; // milliseconds an image
-  #quick = false; // whether the last turn was a quick ask's
-  #rest: Kind = "long"; // whose the last other turn was
+  #cost = 1; // milliseconds per image
+  #quick = false; // whether the last turn was quick
+  #rest: Kind = "long"; // kind of the last turn that was not quick
 
   constructor(
     readonly dim: number,
     readonly decode: Decode,
   ) {}
 
-  ask(
+  request(
     z: Float32Array,
     n: number,
     options: { labels?: number[]; stream?: string } = {},
-  ): Promise<Pictures | null> {
+  ): Promise<Images | null> {
     return new Promise((answer, fail) => {
       if (options.stream) this.#drop((job) => job.stream === options.stream && !job.begun);
-      this.#jobs.push({ z, n, ...options, begun: 0, found: null, answer, fail });
+      this.#jobs.push({ z, n, ...options, begun: 0, result: null, answer, fail });
       if (!this.#busy) void this.#work();
     });
   }
 
-  /** Answer those that wait with nothing. */
+  /** Resolve all waiting requests with null. */
   close(): void {
     this.#drop(() => true);
   }
@@ -67,12 +67,12 @@ export class Queue {
     this.#busy = false;
   }
 
-  /** Quick asks have every other turn; long streams and what must be answered share the rest. */
+  /** Quick requests get every other turn; long streams and requests without a stream share the others. */
   #next(): Job | undefined {
     const rest: Kind[] = this.#rest === "plain" ? ["long", "plain"] : ["plain", "long"];
     const order: Kind[] = this.#quick ? [...rest, "quick"] : ["quick", ...rest];
     for (const kind of order) {
-      const job = this.#jobs.find((one) => this.#kind(one) === kind);
+      const job = this.#jobs.find((item) => this.#kind(item) === kind);
       if (!job) continue;
       this.#quick = kind === "quick";
       if (!this.#quick) this.#rest = kind;
@@ -93,7 +93,7 @@ export class Queue {
   async #slice(job: Job): Promise<void> {
     const from = job.begun;
     const count = Math.min(job.n - from, this.#size);
-    job.begun += count; // from here on it is not dropped
+    job.begun += count; // a request that has begun is not dropped
     const z = job.z.slice(from * this.dim, (from + count) * this.dim);
     const started = performance.now();
     const part = await this.decode(z, count, job.labels?.slice(from, from + count));
@@ -102,16 +102,16 @@ export class Queue {
     join(job, part, from);
     if (job.begun < job.n) return;
     this.#jobs = this.#jobs.filter((other) => other !== job);
-    job.answer(job.found);
+    job.answer(job.result);
   }
 }
 
-function join(job: Job, part: Pictures, from: number): void {
+function join(job: Job, part: Images, from: number): void {
   if (part.count === job.n) {
-    job.found = part;
+    job.result = part;
     return;
   }
   const size = part.width * part.height * 4;
-  job.found ??= { ...part, count: job.n, rgba: new Uint8ClampedArray(job.n * size) };
-  job.found.rgba.set(part.rgba, from * size);
+  job.result ??= { ...part, count: job.n, rgba: new Uint8ClampedArray(job.n * size) };
+  job.result.rgba.set(part.rgba, from * size);
 }

@@ -1,6 +1,6 @@
-/** Where the onnxruntime-web of this page is, and how a thread of ours gets it. It is copied beside the page, not bundled. */
+/** Locates onnxruntime-web, which is copied next to the page rather than bundled. */
 
-import type { Files } from "../contract";
+import type { Files } from "../types";
 
 declare const __ONE_FILE__: boolean;
 
@@ -13,11 +13,11 @@ const SCRIPT = "runtime/ort.wasm.min.mjs";
 const GLUE = "runtime/ort-wasm-simd-threaded.mjs";
 const WASM = "runtime/ort-wasm-simd-threaded.wasm";
 
-/** Addresses beside a served page, whose policy allows no blobs; the files where all is one file. */
+/** URLs next to a served page, whose policy forbids blobs; file contents in a single-file page. */
 export async function locateRuntime(files: Files): Promise<Runtime> {
   if (!__ONE_FILE__) {
-    const beside = (url: string) => new URL(url, document.baseURI).href;
-    return { script: beside(SCRIPT), glue: beside(GLUE), wasm: beside(WASM) };
+    const resolve = (url: string) => new URL(url, document.baseURI).href;
+    return { script: resolve(SCRIPT), glue: resolve(GLUE), wasm: resolve(WASM) };
   }
   const [script, glue, wasm] = await Promise.all([SCRIPT, GLUE, WASM].map((url) => files.bytes(url)));
   return { script, glue, wasm };

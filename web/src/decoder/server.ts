@@ -1,21 +1,22 @@
-/** What the server does for a page: decoding, encoding, and what a page cannot do. */
+/** Requests to the server: decoding, encoding, geodesics, nearest latents, real images, charts. */
 
-import type { Answer, ChartSite, Decoder, Encoder, Pictures, RunSite } from "../contract";
+import type { ServerAnswer, ChartEntry, RunEntry } from "../contract";
+import type { Decoder, Encoder, Images } from "../types";
 import type { Near } from "../latent/nearest";
-import { toBytes, toPictures } from "./images";
+import { toBytes, toImages } from "./images";
 import { Queue } from "./queue";
-import type { Question, Reply, Socket } from "./socket";
+import type { RequestBody, Reply, Socket } from "./socket";
 
-export type ServedRun = Pick<RunSite, "id" | "dim" | "image">;
+export type ServedRun = Pick<RunEntry, "id" | "dim" | "image">;
 
 export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
-  // One ask is on its way at a time: so the latest wins here, before anything is sent.
+  // One request is in flight at a time, so the newest of a stream wins before it is sent.
   const queue = new Queue(run.dim, async (z, n, labels) =>
-    picturesOf(await asked(socket, { kind: "decode", run: run.id, n, labels }, "images", z)),
+    imagesOf(await requestFrom(socket, { kind: "decode", run: run.id, n, labels }, "images", z)),
   );
   return {
     where: "server",
-    decode: (z, n, options) => queue.ask(z, n, options),
+    decode: (z, n, options) => queue.request(z, n, options),
     close: () => queue.close(),
   };
 }
@@ -23,15 +24,15 @@ export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
 export function serverEncoder(socket: Socket, run: ServedRun): Encoder {
   return {
     where: "server",
-    encode: async (pictures, labels) => {
-      const bytes = toBytes(pictures, run.image.channels);
-      const question: Question = { kind: "encode", run: run.id, n: pictures.count, labels };
-      return new Float32Array((await asked(socket, question, "points", bytes)).payload);
+    encode: async (images, labels) => {
+      const bytes = toBytes(images, run.image.channels);
+      const body: RequestBody = { kind: "encode", run: run.id, n: images.count, labels };
+      return new Float32Array((await requestFrom(socket, body, "points", bytes)).payload);
     },
   };
 }
 
-/** The way between two points along which the images change least: rows of points. */
+/** The geodesic between two latents, as rows. */
 export async function geodesic(
   socket: Socket,
   run: ServedRun,
@@ -40,20 +41,20 @@ export async function geodesic(
   label?: number,
 ): Promise<Float32Array> {
   const ends = Float32Array.of(...from, ...to);
-  const question: Question = { kind: "geodesic", run: run.id, label };
-  return new Float32Array((await asked(socket, question, "points", ends)).payload);
+  const body: RequestBody = { kind: "geodesic", run: run.id, label };
+  return new Float32Array((await requestFrom(socket, body, "points", ends)).payload);
 }
 
-/** The nearest codes of all the data; rows are those of `points`. */
-export async function nearestCodes(
+/** The nearest latents of the whole data set, by row of `points`. */
+export async function nearestLatents(
   socket: Socket,
   run: ServedRun,
   z: Float32Array,
   k: number,
   stream?: string,
 ): Promise<Near | null> {
-  const question: Question = { kind: "nearest", run: run.id, n: z.length / run.dim, k, stream };
-  const reply = await socket.ask(question, z);
+  const body: RequestBody = { kind: "nearest", run: run.id, n: z.length / run.dim, k, stream };
+  const reply = await socket.request(body, z);
   if (reply.kind === "dropped") return null;
   const { shape, payload } = expect(reply, "near");
   const size = shape[0] * shape[1];
@@ -65,45 +66,45 @@ export async function nearestCodes(
 }
 
 /** The real image of a row of `points`, in full size. */
-export async function realImage(socket: Socket, run: ServedRun, row: number): Promise<Pictures> {
-  return picturesOf(await asked(socket, { kind: "image", run: run.id, row }, "images"));
+export async function realImage(socket: Socket, run: ServedRun, row: number): Promise<Images> {
+  return imagesOf(await requestFrom(socket, { kind: "image", run: run.id, row }, "images"));
 }
 
-/** The code of a row of `points`. */
-export async function codeOf(socket: Socket, run: ServedRun, row: number): Promise<Float32Array> {
-  const reply = await asked(socket, { kind: "code", run: run.id, row }, "points");
+/** The latent of a row of `points`. */
+export async function latentOf(socket: Socket, run: ServedRun, row: number): Promise<Float32Array> {
+  const reply = await requestFrom(socket, { kind: "code", run: run.id, row }, "points");
   return new Float32Array(reply.payload);
 }
 
-/** A chart that is made now, and the places of the points on it. */
+/** A chart that the server computes now, with the positions of the points. */
 export async function newChart(
   socket: Socket,
   run: ServedRun,
   layout: string,
   by?: string,
-): Promise<{ chart: ChartSite; x: Float32Array; y: Float32Array }> {
-  const reply = await asked(socket, { kind: "chart", run: run.id, layout, by }, "chart");
-  const places = new Float32Array(reply.payload);
-  const every = (from: number) => places.filter((_, i) => i % 2 === from);
+): Promise<{ chart: ChartEntry; x: Float32Array; y: Float32Array }> {
+  const reply = await requestFrom(socket, { kind: "chart", run: run.id, layout, by }, "chart");
+  const positions = new Float32Array(reply.payload);
+  const every = (from: number) => positions.filter((_, i) => i % 2 === from);
   return { chart: reply.chart, x: every(0), y: every(1) };
 }
 
-type Of<K extends Answer["kind"]> = Extract<Answer, { kind: K }> & { payload: ArrayBuffer };
+type Of<K extends ServerAnswer["kind"]> = Extract<ServerAnswer, { kind: K }> & { payload: ArrayBuffer };
 
-async function asked<K extends Answer["kind"]>(
+async function requestFrom<K extends ServerAnswer["kind"]>(
   socket: Socket,
-  question: Question,
+  body: RequestBody,
   kind: K,
   payload?: ArrayBufferView,
 ): Promise<Of<K>> {
-  return expect(await socket.ask(question, payload), kind);
+  return expect(await socket.request(body, payload), kind);
 }
 
-function expect<K extends Answer["kind"]>(reply: Reply, kind: K): Of<K> {
-  if (reply.kind !== kind) throw new Error(`The server answered ${reply.kind} where ${kind} was asked for.`);
+function expect<K extends ServerAnswer["kind"]>(reply: Reply, kind: K): Of<K> {
+  if (reply.kind !== kind) throw new Error(`The server answered ${reply.kind} where ${kind} was requestFrom for.`);
   return reply as Of<K>;
 }
 
-function picturesOf({ shape, payload }: Of<"images">): Pictures {
-  return toPictures(new Uint8Array(payload), shape, 255);
+function imagesOf({ shape, payload }: Of<"images">): Images {
+  return toImages(new Uint8Array(payload), shape, 255);
 }

@@ -1,8 +1,8 @@
-/** Runs models with onnxruntime-web: what the worker does. */
+/** Runs models with onnxruntime-web, inside the worker. */
 
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
-import type { Pictures } from "../contract";
-import { type Shape, toFloats, toPictures } from "./images";
+import type { Images } from "../types";
+import { type Shape, toFloats, toImages } from "./images";
 
 /** What we use of the runtime's module. */
 export interface Ort {
@@ -29,21 +29,21 @@ export class Sessions {
     this.#open.delete(model);
   }
 
-  async decode(model: string, z: Float32Array, n: number, labels?: number[]): Promise<Pictures> {
+  async decode(model: string, z: Float32Array, n: number, labels?: number[]): Promise<Images> {
     const input = new this.ort.Tensor("float32", z, [n, z.length / n]);
-    const images = await this.#run(model, input, labels);
-    return toPictures(images.data as Float32Array, images.dims as unknown as Shape, 1);
+    const output = await this.#run(model, input, labels);
+    return toImages(output.data as Float32Array, output.dims as unknown as Shape, 1);
   }
 
   async encode(
     model: string,
-    pictures: Pictures,
+    images: Images,
     channels: number,
     labels?: number[],
   ): Promise<Float32Array> {
-    const { count, height, width } = pictures;
+    const { count, height, width } = images;
     const dims = [count, channels, height, width];
-    const input = new this.ort.Tensor("float32", toFloats(pictures, channels), dims);
+    const input = new this.ort.Tensor("float32", toFloats(images, channels), dims);
     const points = await this.#run(model, input, labels);
     return Float32Array.from(points.data as Float32Array);
   }
@@ -53,14 +53,14 @@ export class Sessions {
     const [first, second] = session.inputNames;
     const feeds: Record<string, Tensor> = { [first]: input };
     if (second) {
-      const told = BigInt64Array.from(labels ?? [], BigInt);
-      if (told.length !== input.dims[0]) {
-        throw new Error(`This model is told a class for each image: ${input.dims[0]}, not ${told.length}.`);
+      const classes = BigInt64Array.from(labels ?? [], BigInt);
+      if (classes.length !== input.dims[0]) {
+        throw new Error(`This model needs one class label per image: ${input.dims[0]}, not ${classes.length}.`);
       }
-      feeds[second] = new this.ort.Tensor("int64", told, [told.length]);
+      feeds[second] = new this.ort.Tensor("int64", classes, [classes.length]);
     }
-    const found = await session.run(feeds);
-    return found[session.outputNames[0]];
+    const result = await session.run(feeds);
+    return result[session.outputNames[0]];
   }
 
   #session(model: string): InferenceSession {

@@ -1,9 +1,9 @@
 import { WebSocket } from "undici"; // what jsdom has; Node has one of its own from 22 on
 import { afterEach, expect, test, vi } from "vitest";
-import { toPictures } from "./images";
-import { codeOf, geodesic, nearestCodes, newChart, realImage, serverDecoder, serverEncoder } from "./server";
+import { toImages } from "./images";
+import { latentOf, geodesic, nearestLatents, newChart, realImage, serverDecoder, serverEncoder } from "./server";
 import { openSocket, Refused, type Socket } from "./socket";
-import { type Behave, type Said, type Wire, wire } from "./wire";
+import { type Handler, type WireReply, type Wire, wire } from "../../test/wire";
 
 vi.stubGlobal("WebSocket", WebSocket);
 vi.stubGlobal("document", { baseURI: "http://127.0.0.1/" });
@@ -18,54 +18,54 @@ afterEach(async () => {
   await server?.cut();
 });
 
-async function connected(behave: Behave): Promise<Socket> {
+async function connected(behave: Handler): Promise<Socket> {
   server = await wire(behave);
   return (socket = openSocket(server.url));
 }
 
 /** Paints the first number of each point. */
-const paint: Behave = (ask, payload) => {
+const paint: Handler = (ask, payload) => {
   if (ask.kind !== "decode") return null;
   const z = new Float32Array(payload);
   const bytes = Uint8Array.from({ length: ask.n }, (_, i) => z[2 * i]);
   return [{ kind: "images", shape: [ask.n, 1, 1, 1] }, bytes];
 };
 
-const points = (rows: number[], dim = 2): Said => [
+const points = (rows: number[], dim = 2): WireReply => [
   { kind: "points", shape: [rows.length / dim, dim] },
   Float32Array.from(rows),
 ];
 
-test("the server's images come as pictures", async () => {
+test("images from the server become RGBA pixels", async () => {
   const decoder = serverDecoder(await connected(paint), run);
   expect(decoder.where).toBe("server");
   const found = await decoder.decode(Float32Array.of(7, 0, 9, 0), 2);
-  expect(found).toEqual(toPictures([7, 9], [2, 1, 1, 1], 255));
+  expect(found).toEqual(toImages([7, 9], [2, 1, 1, 1], 255));
 });
 
-test("of many hovers, the server hears the first and the last", async () => {
+test("of many hovers, the server gets the first and the last", async () => {
   const decoder = serverDecoder(await connected(paint), run);
-  const asks = [1, 2, 3, 4].map((one) => decoder.decode(Float32Array.of(one, 0), 1, { stream: "hover" }));
-  const answers = await Promise.all(asks);
-  expect(answers.map((one) => one?.rgba[0] ?? null)).toEqual([1, null, null, 4]);
-  expect(server!.heard.length).toBe(2);
+  const requests = [1, 2, 3, 4].map((item) => decoder.decode(Float32Array.of(item, 0), 1, { stream: "hover" }));
+  const answers = await Promise.all(requests);
+  expect(answers.map((item) => item?.rgba[0] ?? null)).toEqual([1, null, null, 4]);
+  expect(server!.requests.length).toBe(2);
 });
 
-test("classes go with the points", async () => {
+test("class labels are sent with the latents", async () => {
   const decoder = serverDecoder(await connected(paint), run);
   await decoder.decode(Float32Array.of(1, 0), 1, { labels: [5] });
-  expect(server!.heard[0]).toMatchObject({ kind: "decode", run: "a", n: 1, labels: [5] });
+  expect(server!.requests[0]).toMatchObject({ kind: "decode", run: "a", n: 1, labels: [5] });
 });
 
-test("pictures are encoded as bytes", async () => {
+test("images are sent to the encoder as bytes", async () => {
   const encoder = serverEncoder(
     await connected((ask, payload) => (ask.kind === "encode" ? points([...new Uint8Array(payload), 1]) : null)),
     run,
   );
-  expect(Array.from(await encoder.encode(toPictures([3], [1, 1, 1, 1], 255)))).toEqual([3, 1]);
+  expect(Array.from(await encoder.encode(toImages([3], [1, 1, 1, 1], 255)))).toEqual([3, 1]);
 });
 
-test("what a page cannot do is asked by its name", async () => {
+test("other requests are sent by kind", async () => {
   const open = await connected((ask, payload) => {
     if (ask.kind === "geodesic") return points(Array.from(new Float32Array(payload)));
     if (ask.kind === "code") return points([ask.row, 0]);
@@ -77,54 +77,54 @@ test("what a page cannot do is asked by its name", async () => {
   });
   const ends = [Float32Array.of(1, 2), Float32Array.of(3, 4)] as const;
   expect(Array.from(await geodesic(open, run, ...ends))).toEqual([1, 2, 3, 4]);
-  expect(Array.from(await codeOf(open, run, 8))).toEqual([8, 0]);
+  expect(Array.from(await latentOf(open, run, 8))).toEqual([8, 0]);
   expect((await realImage(open, run, 6)).rgba[0]).toBe(6);
-  const near = await nearestCodes(open, run, ends[0], 2);
+  const near = await nearestLatents(open, run, ends[0], 2);
   expect([Array.from(near!.rows), Array.from(near!.distances)]).toEqual([[4, 2], [0.5, 1]]);
 });
 
-test("a new chart comes with its places", async () => {
+test("a new chart comes with its positions", async () => {
   const chart = { name: "umap" } as never;
   const open = await connected(() => [{ kind: "chart", chart }, Float32Array.of(1, 2, 3, 4)]);
   const found = await newChart(open, run, "umap", "label");
   expect(found.chart).toEqual(chart);
   expect([Array.from(found.x), Array.from(found.y)]).toEqual([[1, 3], [2, 4]]);
-  expect(server!.heard[0]).toMatchObject({ layout: "umap", by: "label" });
+  expect(server!.requests[0]).toMatchObject({ layout: "umap", by: "label" });
 });
 
-test("what the server refuses is an error with its hint", async () => {
+test("a refusal by the server is an error with its hint", async () => {
   const open = await connected(() => [{ kind: "error", code: "bad-shape", message: "No.", hint: "Do so." }]);
-  const refused = await open.ask({ kind: "code", run: "a", row: 1 }).catch((error) => error);
+  const refused = await open.request({ kind: "code", run: "a", row: 1 }).catch((error) => error);
   expect(refused).toBeInstanceOf(Refused);
   expect(refused).toMatchObject({ code: "bad-shape", message: "No. Do so.", hint: "Do so." });
 });
 
-test("two runs have streams of their own, and a dropped ask is answered with nothing", async () => {
+test("two runs have separate streams, and a dropped request resolves to null", async () => {
   const open = await connected(() => [{ kind: "dropped" }]);
-  expect(await nearestCodes(open, run, Float32Array.of(1, 2), 2, "hover")).toBeNull();
-  expect(server!.heard[0].stream).toBe("a hover");
+  expect(await nearestLatents(open, run, Float32Array.of(1, 2), 2, "hover")).toBeNull();
+  expect(server!.requests[0].stream).toBe("a hover");
 });
 
-test("while the socket connects, the latest of a stream is kept and the others are dropped", async () => {
+test("while connecting, only the newest request of a stream is kept", async () => {
   const open = await connected(() => [{ kind: "dropped" }]);
-  await Promise.all([1, 2, 3].map((one) => nearestCodes(open, run, Float32Array.of(one, 2), 2, "s")));
-  expect(server!.heard.length).toBe(1);
+  await Promise.all([1, 2, 3].map((item) => nearestLatents(open, run, Float32Array.of(item, 2), 2, "s")));
+  expect(server!.requests.length).toBe(1);
 });
 
-test("a server that goes is told of in a sentence, and so is its return", async () => {
+test("losing and regaining the server each give a message", async () => {
   const open = await connected(() => null);
   const states: string[] = [];
   const sentences: string[] = [];
   open.watch((state, sentence) => (states.push(state), sentences.push(sentence)));
-  const lost = open.ask({ kind: "code", run: "a", row: 1 }).catch((error: Error) => error.message);
-  await until(() => server!.heard.length === 1);
+  const lost = open.request({ kind: "code", run: "a", row: 1 }).catch((error: Error) => error.message);
+  await until(() => server!.requests.length === 1);
   const { port } = server!;
   await server!.cut();
-  expect(await lost).toContain("The server has gone.");
-  await expect(open.ask({ kind: "code", run: "a", row: 1 })).rejects.toThrow("has gone");
+  expect(await lost).toContain("The server does not answer.");
+  await expect(open.request({ kind: "code", run: "a", row: 1 })).rejects.toThrow("does not answer");
   server = await wire(() => points([1, 2]), port);
   await until(() => open.state === "open");
-  expect(Array.from(await codeOf(open, run, 1))).toEqual([1, 2]);
+  expect(Array.from(await latentOf(open, run, 1))).toEqual([1, 2]);
   expect(states).toEqual(["open", "gone", "open"]);
   expect(sentences[1]).toContain("still works");
 });

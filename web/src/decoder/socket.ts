@@ -1,25 +1,25 @@
-/** The way to the server: one WebSocket that comes back by itself. */
+/** The connection to the server: one WebSocket that reconnects by itself. */
 
-import type { Answer, Ask } from "../contract";
+import type { ServerAnswer, ServerRequest } from "../contract";
 import { pack, unpack } from "./frame";
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
-/** An `Ask`, whose number the socket gives. */
-export type Question = WithoutId<Ask>;
-export type Reply = Answer & { payload: ArrayBuffer };
+/** A `ServerRequest` without the id, which the socket assigns. */
+export type RequestBody = WithoutId<ServerRequest>;
+export type Reply = ServerAnswer & { payload: ArrayBuffer };
 export type SocketState = "connecting" | "open" | "gone";
 
 export interface Socket {
   readonly state: SocketState;
-  /** Waits while the socket connects, and fails with a sentence when the server is gone or says no. */
-  ask(question: Question, payload?: ArrayBufferView): Promise<Reply>;
-  /** Calls with every change of state, and a sentence for people; returns what ends it. */
+  /** Wait for the connection, then for the reply; rejects if the server is gone or refuses. */
+  request(body: RequestBody, payload?: ArrayBufferView): Promise<Reply>;
+  /** Call the listener with every change of state and a message; returns a function that stops it. */
   watch(listener: (state: SocketState, sentence: string) => void): () => void;
   close(): void;
 }
 
-/** What the server refused, with what to do about it. */
+/** An error that the server reported, with a hint. */
 export class Refused extends Error {
   constructor(
     readonly code: string,
@@ -30,16 +30,16 @@ export class Refused extends Error {
   }
 }
 
-const GONE = "The server has gone. What is on this page still works; the rest waits until it is back.";
+const GONE = "The server does not answer. Everything loaded on this page still works.";
 const SENTENCES: Record<SocketState, string> = {
   connecting: "Connecting to the server.",
-  open: "The server is there.",
+  open: "Connected to the server.",
   gone: GONE,
 };
-const WAITS = [250, 500, 1000, 2000, 4000]; // milliseconds before the next try
+const WAITS = [250, 500, 1000, 2000, 4000]; // milliseconds before each new try
 
 export function openSocket(url: string): Socket {
-  return new Line(new URL(url, document.baseURI).href.replace(/^http/, "ws"));
+  return new Connection(new URL(url, document.baseURI).href.replace(/^http/, "ws"));
 }
 
 interface Sent {
@@ -49,12 +49,12 @@ interface Sent {
   fail: (error: Error) => void;
 }
 
-class Line implements Socket {
+class Connection implements Socket {
   state: SocketState = "connecting";
   #socket!: WebSocket;
   #listeners = new Set<(state: SocketState, sentence: string) => void>();
-  #pending = new Map<number, Sent>(); // asked, whether it has gone out or waits for the connection
-  #asked = 0;
+  #pending = new Map<number, Sent>(); // sent, or waiting for the connection
+  #lastId = 0;
   #tries = 0;
   #closed = false;
 
@@ -62,13 +62,13 @@ class Line implements Socket {
     this.#connect();
   }
 
-  ask(question: Question, payload?: ArrayBufferView): Promise<Reply> {
+  request(body: RequestBody, payload?: ArrayBufferView): Promise<Reply> {
     if (this.state === "gone") return Promise.reject(new Error(GONE));
-    const id = ++this.#asked;
-    const stream = question.stream ? `${question.run} ${question.stream}` : null;
+    const id = ++this.#lastId;
+    const stream = body.stream ? `${body.run} ${body.stream}` : null;
     if (stream && this.state === "connecting") this.#replace(stream);
-    // Two runs on one line have streams of their own.
-    const frame = pack(stream ? { ...question, id, stream } : { ...question, id }, payload);
+    // Two runs on one connection have separate streams.
+    const frame = pack(stream ? { ...body, id, stream } : { ...body, id }, payload);
     return new Promise((answer, fail) => {
       this.#pending.set(id, { frame, stream, answer, fail });
       if (this.state === "open") this.#socket.send(frame);
@@ -107,14 +107,14 @@ class Line implements Socket {
   }
 
   #settle(data: ArrayBuffer): void {
-    const { header, payload } = unpack<Answer>(data);
+    const { header, payload } = unpack<ServerAnswer>(data);
     const pending = this.#pending.get(header.id);
     this.#pending.delete(header.id);
     if (header.kind !== "error") pending?.answer({ ...header, payload });
     else pending?.fail(new Refused(header.code, header.message, header.hint));
   }
 
-  /** Nothing has gone out yet, so the latest of a stream wins here. */
+  /** Nothing has been sent yet, so the newest request of a stream replaces older ones. */
   #replace(stream: string): void {
     for (const [id, sent] of this.#pending) {
       if (sent.stream !== stream) continue;

@@ -1,6 +1,7 @@
-/** The one thread of a page that runs models, and the way to talk to it. */
+/** The one worker of a page that runs models, and messages to it. */
 
-import type { Files, ModelFile, Pictures } from "../contract";
+import type { ModelFile } from "../contract";
+import type { Files, Images } from "../types";
 import { locateRuntime, type Runtime } from "./runtime";
 import DecoderThread from "./worker?worker";
 
@@ -9,7 +10,7 @@ export type Task =
   | { kind: "open"; model: string; bytes: ArrayBuffer }
   | { kind: "close"; model: string }
   | { kind: "decode"; model: string; z: Float32Array; n: number; labels?: number[] }
-  | { kind: "encode"; model: string; pictures: Pictures; channels: number; labels?: number[] };
+  | { kind: "encode"; model: string; images: Images; channels: number; labels?: number[] };
 
 export interface Order {
   id: number;
@@ -22,7 +23,7 @@ type Pending = { answer: (value: unknown) => void; fail: (error: Error) => void 
 let shared: Promise<Thread> | null = null;
 let open = 0; // models
 
-/** A model in the thread; the first starts it, and the last one closed ends it. */
+/** Open a model in the worker; the first starts the worker, and closing the last one ends it. */
 export async function openModel(files: Files, file: ModelFile): Promise<Model> {
   shared ??= startThread(files);
   open++;
@@ -46,12 +47,12 @@ export class Model {
     readonly name: string,
   ) {}
 
-  decode(z: Float32Array, n: number, labels?: number[]): Promise<Pictures> {
-    return this.thread.send({ kind: "decode", model: this.name, z, n, labels }) as Promise<Pictures>;
+  decode(z: Float32Array, n: number, labels?: number[]): Promise<Images> {
+    return this.thread.send({ kind: "decode", model: this.name, z, n, labels }) as Promise<Images>;
   }
 
-  encode(pictures: Pictures, channels: number, labels?: number[]): Promise<Float32Array> {
-    const task: Task = { kind: "encode", model: this.name, pictures, channels, labels };
+  encode(images: Images, channels: number, labels?: number[]): Promise<Float32Array> {
+    const task: Task = { kind: "encode", model: this.name, images, channels, labels };
     return this.thread.send(task) as Promise<Float32Array>;
   }
 
@@ -66,7 +67,7 @@ export class Model {
 class Thread {
   opened = 0;
   #pending = new Map<number, Pending>();
-  #asked = 0;
+  #lastId = 0;
   #ended: Error | null = null;
 
   constructor(readonly worker: Worker) {
@@ -78,7 +79,7 @@ class Thread {
   }
 
   send(task: Task): Promise<unknown> {
-    const order: Order = { id: ++this.#asked, task };
+    const order: Order = { id: ++this.#lastId, task };
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((answer, fail) => {
       this.#pending.set(order.id, { answer, fail });

@@ -1,4 +1,4 @@
-/** The thread that decodes and encodes, so that the page never waits. */
+/** The worker that decodes and encodes, so that the page never blocks. */
 
 import type { Ort } from "./sessions";
 import { Sessions } from "./sessions";
@@ -17,7 +17,7 @@ interface Environment {
 }
 
 let sessions: Promise<Sessions>;
-let before: Promise<unknown> = Promise.resolve(); // the runtime does one thing at a time
+let before: Promise<unknown> = Promise.resolve(); // the runtime runs one task at a time
 
 self.onmessage = ({ data }: MessageEvent<Order>) => {
   before = before.then(async () => {
@@ -41,21 +41,21 @@ async function perform(task: Task) {
   if (task.kind === "open") return open.open(task.model, task.bytes);
   if (task.kind === "close") return open.close(task.model);
   if (task.kind === "decode") return open.decode(task.model, task.z, task.n, task.labels);
-  return open.encode(task.model, task.pictures, task.channels, task.labels);
+  return open.encode(task.model, task.images, task.channels, task.labels);
 }
 
 async function start({ script, glue, wasm }: Runtime): Promise<Sessions> {
   const ort: Ort & Environment = await import(/* @vite-ignore */ addressOf(script));
   const settings = ort.env.wasm;
-  settings.numThreads = 1; // more make it slower on a busy machine, and need headers that few hosts send
-  settings.proxy = false; // we are in a thread already
+  settings.numThreads = 1; // more threads need headers that few hosts send
+  settings.proxy = false; // this is a worker already
   settings.wasmPaths = { mjs: addressOf(glue) };
   if (typeof wasm === "string") settings.wasmPaths.wasm = wasm;
   else settings.wasmBinary = wasm;
   return new Sessions(ort);
 }
 
-/** A page opened from disk shares no blobs with its threads, so that they are made here. */
+/** A page opened from disk cannot share blobs with its workers, so they are created here. */
 function addressOf(file: string | ArrayBuffer): string {
   if (typeof file === "string") return file;
   return URL.createObjectURL(new Blob([file], { type: "text/javascript" }));

@@ -1,40 +1,38 @@
-/** A chart walked both ways in the page: the code under a place, and the place of a code. */
+/** Charts with their inverse: from a position to a latent, and from a latent to a position. */
 
-import type { ChartSite } from "../contract";
+import { FORWARD, INVERSE } from "../contract";
+import type { ChartEntry } from "../contract";
 import { type Near, nearest } from "./nearest";
 import { dot, mean, norm, subtract } from "./vectors";
 
-const FORWARD = 8; // anchors that have a say in a place
-const INVERSE = 16; // and in a code
-
-/** The k nearest places of a place, nearest first. */
+/** The k positions nearest to a position, nearest first. */
 export type Neighbours = (
   x: number,
   y: number,
   k: number,
 ) => { rows: ArrayLike<number>; distances: ArrayLike<number> };
 
-/** The codes of the points, and where they are on the chart. */
-export interface Anchors {
-  codes: Float32Array; // (count, dim)
+/** The latents that a chart holds, and their positions. */
+export interface FittedPoints {
+  latents: Float32Array; // (count, dim)
   x: Float32Array;
   y: Float32Array;
   near: Neighbours; // among (x, y)
 }
 
-/** The lattice of a chart, and where there is data; one made in the page has none. */
+/** Latents and data coverage on a regular grid over the chart. */
 export interface Lattice {
-  codes: Float32Array; // (n * n, dim)
+  latents: Float32Array; // (n * n, dim)
   cover: Uint8Array; // n * n
   n: number;
 }
 
-export type Plane = Pick<ChartSite, "box" | "frame" | "reach">;
+export type Plane = Pick<ChartEntry, "box" | "frame" | "reach">;
 
 export class PlaneInverse {
-  #anchors: Anchors | null = null;
-  #middle = new Float32Array(); // of the anchors' codes
-  #norms = new Float32Array(); // of the anchors' codes about it
+  #fitted: FittedPoints | null = null;
+  #mean = new Float32Array(); // mean of the latents
+  #norms = new Float32Array(); // norms of the latents about their mean
 
   constructor(
     readonly plane: Plane,
@@ -42,55 +40,55 @@ export class PlaneInverse {
     readonly lattice: Lattice | null = null,
   ) {}
 
-  /** Whether codes are exact rather than looked up. */
+  /** Whether latents are computed exactly rather than interpolated on the lattice. */
   get fine(): boolean {
-    return this.#anchors !== null;
+    return this.#fitted !== null;
   }
 
-  /** Be exact from now on. */
-  refine(anchors: Anchors): void {
+  /** Compute latents exactly from now on. */
+  refine(fitted: FittedPoints): void {
     const { dim } = this;
-    this.#middle = mean(anchors.codes, dim) as Float32Array<ArrayBuffer>;
-    this.#norms = Float32Array.from(anchors.x, (_, row) =>
-      norm(subtract(anchors.codes.subarray(row * dim, (row + 1) * dim), this.#middle)),
+    this.#mean = mean(fitted.latents, dim) as Float32Array<ArrayBuffer>;
+    this.#norms = Float32Array.from(fitted.x, (_, row) =>
+      norm(subtract(fitted.latents.subarray(row * dim, (row + 1) * dim), this.#mean)),
     );
-    this.#anchors = anchors;
+    this.#fitted = fitted;
   }
 
-  /** The code under a place. */
+  /** The latent at a position. */
   inverse(x: number, y: number): Float32Array {
-    if (this.#anchors) return this.#framed(x, y, this.#blended(x, y, this.#anchors));
+    if (this.#fitted) return this.#framed(x, y, this.#blended(x, y, this.#fitted));
     return this.#coarse(x, y);
   }
 
-  /** The codes, row by row, of places given as pairs. */
-  inverseAll = (places: Float32Array): Float32Array => {
-    const rows = new Float32Array((places.length / 2) * this.dim);
-    for (let i = 0; 2 * i < places.length; i++) {
-      rows.set(this.inverse(places[2 * i], places[2 * i + 1]), i * this.dim);
+  /** The latents, row by row, at positions given as pairs. */
+  inverseAll = (positions: Float32Array): Float32Array => {
+    const rows = new Float32Array((positions.length / 2) * this.dim);
+    for (let i = 0; 2 * i < positions.length; i++) {
+      rows.set(this.inverse(positions[2 * i], positions[2 * i + 1]), i * this.dim);
     }
     return rows;
   };
 
-  /** The code under a place as far as the lattice tells. */
+  /** The latent at a position, interpolated on the lattice. */
   #coarse(x: number, y: number): Float32Array {
-    if (!this.lattice) throw new Error("The codes of this chart are still being loaded.");
-    const { codes } = this.lattice;
+    if (!this.lattice) throw new Error("The latents of this chart are still being loaded.");
+    const { latents } = this.lattice;
     const z = new Float32Array(this.dim);
     for (const [cell, share] of this.#cells(x, y, this.lattice.n)) {
-      for (let j = 0; j < this.dim; j++) z[j] += share * codes[cell * this.dim + j];
+      for (let j = 0; j < this.dim; j++) z[j] += share * latents[cell * this.dim + j];
     }
     return this.#framed(x, y, z);
   }
 
-  /** The place of a code: by the frame, or nearest to the places of the codes around it. Null: not known yet. */
+  /** The position of a latent: by projection, or from its nearest neighbors. Null while there are no latents. */
   forward(z: Float32Array): [number, number] | null {
     if (this.plane.frame) return projected(this.plane.frame, z);
-    if (!this.#anchors) return null;
-    return medianOf(nearest(this.#anchors.codes, this.dim, z, FORWARD), this.#anchors);
+    if (!this.#fitted) return null;
+    return medianOf(nearest(this.#fitted.latents, this.dim, z, FORWARD), this.#fitted);
   }
 
-  /** From 1 amid the data to 0 in a hole. */
+  /** Data coverage: 1 inside the data, 0 in a gap. */
   cover(x: number, y: number): number {
     const [left, bottom, right, top] = this.plane.box;
     if (!(x >= left && x <= right && y >= bottom && y <= top)) return 0;
@@ -102,16 +100,16 @@ export class PlaneInverse {
     return sum / 255;
   }
 
-  /** Without a lattice: it fades from the reach of the data to twice as far. */
+  /** Data coverage without a lattice: it falls to 0 from the reach of the data to twice the reach. */
   #covered(x: number, y: number): number {
-    if (!this.#anchors) return 1;
-    const { distances } = this.#anchors.near(x, y, INVERSE + 1);
+    if (!this.#fitted) return 1;
+    const { distances } = this.#fitted.near(x, y, INVERSE + 1);
     const last = distances[distances.length - 1];
     return Math.min(Math.max(2 - last / Math.max(this.plane.reach, 1e-12), 0), 1);
   }
 
-  /** A mean of the anchors around with fading weights, stretched to their mean norm. */
-  #blended(x: number, y: number, { codes, near }: Anchors): Float32Array {
+  /** The weighted mean of the neighbors' latents, scaled to their mean norm. */
+  #blended(x: number, y: number, { latents, near }: FittedPoints): Float32Array {
     const { dim } = this;
     const { rows, distances } = near(x, y, INVERSE + 1);
     const weights = fading(distances);
@@ -119,14 +117,14 @@ export class PlaneInverse {
     let length = 0;
     for (let i = 0; i < rows.length; i++) {
       const start = rows[i] * dim;
-      for (let j = 0; j < dim; j++) z[j] += weights[i] * (codes[start + j] - this.#middle[j]);
+      for (let j = 0; j < dim; j++) z[j] += weights[i] * (latents[start + j] - this.#mean[j]);
       length += weights[i] * this.#norms[rows[i]];
     }
     const by = length / Math.max(norm(z), 1e-12);
-    return Float32Array.from(z, (value, j) => this.#middle[j] + value * by);
+    return Float32Array.from(z, (value, j) => this.#mean[j] + value * by);
   }
 
-  /** On a plain projection the code falls on the place exactly. */
+  /** On a linear projection, correct the latent so that it projects exactly to the position. */
   #framed(x: number, y: number, z: Float32Array): Float32Array {
     const { frame } = this.plane;
     if (!frame) return z;
@@ -135,7 +133,7 @@ export class PlaneInverse {
     return z.map((v, j) => v + (x - ownX) * axes[j] + (y - ownY) * axes[this.dim + j]);
   }
 
-  /** The four places of the lattice around a place, and the share of each. */
+  /** The four lattice points around a position, and the weight of each. */
   #cells(x: number, y: number, n: number): [number, number][] {
     const [left, bottom, right, top] = this.plane.box;
     const column = clamp(((x - left) / (right - left)) * (n - 1), n - 1);
@@ -152,36 +150,36 @@ export class PlaneInverse {
   }
 }
 
-/** Weights that sum to 1 and fall to 0 at the farthest, which so comes and goes without a jump. */
+/** Weights that sum to 1 and fall to 0 at the farthest neighbor, so that neighbors change without a jump. */
 function fading(distances: ArrayLike<number>): Float64Array {
   const last = Math.max(distances[distances.length - 1], 1e-12);
-  const weights = Float64Array.from(distances, (one) => Math.max(1 - one / last, 1e-6) ** 2);
+  const weights = Float64Array.from(distances, (item) => Math.max(1 - item / last, 1e-6) ** 2);
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map((weight) => weight / sum);
 }
 
-function projected(frame: NonNullable<ChartSite["frame"]>, z: Float32Array): [number, number] {
+function projected(frame: NonNullable<ChartEntry["frame"]>, z: Float32Array): [number, number] {
   const apart = z.map((value, j) => value - frame.middle[j]);
   const [x, y] = [frame.axes.slice(0, z.length), frame.axes.slice(z.length)];
   return [frame.origin[0] + dot(apart, x), frame.origin[1] + dot(apart, y)];
 }
 
-/** The geometric median of the places of these codes; see https://doi.org/10.1007/s10479-008-0352-z */
-function medianOf({ rows, distances, k }: Near, { x, y }: Anchors): [number, number] {
+/** The geometric median of the positions of these latents; see https://doi.org/10.1007/s10479-008-0352-z */
+function medianOf({ rows, distances, k }: Near, { x, y }: FittedPoints): [number, number] {
   const last = Math.max(distances[k - 1], 1e-12);
-  const weights = Float64Array.from(distances.subarray(0, k), (one) => {
-    const share = one / last;
+  const weights = Float64Array.from(distances.subarray(0, k), (item) => {
+    const share = item / last;
     return (Math.max(1 - share, 1e-6) / Math.max(share, 1e-6)) ** 2;
   });
-  let place = centre(rows, weights, x, y);
+  let position = centre(rows, weights, x, y);
   for (let round = 0; round < 12; round++) {
-    const [ownX, ownY] = place;
+    const [ownX, ownY] = position;
     const pull = weights.map((weight, i) => {
       return weight / Math.max(Math.hypot(x[rows[i]] - ownX, y[rows[i]] - ownY), 1e-6);
     });
-    place = centre(rows, pull, x, y);
+    position = centre(rows, pull, x, y);
   }
-  return place;
+  return position;
 }
 
 function centre(

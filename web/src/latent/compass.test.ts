@@ -1,85 +1,109 @@
 import { expect, test } from "vitest";
+import { expectClose, floats } from "../../test/close";
+import golden from "../../test/fixtures/compass.json";
+import principal from "../../test/fixtures/principal.json";
 import { Compass } from "./compass";
 import { principalAxes } from "./principal";
 import { normals, uniform } from "./random";
 import { dot, norm } from "./vectors";
 
-/** Codes whose axes have different spreads, as a model's have. */
+const rows = (values: number[], dim: number) => Array.from({ length: values.length / dim }, (_, i) => floats(values.slice(i * dim, (i + 1) * dim)));
+
+test.each(golden)("the compass of $dim dimensions gives the questions and directions of Python's", ({ seed, dim, latents, axes, std, steps }) => {
+  const compass = new Compass(floats(latents), dim, { axes: rows(axes, dim), std }, seed);
+  for (const step of steps) {
+    const shown = compass.question();
+    expectClose(shown, step.shown, 1e-5);
+    compass.answer(shown, step.choice);
+    const { vector, std } = compass.direction("liked");
+    expectClose(vector, step.vector, 1e-5);
+    expect(std).toBeCloseTo(step.std, 5);
+    expect(compass.angle).toBeCloseTo(step.angle, 4);
+  }
+});
+
+test("principal components equal Python's, with their signs", () => {
+  const { axes, std } = principalAxes(floats(principal.latents), principal.dim);
+  rows(principal.axes, principal.dim).forEach((axis, i) => expectClose(axes[i], axis, 1e-5));
+  expectClose(std, principal.std, 1e-5);
+});
+
+/** Latents with a different std in each dimension. */
 function codesOf(dim: number, count = 1500): Float32Array {
   const values = normals(count * dim, uniform(3));
   return values.map((value, i) => value * (1.4 - (0.9 * (i % dim)) / dim));
 }
 
 function person(dim: number, seed: number): Float32Array {
-  const taste = normals(dim, uniform(seed));
-  const length = norm(taste);
-  return taste.map((value) => value / length);
+  const preference = normals(dim, uniform(seed));
+  const length = norm(preference);
+  return preference.map((value) => value / length);
 }
 
-/** Choices until the direction is found; the person is wrong one time in ten. */
+/** Choices until the direction is found, with one wrong answer in ten. */
 function choicesUntil(cosine: number, dim: number, seed: number): number {
-  const codes = codesOf(dim);
-  const compass = new Compass(codes, dim, principalAxes(codes, dim), seed);
-  const taste = person(dim, 100 + seed);
-  const chance = uniform(900 + seed);
+  const latents = codesOf(dim);
+  const compass = new Compass(latents, dim, principalAxes(latents, dim), seed);
+  const preference = person(dim, 100 + seed);
+  const random = uniform(900 + seed);
   for (let i = 1; i <= 60; i++) {
-    const shown = compass.ask();
-    const liked = Array.from({ length: compass.count }, (_, k) => dot(shown.subarray(k * dim, (k + 1) * dim), taste));
+    const shown = compass.question();
+    const liked = Array.from({ length: compass.count }, (_, k) => dot(shown.subarray(k * dim, (k + 1) * dim), preference));
     const best = liked.indexOf(Math.max(...liked));
-    const choice = chance() < 0.1 ? Math.floor(chance() * compass.count) : best;
-    compass.tell(shown, choice);
-    if (dot(compass.direction("taste").vector, taste) >= cosine) return i;
+    const choice = random() < 0.1 ? Math.floor(random() * compass.count) : best;
+    compass.answer(shown, choice);
+    if (dot(compass.direction("preference").vector, preference) >= cosine) return i;
   }
   return Infinity;
 }
 
-test.each([12, 32])("a taste is found within sixty choices in %i axes", (dim) => {
+test.each([12, 32])("a preference is found within sixty choices in %i dimensions", (dim) => {
   const found = [1, 2, 3, 4, 5].map((seed) => choicesUntil(0.9, dim, seed)).sort((a, b) => a - b);
   expect(found[2]).toBeLessThanOrEqual(60);
 });
 
-test("an answer that is taken back leaves no trace", () => {
-  const codes = codesOf(4, 300);
-  const compass = new Compass(codes, 4, principalAxes(codes, 4));
-  compass.tell(compass.ask(), 0);
-  const before = compass.direction("taste").vector;
-  compass.tell(compass.ask(), 1);
+test("an undone answer has no effect", () => {
+  const latents = codesOf(4, 300);
+  const compass = new Compass(latents, 4, principalAxes(latents, 4));
+  compass.answer(compass.question(), 0);
+  const before = compass.direction("preference").vector;
+  compass.answer(compass.question(), 1);
   compass.undo();
-  expect(compass.direction("taste").vector).toEqual(before);
+  expect(compass.direction("preference").vector).toEqual(before);
   expect(compass.choices).toBe(1);
 });
 
-test("a pass is no choice, and asks something else", () => {
-  const codes = codesOf(4, 300);
-  const compass = new Compass(codes, 4, principalAxes(codes, 4));
-  const first = compass.ask();
-  compass.tell(first, null);
+test("a skipped question is not a choice, and the next one differs", () => {
+  const latents = codesOf(4, 300);
+  const compass = new Compass(latents, 4, principalAxes(latents, 4));
+  const first = compass.question();
+  compass.answer(first, null);
   expect(compass.choices).toBe(0);
   expect(compass.angle).toBe(90);
-  expect(compass.ask()).not.toEqual(first);
+  expect(compass.question()).not.toEqual(first);
 });
 
-test("it grows surer with every answer", () => {
-  const codes = codesOf(8, 600);
-  const compass = new Compass(codes, 8, principalAxes(codes, 8));
+test("the expected angle falls with the answers", () => {
+  const latents = codesOf(8, 600);
+  const compass = new Compass(latents, 8, principalAxes(latents, 8));
   const angles = [compass.angle];
   for (let i = 0; i < 30; i++) {
-    const shown = compass.ask();
-    compass.tell(shown, shown[0] > shown[8] ? 0 : 1);
+    const shown = compass.question();
+    compass.answer(shown, shown[0] > shown[8] ? 0 : 1);
     angles.push(compass.angle);
   }
   expect(angles.at(-1)).toBeLessThan(45);
-  expect(compass.direction("taste").vector[0]).toBeGreaterThan(0.8);
+  expect(compass.direction("preference").vector[0]).toBeGreaterThan(0.8);
 });
 
-test("principal axes are those along which codes vary", () => {
-  const { axes, spreads } = principalAxes(codesOf(5, 4000), 5);
+test("principal components are orthonormal and ordered by std", () => {
+  const { axes, std } = principalAxes(codesOf(5, 4000), 5);
   expect(Math.abs(axes[0][0])).toBeGreaterThan(0.9);
-  expect(spreads).toEqual([...spreads].sort((a, b) => b - a));
+  expect(std).toEqual([...std].sort((a, b) => b - a));
   axes.forEach((axis, i) => axes.forEach((other, j) => expect(dot(axis, other)).toBeCloseTo(i === j ? 1 : 0, 5)));
 });
 
-test("codes that do not vary are refused with a sentence", () => {
-  const codes = new Float32Array(40).fill(1);
-  expect(() => new Compass(codes, 4, principalAxes(codes, 4))).toThrow("do not differ");
+test("latents that do not vary are refused", () => {
+  const latents = new Float32Array(40).fill(1);
+  expect(() => new Compass(latents, 4, principalAxes(latents, 4))).toThrow("vary in at least two dimensions");
 });

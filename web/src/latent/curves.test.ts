@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { at, changes, curve, lerp, loop, sample, slerp, steady, usualBlend, walk } from "./curves";
-import { expectClose, floats } from "./golden/close";
-import golden from "./golden/curves.json";
+import { at, changes, curve, lerp, loop, sample, slerp, steady, defaultBlend, walk } from "./curves";
+import { expectClose, floats } from "../../test/close";
+import golden from "../../test/fixtures/curves.json";
 import { row } from "./vectors";
 
 const DIM = 6;
-const stops = floats(golden.stops);
+const stops = floats(golden.knots);
 
 type Pair = [string, number[], number[], number[], number[]];
 
@@ -23,18 +23,18 @@ test("a curve through several stops, a loop and a walk are Python's", () => {
   expectClose(sample(walk(row(stops, DIM, 0), row(stops, DIM, 1)), 7), golden.walk);
 });
 
-test("a curve walked at a steady pace is Python's, and so are the times of its stops", () => {
+test("a curve at a constant rate equals Python's, and so do the times of its knots", () => {
   const even = steady(curve(stops, DIM), golden.changes);
   expectClose(sample(even, 17), golden.steady, 1e-3);
   expectClose(even.marks, golden.marks);
 });
 
-test("a curve whose picture never changes keeps its pace", () => {
+test("a curve whose image never changes keeps its times", () => {
   const straight = curve(stops, DIM);
   expect(steady(straight, new Float64Array(10))).toBe(straight);
 });
 
-test("a curve begins and ends at its stops, and beyond them it stands still", () => {
+test("a curve starts and ends at its knots, and is constant beyond them", () => {
   const ends = at(curve(stops, DIM), [-1, 0, 1, 2]);
   for (const [i, stop] of [0, 0, 4, 4].entries()) {
     expectClose(row(ends, DIM, i), row(stops, DIM, stop));
@@ -45,18 +45,18 @@ test("a single frame is the first stop", () => {
   expectClose(sample(curve(stops, DIM), 1), row(stops, DIM, 0));
 });
 
-test("one point is no way", () => {
-  expect(() => curve(stops.slice(0, DIM), DIM)).toThrow("2 points or more");
+test("a curve of one point is refused", () => {
+  expect(() => curve(stops.slice(0, DIM), DIM)).toThrow("at least 2 points");
 });
 
-test("the arc is usual on a shell, the line elsewhere", () => {
-  expect(usualBlend({ prior: "normal", dim: 8 })).toBe("slerp");
-  expect(usualBlend({ prior: "normal", dim: 2 })).toBe("lerp");
-  expect(usualBlend({ prior: "sphere", dim: 3 })).toBe("slerp");
-  expect(usualBlend({ prior: "none", dim: 64 })).toBe("lerp");
+test("slerp is the default on a shell, lerp elsewhere", () => {
+  expect(defaultBlend({ prior: "normal", dim: 8 })).toBe("slerp");
+  expect(defaultBlend({ prior: "normal", dim: 2 })).toBe("lerp");
+  expect(defaultBlend({ prior: "sphere", dim: 3 })).toBe("slerp");
+  expect(defaultBlend({ prior: "none", dim: 64 })).toBe("lerp");
 });
 
-test("the change between pictures is the length of their difference", () => {
+test("the change between images is the norm of their difference", () => {
   const rgba = Uint8ClampedArray.from([0, 0, 0, 255, 3, 4, 0, 255, 3, 4, 0, 255]);
   expect(Array.from(changes({ count: 3, width: 1, height: 1, rgba }))).toEqual([5, 0]);
 });

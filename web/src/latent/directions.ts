@@ -1,105 +1,105 @@
-/** Directions that mean something: moving along them, keeping clear of others, and what else they move. */
+/** Directions: moving along them, making them orthogonal to others, and their side effects. */
 
-import { clearOf, type Field, follow } from "./fields";
+import { orthogonalField, type Field, follow } from "./fields";
 import { dot, mean, norm, subtract } from "./vectors";
 
-/** A unit vector of the latent space with a name; amounts are in spreads of the data along it. */
+/** A named unit vector; amounts are in standard deviations of the latents along it. */
 export interface Direction {
   name: string;
   vector: Float32Array;
-  spread: number; // standard deviation of the codes along the vector
-  lead?: Field; // of a way that bends, which goes by this; its vector is where it leads on the mean
+  std: number; // standard deviation of the latents along the vector
+  field?: Field; // of a nonlinear direction; `vector` is then its mean step
 }
 
-/** A plane for each of several attributes, with how sure its sides are. */
+/** A logistic linear probe for each of several attributes. */
 export interface Probes {
   names: string[];
   weights: Float32Array; // (names.length, dim)
   offsets: ArrayLike<number>;
 }
 
-/** A point, or rows of points, moved by so many spreads of each direction; the straight ones go first, then those that bend. */
+/** Latents moved by an amount of each direction: linear directions first, then nonlinear ones. */
 export function move(
   z: Float32Array,
-  ways: Iterable<{ direction: Direction; amount: number }>,
+  moves: Iterable<{ direction: Direction; amount: number }>,
 ): Float32Array {
   let moved: Float32Array = z.slice();
-  const bent: { lead: Field; dim: number; amount: number }[] = [];
-  for (const { direction, amount } of ways) {
-    const { vector, spread, lead } = direction;
-    if (lead) bent.push({ lead, dim: vector.length, amount });
-    else for (let i = 0; i < moved.length; i++) moved[i] += amount * spread * vector[i % vector.length];
+  const nonlinear: { field: Field; dim: number; amount: number }[] = [];
+  for (const { direction, amount } of moves) {
+    const { vector, std, field } = direction;
+    if (field) nonlinear.push({ field, dim: vector.length, amount });
+    else for (let i = 0; i < moved.length; i++) moved[i] += amount * std * vector[i % vector.length];
   }
-  for (const { lead, dim, amount } of bent) moved = follow(lead, moved, dim, amount);
+  for (const { field, dim, amount } of nonlinear) moved = follow(field, moved, dim, amount);
   return moved;
 }
 
-/** One unit of a walk along a direction: see `walk`. */
+/** The step of one standard deviation along a direction. */
 export function stepOf(direction: Direction): Float32Array {
-  return direction.vector.map((value) => value * direction.spread);
+  return direction.vector.map((value) => value * direction.std);
 }
 
-/** Standard deviation of the codes along a unit vector; 1 where they do not vary. */
-export function spreadOf(vector: Float32Array, codes: Float32Array): number {
-  const [dim, count] = [vector.length, codes.length / vector.length];
+/** Standard deviation of the latents along a unit vector; 1 where they do not vary. */
+export function stdOf(vector: Float32Array, latents: Float32Array): number {
+  const [dim, count] = [vector.length, latents.length / vector.length];
   let [sum, squares] = [0, 0];
   for (let row = 0; row < count; row++) {
-    const place = dot(codes.subarray(row * dim, (row + 1) * dim), vector);
-    sum += place;
-    squares += place * place;
+    const position = dot(latents.subarray(row * dim, (row + 1) * dim), vector);
+    sum += position;
+    squares += position * position;
   }
   return Math.sqrt(Math.max(squares / count - (sum / count) ** 2, 0)) || 1;
 }
 
-/** The same as far as the deviation of each axis tells, where there are no codes at hand. */
-export function spreadBy(vector: Float32Array, deviation: ArrayLike<number>): number {
-  return norm(vector.map((value, i) => value * deviation[i])) || 1;
+/** The same, estimated from the standard deviation of each dimension. */
+export function stdFrom(vector: Float32Array, std: ArrayLike<number>): number {
+  return norm(vector.map((value, i) => value * std[i])) || 1;
 }
 
-/** The direction with its part along others taken out: it then leaves their readings alone. */
+/** The direction made orthogonal to others, so that their probes stay constant. */
 export function without(
   direction: Direction,
   others: { name: string; vector: Float32Array }[],
-  spread: (vector: Float32Array) => number,
+  std: (vector: Float32Array) => number,
 ): Direction {
   if (!others.length) return direction;
   const basis = basisOf(others.map((other) => other.vector));
   const names = others.map((other) => other.name).join(", ");
-  if (direction.lead) {
-    return { ...direction, name: `${direction.name} without ${names}`, lead: clearOf(direction.lead, basis) };
+  if (direction.field) {
+    return { ...direction, name: `${direction.name} without ${names}`, field: orthogonalField(direction.field, basis) };
   }
-  const rest = cleared(direction.vector, basis);
+  const rest = orthogonal(direction.vector, basis);
   if (norm(rest) < 1e-3) {
-    throw new Error(`Nothing is left of “${direction.name}” without ${names}: they are the same.`);
+    throw new Error(`The direction “${direction.name}” is parallel to ${names}, so nothing is left of it.`);
   }
   const vector = unit(rest);
-  return { name: `${direction.name} without ${names}`, vector, spread: spread(vector) };
+  return { name: `${direction.name} without ${names}`, vector, std: std(vector) };
 }
 
-/** From the mean of some points to the mean of others: what they have more of. */
+/** The direction from the mean of the rows `minus` to the mean of the rows `plus`. */
 export function byExample(
   plus: Float32Array,
   minus: Float32Array,
   name: string,
   dim: number,
-  spread: (vector: Float32Array) => number,
+  std: (vector: Float32Array) => number,
 ): Direction {
   const apart = subtract(mean(plus, dim), mean(minus, dim));
   if (!(norm(apart) >= 1e-9)) {
-    throw new Error(`The two groups of “${name}” have the same mean: no way leads from one to the other.`);
+    throw new Error(`The two groups of “${name}” have the same mean, so there is no direction between them.`);
   }
   const vector = unit(Float64Array.from(apart));
-  return { name, vector, spread: spread(vector) };
+  return { name, vector, std: std(vector) };
 }
 
-/** The sum of points with their signs: A - B + C. */
+/** The signed sum of latents: A - B + C. */
 export function arithmetic(terms: { sign: 1 | -1; z: Float32Array }[]): Float32Array {
   const sum = new Float32Array(terms[0].z.length);
   for (const { sign, z } of terms) for (let i = 0; i < sum.length; i++) sum[i] += sign * z[i];
   return sum;
 }
 
-/** The probability of each attribute at each point, row by row. */
+/** The probability of each attribute for each latent, row by row. */
 export function read(probes: Probes, z: Float32Array): Float32Array {
   const count = probes.names.length;
   if (!count) return new Float32Array();
@@ -114,7 +114,7 @@ export function read(probes: Probes, z: Float32Array): Float32Array {
   return read;
 }
 
-/** The mean change of each probe over these points when they move by so many spreads. */
+/** The mean change of each probe's probability when these latents move by an amount of the direction. */
 export function effects(
   probes: Probes,
   direction: Direction,
@@ -131,19 +131,19 @@ export function effects(
   return Object.fromEntries(probes.names.map((name, probe) => [name, change[probe]]));
 }
 
-/** Unit vectors at right angles that span these; what adds nothing is left out. */
+/** An orthonormal basis of the span of these vectors. */
 function basisOf(vectors: Float32Array[]): Float64Array[] {
   const basis: Float64Array[] = [];
   for (const vector of vectors) {
-    const rest = cleared(vector, basis);
+    const rest = orthogonal(vector, basis);
     const length = norm(rest);
     if (length > 1e-6 * norm(vector)) basis.push(rest.map((value) => value / length));
   }
   return basis;
 }
 
-/** Twice, because the first time leaves what rounding left. */
-function cleared(vector: Float32Array, basis: Float64Array[]): Float64Array {
+/** The vector made orthogonal to a basis; done twice against rounding. */
+function orthogonal(vector: Float32Array, basis: Float64Array[]): Float64Array {
   const rest = Float64Array.from(vector);
   for (const axis of [...basis, ...basis]) {
     const along = dot(rest, axis);

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { effects, move, without } from "./directions";
 import { type FieldAbout, follow, readField } from "./fields";
-import { expectClose, floats } from "./golden/close";
-import golden from "./golden/fields.json";
+import { expectClose, floats } from "../../test/close";
+import golden from "../../test/fixtures/fields.json";
 import { dot, norm, subtract } from "./vectors";
 
 const DIM = 5;
@@ -11,33 +11,33 @@ const fields = golden.fields.map(({ about, numbers, moved }) => ({
   field: readField(about as FieldAbout, floats(numbers)),
   moved,
 }));
-const [lead, other] = fields.map(({ field }) => field);
+const [field, other] = fields.map(({ field }) => field);
 const vector = Float32Array.of(1, 0, 0, 0, 0);
-const knob = { name: "curly", vector, spread: 1, lead };
+const slider = { name: "curly", vector, std: 1, field };
 
-test.each(fields.map((one, i) => [golden.fields[i].about.field, one] as const))(
-  "a field of the kind %s leads where Python says",
+test.each(fields.map((item, i) => [golden.fields[i].about.field, item] as const))(
+  "a field of the kind %s moves latents as Python does",
   (_, { field, moved }) => {
     golden.amounts.forEach((amount, i) => expectClose(follow(field, points, DIM, amount), moved[i], 1e-3));
   },
 );
 
-test("the way back ends where it began", () => {
-  const there = follow(lead, points, DIM, 1.5);
-  const back = follow(lead, there, DIM, -1.5);
+test("moving back returns to the start", () => {
+  const there = follow(field, points, DIM, 1.5);
+  const back = follow(field, there, DIM, -1.5);
   expect(norm(subtract(back, points))).toBeLessThan(0.1 * norm(subtract(there, points)));
 });
 
-test("straight ways go first, then those that bend", () => {
-  const straight = { name: "up", vector: Float32Array.of(0, 1, 0, 0, 0), spread: 2 };
-  const found = move(points, [{ direction: knob, amount: 2 }, { direction: straight, amount: 1 }]);
+test("linear directions are applied before nonlinear ones", () => {
+  const straight = { name: "up", vector: Float32Array.of(0, 1, 0, 0, 0), std: 2 };
+  const found = move(points, [{ direction: slider, amount: 2 }, { direction: straight, amount: 1 }]);
   const lifted = move(points, [{ direction: straight, amount: 1 }]);
-  expectClose(found, follow(lead, lifted, DIM, 2));
+  expectClose(found, follow(field, lifted, DIM, 2));
 });
 
-test("a way that bends leaves alone what it is told to, wherever it is", () => {
+test("a nonlinear direction without another is orthogonal to it everywhere", () => {
   const normal = { name: "hat", vector: Float32Array.of(0.6, 0, 0.8, 0, 0) };
-  const clean = without(knob, [normal], () => 1);
+  const clean = without(slider, [normal], () => 1);
   expect(clean.name).toBe("curly without hat");
   const moved = subtract(move(points, [{ direction: clean, amount: 3 }]), points);
   expect(norm(moved)).toBeGreaterThan(1);
@@ -48,8 +48,8 @@ test("a way that bends leaves alone what it is told to, wherever it is", () => {
   expect(effects(probes, clean, points).hat).toBeCloseTo(0, 6);
 });
 
-test("numbers that are no such field are refused", () => {
+test("a field file of another size is refused", () => {
   const about = golden.fields[0].about as FieldAbout;
-  expect(() => readField(about, floats([1, 2]))).toThrow("has come with 2");
+  expect(() => readField(about, floats([1, 2]))).toThrow("holds 2 numbers");
   expect(other(Float64Array.from(points.subarray(0, DIM))).length).toBe(DIM);
 });

@@ -1,32 +1,32 @@
-/** Exact nearest neighbours among the codes of the page, and how far from the data a point lies. */
+/** Exact nearest neighbors among the latents of the page, and the distance from the data. */
 
-import type { Far, RunSite } from "../contract";
+import type { Far, RunEntry } from "../contract";
 
-/** Of n points, k each: rows of the codes, nearest first, and their distances. */
+/** The k nearest rows of each of n latents, nearest first, with distances; both (n, k). */
 export interface Near {
   k: number;
   rows: Int32Array;
   distances: Float32Array;
 }
 
-/** The k nearest codes of each of these points; k is at most the number of codes. */
-export function nearest(codes: Float32Array, dim: number, z: Float32Array, k: number): Near {
-  k = Math.min(k, codes.length / dim);
+/** The k nearest latents of each row of z; k is limited to the number of latents. */
+export function nearest(latents: Float32Array, dim: number, z: Float32Array, k: number): Near {
+  k = Math.min(k, latents.length / dim);
   const n = z.length / dim;
   const near = { k, rows: new Int32Array(n * k), distances: new Float32Array(n * k) };
   for (let i = 0; i < n; i++) {
     const [from, to] = [i * k, (i + 1) * k];
     const point = z.subarray(i * dim, (i + 1) * dim);
-    scan(codes, dim, point, near.rows.subarray(from, to), near.distances.subarray(from, to));
+    scan(latents, dim, point, near.rows.subarray(from, to), near.distances.subarray(from, to));
   }
   return near;
 }
 
 /**
- * How far from the data, of each point: 1 is usual for codes, beyond 2 lies one code in a hundred.
- * Of each point's neighbours the first `density.neighbours` count, so there must be as many.
+ * Distance of each latent from the data: 1 is usual, and one encoded image in a hundred is beyond 2.
+ * Uses the first `density.neighbours` neighbors of each latent.
  */
-export function far(near: Near, density: NonNullable<RunSite["density"]>): Far[] {
+export function far(near: Near, density: NonNullable<RunEntry["density"]>): Far[] {
   const { usual, lonely, neighbours } = density;
   const step = lonely - usual || usual || 1;
   const counted = Math.min(neighbours, near.k);
@@ -37,9 +37,9 @@ export function far(near: Near, density: NonNullable<RunSite["density"]>): Far[]
   });
 }
 
-/** Fill in the nearest of one point, kept in order while the codes go by. */
+/** Find the nearest rows of one latent by insertion into a sorted list. */
 function scan(
-  codes: Float32Array,
+  latents: Float32Array,
   dim: number,
   z: Float32Array,
   rows: Int32Array,
@@ -47,9 +47,9 @@ function scan(
 ): void {
   const k = rows.length;
   const best = new Float64Array(k).fill(Infinity);
-  const count = codes.length / dim;
+  const count = latents.length / dim;
   for (let row = 0, at = 0; row < count; row++, at += dim) {
-    const square = squareTo(codes, at, z, dim);
+    const square = squareTo(latents, at, z, dim);
     if (!(square < best[k - 1])) continue;
     let slot = k - 1;
     for (; slot > 0 && best[slot - 1] > square; slot--) {
@@ -62,23 +62,23 @@ function scan(
   for (let i = 0; i < k; i++) distances[i] = Math.sqrt(best[i]);
 }
 
-/** Four sums side by side: a processor adds them at the same time. */
-function squareTo(codes: Float32Array, at: number, z: Float32Array, dim: number): number {
-  let first = 0; // not taken from a list: that made it half as fast
+/** Squared distance, with four independent sums that the processor adds in parallel. */
+function squareTo(latents: Float32Array, at: number, z: Float32Array, dim: number): number {
+  let first = 0; // separate variables: a list made it half as fast
   let second = 0;
   let third = 0;
   let fourth = 0;
   let i = 0;
   for (; i + 3 < dim; i += 4) {
-    const a = codes[at + i] - z[i];
-    const b = codes[at + i + 1] - z[i + 1];
-    const c = codes[at + i + 2] - z[i + 2];
-    const d = codes[at + i + 3] - z[i + 3];
+    const a = latents[at + i] - z[i];
+    const b = latents[at + i + 1] - z[i + 1];
+    const c = latents[at + i + 2] - z[i + 2];
+    const d = latents[at + i + 3] - z[i + 3];
     first += a * a;
     second += b * b;
     third += c * c;
     fourth += d * d;
   }
-  for (; i < dim; i++) first += (codes[at + i] - z[i]) ** 2;
+  for (; i < dim; i++) first += (latents[at + i] - z[i]) ** 2;
   return first + second + third + fourth;
 }

@@ -1,50 +1,61 @@
-/** Principal axes of codes: along which they vary, the widest first. */
+/** Principal components of latents, the largest variance first. */
+
+import { dot, mean } from "./vectors";
 
 export interface Principal {
-  axes: Float32Array[]; // of length 1
-  spreads: number[]; // standard deviation of the codes along each
+  axes: Float32Array[]; // unit vectors
+  std: number[]; // standard deviation of the latents along each
 }
 
 const SWEEPS = 30;
-const SETTLED = 1e-9; // of the matrix: what is left beside its diagonal
+const SETTLED = 1e-16; // share of the off-diagonal elements at which the rotations stop
 
-/** All axes of the codes by Jacobi's rotations of their covariance; for a few hundred coordinates at most. */
-export function principalAxes(codes: Float32Array, dim: number): Principal {
-  const { values, vectors } = eigen(covariance(codes, dim), dim);
+/** All principal components by Jacobi rotations of the covariance; for at most a few hundred dimensions. */
+export function principalAxes(latents: Float32Array, dim: number): Principal {
+  const { values, vectors } = eigen(covariance(latents, dim), dim);
   const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
+  const center = mean(latents, dim);
   return {
-    axes: order.map((k) => Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k])),
-    spreads: order.map((k) => Math.sqrt(Math.max(values[k], 0))),
+    axes: order.map((k) => towardsLongerTail(Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k]), latents, center)),
+    std: order.map((k) => Math.sqrt(Math.max(values[k], 0))),
   };
 }
 
-function covariance(codes: Float32Array, dim: number): Float64Array {
-  const count = codes.length / dim;
-  const middle = new Float64Array(dim);
-  for (let i = 0; i < codes.length; i++) middle[i % dim] += codes[i] / count;
-  const found = new Float64Array(dim * dim);
+/** The axis with the sign that makes the latents' third moment along it positive. */
+function towardsLongerTail(axis: Float32Array, latents: Float32Array, center: Float32Array): Float32Array {
+  const [dim, offset] = [axis.length, dot(axis, center)];
+  let sum = 0;
+  for (let start = 0; start < latents.length; start += dim) sum += (dot(axis, latents.subarray(start, start + dim)) - offset) ** 3;
+  return sum < 0 ? axis.map((value) => -value) : axis;
+}
+
+function covariance(latents: Float32Array, dim: number): Float64Array {
+  const count = latents.length / dim;
+  const mean = new Float64Array(dim);
+  for (let i = 0; i < latents.length; i++) mean[i % dim] += latents[i] / count;
+  const result = new Float64Array(dim * dim);
   const row = new Float64Array(dim);
-  for (let start = 0; start < codes.length; start += dim) {
-    for (let i = 0; i < dim; i++) row[i] = codes[start + i] - middle[i];
-    for (let i = 0; i < dim; i++) for (let j = i; j < dim; j++) found[i * dim + j] += row[i] * row[j];
+  for (let start = 0; start < latents.length; start += dim) {
+    for (let i = 0; i < dim; i++) row[i] = latents[start + i] - mean[i];
+    for (let i = 0; i < dim; i++) for (let j = i; j < dim; j++) result[i * dim + j] += row[i] * row[j];
   }
   for (let i = 0; i < dim; i++) {
-    for (let j = i; j < dim; j++) found[j * dim + i] = found[i * dim + j] /= count;
+    for (let j = i; j < dim; j++) result[j * dim + i] = result[i * dim + j] /= count;
   }
-  return found;
+  return result;
 }
 
 /** Values and vectors (in columns) of a symmetric matrix, which is used up. */
 function eigen(matrix: Float64Array, n: number): { values: Float64Array; vectors: Float64Array } {
   const vectors = Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0));
-  for (let sweep = 0; sweep < SWEEPS && beside(matrix, n) > SETTLED; sweep++) {
+  for (let sweep = 0; sweep < SWEEPS && offDiagonal(matrix, n) > SETTLED; sweep++) {
     for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) rotate(matrix, vectors, n, p, q);
   }
   return { values: Float64Array.from({ length: n }, (_, i) => matrix[i * n + i]), vectors };
 }
 
-/** Part of the matrix that is not on its diagonal. */
-function beside(matrix: Float64Array, n: number): number {
+/** The share of the squared elements that is off the diagonal. */
+function offDiagonal(matrix: Float64Array, n: number): number {
   let [off, all] = [0, 1e-300];
   for (let i = 0; i < n * n; i++) {
     all += matrix[i] ** 2;
@@ -53,7 +64,7 @@ function beside(matrix: Float64Array, n: number): number {
   return off / all;
 }
 
-/** Turn two axes so that nothing is left between them. */
+/** Rotate two axes so that their covariance becomes zero. */
 function rotate(matrix: Float64Array, vectors: Float64Array, n: number, p: number, q: number): void {
   const between = matrix[p * n + q];
   if (between === 0) return;

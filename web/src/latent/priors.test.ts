@@ -1,21 +1,21 @@
 import { expect, test } from "vitest";
-import golden from "./golden/priors.json";
+import golden from "../../test/fixtures/priors.json";
 import { Flow, Mixture, openPrior } from "./priors";
 import { uniform } from "./random";
 
 const open = (text: string) => openPrior(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 
-test.each(golden.flows)("a flow of $dim axes makes the points of noise that Python's makes", ({ file, noise, points }) => {
+test.each(golden.flows)("a flow of $dim dimensions maps noise to latents as Python does", ({ file, noise, points }) => {
   const found = (open(file) as Flow).points(Float32Array.from(noise));
   expect(worst(found, points)).toBeLessThan(1e-3);
 });
 
-test.each(golden.mixtures)("a mixture of $dim axes makes the points of noise that Python's makes", ({ file, which, noise, points }) => {
+test.each(golden.mixtures)("a mixture of $dim dimensions maps noise to latents as Python does", ({ file, which, noise, points }) => {
   const found = (open(file) as Mixture).points(which, Float32Array.from(noise));
   expect(worst(found, points)).toBeLessThan(1e-4);
 });
 
-test("the same seed gives the same points, another gives others, and a low temperature is nearer to the middle", () => {
+test("a seed determines the samples", () => {
   for (const { file } of [...golden.flows, ...golden.mixtures]) {
     const prior = open(file);
     expect(prior.sample(20, uniform(1))).toEqual(prior.sample(20, uniform(1)));
@@ -24,7 +24,7 @@ test("the same seed gives the same points, another gives others, and a low tempe
   }
 });
 
-test("a mixture's components are drawn as often as they weigh", () => {
+test("a mixture's components are sampled by their weights", () => {
   const { file, means, weights, dim } = golden.mixtures[0];
   const found = open(file).sample(4000, uniform(3), 0);
   weights.forEach((weight, k) => {
@@ -34,7 +34,7 @@ test("a mixture's components are drawn as often as they weigh", () => {
   });
 });
 
-test("a file of another format is refused with what to do", () => {
+test("a file of another format is refused", () => {
   const text = atob(golden.mixtures[0].file).replace('\\"format\\": 1', '\\"format\\": 9');
   expect(() => open(btoa(text))).toThrow("export the run again");
 });

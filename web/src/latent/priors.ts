@@ -1,35 +1,30 @@
-/** Priors that were fitted to the codes after training: the run's own file of one, and points drawn from it. */
+/** Priors fitted to the latents after training: reading the run's file, and sampling. */
 
+import { COUPLING_LIMIT, PRIOR_FORMAT, PRIOR_KEY, SPLINE_MIN, SPLINE_REACH } from "../contract";
 import { normals } from "./random";
-
-const KEY = "zatlas-prior"; // of the file's metadata
-const FORMAT = 1;
-const LIMIT = 2; // of a coupling's log-scale
-const REACH = 5; // where the splines end
-const LEAST = 0.01; // of a bin's share of the side, and of a slope
 
 type Tensors = Map<string, { shape: number[]; values: Float32Array }>;
 
-/** A density in latent space that can be drawn from. */
+/** A density in latent space that can be sampled. */
 export interface Prior {
   readonly dim: number;
-  /** n rows; temperature scales their spread. */
+  /** n latents; temperature scales the standard deviation. */
   sample(n: number, random: () => number, temperature?: number): Float32Array;
 }
 
-/** The prior in such a file: safetensors, whose metadata says what it is. */
+/** Read a prior from a safetensors file; its metadata holds the kind. */
 export function openPrior(bytes: ArrayBuffer): Prior {
   const { about, tensors } = readTensors(bytes);
-  if (about.format !== FORMAT) throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
+  if (about.format !== PRIOR_FORMAT) throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
   return about.kind === "mixture" ? new Mixture(tensors) : new Flow(tensors, about.couplings ?? 0);
 }
 
-/** Several normal components. */
+/** A mixture of normal components. */
 export class Mixture implements Prior {
   readonly dim: number;
   private readonly weights: Float32Array;
   private readonly means: Float32Array;
-  private readonly factors: Float32Array; // lower triangles, or deviations alone
+  private readonly factors: Float32Array; // lower triangular factors, or standard deviations
 
   constructor(tensors: Tensors) {
     this.weights = take(tensors, "weights");
@@ -43,7 +38,7 @@ export class Mixture implements Prior {
     return this.points(which, normals(n * this.dim, random).map((value) => value * temperature));
   }
 
-  /** The points that this noise stands for, each in its component. */
+  /** Latents for standard normal noise, each in its component. */
   points(which: ArrayLike<number>, noise: Float32Array): Float32Array {
     const { dim, means, factors } = this;
     const full = factors.length > means.length;
@@ -57,13 +52,13 @@ export class Mixture implements Prior {
     });
   }
 
-  private component(chance: number): number {
-    let left = chance * this.weights.reduce((sum, weight) => sum + weight, 0);
+  private component(u: number): number {
+    let left = u * this.weights.reduce((sum, weight) => sum + weight, 0);
     return Math.max(0, this.weights.findIndex((weight) => (left -= weight) < 0));
   }
 }
 
-/** Noise that couplings and a spline of each axis bend into the shape of codes. Dinh et al. 2017, https://arxiv.org/abs/1605.08803 */
+/** A flow of affine couplings and a spline for each dimension. Dinh et al. 2017, https://arxiv.org/abs/1605.08803 */
 export class Flow implements Prior {
   readonly dim: number;
   private readonly mean: Float32Array;
@@ -76,12 +71,12 @@ export class Flow implements Prior {
     this.factor = take(tensors, "factor");
     const dim = (this.dim = this.mean.length);
     this.couplings = Array.from({ length: couplings }, (_, number) => coupling(tensors, number, dim)).reverse();
-    const [widths, heights, slopes] = ["widths", "heights", "slopes"].map((name) => take(tensors, `spline.${name}`));
+    const [widths, heights, derivatives] = ["widths", "heights", "slopes"].map((name) => take(tensors, `spline.${name}`));
     const bins = widths.length / dim;
     this.splines = Array.from({ length: dim }, (_, axis) => ({
       across: marks(widths.subarray(axis * bins, (axis + 1) * bins)),
       up: marks(heights.subarray(axis * bins, (axis + 1) * bins)),
-      slopes: [1, ...Array.from(slopes.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)), (raw) => LEAST + Math.log1p(Math.exp(raw))), 1],
+      derivatives: [1, ...Array.from(derivatives.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)), (raw) => SPLINE_MIN + Math.log1p(Math.exp(raw))), 1],
     }));
   }
 
@@ -89,14 +84,14 @@ export class Flow implements Prior {
     return this.points(normals(n * this.dim, random).map((value) => value * temperature));
   }
 
-  /** The points that this noise stands for. */
+  /** Latents for standard normal noise. */
   points(noise: Float32Array): Float32Array {
     const { dim, mean, factor } = this;
     const z = new Float32Array(noise.length);
     for (let start = 0; start < noise.length; start += dim) {
       const x = Float64Array.from(noise.subarray(start, start + dim));
-      for (const one of this.couplings) uncouple(one, x);
-      for (let j = 0; j < dim; j++) x[j] = unbend(this.splines[j], x[j]);
+      for (const item of this.couplings) uncouple(item, x);
+      for (let j = 0; j < dim; j++) x[j] = inverseSpline(this.splines[j], x[j]);
       for (let j = 0; j < dim; j++) {
         let sum = mean[j];
         for (let k = 0; k <= j; k++) sum += factor[j * dim + k] * x[k];
@@ -113,18 +108,18 @@ interface Layer {
 }
 
 interface Coupling {
-  one: number[]; // axes that are looked at
-  two: number[]; // axes that are moved
+  conditioning: number[]; // dimensions that condition the coupling
+  transformed: number[]; // dimensions that are transformed
   layers: Layer[];
 }
 
 interface Spline {
   across: number[];
   up: number[];
-  slopes: number[];
+  derivatives: number[];
 }
 
-/** Halves by one binary digit of the axis after the other, as Python's `Coupling` has them. */
+/** Split by one binary digit of the dimension's index after the other, as Python's `Coupling` does. */
 function coupling(tensors: Tensors, number: number, dim: number): Coupling {
   const digits = 32 - Math.clz32(dim - 1);
   const side = (axis: number) => ((axis >> (number >> 1) % digits) & 1) ^ (number & 1);
@@ -133,18 +128,18 @@ function coupling(tensors: Tensors, number: number, dim: number): Coupling {
     weight: take(tensors, `couplings.${number}.net.${layer}.weight`),
     bias: take(tensors, `couplings.${number}.net.${layer}.bias`),
   }));
-  return { one: axes.filter((axis) => !side(axis)), two: axes.filter(side), layers };
+  return { conditioning: axes.filter((axis) => !side(axis)), transformed: axes.filter(side), layers };
 }
 
-function uncouple({ one, two, layers }: Coupling, x: Float64Array): void {
-  let told = one.map((axis) => x[axis]);
+function uncouple({ conditioning, transformed, layers }: Coupling, x: Float64Array): void {
+  let values = conditioning.map((axis) => x[axis]);
   layers.forEach((layer, i) => {
-    told = apply(layer, told);
-    if (i + 1 < layers.length) told = told.map((value) => value / (1 + Math.exp(-value)));
+    values = apply(layer, values);
+    if (i + 1 < layers.length) values = values.map((value) => value / (1 + Math.exp(-value)));
   });
-  two.forEach((axis, i) => {
-    const scale = LIMIT * Math.tanh(told[i] / LIMIT);
-    x[axis] = (x[axis] - told[two.length + i]) * Math.exp(-scale);
+  transformed.forEach((axis, i) => {
+    const scale = COUPLING_LIMIT * Math.tanh(values[i] / COUPLING_LIMIT);
+    x[axis] = (x[axis] - values[transformed.length + i]) * Math.exp(-scale);
   });
 }
 
@@ -156,32 +151,32 @@ function apply({ weight, bias }: Layer, x: number[]): number[] {
   });
 }
 
-/** The root of a parabola in the piece that y lies in. Durkan et al. 2019, https://arxiv.org/abs/1906.04032 */
-function unbend({ across, up, slopes }: Spline, y: number): number {
-  if (Math.abs(y) >= REACH) return y;
+/** Inverse of a rational quadratic spline. Durkan et al. 2019, https://arxiv.org/abs/1906.04032 */
+function inverseSpline({ across, up, derivatives }: Spline, y: number): number {
+  if (Math.abs(y) >= SPLINE_REACH) return y;
   let k = 0;
   while (k + 2 < up.length && up[k + 1] < y) k++;
   const [width, height, above] = [across[k + 1] - across[k], up[k + 1] - up[k], y - up[k]];
-  const slope = height / width;
-  const turn = above * (slopes[k] + slopes[k + 1] - 2 * slope);
-  const [a, b, c] = [height * (slope - slopes[k]) + turn, height * slopes[k] - turn, -slope * above];
+  const ratio = height / width;
+  const turn = above * (derivatives[k] + derivatives[k + 1] - 2 * ratio);
+  const [a, b, c] = [height * (ratio - derivatives[k]) + turn, height * derivatives[k] - turn, -ratio * above];
   return across[k] + (width * 2 * c) / (-b - Math.sqrt(Math.max(b * b - 4 * a * c, 0)));
 }
 
-/** Where the pieces of an axis begin and end. */
+/** The knots of a spline. */
 function marks(raw: Float32Array): number[] {
   const top = Math.max(...raw);
   const sizes = Array.from(raw, (value) => Math.exp(value - top));
   const whole = sizes.reduce((sum, size) => sum + size, 0);
-  const found = [0];
-  for (const size of sizes) found.push(found.at(-1)! + LEAST + ((1 - LEAST * sizes.length) * size) / whole);
-  return found.map((mark) => REACH * ((2 * mark) / found.at(-1)! - 1));
+  const result = [0];
+  for (const size of sizes) result.push(result.at(-1)! + SPLINE_MIN + ((1 - SPLINE_MIN * sizes.length) * size) / whole);
+  return result.map((mark) => SPLINE_REACH * ((2 * mark) / result.at(-1)! - 1));
 }
 
 function take(tensors: Tensors, name: string): Float32Array {
-  const found = tensors.get(name);
-  if (!found) throw new Error(`The fitted prior has no ${name}: export the run again.`);
-  return found.values;
+  const result = tensors.get(name);
+  if (!result) throw new Error(`The fitted prior has no ${name}: export the run again.`);
+  return result.values;
 }
 
 /** https://huggingface.co/docs/safetensors : the length of a JSON header, the header, the numbers. */
@@ -193,5 +188,5 @@ function readTensors(bytes: ArrayBuffer): { about: { format?: number; kind?: str
   for (const [name, { shape, data_offsets: [from, to] }] of Object.entries(rest)) {
     tensors.set(name, { shape, values: new Float32Array(bytes.slice(8 + length + from, 8 + length + to)) });
   }
-  return { about: JSON.parse((words as unknown as Record<string, string>)[KEY]), tensors };
+  return { about: JSON.parse((words as unknown as Record<string, string>)[PRIOR_KEY]), tensors };
 }

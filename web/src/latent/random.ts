@@ -1,23 +1,21 @@
-/** Seeded random points: of the prior, or of what the codes suggest where there is none. */
+/** Seeded random latents from the prior, or from a normal distribution fitted to the latents. */
 
-import type { RunSite } from "../contract";
+import type { RunEntry } from "../contract";
 import { norm } from "./vectors";
 
-const MIXED = 4000; // codes whose sums have a covariance near enough to that of all
+const MIXED = 4000; // latents whose weighted sums approximate the covariance
 
-/** Numbers in [0, 1): the same ones for the same seed. sfc32, https://pracrand.sourceforge.net/RNG_engines.txt */
-export function uniform(seed: number): () => number {
-  let [a, b, c, count] = [0x9e3779b9, seed | 0, Math.floor(seed / 2 ** 32) | 0, 1];
-  const next = () => {
-    const sum = (((a + b) | 0) + count) | 0;
-    count = (count + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (((c << 21) | (c >>> 11)) + sum) | 0;
-    return (sum >>> 0) / 2 ** 32;
-  };
-  for (let i = 0; i < 15; i++) next(); // until the seed is everywhere
-  return next;
+/** Numbers in [0, 1) of a seed and a stream: the hashes of a counter, as `zatlas.core.portable` computes them too. */
+export function uniform(seed: number, stream = 0): () => number {
+  let state = mix(mix(mix(Math.floor(seed / 2 ** 32)) ^ seed) ^ stream);
+  return () => (mix((state = (state + 0x9e3779b9) | 0)) >>> 0) / 2 ** 32;
+}
+
+/** The finalizer of MurmurHash3, https://github.com/aappleby/smhasher */
+function mix(x: number): number {
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return x ^ (x >>> 16);
 }
 
 /** Values of the standard normal distribution: Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645 */
@@ -33,39 +31,39 @@ export function normals(count: number, random: () => number): Float32Array {
 }
 
 /**
- * Rows drawn from the prior. Where there is none, from the normal distribution that the codes suggest: with
- * their covariance if they are at hand, else with the deviation of each axis.
+ * n latents from the prior. Without a prior, from a normal distribution with the mean of the latents, and with their
+ * covariance if the page has them, otherwise with the std of each dimension.
  */
 export function draw(
-  run: Pick<RunSite, "prior" | "dim" | "middle" | "deviation">,
+  run: Pick<RunEntry, "prior" | "dim" | "middle" | "deviation">,
   n: number,
-  { seed, temperature = 1, codes }: { seed: number; temperature?: number; codes?: Float32Array | null },
+  { seed, temperature = 1, latents }: { seed: number; temperature?: number; latents?: Float32Array | null },
 ): Float32Array {
   const random = uniform(seed);
   const { dim } = run;
-  if (run.prior === "none" && codes) return mixed(run, n, random, temperature, codes);
+  if (run.prior === "none" && latents) return mixed(run, n, random, temperature, latents);
   const z = normals(n * dim, random);
   if (run.prior === "sphere") return onSphere(z, dim);
   if (run.prior === "normal") return z.map((value) => value * temperature);
   return z.map((v, i) => run.middle[i % dim] + v * temperature * run.deviation[i % dim]);
 }
 
-/** Of n codes, their weighted sums have the codes' covariance: no d x d matrix is needed. */
+/** Randomly weighted sums of latents have their covariance, without a d x d matrix. */
 function mixed(
-  run: Pick<RunSite, "dim" | "middle">,
+  run: Pick<RunEntry, "dim" | "middle">,
   n: number,
   random: () => number,
   temperature: number,
-  codes: Float32Array,
+  latents: Float32Array,
 ): Float32Array {
   const { dim, middle } = run;
-  const count = Math.min(codes.length / dim, MIXED);
+  const count = Math.min(latents.length / dim, MIXED);
   const z = new Float32Array(n * dim);
   for (let i = 0; i < n; i++) {
     const sums = new Float64Array(dim);
     const weights = normals(count, random);
     for (let row = 0; row < count; row++) {
-      for (let j = 0; j < dim; j++) sums[j] += weights[row] * (codes[row * dim + j] - middle[j]);
+      for (let j = 0; j < dim; j++) sums[j] += weights[row] * (latents[row * dim + j] - middle[j]);
     }
     const by = temperature / Math.sqrt(count);
     z.set(sums.map((sum, j) => middle[j] + by * sum), i * dim);

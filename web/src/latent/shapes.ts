@@ -1,92 +1,92 @@
-/** Curves with a shape: splines through stops, spirals, and lines drawn by hand. */
+/** Curves with a shape: splines, spirals, and lines drawn by hand. */
 
+import { DENSE } from "../contract";
 import { type Curve, closed as closing, curve } from "./curves";
 import { norm, row } from "./vectors";
 
-const DENSE = 48; // straight pieces that stand for one smooth leg
 const TRACED = 720; // straight pieces of a formula
 const DRAWN = 240; // and of a line drawn by hand
 
-/** Codes, row by row, of places given as pairs. */
-export type Inverse = (places: Float32Array) => Float32Array;
+/** Latents, row by row, at positions given as pairs. */
+export type Inverse = (positions: Float32Array) => Float32Array;
 
 /**
- * A curve without corners through its stops: cubic pieces that meet with equal curvature.
- * With `norms`, directions and norms go each their own way, so that the curve keeps to the shell.
+ * A cubic spline through its knots. With `norms`, unit vectors and log-norms are interpolated separately, so that
+ * the curve stays on the shell.
  */
 export function spline(
-  stops: Float32Array,
+  knots: Float32Array,
   dim: number,
   { closed = false, norms = false }: { closed?: boolean; norms?: boolean } = {},
 ): Curve {
-  if (closed) stops = closing(stops, dim);
-  const count = stops.length / dim;
-  if (count < 2) throw new Error(`A way leads between 2 points or more; it was given ${count}.`);
+  if (closed) knots = closing(knots, dim);
+  const count = knots.length / dim;
+  if (count < 2) throw new Error(`A curve needs at least 2 points, not ${count}.`);
   const lengths = Float64Array.from({ length: count }, (_, i) =>
-    Math.max(norm(row(stops, dim, i)), 1e-12),
+    Math.max(norm(row(knots, dim, i)), 1e-12),
   );
-  const shape = Float64Array.from(stops, (v, i) => (norms ? v / lengths[Math.floor(i / dim)] : v));
+  const shape = Float64Array.from(knots, (v, i) => (norms ? v / lengths[Math.floor(i / dim)] : v));
   const path = smooth(shape, dim, closed);
   if (norms) stretch(path, dim, smooth(lengths.map(Math.log), 1, closed));
-  for (let i = 0; i < count; i++) path.set(row(stops, dim, i), i * DENSE * dim);
+  for (let i = 0; i < count; i++) path.set(row(knots, dim, i), i * DENSE * dim);
   const marks = Array.from({ length: count }, (_, i) => i / (count - 1));
   return curve(Float32Array.from(path), dim, "lerp", undefined, marks);
 }
 
 /** Any parametric formula in the plane, for its parameter from 0 to 1. */
 export function trace(formula: (t: number) => [number, number]): Curve {
-  const places = new Float32Array(2 * (TRACED + 1));
-  for (let i = 0; i <= TRACED; i++) places.set(formula(i / TRACED), 2 * i);
-  return curve(places, 2, "lerp", undefined, []);
+  const positions = new Float32Array(2 * (TRACED + 1));
+  for (let i = 0; i <= TRACED; i++) positions.set(formula(i / TRACED), 2 * i);
+  return curve(positions, 2, "lerp", undefined, []);
 }
 
-/** From the centre of the plane outwards, to `extent` on either axis. */
+/** A spiral from the origin outwards, up to `extent`. */
 export function spiral({ turns = 4, extent = 2 }: { turns?: number; extent?: number } = {}): Curve {
   const angle = 2 * Math.PI * turns;
   return trace((t) => [t * Math.cos(angle * t) * extent, t * Math.sin(angle * t) * extent]);
 }
 
-/** The places of a curve of the plane moved so that its centre is at (x, y) and 1 is `unit` of the chart. */
+/** A plane curve moved to (x, y) and scaled by `unit`. */
 export function placed(plane: Curve, x: number, y: number, unit: number): Curve {
-  const stops = plane.stops.map((value, i) => (i % 2 ? y : x) + value * unit);
-  return { ...plane, stops };
+  const knots = plane.knots.map((value, i) => (i % 2 ? y : x) + value * unit);
+  return { ...plane, knots };
 }
 
-/** The codes under a curve of the chart. */
+/** The latent curve under a plane curve of the chart. */
 export function overChart(plane: Curve, dim: number, inverse: Inverse): Curve {
-  return curve(inverse(plane.stops), dim, "lerp", plane.times, plane.marks);
+  return curve(inverse(plane.knots), dim, "lerp", plane.times, plane.marks);
 }
 
-/** A line drawn by hand, as a curve of the chart: at even pace, without the hand's tremble. */
-export function freehand(places: Float32Array, pieces = DRAWN): Curve {
-  const steady = evenly(smoothed(evenly(places, pieces)), pieces);
+/** A hand-drawn line as a plane curve: smoothed, at constant speed. */
+export function freehand(positions: Float32Array, pieces = DRAWN): Curve {
+  const steady = evenly(smoothed(evenly(positions, pieces)), pieces);
   return curve(steady, 2, "lerp", undefined, []);
 }
 
-/** Places at equal distances along a line of straight pieces, both ends included. */
-function evenly(places: Float32Array, pieces: number): Float32Array {
-  const count = places.length / 2;
+/** Positions at equal distances along a polyline, both ends included. */
+function evenly(positions: Float32Array, pieces: number): Float32Array {
+  const count = positions.length / 2;
   const gone = new Float64Array(count);
   for (let i = 1; i < count; i++) {
-    const [dx, dy] = [places[2 * i] - places[2 * i - 2], places[2 * i + 1] - places[2 * i - 1]];
+    const [dx, dy] = [positions[2 * i] - positions[2 * i - 2], positions[2 * i + 1] - positions[2 * i - 1]];
     gone[i] = gone[i - 1] + Math.hypot(dx, dy);
   }
   const even = new Float32Array(2 * (pieces + 1));
-  for (let i = 0, leg = 0; i <= pieces; i++) {
+  for (let i = 0, segment = 0; i <= pieces; i++) {
     const wanted = (gone[count - 1] * i) / pieces;
-    while (leg < count - 2 && gone[leg + 1] < wanted) leg++;
-    const t = (wanted - gone[leg]) / Math.max(gone[leg + 1] - gone[leg], 1e-12);
+    while (segment < count - 2 && gone[segment + 1] < wanted) segment++;
+    const t = (wanted - gone[segment]) / Math.max(gone[segment + 1] - gone[segment], 1e-12);
     for (const k of [0, 1]) {
-      const from = places[2 * leg + k];
-      even[2 * i + k] = from + Math.min(t, 1) * (places[2 * leg + 2 + k] - from);
+      const from = positions[2 * segment + k];
+      even[2 * i + k] = from + Math.min(t, 1) * (positions[2 * segment + 2 + k] - from);
     }
   }
   return even;
 }
 
-/** The mean of each place and its neighbours a few times over, the ends held. */
-function smoothed(places: Float32Array): Float32Array {
-  let line = places;
+/** The polyline after four passes of a moving average; the ends stay. */
+function smoothed(positions: Float32Array): Float32Array {
+  let line = positions;
   for (let round = 0; round < 4; round++) {
     line = line.map((value, i) =>
       i < 2 || i >= line.length - 2 ? value : (line[i - 2] + 2 * value + line[i + 2]) / 4,
@@ -97,44 +97,44 @@ function smoothed(places: Float32Array): Float32Array {
 
 /** Cubic pieces through rows at 0, 1, 2 ..., at DENSE steps a piece. */
 function smooth(rows: Float64Array, dim: number, closed: boolean): Float64Array {
-  const legs = rows.length / dim - 1;
-  const path = new Float64Array((legs * DENSE + 1) * dim);
+  const segments = rows.length / dim - 1;
+  const path = new Float64Array((segments * DENSE + 1) * dim);
   for (let j = 0; j < dim; j++) {
-    const values = Float64Array.from({ length: legs + 1 }, (_, i) => rows[i * dim + j]);
-    const bends = closed ? periodicBends(values) : naturalBends(values);
-    for (let i = 0; i <= legs * DENSE; i++) {
-      const leg = Math.min(Math.floor(i / DENSE), legs - 1);
-      path[i * dim + j] = piece(values, bends, leg, i / DENSE - leg);
+    const values = Float64Array.from({ length: segments + 1 }, (_, i) => rows[i * dim + j]);
+    const second = closed ? periodicSecond(values) : naturalSecond(values);
+    for (let i = 0; i <= segments * DENSE; i++) {
+      const segment = Math.min(Math.floor(i / DENSE), segments - 1);
+      path[i * dim + j] = piece(values, second, segment, i / DENSE - segment);
     }
   }
   return path;
 }
 
-function piece(values: Float64Array, bends: Float64Array, leg: number, t: number): number {
+function piece(values: Float64Array, second: Float64Array, segment: number, t: number): number {
   const s = 1 - t;
-  const bent = (s ** 3 - s) * bends[leg] + (t ** 3 - t) * bends[leg + 1];
-  return s * values[leg] + t * values[leg + 1] + bent / 6;
+  const bent = (s ** 3 - s) * second[segment] + (t ** 3 - t) * second[segment + 1];
+  return s * values[segment] + t * values[segment + 1] + bent / 6;
 }
 
-/** Second derivatives at the knots: none at the ends. */
-function naturalBends(values: Float64Array): Float64Array {
-  const bends = new Float64Array(values.length);
+/** Second derivatives of a natural spline at the knots: zero at the ends. */
+function naturalSecond(values: Float64Array): Float64Array {
+  const second = new Float64Array(values.length);
   const inner = values.length - 2;
-  if (inner > 0) bends.set(solve(4, 4, curvature(values, inner)), 1);
-  return bends;
+  if (inner > 0) second.set(solve(4, 4, curvature(values, inner)), 1);
+  return second;
 }
 
-/** Second derivatives at the knots, where the last knot is the first again. */
-function periodicBends(values: Float64Array): Float64Array {
+/** Second derivatives of a periodic spline at the knots. */
+function periodicSecond(values: Float64Array): Float64Array {
   const n = values.length - 1;
   const right = Float64Array.from({ length: n }, (_, i) => {
     const before = values[i ? i - 1 : n - 1];
     return 6 * (values[i + 1] - 2 * values[i] + before);
   });
-  const bends = new Float64Array(n + 1);
-  bends.set(ring(right));
-  bends[n] = bends[0];
-  return bends;
+  const second = new Float64Array(n + 1);
+  second.set(ring(right));
+  second[n] = second[0];
+  return second;
 }
 
 function curvature(values: Float64Array, inner: number): Float64Array {
@@ -146,18 +146,18 @@ function curvature(values: Float64Array, inner: number): Float64Array {
 /** The system with 1, 4, 1 in every row and `first`, `last` in the corners of the diagonal. */
 function solve(first: number, last: number, right: Float64Array): Float64Array {
   const n = right.length;
-  const [over, found] = [new Float64Array(n), Float64Array.from(right)];
+  const [over, result] = [new Float64Array(n), Float64Array.from(right)];
   for (let i = 0, before = 0; i < n; i++) {
     const own = i === 0 ? first : i === n - 1 ? last : 4;
     const pivot = own - (i ? before : 0);
-    found[i] = (found[i] - (i ? found[i - 1] : 0)) / pivot;
+    result[i] = (result[i] - (i ? result[i - 1] : 0)) / pivot;
     before = over[i] = 1 / pivot;
   }
-  for (let i = n - 2; i >= 0; i--) found[i] -= over[i] * found[i + 1];
-  return found;
+  for (let i = n - 2; i >= 0; i--) result[i] -= over[i] * result[i + 1];
+  return result;
 }
 
-/** The same system closed to a ring: Sherman and Morrison's way around the two corners. */
+/** The same system closed to a ring: with the Sherman-Morrison formula. */
 function ring(right: Float64Array): Float64Array {
   const n = right.length;
   if (n === 1) return Float64Array.of(right[0] / 6);

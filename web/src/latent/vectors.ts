@@ -1,4 +1,4 @@
-/** Arithmetic of points: a point is a Float32Array of d numbers, several are rows of one Float32Array. */
+/** Vector arithmetic. A latent is a Float32Array of d numbers; several are rows of one Float32Array. */
 
 export function add(a: Float32Array, b: Float32Array): Float32Array {
   return a.map((value, i) => value + b[i]);
@@ -28,7 +28,7 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(sum);
 }
 
-/** The mean of rows, or of some of them. */
+/** The mean of all rows, or of the chosen ones. */
 export function mean(rows: Float32Array, dim: number, chosen?: ArrayLike<number>): Float32Array {
   const count = chosen ? chosen.length : rows.length / dim;
   const sums = new Float64Array(dim);
@@ -44,7 +44,7 @@ export function row(rows: Float32Array, dim: number, index: number): Float32Arra
   return rows.subarray(index * dim, (index + 1) * dim);
 }
 
-/** These points as rows of one array. */
+/** Vectors as rows of one array. */
 export function stack(points: ArrayLike<Float32Array>): Float32Array {
   const dim = points.length ? points[0].length : 0;
   const rows = new Float32Array(points.length * dim);
@@ -52,9 +52,9 @@ export function stack(points: ArrayLike<Float32Array>): Float32Array {
   return rows;
 }
 
-/** Some rows, as rows of an array of their own. */
+/** A copy of the chosen rows. */
 export function gather(rows: Float32Array, dim: number, chosen: ArrayLike<number>): Float32Array {
-  const found = new Float32Array(chosen.length * dim);
-  for (let i = 0; i < chosen.length; i++) found.set(row(rows, dim, chosen[i]), i * dim);
-  return found;
+  const result = new Float32Array(chosen.length * dim);
+  for (let i = 0; i < chosen.length; i++) result.set(row(rows, dim, chosen[i]), i * dim);
+  return result;
 }

@@ -8,9 +8,9 @@ import {
   held,
   limitsOf,
   panBy,
-  seen,
+  visibleBox,
   toPixel,
-  toPlace,
+  toPosition,
   zoomAt,
 } from "./camera";
 
@@ -18,20 +18,20 @@ const view = { x: 3, y: -2, scale: 40 };
 const [width, height] = [800, 500];
 
 describe("a view", () => {
-  it("maps pixels to places and back, with y going up", () => {
-    const [x, y] = toPlace(view, width, height, 120, 77);
+  it("maps pixels to positions and back, with y pointing up", () => {
+    const [x, y] = toPosition(view, width, height, 120, 77);
     const [px, py] = toPixel(view, width, height, x, y);
     expect(px).toBeCloseTo(120, 9);
     expect(py).toBeCloseTo(77, 9);
-    expect(toPlace(view, width, height, 0, 0)[1]).toBeGreaterThan(
-      toPlace(view, width, height, 0, height)[1],
+    expect(toPosition(view, width, height, 0, 0)[1]).toBeGreaterThan(
+      toPosition(view, width, height, 0, height)[1],
     );
   });
 
   it("zooms about the pointer, and stays within its limits", () => {
-    const before = toPlace(view, width, height, 650, 90);
+    const before = toPosition(view, width, height, 650, 90);
     const zoomed = zoomAt(view, 3.3, 650, 90, width, height);
-    const after = toPlace(zoomed, width, height, 650, 90);
+    const after = toPosition(zoomed, width, height, 650, 90);
     expect(after[0]).toBeCloseTo(before[0], 9);
     expect(after[1]).toBeCloseTo(before[1], 9);
     const limits = limitsOf([0, -5, 10, 5], width, height);
@@ -39,9 +39,9 @@ describe("a view", () => {
     expect(zoomAt(view, 1e-9, 1, 1, width, height, limits).scale).toBe(limits.least);
   });
 
-  it("follows a drag, and never loses the chart", () => {
+  it("follows a drag and stays on the chart", () => {
     const moved = panBy(view, 30, -12);
-    const [px, py] = toPixel(moved, width, height, ...toPlace(view, width, height, 100, 100));
+    const [px, py] = toPixel(moved, width, height, ...toPosition(view, width, height, 100, 100));
     expect([px, py].map(Math.round)).toEqual([130, 88]);
     const limits = limitsOf([0, -5, 10, 5], width, height);
     expect(panBy(view, -1e6, 1e6, limits)).toMatchObject({ x: 10, y: 5 });
@@ -55,7 +55,7 @@ describe("a view", () => {
   it("fits a box into the screen with a margin", () => {
     const box = [-2, 1, 8, 3] as const;
     const fitted = fit(box, width, height, 20);
-    const [left, bottom, right, top] = seen(fitted, width, height, -20);
+    const [left, bottom, right, top] = visibleBox(fitted, width, height, -20);
     expect(left).toBeCloseTo(-2, 9);
     expect(right).toBeCloseTo(8, 9);
     expect(bottom).toBeLessThan(1);
@@ -63,7 +63,7 @@ describe("a view", () => {
     expect(Number.isFinite(fit([1, 1, 1, 1], width, height).scale)).toBe(true);
   });
 
-  it("flies from one to another without a jump, rising on a long way", () => {
+  it("flies smoothly to another view, zooming out on a long path", () => {
     const far = { x: 400, y: 100, scale: 90 };
     expect(between(view, far, 0)).toEqual(view);
     expect(between(view, far, 1)).toEqual(far);
@@ -74,7 +74,7 @@ describe("a view", () => {
   });
 });
 
-it("a box holds all places that are numbers", () => {
+it("a box contains all finite positions", () => {
   expect(boxOf(Float32Array.of(1, 2, NaN, 9, -3, 4))).toEqual([-3, 2, 1, 9]);
   expect(boxOf(new Float32Array(0))).toEqual([-1, -1, 1, 1]);
 });

@@ -1,17 +1,17 @@
-/** Where the map looks: pure functions of a view. A chart's y goes up, a screen's goes down. */
+/** The camera of the map: pure functions of a view. A chart's y points up, a screen's down. */
 
-import type { View } from "../contract";
+import type { View } from "../types";
 
 export type Box = readonly [left: number, bottom: number, right: number, top: number];
 
-/** How far a view may go: its scale between two, its middle inside the box. */
+/** Limits of a view: its scale, and a box for its center. */
 export interface Limits {
   least: number;
   most: number;
   box: Box;
 }
 
-export function toPlace(
+export function toPosition(
   view: View,
   width: number,
   height: number,
@@ -31,10 +31,10 @@ export function toPixel(
   return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
 }
 
-/** The places that are on the screen. */
-export function seen(view: View, width: number, height: number, margin = 0): Box {
-  const [left, top] = toPlace(view, width, height, -margin, -margin);
-  const [right, bottom] = toPlace(view, width, height, width + margin, height + margin);
+/** The part of the chart that is on the screen. */
+export function visibleBox(view: View, width: number, height: number, margin = 0): Box {
+  const [left, top] = toPosition(view, width, height, -margin, -margin);
+  const [right, bottom] = toPosition(view, width, height, width + margin, height + margin);
   return [left, bottom, right, top];
 }
 
@@ -50,7 +50,7 @@ export function fit(box: Box, width: number, height: number, margin = 0): View {
   return { x: (left + right) / 2, y: (bottom + top) / 2, scale };
 }
 
-/** A quarter of the fitted scale at the least, 4000 times it at the most: float32 places are still a pixel apart there. */
+/** From a quarter to 4000 times the fitted scale; float32 positions are still a pixel apart there. */
 export function limitsOf(box: Box, width: number, height: number): Limits {
   const { scale } = fit(box, width, height);
   return { least: scale / 4, most: scale * 4000, box };
@@ -66,7 +66,7 @@ export function held(view: View, limits: Limits): View {
   };
 }
 
-/** Zoomed by a factor so that the place under the pointer stays under it. */
+/** Zoom by a factor; the position under the pointer stays under it. */
 export function zoomAt(
   view: View,
   factor: number,
@@ -78,12 +78,12 @@ export function zoomAt(
 ): View {
   const wanted = view.scale * factor;
   const scale = limits ? clamp(wanted, limits.least, limits.most) : wanted;
-  const [x, y] = toPlace(view, width, height, px, py);
+  const [x, y] = toPosition(view, width, height, px, py);
   const moved = { x: x - (px - width / 2) / scale, y: y + (py - height / 2) / scale, scale };
   return limits ? held(moved, limits) : moved;
 }
 
-/** Dragged by pixels: what was under the pointer follows it. */
+/** Move the view by pixels. */
 export function panBy(view: View, dx: number, dy: number, limits?: Limits): View {
   const moved = { x: view.x - dx / view.scale, y: view.y + dy / view.scale, scale: view.scale };
   return limits ? held(moved, limits) : moved;
@@ -92,7 +92,7 @@ export function panBy(view: View, dx: number, dy: number, limits?: Limits): View
 const CURVATURE = Math.SQRT2;
 
 /**
- * The view a part of the way along a smooth flight: far ones rise, travel and sink at an even pace to the eye
+ * The view at a fraction t of a smooth flight: it zooms out, moves and zooms in at constant perceived speed
  * (van Wijk and Nuij, "Smooth and efficient zooming and panning", https://doi.org/10.1109/INFVIS.2003.1249004).
  */
 export function between(a: View, b: View, t: number, width = 1000): View {
@@ -116,17 +116,17 @@ export function between(a: View, b: View, t: number, width = 1000): View {
   return { x: a.x + (b.x - a.x) * gone, y: a.y + (b.y - a.y) * gone, scale: width / wide };
 }
 
-/** How far apart two views look: the length of the flight, about 1 for a screen's width or a zoom of 4. */
+/** Perceived distance of two views: about 1 for a screen width or a zoom of 4. */
 export function apart(a: View, b: View, width = 1000): number {
   const across = Math.hypot(b.x - a.x, b.y - a.y) * Math.min(a.scale, b.scale);
   return across / width + Math.abs(Math.log(b.scale / a.scale)) / Math.log(4);
 }
 
-/** The smallest box around the places; those that are no numbers are passed over. */
-export function boxOf(places: Float32Array): Box {
+/** The smallest box around the positions; NaN is ignored. */
+export function boxOf(positions: Float32Array): Box {
   let [left, bottom, right, top] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (let i = 0; i < places.length; i += 2) {
-    const [x, y] = [places[i], places[i + 1]];
+  for (let i = 0; i < positions.length; i += 2) {
+    const [x, y] = [positions[i], positions[i + 1]];
     if (x < left) left = x;
     if (x > right) right = x;
     if (y < bottom) bottom = y;

@@ -2,27 +2,27 @@ import { describe, expect, it } from "vitest";
 
 import { boxOf } from "./camera";
 import { contoursOf } from "./density";
-import { clusters } from "./fixtures";
-import { classSpots, placeLabels } from "./labels";
+import { clusters } from "../../test/points";
+import { classCenters, placeLabels } from "./labels";
 import { holds } from "./lasso";
 
-const { places, values } = clusters(6000, 4, 11);
-const box = boxOf(places);
+const { positions, values } = clusters(6000, 4, 11);
+const box = boxOf(positions);
 
 /** The part of the points inside an odd number of lines. */
 function part(lines: Float32Array[], mask?: Uint8Array): number {
   let [inside, all] = [0, 0];
-  for (let row = 0; row < places.length / 2; row++) {
+  for (let row = 0; row < positions.length / 2; row++) {
     if (mask && !mask[row]) continue;
     all++;
-    inside += lines.filter((line) => holds(line, places[2 * row], places[2 * row + 1])).length % 2;
+    inside += lines.filter((line) => holds(line, positions[2 * row], positions[2 * row + 1])).length % 2;
   }
   return inside / all;
 }
 
 describe("contours", () => {
-  it("hold about the share of the points that they tell", () => {
-    const contours = contoursOf(places, box);
+  it("contain about their share of the points", () => {
+    const contours = contoursOf(positions, box);
     expect(contours.map(({ share }) => share)).toEqual([0.95, 0.8, 0.6, 0.4, 0.2]);
     for (const { share, lines } of contours) {
       expect(lines.length).toBeGreaterThan(0);
@@ -30,31 +30,31 @@ describe("contours", () => {
     }
   });
 
-  it("are of the points in the mask, and none for no points", () => {
+  it("use the points in the mask, and are empty without points", () => {
     const mask = Uint8Array.from(values, (value) => (value === 2 ? 1 : 0));
-    const [outer] = contoursOf(places, box, mask);
+    const [outer] = contoursOf(positions, box, mask);
     expect(part(outer.lines, mask)).toBeGreaterThan(0.85);
     expect(
-      contoursOf(places, box, new Uint8Array(6000)).every(({ lines }) => lines.length === 0),
+      contoursOf(positions, box, new Uint8Array(6000)).every(({ lines }) => lines.length === 0),
     ).toBe(true);
     expect(contoursOf(Float32Array.of(1, 1), [1, 1, 1, 1])[0].lines.length).toBe(1);
   });
 });
 
 describe("labels", () => {
-  it("stand where their class is densest", () => {
-    const spots = classSpots(places, values, 5, box);
-    expect(spots.map(({ value }) => value)).toEqual([0, 1, 2, 3]);
-    for (const { value, x, y } of spots) {
+  it("are placed where their class is densest", () => {
+    const centers = classCenters(positions, values, 5, box);
+    expect(centers.map(({ value }) => value)).toEqual([0, 1, 2, 3]);
+    for (const { value, x, y } of centers) {
       const near = Array.from(values.keys()).filter(
-        (row) => Math.hypot(places[2 * row] - x, places[2 * row + 1] - y) < 0.5,
+        (row) => Math.hypot(positions[2 * row] - x, positions[2 * row + 1] - y) < 0.5,
       );
       expect(near.length).toBeGreaterThan(0);
       expect(near.filter((row) => values[row] === value).length / near.length).toBeGreaterThan(0.3);
     }
   });
 
-  it("never lie over each other or out of bounds, and the heaviest keeps its place", () => {
+  it("never overlap or leave the bounds, and the heaviest stays in position", () => {
     const labels = Array.from({ length: 30 }, (_, i) => ({
       text: `${i}`,
       x: 100 + (i % 6) * 12,
@@ -73,7 +73,7 @@ describe("labels", () => {
     }
   });
 
-  it("are dropped if their place is off the map", () => {
+  it("are dropped if their position is off the map", () => {
     expect(
       placeLabels([{ text: "away", x: -5, y: 9, weight: 1, width: 4, height: 4 }], {
         width: 99,

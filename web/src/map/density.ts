@@ -1,9 +1,9 @@
-/** Where points are many: outlines in places, so that moving the map only moves them. */
+/** Density contours of the points, in chart coordinates. */
 
-import type { View } from "../contract";
+import type { View } from "../types";
 import type { Box } from "./camera";
 
-/** The densest region that holds a share of the points, as closed lines. */
+/** The boundary of the densest region that contains a share of the points, as closed lines. */
 export interface Contour {
   share: number; // 0 to 1: the outermost the largest
   lines: Float32Array[]; // each x, y, x, y ... of a closed line
@@ -12,8 +12,8 @@ export interface Contour {
 const SHARES = [0.95, 0.8, 0.6, 0.4, 0.2];
 const CELLS = 128; // along the longer side
 
-/** A smoothed count of points in cells over a box. */
-export interface Field {
+/** A smoothed histogram of points on a grid. */
+export interface DensityGrid {
   values: Float32Array;
   counts: Float32Array; // before smoothing
   across: number;
@@ -25,36 +25,36 @@ export interface Field {
 
 /** Outlines of the densest regions, the outermost first. */
 export function contoursOf(
-  places: Float32Array,
+  positions: Float32Array,
   box: Box,
   mask: Uint8Array | null = null,
   shares: readonly number[] = SHARES,
 ): Contour[] {
-  const field = fieldOf(places, box, mask);
-  const levels = levelsOf(field, shares);
+  const grid = densityOf(positions, box, mask);
+  const levels = levelsOf(grid, shares);
   return shares.map((share, i) => ({
     share,
-    lines: levels[i] > 0 ? outlines(field, levels[i]) : [],
+    lines: levels[i] > 0 ? outlines(grid, levels[i]) : [],
   }));
 }
 
-/** Points counted in cells and blurred; the rim is empty, so that outlines close. */
-export function fieldOf(
-  places: Float32Array,
+/** Count points in cells and blur; the margin is empty, so that contours close. */
+export function densityOf(
+  positions: Float32Array,
   box: Box,
   mask: Uint8Array | null = null,
   cells = CELLS,
-): Field {
+): DensityGrid {
   const [left, bottom, right, top] = box;
   const step = Math.max(right - left, top - bottom, 1e-9) / cells;
   const rim = 2 + 3 * radiusOf(cells);
   const across = Math.ceil((right - left) / step) + 2 * rim;
   const down = Math.ceil((top - bottom) / step) + 2 * rim;
   const counts = new Float32Array(across * down);
-  for (let row = 0; row < places.length / 2; row++) {
+  for (let row = 0; row < positions.length / 2; row++) {
     if (mask && !mask[row]) continue;
-    const i = Math.floor((places[2 * row] - left) / step) + rim;
-    const j = Math.floor((places[2 * row + 1] - bottom) / step) + rim;
+    const i = Math.floor((positions[2 * row] - left) / step) + rim;
+    const j = Math.floor((positions[2 * row + 1] - bottom) / step) + rim;
     if (i >= rim - 1 && i <= across - rim && j >= rim - 1 && j <= down - rim)
       counts[j * across + i]++;
   }
@@ -75,7 +75,7 @@ function radiusOf(cells: number): number {
   return Math.max(1, Math.round(cells / 64));
 }
 
-/** Three running means either way: nearly a Gaussian. */
+/** Three moving averages in each direction, which approximate a Gaussian blur. */
 function blur(values: Float32Array, across: number, down: number, radius: number): void {
   const line = new Float32Array(Math.max(across, down));
   for (let round = 0; round < 3; round++) {
@@ -102,8 +102,8 @@ function smooth(
   }
 }
 
-/** The densities above which the shares of the points lie. */
-function levelsOf({ values, counts }: Field, shares: readonly number[]): number[] {
+/** The density levels that enclose the given shares of the points. */
+function levelsOf({ values, counts }: DensityGrid, shares: readonly number[]): number[] {
   const cells = [...counts.keys()]
     .filter((cell) => counts[cell] > 0)
     .sort((a, b) => values[b] - values[a]);
@@ -118,10 +118,10 @@ function levelsOf({ values, counts }: Field, shares: readonly number[]): number[
   return levels;
 }
 
-/** Marching squares: of each square of four cells the pieces of line that part high from low, joined to closed lines. */
-function outlines(field: Field, level: number): Float32Array[] {
+/** Marching squares: line segments that separate high from low cells, joined to closed lines. */
+function outlines(grid: DensityGrid, level: number): Float32Array[] {
   const next = new Map<number, number>(); // from the edge where a piece begins to the edge where it ends
-  const { values, across, down } = field;
+  const { values, across, down } = grid;
   for (let j = 0; j + 1 < down; j++) {
     for (let i = 0; i + 1 < across; i++) {
       const at = j * across + i;
@@ -139,7 +139,7 @@ function outlines(field: Field, level: number): Float32Array[] {
   }
   const lines: Float32Array[] = [];
   for (const first of next.keys())
-    if (next.has(first)) lines.push(follow(next, first, field, level));
+    if (next.has(first)) lines.push(follow(next, first, grid, level));
   return lines;
 }
 
@@ -159,7 +159,7 @@ const PIECES: Record<number, [number, number][]> = {
   14: [[3, 0]],
 };
 
-/** Two opposite corners high: whether they are joined is told by the middle. */
+/** The segments of a square; if two opposite corners are high, the mean decides whether they are joined. */
 function piecesOf(kind: number, joined: boolean): [number, number][] {
   if (kind === 5)
     return joined
@@ -184,7 +184,7 @@ function piecesOf(kind: number, joined: boolean): [number, number][] {
   return PIECES[kind];
 }
 
-/** A number of its own for each edge: twice its lower left corner, and one more if it goes up. */
+/** A unique number for each edge: twice its lower left corner, plus one if it is vertical. */
 function edgeOf(at: number, edge: number, across: number): number {
   if (edge === 0) return 2 * at;
   if (edge === 1) return 2 * (at + 1) + 1;
@@ -194,10 +194,10 @@ function edgeOf(at: number, edge: number, across: number): number {
 function follow(
   next: Map<number, number>,
   first: number,
-  field: Field,
+  grid: DensityGrid,
   level: number,
 ): Float32Array {
-  const { values, across, left, bottom, step } = field;
+  const { values, across, left, bottom, step } = grid;
   const line: number[] = [];
   for (let edge: number | undefined = first; edge !== undefined;) {
     const a = edge >> 1;

@@ -1,4 +1,4 @@
-/** The few words of WebGL2 that the points need. */
+/** WebGL2 helpers for the points. */
 
 export interface Shader {
   program: WebGLProgram;
@@ -6,7 +6,7 @@ export interface Shader {
   uniform(name: string): WebGLUniformLocation | null;
 }
 
-/** A program of two shaders, made the one in use. */
+/** Compile, link and use a program of two shaders. */
 export function program(gl: WebGL2RenderingContext, vertex: string, fragment: string): Shader {
   const made = gl.createProgram();
   for (const [kind, source] of [

@@ -1,73 +1,73 @@
 import { describe, expect, it } from "vitest";
 
-import { clusters, random } from "./fixtures";
+import { clusters, random } from "../../test/points";
 import { Grid } from "./grid";
 
 /** The k nearest by trying all. */
 function plainly(
-  places: Float32Array,
+  positions: Float32Array,
   x: number,
   y: number,
   k: number,
   mask?: Uint8Array,
 ): number[] {
-  return Array.from({ length: places.length / 2 }, (_, row) => row)
-    .filter((row) => (!mask || mask[row]) && Number.isFinite(places[2 * row]))
-    .map((row) => ({ row, square: (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2 }))
+  return Array.from({ length: positions.length / 2 }, (_, row) => row)
+    .filter((row) => (!mask || mask[row]) && Number.isFinite(positions[2 * row]))
+    .map((row) => ({ row, square: (positions[2 * row] - x) ** 2 + (positions[2 * row + 1] - y) ** 2 }))
     .sort((a, b) => a.square - b.square || a.row - b.row)
     .slice(0, k)
     .map(({ row }) => row);
 }
 
-const { places } = clusters(3000);
-places.set([500, -300, 500, -300, NaN, NaN], 0); // two strays at one place, and a point without one
-for (let row = 100; row < 140; row++) places.set(places.subarray(200, 202), 2 * row); // forty at one place
-const grid = new Grid(places);
+const { positions } = clusters(3000);
+positions.set([500, -300, 500, -300, NaN, NaN], 0); // two strays at one position, and a point without one
+for (let row = 100; row < 140; row++) positions.set(positions.subarray(200, 202), 2 * row); // forty at one position
+const grid = new Grid(positions);
 const next = random(7);
-const asked = Array.from({ length: 150 }, () => [next() * 40 - 20, next() * 30 - 15]).concat([
+const queries = Array.from({ length: 150 }, () => [next() * 40 - 20, next() * 30 - 15]).concat([
   [500, -300],
   [1e4, 1e4],
   [-1e4, 0],
   [grid.left, grid.bottom],
-  [places[200], places[201]],
+  [positions[200], positions[201]],
 ]);
 
 describe("a grid", () => {
-  it("finds the nearest 17 exactly, at borders, beyond them and among equals", () => {
-    for (const [x, y] of asked) {
+  it("finds the nearest 17 exactly, also at and beyond borders and with ties", () => {
+    for (const [x, y] of queries) {
       const { rows, distances } = grid.nearestMany(x, y, 17);
-      expect([...rows]).toEqual(plainly(places, x, y, 17));
+      expect([...rows]).toEqual(plainly(positions, x, y, 17));
       expect([...distances]).toEqual([...distances].sort((a, b) => a - b));
     }
   });
 
   it("finds the nearest one within a radius, or none", () => {
-    for (const [x, y] of asked) {
-      const [row] = plainly(places, x, y, 1);
-      const far = Math.hypot(places[2 * row] - x, places[2 * row + 1] - y);
+    for (const [x, y] of queries) {
+      const [row] = plainly(positions, x, y, 1);
+      const far = Math.hypot(positions[2 * row] - x, positions[2 * row + 1] - y);
       expect(grid.nearest(x, y, far * 1.001 + 1e-9)).toBe(row);
       if (far > 0) expect(grid.nearest(x, y, far * 0.999)).toBe(-1);
     }
   });
 
-  it("leaves out what a mask leaves out, when made or when asked", () => {
+  it("respects a mask, when built or when queried", () => {
     const mask = Uint8Array.from({ length: 3000 }, (_, row) => (row % 7 === 0 ? 1 : 0));
-    const few = new Grid(places, mask);
-    for (const [x, y] of asked) {
-      const wanted = plainly(places, x, y, 5, mask);
+    const few = new Grid(positions, mask);
+    for (const [x, y] of queries) {
+      const wanted = plainly(positions, x, y, 5, mask);
       expect([...few.nearestMany(x, y, 5).rows]).toEqual(wanted);
       expect([...grid.nearestMany(x, y, 5, mask).rows]).toEqual(wanted);
       expect(grid.nearest(x, y, 1e9, mask)).toBe(wanted[0]);
     }
   });
 
-  it("gives all rows of a box, or a fair part of them", () => {
+  it("returns all rows of a box, or a uniform share of them", () => {
     const box = [-5, -4, 6, 5] as const;
     const inside = (row: number): boolean =>
-      places[2 * row] >= box[0] &&
-      places[2 * row] <= box[2] &&
-      places[2 * row + 1] >= box[1] &&
-      places[2 * row + 1] <= box[3];
+      positions[2 * row] >= box[0] &&
+      positions[2 * row] <= box[2] &&
+      positions[2 * row + 1] >= box[1] &&
+      positions[2 * row + 1] <= box[3];
     const all = Array.from({ length: 3000 }, (_, row) => row).filter(inside);
     expect([...grid.within(box)].sort((a, b) => a - b)).toEqual(all);
     const some = [...grid.within(box, 200)];
@@ -75,11 +75,11 @@ describe("a grid", () => {
     expect(some.length).toBeLessThanOrEqual(200);
     expect(some.every(inside)).toBe(true);
     const above = (rows: number[]): number =>
-      rows.filter((row) => places[2 * row + 1] > 0).length / rows.length;
+      rows.filter((row) => positions[2 * row + 1] > 0).length / rows.length;
     expect(Math.abs(above(some) - above(all))).toBeLessThan(0.12);
   });
 
-  it("stands few points, equal points and none", () => {
+  it("handles few, equal and no points", () => {
     expect(new Grid(new Float32Array(0)).nearest(0, 0, 9)).toBe(-1);
     expect(new Grid(new Float32Array(0)).nearestMany(0, 0, 3).rows.length).toBe(0);
     expect([...new Grid(Float32Array.of(1, 1, 1, 1)).nearestMany(0, 0, 3).rows]).toEqual([0, 1]);

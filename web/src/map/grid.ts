@@ -1,18 +1,18 @@
-/** Points sorted into cells, so that those near a place are found at once. */
+/** Points sorted into cells for fast neighbor queries. */
 
 import type { Box } from "./camera";
 
 export interface Near {
-  rows: Int32Array; // the nearest first; of equals the lower row
+  rows: Int32Array; // the nearest first; ties by row
   distances: Float32Array;
 }
 
 /**
- * Rows by cell (compressed sparse rows), in row order within a cell. The cells cover where nearly all points lie; those
- * at the border also hold whatever lies beyond it, so that a stray point does not make all cells coarse.
+ * Rows by cell (compressed sparse rows), in row order within a cell. The cells cover nearly all points; border cells
+ * also hold points beyond the border, so that outliers do not make the cells coarse.
  */
 export class Grid {
-  readonly places: Float32Array;
+  readonly positions: Float32Array;
   readonly count: number; // points in the grid
   readonly side: number; // cells across, and down
   readonly left: number;
@@ -22,13 +22,13 @@ export class Grid {
   readonly starts: Int32Array; // (side * side + 1)
   readonly rows: Int32Array;
 
-  /** Of all points, or of those in the mask; a place that is no number is in no cell. */
-  constructor(places: Float32Array, mask: Uint8Array | null = null) {
-    this.places = places;
-    const held = heldRows(places, mask);
+  /** Index all points, or those in the mask; NaN positions are ignored. */
+  constructor(positions: Float32Array, mask: Uint8Array | null = null) {
+    this.positions = positions;
+    const held = heldRows(positions, mask);
     this.count = held.length;
     this.side = Math.min(256, Math.max(1, Math.ceil(Math.sqrt(held.length / 4))));
-    const [left, bottom, right, top] = usualBox(places, held);
+    const [left, bottom, right, top] = usualBox(positions, held);
     this.left = left;
     this.bottom = bottom;
     this.wide = (right - left) / this.side;
@@ -38,11 +38,11 @@ export class Grid {
   }
 
   private sorted(held: Int32Array): Int32Array {
-    const { places, starts } = this;
+    const { positions, starts } = this;
     const cells = new Uint16Array(held.length);
     for (let i = 0; i < held.length; i++) {
       const row = held[i];
-      const cell = this.up(places[2 * row + 1]) * this.side + this.across(places[2 * row]);
+      const cell = this.up(positions[2 * row + 1]) * this.side + this.across(positions[2 * row]);
       cells[i] = cell;
       starts[cell + 1]++;
     }
@@ -63,13 +63,13 @@ export class Grid {
     return Math.max(0, Math.min(this.side - 1, Math.floor((y - this.bottom) / this.high)));
   }
 
-  /** The row of the point nearest to a place, at most `radius` away; -1 if there is none. */
+  /** The row of the point nearest to a position, at most `radius` away; -1 if there is none. */
   nearest(x: number, y: number, radius: number, mask: Uint8Array | null = null): number {
-    const { places } = this;
+    const { positions } = this;
     let best = -1;
     let least = radius * radius;
     this.grow(x, y, least, (row) => {
-      const distance = (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2;
+      const distance = (positions[2 * row] - x) ** 2 + (positions[2 * row + 1] - y) ** 2;
       const nearer = distance < least || (distance === least && (best < 0 || row < best));
       if (nearer && (!mask || mask[row])) {
         best = row;
@@ -80,14 +80,14 @@ export class Grid {
     return best;
   }
 
-  /** The k points nearest to a place, exactly; fewer if there are fewer. */
+  /** The k points nearest to a position, exactly; fewer if there are fewer. */
   nearestMany(x: number, y: number, k: number, mask: Uint8Array | null = null): Near {
-    const { places } = this;
+    const { positions } = this;
     const rows = new Int32Array(k);
     const squares = new Float64Array(k).fill(Infinity);
     let size = 0;
     this.grow(x, y, Infinity, (row) => {
-      const square = (places[2 * row] - x) ** 2 + (places[2 * row + 1] - y) ** 2;
+      const square = (positions[2 * row] - x) ** 2 + (positions[2 * row + 1] - y) ** 2;
       if (square > squares[k - 1] || (mask && !mask[row])) return squares[k - 1];
       let at = Math.min(size, k - 1);
       if (size === k && square === squares[at] && row > rows[at]) return squares[k - 1];
@@ -110,7 +110,7 @@ export class Grid {
     };
   }
 
-  /** Visits points in growing rings of cells until none can follow that is nearer than the last answer (a square). */
+  /** Visit points in growing rings of cells until no nearer point can follow; `visit` returns the squared bound. */
   private grow(x: number, y: number, square: number, visit: (row: number) => number): void {
     const { side, starts, rows } = this;
     const [column, line] = [this.across(x), this.up(y)];
@@ -129,7 +129,7 @@ export class Grid {
     }
   }
 
-  /** How near a point outside the rings so far may be; infinite if all cells were visited. */
+  /** The smallest possible distance of points outside the visited rings; infinite if there are none. */
   private margin(x: number, y: number, column: number, line: number, ring: number): number {
     const { side, left, bottom, wide, high } = this;
     let safe = Infinity;
@@ -140,9 +140,9 @@ export class Grid {
     return safe - 1e-9 * Math.max(wide, high);
   }
 
-  /** Rows of the points in a box; if there are more than `most`, the same part of each cell's. */
+  /** Rows of the points in a box; if there are more than `most`, the same share of each cell. */
   within(box: Box, most = Infinity): Int32Array {
-    const { places, starts, rows, side } = this;
+    const { positions, starts, rows, side } = this;
     const [left, bottom, right, top] = box;
     const [first, last] = [this.across(left), this.across(right)];
     const [low, high] = [this.up(bottom), this.up(top)];
@@ -150,7 +150,7 @@ export class Grid {
     for (let j = low; j <= high; j++)
       total += starts[j * side + last + 1] - starts[j * side + first];
     const part = Math.min(1, most / Math.max(total, 1));
-    const found = new Int32Array(total);
+    const result = new Int32Array(total);
     let size = 0;
     let owed = 0;
     for (let j = low; j <= high; j++) {
@@ -160,15 +160,15 @@ export class Grid {
         owed -= Math.floor(owed);
         for (let at = starts[cell]; at < end; at++) {
           const row = rows[at];
-          const [x, y] = [places[2 * row], places[2 * row + 1]];
-          if (x >= left && x <= right && y >= bottom && y <= top) found[size++] = row;
+          const [x, y] = [positions[2 * row], positions[2 * row + 1]];
+          if (x >= left && x <= right && y >= bottom && y <= top) result[size++] = row;
         }
       }
     }
-    return found.slice(0, size);
+    return result.slice(0, size);
   }
 
-  /** The usual distance between neighbours: the median over some points of the spacing of the nearest eight. */
+  /** The median spacing of the eight nearest neighbors, over a sample of points. */
   spacing(): number {
     const some = Math.min(this.count, 400);
     if (some < 2) return Infinity;
@@ -177,8 +177,8 @@ export class Grid {
     for (let i = 0; i < some; i++) {
       const row = this.rows[Math.floor(((i + 0.5) * this.count) / some)];
       const { distances } = this.nearestMany(
-        this.places[2 * row],
-        this.places[2 * row + 1],
+        this.positions[2 * row],
+        this.positions[2 * row + 1],
         around,
       );
       spaces.push(distances[around - 1] * Math.sqrt(Math.PI / (around - 1)));
@@ -188,11 +188,11 @@ export class Grid {
   }
 }
 
-function heldRows(places: Float32Array, mask: Uint8Array | null): Int32Array {
-  const rows = new Int32Array(places.length / 2);
+function heldRows(positions: Float32Array, mask: Uint8Array | null): Int32Array {
+  const rows = new Int32Array(positions.length / 2);
   let size = 0;
   for (let row = 0; row < rows.length; row++) {
-    if ((!mask || mask[row]) && Number.isFinite(places[2 * row] + places[2 * row + 1]))
+    if ((!mask || mask[row]) && Number.isFinite(positions[2 * row] + positions[2 * row + 1]))
       rows[size++] = row;
   }
   return rows.subarray(0, size);
@@ -201,13 +201,13 @@ function heldRows(places: Float32Array, mask: Uint8Array | null): Int32Array {
 const SAMPLE = 4096;
 const STRAY = 1 / 500;
 
-/** A box around all but the strayest points. */
-function usualBox(places: Float32Array, rows: Int32Array): Box {
+/** A box around all points but outliers. */
+function usualBox(positions: Float32Array, rows: Int32Array): Box {
   const size = Math.min(rows.length, SAMPLE);
   const ends = [0, 1].map((axis) => {
     const values = Float32Array.from(
       { length: size },
-      (_, i) => places[2 * rows[Math.floor((i * rows.length) / size)] + axis],
+      (_, i) => positions[2 * rows[Math.floor((i * rows.length) / size)] + axis],
     ).sort();
     const low = values[Math.floor(size * STRAY)] ?? 0;
     const high = values[size - 1 - Math.floor(size * STRAY)] ?? 0;

@@ -1,10 +1,10 @@
-/** The map: what the page needs of it. */
+/** The map: camera, points, thumbnails, labels, contours and pointer. */
 
 export * from "./camera";
 export { Grid, type Near } from "./grid";
 export { rowsInside } from "./lasso";
 export { contoursOf, drawContours, type Contour } from "./density";
-export { classSpots, placeLabels, type Label, type Spot } from "./labels";
+export { classCenters, placeLabels, type Label, type ClassCenter } from "./labels";
 export { attachPointer, type Mode, type PointerHandlers } from "./pointer";
 export { PointMap } from "./points";
 export { Thumbnails, tileOf, type Tile } from "./thumbnails";

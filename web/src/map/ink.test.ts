@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 
 import { boxOf } from "./camera";
-import { clusters } from "./fixtures";
+import { clusters } from "../../test/points";
 import { filledArea, inkOf } from "./ink";
 
-it("points shrink and let more through with their number, and grow when they part", () => {
+it("points get smaller and more transparent with their number, and grow with their spacing", () => {
   const area = 900 * 600;
   const some = [50, 2e3, 2e4, 1e5, 1e6].map((count) => inkOf(count, area));
   for (let i = 1; i < some.length; i++) {
@@ -15,14 +15,14 @@ it("points shrink and let more through with their number, and grow when they par
   expect(inkOf(0, area).diameter).toBeLessThan(20);
 });
 
-it("the filled area is the box for even points, and little of it for clusters", () => {
+it("the filled area is the box for uniform points, and small for clusters", () => {
   const even = Float32Array.from({ length: 20000 }, (_, i) =>
     i % 2 ? Math.floor(i / 2) % 100 : Math.floor(i / 200),
   );
   expect(filledArea(even, boxOf(even)) / 99 ** 2).toBeGreaterThan(0.9);
-  const { places } = clusters(5000, 3);
-  const [left, bottom, right, top] = boxOf(places);
-  expect(filledArea(places, [left, bottom, right, top])).toBeLessThan(
+  const { positions } = clusters(5000, 3);
+  const [left, bottom, right, top] = boxOf(positions);
+  expect(filledArea(positions, [left, bottom, right, top])).toBeLessThan(
     0.4 * (right - left) * (top - bottom),
   );
   expect(filledArea(Float32Array.of(NaN, NaN), [0, 0, 2, 2])).toBe(4);

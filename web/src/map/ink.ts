@@ -1,4 +1,4 @@
-/** How large and how opaque points are drawn, so that twenty and a million can be read. */
+/** Size and opacity of points for any number of points. */
 
 import type { Box } from "./camera";
 
@@ -11,8 +11,8 @@ const LEAST = 1.2;
 const MOST = 13;
 
 /**
- * The diameter grows with the root of the mean spacing: a point of few is large, a point of many small, and zooming in
- * parts them. What then overlaps is let shine through. `area` is in CSS pixels.
+ * The diameter grows with the square root of the mean spacing, and overlapping points get more transparent. `area` is
+ * in CSS pixels.
  */
 export function inkOf(count: number, area: number): Ink {
   const spacing = Math.sqrt(area / Math.max(count, 1));
@@ -24,16 +24,16 @@ export function inkOf(count: number, area: number): Ink {
 const CELLS = 32;
 const SAMPLE = 50_000;
 
-/** The area that the points fill: that of as many cells as would hold them equally if they were spread as unevenly. */
-export function filledArea(places: Float32Array, [left, bottom, right, top]: Box): number {
+/** The area that the points fill, from the participation ratio of their histogram. */
+export function filledArea(positions: Float32Array, [left, bottom, right, top]: Box): number {
   const counts = new Float64Array(CELLS * CELLS);
-  const stride = 2 * Math.max(1, Math.floor(places.length / 2 / SAMPLE));
+  const stride = 2 * Math.max(1, Math.floor(positions.length / 2 / SAMPLE));
   let all = 0;
-  for (let i = 0; i < places.length; i += stride) {
-    const x = Math.floor(((places[i] - left) / (right - left)) * CELLS);
-    const y = Math.floor(((places[i + 1] - bottom) / (top - bottom)) * CELLS);
+  for (let i = 0; i < positions.length; i += stride) {
+    const x = Math.floor(((positions[i] - left) / (right - left)) * CELLS);
+    const y = Math.floor(((positions[i + 1] - bottom) / (top - bottom)) * CELLS);
     const cell = Math.min(y, CELLS - 1) * CELLS + Math.min(x, CELLS - 1);
-    if (!(cell >= 0)) continue; // a place that is no number
+    if (!(cell >= 0)) continue; // a NaN position
     counts[cell]++;
     all++;
   }

@@ -1,17 +1,17 @@
-/** Names on the map, where their points are, none over another. */
+/** Class labels on the map, without overlaps. */
 
 import type { Box } from "./camera";
-import { fieldOf } from "./density";
+import { densityOf } from "./density";
 
-/** The densest place of a class. */
-export interface Spot {
+/** The densest position of a class. */
+export interface ClassCenter {
   value: number;
   x: number;
   y: number;
   weight: number; // points of the class
 }
 
-/** A text and where it should be: its middle, and its size. */
+/** A text with the position of its center and its size. */
 export interface Label {
   text: string;
   x: number;
@@ -23,23 +23,23 @@ export interface Label {
 
 const CELLS = 40;
 
-/** Where each class that has points is densest. */
-export function classSpots(
-  places: Float32Array,
+/** The densest position of each class that has points. */
+export function classCenters(
+  positions: Float32Array,
   values: ArrayLike<number>,
   classes: number,
   box: Box,
   mask: Uint8Array | null = null,
-): Spot[] {
-  return placesByClass(places, values, classes, mask).flatMap((own, value) => {
+): ClassCenter[] {
+  return positionsByClass(positions, values, classes, mask).flatMap((own, value) => {
     if (!own.length) return [];
     const [x, y] = densest(own, box);
     return [{ value, x, y, weight: own.length / 2 }];
   });
 }
 
-function placesByClass(
-  places: Float32Array,
+function positionsByClass(
+  positions: Float32Array,
   values: ArrayLike<number>,
   classes: number,
   mask: Uint8Array | null,
@@ -52,15 +52,15 @@ function placesByClass(
   for (let row = 0; row < values.length; row++) {
     if (!counted(row)) continue;
     const value = values[row];
-    own[value][next[value]++] = places[2 * row];
-    own[value][next[value]++] = places[2 * row + 1];
+    own[value][next[value]++] = positions[2 * row];
+    own[value][next[value]++] = positions[2 * row + 1];
   }
   return own;
 }
 
-/** The middle of the densest cell and its neighbours, each as heavy as it is dense. */
-function densest(places: Float32Array, box: Box): [number, number] {
-  const { values, across, left, bottom, step } = fieldOf(places, box, null, CELLS);
+/** The density-weighted mean of the densest cell and its neighbors. */
+function densest(positions: Float32Array, box: Box): [number, number] {
+  const { values, across, left, bottom, step } = densityOf(positions, box, null, CELLS);
   let best = 0;
   for (let cell = 1; cell < values.length; cell++) if (values[cell] > values[best]) best = cell;
   const [i, j] = [best % across, Math.floor(best / across)];
@@ -77,7 +77,7 @@ function densest(places: Float32Array, box: Box): [number, number] {
   return [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
 }
 
-// Where a text may go when its place is taken, in its own widths and heights: the nearest first.
+// Offsets to try when a position is occupied, in widths and heights of the text.
 const OFFSETS = [
   [0, 0],
   [0, -1.15],
@@ -95,7 +95,7 @@ const OFFSETS = [
 ];
 const GAP = 2;
 
-/** The labels that find room, heaviest first, each inside the bounds; x and y are the middle of the text. */
+/** The labels that fit inside the bounds, heaviest first; x and y are the center of the text. */
 export function placeLabels(
   labels: readonly Label[],
   bounds: { width: number; height: number },

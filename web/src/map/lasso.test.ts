@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import { clusters } from "./fixtures";
+import { clusters } from "../../test/points";
 import { Grid } from "./grid";
 import { holds, rowsInside } from "./lasso";
 
-const { places } = clusters(4000, 6, 3);
-places.set([90, 90], 0);
-const grid = new Grid(places);
+const { positions } = clusters(4000, 6, 3);
+positions.set([90, 90], 0);
+const grid = new Grid(positions);
 
 const star = Float32Array.from({ length: 42 }, (_, i) => {
   const turn = (Math.floor(i / 2) / 21) * 2 * Math.PI;
@@ -22,12 +22,12 @@ describe("a lasso", () => {
     ["a bow that crosses itself", Float32Array.of(-9, -5, 9, 5, 9, -5, -9, 5)],
   ])("holds just what lies inside %s", (_, polygon) => {
     const wanted = Array.from({ length: 4000 }, (_, row) => row).filter((row) =>
-      holds(polygon, places[2 * row], places[2 * row + 1]),
+      holds(polygon, positions[2 * row], positions[2 * row + 1]),
     );
     expect([...rowsInside(polygon, grid)]).toEqual(wanted);
   });
 
-  it("takes only rows of the mask, and nothing from a line of two points", () => {
+  it("selects only rows of the mask, and nothing with two points", () => {
     const mask = Uint8Array.from({ length: 4000 }, (_, row) => row % 2);
     const rows = rowsInside(star, grid, mask);
     expect(rows.length).toBeGreaterThan(0);

@@ -1,15 +1,15 @@
-/** What a line drawn around points holds. */
+/** Lasso selection. */
 
 import type { Grid } from "./grid";
 
-/** Rows (ascending) of the points inside a closed polygon of places x, y, x, y ...; where it crosses itself, even and odd. */
+/** Rows (ascending) of the points inside a closed polygon of positions x, y, x, y ...; with the even-odd rule. */
 export function rowsInside(
   polygon: ArrayLike<number>,
   grid: Grid,
   mask: Uint8Array | null = null,
 ): Int32Array {
-  const { side, starts, rows, places } = grid;
-  const found: number[] = [];
+  const { side, starts, rows, positions } = grid;
+  const result: number[] = [];
   if (polygon.length < 6) return new Int32Array(0);
   const touched = cellsTouched(polygon, grid);
   for (let cell = 0; cell < side * side; cell++) {
@@ -19,13 +19,13 @@ export function rowsInside(
     for (let at = starts[cell]; at < starts[cell + 1]; at++) {
       const row = rows[at];
       if (mask && !mask[row]) continue;
-      if (whole || holds(polygon, places[2 * row], places[2 * row + 1])) found.push(row);
+      if (whole || holds(polygon, positions[2 * row], positions[2 * row + 1])) result.push(row);
     }
   }
-  return Int32Array.from(found).sort();
+  return Int32Array.from(result).sort();
 }
 
-/** Cells of which a part may be outside and a part inside: those near an edge, and those at the border, which have no end. */
+/** Cells that may be partly inside: those near an edge, and the unbounded cells at the border. */
 function cellsTouched(polygon: ArrayLike<number>, grid: Grid): Uint8Array {
   const { side } = grid;
   const touched = new Uint8Array(side * side);
@@ -44,7 +44,7 @@ function cellsTouched(polygon: ArrayLike<number>, grid: Grid): Uint8Array {
         grid.bottom + j * grid.high,
         grid.bottom + (j + 1) * grid.high,
       );
-      const first = Math.max(0, grid.across(from) - 1); // one more either way, for rounding
+      const first = Math.max(0, grid.across(from) - 1); // one more on each side, for rounding
       const last = Math.min(side - 1, grid.across(to) + 1);
       touched.fill(1, j * side + first, j * side + last + 1);
     }
@@ -52,7 +52,7 @@ function cellsTouched(polygon: ArrayLike<number>, grid: Grid): Uint8Array {
   return touched;
 }
 
-/** The part of x that an edge takes between two heights. */
+/** The range of x of an edge between two heights. */
 function spanAt(
   ax: number,
   ay: number,
@@ -63,15 +63,15 @@ function spanAt(
 ): [number, number] {
   if (ay === by) return [Math.min(ax, bx), Math.max(ax, bx)];
   const at = (y: number): number => ax + (bx - ax) * Math.min(1, Math.max(0, (y - ay) / (by - ay)));
-  const [one, two] = [at(low), at(high)];
-  return [Math.min(one, two), Math.max(one, two)];
+  const [item, two] = [at(low), at(high)];
+  return [Math.min(item, two), Math.max(item, two)];
 }
 
 function middleOf(cell: number, { side, left, bottom, wide, high }: Grid): [number, number] {
   return [left + ((cell % side) + 0.5) * wide, bottom + (Math.floor(cell / side) + 0.5) * high];
 }
 
-/** Whether the polygon holds a place: a ray from it crosses the outline an odd number of times. */
+/** Whether a position is inside the polygon, by ray casting. */
 export function holds(polygon: ArrayLike<number>, x: number, y: number): boolean {
   let inside = false;
   eachEdge(polygon, (ax, ay, bx, by) => {

@@ -1,11 +1,11 @@
-/** What a person does to the map with mouse, finger, pen and keys. */
+/** Pointer, wheel and keyboard input of the map. */
 
-/** What dragging does: moves the map, draws a line around points, or draws a path. */
+/** The drag mode: move the map, select points with a lasso, or draw a path. */
 export type Mode = "move" | "lasso" | "draw";
 
-/** Places are CSS pixels from the element's top left. Handlers that are left out are not called. */
+/** Positions are CSS pixels from the element's top left. All handlers are optional. */
 export interface PointerHandlers {
-  mode?(): Mode; // asked when a drag begins; with shift held it is a lasso in any mode
+  mode?(): Mode; // called when a drag begins; with shift it is always a lasso
   hover?(px: number, py: number): void;
   leave?(): void;
   click?(px: number, py: number, event: PointerEvent): void;
@@ -13,8 +13,8 @@ export interface PointerHandlers {
   pan?(dx: number, dy: number): void;
   zoom?(factor: number, px: number, py: number): void;
   stroke?(points: readonly number[], done: boolean, mode: "lasso" | "draw"): void; // x, y, x, y ... so far
-  cancel?(): void; // the stroke was given up (escape, or a second finger)
-  step?(dx: number, dy: number): void; // an arrow key: whole steps right and down, ten with shift; without it the map pans
+  cancel?(): void; // the stroke was cancelled (escape, or a second finger)
+  step?(dx: number, dy: number): void; // arrow keys: steps right and down, ten with shift; without a handler the map pans
 }
 
 const SLACK = 4; // pixels that a click may move
@@ -32,7 +32,7 @@ const ZOOMS: Record<string, number> = {
   _: Math.SQRT1_2,
 };
 
-/** Listens until the function that it returns is called. */
+/** Attach listeners; returns a function that removes them. */
 export function attachPointer(element: HTMLElement, handlers: PointerHandlers): () => void {
   const hand = new Hand(element, handlers);
   const end = new AbortController();
@@ -56,13 +56,13 @@ export function attachPointer(element: HTMLElement, handlers: PointerHandlers): 
   return () => end.abort();
 }
 
-/** The factor that a turn of the wheel zooms by; lines and pages are made pixels, and a pinch on a touchpad counts more. */
+/** The zoom factor of a wheel event; lines and pages count as pixels, and a touchpad pinch counts more. */
 export function wheelFactor(event: Pick<WheelEvent, "deltaY" | "deltaMode" | "ctrlKey">): number {
   const pixels = event.deltaY * [1, 16, 400][event.deltaMode];
   return Math.exp(-Math.max(-240, Math.min(240, pixels)) * NOTCH * (event.ctrlKey ? 4 : 1));
 }
 
-/** The fingers that are down, and what they have done so far. */
+/** The active pointers and the current gesture. */
 class Hand {
   private readonly fingers = new Map<number, [number, number]>();
   private doing: "press" | "pan" | "pinch" | "lasso" | "draw" | null = null;
@@ -96,7 +96,7 @@ class Hand {
   };
 
   readonly move = (event: PointerEvent): void => {
-    if (event.buttons === 0) this.lose(event); // it was let go of elsewhere
+    if (event.buttons === 0) this.lose(event); // released outside
     const last = this.fingers.get(event.pointerId);
     const now = this.at(event);
     if (!last) {
@@ -121,7 +121,7 @@ class Hand {
     if (!this.fingers.delete(event.pointerId)) return;
     const { doing } = this;
     if (this.fingers.size === 1 && doing === "pinch") {
-      this.doing = "pan"; // the finger that is left goes on
+      this.doing = "pan"; // the remaining finger continues
       return;
     }
     if (this.fingers.size > 0) return;
@@ -155,7 +155,7 @@ class Hand {
     event.preventDefault();
   };
 
-  /** Hears of the fingers wherever they go; not before they drag, or buttons on the map would never be clicked. */
+  /** Capture the pointers; only when dragging starts, or buttons on the map would get no clicks. */
   private hold(): void {
     for (const id of this.fingers.keys()) this.element.setPointerCapture?.(id);
   }
@@ -169,17 +169,17 @@ class Hand {
     else this.handlers.pan?.(-24 * dx * times, -24 * dy * times);
   }
 
-  /** All the places since the last frame, so that a quick line stays round. */
+  /** Add all positions since the last frame, so that fast strokes stay smooth. */
   private draw(event: PointerEvent): void {
     const all = event.getCoalescedEvents?.() ?? [];
-    for (const one of all.length ? all : [event]) this.line.push(...this.at(one));
+    for (const item of all.length ? all : [event]) this.line.push(...this.at(item));
     this.handlers.stroke?.(this.line, false, this.doing as "lasso" | "draw");
   }
 
-  /** One of two fingers went to a new place: zoom about the middle of both, and follow it. */
+  /** One of two fingers moved: zoom about the midpoint of both, and follow it. */
   private pinch(id: number, now: [number, number]): void {
     const last = this.fingers.get(id);
-    const other = [...this.fingers].find(([one]) => one !== id)?.[1];
+    const other = [...this.fingers].find(([item]) => item !== id)?.[1];
     if (!last || !other) return;
     const before = Math.hypot(last[0] - other[0], last[1] - other[1]);
     const after = Math.hypot(now[0] - other[0], now[1] - other[1]);

@@ -1,6 +1,6 @@
-/** The points of a chart, drawn by WebGL2 when something changed. */
+/** Draws the points of a chart with WebGL2 when something changes. */
 
-import type { View } from "../contract";
+import type { View } from "../types";
 import { boxOf } from "./camera";
 import { buffer, program, type Shader } from "./gl";
 import { filledArea, inkOf } from "./ink";
@@ -11,26 +11,26 @@ const PALE = 1;
 const USUAL = 2;
 const STRONG = 3;
 
-const LATE = 60; // milliseconds from one frame to the next
-const ENOUGH = 30_000; // points that are always drawn
-const PAUSE = 150; // milliseconds of rest after which all are
+const LATE = 60; // milliseconds between frames that count as late
+const MIN_DRAWN = 30_000; // points that are always drawn
+const PAUSE = 150; // milliseconds without changes after which all points are drawn
 
 interface Flight {
   begun: number;
   lasts: number;
-  view: View; // of the old places
+  view: View; // of the old positions
   done: () => void;
 }
 
-/** Draws points of one chart at a time; a change of chart moves each point on the screen from its old to its new place. */
+/** Draws the points of one chart; a change of chart animates each point to its new position. */
 export class PointMap {
-  readonly renderer: string; // the name of what draws, as the browser tells it
-  onframe: () => void = () => undefined; // after each frame, for what is drawn over the points
+  readonly renderer: string; // the graphics renderer as the browser reports it
+  onframe: () => void = () => undefined; // called after each frame, for overlays
   private readonly gl: WebGL2RenderingContext;
   private shader!: Shader;
-  private places: Float32Array = new Float32Array(0);
-  private old: Float32Array = this.places;
-  private codes: Uint8Array = new Uint8Array(0);
+  private positions: Float32Array = new Float32Array(0);
+  private old: Float32Array = this.positions;
+  private indices: Uint8Array = new Uint8Array(0);
   private palette: Uint8Array = new Uint8Array(1024);
   private shown: Uint8Array | null = null;
   private marked: Uint8Array | null = null;
@@ -43,7 +43,7 @@ export class PointMap {
   private flight: Flight | null = null;
   private frame = 0;
   private settle = 0; // a timer
-  private affordable = Infinity; // points a frame while the map moves
+  private affordable = Infinity; // points per frame while the map moves
   private width = 1;
   private height = 1;
   private ratio = 1;
@@ -56,8 +56,8 @@ export class PointMap {
     });
     if (!gl) throw new Error("The map needs WebGL2, which this browser lacks or has switched off.");
     this.gl = gl;
-    const told = gl.getExtension("WEBGL_debug_renderer_info");
-    this.renderer = String(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+    const info = gl.getExtension("WEBGL_debug_renderer_info");
+    this.renderer = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
     this.build();
     canvas.addEventListener("webglcontextlost", this.lost);
     canvas.addEventListener("webglcontextrestored", this.build);
@@ -69,56 +69,56 @@ export class PointMap {
 
   set view(view: View) {
     this.look = view;
-    this.ask();
+    this.requestFrame();
   }
 
-  /** Whether points are on their way from one chart to the next. */
+  /** Whether a change of chart is being animated. */
   get moving(): boolean {
     return this.flight !== null;
   }
 
   /**
-   * New places (x, y, x, y ...) and the view of them; with `animate` (milliseconds) the points go there from where they
-   * are. The promise is kept when they have arrived, or others were set meanwhile.
+   * Set the positions (x, y, x, y ...) and the view; `animate` is the duration in milliseconds. The promise resolves
+   * when the animation ends or is replaced.
    */
-  setPlaces(places: Float32Array, options: { animate?: number; view?: View } = {}): Promise<void> {
-    const animate = places.length === this.places.length ? (options.animate ?? 0) : 0;
+  setPositions(positions: Float32Array, options: { animate?: number; view?: View } = {}): Promise<void> {
+    const animate = positions.length === this.positions.length ? (options.animate ?? 0) : 0;
     this.flight?.done();
     this.flight = null;
     const before = this.look;
-    this.old = animate > 0 ? this.places : places;
-    this.places = places;
-    this.filled = filledArea(places, boxOf(places)) || 1;
+    this.old = animate > 0 ? this.positions : positions;
+    this.positions = positions;
+    this.filled = filledArea(positions, boxOf(positions)) || 1;
     this.look = options.view ?? this.look;
     this.stale.add("to").add("from").add("code");
     this.count();
-    this.ask();
+    this.requestFrame();
     if (animate <= 0) return Promise.resolve();
     return new Promise((done) => {
       this.flight = { begun: performance.now(), lasts: animate, view: before, done };
     });
   }
 
-  /** The codes are indices into the palette: 256 colours, RGBA. */
-  setColours(codes: Uint8Array, palette: Uint8Array): void {
-    this.codes = codes;
+  /** A palette index for each point, and a palette of 256 colours (RGBA). */
+  setColours(indices: Uint8Array, palette: Uint8Array): void {
+    this.indices = indices;
     this.palette = palette;
     this.stale.add("code").add("palette");
-    this.ask();
+    this.requestFrame();
   }
 
-  /** Points out of the mask are ghosts; null shows all. */
+  /** Points outside the mask are drawn faintly; null shows all. */
   setShown(mask: Uint8Array | null): void {
     this.shown = mask;
     this.count();
-    this.ask();
+    this.requestFrame();
   }
 
-  /** Points in the mask stand out and the others step back; null marks none. */
+  /** Points in the mask are highlighted; null highlights none. */
   setMarked(mask: Uint8Array | null): void {
     this.marked = mask;
     this.count();
-    this.ask();
+    this.requestFrame();
   }
 
   /** CSS pixels, and device pixels to each. */
@@ -138,7 +138,7 @@ export class PointMap {
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
-  /** Draws all points now; whoever changes something need not call it. */
+  /** Draw all points now; changes are drawn automatically. */
   draw(): void {
     this.show(Infinity);
   }
@@ -149,27 +149,27 @@ export class PointMap {
     this.frame = 0;
     if (this.gl.isContextLost()) return;
     const part = this.travelled();
-    const count = this.places.length / 2;
+    const count = this.positions.length / 2;
     this.upload();
     this.paint(part, Math.min(most, count));
-    if (count > ENOUGH) this.pace(performance.now());
-    if (this.flight) this.ask();
+    if (count > MIN_DRAWN) this.pace(performance.now());
+    if (this.flight) this.requestFrame();
     else if (most < count) this.settle = window.setTimeout(() => this.draw(), PAUSE);
     this.onframe();
   }
 
-  /** Where the next frame comes late, those that follow draw less: rows are in random order, so the first stand for all. */
+  /** Draw fewer points when frames are late; rows are in random order, so the first ones are a uniform sample. */
   private pace(drawn: number): void {
-    const count = this.places.length / 2;
+    const count = this.positions.length / 2;
     requestAnimationFrame(() => {
       const late = performance.now() - drawn;
-      if (late > LATE) this.affordable = Math.max(ENOUGH, Math.min(this.affordable, count) * 0.6);
+      if (late > LATE) this.affordable = Math.max(MIN_DRAWN, Math.min(this.affordable, count) * 0.6);
       else if (late < LATE / 2) this.affordable *= 1.15;
       if (this.affordable >= count) this.affordable = Infinity;
     });
   }
 
-  /** How much of the way is gone, eased; ends the flight at the end of it. */
+  /** The eased progress of the animation, from 0 to 1; ends the animation at 1. */
   private travelled(): number {
     if (!this.flight) return 1;
     const part = Math.min(1, (performance.now() - this.flight.begun) / this.flight.lasts);
@@ -201,7 +201,7 @@ export class PointMap {
 
   /** The layer that each point is drawn in, from the masks. */
   private count(): void {
-    const n = this.places.length / 2;
+    const n = this.positions.length / 2;
     const { shown, marked } = this;
     if (this.states.length !== n) this.states = new Uint8Array(n);
     const amounts = [0, 0, 0, 0];
@@ -215,7 +215,7 @@ export class PointMap {
     this.stale.add("state");
   }
 
-  private ask(): void {
+  private requestFrame(): void {
     if (!this.frame) this.frame = requestAnimationFrame(() => this.show(this.affordable));
   }
 
@@ -230,17 +230,17 @@ export class PointMap {
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
     this.stale = new Set(["to", "from", "code", "state", "palette"]);
-    this.ask();
+    this.requestFrame();
   };
 
-  /** Sends to the processor what changed since the last frame. */
+  /** Upload the buffers that changed since the last frame. */
   private upload(): void {
     const { gl, shader, stale } = this;
-    const n = this.places.length / 2;
-    const codes = this.codes.length === n ? this.codes : new Uint8Array(n); // of other points than these
+    const n = this.positions.length / 2;
+    const indices = this.indices.length === n ? this.indices : new Uint8Array(n); // indices of another set of points
     if (stale.has("from")) buffer(gl, shader, "from", this.old, 2);
-    if (stale.has("to")) buffer(gl, shader, "to", this.places, 2);
-    if (stale.has("code")) buffer(gl, shader, "code", codes, 1);
+    if (stale.has("to")) buffer(gl, shader, "to", this.positions, 2);
+    if (stale.has("code")) buffer(gl, shader, "code", indices, 1);
     if (stale.has("state")) buffer(gl, shader, "state", this.states, 1);
     if (stale.has("palette"))
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, this.palette);

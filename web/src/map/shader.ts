@@ -1,4 +1,4 @@
-/** The shaders of the points: one moves and colours them, the other makes them round. */
+/** The shaders of the points: position and colour, and a round shape. */
 
 export const VERTEX = `#version 300 es
 precision highp float;
@@ -9,7 +9,7 @@ in uint state;
 uniform vec3 fromView;   // middle and scale
 uniform vec3 toView;
 uniform vec2 size;       // of the canvas, CSS pixels
-uniform float mixed;     // 0 at the old places, 1 at the new ones
+uniform float mixed;     // 0 at the old positions, 1 at the new ones
 uniform float diameter;  // of a point, device pixels
 uniform float alpha;
 uniform uint layer;

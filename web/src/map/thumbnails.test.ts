@@ -1,45 +1,46 @@
 import { describe, expect, it } from "vitest";
 
-import type { Files, Sprites } from "../contract";
+import type { Sprites } from "../contract";
+import type { Files } from "../types";
 import { boxOf, fit, panBy } from "./camera";
-import { chosenTiles } from "./chosen";
-import { clusters } from "./fixtures";
+import { selectTiles } from "./select";
+import { clusters } from "../../test/points";
 import { Grid } from "./grid";
 import { Thumbnails, tileOf } from "./thumbnails";
 
 const sprites: Sprites = { width: 28, height: 20, across: 5, down: 3, pages: ["0", "1", "2"] };
 
-it("a tile is on the page, and at the place, of its row", () => {
+it("a tile has the page and position of its row", () => {
   expect(tileOf(sprites, 0)).toEqual({ page: 0, x: 0, y: 0, w: 28, h: 20 });
   expect(tileOf(sprites, 14)).toEqual({ page: 0, x: 112, y: 40, w: 28, h: 20 });
   expect(tileOf(sprites, 15)).toEqual({ page: 1, x: 0, y: 0, w: 28, h: 20 });
   expect(tileOf(sprites, 38)).toEqual({ page: 2, x: 84, y: 20, w: 28, h: 20 });
 });
 
-describe("the tiles chosen", () => {
-  const { places } = clusters(5000, 4, 5);
-  const grid = new Grid(places);
+describe("selected tiles", () => {
+  const { positions } = clusters(5000, 4, 5);
+  const grid = new Grid(positions);
   const screen = { width: 700, height: 500 };
   const tile = { width: 50, height: 40 };
-  const home = fit(boxOf(places), 700, 500);
+  const home = fit(boxOf(positions), 700, 500);
   const view = { ...home, scale: home.scale * 5.3 };
 
-  it("never overlap, and leave no wide gaps where there are points", () => {
-    const rows = chosenTiles(grid, view, screen, tile);
+  it("never overlap, and leave no wide gaps between points", () => {
+    const rows = selectTiles(grid, view, screen, tile);
     expect(rows.length).toBeGreaterThan(20);
     const apart = (a: number, b: number): boolean =>
-      Math.abs(places[2 * a] - places[2 * b]) * view.scale >= tile.width - 1e-6 ||
-      Math.abs(places[2 * a + 1] - places[2 * b + 1]) * view.scale >= tile.height - 1e-6;
+      Math.abs(positions[2 * a] - positions[2 * b]) * view.scale >= tile.width - 1e-6 ||
+      Math.abs(positions[2 * a + 1] - positions[2 * b + 1]) * view.scale >= tile.height - 1e-6;
     for (const a of rows) for (const b of rows) if (a !== b) expect(apart(a, b)).toBe(true);
   });
 
-  it("stay chosen while the map is dragged", () => {
+  it("stay selected while the map is dragged", () => {
     const inner = (now: typeof view): Set<number> =>
       new Set(
-        chosenTiles(grid, now, screen, tile).filter(
+        selectTiles(grid, now, screen, tile).filter(
           (row) =>
-            Math.abs((places[2 * row] - view.x) * view.scale) < 150 &&
-            Math.abs((places[2 * row + 1] - view.y) * view.scale) < 100,
+            Math.abs((positions[2 * row] - view.x) * view.scale) < 150 &&
+            Math.abs((positions[2 * row + 1] - view.y) * view.scale) < 100,
         ),
       );
     const before = inner(view);
@@ -48,18 +49,18 @@ describe("the tiles chosen", () => {
       expect(inner(panBy(view, step * 9.7, step * -6.3))).toEqual(before);
   });
 
-  it("are of the points shown only", () => {
+  it("belong to shown points only", () => {
     const mask = Uint8Array.from({ length: 5000 }, (_, row) => (row % 3 === 0 ? 1 : 0));
-    const rows = chosenTiles(new Grid(places, mask), view, screen, tile);
+    const rows = selectTiles(new Grid(positions, mask), view, screen, tile);
     expect(rows.length).toBeGreaterThan(10);
     expect(rows.every((row) => row % 3 === 0)).toBe(true);
   });
 });
 
 describe("thumbnails", () => {
-  it("fade in as the map comes near", () => {
-    const { places } = clusters(2000);
-    const grid = new Grid(places);
+  it("fade in when the map is zoomed in", () => {
+    const { positions } = clusters(2000);
+    const grid = new Grid(positions);
     const files = {} as Files;
     const thumbnails = new Thumbnails(sprites, files);
     const scales = [1, 10, 40, 60, 80, 100, 1000].map((scale) => thumbnails.opacity(grid, scale));
@@ -68,7 +69,7 @@ describe("thumbnails", () => {
     expect(scales).toEqual([...scales].sort((a, b) => a - b));
   });
 
-  it("draw each row's own image in the middle of its point, and ask for each page once", async () => {
+  it("draw each row's image centered on its point, and load each page once", async () => {
     const many: Sprites = {
       width: 8,
       height: 8,
@@ -76,12 +77,12 @@ describe("thumbnails", () => {
       down: 2,
       pages: Array.from({ length: 50 }, (_, i) => `${i}`),
     };
-    const places = Float32Array.from({ length: 400 }, (_, i) =>
+    const positions = Float32Array.from({ length: 400 }, (_, i) =>
       i % 2 ? 60 * Math.floor(i / 40) : 60 * ((i >> 1) % 20),
     );
-    const asked: string[] = [];
+    const requested: string[] = [];
     const image = async (url: string): Promise<ImageBitmap> => {
-      asked.push(url);
+      requested.push(url);
       return { page: Number(url), close: () => undefined } as unknown as ImageBitmap;
     };
     const drawn: [page: number, x: number, y: number, left: number, top: number][] = [];
@@ -106,7 +107,7 @@ describe("thumbnails", () => {
       view: { x: 570, y: 270, scale: 1 },
       width: 1300,
       height: 700,
-      grid: new Grid(places, mask),
+      grid: new Grid(positions, mask),
       frame: () => "#000",
     };
     const thumbnails = new Thumbnails(many, { image } as unknown as Files, () => redraws++);
@@ -117,16 +118,16 @@ describe("thumbnails", () => {
     expect(rows.every((row) => mask[row])).toBe(true);
     rows.forEach((row, i) => {
       const tile = tileOf(many, row);
-      const [left, top] = [650 + places[2 * row] - 570 - 24, 350 - places[2 * row + 1] + 270 - 24];
+      const [left, top] = [650 + positions[2 * row] - 570 - 24, 350 - positions[2 * row + 1] + 270 - 24];
       expect(drawn[i]).toEqual([tile.page, tile.x, tile.y, left, top]);
       expect(thumbnails.rowAt(left + 5, top + 40)).toBe(row);
     });
     expect(thumbnails.rowAt(-50, -50)).toBe(-1);
-    expect(asked.length).toBe(new Set(asked).size);
+    expect(requested.length).toBe(new Set(requested).size);
     expect(redraws).toBe(50);
   });
 
-  it("enlarge small images by whole numbers and shrink large ones", () => {
+  it("enlarge small images by whole factors and shrink large ones", () => {
     const files = {} as Files;
     expect(new Thumbnails(sprites, files).side).toEqual({ width: 56, height: 40 });
     expect(new Thumbnails({ ...sprites, width: 8, height: 8 }, files).side).toEqual({

@@ -1,10 +1,11 @@
-/** The images themselves, on the map where there is room for them. */
+/** Thumbnails of the real images on the map. */
 
-import type { Files, Sprites, View } from "../contract";
-import { chosenTiles } from "./chosen";
+import type { Sprites } from "../contract";
+import type { Files, View } from "../types";
+import { selectTiles } from "./select";
 import type { Grid } from "./grid";
 
-/** Where the image of a row is: a page, and pixels of it. */
+/** The position of a row's image: a sprite page and its pixels. */
 export interface Tile {
   page: number;
   x: number;
@@ -33,19 +34,19 @@ export interface Scene {
   frame(row: number): string; // the colour of a tile's frame
 }
 
-const ROOM = 48; // CSS pixels that a tile takes at least on its longer side
-const PAGES = 16; // decoded pages kept, and those of the last drawing
-const BEGIN = 0.16; // spacing of the points, in tiles, at which tiles begin to show ...
-const FULL = 0.28; // ... and at which they are there
+const ROOM = 48; // smallest longer side of a tile in CSS pixels
+const PAGES = 16; // decoded pages in the cache, besides those of the last drawing
+const BEGIN = 0.16; // spacing of the points, in tiles, at which tiles start to appear
+const FULL = 0.28; // and at which they are opaque
 
-/** Draws tiles over the points when the map is near enough; `redraw` is called when a page that was wanted has come. */
+/** Draws tiles over the points when the map is zoomed in; `redraw` is called when a page has loaded. */
 export class Thumbnails {
   readonly side: { width: number; height: number }; // of a tile on the map, CSS pixels
   private readonly pages = new Map<number, ImageBitmap>(); // the least recently drawn first
-  private readonly asked = new Set<number>();
-  private wanted = new Set<number>(); // pages since the last drawing began: none of them goes, or it would be asked for again
+  private readonly loading = new Set<number>();
+  private wanted = new Set<number>(); // pages of the current drawing, which must stay in the cache
   private tiles: { row: number; x: number; y: number }[] = []; // of the last drawing
-  private readonly refused = new Set<number>();
+  private readonly failed = new Set<number>();
   private closed = false;
   private spacing = { grid: null as Grid | null, value: Infinity };
 
@@ -72,7 +73,7 @@ export class Thumbnails {
 
   /** Rows whose tiles are drawn for the scene, the lowest first. */
   chosen({ view, width, height, grid }: Scene): Int32Array {
-    return chosenTiles(
+    return selectTiles(
       grid,
       view,
       { width, height },
@@ -80,7 +81,7 @@ export class Thumbnails {
     );
   }
 
-  /** Draws the scene's tiles, each in the middle of its point; returns the rows drawn. The context's unit is a CSS pixel. */
+  /** Draw the scene's tiles, each centered on its point; returns the rows drawn. The context's unit is a CSS pixel. */
   draw(context: CanvasRenderingContext2D, scene: Scene): number[] {
     const alpha = this.opacity(scene.grid, scene.view.scale);
     this.wanted = new Set();
@@ -92,8 +93,8 @@ export class Thumbnails {
     context.globalAlpha = alpha;
     context.lineWidth = 1.5;
     for (const row of this.chosen(scene)) {
-      const x = Math.round(width / 2 + (grid.places[2 * row] - view.x) * view.scale - w / 2);
-      const y = Math.round(height / 2 - (grid.places[2 * row + 1] - view.y) * view.scale - h / 2);
+      const x = Math.round(width / 2 + (grid.positions[2 * row] - view.x) * view.scale - w / 2);
+      const y = Math.round(height / 2 - (grid.positions[2 * row + 1] - view.y) * view.scale - h / 2);
       if (!this.drawTile(context, row, x, y, w, h)) continue;
       context.strokeStyle = scene.frame(row);
       context.strokeRect(x - 0.75, y - 0.75, w + 1.5, h + 1.5);
@@ -112,7 +113,7 @@ export class Thumbnails {
     return over ? over.row : -1;
   }
 
-  /** Draws the image of a row into a rectangle, its pixels sharp if enlarged; false while its page is on the way. */
+  /** Draw the image of a row into a rectangle, without smoothing if enlarged; false while its page is loading. */
   drawTile(
     context: CanvasRenderingContext2D,
     row: number,
@@ -136,19 +137,19 @@ export class Thumbnails {
     this.pages.clear();
   }
 
-  /** The page if it is there; else it is asked for. */
+  /** The page if it is in the cache; otherwise start loading it. */
   private page(index: number): ImageBitmap | null {
     const page = this.pages.get(index);
     this.wanted.add(index);
     if (page) {
       this.pages.delete(index);
       this.pages.set(index, page);
-    } else if (!this.asked.has(index) && !this.refused.has(index)) void this.load(index);
+    } else if (!this.loading.has(index) && !this.failed.has(index)) void this.load(index);
     return page ?? null;
   }
 
   private async load(index: number): Promise<void> {
-    this.asked.add(index);
+    this.loading.add(index);
     try {
       const page = await this.files.image(this.sprites.pages[index]);
       if (this.closed) return page.close();
@@ -156,9 +157,9 @@ export class Thumbnails {
       this.dropOld();
       this.redraw();
     } catch {
-      this.refused.add(index); // the points are still there; asking again at each frame would not help
+      this.failed.add(index); // do not retry at every frame
     } finally {
-      this.asked.delete(index);
+      this.loading.delete(index);
     }
   }
 

@@ -1,34 +1,34 @@
-/** Small images made large enough to be seen, without blur. */
+/** Enlarging small images by whole pixels. */
 
-import type { Pictures } from "../contract";
+import type { Images } from "../types";
 
-/** The pixels of one picture; they share memory with the others. */
-export function pixels(pictures: Pictures, index: number): Uint8ClampedArray<ArrayBuffer> {
-  const size = pictures.width * pictures.height * 4;
-  return pictures.rgba.subarray(index * size, (index + 1) * size);
+/** The pixels of one image; they share memory with the others. */
+export function pixels(images: Images, index: number): Uint8ClampedArray<ArrayBuffer> {
+  const size = images.width * images.height * 4;
+  return images.rgba.subarray(index * size, (index + 1) * size);
 }
 
-/** How many times a pixel is repeated so that the longer side has at least so many. */
-export function wholeFactor(pictures: Pictures, least: number): number {
-  return Math.max(Math.ceil(least / Math.max(pictures.width, pictures.height)), 1);
+/** The whole factor that makes the longer side at least `least` pixels. */
+export function wholeFactor(images: Images, least: number): number {
+  return Math.max(Math.ceil(least / Math.max(images.width, images.height)), 1);
 }
 
-/** Every pixel of one picture as a square; with `even`, the last column and row are repeated to an even size. */
-export function enlarged(pictures: Pictures, index: number, factor: number, even = false): Pictures {
+/** Every pixel of one image as a square; with `even`, the last column and row are repeated to an even size. */
+export function enlarged(images: Images, index: number, factor: number, even = false): Images {
   const side = (length: number) => length * factor + (even ? (length * factor) % 2 : 0);
-  const [width, height] = [side(pictures.width), side(pictures.height)];
-  const from = words(pixels(pictures, index));
+  const [width, height] = [side(images.width), side(images.height)];
+  const from = words(pixels(images, index));
   const to = new Uint32Array(width * height);
   for (let y = 0; y < height; y++) {
-    const row = Math.min(Math.floor(y / factor), pictures.height - 1) * pictures.width;
+    const row = Math.min(Math.floor(y / factor), images.height - 1) * images.width;
     for (let x = 0; x < width; x++) {
-      to[y * width + x] = from[row + Math.min(Math.floor(x / factor), pictures.width - 1)];
+      to[y * width + x] = from[row + Math.min(Math.floor(x / factor), images.width - 1)];
     }
   }
   return { count: 1, width, height, rgba: new Uint8ClampedArray(to.buffer) };
 }
 
-/** Values, one for each pixel, as squares. */
+/** Values, one per pixel, enlarged by a factor. */
 export function repeated(values: Uint8Array, width: number, factor: number): Uint8Array {
   if (factor === 1) return values;
   const wide = width * factor;
@@ -38,8 +38,8 @@ export function repeated(values: Uint8Array, width: number, factor: number): Uin
   });
 }
 
-/** Whether every pixel is as red as it is green and blue. */
-export function isGrey({ rgba }: Pictures): boolean {
+/** Whether red, green and blue are equal in every pixel. */
+export function isGrey({ rgba }: Images): boolean {
   for (let i = 0; i < rgba.length; i += 4) {
     if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) return false;
   }

@@ -1,20 +1,20 @@
-/** Pictures as a film: H.264 in an MP4 file where the browser can write it, else VP9 in WebM. */
+/** Images as a film: H.264 in MP4 if the browser supports it, otherwise VP9 in WebM. */
 
-import type { Pictures } from "../contract";
+import type { Images } from "../types";
 
 export interface FilmOptions {
-  rate: number; // pictures a second
+  rate: number; // images per second
   least?: number; // pixels of the longer side; small images are enlarged
-  told?: (done: number) => void; // share done
+  onprogress?: (done: number) => void; // called with the completed share
 }
 
 export interface Film {
   blob: Blob;
-  kind: "mp4" | "webm"; // also the ending of its file's name
+  kind: "mp4" | "webm"; // also the file extension
 }
 
-/** What writes films is large and few people make one: it is loaded now. */
-export async function film(pictures: Pictures, options: FilmOptions): Promise<Film> {
+/** The film writer is large, so it is loaded on first use. */
+export async function film(images: Images, options: FilmOptions): Promise<Film> {
   const { writeFilm } = await import("./mp4");
-  return writeFilm(pictures, options);
+  return writeFilm(images, options);
 }

@@ -1,4 +1,4 @@
-/** What we use of gifenc, which brings no types. */
+/** Types of the parts of gifenc that are used here. */
 
 declare module "gifenc" {
   export type Palette = [red: number, green: number, blue: number][];

@@ -1,4 +1,4 @@
-/** The media room: pictures as files, and files as pictures. */
+/** Image, film and strip files. */
 
 export { enlarged, isGrey, pixels, wholeFactor } from "./enlarge";
 export { type Film, film, type FilmOptions } from "./film";

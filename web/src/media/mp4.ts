@@ -1,29 +1,29 @@
-/** Writes films with the browser's own encoders; loaded when the first film is made. */
+/** Writes films with the browser's encoders; loaded on first use. */
 
 import {
   BufferTarget, canEncodeVideo, Mp4OutputFormat, Output, QUALITY_VERY_HIGH, type VideoCodec, VideoSample,
   VideoSampleSource, WebMOutputFormat,
 } from "mediabunny";
-import type { Pictures } from "../contract";
+import type { Images } from "../types";
 import { enlarged, wholeFactor } from "./enlarge";
 import type { Film, FilmOptions } from "./film";
 
-export async function writeFilm(pictures: Pictures, options: FilmOptions): Promise<Film> {
-  const { rate, least = 256, told } = options;
-  const factor = wholeFactor(pictures, least);
-  const { codec, kind } = await codecFor(enlarged(pictures, 0, factor, true));
+export async function writeFilm(images: Images, options: FilmOptions): Promise<Film> {
+  const { rate, least = 256, onprogress } = options;
+  const factor = wholeFactor(images, least);
+  const { codec, kind } = await codecFor(enlarged(images, 0, factor, true));
   const format = kind === "mp4" ? new Mp4OutputFormat() : new WebMOutputFormat();
   const output = new Output({ format, target: new BufferTarget() });
   const source = new VideoSampleSource({ codec, quality: QUALITY_VERY_HIGH });
   output.addVideoTrack(source, { frameRate: rate });
   await output.start();
-  for (let i = 0; i < pictures.count; i++) {
-    const { rgba, width: codedWidth, height: codedHeight } = enlarged(pictures, i, factor, true);
+  for (let i = 0; i < images.count; i++) {
+    const { rgba, width: codedWidth, height: codedHeight } = enlarged(images, i, factor, true);
     const times = { timestamp: i / rate, duration: 1 / rate };
     const sample = new VideoSample(rgba, { format: "RGBA", codedWidth, codedHeight, ...times });
     await source.add(sample);
     sample.close();
-    told?.((i + 1) / pictures.count);
+    onprogress?.((i + 1) / images.count);
   }
   await output.finalize();
   return { blob: new Blob([output.target.buffer!], { type: `video/${kind}` }), kind };
@@ -32,12 +32,12 @@ export async function writeFilm(pictures: Pictures, options: FilmOptions): Promi
 async function codecFor({
   width,
   height,
-}: Pictures): Promise<{ codec: VideoCodec; kind: Film["kind"] }> {
+}: Images): Promise<{ codec: VideoCodec; kind: Film["kind"] }> {
   const able = async (codec: VideoCodec) =>
     typeof VideoEncoder !== "undefined" && (await canEncodeVideo(codec, { width, height }));
   if (await able("avc")) return { codec: "avc", kind: "mp4" };
   if (await able("vp9")) return { codec: "vp9", kind: "webm" };
   throw new Error(
-    "This browser cannot write films from this page. Save a GIF, which every browser can write.",
+    "This browser cannot encode films on this page. Save a GIF instead.",
   );
 }

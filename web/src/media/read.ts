@@ -1,11 +1,11 @@
-/** A person's own image file, as a model takes it: its middle, at the model's size. */
+/** Reads an image file, cropped to its center and resized for a model. */
 
-import type { Pictures } from "../contract";
+import type { Images } from "../types";
 
 export async function readImage(
   file: Blob,
   { width, height }: { width: number; height: number },
-): Promise<Pictures> {
+): Promise<Images> {
   const image = await createImageBitmap(file).catch(() => {
     throw new Error("This file cannot be read as an image. Try a PNG, JPEG or WebP file.");
   });
@@ -15,7 +15,7 @@ export async function readImage(
   let canvas = new OffscreenCanvas(Math.max(Math.round(w), 1), Math.max(Math.round(h), 1));
   drawn(canvas, image, left, top, w, h);
   image.close();
-  // By halves, because one large step would leave pixels out.
+  // Halve repeatedly, because one large step would skip pixels.
   while (canvas.width >= 2 * width && canvas.height >= 2 * height) {
     const half = new OffscreenCanvas(canvas.width >> 1, canvas.height >> 1);
     canvas = drawn(half, canvas, 0, 0, canvas.width, canvas.height);
@@ -25,7 +25,7 @@ export async function readImage(
   return { count: 1, width, height, rgba: data as Uint8ClampedArray<ArrayBuffer> };
 }
 
-/** Whatever is transparent is on white. */
+/** Draw on white, because images may be transparent. */
 function drawn(
   canvas: OffscreenCanvas,
   image: CanvasImageSource,

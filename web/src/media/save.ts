@@ -1,6 +1,6 @@
-/** Gives a file to the person. */
+/** Saving files. */
 
-/** Save bytes under a name that every file system takes. */
+/** Save a blob under a name that is valid on every file system. */
 export function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
@@ -10,7 +10,7 @@ export function save(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // a slow disk may still be reading it
 }
 
-/** Letters, digits, dashes and the ending; at most 80 of them. */
+/** A file name of at most 80 letters, digits and dashes, with its extension. */
 export function safeName(name: string): string {
   const ending = /\.[a-z0-9]{1,5}$/i.exec(name)?.[0].toLowerCase() ?? "";
   const stem = name.slice(0, name.length - ending.length);

@@ -1,0 +1,358 @@
+"""What a page reads and sends: the manifest, and the frames of the server's socket.
+
+`python -m tests.write_contract` writes these types, with their comments, as web/src/contract.ts.
+Every URL is relative to the page; numbers in files are little-endian.
+"""
+
+from typing import Literal, NotRequired, TypedDict
+
+Far = float  # distance from the data: 1 is usual, and one encoded image in a hundred is beyond 2
+RowKind = Literal["image", "sample", "code"]  # what a row is: an encoded image, a sample, an imported latent
+
+
+class Shape(TypedDict):
+    channels: int  # 0 if the run has no decoder
+    height: int
+    width: int
+
+
+class RunIdentity(TypedDict):
+    """What a run is, before anything is computed from it."""
+
+    id: str  # "a" or "b"
+    stamp: str  # changes when anything of the run changes
+    name: str
+    words: str  # one line: "VAE, 32 latent axes"
+    data: str  # name of the data set
+    fingerprint: str  # of the data set: runs with the same one have the same images
+    family: str  # "vae", "ae", "gan" ...
+    dim: int
+    prior: Literal["normal", "sphere", "none"]
+    image: Shape
+    told: list[str]  # class names of a conditional model, otherwise empty
+    kind: RowKind
+
+
+class Column(TypedDict):
+    """A column of `points`. Every file has `index`, the row in the data set, besides."""
+
+    name: str  # in the Arrow file
+    title: str
+    kind: Literal["class", "flag", "number"]  # uint8 or uint16; 0 or 1; float32
+    values: NotRequired[list[str]]  # of a class
+    range: NotRequired[tuple[float, float]]  # of a number: 1st and 99th percentile
+
+
+class LatticeFile(TypedDict):
+    url: str  # (n * n, dim) float16: latents of a grid over the box, row by row from the top left
+    n: int
+
+
+class Frame(TypedDict):
+    """A linear projection: position = origin + (z - middle) @ axes.T"""
+
+    axes: list[float]  # (2, dim), flat
+    middle: list[float]
+    origin: tuple[float, float]
+
+
+class Square(TypedDict):
+    """A square of a chart with a tile. Points in squares without one are in larger tiles, or in `points`."""
+
+    level: int  # the box is 2 ** level squares wide and high
+    x: int  # from the left
+    y: int  # from the bottom
+    count: int  # points of its tile and of all tiles inside it
+    counts: dict[str, list[int]]  # by column: how many of them have each value
+
+
+class Tiles(TypedDict):
+    """The points that do not fit into `points`, in the squares of a chart's box that is halved repeatedly."""
+
+    url: str  # followed by "level-x-y.arrow": the columns of `points`, and `rank` among all points
+    squares: list[Square]  # of the first level; a tile's metadata "zatlas" lists those inside it
+
+
+class ChartEntry(TypedDict):
+    name: str  # "umap", "umap by label", "pca" ...
+    title: str
+    x: str  # columns of `points`, float32
+    y: str
+    trust: float  # trustworthiness
+    box: tuple[float, float, float, float]  # left, bottom, right, top
+    lattice: LatticeFile
+    cover: str  # (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
+    frame: Frame | None  # of a linear projection
+    reach: float  # the 17th nearest point is at most this far inside the data
+    tiles: Tiles | None
+
+
+class Sprites(TypedDict):
+    width: int  # of one thumbnail; smaller than the image if that is large
+    height: int
+    across: int  # thumbnails per row of a page
+    down: int  # rows of a page
+    pages: list[str]  # PNG or WebP; row r is on page floor(r / (across * down))
+
+
+class DensityEntry(TypedDict):
+    """far = max(0, 1 + (mean distance to the `neighbours` nearest latents - usual) / (lonely - usual))"""
+
+    usual: float
+    lonely: float
+    neighbours: int
+
+
+class ModelFile(TypedDict):
+    url: str  # ONNX: z (n, dim) -> x (n, c, h, w) in [0, 1], or x -> z; with y (n) int64 if conditional
+    bytes: int
+
+
+class DimensionEntry(TypedDict):
+    index: int
+    change: float  # root mean square of the image's change from one std below to one std above
+
+
+class ScoreEntry(TypedDict):
+    area: float  # area under the ROC curve on held-out latents
+    low: float  # 95 % interval
+    high: float
+    chance: float  # 97.5 % of directions fitted to shuffled labels stay below this
+
+
+class ReportEntry(TypedDict):
+    real: bool  # whether it moves its attribute more than random directions do
+    times: str  # how many times as much
+    words: str
+
+
+class FieldEntry(TypedDict):
+    """A nonlinear direction: a net of three layers that reads latents standardized by its mean and std."""
+
+    url: str  # float32: mean, std, three weight matrices (from, to) row by row, three offsets
+    field: Literal["uphill", "wind"]  # gradient of the first output, or the output
+    sizes: list[int]  # dimensions, units of both hidden layers, outputs
+    hold: float  # ridge term for holding the other outputs
+
+
+class DirectionEntry(TypedDict):
+    name: str
+    title: str
+    kind: Literal["attribute", "class", "principal", "saved"]
+    spread: float  # standard deviation of the latents along the vector
+    score: ScoreEntry | None
+    share: float | None  # of a principal component: share of the variance
+    effects: dict[str, float]  # mean change of each probe by one standard deviation
+    range: NotRequired[tuple[float, float]]  # amounts between which the edit works
+    meant: NotRequired[str]  # the attribute that it should move, if that is not its name
+    proof: NotRequired[ReportEntry]
+    bends: NotRequired[FieldEntry]  # of a nonlinear direction; its row of `vectors` is its mean step
+
+
+class ProbeEntry(TypedDict):
+    name: str
+    offset: float  # P(name | z) = 1 / (1 + exp(-(z . weights + offset)))
+
+
+class DirectionsEntry(TypedDict):
+    vectors: str  # float32, (list.length, dim): unit vectors
+    list: list[DirectionEntry]
+    normals: str  # float32, (probes.length, dim): normals of the attributes' hyperplanes
+    probes: "list[ProbeEntry]"
+    weights: str  # float32, (probes.length, dim)
+
+
+class ClassifierFile(ModelFile):
+    """x (n, c, h, w) in [0, 1] -> (n, names.length)"""
+
+    names: list[str]
+    kinds: list[Literal["flag", "number", "class"]]  # a number is a value, the others are probabilities
+
+
+GeodesicEntry = TypedDict(
+    "GeodesicEntry",
+    {
+        "from": int,  # row of `points`
+        "to": int,
+        "url": str,  # float16, (steps, dim)
+        "steps": int,
+    },
+)
+
+
+class FittedPrior(TypedDict):
+    """A prior that was fitted to the latents after training."""
+
+    kind: Literal["mixture", "flow"]
+    url: str  # safetensors
+    bytes: int
+    nats: float  # mean log-density of held-out latents
+    own: float  # the same under the model's own prior
+
+
+class Training(TypedDict):
+    epoch: int
+    epochs: int
+    running: bool
+    metrics: list[dict[str, float]]  # rows of metrics.jsonl
+
+
+class RunContent(TypedDict):
+    """What is computed from a run."""
+
+    total: int  # rows of the data set that could be shown
+    count: int  # rows of `points`: all, or a uniform sample in random order
+    points: str  # Arrow IPC file, see Column
+    codes: str | None  # latents, (count, dim) float16; null if too large for a page
+    columns: list[Column]
+    charts: list[ChartEntry]  # the first is shown first
+    sprites: Sprites | None  # null for rows without images
+    density: DensityEntry | None
+    decoder: ModelFile | None  # null: only the server decodes
+    encoder: ModelFile | None
+    axes: list[DimensionEntry]  # latent dimensions, those that change the image most first
+    middle: list[float]  # mean of the latents
+    deviation: list[float]  # standard deviation of each dimension
+    ways: DirectionsEntry
+    scorer: ClassifierFile | None  # null: attributes are only estimated by linear probes
+    geodesics: list[GeodesicEntry]  # precomputed, for pages without a server
+
+
+class RunEntry(RunIdentity, RunContent):
+    """A run in the manifest."""
+
+    fitted: FittedPrior | None  # null: samples are drawn from the model's own prior
+    training: Training | None  # of a run that is still being trained
+    notice: NotRequired[str | None]  # why the run cannot be read now; the page shows what was read before
+
+
+class Manifest(TypedDict):
+    """data/manifest.json"""
+
+    format: Literal[1]
+    zatlas: str  # the version that wrote it
+    runs: list[RunEntry]  # one, or two to compare
+    socket: str | None  # relative URL of the live server's WebSocket; null in an export
+
+
+# Frames in both directions: uint32 length of the header, the header as JSON in UTF-8, then the payload.
+
+
+class Request(TypedDict):
+    id: int
+    run: str
+    stream: NotRequired[str]  # a newer request of a stream replaces those that wait
+
+
+class DecodeRequest(Request):
+    """float32 (n, dim) -> images"""
+
+    kind: Literal["decode"]
+    n: int
+    labels: NotRequired[list[int]]
+
+
+class EncodeRequest(Request):
+    """uint8 (n, c, h, w) -> points"""
+
+    kind: Literal["encode"]
+    n: int
+    labels: NotRequired[list[int]]
+
+
+class GeodesicRequest(Request):
+    """float32 (2, dim) -> points"""
+
+    kind: Literal["geodesic"]
+    label: NotRequired[int]
+
+
+class NearestRequest(Request):
+    """float32 (n, dim) -> near"""
+
+    kind: Literal["nearest"]
+    n: int
+    k: int
+
+
+class ImageRequest(Request):
+    """The real image of a row of `points`, or of a rank beyond -> images"""
+
+    kind: Literal["image"]
+    row: int
+
+
+class LatentRequest(Request):
+    """The latent of a row of `points`, or of a rank beyond -> points"""
+
+    kind: Literal["code"]
+    row: int
+
+
+class ChartRequest(Request):
+    """Another layout -> chart"""
+
+    kind: Literal["chart"]
+    layout: str
+    by: NotRequired[str]
+
+
+ServerRequest = (
+    DecodeRequest
+    | EncodeRequest
+    | GeodesicRequest
+    | NearestRequest
+    | ImageRequest
+    | LatentRequest
+    | ChartRequest
+)
+
+
+class ImagesAnswer(TypedDict):
+    """uint8 (n, c, h, w)"""
+
+    id: int
+    kind: Literal["images"]
+    shape: tuple[int, int, int, int]
+
+
+class PointsAnswer(TypedDict):
+    """float32 (n, dim)"""
+
+    id: int
+    kind: Literal["points"]
+    shape: tuple[int, int]
+
+
+class NearAnswer(TypedDict):
+    """int32 rows of `points` (n, k), then float32 distances (n, k)"""
+
+    id: int
+    kind: Literal["near"]
+    shape: tuple[int, int]
+
+
+class ChartAnswer(TypedDict):
+    """float32 positions (count, 2); the lattice and the cover are at the URLs"""
+
+    id: int
+    kind: Literal["chart"]
+    chart: ChartEntry
+
+
+class DroppedAnswer(TypedDict):
+    """A newer request of the stream replaced this one."""
+
+    id: int
+    kind: Literal["dropped"]
+
+
+class ErrorAnswer(TypedDict):
+    id: int
+    kind: Literal["error"]
+    code: str
+    message: str
+    hint: str
+
+
+ServerAnswer = ImagesAnswer | PointsAnswer | NearAnswer | ChartAnswer | DroppedAnswer | ErrorAnswer

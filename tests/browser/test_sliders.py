@@ -1,0 +1,266 @@
+"""Sliders, arithmetic and user-made directions in a real browser, compared with Python's directions."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import WAYS
+from tests.browser.explorer import pixels
+from zatlas.directions import estimate as directions
+from zatlas.directions.estimate import by_example
+from zatlas.directions.find import find_direction, find_directions, store_of
+from zatlas.directions.measure import evaluate_directions
+from zatlas.directions.types import LinearDirection
+from zatlas.training.scoring import train_scorer
+from zatlas.workspace import Workspace
+
+pytestmark = pytest.mark.browser
+KINDS = {"class": "Classes", "attribute": "Attributes", "principal": "Principal"}
+
+
+def direction(truth, number):
+    """A direction as the run's page is told of it."""
+    site = truth.entry["ways"]["list"][number]
+    return LinearDirection(site["name"], truth.vectors("vectors")[number], site["spread"])
+
+
+def of_kind(truth, kind):
+    sites = truth.entry["ways"]["list"]
+    return next(number for number, site in enumerate(sites) if site["kind"] == kind)
+
+
+def turn(explorer, kind, title, amount):
+    page = explorer.page
+    page.get_by_role("radio", name=kind, exact=True).click()
+    page.get_by_role("slider", name=title, exact=True).fill(str(amount))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["wide", "portraits"])
+def test_a_slider_moves_the_picture_as_python_moves_the_code(way, name, explore, request):
+    workspace = request.getfixturevalue(name)
+    explorer = explore(way, workspace, link="pins=r5&panel=sliders")
+    truth = explorer.truth
+    z = truth.points[[5]]
+    explorer.shows(workspace.decode(z)[0])
+    kinds = {site["kind"] for site in truth.entry["ways"]["list"]}
+    for kind in sorted(kinds):
+        number = of_kind(truth, kind)
+        title = truth.entry["ways"]["list"][number]["title"]
+        moved = direction(truth, number).move(z, 2.5)
+        turn(explorer, KINDS[kind], title, 2.5)
+        explorer.shows(workspace.decode(moved)[0])
+        z = moved  # the next one is turned as well
+    axis = truth.entry["axes"][0]["index"]
+    z[0, axis] -= 1.5 * truth.entry["deviation"][axis]
+    turn(explorer, "Dimensions", f"dimension {axis}", -1.5)
+    explorer.shows(workspace.decode(z)[0])
+    explorer.page.get_by_role("button", name="reset", exact=True).click()
+    explorer.shows(workspace.decode(truth.points[[5]])[0])
+
+
+def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
+    explorer = explore("server", portraits, link="pins=r5&panel=sliders")
+    truth, page = explorer.truth, explorer.page
+    way = direction(truth, of_kind(truth, "attribute"))
+    z = truth.points[[5]]
+    slider = page.get_by_role("slider", name=way.name.replace("_", " "), exact=True)
+    slider.fill("3")
+    page.get_by_role("listitem").filter(has=slider).get_by_role("button", name="side effects").click()
+    page.get_by_role("checkbox", name="hold constant").first.click()
+    expect(page.get_by_text("Held constant:")).to_be_visible()
+    left = page.get_by_role("tabpanel").get_by_role("button").filter(has_text="\N{MULTIPLICATION SIGN}")
+    expect(left).to_have_count(1)
+    other = left.inner_text()[:-1].strip().replace(" ", "_")
+    names = [probe["name"] for probe in truth.entry["ways"]["probes"]]
+    normal = LinearDirection(other, truth.vectors("normals")[names.index(other)])
+    clean = directions.without(way, [normal], truth.points)
+    explorer.shows(portraits.decode(clean.move(z, 3.0))[0])
+    left.click()
+    explorer.shows(portraits.decode(way.move(z, 3.0))[0])
+
+
+def test_a_direction_of_which_nothing_would_be_left_stays_as_it_is(explore, portraits):
+    truth = explore("server", portraits).truth
+    way = direction(truth, of_kind(truth, "attribute"))
+    others = [probe["name"] for probe in truth.entry["ways"]["probes"] if probe["name"] != way.name]
+    assert len(others) >= portraits.dim
+    link = f"pins=r5&panel=sliders&amounts={way.name}:2&without={','.join(others[:-1])}"
+    explorer = explore("server", portraits, link=link)
+    moved = portraits.decode(way.move(truth.points[[5]], 2.0))[0]
+    explorer.shows(moved)
+    page = explorer.page
+    slider = page.get_by_role("slider", name=way.name.replace("_", " "), exact=True)
+    page.get_by_role("listitem").filter(has=slider).get_by_role("button", name="side effects").click()
+    page.get_by_role("checkbox", name="hold constant", checked=False).first.click()
+    expect(page.get_by_text("nothing is left of it")).to_be_attached()
+    explorer.shows(moved)
+
+
+def test_samples_move_together_with_the_chosen_place(explore, wide):
+    explorer = explore("server", wide, link="panel=sliders")
+    page = explorer.page
+    page.get_by_role("checkbox", name="Move twelve samples together").check()
+    samples = page.get_by_role("img", name="moved")
+    expect(samples).to_have_count(12)
+    explorer.eventually(lambda: drawn(samples.last))
+    before = [pixels(samples.nth(number)) for number in range(12)]
+    title = explorer.truth.entry["ways"]["list"][0]["title"]
+    turn(explorer, "Classes", title, 3)
+
+    def others():
+        after = [pixels(samples.nth(number)) for number in range(12)]
+        apart = [np.abs(a - b).mean() for a, b in zip(before, after, strict=True)]
+        assert min(apart) > 2 / 255
+
+    explorer.eventually(others)
+
+
+def drawn(canvas):
+    assert pixels(canvas)[..., 3].min() == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_places_and_directions_add_up(way, explore, wide):
+    explorer = explore(way, wide, link="pins=r3,r17,r40&panel=arithmetic")
+    page, truth = explorer.page, explorer.truth
+    a, b, c = truth.points[[3, 17, 40]]
+    panel = page.get_by_role("tabpanel")
+    result = panel.get_by_role("img", name="The result")
+    panel.get_by_role("button", name="A", exact=True).click()
+    explorer.shows(wide.decode(a[None])[0], result)
+    panel.get_by_role("button", name="B", exact=True).click(modifiers=["Shift"])
+    panel.get_by_role("button", name="C", exact=True).drag_to(panel.get_by_label("Equation"))
+    explorer.shows(wide.decode((a - b + c)[None])[0], result)
+    for name, z in ("A", a), ("B", b), ("C", c):
+        explorer.shows(wide.decode(z[None])[0], panel.get_by_role("img", name=name, exact=True))
+    panel.get_by_role("button", name="Plus; change the sign").first.click()
+    explorer.shows(wide.decode((c - a - b)[None])[0], result)
+    way = direction(truth, 0)
+    panel.get_by_label("Add a direction").select_option(way.name)
+    explorer.shows(wide.decode(way.move((c - a - b)[None], 2.0))[0], result)
+    panel.get_by_role("button", name=f"Remove {way.name}").click()
+    panel.get_by_role("button", name="pin it").click()
+    explorer.shows(wide.decode((c - a - b)[None])[0])
+
+
+def lassoed(explorer, left, top, right, bottom):
+    """Draw around points with shift held; the rows inside."""
+    page = explorer.page
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+    page.keyboard.down("Shift")
+    page.mouse.move(*explorer.point(left, top))
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*explorer.point(*corner), steps=6)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    x, y = explorer.pixels_of(explorer.truth.places()).T
+    return np.flatnonzero((x > left) & (x < right) & (y > top) & (y < bottom))
+
+
+def edges(explorer, fractions):
+    """Pixels near these parts of the map's sides that no point lies on."""
+    found = []
+    for fraction, axis in zip(fractions, (0, 1, 0, 1), strict=True):
+        own = explorer.pixels_of(explorer.truth.places())[:, axis]
+        near = round(fraction * explorer.size[axis])
+        found.append(min(range(near - 30, near + 30), key=lambda at: np.abs(own - at).min() < 0.6))
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_lasso_becomes_a_group_and_a_group_a_slider(way, explore, wide):
+    explorer = explore(way, wide, link="pins=r5")
+    page, truth = explorer.page, explorer.truth
+    explorer.view = explorer.fitted()
+    inside = lassoed(explorer, *edges(explorer, (0.1, 0.15, 0.5, 0.85)))
+    panel = page.get_by_role("tabpanel")
+    expect(panel.get_by_text(f"group 1: {len(inside)} images")).to_be_visible()
+    assert 10 < len(inside) < len(truth.points) - 10
+    panel.get_by_role("button", name="group 1", exact=True).click()
+    result = panel.get_by_role("img", name="The result")
+    explorer.shows(wide.decode(truth.points[inside].mean(axis=0, keepdims=True))[0], result)
+    panel.get_by_role("textbox", name="called").fill("leftness")
+    panel.get_by_role("button", name="Make it a slider").click()
+    rest = np.setdiff1d(np.arange(len(truth.points)), inside)
+    own = by_example(truth.points[inside], truth.points[rest], "leftness", truth.points)
+    turn(explorer, "Yours", "leftness", 3)
+    moved = wide.decode(own.move(truth.points[[5]], 3.0))[0]
+    explorer.shows(moved)
+    # It travels in the link.
+    explorer.eventually(lambda: travels(explorer))
+    other = explore(way, wide, link=page.evaluate("location.hash.slice(1)"))
+    other.shows(moved)
+    other.page.get_by_role("radio", name="Yours").click()
+    expect(other.page.get_by_role("slider", name="leftness")).to_have_value("3")
+
+
+def travels(explorer):
+    assert "leftness" in explorer.said().get("own", "")
+    assert explorer.said().get("amounts") == "leftness:3"
+
+
+@pytest.fixture(scope="module")
+def curved(tmp_path_factory, portraits):
+    """A run that keeps a way that bends, and the scorer that has read its images."""
+    folder = tmp_path_factory.mktemp("curved") / "curved"
+    shutil.copytree(portraits.run.folder, folder)
+    workspace = Workspace.open(folder)
+    (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=60)
+    (found,) = evaluate_directions(workspace, [replace(way, name="beardy", meant="Male")])
+    store_of(workspace).save(found.direction, found)
+    taught = train_scorer(workspace.dataset, ["Male", "Bald"], epochs=1, show=False)
+    return workspace.annotate(taught, save=True)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curved):
+    explorer = explore(way, curved, link="pins=r5&panel=sliders")
+    page, truth, kept = explorer.page, explorer.truth, find_direction(curved, "beardy")
+    report = store_of(curved).report("beardy")
+    sites = {site["name"]: site for site in truth.entry["ways"]["list"]}
+    turn(explorer, "Saved", "beardy", 2)
+    moved = kept.move(truth.points[[5]], 2.0)
+    picture = curved.decode(moved)
+    explorer.shows(picture[0])
+    item = page.get_by_role("listitem").filter(has=page.get_by_role("slider", name="beardy"))
+    expect(item.get_by_text("nonlinear")).to_be_visible()
+    expect(item.locator(".range")).to_have_count(1)
+    assert sites["beardy"]["range"] == [report.low, report.high]
+    # What is read of the picture is what the run's scorer reads of it.
+    expect(page.get_by_text("Predicted from the image")).to_be_visible()
+    scorer = curved.scorer
+    seen = np.rint(picture * 255).astype(np.float32) / 255
+    chance = float(scorer.score(seen)[0, scorer.column("Male")])
+    panel = page.get_by_role("tabpanel")
+    told = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
+
+    def reads():
+        assert abs(int(re.search(r"\d+", told.inner_text())[0]) - 100 * chance) < 2
+
+    explorer.eventually(reads)
+    # What it leads to can be pinned, and so walked to; there is no step of it to add.
+    page.get_by_role("button", name="pin the result").click()
+
+    def pinned():
+        assert len(explorer.pinned()) == 2
+        assert np.abs(explorer.pinned()[1] - moved[0]).max() < 0.02
+
+    explorer.eventually(pinned)
+    page.get_by_role("tab", name="Arithmetic", exact=True).click()
+    expect(page.get_by_label("Add a direction").get_by_role("option", name="beardy")).to_have_count(0)
+
+
+def test_every_attribute_has_its_range_and_a_run_without_scorer_only_estimates(explore, portraits):
+    explorer = explore("server", portraits, link="pins=r5&panel=sliders")
+    page, truth = explorer.page, explorer.truth
+    known = [site for site in truth.entry["ways"]["list"] if site["kind"] == "attribute"]
+    assert known and all(site["range"][0] <= 0 <= site["range"][1] for site in known)
+    turn(explorer, "Attributes", known[0]["title"], 1)
+    expect(page.get_by_text("Estimated from the latent")).to_be_visible()
+    expect(page.get_by_role("tabpanel").locator(".range")).to_have_count(len(known))

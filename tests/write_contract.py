@@ -1,0 +1,121 @@
+"""Writes the page's types and constants from Python's: `python -m tests.write_contract`, or `just docs`."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+from zatlas.directions import preference, types
+from zatlas.latent import chart, curves, priors
+from zatlas.models import flow
+from zatlas.site import schema, tree
+
+CONTRACT = Path(__file__).parents[1] / "web" / "src" / "contract.ts"
+HEAD = """/** Written by `python -m tests.write_contract` from src/zatlas/site/schema.py. Do not edit. */
+
+// The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
+"""
+CONSTANTS: dict[str, tuple[float | str, str]] = {
+    "FORMAT": (tree.FORMAT, "of the manifest"),
+    "SHELL": (curves.SHELL, "dimensions from which on samples of a normal prior lie on a shell"),
+    "DENSE": (curves.DENSE, "straight pieces per spline segment"),
+    "FORWARD": (chart.FORWARD, "neighbors that determine a position on a chart"),
+    "INVERSE": (chart.INVERSE, "neighbors that determine the latent at a position"),
+    "CHART_MARGIN": (chart.MARGIN, "of the box around the positions of a chart, on each side"),
+    "FIELD_STEP": (types.STEP, "largest step along a nonlinear direction, in standard deviations"),
+    "PRIOR_KEY": (priors.KEY, "of the metadata of a fitted prior's file"),
+    "PRIOR_FORMAT": (priors.FORMAT, "of that file"),
+    "COUPLING_LIMIT": (flow.MAX_LOG_SCALE, "of a coupling's log-scale"),
+    "SPLINE_REACH": (flow.TAIL_BOUND, "the splines of a flow are the identity beyond this"),
+    "SPLINE_MIN": (flow.MIN_SIZE, "minimum bin width, bin height and derivative of these splines"),
+    "MAX_COMPONENTS": (preference.AXES, "principal components in which a preference is estimated"),
+    "MIN_STD": (preference.UNUSED, "components with a smaller share of the largest std are ignored"),
+    "MAX_PAIRWISE": (preference.PAIRS, "most components for questions of 2 images; above, GROUP images"),
+    "GROUP": (preference.HANDFUL, "images of a question in many dimensions"),
+    "RADIUS": (preference.REACH, "distance of the shown images from the starting latent, in std"),
+    "ERROR_RATE": (preference.WRONG, "of the user's answers"),
+    "NOISE": (preference.BLUR, "preference difference below which answers are close to random"),
+    "SWEEPS": (preference.SWEEPS, "of expectation propagation over all answers"),
+    "CANDIDATES": (preference.TRIED, "questions, of which the most informative is shown"),
+    "SAMPLES": (preference.TASTES, "posterior samples for the information of a question"),
+}
+NAMES = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
+
+
+def contract() -> str:
+    """The TypeScript file."""
+    source = inspect.getsource(schema)
+    lines = source.splitlines()
+    parts = [HEAD, *(f"{constant(name, *value)}" for name, value in CONSTANTS.items())]
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            parts.append(interface(node, lines))
+        elif isinstance(node, ast.Assign):
+            parts.append(assigned(node, lines))
+    return "\n".join(parts) + "\n"
+
+
+def constant(name: str, value: float | str, about: str) -> str:
+    text = f'"{value}"' if isinstance(value, str) else f"{value:g}"
+    return f"export const {name} = {text}; // {about}"
+
+
+def interface(node: ast.ClassDef, lines: list[str]) -> str:
+    bases = [ast.unparse(base) for base in node.bases if ast.unparse(base) != "TypedDict"]
+    extends = f" extends {', '.join(bases)}" if bases else ""
+    about = ast.get_docstring(node)
+    fields = []
+    for field in node.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            fields.append(member(field.target.id, field.annotation, lines[field.lineno - 1]))
+    return "\n".join(["", *([f"/** {about} */"] if about else []), *block(node.name + extends, fields)])
+
+
+def assigned(node: ast.Assign, lines: list[str]) -> str:
+    """A union, an alias, or a TypedDict of names that are Python's own words."""
+    name = ast.unparse(node.targets[0])
+    if isinstance(node.value, ast.Call) and isinstance(table := node.value.args[1], ast.Dict):
+        pairs = zip(table.keys, table.values, strict=True)
+        fields = [member(ast.literal_eval(key), hint, lines[hint.lineno - 1]) for key, hint in pairs if key]
+        return "\n".join(["", *block(name, fields)])
+    return f"\nexport type {name} = {typed(node.value)};{remark(lines[node.lineno - 1])}"
+
+
+def block(name: str, fields: list[str]) -> list[str]:
+    return [f"export interface {name} {{", *fields, "}"]
+
+
+def member(name: str, hint: ast.expr, line: str) -> str:
+    optional = isinstance(hint, ast.Subscript) and ast.unparse(hint.value) == "NotRequired"
+    mark, inner = ("?", hint.slice) if optional and isinstance(hint, ast.Subscript) else ("", hint)
+    return f"  {name}{mark}: {typed(inner)};{remark(line)}"
+
+
+def remark(line: str) -> str:
+    found = re.search(r"  # (.*)$", line)
+    return f" // {found[1]}" if found else ""
+
+
+def typed(hint: ast.expr) -> str:
+    """A type of Python as TypeScript writes it."""
+    if isinstance(hint, ast.Constant):
+        return "null" if hint.value is None else typed(ast.parse(str(hint.value), mode="eval").body)
+    if isinstance(hint, ast.Name):
+        return NAMES.get(hint.id, hint.id)
+    if isinstance(hint, ast.BinOp):
+        return f"{typed(hint.left)} | {typed(hint.right)}"
+    assert isinstance(hint, ast.Subscript), ast.unparse(hint)
+    kind, inner = ast.unparse(hint.value), hint.slice
+    several = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    if kind == "Literal":
+        return " | ".join(f'"{v}"' if isinstance(v, str) else str(v) for v in map(ast.literal_eval, several))
+    if kind == "list":
+        return f"({item})[]" if " | " in (item := typed(inner)) else f"{item}[]"
+    if kind == "dict":
+        return f"Record<string, {typed(several[1])}>"
+    assert kind == "tuple", kind
+    return f"[{', '.join(map(typed, several))}]"
+
+
+if __name__ == "__main__":
+    CONTRACT.write_text(contract())

@@ -1,0 +1,319 @@
+"""Writes the fixtures of the page's tests: `python -m tests.write_fixtures`, or `just docs`."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from zatlas.core.arrays import Points
+from zatlas.core.portable import PortableRandom
+from zatlas.directions import estimate as directions
+from zatlas.directions import fields, preference, probes
+from zatlas.directions.types import FieldDirection
+from zatlas.latent import chart, curves, density, priors
+from zatlas.latent.neighbors import nearest
+from zatlas.latent.sampling import fit_mixture
+from zatlas.models.flow import Flow
+
+FIXTURES = Path(__file__).parents[1] / "web" / "test" / "fixtures"
+COUNT, DIM = 80, 6
+
+
+def fixtures() -> dict[str, Any]:
+    """The content of each JSON file by name, and the bytes of the model; the same on every call."""
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((COUNT, DIM)).astype(np.float32) * [3, 2, 1.5, 1, 0.5, 0.2] + 0.3
+    codes = codes.astype(np.float32)
+    cases = {
+        "curves": curve_cases(rng),
+        "charts": chart_cases(codes, rng),
+        "near": near_case(codes, rng),
+        "directions": direction_case(codes, rng),
+        "priors": prior_cases(),
+        "fields": field_cases(),
+        "random": random_cases(),
+        "principal": principal_case(),
+        "compass": compass_cases(),
+    }
+    cases["conditional"], model = conditional_model(rng)
+    return {**{f"{name}.json": plain(case) for name, case in cases.items()}, "conditional.onnx": model}
+
+
+def main() -> None:
+    for name, content in fixtures().items():
+        data = (
+            content
+            if isinstance(content, bytes)
+            else (json.dumps(content, separators=(",", ":")) + "\n").encode()
+        )
+        (FIXTURES / name).write_bytes(data)
+
+
+def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
+    """Curves of every kind through a few knots, sampled."""
+    stops = rng.standard_normal((5, DIM)).astype(np.float32)
+    zero = np.zeros((1, DIM), np.float32)
+    a, b = stops[:1], stops[1:2]
+    pairs = {"usual": (a, b), "same": (a, a), "opposite": (a, -a), "centre": (zero, b)}
+    path = curves.Curve(stops)
+    changes = rng.random(40).astype(np.float32)
+    looks = np.concatenate([[0], np.cumsum(changes)]).astype(np.float32).reshape(-1, 1, 1, 1)
+    even = curves.steady(path, lambda _: looks, pieces=40)
+    return {
+        "knots": stops,
+        "pairs": [[name, *ends, *both(*ends)] for name, ends in pairs.items()],
+        "slerp": path.sample(13),
+        "loop": curves.loop(stops, curves.lerp).sample(13),
+        "walk": curves.walk(a, stops[1]).sample(7),
+        "splines": [
+            [count, closed, norms, curves.spline(stops[:count], closed=closed, norms=norms).sample(29)]
+            for count in (2, 3, 5)
+            for closed in (False, True)
+            for norms in (False, True)
+        ],
+        "changes": changes,
+        "steady": even.sample(17),
+        "marks": list(even.named),
+        "spiral": curves.spiral(turns=3, extent=1.5).sample(25),
+    }
+
+
+def both(a: Points, b: Points) -> tuple[Points, Points]:
+    """lerp and slerp between two latents, at quarters."""
+    t = np.linspace(0, 1, 5, dtype=np.float32)[:, None]
+    ends = np.repeat(a, 5, axis=0), np.repeat(b, 5, axis=0)
+    return curves.lerp(*ends, t), curves.slerp(*ends, t)
+
+
+def chart_cases(codes: Points, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """A nonlinear chart, a linear projection, and a chart of two dimensions."""
+    bent = np.stack([codes[:, 0] + codes[:, 1] ** 2 / 4, np.sin(codes[:, 1]) + codes[:, 2]], axis=1)
+    made = {
+        "bent": chart.Chart(codes, bent.astype(np.float32)),
+        "pca": chart.make(codes, "pca"),
+        "dimensions": chart.axes(codes, 0, 2),
+    }
+    return [chart_case(name, one, rng) for name, one in made.items()]
+
+
+def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[str, Any]:
+    """A chart, its inverse at some positions, and positions of some latents."""
+    (left, low), (right, high) = one.box
+    queries = rng.uniform([left, low], [right, high], (12, 2)).astype(np.float32)
+    queries = np.concatenate([queries, one.places[:2]])
+    z = np.concatenate([one.points[:3], one.points[3:9] + np.float32(0.2)])
+    frame = None
+    if one.frame is not None:
+        frame = {"axes": one.frame, "middle": one.middle, "origin": one.origin}
+    return {
+        "name": name,
+        "latents": one.points,
+        "positions": one.places,
+        "box": [left, low, right, high],
+        "frame": frame,
+        "lattice": one.grid(9)[1],
+        "reach": one.reach,
+        "queries": queries,
+        "inverse": one.inverse_transform(queries),
+        "covers": one.covers(queries),
+        "z": z,
+        "forward": one.transform(z),
+    }
+
+
+def near_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
+    """Neighbors of a few latents, and their distance from the data."""
+    z = np.concatenate([codes[:2], rng.standard_normal((4, DIM)).astype(np.float32) * 4])
+    rows, distances = nearest(z, codes, 7)
+    data = density.density(codes)
+    return {
+        "latents": codes,
+        "z": z,
+        "rows": rows,
+        "distances": distances,
+        "usual": data.usual,
+        "lonely": data.lonely,
+        "neighbours": density.NEIGHBOURS,
+        "far": data.far(z),
+    }
+
+
+def direction_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
+    """Directions by example, made orthogonal to others, and their side effects."""
+    flags = {name: codes @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
+    normals = [directions.normal(codes, flags[name], name) for name in ("hat", "beard")]
+    shown = directions.by_example(codes[:20], codes[20:50], "smile", codes)
+    clean = directions.without(shown, normals, codes)
+    told = probes.fit_probes(codes, flags)
+    return {
+        "latents": codes,
+        "normals": np.stack([one.vector for one in normals]),
+        "shown": {"vector": shown.vector, "std": shown.std},
+        "clean": {"name": clean.name, "vector": clean.vector, "std": clean.std},
+        "moved": clean.move(codes[:4], 1.5),
+        "probes": {"names": told.names, "weights": told.weights.T, "offsets": told.offsets},
+        "read": told.read(codes[:5]),
+        "effects": directions.measured(shown, codes, flags, told).side_effects,
+    }
+
+
+def field_cases() -> dict[str, Any]:
+    """Nonlinear directions of both kinds, and latents that they move."""
+    rng = np.random.default_rng(7)
+    points = (rng.standard_normal((60, 5)) * [1, 2, 0.5, 1, 3] + [0, 1, 0, -2, 0]).astype(np.float32)
+    amounts, some = [0.0, 1.0, -2.5, 3.2], points[:4]
+
+    def layers(answers: int, width: int) -> fields.Layers:
+        begun = fields.begin(points, answers, seed=answers, width=width)
+        offsets = [0.3 * rng.standard_normal(o.shape).astype(np.float32) for o in begun.offsets]
+        return replace(begun, offsets=tuple(offsets))
+
+    cases = []
+    held, alone = fields.Uphill(layers(3, 8)), fields.Uphill(layers(1, 8))
+    for field in (held, alone, fields.Wind(layers(5, 6))):
+        kind, arrays, hold = fields.taken_apart(field)
+        sizes = [5, *(arrays[f"offset {i}"].size for i in range(3))]
+        cases.append(
+            {
+                "about": {"field": kind, "sizes": sizes, "hold": hold},
+                "numbers": np.concatenate([arrays[name].ravel() for name in fields.PARTS]),
+                "moved": [FieldDirection("field", field).move(some, amount) for amount in amounts],
+            }
+        )
+    return {"points": some, "amounts": amounts, "fields": cases}
+
+
+def prior_cases() -> dict[str, Any]:
+    """Files of fitted priors, and the latents that they map noise to."""
+    facts = priors.Facts("flow", "model", "data", 600, 0, 60, 1.0, 0.0)
+    flows, mixtures = [], []
+    for dim in (1, 2, 5):
+        rng = np.random.default_rng(dim)
+        codes = np.sin(3 * rng.standard_normal((600, dim)).astype(np.float32)).cumsum(axis=1)
+        noise = np.float32(1.5) * rng.standard_normal((12, dim)).astype(np.float32)
+        flow = priors.FlowPrior(some_flow(dim))
+        file = encoded(priors.KeptPrior(flow, facts, FIXTURES / "prior"))
+        flows.append({"dim": dim, "file": file, "noise": noise, "points": flow.points(noise)})
+        mixture = fit_mixture(codes, components=3, seed=dim)
+        file = encoded(priors.KeptPrior(mixture, replace(facts, kind="mixture"), FIXTURES / "prior"))
+        which = np.arange(12) % len(mixture.weights)
+        known = {"weights": mixture.weights, "means": mixture.means, "which": which}
+        points = mixture.points(which, noise)
+        mixtures.append({"dim": dim, "file": file, **known, "noise": noise, "points": points})
+    return {"flows": flows, "mixtures": mixtures}
+
+
+def some_flow(dim: int) -> Flow:
+    """A small flow in which no layer is the identity."""
+    with torch.random.fork_rng():
+        torch.manual_seed(dim)
+        flow = Flow(dim, width=6, couplings=6)
+        for weights in flow.parameters():
+            weights.data += 0.3 * torch.randn_like(weights)
+        flow.mean += torch.randn(dim)
+        flow.factor += 0.3 * torch.randn(dim, dim).tril(-1)
+    return flow.eval()
+
+
+def encoded(kept: priors.KeptPrior) -> str:
+    """A prior's file as base64."""
+    data = priors.save_prior(kept).read_bytes()
+    kept.path.unlink()
+    return base64.b64encode(data).decode()
+
+
+def random_cases() -> list[dict[str, Any]]:
+    """Uniform and normal numbers of some seeds and streams."""
+    cases = []
+    for seed, stream in ((0, 0), (1, 0), (7, 3), (2**32 + 5, 1), (987_654_321, 2)):
+        both = PortableRandom(seed, stream), PortableRandom(seed, stream)
+        case = {"seed": seed, "stream": stream, "uniform": both[0].uniform(9), "normal": both[1].normal(9)}
+        cases.append(case)
+    return cases
+
+
+def skewed(count: int, dim: int) -> Points:
+    """Latents with a different variance and a long tail along each component."""
+    rng = np.random.default_rng(dim)
+    latents = (rng.gamma(2.0, size=(count, dim)) - 2) * np.linspace(2, 0.6, dim)
+    turned: Points = (latents @ np.linalg.qr(rng.standard_normal((dim, dim)))[0] + 0.5).astype(np.float32)
+    return turned
+
+
+def principal_case() -> dict[str, Any]:
+    """Principal components with their signs."""
+    latents = skewed(300, 5)
+    found = directions.principal(latents, 5)
+    axes, std = [one.vector for one in found], [one.std for one in found]
+    return {"dim": 5, "latents": latents, "axes": np.stack(axes), "std": std}
+
+
+def compass_cases() -> list[dict[str, Any]]:
+    """Questions, posteriors and angles of the compass while it is answered, with pairs and with groups."""
+    return [compass_case(40, 5, 3), compass_case(60, 18, 2**33 + 1)]
+
+
+def compass_case(count: int, dim: int, seed: int) -> dict[str, Any]:
+    state = preference.compass(skewed(count, dim), seed=seed)
+    case: dict[str, Any] = {"seed": seed, "dim": dim, "latents": state.starts}
+    case |= {"axes": state.axes, "std": state.spreads, "steps": []}
+    for number in range(6):
+        shown, choice = state.ask(), None if number == 2 else number % state.count
+        state = state.tell(choice)
+        found = state.direction()
+        step = {"shown": shown, "choice": choice, "vector": found.vector, "std": found.std}
+        case["steps"].append(step | {"angle": state.angle})
+    return case
+
+
+def conditional_model(rng: np.random.Generator) -> tuple[dict[str, Any], bytes]:
+    """A tiny conditional decoder as ONNX, and images that it decodes."""
+    weights = rng.standard_normal((2, 12)).astype(np.float32)
+    classes = rng.standard_normal((3, 12)).astype(np.float32)
+    shape = np.array([-1, 3, 2, 2], np.int64)
+    constants: dict[str, np.ndarray] = {"weights": weights, "classes": classes, "shape": shape}
+    nodes = [
+        helper.make_node("MatMul", ["z", "weights"], ["far"]),
+        helper.make_node("Gather", ["classes", "y"], ["told"]),
+        helper.make_node("Add", ["far", "told"], ["sum"]),
+        helper.make_node("Sigmoid", ["sum"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["x"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 2]),
+            helper.make_tensor_value_info("y", TensorProto.INT64, ["n"]),
+        ],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 2, 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opset = helper.make_opsetid("", 18)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=9)
+    z, y = rng.standard_normal((5, 2)).astype(np.float32), np.array([0, 1, 2, 2, 0])
+    x = 1 / (1 + np.exp(-(z @ weights + classes[y])))
+    return {"z": z, "y": y, "x": x}, model.SerializeToString()
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON holds it: arrays as flat lists, numbers with the digits of a float32."""
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return [plain(number) for number in value.ravel().tolist()]
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.8g}")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+/** Anchors: named latents that a user can pin, and their text form in a link. */
+
+import type { RunEntry } from "../contract";
+import type { Table } from "../data";
+import { integer } from "./format";
+
+export interface Anchor {
+  z: Float32Array;
+  row: number | null; // of the real image that was encoded to this latent
+  name: string;
+  about: string; // where it comes from: "image 4,213", "a point on the map"
+}
+
+/** The name of a row: its kind and its number in the data set. */
+export function imageName(run: { entry: RunEntry; table: Table }, row: number): string {
+  const number = run.table.index[row];
+  return `${run.entry.kind} ${integer(number < 0 ? row : number)}`;
+}
+
+/** An anchor as text: a real image by its row, any other by its coordinates as float16. */
+export function anchorText(anchor: Anchor): string {
+  return anchor.row === null ? `z${vectorText(anchor.z)}` : `r${anchor.row}`;
+}
+
+/** The coordinates or the row in such a text; null if it is neither. */
+export function readAnchor(text: string, dim: number): { z: Float32Array } | { row: number } | null {
+  if (/^r\d+$/.test(text)) return { row: Number(text.slice(1)) };
+  const z = text.startsWith("z") ? readVector(text.slice(1)) : null;
+  return z && z.length === dim ? { z } : null;
+}
+
+/** Names for pins: A to Z, then A2 ... */
+export function letter(index: number): string {
+  const round = Math.floor(index / 26);
+  return String.fromCharCode(65 + (index % 26)) + (round ? String(round + 1) : "");
+}
+
+export function vectorText(vector: Float32Array): string {
+  const bytes = new Uint8Array(vector.length * 2);
+  const view = new DataView(bytes.buffer);
+  vector.forEach((value, i) => view.setUint16(i * 2, toHalf(value), true));
+  const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+export function readVector(text: string): Float32Array | null {
+  if (!/^[\w-]*$/.test(text)) return null;
+  try {
+    const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    return Float32Array.from({ length: bytes.length >> 1 }, (_, i) => fromHalf(view.getUint16(i * 2, true)));
+  } catch {
+    return null; // a link that was cut short
+  }
+}
+
+/** The bits of the nearest float16; values out of range are clipped. */
+function toHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.min(Math.abs(value) || 0, 65504);
+  if (size < 2 ** -14) return sign | Math.round(size * 2 ** 24);
+  const exponent = Math.floor(Math.log2(size));
+  const steps = Math.round((size / 2 ** exponent - 1) * 1024);
+  return sign | (((exponent + 15) << 10) + steps);
+}
+
+function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const rest = bits & 1023;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + rest / 1024) : rest * 2 ** -24);
+}

@@ -1,0 +1,98 @@
+/** Decoded tiles over the map: the image at every position, drawn as soon as it is decoded. */
+
+import type { Images, View } from "../types";
+import { toPixel, toPosition } from "../map";
+import type { RunState } from "./run.svelte";
+
+const SIDE = 34; // smallest side of a tile in CSS pixels; at most 1.5 times as large
+const BATCH = 16; // tiles decoded at a time
+const MAX_TILES = 4000; // tiles in the cache
+const FRAME = "#ee7733"; // of generated images
+const MIN_COVER = 0.12; // below this data coverage no tile is shown
+
+interface Cell {
+  key: string;
+  x: number; // position of its center
+  y: number;
+  cover: number;
+}
+
+/** Tiles lie on a lattice that gets finer with every half octave of zoom, so that panning reuses them. */
+export class DecodedTiles {
+  private tiles = new Map<string, HTMLCanvasElement>();
+  private ticket = 0;
+
+  constructor(
+    private readonly run: RunState,
+    private readonly changed: () => void,
+  ) {}
+
+  clear(): void {
+    this.ticket += 1;
+    this.tiles.clear();
+  }
+
+  /** Draw the tiles that are decoded already. */
+  draw(context: CanvasRenderingContext2D, view: View, width: number, height: number): void {
+    const step = stepOf(view);
+    const side = step * view.scale;
+    context.imageSmoothingEnabled = side < 2 * this.run.entry.image.width;
+    context.strokeStyle = FRAME;
+    context.lineWidth = 1;
+    for (const cell of this.cells(view, width, height)) {
+      const tile = this.tiles.get(cell.key);
+      if (!tile) continue;
+      const [px, py] = toPixel(view, width, height, cell.x, cell.y);
+      context.globalAlpha = Math.min(1, cell.cover * 1.1);
+      context.drawImage(tile, px - side / 2 + 1, py - side / 2 + 1, side - 2, side - 2);
+      context.strokeRect(px - side / 2 + 0.5, py - side / 2 + 0.5, side - 1, side - 1);
+    }
+    context.globalAlpha = 1;
+  }
+
+  /** Decode the missing tiles from the center outwards; a newer call cancels an older one. */
+  async fill(view: View, width: number, height: number): Promise<void> {
+    const ticket = ++this.ticket;
+    if (this.tiles.size > MAX_TILES) this.tiles.clear();
+    const missing = this.cells(view, width, height).filter((cell) => !this.tiles.has(cell.key));
+    missing.sort((a, b) => Math.hypot(a.x - view.x, a.y - view.y) - Math.hypot(b.x - view.x, b.y - view.y));
+    for (let i = 0; i < missing.length; i += BATCH) {
+      const part = missing.slice(i, i + BATCH);
+      const positions = Float32Array.from(part.flatMap(({ x, y }) => [x, y]));
+      const images = await this.run.decode(this.run.liftAll(positions), part.length);
+      if (ticket !== this.ticket || !images) return;
+      part.forEach((cell, j) => this.tiles.set(cell.key, canvasOf(images, j)));
+      this.changed();
+    }
+  }
+
+  private cells(view: View, width: number, height: number): Cell[] {
+    const step = stepOf(view);
+    const [left, top] = toPosition(view, width, height, 0, 0);
+    const [right, bottom] = toPosition(view, width, height, width, height);
+    const result: Cell[] = [];
+    for (let i = Math.floor(left / step); i * step <= right; i++) {
+      for (let j = Math.floor(bottom / step); j * step <= top; j++) {
+        const [x, y] = [(i + 0.5) * step, (j + 0.5) * step];
+        const cover = this.run.cover(x, y);
+        if (cover >= MIN_COVER) result.push({ key: `${step} ${i} ${j}`, x, y, cover });
+      }
+    }
+    return result;
+  }
+}
+
+/** The side of a tile in units of the chart. */
+function stepOf(view: View): number {
+  return 2 ** (Math.ceil(2 * Math.log2(SIDE / view.scale)) / 2);
+}
+
+export function canvasOf(images: Images, index: number): HTMLCanvasElement {
+  const { width, height, rgba } = images;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  const size = width * height * 4;
+  const image = new ImageData(rgba.subarray(index * size, (index + 1) * size), width, height);
+  canvas.getContext("2d")!.putImageData(image, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,182 @@
+/** The sliders: how far the chosen anchor is moved along each direction, and which attributes are held constant. */
+
+import { SvelteMap } from "svelte/reactivity";
+import type { DirectionEntry } from "../contract";
+import type { Images } from "../types";
+import { effects, move, stepOf, without, type Direction } from "../latent";
+import type { LinkState } from "./link";
+import type { Page } from "./page.svelte";
+import { readVector, vectorText, type Anchor } from "./anchor";
+
+const BATCH = 12; // samples that are moved together
+
+/** A direction with a slider: of the run, of a latent dimension, or created in the page. */
+export interface Slider extends Direction {
+  title: string;
+  kind: DirectionEntry["kind"] | "dimension" | "own";
+  site: DirectionEntry | null;
+}
+
+/** The predictions of the run's classifier for the image of an anchor. */
+interface Predictions {
+  anchor: Anchor;
+  values: [string, number][];
+}
+
+export class Sliders {
+  readonly amounts = new SvelteMap<string, number>(); // not an object: a class may be called “constructor”
+  without = $state<string[]>([]);
+  own = $state.raw<Slider[]>([]);
+  together = $state(false); // also move samples
+  seed = $state(1);
+  batch = $state.raw<Images | null>(null);
+  predictions = $state.raw<Predictions | null>(null); // for the image that was classified last
+  private classifying = false;
+  private readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  readonly all = $derived.by((): Slider[] => [...this.page.run.sliders, ...this.own]);
+
+  /** Directions with a nonzero amount, orthogonal to the attributes that are held constant. */
+  readonly turned = $derived.by((): { slider: Slider; amount: number; direction: Direction }[] => {
+    const amountOf = (slider: Slider) => this.amounts.get(slider.name) ?? 0;
+    const result = this.all.filter((slider) => amountOf(slider));
+    return result.map((slider) => ({ slider, amount: amountOf(slider), direction: this.clean(slider) }));
+  });
+
+  get moved(): boolean {
+    return this.turned.length > 0;
+  }
+
+  /** The direction made orthogonal to the attributes held constant; unchanged if nothing would be left. */
+  clean(slider: Slider): Direction {
+    try {
+      return this.cleaned(slider);
+    } catch {
+      return slider; // the user was notified when this happened
+    }
+  }
+
+  /** The chosen anchor, moved by all sliders. */
+  readonly result = $derived.by((): Anchor => {
+    const subject = this.page.subject;
+    if (!this.turned.length) return subject;
+    const words = this.turned.map(({ slider, amount }) => `${slider.title} ${amount.toFixed(1)}`);
+    return { z: move(subject.z, this.turned), row: null, name: `${subject.name}'`, about: `${subject.name}, ${words.join(", ")}` };
+  });
+
+  set(name: string, amount: number): void {
+    this.amounts.set(name, amount);
+    this.show();
+  }
+
+  toggle(name: string): void {
+    this.without = this.without.includes(name) ? this.without.filter((item) => item !== name) : [...this.without, name];
+    try {
+      for (const { slider } of this.turned) this.cleaned(slider);
+    } catch (error) {
+      this.page.announcement = (error as Error).message;
+    }
+    this.show();
+  }
+
+  reset(): void {
+    this.amounts.clear();
+    this.predictions = null;
+    this.without = [];
+    this.own = [];
+    this.show();
+  }
+
+  clearAmounts(): void {
+    this.amounts.clear();
+    this.predictions = null;
+    this.show();
+  }
+
+  /** Show the moved anchor, and the moved samples if they are enabled. */
+  show(): void {
+    void this.page.hold(this.result).then(() => this.classify());
+    if (this.together) void this.showBatch();
+  }
+
+  /** Classify the moved image, one at a time; the last one is always classified. */
+  private async classify(): Promise<void> {
+    if (this.classifying) return;
+    this.classifying = true;
+    for (let held = this.page.held; this.moved && held?.images && held.anchor === this.result && held.anchor !== this.predictions?.anchor; held = this.page.held) {
+      const result = await held.run.classify(held.images);
+      if (!result) break;
+      this.predictions = { anchor: held.anchor, values: result };
+    }
+    this.classifying = false;
+  }
+
+  async showBatch(): Promise<void> {
+    const { run } = this.page;
+    const moved = move(run.sample(BATCH, this.seed), this.turned);
+    const result = await run.decode(moved, BATCH, "batch");
+    if (result) this.batch = result;
+  }
+
+  /** Expected change of every other probe for one standard deviation, the largest side effect first. */
+  effects(slider: Slider): [string, number][] {
+    const { probes } = this.page.run;
+    if (!probes) return [];
+    const from = this.page.subject.z;
+    const [raw, now] = [effects(probes, slider, from), effects(probes, this.clean(slider), from)];
+    const others = Object.keys(raw).filter((name) => name !== slider.name);
+    return others.sort((a, b) => Math.abs(raw[b]) - Math.abs(raw[a])).map((name) => [name, now[name]]);
+  }
+
+  /** Add a direction created in the page under a unique name. */
+  add(direction: Direction): void {
+    const used = new Set(this.all.map((slider) => slider.name));
+    let name = direction.name;
+    for (let i = 2; used.has(name); i++) name = `${direction.name} ${i}`;
+    this.own = [...this.own, { ...direction, name, title: name, kind: "own", site: null }];
+    this.page.announcement = `Created the direction ${name}`;
+  }
+
+  remove(name: string): void {
+    this.own = this.own.filter((slider) => slider.name !== name);
+    this.set(name, 0);
+  }
+
+  link(): LinkState {
+    const amounts = Object.fromEntries([...this.amounts].filter(([, amount]) => amount));
+    const own = Object.fromEntries(this.own.map((slider) => [slider.name, vectorText(stepOf(slider))]));
+    return {
+      amounts: Object.keys(amounts).length ? amounts : undefined,
+      without: this.without.length ? this.without : undefined,
+      own: this.own.length ? own : undefined,
+    };
+  }
+
+  follow(link: LinkState): void {
+    const dim = this.page.run.entry.dim;
+    this.own = Object.entries(link.own ?? {}).flatMap(([name, text]) => {
+      const whole = readVector(text);
+      if (!whole || whole.length !== dim) return [];
+      const std = Math.hypot(...whole) || 1;
+      const vector = whole.map((value) => value / std);
+      return [{ name, title: name, kind: "own" as const, vector, std, site: null }];
+    });
+    this.amounts.clear();
+    for (const [name, amount] of Object.entries(link.amounts ?? {})) this.amounts.set(name, amount);
+    this.without = link.without ?? [];
+  }
+
+  private cleaned(slider: Slider): Direction {
+    const run = this.page.run;
+    const others = this.without.filter((name) => name !== slider.name);
+    const normals = others.flatMap((name) => {
+      const vector = run.normalOf(name);
+      return vector ? [{ name, vector }] : [];
+    });
+    return !normals.length || slider.kind === "dimension" ? slider : without(slider, normals, run.std);
+  }
+}
