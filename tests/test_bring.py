@@ -165,7 +165,7 @@ def test_a_function_that_torch_cannot_write_works_at_once_and_says_so_later(tmp_
     workspace = import_run(decoder, tmp_path / "run", shape=(6,))
     assert "only where the function is defined" in capsys.readouterr().err
     assert workspace.decode(sample_latents(workspace, 2, seed=0)).shape == (2, 1, 2, 2)
-    with pytest.raises(BadRun, match=r"Bring it again where it is defined: zatlas\.bring"):
+    with pytest.raises(BadRun, match=r"Bring it again where it is defined: zatlas\.import_model"):
         Workspace.open(tmp_path / "run")
 
 
