@@ -133,7 +133,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     (place / "evilpkg").mkdir()
     for file in ("evilnet.py", "evilpkg/__init__.py", "evilpkg/inner.py", "sitecustomize.py"):
         (place / file).write_text(EVIL.format(marker=str(marker)))
-    opening = f"import zatlas; Workspace.open('run', trust={bool(consent)})"
+    opening = f"import zatlas; zatlas.load('run', trust={bool(consent)})"
     words = ["sample", "run", *(["--trust"] if consent else [])]
     env = {**os.environ, "ZATLAS_STATE": str(tmp_path / "mine"), "PYTHONPATH": SOURCE}
     for command in (["-m", "zatlas", *words], ["-c", opening]):

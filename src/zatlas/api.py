@@ -176,7 +176,7 @@ def sweep(recipe: str | Path, settings: Mapping[str, Any], **options: Any) -> Sw
     return sweeps.sweep(recipe, settings, **options)
 
 
-Run = str | Path | Atlas
+Run = str | Path | Atlas | Workspace
 
 
 def export(
@@ -196,9 +196,11 @@ def export(
 
     >>> zatlas.export("runs/digits-vae", "digits.html")    # doctest: +SKIP
     """
-    runs = [run] if isinstance(run, (str, Path, Atlas)) else run
-    opened = [
-        each if isinstance(each, Atlas) else load(each, trust=trust, data_changed=data_changed)
-        for each in runs
-    ]
-    return site.export([each.workspace for each in opened], Path(out), points=points, prior=prior)
+    runs = [run] if isinstance(run, (str, Path, Atlas, Workspace)) else run
+
+    def opened(each: Run) -> Workspace:
+        if isinstance(each, (str, Path)):
+            each = load(each, trust=trust, data_changed=data_changed)
+        return each.workspace if isinstance(each, Atlas) else each
+
+    return site.export([opened(each) for each in runs], Path(out), points=points, prior=prior)
