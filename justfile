@@ -44,9 +44,10 @@ browser:
 faults:
     python -m tests.faults kill 1000
 
-# Five hundred hostile runs, exports and models, and two thousand damaged files.
+# Five hundred hostile runs, exports and models, two thousand damaged files, sixty folders of any shape.
 hostile:
     python -m tests.hostile all
+    ZATLAS_SHAPES=60 pytest -n 0 -m slow tests/test_ordinary_data.py -k any_shape
 
 # Every parser under a coverage-guided fuzzer, two minutes each: for the night.
 fuzz:
