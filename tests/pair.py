@@ -6,7 +6,6 @@ import shutil
 import signal
 import sys
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,6 @@ from zatlas.training.watch import Callback
 class Duel(GANConfig):
     """A family of another package whose models have two players."""
 
-
-DUEL = {"duel": EntryPoint("duel", "tests.pair:Duel", MODELS.group)}
 
 KINDS = {
     "vae": {"model": {"family": "vae", "samples": 2}, "training": {"flip": True, "average": 0.9}},
@@ -87,7 +84,7 @@ def note_threads(folder):
 
 
 def main(source, folder):
-    MODELS._points.update(DUEL)
+    MODELS.add("duel", Duel)
     atexit.register(note_threads, folder)  # the first is called last
     torch.set_num_threads(1)
     images = sources.load(source)

@@ -27,7 +27,7 @@ def test_help_is_quick_and_brings_no_torch():
     code += "print('torch' in sys.modules, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
-    assert min(own_time("--help") for _ in range(5)) < 0.4
+    assert min(own_time("--help") for _ in range(5)) < 1
 
 
 def test_help_says_what_can_be_said_and_not_what_stands_for_nothing():

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import recipe, spots
-from tests.pair import DUEL, KINDS, Noting, recipe_of
+from tests.pair import KINDS, Duel, Noting, recipe_of
 from zatlas.core.company import Company, company
 from zatlas.core.errors import BadRecipe, NotSupported
 from zatlas.core.registry import MODELS
@@ -36,7 +36,7 @@ UNTIMED = ("seconds", "images_per_second")
 def third_party_family():
     """Install `Duel`, as a package of another author would."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(MODELS._points, "duel", DUEL["duel"])
+        patch.setitem(MODELS._registered, "duel", Duel)
         yield
 
 

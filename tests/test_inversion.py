@@ -266,7 +266,7 @@ def test_an_image_file_is_a_stop_of_a_model_without_encoder(rival, tmp_path, cap
     stop = locate(rival, str(picture(rival, tmp_path)))
     made = rival.decode(stop.latent)
     assert np.sqrt(((made - stop.image) ** 2).mean()) < 0.05
-    assert "Searching for the point of one.png" in capsys.readouterr().err
+    assert "searches for the latent of one.png" in capsys.readouterr().err
 
 
 def test_samples_have_neighbours_and_a_chart(rival):

@@ -236,7 +236,7 @@ def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_pa
         ("grid", "--n", "0"): "from 1 to 100",
         ("points", "--by", "Snaeker"): "No class or attribute",
         ("place", "0.5"): "pairs of numbers",
-        ("interpolate", "0"): "2 stops or more",
+        ("interpolate", "0"): "2 anchors or more",
         ("interpolate", "0", "1", "--frames", "0"): "from 1 frame",
         ("interpolate", "0", "1", "--way", "slurp"): "Did you mean 'slerp'",
         ("interpolate", "0", "1", "--corners"): "four stops",

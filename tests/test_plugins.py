@@ -44,7 +44,7 @@ def test_a_registered_layout_is_used_by_its_name(digits):
         return scale * latents[:, :2]
 
     chart = zatlas.load(digits.run.folder).chart("first-two")
-    latents = digits.points("test")
+    latents = digits.latents("test")
     np.testing.assert_allclose(chart.places, latents - latents.mean(axis=0), atol=1e-5)
     testing.check_layout("first-two", scale=0.5)
 

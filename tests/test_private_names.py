@@ -13,12 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 SOURCES = Path(__file__).parent.parent / "src" / "zatlas"
-PRIVATE = {
-    "torch._C._get_tracing_state",
-    "torch._C._len_torch_dispatch_stack",
-    "uvicorn._types",
-    "_pg_registry",
-}
+PRIVATE = {"uvicorn._types", "_pg_registry"}
 PACKAGES = ("torch", "uvicorn", "lightning_fabric", "numpy", "np", "starlette", "onnx", "ray", "matplotlib")
 
 

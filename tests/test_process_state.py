@@ -12,9 +12,9 @@ import sklearn.metrics  # noqa: F401  # changes the environment when it is impor
 import torch
 
 from tests.conftest import small_run
-from zatlas.atlas import Atlas
 from zatlas.core.logs import log_level
 from zatlas.score.score import score
+from zatlas.workspace import Workspace
 
 SOURCES = Path(__file__).parent.parent / "src" / "zatlas"
 OWN_PROCESS = {"cli.py", "server/explore.py"}  # these files run only where the process is zatlas's own
@@ -49,7 +49,7 @@ def process_state():
 def test_train_open_and_score_leave_the_process_as_it_was(digits, tmp_path):
     before = process_state()
     small_run(tmp_path / "run", "digits", epochs=1)
-    score(Atlas.open(tmp_path / "run"), groups=("likelihood", "space"))
+    score(Workspace.open(tmp_path / "run"), groups=("likelihood", "space"))
     after = process_state()
     for name in before:
         if name == "loggers":  # a package that is imported late adds loggers

@@ -101,7 +101,7 @@ def test_a_user_class_is_imported_again_only_from_its_folder(tmp_path):
 def test_a_trust_file_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
-    monkeypatch.setattr(trust, "_consented", set())
+    monkeypatch.setattr(trust, "_trusted", set())
     (tmp_path / "state" / "trusted.json").chmod(0o666)
     with pytest.raises(NeedsTrust):
         Workspace.open(folder)
@@ -117,7 +117,7 @@ def test_a_read_only_state_folder_gives_only_a_warning(tmp_path, monkeypatch, ca
 def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, digits):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
-    monkeypatch.setattr(trust, "_consented", set())
+    monkeypatch.setattr(trust, "_trusted", set())
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "other"))
     for spec in (folder / "decoder.onnx", f"{folder}/decoder.onnx:pixels=signed"):
         with pytest.raises(NeedsTrust, match=r"decoder\.onnx"):
@@ -466,7 +466,7 @@ def test_dependencies_start_at_versions_without_known_holes():
         return tuple(map(int, version.split(".")))
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    floors = dict(one.split(">=") for one in project["dependencies"])
+    floors = dict(each.split(",")[0].split(">=") for each in project["dependencies"])
     pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
     for name, least in FLOORS.items():
         assert parts(floors[name]) >= parts(least), name

@@ -47,7 +47,7 @@ class Small(nn.Module):
 def forget(monkeypatch, folder):
     """From now on this process is one of somebody who has imported nothing."""
     monkeypatch.setenv("ZATLAS_STATE", str(folder))
-    monkeypatch.setattr(trust, "_consented", set())
+    monkeypatch.setattr(trust, "_trusted", set())
 
 
 @pytest.fixture(params=["onnx", "script", "exported"])

@@ -122,7 +122,7 @@ def main(folder):
 
     settings = {"training.preview": 0, "net.name": "mlp", "net.widths": [8]}
     run = folder / "run"
-    zatlas.train("digits", settings=settings, out=run, dim=2, epochs=1, show=False)
+    zatlas.train("digits", settings=settings, out=run, dim=2, epochs=1, verbose=False)
     assert command(["train", "--resume", str(run)]) == 0
     with runs.open_run(run).lease():
         try:
@@ -130,15 +130,15 @@ def main(folder):
                 raise AssertionError("two processes hold one run")
         except Busy as busy:
             assert f"process {os.getpid()}" in str(busy)
-    atlas = zatlas.open(run)
+    atlas = zatlas.load(run)
     assert command(["sample", str(run)]) == 0
     page = {"index.html": b"<!doctype html><title>page</title>"}
     serve.page = lambda: {url: (lambda data=data: data) for url, data in page.items()}
-    frame = atlas.show()
+    frame = atlas.explore()
     from tests.serving import Page
 
     with Page(frame.url) as socket:
-        z = atlas.sample(2, seed=0)
+        z = atlas.sample_latents(2, seed=0)
         assert socket.ask("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
     frame.close()
     for name in ("index.html", "single.html"):

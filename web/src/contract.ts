@@ -29,6 +29,7 @@ export type Far = number; // distance from the data: 1 is usual, and one encoded
 
 export type RowKind = "image" | "sample" | "code"; // what a row is: an encoded image, a sample, an imported latent
 
+/** The size of a latent or of an image. */
 export interface Shape {
   channels: number; // 0 if the run has no decoder
   height: number;
@@ -60,6 +61,7 @@ export interface Column {
   range?: [number, number]; // of a number: 1st and 99th percentile
 }
 
+/** The inverse of a chart on a grid. */
 export interface LatticeFile {
   url: string; // (n * n, dim) float16: latents of a grid over the box, row by row from the top left
   n: number;
@@ -87,6 +89,7 @@ export interface Tiles {
   squares: Square[]; // of the first level; a tile's metadata "zatlas" lists those inside it
 }
 
+/** A chart: positions of the latents in two dimensions. */
 export interface ChartEntry {
   name: string; // "umap", "umap by label", "pca" ...
   title: string;
@@ -101,6 +104,7 @@ export interface ChartEntry {
   tiles: Tiles | null;
 }
 
+/** Thumbnails of the images, in sheets. */
 export interface Sprites {
   width: number; // of one thumbnail; smaller than the image if that is large
   height: number;
@@ -116,16 +120,19 @@ export interface DensityEntry {
   neighbours: number;
 }
 
+/** An ONNX file that the page runs. */
 export interface ModelFile {
   url: string; // ONNX: z (n, dim) -> x (n, c, h, w) in [0, 1], or x -> z; with y (n) int64 if conditional
   bytes: number;
 }
 
+/** A dimension of the latent space. */
 export interface DimensionEntry {
   index: number;
   change: number; // root mean square of the image's change from one std below to one std above
 }
 
+/** How well a direction separates the images with its attribute from the others. */
 export interface ScoreEntry {
   area: number; // area under the ROC curve on held-out latents
   low: number; // 95 % interval
@@ -133,6 +140,7 @@ export interface ScoreEntry {
   chance: number; // 97.5 % of directions fitted to shuffled labels stay below this
 }
 
+/** What a direction changes in decoded images. */
 export interface ReportEntry {
   real: boolean; // whether it moves its attribute more than random directions do
   times: string; // how many times as much
@@ -147,6 +155,7 @@ export interface FieldEntry {
   hold: number; // ridge term for holding the other outputs
 }
 
+/** A direction of the latent space. */
 export interface DirectionEntry {
   name: string;
   title: string;
@@ -161,11 +170,13 @@ export interface DirectionEntry {
   bends?: FieldEntry; // of a nonlinear direction; its row of `vectors` is its mean step
 }
 
+/** A linear model that predicts an attribute from a latent. */
 export interface ProbeEntry {
   name: string;
   offset: number; // P(name | z) = 1 / (1 + exp(-(z . weights + offset)))
 }
 
+/** All directions and probes of a run. */
 export interface DirectionsEntry {
   vectors: string; // float32, (list.length, dim): unit vectors
   list: DirectionEntry[];
@@ -196,6 +207,7 @@ export interface FittedPrior {
   own: number; // the same under the model's own prior
 }
 
+/** How far the training has come. */
 export interface Training {
   epoch: number;
   epochs: number;
@@ -238,6 +250,7 @@ export interface Manifest {
   socket: string | null; // relative URL of the live server's WebSocket; null in an export
 }
 
+/** A request that the page sends over the socket. */
 export interface Request {
   id: number;
   run: string;
@@ -326,6 +339,7 @@ export interface DroppedAnswer {
   kind: "dropped";
 }
 
+/** Why a request has no answer. */
 export interface ErrorAnswer {
   id: number;
   kind: "error";

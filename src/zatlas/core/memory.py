@@ -38,9 +38,8 @@ def _installed() -> int:
     """Bytes of memory in this machine; on Windows, those that are free."""
     if sys.platform == "win32":
         return _available_on_windows()
-    if not hasattr(os, "sysconf"):
-        return UNKNOWN
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    sysconf = getattr(os, "sysconf", None)
+    return UNKNOWN if sysconf is None else int(sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES"))
 
 
 if sys.platform == "win32":

@@ -13,6 +13,8 @@ import numpy as np
 from zatlas.core.arrays import Pixels, Rows
 from zatlas.core.errors import CannotRead, Damaged
 
+PREADV = "preadv" in dir(os)  # not on Windows
+
 
 class RowReader:
     """Reads any rows of a memory-mapped array from its file."""
@@ -49,7 +51,7 @@ class RowReader:
 
     def _read_into(self, part: memoryview, place: int) -> int:
         """Fill a buffer from this position of the file; the number of bytes that were read."""
-        if hasattr(os, "preadv"):
+        if PREADV:
             return os.preadv(self.handle, [part], place)
         with self.lock:
             os.lseek(self.handle, place, os.SEEK_SET)

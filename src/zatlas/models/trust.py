@@ -111,7 +111,7 @@ def _entries() -> dict[str, Mapping[str, str]]:
     try:
         with (state_folder() / FILE).open("rb") as file:
             state = os.fstat(file.fileno())
-            if hasattr(os, "getuid") and (state.st_uid != os.getuid() or state.st_mode & 0o022):
+            if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o022):
                 return {}
             content: Any = json.loads(file.read(MAX_BYTES))
         entries = content["trusted"] if content["format"] == FORMAT else {}

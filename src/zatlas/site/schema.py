@@ -11,6 +11,8 @@ RowKind = Literal["image", "sample", "code"]  # what a row is: an encoded image,
 
 
 class Shape(TypedDict):
+    """The size of a latent or of an image."""
+
     channels: int  # 0 if the run has no decoder
     height: int
     width: int
@@ -44,6 +46,8 @@ class Column(TypedDict):
 
 
 class LatticeFile(TypedDict):
+    """The inverse of a chart on a grid."""
+
     url: str  # (n * n, dim) float16: latents of a grid over the box, row by row from the top left
     n: int
 
@@ -74,6 +78,8 @@ class Tiles(TypedDict):
 
 
 class ChartEntry(TypedDict):
+    """A chart: positions of the latents in two dimensions."""
+
     name: str  # "umap", "umap by label", "pca" ...
     title: str
     x: str  # columns of `points`, float32
@@ -88,6 +94,8 @@ class ChartEntry(TypedDict):
 
 
 class Sprites(TypedDict):
+    """Thumbnails of the images, in sheets."""
+
     width: int  # of one thumbnail; smaller than the image if that is large
     height: int
     across: int  # thumbnails per row of a page
@@ -104,16 +112,22 @@ class DensityEntry(TypedDict):
 
 
 class ModelFile(TypedDict):
+    """An ONNX file that the page runs."""
+
     url: str  # ONNX: z (n, dim) -> x (n, c, h, w) in [0, 1], or x -> z; with y (n) int64 if conditional
     bytes: int
 
 
 class DimensionEntry(TypedDict):
+    """A dimension of the latent space."""
+
     index: int
     change: float  # root mean square of the image's change from one std below to one std above
 
 
 class ScoreEntry(TypedDict):
+    """How well a direction separates the images with its attribute from the others."""
+
     area: float  # area under the ROC curve on held-out latents
     low: float  # 95 % interval
     high: float
@@ -121,6 +135,8 @@ class ScoreEntry(TypedDict):
 
 
 class ReportEntry(TypedDict):
+    """What a direction changes in decoded images."""
+
     real: bool  # whether it moves its attribute more than random directions do
     times: str  # how many times as much
     words: str
@@ -136,6 +152,8 @@ class FieldEntry(TypedDict):
 
 
 class DirectionEntry(TypedDict):
+    """A direction of the latent space."""
+
     name: str
     title: str
     kind: Literal["attribute", "class", "principal", "saved"]
@@ -150,11 +168,15 @@ class DirectionEntry(TypedDict):
 
 
 class ProbeEntry(TypedDict):
+    """A linear model that predicts an attribute from a latent."""
+
     name: str
     offset: float  # P(name | z) = 1 / (1 + exp(-(z . weights + offset)))
 
 
 class DirectionsEntry(TypedDict):
+    """All directions and probes of a run."""
+
     vectors: str  # float32, (list.length, dim): unit vectors
     list: list[DirectionEntry]
     normals: str  # float32, (probes.length, dim): normals of the attributes' hyperplanes
@@ -191,6 +213,8 @@ class FittedPrior(TypedDict):
 
 
 class Training(TypedDict):
+    """How far the training has come."""
+
     epoch: int
     epochs: int
     running: bool
@@ -239,6 +263,8 @@ class Manifest(TypedDict):
 
 
 class Request(TypedDict):
+    """A request that the page sends over the socket."""
+
     id: int
     run: str
     stream: NotRequired[str]  # a newer request of a stream replaces those that wait
@@ -348,6 +374,8 @@ class DroppedAnswer(TypedDict):
 
 
 class ErrorAnswer(TypedDict):
+    """Why a request has no answer."""
+
     id: int
     kind: Literal["error"]
     code: str
