@@ -41,7 +41,7 @@ class TwiceConfig(AEConfig):
 def test_a_registered_layout_is_used_by_its_name(digits):
     @zatlas.register("layout", "first-two")
     def first_two(latents, labels, seed, scale: float = 1.0):
-        return scale * latents[:, :2]
+        return scale * np.pad(latents, ((0, 0), (0, 1)))[:, :2]
 
     chart = zatlas.load(digits.run.folder).chart("first-two")
     latents = digits.latents("test")
