@@ -10,11 +10,11 @@ from PIL import Image
 
 from zatlas.cli import main
 from zatlas.directions.find import find_direction
+from zatlas.figures import paths
+from zatlas.figures.comparison import compare_run
+from zatlas.figures.paths import attribute, interpolation
 from zatlas.latent import landmarks
 from zatlas.locate import locate_all
-from zatlas.pictures import moves
-from zatlas.pictures.compare import figures
-from zatlas.pictures.moves import attribute, interpolation
 from zatlas.workspace import Workspace
 
 RUNS = ("digits", "wide", "told", "plain", "rival", "portraits")
@@ -126,7 +126,7 @@ def test_interpolations_of_every_kind(digits, tmp_path):
 
 
 def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops(digits):
-    from zatlas.pictures.moves import interpolation
+    from zatlas.figures.paths import interpolation
 
     stops = locate_all(digits, ["4", "9"])
     move = interpolation(digits, stops)
@@ -139,7 +139,7 @@ def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops
 def test_attributes_are_moved_in_every_way(portraits, tmp_path, way):
     paths = run("attribute", portraits, "Bald", "--way", way, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
-    far = attribute(portraits, "Bald", way=way).curves[0].sample(2)
+    far = attribute(portraits, "Bald", method=way).curves[0].sample(2)
     moved = find_direction(portraits, "Bald")
     assert (far @ moved.vector)[1] > (far @ moved.vector)[0]
 
@@ -192,7 +192,7 @@ def test_runs_are_compared_side_by_side(digits, plain, told, tmp_path, capsys):
 
 
 def test_figures_tell_an_auto_encoder_from_a_vae(digits, plain, told):
-    vae, ae, conditional = figures(digits), figures(plain), figures(told)
+    vae, ae, conditional = compare_run(digits), compare_run(plain), compare_run(told)
     assert ae.reconstruction < vae.reconstruction
     assert conditional.probe < 0.6 * vae.probe and conditional.chance < 0.2
     assert 0 <= vae.gap <= 1 and vae.samples > 0
@@ -265,11 +265,11 @@ def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_pat
     chart = workspace.chart(by="3")
     assert len(chart.places) == 150 < len(workspace.codes("test"))
     with_it = workspace.flags("3", chart.rows)
-    ends = attribute(workspace, "3", way="chart").curves[0].sample(2)
+    ends = attribute(workspace, "3", method="chart").curves[0].sample(2)
     far = np.linalg.norm(chart.places[:, None] - chart.forward(ends), axis=2)
     near = np.argsort(far, axis=0)[:10]
     assert with_it[near[:, 1]].mean() > 0.9 and with_it[near[:, 0]].mean() < 0.1
     seen = []
-    monkeypatch.setattr(moves, "cloud_panel", lambda places, labels, z, theme: seen.append(labels))
+    monkeypatch.setattr(paths, "cloud_panel", lambda places, labels, z, theme: seen.append(labels))
     interpolation(workspace, locate_all(workspace, ["0", "1"])).film(tmp_path / "a.gif", 2, panel="chart")
     assert np.array_equal(seen[0], workspace.labels(workspace.chart().rows))

@@ -18,10 +18,10 @@ from zatlas.directions.measure import evaluate_directions, evaluator_of
 from zatlas.directions.report import words
 from zatlas.directions.store import carry
 from zatlas.directions.types import FieldDirection, LinearDirection
+from zatlas.figures.direction_reports import effect_bars, entanglement_matrix, report_rows, report_strip
 from zatlas.latent.density import density
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
-from zatlas.pictures.proofs import effects, proof_rows, proof_strip, tangle
 from zatlas.render.matrix import matrix
 from zatlas.render.pixels import save
 from zatlas.render.theme import DARK, LIGHT
@@ -115,8 +115,8 @@ def test_a_model_without_encoder_and_labels_is_proved_by_its_pictures(rival):
         assert direction.target is None and not direction.slopes
         assert direction.leak is None and direction.effect.value > 0
     with pytest.raises(NotSupported, match="--scorer"):
-        tangle(found, title="t")
-    assert effects(found, title="t") is not None
+        entanglement_matrix(found, title="t")
+    assert effect_bars(found, title="t") is not None
     assert evaluator_of(rival).names == ()
 
 
@@ -129,12 +129,12 @@ def test_a_conditional_model_is_told_its_label(told):
 def test_pictures_of_proof_are_drawn(faces, known, tmp_path, theme):
     found = list(known.values())
     for name, picture in {
-        "tangle": tangle(found, title="What they move", theme=theme),
-        "effects": effects(found, title="Against random", theme=theme),
-        "strip": proof_strip(faces, found[0], theme=theme),
+        "tangle": entanglement_matrix(found, title="What they move", theme=theme),
+        "effects": effect_bars(found, title="Against random", theme=theme),
+        "strip": report_strip(faces, found[0], theme=theme),
     }.items():
         assert save(picture, tmp_path / f"{name}.png").stat().st_size > 5000
-    rows = proof_rows(found)
+    rows = report_rows(found)
     assert rows[0]["moves"] == "Male" and rows[0]["auc"] > 0.9
 
 
@@ -189,7 +189,7 @@ def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     assert curved.target == plain.target == "same"
     assert curved.effect.real and not plain.effect.real
     assert curved.low <= -1 and curved.high >= 1 and curved.stable > 0.8 and plain.stable is None
-    rows = proof_rows([curved, plain])
+    rows = report_rows([curved, plain])
     assert [row["way"] for row in rows] == ["bends", "straight"] and rows[0].keys() == rows[1].keys()
     assert rows[0]["spread"] is None and rows[0]["auc"] > 0.95
     assert rows[1]["against random"] == "not better than random"

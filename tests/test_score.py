@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import illnesses
+from tests import broken_runs
 from zatlas import cli
 from zatlas.create import train
+from zatlas.metrics.evaluation import GROUPS, evaluate
+from zatlas.metrics.findings import RunSummary, diagnose
+from zatlas.metrics.metric import Metric
+from zatlas.metrics.titles import format_value
 from zatlas.report import write_report
-from zatlas.score.diagnosis import Patient, diagnose
-from zatlas.score.figure import Figure
-from zatlas.score.score import GROUPS, score
-from zatlas.score.words import value_in_words
 from zatlas.training.recipe import make_recipe
 from zatlas.workspace import Workspace
 
@@ -26,13 +26,13 @@ from zatlas.workspace import Workspace
 @pytest.fixture(scope="module")
 def scored(digits, own_cache):
     """All that can be measured of a small run."""
-    return score(digits)
+    return evaluate(digits)
 
 
 def test_a_score_has_figures_of_every_group_that_applies(scored):
-    assert {figure.group for figure in scored.figures} == set(GROUPS)
-    assert len({figure.name for figure in scored.figures}) == len(scored.figures)
-    for figure in scored.figures:
+    assert {figure.group for figure in scored.metrics} == set(GROUPS)
+    assert len({figure.name for figure in scored.metrics}) == len(scored.metrics)
+    for figure in scored.metrics:
         assert figure.about and figure.n >= 0, figure.name
 
 
@@ -42,7 +42,7 @@ def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_el
     assert cli.main([*words, "--out", str(report)]) == 0
     printed, told = capsys.readouterr()
     found = json.loads(printed)
-    assert found["figures"]["elbo"]["interval"][0] < found["figures"]["elbo"]["value"]
+    assert found["metrics"]["elbo"]["interval"][0] < found["metrics"]["elbo"]["value"]
     assert "Diagnosis" in told
     text = report.read_text()
     assert "ELBO" in text and "data:image/png;base64," in text
@@ -80,44 +80,44 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(words, said, digits, capsys
 @pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
 def test_every_kind_of_model_has_a_score(name, request):
     workspace = request.getfixturevalue(name)
-    table = score(workspace).as_table()
+    table = evaluate(workspace).as_dict()
     json.dumps(table, allow_nan=False)
-    assert {"samples", "meaning"} <= {figure["group"] for figure in table["figures"].values()}
+    assert {"samples", "meaning"} <= {figure["group"] for figure in table["metrics"].values()}
 
 
 def test_an_illness_that_another_explains_is_not_named():
-    def patient(**values):
-        figures = {name: Figure(name, "space", value, "", 1, floor=0.1) for name, value in values.items()}
-        return Patient(Path("run"), "vae", 8, "normal", figures, None)
+    def summary(**values):
+        figures = {name: Metric(name, "space", value, "", 1, baseline=0.1) for name, value in values.items()}
+        return RunSummary(Path("run"), "vae", 8, "normal", figures, None)
 
-    alone = diagnose(patient(active_units=0.0, rate=0.01, charge=1.0))
+    alone = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0))
     assert [finding.name for finding in alone] == ["posterior collapse"]
-    explained = diagnose(patient(active_units=0.0, rate=0.01, charge=1.0, noise=1.0))
+    explained = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0, noise=1.0))
     assert [finding.name for finding in explained] == ["blind likelihood"]
 
 
 def test_a_collapse_that_the_rate_alone_shows_speaks_of_no_axes():
-    rate = {"rate": Figure("rate", "likelihood", 0.1, "", 1)}
-    (found,) = diagnose(Patient(Path("run"), "vae", 8, "normal", rate, None))
-    assert found.words.startswith("A code tells only 0.1 nats")
+    rate = {"rate": Metric("rate", "likelihood", 0.1, "", 1)}
+    (found,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
+    assert found.text.startswith("A code tells only 0.1 nats")
 
 
 def test_what_was_not_measured_ails_nobody():
-    assert diagnose(Patient(Path("run"), "gan", 8, "normal", {}, None)) == []
+    assert diagnose(RunSummary(Path("run"), "gan", 8, "normal", {}, None)) == []
 
 
 def test_a_cure_changes_something_and_can_be_typed_as_it_stands():
-    share = {"variety": 0.5, "spread_of_samples": 0.5, "memorised": 0.9}
-    figures = {name: Figure(name, "samples", x, "", 1, floor=0.0) for name, x in share.items()}
+    share = {"variety": 0.5, "sample_diversity": 0.5, "memorized": 0.9}
+    figures = {name: Metric(name, "samples", x, "", 1, baseline=0.0) for name, x in share.items()}
     gan = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}}, (1, 8, 8))
-    ill = Patient(Path("my runs/a"), "gan", 8, "normal", figures, gan)
+    ill = RunSummary(Path("my runs/a"), "gan", 8, "normal", figures, gan)
     copied, collapsed = diagnose(ill)
-    assert [cure.settings for cure in copied.cures] == [("training.flip=true",)]
-    assert [shlex.split(cure.command)[3] for cure in collapsed.cures] == ["my runs/a"]
+    assert [cure.settings for cure in copied.suggestions] == [("training.flip=true",)]
+    assert [shlex.split(cure.command)[3] for cure in collapsed.suggestions] == ["my runs/a"]
     sick = replace(ill, recipe=replace(gan, model={**gan.model, "r1": 0.0}))
-    assert len(diagnose(sick)[1].cures) == 2
+    assert len(diagnose(sick)[1].suggestions) == 2
     brought = replace(ill, recipe=None)
-    assert [finding.cures for finding in diagnose(brought)] == [(), ()]
+    assert [finding.suggestions for finding in diagnose(brought)] == [(), ()]
 
 
 def test_one_image_has_a_score(tmp_path, own_cache):
@@ -125,9 +125,9 @@ def test_one_image_has_a_score(tmp_path, own_cache):
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
     run = train(images, epochs=1, out=tmp_path / "run", show=False)
-    rebuilding = score(run).figure("rebuilding")
+    rebuilding = evaluate(run).metric("reconstruction")
     assert rebuilding.n == 1 and rebuilding.about.endswith("the same that it was trained on")
-    assert write_report(run, score(run, groups=["likelihood"]), tmp_path / "report.html").exists()
+    assert write_report(run, evaluate(run, groups=["likelihood"]), tmp_path / "report.html").exists()
     assert "it was trained on" in (tmp_path / "report.html").read_text()
 
 
@@ -155,21 +155,21 @@ def test_what_is_no_run_is_said_before_any_is_measured(digits, tmp_path, capsys)
     ],
 )
 def test_a_number_has_no_more_digits_than_it_is_sure_of(value, error, said):
-    assert value_in_words(Figure("rate", "likelihood", value, "", 9, error, "nats")) == said
+    assert format_value(Metric("rate", "likelihood", value, "", 9, error, "nats")) == said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", illnesses.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", broken_runs.CASES, ids=lambda case: case.name)
 def test_runs_made_ill_are_named_rightly_and_the_cure_betters_the_complaint(case, tmp_path):
-    workspace = illnesses.trained(case, tmp_path)
-    before = illnesses.examined(workspace)
+    workspace = broken_runs.trained(case, tmp_path)
+    before = broken_runs.examined(workspace)
     assert [finding.name for finding in before.findings] == ([case.found] if case.found else [])
     if case.found:
-        after = illnesses.cured(workspace, before.findings[0])
-        change = after.figure(case.complaint).value - before.figure(case.complaint).value
+        after = broken_runs.cured(workspace, before.findings[0])
+        change = after.metric(case.complaint).value - before.metric(case.complaint).value
         assert (change > 0) == case.rises
 
 
 def test_the_score_is_there_from_python(digits):
-    again = score(Workspace.open(digits.run.folder), groups=["space"])
-    assert again.figure("active_units").value <= 2
+    again = evaluate(Workspace.open(digits.run.folder), groups=["space"])
+    assert again.metric("active_units").value <= 2

@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 
 from zatlas.latent.chart import Chart, make
-from zatlas.score import charts as module
-from zatlas.score.charts import (
-    charts,
-    codes_back,
+from zatlas.metrics import chart_quality as module
+from zatlas.metrics.chart_quality import (
+    box_coverage,
+    chart_metrics,
     continuity,
-    covered_box,
-    left_out,
-    places_back,
-    usual_chart,
+    default_chart,
+    jackknife_error,
+    latent_round_trip,
+    position_round_trip,
 )
 
-NAMES = ["trust", "continuity", "covered", "round_trip"]
+NAMES = ["trustworthiness", "continuity", "box_coverage", "round_trip"]
 
 
 def cloud(n=400, d=2, seed=0):
@@ -41,45 +41,47 @@ def test_a_torn_chart_is_trusted_but_not_continuous_and_a_folded_one_the_other_w
 
 def test_of_two_far_groups_most_of_the_box_is_empty():
     even = np.random.default_rng(0).uniform(-1, 1, (2000, 2)).astype(np.float32)
-    assert covered_box(Chart(even, even)) > 0.9
+    assert box_coverage(Chart(even, even)) > 0.9
     apart = even * np.float32(0.1) + np.sign(even[:, :1])
-    assert covered_box(Chart(apart, apart)) < 0.3
+    assert box_coverage(Chart(apart, apart)) < 0.3
 
 
 def test_a_plane_loses_nothing_and_a_projection_what_lies_across_it():
     flat = make(cloud(), "pca")
-    assert places_back(flat).max() < 1e-5 and codes_back(flat, cloud(seed=1)).max() < 1e-3
+    assert position_round_trip(flat).max() < 1e-5 and latent_round_trip(flat, cloud(seed=1)).max() < 1e-3
     deep = make(cloud(d=12), "pca")
-    assert places_back(deep).max() < 1e-4 and codes_back(deep, cloud(d=12, seed=1)).mean() > 0.5
+    assert (
+        position_round_trip(deep).max() < 1e-4 and latent_round_trip(deep, cloud(d=12, seed=1)).mean() > 0.5
+    )
 
 
 def test_the_error_by_leaving_out_is_that_of_a_mean():
     values = cloud(1000)[:, 0]
-    error = left_out(lambda rows: float(values[rows].mean()), 1000)
+    error = jackknife_error(lambda rows: float(values[rows].mean()), 1000)
     assert error == pytest.approx(1 / np.sqrt(1000), rel=0.6)
 
 
 def test_every_model_has_all_figures_of_its_chart(digits, plain, rival):
     for workspace in (digits, plain, rival):
-        figures = charts(workspace)
+        figures = chart_metrics(workspace)
         assert [figure.name for figure in figures] == NAMES
         assert all(np.isfinite(figure.value) and figure.n for figure in figures)
 
 
 def test_the_chart_of_two_axes_is_exact_and_others_codes_fall_on_it(digits):
-    trust, kept, covered, back = charts(digits)
+    trust, kept, covered, back = chart_metrics(digits)
     assert trust.value == kept.value == 1 and "axes chart" in trust.about
     assert 0.2 < covered.value < 1 and covered.parts["other codes"] > 0.9
     assert back.value < 1e-5 and back.parts["code to place to code"] < 1e-3
 
 
 def test_figures_are_the_same_for_the_same_seed(wide):
-    assert charts(wide, seed=2) == charts(wide, seed=2)
+    assert chart_metrics(wide, seed=2) == chart_metrics(wide, seed=2)
 
 
 def test_very_many_codes_are_charted_in_part_unless_their_chart_is_kept(wide, monkeypatch):
-    monkeypatch.setattr(module, "MOST", 100)
+    monkeypatch.setattr(module, "MAX_LATENTS", 100)
     kept = wide.chart()
-    assert np.array_equal(usual_chart(wide).points, kept.points)
+    assert np.array_equal(default_chart(wide).points, kept.points)
     monkeypatch.setattr(module, "CHARTED", 200)
-    assert len(usual_chart(wide).points) == 100
+    assert len(default_chart(wide).points) == 100

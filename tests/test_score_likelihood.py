@@ -7,11 +7,11 @@ import torch
 
 from tests.conftest import small_run
 from zatlas.core.errors import BadRecipe, UnknownName
+from zatlas.metrics.elbo import likelihood_metrics
+from zatlas.metrics.importance import apply_treatment, importance_bound
 from zatlas.models.likelihood import Gaussian
 from zatlas.models.nets import MLP
 from zatlas.models.vae import VAEConfig
-from zatlas.score.bound import importance_bound, treat
-from zatlas.score.likelihood import likelihood
 
 PIXELS, AXES, NOISE = 40, 3, 0.5
 
@@ -82,7 +82,7 @@ def test_the_elbo_misses_the_exact_value_by_the_divergence_from_the_true_posteri
 def test_the_bound_does_not_depend_on_how_draws_are_cut_into_blocks(monkeypatch):
     model = Linear()
     x = model.draw(40)
-    monkeypatch.setattr("zatlas.score.bound.BLOCK", 8 * PIXELS * 7)
+    monkeypatch.setattr("zatlas.metrics.importance.BLOCK", 8 * PIXELS * 7)
     found = importance_bound(model, x, 50, rng=rng())
     torch.testing.assert_close(found.importance, model.exact(x))
     assert found.elbo.shape == (40,)
@@ -101,15 +101,15 @@ def test_levels_have_the_probability_of_their_cells():
 
 def test_pixels_are_treated_as_they_are_said_to_be():
     x = torch.rand((400, 1, 8, 8), generator=rng(9))
-    drawn = treat(x, "dynamic", rng())
+    drawn = apply_treatment(x, "dynamic", rng())
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
     assert abs(float((drawn - x).mean())) < 0.01
-    torch.testing.assert_close(drawn, treat(x, "dynamic", rng()))
-    assert not torch.equal(drawn, treat(x, "dynamic", rng(1)))
-    torch.testing.assert_close(treat(x, "threshold", rng()), (x >= 0.5).float())
-    assert float((treat(x, "levels", rng()) - x).abs().max()) <= 0.5 / 255 + 1e-6
+    torch.testing.assert_close(drawn, apply_treatment(x, "dynamic", rng()))
+    assert not torch.equal(drawn, apply_treatment(x, "dynamic", rng(1)))
+    torch.testing.assert_close(apply_treatment(x, "threshold", rng()), (x >= 0.5).float())
+    assert float((apply_treatment(x, "levels", rng()) - x).abs().max()) <= 0.5 / 255 + 1e-6
     with pytest.raises(UnknownName, match="dynamic"):
-        treat(x, "dithered", rng())
+        apply_treatment(x, "dithered", rng())
 
 
 def test_a_bound_takes_images_and_draws():
@@ -118,26 +118,34 @@ def test_a_bound_takes_images_and_draws():
 
 
 def by_name(workspace, **said):
-    return {figure.name: figure for figure in likelihood(workspace, **said)}
+    return {figure.name: figure for figure in likelihood_metrics(workspace, **said)}
 
 
 def test_figures_of_a_vae_hold_together(wide):
     found = by_name(wide, draws=200)
-    assert set(found) == {"elbo", "distortion", "rate", "importance_bound", "rebuilding", "charge", "overfit"}
+    assert set(found) == {
+        "elbo",
+        "distortion",
+        "rate",
+        "importance_bound",
+        "reconstruction",
+        "effective_beta",
+        "generalization_gap",
+    }
     elbo, bound = found["elbo"], found["importance_bound"]
     assert elbo.value == pytest.approx(-found["distortion"].value - found["rate"].value)
     assert elbo.value < bound.value < elbo.value + 10
     told = json.loads(wide.run.path("result.json").read_text())["test"]["elbo"]
     assert elbo.value == pytest.approx(told, abs=3 * elbo.error)
-    assert found["charge"].value == 1
+    assert found["effective_beta"].value == 1
     assert "no likelihood" in bound.about
     dynamic = by_name(wide, draws=50, treatment="dynamic")["importance_bound"]
     assert "drawn black or white" in dynamic.about and dynamic.value != bound.value
 
 
 def test_figures_are_the_same_for_the_same_seed(digits):
-    assert likelihood(digits, draws=20) == likelihood(digits, draws=20)
-    assert likelihood(digits, draws=20) != likelihood(digits, draws=20, seed=1)
+    assert likelihood_metrics(digits, draws=20) == likelihood_metrics(digits, draws=20)
+    assert likelihood_metrics(digits, draws=20) != likelihood_metrics(digits, draws=20, seed=1)
 
 
 def test_a_conditional_vae_is_told_its_labels(told):
@@ -145,8 +153,8 @@ def test_a_conditional_vae_is_told_its_labels(told):
 
 
 def test_models_without_a_likelihood_have_only_what_they_rebuild(plain, rival):
-    assert set(by_name(plain)) == {"rebuilding", "overfit"}
-    assert likelihood(rival) == []
+    assert set(by_name(plain)) == {"reconstruction", "generalization_gap"}
+    assert likelihood_metrics(rival) == []
 
 
 def test_what_the_loss_charges_and_the_noise_it_stands_for(tmp_path):
@@ -159,12 +167,12 @@ def test_what_the_loss_charges_and_the_noise_it_stands_for(tmp_path):
     )
     found = by_name(blind, draws=20)
     assert "elbo" not in found and "importance_bound" not in found
-    assert found["charge"].value == pytest.approx(2 * 64 / 4)
-    assert found["noise"].value == pytest.approx(math.sqrt(found["charge"].value / 2))
+    assert found["effective_beta"].value == pytest.approx(2 * 64 / 4)
+    assert found["noise"].value == pytest.approx(math.sqrt(found["effective_beta"].value / 2))
     assert found["distortion"].unit == ""
     sharp = small_run(tmp_path / "sharp", "digits", dim=4, epochs=3, **{"model.likelihood": "gaussian"})
     found = by_name(sharp, draws=20)
-    assert found["noise"].value == pytest.approx(found["noise"].floor, rel=0.2)
+    assert found["noise"].value == pytest.approx(found["noise"].baseline, rel=0.2)
     assert "bits a dimension" in found["importance_bound"].about
     density = json.loads(sharp.run.path("result.json").read_text())["test"]["elbo"]
     expected = density - 64 * math.log(255)

@@ -12,33 +12,33 @@ from zatlas.core.errors import BadRun
 from zatlas.create import import_run
 from zatlas.data import sources
 from zatlas.data.imageset import image_set
-from zatlas.models.generator import Generator
-from zatlas.score.features import own, principal_pixels, read_features, real_images
-from zatlas.score.resemblance import (
+from zatlas.metrics.distances import (
     coverage,
     density,
     entropy,
     frechet,
     kernel_distance,
-    nearness,
+    mean_distance,
+    nearest_ratio,
     precision,
-    spread,
 )
-from zatlas.score.samples import memorised, samples, two_sets
+from zatlas.metrics.features import dataset_features, principal_pixels, read_features, real_images
+from zatlas.metrics.sample_quality import held_out_and_training, memorized, sample_metrics
+from zatlas.models.generator import Generator
 from zatlas.store.cache import Cache
 
 NEED_IMAGES = {
     "frechet",
-    "kernel",
+    "kernel_distance",
     "precision",
     "recall",
     "density",
     "coverage",
-    "memorised",
+    "memorized",
     "variety",
-    "spread_of_samples",
+    "sample_diversity",
 }
-NEED_CODES = {"posterior_frechet", "rebuilt_frechet"}
+NEED_CODES = {"posterior_frechet", "reconstruction_frechet"}
 
 
 def normal(n, d=4, seed=0, mean=0.0, scale=1.0):
@@ -47,7 +47,7 @@ def normal(n, d=4, seed=0, mean=0.0, scale=1.0):
 
 
 def found(workspace, **settings):
-    return {figure.name: figure for figure in samples(workspace, **settings)}
+    return {figure.name: figure for figure in sample_metrics(workspace, **settings)}
 
 
 def giving(workspace, images):
@@ -145,7 +145,7 @@ def test_density_of_samples_like_the_real_is_one_and_falls_where_they_stray():
 
 def test_the_spread_is_the_mean_distance_of_pairs():
     rows = np.array([[0, 0], [3, 4], [0, 0]], np.float32)
-    assert spread(rows) == pytest.approx(10 / 3, rel=1e-3)
+    assert mean_distance(rows) == pytest.approx(10 / 3, rel=1e-3)
 
 
 def test_the_entropy_of_even_shares_is_the_logarithm_of_their_number():
@@ -156,24 +156,24 @@ def test_the_entropy_of_even_shares_is_the_logarithm_of_their_number():
 def test_a_copy_is_near_and_a_mean_of_many_is_not():
     train = normal(500, d=20)
     asked = np.concatenate([train[:1], train[:50].mean(axis=0, keepdims=True)])
-    whole = nearness(asked, [train])
+    whole = nearest_ratio(asked, [train])
     assert whole[0] == 0 and whole[1] > 0.7
-    assert nearness(asked, np.array_split(train, 7)) == pytest.approx(whole)
+    assert nearest_ratio(asked, np.array_split(train, 7)) == pytest.approx(whole)
 
 
 def test_copies_are_memorised_and_held_out_rows_are_not():
     train, held, others = normal(2000), normal(400, seed=1), normal(400, seed=2)
-    apart = [nearness(rows, [train]) for rows in (train[:400] + 1e-3, others, held)]
-    copies, floor = memorised(apart[0], apart[2])
-    assert copies.mean() > 0.97 and floor < 0.12
-    assert memorised(apart[1], apart[2])[0].mean() < 0.12
+    apart = [nearest_ratio(rows, [train]) for rows in (train[:400] + 1e-3, others, held)]
+    copies, baseline = memorized(apart[0], apart[2])
+    assert copies.mean() > 0.97 and baseline < 0.12
+    assert memorized(apart[1], apart[2])[0].mean() < 0.12
 
 
 # The feature spaces
 
 
 def test_a_net_taught_the_labels_says_how_well_it_reads_others(small_set):
-    taught = own(small_set)
+    taught = dataset_features(small_set)
     right = float(taught.about.partition("right ")[2].partition("%")[0])
     assert right > 93 and "held-out images, chance" in taught.about
     rows = taught.features(small_set.images(np.arange(5)))
@@ -187,13 +187,13 @@ def test_a_net_taught_the_labels_says_how_well_it_reads_others(small_set):
 def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):
     images = spots(150)
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "one"))
-    first = own(images)
+    first = dataset_features(images)
     (file,) = (tmp_path / "one" / "features").iterdir()
     before = file.stat().st_mtime_ns
-    own(images)
+    dataset_features(images)
     assert file.stat().st_mtime_ns == before
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "two"))
-    again = own(images)
+    again = dataset_features(images)
     x = images.images(np.arange(10))
     assert np.array_equal(first.features(x), again.features(x))
 
@@ -201,10 +201,10 @@ def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):
 def test_without_labels_attributes_are_taught_and_without_those_it_is_pixels():
     known = spots(60)
     flags = {"left": known.labels == 0, "place": known.labels.astype(np.float32)}
-    told = own(image_set("corners", known.pixels, attributes=flags))
+    told = dataset_features(image_set("corners", known.pixels, attributes=flags))
     assert "taught the attributes of corners (mean accuracy" in told.about and "R2" in told.about
     bare = image_set("bare", known.pixels)
-    assert own(bare) is None
+    assert dataset_features(bare) is None
     pixels = principal_pixels(bare)
     assert pixels.name == "36 principal pixels" and pixels(bare.images(np.arange(3))).shape == (3, 36)
 
@@ -235,32 +235,32 @@ def test_an_onnx_file_is_a_feature_space_named_by_its_digest(digits, tmp_path):
 
 
 def test_real_halves_are_nearer_than_blurred_and_those_nearer_than_noise(digits, small_set):
-    """The floor is printed: pytest -s."""
+    """The baseline is printed: pytest -s."""
     train = small_set.images(small_set.rows("train"))
     noise = np.random.default_rng(0).random(train.shape, dtype=np.float32)
     made = {"real": train, "blurred": gaussian_filter(train, (0, 0, 1, 1)), "noise": noise}
     figures = {name: found(giving(digits, images)) for name, images in made.items()}
     frechets = {name: one["frechet"].value for name, one in figures.items()}
-    floor = figures["real"]["frechet"].floor
-    print(json.dumps({"floor": floor, **frechets}))
-    assert frechets["real"] < 2 * floor < frechets["blurred"] / 5 < frechets["noise"] / 5
-    kernels = [figures[name]["kernel"].value for name in made]
+    baseline = figures["real"]["frechet"].baseline
+    print(json.dumps({"baseline": baseline, **frechets}))
+    assert frechets["real"] < 2 * baseline < frechets["blurred"] / 5 < frechets["noise"] / 5
+    kernels = [figures[name]["kernel_distance"].value for name in made]
     assert kernels == sorted(kernels)
     assert figures["real"]["precision"].value > 0.85 > figures["noise"]["precision"].value
 
 
 def test_a_generator_that_copies_is_told_and_one_that_gives_held_out_images_is_not(digits):
     images = digits.images
-    train, (held, _) = images.images(images.rows("train")), two_sets(images, 2000)
-    copied = found(giving(digits, train))["memorised"]
-    assert copied.value > 0.97 and copied.floor < 0.12
-    new = found(giving(digits, images.images(held)))["memorised"]
+    train, (held, _) = images.images(images.rows("train")), held_out_and_training(images, 2000)
+    copied = found(giving(digits, train))["memorized"]
+    assert copied.value > 0.97 and copied.baseline < 0.12
+    new = found(giving(digits, images.images(held)))["memorized"]
     assert new.value < 0.12
 
 
 def test_a_generator_of_one_image_has_no_variety_and_covers_nothing(digits):
     figures = found(giving(digits, digits.images.images(np.arange(1))))
-    assert figures["variety"].value == 0 and figures["spread_of_samples"].value < 1e-3
+    assert figures["variety"].value == 0 and figures["sample_diversity"].value < 1e-3
     assert figures["coverage"].value < 0.05 and figures["recall"].value < 0.05
     assert max(figures["variety"].parts.values()) == 1
 
@@ -273,8 +273,8 @@ def test_every_model_has_the_figures_that_apply(digits, told, plain, rival):
         assert set(found(workspace)) == NEED_IMAGES | NEED_CODES
     assert set(found(rival)) == NEED_IMAGES
     for figure in found(digits).values():
-        assert figure.n == 427 and figure.error is not None and figure.floor is not None
-        assert np.isfinite([figure.value, figure.error, figure.floor]).all()
+        assert figure.n == 427 and figure.error is not None and figure.baseline is not None
+        assert np.isfinite([figure.value, figure.error, figure.baseline]).all()
 
 
 def test_a_conditional_model_is_asked_for_every_class(told, digits):
@@ -284,22 +284,22 @@ def test_a_conditional_model_is_asked_for_every_class(told, digits):
 def test_a_fitted_prior_gives_other_samples_and_the_floor_stays(plain):
     own_prior, fitted = found(plain), found(plain, prior="mixture")
     assert own_prior["frechet"].value != fitted["frechet"].value
-    assert own_prior["frechet"].floor == fitted["frechet"].floor
-    assert own_prior["rebuilt_frechet"].value == fitted["rebuilt_frechet"].value
+    assert own_prior["frechet"].baseline == fitted["frechet"].baseline
+    assert own_prior["reconstruction_frechet"].value == fitted["reconstruction_frechet"].value
 
 
 def test_figures_are_the_same_for_the_same_seed(digits):
-    assert samples(digits, seed=3) == samples(digits, seed=3)
+    assert sample_metrics(digits, seed=3) == sample_metrics(digits, seed=3)
 
 
 def test_a_model_without_images_has_no_figures_of_samples(rival, tmp_path):
 
     brought = import_run(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
-    assert real_images(brought) is None and samples(brought) == []
+    assert real_images(brought) is None and sample_metrics(brought) == []
 
 
 def test_sets_have_as_many_of_each_and_share_none(small_set):
-    held, train = two_sets(small_set, 300)
+    held, train = held_out_and_training(small_set, 300)
     assert len(held) == len(train) == 300 and not set(held) & set(train)
     bare = image_set("bare", spots(60).pixels, split=np.zeros(60, np.uint8))
-    assert not set(two_sets(bare, 300)[0]) & set(two_sets(bare, 300)[1])
+    assert not set(held_out_and_training(bare, 300)[0]) & set(held_out_and_training(bare, 300)[1])

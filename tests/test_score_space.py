@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from zatlas.core.space import Space
-from zatlas.score import space as figures
-from zatlas.score.space import space
+from zatlas.metrics import latent_usage as figures
+from zatlas.metrics.latent_usage import space_metrics
 
 N, AXES = 4000, 8
 
@@ -26,8 +26,8 @@ def test_axes_that_say_something_are_counted(alive):
     means, deviations = posteriors(*[0.9] * alive, *[0.0] * (AXES - alive))
     found = figures.active_units(means)
     assert found.value == alive
-    assert found.floor == AXES and found.parts["axis 7"] == pytest.approx(0.81 * (alive == 8), abs=0.05)
-    rate = figures.axis_rate(means, deviations)
+    assert found.baseline == AXES and found.parts["axis 7"] == pytest.approx(0.81 * (alive == 8), abs=0.05)
+    rate = figures.dimension_rate(means, deviations)
     each = -0.5 * np.log(1 - 0.9**2)
     assert rate.value == pytest.approx(alive * each / AXES, rel=0.03, abs=1e-9)
     assert sum(value > 0.1 for value in rate.parts.values()) == alive
@@ -59,9 +59,9 @@ def test_dead_axes_tell_nothing():
 def test_codes_that_fill_the_prior_are_at_no_distance_from_it(dim):
     codes = drawn(*posteriors(*[0.9] * dim))
     found = figures.prior_distance(codes, Space((dim,)))
-    assert found.value < max(found.floor, 3 * found.error)
-    assert figures.shell(codes).value == pytest.approx(1, abs=0.02)
-    assert figures.spill(codes).value == pytest.approx(0.001, abs=0.002)
+    assert found.value < max(found.baseline, 3 * found.error)
+    assert figures.relative_norm(codes).value == pytest.approx(1, abs=0.02)
+    assert figures.outside_prior(codes).value == pytest.approx(0.001, abs=0.002)
 
 
 def test_codes_that_leave_the_prior_are_farther_the_more_they_do():
@@ -69,11 +69,11 @@ def test_codes_that_leave_the_prior_are_farther_the_more_they_do():
     place = Space((AXES,))
     found = [figures.prior_distance(codes + shift, place) for shift in (0.2, 0.5, 1.0)]
     values = [figure.value for figure in found]
-    assert values == sorted(values) and values[0] > found[0].floor
+    assert values == sorted(values) and values[0] > found[0].baseline
     narrow = figures.prior_distance(codes / 2, place)
-    assert narrow.value > 10 * narrow.floor
-    assert figures.shell(codes / 2).value == pytest.approx(0.5, abs=0.01)
-    assert figures.spill(codes * 3).value > 0.5
+    assert narrow.value > 10 * narrow.baseline
+    assert figures.relative_norm(codes / 2).value == pytest.approx(0.5, abs=0.01)
+    assert figures.outside_prior(codes * 3).value > 0.5
 
 
 def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_formula():
@@ -85,7 +85,7 @@ def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_fo
     # Of two normals whose means differ, the kernel means' distance is known.
     a = rng.standard_normal((1500, 1)).astype(np.float32)
     b = 1 + rng.standard_normal((1500, 1)).astype(np.float32)
-    wide = np.array(figures.WIDTHS) * 2.0 / 2  # variance of the kernel exp(-d / (2 variance))
+    wide = np.array(figures.KERNEL_WIDTHS) * 2.0 / 2  # variance of the kernel exp(-d / (2 variance))
     exact = np.mean(2 * np.sqrt(wide / (wide + 2)) * (1 - np.exp(-1 / (2 * (wide + 2)))))
     assert figures.kernel_distance(a, b, 2.0) == pytest.approx(exact, rel=0.15)
 
@@ -93,34 +93,34 @@ def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_fo
 def test_holes_are_seen_where_there_are_some_and_nowhere_else():
     codes = drawn(*posteriors(0.9, 0.9))
     whole = figures.holes(codes, Space((2,)))
-    assert whole.value < 0.02 and whole.floor < 0.02
+    assert whole.value < 0.02 and whole.baseline < 0.02
     half = figures.holes(codes[codes[:, 0] > 0], Space((2,)))
     assert half.value == pytest.approx(0.5, abs=0.1)
 
 
 def by_name(workspace, **said):
-    return {figure.name: figure for figure in space(workspace, **said)}
+    return {figure.name: figure for figure in space_metrics(workspace, **said)}
 
 
 def test_a_vae_of_few_axes_has_every_figure(digits):
     found = by_name(digits)
     assert set(found) == {
         "active_units",
-        "axis_rate",
+        "dimension_rate",
         "mutual_information",
         "prior_distance",
-        "shell",
-        "spill",
+        "relative_norm",
+        "outside_prior",
         "holes",
     }
-    rate = 2 * found["axis_rate"].value
+    rate = 2 * found["dimension_rate"].value
     assert 0 < found["mutual_information"].value < rate
     assert found["active_units"].value == 2
     assert all(figure.group == "space" and figure.about and figure.n for figure in found.values())
-    assert space(digits) == space(digits)
+    assert space_metrics(digits) == space_metrics(digits)
 
 
 def test_figures_are_only_those_that_apply(wide, plain, rival):
     assert "holes" not in by_name(wide)
     assert set(by_name(plain)) == {"holes"}
-    assert space(rival) == []
+    assert space_metrics(rival) == []

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 import zatlas
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, UnknownName
-from zatlas.pictures.sweeps import figures, samples
-from zatlas.sweeps import sweep, table, values_of
+from zatlas.figures.sweep_plots import metric_plots, sample_table
+from zatlas.sweeps import as_rows, parse_values, sweep
 from zatlas.training import sweeping
 from zatlas.training.recipe import make_recipe, read_recipe
 from zatlas.training.sweeping import Job
@@ -60,7 +60,7 @@ def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
     kept = json.loads((found.folder / "sweep.json").read_text())
     assert kept["varied"] == {"model.dim": [2, 3], "model.beta": [1, 4]}
     assert [run["figures"] for run in kept["runs"]] == [row.figures for row in found.rows]
-    assert list(table(found)[0])[:4] == ["dim", "beta", "epochs", "seconds"]
+    assert list(as_rows(found)[0])[:4] == ["dim", "beta", "epochs", "seconds"]
     for name in ("sweep.png", "samples.png"):
         assert (found.folder / name).read_bytes().startswith(b"\x89PNG")
 
@@ -163,10 +163,10 @@ def test_a_sweep_begins_with_a_preset_or_a_recipe_file_too(tmp_path, swept):
 
 
 def test_values_are_parted_by_commas_outside_brackets_and_quotes():
-    assert values_of("1,4,16") == [1, 4, 16]
-    assert values_of("[64],[128, 64]") == [[64], [128, 64]]
-    assert values_of("'a,b',true, 0.5") == ["a,b", True, 0.5]
-    assert values_of("vae") == ["vae"]
+    assert parse_values("1,4,16") == [1, 4, 16]
+    assert parse_values("[64],[128, 64]") == [[64], [128, 64]]
+    assert parse_values("'a,b',true, 0.5") == ["a,b", True, 0.5]
+    assert parse_values("vae") == ["vae"]
 
 
 def test_pictures_are_drawn_of_words_too_and_of_runs_of_other_sizes(tmp_path):
@@ -174,7 +174,7 @@ def test_pictures_are_drawn_of_words_too_and_of_runs_of_other_sizes(tmp_path):
     found = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
     assert not found.broken
     told = [(row.name, row.settings, {"loss": 1.0}) for row in found.rows]
-    plot = figures({"model.likelihood": ["bernoulli", "gaussian"]}, told)
+    plot = metric_plots({"model.likelihood": ["bernoulli", "gaussian"]}, told)
     assert [text.get_text() for text in plot.axes[0].get_xticklabels()] == ["bernoulli", "gaussian"]
     folders = {row.name: found.folder / row.name for row in found.rows[1:]}
-    assert len(samples(varied, told, folders).items) > 4
+    assert len(sample_table(varied, told, folders).items) > 4

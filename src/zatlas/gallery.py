@@ -16,16 +16,16 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
 from zatlas.directions.find import known_of
+from zatlas.figures import file_names, geometry, maps, paths, sheets
+from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import flags_of, pretty, yes_or_no
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import Known, Name, text_of
 from zatlas.locate import class_word, classes_with_images, default_anchors, kind_of
-from zatlas.page import Figure, Section, page
-from zatlas.pictures import facts, file_names, maps, moves, sheets
-from zatlas.pictures.moves import Move
+from zatlas.metrics.titles import describe_run
+from zatlas.page import Figure, Section, render_page
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.score.words import in_words
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 Words = tuple[str | Path, ...]  # of a command
 
-SIDE = 15  # places along a grid
-EDITED = (
+GRID_SIDE = 15  # places along a grid
+FACE_ATTRIBUTES = (
     "Smiling",
     "Mouth_Slightly_Open",
     "Bald",
@@ -51,8 +51,8 @@ EDITED = (
     "Oval_Face",
     "Male",
 )
-FILMED = 2  # attributes that are films too
-MOST = 12  # attributes that are drawn
+MAX_FILMS = 2  # attributes that are films too
+MAX_ATTRIBUTES = 12  # attributes that are drawn
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,17 @@ def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: The
     left_out = [f"{', '.join(titles)}: {why}" for why, titles in lacking.items()]
     for line in left_out:
         console().print(f"left out: {line}", soft_wrap=True, markup=False)
-    text = page(
-        _title(workspace), in_words(workspace), _sections(drawn, folder), left_out, dark=theme.name == "dark"
+    text = render_page(
+        _title(workspace),
+        describe_run(workspace),
+        _sections(drawn, folder),
+        left_out,
+        dark=theme.name == "dark",
     )
     return atomic.write_file(folder / "index.html", text.encode())
 
 
-def show(place: Path) -> None:
+def open_page(place: Path) -> None:
     """Open a page where there is a screen."""
     graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if graphical or sys.platform in ("darwin", "win32"):
@@ -127,7 +131,7 @@ def _made(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         if prior
         else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
         shell_command("sample", run),
-        lambda path: save(sheets.samples(workspace, theme=theme), path),
+        lambda path: save(sheets.sample_sheet(workspace, theme=theme), path),
     )
     if not workspace.coded or kind_of(workspace) == "sample":  # samples that were read are the prior's
         return
@@ -138,7 +142,7 @@ def _made(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Images of points of the run's own prior, beside those of a density that was fitted to the codes.",
         "Codes seldom fill the prior evenly. A density fitted to them leaves its empty places out, and samples improve.",
         shell_command("prior", run),
-        lambda path: save(sheets.priors(workspace, theme=theme), path),
+        lambda path: save(sheets.prior_sheet(workspace, theme=theme), path),
     )
     yield Entry(
         part,
@@ -147,7 +151,7 @@ def _made(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         f"Images the model {'has not seen' if workspace.holds_out else 'was trained on'}, and what is left of them in {workspace.dim} numbers.",
         "What the code cannot hold is lost; a decoder that must guess takes the mean, and the mean is soft.",
         shell_command("reconstruct", run),
-        lambda path: save(sheets.reconstructions([workspace], theme=theme), path),
+        lambda path: save(sheets.reconstruction_sheet([workspace], theme=theme), path),
     )
 
 
@@ -159,12 +163,12 @@ def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         part,
         "manifold.png",
         "The latent plane",
-        f"A plane of the latent space, decoded at {SIDE} x {SIDE} places, the second axis upwards.",
+        f"A plane of the latent space, decoded at {GRID_SIDE} x {GRID_SIDE} places, the second axis upwards.",
         "At equal steps of the prior's mass, every tile stands for the same share of what the model would make."
         if workspace.generator.space.prior != "none"
         else "Steps are even between the 1st and the 99th percentile of the codes.",
         shell_command("grid", run),
-        lambda path: save(sheets.manifold(workspace, SIDE, theme=theme), path),
+        lambda path: save(sheets.manifold(workspace, GRID_SIDE, theme=theme), path),
     )
     yield Entry(
         part,
@@ -176,7 +180,7 @@ def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         if not workspace.generator.classes
         else "The class is told to this model, so it need not be in the code: the classes lie over each other.",
         shell_command("points", run),
-        lambda path: save(maps.points(workspace, theme=theme), path),
+        lambda path: save(maps.latent_scatter(workspace, theme=theme), path),
     )
     if workspace.dim > 2:
         yield Entry(
@@ -186,7 +190,7 @@ def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             f"The {codes} laid out flat by UMAP: {workspace.dim} axes become two, neighbours stay neighbours.",
             "Distances far apart mean little on such a chart; its trustworthiness says how far neighbours can be believed.",
             shell_command("chart", run),
-            lambda path: save(maps.chart_map(workspace, workspace.chart(), theme=theme), path),
+            lambda path: save(maps.chart_scatter(workspace, workspace.chart(), theme=theme), path),
         )
         yield Entry(
             part,
@@ -195,7 +199,7 @@ def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             "The picture that lies under each place of the chart; faded where there is no data.",
             "A place is taken back to a code by the codes around it, and the code is decoded.",
             shell_command("grid", run, "--by", "chart"),
-            lambda path: save(sheets.chart_sheet(workspace, workspace.chart(), SIDE, theme=theme), path),
+            lambda path: save(sheets.chart_sheet(workspace, workspace.chart(), GRID_SIDE, theme=theme), path),
         )
 
 
@@ -213,7 +217,7 @@ def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         f"A way through three {kind}s and back to the first.",
         f"{theory} It is walked so that the picture changes at a steady pace.",
         ("interpolate", run, *names[:3], "--loop", "--even"),
-        lambda: moves.interpolation(workspace, stops[:3], closed=True, even=True),
+        lambda: paths.interpolation(workspace, stops[:3], closed=True, even=True),
         theme,
         panel="prior" if workspace.dim == 2 else "none",
     )
@@ -233,7 +237,7 @@ def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Each row moves one axis and holds the others; those first that change the image most.",
         "An axis that changes nothing holds nothing: the model has left it unused.",
         ("traverse", run),
-        lambda: moves.traversal(workspace),
+        lambda: paths.traversal(workspace),
         theme,
         film=False,
     )
@@ -245,7 +249,7 @@ def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             "From the middle of the plane outwards, with the place beside the image.",
             "The prior is densest in the middle: images there are seen most often, and are best learnt.",
             ("spiral", run),
-            lambda: moves.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
+            lambda: paths.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
             theme,
             panel="prior",
         )
@@ -254,7 +258,7 @@ def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 def _meanings(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, part = workspace.run.folder, "What directions mean"
     flags, kind, known = yes_or_no(workspace.images), kind_of(workspace), known_of(workspace)
-    chosen = [name for name in EDITED if name in flags] or flags[:MOST]
+    chosen = [name for name in FACE_ATTRIBUTES if name in flags] or flags[:MAX_ATTRIBUTES]
     files = file_names(f"attribute-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
         typed = text_of(Name("attribute", name), known, anchor=False)
@@ -267,9 +271,9 @@ def _meanings(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             if number == 0
             else "",
             ("attribute", run, typed),
-            partial(moves.attribute, workspace, typed),
+            partial(paths.attribute, workspace, typed),
             theme,
-            film=number < FILMED,
+            film=number < MAX_FILMS,
         )
     equation = _equation(workspace, chosen, known)
     if not equation:
@@ -281,7 +285,7 @@ def _meanings(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Mean codes, added and taken away, and what the result looks like.",
         "If what two groups differ in is a direction, the direction can be added to something else.",
         shell_command("arithmetic", run, equation),
-        lambda path: save(facts.arithmetic(workspace, equation, theme=theme)[0], path),
+        lambda path: save(geometry.arithmetic(workspace, equation, theme=theme)[0], path),
     )
 
 
@@ -320,10 +324,10 @@ def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             "Means lie inside the shell, draws around them on it: the encoder is sure of less than all.",
         )
     draw: dict[str, Callable[[], Canvas | Plot]] = {
-        "own-norms": lambda: facts.own_norms(workspace, theme=theme),
-        "volumes": lambda: facts.volumes(theme=theme),
-        "norms": lambda: facts.norms(theme=theme),
-        "midpoints": lambda: facts.midpoints(workspace, theme=theme),
+        "own-norms": lambda: geometry.own_norms(workspace, theme=theme),
+        "volumes": lambda: geometry.volumes(theme=theme),
+        "norms": lambda: geometry.norms(theme=theme),
+        "midpoints": lambda: geometry.midpoints(workspace, theme=theme),
     }
     for name, (title, theory) in theories.items():
         yield Entry(
@@ -344,7 +348,7 @@ def _move(
     about: str,
     theory: str,
     words: Words,
-    make: Callable[[], Move],
+    make: Callable[[], LatentPath],
     theme: Theme,
     *,
     film: bool = True,

@@ -6,7 +6,7 @@ from html import escape
 from urllib.parse import quote as url_quote
 
 FILMS = (".mp4", ".webm")
-WITHIN = "data:"  # a picture that is part of the page
+DATA_URL = "data:"  # a picture that is part of the page
 LIGHT = "--paper:#fff;--ink:#222;--pale:#666;--line:#e4e4e4;--soft:#f6f6f4"
 DARK = "--paper:#15171a;--ink:#ececec;--pale:#a3a8ae;--line:#34383d;--soft:#1e2125"
 STYLE = """
@@ -83,7 +83,7 @@ class Section:
     figures: tuple[Figure | Note | Table, ...]
 
 
-def page(
+def render_page(
     title: str,
     about: str,
     sections: Sequence[Section],
@@ -141,7 +141,7 @@ def _cell(column: str, words: str) -> str:
 def _figure(figure: Figure) -> str:
     source = _address(figure.file)
     name = escape(figure.title, quote=True)
-    if figure.file.startswith(WITHIN):
+    if figure.file.startswith(DATA_URL):
         shown = f'<img src="{source}" alt="{name}">'
     elif figure.file.endswith(FILMS):
         how = 'controls loop muted playsinline preload="auto"'
@@ -165,7 +165,7 @@ def _footer(told: str, left_out: Sequence[str]) -> str:
 
 def _address(file: str) -> str:
     """A file beside the page, or data, as an attribute of HTML: `#`, `?` and `%` belong to the name."""
-    return escape(file if file.startswith(WITHIN) else url_quote(file), quote=True)
+    return escape(file if file.startswith(DATA_URL) else url_quote(file), quote=True)
 
 
 def _anchor(title: str) -> str:

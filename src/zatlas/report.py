@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.core.shell import shell_command
-from zatlas.page import Figure, Note, Section, Table, page
-from zatlas.pictures import facts, maps, sheets
+from zatlas.figures import geometry, maps, sheets
+from zatlas.metrics.evaluation import GROUPS, EvaluationResult
+from zatlas.metrics.metric import Metric as ScoreFigure
+from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
+from zatlas.page import Figure, Note, Section, Table, render_page
 from zatlas.render.pixels import Drawn, plotted
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.score.figure import Figure as ScoreFigure
-from zatlas.score.score import GROUPS, Score
-from zatlas.score.words import floor_in_words, group_in_words, title_of, value_in_words
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from zatlas.render.canvas import Canvas
 
-MOST_AXES = 32  # that are drawn as bars
+MAX_BARS = 32  # that are drawn as bars
 
 
-def write_report(workspace: Workspace, score: Score, path: Path, *, theme: Theme = LIGHT) -> Path:
+def write_report(workspace: Workspace, score: EvaluationResult, path: Path, *, theme: Theme = LIGHT) -> Path:
     """Write the page of this score."""
     sections = [_diagnosis(score), *_groups(workspace, score, theme)]
-    text = page(
+    text = render_page(
         f"How good is the latent space of {workspace.name}?",
         score.about,
         sections,
@@ -41,36 +41,42 @@ def write_report(workspace: Workspace, score: Score, path: Path, *, theme: Theme
     return atomic.write_file(path, text.encode())
 
 
-def _diagnosis(score: Score) -> Section:
+def _diagnosis(score: EvaluationResult) -> Section:
     if not score.findings:
         clean = "None of the illnesses that can be told from these figures was found."
         return Section("Diagnosis", (Note("Nothing ails this run", clean),))
     notes = []
     for finding in score.findings:
-        known = {figure.name: figure for figure in score.figures}
-        shown = [known[name] for name in finding.because if name in known]
-        because = "; ".join(f"{title_of(one)} {value_in_words(one)}" for one in shown)
-        words = f"{finding.words} Seen by: {because}." if because else finding.words
-        cures = tuple((cure.what, cure.command) for cure in finding.cures)
-        notes.append(Note(finding.name.capitalize(), words, cures))
+        known = {figure.name: figure for figure in score.metrics}
+        shown = [known[name] for name in finding.evidence if name in known]
+        because = "; ".join(f"{metric_title(one)} {format_value(one)}" for one in shown)
+        words = f"{finding.text} Seen by: {because}." if because else finding.text
+        suggestions = tuple((suggestion.text, suggestion.command) for suggestion in finding.suggestions)
+        notes.append(Note(finding.name.capitalize(), words, suggestions))
     return Section("Diagnosis", tuple(notes))
 
 
-def _groups(workspace: Workspace, score: Score, theme: Theme) -> list[Section]:
+def _groups(workspace: Workspace, score: EvaluationResult, theme: Theme) -> list[Section]:
     found = []
     for group in GROUPS:
-        figures = [figure for figure in score.figures if figure.group == group]
+        figures = [figure for figure in score.metrics if figure.group == group]
         if not figures:
             continue
         rows = tuple(
-            (title_of(one), _whole(value_in_words(one)), _whole(floor_in_words(one)), _count(one), one.about)
+            (
+                metric_title(one),
+                _whole(format_value(one)),
+                _whole(format_baseline(one)),
+                _count(one),
+                one.about,
+            )
             for one in figures
         )
         table = Table(("", "value", "hold it against", "n", "what it is"), rows)
         pictures = [
             Figure(_within(picture), title) for title, picture in _drawn(workspace, score, group, theme)
         ]
-        found.append(Section(group_in_words(group), (table, *pictures)))
+        found.append(Section(group_title(group), (table, *pictures)))
     return found
 
 
@@ -84,28 +90,28 @@ def _count(figure: ScoreFigure) -> str:
 
 
 def _drawn(
-    workspace: Workspace, score: Score, group: str, theme: Theme
+    workspace: Workspace, score: EvaluationResult, group: str, theme: Theme
 ) -> Sequence[tuple[str, "Canvas | Plot"]]:
     """The pictures that go with a group of figures."""
     if group == "likelihood" and workspace.generator.encoder is not None:
         which = "it has not seen" if workspace.holds_out else "it was trained on"
-        return [(f"What is left of images {which}", sheets.reconstructions([workspace], theme=theme))]
+        return [(f"What is left of images {which}", sheets.reconstruction_sheet([workspace], theme=theme))]
     if group == "space" and workspace.coded:
-        pictures = [("Its codes and its prior", facts.own_norms(workspace, theme=theme))]
-        rates = next((one.parts for one in score.figures if one.name == "axis_rate"), {})
+        pictures = [("Its codes and its prior", geometry.own_norms(workspace, theme=theme))]
+        rates = next((one.parts for one in score.metrics if one.name == "dimension_rate"), {})
         return [*pictures, ("What each axis tells", _axes(rates, theme))] if rates else pictures
     if group == "samples":
-        return [("What it makes", sheets.samples(workspace, theme=theme))]
+        return [("What it makes", sheets.sample_sheet(workspace, theme=theme))]
     if group == "charts" and workspace.dim > 2:
-        return [("Its chart", maps.chart_map(workspace, workspace.chart(), theme=theme))]
+        return [("Its chart", maps.chart_scatter(workspace, workspace.chart(), theme=theme))]
     if group == "charts":
-        return [("Its codes", maps.points(workspace, theme=theme))]
+        return [("Its codes", maps.latent_scatter(workspace, theme=theme))]
     return []
 
 
 def _axes(rates: Mapping[str, float], theme: Theme) -> "Plot":
-    order = sorted(rates, key=lambda name: -rates[name])[:MOST_AXES]
-    left = f", the first {MOST_AXES} of {len(rates)}" if len(rates) > MOST_AXES else ""
+    order = sorted(rates, key=lambda name: -rates[name])[:MAX_BARS]
+    left = f", the first {MAX_BARS} of {len(rates)}" if len(rates) > MAX_BARS else ""
     values = np.array([rates[name] for name in order])
     return bars(
         order,

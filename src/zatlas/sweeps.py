@@ -15,20 +15,20 @@ from zatlas.core.progress import console
 from zatlas.create import compose, watchers
 from zatlas.data import sources
 from zatlas.data.sources import value_of
-from zatlas.pictures import file_name
-from zatlas.pictures.sweeps import draw_sweep
+from zatlas.figures import file_name
+from zatlas.figures.sweep_plots import draw_sweep
 from zatlas.store import atomic
 from zatlas.training.recipe import make_recipe, presets
 from zatlas.training.sweeping import Ends, Job, here, in_processes, on_ray
 
 Where = Literal["here", "processes", "ray"]
-LONGEST = 120  # letters of a folder's name
-SHOWN = ("epochs", "seconds", "loss", "elbo", "distortion", "rate", "ssim")  # columns, in this order
-FIGURES = SHOWN[2:]  # of result.json, on test images
+MAX_NAME_LENGTH = 120  # letters of a folder's name
+COLUMNS = ("epochs", "seconds", "loss", "elbo", "distortion", "rate", "ssim")  # columns, in this order
+METRICS = COLUMNS[2:]  # of result.json, on test images
 
 
 @dataclass(frozen=True)
-class Row:
+class SweepRow:
     """What came of one combination."""
 
     name: str  # of its folder
@@ -45,10 +45,10 @@ class Sweep:
 
     folder: Path
     varied: Mapping[str, Sequence[Any]]
-    rows: Sequence[Row]
+    rows: Sequence[SweepRow]
 
     @property
-    def broken(self) -> list[Row]:
+    def broken(self) -> list[SweepRow]:
         """The combinations that could not be trained."""
         return [row for row in self.rows if row.error]
 
@@ -98,7 +98,7 @@ def sweep(
     return found
 
 
-def values_of(text: str) -> list[Any]:
+def parse_values(text: str) -> list[Any]:
     """The values that a comma parts, where it stands in neither brackets nor quotes: 1,4 or [64],[64,64]."""
     parts, depth, quote = [""], 0, ""
     for letter in text:
@@ -112,7 +112,7 @@ def values_of(text: str) -> list[Any]:
     return [_value(part.strip()) for part in parts]
 
 
-def table(found: Sweep) -> list[dict[str, Any]]:
+def as_rows(found: Sweep) -> list[dict[str, Any]]:
     """The rows as a person reads them: what varied, and what came of it."""
     known = {name for row in found.rows for name in _numbers(row)}
     lines = []
@@ -120,26 +120,26 @@ def table(found: Sweep) -> list[dict[str, Any]]:
         told = zip(_short(row.settings), row.settings.values(), strict=True)
         line: dict[str, Any] = dict(told) if row.settings else {"run": row.name}
         numbers = {name: f"{n:.4g}" for name, n in _numbers(row).items()}
-        line |= {name: numbers.get(name, "") for name in SHOWN if name in known}
+        line |= {name: numbers.get(name, "") for name in COLUMNS if name in known}
         lines.append(line | ({"failed": bool(row.error)} if found.broken else {}))
     return lines
 
 
 def _prepared(
     recipe: str, combinations: Sequence[Mapping[str, Any]], varied: Mapping[str, Any], folder: Path
-) -> tuple[list[Row], dict[str, Job]]:
+) -> tuple[list[SweepRow], dict[str, Job]]:
     """A row for each combination, and the job of each whose recipe means something.
 
     What is wrong with all of them, or was trained by another recipe, is said before anything begins.
     """
-    rows: list[Row] = []
+    rows: list[SweepRow] = []
     jobs: dict[str, Job] = {}
     shapes: dict[str, tuple[int, int, int]] = {}
     wrong: list[ZatlasError] = []
     for settings in combinations:
         some = {key: settings[key] for key in varied}
         name = _name(some, [row.name for row in rows])
-        rows.append(Row(name, some))
+        rows.append(SweepRow(name, some))
         try:
             tables = _tables(recipe, settings)
             whole = make_recipe(tables)
@@ -193,15 +193,15 @@ def _watched(
     return problems
 
 
-def _measured(row: Row, job: Job) -> Row:
+def _measured(row: SweepRow, job: Job) -> SweepRow:
     """The row of a run that is finished."""
     result = json.loads(job.run.read(job.run.result_file))
     last = job.run.metrics()[-1]
-    figures = {name: result["test"][name] for name in FIGURES if name in result["test"]}
+    figures = {name: result["test"][name] for name in METRICS if name in result["test"]}
     return replace(row, epochs=last["epoch"], seconds=last["seconds"], figures=figures)
 
 
-def _numbers(row: Row) -> dict[str, float]:
+def _numbers(row: SweepRow) -> dict[str, float]:
     told = {**row.figures, "epochs": row.epochs, "seconds": row.seconds}
     return {name: float(n) for name, n in told.items() if n is not None}
 
@@ -221,7 +221,7 @@ def _name(settings: Mapping[str, Any], taken: Sequence[str]) -> str:
     """The settings that vary as the name of a folder: beta-4_dim-2."""
     parts = zip(_short(settings), settings.values(), strict=True)
     words = [f"{key}-{_word(value)}" for key, value in parts]
-    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in "_".join(words))[:LONGEST]
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in "_".join(words))[:MAX_NAME_LENGTH]
     name = plain or "run"
     same = sum(name == other.partition("~")[0] for other in taken)
     return f"{name}~{same + 1}" if same else name
@@ -230,7 +230,7 @@ def _name(settings: Mapping[str, Any], taken: Sequence[str]) -> str:
 def _short(settings: Mapping[str, Any]) -> list[str]:
     """The names of settings without their tables, where these are not needed to tell them apart."""
     last = [key.rpartition(".")[2] for key in settings]
-    plain = len(set(last)) == len(last) and not set(last) & set(SHOWN)  # training.rate is not the rate
+    plain = len(set(last)) == len(last) and not set(last) & set(COLUMNS)  # training.rate is not the rate
     return last if plain else list(settings)
 
 

@@ -1,0 +1,120 @@
+"""Maps of a run: its codes as a cloud of points, in two of their axes or on a chart."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.core.arrays import Flags, Labels, Rows, Values
+from zatlas.core.errors import NotSupported
+from zatlas.core.seeds import stream
+from zatlas.data.imageset import Column
+from zatlas.figures.sheets import plot_dimensions
+from zatlas.latent.attributes import flags_of, known_names, title_of
+from zatlas.latent.chart import Chart
+from zatlas.latent.names import LABEL, parse, quoted
+from zatlas.locate import kind_of
+from zatlas.render.plot import cloud
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.workspace import NO_ROW, Workspace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_TEXT_VALUES = 12  # values of a text that points are coloured by
+
+
+def latent_scatter(
+    workspace: Workspace,
+    *,
+    split: str = "test",
+    each: int | None = None,
+    drawn: bool = False,
+    by: str | None = None,
+    axes: tuple[int, int] | None = None,
+    seed: int = 0,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """The codes of a split in two axes (C3, E3, C7): their means, or draws from their posteriors.
+
+    `each` takes so many of every class; `by` colours by an attribute instead of the label.
+    """
+    codes = workspace.mapped(split)
+    z = workspace.drawn(split, seed=seed) if drawn and workspace.coded else codes.points
+    keep = _some_of_each(workspace.labels(codes.rows), len(codes), each)
+    z, rows = z[keep], codes.rows[keep]
+    colours = colors_of(workspace, rows, by)
+    what = "draws around the codes" if drawn and workspace.coded else "codes"
+    title = f"{len(rows):,} {_points_word(workspace, split)} in {workspace.name}"
+    title += f": {what}" if kind_of(workspace) == "image" else ""
+    if workspace.dim == 1:
+        level = stream(seed, "level").uniform(-1, 1, len(z))
+        places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
+        named = ("axis 0", "scattered for the eye")
+    else:
+        axes = axes or plot_dimensions(workspace)
+        places = z[:, list(axes)]
+        named = (f"axis {axes[0]}", f"axis {axes[1]}")
+    return cloud(places, *colours[:2], title=title, axes=named, values=colours[2], theme=theme)
+
+
+def chart_scatter(
+    workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
+) -> "Figure":
+    """The codes on a chart (A3), coloured by label or by an attribute."""
+    rows = np.full(len(chart.places), NO_ROW) if chart.rows is None else chart.rows
+    labels, classes, values = colors_of(workspace, rows, by)
+    what = f"{len(chart.places):,} {_points_word(workspace, split)}"
+    title = f"The {chart.layout} chart of {what} in {workspace.name}"
+    trust = f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
+    return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
+
+
+def colors_of(
+    workspace: Workspace, rows: Rows, by: str | None
+) -> tuple[Labels | None, tuple[str, ...], Values | None]:
+    """What colours the points: labels with the names of their classes, or values of an attribute."""
+    if len(rows) and rows[0] == NO_ROW:
+        if by is not None:
+            raise NotSupported(f"These points are no images', so they have no {by!r}.")
+        return None, (), None
+    images = workspace.images
+    if by is None and images.labels is None:
+        few = (key for key, column in images.attributes.items() if _few_texts(column))
+        by = next((f"attribute:{quoted(key)}" for key in few), None)
+    if by is None or by == LABEL:
+        labels = workspace.labels(rows)
+        return (labels, images.classes, None) if labels is not None else (None, (), None)
+    known = known_names(images)
+    known = replace(known, attributes=[*images.attributes])  # texts have a colour for each value
+    name = parse(by, known, anchor=False)
+    title = title_of(name)
+    if name.kind == "attribute" and name.value is None and not name.negated:
+        column = images.attributes[name.word][rows]
+        if column.dtype.kind == "f":
+            return None, (), column
+        if column.dtype.kind == "U":
+            texts, labels = np.unique(column, return_inverse=True)
+            return labels.astype(np.int64), tuple(texts), None
+        return column.astype(np.int64), (f"not {title}", title), None
+    return flags_of(images, rows, name).astype(np.int64), (f"not {title}", title), None
+
+
+def _few_texts(column: Column) -> bool:
+    return column.dtype.kind == "U" and 1 < len(np.unique(column)) <= MAX_TEXT_VALUES
+
+
+def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | slice:
+    if each is None:
+        return slice(None)
+    groups = np.zeros(n, np.int64) if labels is None else labels
+    keep = np.zeros(n, bool)
+    for kind in np.unique(groups):
+        keep[np.flatnonzero(groups == kind)[:each]] = True
+    return keep
+
+
+def _points_word(workspace: Workspace, split: str) -> str:
+    if (kind := kind_of(workspace)) != "image":
+        return f"{kind}s"
+    return {"train": "training", "valid": "held-out"}.get(split, split) + " images"
