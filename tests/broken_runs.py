@@ -43,12 +43,12 @@ CASES = (
         "reconstruction",
     ),
     Case(
-        "strong", "fashion-mini --dim 8 --epochs 8 --set model.beta=30", "over-strong prior", "reconstruction"
+        "strong", "fashion-mini --dim 8 --epochs 8 --set model.beta=30", "over-regularized", "reconstruction"
     ),
     Case(
         "blind",
         "fashion-mini --dim 8 --epochs 8 --set model.likelihood=gaussian --set model.sigma=1",
-        "blind likelihood",
+        "likelihood too noisy",
         "reconstruction",
     ),
     Case(
@@ -59,21 +59,19 @@ CASES = (
         rises=True,
     ),
     Case("holes", "fashion-mini --model ae --dim 8 --epochs 12", "holes", "frechet"),
-    Case(
-        "apart", "fashion-mini --dim 8 --epochs 12 --set model.beta=0.02", "prior and codes apart", "frechet"
-    ),
-    Case("few", "fashion-mini --dim 1 --epochs 12", "too few axes", "reconstruction"),
+    Case("apart", "fashion-mini --dim 8 --epochs 12 --set model.beta=0.02", "prior mismatch", "frechet"),
+    Case("few", "fashion-mini --dim 1 --epochs 12", "too few dimensions", "reconstruction"),
     Case(
         "memorized",
         "hundred.npz --dim 16 --epochs 300 --set training.best=last --set training.batch=50",
-        "memorisation",
+        "memorization",
         "memorized",
     ),
-    Case("young", "fashion-mini --dim 16 --epochs 2", "still learning", "reconstruction"),
+    Case("young", "fashion-mini --dim 16 --epochs 2", "training not converged", "reconstruction"),
     Case(
         "won",
         "digits --model gan --dim 12 --epochs 30 --set model.r1=0 --set training.rate=0.01",
-        "the discriminator has won",
+        "discriminator too strong",
         "frechet",
     ),
     Case(

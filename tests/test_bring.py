@@ -504,7 +504,7 @@ def test_a_brought_run_has_a_gallery_and_a_page(tmp_path):
 
     workspace = bring(Decoder(), tmp_path)
     text = draw_gallery(workspace).read_text()
-    assert "brought without images" in text and "samples.png" in text
+    assert "imported without images" in text and "samples.png" in text
     tree = run_tree(workspace, most=50)
     assert tree.entry["decoder"] is not None and tree.entry["data"] == "no images"
     codes = tmp_path / "codes.npy"

@@ -220,7 +220,7 @@ def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
     codes = np.concatenate([np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1)
     found = everything(codes, factors)
     assert found["factor_vae"] == found["mig"] == pytest.approx(1)
-    assert modularity(codes, factors).parts["axis 0"] == 0
+    assert modularity(codes, factors).parts["dimension 0"] == 0
     assert factor_vae(group_sampler(codes, factors), factors, np.zeros(3)).value == 0.5
 
 

@@ -135,7 +135,7 @@ def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops
     np.testing.assert_allclose(ends, rebuilt, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", ["mean_difference", "median_difference", "linear", "centres", "chart"])
+@pytest.mark.parametrize("way", ["mean_difference", "median_difference", "linear", "medians", "chart"])
 def test_attributes_are_moved_in_every_way(portraits, tmp_path, way):
     paths = run("attribute", portraits, "Bald", "--way", way, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
@@ -185,16 +185,16 @@ def test_runs_are_compared_side_by_side(digits, plain, told, tmp_path, capsys):
     folders = [str(workspace.run.folder) for workspace in (plain, digits, told)]
     assert main(["compare", *folders, "--out", str(tmp_path)]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    names = {"codes.png", "samples.png", "reconstructions.png", "manifold-told.png", "figures.json"}
+    names = {"latents.png", "samples.png", "reconstructions.png", "manifold-told.png", "comparison.json"}
     assert names <= {path.name for path in paths}
-    rows = json.loads((tmp_path / "figures.json").read_text())
+    rows = json.loads((tmp_path / "comparison.json").read_text())
     assert [row["family"] for row in rows] == ["ae", "vae", "vae"]
 
 
 def test_figures_tell_an_auto_encoder_from_a_vae(digits, plain, told):
     vae, ae, conditional = compare_run(digits), compare_run(plain), compare_run(told)
     assert ae.reconstruction < vae.reconstruction
-    assert conditional.probe < 0.6 * vae.probe and conditional.chance < 0.2
+    assert conditional.probe < 0.6 * vae.probe and conditional.most_frequent < 0.2
     assert 0 <= vae.gap <= 1 and vae.samples > 0
 
 

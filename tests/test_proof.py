@@ -158,7 +158,7 @@ def test_the_command_prints_the_table_draws_and_keeps(portraits, tmp_path, capsy
     said = capsys.readouterr()
     rows = json.loads(said.out)
     assert [row["direction"] for row in rows] == ["Male", "Bald"]
-    assert {"effect", "against random", "usable", "stability", "also moves"} <= rows[0].keys()
+    assert {"effect", "times random", "usable", "stability", "side effects"} <= rows[0].keys()
     drawn = {path.name for path in tmp_path.iterdir()}
     assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= drawn
     assert "Male: " in said.err
@@ -190,9 +190,9 @@ def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     assert curved.effect.real and not plain.effect.real
     assert curved.low <= -1 and curved.high >= 1 and curved.stable > 0.8 and plain.stable is None
     rows = report_rows([curved, plain])
-    assert [row["way"] for row in rows] == ["bends", "straight"] and rows[0].keys() == rows[1].keys()
-    assert rows[0]["spread"] is None and rows[0]["auc"] > 0.95
-    assert rows[1]["against random"] == "not better than random"
+    assert [row["kind"] for row in rows] == ["nonlinear", "linear"] and rows[0].keys() == rows[1].keys()
+    assert rows[0]["std"] is None and rows[0]["auc"] > 0.95
+    assert rows[1]["times random"] == "not better than random"
     assert evaluate(trial, [bent], saved={bent.name: curved})[0] == curved
 
 
@@ -221,7 +221,7 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 0
     said = capsys.readouterr()
     (row,) = json.loads(said.out)
-    assert row["way"] == "bends" and row["stability"] is not None and "Male: " in said.err
+    assert row["kind"] == "nonlinear" and row["stability"] is not None and "Male: " in said.err
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 2
     assert "kept already" in capsys.readouterr().err
     way = find_direction(portraits, "beardy")
@@ -240,7 +240,7 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     assert "bends: where it leads depends on where it begins" in capsys.readouterr().err
     assert main(["saved", run, "--rename", "beardy", "bearded"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
-    assert (listed["direction"], listed["way"], listed["moves"]) == ("bearded", "bends", "Male")
+    assert (listed["direction"], listed["kind"], listed["moves"]) == ("bearded", "nonlinear", "Male")
     with pytest.raises(NotSupported, match="says nothing of how it would bend"):
         carry(find_direction(portraits, "bearded"), portraits.cloud, portraits.cloud)
     assert main(["saved", run, "--take", listed["file"]]) == 2  # its name is taken

@@ -93,13 +93,13 @@ def test_an_illness_that_another_explains_is_not_named():
     alone = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0))
     assert [finding.name for finding in alone] == ["posterior collapse"]
     explained = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0, noise=1.0))
-    assert [finding.name for finding in explained] == ["blind likelihood"]
+    assert [finding.name for finding in explained] == ["likelihood too noisy"]
 
 
 def test_a_collapse_that_the_rate_alone_shows_speaks_of_no_axes():
     rate = {"rate": Metric("rate", "likelihood", 0.1, "", 1)}
     (found,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
-    assert found.text.startswith("A code tells only 0.1 nats")
+    assert found.text.startswith("A latent holds only 0.1 nats")
 
 
 def test_what_was_not_measured_ails_nobody():
@@ -125,10 +125,10 @@ def test_one_image_has_a_score(tmp_path, own_cache):
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
     run = train(images, epochs=1, out=tmp_path / "run", show=False)
-    rebuilding = evaluate(run).metric("reconstruction")
-    assert rebuilding.n == 1 and rebuilding.about.endswith("the same that it was trained on")
+    reconstruction = evaluate(run).metric("reconstruction")
+    assert reconstruction.n == 1 and reconstruction.about.endswith("on training images")
     assert write_report(run, evaluate(run, groups=["likelihood"]), tmp_path / "report.html").exists()
-    assert "it was trained on" in (tmp_path / "report.html").read_text()
+    assert "Training images and their reconstructions" in (tmp_path / "report.html").read_text()
 
 
 def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):

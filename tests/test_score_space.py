@@ -26,7 +26,9 @@ def test_axes_that_say_something_are_counted(alive):
     means, deviations = posteriors(*[0.9] * alive, *[0.0] * (AXES - alive))
     found = figures.active_units(means)
     assert found.value == alive
-    assert found.baseline == AXES and found.parts["axis 7"] == pytest.approx(0.81 * (alive == 8), abs=0.05)
+    assert found.baseline == AXES and found.parts["dimension 7"] == pytest.approx(
+        0.81 * (alive == 8), abs=0.05
+    )
     rate = figures.dimension_rate(means, deviations)
     each = -0.5 * np.log(1 - 0.9**2)
     assert rate.value == pytest.approx(alive * each / AXES, rel=0.03, abs=1e-9)

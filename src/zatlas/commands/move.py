@@ -117,7 +117,7 @@ def attribute(
     Args:
         names: Classes or attributes; every yes-or-no attribute if none is named. "Random" goes
             between two points of chance.
-        way: mean_difference, median_difference or linear move images along a direction; centres and
+        way: mean_difference, median_difference or linear move images along a direction; medians and
             chart go from median to median.
         without: Leave this other attribute alone; may be given again.
         stop: Which image to edit, named as for interpolate; may be given again.
@@ -141,7 +141,7 @@ def attribute(
     files = file_names(f"attribute-{name}" for name in wanted)
     for name, file in zip(wanted, files, strict=True):
         move = attribute_move(
-            workspace, name, method=way, stops=stops, without=without, reach=reach, seed=seed
+            workspace, name, method=way, anchors=stops, without=without, reach=reach, seed=seed
         )
         place = out / f"{file}.gif" if out is not None and not out.suffix else out
         if place is not None and not (out and out.suffix):

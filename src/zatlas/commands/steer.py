@@ -215,5 +215,5 @@ def _draw(
     theme = theme_of(dark)
     if place.suffix.lower() in FILMS:
         return edit_path(workspace, way, starts[0], label=label).film(place, FRAMES, theme=theme)
-    picture = edit_strip(workspace, way, starts, read, told=told, label=label, theme=theme)
+    picture = edit_strip(workspace, way, starts, read, measure=told, label=label, theme=theme)
     return save(picture, place)

@@ -108,9 +108,9 @@ def saved(
     rows = [
         {
             "direction": one.name,
-            "way": "bends" if is_nonlinear(one) else "straight",
+            "kind": "nonlinear" if is_nonlinear(one) else "linear",
             "moves": one.meant,
-            "spread": std_of(one),
+            "std": std_of(one),
             "auc": None if one.score is None else round(one.score.area, 4),
             "file": str(folder / ways.file_of(one.name)),
         }

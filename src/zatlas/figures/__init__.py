@@ -1,20 +1,20 @@
-"""Every figure of a run: each function takes a workspace and returns an image for `render.save`."""
+"""Figures of a run: each function takes a workspace and returns a figure for `render.pixels.save`."""
 
 from collections.abc import Iterable
 
-MAX_NAME_BYTES = 160  # bytes of a file's name, without what ends it
+MAX_NAME_BYTES = 160  # of a file name, without its extension
 
 
 def file_name(text: str) -> str:
-    """A name of a file for these words."""
+    """A file name made from a text."""
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in text)
     cut = plain.strip("-")[:80].encode()[:MAX_NAME_BYTES]
-    return cut.decode(errors="ignore") or "picture"
+    return cut.decode(errors="ignore") or "figure"
 
 
 def file_names(texts: Iterable[str]) -> list[str]:
-    """A name of a file for each of these, all different, also where upper and lower case are one."""
-    found: list[str] = []
+    """A file name for each text; all differ, also on file systems that ignore case."""
+    names: list[str] = []
     used: set[str] = set()
     for text in texts:
         stem = file_name(text)
@@ -22,5 +22,5 @@ def file_names(texts: Iterable[str]) -> list[str]:
         while name.lower() in used:
             name, number = f"{stem}-{number}", number + 1
         used.add(name.lower())
-        found.append(name)
-    return found
+        names.append(name)
+    return names

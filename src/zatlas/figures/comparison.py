@@ -1,4 +1,4 @@
-"""Runs side by side: auto-encoder against VAE, VAE against conditional VAE, two sizes of one."""
+"""Figures and metrics that compare runs on the same images."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -28,28 +28,28 @@ from zatlas.workspace import Workspace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAX_IMAGES = 2000  # images and samples that figures are taken from
+MAX_IMAGES = 2000  # images and samples that are measured
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Figures of a run by which it is compared with others."""
+    """Metrics that compare a run with others."""
 
     run: str
     family: str
-    axes: int
-    reconstruction: float  # root mean square of the pixels' error on test images
-    gap: float | None  # in a few axes: share of the prior's mass where codes are ten times rarer than samples
+    dim: int
+    reconstruction: float  # root mean square pixel error on test images
+    gap: float | None  # few dimensions only: share of the prior's mass with almost no latents
     gap_error: float | None
-    samples: float  # Frechet distance of samples in principal pixels, over that of real images
-    probe: float | None  # accuracy of a linear probe for the label, on held-out codes
-    chance: float | None  # accuracy of always saying the most frequent label
+    samples: float  # Frechet distance of samples over that of real images, in principal components
+    probe: float | None  # accuracy of a linear probe for the label, on held-out latents
+    most_frequent: float | None  # accuracy of always predicting the most frequent label
 
 
 def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> RunComparison:
-    """Measure a run: how well it rebuilds, how much of its prior is empty, how far its samples are off.
+    """Measure reconstruction error, empty share of the prior, sample distance and a linear probe.
 
-    The samples are of its own prior, or of one that was fitted to the codes.
+    Samples come from the model's prior, or from one that was fitted to the latents.
     """
     codes = workspace.codes("test")
     rows = codes.rows[:MAX_IMAGES]
@@ -60,7 +60,7 @@ def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> R
     share, uncertain = None, None
     if workspace.dim <= FEW:
         share, uncertain = gap(workspace.drawn("train", seed=seed), workspace.generator.space, seed=seed)
-    told, guess = _probe(workspace, seed)
+    accuracy_of_probe, most_frequent = _probe(workspace, seed)
     return RunComparison(
         workspace.name,
         workspace.description.family,
@@ -69,29 +69,29 @@ def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> R
         share,
         uncertain,
         _sample_distance(workspace, seed, prior),
-        told,
-        guess,
+        accuracy_of_probe,
+        most_frequent,
     )
 
 
 def draw_comparison(
     workspaces: Sequence[Workspace], folder: Path, *, theme: Theme = LIGHT
 ) -> tuple[list[Path], list[RunComparison]]:
-    """Draw runs of the same images side by side into a folder (B1, C7, D1, E2), and measure them."""
+    """Draw figures that compare runs of the same images into a folder (B1, C7, D1, E2), and measure them."""
     if len({workspace.images.fingerprint for workspace in workspaces}) > 1:
         names = ", ".join(f"{workspace.name} ({workspace.images.name})" for workspace in workspaces)
         raise BadRun(f"Only runs of the same images can be compared; these are not: {names}.")
     measured = [compare_run(workspace) for workspace in workspaces]
     pictures = comparison(workspaces, measured, theme=theme)
     paths = [save(picture, folder / f"{name}.png") for name, picture in pictures.items()]
-    table = atomic.write_file(folder / "figures.json", atomic.as_json(as_table(measured)))
+    table = atomic.write_file(folder / "comparison.json", atomic.as_json(as_table(measured)))
     return [*paths, table], measured
 
 
 def comparison(
     workspaces: Sequence[Workspace], measured: Sequence[RunComparison], *, theme: Theme = LIGHT
 ) -> dict[str, "Canvas | Figure"]:
-    """Codes, samples and reconstructions of several runs, and in two axes the decoded planes."""
+    """Latents, samples and reconstructions of several runs, and grids of those with two dimensions."""
     places = {}
     for workspace, name in zip(workspaces, unique_names(workspaces), strict=True):
         codes = workspace.codes("test")
@@ -100,11 +100,11 @@ def comparison(
             flat = workspace.chart("pca").places
         places[name] = (flat[:MAX_IMAGES], workspace.labels(codes.rows[:MAX_IMAGES]))
     notes = {name: comparison_note(f) for name, f in zip(places, measured, strict=True)}
-    named = ("first axis", "second axis")
+    named = ("first dimension", "second dimension")
     scatter = clouds(
         places,
         workspaces[0].images.classes,
-        title="Codes of the same test images",
+        title="Latents of the same test images",
         axes=named,
         notes=notes,
         theme=theme,
@@ -113,59 +113,59 @@ def comparison(
         name: workspace.decode(sample_latents(workspace, 36, seed=1), None, cycle_classes(workspace, 36))
         for name, workspace in zip(places, workspaces, strict=True)
     }
-    found: dict[str, Canvas | Figure] = {
-        "codes": scatter,
+    drawn: dict[str, Canvas | Figure] = {
+        "latents": scatter,
         "samples": blocks(groups, 6, title="Samples of each", theme=theme),
         "reconstructions": reconstruction_sheet(workspaces, theme=theme),
     }
     for name, workspace in zip(places, workspaces, strict=True):
         if workspace.dim == 2:
-            found[f"manifold-{file_name(name)}"] = manifold(workspace, by="range", theme=theme)
-    return found
+            drawn[f"manifold-{file_name(name)}"] = manifold(workspace, by="range", theme=theme)
+    return drawn
 
 
 def unique_names(workspaces: Sequence[Workspace]) -> list[str]:
-    """A name for each run; those that are called alike are numbered."""
+    """A name for each run; equal names get a number."""
     names = [workspace.name for workspace in workspaces]
     return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
 
 
-def comparison_note(figures: RunComparison) -> str:
-    """The figures of a run in a line or two."""
+def comparison_note(run: RunComparison) -> str:
+    """The metrics of a run as a short text."""
     parts = [
-        f"rebuilding error {figures.reconstruction:.3f}",
-        f"samples {figures.samples:.1f}x as far off as real images",
+        f"reconstruction error {run.reconstruction:.3f}",
+        f"samples {run.samples:.1f}x the Frechet distance of real images",
     ]
-    if figures.gap is not None and figures.gap_error is not None:
-        parts.insert(1, f"gaps {figures.gap:.1%} ± {1.96 * figures.gap_error:.1%}")
-    if figures.probe is not None:
-        parts.append(f"probe {figures.probe:.0%} (chance {figures.chance:.0%})")
+    if run.gap is not None and run.gap_error is not None:
+        parts.insert(1, f"empty prior {run.gap:.1%} ± {1.96 * run.gap_error:.1%}")
+    if run.probe is not None:
+        parts.append(f"probe {run.probe:.0%} (most frequent {run.most_frequent:.0%})")
     return "\n".join(parts)
 
 
 def as_table(measured: Sequence[RunComparison]) -> list[dict[str, object]]:
-    """The figures of several runs as rows."""
+    """The metrics of several runs as rows."""
     return [asdict(row) for row in measured]
 
 
 def _probe(workspace: Workspace, seed: int) -> tuple[float | None, float | None]:
-    """How much a plane can tell of the label from z: the class has left a conditional model's codes."""
+    """Accuracy of a linear probe for the label, and of the most frequent label; None without labels."""
     codes = workspace.codes("train")
     labels = workspace.labels(codes.rows)
     if labels is None or len(np.unique(labels)) < 2:
         return None, None
     rng = stream(seed, "probe")
-    some = rng.permutation(len(codes))[: 4 * MAX_IMAGES]
-    held = rng.random(len(some)) < 0.3
-    mine = labels[some]
-    guess = float((mine[held] == np.bincount(mine[~held]).argmax()).mean())
-    return accuracy(codes.points[some], mine, held), guess
+    rows = rng.permutation(len(codes))[: 4 * MAX_IMAGES]
+    held_out = rng.random(len(rows)) < 0.3
+    subset = labels[rows]
+    most_frequent = float((subset[held_out] == np.bincount(subset[~held_out]).argmax()).mean())
+    return accuracy(codes.points[rows], subset, held_out), most_frequent
 
 
 def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
-    """Frechet distance of samples to real images over that of other real images, in principal pixels.
+    """Frechet distance of samples to real images over that of other real images, in principal components.
 
-    `zatlas score` measures it in the features of a net, which takes longer.
+    The evaluation of a run uses the features of a network, which takes longer.
     """
     rows = held_out_and_training(workspace.images, MAX_IMAGES, seed=seed)
     if len(rows[0]) < 3:

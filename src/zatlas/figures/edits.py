@@ -1,4 +1,4 @@
-"""Ways to steer, as strips: several starting points, amounts across, and what is measured over each image."""
+"""Strips of edits along a direction: starting images in rows, amounts in columns."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,36 +14,36 @@ from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import Workspace
 
-ImageReader = Callable[[Images], Values]  # of a row of images, the middle one as it was: a number each
+ImageReader = Callable[[Images], Values]  # images of a row, the middle one unchanged -> a number each
 
-MAX_STD = 3.0  # spreads to either side
+MAX_STD = 3.0  # standard deviations to either side
 COLUMNS = 7
 
 
-def amount_range(way: Direction, most: float = MAX_STD) -> tuple[float, float]:
-    """From where to where it is shown: all of a way with a scale, some spreads of another."""
-    if isinstance(way, FieldDirection) and way.scale is not None:
-        return float(way.scale[0][0]), float(way.scale[0][-1])
+def amount_range(direction: Direction, most: float = MAX_STD) -> tuple[float, float]:
+    """The range of amounts to show: the scale of a direction that has one, else `most` std to either side."""
+    if isinstance(direction, FieldDirection) and direction.scale is not None:
+        return float(direction.scale[0][0]), float(direction.scale[0][-1])
     return -most, most
 
 
 def edit_strip(
     workspace: Workspace,
-    way: Direction,
+    direction: Direction,
     starts: Sequence[Anchor],
     read: ImageReader,
     *,
-    told: str,
+    measure: str,
     reach: float = MAX_STD,
     columns: int = COLUMNS,
     label: int | None = None,
     theme: Theme = LIGHT,
 ) -> Canvas:
-    """Starting points down, amounts across; over each image what is read of it."""
-    low, high = amount_range(way, reach)
+    """A row per starting latent, a column per amount; above each image what `read` returns for it."""
+    low, high = amount_range(direction, reach)
     half = columns // 2
     amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
-    rows = [way.move(np.repeat(s.point, len(amounts), axis=0), amounts) for s in starts]
+    rows = [direction.move(np.repeat(s.point, len(amounts), axis=0), amounts) for s in starts]
     z = np.concatenate(rows).astype(np.float32)
     images = workspace.decode(z, label)
     numbers = [read(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
@@ -53,21 +53,25 @@ def edit_strip(
         rows=[s.title for s in starts],
         theme=theme,
         heads=[f"{number:.2f}" for number in np.concatenate(numbers)],
-        title=f"{pretty(way.name)} in {workspace.name}, from {low:+.2g} to {high:+.2g}",
-        note="; ".join(part for part in (f"over each image: {told}", quality(way)) if part),
+        title=f"{pretty(direction.name)} in {workspace.name}, from {low:+.2g} to {high:+.2g}",
+        note="; ".join(part for part in (f"above each image: {measure}", quality(direction)) if part),
         far=workspace.density.far(z),
     )
 
 
 def edit_path(
-    workspace: Workspace, way: Direction, start: Anchor, reach: float = MAX_STD, label: int | None = None
+    workspace: Workspace,
+    direction: Direction,
+    start: Anchor,
+    reach: float = MAX_STD,
+    label: int | None = None,
 ) -> LatentPath:
-    """The same way through one point, to be drawn as a film."""
-    curve = way.walk(start.point, *amount_range(way, reach))
-    return LatentPath(workspace, (curve,), (start.title,), pretty(way.name), label=label)
+    """The path along a direction through one latent, for a film."""
+    curve = direction.walk(start.point, *amount_range(direction, reach))
+    return LatentPath(workspace, (curve,), (start.title,), pretty(direction.name), label=label)
 
 
 def pixel_change(images: Images) -> Values:
-    """How much of a pixel has changed on the whole since the image in the middle."""
-    middle = images[len(images) // 2]
-    return np.abs(images - middle).mean(axis=(1, 2, 3)).astype(np.float32)
+    """The mean pixel change relative to the image in the middle."""
+    reference = images[len(images) // 2]
+    return np.abs(images - reference).mean(axis=(1, 2, 3)).astype(np.float32)

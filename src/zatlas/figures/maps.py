@@ -1,4 +1,4 @@
-"""Maps of a run: its codes as a cloud of points, in two of their axes or on a chart."""
+"""Scatter plots of latents, in two dimensions or on a chart."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from zatlas.workspace import NO_ROW, Workspace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAX_TEXT_VALUES = 12  # values of a text that points are coloured by
+MAX_TEXT_VALUES = 12  # values of a text attribute that colors points
 
 
 def latent_scatter(
@@ -35,58 +35,58 @@ def latent_scatter(
     seed: int = 0,
     theme: Theme = LIGHT,
 ) -> "Figure":
-    """The codes of a split in two axes (C3, E3, C7): their means, or draws from their posteriors.
+    """The latents of a split in two dimensions (C3, E3, C7): posterior means, or samples if `drawn`.
 
-    `each` takes so many of every class; `by` colours by an attribute instead of the label.
+    `each` limits the images of each class; `by` colors by an attribute instead of the label.
     """
     codes = workspace.mapped(split)
     z = workspace.drawn(split, seed=seed) if drawn and workspace.coded else codes.points
-    keep = _some_of_each(workspace.labels(codes.rows), len(codes), each)
-    z, rows = z[keep], codes.rows[keep]
-    colours = colors_of(workspace, rows, by)
-    what = "draws around the codes" if drawn and workspace.coded else "codes"
-    title = f"{len(rows):,} {_points_word(workspace, split)} in {workspace.name}"
+    selected = _limit_per_class(workspace.labels(codes.rows), len(codes), each)
+    z, rows = z[selected], codes.rows[selected]
+    colors = colors_of(workspace, rows, by)
+    what = "posterior samples" if drawn and workspace.coded else "latents"
+    title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
     title += f": {what}" if kind_of(workspace) == "image" else ""
     if workspace.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
-        places = np.stack([z[:, 0], level], axis=1).astype(np.float32)
-        named = ("axis 0", "scattered for the eye")
+        positions = np.stack([z[:, 0], level], axis=1).astype(np.float32)
+        named = ("dimension 0", "random offset")
     else:
         axes = axes or plot_dimensions(workspace)
-        places = z[:, list(axes)]
-        named = (f"axis {axes[0]}", f"axis {axes[1]}")
-    return cloud(places, *colours[:2], title=title, axes=named, values=colours[2], theme=theme)
+        positions = z[:, list(axes)]
+        named = (f"dimension {axes[0]}", f"dimension {axes[1]}")
+    return cloud(positions, *colors[:2], title=title, axes=named, values=colors[2], theme=theme)
 
 
 def chart_scatter(
     workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
 ) -> "Figure":
-    """The codes on a chart (A3), coloured by label or by an attribute."""
+    """The latents on a chart (A3), colored by label or by an attribute."""
     rows = np.full(len(chart.places), NO_ROW) if chart.rows is None else chart.rows
     labels, classes, values = colors_of(workspace, rows, by)
-    what = f"{len(chart.places):,} {_points_word(workspace, split)}"
+    what = f"{len(chart.places):,} {_point_noun(workspace, split)}"
     title = f"The {chart.layout} chart of {what} in {workspace.name}"
-    trust = f"trustworthiness {chart.trust:.3f}  (1: neighbours here are neighbours in latent space)"
+    trust = f"trustworthiness {chart.trust:.3f}  (1: neighbors here are neighbors in latent space)"
     return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
 
 
 def colors_of(
     workspace: Workspace, rows: Rows, by: str | None
 ) -> tuple[Labels | None, tuple[str, ...], Values | None]:
-    """What colours the points: labels with the names of their classes, or values of an attribute."""
+    """The colors of points: (labels, class names, None), or (None, (), values of an attribute)."""
     if len(rows) and rows[0] == NO_ROW:
         if by is not None:
-            raise NotSupported(f"These points are no images', so they have no {by!r}.")
+            raise NotSupported(f"These latents do not belong to images, so they have no {by!r}.")
         return None, (), None
     images = workspace.images
     if by is None and images.labels is None:
-        few = (key for key, column in images.attributes.items() if _few_texts(column))
+        few = (key for key, column in images.attributes.items() if _has_few_values(column))
         by = next((f"attribute:{quoted(key)}" for key in few), None)
     if by is None or by == LABEL:
         labels = workspace.labels(rows)
         return (labels, images.classes, None) if labels is not None else (None, (), None)
     known = known_names(images)
-    known = replace(known, attributes=[*images.attributes])  # texts have a colour for each value
+    known = replace(known, attributes=[*images.attributes])  # each value of a text has a color
     name = parse(by, known, anchor=False)
     title = title_of(name)
     if name.kind == "attribute" and name.value is None and not name.negated:
@@ -100,21 +100,21 @@ def colors_of(
     return flags_of(images, rows, name).astype(np.int64), (f"not {title}", title), None
 
 
-def _few_texts(column: Column) -> bool:
+def _has_few_values(column: Column) -> bool:
     return column.dtype.kind == "U" and 1 < len(np.unique(column)) <= MAX_TEXT_VALUES
 
 
-def _some_of_each(labels: Labels | None, n: int, each: int | None) -> Flags | slice:
+def _limit_per_class(labels: Labels | None, n: int, each: int | None) -> Flags | slice:
     if each is None:
         return slice(None)
     groups = np.zeros(n, np.int64) if labels is None else labels
-    keep = np.zeros(n, bool)
+    selected = np.zeros(n, bool)
     for kind in np.unique(groups):
-        keep[np.flatnonzero(groups == kind)[:each]] = True
-    return keep
+        selected[np.flatnonzero(groups == kind)[:each]] = True
+    return selected
 
 
-def _points_word(workspace: Workspace, split: str) -> str:
+def _point_noun(workspace: Workspace, split: str) -> str:
     if (kind := kind_of(workspace)) != "image":
         return f"{kind}s"
     return {"train": "training", "valid": "held-out"}.get(split, split) + " images"

@@ -1,4 +1,4 @@
-"""Whatever moves: interpolations, traversals, attributes and spirals, each as a strip and as a film."""
+"""Paths in latent space as strips and films: interpolations, traversals, attributes and spirals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import Workspace
 
-ATTRIBUTE_METHODS = (*ESTIMATORS, "centres", "chart")
+ATTRIBUTE_METHODS = (*ESTIMATORS, "medians", "chart")
 PANELS = ("none", "prior", "chart")
 FRAMES, FPS = 90, 30
-MAX_FILLED_CENTER = 3  # axes up to which the middle of a prior is full of samples
-MAX_STD = 3.0  # spreads that an attribute is moved by to either side
+MAX_FILLED_CENTER = 3  # dimensions up to which the center of a prior contains samples
+MAX_STD = 3.0  # standard deviations to either side
 
 
 @dataclass(frozen=True)
 class LatentPath:
-    """Curves that are walked at the same time, each the row of a strip and a part of the film."""
+    """One or more curves with titles; each is a row of the strip, and the first is the film."""
 
     workspace: Workspace
     curves: tuple[Curve, ...]
     names: tuple[str, ...]  # of the rows
     title: str
-    marks: tuple[tuple[float, str], ...] = ()  # words at moments, the same for every row
+    marks: tuple[tuple[float, str], ...] = ()  # (position from 0 to 1, text) above the columns
     label: int | None = None
     note: str = ""
 
@@ -56,11 +56,11 @@ class LatentPath:
         return self.workspace.decode(self.latents(n), self.label)
 
     def strip(self, frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
-        """The frames side by side, with a band that tells where they leave the data."""
+        """The frames side by side, with a line that shows the distance from the data."""
         z = np.concatenate([curve.sample(frames) for curve in self.curves])
         heads = [""] * frames
-        for moment, word in self.marks:
-            heads[round(moment * (frames - 1))] = word
+        for position, text in self.marks:
+            heads[round(position * (frames - 1))] = text
         return strip(
             self.workspace.decode(z, self.label),
             columns=frames,
@@ -75,7 +75,7 @@ class LatentPath:
     def film(
         self, path: Path, frames: int = FRAMES, *, fps: int = FPS, panel: str = "none", theme: Theme = LIGHT
     ) -> Path:
-        """The first curve as a film, the place on the prior or on a chart beside it if that is wanted."""
+        """Write the first curve as a film, with the position on the prior or chart in a `panel`."""
         z = self.curves[0].sample(frames)
         return films.film(
             self.workspace.generator.stream(z, self.workspace.told(frames, self.label)),
@@ -101,32 +101,32 @@ class LatentPath:
 
 def interpolation(
     workspace: Workspace,
-    stops: Sequence[Anchor],
+    anchors: Sequence[Anchor],
     *,
     method: str | None = None,
     closed: bool = False,
     even: bool = False,
 ) -> LatentPath:
-    """From stop to stop (C4, C5, D4, E4), and back to the first if it is closed."""
-    label = stops[0].label
-    curve = interpolate(workspace, stops, method, closed=closed, even=even, label=label)
-    names = [stop.title for stop in stops] + [stops[0].title] * closed
-    title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A way in {workspace.name}"
+    """A path through the anchors (C4, C5, D4, E4), and back to the first if `closed`."""
+    label = anchors[0].label
+    curve = interpolate(workspace, anchors, method, closed=closed, even=even, label=label)
+    names = [anchor.title for anchor in anchors] + [anchors[0].title] * closed
+    title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
     marks = tuple(zip(curve.named, names, strict=True))
-    told = "" if not workspace.generator.classes else f"the class told is {_class(workspace, label)}"
-    return LatentPath(workspace, (curve,), (), title, marks, label, told)
+    note = "" if not workspace.generator.classes else f"class input: {_class(workspace, label)}"
+    return LatentPath(workspace, (curve,), (), title, marks, label, note)
 
 
 def traversal(
     workspace: Workspace,
-    stop: Anchor | None = None,
+    anchor: Anchor | None = None,
     *,
     axes: Sequence[int] = (),
     count: int = 10,
     by: str | None = None,
     extent: float | None = None,
 ) -> LatentPath:
-    """One axis a row, the others held; without axes, those that change the image most."""
+    """One dimension per row, the others constant; by default those that change the image most."""
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     points = workspace.cloud
     changes: dict[int, float] = {}
@@ -134,25 +134,27 @@ def traversal(
         order, change = rank(workspace.generator, points, workspace.told(len(points)))
         axes = [int(axis) for axis in order[:count]]
         changes = dict(zip(axes, map(float, change), strict=False))
-    middle = points.mean(axis=0, keepdims=True)
-    through = "the middle of the codes" if stop is None else stop.title
-    if stop is None and workspace.coded:
-        middle = points[nearest(middle, points, 1)[0][0]]
-    elif stop is None and workspace.dim > MAX_FILLED_CENTER:
-        # The middle of many normal axes is where no sample ever lies: the net has not learnt it.
-        middle, through = points[:1], "sample 0"
-    z = middle if stop is None else stop.point
+    center = points.mean(axis=0, keepdims=True)
+    through = "the center of the latents" if anchor is None else anchor.title
+    if anchor is None and workspace.coded:
+        center = points[nearest(center, points, 1)[0][0]]
+    elif anchor is None and workspace.dim > MAX_FILLED_CENTER:
+        # In many dimensions no sample is near the center of the prior, so the model is not trained there.
+        center, through = points[:1], "sample 0"
+    z = center if anchor is None else anchor.point
     curves, names = [], []
     for axis in axes:
         ends = dimension_values(workspace, axis, 2, by, extent)
         curves.append(traverse(z, axis, float(ends[0]), float(ends[1])))
-        told = f"\nchange {changes[axis]:.3f}" if axis in changes else ""
-        names.append(f"axis {axis}{told}")
-    scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the codes"}
-    told = scale.get(by, f"{extent or 2:g} standard deviations to either side")
-    title = f"The axes of {workspace.name}, one at a time, through {through}"
-    label = None if stop is None else stop.label
-    note = f"each from {told}" + ("; change: how much of a pixel one deviation moves" if changes else "")
+        change_text = f"\nchange {changes[axis]:.3f}" if axis in changes else ""
+        names.append(f"dimension {axis}{change_text}")
+    scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the latents"}
+    extent_text = scale.get(by, f"{extent or 2:g} standard deviations to either side")
+    title = f"The dimensions of {workspace.name}, one at a time, through {through}"
+    label = None if anchor is None else anchor.label
+    note = f"each from {extent_text}" + (
+        "; change: mean pixel change for one standard deviation" if changes else ""
+    )
     return LatentPath(workspace, tuple(curves), tuple(names), title, (), label, note)
 
 
@@ -161,48 +163,50 @@ def attribute(
     name: str,
     *,
     method: str = "mean_difference",
-    stops: Sequence[Anchor] = (),
+    anchors: Sequence[Anchor] = (),
     without: Sequence[str] = (),
     reach: float = MAX_STD,
     seed: int = 0,
 ) -> LatentPath:
-    """From "not A" to "A" (A6), in one of several ways.
+    """A path from "not A" to "A" (A6).
 
-    mean_difference, median_difference and linear fit a direction and move images along it by spreads;
-    centres goes from the median code of those without to that of those with, and chart does so on
-    the chart, each jittered by the median absolute deviation.
+    mean_difference, median_difference and linear find a direction and move images along it. medians goes from
+    the median latent of images without the attribute to that of images with it; chart does the same on the
+    chart. Both ends are jittered by the median absolute deviation.
     """
     if method not in ATTRIBUTE_METHODS:
-        raise UnknownName("way to move an attribute", method, ATTRIBUTE_METHODS)
+        raise UnknownName("method for an attribute", method, ATTRIBUTE_METHODS)
     if name == "Random" and find(name, known_of(workspace), anchor=False) is None:
         ends = locate_all(workspace, ["random", "random"])
         return LatentPath(workspace, (interpolate(workspace, ends),), (), f"Random in {workspace.name}")
-    if method in ("centres", "chart"):
-        curve = _on_chart(workspace, name, seed) if method == "chart" else _centres(workspace, name, seed)
+    if method in ("medians", "chart"):
+        curve = _on_chart(workspace, name, seed) if method == "chart" else _medians(workspace, name, seed)
         words = title_of(property_of(workspace, name))
         title = f"From not {words} to {words} in {workspace.name}"
-        return LatentPath(workspace, (curve,), (), title, note=_way_told(method))
+        return LatentPath(workspace, (curve,), (), title, note=_method_note(method))
     direction = in_std(find_direction(workspace, name, method=method, without=without, seed=seed))
-    starts = list(stops) or [locate(workspace, str(i)) for i in range(min(4, len(workspace.mapped("test"))))]
-    curves = tuple(direction.walk(stop.point, -reach, reach) for stop in starts)
-    ends_named = ((0.0, f"-{reach:g} spreads"), (0.5, "as it is"), (1.0, f"+{reach:g} spreads"))
-    names = tuple(stop.title for stop in starts)
+    starts = list(anchors) or [
+        locate(workspace, str(i)) for i in range(min(4, len(workspace.mapped("test"))))
+    ]
+    curves = tuple(direction.walk(anchor.point, -reach, reach) for anchor in starts)
+    ends_named = ((0.0, f"-{reach:g} std"), (0.5, "unchanged"), (1.0, f"+{reach:g} std"))
+    names = tuple(anchor.title for anchor in starts)
     title = f"{pretty(direction.name)} in {workspace.name}"
     return LatentPath(workspace, curves, names, title, ends_named, starts[0].label, quality(direction))
 
 
 def quality(direction: Direction) -> str:
-    """What is known of a direction, or of a way that bends, in a line."""
-    told = []
+    """The quality of a direction in one line: AUC, error and side effects."""
+    parts = []
     if direction.score is not None:
         s = direction.score
-        told.append(f"AUC on held-out codes {s.area:.3f} ({s.low:.3f} to {s.high:.3f})")
-        told.append(f"random labels reach {s.chance:.3f}")
+        parts.append(f"AUC on held-out latents {s.area:.3f} ({s.low:.3f} to {s.high:.3f})")
+        parts.append(f"random labels reach {s.chance:.3f}")
     if "error" in direction.facts:
-        told.append(f"what is asked is met within {direction.facts['error']:.3f} on the mean")
+        parts.append(f"mean error of the targets {direction.facts['error']:.3f}")
     if moved := side_effects(direction):
-        told.append(f"one spread also moves {moved}")
-    return "; ".join(told)
+        parts.append(f"one std also moves {moved}")
+    return "; ".join(parts)
 
 
 def side_effects(direction: Direction, count: int = 3) -> str:
@@ -214,16 +218,16 @@ def side_effects(direction: Direction, count: int = 3) -> str:
 
 
 def plane_walk(workspace: Workspace, plane: Curve, title: str, *, even: bool = False) -> LatentPath:
-    """A curve of the plane walked in the first two axes (B3)."""
+    """A plane curve in the first two dimensions (B3); `even` gives it constant image speed."""
     axes = plot_dimensions(workspace)
     space = workspace.generator.space
     if space.dim < 2:
-        raise NotSupported("A curve of the plane needs two axes, and this space has one: traverse it.")
+        raise NotSupported("A plane curve needs two dimensions, and this space has one: use a traversal.")
     curve = in_axes(plane, space, axes)
     return LatentPath(workspace, (steady(curve, workspace.decode) if even else curve,), (), title)
 
 
-def _centres(workspace: Workspace, name: str, seed: int) -> Curve:
+def _medians(workspace: Workspace, name: str, seed: int) -> Curve:
     codes = workspace.codes("train")
     flags = workspace.flags(name, codes.rows)
     ends = [_jittered(codes.points[flags == side], seed + side, name) for side in (False, True)]
@@ -232,25 +236,25 @@ def _centres(workspace: Workspace, name: str, seed: int) -> Curve:
 
 def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
     chart = workspace.chart(by=name)
-    assert chart.rows is not None  # a run's charts know theirs
+    assert chart.rows is not None  # charts of a run have rows
     flags = workspace.flags(name, chart.rows)
     ends = [_jittered(chart.places[flags == side], seed + side, name) for side in (False, True)]
-    places: Plane = Curve(np.concatenate(ends), lerp).sample(49)
-    return Curve(chart.inverse(places), lerp, marks=(0.0, 1.0))
+    positions: Plane = Curve(np.concatenate(ends), lerp).sample(49)
+    return Curve(chart.inverse(positions), lerp, marks=(0.0, 1.0))
 
 
 def _jittered(points: Points, seed: int, name: str) -> Points:
-    """The median of these points, moved at random by their median absolute deviation."""
+    """The median of these latents plus normal noise scaled by their median absolute deviation."""
     if not len(points):
-        raise NotSupported(f"All images or none have {name!r}: there is no way between them.")
-    middle = np.median(points, axis=0, keepdims=True)
-    spread = np.median(np.abs(points - middle), axis=0, keepdims=True)
-    noise = stream(seed, "jitter").standard_normal(middle.shape)
-    return (middle + spread * noise).astype(np.float32)
+        raise NotSupported(f"All images or none have {name!r}, so there is no path between them.")
+    median = np.median(points, axis=0, keepdims=True)
+    scale = np.median(np.abs(points - median), axis=0, keepdims=True)
+    noise = stream(seed, "jitter").standard_normal(median.shape)
+    return (median + scale * noise).astype(np.float32)
 
 
-def _way_told(way: str) -> str:
-    where = "on a chart supervised by it" if way == "chart" else "of the codes"
+def _method_note(method: str) -> str:
+    where = "on a chart supervised by it" if method == "chart" else "of the latents"
     return f"from median to median {where}, jittered by the median absolute deviation"
 
 

@@ -1,1 +1,1 @@
-"""Is a latent space any good? Metrics of a run, what ails it, and what to try."""
+"""Metrics of a run, findings that explain them, and suggestions."""

@@ -1,4 +1,4 @@
-"""Can a run's chart be believed? Neighbours kept, ground covered, and the way there and back."""
+"""Metrics of a chart: neighborhoods, covered area, and round trips through its inverse."""
 
 from collections.abc import Callable
 
@@ -12,38 +12,42 @@ from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
-MAX_LATENTS = 3000  # codes of a chart that is made for this alone
-MAX_RANKED = 1000  # codes whose neighbours are ranked
-FOLDS = 10  # of them that are left out in turn
-GRID_SIDE = 64  # places a side of the box
-ROUND_TRIPS = 1000  # places and codes that go there and back
+MAX_LATENTS = 3000  # latents of a chart that is fitted for these metrics only
+MAX_RANKED = 1000  # latents whose neighbors are ranked
+FOLDS = 10  # jackknife folds
+GRID_SIDE = 64  # positions along each side of the chart
+ROUND_TRIPS = 1000  # positions and latents for round trips
 
 
 def chart_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
-    """What the run's usual chart keeps of the space, and where it can be trusted."""
+    """Metrics of the run's default chart; an empty list if it has too few latents."""
     chart = default_chart(workspace, seed=seed)
     if len(chart.points) < 3 * FOLDS:
         return []
-    on = f"on the {chart.layout} chart of {len(chart.points):,} codes"
-    return [*_kept(chart, on, seed), _covered(chart, on, workspace, seed), *_back(chart, on, workspace, seed)]
+    on = f"on the {chart.layout} chart of {len(chart.points):,} latents"
+    return [
+        *_neighborhoods(chart, on, seed),
+        _coverage(chart, on, workspace, seed),
+        *_round_trips(chart, on, workspace, seed),
+    ]
 
 
 def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
-    """The chart that the run is shown by; where none is kept of very many codes, one of some of them."""
+    """The chart that the run is shown by; for very many latents without a saved chart, one of a sample."""
     points = workspace.mapped("test").points
-    codes = points[landmarks(len(points), CHARTED)]
-    if workspace.dim <= 2 or len(codes) <= MAX_LATENTS:
+    latents = points[landmarks(len(points), CHARTED)]
+    if workspace.dim <= 2 or len(latents) <= MAX_LATENTS:
         return workspace.chart()
     for path in sorted(workspace.folder("charts").glob("umap-*.safetensors")):
-        kept = Chart.load(path)
-        if not kept.made.get("labels") and np.array_equal(kept.points, codes):
-            return kept
-    some = np.sort(stream(seed, "charted").permutation(len(codes))[:MAX_LATENTS])
-    return make(codes[some], seed=seed)
+        chart = Chart.load(path)
+        if not chart.made.get("labels") and np.array_equal(chart.points, latents):
+            return chart
+    some = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
+    return make(latents[some], seed=seed)
 
 
 def continuity(chart: Chart, most: int = MAX_RANKED) -> float:
-    """How far neighbours in the space are neighbours on the chart too: trustworthiness the other way.
+    """How far neighbors in the latent space are neighbors on the chart: trustworthiness reversed.
 
     Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
     """
@@ -51,14 +55,14 @@ def continuity(chart: Chart, most: int = MAX_RANKED) -> float:
 
 
 def box_coverage(chart: Chart, grid: int = GRID_SIDE) -> float:
-    """The share of the chart's box that lies among its codes; elsewhere a place's code is a guess."""
+    """The share of the chart's box near its latents; elsewhere the inverse extrapolates."""
     steps = (np.arange(grid, dtype=np.float32) + 0.5) / grid * 2 - 1
     places = np.stack([axis.ravel() for axis in np.meshgrid(steps, steps)], axis=1)
     return float(chart.covers(chart.at(places)).mean())
 
 
 def position_round_trip(chart: Chart, count: int = ROUND_TRIPS, *, seed: int = 0) -> np.ndarray:
-    """How far from a place its code falls, for places on covered ground, in diagonals of the box."""
+    """Distance from a covered position to the position of its latent, in diagonals of the box."""
     drawn = stream(seed, "places").uniform(-1, 1, (20 * count, 2)).astype(np.float32)
     places = chart.at(drawn)
     places = places[chart.covers(places)][:count]
@@ -66,65 +70,76 @@ def position_round_trip(chart: Chart, count: int = ROUND_TRIPS, *, seed: int = 0
     return np.linalg.norm(chart.forward(chart.inverse(places)) - places, axis=1) / diagonal
 
 
-def latent_round_trip(chart: Chart, codes: Points) -> np.ndarray:
-    """How far from a code that of its place is, over how far codes are from their mean."""
+def latent_round_trip(chart: Chart, latents: Points) -> np.ndarray:
+    """Distance from a latent to the latent of its position, relative to the mean distance to the center."""
     usual = float(np.linalg.norm(chart.points - chart.middle, axis=1).mean())
-    back = chart.inverse(chart.forward(codes))
-    return np.linalg.norm(back - codes, axis=1) / max(usual, 1e-12)
+    back = chart.inverse(chart.forward(latents))
+    return np.linalg.norm(back - latents, axis=1) / max(usual, 1e-12)
 
 
 def jackknife_error(statistic: Callable[[Rows], float], n: int, *, seed: int = 0) -> float:
-    """The standard error of a statistic of n rows, by leaving out a tenth of them in turn.
+    """The jackknife standard error of a statistic of n rows, leaving out a tenth of them at a time.
 
-    Unlike draws with replacement, this makes no rows alike, which would be each other's neighbours.
+    A bootstrap would repeat rows, which would then be each other's neighbors.
     Efron 1982, https://doi.org/10.1137/1.9781611970319
     """
     order = stream(seed, "left out").permutation(n)
-    found = np.array([statistic(np.sort(order[np.arange(n) % FOLDS != i])) for i in range(FOLDS)])
-    return float(np.sqrt((FOLDS - 1) / FOLDS * np.square(found - found.mean()).sum()))
+    values = np.array([statistic(np.sort(order[np.arange(n) % FOLDS != i])) for i in range(FOLDS)])
+    return float(np.sqrt((FOLDS - 1) / FOLDS * np.square(values - values.mean()).sum()))
 
 
-def _kept(chart: Chart, on: str, seed: int) -> list[Metric]:
-    """Neighbours here and there, of a sample of the codes."""
+def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
+    """Trustworthiness and continuity, on a sample of the latents."""
     rows = np.sort(stream(seed, "ranked").permutation(len(chart.points))[:MAX_RANKED])
 
     def metric(name: str, measure: Callable[[Chart], float], about: str) -> Metric:
         def of(some: Rows) -> float:
             return measure(Chart(chart.points[rows[some]], chart.places[rows[some]]))
 
-        said = f"how far {about} too, of the nearest 15"
+        text = f"how far {about}, for the 15 nearest"
         error = jackknife_error(of, len(rows), seed=seed)
         return Metric(
-            name, "charts", of(np.arange(len(rows))), said, len(rows), error, "", "higher", 0.5, "chance"
+            name,
+            "charts",
+            of(np.arange(len(rows))),
+            text,
+            len(rows),
+            error,
+            "",
+            "higher",
+            0.5,
+            "random layout",
         )
 
     return [
-        metric("trustworthiness", lambda one: one.trust, f"neighbours {on} are neighbours in the space"),
-        metric("continuity", continuity, f"neighbours in the space are neighbours {on}"),
+        metric(
+            "trustworthiness", lambda chart: chart.trust, f"neighbors {on} are neighbors in the latent space"
+        ),
+        metric("continuity", continuity, f"neighbors in the latent space are neighbors {on}"),
     ]
 
 
-def _covered(chart: Chart, on: str, workspace: Workspace, seed: int) -> Metric:
-    codes = _others(workspace, seed)
-    parts = {"the box": box_coverage(chart)}
-    if codes is not None:
-        parts["other codes"] = float(chart.covers(chart.forward(codes)).mean())
-    about = f"share of the box with codes around, {on}; elsewhere the code of a place is a guess"
-    return Metric("box_coverage", "charts", parts["the box"], about, GRID_SIDE**2, unit="share", parts=parts)
+def _coverage(chart: Chart, on: str, workspace: Workspace, seed: int) -> Metric:
+    latents = _others(workspace, seed)
+    parts = {"box": box_coverage(chart)}
+    if latents is not None:
+        parts["other latents"] = float(chart.covers(chart.forward(latents)).mean())
+    about = f"share of the box near latents, {on}; elsewhere the inverse extrapolates"
+    return Metric("box_coverage", "charts", parts["box"], about, GRID_SIDE**2, unit="share", parts=parts)
 
 
-def _back(chart: Chart, on: str, workspace: Workspace, seed: int) -> list[Metric]:
-    away, codes = position_round_trip(chart, seed=seed), _others(workspace, seed)
-    if not len(away):  # all codes are one, and so is the ground
+def _round_trips(chart: Chart, on: str, workspace: Workspace, seed: int) -> list[Metric]:
+    away, latents = position_round_trip(chart, seed=seed), _others(workspace, seed)
+    if not len(away):  # all latents are equal, so the chart has no area
         return []
     value, error = mean_and_error(away)
-    back = latent_round_trip(chart, chart.points[:ROUND_TRIPS] if codes is None else codes)
-    parts = {"place to code to place": value, "code to place to code": float(back.mean())}
+    back = latent_round_trip(chart, chart.points[:ROUND_TRIPS] if latents is None else latents)
+    parts = {"position to latent to position": value, "latent to position to latent": float(back.mean())}
     about = (
-        f"how far from a place its code falls {on}, in diagonals of the box; and how far from a code that "
-        "of its place is, over how far codes are from their mean"
+        f"distance from a position to the position of its latent {on}, in diagonals of the box; and distance "
+        "from a latent to the latent of its position, relative to the mean distance to the center"
     )
-    lossless = "a chart that loses nothing"
+    lossless = "a lossless chart"
     return [
         Metric(
             "round_trip", "charts", value, about, len(away), error, "diagonals", "lower", 0.0, lossless, parts
@@ -133,7 +148,7 @@ def _back(chart: Chart, on: str, workspace: Workspace, seed: int) -> list[Metric
 
 
 def _others(workspace: Workspace, seed: int) -> Points | None:
-    """Codes that the chart was not made of, where there are any."""
+    """Latents that the chart was not fitted to, if there are any."""
     if workspace.given is not None and not workspace.coded:
         return None
     if not workspace.coded:

@@ -1,4 +1,4 @@
-"""Metrics of how likely a model finds images it has not seen, and of what its loss weighs."""
+"""Metrics of likelihood on held-out images, and of the weight of the rate in the loss."""
 
 import math
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from zatlas.models.vae import VAE
 from zatlas.workspace import Workspace
 
 BOUND_IMAGES, BOUND_DRAWS = 256, 1000
-MAX_PIXELS = 1 << 27  # that are decoded for the bound by itself: large images get fewer draws
-ELBO_IMAGES, ELBO_DRAWS = 2000, 8  # images and draws for the ELBO alone, of which two are compared
+MAX_PIXELS = 1 << 27  # pixels decoded for the bound; large images get fewer samples
+ELBO_IMAGES, ELBO_DRAWS = 2000, 8  # for the ELBO of training and of held-out images
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A model with what it is asked, and how."""
+class _Task:
+    """A model with its pixel treatment and seed."""
 
     workspace: Workspace
     model: VAE
@@ -32,7 +32,7 @@ class _Asked:
     seed: int
 
     def bounds(self, rows: Rows, k: int) -> Bounds:
-        """The bounds of these images from k draws each."""
+        """The bounds of these images from k posterior samples each."""
         device = torch.device(self.workspace.generator.device)
         x = torch.from_numpy(self.workspace.images.images(rows)).to(device)
         labels = self.workspace.labels(rows) if self.model.classes else None
@@ -49,114 +49,119 @@ def likelihood_metrics(
     draws: int | None = None,
     treatment: Treatment | None = None,
 ) -> list[Metric]:
-    """What the likelihood tells of a run, of so many images with so many draws from the posterior of each.
+    """Metrics of likelihood from `images` held-out images with `draws` posterior samples each.
 
-    Pixels are treated as in training unless something else is said. A model without a likelihood has
-    only its rebuilding error.
+    Pixels are treated as in training by default. A model without a likelihood has only its
+    reconstruction error.
     """
     if not workspace.coded or workspace.imagined or workspace.given is not None:
         return []
-    seen, unseen = (_some(workspace, split, images, seed) for split in ("train", "test"))
-    rebuilding = _rebuilding(workspace, unseen)
+    seen, unseen = (_rows(workspace, split, images, seed) for split in ("train", "test"))
+    reconstruction = _reconstruction(workspace, unseen)
     if bring.brought_of(workspace.run) is not None:
-        return [rebuilding]
+        return [reconstruction]
     model = load_weights(workspace.run.weights)[1].to(workspace.generator.device)
     if not isinstance(model, VAE):
-        return [rebuilding, *_overfit(_rebuilding(workspace, seen), rebuilding, workspace)]
-    asked = _Asked(workspace, model, treatment or _own(model), seed)
+        return [
+            reconstruction,
+            *_generalization_gap(_reconstruction(workspace, seen), reconstruction, workspace),
+        ]
+    task = _Task(workspace, model, treatment or _treatment_of(model), seed)
     pixels = math.prod(workspace.images.shape)
     k = draws or int(np.clip(MAX_PIXELS // (len(unseen) * pixels), 1, BOUND_DRAWS))
-    found = _bounds(asked, asked.bounds(unseen, k), k, pixels)
-    pair = _rebuilding(workspace, seen), rebuilding
+    found = _bounds(task, task.bounds(unseen, k), k, pixels)
+    pair = _reconstruction(workspace, seen), reconstruction
     if model.likelihood.bound:
         many = max(images, min(ELBO_IMAGES, MAX_PIXELS // (4 * ELBO_DRAWS * pixels)))
-        rows = [_some(workspace, split, many, seed) for split in ("train", "test")]
-        pair = (
-            _elbo(asked, asked.bounds(rows[0], ELBO_DRAWS)),
-            _elbo(asked, asked.bounds(rows[1], ELBO_DRAWS)),
-        )
-    return [*found, rebuilding, *_weighing(model, pixels, rebuilding), *_overfit(*pair, workspace)]
+        rows = [_rows(workspace, split, many, seed) for split in ("train", "test")]
+        pair = (_elbo(task, task.bounds(rows[0], ELBO_DRAWS)), _elbo(task, task.bounds(rows[1], ELBO_DRAWS)))
+    return [
+        *found,
+        reconstruction,
+        *_weighing(model, pixels, reconstruction),
+        *_generalization_gap(*pair, workspace),
+    ]
 
 
-def _bounds(asked: _Asked, found: Bounds, k: int, pixels: int) -> list[Metric]:
-    model = asked.model
+def _bounds(task: _Task, found: Bounds, k: int, pixels: int) -> list[Metric]:
+    model = task.model
     if not model.likelihood.bound:
-        about = "squared error of an image, summed over its pixels, from draws of the posterior; no nats"
+        about = "squared error of an image, summed over pixels, from posterior samples; not in nats"
         return [_nats("distortion", found.distortion, about, "lower"), _rate(found)]
-    how = TREATMENT_TEXT[asked.treatment]
+    how = TREATMENT_TEXT[task.treatment]
     bound = _nats(
         "importance_bound",
         found.importance,
-        f"log p(x) of an image from below, by {k:,} weighed draws of its posterior; {how}"
-        f"{_bits(found.importance, asked.treatment, pixels)}",
+        f"lower bound of log p(x), from {k:,} importance-weighted posterior samples; {how}"
+        f"{_bits(found.importance, task.treatment, pixels)}",
         "higher",
     )
-    about = f"-log p(x | z) of an image, the mean over its posterior; {how}"
+    about = f"-log p(x | z) of an image, mean over its posterior; {how}"
     distortion = _nats("distortion", found.distortion, about, "lower")
-    return [_elbo(asked, found), distortion, _rate(found), bound]
+    return [_elbo(task, found), distortion, _rate(found), bound]
 
 
-def _elbo(asked: _Asked, found: Bounds) -> Metric:
-    about = f"log p(x) of an image from below: -(distortion + rate); {TREATMENT_TEXT[asked.treatment]}"
-    if not asked.model.bound:
-        about += "; training made something else small"
+def _elbo(task: _Task, found: Bounds) -> Metric:
+    about = f"lower bound of log p(x): -(distortion + rate); {TREATMENT_TEXT[task.treatment]}"
+    if not task.model.bound:
+        about += "; training minimized a different loss"
     return _nats("elbo", found.elbo, about, "higher")
 
 
 def _rate(found: Bounds) -> Metric:
-    about = "divergence of an image's posterior from the prior: what its code costs"
+    about = "KL divergence of an image's posterior from the prior"
     return _nats("rate", found.rate, about, "neither")
 
 
 def _bits(bound: Tensor, treatment: Treatment, pixels: int) -> str:
-    """The same in the unit of those who compress images."""
+    """The bound in bits per dimension, the unit of image compression."""
     if treatment != "levels":
         return ""
-    return f"; {-float(bound.mean()) / pixels / math.log(2):.3f} bits a dimension"
+    return f"; {-float(bound.mean()) / pixels / math.log(2):.3f} bits per dimension"
 
 
-def _weighing(model: VAE, pixels: int, rebuilding: Metric) -> list[Metric]:
-    """What a nat of rate costs, and how far off a pixel may be."""
+def _weighing(model: VAE, pixels: int, reconstruction: Metric) -> list[Metric]:
+    """The effective beta, and the noise that the likelihood assumes."""
     config = model.config
     charge = config.beta * (pixels / config.dim if config.reduction == "mean" else 1.0)
-    scale = "" if model.likelihood.bound else " (half the squared error's unit counts as a nat here)"
+    scale = "" if model.likelihood.bound else " (half a unit of squared error counts as one nat)"
     about = (
-        "what the loss charges for a nat of rate, where a nat of distortion costs 1; 1 is the ELBO"
+        "weight of the rate (KL) in the loss relative to the distortion (reconstruction); 1 is the ELBO"
         f"{scale}. From the recipe: beta {config.beta:g}"
     )
     if config.reduction == "mean":
-        about += f", times {pixels:,} pixels over {config.dim} axes, for means are compared"
-    found = [Metric("effective_beta", "likelihood", charge, about, 0)]
+        about += f", times {pixels:,} pixels over {config.dim} dimensions, because the loss uses means"
+    metrics = [Metric("effective_beta", "likelihood", charge, about, 0)]
     if config.likelihood == "bernoulli":
-        return found
+        return metrics
     if isinstance(model.likelihood, Gaussian):
-        spread, about = model.likelihood.spread, "spread of a pixel in the gaussian likelihood"
+        std, about = model.likelihood.spread, "standard deviation of the Gaussian likelihood"
     else:
-        # error + charge * rate is, but for scale, the ELBO of a gaussian of this spread.
-        spread = math.sqrt(charge / (8 if config.signed else 2))
-        about = "spread of the gaussian likelihood whose ELBO weighs squared error and rate alike"
+        # Up to scale, error + beta * rate is the ELBO of a Gaussian with this standard deviation.
+        std = math.sqrt(charge / (8 if config.signed else 2))
+        about = "standard deviation of the Gaussian likelihood whose ELBO has the weights of this loss"
     noise = Metric(
         "noise",
         "likelihood",
-        spread,
-        f"{about}, in [0, 1] of grey",
-        rebuilding.n,
+        std,
+        f"{about}, for grey levels in [0, 1]",
+        reconstruction.n,
         unit="grey",
-        baseline=rebuilding.value,
-        baseline_name="the rebuilding error, which is the spread that would fit",
+        baseline=reconstruction.value,
+        baseline_name="the reconstruction error: the standard deviation that fits the data",
     )
-    return [*found, noise]
+    return [*metrics, noise]
 
 
-def _rebuilding(workspace: Workspace, rows: Rows) -> Metric:
-    """Root mean square error of rebuilt images; its standard error by the delta method."""
+def _reconstruction(workspace: Workspace, rows: Rows) -> Metric:
+    """Root mean square error of reconstructions; its standard error by the delta method."""
     x, labels = workspace.images.images(rows), workspace.labels(rows)
-    told = labels if workspace.generator.classes else None
-    again = workspace.generator.decode(workspace.generator.encode(x, told), told)
-    mean, error = mean_and_error(((again - x) ** 2).reshape(len(x), -1).mean(axis=1))
+    condition = labels if workspace.generator.classes else None
+    decoded = workspace.generator.decode(workspace.generator.encode(x, condition), condition)
+    mean, error = mean_and_error(((decoded - x) ** 2).reshape(len(x), -1).mean(axis=1))
     root = math.sqrt(mean)
-    seen = "which training has not seen" if workspace.holds_out else "the same that it was trained on"
-    about = f"root mean square error of images rebuilt from their points, {seen}"
+    images = "held-out images" if workspace.holds_out else "training images"
+    about = f"root mean square error of reconstructions, on {images}"
     return Metric(
         "reconstruction",
         "likelihood",
@@ -169,16 +174,16 @@ def _rebuilding(workspace: Workspace, rows: Rows) -> Metric:
     )
 
 
-def _overfit(seen: Metric, unseen: Metric, workspace: Workspace) -> list[Metric]:
-    """How much better training images fare; nothing, where no others are known."""
+def _generalization_gap(train: Metric, held_out: Metric, workspace: Workspace) -> list[Metric]:
+    """How much better the model is on training images; an empty list without held-out images."""
     if not workspace.holds_out:
         return []
-    sign = 1 if seen.better == "higher" else -1
-    what = "ELBO" if seen.name == "elbo" else "rebuilding error"
-    about = f"{what} of training images against that of others: how much better they fare"
-    error = math.hypot(seen.error or 0.0, unseen.error or 0.0)
-    value = sign * (seen.value - unseen.value)
-    n = min(seen.n, unseen.n)
+    sign = 1 if train.better == "higher" else -1
+    what = "ELBO" if train.name == "elbo" else "reconstruction error"
+    about = f"{what} on training images compared with held-out images: how much better it is"
+    error = math.hypot(train.error or 0.0, held_out.error or 0.0)
+    value = sign * (train.value - held_out.value)
+    n = min(train.n, held_out.n)
     metric = Metric(
         "generalization_gap",
         "likelihood",
@@ -186,27 +191,27 @@ def _overfit(seen: Metric, unseen: Metric, workspace: Workspace) -> list[Metric]
         about,
         n,
         error,
-        seen.unit,
+        train.unit,
         "lower",
         0.0,
-        "as good on images that it has not seen",
+        "equally good on held-out images",
     )
     return [metric]
 
 
 def _nats(name: str, values: Tensor, about: str, better: Better) -> Metric:
     mean, error = mean_and_error(values.cpu().numpy())
-    unit = "" if about.endswith("no nats") else "nats"
+    unit = "" if about.endswith("not in nats") else "nats"
     return Metric(name, "likelihood", mean, about, len(values), error, unit, better)
 
 
-def _own(model: VAE) -> Treatment:
-    """How the model was trained to see pixels."""
+def _treatment_of(model: VAE) -> Treatment:
+    """The pixel treatment that the model was trained with."""
     return "levels" if isinstance(model.likelihood, Gaussian) else model.config.pixels
 
 
-def _some(workspace: Workspace, split: str, n: int, seed: int) -> Rows:
-    """So many rows of a split, or all."""
+def _rows(workspace: Workspace, split: str, n: int, seed: int) -> Rows:
+    """At most n random rows of a split."""
     rows = workspace.rows(split)
     if len(rows) <= n:
         return rows

@@ -1,4 +1,4 @@
-"""The score of a run: every metric that applies to it, what ails it, and what to try."""
+"""The evaluation of a run: every metric that applies to it, and findings with suggestions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,24 +24,24 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What was measured of a run, and what follows from it."""
+    """The metrics of a run, and the findings that follow from them."""
 
     run: str
-    about: str  # the model and its images, in a line
+    about: str  # one sentence about the model and its data
     metrics: tuple[Metric, ...]
-    findings: tuple[Finding, ...]  # none: nothing ails it, by these metrics
+    findings: tuple[Finding, ...]  # empty if no check finds a problem
 
     def metric(self, name: str) -> Metric:
         """The metric of this name."""
-        for found in self.metrics:
-            if found.name == name:
-                return found
-        raise UnknownName("metric of this score", name, [one.name for one in self.metrics])
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise UnknownName("metric of this evaluation", name, [metric.name for metric in self.metrics])
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as plain values, for JSON."""
-        metrics = {one.name: _plain(one) for one in self.metrics}
-        findings = [asdict(one) for one in self.findings]
+        """The evaluation as plain values, for JSON."""
+        metrics = {metric.name: _plain(metric) for metric in self.metrics}
+        findings = [asdict(finding) for finding in self.findings]
         return {"run": self.run, "about": self.about, "metrics": metrics, "findings": findings}
 
 
@@ -53,11 +53,12 @@ def evaluate(
     prior: str = "own",
     seed: int = 0,
 ) -> EvaluationResult:
-    """Measure a run and say what ails it; a group is left out by not naming it.
+    """Measure the named groups of metrics, and find problems of the run.
 
-    `features` is the space that samples are compared in, and `prior` where they are drawn from.
+    `features` is the feature space in which samples are compared; `prior` is the distribution that they
+    are sampled from.
     """
-    rooms: Mapping[str, Callable[[], list[Metric]]] = {
+    measures: Mapping[str, Callable[[], list[Metric]]] = {
         "likelihood": lambda: likelihood_metrics(workspace, seed=seed),
         "space": lambda: space_metrics(workspace, seed=seed),
         "samples": lambda: sample_metrics(workspace, seed=seed, features=features, prior=prior),
@@ -67,19 +68,19 @@ def evaluate(
     metrics: list[Metric] = []
     groups = list(dict.fromkeys(groups))
     for group in groups:
-        if group not in rooms:
-            raise UnknownName("group of metrics", group, rooms)
+        if group not in measures:
+            raise UnknownName("group of metrics", group, measures)
     with bar("measuring", len(groups), "groups") as advance:
         for group in groups:
-            metrics += rooms[group]()
+            metrics += measures[group]()
             advance(1)
-    found = {metric.name: metric for metric in metrics}
-    findings = diagnose(RunSummary.of(workspace, found))
+    by_name = {metric.name: metric for metric in metrics}
+    findings = diagnose(RunSummary.of(workspace, by_name))
     return EvaluationResult(workspace.name, describe_run(workspace), tuple(metrics), tuple(findings))
 
 
 def _plain(metric: Metric) -> dict[str, Any]:
-    """A metric as JSON takes it: what is no finite number is null."""
+    """A metric as plain values for JSON; NaN and infinity become None."""
     table = {key: value for key, value in asdict(metric).items() if key != "name"}
     table["parts"] = {name: _finite(value) for name, value in metric.parts.items()}
     for key in ("value", "error", "baseline"):

@@ -1,4 +1,4 @@
-"""Scores of a run by the factors its images were drawn from, where all of them are known and independent."""
+"""Disentanglement metrics of a run, for datasets with known and independent generative factors."""
 
 from itertools import combinations
 
@@ -23,54 +23,51 @@ from zatlas.metrics.disentanglement import (
 from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.workspace import Workspace
 
-SEEDS = 3  # each with draws from the posterior, rows, forests and votes of its own
-MIN_LATENTS = 500  # codes, fewer than which tell no score
-ROWS = 4000  # codes a seed
-FOREST_ROWS = 2000  # of them, that forests read
-MAX_SHARED = 0.05  # nats that independent factors share at most, beyond what counting adds
+SEEDS = 3  # repetitions, each with its own posterior samples, rows, forests and votes
+MIN_LATENTS = 500  # fewer latents give no reliable value
+ROWS = 4000  # latents for each seed
+FOREST_ROWS = 2000  # of them, for the forests of DCI
+MAX_SHARED = 0.05  # nats of mutual information between independent factors, beyond the estimator's bias
 
 DESCRIPTIONS = {
     "mig": "mutual information gap (Chen et al. 2018, https://arxiv.org/abs/1802.04942): share of a "
-    "factor's entropy that its best axis knows beyond the second best",
+    "factor's entropy by which its best dimension exceeds the second best",
     "dci_disentanglement": "DCI (Eastwood and Williams 2018, https://openreview.net/forum?id=By-7dz-AZ): "
-    "how far each axis serves one factor, by forests",
-    "dci_completeness": "DCI: how far each factor has one axis, by forests",
-    "dci_informativeness": "DCI: how well forests read the factors of held-out codes, R^2 of numbers, of "
-    "kinds the accuracy from chance (0) to right (1)",
+    "whether each dimension encodes one factor, by random forests",
+    "dci_completeness": "DCI: whether each factor is in one dimension, by random forests",
+    "dci_informativeness": "DCI: how well forests predict the factors of held-out latents: R^2 of numbers, "
+    "or accuracy scaled from the most frequent class (0) to 1",
     "sap": "separated attribute predictability (Kumar et al. 2018, https://arxiv.org/abs/1711.00848): "
-    "by how much the best axis tells a factor better than the second best",
-    "modularity": "modularity (Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312): how far each "
-    "axis knows of one factor only",
-    "factor_vae": "FactorVAE score (Kim and Mnih 2018, https://arxiv.org/abs/1802.05983): how often the "
-    "axis that varies least tells the factor that is held still",
-    "beta_vae": "beta-VAE score (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl): how "
-    "often a plane tells the factor that pairs have in common",
+    "score difference between the best and the second best dimension of a factor",
+    "modularity": "modularity (Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312): whether each "
+    "dimension is informative about one factor only",
+    "factor_vae": "FactorVAE metric (Kim and Mnih 2018, https://arxiv.org/abs/1802.05983): how often the "
+    "dimension with the least variance identifies the fixed factor",
+    "beta_vae": "beta-VAE metric (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl): how "
+    "often a linear classifier identifies the factor that pairs share",
 }
-POSTERIOR_NOTE = (
-    "; codes are draws from the posterior, so that an axis that carries nothing counts as noise; mean "
-    "over seeds"
-)
+POSTERIOR_NOTE = "; on posterior samples, so that an unused dimension counts as noise; mean over seeds"
 
 
 def disentanglement_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
-    """The scores over seeds, for images that were drawn from independent factors; none for others."""
+    """Mean scores over seeds; an empty list unless all factors of the dataset are known and independent."""
     split = _split(workspace)
     factors = true_factors(workspace, workspace.codes(split).rows) if split else {}
     if len(factors) < 2 or not are_independent(factors):
         return []
-    found = []
+    scores = []
     for number in range(SEEDS):
         own = derive(seed, "disentangle", number)
-        found.append(factor_scores(workspace.drawn(split, seed=own), factors, seed=own))
-    lost = stream(seed, "lost").permutation(len(workspace.codes(split)))
-    baseline = factor_scores(workspace.drawn(split, seed=seed)[lost], factors, seed=seed)
-    n = min(len(lost), ROWS)
+        scores.append(factor_scores(workspace.drawn(split, seed=own), factors, seed=own))
+    shuffled = stream(seed, "lost").permutation(len(workspace.codes(split)))
+    baseline = factor_scores(workspace.drawn(split, seed=seed)[shuffled], factors, seed=seed)
+    n = min(len(shuffled), ROWS)
     metrics = []
     for name, words in DESCRIPTIONS.items():
-        value, error = mean_and_error(np.array([score[name].value for score in found]))
+        value, error = mean_and_error(np.array([score[name].value for score in scores]))
         parts = {
-            part: float(np.mean([score[name].parts[part] for score in found]))
-            for part in found[0][name].parts
+            part: float(np.mean([score[name].parts[part] for score in scores]))
+            for part in scores[0][name].parts
         }
         metrics.append(
             Metric(
@@ -83,50 +80,50 @@ def disentanglement_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metr
                 unit="share",
                 better="higher",
                 baseline=baseline[name].value,
-                baseline_name="the same codes, given to other images",
+                baseline_name="the same latents, assigned to other images",
                 parts=parts,
             )
         )
     return metrics
 
 
-def factor_scores(codes: Points, factors: Factors, *, seed: int = 0) -> dict[str, FactorScore]:
-    """Every score of these codes, by its name."""
-    rows = stream(seed, "rows").permutation(len(codes))[:ROWS]
-    codes, factors = codes[rows], {name: column[rows] for name, column in factors.items()}
+def factor_scores(latents: Points, factors: Factors, *, seed: int = 0) -> dict[str, FactorScore]:
+    """Every score of these latents, by name."""
+    rows = stream(seed, "rows").permutation(len(latents))[:ROWS]
+    latents, factors = latents[rows], {name: column[rows] for name, column in factors.items()}
     few = {name: column[:FOREST_ROWS] for name, column in factors.items()}
-    pure, whole, told = dci(codes[:FOREST_ROWS], few, seed=seed % (1 << 31))
-    fixed = group_sampler(codes, factors)
+    disentanglement, completeness, informativeness = dci(latents[:FOREST_ROWS], few, seed=seed % (1 << 31))
+    fixed = group_sampler(latents, factors)
     return {
-        "mig": mig(codes, factors),
-        "dci_disentanglement": pure,
-        "dci_completeness": whole,
-        "dci_informativeness": told,
-        "sap": sap(codes, factors),
-        "modularity": modularity(codes, factors),
-        "factor_vae": factor_vae(fixed, factors, codes.std(axis=0), seed=seed),
+        "mig": mig(latents, factors),
+        "dci_disentanglement": disentanglement,
+        "dci_completeness": completeness,
+        "dci_informativeness": informativeness,
+        "sap": sap(latents, factors),
+        "modularity": modularity(latents, factors),
+        "factor_vae": factor_vae(fixed, factors, latents.std(axis=0), seed=seed),
         "beta_vae": beta_vae(fixed, factors, seed=seed),
     }
 
 
 def true_factors(workspace: Workspace, rows: Rows) -> dict[str, np.ndarray]:
-    """The factors from which these images were drawn, if their source says so; those that vary."""
+    """The known generative factors of these images that vary; empty for other datasets."""
     source = workspace.recipe.source
     names = DATASETS.get(source).factors if source in DATASETS.names() else ()
-    found = {}
+    factors = {}
     for name in names:
         column = workspace.labels(rows) if name == "label" else workspace.images.attributes[name][rows]
         if column is not None and len(np.unique(column)) > 1:
-            found[name] = np.asarray(column)
-    return found
+            factors[name] = np.asarray(column)
+    return factors
 
 
 def are_independent(factors: Factors) -> bool:
-    """Whether no two factors tell of each other: what the scores say is defined only then."""
+    """Whether the factors are independent, which the scores require."""
     columns = [to_bins(column) for column in factors.values()]
     for a, b in combinations(columns, 2):
         freedom = int(a.max()) * int(b.max())
-        # Counting adds this to nothing, give or take four of its own spreads.
+        # The estimator's bias for independent columns, plus four standard deviations.
         counted = (freedom / 2 + 4 * (freedom / 2) ** 0.5) / len(a)
         if mutual_information_of_bins(a, b) > MAX_SHARED + counted:
             return False
@@ -134,7 +131,7 @@ def are_independent(factors: Factors) -> bool:
 
 
 def _split(workspace: Workspace) -> str:
-    """The held-out images, or those trained on where too few are held out; neither, without a source."""
+    """The test split, or the training split if too few are held out; an empty string without a dataset."""
     if not workspace.coded or not workspace.run.recipe_file.exists() or workspace.imagined:
         return ""
     return next((s for s in ("test", "train") if len(workspace.rows(s)) >= MIN_LATENTS), "")

@@ -1,4 +1,4 @@
-"""A named space that images are compared in: a small net's last hidden layer, an ONNX file's, or pixels."""
+"""Feature spaces for comparing images: the last hidden layer of a small network, an ONNX file, or pixels."""
 
 import copy
 import hashlib
@@ -24,52 +24,47 @@ from zatlas.workspace import Workspace
 
 Table = Float32[np.ndarray, "n d"]
 
-FORMAT = 1  # raise it when the nets are taught in another way
-MIN_TRAINING_IMAGES, MAX_TRAINING_IMAGES = (
-    1000,
-    20_000,
-)  # images that a net is taught, where there are as many
-MAX_STEPS_IN_IMAGES = (
-    30_000  # images that it sees while it is taught, each time anew; more read others no better
-)
-EPOCHS = (4, 20)  # times through the images, at least and at most
-MAX_PIXELS = 200_000_000  # of their pixels that are seen; of larger images fewer are taught
-MAX_CHECKED = 2000  # held-out images that its accuracy is told of
-PIXEL_COMPONENTS = 36  # principal pixels
+FORMAT = 1  # increase it when the training of the network changes
+MIN_TRAINING_IMAGES, MAX_TRAINING_IMAGES = (1000, 20_000)  # training images of the network
+MAX_STEPS_IN_IMAGES = 30_000  # epochs times images; more did not improve accuracy
+EPOCHS = (4, 20)  # minimum and maximum
+MAX_PIXELS = 200_000_000  # epochs times pixels; larger images get fewer steps
+MAX_CHECKED = 2000  # held-out images for its accuracy
+PIXEL_COMPONENTS = 36  # principal components of the pixels
 BATCH = 256  # images at a time
 
 
 @dataclass(frozen=True)
 class Features:
-    """A named function from images to rows of numbers whose distances mean something."""
+    """A named function from images to feature rows whose distances are meaningful."""
 
     name: str
     about: str
     function: Callable[[Images], Table]
 
     def __call__(self, images: Images) -> Table:
-        """A row for each of these images."""
+        """A feature row for each image."""
         return self.function(images)
 
 
 @dataclass(frozen=True)
 class DatasetFeatures:
-    """A net taught what is known of a set of images, and the features of its last hidden layer."""
+    """A network trained on the labels or attributes of a dataset, and its last hidden layer as features."""
 
     features: Features
     scorer: Scorer
-    about: str  # what it reads, and how well
+    about: str  # what it predicts, and its accuracy
 
 
-# A net of the set's own ---------------------------------------------------------------------------
+# A network trained on the dataset -----------------------------------------------------------------
 
 
 def dataset_features(images: ImageSet, *, seed: int = 0) -> DatasetFeatures | None:
-    """The net that was taught the labels of this set, or its attributes; None where it has neither.
+    """The network trained on the labels of a dataset, or its attributes; None if it has neither.
 
-    It is taught once for a set, and kept in the cache.
+    It is trained once for each dataset, and saved in the cache.
     """
-    names = _taught(images)
+    names = _target_names(images)
     if not names:
         return None
     made = (
@@ -89,27 +84,27 @@ def dataset_features(images: ImageSet, *, seed: int = 0) -> DatasetFeatures | No
     if not path.exists():
         save_scorer(path, train_feature_net(images, names, seed=seed))
     scorer = read_scorer(path, "cuda" if torch.cuda.is_available() else "cpu")
-    about = _told(images, check(scorer, images, evenly_spaced(_held_out(images), MAX_CHECKED)))
-    name = f"a net that reads {images.name}"
+    about = _accuracy_text(images, check(scorer, images, evenly_spaced(_held_out(images), MAX_CHECKED)))
+    name = f"a network trained on {images.name}"
     features = Features(name, f"the last hidden layer of {about}", last_hidden_layer(scorer))
     return DatasetFeatures(features, scorer, about)
 
 
 def train_feature_net(images: ImageSet, names: tuple[str, ...], *, seed: int = 0) -> Scorer:
-    """A small net that reads these attributes of the set, from as many images as time allows."""
+    """Train a small network to predict these attributes of the dataset."""
     rows, size = images.rows("train"), int(np.prod(images.shape))
     count = min(
         len(rows), int(np.clip(MAX_PIXELS // (EPOCHS[0] * size), MIN_TRAINING_IMAGES, MAX_TRAINING_IMAGES))
     )
     epochs = int(np.clip(min(MAX_STEPS_IN_IMAGES, MAX_PIXELS // size) // count, *EPOCHS))
     split = images.split.copy()
-    split[rows] = 1  # what it is not taught of is held out
+    split[rows] = 1  # images that are not used for training are held out
     split[stream(seed, "taught").permutation(rows)[:count]] = 0
     return train_scorer(replace(images, split=split), list(names), epochs=epochs, seed=seed, show=False)
 
 
 def last_hidden_layer(scorer: Scorer) -> Callable[[Images], Table]:
-    """What the last layer of a net of ours is given, as a function of images."""
+    """The input of the network's last layer, as a function of images."""
     assert isinstance(scorer.function, Reader)
     body = copy.deepcopy(scorer.function.body)
     last = [name for name, part in body.named_modules() if isinstance(part, nn.Linear)][-1]
@@ -119,20 +114,20 @@ def last_hidden_layer(scorer: Scorer) -> Callable[[Images], Table]:
     def features(images: Images) -> Table:
         with torch.inference_mode():
             x = torch.as_tensor(suited(scorer, images), device=scorer.device)
-            found: Tensor = body(2 * x - 1)
-        return found.float().cpu().numpy()
+            hidden: Tensor = body(2 * x - 1)
+        return hidden.float().cpu().numpy()
 
     return features
 
 
-def _taught(images: ImageSet) -> tuple[str, ...]:
-    """The label, where there is one to learn; else all attributes that can be learnt."""
+def _target_names(images: ImageSet) -> tuple[str, ...]:
+    """The label if it can be predicted, else all attributes that can; () if there are none."""
     for names in ([LABEL], None) if LABEL in columns_of(images) else (None,):
         try:
-            found = choose(images, images.rows("train"), names)
-        except BadData:  # the same for all images, or a name of each
+            targets = choose(images, images.rows("train"), names)
+        except BadData:  # constant, or unique for each image
             continue
-        return tuple(target.name for target in found)
+        return tuple(target.name for target in targets)
     return ()
 
 
@@ -140,26 +135,26 @@ def _held_out(images: ImageSet) -> Rows:
     return next(rows for split in ("test", "valid", "train") if len(rows := images.rows(split)))
 
 
-def _told(images: ImageSet, checks: dict[str, Check]) -> str:
-    """What the net reads of the set, and how well it reads images that it was not taught."""
-    many = max((one.images for one in checks.values()), default=0)
-    where = f"of {many:,} held-out images"
+def _accuracy_text(images: ImageSet, checks: dict[str, Check]) -> str:
+    """What the network predicts, and its accuracy on held-out images."""
+    count = max((check.images for check in checks.values()), default=0)
+    where = f"of {count:,} held-out images"
     if set(checks) == {LABEL}:
-        one = checks[LABEL]
-        right = f"right {one.value:.1%} {where}, chance {one.chance:.0%}"
-        return f"a small net taught the labels of {images.name} ({right})"
+        label = checks[LABEL]
+        accuracy = f"accuracy {label.value:.1%} {where}; most frequent label {label.chance:.0%}"
+        return f"a small network trained on the labels of {images.name} ({accuracy})"
     parts = []
     for measure in ("accuracy", "R2"):
-        found = [one.value for one in checks.values() if one.measure == measure]
-        parts += [f"mean {measure} {np.mean(found):.2f} of {len(found)}"] if found else []
-    return f"a small net taught the attributes of {images.name} ({', '.join(parts)}, {where})"
+        values = [check.value for check in checks.values() if check.measure == measure]
+        parts += [f"mean {measure} {np.mean(values):.2f} of {len(values)}"] if values else []
+    return f"a small network trained on the attributes of {images.name} ({', '.join(parts)}, {where})"
 
 
-# Others -------------------------------------------------------------------------------------------
+# Other features -----------------------------------------------------------------------------------
 
 
 def read_features(spec: str | Path) -> Features:
-    """The outputs of an ONNX file: FILE.onnx, or FILE.onnx:pixels=signed where it wants -1 to 1."""
+    """The outputs of an ONNX file: FILE.onnx, or FILE.onnx:pixels=signed for pixels from -1 to 1."""
     text = str(spec)
     path = Path(f"{text.partition('.onnx')[0]}.onnx")
     scorer = load_scorer(text if ".onnx" in text else path)
@@ -174,47 +169,47 @@ def read_features(spec: str | Path) -> Features:
 
 
 def principal_pixels(images: ImageSet, count: int = 2000) -> Features:
-    """The first principal components of the training images' pixels, for want of a net."""
+    """The first principal components of the training images' pixels."""
     from sklearn.utils.extmath import randomized_svd
 
     rows = evenly_spaced(images.rows("train"), count)
     train = images.images(rows).reshape(len(rows), -1)
-    middle = train.mean(axis=0)
-    axes = randomized_svd(train - middle, min(PIXEL_COMPONENTS, *train.shape), random_state=0)[2]
+    mean = train.mean(axis=0)
+    axes = randomized_svd(train - mean, min(PIXEL_COMPONENTS, *train.shape), random_state=0)[2]
 
     def features(x: Images) -> Table:
-        return ((x.reshape(len(x), -1) - middle) @ axes.T).astype(np.float32)
+        return ((x.reshape(len(x), -1) - mean) @ axes.T).astype(np.float32)
 
     about = f"the first {len(axes)} principal components of the pixels of {images.name}"
     return Features(f"{len(axes)} principal pixels", about, features)
 
 
-# Real images and what is told of them -------------------------------------------------------------
+# Real images --------------------------------------------------------------------------------------
 
 
 def real_images(workspace: Workspace) -> ImageSet | None:
-    """The images that a run was trained on or brought with; None where none are known."""
+    """The dataset that a run was trained on or imported with; None if there is none."""
     if not workspace.run.recipe_file.exists():
         return None
     if not workspace.imagined:
         return workspace.bare_images
     return open_dataset(
         workspace.run, data_changed=workspace.data_changed
-    )  # samples stand for the images of this run: these are the real ones
+    )  # the run shows samples in place of images; this is the real dataset
 
 
 def evenly_spaced(rows: Rows, count: int) -> Rows:
-    """So many of these rows from all over them, as a set may be in the order of its classes."""
+    """`count` rows at equal distances, because datasets may be sorted by class."""
     return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
 
 
 def image_batches(images: ImageSet, rows: Rows, size: int = BATCH) -> Iterator[Images]:
-    """These images, a few at a time."""
+    """The images of these rows, in batches."""
     for start in range(0, len(rows), size):
         yield images.images(rows[start : start + size])
 
 
 def feature_tables(blocks: Iterable[Images], *functions: Callable[[Images], np.ndarray]) -> list[Table]:
-    """What each of these functions tells of the images, with no more of them in memory than a block."""
+    """The concatenated results of each function over batches of images; one batch is in memory at a time."""
     parts = [[function(images) for function in functions] for images in blocks]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]

@@ -1,4 +1,4 @@
-"""How likely images are under a model, from below: the importance-weighted bound, in flat memory."""
+"""A lower bound of log p(x): the importance-weighted bound, in constant memory."""
 
 import math
 from dataclasses import dataclass
@@ -12,31 +12,31 @@ from zatlas.models.likelihood import Likely, treated
 
 Treatment = Literal["grey", "dynamic", "threshold", "levels"]  # of the pixels
 
-BLOCK = 1 << 20  # pixels decoded at a time
-IMAGE_BATCH = 32  # images whose draws are decoded side by side
+BLOCK = 1 << 20  # pixels decoded at once
+IMAGE_BATCH = 32  # images decoded together
 LEVEL_STEPS = 255.0  # steps between the levels of a byte
 
 TREATMENT_TEXT: dict[Treatment, str] = {
-    "grey": "grey levels counted as chances of white, which is no likelihood of any data: compare it with "
-    "nothing but its like",
-    "dynamic": "each pixel drawn black or white with its grey level as the chance",
-    "threshold": "pixels cut to black or white at one half",
-    "levels": "256 levels, each spread evenly over its step (uniform dequantisation)",
+    "grey": "grey levels taken as probabilities of white; not a likelihood of data, so compare only values "
+    "with the same treatment",
+    "dynamic": "pixels binarized at random, with the grey level as the probability of white",
+    "threshold": "pixels binarized at one half",
+    "levels": "256 levels with uniform dequantization",
 }
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is known of each image, in nats."""
+    """Bounds for each image, in nats."""
 
-    importance: Tensor  # at most log p(x), and nearer to it the more draws there are
-    elbo: Tensor  # at most that
-    distortion: Tensor  # -log p(x | z), the mean over the posterior
-    rate: Tensor  # divergence of the posterior from the prior
+    importance: Tensor  # lower bound of log p(x); tighter with more posterior samples
+    elbo: Tensor  # at most the importance bound
+    distortion: Tensor  # -log p(x | z), mean over the posterior
+    rate: Tensor  # KL divergence of the posterior from the prior
 
 
 def apply_treatment(x: Tensor, treatment: Treatment, rng: torch.Generator) -> Tensor:
-    """Images in [0, 1] as the likelihood is asked for them."""
+    """Images in [0, 1] with the pixel treatment of the likelihood applied."""
     if treatment not in get_args(Treatment):
         raise UnknownName("treatment of pixels", treatment, get_args(Treatment))
     if treatment == "levels":
@@ -55,43 +55,45 @@ def importance_bound(
     y: Tensor | None = None,
     treatment: Treatment = "grey",
 ) -> Bounds:
-    """log of the mean of p(x, z) / q(z | x) over k draws of the posterior, for each image.
+    """The log of the mean of p(x, z) / q(z | x) over k posterior samples, for each image.
 
     Burda, Grosse and Salakhutdinov 2016, https://arxiv.org/abs/1509.00519
-    A density of dequantised levels becomes the probability of the levels themselves.
+    The density of dequantized levels is converted to the probability of the levels themselves.
     Theis, van den Oord and Bethge 2016, https://arxiv.org/abs/1511.01844
     """
     if k < 1 or not len(x):
-        raise BadRecipe(f"A bound takes at least one image and one draw, not {len(x)} and {k}.")
+        raise BadRecipe(f"A bound needs at least one image and one sample, not {len(x)} and {k}.")
     parts = []
     for i in range(0, len(x), IMAGE_BATCH):
         part = apply_treatment(x[i : i + IMAGE_BATCH], treatment, rng)
-        told = None if y is None else y[i : i + IMAGE_BATCH]
-        parts.append(_bounds(model, part, k, rng, told, treatment))
+        labels = None if y is None else y[i : i + IMAGE_BATCH]
+        parts.append(_bounds(model, part, k, rng, labels, treatment))
     return Bounds(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def _bounds(
     model: Likely, x: Tensor, k: int, rng: torch.Generator, y: Tensor | None, treatment: Treatment
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The four numbers of a few images; the sum over draws is carried from block to block."""
+    """The four bounds of a batch of images; the sum over samples is accumulated block by block."""
     mean, log_variance = model.posterior(x, y)
     count = x[0].numel()
-    step = math.log(LEVEL_STEPS) * count if treatment == "levels" else 0.0  # volume of the cell of a level
+    step = (
+        math.log(LEVEL_STEPS) * count if treatment == "levels" else 0.0
+    )  # log volume of the cell of a level
     together = max(1, BLOCK // (len(x) * count))
     total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
-    spent = torch.zeros_like(total)
+    distortion_sum = torch.zeros_like(total)
     for done in range(0, k, together):
         draws = min(together, k - done)
         size = (draws, *mean.shape)
         noise = torch.randn(size, generator=rng, device=x.device, dtype=mean.dtype)
         z = mean + noise * (log_variance / 2).exp()
-        again = x.expand(draws, *x.shape).flatten(0, 1)
+        repeated = x.expand(draws, *x.shape).flatten(0, 1)
         labels = None if y is None else y.repeat(draws)
-        nats = model.distortion(again, z.flatten(0, 1), labels).double().view(draws, -1) + step
+        nats = model.distortion(repeated, z.flatten(0, 1), labels).double().view(draws, -1) + step
         above_prior = 0.5 * (z.square() - noise.square() - log_variance).double().sum(2)
         total = torch.logaddexp(total, (-nats - above_prior).logsumexp(0))
-        spent += nats.sum(0)
+        distortion_sum += nats.sum(0)
     rate = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).double().sum(1)
-    distortion = spent / k
+    distortion = distortion_sum / k
     return total - math.log(k), -(distortion + rate), distortion, rate

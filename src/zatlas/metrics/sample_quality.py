@@ -1,4 +1,4 @@
-"""Are the samples of a run like real images, as varied, and new? Beside what real images would reach."""
+"""Metrics of samples against held-out images: similarity, diversity and memorization, with baselines."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,37 +40,40 @@ from zatlas.sample import sample_latents
 from zatlas.training.scoring import LABEL, targets_of
 from zatlas.workspace import Workspace
 
-MAX_IMAGES, MIN_IMAGES = 2000, 20  # images of each kind that are compared
-MAX_PIXELS = 25_000_000  # of the pixels of each kind; large images are decoded slowly
-MIN_LARGE_IMAGES = 200  # but so many images, however large
-THUMBNAIL_FROM, THUMBNAIL_SIDE = 32, 16  # a side from which copies are looked for in thumbnails, and theirs
-MAX_SEARCHED = 100_000  # training images that are looked at for copies
-COPY_QUANTILE = 0.05  # of held-out images are nearer to a training image than what counts as a copy
-MAX_CHEAP_FEATURES = 512  # features up to which a covariance is quick enough to be taken twenty times
-REAL_BASELINE = "as many other real images"
+MAX_IMAGES, MIN_IMAGES = 2000, 20  # images of each set
+MAX_PIXELS = 25_000_000  # pixels of each set
+MIN_LARGE_IMAGES = 200  # images of each set, for large images
+THUMBNAIL_FROM, THUMBNAIL_SIDE = (
+    32,
+    16,
+)  # side above which copies are searched for in thumbnails, and side of a thumbnail
+MAX_SEARCHED = 100_000  # training images searched for copies
+COPY_QUANTILE = 0.05  # share of held-out images that is called a copy by definition
+MAX_CHEAP_FEATURES = 512  # features up to which 20 bootstrap covariances are fast enough
+REAL_BASELINE = "equally many other real images"
 
 
 def sample_metrics(
     workspace: Workspace, *, seed: int = 0, features: Features | None = None, prior: str = "own"
 ) -> list[Metric]:
-    """How samples compare with images that were held out, and with as many real ones in their place.
+    """Compare samples with held-out images; the baselines compare equally many other real images.
 
-    They come from the run's own prior, or from one that was fitted to its codes; without a prior the
-    normal distribution that the codes suggest stands in. A conditional model is told every class in turn.
+    Samples come from the model's prior, or from one fitted to the latents. For a model without a prior it is
+    the normal distribution fitted to the latents. A conditional model samples every class in turn.
     """
     images = real_images(workspace)
     if workspace.given is not None or images is None or len(images) < 2 * MIN_IMAGES:
         return []
-    taught = dataset_features(images)  # the same for every seed: a rule that others are measured by
+    trained = dataset_features(images)  # the same network for every seed
     if features is None:
-        features = principal_pixels(images) if taught is None else taught.features
-    found = ImageSets(workspace, images, features, taught, seed, prior)
-    return [*_alike(found), *_new(found), *_varied(found), *_decoded(found)]
+        features = principal_pixels(images) if trained is None else trained.features
+    sets = ImageSets(workspace, images, features, trained, seed, prior)
+    return [*_similarity(sets), *_copies(sets), *_diversity(sets), *_decoded(sets)]
 
 
 @dataclass(frozen=True)
 class ImageSets:
-    """Real images, other real ones and samples, as many of each, in the same features."""
+    """Held-out images, training images and samples, equally many of each, in the same features."""
 
     workspace: Workspace
     images: ImageSet
@@ -81,12 +84,12 @@ class ImageSets:
 
     @property
     def n(self) -> int:
-        """Images of each kind."""
+        """The number of images of each set."""
         return len(self.rows[0])
 
     @cached_property
     def rows(self) -> tuple[Rows, Rows]:
-        """Held-out images, and as many that the model was trained on."""
+        """Rows of held-out images, and of equally many training images."""
         size = max(int(np.prod(self.images.shape)), 1)
         return held_out_and_training(
             self.images, int(np.clip(MAX_PIXELS // size, MIN_LARGE_IMAGES, MAX_IMAGES)), seed=self.seed
@@ -95,25 +98,25 @@ class ImageSets:
     @cached_property
     def real(self) -> list[Table]:
         """Features, thumbnails and classes of held-out images."""
-        return feature_tables(image_batches(self.images, self.rows[0]), *self._looks)
+        return feature_tables(image_batches(self.images, self.rows[0]), *self._functions)
 
     @cached_property
     def other(self) -> list[Table]:
-        """The same of as many training images."""
-        return feature_tables(image_batches(self.images, self.rows[1]), *self._looks)
+        """The same for equally many training images."""
+        return feature_tables(image_batches(self.images, self.rows[1]), *self._functions)
 
     @cached_property
-    def made(self) -> list[Table]:
-        """The same of samples."""
+    def generated(self) -> list[Table]:
+        """The same for samples."""
         z = sample_latents(self.workspace, self.n, seed=self.seed, prior=self.prior)
         return feature_tables(
-            self.workspace.generator.stream(z, cycle_classes(self.workspace, self.n)), *self._looks
+            self.workspace.generator.stream(z, cycle_classes(self.workspace, self.n)), *self._functions
         )
 
     @property
-    def _looks(self) -> list[Callable[[Images], np.ndarray]]:
-        looks: list[Callable[[Images], np.ndarray]] = [self.features, thumbnails]
-        return looks if self.own is None else [*looks, _reader(self.own.scorer)]
+    def _functions(self) -> list[Callable[[Images], np.ndarray]]:
+        functions: list[Callable[[Images], np.ndarray]] = [self.features, thumbnails]
+        return functions if self.own is None else [*functions, _reader(self.own.scorer)]
 
     def metric(
         self,
@@ -125,27 +128,27 @@ class ImageSets:
         better: Better = "lower",
         unit: str = "",
     ) -> Metric:
-        """A metric in these features, beside that of real images."""
-        said = f"{about}, in {self.features.about}"
-        return Metric(name, "samples", value, said, self.n, error, unit, better, baseline, REAL_BASELINE)
+        """A metric in these features, with the baseline of real images."""
+        text = f"{about}, in {self.features.about}"
+        return Metric(name, "samples", value, text, self.n, error, unit, better, baseline, REAL_BASELINE)
 
 
 # The metrics --------------------------------------------------------------------------------------
 
 
-def _alike(found: ImageSets) -> list[Metric]:
-    """How far samples are from real images, and how they overlap."""
-    real, other, made = found.real[0], found.other[0], found.made[0]
+def _similarity(sets: ImageSets) -> list[Metric]:
+    """Distances between samples and real images, and their overlap."""
+    real, other, made = sets.real[0], sets.other[0], sets.generated[0]
     distance, uncertain = kernel_distance(real, made)
     metrics = [
-        found.metric(
+        sets.metric(
             "frechet",
             frechet(real, made),
             "squared Frechet distance of samples to held-out images",
-            _frechet_error(real, made, found.seed),
+            _frechet_error(real, made, sets.seed),
             frechet(real, other),
         ),
-        found.metric(
+        sets.metric(
             "kernel_distance",
             distance,
             "squared kernel distance (cubic, unbiased) of samples to held-out images",
@@ -153,175 +156,166 @@ def _alike(found: ImageSets) -> list[Metric]:
             kernel_distance(real, other)[0],
         ),
     ]
-    said: Mapping[str, tuple[Callable[[Table], np.ndarray], str, str]] = {
+    measures: Mapping[str, tuple[Callable[[Table], np.ndarray], str, str]] = {
         "precision": (
             lambda x: precision(real, x),
-            "share of samples within reach of a held-out image (its third neighbour)",
+            "share of samples that are closer to a held-out image than its third neighbor",
             "share",
         ),
         "recall": (
             lambda x: precision(x, real),
-            "share of held-out images within reach of a sample (its third neighbour)",
+            "share of held-out images that are closer to a sample than its third neighbor",
             "share",
         ),
         "density": (
             lambda x: density(real, x),
-            "held-out images that a sample lies within reach of (their fifth neighbour), over five",
+            "held-out images to which a sample is closer than their fifth neighbor, over five",
             "",
         ),
         "coverage": (
             lambda x: coverage(real, x),
-            "share of held-out images with a sample within reach (their fifth neighbour)",
+            "share of held-out images with a sample closer than their fifth neighbor",
             "share",
         ),
     }
-    for name, (measure, about, unit) in said.items():
+    for name, (measure, about, unit) in measures.items():
         value, error = mean_and_error(measure(made))
         baseline = float(measure(other).mean())
-        metrics.append(found.metric(name, value, about, error, baseline, "higher", unit))
+        metrics.append(sets.metric(name, value, about, error, baseline, "higher", unit))
     return metrics
 
 
-def _new(found: ImageSets) -> list[Metric]:
-    """Whether samples are copies of training images."""
-    train, held = found.images.rows("train"), found.rows[0]
-    if np.isin(held, train).any():
+def _copies(sets: ImageSets) -> list[Metric]:
+    """The share of samples that copy training images; empty if no other images are held out."""
+    train, held_out = sets.images.rows("train"), sets.rows[0]
+    if np.isin(held_out, train).any():
         return []
-    looked = evenly_spaced(train, MAX_SEARCHED)
-    both = np.concatenate([found.made[1], found.real[1]])
-    near = nearest_ratio(both, map(thumbnails, image_batches(found.images, looked, 4096)))
-    copies, baseline = memorized(near[: found.n], near[found.n :])
+    searched = evenly_spaced(train, MAX_SEARCHED)
+    both = np.concatenate([sets.generated[1], sets.real[1]])
+    near = nearest_ratio(both, map(thumbnails, image_batches(sets.images, searched, 4096)))
+    copies, baseline = memorized(near[: sets.n], near[sets.n :])
     value, error = mean_and_error(copies)
     about = (
-        "share of samples nearer to a training image, against the next 50, than all but a twentieth of "
-        f"held-out images are; in pixels, among {len(looked):,} training images"
+        "share of samples closer to a training image, relative to the next 50, than 95% of held-out images; "
+        f"in pixels, among {len(searched):,} training images"
     )
     return [
         Metric(
-            "memorized",
-            "samples",
-            value,
-            about,
-            found.n,
-            error,
-            "share",
-            "lower",
-            baseline,
-            "held-out images",
+            "memorized", "samples", value, about, sets.n, error, "share", "lower", baseline, "held-out images"
         )
     ]
 
 
-def _varied(found: ImageSets) -> list[Metric]:
-    """Whether samples are as varied as real images are."""
-    real, other, made = found.real[0], found.other[0], found.made[0]
-    whole = max(mean_distance(real), 1e-12)
-    error = bootstrap_error(lambda i: mean_distance(made[i]) / whole, found.n, seed=found.seed, times=10)
+def _diversity(sets: ImageSets) -> list[Metric]:
+    """The diversity of samples, relative to that of real images."""
+    real, other, made = sets.real[0], sets.other[0], sets.generated[0]
+    reference = max(mean_distance(real), 1e-12)
+    error = bootstrap_error(lambda i: mean_distance(made[i]) / reference, sets.n, seed=sets.seed, times=10)
     metrics = [
-        found.metric(
+        sets.metric(
             "sample_diversity",
-            mean_distance(made) / whole,
-            "mean distance between samples over that between held-out images",
+            mean_distance(made) / reference,
+            "mean distance between samples over the mean distance between held-out images",
             error,
-            mean_distance(other) / whole,
+            mean_distance(other) / reference,
             "higher",
         )
     ]
-    if found.own is None:
+    if sets.own is None:
         return metrics
-    answers = [rows[2] for rows in (found.real, found.other, found.made)]
-    scorer = found.own.scorer
-    varied = [variety(scorer, rows, answers[0]) for rows in answers]
-    if np.isnan(varied[0][0]):
+    predictions = [rows[2] for rows in (sets.real, sets.other, sets.generated)]
+    scorer = sets.own.scorer
+    varieties = [variety(scorer, rows, predictions[0]) for rows in predictions]
+    if np.isnan(varieties[0][0]):
         return metrics
-    error = bootstrap_error(lambda i: variety(scorer, answers[2][i], answers[0])[0], found.n, seed=found.seed)
-    about = (
-        "entropy of the classes seen in samples over that of those seen in held-out images, by "
-        f"{found.own.about}"
+    error = bootstrap_error(
+        lambda i: variety(scorer, predictions[2][i], predictions[0])[0], sets.n, seed=sets.seed
     )
+    about = f"entropy of the classes predicted for samples over that for held-out images, by {sets.own.about}"
     return [
         *metrics,
         Metric(
             "variety",
             "samples",
-            varied[2][0],
+            varieties[2][0],
             about,
-            found.n,
+            sets.n,
             error,
             "",
             "higher",
-            varied[1][0],
+            varieties[1][0],
             REAL_BASELINE,
-            varied[2][1],
+            varieties[2][1],
         ),
     ]
 
 
-def _decoded(found: ImageSets) -> list[Metric]:
-    """What the decoder makes of real codes: where samples are worse than that, prior and codes differ."""
-    generator, rows = found.workspace.generator, found.rows[1]
+def _decoded(sets: ImageSets) -> list[Metric]:
+    """Frechet distances of decoded latents of real images; samples are worse if the prior does not match."""
+    generator, rows = sets.workspace.generator, sets.rows[1]
     if generator.encoder is None:
         return []
-    codes = [block.codes for block in encoded(generator, found.images, rows)]
-    points = np.concatenate([part.points for part in codes])
-    spreads = [part.deviations for part in codes if part.deviations is not None]
-    labels = labels_of(found.images, rows) if generator.classes else None
-    drawn = {"reconstruction_frechet": (points, "rebuilt training images")}
-    if spreads:
-        around = from_posterior(points, np.concatenate(spreads), seed=found.seed)
-        drawn["posterior_frechet"] = (around, "images decoded from draws around the codes of real ones")
-    else:  # an encoder that is sure: its draws are its codes
-        drawn["posterior_frechet"] = (points, "images decoded from the codes of real ones")
-    real, baseline = found.real[0], frechet(found.real[0], found.other[0])
+    blocks = [block.codes for block in encoded(generator, sets.images, rows)]
+    points = np.concatenate([part.points for part in blocks])
+    std = [part.deviations for part in blocks if part.deviations is not None]
+    labels = labels_of(sets.images, rows) if generator.classes else None
+    drawn = {"reconstruction_frechet": (points, "reconstructions of training images")}
+    if std:
+        around = from_posterior(points, np.concatenate(std), seed=sets.seed)
+        drawn["posterior_frechet"] = (around, "images decoded from posterior samples of real images")
+    else:  # a deterministic encoder
+        drawn["posterior_frechet"] = (points, "images decoded from the latents of real images")
+    real, baseline = sets.real[0], frechet(sets.real[0], sets.other[0])
     metrics = []
     for name, (z, what) in drawn.items():
-        made = feature_tables(generator.stream(z, labels), found.features)[0]
+        made = feature_tables(generator.stream(z, labels), sets.features)[0]
         metrics.append(
-            found.metric(
+            sets.metric(
                 name,
                 frechet(real, made),
                 f"squared Frechet distance of {what} to held-out images",
-                _frechet_error(real, made, found.seed),
+                _frechet_error(real, made, sets.seed),
                 baseline,
             )
         )
     return metrics
 
 
-# Which images -------------------------------------------------------------------------------------
+# Sets of images -----------------------------------------------------------------------------------
 
 
-def held_out_and_training(images: ImageSet, most: int, *, seed: int = 0) -> tuple[Rows, Rows]:
-    """Rows of held-out images and as many of training images; halves of all where none are held out."""
-    chance, train = stream(seed, "two sets"), images.rows("train")
-    held = np.concatenate([images.rows("test"), images.rows("valid")])
-    if len(held) < MIN_IMAGES or len(train) < MIN_IMAGES:
-        held, train = np.array_split(chance.permutation(len(images)), 2)
-    n = min(len(held), len(train), most)
-    return chance.permutation(held)[:n], chance.permutation(train)[:n]
+def held_out_and_training(images: ImageSet, limit: int, *, seed: int = 0) -> tuple[Rows, Rows]:
+    """Rows of held-out and of equally many training images; two random halves if too few are held out."""
+    rng, train = stream(seed, "two sets"), images.rows("train")
+    held_out = np.concatenate([images.rows("test"), images.rows("valid")])
+    if len(held_out) < MIN_IMAGES or len(train) < MIN_IMAGES:
+        held_out, train = np.array_split(rng.permutation(len(images)), 2)
+    n = min(len(held_out), len(train), limit)
+    return rng.permutation(held_out)[:n], rng.permutation(train)[:n]
 
 
 def cycle_classes(workspace: Workspace, n: int) -> Labels | None:
-    """Every class in turn, for a conditional model."""
-    kinds = len(workspace.generator.classes)
-    return np.arange(n) % kinds if kinds else None
+    """Labels that cycle through the classes of a conditional model; None for others."""
+    classes = len(workspace.generator.classes)
+    return np.arange(n) % classes if classes else None
 
 
-# What is told of images ---------------------------------------------------------------------------
+# Measures of images -------------------------------------------------------------------------------
 
 
-def memorized(samples: Values, held: Values) -> tuple[Values, float]:
-    """For each sample 1 where it is nearer than all but a twentieth of held-out images; their share, too.
+def memorized(samples: Values, held_out: Values) -> tuple[Values, float]:
+    """For each sample 1 if it is closer than 95% of held-out images; and the share among held-out images.
 
-    The bound is of every other held-out image, so that the share is of images that did not set it.
+    Every other held-out image sets the threshold; the share is that of the remaining ones.
     """
-    bound = np.quantile(held[::2], COPY_QUANTILE)
-    return (samples <= bound).astype(np.float32), float((held[1::2] <= bound).mean())
+    bound = np.quantile(held_out[::2], COPY_QUANTILE)
+    return (samples <= bound).astype(np.float32), float((held_out[1::2] <= bound).mean())
 
 
 def variety(scorer: Scorer, read: Scores, real: Scores) -> tuple[float, dict[str, float]]:
-    """The entropy of the classes and flags that are read, summed over attributes, over that of real
-    images; and the share of each. NaN where none is a class or a flag.
+    """The class entropy of predictions over that of real images, and the share of each class.
+
+    Entropies are summed over attributes. NaN if no attribute is a class or a flag.
     """
     mine = theirs = 0.0
     shares: dict[str, float] = {}
@@ -337,19 +331,19 @@ def variety(scorer: Scorer, read: Scores, real: Scores) -> tuple[float, dict[str
 
 
 def thumbnails(images: Images) -> Table:
-    """The pixels of the images as rows, of large ones those of a small version."""
+    """The pixels of each image as a row; large images are downsampled."""
     sides = (min(images.shape[2], THUMBNAIL_SIDE), min(images.shape[3], THUMBNAIL_SIDE))
     if max(images.shape[2:]) > THUMBNAIL_FROM:
         images = F.adaptive_avg_pool2d(torch.as_tensor(images), sides).numpy()
     return images.reshape(len(images), -1)
 
 
-def _shares(answers: Scores) -> Values:
-    """The share of images for each answer: of a flag's yes, and of its no."""
-    if answers.shape[1] == 1:
-        yes = float((answers > 0.5).mean())
+def _shares(predicted: Scores) -> Values:
+    """The share of images for each class; for a flag, of true and of false."""
+    if predicted.shape[1] == 1:
+        yes = float((predicted > 0.5).mean())
         return np.array([yes, 1 - yes])
-    return np.bincount(answers.argmax(axis=1), minlength=answers.shape[1]) / len(answers)
+    return np.bincount(predicted.argmax(axis=1), minlength=predicted.shape[1]) / len(predicted)
 
 
 def _reader(scorer: Scorer) -> Callable[[Images], Scores]:

@@ -1,4 +1,4 @@
-"""Runs and metrics as people say them."""
+"""Titles and formatted values of runs and metrics, for tables and reports."""
 
 import math
 
@@ -6,29 +6,29 @@ from zatlas.metrics.metric import Metric
 from zatlas.models.bring import brought_of
 from zatlas.workspace import Workspace
 
-SMALLEST_SHOWN = 1e-6  # what is shown of a number at least
-ROUNDING = 1e-6  # of a number: an error below it is that of adding up
+SMALLEST_SHOWN = 1e-6  # smaller numbers are shown as "below"
+ROUNDING = 1e-6  # relative error below this is floating-point rounding, and not shown
 FAMILIES = {"vae": "VAE", "ae": "auto-encoder", "gan": "GAN", "dcgan": "DCGAN"}
 
 
 def describe_run(workspace: Workspace) -> str:
-    """One sentence: what was trained on what."""
+    """One sentence: the model, its number of dimensions and its data."""
     family = FAMILIES.get(workspace.description.family, workspace.description.family)
     kind = f"conditional {family}" if workspace.generator.classes else family
     rows = workspace.run.metrics()
     epochs = f", {rows[-1]['epoch']} epochs" if rows and "epoch" in rows[-1] else ""
-    axes = "one axis" if workspace.dim == 1 else f"{workspace.dim} axes"
+    dimensions = "one dimension" if workspace.dim == 1 else f"{workspace.dim} dimensions"
     if workspace.given is not None:
-        told = f", in {len(workspace.images.classes)} classes" if workspace.has_images else ""
-        return f"{len(workspace.given):,} codes with {axes}, brought without a decoder{told}."
+        classes = f", in {len(workspace.images.classes)} classes" if workspace.has_images else ""
+        return f"{len(workspace.given):,} latents with {dimensions}, imported without a decoder{classes}."
     article = "An" if kind[0] in "aeiou" else "A"
-    return f"{article} {kind} with {axes}, {_data(workspace)}{epochs}."
+    return f"{article} {kind} with {dimensions}, {_data(workspace)}{epochs}."
 
 
 def _data(workspace: Workspace) -> str:
     if not workspace.has_images:
-        return "brought without images"
-    how = "trained on" if brought_of(workspace.run) is None else "brought, with"
+        return "imported without images"
+    how = "trained on" if brought_of(workspace.run) is None else "imported, with"
     return f"{how} {workspace.images.describe()}"
 
 
@@ -36,56 +36,52 @@ TITLES = {
     "elbo": "ELBO",
     "mig": "MIG",
     "sap": "SAP",
-    "factor_vae": "FactorVAE score",
-    "beta_vae": "beta-VAE score",
+    "factor_vae": "FactorVAE metric",
+    "beta_vae": "beta-VAE metric",
     "dci_disentanglement": "DCI disentanglement",
     "dci_completeness": "DCI completeness",
     "dci_informativeness": "DCI informativeness",
-    "posterior_frechet": "Frechet, around codes",
-    "reconstruction_frechet": "Frechet, rebuilt",
-    "kernel_distance": "kernel distance",
+    "posterior_frechet": "Frechet distance, decoded near latents",
+    "reconstruction_frechet": "Frechet distance, reconstructions",
     "frechet": "Frechet distance",
-    "dimension_rate": "rate of an axis",
-    "generalization_gap": "gap to training images",
-    "effective_beta": "price of the rate",
-    "outside_prior": "codes beyond the prior",
-    "relative_norm": "norm of codes",
-    "linear_probe": "linear probe",
-    "neighbor_agreement": "neighbours alike",
-    "straightness": "straightness",
-    "trustworthiness": "trustworthiness",
-    "box_coverage": "box covered",
+    "dimension_rate": "rate (KL) per dimension",
+    "generalization_gap": "generalization gap",
+    "effective_beta": "effective beta",
+    "outside_prior": "latents outside the prior",
+    "relative_norm": "relative norm of latents",
+    "neighbor_agreement": "neighbor agreement",
+    "box_coverage": "covered share of the chart",
 }
 GROUP_TITLES = {
-    "likelihood": "How likely images are",
-    "space": "How the space is used",
-    "samples": "What it makes",
-    "meaning": "What places mean",
-    "charts": "How true its chart is",
+    "likelihood": "Likelihood",
+    "space": "Use of the latent space",
+    "samples": "Quality of samples",
+    "meaning": "Labels, attributes and distances",
+    "charts": "Quality of the chart",
 }
 
 
 def metric_title(metric: Metric) -> str:
-    """A metric's name, as one says it."""
+    """The title of a metric."""
     return TITLES.get(metric.name, metric.name.replace("_", " "))
 
 
 def group_title(group: str) -> str:
-    """What a group of metrics answers."""
+    """The heading of a group of metrics."""
     return GROUP_TITLES[group]
 
 
 def format_value(metric: Metric) -> str:
-    """The number with its standard error and its unit, no more digits than it is sure of."""
+    """The value with standard error and unit, rounded to the digits that the error supports."""
     return _number(metric.value, metric.error, metric.unit)
 
 
 def format_baseline(metric: Metric) -> str:
-    """What the metric is compared with."""
+    """The baseline of a metric with its name; an empty string if there is none."""
     if metric.baseline is None:
         return ""
-    said = f" ({metric.baseline_name})" if metric.baseline_name else ""
-    return _number(metric.baseline, None, metric.unit) + said
+    name = f" ({metric.baseline_name})" if metric.baseline_name else ""
+    return _number(metric.baseline, None, metric.unit) + name
 
 
 def _number(value: float, error: float | None, unit: str) -> str:
@@ -100,12 +96,12 @@ def _number(value: float, error: float | None, unit: str) -> str:
     if error and error < ROUNDING * abs(value):
         error = None
     decimals = _decimals(error if error else abs(value) / 100)
-    said = f"{value:,.{decimals}f}" + (f" ± {error:.{decimals}f}" if error else "")
-    return f"{said} {unit}".strip()
+    text = f"{value:,.{decimals}f}" + (f" ± {error:.{decimals}f}" if error else "")
+    return f"{text} {unit}".strip()
 
 
 def _decimals(least: float) -> int:
-    """How many decimals show a number to this, with two digits of it at most."""
+    """The number of decimals that show a number of this size with two digits."""
     if least <= 0 or not math.isfinite(least):
         return 0
     return int(min(max(1 - math.floor(math.log10(least)), 0), 6))
