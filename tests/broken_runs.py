@@ -1,4 +1,4 @@
-"""Runs that are made ill on purpose, and healthy ones: what is found of each, before and after the cure.
+"""Runs that are broken on purpose, and healthy ones: the findings of each, before and after the suggestion.
 
 python -m tests.broken_runs [NAME ...]
 """
@@ -19,18 +19,18 @@ from zatlas.metrics.findings import Finding
 from zatlas.metrics.titles import format_value, metric_title
 from zatlas.workspace import Workspace
 
-GROUPS = ("likelihood", "space", "samples")  # that a diagnosis is made from
+GROUPS = ("likelihood", "space", "samples")  # metrics that checks use
 
 
 @dataclass(frozen=True)
 class Case:
-    """A training, what is to be found of it, and the figure that the cure has to better."""
+    """A training, its expected finding, and the metric that the suggestion must improve."""
 
     name: str
-    train: str  # as it is typed after `zatlas train`
-    found: str  # the illness; "" for a healthy run
-    complaint: str = ""  # a figure
-    rises: bool = False  # whether it is better when it is more
+    train: str  # arguments of `zatlas train`
+    finding: str  # "" for a healthy run
+    metric: str = ""
+    rises: bool = False  # whether higher is better
 
 
 DEEP = "--set net.name=mlp --set net.widths=[64,64,64,64,64,64]"
@@ -100,7 +100,7 @@ def trained(case: Case, folder: Path) -> Workspace:
 
 
 def hundred_digits(path: Path) -> None:
-    """A hundred digits to learn, and all that are usually held out."""
+    """A dataset of 100 training digits and all held-out digits."""
     images = sources.load("digits")
     train, test = images.rows("train")[:100], images.rows("test")
     np.savez(
@@ -113,32 +113,32 @@ def hundred_digits(path: Path) -> None:
 
 
 def typed(command: str) -> None:
-    """Do what a person does who types this; what it prints is no part of the table."""
+    """Run a command line, with its output on stderr."""
     with redirect_stdout(sys.stderr):
         status = cli.main(shlex.split(command)[1:])
     if status:
         raise SystemExit(f"{command} ended with {status}")
 
 
-def examined(workspace: Workspace, prior: str = "own") -> EvaluationResult:
-    """What is measured and found of a run."""
+def evaluated(workspace: Workspace, prior: str = "own") -> EvaluationResult:
+    """The evaluation of a run."""
     return evaluate(workspace, groups=GROUPS, prior=prior)
 
 
-def cured(workspace: Workspace, finding: Finding) -> EvaluationResult:
-    """The run after the first thing that is to be tried, done as it is typed."""
+def improved(workspace: Workspace, finding: Finding) -> EvaluationResult:
+    """The evaluation after the first suggestion of a finding."""
     command = finding.suggestions[0].command
     typed(command)
     words = shlex.split(command)
     if "--prior" in words:
-        return examined(workspace, words[words.index("--prior") + 1])
-    return examined(Workspace.open(Path(words[words.index("--out") + 1])))
+        return evaluated(workspace, words[words.index("--prior") + 1])
+    return evaluated(Workspace.open(Path(words[words.index("--out") + 1])))
 
 
 def main(names: list[str]) -> None:
-    """Print the table of the documents."""
+    """Print the table of the docs."""
     with tempfile.TemporaryDirectory() as folder:
-        print("| run | found | figure | before | after | what was typed |\n|---|---|---|---|---|---|")
+        print("| run | finding | metric | before | after | suggestion |\n|---|---|---|---|---|---|")
         for case in CASES:
             if not names or case.name in names:
                 print(_row(case, Path(folder)), flush=True)
@@ -146,14 +146,14 @@ def main(names: list[str]) -> None:
 
 def _row(case: Case, folder: Path) -> str:
     workspace = trained(case, folder)
-    before = examined(workspace)
+    before = evaluated(workspace)
     found = ", ".join(finding.name for finding in before.findings) or "nothing"
     cells = [f"`zatlas train {case.train}`", found]
-    finding = next((one for one in before.findings if one.name == case.found), None)
+    finding = next((one for one in before.findings if one.name == case.finding), None)
     if finding is None:
         return f"| {' | '.join([*cells, '', '', '', ''])} |"
-    after = cured(workspace, finding).metric(case.complaint)
-    one = before.metric(case.complaint)
+    after = improved(workspace, finding).metric(case.metric)
+    one = before.metric(case.metric)
     typed_words = finding.suggestions[0].command.replace(str(folder), "runs")
     cells += [metric_title(one), format_value(one), format_value(after), f"`{typed_words}`"]
     return f"| {' | '.join(cells)} |"

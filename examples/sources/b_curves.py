@@ -13,7 +13,7 @@ def main() -> None:
     out = asked.out
     ae, vae = train_alike(asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs")
     told(*draw_comparison([ae, vae], out / "b1-compare")[0])
-    grid = sheets.manifold(vae, 20, by="deviations", extent=2)
+    grid = sheets.manifold(vae, 20, by="std", extent=2)
     told(save(grid, out / "b2-grid.png"))
     walk = paths.plane_walk(vae, spiral(turns=4, extent=2), "A spiral in the plane")
     told(walk.film(out / "b3-spiral.mp4", 300, fps=30, panel="prior"))

@@ -90,8 +90,8 @@ def grid(
 
     Args:
         n: Places along either axis.
-        by: quantile (equal steps of the prior's mass), range (of the codes), deviations or chart.
-        extent: With deviations, how many to either side.
+        by: quantile (equal steps of the prior's mass), range (of the latents), std or chart.
+        extent: With std: number of standard deviations to either side (default 2).
         layout: With chart, which: pca, umap, tsne or axes.
     """
     from zatlas.figures.sheets import chart_sheet, manifold

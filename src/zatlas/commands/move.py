@@ -85,8 +85,8 @@ def traverse(
         stop: Through which point, named as for interpolate; the most usual image if not said.
         axes: Which axes, rather than those that matter.
         count: How many axes.
-        by: How far: quantile (of the prior), range (of the codes) or deviations.
-        extent: With deviations, how many to either side.
+        by: How far: quantile (of the prior), range (of the latents) or std.
+        extent: With std: number of standard deviations to either side (default 2).
     """
     from zatlas.figures.paths import traversal
     from zatlas.locate import locate

@@ -43,7 +43,7 @@ def sweep(
     found = sweep(recipe, settings, on=on, threads=threads, out=out)
     list_rows(as_rows(found), to_person=True)
     print(found.folder)
-    if broken := found.broken:
+    if broken := found.failed:
         raise RunsFailed(
             f"{len(broken)} of {len(found.rows)} runs failed, as {broken[0].name}: {broken[0].error} "
             "The same command tries those again."

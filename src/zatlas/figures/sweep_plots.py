@@ -1,4 +1,4 @@
-"""A sweep in pictures: each figure over the setting that varies, and samples of every run in a table."""
+"""Figures of a sweep: each metric over the varied setting, and a table of samples of every run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 SIDE = 3  # samples of a run, across and down
 EDGE = 1  # pixels between them
-LOG_SCALE_FROM = 8.0  # of values, largest over smallest, from which on an axis is logarithmic
-FAILED_GREY = 0.5  # grey in the place of a run that failed
+LOG_SCALE_FROM = 8.0  # ratio of the largest to the smallest value from which the axis is logarithmic
+FAILED_GREY = 0.5  # grey level of a failed run
 METRIC_TITLES = {"elbo": "ELBO (nats)", "ssim": "structural similarity", "seconds": "training (s)"}
 
 Settings = Mapping[str, Any]
 Varied = Mapping[str, Sequence[Any]]
-SweepRun = tuple[str, Settings, Mapping[str, float]]  # a run's name, what varies in it, and its figures
+SweepRun = tuple[str, Settings, Mapping[str, float]]  # name of a run, its varied settings, its metrics
 
 
 def draw_sweep(folder: Path, varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIGHT) -> list[Path]:
-    """Draw `sweep.png`, where something varies and was measured, and `samples.png`."""
+    """Draw `sweep.png`, if a setting varies and a run has metrics, and `samples.png`."""
     paths = []
     if varied and any(numbers for _, _, numbers in runs):
         paths.append(save(metric_plots(varied, runs, theme=theme), folder / "sweep.png"))
-    whole = {name: folder / name for name, _, numbers in runs if numbers}
-    if whole:
-        paths.append(save(sample_table(varied, runs, whole, theme=theme), folder / "samples.png"))
+    finished = {name: folder / name for name, _, numbers in runs if numbers}
+    if finished:
+        paths.append(save(sample_table(varied, runs, finished, theme=theme), folder / "samples.png"))
     return paths
 
 
 def metric_plots(varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIGHT) -> "Figure":
-    """A plot for each figure over the first setting that is a number, with a line for each of the others."""
-    across_key = _across(varied)
+    """A plot for each metric over the first numeric setting, with a line per combination of the others."""
+    across_key = _horizontal(varied)
     names = [name for name in _names(runs) if name != "epochs"]
     across = min(len(names), 3)
     down = -(-len(names) // across)
-    title = f"Each run on the test images, by {_said(across_key)}"
+    title = f"Metrics on the test images, by {_setting_title(across_key)}"
     drawn, plots = paper((4.2 * across, 3.2 * down + 0.9), title, theme, down, across)
     for plot, name in zip(plots, names, strict=False):
         _lines(plot, name, across_key, varied, runs, theme)
@@ -70,19 +70,21 @@ def metric_plots(varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIG
 def sample_table(
     varied: Varied, runs: Sequence[SweepRun], folders: Mapping[str, Path], *, theme: Theme = LIGHT
 ) -> Canvas:
-    """Samples of each run: a column a value of one setting, a row a value of the others."""
-    key = _across(varied) if varied else ""
-    heads = [f"{_said(key)} {_word(value)}" for value in varied[key]] if key else []
-    rows = list(dict.fromkeys(_rest(settings, key) for _, settings, _ in runs))
+    """Samples of each run: a column per value of one setting, a row per combination of the others."""
+    key = _horizontal(varied) if varied else ""
+    heads = [f"{_setting_title(key)} {_value_text(value)}" for value in varied[key]] if key else []
+    rows = list(dict.fromkeys(_other_settings(settings, key) for _, settings, _ in runs))
     cells = {
-        (_rest(settings, key), _word(settings[key]) if key else ""): _montage(Workspace.open(folders[name]))
+        (_other_settings(settings, key), _value_text(settings[key]) if key else ""): _montage(
+            Workspace.open(folders[name])
+        )
         for name, settings, _ in runs
         if name in folders
     }
     shape = tuple(np.max([cell.shape for cell in cells.values()], axis=0))
-    columns = [_word(value) for value in varied[key]] if key else [""]
+    columns = [_value_text(value) for value in varied[key]] if key else [""]
     places = [(row, column) for row in rows for column in columns]
-    images = np.stack([_fitted(cells.get(place), shape) for place in places])
+    images = np.stack([_resized(cells.get(place), shape) for place in places])
     return sheet(
         images,
         len(columns),
@@ -96,29 +98,29 @@ def sample_table(
 
 
 def _lines(plot: "Axes", name: str, key: str, varied: Varied, runs: Sequence[SweepRun], theme: Theme) -> None:
-    """One figure: a line over the setting for each combination of the others."""
+    """Plot one metric: a line over the setting for each combination of the others."""
     values = list(varied[key])
     numeric = all(_number(value) for value in values)
     order = sorted(values) if numeric else values
-    at = {_word(value): float(value) if numeric else float(i) for i, value in enumerate(order)}
-    groups = list(dict.fromkeys(_rest(settings, key) for _, settings, _ in runs))
+    at = {_value_text(value): float(value) if numeric else float(i) for i, value in enumerate(order)}
+    groups = list(dict.fromkeys(_other_settings(settings, key) for _, settings, _ in runs))
     for i, group in enumerate(groups):
-        found = sorted(
-            (at[_word(settings[key])], numbers[name])
+        points = sorted(
+            (at[_value_text(settings[key])], numbers[name])
             for _, settings, numbers in runs
-            if _rest(settings, key) == group and name in numbers
+            if _other_settings(settings, key) == group and name in numbers
         )
-        if found:
-            x, y = zip(*found, strict=True)
-            colour = theme.palette[i % len(theme.palette)]
-            plot.plot(x, y, color=colour, marker="o", markersize=5, linewidth=1.8, label=group)
+        if points:
+            x, y = zip(*points, strict=True)
+            color = theme.palette[i % len(theme.palette)]
+            plot.plot(x, y, color=color, marker="o", markersize=5, linewidth=1.8, label=group)
     if numeric and min(order) > 0 and max(order) / min(order) >= LOG_SCALE_FROM:
         plot.set_xscale("log")
     plot.minorticks_off()
     plot.set_xticks(list(at.values()), list(at), fontsize=SMALL)
     plot.margins(x=0.08, y=0.12)
     plot.set_title(METRIC_TITLES.get(name, name), fontsize=WORD, loc="left", color=theme.ink)
-    plot.set_xlabel(_said(key), fontsize=WORD, color=theme.pale)
+    plot.set_xlabel(_setting_title(key), fontsize=WORD, color=theme.pale)
 
 
 def _montage(workspace: Workspace) -> Images:
@@ -134,8 +136,8 @@ def _montage(workspace: Workspace) -> Images:
     return tiled.reshape(channels, SIDE * high, SIDE * wide)[:, :-EDGE, :-EDGE]
 
 
-def _fitted(image: Images | None, shape: Sequence[int]) -> Images:
-    """The image in this shape (c, h, w), its pixels enlarged; grey where there is none."""
+def _resized(image: Images | None, shape: Sequence[int]) -> Images:
+    """The image in this shape (c, h, w), with enlarged pixels; grey if there is none."""
     channels, high, wide = shape
     if image is None:
         return np.full((channels, high, wide), FAILED_GREY, np.float32)
@@ -143,8 +145,8 @@ def _fitted(image: Images | None, shape: Sequence[int]) -> Images:
     return np.broadcast_to(image[:, down][:, :, across], (channels, high, wide))
 
 
-def _across(varied: Varied) -> str:
-    """The setting that goes across: the first whose values are numbers, else the first."""
+def _horizontal(varied: Varied) -> str:
+    """The setting on the horizontal axis: the first with numeric values, else the first."""
     return next((k for k, values in varied.items() if all(map(_number, values))), next(iter(varied)))
 
 
@@ -152,20 +154,22 @@ def _names(runs: Sequence[SweepRun]) -> list[str]:
     return list(dict.fromkeys(name for _, _, numbers in runs for name in numbers))
 
 
-def _rest(settings: Settings, key: str) -> str:
-    others = [f"{_said(name)} {_word(value)}" for name, value in settings.items() if name != key]
+def _other_settings(settings: Settings, key: str) -> str:
+    others = [
+        f"{_setting_title(name)} {_value_text(value)}" for name, value in settings.items() if name != key
+    ]
     return ", ".join(others)
 
 
-def _said(key: str) -> str:
-    """A setting in words; of training with that word, as its rate is not the rate of a VAE."""
+def _setting_title(key: str) -> str:
+    """The title of a setting; "training" stays, because its rate is not the rate (KL) of a VAE."""
     table, _, name = key.rpartition(".")
     return (f"{table} {name}" if table == "training" else name).replace("_", " ")
 
 
-def _word(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return " x ".join(map(_word, value))
+        return " x ".join(map(_value_text, value))
     return str(value)
 
 

@@ -22,7 +22,7 @@ def drawn(means, deviations, seed=1):
 
 
 @pytest.mark.parametrize("alive", [0, 3, 8])
-def test_axes_that_say_something_are_counted(alive):
+def test_active_dimensions_are_counted(alive):
     means, deviations = posteriors(*[0.9] * alive, *[0.0] * (AXES - alive))
     found = figures.active_units(means)
     assert found.value == alive

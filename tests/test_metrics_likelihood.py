@@ -121,7 +121,7 @@ def by_name(workspace, **said):
     return {figure.name: figure for figure in likelihood_metrics(workspace, **said)}
 
 
-def test_figures_of_a_vae_hold_together(wide):
+def test_metrics_of_a_vae_are_consistent(wide):
     found = by_name(wide, draws=200)
     assert set(found) == {
         "elbo",
@@ -138,12 +138,12 @@ def test_figures_of_a_vae_hold_together(wide):
     told = json.loads(wide.run.path("result.json").read_text())["test"]["elbo"]
     assert elbo.value == pytest.approx(told, abs=3 * elbo.error)
     assert found["effective_beta"].value == 1
-    assert "no likelihood" in bound.about
+    assert "not a likelihood" in bound.about
     dynamic = by_name(wide, draws=50, treatment="dynamic")["importance_bound"]
-    assert "drawn black or white" in dynamic.about and dynamic.value != bound.value
+    assert "binarized at random" in dynamic.about and dynamic.value != bound.value
 
 
-def test_figures_are_the_same_for_the_same_seed(digits):
+def test_metrics_are_equal_for_equal_seeds(digits):
     assert likelihood_metrics(digits, draws=20) == likelihood_metrics(digits, draws=20)
     assert likelihood_metrics(digits, draws=20) != likelihood_metrics(digits, draws=20, seed=1)
 
@@ -157,7 +157,7 @@ def test_models_without_a_likelihood_have_only_what_they_rebuild(plain, rival):
     assert likelihood_metrics(rival) == []
 
 
-def test_what_the_loss_charges_and_the_noise_it_stands_for(tmp_path):
+def test_the_effective_beta_and_the_noise_of_the_likelihood(tmp_path):
     blind = small_run(
         tmp_path / "blind",
         "digits",
@@ -173,7 +173,7 @@ def test_what_the_loss_charges_and_the_noise_it_stands_for(tmp_path):
     sharp = small_run(tmp_path / "sharp", "digits", dim=4, epochs=3, **{"model.likelihood": "gaussian"})
     found = by_name(sharp, draws=20)
     assert found["noise"].value == pytest.approx(found["noise"].baseline, rel=0.2)
-    assert "bits a dimension" in found["importance_bound"].about
+    assert "bits per dimension" in found["importance_bound"].about
     density = json.loads(sharp.run.path("result.json").read_text())["test"]["elbo"]
     expected = density - 64 * math.log(255)
     assert found["elbo"].value == pytest.approx(expected, abs=3 * found["elbo"].error)

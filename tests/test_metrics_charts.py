@@ -61,25 +61,25 @@ def test_the_error_by_leaving_out_is_that_of_a_mean():
     assert error == pytest.approx(1 / np.sqrt(1000), rel=0.6)
 
 
-def test_every_model_has_all_figures_of_its_chart(digits, plain, rival):
+def test_every_model_has_all_metrics_of_its_chart(digits, plain, rival):
     for workspace in (digits, plain, rival):
         figures = chart_metrics(workspace)
         assert [figure.name for figure in figures] == NAMES
         assert all(np.isfinite(figure.value) and figure.n for figure in figures)
 
 
-def test_the_chart_of_two_axes_is_exact_and_others_codes_fall_on_it(digits):
+def test_the_chart_of_two_dimensions_is_exact_and_covers_other_latents(digits):
     trust, kept, covered, back = chart_metrics(digits)
     assert trust.value == kept.value == 1 and "axes chart" in trust.about
-    assert 0.2 < covered.value < 1 and covered.parts["other codes"] > 0.9
-    assert back.value < 1e-5 and back.parts["code to place to code"] < 1e-3
+    assert 0.2 < covered.value < 1 and covered.parts["other latents"] > 0.9
+    assert back.value < 1e-5 and back.parts["latent to position to latent"] < 1e-3
 
 
-def test_figures_are_the_same_for_the_same_seed(wide):
+def test_metrics_are_equal_for_equal_seeds(wide):
     assert chart_metrics(wide, seed=2) == chart_metrics(wide, seed=2)
 
 
-def test_very_many_codes_are_charted_in_part_unless_their_chart_is_kept(wide, monkeypatch):
+def test_a_sample_of_very_many_latents_is_charted_unless_their_chart_is_saved(wide, monkeypatch):
     monkeypatch.setattr(module, "MAX_LATENTS", 100)
     kept = wide.chart()
     assert np.array_equal(default_chart(wide).points, kept.points)

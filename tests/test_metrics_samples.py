@@ -172,10 +172,10 @@ def test_copies_are_memorised_and_held_out_rows_are_not():
 # The feature spaces
 
 
-def test_a_net_taught_the_labels_says_how_well_it_reads_others(small_set):
+def test_a_network_trained_on_labels_reports_its_held_out_accuracy(small_set):
     taught = dataset_features(small_set)
-    right = float(taught.about.partition("right ")[2].partition("%")[0])
-    assert right > 93 and "held-out images, chance" in taught.about
+    right = float(taught.about.partition("accuracy ")[2].partition("%")[0])
+    assert right > 93 and "held-out images; most frequent label" in taught.about
     rows = taught.features(small_set.images(np.arange(5)))
     assert rows.shape == (5, 128) and rows.dtype == np.float32
     last = [part for part in taught.scorer.function.body.modules() if isinstance(part, torch.nn.Linear)]
@@ -198,11 +198,11 @@ def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):
     assert np.array_equal(first.features(x), again.features(x))
 
 
-def test_without_labels_attributes_are_taught_and_without_those_it_is_pixels():
+def test_features_use_attributes_without_labels_and_pixels_without_attributes():
     known = spots(60)
     flags = {"left": known.labels == 0, "place": known.labels.astype(np.float32)}
     told = dataset_features(image_set("corners", known.pixels, attributes=flags))
-    assert "taught the attributes of corners (mean accuracy" in told.about and "R2" in told.about
+    assert "trained on the attributes of corners (mean accuracy" in told.about and "R2" in told.about
     bare = image_set("bare", known.pixels)
     assert dataset_features(bare) is None
     pixels = principal_pixels(bare)
@@ -288,7 +288,7 @@ def test_a_fitted_prior_gives_other_samples_and_the_floor_stays(plain):
     assert own_prior["reconstruction_frechet"].value == fitted["reconstruction_frechet"].value
 
 
-def test_figures_are_the_same_for_the_same_seed(digits):
+def test_metrics_are_equal_for_equal_seeds(digits):
     assert sample_metrics(digits, seed=3) == sample_metrics(digits, seed=3)
 
 

@@ -98,7 +98,7 @@ def test_a_manifold_has_the_prior_s_quantiles_on_its_axes(digits, tmp_path):
     (path,) = run("grid", digits, "--n", 10, out=tmp_path / "m.svg")
     text = path.read_text()
     assert ">1.6" in text and "5 % to 95 % of the prior" in text
-    for by in ("range", "deviations", "chart"):
+    for by in ("range", "std", "chart"):
         assert seen(run("grid", digits, "--n", 4, "--by", by, out=tmp_path / f"{by}.png")[0])
 
 
@@ -136,7 +136,7 @@ def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops
 
 
 @pytest.mark.parametrize("way", ["mean_difference", "median_difference", "linear", "medians", "chart"])
-def test_attributes_are_moved_in_every_way(portraits, tmp_path, way):
+def test_attributes_are_moved_by_every_method(portraits, tmp_path, way):
     paths = run("attribute", portraits, "Bald", "--way", way, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
     far = attribute(portraits, "Bald", method=way).curves[0].sample(2)
@@ -191,7 +191,7 @@ def test_runs_are_compared_side_by_side(digits, plain, told, tmp_path, capsys):
     assert [row["family"] for row in rows] == ["ae", "vae", "vae"]
 
 
-def test_figures_tell_an_auto_encoder_from_a_vae(digits, plain, told):
+def test_comparison_metrics_distinguish_an_auto_encoder_from_a_vae(digits, plain, told):
     vae, ae, conditional = compare_run(digits), compare_run(plain), compare_run(told)
     assert ae.reconstruction < vae.reconstruction
     assert conditional.probe < 0.6 * vae.probe and conditional.most_frequent < 0.2

@@ -1,4 +1,4 @@
-"""The score of a run: figures, report, diagnosis, and the command."""
+"""The evaluation of a run: metrics, report, findings, and the command."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def scored(digits, own_cache):
     return evaluate(digits)
 
 
-def test_a_score_has_figures_of_every_group_that_applies(scored):
+def test_an_evaluation_has_metrics_of_every_group_that_applies(scored):
     assert {figure.group for figure in scored.metrics} == set(GROUPS)
     assert len({figure.name for figure in scored.metrics}) == len(scored.metrics)
     for figure in scored.metrics:
@@ -50,7 +50,7 @@ def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_el
     assert linked and all(link.startswith(("data:", "#")) for link in linked)
 
 
-def test_several_runs_are_told_side_by_side(digits, plain, capsys, tmp_path):
+def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path):
     runs = [str(digits.run.folder), str(plain.run.folder)]
     assert cli.main(["score", *runs, "--only", "space"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -70,7 +70,7 @@ def test_several_runs_are_told_side_by_side(digits, plain, capsys, tmp_path):
         (("{run}", "--only", "samples", "--prior", "floww"), "flow"),
     ],
 )
-def test_what_cannot_be_scored_is_said_in_a_sentence(words, said, digits, capsys):
+def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, said, digits, capsys):
     given = [word.format(run=digits.run.folder) for word in words]
     assert cli.main(["score", *given]) == 2
     printed, told = capsys.readouterr()
@@ -78,14 +78,14 @@ def test_what_cannot_be_scored_is_said_in_a_sentence(words, said, digits, capsys
 
 
 @pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
-def test_every_kind_of_model_has_a_score(name, request):
+def test_every_kind_of_model_can_be_evaluated(name, request):
     workspace = request.getfixturevalue(name)
     table = evaluate(workspace).as_dict()
     json.dumps(table, allow_nan=False)
     assert {"samples", "meaning"} <= {figure["group"] for figure in table["metrics"].values()}
 
 
-def test_an_illness_that_another_explains_is_not_named():
+def test_a_finding_that_another_explains_is_skipped():
     def summary(**values):
         figures = {name: Metric(name, "space", value, "", 1, baseline=0.1) for name, value in values.items()}
         return RunSummary(Path("run"), "vae", 8, "normal", figures, None)
@@ -96,31 +96,31 @@ def test_an_illness_that_another_explains_is_not_named():
     assert [finding.name for finding in explained] == ["likelihood too noisy"]
 
 
-def test_a_collapse_that_the_rate_alone_shows_speaks_of_no_axes():
+def test_a_collapse_found_by_the_rate_only_does_not_mention_dimensions():
     rate = {"rate": Metric("rate", "likelihood", 0.1, "", 1)}
     (found,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
     assert found.text.startswith("A latent holds only 0.1 nats")
 
 
-def test_what_was_not_measured_ails_nobody():
+def test_missing_metrics_give_no_findings():
     assert diagnose(RunSummary(Path("run"), "gan", 8, "normal", {}, None)) == []
 
 
-def test_a_cure_changes_something_and_can_be_typed_as_it_stands():
+def test_a_suggestion_changes_a_setting_and_its_command_can_be_copied():
     share = {"variety": 0.5, "sample_diversity": 0.5, "memorized": 0.9}
     figures = {name: Metric(name, "samples", x, "", 1, baseline=0.0) for name, x in share.items()}
     gan = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}}, (1, 8, 8))
     ill = RunSummary(Path("my runs/a"), "gan", 8, "normal", figures, gan)
     copied, collapsed = diagnose(ill)
-    assert [cure.settings for cure in copied.suggestions] == [("training.flip=true",)]
-    assert [shlex.split(cure.command)[3] for cure in collapsed.suggestions] == ["my runs/a"]
+    assert [each.settings for each in copied.suggestions] == [("training.flip=true",)]
+    assert [shlex.split(each.command)[3] for each in collapsed.suggestions] == ["my runs/a"]
     sick = replace(ill, recipe=replace(gan, model={**gan.model, "r1": 0.0}))
     assert len(diagnose(sick)[1].suggestions) == 2
     brought = replace(ill, recipe=None)
     assert [finding.suggestions for finding in diagnose(brought)] == [(), ()]
 
 
-def test_one_image_has_a_score(tmp_path, own_cache):
+def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
     images = tmp_path / "one"
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
@@ -138,7 +138,7 @@ def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):
     assert capsys.readouterr().err.count("my [red] run") >= 2
 
 
-def test_what_is_no_run_is_said_before_any_is_measured(digits, tmp_path, capsys):
+def test_a_folder_that_is_not_a_run_is_refused_before_any_run_is_measured(digits, tmp_path, capsys):
     report = digits.run.folder / "report.html"
     report.unlink(missing_ok=True)
     assert cli.main(["score", str(digits.run.folder), str(tmp_path / "nowhere")]) == 2
@@ -154,22 +154,22 @@ def test_what_is_no_run_is_said_before_any_is_measured(digits, tmp_path, capsys)
         (9.2103404, 2e-8, "9.210 nats"),
     ],
 )
-def test_a_number_has_no_more_digits_than_it_is_sure_of(value, error, said):
+def test_a_value_has_no_more_digits_than_its_error_supports(value, error, said):
     assert format_value(Metric("rate", "likelihood", value, "", 9, error, "nats")) == said
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", broken_runs.CASES, ids=lambda case: case.name)
-def test_runs_made_ill_are_named_rightly_and_the_cure_betters_the_complaint(case, tmp_path):
+def test_broken_runs_get_the_right_finding_and_its_suggestion_improves_the_metric(case, tmp_path):
     workspace = broken_runs.trained(case, tmp_path)
-    before = broken_runs.examined(workspace)
-    assert [finding.name for finding in before.findings] == ([case.found] if case.found else [])
-    if case.found:
-        after = broken_runs.cured(workspace, before.findings[0])
-        change = after.metric(case.complaint).value - before.metric(case.complaint).value
+    before = broken_runs.evaluated(workspace)
+    assert [finding.name for finding in before.findings] == ([case.finding] if case.finding else [])
+    if case.finding:
+        after = broken_runs.improved(workspace, before.findings[0])
+        change = after.metric(case.metric).value - before.metric(case.metric).value
         assert (change > 0) == case.rises
 
 
-def test_the_score_is_there_from_python(digits):
+def test_an_evaluation_works_from_python(digits):
     again = evaluate(Workspace.open(digits.run.folder), groups=["space"])
     assert again.metric("active_units").value <= 2
