@@ -203,7 +203,7 @@ def test_comparing_can_train_for_itself(tmp_path, monkeypatch, capsys):
     words = ["compare", "--data", "digits", "--epochs", "1", "--models", "ae", "vae", "cvae"]
     assert main(words) == 0
     assert (tmp_path / "runs/compare/cvae/weights.safetensors").exists()
-    assert (tmp_path / "runs/compare/codes.png").exists()
+    assert (tmp_path / "runs/compare/latents.png").exists()
     capsys.readouterr()
     assert main(["compare"]) == 2 and "two runs or more" in capsys.readouterr().err
 
@@ -233,7 +233,7 @@ def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_pa
         ("sample", "--prior", "magic"): "prior",
         ("grid", "--by", "quantiles"): "Did you mean 'quantile'",
         ("grid", "--axes", "0", "7"): "two different axes",
-        ("grid", "--n", "0"): "from 1 to 100",
+        ("grid", "--n", "0"): "between 1 and 100",
         ("points", "--by", "Snaeker"): "No class or attribute",
         ("place", "0.5"): "pairs of numbers",
         ("interpolate", "0"): "2 stops or more",
@@ -241,8 +241,8 @@ def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_pa
         ("interpolate", "0", "1", "--way", "slurp"): "Did you mean 'slerp'",
         ("interpolate", "0", "1", "--corners"): "four stops",
         ("sample", "--out", str(tmp_path / "picture.xyz")): "xyz",
-        ("sample", "--count", "100000000"): "from 1 to 10,000",
-        ("reconstruct", "--count", "0"): "from 1 to 100",
+        ("sample", "--count", "100000000"): "between 1 and 10,000",
+        ("reconstruct", "--count", "0"): "between 1 and 100",
         ("interpolate", "--frames", "100000000"): "from 1 frame to 100,000",
         ("traverse", "--axes", "5"): "There is no axis 5",
     }.items():

@@ -104,7 +104,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
     other.join()
     told = capfd.readouterr().err.strip().splitlines()
     assert status == 130
-    assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; those under way are saved")
+    assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; unfinished runs are saved")
     assert not (run / "result.json").exists()
     again = sweep("digits", LONG, out=tmp_path / "s", show=False)
     assert again.rows[0].metrics == whole.rows[0].metrics

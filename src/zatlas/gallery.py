@@ -92,7 +92,7 @@ def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: The
     for line in skipped:
         console().print(f"not drawn: {line}", soft_wrap=True, markup=False)
     text = render_page(
-        _title(workspace),
+        f"The latent space of {workspace.name}",
         describe_run(workspace),
         _sections(drawn, folder),
         skipped,
@@ -395,7 +395,3 @@ def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[Section
         )
         figures_of.setdefault(entry.section, []).append(figure)
     return [Section(title, tuple(figures)) for title, figures in figures_of.items()]
-
-
-def _title(workspace: Workspace) -> str:
-    return f"The latent space of {workspace.name}"
