@@ -67,7 +67,7 @@ bench:
     python benchmarks/sheet.py
     python benchmarks/film.py
     python benchmarks/explorer.py
-    python benchmarks/score/frechet.py
+    python benchmarks/metrics/frechet.py
     python -m benchmarks.scale
     python -m benchmarks.scale.neighbours
 
@@ -77,12 +77,12 @@ truth:
 
 # How likely MNIST is by our recipes, and which score prefers which model: hours, for the night.
 bench-score:
-    python benchmarks/score/likelihood.py
-    python benchmarks/score/disentangle.py
+    python benchmarks/metrics/likelihood.py
+    python benchmarks/metrics/disentangle.py
 
 # Ten illnesses made on purpose, what is found of each, and its cure.
 illnesses:
-    python -m tests.illnesses
+    python -m tests.broken_runs
 
 # Which settings won the place of the defaults.
 bench-defaults:

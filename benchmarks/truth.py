@@ -20,9 +20,9 @@ import numpy as np
 from zatlas.demo import unpack
 from zatlas.directions.evaluate import flips
 from zatlas.directions.find import find_direction, find_directions
-from zatlas.gallery import EDITED
+from zatlas.figures.paths import attribute
+from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.models.scorer import Scorer, read_scorer
-from zatlas.pictures.moves import attribute
 from zatlas.workspace import Workspace
 
 # Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: no straight
@@ -33,12 +33,12 @@ HAIR = {"Gray_Hair", "Black_Hair", "Brown_Hair", "Blond_Hair"}
 
 def others_of(name: str) -> list[str]:
     """The attributes that have nothing to do with this one: hair has one colour."""
-    return [other for other in EDITED if other != name and not {name, other} <= HAIR]
+    return [other for other in FACE_ATTRIBUTES if other != name and not {name, other} <= HAIR]
 
 
 def on_chart(workspace: Workspace, scorer: Scorer, name: str) -> tuple[float, float]:
     """Whether the two ends of the source's way are told apart, and what else differs between them."""
-    ends = [attribute(workspace, name, way="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
+    ends = [attribute(workspace, name, method="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
     read = scorer.score(workspace.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
     column = scorer.column(name)
@@ -63,7 +63,7 @@ def main() -> None:
 def report(workspace: Workspace, scorer: Scorer, given: argparse.Namespace) -> None:
     """The table of all twelve."""
     z = workspace.latents("test")[given.skip : given.skip + given.faces]
-    names = list(EDITED)
+    names = list(FACE_ATTRIBUTES)
     aimed = find_directions(workspace, "labels", names=names, method="aimed", without=names, seed=given.seed)
     local = find_directions(workspace, "labels", names=BENT, method="local", without=names, seed=given.seed)
     bent = {way.name: way for way in local}

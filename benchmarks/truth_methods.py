@@ -21,7 +21,7 @@ from zatlas.demo import unpack
 from zatlas.directions.evaluate import Flips, flips
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import Direction, FieldDirection
-from zatlas.gallery import EDITED
+from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.models.scorer import Scorer, save_scorer
 from zatlas.models.scorers import load_scorer
 from zatlas.training.scoring import train_scorer
@@ -55,7 +55,7 @@ def second(workspace: Workspace, path: Path | None, epochs: int) -> Scorer:
     """The scorer that may be learnt from: not the judge."""
     if path is not None and path.exists():
         return load_scorer(path)
-    found = train_scorer(workspace.dataset, list(EDITED), seed=1, epochs=epochs)
+    found = train_scorer(workspace.dataset, list(FACE_ATTRIBUTES), seed=1, epochs=epochs)
     if path is not None:
         save_scorer(path, found)
     return found
@@ -89,7 +89,7 @@ def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> N
     print(f"| attribute | {heads} | chart | others |")
     print("|---" * (2 * len(METHODS) + 3) + "|")
     spent, reached = dict.fromkeys(METHODS, 0.0), {}
-    for name in EDITED:
+    for name in FACE_ATTRIBUTES:
         told = []
         for method in METHODS:
             begun = perf_counter()
@@ -102,7 +102,7 @@ def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> N
             told.append(tell(found))
         right, aside = on_chart(workspace, judge, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
-    print(f"\nSeconds an attribute: { {m: round(s / len(EDITED), 1) for m, s in spent.items()} }")
+    print(f"\nSeconds an attribute: { {m: round(s / len(FACE_ATTRIBUTES), 1) for m, s in spent.items()} }")
     missing = [name for name, ok in reached.items() if not any(ok)]
     print(f"Without a method that turns 90 % at less than 10 % aside: {missing or 'none'}.")
 

@@ -7,7 +7,7 @@ from zatlas.directions.estimate import fit_direction, measured
 from zatlas.directions.find import find_direction, refit_joint
 from zatlas.directions.joint import apart, entanglement, leak
 from zatlas.directions.measure import evaluate_directions
-from zatlas.pictures.proofs import leak_of
+from zatlas.figures.direction_reports import leakage
 
 NAMES = ("Male", "Bald", "No_Beard", "Wearing_Earrings", "Young", "Eyeglasses")
 
@@ -70,7 +70,7 @@ def test_correlated_faces_are_less_entangled_found_together(correlated):
     before = evaluate_directions(correlated, [find_direction(correlated, name) for name in NAMES])
     refit = refit_joint(correlated, NAMES)
     after = evaluate_directions(correlated, apart(rows.points, flags), refit=refit)
-    leaks = leak_of(before), leak_of(after)
+    leaks = leakage(before), leakage(after)
     print(f"mean change beside the diagonal over that on it: {leaks[0]:.3f}, then {leaks[1]:.3f}")
     assert leaks[1] < 0.7 * leaks[0]
     assert all(one.stable > 0.5 for one in after)

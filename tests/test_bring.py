@@ -23,11 +23,11 @@ from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, UnknownName, ZatlasError
 from zatlas.create import import_run
 from zatlas.directions.find import find_direction
+from zatlas.figures import geometry, maps, paths, sheets
 from zatlas.locate import interpolate, locate, locate_all
 from zatlas.models.bring import brought_of
 from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.onnx import export_decoder, export_encoder
-from zatlas.pictures import facts, maps, moves, sheets
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
@@ -180,14 +180,14 @@ def test_latents_of_any_shape_work_like_flat_ones(module, tmp_path):
     shape = (4, 8, 8) if module is Spatial else (18, 16)
     workspace = Workspace.open(bring(module(), tmp_path, shape=shape).run.folder)
     assert workspace.generator.space.shape == shape and workspace.dim == np.prod(shape)
-    sheets.samples(workspace, 4)
+    sheets.sample_sheet(workspace, 4)
     chart = workspace.chart("pca")
-    sheets.chart_places(workspace, chart, np.zeros((1, 2), np.float32))
-    maps.chart_map(workspace, chart)
-    moves.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(4)
-    moves.traversal(workspace, count=2).strip(4)
-    facts.arithmetic(workspace, "0 - 1 + 2")
-    assert len(facts.geometry(workspace)) == 3  # without codes of its own, none of their norms
+    sheets.chart_positions(workspace, chart, np.zeros((1, 2), np.float32))
+    maps.chart_scatter(workspace, chart)
+    paths.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(4)
+    paths.traversal(workspace, count=2).strip(4)
+    geometry.arithmetic(workspace, "0 - 1 + 2")
+    assert len(geometry.geometry(workspace)) == 3  # without codes of its own, none of their norms
     interpolate(workspace, ["0", "1"], "geodesic")
 
 
@@ -221,7 +221,7 @@ def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_
     np.testing.assert_allclose(workspace.decode(z), wide.decode(z), atol=1e-2)
     np.testing.assert_allclose(workspace.latents("test"), wide.latents("test"), atol=0.1)
     assert workspace.dataset.describe() == wide.dataset.describe()
-    sheets.reconstructions([Workspace.open(workspace.run.folder)])
+    sheets.reconstruction_sheet([Workspace.open(workspace.run.folder)])
     assert find_direction(workspace, "3").score.area > 0.8
 
 
@@ -449,12 +449,12 @@ def test_latents_without_a_decoder_have_charts_but_no_images(suffix, tmp_path, c
         pq.write_table(pa.table({"z": codes.reshape(300, 6).tolist()}), path)
     workspace = Workspace.open(bring(path, tmp_path).run.folder)
     np.testing.assert_allclose(workspace.cloud, codes.reshape(300, 6), atol=1e-6)
-    maps.points(workspace)
-    maps.chart_map(workspace, workspace.chart("pca"))
-    assert len(facts.geometry(workspace)) == 3
+    maps.latent_scatter(workspace)
+    maps.chart_scatter(workspace, workspace.chart("pca"))
+    assert len(geometry.geometry(workspace)) == 3
     np.testing.assert_array_equal(locate(workspace, "7").latent, workspace.cloud[7:8])
     with pytest.raises(NotSupported, match="without a decoder"):
-        sheets.samples(workspace, 4)
+        sheets.sample_sheet(workspace, 4)
     with pytest.raises(NotSupported, match="--data"):
         workspace.dataset  # noqa: B018
     capsys.readouterr()
@@ -472,7 +472,7 @@ def test_latents_with_images_have_labels_and_neighbours(wide, tmp_path):
     workspace = bring(tmp_path / "codes.npy", tmp_path, data="digits")
     np.testing.assert_array_equal(workspace.latents("test"), wide.latents("test"))
     assert find_direction(workspace, "3").score.area > 0.8
-    sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
+    sheets.chart_positions(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
 
 
 def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
@@ -504,7 +504,7 @@ def test_an_imported_run_has_a_gallery_and_a_page(tmp_path):
 
     workspace = bring(Decoder(), tmp_path)
     text = draw_gallery(workspace).read_text()
-    assert "brought without images" in text and "samples.png" in text
+    assert "imported without images" in text and "samples.png" in text
     tree = run_tree(workspace, most=50)
     assert tree.entry["decoder"] is not None and tree.entry["data"] == "no images"
     codes = tmp_path / "codes.npy"

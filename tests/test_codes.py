@@ -10,8 +10,8 @@ import pytest
 from zatlas.core.errors import NotSupported
 from zatlas.create import import_run
 from zatlas.directions.find import find_direction
+from zatlas.figures import maps, paths, sheets
 from zatlas.locate import locate
-from zatlas.pictures import maps, moves, sheets
 from zatlas.site import run_tree
 from zatlas.workspace import Workspace
 
@@ -64,8 +64,8 @@ def test_latents_with_labels_are_coloured_in_charts_and_on_the_page(clouds, tmp_
     workspace = import_run(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
     asked = []
     monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))
-    maps.points(workspace)
-    maps.chart_map(workspace, workspace.chart("pca"), by="right")
+    maps.latent_scatter(workspace)
+    maps.chart_scatter(workspace, workspace.chart("pca"), by="right")
     (first, words), (second, _) = asked
     assert len(np.unique(first[1])) == 3 and tuple(first[2]) == ("cat", "dog", "fox")
     assert len(np.unique(second[1])) == 2 and words["title"].startswith("300 codes in run")
@@ -81,10 +81,10 @@ def test_latents_with_labels_are_coloured_in_charts_and_on_the_page(clouds, tmp_
     np.testing.assert_array_equal(stop.latent, clouds[0][7:8])
     assert locate(workspace, "fox").label == 2
     for ask in (
-        lambda: sheets.reconstructions([workspace]),
-        lambda: sheets.samples(workspace, 4),
-        lambda: moves.attribute(workspace, "right").strip(),
-        lambda: sheets.chart_places(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32)),
+        lambda: sheets.reconstruction_sheet([workspace]),
+        lambda: sheets.sample_sheet(workspace, 4),
+        lambda: paths.attribute(workspace, "right").strip(),
+        lambda: sheets.chart_positions(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32)),
     ):
         with pytest.raises(NotSupported, match=r"imported without|no encoder"):
             ask()

@@ -5,17 +5,17 @@ from itertools import product
 import numpy as np
 import pytest
 
-from zatlas.score.disentangle import (
-    GROUP,
+from zatlas.metrics.disentanglement import (
+    GROUP_SIZE,
     beta_vae,
-    binned,
-    by_rows,
     dci,
     factor_vae,
-    information,
+    group_sampler,
     mig,
     modularity,
+    mutual_information_table,
     sap,
+    to_bins,
 )
 
 VALUES = 8  # of each factor; 4 bins or 20, each value has one of its own
@@ -58,7 +58,7 @@ def random(n: int, d: int) -> np.ndarray:
 
 def everything(codes, factors) -> dict[str, float]:
     pure, whole, told = dci(codes, factors)
-    draws = by_rows(codes, factors)
+    draws = group_sampler(codes, factors)
     return {
         "mig": mig(codes, factors).value,
         "sap": sap(codes, factors).value,
@@ -103,7 +103,7 @@ def test_codes_that_are_the_factors_in_any_order_have_every_score_at_one(number,
 def test_the_information_of_a_value_is_its_entropy_and_of_others_nothing():
     factors = grid(3)
     expected = np.log(VALUES) * np.eye(3)
-    np.testing.assert_allclose(information(as_codes(factors), factors), expected, atol=1e-9)
+    np.testing.assert_allclose(mutual_information_table(as_codes(factors), factors), expected, atol=1e-9)
 
 
 def test_two_factors_turned_by_45_degrees_have_no_axis_of_their_own():
@@ -220,8 +220,8 @@ def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
     codes = np.concatenate([np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1)
     found = everything(codes, factors)
     assert found["factor_vae"] == found["mig"] == pytest.approx(1)
-    assert modularity(codes, factors).parts["axis 0"] == 0
-    assert factor_vae(by_rows(codes, factors), factors, np.zeros(3)).value == 0.5
+    assert modularity(codes, factors).parts["dimension 0"] == 0
+    assert factor_vae(group_sampler(codes, factors), factors, np.zeros(3)).value == 0.5
 
 
 def test_one_axis_is_compared_with_nothing():
@@ -233,16 +233,16 @@ def test_one_axis_is_compared_with_nothing():
 
 def test_groups_hold_their_factor_still_and_nothing_else():
     factors = grid(3)
-    fixed = by_rows(as_codes(factors), factors)
-    groups = fixed("factor 1", 50, GROUP, np.random.default_rng(0))
-    assert groups.shape == (50, GROUP, 3)
+    fixed = group_sampler(as_codes(factors), factors)
+    groups = fixed("factor 1", 50, GROUP_SIZE, np.random.default_rng(0))
+    assert groups.shape == (50, GROUP_SIZE, 3)
     assert np.ptp(groups[:, :, 1], axis=1).max() == 0
     assert np.ptp(groups[:, :, [0, 2]], axis=1).min() > 0
 
 
 def test_bins_hold_equally_many_and_equal_values_share_one():
     column = np.random.default_rng(0).exponential(size=4000)
-    counts = np.bincount(binned(column))
+    counts = np.bincount(to_bins(column))
     assert len(counts) == 20 and counts.min() > 190
-    assert binned(np.exp(column)).tolist() == binned(column).tolist()  # only the order matters
-    assert len(np.unique(binned(np.array([0.0] * 90 + [1.0] * 10)))) == 2
+    assert to_bins(np.exp(column)).tolist() == to_bins(column).tolist()  # only the order matters
+    assert len(np.unique(to_bins(np.array([0.0] * 90 + [1.0] * 10)))) == 2

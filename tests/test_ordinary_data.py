@@ -19,12 +19,12 @@ from tests.serving import FILES, get
 from zatlas.cli import main
 from zatlas.core.errors import ZatlasError
 from zatlas.directions.find import known_of
+from zatlas.figures import geometry, paths
 from zatlas.gallery import draw_gallery
 from zatlas.latent.attributes import pretty
 from zatlas.latent.names import Name, text_of
 from zatlas.locate import locate
-from zatlas.pictures import facts, moves
-from zatlas.score.score import score
+from zatlas.metrics.evaluation import evaluate
 from zatlas.server.serve import serving
 from zatlas.site import static
 from zatlas.workspace import Workspace
@@ -78,7 +78,7 @@ def explore_all(workspace, out):
             done[name] = error
 
     attempt("gallery", lambda: draw_gallery(workspace))
-    attempt("score", lambda: score(workspace))
+    attempt("score", lambda: evaluate(workspace))
     for words in (["directions"], ["interpolate"], ["export"]):
         more = [str(out / "page.html")] if words == ["export"] else []
         done[words[0]] = main([*words, str(workspace.run.folder), *more])
@@ -155,9 +155,9 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
         assert locate(workspace, text_of(Name("class", name, number=0), known)).label == number
         turned = workspace.flags(text_of(Name("class", name, negated=True), known), workspace.rows())
         assert (turned == (workspace.labels(workspace.rows()) != number)).all()
-        assert moves.attribute(workspace, text_of(Name("class", name), known, anchor=False)).curves
+        assert paths.attribute(workspace, text_of(Name("class", name), known, anchor=False)).curves
     texts = [text_of(Name("class", name), known) for name in classes]
-    _, words = facts.arithmetic(workspace, " - ".join(texts))
+    _, words = geometry.arithmetic(workspace, " - ".join(texts))
     assert all(pretty(name) in words for name in classes)
     capfd.readouterr()
     for words in (

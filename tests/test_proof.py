@@ -18,10 +18,10 @@ from zatlas.directions.measure import evaluate_directions, evaluator_of
 from zatlas.directions.report import words
 from zatlas.directions.store import carry
 from zatlas.directions.types import FieldDirection, LinearDirection
+from zatlas.figures.direction_reports import effect_bars, entanglement_matrix, report_rows, report_strip
 from zatlas.latent.density import density
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
-from zatlas.pictures.proofs import effects, proof_rows, proof_strip, tangle
 from zatlas.render.matrix import matrix
 from zatlas.render.pixels import save
 from zatlas.render.theme import DARK, LIGHT
@@ -115,8 +115,8 @@ def test_a_model_without_encoder_and_labels_is_proved_by_its_pictures(rival):
         assert direction.target is None and not direction.slopes
         assert direction.leak is None and direction.effect.value > 0
     with pytest.raises(NotSupported, match="--scorer"):
-        tangle(found, title="t")
-    assert effects(found, title="t") is not None
+        entanglement_matrix(found, title="t")
+    assert effect_bars(found, title="t") is not None
     assert evaluator_of(rival).names == ()
 
 
@@ -129,12 +129,12 @@ def test_a_conditional_model_is_told_its_label(told):
 def test_pictures_of_proof_are_drawn(faces, known, tmp_path, theme):
     found = list(known.values())
     for name, picture in {
-        "tangle": tangle(found, title="What they move", theme=theme),
-        "effects": effects(found, title="Against random", theme=theme),
-        "strip": proof_strip(faces, found[0], theme=theme),
+        "tangle": entanglement_matrix(found, title="What they move", theme=theme),
+        "effects": effect_bars(found, title="Against random", theme=theme),
+        "strip": report_strip(faces, found[0], theme=theme),
     }.items():
         assert save(picture, tmp_path / f"{name}.png").stat().st_size > 5000
-    rows = proof_rows(found)
+    rows = report_rows(found)
     assert rows[0]["moves"] == "Male" and rows[0]["auc"] > 0.9
 
 
@@ -158,7 +158,7 @@ def test_the_command_prints_the_table_draws_and_keeps(portraits, tmp_path, capsy
     said = capsys.readouterr()
     rows = json.loads(said.out)
     assert [row["direction"] for row in rows] == ["Male", "Bald"]
-    assert {"effect", "against random", "usable", "stability", "also moves"} <= rows[0].keys()
+    assert {"effect", "times random", "usable", "stability", "side effects"} <= rows[0].keys()
     drawn = {path.name for path in tmp_path.iterdir()}
     assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= drawn
     assert "Male: " in said.err
@@ -189,10 +189,10 @@ def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     assert curved.target == plain.target == "same"
     assert curved.effect.real and not plain.effect.real
     assert curved.low <= -1 and curved.high >= 1 and curved.stable > 0.8 and plain.stable is None
-    rows = proof_rows([curved, plain])
-    assert [row["way"] for row in rows] == ["bends", "straight"] and rows[0].keys() == rows[1].keys()
-    assert rows[0]["spread"] is None and rows[0]["auc"] > 0.95
-    assert rows[1]["against random"] == "not better than random"
+    rows = report_rows([curved, plain])
+    assert [row["kind"] for row in rows] == ["nonlinear", "linear"] and rows[0].keys() == rows[1].keys()
+    assert rows[0]["std"] is None and rows[0]["auc"] > 0.95
+    assert rows[1]["times random"] == "not better than random"
     assert evaluate(trial, [bent], saved={bent.name: curved})[0] == curved
 
 
@@ -221,7 +221,7 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 0
     said = capsys.readouterr()
     (row,) = json.loads(said.out)
-    assert row["way"] == "bends" and row["stability"] is not None and "Male: " in said.err
+    assert row["kind"] == "nonlinear" and row["stability"] is not None and "Male: " in said.err
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 2
     assert "kept already" in capsys.readouterr().err
     way = find_direction(portraits, "beardy")
@@ -240,7 +240,7 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     assert "cannot be used in an equation" in capsys.readouterr().err
     assert main(["saved", run, "--rename", "beardy", "bearded"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
-    assert (listed["direction"], listed["way"], listed["moves"]) == ("bearded", "bends", "Male")
+    assert (listed["direction"], listed["kind"], listed["moves"]) == ("bearded", "nonlinear", "Male")
     with pytest.raises(NotSupported, match="says nothing of how it would bend"):
         carry(find_direction(portraits, "bearded"), portraits.cloud, portraits.cloud)
     assert main(["saved", run, "--take", listed["file"]]) == 2  # its name is taken

@@ -21,7 +21,7 @@ from zatlas.directions.fit import closed_form, examples, labels, principal, tran
 from zatlas.directions.fit import predictor as assessor
 from zatlas.directions.store import DirectionStore, way_of
 from zatlas.directions.types import FieldDirection, LinearDirection, in_std, is_nonlinear
-from zatlas.gallery import EDITED
+from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
 from zatlas.models.scorers import load_scorer
@@ -358,8 +358,8 @@ def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     faces = Workspace.open(unpack(tmp_path / "faces"))
     with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
         judge = load_scorer(file)
-    z = faces.latents("test")[:150]
-    for way in find_directions(faces, "labels", names=list(EDITED), method="local"):
+    z = faces.points("test")[:150]
+    for way in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):
         found = flips(faces.generator, judge, z, way, way.name, others_of(way.name))
         assert found.flips >= (0.8 if way.name == "Smiling" else 0.9), way.name
         assert found.aside < 0.1, way.name

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 import zatlas
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, UnknownName
-from zatlas.pictures.sweeps import figures, samples
-from zatlas.sweeps import sweep, table, values_of
+from zatlas.figures.sweep_plots import metric_plots, sample_table
+from zatlas.sweeps import as_rows, parse_values, sweep
 from zatlas.training import sweeping
 from zatlas.training.recipe import make_recipe, read_recipe
 from zatlas.training.sweeping import Job
@@ -56,11 +56,11 @@ def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
         workspace = Workspace.open(found.folder / row.name)
         assert (workspace.dim, workspace.recipe.model["beta"]) == tuple(row.settings.values())
         assert row.epochs == 2 and row.seconds > 0 and not row.error
-        assert row.figures["loss"] >= -row.figures["elbo"]
+        assert row.metrics["loss"] >= -row.metrics["elbo"]
     kept = json.loads((found.folder / "sweep.json").read_text())
     assert kept["varied"] == {"model.dim": [2, 3], "model.beta": [1, 4]}
-    assert [run["figures"] for run in kept["runs"]] == [row.figures for row in found.rows]
-    assert list(table(found)[0])[:4] == ["dim", "beta", "epochs", "seconds"]
+    assert [run["metrics"] for run in kept["runs"]] == [row.metrics for row in found.rows]
+    assert list(as_rows(found)[0])[:4] == ["dim", "beta", "epochs", "seconds"]
     for name in ("sweep.png", "samples.png"):
         assert (found.folder / name).read_bytes().startswith(b"\x89PNG")
 
@@ -104,10 +104,10 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
     other.join()
     told = capfd.readouterr().err.strip().splitlines()
     assert status == 130
-    assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; those under way are saved")
+    assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; unfinished runs are saved")
     assert not (run / "result.json").exists()
     again = sweep("digits", LONG, out=tmp_path / "s", show=False)
-    assert again.rows[0].figures == whole.rows[0].figures
+    assert again.rows[0].metrics == whole.rows[0].metrics
     a, b = (load_file(s.folder / "run" / "weights.safetensors") for s in (whole, again))
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
@@ -123,12 +123,12 @@ def test_one_broken_run_does_not_stop_the_rest(tmp_path, capfd, on):
     assert "1 of 2 runs failed, as training.rate-1e30: The loss is NaN or infinite" in said.err
     rows = json.loads((tmp_path / "s" / "sweep.json").read_text())["runs"]
     assert [bool(row["error"]) for row in rows] == [False, True]
-    assert rows[0]["figures"]["loss"] > 0 and (tmp_path / "s" / "samples.png").exists()
+    assert rows[0]["metrics"]["loss"] > 0 and (tmp_path / "s" / "samples.png").exists()
 
 
 def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_in_all(tmp_path):
     some = sweep("digits", {**SMALL, "model.dim": [2, 0]}, out=tmp_path / "some", show=False)
-    assert "model.dim must be" in some.broken[0].error and not some.rows[0].error
+    assert "model.dim must be" in some.failed[0].error and not some.rows[0].error
     for settings, error in (
         ({"model.bet": [1, 2]}, UnknownName),
         ({"model.beta": [1, 1]}, BadRecipe),
@@ -156,25 +156,25 @@ def test_a_sweep_begins_with_a_preset_or_a_recipe_file_too(tmp_path, swept):
     file = found.folder / "dim-2_beta-1" / "recipe.toml"
     again = sweep(file, {"seed": [1, 2], "training.epochs": 1}, out=tmp_path / "file", show=False)
     assert [row.name for row in again.rows] == ["seed-1", "seed-2"]
-    losses = [row.figures["loss"] for row in again.rows]
+    losses = [row.metrics["loss"] for row in again.rows]
     assert losses[0] != losses[1]
     with pytest.raises(UnknownName, match="demos"):
         sweep("demos", {}, out=tmp_path / "none", show=False)
 
 
 def test_values_are_parted_by_commas_outside_brackets_and_quotes():
-    assert values_of("1,4,16") == [1, 4, 16]
-    assert values_of("[64],[128, 64]") == [[64], [128, 64]]
-    assert values_of("'a,b',true, 0.5") == ["a,b", True, 0.5]
-    assert values_of("vae") == ["vae"]
+    assert parse_values("1,4,16") == [1, 4, 16]
+    assert parse_values("[64],[128, 64]") == [[64], [128, 64]]
+    assert parse_values("'a,b',true, 0.5") == ["a,b", True, 0.5]
+    assert parse_values("vae") == ["vae"]
 
 
 def test_pictures_are_drawn_of_words_too_and_of_runs_of_other_sizes(tmp_path):
     varied = {"model.likelihood": ["bernoulli", "gaussian"], "data.size": [8, 12]}
     found = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
-    assert not found.broken
+    assert not found.failed
     told = [(row.name, row.settings, {"loss": 1.0}) for row in found.rows]
-    plot = figures({"model.likelihood": ["bernoulli", "gaussian"]}, told)
+    plot = metric_plots({"model.likelihood": ["bernoulli", "gaussian"]}, told)
     assert [text.get_text() for text in plot.axes[0].get_xticklabels()] == ["bernoulli", "gaussian"]
     folders = {row.name: found.folder / row.name for row in found.rows[1:]}
-    assert len(samples(varied, told, folders).items) > 4
+    assert len(sample_table(varied, told, folders).items) > 4

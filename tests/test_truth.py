@@ -10,7 +10,7 @@ from zatlas.demo import unpack
 from zatlas.directions.evaluate import flips
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import LinearDirection
-from zatlas.gallery import EDITED
+from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.latent.curves import lerp
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.locate import interpolate
@@ -36,17 +36,17 @@ def scorer():
 @pytest.fixture(scope="module")
 def ways(faces):
     """A way for each of the twelve, learnt from labels alone; the scorer has no part in it."""
-    straight = [name for name in EDITED if name not in BENT]
+    straight = [name for name in FACE_ATTRIBUTES if name not in BENT]
     found = {
         way.name: way
         for names, kind in ((straight, "aimed"), (BENT, "local"))
-        for way in find_directions(faces, "labels", names=names, way=kind, without=EDITED)
+        for way in find_directions(faces, "labels", names=names, way=kind, without=FACE_ATTRIBUTES)
     }
     assert all(isinstance(found[name], LinearDirection) for name in straight)
     return found
 
 
-@pytest.mark.parametrize("name", EDITED)
+@pytest.mark.parametrize("name", FACE_ATTRIBUTES)
 def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(faces, scorer, ways, name):
     z = faces.latents("test")[:FACES]
     found = flips(faces.generator, scorer, z, ways[name], name, others_of(name))

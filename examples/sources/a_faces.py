@@ -4,8 +4,8 @@ import numpy as np
 from layouts import celeba
 
 from common import arguments, told, trained
-from zatlas.gallery import EDITED
-from zatlas.pictures import file_name, maps, moves, sheets
+from zatlas.figures import file_name, maps, paths, sheets
+from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.render.pixels import save
 
 PLACES = np.float32([[-0.857, 0], [0, 0], [0.857, 0]])
@@ -21,17 +21,17 @@ def main() -> None:
         asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", settings=asked.settings
     )
     out = asked.out
-    told(save(sheets.samples(workspace, 64), out / "a2-samples.png"))
+    told(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
     free = workspace.chart("umap", neighbors=25, min_dist=0.1)
     male = workspace.chart("umap", "Male", neighbors=25, min_dist=0.1)
     told(
-        save(maps.chart_map(workspace, free, by="Male"), out / "a3-chart.png"),
-        save(maps.chart_map(workspace, male, by="Male"), out / "a3-chart-supervised.png"),
+        save(maps.chart_scatter(workspace, free, by="Male"), out / "a3-chart.png"),
+        save(maps.chart_scatter(workspace, male, by="Male"), out / "a3-chart-supervised.png"),
         save(sheets.chart_sheet(workspace, male, 15), out / "a4-chart-sheet.png"),
-        save(sheets.chart_places(workspace, male, PLACES), out / "a5-places.png"),
+        save(sheets.chart_positions(workspace, male, PLACES), out / "a5-places.png"),
     )
-    for name in (*EDITED, "Random"):
-        move = moves.attribute(workspace, name, way="chart")
+    for name in (*FACE_ATTRIBUTES, "Random"):
+        move = paths.attribute(workspace, name, method="chart")
         told(
             save(move.strip(10), out / f"a6-{file_name(name)}.png"),
             move.film(out / f"a6-{file_name(name)}.gif", 10, fps=5),

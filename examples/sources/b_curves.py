@@ -2,9 +2,9 @@
 
 from common import arguments, told
 from zatlas.create import train_alike
+from zatlas.figures import geometry, paths, sheets
+from zatlas.figures.comparison import draw_comparison
 from zatlas.latent.curves import spiral
-from zatlas.pictures import facts, moves, sheets
-from zatlas.pictures.compare import draw_comparison
 from zatlas.render.pixels import save
 
 
@@ -13,11 +13,11 @@ def main() -> None:
     out = asked.out
     ae, vae = train_alike(asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs")
     told(*draw_comparison([ae, vae], out / "b1-compare")[0])
-    grid = sheets.manifold(vae, 20, by="deviations", extent=2)
+    grid = sheets.manifold(vae, 20, by="std", extent=2)
     told(save(grid, out / "b2-grid.png"))
-    walk = moves.plane_walk(vae, spiral(turns=4, extent=2), "A spiral in the plane")
+    walk = paths.plane_walk(vae, spiral(turns=4, extent=2), "A spiral in the plane")
     told(walk.film(out / "b3-spiral.mp4", 300, fps=30, panel="prior"))
-    for name, picture in facts.geometry(vae).items():
+    for name, picture in geometry.geometry(vae).items():
         told(save(picture, out / f"b4-{name}.png"))
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from common import arguments, told, trained
 from zatlas.core.errors import NotHere
 from zatlas.data import sources
+from zatlas.figures import maps, paths, sheets
+from zatlas.figures.comparison import draw_comparison
 from zatlas.locate import locate_all
-from zatlas.pictures import maps, moves, sheets
-from zatlas.pictures.compare import draw_comparison
 from zatlas.render.pixels import save
 from zatlas.workspace import Workspace
 
@@ -23,7 +23,7 @@ def main() -> None:
     vae = trained(out / "manifold-c1", data, preset="manifold-c1", **how)
     told(
         save(sheets.manifold(vae, 10), out / "c2-manifold.png"),
-        save(maps.points(vae, each=300, drawn=True), out / "c3-points.png"),
+        save(maps.latent_scatter(vae, each=300, drawn=True), out / "c3-points.png"),
     )
     for first in ("1", "6"):
         for last in "0123456789":
@@ -35,8 +35,8 @@ def main() -> None:
     conditional = trained(out / "conditional-c6", data, preset="conditional-c6", **how)
     told(
         save(sheets.manifold(conditional, 10), out / "c6-manifolds.png"),
-        save(sheets.samples(conditional, 64, label=7), out / "c6-sevens.png"),
-        save(maps.points(conditional, each=300, drawn=True), out / "c7-points.png"),
+        save(sheets.sample_sheet(conditional, 64, label=7), out / "c6-sevens.png"),
+        save(maps.latent_scatter(conditional, each=300, drawn=True), out / "c7-points.png"),
     )
     told(*draw_comparison([vae, conditional], out / "c7-compare")[0])
 
@@ -44,7 +44,7 @@ def main() -> None:
 def _film(workspace: Workspace, digits: list[str], frames: int, path: Path, *, closed: bool = False) -> Path:
     # Two images of one digit, where it goes from a digit to itself.
     names = [f"class:{d}:{digits[:i].count(d)}" for i, d in enumerate(digits)]
-    move = moves.interpolation(workspace, locate_all(workspace, names), closed=closed)
+    move = paths.interpolation(workspace, locate_all(workspace, names), closed=closed)
     return move.film(path, frames, fps=15)
 
 

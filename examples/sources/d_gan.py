@@ -4,9 +4,9 @@ import numpy as np
 from layouts import utkface
 
 from common import arguments, told, trained
+from zatlas.figures import geometry, paths, sheets
+from zatlas.figures.comparison import draw_comparison
 from zatlas.locate import locate, locate_all
-from zatlas.pictures import facts, moves, sheets
-from zatlas.pictures.compare import draw_comparison
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 
@@ -55,8 +55,8 @@ def main() -> None:
         gan = trained(
             out / "gan-d2", data, asked.epochs, preset="gan-d2", settings={**count, **asked.settings}
         )
-    told(save(sheets.samples(gan, 9), out / "d3-samples.png"))
-    move = moves.interpolation(gan, locate_all(gan, ["random", "random"]), method="lerp")
+    told(save(sheets.sample_sheet(gan, 9), out / "d3-samples.png"))
+    move = paths.interpolation(gan, locate_all(gan, ["random", "random"]), method="lerp")
     told(save(move.strip(6), out / "d4-interpolation.png"))
     hundred = gan.decode(np.concatenate([locate(gan, str(i)).point for i in range(100)]))
     numbered = sheet(
@@ -67,7 +67,7 @@ def main() -> None:
         heads=[*"0123456789"],
     )
     told(save(numbered, out / "d5-hundred.png"))
-    picture, words = facts.arithmetic(gan, asked.picked)
+    picture, words = geometry.arithmetic(gan, asked.picked)
     print(words)
     told(save(picture, out / "d5-arithmetic.png"))
 

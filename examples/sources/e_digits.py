@@ -1,8 +1,8 @@
 """Source E: from auto-encoder to VAE, in 20 axes and in 2 (E1-E4)."""
 
 from common import arguments, told, trained
+from zatlas.figures import maps, sheets
 from zatlas.locate import locate_all
-from zatlas.pictures import maps, sheets
 from zatlas.render.pixels import save
 
 
@@ -16,11 +16,12 @@ def main() -> None:
         for dim in (20, 2)
     )
     told(
-        save(sheets.reconstructions([many, two]), out / "e2-reconstructions.png"),
-        save(maps.points(two), out / "e3-points.png"),
+        save(sheets.reconstruction_sheet([many, two]), out / "e2-reconstructions.png"),
+        save(maps.latent_scatter(two), out / "e3-points.png"),
         save(sheets.manifold(two, 20), out / "e3-manifold.png"),
         save(
-            sheets.pairs(many, locate_all(many, [str(i) for i in range(0, 800, 100)])), out / "e4-pairs.png"
+            sheets.pair_rows(many, locate_all(many, [str(i) for i in range(0, 800, 100)])),
+            out / "e4-pairs.png",
         ),
         save(sheets.four_corners(many, locate_all(many, ["0", "250", "500", "750"])), out / "e4-corners.png"),
     )

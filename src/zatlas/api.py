@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zatlas import create, sweeps
+from zatlas import create
 from zatlas.atlas import Atlas
 from zatlas.models.generator import best_device
 from zatlas.site import export as site
 from zatlas.sweeps import Sweep
+from zatlas.sweeps import sweep as sweep_runs
 from zatlas.workspace import Workspace
 
 
@@ -173,7 +174,7 @@ def sweep(recipe: str | Path, settings: Mapping[str, Any], **options: Any) -> Sw
 
     >>> zatlas.sweep("digits", {"model.beta": [1, 4], "model.dim": [2, 8]})    # doctest: +SKIP
     """
-    return sweeps.sweep(recipe, settings, **options)
+    return sweep_runs(recipe, settings, **options)
 
 
 Run = str | Path | Atlas | Workspace

@@ -14,17 +14,17 @@ from zatlas.directions.decoding import module_of
 from zatlas.directions.report import DirectionReport
 from zatlas.directions.types import Direction, renamed
 from zatlas.encoder import invert, train_encoder
+from zatlas.figures.paths import LatentPath, interpolation
 from zatlas.latent.chart import Chart
 from zatlas.latent.inversion import Inverted
 from zatlas.latent.priors import KeptPrior
 from zatlas.locate import Anchor, locate, locate_all
+from zatlas.metrics.evaluation import GROUPS, EvaluationResult, evaluate
 from zatlas.models.generator import Generator
 from zatlas.models.scorer import Scorer
-from zatlas.pictures.moves import Move, interpolation
 from zatlas.plots import Plots
 from zatlas.report import write_report
 from zatlas.sample import fit_prior, sample_latents
-from zatlas.score.score import GROUPS, Score, score
 from zatlas.site.export import export
 from zatlas.training.inverting import TRAINING
 from zatlas.training.recipe import Recipe
@@ -128,7 +128,7 @@ class Atlas:
         """The latent of an image's number, a class, an attribute, an image file, or "random"."""
         return locate(self.workspace, text)
 
-    def interpolate(self, *anchors: str, method: str | None = None, closed: bool = False) -> Move:
+    def interpolate(self, *anchors: str, method: str | None = None, closed: bool = False) -> LatentPath:
         """The path through two named latents or more; methods are lerp, slerp, spline and geodesic."""
         return interpolation(
             self.workspace, locate_all(self.workspace, anchors), method=method, closed=closed
@@ -160,7 +160,7 @@ class Atlas:
 
     def evaluate(self, groups: Sequence[str] | None = None, *, seed: int = 0) -> "Evaluation":
         """Measure the run; groups are likelihood, space, samples, meaning and charts."""
-        return Evaluation(self.workspace, score(self.workspace, groups=groups or GROUPS, seed=seed))
+        return Evaluation(self.workspace, evaluate(self.workspace, groups=groups or GROUPS, seed=seed))
 
     def annotate(self, classifier: Scorer, *, save: bool = False) -> "Atlas":
         """The same run with a classifier's predictions as attributes of its images."""
@@ -219,19 +219,19 @@ class Evaluation:
     """What was measured of a run."""
 
     workspace: Workspace
-    score: Score
+    result: EvaluationResult
 
     @property
     def metrics(self) -> Mapping[str, Any]:
         """A dictionary for each metric, by name: value, unit, error ..."""
-        table: Mapping[str, Any] = self.score.as_table()["figures"]
+        table: Mapping[str, Any] = self.result.as_dict()["metrics"]
         return table
 
     @property
     def findings(self) -> Sequence[Any]:
         """What limits the model, with a suggestion each."""
-        return self.score.findings
+        return self.result.findings
 
     def report(self, out: str | Path) -> Path:
         """Write the metrics with their figures as one HTML page."""
-        return write_report(self.workspace, self.score, Path(out))
+        return write_report(self.workspace, self.result, Path(out))

@@ -8,7 +8,7 @@ from zatlas.core.progress import console
 from zatlas.core.shell import shell_command
 from zatlas.create import resume, train
 from zatlas.gallery import draw_gallery
-from zatlas.page import Figure, Section, page
+from zatlas.page import Figure, Section, render_page
 from zatlas.server.explore import Told, explore
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
@@ -62,4 +62,4 @@ def _front(clothes: Workspace, faces: Workspace) -> str:
             f"{gallery}/index.html",
         )
         sections.append(Section(title, (figure,)))
-    return page("Two latent spaces", "An atlas of z, for clothes and for faces.", sections)
+    return render_page("Two latent spaces", "An atlas of z, for clothes and for faces.", sections)

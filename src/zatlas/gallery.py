@@ -1,4 +1,4 @@
-"""The gallery of a run: everything that applies to it, drawn into one folder, with a page to read."""
+"""The gallery of a run: every figure that applies to it, in one folder, with an HTML page."""
 
 import os
 import sys
@@ -16,16 +16,16 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
 from zatlas.directions.find import known_of
+from zatlas.figures import file_names, geometry, maps, paths, sheets
+from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import flags_of, pretty, yes_or_no
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import Known, Name, text_of
 from zatlas.locate import class_word, classes_with_images, default_anchors
-from zatlas.page import Figure, Section, page
-from zatlas.pictures import facts, file_names, maps, moves, sheets
-from zatlas.pictures.moves import Move
+from zatlas.metrics.titles import describe_run
+from zatlas.page import Figure, Section, render_page
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.score.words import in_words
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from zatlas.render.canvas import Canvas
 
-Words = tuple[str | Path, ...]  # of a command
+Words = tuple[str | Path, ...]  # arguments of a command
 
-SIDE = 15  # places along a grid
-EDITED = (
+GRID_SIDE = 15  # positions along each side of a grid
+FACE_ATTRIBUTES = (
     "Smiling",
     "Mouth_Slightly_Open",
     "Bald",
@@ -51,13 +51,13 @@ EDITED = (
     "Oval_Face",
     "Male",
 )
-FILMED = 2  # attributes that are films too
-MOST = 12  # attributes that are drawn
+MAX_FILMS = 2  # attributes that also get a film
+MAX_ATTRIBUTES = 12  # attributes with a figure
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture that is to be drawn, and the words that stand beside it."""
+    """A figure to draw, with its texts for the page."""
 
     section: str
     file: str
@@ -69,233 +69,241 @@ class Entry:
 
 
 def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: Theme = LIGHT) -> Path:
-    """Draw every picture that applies to this run, and the page that shows them; the page's path."""
+    """Draw every figure that applies to this run, write the page that shows them, and return its path."""
     folder = folder or workspace.run.gallery
     entries = list(_entries(workspace, theme))
     if workspace.source.indexed:
-        workspace.table("train"), workspace.table("test")  # once, before several pictures ask for them
+        workspace.table("train"), workspace.table("test")  # computed once, before threads need them
     drawn: list[tuple[Entry, Path]] = []
-    lacking: dict[str, list[str]] = {}  # titles by what stands in the way
-    with bar("drawing", len(entries), "pictures") as advance, ThreadPoolExecutor(2) as pool:
+    missing: dict[str, list[str]] = {}  # reason -> titles of the figures that were not drawn
+    with bar("drawing", len(entries), "figures") as advance, ThreadPoolExecutor(2) as pool:
         jobs = [(entry, pool.submit(entry.draw, folder / entry.file)) for entry in entries]
         try:
             for entry, job in jobs:
                 try:
                     drawn.append((entry, job.result()))
                 except (NotSupported, BadData) as error:
-                    lacking.setdefault(str(error), []).append(entry.title)
+                    missing.setdefault(str(error), []).append(entry.title)
                 advance(1)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # who stops it does not want the rest
+            pool.shutdown(wait=False, cancel_futures=True)  # after an interrupt, start no further figure
             raise
-    left_out = [f"{', '.join(titles)}: {why}" for why, titles in lacking.items()]
-    for line in left_out:
-        console().print(f"left out: {line}", soft_wrap=True, markup=False)
-    text = page(
-        _title(workspace), in_words(workspace), _sections(drawn, folder), left_out, dark=theme.name == "dark"
+    skipped = [f"{', '.join(titles)}: {why}" for why, titles in missing.items()]
+    for line in skipped:
+        console().print(f"not drawn: {line}", soft_wrap=True, markup=False)
+    text = render_page(
+        f"The latent space of {workspace.name}",
+        describe_run(workspace),
+        _sections(drawn, folder),
+        skipped,
+        dark=theme.name == "dark",
     )
     return atomic.write_file(folder / "index.html", text.encode())
 
 
-def show(place: Path) -> None:
-    """Open a page where there is a screen."""
+def open_page(path: Path) -> None:
+    """Open a page in the browser, if the machine has a display."""
     graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if graphical or sys.platform in ("darwin", "win32"):
-        webbrowser.open(place.resolve().as_uri())
+        webbrowser.open(path.resolve().as_uri())
 
 
 def _entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
-    yield from _made(workspace, theme)
+    yield from _generated(workspace, theme)
     if workspace.source.indexed or not workspace.source.decodes:
-        yield from _places(workspace, theme)
-    yield from _ways(workspace, theme)
+        yield from _latent_space(workspace, theme)
+    yield from _paths(workspace, theme)
     if workspace.source.indexed:
-        yield from _meanings(workspace, theme)
+        yield from _directions(workspace, theme)
     yield from _geometry(workspace, theme)
 
 
-def _made(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+def _generated(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, prior = workspace.run.folder, workspace.generator.space.prior != "none"
-    part = "What it makes"
+    section = "Generated images"
     yield Entry(
-        part,
+        section,
         "samples.png",
         "Samples",
-        "Images of points drawn by chance"
-        + (" from the prior." if prior else " from a normal distribution as wide as the codes."),
-        "A generative model is a way from simple chance to pictures: every point of the prior is meant to be one."
+        "Images decoded from random latents,"
+        + (
+            " sampled from the prior."
+            if prior
+            else " sampled from a normal distribution fitted to the latents."
+        ),
+        "A generative model maps samples of a simple distribution, the prior, to images."
         if prior
-        else "An auto-encoder was never asked to fill its space: what lies between its codes is left to luck.",
+        else "An auto-encoder is not trained to fill its latent space, so latents between encoded images may decode badly.",
         shell_command("sample", run),
-        lambda path: save(sheets.samples(workspace, theme=theme), path),
+        lambda path: save(sheets.sample_sheet(workspace, theme=theme), path),
     )
     if (
         not workspace.source.indexed or workspace.source.kind == "sample"
-    ):  # samples that were read are the prior's
+    ):  # encoded samples follow the prior already
         return
     yield Entry(
-        part,
+        section,
         "samples-priors.png",
-        "Samples where the codes are",
-        "Images of points of the run's own prior, beside those of a density that was fitted to the codes.",
-        "Codes seldom fill the prior evenly. A density fitted to them leaves its empty places out, and samples improve.",
+        "Samples by prior",
+        "Samples of the model's own prior, and samples of a density fitted to the latents.",
+        "Encoded images rarely fill the prior evenly. Sampling from a density fitted to the latents avoids the empty regions, so samples look better.",
         shell_command("prior", run),
-        lambda path: save(sheets.priors(workspace, theme=theme), path),
+        lambda path: save(sheets.prior_sheet(workspace, theme=theme), path),
     )
     yield Entry(
-        part,
+        section,
         "reconstructions.png",
         "Reconstructions",
-        f"Images the model {'has not seen' if workspace.holds_out else 'was trained on'}, and what is left of them in {workspace.dim} numbers.",
-        "What the code cannot hold is lost; a decoder that must guess takes the mean, and the mean is soft.",
+        f"{'Held-out' if workspace.holds_out else 'Training'} images, and their reconstructions from {workspace.dim} numbers each.",
+        "Details that the latent does not store are lost. The decoder then predicts an average, which looks blurred.",
         shell_command("reconstruct", run),
-        lambda path: save(sheets.reconstructions([workspace], theme=theme), path),
+        lambda path: save(sheets.reconstruction_sheet([workspace], theme=theme), path),
     )
 
 
-def _places(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
-    run, part = workspace.run.folder, "Where things lie"
-    codes = "samples" if workspace.source.kind == "sample" else "codes"
-    named = "; the name of a class stands in the middle of its points."
+def _latent_space(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, section = workspace.run.folder, "The latent space"
+    latents = "samples" if workspace.source.kind == "sample" else "latents"
+    class_names = "; each class name is at the center of its points."
     yield Entry(
-        part,
+        section,
         "manifold.png",
         "The latent plane",
-        f"A plane of the latent space, decoded at {SIDE} x {SIDE} places, the second axis upwards.",
-        "At equal steps of the prior's mass, every tile stands for the same share of what the model would make."
+        f"A plane of the latent space, decoded at {GRID_SIDE} x {GRID_SIDE} positions; the second dimension points upwards.",
+        "Steps are equal in the prior's probability mass, so every tile stands for the same share of samples."
         if workspace.generator.space.prior != "none"
-        else "Steps are even between the 1st and the 99th percentile of the codes.",
+        else "Steps are equal between the 1st and the 99th percentile of the latents.",
         shell_command("grid", run),
-        lambda path: save(sheets.manifold(workspace, SIDE, theme=theme), path),
+        lambda path: save(sheets.manifold(workspace, GRID_SIDE, theme=theme), path),
     )
     yield Entry(
-        part,
+        section,
         "points.png",
-        f"The {codes}",
-        f"Where the {'test image' if workspace.source.kind == 'image' else workspace.source.kind}s lie"
-        + (named if workspace.has_dataset and workspace.dataset.classes else "."),
-        "No label was told to the model while it laid them out."
+        f"The {latents}",
+        f"The positions of the {'test image' if workspace.source.kind == 'image' else workspace.source.kind}s in the latent space"
+        + (class_names if workspace.has_dataset and workspace.dataset.classes else "."),
+        "The model was trained without labels."
         if not workspace.generator.classes
-        else "The class is told to this model, so it need not be in the code: the classes lie over each other.",
+        else "This model gets the class as an input, so latents need not contain it: the classes overlap.",
         shell_command("points", run),
-        lambda path: save(maps.points(workspace, theme=theme), path),
+        lambda path: save(maps.latent_scatter(workspace, theme=theme), path),
     )
     if workspace.dim > 2:
         yield Entry(
-            part,
+            section,
             "chart.png",
             "A chart",
-            f"The {codes} laid out flat by UMAP: {workspace.dim} axes become two, neighbours stay neighbours.",
-            "Distances far apart mean little on such a chart; its trustworthiness says how far neighbours can be believed.",
+            f"A two-dimensional layout of the {latents}: {workspace.dim} dimensions become two, and neighbors stay neighbors.",
+            "Large distances on a chart mean little. Its trustworthiness says how reliable neighborhoods are.",
             shell_command("chart", run),
-            lambda path: save(maps.chart_map(workspace, workspace.chart(), theme=theme), path),
+            lambda path: save(maps.chart_scatter(workspace, workspace.chart(), theme=theme), path),
         )
         yield Entry(
-            part,
+            section,
             "chart-sheet.png",
             "The chart, decoded",
-            "The picture that lies under each place of the chart; faded where there is no data.",
-            "A place is taken back to a code by the codes around it, and the code is decoded.",
+            "The decoded image at each position of the chart; faded where there is no data.",
+            "The latent of a position is interpolated from the latents around it, and then decoded.",
             shell_command("grid", run, "--by", "chart"),
-            lambda path: save(sheets.chart_sheet(workspace, workspace.chart(), SIDE, theme=theme), path),
+            lambda path: save(sheets.chart_sheet(workspace, workspace.chart(), GRID_SIDE, theme=theme), path),
         )
 
 
-def _ways(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
-    run, part = workspace.run.folder, "Ways through"
-    stops, kind = default_anchors(workspace, 4), workspace.source.kind
-    names = [stop.name for stop in stops]
-    theory = "In two axes the straight way is as good as any."
+def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, section = workspace.run.folder, "Paths"
+    anchors, kind = default_anchors(workspace, 4), workspace.source.kind
+    names = [anchor.name for anchor in anchors]
+    theory = "In two dimensions a straight line is a good path."
     if workspace.dim > 2:
-        theory = "The way keeps to the distance from the centre where the data lies."
-    yield from _move(
-        part,
+        theory = "The path keeps the distance from the center at which the data lies."
+    yield from _path(
+        section,
         "interpolation",
         f"From {kind} to {kind}",
-        f"A way through three {kind}s and back to the first.",
-        f"{theory} It is walked so that the picture changes at a steady pace.",
+        f"A path through three {kind}s and back to the first.",
+        f"{theory} Its speed is adjusted so that the image changes evenly.",
         ("interpolate", run, *names[:3], "--loop", "--even"),
-        lambda: moves.interpolation(workspace, stops[:3], closed=True, even=True),
+        lambda: paths.interpolation(workspace, anchors[:3], closed=True, even=True),
         theme,
         panel="prior" if workspace.dim == 2 else "none",
     )
     yield Entry(
-        part,
+        section,
         "corners.png",
-        "Between four",
-        f"Four {kind}s at the corners, and every mixture of them between.",
-        "A point between two codes is a picture between two pictures: not a cross-fade, a decision.",
+        "Between four images",
+        f"Four {kind}s at the corners, and interpolations between them.",
+        "A latent between two others decodes to a plausible image, not to a cross-fade of the two.",
         shell_command("interpolate", run, *names, "--corners"),
-        lambda path: save(sheets.four_corners(workspace, stops, theme=theme), path),
+        lambda path: save(sheets.four_corners(workspace, anchors, theme=theme), path),
     )
-    yield from _move(
-        part,
+    yield from _path(
+        section,
         "traversal",
-        "One axis at a time",
-        "Each row moves one axis and holds the others; those first that change the image most.",
-        "An axis that changes nothing holds nothing: the model has left it unused.",
+        "One dimension at a time",
+        "Each row changes one dimension and holds the others; dimensions that change the image most come first.",
+        "A dimension that changes nothing is unused: the model stores no information in it.",
         ("traverse", run),
-        lambda: moves.traversal(workspace),
+        lambda: paths.traversal(workspace),
         theme,
         film=False,
     )
     if workspace.dim == 2:
-        yield from _move(
-            part,
+        yield from _path(
+            section,
             "spiral",
             "A spiral",
-            "From the middle of the plane outwards, with the place beside the image.",
-            "The prior is densest in the middle: images there are seen most often, and are best learnt.",
+            "From the center of the plane outwards, with the position next to the image.",
+            "The prior is densest at the center, so the model is trained most for images there.",
             ("spiral", run),
-            lambda: moves.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
+            lambda: paths.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
             theme,
             panel="prior",
         )
 
 
-def _meanings(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
-    run, part = workspace.run.folder, "What directions mean"
+def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, section = workspace.run.folder, "What directions mean"
     flags, kind, known = yes_or_no(workspace.dataset), workspace.source.kind, known_of(workspace)
-    chosen = [name for name in EDITED if name in flags] or flags[:MOST]
+    chosen = [name for name in FACE_ATTRIBUTES if name in flags] or flags[:MAX_ATTRIBUTES]
     files = file_names(f"attribute-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
         typed = text_of(Name("attribute", name), known, anchor=False)
-        yield from _move(
-            part,
+        yield from _path(
+            section,
             file,
             pretty(name),
-            f"Four {kind}s moved against and along the attribute; the one in the middle is as it was.",
-            f"The direction is the difference of the mean codes of {kind}s with and without it."
+            f"Four {kind}s moved against and along the attribute; the middle column is unchanged.",
+            f"The direction is the difference between the mean latents of {kind}s with and without it."
             if number == 0
             else "",
             ("attribute", run, typed),
-            partial(moves.attribute, workspace, typed),
+            partial(paths.attribute, workspace, typed),
             theme,
-            film=number < FILMED,
+            film=number < MAX_FILMS,
         )
     equation = _equation(workspace, chosen, known)
     if not equation:
         return
     yield Entry(
-        part,
+        section,
         "arithmetic.png",
         "Arithmetic",
-        "Mean codes, added and taken away, and what the result looks like.",
-        "If what two groups differ in is a direction, the direction can be added to something else.",
+        "Mean latents, added and subtracted, and the decoded result.",
+        "If two groups differ by a direction, the direction can be added to another latent.",
         shell_command("arithmetic", run, equation),
-        lambda path: save(facts.arithmetic(workspace, equation, theme=theme)[0], path),
+        lambda path: save(geometry.arithmetic(workspace, equation, theme=theme)[0], path),
     )
 
 
 def _equation(workspace: Workspace, flags: Sequence[str], known: Known) -> str:
-    """An equation of an attribute or of three classes; empty where there are too few of them."""
+    """An equation with an attribute or three classes; an empty string if there are too few."""
     if flags:
         chosen = "Eyeglasses" if "Eyeglasses" in flags else flags[0]
         added = Name("attribute", chosen)
         removed = text_of(replace(added, negated=True), known)
-        lacking = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
+        without = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
         word = text_of(added, known)
-        return f"{lacking[0]} + {word} - {removed}" if len(lacking) else f"{word} - 0 + 1"
+        return f"{without[0]} + {word} - {removed}" if len(without) else f"{word} - 0 + 1"
     classes = classes_with_images(workspace)
     if len(classes) < 3:
         return ""
@@ -304,57 +312,60 @@ def _equation(workspace: Workspace, flags: Sequence[str], known: Known) -> str:
 
 
 def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
-    run, part = workspace.run.folder, "What many dimensions do"
+    run, section = workspace.run.folder, "Geometry in many dimensions"
     theories = {
         "volumes": (
             "The volume of a ball",
-            "Most of a box is corners: a ball within it holds next to nothing.",
+            "In many dimensions almost all the volume of a box is in its corners, outside the ball.",
         ),
-        "norms": ("The shell", "The norms of normal samples gather at the square root of the dimensions."),
+        "norms": (
+            "The shell",
+            "The norms of normal samples concentrate near the square root of the number of dimensions.",
+        ),
         "midpoints": (
-            "Half way",
-            "The line between two points of a shell cuts through the inside, where no data is; the arc does not.",
+            "Midpoints",
+            "A line between two points of a shell crosses the inside, where there is no data; an arc does not.",
         ),
     }
-    if workspace.source.kind != "sample":  # which would be held against themselves
+    if workspace.source.kind != "sample":  # samples of the prior need no comparison with it
         theories["own-norms"] = (
-            "This run's codes",
-            "Means lie inside the shell, draws around them on it: the encoder is sure of less than all.",
+            "The norms of this run's latents",
+            "Means lie inside the shell, and posterior samples lie on it, because the encoder is uncertain.",
         )
     draw: dict[str, Callable[[], Canvas | Plot]] = {
-        "own-norms": lambda: facts.own_norms(workspace, theme=theme),
-        "volumes": lambda: facts.volumes(theme=theme),
-        "norms": lambda: facts.norms(theme=theme),
-        "midpoints": lambda: facts.midpoints(workspace, theme=theme),
+        "own-norms": lambda: geometry.own_norms(workspace, theme=theme),
+        "volumes": lambda: geometry.volumes(theme=theme),
+        "norms": lambda: geometry.norms(theme=theme),
+        "midpoints": lambda: geometry.midpoints(workspace, theme=theme),
     }
     for name, (title, theory) in theories.items():
         yield Entry(
-            part,
+            section,
             f"geometry-{name}.png",
             title,
             "",
             theory,
             shell_command("geometry", run),
-            partial(_put, draw[name]),
+            partial(_save_figure, draw[name]),
         )
 
 
-def _move(
-    part: str,
+def _path(
+    section: str,
     file: str,
     title: str,
     about: str,
     theory: str,
     words: Words,
-    make: Callable[[], Move],
+    make: Callable[[], LatentPath],
     theme: Theme,
     *,
     film: bool = True,
     panel: str = "none",
 ) -> Iterator[Entry]:
-    """A strip and, if it is wanted, the film of the same move."""
+    """The strip of a path and, if `film` is true, its film."""
     yield Entry(
-        part,
+        section,
         f"{file}.png",
         title,
         about,
@@ -364,9 +375,9 @@ def _move(
     )
     if film:
         yield Entry(
-            part,
+            section,
             f"{file}.mp4",
-            f"{title}, moving",
+            f"{title}, as a film",
             "",
             "",
             shell_command(*words, "--out", f"{file}.mp4"),
@@ -374,19 +385,15 @@ def _move(
         )
 
 
-def _put(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
+def _save_figure(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
     return save(draw(), path)
 
 
 def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[Section]:
-    found: dict[str, list[Figure]] = {}
+    figures_of: dict[str, list[Figure]] = {}
     for entry, path in drawn:
         figure = Figure(
             path.relative_to(folder).as_posix(), entry.title, entry.about, entry.theory, entry.command
         )
-        found.setdefault(entry.section, []).append(figure)
-    return [Section(title, tuple(figures)) for title, figures in found.items()]
-
-
-def _title(workspace: Workspace) -> str:
-    return f"The latent space of {workspace.name}"
+        figures_of.setdefault(entry.section, []).append(figure)
+    return [Section(title, tuple(figures)) for title, figures in figures_of.items()]

@@ -1,4 +1,4 @@
-"""The report of a run: its score as a page to read, offline, with the pictures in it."""
+"""The report of a run: its metrics and findings as one HTML file that contains its figures."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.core.shell import shell_command
-from zatlas.page import Figure, Note, Section, Table, page
-from zatlas.pictures import facts, maps, sheets
+from zatlas.figures import geometry, maps, sheets
+from zatlas.metrics.evaluation import GROUPS, EvaluationResult
+from zatlas.metrics.metric import Metric
+from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
+from zatlas.page import Figure, Note, Section, Table, render_page
 from zatlas.render.pixels import Drawn, plotted
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.score.figure import Figure as ScoreFigure
-from zatlas.score.score import GROUPS, Score
-from zatlas.score.words import floor_in_words, group_in_words, title_of, value_in_words
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -24,99 +24,110 @@ if TYPE_CHECKING:
 
     from zatlas.render.canvas import Canvas
 
-MOST_AXES = 32  # that are drawn as bars
+MAX_BARS = 32  # dimensions in the bar chart
 
 
-def write_report(workspace: Workspace, score: Score, path: Path, *, theme: Theme = LIGHT) -> Path:
-    """Write the page of this score."""
-    sections = [_diagnosis(score), *_groups(workspace, score, theme)]
-    text = page(
-        f"How good is the latent space of {workspace.name}?",
-        score.about,
+def write_report(workspace: Workspace, result: EvaluationResult, path: Path, *, theme: Theme = LIGHT) -> Path:
+    """Write the report of an evaluation as one HTML file, and return its path."""
+    sections = [_diagnosis(result), *_groups(workspace, result, theme)]
+    text = render_page(
+        f"Evaluation of {workspace.name}",
+        result.about,
         sections,
-        told="Made by zatlas. ± is one standard error; n is how many images, samples or pairs "
-        f"were measured. Made again by: {shell_command('score', workspace.run.folder)}",
+        footer="Made by zatlas. ± is one standard error; n is the number of images, samples or pairs. "
+        f"To make this report again, run: {shell_command('score', workspace.run.folder)}",
         dark=theme.name == "dark",
     )
     return atomic.write_file(path, text.encode())
 
 
-def _diagnosis(score: Score) -> Section:
-    if not score.findings:
-        clean = "None of the illnesses that can be told from these figures was found."
-        return Section("Diagnosis", (Note("Nothing ails this run", clean),))
+def _diagnosis(result: EvaluationResult) -> Section:
+    if not result.findings:
+        clean = "The checks that apply to these metrics found no problem."
+        return Section("Findings", (Note("No problem found", clean),))
     notes = []
-    for finding in score.findings:
-        known = {figure.name: figure for figure in score.figures}
-        shown = [known[name] for name in finding.because if name in known]
-        because = "; ".join(f"{title_of(one)} {value_in_words(one)}" for one in shown)
-        words = f"{finding.words} Seen by: {because}." if because else finding.words
-        cures = tuple((cure.what, cure.command) for cure in finding.cures)
-        notes.append(Note(finding.name.capitalize(), words, cures))
-    return Section("Diagnosis", tuple(notes))
+    for finding in result.findings:
+        by_name = {metric.name: metric for metric in result.metrics}
+        shown = [by_name[name] for name in finding.evidence if name in by_name]
+        evidence = "; ".join(f"{metric_title(metric)} {format_value(metric)}" for metric in shown)
+        text = f"{finding.text} Evidence: {evidence}." if evidence else finding.text
+        suggestions = tuple((suggestion.text, suggestion.command) for suggestion in finding.suggestions)
+        notes.append(Note(finding.name.capitalize(), text, suggestions))
+    return Section("Findings", tuple(notes))
 
 
-def _groups(workspace: Workspace, score: Score, theme: Theme) -> list[Section]:
-    found = []
+def _groups(workspace: Workspace, result: EvaluationResult, theme: Theme) -> list[Section]:
+    sections = []
     for group in GROUPS:
-        figures = [figure for figure in score.figures if figure.group == group]
-        if not figures:
+        metrics = [metric for metric in result.metrics if metric.group == group]
+        if not metrics:
             continue
         rows = tuple(
-            (title_of(one), _whole(value_in_words(one)), _whole(floor_in_words(one)), _count(one), one.about)
-            for one in figures
+            (
+                metric_title(metric),
+                _unbroken(format_value(metric)),
+                _unbroken(format_baseline(metric)),
+                _count(metric),
+                metric.about,
+            )
+            for metric in metrics
         )
-        table = Table(("", "value", "hold it against", "n", "what it is"), rows)
+        table = Table(("", "value", "baseline", "n", "description"), rows)
         pictures = [
-            Figure(_within(picture), title) for title, picture in _drawn(workspace, score, group, theme)
+            Figure(_data_url(picture), title) for title, picture in _figures(workspace, result, group, theme)
         ]
-        found.append(Section(group_in_words(group), (table, *pictures)))
-    return found
+        sections.append(Section(group_title(group), (table, *pictures)))
+    return sections
 
 
-def _whole(number: str) -> str:
-    """The number and its error, which no line parts."""
+def _unbroken(number: str) -> str:
+    """The number and its error with no-break spaces."""
     return number.replace(" ± ", "\u00a0±\u00a0")
 
 
-def _count(figure: ScoreFigure) -> str:
-    return f"{figure.n:,}" if figure.n else ""  # none were measured: it is read off the recipe
+def _count(metric: Metric) -> str:
+    return f"{metric.n:,}" if metric.n else ""  # 0: the value comes from the recipe
 
 
-def _drawn(
-    workspace: Workspace, score: Score, group: str, theme: Theme
+def _figures(
+    workspace: Workspace, result: EvaluationResult, group: str, theme: Theme
 ) -> Sequence[tuple[str, "Canvas | Plot"]]:
-    """The pictures that go with a group of figures."""
+    """The figures for a group of metrics, with their titles."""
     if group == "likelihood" and workspace.generator.encoder is not None:
-        which = "it has not seen" if workspace.holds_out else "it was trained on"
-        return [(f"What is left of images {which}", sheets.reconstructions([workspace], theme=theme))]
+        which = "Held-out" if workspace.holds_out else "Training"
+        return [
+            (
+                f"{which} images and their reconstructions",
+                sheets.reconstruction_sheet([workspace], theme=theme),
+            )
+        ]
     if group == "space" and workspace.source.indexed:
-        pictures = [("Its codes and its prior", facts.own_norms(workspace, theme=theme))]
-        rates = next((one.parts for one in score.figures if one.name == "axis_rate"), {})
-        return [*pictures, ("What each axis tells", _axes(rates, theme))] if rates else pictures
+        pictures = [("Norms of the latents and of the prior", geometry.own_norms(workspace, theme=theme))]
+        rates = next((metric.parts for metric in result.metrics if metric.name == "dimension_rate"), {})
+        return [*pictures, ("Information in each dimension", _rate_bars(rates, theme))] if rates else pictures
     if group == "samples":
-        return [("What it makes", sheets.samples(workspace, theme=theme))]
+        return [("Samples", sheets.sample_sheet(workspace, theme=theme))]
     if group == "charts" and workspace.dim > 2:
-        return [("Its chart", maps.chart_map(workspace, workspace.chart(), theme=theme))]
+        return [("Chart", maps.chart_scatter(workspace, workspace.chart(), theme=theme))]
     if group == "charts":
-        return [("Its codes", maps.points(workspace, theme=theme))]
+        return [("Latents", maps.latent_scatter(workspace, theme=theme))]
     return []
 
 
-def _axes(rates: Mapping[str, float], theme: Theme) -> "Plot":
-    order = sorted(rates, key=lambda name: -rates[name])[:MOST_AXES]
-    left = f", the first {MOST_AXES} of {len(rates)}" if len(rates) > MOST_AXES else ""
+def _rate_bars(rates: Mapping[str, float], theme: Theme) -> "Plot":
+    order = sorted(rates, key=lambda name: -rates[name])[:MAX_BARS]
+    left = f", the first {MAX_BARS} of {len(rates)}" if len(rates) > MAX_BARS else ""
     values = np.array([rates[name] for name in order])
     return bars(
         order,
         values,
-        title=f"What each axis tells of an image{left}",
-        axis="nats: how far its posteriors are from the prior",
+        title=f"Information in each dimension{left}",
+        axis="nats: divergence of the posterior from the prior",
         theme=theme,
     )
 
 
-def _within(picture: "Canvas | Plot") -> str:
-    """The picture as part of a page."""
+def _data_url(picture: "Canvas | Plot") -> str:
+    """The figure as a data URL."""
     drawn = picture.drawn("png") if isinstance(picture, Drawn) else plotted(picture, "png")
     return "data:image/png;base64," + base64.b64encode(drawn).decode()

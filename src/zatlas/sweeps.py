@@ -1,4 +1,4 @@
-"""A sweep: one training for each combination of settings, a table that compares them, and its pictures."""
+"""A sweep: train each combination of settings, and compare the runs in a table and figures."""
 
 import json
 import signal
@@ -15,40 +15,40 @@ from zatlas.core.progress import console
 from zatlas.create import compose, watchers
 from zatlas.data import sources
 from zatlas.data.sources import value_of
-from zatlas.pictures import file_name
-from zatlas.pictures.sweeps import draw_sweep
+from zatlas.figures import file_name
+from zatlas.figures.sweep_plots import draw_sweep
 from zatlas.store import atomic
 from zatlas.training.recipe import make_recipe, presets
 from zatlas.training.sweeping import Ends, Job, here, in_processes, on_ray
 
 Where = Literal["here", "processes", "ray"]
-LONGEST = 120  # letters of a folder's name
-SHOWN = ("epochs", "seconds", "loss", "elbo", "distortion", "rate", "ssim")  # columns, in this order
-FIGURES = SHOWN[2:]  # of result.json, on test images
+MAX_NAME_LENGTH = 120  # characters of a folder name
+COLUMNS = ("epochs", "seconds", "loss", "elbo", "distortion", "rate", "ssim")  # of the table, in this order
+METRICS = COLUMNS[2:]  # of result.json, on test images
 
 
 @dataclass(frozen=True)
-class Row:
-    """What came of one combination."""
+class SweepRow:
+    """The result of one combination of settings."""
 
-    name: str  # of its folder
-    settings: Mapping[str, Any]  # those that vary
+    name: str  # of the run folder
+    settings: Mapping[str, Any]  # the varied ones
     error: str = ""
     epochs: int | None = None
-    seconds: float | None = None  # of training, in all its sittings
-    figures: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None  # of training, including resumed parts
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished sweep: its folder, what varied, and a row for each combination."""
+    """A finished sweep: its folder, the varied settings, and a row for each combination."""
 
     folder: Path
     varied: Mapping[str, Sequence[Any]]
-    rows: Sequence[Row]
+    rows: Sequence[SweepRow]
 
     @property
-    def broken(self) -> list[Row]:
+    def failed(self) -> list[SweepRow]:
         """The combinations that could not be trained."""
         return [row for row in self.rows if row.error]
 
@@ -64,18 +64,20 @@ def sweep(
 ) -> Sweep:
     """Train each combination of settings, and compare them.
 
-    `recipe` is a preset, a recipe file or images as `zatlas train` takes them; a setting with several
-    values varies, as {"model.beta": [1, 4, 16]}. What is finished already is not trained again, and
-    what was stopped goes on to the bit. `threads` are those of each process, or task of ray.
+    `recipe` is a preset, a recipe file or images as `zatlas train` takes them. A setting with several
+    values varies, such as {"model.beta": [1, 4, 16]}. Finished runs are not trained again, and interrupted
+    runs are resumed exactly. `threads` is the number of threads of each process or ray task.
     """
     if on not in ("here", "processes", "ray"):
         raise UnknownName("place to run on", on, ("here", "processes", "ray"))
     if threads < 1:
-        raise BadRecipe(f"A process has 1 thread or more, not {threads}.")
+        raise BadRecipe(f"A process needs at least 1 thread, not {threads}.")
     choices = {key: _choices(key, value) for key, value in settings.items()}
     varied = {key: values for key, values in choices.items() if len(values) > 1}
     folder = Path(out) if out else Path("runs") / f"{file_name(Path(recipe).stem)}-sweep"
-    combinations = [dict(zip(choices, some, strict=True)) for some in product(*choices.values())]
+    combinations = [
+        dict(zip(choices, combination, strict=True)) for combination in product(*choices.values())
+    ]
     rows, jobs = _prepared(str(recipe), combinations, varied, folder.absolute())
     runners: dict[str, Callable[[Sequence[Job]], Ends]] = {
         "here": partial(here, watchers=lambda: watchers(show)),
@@ -85,21 +87,21 @@ def sweep(
     waiting = [job for job in jobs.values() if not job.finished]
     if show:
         done = len(jobs) - len(waiting)
-        _tell(f"{len(waiting)} runs -> {folder}" + (f" ({done} are there already)" if done else ""))
+        _print(f"{len(waiting)} runs -> {folder}" + (f" ({done} are finished already)" if done else ""))
         for row in rows:
             if row.error:
-                _tell(f"{row.name} cannot be trained: {row.error}")
-    problems = _watched(runners[on], waiting, folder, show) if waiting else {}
+                _print(f"{row.name} cannot be trained: {row.error}")
+    problems = _run_jobs(runners[on], waiting, folder, show) if waiting else {}
     rows = [replace(row, error=problems.get(row.name, row.error)) for row in rows]
-    rows = [row if row.error else _measured(row, jobs[row.name]) for row in rows]
-    found = Sweep(folder, varied, rows)
-    atomic.write_file(folder / "sweep.json", atomic.as_json(_told(str(recipe), found)))
+    rows = [row if row.error else _with_metrics(row, jobs[row.name]) for row in rows]
+    result = Sweep(folder, varied, rows)
+    atomic.write_file(folder / "sweep.json", atomic.as_json(_as_dict(str(recipe), result)))
     draw_sweep(folder, varied, [(row.name, row.settings, _numbers(row)) for row in rows])
-    return found
+    return result
 
 
-def values_of(text: str) -> list[Any]:
-    """The values that a comma parts, where it stands in neither brackets nor quotes: 1,4 or [64],[64,64]."""
+def parse_values(text: str) -> list[Any]:
+    """The values of a comma-separated list, except commas in brackets or quotes: [64],[64,64]."""
     parts, depth, quote = [""], 0, ""
     for letter in text:
         if quote or letter in "'\"":
@@ -112,40 +114,40 @@ def values_of(text: str) -> list[Any]:
     return [_value(part.strip()) for part in parts]
 
 
-def table(found: Sweep) -> list[dict[str, Any]]:
-    """The rows as a person reads them: what varied, and what came of it."""
-    known = {name for row in found.rows for name in _numbers(row)}
+def as_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """The rows of the table: varied settings and metrics."""
+    known = {name for row in sweep.rows for name in _numbers(row)}
     lines = []
-    for row in found.rows:
-        told = zip(_short(row.settings), row.settings.values(), strict=True)
-        line: dict[str, Any] = dict(told) if row.settings else {"run": row.name}
+    for row in sweep.rows:
+        settings = zip(_short(row.settings), row.settings.values(), strict=True)
+        line: dict[str, Any] = dict(settings) if row.settings else {"run": row.name}
         numbers = {name: f"{n:.4g}" for name, n in _numbers(row).items()}
-        line |= {name: numbers.get(name, "") for name in SHOWN if name in known}
-        lines.append(line | ({"failed": bool(row.error)} if found.broken else {}))
+        line |= {name: numbers.get(name, "") for name in COLUMNS if name in known}
+        lines.append(line | ({"failed": bool(row.error)} if sweep.failed else {}))
     return lines
 
 
 def _prepared(
     recipe: str, combinations: Sequence[Mapping[str, Any]], varied: Mapping[str, Any], folder: Path
-) -> tuple[list[Row], dict[str, Job]]:
-    """A row for each combination, and the job of each whose recipe means something.
+) -> tuple[list[SweepRow], dict[str, Job]]:
+    """A row for each combination, and a job for each with a valid recipe.
 
-    What is wrong with all of them, or was trained by another recipe, is said before anything begins.
+    Raises the first error if no combination is valid, or if a folder holds a run of another recipe.
     """
-    rows: list[Row] = []
+    rows: list[SweepRow] = []
     jobs: dict[str, Job] = {}
     shapes: dict[str, tuple[int, int, int]] = {}
     wrong: list[ZatlasError] = []
     for settings in combinations:
-        some = {key: settings[key] for key in varied}
-        name = _name(some, [row.name for row in rows])
-        rows.append(Row(name, some))
+        own = {key: settings[key] for key in varied}
+        name = _name(own, [row.name for row in rows])
+        rows.append(SweepRow(name, own))
         try:
             tables = _tables(recipe, settings)
-            whole = make_recipe(tables)
-            key = repr((whole.source, whole.size, sorted(whole.options.items())))
+            resolved = make_recipe(tables)
+            key = repr((resolved.source, resolved.size, sorted(resolved.options.items())))
             if key not in shapes:
-                shapes[key] = sources.load(whole.source, size=whole.size, **whole.options).shape
+                shapes[key] = sources.load(resolved.source, size=resolved.size, **resolved.options).shape
             jobs[name] = Job(folder / name, make_recipe(tables, shapes[key]))
         except ZatlasError as error:
             wrong.append(error)
@@ -158,7 +160,7 @@ def _prepared(
 
 
 def _tables(recipe: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of a preset, a file or images, with these settings changed."""
+    """The recipe tables of a preset, a file or images, with changed settings."""
     if recipe in presets():
         return compose(recipe, None, settings)
     if recipe.endswith(".toml"):
@@ -168,10 +170,10 @@ def _tables(recipe: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return compose(None, None, {**data, **settings})
 
 
-def _watched(
+def _run_jobs(
     runner: Callable[[Sequence[Job]], Ends], jobs: Sequence[Job], folder: Path, show: bool
 ) -> dict[str, str]:
-    """What went wrong, by run, when all have ended."""
+    """Run the jobs; return the error messages by run name."""
     problems: dict[str, str] = {}
     ended = []
     try:
@@ -182,60 +184,62 @@ def _watched(
                     problems[job.folder.name] = problem
                 if show:
                     what = f"failed: {problem}" if problem else "done"
-                    _tell(f"{len(ended)} of {len(jobs)}, {job.folder.name}: {what}")
+                    _print(f"{len(ended)} of {len(jobs)}, {job.folder.name}: {what}")
     except (KeyboardInterrupt, Interrupted) as stopped:
         number = stopped.signal if isinstance(stopped, Interrupted) else int(signal.SIGINT)
         raise Interrupted(
-            f"Stopped by {signal.Signals(number).name} after {len(ended)} of {len(jobs)} runs; those "
-            f"under way are saved in {folder}. Give the same command to go on.",
+            f"Stopped by {signal.Signals(number).name} after {len(ended)} of {len(jobs)} runs; unfinished "
+            f"runs are saved in {folder}. Repeat the command to resume.",
             number,
         ) from None
     return problems
 
 
-def _measured(row: Row, job: Job) -> Row:
-    """The row of a run that is finished."""
+def _with_metrics(row: SweepRow, job: Job) -> SweepRow:
+    """The row of a finished run, with its metrics."""
     result = json.loads(job.run.read(job.run.result_file))
     last = job.run.metrics()[-1]
-    figures = {name: result["test"][name] for name in FIGURES if name in result["test"]}
-    return replace(row, epochs=last["epoch"], seconds=last["seconds"], figures=figures)
+    metrics = {name: result["test"][name] for name in METRICS if name in result["test"]}
+    return replace(row, epochs=last["epoch"], seconds=last["seconds"], metrics=metrics)
 
 
-def _numbers(row: Row) -> dict[str, float]:
-    told = {**row.figures, "epochs": row.epochs, "seconds": row.seconds}
-    return {name: float(n) for name, n in told.items() if n is not None}
+def _numbers(row: SweepRow) -> dict[str, float]:
+    numbers = {**row.metrics, "epochs": row.epochs, "seconds": row.seconds}
+    return {name: float(n) for name, n in numbers.items() if n is not None}
 
 
-def _told(recipe: str, found: Sweep) -> dict[str, Any]:
-    return {"recipe": recipe, "varied": dict(found.varied), "runs": [asdict(row) for row in found.rows]}
+def _as_dict(recipe: str, sweep: Sweep) -> dict[str, Any]:
+    return {"recipe": recipe, "varied": dict(sweep.varied), "runs": [asdict(row) for row in sweep.rows]}
 
 
 def _choices(key: str, value: Any) -> list[Any]:
     values = list(value) if isinstance(value, (list, tuple)) else [value]
-    if not values or len({json.dumps(one) for one in values}) < len(values):
-        raise BadRecipe(f"{key} is to take {values}: give each of its values once, and at least one.")
+    if not values or len({json.dumps(value) for value in values}) < len(values):
+        raise BadRecipe(f"{key} has the values {values}: give at least one value, and each only once.")
     return values
 
 
 def _name(settings: Mapping[str, Any], taken: Sequence[str]) -> str:
-    """The settings that vary as the name of a folder: beta-4_dim-2."""
+    """The folder name of varied settings, such as beta-4_dim-2."""
     parts = zip(_short(settings), settings.values(), strict=True)
-    words = [f"{key}-{_word(value)}" for key, value in parts]
-    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in "_".join(words))[:LONGEST]
+    words = [f"{key}-{_value_text(value)}" for key, value in parts]
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in "_".join(words))[:MAX_NAME_LENGTH]
     name = plain or "run"
     same = sum(name == other.partition("~")[0] for other in taken)
     return f"{name}~{same + 1}" if same else name
 
 
 def _short(settings: Mapping[str, Any]) -> list[str]:
-    """The names of settings without their tables, where these are not needed to tell them apart."""
+    """The names of settings, without their tables if the short names are unique."""
     last = [key.rpartition(".")[2] for key in settings]
-    plain = len(set(last)) == len(last) and not set(last) & set(SHOWN)  # training.rate is not the rate
+    plain = len(set(last)) == len(last) and not set(last) & set(COLUMNS)  # training.rate is not the rate
     return last if plain else list(settings)
 
 
-def _word(value: Any) -> str:
-    return "x".join(map(_word, value)) if isinstance(value, (list, tuple)) else str(value).replace("+", "")
+def _value_text(value: Any) -> str:
+    return (
+        "x".join(map(_value_text, value)) if isinstance(value, (list, tuple)) else str(value).replace("+", "")
+    )
 
 
 def _value(text: str) -> Any:
@@ -243,5 +247,5 @@ def _value(text: str) -> Any:
     return text[1:-1] if quoted else value_of(text)
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     console().print(line, soft_wrap=True, markup=False)

@@ -131,11 +131,11 @@ def written(data: bytes) -> None:
 def names(data: bytes) -> None:
     """What a person types: a source with options, values of a sweep, and a name."""
     from zatlas.data import sources
-    from zatlas.sweeps import values_of
+    from zatlas.sweeps import parse_values
 
     text = data.decode(errors="surrogateescape")
     sources.parse(text)
-    values_of(text)
+    parse_values(text)
 
 
 def frame(data: bytes) -> None:

@@ -13,10 +13,10 @@ import zatlas
 from zatlas.cli import main
 from zatlas.create import import_run
 from zatlas.directions.find import find_direction
+from zatlas.figures import paths, sheets
 from zatlas.locate import locate_all
 from zatlas.models.bring import brought_of
 from zatlas.models.onnx import export_decoder, export_encoder
-from zatlas.pictures import moves, sheets
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
@@ -118,7 +118,7 @@ def test_a_vae_of_pythae_rebuilds_as_pythae_does(pythae_vae, tmp_path):
     np.testing.assert_allclose(mean, theirs.embedding.numpy(), atol=1e-4)
     np.testing.assert_allclose(deviation, spread.numpy(), atol=1e-4)
     np.testing.assert_allclose(workspace.generator.decode(mean), theirs.recon_x.numpy(), atol=1e-4)
-    sheets.reconstructions([workspace])
+    sheets.reconstruction_sheet([workspace])
     assert find_direction(workspace, "0").score.area > 0.8
     pages(workspace, tmp_path)
 
@@ -201,6 +201,6 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
     codes = found.latents if make is tiny else found.latent_dist.mean
     theirs = codes.numpy().reshape(3, -1) * scale
     np.testing.assert_allclose(workspace.generator.encode(wanted), theirs, atol=1e-3)
-    moves.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(3)
+    paths.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(3)
     workspace.chart("pca")
     pages(workspace, tmp_path)

@@ -93,11 +93,11 @@ def _show(
     """Write the question as one picture, and say where it is and how sure the direction is."""
     if not asked:
         return
-    from zatlas.pictures.proofs import question
+    from zatlas.figures.direction_reports import comparison_strip
     from zatlas.render.pixels import save
 
     title = f"Which do you like best? Question {len(state.answers) + 1}"
-    picture = question(workspace, state.ask(), title=title, label=label, theme=theme_of(dark))
+    picture = comparison_strip(workspace, state.ask(), title=title, label=label, theme=theme_of(dark))
     path = save(picture, folder / "question.png")
     _tell(f"{path}   ({state.choices} choices, the direction is known to about {state.angle:.0f}°)")
 

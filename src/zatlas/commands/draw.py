@@ -33,10 +33,10 @@ def sample(
         truncation: Draw again what lies beyond so many standard deviations.
         seed: Another one gives other images.
     """
-    from zatlas.pictures.sheets import samples
+    from zatlas.figures.sheets import sample_sheet
 
     workspace = open_workspace(run)
-    picture = samples(
+    picture = sample_sheet(
         workspace,
         count,
         prior=prior,
@@ -66,10 +66,10 @@ def reconstruct(
         count: How many images, some of every class.
         split: test, valid or train.
     """
-    from zatlas.pictures.sheets import reconstructions
+    from zatlas.figures.sheets import reconstruction_sheet
 
     workspaces = [open_workspace(folder) for folder in (run, *against)]
-    picture = reconstructions(workspaces, count, split=split, theme=theme_of(dark))
+    picture = reconstruction_sheet(workspaces, count, split=split, theme=theme_of(dark))
     tell(picture, workspaces[0], "reconstructions", out)
 
 
@@ -90,11 +90,11 @@ def grid(
 
     Args:
         n: Places along either axis.
-        by: quantile (equal steps of the prior's mass), range (of the codes), deviations or chart.
-        extent: With deviations, how many to either side.
+        by: quantile (equal steps of the prior's mass), range (of the latents), std or chart.
+        extent: With std: number of standard deviations to either side (default 2).
         layout: With chart, which: pca, umap, tsne or axes.
     """
-    from zatlas.pictures.sheets import chart_sheet, manifold
+    from zatlas.figures.sheets import chart_sheet, manifold
 
     workspace, theme = open_workspace(run), theme_of(dark)
     told = class_of(workspace, label)
@@ -128,10 +128,10 @@ def points(
         by: What colours them, if not the label.
         seed: Of the draws.
     """
-    from zatlas.pictures import maps
+    from zatlas.figures import maps
 
     workspace = open_workspace(run)
-    picture = maps.points(
+    picture = maps.latent_scatter(
         workspace, split=split, each=each, drawn=drawn, by=by, axes=axes, seed=seed, theme=theme_of(dark)
     )
     tell(picture, workspace, "points", out)
@@ -161,7 +161,7 @@ def chart(
         seed: Of the layout.
     """
     from zatlas.core.progress import console
-    from zatlas.pictures.maps import chart_map
+    from zatlas.figures.maps import chart_scatter
 
     workspace = open_workspace(run)
     made = workspace.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
@@ -169,7 +169,7 @@ def chart(
     if len(made.places) < len(workspace.map_table(split)):
         kept = workspace.chart_positions(made, split)
         console().print(f"places of all codes: {kept}", soft_wrap=True, markup=False)
-    picture = chart_map(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
+    picture = chart_scatter(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
     tell(picture, workspace, f"chart-{made.layout}", out)
 
 
@@ -201,9 +201,9 @@ def place(
     import numpy as np
 
     from zatlas.core.errors import BadRecipe
+    from zatlas.figures.sheets import chart_positions
     from zatlas.latent.neighbors import nearest
     from zatlas.latent_source import Given
-    from zatlas.pictures.sheets import chart_places
 
     if not places or len(places) % 2:
         raise BadRecipe(f"Places are pairs of numbers, as -0.857 0; {len(places)} were given.")
@@ -214,5 +214,5 @@ def place(
         rows, _ = nearest(found.inverse_transform(found.at(pairs)), source.latents, 5)
         list_rows([{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)])
         return
-    picture = chart_places(workspace, found, pairs, label=class_of(workspace, label), theme=theme_of(dark))
+    picture = chart_positions(workspace, found, pairs, label=class_of(workspace, label), theme=theme_of(dark))
     tell(picture, workspace, "places", out)

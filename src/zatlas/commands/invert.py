@@ -37,8 +37,8 @@ def invert(
         out: Where the points are kept, an .npz file; the picture goes beside it.
     """
     from zatlas.core.progress import console
+    from zatlas.figures.inversions import read_files, sample_inputs, save_inversion
     from zatlas.latent.inversion import STARTS, STEPS
-    from zatlas.pictures.inverted import own_samples, read_files, save_inverted
 
     if out is not None and out.suffix != ".npz":
         raise BadRecipe(f"Points are kept in an .npz file, not in {out.name}.")
@@ -49,7 +49,7 @@ def invert(
     told = class_of(workspace, label)
     if learn:
         workspace = train_encoder(workspace, seed=seed)
-    given = read_files(workspace, images, told) if images else own_samples(workspace, told, seed)
+    given = read_files(workspace, images, told) if images else sample_inputs(workspace, told, seed)
     found = search(
         workspace,
         given.images,
@@ -59,7 +59,7 @@ def invert(
         starts=STARTS if starts is None else starts,
     )
     place = out or workspace.run.gallery / "inverted.npz"
-    picture = save_inverted(workspace, given, found, place, theme=theme_of(dark))
+    picture = save_inversion(workspace, given, found, place, theme=theme_of(dark))
     console().print(f"points: {place}\npicture: {picture}", soft_wrap=True, markup=False)
     list_rows(
         [

@@ -8,7 +8,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from zatlas.commands import Dark, Out, Run, command
 from zatlas.commands.shared import open_workspace, tell, tell_move, theme_of
 from zatlas.core.errors import BadRecipe
-from zatlas.pictures import file_name, file_names
+from zatlas.figures import file_name, file_names
 
 if TYPE_CHECKING:
     from zatlas.workspace import Workspace
@@ -46,10 +46,10 @@ def interpolate(
         fps: Frames a second.
         panel: Beside the film, the moving point on the prior or on the chart.
     """
+    from zatlas.figures.paths import interpolation
+    from zatlas.figures.sheets import four_corners
+    from zatlas.figures.sheets import pair_rows as rows_of_pairs
     from zatlas.locate import default_anchors, locate_all
-    from zatlas.pictures.moves import interpolation
-    from zatlas.pictures.sheets import four_corners
-    from zatlas.pictures.sheets import pairs as rows_of_pairs
 
     workspace = open_workspace(run)
     found = locate_all(workspace, stops) if stops else default_anchors(workspace, 4 if corners else 2)
@@ -85,11 +85,11 @@ def traverse(
         stop: Through which point, named as for interpolate; the most usual image if not said.
         axes: Which axes, rather than those that matter.
         count: How many axes.
-        by: How far: quantile (of the prior), range (of the codes) or deviations.
-        extent: With deviations, how many to either side.
+        by: How far: quantile (of the prior), range (of the latents) or std.
+        extent: With std: number of standard deviations to either side (default 2).
     """
+    from zatlas.figures.paths import traversal
     from zatlas.locate import locate
-    from zatlas.pictures.moves import traversal
 
     workspace = open_workspace(run)
     found = None if stop is None else locate(workspace, stop)
@@ -117,7 +117,7 @@ def attribute(
     Args:
         names: Classes or attributes; every yes-or-no attribute if none is named. "Random" goes
             between two points of chance.
-        way: mean_difference, median_difference or linear move images along a direction; centres and
+        way: mean_difference, median_difference or linear move images along a direction; medians and
             chart go from median to median.
         without: Leave this other attribute alone; may be given again.
         stop: Which image to edit, named as for interpolate; may be given again.
@@ -127,8 +127,8 @@ def attribute(
         seed: Of the held-out codes and the jitter.
         out: A file for one attribute, a folder for several.
     """
+    from zatlas.figures.paths import attribute as attribute_move
     from zatlas.locate import locate_all
-    from zatlas.pictures.moves import attribute as attribute_move
 
     workspace = open_workspace(run)
     wanted = names or _usual_attributes(workspace)
@@ -140,7 +140,9 @@ def attribute(
     stops = locate_all(workspace, stop)
     files = file_names(f"attribute-{name}" for name in wanted)
     for name, file in zip(wanted, files, strict=True):
-        move = attribute_move(workspace, name, way=way, stops=stops, without=without, reach=reach, seed=seed)
+        move = attribute_move(
+            workspace, name, method=way, anchors=stops, without=without, reach=reach, seed=seed
+        )
         place = out / f"{file}.gif" if out is not None and not out.suffix else out
         if place is not None and not (out and out.suffix):
             tell_move(move, file, place.with_suffix(".png"), frames=frames, fps=fps, panel="none", dark=dark)
@@ -186,10 +188,10 @@ def spiral(
         frames: Of the film.
         fps: Frames a second.
     """
+    from zatlas.figures.paths import plane_walk
     from zatlas.latent.curves import spiral as spiral_curve
     from zatlas.latent.curves import trace
     from zatlas.latent.formula import plane_formula
-    from zatlas.pictures.moves import plane_walk
 
     if (x is None) != (y is None):
         raise BadRecipe("A formula takes both --x and --y.")

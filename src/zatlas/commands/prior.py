@@ -29,8 +29,8 @@ def prior(
         out: Where the picture of samples goes; gallery/ of the run if not said.
     """
     from zatlas.core.progress import console
+    from zatlas.figures.sheets import prior_sheet
     from zatlas.latent.priors import KINDS
-    from zatlas.pictures.sheets import priors
     from zatlas.render.pixels import save
     from zatlas.sample import fit_prior, own_words
 
@@ -50,7 +50,7 @@ def prior(
         )
     if workspace.source.decodes:
         place = out or workspace.run.gallery / "samples-priors.png"
-        picture = save(priors(workspace, theme=theme_of(dark)), place)
+        picture = save(prior_sheet(workspace, theme=theme_of(dark)), place)
         screen.print(f"picture: {picture}", soft_wrap=True, markup=False)
     for one in kept:
         print(one.path)

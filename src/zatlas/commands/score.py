@@ -11,7 +11,7 @@ from zatlas.commands import Dark, command
 from zatlas.core.errors import BadRecipe
 
 if TYPE_CHECKING:
-    from zatlas.score.score import Score
+    from zatlas.metrics.evaluation import EvaluationResult
 
 
 @command
@@ -40,9 +40,9 @@ def score(
     """
     from zatlas.commands.shared import theme_of
     from zatlas.core.progress import console
+    from zatlas.metrics.evaluation import GROUPS, evaluate
+    from zatlas.metrics.features import read_features
     from zatlas.report import write_report
-    from zatlas.score.features import read_features
-    from zatlas.score.score import GROUPS, score
     from zatlas.workspace import Workspace
 
     if not runs:
@@ -52,49 +52,53 @@ def score(
     known = None if features is None else read_features(features)
     found = []
     for workspace in [Workspace.open(run) for run in runs]:  # what is no run is said before any is measured
-        one = score(workspace, groups=only or GROUPS, features=known, prior=prior, seed=seed)
+        one = evaluate(workspace, groups=only or GROUPS, features=known, prior=prior, seed=seed)
         report = out or workspace.folder("report.html")
         write_report(workspace, one, report, theme=theme_of(dark))
         console().print(f"report: {report}", soft_wrap=True, markup=False)
         found.append(one)
     _show(found)
-    tables = [one.as_table() for one in found]
+    tables = [one.as_dict() for one in found]
     print(json.dumps(tables[0] if len(tables) == 1 else tables, indent=1))
 
 
-def _show(scores: Sequence["Score"]) -> None:
+def _show(scores: Sequence["EvaluationResult"]) -> None:
     """The figures of all runs side by side, and what ails each."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     from zatlas.core.progress import console
-    from zatlas.score.words import floor_in_words, title_of, value_in_words
+    from zatlas.metrics.titles import format_baseline, format_value, metric_title
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("figure")
+    table.add_column("metric")
     for one in scores:
         table.add_column(Text(one.run), justify="right")
     if len(scores) == 1:
         table.add_column("against", overflow="fold")
-    names = list(dict.fromkeys(figure.name for one in scores for figure in one.figures))
+    names = list(dict.fromkeys(metric.name for one in scores for metric in one.metrics))
     for name in names:
-        rows = [{figure.name: figure for figure in one.figures}.get(name) for one in scores]
+        rows = [{metric.name: metric for metric in one.metrics}.get(name) for one in scores]
         first = next(row for row in rows if row is not None)
-        cells = [title_of(first), *("" if row is None else value_in_words(row) for row in rows)]
-        table.add_row(*cells, *([floor_in_words(first)] if len(scores) == 1 else []))
+        cells = [metric_title(first), *("" if row is None else format_value(row) for row in rows)]
+        table.add_row(*cells, *([format_baseline(first)] if len(scores) == 1 else []))
     screen = console()
     screen.print(table)
     for one in scores:
         screen.print("\n".join(_told(one)), soft_wrap=True, markup=False)
 
 
-def _told(score: "Score") -> list[str]:
+def _told(score: "EvaluationResult") -> list[str]:
     if not score.findings:
         return [f"Diagnosis of {score.run}: nothing ails it, by these figures."]
     lines = [f"Diagnosis of {score.run}"]
-    lines += [f"  {finding.name}: {finding.words}" for finding in score.findings]
-    lines += ["Try"] if any(finding.cures for finding in score.findings) else []
+    lines += [f"  {finding.name}: {finding.text}" for finding in score.findings]
+    lines += ["Try"] if any(finding.suggestions for finding in score.findings) else []
     for finding in score.findings:
-        lines += [line for cure in finding.cures for line in (f"  # {cure.what}", f"  {cure.command}")]
+        lines += [
+            line
+            for suggestion in finding.suggestions
+            for line in (f"  # {suggestion.text}", f"  {suggestion.command}")
+        ]
     return lines

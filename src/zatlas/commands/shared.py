@@ -9,7 +9,7 @@ from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from zatlas.pictures.moves import Move
+    from zatlas.figures.paths import LatentPath
     from zatlas.render.canvas import Canvas
     from zatlas.render.theme import Theme
     from zatlas.workspace import Workspace
@@ -55,7 +55,7 @@ def tell(picture: "Canvas | Figure", workspace: "Workspace", name: str, out: Pat
 
 
 def tell_move(
-    move: "Move", name: str, out: Path | None, *, frames: int, fps: int, panel: str, dark: bool
+    move: "LatentPath", name: str, out: Path | None, *, frames: int, fps: int, panel: str, dark: bool
 ) -> None:
     """Save a strip, a film or both, as the name ends, and print where they are."""
     from zatlas.render.pixels import save

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from zatlas.core.arrays import Points
     from zatlas.directions.report import DirectionReport
     from zatlas.directions.types import Direction
+    from zatlas.figures.edits import ImageReader
     from zatlas.locate import Anchor
     from zatlas.models.scorer import Scorer
-    from zatlas.pictures.steered import Read
     from zatlas.workspace import Workspace
 
 STARTS = 4  # starting points of a strip
@@ -96,9 +96,9 @@ def steer(
 
 def row_of(report: "DirectionReport") -> dict[str, Any]:
     """What is known of a way, in words and numbers: its proof, and what its method measured."""
-    from zatlas.pictures.proofs import proof_rows
+    from zatlas.figures.direction_reports import report_rows
 
-    (row,) = proof_rows([report])
+    (row,) = report_rows([report])
     return {**row, **{key: _rounded(value) for key, value in report.direction.facts.items()}}
 
 
@@ -169,12 +169,12 @@ def _starts(workspace: "Workspace", names: Sequence[str]) -> "list[Anchor]":
     return locate_all(workspace, names) if names else default_anchors(workspace, STARTS)
 
 
-def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[Read, str]":
+def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[ImageReader, str]":
     """What is read of the images of a strip, and what to call it."""
     import torch
 
     from zatlas.directions.edits import EDITS, amounts
-    from zatlas.pictures.steered import change
+    from zatlas.figures.edits import pixel_change
 
     if scorer is not None and name in scorer.names:
         one = scorer.only([name])
@@ -188,11 +188,11 @@ def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[Read, st
             return amounts(edit, before, after)[0].numpy()
 
         return measure, f"{name} as measured, {edit.unit}"
-    return change, "mean change of the pixels"
+    return pixel_change, "mean change of the pixels"
 
 
 def _place(workspace: "Workspace", method: str, way: "Direction", out: Path | None) -> Path:
-    from zatlas.pictures import file_name
+    from zatlas.figures import file_name
 
     if out is not None and out.suffix:
         return out
@@ -209,11 +209,11 @@ def _draw(
     dark: bool,
     place: Path,
 ) -> Path:
-    from zatlas.pictures.steered import film_of, steered
+    from zatlas.figures.edits import edit_path, edit_strip
     from zatlas.render.pixels import save
 
     theme = theme_of(dark)
     if place.suffix.lower() in FILMS:
-        return film_of(workspace, way, starts[0], label=label).film(place, FRAMES, theme=theme)
-    picture = steered(workspace, way, starts, read, told=told, label=label, theme=theme)
+        return edit_path(workspace, way, starts[0], label=label).film(place, FRAMES, theme=theme)
+    picture = edit_strip(workspace, way, starts, read, measure=told, label=label, theme=theme)
     return save(picture, place)

@@ -28,7 +28,7 @@ def arithmetic(
             no encoder), or image files.
     """
     from zatlas.core.progress import console
-    from zatlas.pictures.facts import arithmetic as equation_of
+    from zatlas.figures.geometry import arithmetic as equation_of
 
     workspace = open_workspace(run)
     picture, words = equation_of(workspace, equation, label=class_of(workspace, label), theme=theme_of(dark))
@@ -45,7 +45,7 @@ def geometry(
     Args:
         out: The folder to draw into.
     """
-    from zatlas.pictures import facts
+    from zatlas.figures import geometry as facts
     from zatlas.render.pixels import save
 
     workspace, theme = open_workspace(run), theme_of(dark)
@@ -78,7 +78,7 @@ def compare(
         out: The folder to draw into.
     """
     from zatlas import create
-    from zatlas.pictures.compare import as_table, draw_comparison
+    from zatlas.figures.comparison import as_table, draw_comparison
     from zatlas.workspace import Workspace
 
     if data is not None and runs:
@@ -113,9 +113,9 @@ def gallery(
         no_open: Do not show the page on the screen.
         out: The folder; gallery/ of the run if not said.
     """
-    from zatlas.gallery import draw_gallery, show
+    from zatlas.gallery import draw_gallery, open_page
 
     page = draw_gallery(open_workspace(run), out, theme=theme_of(dark))
     if not no_open:
-        show(page)
+        open_page(page)
     print(page)

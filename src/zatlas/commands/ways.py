@@ -52,8 +52,8 @@ def directions(
     """
     from zatlas.core.progress import console
     from zatlas.directions.measure import evaluate_directions
+    from zatlas.figures.direction_reports import report_rows
     from zatlas.latent.attributes import names as known
-    from zatlas.pictures.proofs import proof_rows
 
     workspace, reader = open_workspace(run), _scorer(scorer)
     if reader is not None and not (workspace.source.indexed and known(workspace.dataset)):
@@ -67,7 +67,7 @@ def directions(
     if save:
         for path in _saved(workspace, reports, "" if refit is None else f" by {way}"):
             console().print(f"kept: {path}", soft_wrap=True, markup=False)
-    list_rows(proof_rows(reports))
+    list_rows(report_rows(reports))
 
 
 @command
@@ -92,7 +92,7 @@ def saved(
     """
     from zatlas.directions.find import store_of
     from zatlas.directions.types import is_nonlinear
-    from zatlas.pictures.proofs import std_told
+    from zatlas.figures.direction_reports import std_of
     from zatlas.store import ways
 
     workspace = open_workspace(run)
@@ -108,9 +108,9 @@ def saved(
     rows = [
         {
             "direction": one.name,
-            "way": "bends" if is_nonlinear(one) else "straight",
+            "kind": "nonlinear" if is_nonlinear(one) else "linear",
             "moves": one.meant,
-            "spread": std_told(one),
+            "std": std_of(one),
             "auc": None if one.score is None else round(one.score.area, 4),
             "file": str(folder / ways.file_of(one.name)),
         }
@@ -172,21 +172,21 @@ def _usual(workspace: "Workspace") -> tuple[str, ...]:
 def _drawn(
     workspace: "Workspace", found: "Sequence[DirectionReport]", folder: Path, theme: "Theme"
 ) -> list[Path]:
-    from zatlas.pictures import file_names
-    from zatlas.pictures.proofs import effects, proof_strip, tangle
+    from zatlas.figures import file_names
+    from zatlas.figures.direction_reports import effect_bars, entanglement_matrix, report_strip
     from zatlas.render.pixels import save
 
     paths = []
     if found[0].slopes:
         title = f"What directions of {workspace.name} move"
-        picture = tangle(found, title=title, theme=theme)
+        picture = entanglement_matrix(found, title=title, theme=theme)
         paths.append(save(picture, folder / "directions-tangle.png"))
     title = f"Directions of {workspace.name} against random ones"
-    paths.append(save(effects(found, title=title, theme=theme), folder / "directions-effects.png"))
+    paths.append(save(effect_bars(found, title=title, theme=theme), folder / "directions-effects.png"))
     names = file_names(f"direction-{direction.name}" for direction in found)
     for name, direction in zip(names, found, strict=True):
         path = folder / f"{name}.png"
-        paths.append(save(proof_strip(workspace, direction, theme=theme), path))
+        paths.append(save(report_strip(workspace, direction, theme=theme), path))
     return paths
 
 

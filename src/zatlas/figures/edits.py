@@ -1,0 +1,77 @@
+"""Strips of edits along a direction: starting images in rows, amounts in columns."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from zatlas.core.arrays import Images, Values
+from zatlas.directions.types import Direction, FieldDirection
+from zatlas.figures.paths import LatentPath, quality
+from zatlas.latent.attributes import pretty
+from zatlas.locate import Anchor
+from zatlas.render.canvas import Canvas
+from zatlas.render.strip import strip
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.workspace import Workspace
+
+ImageReader = Callable[[Images], Values]  # images of a row, the middle one unchanged -> a number each
+
+MAX_STD = 3.0  # standard deviations to either side
+COLUMNS = 7
+
+
+def amount_range(direction: Direction, most: float = MAX_STD) -> tuple[float, float]:
+    """The range of amounts to show: the scale of a direction that has one, else `most` std to either side."""
+    if isinstance(direction, FieldDirection) and direction.scale is not None:
+        return float(direction.scale[0][0]), float(direction.scale[0][-1])
+    return -most, most
+
+
+def edit_strip(
+    workspace: Workspace,
+    direction: Direction,
+    starts: Sequence[Anchor],
+    read: ImageReader,
+    *,
+    measure: str,
+    reach: float = MAX_STD,
+    columns: int = COLUMNS,
+    label: int | None = None,
+    theme: Theme = LIGHT,
+) -> Canvas:
+    """A row per starting latent, a column per amount; above each image what `read` returns for it."""
+    low, high = amount_range(direction, reach)
+    half = columns // 2
+    amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
+    rows = [direction.move(np.repeat(s.latent, len(amounts), axis=0), amounts) for s in starts]
+    z = np.concatenate(rows).astype(np.float32)
+    images = workspace.decode(z, label)
+    numbers = [read(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
+    return strip(
+        images,
+        columns=len(amounts),
+        rows=[s.title for s in starts],
+        theme=theme,
+        heads=[f"{number:.2f}" for number in np.concatenate(numbers)],
+        title=f"{pretty(direction.name)} in {workspace.name}, from {low:+.2g} to {high:+.2g}",
+        note="; ".join(part for part in (f"above each image: {measure}", quality(direction)) if part),
+        far=workspace.density.far(z),
+    )
+
+
+def edit_path(
+    workspace: Workspace,
+    direction: Direction,
+    start: Anchor,
+    reach: float = MAX_STD,
+    label: int | None = None,
+) -> LatentPath:
+    """The path along a direction through one latent, for a film."""
+    curve = direction.walk(start.latent, *amount_range(direction, reach))
+    return LatentPath(workspace, (curve,), (start.title,), pretty(direction.name), label=label)
+
+
+def pixel_change(images: Images) -> Values:
+    """The mean pixel change relative to the image in the middle."""
+    reference = images[len(images) // 2]
+    return np.abs(images - reference).mean(axis=(1, 2, 3)).astype(np.float32)

@@ -1,0 +1,160 @@
+"""Figures of the geometry and the arithmetic of a latent space."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.core.arrays import Images
+from zatlas.core.errors import NotSupported
+from zatlas.core.seeds import stream
+from zatlas.latent.curves import lerp, slerp
+from zatlas.latent.dimensions import ball_volume, norm_density, shell
+from zatlas.locate import find_groups
+from zatlas.render.canvas import Canvas
+from zatlas.render.equation import Term, equation
+from zatlas.render.plot import lines
+from zatlas.render.strip import strip
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.sample import sample_latents
+from zatlas.workspace import Workspace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NORM_DIMENSIONS = (1, 2, 5, 10, 50, 100, 500)  # dimensions whose norm distributions are drawn
+
+
+def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
+    """Figures of geometry in many dimensions, in general and for this run (B4)."""
+    drawn: dict[str, Canvas | Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
+    if workspace.source.kind != "sample":  # samples of the prior need no comparison with it
+        drawn["own-norms"] = own_norms(workspace, theme=theme)
+    if workspace.source.decodes:  # imported latents have no decoder
+        drawn["midpoints"] = midpoints(workspace, theme=theme)
+    return drawn
+
+
+def volumes(*, theme: Theme = LIGHT) -> "Figure":
+    """The volume of the unit ball over the number of dimensions (B4)."""
+    n = np.arange(0, 41)
+    return lines(
+        n,
+        {"volume": ball_volume(n)},
+        theme=theme,
+        axes=("dimensions", "volume"),
+        title="The volume of the unit ball is largest in 5 dimensions, and then goes to 0",
+    )
+
+
+def norms(*, theme: Theme = LIGHT) -> "Figure":
+    """The distribution of the norms of normal samples, for several dimensions (B4)."""
+    radius = np.linspace(0.01, 26, 1500)
+    series = {
+        f"{dim} {'dimension' if dim == 1 else 'dimensions'}": norm_density(radius, dim)
+        for dim in NORM_DIMENSIONS
+    }
+    return lines(
+        radius,
+        series,
+        theme=theme,
+        axes=("distance from the center", "density"),
+        title="Normal samples in many dimensions lie near a shell of radius √d",
+    )
+
+
+def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
+    """The norms of the run's latents and of prior samples (B4)."""
+    latents = np.linalg.norm(workspace.cloud, axis=1)
+    top = 1.15 * max(float(np.quantile(latents, 0.999)), shell(workspace.dim)[0] + 3)
+    radius = np.linspace(top / 400, top, 400)
+    series = {"latents of the data": _density_of(latents, radius)}
+    marks: dict[str, float] = {}
+    if workspace.source.indexed and workspace.table("train").deviations is not None:
+        drawn = np.linalg.norm(workspace.posterior_samples("train"), axis=1)
+        series["posterior samples"] = _density_of(drawn, radius)
+    if workspace.generator.space.prior == "normal":
+        series["prior"] = norm_density(radius, workspace.dim)
+        marks["√d"] = float(np.sqrt(workspace.dim))
+    return lines(
+        radius,
+        series,
+        theme=theme,
+        axes=("distance from the center", "density"),
+        marks=marks,
+        title=f"Norms of the latents of {workspace.name} and of its prior, in {workspace.dim} dimensions",
+    )
+
+
+def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, seed: int = 0) -> Canvas:
+    """Midpoints of pairs of samples on the line and on the arc (B4); only the line leaves the shell."""
+    z = sample_latents(workspace, 2 * count, seed=seed)
+    label = (
+        stream(seed, "label").integers(len(workspace.generator.classes))
+        if workspace.generator.classes
+        else None
+    )
+    kind = None if label is None else int(label)
+    rows: dict[str, Images] = {}
+    norm = {}
+    half = np.full((count, 1), 0.5, np.float32)
+    latents_of = {
+        "from": z[:count],
+        "line": lerp(z[:count], z[count:], half),
+        "arc": slerp(z[:count], z[count:], half),
+        "to": z[count:],
+    }
+    for name, points in latents_of.items():
+        rows[name] = workspace.decode(points, kind)
+        norm[name] = float(np.linalg.norm(points, axis=1).mean())
+    far = np.concatenate([workspace.density.far(points) for points in latents_of.values()])
+    return strip(
+        np.concatenate(list(rows.values())),
+        columns=count,
+        theme=theme,
+        far=far,
+        rows=[f"{name}\nnorm {norm[name]:.2f}" for name in rows],
+        title=f"Midpoints between samples of {workspace.name}: on the line and on the arc",
+        note=f"{workspace.dim} dimensions; norms of prior samples are {_norm_range(workspace.dim)}",
+    )
+
+
+def arithmetic(
+    workspace: Workspace, text: str, *, label: int | None = None, theme: Theme = LIGHT
+) -> tuple[Canvas, str]:
+    """An equation of latents, such as "Eyeglasses - not Eyeglasses + Smiling" (D5): a figure and a text."""
+    groups = find_groups(workspace, text)
+    if len(groups) < 2:
+        raise NotSupported(
+            "An equation needs at least two terms, such as 'Eyeglasses - not Eyeglasses + Smiling'."
+        )
+    total = np.zeros((1, workspace.dim), np.float32)
+    terms, words = [], ""
+    for number, group in enumerate(groups):
+        mean = group.points.mean(axis=0, keepdims=True)
+        total += group.sign * mean
+        sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
+        shown = (
+            np.zeros((0, *workspace.description.shape), np.float32) if group.images is None else group.images
+        )
+        terms.append(Term(sign, shown, group.name, workspace.decode(mean, label)))
+        words += f"{sign and f' {sign} '}{group.name}"
+    far = float(workspace.density.far(total)[0])
+    result = workspace.decode(total, label)
+    empty = np.zeros((0, *result.shape[1:]), np.float32)
+    terms.append(Term("=", empty, "result", result))
+    drawn = equation(terms, title=f"{words} in {workspace.name}", theme=theme)
+    scale = "1 is typical of data, above 2 is far from it"
+    return drawn, f"{words} = a latent at distance {far:.2f} ({scale})"
+
+
+def _density_of(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """A kernel density estimate with Silverman's bandwidth."""
+    values = values[:: max(len(values) // 4000, 1)]
+    width = max(1.06 * float(values.std()) * len(values) ** -0.2, float(positions[1] - positions[0]))
+    bumps = np.exp(-((positions[:, None] - values) ** 2) / (2 * width**2))
+    return bumps.mean(axis=1) / (width * np.sqrt(2 * np.pi))
+
+
+def _norm_range(dim: int) -> str:
+    mean, std = shell(dim)
+    return f"{mean:.2f} ± {std:.2f}"

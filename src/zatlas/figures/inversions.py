@@ -1,0 +1,84 @@
+"""Figures of inversion: images and what the model decodes from the latents found for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from zatlas.core.arrays import Images, Labels
+from zatlas.core.errors import NotSupported
+from zatlas.latent.inversion import Inverted
+from zatlas.locate import image_of
+from zatlas.render.canvas import Canvas
+from zatlas.render.pixels import save
+from zatlas.render.sheet import sheet
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.sample import sample_latents
+from zatlas.store import atomic
+from zatlas.workspace import Workspace
+
+SAMPLES = 16  # samples that are inverted if no image is given
+MAX_SHOWN = 16  # images of a figure
+
+
+@dataclass(frozen=True)
+class InversionInput:
+    """Images to invert, with their names."""
+
+    names: tuple[str, ...]
+    images: Images
+    labels: Labels | None  # class inputs of a conditional model
+
+
+def read_files(workspace: Workspace, files: Sequence[Path], label: int | None) -> InversionInput:
+    """Read image files in the format of the model."""
+    if workspace.generator.classes and label is None:
+        raise NotSupported("A conditional model needs the class of the images: add --label.")
+    images = np.concatenate([image_of(workspace, file) for file in files])
+    return InversionInput(tuple(map(str, files)), images, workspace.told(len(files), label))
+
+
+def sample_inputs(workspace: Workspace, label: int | None, seed: int) -> InversionInput:
+    """Samples of the model itself, which it can reproduce exactly."""
+    labels = workspace.told(SAMPLES, label)
+    images = workspace.decode(sample_latents(workspace, SAMPLES, seed=seed), labels=labels)
+    return InversionInput(tuple(f"sample {number}" for number in range(SAMPLES)), images, labels)
+
+
+def save_inversion(
+    workspace: Workspace, given: InversionInput, result: Inverted, path: Path, *, theme: Theme = LIGHT
+) -> Path:
+    """Save latents and errors as an .npz file and the figure as .png; return the path of the figure."""
+    data = BytesIO()
+    np.savez(
+        data,
+        names=np.array(given.names),
+        points=result.points,
+        images=result.images,
+        psnr=result.psnr,
+        rms=result.rms,
+    )
+    atomic.write_file(path, data.getvalue())
+    return save(inversion_sheet(workspace, given, result, theme=theme), path.with_suffix(".png"))
+
+
+def inversion_sheet(
+    workspace: Workspace, given: InversionInput, result: Inverted, *, theme: Theme = LIGHT
+) -> Canvas:
+    """The first images, their decoded latents, and the differences."""
+    first = slice(0, MAX_SHOWN)
+    names, real, made = given.names[first], given.images[first], result.images[first]
+    difference = (made - real) / 2 + 0.5
+    heads = [f"{psnr:.0f} dB" for psnr in result.psnr[first]]
+    return sheet(
+        np.concatenate([real, made, difference]),
+        len(names),
+        rows=("original", "decoded", "difference"),
+        heads=heads,
+        theme=theme,
+        title=f"Images inverted by {workspace.name}",
+        note=f"difference: grey means none.  median of all {len(given.names)}: "
+        f"{float(np.median(result.psnr)):.1f} dB; 20 dB is similar, 30 dB is hard to distinguish",
+    )

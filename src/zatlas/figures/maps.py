@@ -1,0 +1,119 @@
+"""Scatter plots of latents, in two dimensions or on a chart."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.core.arrays import Flags, Labels, Rows, Values
+from zatlas.core.errors import NotSupported
+from zatlas.core.seeds import stream
+from zatlas.data.imageset import Column
+from zatlas.figures.sheets import plot_dimensions
+from zatlas.latent.attributes import flags_of, known_names, title_of
+from zatlas.latent.chart import Chart
+from zatlas.latent.names import LABEL, parse, quoted
+from zatlas.render.plot import cloud
+from zatlas.render.theme import LIGHT, Theme
+from zatlas.workspace import NO_ROW, Workspace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_TEXT_VALUES = 12  # values of a text attribute that colors points
+
+
+def latent_scatter(
+    workspace: Workspace,
+    *,
+    split: str = "test",
+    each: int | None = None,
+    drawn: bool = False,
+    by: str | None = None,
+    axes: tuple[int, int] | None = None,
+    seed: int = 0,
+    theme: Theme = LIGHT,
+) -> "Figure":
+    """The latents of a split in two dimensions (C3, E3, C7): posterior means, or samples if `drawn`.
+
+    `each` limits the images of each class; `by` colors by an attribute instead of the label.
+    """
+    codes = workspace.map_table(split)
+    z = workspace.posterior_samples(split, seed=seed) if drawn and workspace.source.indexed else codes.points
+    selected = _limit_per_class(workspace.labels(codes.rows), len(codes), each)
+    z, rows = z[selected], codes.rows[selected]
+    colors = colors_of(workspace, rows, by)
+    what = "posterior samples" if drawn and workspace.source.indexed else "latents"
+    title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
+    title += f": {what}" if workspace.source.kind == "image" else ""
+    if workspace.dim == 1:
+        level = stream(seed, "level").uniform(-1, 1, len(z))
+        positions = np.stack([z[:, 0], level], axis=1).astype(np.float32)
+        named = ("dimension 0", "random offset")
+    else:
+        axes = axes or plot_dimensions(workspace)
+        positions = z[:, list(axes)]
+        named = (f"dimension {axes[0]}", f"dimension {axes[1]}")
+    return cloud(positions, *colors[:2], title=title, axes=named, values=colors[2], theme=theme)
+
+
+def chart_scatter(
+    workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
+) -> "Figure":
+    """The latents on a chart (A3), colored by label or by an attribute."""
+    rows = np.full(len(chart.places), NO_ROW) if chart.rows is None else chart.rows
+    labels, classes, values = colors_of(workspace, rows, by)
+    what = f"{len(chart.places):,} {_point_noun(workspace, split)}"
+    title = f"The {chart.layout} chart of {what} in {workspace.name}"
+    trust = f"trustworthiness {chart.trust:.3f}  (1: neighbors here are neighbors in latent space)"
+    return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
+
+
+def colors_of(
+    workspace: Workspace, rows: Rows, by: str | None
+) -> tuple[Labels | None, tuple[str, ...], Values | None]:
+    """The colors of points: (labels, class names, None), or (None, (), values of an attribute)."""
+    if len(rows) and rows[0] == NO_ROW:
+        if by is not None:
+            raise NotSupported(f"These latents do not belong to images, so they have no {by!r}.")
+        return None, (), None
+    images = workspace.dataset
+    if by is None and images.labels is None:
+        few = (key for key, column in images.attributes.items() if _has_few_values(column))
+        by = next((f"attribute:{quoted(key)}" for key in few), None)
+    if by is None or by == LABEL:
+        labels = workspace.labels(rows)
+        return (labels, images.classes, None) if labels is not None else (None, (), None)
+    known = known_names(images)
+    known = replace(known, attributes=[*images.attributes])  # each value of a text has a color
+    name = parse(by, known, anchor=False)
+    title = title_of(name)
+    if name.kind == "attribute" and name.value is None and not name.negated:
+        column = images.attributes[name.word][rows]
+        if column.dtype.kind == "f":
+            return None, (), column
+        if column.dtype.kind == "U":
+            texts, labels = np.unique(column, return_inverse=True)
+            return labels.astype(np.int64), tuple(texts), None
+        return column.astype(np.int64), (f"not {title}", title), None
+    return flags_of(images, rows, name).astype(np.int64), (f"not {title}", title), None
+
+
+def _has_few_values(column: Column) -> bool:
+    return column.dtype.kind == "U" and 1 < len(np.unique(column)) <= MAX_TEXT_VALUES
+
+
+def _limit_per_class(labels: Labels | None, n: int, each: int | None) -> Flags | slice:
+    if each is None:
+        return slice(None)
+    groups = np.zeros(n, np.int64) if labels is None else labels
+    selected = np.zeros(n, bool)
+    for kind in np.unique(groups):
+        selected[np.flatnonzero(groups == kind)[:each]] = True
+    return selected
+
+
+def _point_noun(workspace: Workspace, split: str) -> str:
+    if (kind := workspace.source.kind) != "image":
+        return f"{kind}s"
+    return {"train": "training", "valid": "held-out"}.get(split, split) + " images"

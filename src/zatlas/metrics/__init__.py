@@ -1,0 +1,1 @@
+"""Metrics of a run, findings that explain them, and suggestions."""

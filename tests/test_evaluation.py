@@ -1,0 +1,175 @@
+"""The evaluation of a run: metrics, report, findings, and the command."""
+
+import json
+import re
+import shlex
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import broken_runs
+from zatlas import cli
+from zatlas.create import train
+from zatlas.metrics.evaluation import GROUPS, evaluate
+from zatlas.metrics.findings import RunSummary, diagnose
+from zatlas.metrics.metric import Metric
+from zatlas.metrics.titles import format_value
+from zatlas.report import write_report
+from zatlas.training.recipe import make_recipe
+from zatlas.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def scored(digits, own_cache):
+    """All that can be measured of a small run."""
+    return evaluate(digits)
+
+
+def test_an_evaluation_has_metrics_of_every_group_that_applies(scored):
+    assert {figure.group for figure in scored.metrics} == set(GROUPS)
+    assert len({figure.name for figure in scored.metrics}) == len(scored.metrics)
+    for figure in scored.metrics:
+        assert figure.about and figure.n >= 0, figure.name
+
+
+def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_else(digits, tmp_path, capsys):
+    report = tmp_path / "report.html"
+    words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
+    assert cli.main([*words, "--out", str(report)]) == 0
+    printed, told = capsys.readouterr()
+    found = json.loads(printed)
+    assert found["metrics"]["elbo"]["interval"][0] < found["metrics"]["elbo"]["value"]
+    assert "Diagnosis" in told
+    text = report.read_text()
+    assert "ELBO" in text and "data:image/png;base64," in text
+    linked = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert linked and all(link.startswith(("data:", "#")) for link in linked)
+
+
+def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path):
+    runs = [str(digits.run.folder), str(plain.run.folder)]
+    assert cli.main(["score", *runs, "--only", "space"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["run"] for one in found] == ["digits", "plain"]
+    for run in runs:
+        assert (Path(run) / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Name a run to score"),
+        (("nowhere",), "nowhere"),
+        (("{run}", "--only", "sample"), "samples"),
+        (("{run}", "{run}", "--out", "x.html"), "leave --out away"),
+        (("{run}", "--features", "nothing.onnx"), "nothing.onnx"),
+        (("{run}", "--only", "samples", "--prior", "floww"), "flow"),
+    ],
+)
+def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, said, digits, capsys):
+    given = [word.format(run=digits.run.folder) for word in words]
+    assert cli.main(["score", *given]) == 2
+    printed, told = capsys.readouterr()
+    assert not printed and said in told and "Traceback" not in told
+
+
+@pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
+def test_every_kind_of_model_can_be_evaluated(name, request):
+    workspace = request.getfixturevalue(name)
+    table = evaluate(workspace).as_dict()
+    json.dumps(table, allow_nan=False)
+    assert {"samples", "meaning"} <= {figure["group"] for figure in table["metrics"].values()}
+
+
+def test_a_finding_that_another_explains_is_skipped():
+    def summary(**values):
+        figures = {name: Metric(name, "space", value, "", 1, baseline=0.1) for name, value in values.items()}
+        return RunSummary(Path("run"), "vae", 8, "normal", figures, None)
+
+    alone = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0))
+    assert [finding.name for finding in alone] == ["posterior collapse"]
+    explained = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0, noise=1.0))
+    assert [finding.name for finding in explained] == ["likelihood too noisy"]
+
+
+def test_a_collapse_found_by_the_rate_only_does_not_mention_dimensions():
+    rate = {"rate": Metric("rate", "likelihood", 0.1, "", 1)}
+    (found,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
+    assert found.text.startswith("A latent holds only 0.1 nats")
+
+
+def test_missing_metrics_give_no_findings():
+    assert diagnose(RunSummary(Path("run"), "gan", 8, "normal", {}, None)) == []
+
+
+def test_a_suggestion_changes_a_setting_and_its_command_can_be_copied():
+    share = {"variety": 0.5, "sample_diversity": 0.5, "memorized": 0.9}
+    figures = {name: Metric(name, "samples", x, "", 1, baseline=0.0) for name, x in share.items()}
+    gan = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}}, (1, 8, 8))
+    ill = RunSummary(Path("my runs/a"), "gan", 8, "normal", figures, gan)
+    copied, collapsed = diagnose(ill)
+    assert [each.settings for each in copied.suggestions] == [("training.flip=true",)]
+    assert [shlex.split(each.command)[3] for each in collapsed.suggestions] == ["my runs/a"]
+    sick = replace(ill, recipe=replace(gan, model={**gan.model, "r1": 0.0}))
+    assert len(diagnose(sick)[1].suggestions) == 2
+    brought = replace(ill, recipe=None)
+    assert [finding.suggestions for finding in diagnose(brought)] == [(), ()]
+
+
+def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
+    images = tmp_path / "one"
+    images.mkdir()
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
+    run = train(images, epochs=1, out=tmp_path / "run", show=False)
+    reconstruction = evaluate(run).metric("reconstruction")
+    assert reconstruction.n == 1 and reconstruction.about.endswith("on training images")
+    assert write_report(run, evaluate(run, groups=["likelihood"]), tmp_path / "report.html").exists()
+    assert "Training images and their reconstructions" in (tmp_path / "report.html").read_text()
+
+
+def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):
+    run = tmp_path / "my [red] run"
+    shutil.copytree(digits.run.folder, run)
+    assert cli.main(["score", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0
+    assert capsys.readouterr().err.count("my [red] run") >= 2
+
+
+def test_a_folder_that_is_not_a_run_is_refused_before_any_run_is_measured(digits, tmp_path, capsys):
+    report = digits.run.folder / "report.html"
+    report.unlink(missing_ok=True)
+    assert cli.main(["score", str(digits.run.folder), str(tmp_path / "nowhere")]) == 2
+    assert not report.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "said"),
+    [
+        (2.0, None, "2 nats"),
+        (1e-9, 2e-9, "below 0.000001 nats"),
+        (25.84, 0.18, "25.84 ± 0.18 nats"),
+        (9.2103404, 2e-8, "9.210 nats"),
+    ],
+)
+def test_a_value_has_no_more_digits_than_its_error_supports(value, error, said):
+    assert format_value(Metric("rate", "likelihood", value, "", 9, error, "nats")) == said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", broken_runs.CASES, ids=lambda case: case.name)
+def test_broken_runs_get_the_right_finding_and_its_suggestion_improves_the_metric(case, tmp_path):
+    workspace = broken_runs.trained(case, tmp_path)
+    before = broken_runs.evaluated(workspace)
+    assert [finding.name for finding in before.findings] == ([case.finding] if case.finding else [])
+    if case.finding:
+        after = broken_runs.improved(workspace, before.findings[0])
+        change = after.metric(case.metric).value - before.metric(case.metric).value
+        assert (change > 0) == case.rises
+
+
+def test_an_evaluation_works_from_python(digits):
+    again = evaluate(Workspace.open(digits.run.folder), groups=["space"])
+    assert again.metric("active_units").value <= 2

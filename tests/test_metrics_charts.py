@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from zatlas.latent.chart import Chart, make
+from zatlas.metrics import chart_quality as module
+from zatlas.metrics.chart_quality import (
+    box_coverage,
+    chart_metrics,
+    continuity,
+    default_chart,
+    jackknife_error,
+    latent_round_trip,
+    position_round_trip,
+)
+
+NAMES = ["trustworthiness", "continuity", "box_coverage", "round_trip"]
+
+
+def cloud(n=400, d=2, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def test_a_chart_that_is_the_space_keeps_every_neighbour():
+    chart = Chart(cloud(), cloud())
+    assert chart.trust == continuity(chart) == 1
+
+
+def test_a_shuffled_chart_keeps_neighbours_by_chance():
+    chart = Chart(cloud(), cloud(seed=1))
+    assert chart.trust == pytest.approx(0.5, abs=0.03)
+    assert continuity(chart) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_torn_chart_is_trusted_but_not_continuous_and_a_folded_one_the_other_way():
+    points = cloud()
+    torn = points + np.float32(100) * (points[:, :1] > 0)
+    assert Chart(points, torn).trust > 0.995 > continuity(Chart(points, torn))
+    folded = np.abs(points)
+    assert continuity(Chart(points, folded)) > 0.95 > Chart(points, folded).trust
+
+
+def test_of_two_far_groups_most_of_the_box_is_empty():
+    even = np.random.default_rng(0).uniform(-1, 1, (2000, 2)).astype(np.float32)
+    assert box_coverage(Chart(even, even)) > 0.9
+    apart = even * np.float32(0.1) + np.sign(even[:, :1])
+    assert box_coverage(Chart(apart, apart)) < 0.3
+
+
+def test_a_plane_loses_nothing_and_a_projection_what_lies_across_it():
+    flat = make(cloud(), "pca")
+    assert position_round_trip(flat).max() < 1e-5 and latent_round_trip(flat, cloud(seed=1)).max() < 1e-3
+    deep = make(cloud(d=12), "pca")
+    assert (
+        position_round_trip(deep).max() < 1e-4 and latent_round_trip(deep, cloud(d=12, seed=1)).mean() > 0.5
+    )
+
+
+def test_the_error_by_leaving_out_is_that_of_a_mean():
+    values = cloud(1000)[:, 0]
+    error = jackknife_error(lambda rows: float(values[rows].mean()), 1000)
+    assert error == pytest.approx(1 / np.sqrt(1000), rel=0.6)
+
+
+def test_every_model_has_all_metrics_of_its_chart(digits, plain, rival):
+    for workspace in (digits, plain, rival):
+        figures = chart_metrics(workspace)
+        assert [figure.name for figure in figures] == NAMES
+        assert all(np.isfinite(figure.value) and figure.n for figure in figures)
+
+
+def test_the_chart_of_two_dimensions_is_exact_and_covers_other_latents(digits):
+    trust, kept, covered, back = chart_metrics(digits)
+    assert trust.value == kept.value == 1 and "axes chart" in trust.about
+    assert 0.2 < covered.value < 1 and covered.parts["other latents"] > 0.9
+    assert back.value < 1e-5 and back.parts["latent to position to latent"] < 1e-3
+
+
+def test_metrics_are_equal_for_equal_seeds(wide):
+    assert chart_metrics(wide, seed=2) == chart_metrics(wide, seed=2)
+
+
+def test_a_sample_of_very_many_latents_is_charted_unless_their_chart_is_saved(wide, monkeypatch):
+    monkeypatch.setattr(module, "MAX_LATENTS", 100)
+    kept = wide.chart()
+    assert np.array_equal(default_chart(wide).points, kept.points)
+    monkeypatch.setattr(module, "CHARTED", 200)
+    assert len(default_chart(wide).points) == 100

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+
+from tests.conftest import small_run
+from zatlas.data import faces
+from zatlas.latent.curves import lerp
+from zatlas.metrics import factors, semantics
+from zatlas.metrics.metric import Metric
+from zatlas.metrics.semantics import (
+    neighbor_agreement,
+    pixel_change_rate,
+    probe_predictions,
+    probe_scores,
+    small_steps,
+)
+
+SCORES = {
+    "mig",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "sap",
+    "modularity",
+    "factor_vae",
+    "beta_vae",
+}
+
+
+def figures(workspace) -> dict[str, Metric]:
+    found = {figure.name: figure for figure in semantics.meaning_metrics(workspace)}
+    for figure in found.values():
+        assert figure.group == "meaning" and figure.n > 0 and np.isfinite(figure.value)
+        assert figure.about and (figure.baseline is None) == (not figure.baseline_name)
+    return found
+
+
+def test_labels_are_told_from_the_codes_of_digits_far_above_chance(digits):
+    found = figures(digits)
+    assert not SCORES & set(found)  # no one knows the factors of handwriting
+    for name in ("linear_probe", "neighbor_agreement"):
+        assert found[name].baseline < 0.2 < found[name].value < 1, name
+        assert found[name].parts["label"] == pytest.approx(found[name].value)
+    assert found["path_length"].value > 0 and found["path_evenness"].value > 0
+    assert 0.5 < found["straightness"].value <= 1.001
+
+
+def test_of_portraits_each_attribute_has_its_own_part(portraits):
+    found = figures(portraits)
+    probe = found["linear_probe"]
+    assert probe.baseline == 0.5 < probe.value and probe.error > 0
+    assert {"Smiling", "Male", "hair_colour=gray", "age"} <= set(probe.parts)
+    assert found["neighbor_agreement"].baseline < found["neighbor_agreement"].value
+    assert set(found) >= SCORES  # drawn faces say what they are made of
+    assert set(found["mig"].parts) == {*factors.true_factors(portraits, portraits.table("train").rows)}
+
+
+def test_without_an_encoder_only_the_pictures_are_looked_at(rival):
+    assert set(figures(rival)) == {"path_length", "path_evenness", "straightness"}
+
+
+def test_every_family_has_its_figures(told, plain):
+    for workspace in (told, plain):
+        assert {"linear_probe", "neighbor_agreement", "path_length", "path_evenness", "straightness"} <= set(
+            figures(workspace)
+        )
+
+
+def test_figures_follow_from_the_seed(digits):
+    again = semantics.meaning_metrics(digits, seed=3)
+    assert semantics.meaning_metrics(digits, seed=3) == again
+    values = {f.name: f.value for f in semantics.meaning_metrics(digits, seed=4)}
+    assert values["path_length"] != {f.name: f.value for f in again}["path_length"]
+
+
+def test_planes_tell_what_lies_along_a_line_and_nothing_of_noise():
+    """A flag that is the side of a plane has area 1; a number along a line with noise of equal spread has
+    R^2 of 1/2; noise has area 1/2 and R^2 0."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((6000, 5)).astype(np.float32)
+    known = {
+        "side": z[:, 0] + z[:, 1] > 0,
+        "lot": rng.random(6000) < 0.3,
+        "line": z[:, 2] + 7,
+        "half": z[:, 3] + rng.standard_normal(6000).astype(np.float32),
+        "noise": rng.standard_normal(6000).astype(np.float32),
+    }
+    known["line"][::7] = np.nan  # not known, so not counted
+    half = {name: column[:3000] for name, column in known.items()}
+    rest = {name: column[3000:] for name, column in known.items()}
+    told = probe_scores(probe_predictions(z[:3000], half, z[3000:]), rest)
+    assert told["side"] > 0.999 and told["line"] > 0.999
+    assert told["lot"] == pytest.approx(0.5, abs=0.05)
+    assert told["half"] == pytest.approx(0.5, abs=0.05)
+    assert told["noise"] == pytest.approx(0, abs=0.02)
+
+
+def test_neighbours_in_one_heap_are_alike_by_chance_and_in_two_heaps_always():
+    rng = np.random.default_rng(0)
+    kinds = np.arange(1000) % 2
+    points = rng.standard_normal((1000, 3)).astype(np.float32)
+    same, chance = neighbor_agreement(points, kinds)
+    assert chance == pytest.approx(499 / 999)  # of the others, its own kind less itself
+    assert same.mean() == pytest.approx(chance, abs=0.03)
+    same, _ = neighbor_agreement(points + 20 * kinds[:, None], kinds)
+    assert same.mean() == 1
+
+
+def test_a_small_step_is_as_long_as_it_is_said_and_measured_by_the_unit():
+    a, b = np.zeros((50, 4), np.float32), np.full((50, 4), 2, np.float32)
+    z, further = small_steps(a, b, lerp, seed=0)
+    apart = np.linalg.norm(further - z, axis=1)
+    np.testing.assert_allclose(apart, 4 * semantics.STEP, rtol=1e-3)
+    before, after = (points.reshape(50, 1, 2, 2) for points in (z, further))
+    # A decoder that is the identity on four pixels: a unit in z moves each by 1/2, so their RMS by 1/2.
+    np.testing.assert_allclose(pixel_change_rate(before, after, apart), 0.5, rtol=1e-2)
+
+
+def test_factors_that_go_together_have_no_scores():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 3000))
+    assert factors.are_independent({"a": a, "b": b, "kind": rng.integers(0, 4, 3000)})
+    assert not factors.are_independent({"a": a, "b": 0.5 * a + 0.5 * b})
+    alone, in_life = (faces.factors(3000, seed=0, correlated=c) for c in (False, True))
+    assert factors.are_independent(alone) and not factors.are_independent(in_life)
+
+
+def test_what_a_source_says_it_is_drawn_from_is_in_its_table(portraits, tmp_path):
+    assert set(factors.true_factors(portraits, np.arange(600))) == {
+        *faces.factors.__globals__["RANGES"],
+        "Male",
+        "Bald",
+        "Bangs",
+        "No_Beard",
+        "Eyeglasses",
+        "Wearing_Earrings",
+        "hair_colour",
+    }
+    sprites = small_run(tmp_path / "sprites", "sprites:count=800", size=16, dim=4, epochs=2)
+    table = factors.true_factors(sprites, np.arange(800))
+    assert set(table) == {"label", "scale", "rotation", "x", "y"}
+    assert table["label"].dtype.kind == "i" and table["x"].dtype.kind == "f"
+    found = figures(sprites)
+    assert set(found) >= SCORES
+    for name in SCORES:
+        assert 0 <= found[name].value <= 1 and found[name].error is not None
+
+
+def test_scores_prefer_the_factors_to_half_of_them_lost_and_that_to_chance():
+    rng = np.random.default_rng(0)
+    table = {name: rng.random(2000).astype(np.float32) for name in "abcd"}
+    ideal = np.stack(list(table.values()), axis=1)
+    worse = ideal + 0.3 * rng.standard_normal(ideal.shape).astype(np.float32)
+    lost = rng.permutation(ideal)
+    ordered = [factors.factor_scores(codes, table) for codes in (ideal, worse, lost)]
+    for name in SCORES:
+        best, middle, least = (score[name].value for score in ordered)
+        assert best >= middle > least, name
