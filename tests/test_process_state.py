@@ -13,7 +13,7 @@ import torch
 
 from tests.conftest import small_run
 from zatlas.core.logs import log_level
-from zatlas.score.score import score
+from zatlas.metrics.evaluation import evaluate
 from zatlas.workspace import Workspace
 
 SOURCES = Path(__file__).parent.parent / "src" / "zatlas"
@@ -46,10 +46,10 @@ def process_state():
     }
 
 
-def test_train_open_and_score_leave_the_process_as_it_was(digits, tmp_path):
+def test_train_open_and_evaluate_leave_the_process_as_it_was(digits, tmp_path):
     before = process_state()
     small_run(tmp_path / "run", "digits", epochs=1)
-    score(Workspace.open(tmp_path / "run"), groups=("likelihood", "space"))
+    evaluate(Workspace.open(tmp_path / "run"), groups=("likelihood", "space"))
     after = process_state()
     for name in before:
         if name == "loggers":  # a package that is imported late adds loggers

@@ -116,10 +116,9 @@ def test_a_damaged_trust_file_trusts_nothing(stranger, tmp_path, text):
 NAMES = ("evilnet:Net", ".evilnet:Net", "evilpkg.inner:Net", "os:system", "antigravity:Net")
 
 
-SLOWLY = [pytest.param(name, consent, marks=pytest.mark.slow) for name in NAMES for consent in (0, 1)][1:]
-
-
-@pytest.mark.parametrize(("name", "consent"), [(NAMES[0], 0), *SLOWLY])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("consent", [False, True])
 def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, consent):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "theirs"))
     from safetensors.torch import save_file
@@ -145,7 +144,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
 @pytest.mark.parametrize(
     ("make", "number"),
     [
-        (onnx_decoder, signal.SIGINT),
+        pytest.param(onnx_decoder, signal.SIGINT, marks=pytest.mark.slow),
         pytest.param(onnx_decoder, signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(endless_script, signal.SIGINT, marks=pytest.mark.slow),
         pytest.param(endless_script, signal.SIGTERM, marks=pytest.mark.slow),

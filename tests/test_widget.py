@@ -67,6 +67,7 @@ def test_what_cannot_be_shown_is_said(digits):
         show(digits, height=5)
 
 
+@pytest.mark.slow
 def test_a_process_that_shows_a_run_ends_by_itself(digits):
     code = (
         "import sys, zatlas\nfrom tests.serving import FILES\nfrom zatlas.server import serve\n"

@@ -3,7 +3,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_run_is_trained_and_explored_without_what_only_posix_has(tmp_path):
     program = Path(__file__).with_name("without_posix.py")
     done = subprocess.run(
