@@ -358,7 +358,7 @@ def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     faces = Workspace.open(unpack(tmp_path / "faces"))
     with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
         judge = load_scorer(file)
-    z = faces.points("test")[:150]
+    z = faces.latents("test")[:150]
     for way in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):
         found = flips(faces.generator, judge, z, way, way.name, others_of(way.name))
         assert found.flips >= (0.8 if way.name == "Smiling" else 0.9), way.name
