@@ -4,8 +4,8 @@ python benchmarks/truth.py [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
 For each of twelve attributes: the share of test faces whose answer turns when the code is moved by
 three spreads, and the mean change of the scorer's other answers: by the direction of means, by the same
-with the others taken out, by the straight way that is aimed (`zatlas steer RUN labels --set way=aimed`,
-the others held), by the way that bends (`way=local`) for the two that no straight one turns, and by the
+with the others taken out, by the straight way that is aimed (`zatlas steer RUN labels --set method=aimed`,
+the others held), by the way that bends (`method=local`) for the two that no straight one turns, and by the
 source's way, from median to median on a supervised chart (the share of twenty such ways whose two ends the
 scorer tells apart). How a way is aimed was settled on the first 450 test faces; `--skip 450` takes others.
 """

@@ -40,7 +40,7 @@ def ways(faces):
     found = {
         way.name: way
         for names, kind in ((straight, "aimed"), (BENT, "local"))
-        for way in find_directions(faces, "labels", names=names, way=kind, without=FACE_ATTRIBUTES)
+        for way in find_directions(faces, "labels", names=names, method=kind, without=FACE_ATTRIBUTES)
     }
     assert all(isinstance(found[name], LinearDirection) for name in straight)
     return found
