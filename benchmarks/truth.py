@@ -1,13 +1,13 @@
-"""Whether attribute directions of the shipped face model do what they say, judged by the shipped scorer.
+"""Whether directions of the shipped face model change what they name, by the shipped classifier.
 
 python benchmarks/truth.py [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
-For each of twelve attributes: the share of test faces whose answer turns when the code is moved by
-three spreads, and the mean change of the scorer's other answers: by the direction of means, by the same
-with the others taken out, by the straight way that is aimed (`zatlas steer RUN labels --set method=aimed`,
-the others held), by the way that bends (`method=local`) for the two that no straight one turns, and by the
-source's way, from median to median on a supervised chart (the share of twenty such ways whose two ends the
-scorer tells apart). How a way is aimed was settled on the first 450 test faces; `--skip 450` takes others.
+For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by three
+std, and the mean change of the other predictions. Compared are the mean difference, the same orthogonal to
+the others, the aimed direction (`zatlas steer RUN labels --set method=aimed`), the nonlinear direction
+(`method=local`) for the two attributes that no linear one flips, and the median difference on a supervised
+chart (the share of twenty paths whose ends the classifier separates). The settings of the aimed direction
+were chosen on the first 450 test faces; `--skip 450` measures on others.
 """
 
 import argparse

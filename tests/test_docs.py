@@ -1,5 +1,6 @@
 """What the documents say is so."""
 
+import pkgutil
 import re
 import tomllib
 from pathlib import Path
@@ -24,6 +25,21 @@ def test_generated_pages_are_up_to_date(name):
 def test_links_and_pictures_lead_to_files(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_names_in_backticks_exist(page):
+    groups = {f"zatlas.{name}" for name in ("datasets", "models", "nets", "layouts", "steering")}
+    names = set(
+        re.findall(r"`((?:zatlas|Atlas|Workspace|Chart|Generator)(?:\.[A-Za-z_]\w*)+)", page.read_text())
+    )
+    for name in sorted(names - groups - {"zatlas.directions.fit.METHOD.fit"}):
+        path = name if name.startswith("zatlas.") else f"zatlas.{name}"
+        owner, _, last = path.rpartition(".")
+        try:
+            pkgutil.resolve_name(path)
+        except AttributeError:  # a field without a default is known to its dataclass alone
+            assert last in getattr(pkgutil.resolve_name(owner), "__dataclass_fields__", {}), name
 
 
 def test_every_command_in_the_readme_is_a_command():

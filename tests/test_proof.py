@@ -60,7 +60,7 @@ def test_a_meaningless_direction_says_so_in_words(portraits):
     chance = LinearDirection("chance", vector, std_along(vector, portraits.cloud))
     (plain,) = evaluate_directions(portraits, [chance])
     assert not plain.effect.real and plain.target is None
-    assert words(plain).startswith("Not better than random: one spread moves the picture")
+    assert words(plain).startswith("Not better than random. One standard deviation changes the image")
     called = LinearDirection("Male", vector, chance.std)
     assert words(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 

@@ -108,7 +108,7 @@ def test_an_edit_is_found_where_the_model_has_it(spots, name, axis):
     others = [abs(float(way.vector[i])) for i in range(3) if i != axis]
     assert way.vector[axis] > 0.9 > 2 * max(others)
     if name != "brightness":  # a quarter of the half width a spread: an eighth of the width
-        assert way.facts["a_spread_gives"] == pytest.approx(0.125, rel=0.25)
+        assert way.facts["amount_per_std"] == pytest.approx(0.125, rel=0.25)
     low, high = way.facts["follows"]
     assert low <= -1 and high >= 1
 
@@ -140,7 +140,7 @@ def test_a_net_imitates_an_edit_too(spots):
     (way,) = transform.fit(generator, points, names=["shift_x"], method="net", steps=150)
     assert isinstance(way, FieldDirection)
     moved = way.move(points[:50], 1.0) - points[:50]
-    assert moved[:, 0].mean() > 0.7 and way.facts["a_spread_gives"] > 0.07
+    assert moved[:, 0].mean() > 0.7 and way.facts["amount_per_std"] > 0.07
 
 
 def test_colour_of_grey_images_is_refused(spots):

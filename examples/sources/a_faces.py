@@ -3,7 +3,7 @@
 import numpy as np
 from layouts import celeba
 
-from common import arguments, told, trained
+from common import arguments, print_paths, trained
 from zatlas.figures import file_name, maps, paths, sheets
 from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.render.pixels import save
@@ -21,10 +21,10 @@ def main() -> None:
         asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", settings=asked.settings
     )
     out = asked.out
-    told(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
+    print_paths(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
     free = workspace.chart("umap", neighbors=25, min_dist=0.1)
     male = workspace.chart("umap", "Male", neighbors=25, min_dist=0.1)
-    told(
+    print_paths(
         save(maps.chart_scatter(workspace, free, by="Male"), out / "a3-chart.png"),
         save(maps.chart_scatter(workspace, male, by="Male"), out / "a3-chart-supervised.png"),
         save(sheets.chart_sheet(workspace, male, 15), out / "a4-chart-sheet.png"),
@@ -32,7 +32,7 @@ def main() -> None:
     )
     for name in (*FACE_ATTRIBUTES, "Random"):
         move = paths.attribute(workspace, name, method="chart")
-        told(
+        print_paths(
             save(move.strip(10), out / f"a6-{file_name(name)}.png"),
             move.film(out / f"a6-{file_name(name)}.gif", 10, fps=5),
         )

@@ -1,6 +1,6 @@
 """Source B: latent interpolation, auto-encoder against VAE, and many dimensions (B1-B4)."""
 
-from common import arguments, told
+from common import arguments, print_paths
 from zatlas.create import train_alike
 from zatlas.figures import geometry, paths, sheets
 from zatlas.figures.comparison import draw_comparison
@@ -12,13 +12,13 @@ def main() -> None:
     asked = arguments(__doc__, "fashion-mini")
     out = asked.out
     ae, vae = train_alike(asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs")
-    told(*draw_comparison([ae, vae], out / "b1-compare")[0])
+    print_paths(*draw_comparison([ae, vae], out / "b1-compare")[0])
     grid = sheets.manifold(vae, 20, by="std", extent=2)
-    told(save(grid, out / "b2-grid.png"))
+    print_paths(save(grid, out / "b2-grid.png"))
     walk = paths.plane_walk(vae, spiral(turns=4, extent=2), "A spiral in the plane")
-    told(walk.film(out / "b3-spiral.mp4", 300, fps=30, panel="prior"))
+    print_paths(walk.film(out / "b3-spiral.mp4", 300, fps=30, panel="prior"))
     for name, picture in geometry.geometry(vae).items():
-        told(save(picture, out / f"b4-{name}.png"))
+        print_paths(save(picture, out / f"b4-{name}.png"))
 
 
 if __name__ == "__main__":

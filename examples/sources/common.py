@@ -39,7 +39,7 @@ def trained(folder: Path, data: str, epochs: int | None, **words: Any) -> Worksp
     return train(data, epochs=epochs, out=folder, **words)
 
 
-def told(*paths: Path) -> None:
-    """Say where the pictures are."""
+def print_paths(*paths: Path) -> None:
+    """Print the paths of figures."""
     for path in paths:
         print(path)

@@ -3,7 +3,7 @@
 import numpy as np
 from layouts import utkface
 
-from common import arguments, told, trained
+from common import arguments, print_paths, trained
 from zatlas.figures import geometry, paths, sheets
 from zatlas.figures.comparison import draw_comparison
 from zatlas.locate import locate, locate_all
@@ -39,7 +39,7 @@ def main() -> None:
         )
         for name, more in words.items()
     ]
-    told(*draw_comparison(pair, out / "d1-compare")[0])
+    print_paths(*draw_comparison(pair, out / "d1-compare")[0])
     count = {"data.count": min(asked.count, 15000)}
     if asked.small:
         gan = trained(
@@ -55,9 +55,9 @@ def main() -> None:
         gan = trained(
             out / "gan-d2", data, asked.epochs, preset="gan-d2", settings={**count, **asked.settings}
         )
-    told(save(sheets.sample_sheet(gan, 9), out / "d3-samples.png"))
+    print_paths(save(sheets.sample_sheet(gan, 9), out / "d3-samples.png"))
     move = paths.interpolation(gan, locate_all(gan, ["random", "random"]), method="lerp")
-    told(save(move.strip(6), out / "d4-interpolation.png"))
+    print_paths(save(move.strip(6), out / "d4-interpolation.png"))
     hundred = gan.decode(np.concatenate([locate(gan, str(i)).point for i in range(100)]))
     numbered = sheet(
         hundred,
@@ -66,10 +66,10 @@ def main() -> None:
         rows=[f"{ten}0 +" if ten else "0 +" for ten in range(10)],
         heads=[*"0123456789"],
     )
-    told(save(numbered, out / "d5-hundred.png"))
+    print_paths(save(numbered, out / "d5-hundred.png"))
     picture, words = geometry.arithmetic(gan, asked.picked)
     print(words)
-    told(save(picture, out / "d5-arithmetic.png"))
+    print_paths(save(picture, out / "d5-arithmetic.png"))
 
 
 if __name__ == "__main__":

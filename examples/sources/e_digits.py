@@ -1,6 +1,6 @@
 """Source E: from auto-encoder to VAE, in 20 axes and in 2 (E1-E4)."""
 
-from common import arguments, told, trained
+from common import arguments, print_paths, trained
 from zatlas.figures import maps, sheets
 from zatlas.locate import locate_all
 from zatlas.render.pixels import save
@@ -15,7 +15,7 @@ def main() -> None:
         )
         for dim in (20, 2)
     )
-    told(
+    print_paths(
         save(sheets.reconstruction_sheet([many, two]), out / "e2-reconstructions.png"),
         save(maps.latent_scatter(two), out / "e3-points.png"),
         save(sheets.manifold(two, 20), out / "e3-manifold.png"),

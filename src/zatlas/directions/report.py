@@ -83,37 +83,32 @@ def same(name: str, target: str | None) -> bool:
 
 
 def words(report: Measured) -> str:
-    """The report in plain language, in a few sentences."""
-    told = [_effect_told(report)]
+    """The report in a few sentences."""
+    sentences = [_effect_sentence(report)]
     if report.leak is not None and report.effect.real:
-        worst = sorted(report.aside, key=lambda name: -abs(report.aside[name]))[:2]
-        named = " and ".join(f"{pretty(name)} ({report.aside[name]:+.0%})" for name in worst)
-        told.append(f"Beside it, it moves most {named}.")
+        largest = sorted(report.aside, key=lambda name: -abs(report.aside[name]))[:2]
+        named = " and ".join(f"{pretty(name)} ({report.aside[name]:+.0%})" for name in largest)
+        sentences.append(f"The largest side effects are on {named}.")
     if report.effect.real:
-        told.append(f"It can be used {range_told(report)}.")
+        sentences.append(f"The edit works {range_text(report)}.")
     if report.stable is not None and report.stable < 0.9:
-        told.append(f"Learnt again from other images it points elsewhere (mean cosine {report.stable:.2f}).")
-    return " ".join(told)
+        sentences.append(f"Fitted to other images, it differs (mean cosine {report.stable:.2f}).")
+    return " ".join(sentences)
 
 
-def _effect_told(report: Measured) -> str:
+def _effect_sentence(report: Measured) -> str:
     effect = report.effect
-    what = "the picture" if report.target is None else pretty(report.target)
+    target = "the image" if report.target is None else pretty(report.target)
+    change = f"One standard deviation changes {target} by {_amount(report, effect.value)} "
+    change += f"({_amount(report, effect.low)} to {_amount(report, effect.high)})"
     if not effect.real:
-        return (
-            f"Not better than random: one spread moves {what} by {_amount(report, effect.value)} "
-            f"({_amount(report, effect.low)} to {_amount(report, effect.high)}), and random directions "
-            f"by up to {_amount(report, effect.chance)}."
-        )
-    return (
-        f"One spread moves {what} by {_amount(report, effect.value)} "
-        f"({_amount(report, effect.low)} to {_amount(report, effect.high)}), {times_told(effect)} as much "
-        "as a random direction."
-    )
+        limit = _amount(report, effect.chance)
+        return f"Not better than random. {change}; random directions change it by up to {limit}."
+    return f"{change}, {times_text(effect)} as much as a random direction."
 
 
-def times_told(effect: Effect) -> str:
-    """How many times what chance does; beyond a point it is only chance that does nothing."""
+def times_text(effect: Effect) -> str:
+    """How many times as much as a random direction, as text."""
     times = effect.value / max(effect.random, 1e-9)
     return f"{times:.1f} times" if times < MANY else f"more than {MANY} times"
 
@@ -124,11 +119,11 @@ def _amount(report: Measured, value: float) -> str:
     return f"{value:+.0%}" if abs(value) >= 0.01 else f"{value:+.1%}"
 
 
-def range_told(report: Measured) -> str:
-    """The usable range in words."""
+def range_text(report: Measured) -> str:
+    """The range in which the edit works, as text."""
     if not report.low and not report.high:
-        return "nowhere: already one spread leaves the data or changes nothing"
+        return "nowhere: one standard deviation already leaves the data or changes nothing"
     low, high = (
         f"{end:+g}" + (" or more" if abs(end) >= MAX_REACH else "") for end in (report.low, report.high)
     )
-    return f"from {low} to {high} spreads"
+    return f"from {low} to {high} standard deviations"

@@ -8,7 +8,7 @@ import numpy as np
 from zatlas.core.arrays import Points
 from zatlas.core.errors import NotSupported
 from zatlas.directions.joint import entanglement, leak
-from zatlas.directions.report import DirectionReport, range_told, times_told
+from zatlas.directions.report import DirectionReport, range_text, times_text
 from zatlas.directions.types import Direction, LinearDirection, in_std, is_nonlinear
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
@@ -128,11 +128,11 @@ def _row(report: DirectionReport) -> dict[str, Any]:
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),
         "random": round(effect.chance, 4),
-        "times random": times_told(effect) if effect.real else "not better than random",
+        "times random": times_text(effect) if effect.real else "not better than random",
         "auc": None if score is None else round(score.area, 4),
         "side effects": ", ".join(f"{pretty(name)} {report.aside[name]:+.0%}" for name in worst),
         "outside": round(report.outside, 3),
-        "usable": range_told(report),
+        "usable": range_text(report),
         "stability": None if report.stable is None else round(report.stable, 3),
     }
 

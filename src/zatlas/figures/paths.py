@@ -73,7 +73,13 @@ class LatentPath:
         )
 
     def film(
-        self, path: Path, frames: int = FRAMES, *, fps: int = FPS, panel: str = "none", theme: Theme = LIGHT
+        self,
+        path: Path | str,
+        frames: int = FRAMES,
+        *,
+        fps: int = FPS,
+        panel: str = "none",
+        theme: Theme = LIGHT,
     ) -> Path:
         """Write the first curve as a film, with the position on the prior or chart in a `panel`."""
         z = self.curves[0].sample(frames)

@@ -22,7 +22,7 @@ MAX_FPS = 100
 
 def film(
     frames: Iterable[Images],
-    path: Path,
+    path: Path | str,
     *,
     fps: float = 30,
     least: int = 256,
@@ -36,6 +36,7 @@ def film(
     Small images are enlarged by an integer factor to at least `least` pixels. A panel shows the position
     of each frame in a plane. `far` is the distance of each frame to the data, 1 for a typical data point.
     """
+    path = Path(path)
     write = writer(path)
     if not 0 < fps <= MAX_FPS:
         raise ShapeError(f"A film shows up to {MAX_FPS} frames a second; it was given {fps}.")

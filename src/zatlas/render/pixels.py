@@ -84,8 +84,9 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
     return faded
 
 
-def save(picture: "Drawn | Figure", path: Path) -> Path:
+def save(picture: "Drawn | Figure", path: Path | str) -> Path:
     """Write a canvas or a matplotlib figure in the format of the file name, and return the path."""
+    path = Path(path)
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
     if kind not in KINDS:
         raise NotSupported(

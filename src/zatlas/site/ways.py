@@ -15,7 +15,7 @@ from zatlas.directions.estimate import std_along
 from zatlas.directions.fields import PARTS, taken_apart
 from zatlas.directions.find import store_of
 from zatlas.directions.probes import Probes, fit_probes
-from zatlas.directions.report import DirectionReport, times_told, words
+from zatlas.directions.report import DirectionReport, times_text, words
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection, Score, in_std
 from zatlas.latent.attributes import pretty, properties
 from zatlas.site.draw import Draw
@@ -180,7 +180,7 @@ def _numbers(way: FieldDirection) -> np.ndarray:
 
 
 def _proof(proof: DirectionReport) -> dict[str, Any]:
-    return {"real": proof.effect.real, "times": times_told(proof.effect), "words": words(proof)}
+    return {"real": proof.effect.real, "times": times_text(proof.effect), "words": words(proof)}
 
 
 def _score(score: Score | None) -> dict[str, float] | None:

@@ -81,11 +81,11 @@ class Reach:
         first, last = _run(slopes > SPENT, middle)
         if np.abs(self.given[low : high + 1]).max() < LEAST * edit.full:
             words = f"this model cannot do it: no more than {np.abs(self.given).max():.3g} is reached"
-            return {"unit": edit.unit, "a_spread_gives": slope, "follows": None, "why": words}
+            return {"unit": edit.unit, "amount_per_std": slope, "follows": None, "why": words}
         ends = [first > 0, last < len(self.asked) - 1]
         return {
             "unit": edit.unit,
-            "a_spread_gives": slope,
+            "amount_per_std": slope,
             "follows": [float(self.asked[low]), float(self.asked[high])],
             "reaches": [float(self.given[low]), float(self.given[high])],
             "saturates": [
