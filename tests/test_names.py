@@ -67,6 +67,16 @@ def test_names_stay_whole_in_an_equation_and_in_a_list(drawn, data):
     assert split_list(",".join(texts)) == split_list(" , ".join(texts)) == texts
 
 
+@pytest.mark.parametrize("word", ["\"-'$", 'a"', '"', 'not "', '"a" b"'])
+def test_a_quote_mark_in_a_name_does_not_take_in_the_next_term(word):
+    known = Known([word, ",+", "cat", 'b"'])
+    for other in (",+", "cat", 'b"'):
+        texts = [text_of(Name("class", each), known, anchor=False) for each in (word, other)]
+        assert split_terms(" + ".join(texts)) == [(1, texts[0]), (1, texts[1])]
+        assert split_list(", ".join(texts)) == texts
+        assert [parse(text, known, anchor=False).word for text in texts] == [word, other]
+
+
 @pytest.mark.parametrize(
     ("classes", "text", "meaning"),
     [

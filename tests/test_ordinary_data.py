@@ -278,6 +278,7 @@ LENIENT = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @given(counts=shapes, **SHAPE)
 @example(counts={"one": 1}, test=False, dim=2)
 @example(counts={"one": 9, "single": 1}, test=False, dim=4)
+@example(counts={",+": 9, "\"-'$": 9, "cat.png": 8}, test=True, dim=4)
 @example(counts={'+ "a': 2, 'class:"1"': 9, "a:1": 8}, test=False, dim=2)
 def test_folders_of_any_shape_are_trained_on_and_explored(tmp_path_factory, monkeypatch, counts, test, dim):
     check_shape(tmp_path_factory, monkeypatch, counts, test, dim)

@@ -192,7 +192,7 @@ def test_a_single_axis_is_charted_as_a_strip(tmp_path):
     assert 0.1 < (top - bottom) / (right - left) < 0.5
     lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n)
     np.testing.assert_allclose(lattice, np.tile(np.linspace(left, right, n), (n, 1)), atol=0.01)
-    assert tree.entry["words"] == "VAE, 1 latent axis"
+    assert tree.entry["words"] == "VAE, 1 latent dimension"
 
 
 def test_distances_are_told_so_that_a_page_can_say_how_far(wide):

@@ -41,7 +41,7 @@ export interface RunIdentity {
   id: string; // "a" or "b"
   stamp: string; // changes when anything of the run changes
   name: string;
-  words: string; // one line: "VAE, 32 latent axes"
+  words: string; // one line: "VAE, 32 latent dimensions"
   data: string; // name of the data set
   fingerprint: string; // of the data set: runs with the same one have the same images
   family: string; // "vae", "ae", "gan" ...

@@ -103,6 +103,8 @@ def find(text: str, known: Known, *, anchor: bool = True) -> Name | None:
 def text_of(name: Name, known: Known, *, anchor: bool = True) -> str:
     """The shortest text that `parse` reads as this name, also as a term of an equation or of a list."""
     for text in _texts(name):
+        if '"' in text and not PIECE.fullmatch(text):
+            continue  # in an equation, a single quote mark could pair with one of another term
         whole = split_list(text) == [text] == [term for _, term in split_terms(text)]
         if whole and not text.startswith(("-", "+")) and find(text, known, anchor=anchor) == name:
             return text

@@ -41,7 +41,7 @@ def blank(id: str, name: str, recipe: Recipe, images: ImageSet) -> Blank:
         "id": id,
         "stamp": f"{version('zatlas')} none",
         "name": name,
-        "words": f"{recipe.family.upper()}, {dim} latent {'axis' if dim == 1 else 'axes'}",
+        "words": f"{recipe.family.upper()}, {dim} latent dimension{'' if dim == 1 else 's'}",
         "data": images.name,
         "fingerprint": images.fingerprint,
         "family": recipe.family,

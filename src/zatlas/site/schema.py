@@ -24,7 +24,7 @@ class RunIdentity(TypedDict):
     id: str  # "a" or "b"
     stamp: str  # changes when anything of the run changes
     name: str
-    words: str  # one line: "VAE, 32 latent axes"
+    words: str  # one line: "VAE, 32 latent dimensions"
     data: str  # name of the data set
     fingerprint: str  # of the data set: runs with the same one have the same images
     family: str  # "vae", "ae", "gan" ...

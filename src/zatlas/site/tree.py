@@ -155,7 +155,7 @@ def _about(workspace: Workspace, id: str, stamp: str) -> RunIdentity:
         "id": id,
         "stamp": stamp,
         "name": workspace.name,
-        "words": f"{words}, {workspace.dim:,} latent {'axis' if workspace.dim == 1 else 'axes'}",
+        "words": f"{words}, {workspace.dim:,} latent dimension{'' if workspace.dim == 1 else 's'}",
         "data": workspace.data[0],
         "fingerprint": workspace.data[1],
         "family": family,
