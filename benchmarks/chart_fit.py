@@ -35,24 +35,25 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--all", action="store_true")
     given = parser.parse_args()
-    points = principal(mnist_npz(given.root), given.points)
+    latents = principal(mnist_npz(given.root), given.points)
     programs = {**PROGRAMS, **(OTHERS if given.all else {})}
-    found: dict[str, list[dict]] = {name: [] for name in programs}
+    result: dict[str, list[dict]] = {name: [] for name in programs}
     with tempfile.TemporaryDirectory() as folder:
         table, out = Path(folder) / "points.npy", Path(folder) / "places.npy"
-        np.save(table, points)
+        np.save(table, latents)
         for turn in range(given.repeats):
             for name, packages in programs.items():
                 python = environment(name, *packages) if packages else sys.executable
                 one = call(python, RIVALS / "lay.py", name=name, points=table, out=out)
-                one["trust"] = trust(points, np.load(out))
-                found[name].append(one)
+                one["trust"] = trust(latents, np.load(out))
+                result[name].append(one)
                 told = f"{one['seconds']:.1f} s, trust {one['trust']:.4f}"
                 print(f"  turn {turn + 1}: {name} {told}", file=sys.stderr)
     middle = {
-        name: {key: median(one[key] for one in all_of) for key in all_of[0]} for name, all_of in found.items()
+        name: {key: median(one[key] for one in all_of) for key in all_of[0]}
+        for name, all_of in result.items()
     }
-    print(f"{len(points):,} points of {COORDINATES} coordinates")
+    print(f"{len(latents):,} points of {COORDINATES} coordinates")
     for name, one in middle.items():
         told = f"{one['seconds']:6.1f} s {one['memory']:6.0f} MB  trustworthiness {one['trust']:.4f}"
         print(f"{name:14} {told}")
@@ -71,10 +72,10 @@ def principal(path: Path, count: int) -> np.ndarray:
     return np.ascontiguousarray(pixels @ axes, np.float32)
 
 
-def trust(points: np.ndarray, places: np.ndarray) -> float:
+def trust(latents: np.ndarray, places: np.ndarray) -> float:
     """Trustworthiness over the same few points for all."""
-    rows = np.random.default_rng(0).permutation(len(points))[:SAMPLE]
-    return float(trustworthiness(points[rows], places[rows], n_neighbors=NEIGHBORS))
+    rows = np.random.default_rng(0).permutation(len(latents))[:SAMPLE]
+    return float(trustworthiness(latents[rows], places[rows], n_neighbors=NEIGHBORS))
 
 
 if __name__ == "__main__":

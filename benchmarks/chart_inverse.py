@@ -35,7 +35,7 @@ import numpy as np
 from common import environment
 from mnist_file import mnist_npz
 from zatlas.data import sources
-from zatlas.latent.chart import Chart, make
+from zatlas.latent.chart import Chart, make_chart
 from zatlas.latent.neighbors import nearest
 from zatlas.models.description import generator, load_weights
 from zatlas.models.generator import Generator
@@ -65,24 +65,24 @@ def main() -> None:
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     umap = umap_learn()
-    net, codes, held = trained(mnist_npz(given.root).parent, given.codes)
-    print(f"umap-learn lays {len(codes):,} codes of {codes.shape[1]} coordinates", file=sys.stderr)
-    model = umap.UMAP(n_neighbors=25, min_dist=0.1).fit(codes)
-    chart = Chart(codes, np.ascontiguousarray(model.embedding_, np.float32))
+    net, latents, held = trained(mnist_npz(given.root).parent, given.codes)
+    print(f"umap-learn lays {len(latents):,} codes of {latents.shape[1]} coordinates", file=sys.stderr)
+    model = umap.UMAP(n_neighbors=25, min_dist=0.1).fit(latents)
+    chart = Chart(latents, np.ascontiguousarray(model.embedding_, np.float32))
     back: dict[str, Direction] = {
-        "nearest": lambda z: chart.places[nearest(z, codes, 1)[0][:, 0]],
+        "nearest": lambda z: chart.positions[nearest(z, latents, 1)[0][:, 0]],
         "forward": chart.forward,
         "transform": lambda z: np.asarray(model.transform(z)),
     }
     ground = Ground(net, chart, some_places(chart), held, back)
     print(f"{'':26}  place error, % (median, 9 in 10)              rebuilt  sharp   jump       ms")
     print(f"{'':26}" + "".join(f"{name:>15}" for name in back))
-    found = {}
-    for name, way in ways(chart, model).items():
+    result = {}
+    for name, direction in ways(chart, model).items():
         print(f"  {name}", file=sys.stderr)
-        found[name] = measured(ground, way, 1 if name == "umap-learn" else given.repeats)
-        print(row(name, found[name]))
-    ours, theirs = found["Chart.inverse"], found["umap-learn"]
+        result[name] = measured(ground, direction, 1 if name == "umap-learn" else given.repeats)
+        print(row(name, result[name]))
+    ours, theirs = result["Chart.inverse"], result["umap-learn"]
     print(f"time, umap-learn / zatlas: {theirs['ms'] / ours['ms']:,.0f}")
     prior_table(net)
     for name in back:
@@ -92,24 +92,24 @@ def main() -> None:
 
 def prior_table(net: Generator) -> None:
     """The lengths of codes and the sharpness of images on a chart of the prior, way by way."""
-    chart = make(net.space.sample(5000, seed=0))
-    places, real = some_places(chart), chart.points[:2000]
+    chart = make_chart(net.space.sample(5000, seed=0))
+    places, real = some_places(chart), chart.latents[:2000]
     print(f"{'a chart of the prior':26}  length   sharp")
-    for name, way in ways(chart, None).items():
-        z = as_codes(way(places))
+    for name, direction in ways(chart, None).items():
+        z = as_codes(direction(places))
         long = float(np.linalg.norm(z, axis=1).mean() / np.linalg.norm(real, axis=1).mean())
         print(f"{name:26}{long:8.2f}{slope(net.decode(z)) / slope(net.decode(real)):8.2f}")
 
 
 def ways(chart: Chart, model: Any) -> dict[str, Direction]:
     """Every way from places to codes that was thought of; umap-learn's where its model is given."""
-    codes, places = chart.points, chart.places
+    latents, places = chart.latents, chart.positions
 
     def weighted(xy: np.ndarray) -> np.ndarray:
         """The mean of the neighbours, its norm as it comes."""
         index, far = nearest(xy, places, 9)
         weight = np.maximum(1 - far / far[:, -1:], 1e-6) ** 2
-        return np.einsum("nk,nkd->nd", weight / weight.sum(1, keepdims=True), codes[index])
+        return np.einsum("nk,nkd->nd", weight / weight.sum(1, keepdims=True), latents[index])
 
     def plane(xy: np.ndarray) -> np.ndarray:
         """A plane fitted to 50 neighbours."""
@@ -117,13 +117,13 @@ def ways(chart: Chart, model: Any) -> dict[str, Direction]:
         weight = np.maximum(1 - far / far[:, -1:], 1e-6) ** 2
         terms = np.concatenate([np.ones((*index.shape, 1)), places[index] - xy[:, None]], axis=2)
         left = np.einsum("nki,nkj,nk->nij", terms, terms, weight) + np.diag([0, 1e-3, 1e-3])
-        right = np.einsum("nki,nkd,nk->nid", terms, codes[index], weight)
+        right = np.einsum("nki,nkd,nk->nid", terms, latents[index], weight)
         return np.linalg.solve(left, right)[:, 0]
 
     theirs = {} if model is None else {"umap-learn": model.inverse_transform}
     return {
         **theirs,
-        "nearest code": lambda xy: codes[nearest(xy, places, 1)[0][:, 0]],
+        "nearest code": lambda xy: latents[nearest(xy, places, 1)[0][:, 0]],
         "weighted mean": weighted,
         "plane of 50 neighbours": plane,
         "net (128, 128)": regressor(chart),
@@ -135,45 +135,45 @@ def regressor(chart: Chart) -> Direction:
     """A small net from places to codes."""
     from sklearn.neural_network import MLPRegressor
 
-    low, wide = chart.places.mean(0), chart.places.std(0)
+    low, wide = chart.positions.mean(0), chart.positions.std(0)
     net = MLPRegressor(hidden_layer_sizes=(128, 128), max_iter=20, random_state=0)
-    net.fit((chart.places - low) / wide, chart.points)
+    net.fit((chart.positions - low) / wide, chart.latents)
     return lambda xy: net.predict((xy - low) / wide)
 
 
-def measured(ground: Ground, way: Direction, repeats: int) -> dict:
+def measured(ground: Ground, direction: Direction, repeats: int) -> dict:
     """All that is told of one way; the first call, which may compile something, is not timed."""
     chart, places = ground.chart, ground.places
     size = float(np.linalg.norm(chart.box[1] - chart.box[0]))
-    z = as_codes(way(places))
+    z = as_codes(direction(places))
     seconds = []
     for _ in range(repeats):
         begun = perf_counter()
-        way(places)
+        direction(places)
         seconds.append(perf_counter() - begun)
-    found: dict = {"ms": 1000 * median(seconds)}
+    result: dict = {"ms": 1000 * median(seconds)}
     for name, back in ground.back.items():
         missed = 100 * np.linalg.norm(back(z) - places, axis=1) / size
-        found[name] = (float(np.median(missed)), float(np.quantile(missed, 0.9)))
+        result[name] = (float(np.median(missed)), float(np.quantile(missed, 0.9)))
     net, held = ground.net, ground.held
     there = net.encode(held)
-    lost = np.square(net.decode(as_codes(way(chart.transform(there)))) - held).mean()
-    found["rebuilt"] = float(lost / np.square(net.decode(there) - held).mean())
-    found["sharp"] = slope(net.decode(z)) / slope(net.decode(chart.points[:2000]))
+    lost = np.square(net.decode(as_codes(direction(chart.transform(there)))) - held).mean()
+    result["rebuilt"] = float(lost / np.square(net.decode(there) - held).mean())
+    result["sharp"] = slope(net.decode(z)) / slope(net.decode(chart.latents[:2000]))
     step = np.random.default_rng(1).normal(size=places.shape)
     step *= 0.002 * size / np.linalg.norm(step, axis=1, keepdims=True)
-    moved = np.linalg.norm(as_codes(way((places + step).astype(np.float32))) - z, axis=1)
-    found["jump"] = float(np.median(moved) / np.median(np.linalg.norm(chart.points, axis=1)))
-    return found
+    moved = np.linalg.norm(as_codes(direction((places + step).astype(np.float32))) - z, axis=1)
+    result["jump"] = float(np.median(moved) / np.median(np.linalg.norm(chart.latents, axis=1)))
+    return result
 
 
-def row(name: str, found: dict) -> str:
+def row(name: str, result: dict) -> str:
     """One line of the table."""
     errors = "".join(
-        f"{found[key][0]:8.2f} {found[key][1]:6.2f}" for key in ("nearest", "forward", "transform")
+        f"{result[key][0]:8.2f} {result[key][1]:6.2f}" for key in ("nearest", "forward", "transform")
     )
-    rest = f"{found['rebuilt']:9.2f} {found['sharp']:6.2f} {found['jump']:6.2f}"
-    return f"{name:26}{errors}{rest} {found['ms']:10,.2f}"
+    rest = f"{result['rebuilt']:9.2f} {result['sharp']:6.2f} {result['jump']:6.2f}"
+    return f"{name:26}{errors}{rest} {result['ms']:10,.2f}"
 
 
 def slope(images: np.ndarray) -> float:
@@ -201,8 +201,8 @@ def trained(root: Path, count: int) -> tuple[Generator, np.ndarray, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
         run = fit(recipe, images, Path(folder) / "run")
         net = generator(*load_weights(run.weights))
-    codes = net.encode(images.images(images.rows("train")[:count]))
-    return net, codes, images.images(images.rows("test")[:500])
+    latents = net.encode(images.images(images.rows("train")[:count]))
+    return net, latents, images.images(images.rows("test")[:500])
 
 
 def as_codes(z: np.ndarray) -> np.ndarray:

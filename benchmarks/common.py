@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from zatlas.data.cache import cache_root
+from zatlas.data.pixel_cache import cache_root
 
 RIVALS = Path(__file__).parent / "rivals"
 
@@ -38,13 +38,13 @@ def call(python: Path | str, script: Path, **options: object) -> dict:
 
 def in_turns(repeats: int, runs: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Each measured in turn, again and again, so that what disturbs one disturbs all."""
-    found: dict[str, list[float]] = {name: [] for name in runs}
+    result: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(repeats):
         for name, run in runs.items():
             value = run()
-            found[name].append(value)
+            result[name].append(value)
             print(f"  turn {turn + 1}: {name} {value:,.1f}", file=sys.stderr)
-    return found
+    return result
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -54,9 +54,9 @@ def timed(work: Callable[[], object]) -> float:
     return perf_counter() - begun
 
 
-def medians(found: Mapping[str, list[float]]) -> dict[str, float]:
+def medians(result: Mapping[str, list[float]]) -> dict[str, float]:
     """The middle of the repeats of each."""
-    return {name: median(values) for name, values in found.items()}
+    return {name: median(values) for name, values in result.items()}
 
 
 def matrix_product_rate(size: int = 2048, repeats: int = 8) -> float:

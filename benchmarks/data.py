@@ -35,7 +35,7 @@ def main() -> None:
         def second() -> float:
             return timed(lambda: sources.load(str(place / "photos"), size=64))
 
-        found = medians(
+        result = medians(
             in_turns(
                 given.repeats,
                 {
@@ -45,9 +45,9 @@ def main() -> None:
                 },
             )
         )
-    for name, seconds in found.items():
+    for name, seconds in result.items():
         print(f"{name:20} {seconds:8.2f} s  {given.files / seconds:10,.0f} images/s")
-    print(f"plain / first start: {found['plain Pillow loop'] / found['first start']:.2f}")
+    print(f"plain / first start: {result['plain Pillow loop'] / result['first start']:.2f}")
     for name, draw, size in (
         ("faces 64x64", lambda n: faces.draw(faces.factors(n, seed=0), 64), 4000),
         ("sprites 32x32", lambda n: sprites.draw(sprites.factors(n, seed=0), 32), 100_000),

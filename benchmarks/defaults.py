@@ -46,15 +46,15 @@ def main() -> None:
     given = parser.parse_args()
     images = sources.load(given.data)
     for dim in map(int, given.dims.split(",")):
-        found = {}
+        result = {}
         for name, tables in CANDIDATES.items():
             _, seconds, _ = trained(images, given.data, tables, dim, 1)
             epochs = max(int(given.seconds / seconds), 1)
             loss, seconds, rate = trained(images, given.data, tables, dim, epochs)
-            found[name] = loss
+            result[name] = loss
             told = f"{epochs:4} epochs {seconds:6.1f} s {rate:8,.0f} images/s"
             print(f"dim {dim:3}  {name:34} -elbo {loss:8.2f}  {told}", flush=True)
-        best = min(found, key=lambda name: found[name])
+        best = min(result, key=lambda name: result[name])
         print(f"dim {dim:3}  best: {best}", flush=True)
 
 

@@ -31,8 +31,8 @@ print(json.dumps(peak_memory()))
 """
 
 
-def python(code: str, *words: object) -> str:
-    command = [sys.executable, "-c", code, *map(str, words)]
+def python(latent: str, *words: object) -> str:
+    command = [sys.executable, "-c", latent, *map(str, words)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet())
     return done.stdout
 
@@ -62,9 +62,9 @@ def rates(folder: Path, repeats: int) -> None:
                 generator._call(generator.encoder, whole[start : start + generator.batch], None)
             return len(whole) / (perf_counter() - begun)
 
-        found = medians(in_turns(repeats, {"to the table": to_table, "the encoder alone": bare}))
-        share = found["to the table"] / found["the encoder alone"]
-        told = ", ".join(f"{name} {rate:,.0f}" for name, rate in found.items())
+        result = medians(in_turns(repeats, {"to the table": to_table, "the encoder alone": bare}))
+        share = result["to the table"] / result["the encoder alone"]
+        told = ", ".join(f"{name} {rate:,.0f}" for name, rate in result.items())
         print(f"{net}: images a second: {told}; share {share:.0%}")
 
 

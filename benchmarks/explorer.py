@@ -131,32 +131,32 @@ def main() -> None:
 # What is measured
 
 
-def hover(browser: Browser, room: Path) -> None:
+def hover(browser: Browser, folder: Path) -> None:
     """From a move of the pointer to the picture, and to the frame that shows it."""
-    for name, workspace in runs(room).items():
+    for name, workspace in runs(folder).items():
         with serving([workspace], points=POINTS) as server, opened(browser, server.url) as page:
             page.evaluate(HOVER, moves(40))
-            found = np.array(page.evaluate(HOVER, moves(MOVES, seed=1)))
-        next_frame = (found[:, 1] < 17.5).mean()
-        print(f"hover, {name}: drawn after {words(found[:, 0])}; ", end="")
-        print(f"frame that shows it {words(found[:, 1])}, the very next one {next_frame:.0%}")
+            result = np.array(page.evaluate(HOVER, moves(MOVES, seed=1)))
+        next_frame = (result[:, 1] < 17.5).mean()
+        print(f"hover, {name}: drawn after {words(result[:, 0])}; ", end="")
+        print(f"frame that shows it {words(result[:, 1])}, the very next one {next_frame:.0%}")
 
 
-def first(browser: Browser, room: Path) -> None:
+def first(browser: Browser, folder: Path) -> None:
     """From the start of loading, with nothing in the cache, to the map and the first decoded picture."""
-    for name, workspace in runs(room).items():
+    for name, workspace in runs(folder).items():
         with serving([workspace], points=POINTS) as server:
-            found = [loaded(browser, server.url) for _ in range(LOADS + 1)][1:]
-        print(f"first picture, {name}: {words([one['picture'] for one in found])}; ", end="")
-        print(f"map {words([one['map'] for one in found])}")
+            result = [loaded(browser, server.url) for _ in range(LOADS + 1)][1:]
+        print(f"first picture, {name}: {words([one['picture'] for one in result])}; ", end="")
+        print(f"map {words([one['map'] for one in result])}")
 
 
 def million(browser: Browser, room: Path) -> None:
     """A million points: load, memory, pick, and frames."""
     folder = crowded(runs(room)["2-D MLP 28x28"], room / "million")
     with hosted(folder) as url:
-        found = [loaded(browser, url, keys=("map",)) for _ in range(3)]
-        print(f"1,000,000 points, load: {words([one['map'] for one in found])}")
+        result = [loaded(browser, url, keys=("map",)) for _ in range(3)]
+        print(f"1,000,000 points, load: {words([one['map'] for one in result])}")
         with opened(browser, url) as page:
             page.wait_for_timeout(3000)  # until all has come, and the map has been drawn
             page.evaluate(PICK, moves(50))
@@ -168,13 +168,13 @@ def million(browser: Browser, room: Path) -> None:
             print(f"drawn by {page.evaluate(RENDERER)}")
 
 
-def single(browser: Browser, room: Path) -> None:
+def single(browser: Browser, folder: Path) -> None:
     """The face model that comes along, as one file from the disk."""
-    out = zatlas.export(Workspace.open(unpack(room / "faces")), room / "faces.html")
-    found = [loaded(browser, out.as_uri()) for _ in range(LOADS + 1)][1:]
+    out = zatlas.export(Workspace.open(unpack(folder / "faces")), folder / "faces.html")
+    result = [loaded(browser, out.as_uri()) for _ in range(LOADS + 1)][1:]
     size = out.stat().st_size / 1e6
     print(f"single file of the faces: {size:.1f} MB; first picture from the disk ", end="")
-    print(words([one["picture"] for one in found]))
+    print(words([one["picture"] for one in result]))
 
 
 def places(browser: Browser, room: Path) -> None:
@@ -182,18 +182,18 @@ def places(browser: Browser, room: Path) -> None:
     workspace = Workspace.open(unpack(room / "faces"))
     tree = run_tree(workspace, most=POINTS)
     folder = zatlas.export(workspace, room / "faces-folder", points=POINTS)
-    chart = Chart(tree.points.astype(np.float16).astype(np.float32), places_of(folder))
+    chart = Chart(tree.latents.astype(np.float16).astype(np.float32), places_of(folder))
     written = folder / "data/manifest.json"
     manifest = json.loads(written.read_bytes())
-    for what, codes in {"refined": manifest["runs"][0]["codes"], "lattice alone": None}.items():
-        manifest["runs"][0]["codes"] = codes
+    for what, latents in {"refined": manifest["runs"][0]["codes"], "lattice alone": None}.items():
+        manifest["runs"][0]["codes"] = latents
         written.write_text(json.dumps(manifest))
         with hosted(folder) as url:
             with opened(browser, url) as page:
-                where, found = pinned(page, chart)
+                where, result = pinned(page, chart)
             wanted = chart.inverse_transform(where)
-            apart = np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
-            pixels = np.abs(workspace.decode(found) - workspace.decode(wanted)).mean(axis=(1, 2, 3))
+            apart = np.linalg.norm(result - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
+            pixels = np.abs(workspace.decode(result) - workspace.decode(wanted)).mean(axis=(1, 2, 3))
             print(f"place to code, {what}: {quantiles(100 * apart, 2)} % of its length; ", end="")
             print(f"pictures differ by {quantiles(255 * pixels, 2)} of 255")
 
@@ -205,11 +205,11 @@ PARTS = {"hover": hover, "first": first, "million": million, "single": single, "
 
 
 @cache
-def runs(room: Path) -> dict[str, Workspace]:
+def runs(folder: Path) -> dict[str, Workspace]:
     """Models as large as people's; how long they were trained is of no account."""
     usual = {"training.preview": 0}
     small = train(
-        "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=room / "mlp", show=False
+        "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=folder / "mlp", show=False
     )
     large = train(
         "faces:count=600",
@@ -217,7 +217,7 @@ def runs(room: Path) -> dict[str, Workspace]:
         epochs=1,
         size=64,
         settings={**usual, "net.name": "conv"},
-        out=room / "conv",
+        out=folder / "conv",
         show=False,
     )
     return {"2-D MLP 28x28": small, "64-D conv 64x64": large}
@@ -232,12 +232,12 @@ def crowded(workspace: Workspace, folder: Path) -> Path:
     left, bottom, right, top = entry["charts"][0]["box"]
     kinds = chance.integers(0, 10, MILLION)
     middles = chance.uniform([left, bottom], [right, top], (10, 2))
-    points = middles[kinds] + chance.normal(0, 0.05 * (right - left), (MILLION, 2))
-    points = np.clip(points, [left, bottom], [right, top]).astype(np.float32)
+    latents = middles[kinds] + chance.normal(0, 0.05 * (right - left), (MILLION, 2))
+    latents = np.clip(latents, [left, bottom], [right, top]).astype(np.float32)
     table = {"index": np.arange(MILLION, dtype=np.int32), "label": kinds.astype(np.uint8)}
-    table |= {"x:0": points[:, 0], "y:0": points[:, 1]}
+    table |= {"x:0": latents[:, 0], "y:0": latents[:, 1]}
     (folder / entry["points"]).write_bytes(arrow(table))
-    (folder / entry["codes"]).write_bytes(points.astype("<f2").tobytes())
+    (folder / entry["codes"]).write_bytes(latents.astype("<f2").tobytes())
     entry |= {"count": MILLION, "total": MILLION, "sprites": None, "geodesics": []}
     entry["columns"] = [one for one in entry["columns"] if one["name"] == "label"]
     (folder / "data/manifest.json").write_text(json.dumps(manifest))
@@ -256,16 +256,16 @@ def places_of(folder: Path) -> np.ndarray:
 
 def pinned(page: Page, chart: Chart, rounds: int = 6, each: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """Places of a map where there is no point, and the codes that the page pinned there."""
-    low, high = chart.places.min(axis=0), chart.places.max(axis=0)
+    low, high = chart.positions.min(axis=0), chart.positions.max(axis=0)
     scale = 3 * min(np.array([800, 400]) / (high - low))
-    middle = np.median(chart.places, axis=0)
-    chance, where, found = np.random.default_rng(0), [], []
+    middle = np.median(chart.positions, axis=0)
+    chance, where, result = np.random.default_rng(0), [], []
     for number in range(rounds):
         state = f"view={middle[0]},{middle[1]},{scale}&note={number}"
         page.evaluate("state => { location.hash = state }", state)
         page.wait_for_timeout(600)
         xy = middle + chance.uniform([-300, -150], [300, 150], (1000, 2)) / scale
-        alone = np.linalg.norm(xy[:, None] - chart.places, axis=2).min(axis=1) * scale > 8
+        alone = np.linalg.norm(xy[:, None] - chart.positions, axis=2).min(axis=1) * scale > 8
         for x, y in xy[alone & chart.covers(xy.astype(np.float32))][:each]:
             box = page.get_by_role("application").bounding_box()
             width, height = round(box["width"]), round(box["height"])
@@ -276,10 +276,10 @@ def pinned(page: Page, chart: Chart, rounds: int = 6, each: int = 8) -> tuple[np
             where.append(middle + down / scale)
         page.wait_for_timeout(600)
         pins = parse_qs(page.evaluate("location.hash.slice(1)"))["pins"][0].split(",")
-        found += [code(text) if text[0] == "z" else None for text in pins]
-    kept = [number for number, one in enumerate(found) if one is not None]  # the others hit a thumbnail
-    return np.array([where[number] for number in kept], np.float32), np.array(
-        [found[number] for number in kept]
+        result += [code(text) if text[0] == "z" else None for text in pins]
+    saved = [number for number, one in enumerate(result) if one is not None]  # the others hit a thumbnail
+    return np.array([where[number] for number in saved], np.float32), np.array(
+        [result[number] for number in saved]
     )
 
 
@@ -336,9 +336,9 @@ def hosted(folder: Path) -> Iterator[str]:
 def memory(browser: Browser) -> str:
     """What the processes of the browser hold."""
     session = browser.new_browser_cdp_session()
-    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    result = session.send("SystemInfo.getProcessInfo")["processInfo"]
     kinds: dict[str, float] = {}
-    for process in found:
+    for process in result:
         status = Path(f"/proc/{process['id']}/status").read_text().split()
         kind = "graphics" if process["type"] == "GPU" else process["type"]
         kinds[kind] = max(kinds.get(kind, 0), int(status[status.index("VmRSS:") + 1]) / 1024)
@@ -352,12 +352,12 @@ def moves(count: int, seed: int = 0) -> list[list[float]]:
     return (0.5 + 0.3 * np.sin(3 * steps)).tolist()
 
 
-def words(found: Sequence[float]) -> str:
-    return f"{quantiles(found, 1)} ms"
+def words(result: Sequence[float]) -> str:
+    return f"{quantiles(result, 1)} ms"
 
 
-def quantiles(found: Sequence[float], digits: int) -> str:
-    middle, high = np.quantile(found, [0.5, 0.95])
+def quantiles(result: Sequence[float], digits: int) -> str:
+    middle, high = np.quantile(result, [0.5, 0.95])
     return f"{middle:.{digits}f} (p95 {high:.{digits}f})"
 
 

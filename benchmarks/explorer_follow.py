@@ -32,14 +32,14 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zatlas-follow-") as folder:
         place = Path(folder)
-        found = in_turns(
+        result = in_turns(
             given.repeats,
             {
                 "alone": lambda: train(place, given.epochs, followed=False),
                 "followed": lambda: train(place, given.epochs, followed=True),
             },
         )
-    alone, followed = median(found["alone"]), median(found["followed"])
+    alone, followed = median(result["alone"]), median(result["followed"])
     print(f"alone {alone:.1f} s, followed {followed:.1f} s: slower by {followed / alone - 1:+.1%}")
     print(f"of one core, the explorer took {', '.join(f'{share:.1%}' for share in SHARES)}")
     print(f"weights: {len(SEEN)} kind(s); states that a page saw: {STATES}")

@@ -47,10 +47,10 @@ def main() -> None:
             # Once to warm up: what counts is whether it grows from then on.
             asyncio.run(crowd(url, given.clients, 2))
             before = resident(server.pid)
-            found = asyncio.run(crowd(url, given.clients, given.seconds))
+            result = asyncio.run(crowd(url, given.clients, given.seconds))
             after = resident(server.pid)
             server.stdin.close()
-    report(found, given.clients, before, after)
+    report(result, given.clients, before, after)
 
 
 async def crowd(url: str, clients: int, seconds: float) -> list[dict]:
@@ -61,11 +61,11 @@ async def crowd(url: str, clients: int, seconds: float) -> list[dict]:
 async def page(url: str, seed: int, seconds: float) -> dict:
     """One page whose pointer wanders: each ask replaces the one before it if that still waits."""
     chance = np.random.default_rng(seed)
-    z, asked, found = chance.normal(size=32), {}, {"images": [], "dropped": 0, "asked": 0}
+    z, asked, result = chance.normal(size=32), {}, {"images": [], "dropped": 0, "asked": 0}
     async with connect(
         url.replace("http", "ws") + "socket", origin=url.rstrip("/"), compression=None
     ) as socket:
-        listening = asyncio.create_task(listen(socket, asked, found))
+        listening = asyncio.create_task(listen(socket, asked, result))
         await asyncio.sleep(chance.uniform(0, 1 / RATE))
         begun = perf_counter()
         for number in range(int(seconds * RATE)):
@@ -73,24 +73,24 @@ async def page(url: str, seed: int, seconds: float) -> dict:
             asked[number] = perf_counter()
             header = {"id": number, "run": "a", "kind": "decode", "n": 1, "stream": "hover"}
             await socket.send(frame(header, z.astype("<f4").tobytes()))
-            found["asked"] += 1
+            result["asked"] += 1
             await asyncio.sleep(max(0, begun + (number + 1) / RATE - perf_counter()))
         await asyncio.sleep(1)
         listening.cancel()
-    return found
+    return result
 
 
-async def listen(socket, asked: dict, found: dict) -> None:
+async def listen(socket, asked: dict, result: dict) -> None:
     """Note when each answer comes."""
     async for data in socket:
         (length,) = struct.unpack_from("<I", data)
         answer = json.loads(data[4 : 4 + length])
         took = perf_counter() - asked.pop(answer["id"])
         if answer["kind"] == "dropped":
-            found["dropped"] += 1
+            result["dropped"] += 1
         else:
             assert answer["kind"] == "images", answer
-            found["images"].append(took)
+            result["images"].append(took)
 
 
 def frame(header: dict, payload: bytes) -> bytes:
@@ -104,9 +104,9 @@ def resident(process: int) -> float:
     return int(words[words.index("VmRSS:") + 1]) / 1024
 
 
-def report(found: list[dict], clients: int, before: float, after: float) -> None:
-    took = 1000 * np.concatenate([one["images"] for one in found])
-    asked, dropped = (sum(one[key] for one in found) for key in ("asked", "dropped"))
+def report(result: list[dict], clients: int, before: float, after: float) -> None:
+    took = 1000 * np.concatenate([one["images"] for one in result])
+    asked, dropped = (sum(one[key] for one in result) for key in ("asked", "dropped"))
     middle, high = np.quantile(took, [0.5, 0.95])
     print(f"{clients} pages at {RATE} Hz: {asked:,} asks, {len(took):,} answered")
     print(f"latency: median {middle:.1f} ms, p95 {high:.1f} ms")

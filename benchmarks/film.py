@@ -48,17 +48,17 @@ def main() -> None:
     decoder.decode(z[:32])  # what torch prepares on the first call
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = Path(folder) / "ours.mp4", Path(folder) / "theirs.mp4"
-        film(decoder.stream(z[:2]), ours)  # imports are paid outside
+        film(decoder.decode_batches(z[:2]), ours)  # imports are paid outside
 
         def mine(panel: bool) -> float:
             beside = density_panel(z[:, :2]) if panel else None
-            return timed(lambda: film(decoder.stream(z), ours, fps=FPS, panel=beside))
+            return timed(lambda: film(decoder.decode_batches(z), ours, fps=FPS, panel=beside))
 
         def rival(size: tuple[float, float], panel: bool = False) -> Callable[[], float]:
             return lambda: timed(lambda: animate(decoder, z, theirs, size, panel))
 
         ways: dict[str, Callable[[], float]] = {
-            "decoding, in batches": lambda: timed(lambda: list(map(len, decoder.stream(z)))),
+            "decoding, in batches": lambda: timed(lambda: list(map(len, decoder.decode_batches(z)))),
             "decoding, one by one": lambda: timed(lambda: [decoder.decode(row[None]) for row in z]),
             "zatlas": lambda: mine(panel=False),
             "zatlas, panel": lambda: mine(panel=True),
@@ -69,18 +69,18 @@ def main() -> None:
         report(medians(in_turns(given.repeats, ways)), given.frames)
 
 
-def report(found: dict[str, float], frames: int) -> None:
+def report(result: dict[str, float], frames: int) -> None:
     """Times, and ratios with and without the decoding."""
-    for name, seconds in found.items():
+    for name, seconds in result.items():
         print(f"{name:20} {seconds:8.2f} s  {frames / seconds:8,.0f} frames/s")
-    batches, singly = found["decoding, in batches"], found["decoding, one by one"]
+    batches, singly = result["decoding, in batches"], result["decoding, one by one"]
     for theirs, ours in (
         ("matplotlib", "zatlas"),
         ("matplotlib, panel", "zatlas, panel"),
         ("matplotlib, bare", "zatlas"),
     ):
-        whole = found[theirs] / found[ours]
-        rest = (found[theirs] - singly) / max(found[ours] - batches, 1e-3)
+        whole = result[theirs] / result[ours]
+        rest = (result[theirs] - singly) / max(result[ours] - batches, 1e-3)
         print(f"{theirs} / {ours}: {whole:.1f} with decoding, {rest:.1f} without")
 
 
@@ -142,8 +142,8 @@ def animate(decoder: Generator, z: np.ndarray, path: Path, size: tuple[float, fl
 def ffmpeg() -> str:
     """The program that matplotlib hands its frames to, out of imageio-ffmpeg."""
     python = environment("ffmpeg", "imageio-ffmpeg==0.6.0")
-    code = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
-    said = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+    latent = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+    said = subprocess.run([python, "-c", latent], check=True, capture_output=True, text=True)
     return said.stdout.strip()
 
 

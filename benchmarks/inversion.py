@@ -17,7 +17,7 @@ import numpy as np
 from zatlas.core.arrays import Images
 from zatlas.create import train
 from zatlas.encoder import train_encoder
-from zatlas.latent.inversion import STARTS, STEPS, Inverted, invert
+from zatlas.latent.inversion import STARTS, STEPS, InversionResult, invert
 from zatlas.models.generator import Generator
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -25,23 +25,23 @@ from zatlas.workspace import Workspace
 STEPS_TRIED = (10, 20, 40, 80, 160)
 
 
-def tell(name: str, what: str, found: Inverted) -> None:
-    low, middle = np.quantile(found.psnr, [0.1, 0.5])
-    rms = float(np.median(found.rms))
-    print(f"| {name} | {what} | {middle:.1f} | {low:.1f} | {rms:.4f} | {found.seconds:.1f} |", flush=True)
+def tell(name: str, what: str, result: InversionResult) -> None:
+    low, middle = np.quantile(result.psnr, [0.1, 0.5])
+    rms = float(np.median(result.rms))
+    print(f"| {name} | {what} | {middle:.1f} | {low:.1f} | {rms:.4f} | {result.seconds:.1f} |", flush=True)
 
 
 def table(name: str, generator: Generator, images: Images, searched: bool = True) -> None:
     bare = replace(generator, encoder=None)
     for steps in STEPS_TRIED if searched else ():
         for starts in (1, STARTS) if steps == STEPS else (STARTS,):
-            found = invert(bare, images, steps=steps, starts=starts, show=False)
-            tell(name, f"{steps} steps, {starts} starts", found)
+            result = invert(bare, images, steps=steps, starts=starts, show=False)
+            tell(name, f"{steps} steps, {starts} starts", result)
     if generator.encoder is not None:
         for steps in (0, 10, 40):
             guess = generator.encode(images)
-            found = invert(bare, images, guess=guess, steps=steps, show=False)
-            tell(name, f"encoder and {steps} steps", found)
+            result = invert(bare, images, guess=guess, steps=steps, show=False)
+            tell(name, f"encoder and {steps} steps", result)
 
 
 def own(workspace: Workspace, count: int) -> Images:
@@ -61,8 +61,8 @@ def main() -> None:
             "digits", model="gan", dim=32, epochs=60, out=Path(folder) / "gan", settings=quiet, show=False
         )
         table("GAN of digits, own samples", gan.generator, own(gan, given.images))
-        taught = train_encoder(gan, show=False)
-        table("the same, with a taught encoder", taught.generator, own(gan, given.images), searched=False)
+        trained = train_encoder(gan, show=False)
+        table("the same, with a taught encoder", trained.generator, own(gan, given.images), searched=False)
         vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
         images = vae.dataset.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)

@@ -16,7 +16,7 @@ import json, sys, tempfile
 from pathlib import Path
 from benchmarks.common import peak_memory
 from zatlas.data import sources
-from zatlas.training.loop import fit
+from zatlas.training.loop import checked_value
 from zatlas.training.recipe import make_recipe
 count, epochs = int(sys.argv[1]), int(sys.argv[2])
 recipe = make_recipe({
@@ -26,7 +26,7 @@ recipe = make_recipe({
 })
 images = sources.load("sprites", size=32, count=count)
 with tempfile.TemporaryDirectory() as folder:
-    fit(recipe, images, Path(folder) / "run")
+    checked_value(recipe, images, Path(folder) / "run")
 print(json.dumps({"peak": peak_memory(), "pixels": images.pixels.nbytes / 2**20}))
 """
 DRAW = "import sys; from zatlas.data import sources; sources.load('sprites', size=32, count=int(sys.argv[1]))"
@@ -36,16 +36,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, default=1_000_000)
     given = parser.parse_args()
-    found = {}
+    result = {}
     for count, epochs in ((10_000, 10), (given.most, 1)):
         # Drawn first and by another process, so that only training is measured.
         subprocess.run([sys.executable, "-c", DRAW, str(count)], check=True, env=quiet())
         command = [sys.executable, "-c", MEASURED, str(count), str(epochs)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet())
-        found[count] = json.loads(done.stdout.splitlines()[-1])
-        told = f"peak {found[count]['peak']:,.0f} MiB with {found[count]['pixels']:,.0f} MiB of pixels"
+        result[count] = json.loads(done.stdout.splitlines()[-1])
+        told = f"peak {result[count]['peak']:,.0f} MiB with {result[count]['pixels']:,.0f} MiB of pixels"
         print(f"{count:>9,} images: {told}")
-    few, many = (found[count]["peak"] for count in found)
+    few, many = (result[count]["peak"] for count in result)
     print(f"growth: {many / few - 1:.1%}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.data import sources
-from zatlas.data.cache import cache_root
+from zatlas.data.pixel_cache import cache_root
 
 
 def mnist_npz(root: str = "") -> Path:

@@ -37,14 +37,14 @@ def main() -> None:
             "zatlas, SVG": lambda: draw(decoder, place / "ours.svg"),
             "subplots": lambda: subplots(decoder, place / "theirs.png"),
         }
-        for way in ways.values():  # imports are paid outside
-            way()
-        found = medians(
+        for direction in ways.values():  # imports are paid outside
+            direction()
+        result = medians(
             in_turns(given.repeats, {name: lambda way=way: timed(way) for name, way in ways.items()})
         )
-    for name, seconds in found.items():
+    for name, seconds in result.items():
         print(f"{name:12} {seconds:8.3f} s")
-    print(f"subplots / zatlas, PNG: {found['subplots'] / found['zatlas, PNG']:.1f}")
+    print(f"subplots / zatlas, PNG: {result['subplots'] / result['zatlas, PNG']:.1f}")
 
 
 def draw(decoder: Generator, path: Path) -> None:

@@ -24,8 +24,8 @@ from zatlas.core.space import Space
 from zatlas.demo import unpack
 from zatlas.directions.find import find_directions
 from zatlas.directions.fit import closed_form, principal
+from zatlas.models.external_classifiers import open_classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorers import load_scorer
 from zatlas.workspace import Workspace
 
 WIDTHS = (100, 512, 256, 128, 64, 3)
@@ -56,8 +56,8 @@ def gan() -> Generator:
 def alone(of: str, samples: int) -> None:
     """One run of principal: its seconds and the peak of this process."""
     generator = gan()
-    points = generator.space.sample(2000, seed=0)
-    seconds = timed(lambda: principal.fit(generator, points, of=of, samples=samples, show=False))
+    latents = generator.space.sample(2000, seed=0)
+    seconds = timed(lambda: principal.fit(generator, latents, source=of, samples=samples, show=False))
     peak = peak_memory()
     print(json.dumps({"seconds": seconds, "peak": peak}))
 
@@ -78,15 +78,15 @@ def main() -> None:
         alone(given.alone, given.samples)
         return
     generator = gan()
-    points = generator.space.sample(2000, seed=0)
+    latents = generator.space.sample(2000, seed=0)
     print("| what | seconds | peak MiB |\n|---|---|---|")
     for of in closed_form.SOURCES:
-        seconds = timed(lambda of=of: closed_form.fit(generator, points, of=of))
+        seconds = timed(lambda of=of: closed_form.fit(generator, latents, source=of))
         print(f"| closed_form of {of}, 100 axes, 64x64 | {seconds:.2f} | |", flush=True)
     for of in ("samples", "layer"):
         for samples in (given.samples // 10, given.samples):
-            found = in_turn(of, samples)
-            told = f"{found['seconds']:.1f} | {found['peak']:,.0f}"
+            result = in_turn(of, samples)
+            told = f"{result['seconds']:.1f} | {result['peak']:,.0f}"
             print(f"| principal of {of}, {samples:,} samples | {told} |", flush=True)
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
@@ -94,10 +94,10 @@ def main() -> None:
         on_faces(workspace, here / "faces-scorer.safetensors")
 
 
-def on_faces(workspace: Workspace, scorer: Path) -> None:
+def on_faces(workspace: Workspace, classifier: Path) -> None:
     """The methods that decode while they learn, on the face model."""
     _ = workspace.cloud
-    smile = {"scorer": load_scorer(scorer), "names": ["Smiling"]}
+    smile = {"scorer": open_classifier(classifier), "names": ["Smiling"]}
     runs = {
         "transform of brightness": ("transform", {"names": ["brightness"]}),
         "transform of brightness by a net": ("transform", {"names": ["brightness"], "method": "net"}),

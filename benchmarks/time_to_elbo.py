@@ -26,15 +26,15 @@ def main() -> None:
         pythae.append(call(rival, theirs, data=data, epochs=10, batch=64, rate=1e-3, seed=turn))
         mine = RIVALS / "zatlas_train.py"
         ours.append(call(sys.executable, mine, root=data.parent, epochs=EPOCHS, rate=RATE, seed=turn))
-        for name, found in (("pythae", pythae[-1]), ("zatlas", ours[-1])):
-            told = f"{found['loss']:.2f} nats in {found['seconds']:.1f} s"
+        for name, result in (("pythae", pythae[-1]), ("zatlas", ours[-1])):
+            told = f"{result['loss']:.2f} nats in {result['seconds']:.1f} s"
             print(f"  turn {turn + 1}: {name} {told}", file=sys.stderr)
     middle = {
         name: {key: median(one[key] for one in found) for key in ("loss", "seconds")}
         for name, found in (("pythae", pythae), ("zatlas", ours))
     }
-    for name, found in middle.items():
-        print(f"{name}: test -ELBO {found['loss']:.2f} nats after {found['seconds']:.1f} s")
+    for name, result in middle.items():
+        print(f"{name}: test -ELBO {result['loss']:.2f} nats after {result['seconds']:.1f} s")
     print(f"time, pythae / zatlas: {middle['pythae']['seconds'] / middle['zatlas']['seconds']:.2f}")
     print(f"zatlas reached it: {middle['zatlas']['loss'] <= middle['pythae']['loss']}")
 

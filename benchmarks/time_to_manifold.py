@@ -19,7 +19,7 @@ def main() -> None:
     given = parser.parse_args()
     data = mnist_npz(given.root)
     for epochs in (4, 6, 8, 12, 16, 24):
-        found = call(
+        result = call(
             sys.executable,
             RIVALS / "zatlas_train.py",
             root=data.parent,
@@ -27,8 +27,8 @@ def main() -> None:
             dim=2,
             widths="512,256",
         )
-        print(f"{epochs} epochs: test -ELBO {found['loss']:.2f} nats after {found['seconds']:.1f} s")
-        if found["loss"] <= 150:
+        print(f"{epochs} epochs: test -ELBO {result['loss']:.2f} nats after {result['seconds']:.1f} s")
+        if result["loss"] <= 150:
             break
     with tempfile.TemporaryDirectory() as folder:
         begun = perf_counter()

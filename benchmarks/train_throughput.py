@@ -29,7 +29,7 @@ def main() -> None:
     def rate(python: Path | str, script: Path, **options: object) -> float:
         return float(call(python, script, **options)["rate"])
 
-    found = medians(
+    result = medians(
         in_turns(
             given.repeats,
             {
@@ -41,12 +41,12 @@ def main() -> None:
             },
         )
     )
-    for name, value in found.items():
+    for name, value in result.items():
         print(f"{name:28} {value:10,.0f}" + ("" if "GFLOP" in name else " images/s"))
-    zatlas, peak = found["zatlas, batch 128"], found["matrix product, GFLOP/s"] * 1e9
-    print(f"zatlas / pythae, batch 128          {zatlas / found['pythae, batch 128']:.2f}")
-    print(f"zatlas / loader, batch 128          {zatlas / found['loader, batch 128']:.2f}")
-    default = found["zatlas, default batch"] / found["pythae, batch 128"]
+    zatlas, peak = result["zatlas, batch 128"], result["matrix product, GFLOP/s"] * 1e9
+    print(f"zatlas / pythae, batch 128          {zatlas / result['pythae, batch 128']:.2f}")
+    print(f"zatlas / loader, batch 128          {zatlas / result['loader, batch 128']:.2f}")
+    default = result["zatlas, default batch"] / result["pythae, batch 128"]
     print(f"zatlas default batch / pythae       {default:.2f}")
     print(f"share of the matrix product's rate  {zatlas * OPERATIONS / peak:.0%}")
 

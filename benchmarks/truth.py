@@ -22,7 +22,7 @@ from zatlas.directions.evaluate import flips
 from zatlas.directions.find import find_direction, find_directions
 from zatlas.figures.paths import attribute
 from zatlas.gallery import FACE_ATTRIBUTES
-from zatlas.models.scorer import Scorer, read_scorer
+from zatlas.models.classifier import Classifier, load_classifier
 from zatlas.workspace import Workspace
 
 # Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: no straight
@@ -36,14 +36,14 @@ def others_of(name: str) -> list[str]:
     return [other for other in FACE_ATTRIBUTES if other != name and not {name, other} <= HAIR]
 
 
-def on_chart(workspace: Workspace, scorer: Scorer, name: str) -> tuple[float, float]:
+def on_chart(workspace: Workspace, classifier: Classifier, name: str) -> tuple[float, float]:
     """Whether the two ends of the source's way are told apart, and what else differs between them."""
     ends = [attribute(workspace, name, method="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
-    read = scorer.score(workspace.decode(np.concatenate(ends)))
+    read = classifier.score(workspace.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
-    column = scorer.column(name)
+    column = classifier.column(name)
     right = (low[:, column] < 0.5) & (high[:, column] > 0.5)
-    aside = [scorer.column(other) for other in others_of(name)]
+    aside = [classifier.column(other) for other in others_of(name)]
     return float(right.mean()), float(np.abs(high[:, aside] - low[:, aside]).mean())
 
 
@@ -57,30 +57,33 @@ def main() -> None:
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        report(workspace, read_scorer(here / "faces-scorer.safetensors"), given)
+        report(workspace, load_classifier(here / "faces-scorer.safetensors"), given)
 
 
-def report(workspace: Workspace, scorer: Scorer, given: argparse.Namespace) -> None:
+def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespace) -> None:
     """The table of all twelve."""
     z = workspace.latents("test")[given.skip : given.skip + given.faces]
     names = list(FACE_ATTRIBUTES)
-    aimed = find_directions(workspace, "labels", names=names, method="aimed", without=names, seed=given.seed)
-    local = find_directions(workspace, "labels", names=BENT, method="local", without=names, seed=given.seed)
+    aimed = find_directions(workspace, "labels", names=names, method="aimed", orthogonal_to=names, seed=given.seed)
+    local = find_directions(workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed)
     bent = {way.name: way for way in local}
     heads = ("mean_difference", "without", "aimed", "local")
     print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")
-    for name, way in zip(names, aimed, strict=True):
-        straight = (find_direction(workspace, name), find_direction(workspace, name, without=others_of(name)))
+    for name, direction in zip(names, aimed, strict=True):
+        straight = (
+            find_direction(workspace, name),
+            find_direction(workspace, name, orthogonal_to=others_of(name)),
+        )
         told = []
-        for one in (*straight, way, bent.get(name)):
+        for one in (*straight, direction, bent.get(name)):
             if one is None:
                 told.append(" | ")
                 continue
-            found = flips(workspace.generator, scorer, z, one, name, others_of(name))
-            told.append(f"{found.there:.0%}, {found.back:.0%} | {found.aside:.1%}")
-        right, aside = on_chart(workspace, scorer, name)
+            result = flips(workspace.generator, classifier, z, one, name, others_of(name))
+            told.append(f"{result.there:.0%}, {result.back:.0%} | {result.side_effect:.1%}")
+        right, aside = on_chart(workspace, classifier, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
 
 

@@ -22,9 +22,9 @@ from zatlas.directions.evaluate import Flips, flips
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.gallery import FACE_ATTRIBUTES
-from zatlas.models.scorer import Scorer, save_scorer
-from zatlas.models.scorers import load_scorer
-from zatlas.training.scoring import train_scorer
+from zatlas.models.classifier import Classifier, save_classifier
+from zatlas.models.external_classifiers import open_classifier
+from zatlas.training.classifier_training import train_classifier
 from zatlas.workspace import Workspace
 
 METHODS = {
@@ -47,42 +47,42 @@ def main() -> None:
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        judge = load_scorer(here / "faces-scorer.safetensors")
+        judge = open_classifier(here / "faces-scorer.safetensors")
         report(workspace, judge, second(workspace, given.second, given.epochs), given.faces)
 
 
-def second(workspace: Workspace, path: Path | None, epochs: int) -> Scorer:
+def second(workspace: Workspace, path: Path | None, epochs: int) -> Classifier:
     """The scorer that may be learnt from: not the judge."""
     if path is not None and path.exists():
-        return load_scorer(path)
-    found = train_scorer(workspace.dataset, list(FACE_ATTRIBUTES), seed=1, epochs=epochs)
+        return open_classifier(path)
+    result = train_classifier(workspace.dataset, list(FACE_ATTRIBUTES), seed=1, epochs=epochs)
     if path is not None:
-        save_scorer(path, found)
-    return found
+        save_classifier(path, result)
+    return result
 
 
-def ways_of(workspace: Workspace, name: str, method: str, scorer: Scorer) -> Direction:
+def ways_of(workspace: Workspace, name: str, method: str, classifier: Classifier) -> Direction:
     """What a method finds for an attribute, the others held where it can hold them."""
     kind, settings = METHODS[method]
     if method != "mean_difference":
-        settings = {**settings, "without": others_of(name)}
+        settings = {**settings, "orthogonal_to": others_of(name)}
     if kind == "assessor":
-        settings = {**settings, "scorer": scorer}
+        settings = {**settings, "scorer": classifier}
     return find_directions(workspace, kind, names=[name], **settings)[0]
 
 
-def tell(found: Flips) -> str:
+def tell(result: Flips) -> str:
     """There, back and aside; in bold what is good on all counts."""
-    words = f"{found.there:.0%}, {found.back:.0%} | {found.aside:.1%}"
-    return f"**{words.replace(' | ', '** | **')}**" if good(found) else words
+    words = f"{result.there:.0%}, {result.back:.0%} | {result.side_effect:.1%}"
+    return f"**{words.replace(' | ', '** | **')}**" if good(result) else words
 
 
-def good(found: Flips) -> bool:
+def good(result: Flips) -> bool:
     """Nine turns in ten, and less than a tenth of the others."""
-    return found.flips >= ENOUGH and found.aside < ASIDE
+    return result.flips >= ENOUGH and result.side_effect < ASIDE
 
 
-def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> None:
+def report(workspace: Workspace, judge: Classifier, classifier: Classifier, faces: int) -> None:
     """The table of all twelve."""
     z = workspace.latents("test")[:faces]
     heads = " | ".join(f"{method}: there, back | others" for method in METHODS)
@@ -93,13 +93,15 @@ def report(workspace: Workspace, judge: Scorer, scorer: Scorer, faces: int) -> N
         told = []
         for method in METHODS:
             begun = perf_counter()
-            way = ways_of(workspace, name, method, scorer)
+            direction = ways_of(workspace, name, method, classifier)
             spent[method] += perf_counter() - begun
-            if isinstance(way, FieldDirection):  # by spreads, as all others, rather than by its own scale
-                way = replace(way, scale=None)
-            found = flips(workspace.generator, judge, z, way, name, others_of(name))
-            reached.setdefault(name, []).append(good(found))
-            told.append(tell(found))
+            if isinstance(
+                direction, FieldDirection
+            ):  # by spreads, as all others, rather than by its own scale
+                direction = replace(direction, scale=None)
+            result = flips(workspace.generator, judge, z, direction, name, others_of(name))
+            reached.setdefault(name, []).append(good(result))
+            told.append(tell(result))
         right, aside = on_chart(workspace, judge, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
     print(f"\nSeconds an attribute: { {m: round(s / len(FACE_ATTRIBUTES), 1) for m, s in spent.items()} }")

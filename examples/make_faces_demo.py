@@ -10,10 +10,10 @@ from pathlib import Path
 
 from zatlas.create import train
 from zatlas.data import sources
+from zatlas.models.classifier import load_classifier, save_classifier
 from zatlas.models.description import load_weights, save_weights
-from zatlas.models.scorer import read_scorer, save_scorer
 from zatlas.store import atomic
-from zatlas.training.scoring import check, train_scorer
+from zatlas.training.classifier_training import evaluate_classifier, train_classifier
 
 PRESET, MODEL, SCORER = "faces-demo", "faces-vae", "faces-scorer.safetensors"
 COPIED = ("recipe.toml", "metrics.jsonl", "data_report.json")
@@ -31,8 +31,8 @@ def ship_model(run: Path, folder: Path) -> None:
     for name in COPIED:
         atomic.write_file(folder / name, (run / name).read_bytes())
     made = json.loads((run / "made.json").read_bytes())
-    kept = {key: value for key, value in made.items() if key not in OF_THE_MACHINE}
-    atomic.write_file(folder / "made.json", atomic.as_json(kept))
+    saved = {key: value for key, value in made.items() if key not in OF_THE_MACHINE}
+    atomic.write_file(folder / "made.json", atomic.as_json(saved))
     description, model = load_weights(run / "weights.safetensors")
     halves = {name: tensor.half() for name, tensor in model.state_dict().items()}
     save_weights(folder / "weights.safetensors", description, halves)
@@ -42,9 +42,9 @@ def ship_scorer(path: Path) -> None:
     """A scorer of what can be seen of a drawn face, and how well it reads those it has not seen."""
     images = sources.load("faces", **TAUGHT)
     names = [name for name in images.attributes if name not in NOT_READ]
-    save_scorer(path, train_scorer(images, names, epochs=EPOCHS), half=True)
-    for name, found in check(read_scorer(path), images).items():
-        print(f"{name:20} {found.measure:8} {found.value:.3f}")
+    save_classifier(path, train_classifier(images, names, epochs=EPOCHS), half=True)
+    for name, result in evaluate_classifier(load_classifier(path), images).items():
+        print(f"{name:20} {result.measure:8} {result.value:.3f}")
 
 
 def main(folder: str, run: str = "") -> None:

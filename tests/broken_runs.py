@@ -147,8 +147,8 @@ def main(names: list[str]) -> None:
 def _row(case: Case, folder: Path) -> str:
     workspace = trained(case, folder)
     before = evaluated(workspace)
-    found = ", ".join(finding.name for finding in before.findings) or "nothing"
-    cells = [f"`zatlas train {case.train}`", found]
+    result = ", ".join(finding.name for finding in before.findings) or "nothing"
+    cells = [f"`zatlas train {case.train}`", result]
     finding = next((one for one in before.findings if one.name == case.finding), None)
     if finding is None:
         return f"| {' | '.join([*cells, '', '', '', ''])} |"

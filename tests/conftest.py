@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zatlas.create import train
-from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.training.recipe import Recipe, make_recipe
 from zatlas.workspace import Workspace
 
@@ -20,12 +20,12 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def blobs() -> ImageSet:
+def blobs() -> ImageDataset:
     """A hundred and fifty 8x8 images of three classes: a bright spot in one of three corners."""
     return spots(150)
 
 
-def spots(count: int, size: int = 8, channels: int = 1) -> ImageSet:
+def spots(count: int, size: int = 8, channels: int = 1) -> ImageDataset:
     """Images with a soft bright spot; which corner it is near is the class."""
     chance = np.random.default_rng(0)
     kinds = np.arange(count) % 3
@@ -36,7 +36,7 @@ def spots(count: int, size: int = 8, channels: int = 1) -> ImageSet:
     grey = (255 * np.exp(-far / (size / 4) ** 2)).astype(np.uint8)
     pixels = np.repeat(grey[:, None], channels, axis=1)
     split = np.where(np.arange(count) % 5 == 4, 2, 0).astype(np.uint8)
-    return image_set("spots", pixels, labels=kinds, split=split, classes=("left", "right", "below"))
+    return image_dataset("spots", pixels, labels=kinds, split=split, classes=("left", "right", "below"))
 
 
 def recipe(family: str = "vae", **tables) -> Recipe:

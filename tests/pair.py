@@ -17,8 +17,8 @@ from zatlas.core.errors import BadRecipe, Diverged, Interrupted
 from zatlas.core.registry import MODELS
 from zatlas.data import sources
 from zatlas.models.gan import GANConfig
+from zatlas.training.callbacks import Callback
 from zatlas.training.loop import fit, resume
-from zatlas.training.watch import Callback
 
 
 class Duel(GANConfig):

@@ -57,9 +57,9 @@ class Page:
     def ask(self, kind, payload=b"", **said):
         """Ask, and wait for the answer."""
         number = self.send(kind, payload, **said)
-        answer, found = self.hear()
+        answer, result = self.hear()
         assert answer["id"] == number
-        return answer, found
+        return answer, result
 
 
 def frame(header, payload=b""):
@@ -84,11 +84,11 @@ def raw(url, data):
     """Whatever comes back to these bytes until the connection is closed, or nothing more comes."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
-        found = b""
+        result = b""
         try:
             connection.sendall(data)
             while piece := connection.recv(65536):
-                found += piece
+                result += piece
         except OSError:
             pass
-    return found
+    return result

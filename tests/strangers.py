@@ -8,7 +8,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from zatlas.models.bring.table import digest_of_all, read_table
+from zatlas.models.importers.description_table import digest_of_all, read_table
 from zatlas.store import atomic
 
 DIM = 4

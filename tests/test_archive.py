@@ -9,7 +9,7 @@ import pytest
 from tests.test_files import jpeg, picture
 from zatlas.core.errors import BadData
 from zatlas.data import sources
-from zatlas.data.archive import unpack, unpacked
+from zatlas.data.archive import unpack, unpacked_folder
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz"])
@@ -79,7 +79,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
 
 
 def test_an_archive_made_to_fill_the_disk_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("zatlas.data.archive.SMALL", 1 << 20)
+    monkeypatch.setattr("zatlas.data.archive.MIN_CHECKED_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("x.png", b"\0" * (8 << 20))
     with pytest.raises(BadData, match="made to fill disks"):
@@ -134,7 +134,7 @@ def test_two_at_once_unpack_an_archive_to_one_folder(tmp_path):
         for index in range(200):
             packed.writestr(f"{index}.jpg", jpeg())
     with ThreadPoolExecutor(4) as pool:
-        places = set(pool.map(unpacked, [tmp_path / "set.zip"] * 4))
+        places = set(pool.map(unpacked_folder, [tmp_path / "set.zip"] * 4))
     assert len(places) == 1 and len(list(places.pop().glob("*.jpg"))) == 200
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError, UnknownName
+from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError, UnknownName
 from zatlas.locate import locate, locate_all
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
@@ -13,15 +13,15 @@ from zatlas.workspace import Workspace
 
 
 def test_codes_are_written_once_and_read_again(digits):
-    codes = digits.table("test")
+    table = digits.table("test")
     path = next((digits.run.folder / "codes").glob("*-test.parquet"))
     before = path.stat().st_mtime_ns
     again = Workspace.open(digits.run.folder).table("test")
     assert path.stat().st_mtime_ns == before
     for name in ("rows", "points", "deviations"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(codes, name))
-    x = digits.dataset.images(codes.rows)
-    np.testing.assert_allclose(codes.points, digits.generator.encode(x), atol=1e-5)
+        np.testing.assert_array_equal(getattr(again, name), getattr(table, name))
+    x = digits.dataset.images(table.rows)
+    np.testing.assert_allclose(table.latents, digits.generator.encode(x), atol=1e-5)
 
 
 def test_codes_of_other_weights_are_made_again(digits, tmp_path):
@@ -54,9 +54,9 @@ def test_the_table_of_codes_is_for_people_too(portraits):
 
 
 def test_codes_are_queried_with_sql(digits):
-    found = digits.query("select label, count(*) as n from test group by label order by label")
+    result = digits.query("select label, count(*) as n from test group by label order by label")
     labels = digits.labels(digits.rows("test"))
-    assert found["n"].to_pylist() == np.bincount(labels).tolist()
+    assert result["n"].to_pylist() == np.bincount(labels).tolist()
     assert digits.query("select count(*) as n from latents")["n"][0].as_py() == len(digits.rows("train"))
     with pytest.raises(BadRecipe, match="duckdb cannot answer"):
         digits.query("select nothing from nowhere")
@@ -72,16 +72,16 @@ def test_a_model_without_an_encoder_says_what_to_do(rival):
 
 
 def test_the_nearest_real_image_of_a_code_is_the_image_itself(digits):
-    codes = digits.table("train")
-    rows, distance = digits.nearest(codes.points[[5, 50]], 3)
+    table = digits.table("train")
+    rows, distance = digits.nearest(table.latents[[5, 50]], 3)
     assert rows.shape == (2, 3) and (distance[:, 0] < 1e-3).all()
-    assert {codes.rows[5], codes.rows[50]} <= set(rows.ravel().tolist())
+    assert {table.rows[5], table.rows[50]} <= set(rows.ravel().tolist())
 
 
 def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
     five = locate(digits, "7")
     assert five.title == "image 7" and five.image is not None
-    np.testing.assert_array_equal(five.latent, digits.table("test").points[7:8])
+    np.testing.assert_array_equal(five.latent, digits.table("test").latents[7:8])
     assert portraits.flags("not Male", portraits.rows("test"))[
         np.flatnonzero(portraits.rows("test") == _row_of(portraits, locate(portraits, "not Male")))
     ].all()
@@ -95,7 +95,7 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
     for wrong, error in {
         "99999": ShapeError,
         "Snaeker": UnknownName,
-        "nowhere.png": NotHere,
+        "nowhere.png": NotFound,
         "-1": ShapeError,
     }.items():
         with pytest.raises(error):
@@ -109,20 +109,20 @@ def test_stops_are_named_in_every_way(digits, portraits, tmp_path):
 
 
 def _row_of(workspace, stop):
-    found = np.flatnonzero((workspace.table("test").points == stop.latent).all(axis=1))
-    return workspace.table("test").rows[found[0]]
+    result = np.flatnonzero((workspace.table("test").latents == stop.latent).all(axis=1))
+    return workspace.table("test").rows[result[0]]
 
 
 def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):
     first = wide.chart("pca")
     folder = wide.run.folder / "charts"
     count = len(list(folder.iterdir()))
-    np.testing.assert_array_equal(Workspace.open(wide.run.folder).chart("pca").places, first.places)
+    np.testing.assert_array_equal(Workspace.open(wide.run.folder).chart("pca").positions, first.positions)
     assert len(list(folder.iterdir())) == count
     told = wide.chart("umap", "label", neighbors=10)
     free = wide.chart("umap", neighbors=10)
     assert len(list(folder.iterdir())) == count + 2
-    assert (told.places != free.places).any()
+    assert (told.positions != free.positions).any()
     with pytest.raises(UnknownName, match="Did you mean 'umap'"):
         wide.chart("unap")
 

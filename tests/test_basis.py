@@ -3,36 +3,36 @@ import pytest
 
 from tests.conftest import small_run
 from zatlas.core.errors import BadData
-from zatlas.directions.estimate import fit_direction, measured
+from zatlas.directions.estimate import fit_direction, with_statistics
 from zatlas.directions.find import find_direction, refit_joint
-from zatlas.directions.joint import apart, entanglement, leak
+from zatlas.directions.joint import entanglement, fit_jointly, leak
 from zatlas.directions.measure import evaluate_directions
 from zatlas.figures.direction_reports import leakage
 
 NAMES = ("Male", "Bald", "No_Beard", "Wearing_Earrings", "Young", "Eyeglasses")
 
 
-def tangled(points, flags, found):
-    slopes = [measured(one, points, flags).side_effects for one in found]
-    return leak(entanglement(slopes, list(flags)))
+def tangled(latents, flags, result):
+    gradients = [with_statistics(one, latents, flags).side_effects for one in result]
+    return leak(entanglement(gradients, list(flags)))
 
 
 @pytest.fixture(scope="module")
-def codes():
+def latents():
     """Three attributes that come together, each with an axis of its own and noise on others."""
     rng = np.random.default_rng(0)
     common = rng.standard_normal(4000)
     flags = {name: common + rng.standard_normal(4000) > 0 for name in ("tall", "old", "fair")}
-    points = rng.standard_normal((4000, 6)).astype(np.float32)
+    latents = rng.standard_normal((4000, 6)).astype(np.float32)
     for axis, has in enumerate(flags.values()):
-        points[:, axis] += 2 * has
-    return points, flags
+        latents[:, axis] += 2 * has
+    return latents, flags
 
 
-def test_found_together_each_moves_its_own_and_leaves_the_others(codes):
-    points, flags = codes
+def test_found_together_each_moves_its_own_and_leaves_the_others(latents):
+    points, flags = latents
     before = tangled(points, flags, [fit_direction(points, has, name) for name, has in flags.items()])
-    together = apart(points, flags)
+    together = fit_jointly(points, flags)
     assert [one.name for one in together] == list(flags)
     assert tangled(points, flags, together) < 0.25 * before
     for one in together:
@@ -40,20 +40,20 @@ def test_found_together_each_moves_its_own_and_leaves_the_others(codes):
         assert abs(np.linalg.norm(one.vector) - 1) < 1e-5
 
 
-def test_attributes_that_exclude_each_other_are_left_free(codes):
-    points, _ = codes
+def test_attributes_that_exclude_each_other_are_left_free(latents):
+    points, _ = latents
     red = points[:, 3] > 0.5
     blue = points[:, 3] < -0.5
-    found = apart(points, {"red": red, "blue": blue, "tall": points[:, 0] > 1})
-    assert abs(found[0].vector[3]) > 0.9 and found[0].vector @ found[1].vector < -0.9
+    result = fit_jointly(points, {"red": red, "blue": blue, "tall": points[:, 0] > 1})
+    assert abs(result[0].vector[3]) > 0.9 and result[0].vector @ result[1].vector < -0.9
 
 
-def test_apart_takes_two_that_some_have_and_others_lack(codes):
-    points, flags = codes
+def test_apart_takes_two_that_some_have_and_others_lack(latents):
+    points, flags = latents
     with pytest.raises(BadData, match="two or more"):
-        apart(points, {"tall": flags["tall"]})
+        fit_jointly(points, {"tall": flags["tall"]})
     with pytest.raises(BadData, match="true of 0"):
-        apart(points, {"tall": flags["tall"], "none": np.zeros(4000, bool)})
+        fit_jointly(points, {"tall": flags["tall"], "none": np.zeros(4000, bool)})
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_correlated_faces_are_less_entangled_found_together(correlated):
     flags = {name: correlated.flags(name, rows.rows) for name in NAMES}
     before = evaluate_directions(correlated, [find_direction(correlated, name) for name in NAMES])
     refit = refit_joint(correlated, NAMES)
-    after = evaluate_directions(correlated, apart(rows.points, flags), refit=refit)
+    after = evaluate_directions(correlated, fit_jointly(rows.latents, flags), refit=refit)
     leaks = leakage(before), leakage(after)
     print(f"mean change beside the diagonal over that on it: {leaks[0]:.3f}, then {leaks[1]:.3f}")
     assert leaks[1] < 0.7 * leaks[0]

@@ -17,11 +17,11 @@ from PIL import Image
 
 from zatlas.core.errors import BadData, TooLarge, ZatlasError
 from zatlas.create import import_run
-from zatlas.data import arrays, read, sources
+from zatlas.data import image_reader, npy, sources
+from zatlas.data.attribute_table import read_table
 from zatlas.data.idx import read_idx
-from zatlas.data.pieces import pieces_of
-from zatlas.data.read import BadImage, read_image
-from zatlas.data.table import read_table
+from zatlas.data.image_reader import BadImage, read_image
+from zatlas.data.partitions import partitions_of
 
 SIDE = 7900  # of an image of 62 megapixels: allowed by their number
 MEGABYTES = 1000  # of memory for one image
@@ -29,12 +29,12 @@ MEGABYTES = 1000  # of memory for one image
 CHILD = """
 import json, resource, sys, time
 from pathlib import Path
-from zatlas.data.read import BadImage, glance, read_image
+from zatlas.data.image_reader import BadImage, read_size, read_image
 read_image(Path(sys.argv[1]).with_name("small.webp"))
 status = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 Path("/proc/self/clear_refs").write_text("5")
 before, begun = status(), time.process_time()
-glance(Path(sys.argv[1]))
+read_size(Path(sys.argv[1]))
 try:
     read_image(Path(sys.argv[1]), channels=3)
     reason = "read"
@@ -131,25 +131,25 @@ def test_a_flat_picture_of_an_ordinary_size_is_read(mode):
 
 
 def test_only_one_large_image_is_decoded_at_a_time(monkeypatch):
-    monkeypatch.setattr(read, "LARGE", 0)
+    monkeypatch.setattr(image_reader, "LARGE_PIXELS", 0)
     inside = []
 
     def picture(*given):
-        inside.append(read._one_large.locked())
+        inside.append(image_reader._one_large.locked())
         return whole(*given)
 
-    whole = read._picture
-    monkeypatch.setattr(read, "_picture", picture)
+    whole = image_reader._picture
+    monkeypatch.setattr(image_reader, "_picture", picture)
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "PNG")
     read_image(buffer.getvalue())
-    assert inside == [True] and not read._one_large.locked()
+    assert inside == [True] and not image_reader._one_large.locked()
 
 
 # Arrays ---------------------------------------------------------------------------------------
 
 
-def npy(header, values=b""):
+def npy_bytes(header, values=b""):
     text = header.encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text + values
 
@@ -178,7 +178,7 @@ HEADERS = [
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_a_header_that_means_nothing_is_one_sentence(tmp_path, header, suffix):
     path = tmp_path / f"a{suffix}"
-    data = npy(header, bytes(128))
+    data = npy_bytes(header, bytes(128))
     if suffix == ".npz":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("images.npy", data)
@@ -204,7 +204,7 @@ def packed(path, shape, zeros):
 def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
     path = packed(tmp_path / "a.npz", (64, 1024, 1024), 64 << 20)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(arrays, "free_memory", lambda: 100 << 20)
+    monkeypatch.setattr(npy, "free_memory", lambda: 100 << 20)
     for read_it in (sources.load, lambda name: import_run(name, tmp_path / "run", show=False)):
         with pytest.raises(TooLarge, match=r"holds 67,108,864 bytes of values.* and 104,857,600 are"):
             read_it(str(path))
@@ -229,7 +229,7 @@ def test_an_entry_that_says_it_is_huge_is_refused(tmp_path):
 
 
 def test_memory_is_known():
-    assert 1 << 20 < arrays.free_memory() < 1 << 50
+    assert 1 << 20 < npy.free_memory() < 1 << 50
 
 
 # Mutations ------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def seeds(folder):
     pq.write_table(pa.table({**table, "age": list(range(6))}), folder / "a.parquet")
 
     def shards(path):
-        pieces = pieces_of(str(path.parent), (1, 5, 5))
+        pieces = partitions_of(str(path.parent), (1, 5, 5))
         for number in range(len(pieces.counts)):
             pieces.read(number)
 

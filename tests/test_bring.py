@@ -20,14 +20,14 @@ from torch import nn
 
 from tests.strangers import remade
 from zatlas.cli import main
-from zatlas.core.errors import BadData, BadRun, NotHere, NotSupported, UnknownName, ZatlasError
+from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, UnknownName, ZatlasError
 from zatlas.create import import_run
 from zatlas.directions.find import find_direction
 from zatlas.figures import geometry, maps, paths, sheets
 from zatlas.locate import interpolate, locate, locate_all
-from zatlas.models.bring import brought_of
+from zatlas.models.importers import imported_model_of
 from zatlas.models.nets_dcgan import DCGAN
-from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.models.onnx_export import export_decoder, export_encoder
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
@@ -98,7 +98,7 @@ def test_a_module_is_imported_and_opened_again(tmp_path):
         wanted = decoder(torch.from_numpy(z)).numpy()
     np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-6)
     np.testing.assert_allclose(again.decode(z), wanted, atol=1e-6)
-    assert brought_of(again.run).spread == "log_variance"
+    assert imported_model_of(again.run).std == "log_variance"
     mean, std = again.generator.posterior(again.decode(z))
     assert mean.shape == std.shape == (5, 6) and (std > 0).all()
     assert (tmp_path / "run" / "gallery" / "check.png").exists()
@@ -113,15 +113,15 @@ def test_the_inferred_formats_are_printed(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("scale", "found"),
+    ("scale", "result"),
     [(lambda x: x.sigmoid(), "unit"), (torch.tanh, "signed"), (lambda x: 255 * x.sigmoid(), "bytes")],
 )
-def test_the_range_of_pixels_is_inferred_from_a_few_images(scale, found, tmp_path):
+def test_the_range_of_pixels_is_inferred_from_a_few_images(scale, result, tmp_path):
     wide = Decoder(last="Identity")
     with torch.no_grad():
         wide.net[0].weight.mul_(8)
     workspace = bring(lambda z: scale(wide(z)), tmp_path, shape=(6,))
-    assert brought_of(workspace.run).pixels == found
+    assert imported_model_of(workspace.run).pixels == result
     images = workspace.decode(sample_latents(workspace, 64, seed=0))
     assert 0 <= images.min() < 0.2 and 0.8 < images.max() <= 1
 
@@ -130,8 +130,8 @@ def test_logits_are_recognized_and_options_override_what_is_inferred(tmp_path):
     wide = Decoder(last="Identity")
     with torch.no_grad():
         wide.net[0].weight.mul_(20)
-    assert brought_of(bring(wide, tmp_path / "a").run).pixels == "logits"
-    said = brought_of(bring(wide, tmp_path / "b", pixels="signed", prior="sphere").run)
+    assert imported_model_of(bring(wide, tmp_path / "a").run).pixels == "logits"
+    said = imported_model_of(bring(wide, tmp_path / "b", pixels="signed", prior="sphere").run)
     assert (said.pixels, said.prior) == ("signed", "sphere")
 
 
@@ -150,7 +150,7 @@ def test_every_layout_of_channels_is_recognized(shape, layout, image, tmp_path):
     back = nn.Sequential(nn.Flatten(), nn.Linear(size, 5))
     net = nn.Sequential(nn.Linear(5, size), nn.Sigmoid(), nn.Unflatten(1, shape))
     workspace = bring(net, tmp_path, encoder=back)
-    assert brought_of(workspace.run).layout == layout
+    assert imported_model_of(workspace.run).layout == layout
     z = sample_latents(workspace, 3, seed=0)
     assert workspace.decode(z).shape == (3, *image)
     with torch.no_grad():
@@ -222,7 +222,7 @@ def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_
     np.testing.assert_allclose(workspace.latents("test"), wide.latents("test"), atol=0.1)
     assert workspace.dataset.describe() == wide.dataset.describe()
     sheets.reconstruction_sheet([Workspace.open(workspace.run.folder)])
-    assert find_direction(workspace, "3").score.area > 0.8
+    assert find_direction(workspace, "3").score.auc > 0.8
 
 
 def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(told, tmp_path):
@@ -246,7 +246,10 @@ def test_an_onnx_file_with_a_dynamic_latent_size_asks_for_the_shape(tmp_path):
     with pytest.raises(NotSupported, match=r"leaves the size of z open.*--shape"):
         bring(tmp_path / "open.onnx", tmp_path)
     workspace = bring(tmp_path / "open.onnx", tmp_path, shape=(16,))
-    assert brought_of(workspace.run).image == (1, 4, 4) and brought_of(workspace.run).pixels == "signed"
+    assert (
+        imported_model_of(workspace.run).image == (1, 4, 4)
+        and imported_model_of(workspace.run).pixels == "signed"
+    )
 
 
 @pytest.fixture
@@ -276,7 +279,7 @@ def test_weights_load_into_a_class_that_can_be_imported(tmp_path):
     save_file(Decoder(9, "Tanh").state_dict(), tmp_path / "w.safetensors")
     module = f"{__name__}:Decoder(9, last='Tanh')"
     workspace = Workspace.open(bring(tmp_path / "w.safetensors", tmp_path, module=module).run.folder)
-    assert workspace.dim == 9 and brought_of(workspace.run).pixels == "signed"
+    assert workspace.dim == 9 and imported_model_of(workspace.run).pixels == "signed"
 
 
 def test_weights_of_a_run_need_no_options(digits, tmp_path):
@@ -439,16 +442,16 @@ def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "parquet"])
 def test_latents_without_a_decoder_have_charts_but_no_images(suffix, tmp_path, capsys):
-    codes = np.random.default_rng(0).normal(size=(300, 2, 3)).astype(np.float32)
+    latents = np.random.default_rng(0).normal(size=(300, 2, 3)).astype(np.float32)
     path = tmp_path / f"codes.{suffix}"
     if suffix == "npy":
-        np.save(path, codes)
+        np.save(path, latents)
     elif suffix == "npz":
-        np.savez(path, z=codes, other=np.zeros(3))
+        np.savez(path, z=latents, other=np.zeros(3))
     else:
-        pq.write_table(pa.table({"z": codes.reshape(300, 6).tolist()}), path)
+        pq.write_table(pa.table({"z": latents.reshape(300, 6).tolist()}), path)
     workspace = Workspace.open(bring(path, tmp_path).run.folder)
-    np.testing.assert_allclose(workspace.cloud, codes.reshape(300, 6), atol=1e-6)
+    np.testing.assert_allclose(workspace.cloud, latents.reshape(300, 6), atol=1e-6)
     maps.latent_scatter(workspace)
     maps.chart_scatter(workspace, workspace.chart("pca"))
     assert len(geometry.geometry(workspace)) == 3
@@ -464,21 +467,21 @@ def test_latents_without_a_decoder_have_charts_but_no_images(suffix, tmp_path, c
 
 
 def test_latents_with_images_have_labels_and_neighbours(wide, tmp_path):
-    every = np.concatenate([wide.table(part).points for part in ("train", "valid", "test")])
+    every = np.concatenate([wide.table(part).latents for part in ("train", "valid", "test")])
     rows = np.concatenate([wide.table(part).rows for part in ("train", "valid", "test")])
-    codes = np.zeros((len(wide.dataset), wide.dim), np.float32)
-    codes[rows] = every
-    np.save(tmp_path / "codes.npy", codes)
+    latents = np.zeros((len(wide.dataset), wide.dim), np.float32)
+    latents[rows] = every
+    np.save(tmp_path / "codes.npy", latents)
     workspace = bring(tmp_path / "codes.npy", tmp_path, data="digits")
     np.testing.assert_array_equal(workspace.latents("test"), wide.latents("test"))
-    assert find_direction(workspace, "3").score.area > 0.8
+    assert find_direction(workspace, "3").score.auc > 0.8
     sheets.chart_positions(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
 
 
 def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
     with pytest.raises(BadData, match="but this model's are 1,8,8"):
         bring(Decoder(), tmp_path, data="faces:count=20")
-    with pytest.raises(NotHere):
+    with pytest.raises(NotFound):
         bring(tmp_path / "nowhere.onnx", tmp_path)
     with pytest.raises(UnknownName, match="unit"):
         bring(Decoder(), tmp_path, pixels="0-1")
@@ -507,10 +510,10 @@ def test_an_imported_run_has_a_gallery_and_a_page(tmp_path):
     assert "imported without images" in text and "samples.png" in text
     tree = run_tree(workspace, most=50)
     assert tree.entry["decoder"] is not None and tree.entry["data"] == "no images"
-    codes = tmp_path / "codes.npy"
-    np.save(codes, workspace.cloud[:200])
-    tree = run_tree(bring(codes, tmp_path / "codes"), most=50)
-    assert tree.entry["decoder"] is None and len(tree.points) == 50
+    latents = tmp_path / "codes.npy"
+    np.save(latents, workspace.cloud[:200])
+    tree = run_tree(bring(latents, tmp_path / "codes"), most=50)
+    assert tree.entry["decoder"] is None and len(tree.latents) == 50
 
 
 def test_an_object_that_is_not_callable_is_refused(tmp_path):

@@ -17,15 +17,15 @@ from PIL import Image
 from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, CannotRead, Damaged, TooLarge, ZatlasError
-from zatlas.data import cache, read, sources
-from zatlas.data.pieces import pieces_of
-from zatlas.store import reading
+from zatlas.data import pixel_cache, sources
+from zatlas.data.partitions import partitions_of
+from zatlas.store import retry
 
 
 @pytest.fixture
 def cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(reading, "PAUSE", 0.001)
+    monkeypatch.setattr(retry, "PAUSE", 0.001)
     return tmp_path / "cache"
 
 
@@ -93,7 +93,7 @@ def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache
 
 def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(read, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
+        patch.setattr(retry, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(CannotRead, match="not enough memory"):
             sources.load(str(photos), size=12)
     assert len(sources.load(str(photos), size=12)) == 60
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(photos, cache_fo
 
 
 def test_an_encoding_does_not_leave_out_an_image_that_could_not_be_read(photos, monkeypatch):
-    pieces = pieces_of(str(photos), (3, 12, 12))
+    pieces = partitions_of(str(photos), (3, 12, 12))
     fail(monkeypatch, errno.EACCES)
     with pytest.raises(CannotRead, match=r"003\.png could not be read this time: Permission denied"):
         pieces.read(0)
@@ -210,9 +210,9 @@ def test_a_flip_that_keeps_the_time_is_found_by_whoever_trains(photos, cache_fol
     first = sources.load(str(photos), size=12)
     pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
     flip(place / "pixels.npy", keep_time=True)
-    cache.verify_cache(place)
+    pixel_cache.verify_cache(place)
     with pytest.raises(Damaged, match=r"pixels\.npy is not as it was written"):
-        cache.verify_cache(place, thorough=True)
+        pixel_cache.verify_cache(place, thorough=True)
     np.testing.assert_array_equal(sources.load_verified(str(photos), size=12).pixels, pixels)
     assert "are damaged" in capfd.readouterr().err
 
@@ -231,7 +231,7 @@ def test_a_cache_that_was_copied_is_hashed_once(photos, cache_folder, monkeypatc
     for file in place.iterdir():
         os.utime(file)
     assert sources.load(str(photos), size=12).fingerprint == first.fingerprint
-    monkeypatch.setattr(reading, "digest", lambda path: pytest.fail(f"{path} was hashed again"))
+    monkeypatch.setattr(retry, "digest", lambda path: pytest.fail(f"{path} was hashed again"))
     assert sources.load(str(photos), size=12).fingerprint == first.fingerprint
 
 
@@ -241,7 +241,7 @@ def test_a_read_error_in_the_cache_removes_nothing(photos, cache_folder, monkeyp
         fail(patch, errno.EIO, names=("MANIFEST.json",))
         with pytest.raises(CannotRead, match=r"MANIFEST\.json cannot be read"):
             sources.load(str(photos), size=12)
-    monkeypatch.setattr(read, "read_image", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(retry, "read_image", lambda *_, **__: pytest.fail("read again"))
     assert len(sources.load(str(photos), size=12)) == 60
 
 
@@ -290,7 +290,7 @@ def readers(photos, seconds, count=1):
 
 
 def age(folder):
-    past = time.time() - 2 * cache.ABANDONED
+    past = time.time() - 2 * pixel_cache.ABANDONED_SECONDS
     os.utime(folder, (past, past))
 
 
@@ -350,7 +350,7 @@ def test_a_class_folder_may_have_any_name(cache_folder, tmp_path, name):
 
 def test_an_array_file_that_cannot_be_read_is_not_called_broken(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 8, 8), np.uint8))
-    monkeypatch.setattr(reading, "PAUSE", 0.001)
+    monkeypatch.setattr(retry, "PAUSE", 0.001)
     whole = Path.open
 
     def opened(path, *given, **named):

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness as theirs
 
 from zatlas.core.errors import BadData, BadRun, Damaged, ShapeError
-from zatlas.latent.apart import make_apart
-from zatlas.latent.chart import Chart, axes, make, trustworthiness
+from zatlas.latent.chart import Chart, dimension_chart, make_chart, trustworthiness
 from zatlas.latent.neighbors import nearest, others
+from zatlas.latent.subprocess_layout import make_in_subprocess
 
 
 def shell(n: int = 1500, d: int = 16, seed: int = 0) -> np.ndarray:
@@ -25,12 +25,12 @@ def shell(n: int = 1500, d: int = 16, seed: int = 0) -> np.ndarray:
 @pytest.fixture(scope="module", params=["pca", "umap", "tsne"])
 def chart(request) -> Chart:
     few = {"steps": 200} if request.param == "tsne" else {}
-    return make(shell(), request.param, seed=0, **few)
+    return make_chart(shell(), request.param, seed=0, **few)
 
 
 @pytest.fixture(scope="module")
 def umap() -> Chart:
-    return make(shell(), "umap", seed=0)
+    return make_chart(shell(), "umap", seed=0)
 
 
 def inside(chart: Chart, n: int = 300) -> np.ndarray:
@@ -91,20 +91,20 @@ def test_a_chart_comes_back_to_the_place_it_was_asked_for(chart):
 
 def test_anchors_fall_on_their_own_places(chart):
     size = np.linalg.norm(chart.box[1] - chart.box[0])
-    np.testing.assert_allclose(chart.transform(chart.points[:200]), chart.places[:200], atol=1e-3 * size)
+    np.testing.assert_allclose(chart.transform(chart.latents[:200]), chart.positions[:200], atol=1e-3 * size)
 
 
 def test_a_new_point_falls_beside_its_neighbours_and_not_between_two_groups():
     chance = np.random.default_rng(0)
-    points = np.concatenate([chance.normal(m, 1, (100, 8)) for m in (0, 4)]).astype(np.float32)
+    latents = np.concatenate([chance.normal(m, 1, (100, 8)) for m in (0, 4)]).astype(np.float32)
     places = np.concatenate([chance.normal(m, 1, (100, 2)) for m in (0, 50)]).astype(np.float32)
-    chart = Chart(points, places)
+    chart = Chart(latents, places)
     fell = chart.transform(chance.normal(1.8, 1, (100, 8)).astype(np.float32))
     assert chart.covers(fell).mean() > 0.9
 
 
 def test_a_chart_knows_where_it_has_data(chart):
-    assert chart.covers(chart.places).mean() > 0.95
+    assert chart.covers(chart.positions).mean() > 0.95
     away = chart.box[1] + 10 * (chart.box[1] - chart.box[0])
     assert not chart.covers(away[None]).any()
 
@@ -115,8 +115,8 @@ def test_any_place_has_a_code_even_where_there_is_no_data(chart):
 
 
 def test_codes_keep_the_norm_of_those_around(umap):
-    made = np.linalg.norm(umap.inverse_transform(inside(umap)) - umap.points.mean(axis=0), axis=1)
-    real = np.linalg.norm(umap.points - umap.points.mean(axis=0), axis=1)
+    made = np.linalg.norm(umap.inverse_transform(inside(umap)) - umap.latents.mean(axis=0), axis=1)
+    real = np.linalg.norm(umap.latents - umap.latents.mean(axis=0), axis=1)
     assert abs(made.mean() / real.mean() - 1) < 0.05
 
 
@@ -124,34 +124,34 @@ def test_a_code_moves_little_when_the_place_moves_little(umap):
     places = inside(umap)
     step = np.float32([[1e-4, 0]]) * (umap.box[1] - umap.box[0])
     moved = np.linalg.norm(umap.inverse_transform(places + step) - umap.inverse_transform(places), axis=1)
-    assert moved.max() < 0.1 * np.linalg.norm(umap.points, axis=1).mean()
+    assert moved.max() < 0.1 * np.linalg.norm(umap.latents, axis=1).mean()
 
 
 def test_a_grid_runs_by_rows_from_the_top_left(umap):
-    places, codes = umap.grid(4)
-    assert places.shape == (16, 2) and codes.shape == (16, 16)
+    places, latents = umap.grid(4)
+    assert places.shape == (16, 2) and latents.shape == (16, 16)
     (left, low), (right, high) = umap.box
     np.testing.assert_allclose(
         places[[0, 3, 12, 15]], [[left, high], [right, high], [left, low], [right, low]]
     )
-    np.testing.assert_array_equal(codes, umap.inverse_transform(places))
+    np.testing.assert_array_equal(latents, umap.inverse_transform(places))
 
 
 def test_normalised_positions_go_both_ways(umap):
     corners = np.float32([[-1, -1], [1, 1], [0, 0], [-0.857, 0]])
     np.testing.assert_allclose(umap.at(corners)[:2], umap.box, rtol=1e-5)
     np.testing.assert_allclose(umap.normalised(umap.at(corners)), corners, atol=1e-5)
-    assert (np.abs(umap.normalised(umap.places)) < 1).all()
+    assert (np.abs(umap.normalised(umap.positions)) < 1).all()
 
 
 def test_a_saved_chart_is_the_same_to_the_bit(chart, tmp_path):
     again = Chart.load(chart.save(tmp_path / "charts" / "one.safetensors"))
-    np.testing.assert_array_equal(again.points, chart.points)
-    np.testing.assert_array_equal(again.places, chart.places)
+    np.testing.assert_array_equal(again.latents, chart.latents)
+    np.testing.assert_array_equal(again.positions, chart.positions)
     assert (again.layout, again.made) == (chart.layout, chart.made)
     places = chart.grid(5)[0]
     np.testing.assert_array_equal(again.inverse_transform(places), chart.inverse_transform(places))
-    np.testing.assert_array_equal(again.transform(chart.points[:9]), chart.transform(chart.points[:9]))
+    np.testing.assert_array_equal(again.transform(chart.latents[:9]), chart.transform(chart.latents[:9]))
 
 
 def test_a_file_that_is_no_chart_says_so(tmp_path):
@@ -168,38 +168,40 @@ def test_a_file_that_is_no_chart_says_so(tmp_path):
 
 
 def test_trust_is_what_others_measure_and_tells_structure_from_noise(umap):
-    points, places = umap.points[:500], umap.places[:500]
-    assert trustworthiness(points, places) == pytest.approx(theirs(points, places, n_neighbors=15), abs=1e-3)
-    noise = Chart(umap.points, np.random.default_rng(0).permutation(umap.places))
-    assert 0 <= noise.trust < 0.6 < 0.9 < umap.trust <= 1
+    latents, places = umap.latents[:500], umap.positions[:500]
+    assert trustworthiness(latents, places) == pytest.approx(
+        theirs(latents, places, n_neighbors=15), abs=1e-3
+    )
+    noise = Chart(umap.latents, np.random.default_rng(0).permutation(umap.positions))
+    assert 0 <= noise.trustworthiness < 0.6 < 0.9 < umap.trustworthiness <= 1
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10])
 @pytest.mark.parametrize("layout", ["pca", "umap", "tsne"])
 def test_a_chart_of_few_or_equal_points_still_works(n, layout):
-    for points in (shell(n), np.ones((n, 4), np.float32)):
-        chart = make(points, layout)
+    for latents in (shell(n), np.ones((n, 4), np.float32)):
+        chart = make_chart(latents, layout)
         places, codes = chart.grid(3)
         assert np.isfinite(places).all() and np.isfinite(codes).all()
-        assert np.isfinite(chart.transform(points)).all()
-        assert chart.covers(chart.places).any()
-        assert 0 <= chart.trust <= 1
+        assert np.isfinite(chart.transform(latents)).all()
+        assert chart.covers(chart.positions).any()
+        assert 0 <= chart.trustworthiness <= 1
 
 
 def test_own_axes_are_kept_exactly_and_the_rest_is_as_nearby():
-    points = shell()
-    chart = axes(points, 3, 1)
+    latents = shell()
+    chart = dimension_chart(latents, 3, 1)
     asked = inside(chart)
     codes = chart.inverse_transform(asked)
     np.testing.assert_allclose(codes[:, [3, 1]], asked, atol=1e-5)
     np.testing.assert_allclose(chart.transform(codes), asked, atol=1e-5)
     with pytest.raises(ShapeError, match="no axis 16"):
-        axes(points, 0, 16)
+        dimension_chart(latents, 0, 16)
 
 
 def test_a_pca_chart_of_two_coordinates_loses_nothing():
-    points = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
-    chart = make(points, "pca")
+    latents = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    chart = make_chart(latents, "pca")
     wanted = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
     np.testing.assert_allclose(chart.inverse_transform(chart.transform(wanted)), wanted, atol=1e-4)
 
@@ -214,20 +216,20 @@ def test_shapes_that_make_no_chart_are_refused(umap):
 
 
 def test_charts_need_no_torch():
-    code = "import sys, zatlas.latent.chart; assert 'torch' not in sys.modules, 'torch'"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    latent = "import sys, zatlas.latent.chart; assert 'torch' not in sys.modules, 'torch'"
+    subprocess.run([sys.executable, "-c", latent], check=True)
 
 
 @pytest.mark.parametrize(("layout", "supervised"), [("umap", True), ("pca", False)])
 def test_a_chart_of_another_process_is_the_same_to_the_bit(layout, supervised):
-    points = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
+    latents = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
     labels = np.arange(200) % 3 if supervised else None
-    here, there = make(points, layout, labels), make_apart(points, layout, labels)
-    np.testing.assert_array_equal(here.places, there.places)
+    here, there = make_chart(latents, layout, labels), make_in_subprocess(latents, layout, labels)
+    np.testing.assert_array_equal(here.positions, there.positions)
     assert (here.made, here.layout) == (there.made, there.layout)
     assert (here.frame is None) == (there.frame is None)
 
 
 def test_an_error_of_the_other_process_is_a_sentence():
     with pytest.raises(BadData, match="nosuch"):
-        make_apart(np.zeros((9, 3), np.float32), "nosuch")
+        make_in_subprocess(np.zeros((9, 3), np.float32), "nosuch")

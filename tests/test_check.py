@@ -38,9 +38,9 @@ def check(run, capsys, *words):
 
 
 def test_a_whole_run_is_said_to_be_whole(run, capsys):
-    status, found, said = check(run, capsys)
-    assert status == 0 and found["files"] > 10 and "files are as zatlas wrote them" in said
-    assert not any(found[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
+    status, result, said = check(run, capsys)
+    assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in said
+    assert not any(result[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "recipe.toml", "metrics.jsonl"])
@@ -55,42 +55,42 @@ def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, nam
             path.unlink()
         case _:
             flip(path, keep_time=harm != "flip")
-    status, found, _ = check(run, capsys)
-    assert status == 0 and list(found["repaired"]) == [name] and path.read_bytes() == good
+    status, result, _ = check(run, capsys)
+    assert status == 0 and list(result["repaired"]) == [name] and path.read_bytes() == good
 
 
 def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
-    before = Workspace.open(run.folder).chart().places
+    before = Workspace.open(run.folder).chart().positions
     table, chart = (next(run.path(name).iterdir()) for name in ("codes", "charts"))
     flip(table)
     flip(chart)
     assert main(["chart", str(run.folder)]) == 1 and "zatlas check" in capsys.readouterr().err
-    status, found, _ = check(run, capsys)
-    assert status == 0 and len(found["repaired"]) == 2
-    assert (Workspace.open(run.folder).chart().places == before).all()
+    status, result, _ = check(run, capsys)
+    assert status == 0 and len(result["repaired"]) == 2
+    assert (Workspace.open(run.folder).chart().positions == before).all()
 
 
 def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
-    flip(run.made_file)
-    harmed = run.made_file.read_bytes()
-    status, found, said = check(run, capsys)
-    assert status == 1 and list(found["damaged"]) == ["made.json"]
-    assert "cannot be made again" in said and run.made_file.read_bytes() == harmed
+    flip(run.provenance_file)
+    harmed = run.provenance_file.read_bytes()
+    status, result, said = check(run, capsys)
+    assert status == 1 and list(result["damaged"]) == ["made.json"]
+    assert "cannot be made again" in said and run.provenance_file.read_bytes() == harmed
 
 
 def test_a_damaged_checkpoint_is_named(run, capsys):
     first = min(run.checkpoints.iterdir())
     flip(first / "state.safetensors")
-    status, found, _ = check(run, capsys)
-    assert status == 1 and list(found["damaged"]) == [f"checkpoints/{first.name}"]
+    status, result, _ = check(run, capsys)
+    assert status == 1 and list(result["damaged"]) == [f"checkpoints/{first.name}"]
 
 
 def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
     run.recipe_file.write_text(run.recipe_file.read_text() + "# mine\n")
     assert main(["points", str(run.folder)]) == 1
     assert "recipe.toml has changed" in capsys.readouterr().err
-    status, found, _ = check(run, capsys, "--accept", "recipe.toml")
-    assert status == 0 and not found["repaired"]
+    status, result, _ = check(run, capsys, "--accept", "recipe.toml")
+    assert status == 0 and not result["repaired"]
     assert main(["points", str(run.folder)]) == 0
 
 
@@ -111,13 +111,13 @@ def test_only_a_file_of_the_run_is_accepted(run, capsys, name):
 def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
     (run.folder / "notes.txt").write_text("mine")
     (run.folder / "link").symlink_to(tmp_path)
-    status, found, _ = check(run, capsys)
-    assert status == 0 and found["unrecorded"] == ["link", "notes.txt"]
+    status, result, _ = check(run, capsys)
+    assert status == 0 and result["unrecorded"] == ["link", "notes.txt"]
     assert (run.folder / "notes.txt").read_text() == "mine"
 
 
 def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
-    with run.lease():
+    with run.lock():
         status, _, said = check(run, capsys)
     assert status == 1 and "being trained by process" in said
 
@@ -135,8 +135,8 @@ def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, ca
     before = workspace.dataset.images(workspace.rows("train"))
     (pixels,) = (tmp_path / "cache").glob("*/pixels.npy")
     flip(pixels, keep_time=True)
-    status, found, _ = check(workspace.run, capsys)
-    assert status == 0 and list(found["repaired"]) == ["cached images of photos"]
+    status, result, _ = check(workspace.run, capsys)
+    assert status == 0 and list(result["repaired"]) == ["cached images of photos"]
     again = Workspace.open(workspace.run.folder)
     assert (again.dataset.images(again.rows("train")) == before).all()
 
@@ -150,8 +150,8 @@ def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_pa
     chart = next(run.path("charts").iterdir())
     chart.unlink()
     chart.symlink_to(tmp_path / "mine")
-    status, found, _ = check(run, capsys)
-    assert status == 1 and list(found["damaged"]) == [f"charts/{chart.name}"] and chart.is_symlink()
+    status, result, _ = check(run, capsys)
+    assert status == 1 and list(result["damaged"]) == [f"charts/{chart.name}"] and chart.is_symlink()
 
 
 def test_what_another_command_is_writing_is_left_alone(run, capsys):

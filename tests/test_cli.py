@@ -23,9 +23,9 @@ def zatlas(*words, **options):
 
 
 def test_help_is_quick_and_brings_no_torch():
-    code = "import sys; from zatlas.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "print('torch' in sys.modules, 'numpy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    latent = "import sys; from zatlas.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    latent += "print('torch' in sys.modules, 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", latent], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False False"
     assert min(own_time("--help") for _ in range(5)) < 1
 
@@ -179,8 +179,8 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys)
     assert training.returncode == 128 + number
     assert f"zatlas train --resume {folder}" in err.splitlines()[-1] and out == ""
     assert main(["train", "--resume", str(folder)]) == 0
-    kept = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "run")]
-    assert kept[0] == kept[1]
+    saved = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "run")]
+    assert saved[0] == saved[1]
 
 
 @pytest.mark.slow

@@ -23,19 +23,19 @@ def clouds():
     """Three clouds of codes, the class of each, and a flag that is true to the right of the middle."""
     chance = np.random.default_rng(0)
     classes = chance.integers(0, 3, COUNT)
-    codes = chance.normal(size=(COUNT, 4)).astype(np.float32)
-    codes[:, 0] += 6 * classes
-    return codes, np.array(["cat", "dog", "fox"])[classes], codes[:, 1] > 0
+    latents = chance.normal(size=(COUNT, 4)).astype(np.float32)
+    latents[:, 0] += 6 * classes
+    return latents, np.array(["cat", "dog", "fox"])[classes], latents[:, 1] > 0
 
 
 def saved(kind, folder, clouds):
-    codes, names, right = clouds
+    latents, names, right = clouds
     years = [i if i % 7 else None for i in range(COUNT)]
     if kind == "npz":
         beside = {"label": names, "right": right, "age": np.array(years, float), "other": np.zeros((5, 2))}
-        np.savez(path := folder / "codes.npz", z=codes, **beside)
+        np.savez(path := folder / "codes.npz", z=latents, **beside)
     else:
-        lists = {"z": codes.tolist()} if kind == "lists" else dict(zip("wxyz", codes.T, strict=True))
+        lists = {"z": latents.tolist()} if kind == "lists" else dict(zip("wxyz", latents.T, strict=True))
         table = pa.table({**lists, "animal": names, "right": right, "age": pa.array(years, pa.int32())})
         pq.write_table(table, path := folder / "codes.parquet")
     return path
@@ -43,19 +43,19 @@ def saved(kind, folder, clouds):
 
 @pytest.mark.parametrize("kind", ["npz", "lists", "columns"])
 def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, capsys):
-    codes, names, right = clouds
+    latents, names, right = clouds
     import_run(saved(kind, tmp_path, clouds), tmp_path / "run")
     told = capsys.readouterr().err
     label = "label" if kind == "npz" else "animal"
     assert f"Labels from {label}; attributes right (yes or no), age (number)" in told
     assert f"from {'w, x, y, z' if kind == 'columns' else 'z'}," in told
     workspace = Workspace.open(tmp_path / "run")
-    every = workspace.map_table("test")
-    np.testing.assert_array_equal(every.points, codes)
+    every = workspace.chart_table("test")
+    np.testing.assert_array_equal(every.latents, latents)
     assert workspace.dataset.classes == ("cat", "dog", "fox")
     np.testing.assert_array_equal(workspace.flags("dog", every.rows), names == "dog")
     np.testing.assert_array_equal(workspace.flags("right", every.rows), right)
-    assert find_direction(workspace, "fox").score.area > 0.95
+    assert find_direction(workspace, "fox").score.auc > 0.95
     direction = find_direction(workspace, "right").vector
     assert abs(direction).argmax() == 1
 
@@ -73,7 +73,7 @@ def test_latents_with_labels_are_coloured_in_charts_and_on_the_page(clouds, tmp_
     kinds = {column["name"]: column["kind"] for column in tree.entry["columns"]}
     assert kinds == {"label": "class", "right": "flag", "age": "number"}
     assert tree.entry["kind"] == "code" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
-    ways = [way["name"] for way in tree.entry["ways"]["list"]]
+    ways = [direction["name"] for direction in tree.entry["ways"]["list"]]
     assert {"right", "fox"} <= set(ways)
     json.dumps(tree.entry, allow_nan=False)
     stop = locate(workspace, "7")
@@ -103,9 +103,9 @@ def test_a_text_with_many_values_is_an_attribute_and_missing_values_are_not_a_cl
 def test_labels_of_latents_apply_to_the_images_imported_with_them(wide, tmp_path):
     every = np.zeros((len(wide.dataset), wide.dim), np.float32)
     for part in ("train", "valid", "test"):
-        codes = wide.table(part)
-        every[codes.rows] = codes.points
+        table = wide.table(part)
+        every[table.rows] = table.latents
     np.savez(tmp_path / "codes.npz", z=every, right=every[:, 0] > 0)
     workspace = import_run(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
-    assert find_direction(workspace, "right").score.area > 0.8 and "3" in workspace.dataset.classes
+    assert find_direction(workspace, "right").score.auc > 0.8 and "3" in workspace.dataset.classes
     assert locate(workspace, "7").title == "image 7"

@@ -7,7 +7,7 @@ from zatlas.cli import main
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.demo import unpack
 from zatlas.directions.find import find_direction, store_of
-from zatlas.directions.preference import HANDFUL, WRONG, compass
+from zatlas.directions.preference import ERROR_RATE, POOL, compass
 from zatlas.workspace import Workspace
 
 CHOICES = 60
@@ -17,11 +17,11 @@ def person(state, taste, seed, choices=CHOICES):
     """The cosines after each choice of somebody who is wrong one time in ten."""
     rng, cosines = np.random.default_rng(seed), []
     for _ in range(choices):
-        shown = state.ask()
+        shown = state.next_pair()
         liked = int((shown @ taste).argmax())
-        if rng.random() < WRONG:
+        if rng.random() < ERROR_RATE:
             liked = int(rng.choice([other for other in range(len(shown)) if other != liked]))
-        state = state.tell(liked)
+        state = state.answer(liked)
         cosines.append(float(state.direction().vector @ taste))
     return state, np.array(cosines)
 
@@ -30,10 +30,10 @@ def choices_needed(cosines):
     return int(np.argmax(cosines >= 0.9)) + 1 if (cosines >= 0.9).any() else 10**6
 
 
-def taste_in(points, seed):
+def taste_in(latents, seed):
     """A direction as the codes lie: what they do not use, nobody can see."""
     rng = np.random.default_rng(seed)
-    a, b = points[rng.integers(len(points), size=2)]
+    a, b = latents[rng.integers(len(latents), size=2)]
     return (a - b) / np.linalg.norm(a - b)
 
 
@@ -50,7 +50,7 @@ def test_a_taste_is_found_among_faces_within_sixty_choices(faces):
     needed = []
     for seed, taste in enumerate(tastes):
         state = compass(faces.cloud, seed=seed)
-        assert state.count == HANDFUL
+        assert state.count == POOL
         needed.append(choices_needed(person(state, taste, seed)[1]))
     print(f"faces, 32 axes: choices to 0.9 {sorted(needed)}, median {np.median(needed):g}")
     assert max(needed) <= CHOICES
@@ -60,78 +60,78 @@ def test_a_taste_is_found_among_faces_within_sixty_choices(faces):
 def test_pairs_are_enough_where_axes_are_few(wide, kind):
     """Of twelve axes the digits use few; a normal cloud, which uses all alike, is the hardest case."""
     even = np.random.default_rng(0).standard_normal((2000, 12)).astype(np.float32)
-    points, needed = {"digits": wide.cloud, "even": even}[kind], []
+    latents, needed = {"digits": wide.cloud, "even": even}[kind], []
     for seed in range(7):
-        state = compass(points, seed=seed)
+        state = compass(latents, seed=seed)
         assert state.count == 2
-        needed.append(choices_needed(person(state, taste_in(points, seed), seed)[1]))
+        needed.append(choices_needed(person(state, taste_in(latents, seed), seed)[1]))
     print(f"{kind}, 12 axes: choices to 0.9 {sorted(needed)}, median {np.median(needed):g}")
     assert np.median(needed) <= 50 and sorted(needed)[-2] <= CHOICES
 
 
 @pytest.fixture(scope="module")
-def points():
+def latents():
     rng = np.random.default_rng(0)
     return (rng.standard_normal((500, 6)) * [3, 2, 2, 1, 1, 0.5]).astype(np.float32)
 
 
-def test_the_angle_that_is_told_is_about_the_true_one(points):
+def test_the_angle_that_is_told_is_about_the_true_one(latents):
     told, true = [], []
     for seed in range(6):
-        taste = taste_in(points, seed)
-        state, cosines = person(compass(points, seed=seed), taste, seed, choices=25)
+        taste = taste_in(latents, seed)
+        state, cosines = person(compass(latents, seed=seed), taste, seed, choices=25)
         told.append(state.angle)
         true.append(np.degrees(np.arccos(cosines[-1])))
     assert 0.4 < np.mean(told) / np.mean(true) < 2.5
-    assert compass(points).angle == 90
+    assert compass(latents).angle == 90
 
 
-def test_an_answer_makes_another_compass_and_can_be_taken_back(points):
-    start = compass(points, seed=3)
-    left, right = start.ask()
+def test_an_answer_makes_another_compass_and_can_be_taken_back(latents):
+    start = compass(latents, seed=3)
+    left, right = start.next_pair()
     assert not np.allclose(left, right)
-    told = start.tell(0).tell(1)
+    told = start.answer(0).answer(1)
     assert told.choices == 2 and start.choices == 0
-    np.testing.assert_array_equal(told.undo().ask(), start.tell(0).ask())
-    passed = start.tell(None)
-    assert passed.choices == 0 and not np.allclose(passed.ask(), start.ask())
-    np.testing.assert_allclose(passed.belief.mean, start.belief.mean)
+    np.testing.assert_array_equal(told.undo().next_pair(), start.answer(0).next_pair())
+    passed = start.answer(None)
+    assert passed.choices == 0 and not np.allclose(passed.next_pair(), start.next_pair())
+    np.testing.assert_allclose(passed.posterior.mean, start.posterior.mean)
 
 
-def test_the_same_seed_asks_the_same(points):
-    np.testing.assert_array_equal(compass(points, seed=1).ask(), compass(points, seed=1).ask())
-    assert not np.allclose(compass(points, seed=1).ask(), compass(points, seed=2).ask())
+def test_the_same_seed_asks_the_same(latents):
+    np.testing.assert_array_equal(compass(latents, seed=1).next_pair(), compass(latents, seed=1).next_pair())
+    assert not np.allclose(compass(latents, seed=1).next_pair(), compass(latents, seed=2).next_pair())
 
 
 def test_questions_stay_among_the_data(portraits):
     state, shown = compass(portraits.cloud), []
     for _ in range(5):
-        shown.append(state.ask())
-        state = state.tell(1)
-    assert np.median(portraits.density.far(np.concatenate(shown))) < 2
+        shown.append(state.next_pair())
+        state = state.answer(1)
+    assert np.median(portraits.density.relative_distance(np.concatenate(shown))) < 2
 
 
-def test_an_update_takes_less_than_fifty_milliseconds(points):
-    state, _ = person(compass(points, seed=0), taste_in(points, 0), 0, choices=40)
+def test_an_update_takes_less_than_fifty_milliseconds(latents):
+    state, _ = person(compass(latents, seed=0), taste_in(latents, 0), 0, choices=40)
     times = []
     for _ in range(5):
         begun = time.process_time()
-        state = state.tell(0)
-        state.ask()
+        state = state.answer(0)
+        state.next_pair()
         times.append(time.process_time() - begun)
     assert min(times) < 0.05
 
 
-def test_what_cannot_be_asked_says_so(points):
-    state = compass(points)
+def test_what_cannot_be_asked_says_so(latents):
+    state = compass(latents)
     with pytest.raises(BadData, match="no answer to take back"):
         state.undo()
     with pytest.raises(BadData, match="Nothing has been chosen"):
         state.direction()
     with pytest.raises(BadData, match="images 0 to 1"):
-        state.tell(2)
+        state.answer(2)
     with pytest.raises(BadData, match="from 2 to 12"):
-        compass(points, count=1)
+        compass(latents, count=1)
     with pytest.raises(NotSupported, match="do not differ"):
         compass(np.zeros((10, 3), np.float32))
 

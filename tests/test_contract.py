@@ -7,8 +7,8 @@ import pytest
 
 from tests.conform import conforms, faults
 from tests.write_contract import CONTRACT, contract
-from zatlas.server.asks import KINDS
-from zatlas.server.blank import blank
+from zatlas.server.placeholder import placeholder
+from zatlas.server.requests import KINDS
 from zatlas.site import manifest, run_tree, schema
 
 
@@ -23,7 +23,7 @@ def test_a_manifest_is_as_the_schema_says(name, request):
 
 def test_the_manifest_of_a_run_in_training_is_as_the_schema_says(digits):
     light = run_tree(digits, "a", light=True)
-    empty = blank("b", "digits", digits.recipe, digits.dataset)
+    empty = placeholder("b", "digits", digits.recipe, digits.dataset)
     document = conforms([light, empty])
     assert document["runs"][0]["training"]["epochs"] and document["runs"][1]["count"] == 0
 
@@ -36,7 +36,7 @@ def test_a_changed_manifest_is_noticed(digits):
         ({"prior": "uniform"}, ".prior is 'uniform'"),
         ({"more": 1}, ".more is not in the schema"),
     ):
-        assert any(found.startswith(fault) for found in faults({**entry, **change}, schema.RunEntry))
+        assert any(result.startswith(fault) for result in faults({**entry, **change}, schema.RunEntry))
     del entry["charts"][0]["box"]
     assert list(faults(entry, schema.RunEntry)) == [".charts[0].box is missing"]
 

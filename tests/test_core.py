@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName, ZatlasError
-from zatlas.core.fields import fill
 from zatlas.core.registry import DATASETS, MODELS, NETS, Registry
 from zatlas.core.seeds import derive, stream
+from zatlas.core.settings import fill
 from zatlas.core.space import Space
 from zatlas.models.vae import VAEConfig
 
@@ -28,8 +28,8 @@ def test_plugins_come_through_the_door_of_the_built_in_ones():
 
 def test_streams_of_different_names_are_different_and_repeatable():
     assert derive(0, "order", 1) == derive(0, "order", 1)
-    found = {derive(seed, name, n) for seed in (0, 1) for name in ("order", "flip") for n in (0, 1)}
-    assert len(found) == 8
+    result = {derive(seed, name, n) for seed in (0, 1) for name in ("order", "flip") for n in (0, 1)}
+    assert len(result) == 8
     assert stream(0, "a").random() == stream(0, "a").random()
 
 

@@ -4,7 +4,16 @@ import torch
 
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.core.space import Space
-from zatlas.latent.curves import Curve, in_axes, lerp, spiral, steady, trace, traverse, usual_blend
+from zatlas.latent.curves import (
+    Curve,
+    at_constant_speed,
+    default_blend,
+    in_dimensions,
+    lerp,
+    spiral,
+    trace,
+    traverse,
+)
 from zatlas.latent.formula import plane_formula, read_formula
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.models.generator import Generator
@@ -13,34 +22,34 @@ from zatlas.sample import sample_latents
 
 def test_a_traversal_moves_one_axis_alone():
     z = Space((8,)).sample(1, seed=0)
-    points = traverse(z, 2).sample(5)
-    np.testing.assert_allclose(points[:, 2], [-3, -1.5, 0, 1.5, 3], atol=1e-6)
-    assert np.ptp(np.delete(points, 2, axis=1), axis=0).max() == 0
+    latents = traverse(z, 2).sample(5)
+    np.testing.assert_allclose(latents[:, 2], [-3, -1.5, 0, 1.5, 3], atol=1e-6)
+    assert np.ptp(np.delete(latents, 2, axis=1), axis=0).max() == 0
     with pytest.raises(ShapeError, match="There is no axis 8"):
         traverse(z, 8)
 
 
 def test_the_usual_way_is_the_arc_where_the_prior_is_a_shell():
-    assert usual_blend(Space((64,))).__name__ == "slerp"
-    assert usual_blend(Space((2,))).__name__ == "lerp"
-    assert usual_blend(Space((64,), "none")).__name__ == "lerp"
+    assert default_blend(Space((64,))).__name__ == "slerp"
+    assert default_blend(Space((2,))).__name__ == "lerp"
+    assert default_blend(Space((64,), "none")).__name__ == "lerp"
 
 
 def test_a_spiral_turns_outwards_from_the_centre():
-    points = spiral(turns=3, extent=2).sample(400)
-    radius = np.linalg.norm(points, axis=1)
+    latents = spiral(turns=3, extent=2).sample(400)
+    radius = np.linalg.norm(latents, axis=1)
     assert radius[0] == 0 and abs(radius[-1] - 2) < 1e-5 and (np.diff(radius) > -1e-3).all()
-    angle = np.unwrap(np.arctan2(points[1:, 1], points[1:, 0]))
+    angle = np.unwrap(np.arctan2(latents[1:, 1], latents[1:, 0]))
     assert abs(angle[-1] - angle[0] - 6 * np.pi) < 0.1
 
 
 def test_a_curve_of_the_plane_lies_in_two_axes():
-    curve = in_axes(spiral(), Space((5,)), (1, 3))
-    points = curve.sample(50)
-    assert np.ptp(points[:, [0, 2, 4]]) == 0 and np.ptp(points[:, 1]) > 2
+    curve = in_dimensions(spiral(), Space((5,)), (1, 3))
+    latents = curve.sample(50)
+    assert np.ptp(latents[:, [0, 2, 4]]) == 0 and np.ptp(latents[:, 1]) > 2
     for axes in ((1, 1), (0, 5), (-1, 2)):
         with pytest.raises(NotSupported):
-            in_axes(spiral(), Space((5,)), axes)
+            in_dimensions(spiral(), Space((5,)), axes)
 
 
 def test_a_steady_walk_changes_the_picture_evenly():
@@ -50,12 +59,12 @@ def test_a_steady_walk_changes_the_picture_evenly():
         return (z**2).reshape(-1, 1, 1, 1)
 
     before = np.abs(np.diff(look(curve.sample(50)).ravel()))
-    even = steady(curve, look)
+    even = at_constant_speed(curve, look)
     after = np.abs(np.diff(look(even.sample(50)).ravel()))
     assert after.std() < 0.05 * before.std()
     np.testing.assert_allclose(even(np.float32(even.named))[:, 0], [0, 1, 4], atol=0.02)
     still = Curve(np.float32([[1], [1]]), lerp)
-    assert steady(still, look) is still
+    assert at_constant_speed(still, look) is still
 
 
 @pytest.mark.parametrize(
@@ -106,10 +115,10 @@ def test_a_geodesic_goes_round_a_hill():
 
     generator = Generator(Space((2,)), hill)
     a, b = np.float32([[-2, 0.1]]), np.float32([[2, 0.1]])
-    found = geodesic(generator, a, b)
-    assert found.sample(50)[:, 1].max() > 1
+    result = geodesic(generator, a, b)
+    assert result.sample(50)[:, 1].max() > 1
     straight = Curve(np.concatenate([a, b]), lerp)
-    assert length(generator, found) < 0.6 * length(generator, straight)
+    assert length(generator, result) < 0.6 * length(generator, straight)
 
 
 def test_a_decoder_that_cannot_be_differentiated_is_refused(digits):

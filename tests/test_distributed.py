@@ -18,11 +18,11 @@ from safetensors.torch import load_file
 
 from tests.conftest import recipe, spots
 from tests.pair import KINDS, Duel, Noting, recipe_of
-from zatlas.core.company import Company, company
 from zatlas.core.errors import BadRecipe, NotSupported
+from zatlas.core.process_group import ProcessGroup, process_group
 from zatlas.core.registry import MODELS
 from zatlas.data import sources
-from zatlas.models.noise import Dealt, normal, part_of, uniform
+from zatlas.models.noise import SharedNoise, normal, part_of, uniform
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
 from zatlas.training.distributed import choose_strategy
@@ -97,7 +97,7 @@ def alike(mine, theirs):
 def test_weights_may_lack_a_gradient_where_a_model_has_several_players(family, players):
     settings = recipe(family)
     assert count_players(settings.describe((1, 8, 8), ())) == players
-    strategy = choose_strategy(settings, Company(0, 2, 1), players)
+    strategy = choose_strategy(settings, ProcessGroup(0, 2, 1), players)
     assert strategy._ddp_kwargs["find_unused_parameters"] == (players > 1)
 
 
@@ -174,7 +174,7 @@ def test_noise_of_an_image_does_not_depend_on_the_number_of_processes(world):
             wanted = draw(shape, like, torch.Generator().manual_seed(5), axis)
             seen = torch.full_like(wanted, math.nan)
             for rank in range(world):
-                rng = Dealt("cpu")
+                rng = SharedNoise("cpu")
                 rng.manual_seed(5)
                 rng.part = part_of(whole, rank, world)
                 rows = rng.part.rows
@@ -187,15 +187,15 @@ def test_noise_of_an_image_does_not_depend_on_the_number_of_processes(world):
 
 def test_the_company_is_read_from_what_the_launcher_says():
     torchrun = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
-    assert company(torchrun) == Company(5, 4, 2)
+    assert process_group(torchrun) == ProcessGroup(5, 4, 2)
     srun = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "6", "SLURM_NTASKS_PER_NODE": "2"}
-    assert company({**srun, "SLURM_NNODES": "3", "SLURM_PROCID": "4"}) == Company(4, 2, 3)
-    assert company({**srun, **torchrun}) == Company(5, 4, 2)
+    assert process_group({**srun, "SLURM_NNODES": "3", "SLURM_PROCID": "4"}) == ProcessGroup(4, 2, 3)
+    assert process_group({**srun, **torchrun}) == ProcessGroup(5, 4, 2)
     batch_file = {name: value for name, value in srun.items() if name != "SLURM_STEP_ID"}
-    assert company(batch_file) == company({}) == Company()
-    assert company({**srun, "SLURM_JOB_NAME": "bash"}) == Company()
+    assert process_group(batch_file) == process_group({}) == ProcessGroup()
+    assert process_group({**srun, "SLURM_JOB_NAME": "bash"}) == ProcessGroup()
     with pytest.raises(NotSupported, match="srun --ntasks-per-node=N"):
-        company({"SLURM_STEP_ID": "0", "SLURM_NTASKS": "6"})
+        process_group({"SLURM_STEP_ID": "0", "SLURM_NTASKS": "6"})
 
 
 SMALL = ["--set", "training.preview=0", "--set", "net.widths=[16]"]
@@ -288,7 +288,7 @@ def test_two_tasks_that_srun_has_started_train_one_run_and_stop_with_the_right_s
     tasks = [started(words, tmp_path, **slurm, **rank) for rank in ranks]
     run = tmp_path / "run"
     after_epochs(run, 2, tasks[0])
-    assert Run(run).made()["processes"] == 2
+    assert Run(run).provenance()["processes"] == 2
     for task in tasks:  # as scancel does
         task.terminate()
     ends = [task.communicate(timeout=60) for task in tasks]

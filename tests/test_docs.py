@@ -29,7 +29,7 @@ def test_links_and_pictures_lead_to_files(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_names_in_backticks_exist(page):
-    groups = {f"zatlas.{name}" for name in ("datasets", "models", "nets", "layouts", "steering")}
+    groups = {f"zatlas.{name}" for name in ("datasets", "models", "nets", "layouts", "direction_methods")}
     names = set(
         re.findall(r"`((?:zatlas|Atlas|Workspace|Chart|Generator)(?:\.[A-Za-z_]\w*)+)", page.read_text())
     )
@@ -75,5 +75,5 @@ def test_every_row_of_the_coverage_table_names_a_test_that_is_there():
     named = [re.findall(r"`(test_\w+\.py)::(\w+)`", row) for row in rows if "| test |" not in row]
     assert named and all(named)
     for file, name in [one for row in named for one in row]:
-        found = list((ROOT / "tests").rglob(file))
-        assert found and f"def {name}(" in found[0].read_text(), (file, name)
+        result = list((ROOT / "tests").rglob(file))
+        assert result and f"def {name}(" in result[0].read_text(), (file, name)

@@ -13,16 +13,16 @@ from PIL import Image
 
 from zatlas import cli
 from zatlas.core.errors import BadData, NotSupported
-from zatlas.data import pieces
-from zatlas.encoding import encode
-from zatlas.store import codes as tables
+from zatlas.data import partitions
+from zatlas.encode import encode
+from zatlas.store import latent_table as tables
 from zatlas.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     """Pieces of so few images that a few hundred make several."""
-    monkeypatch.setattr(pieces, "MANY", 100)
+    monkeypatch.setattr(partitions, "MAX_LISTED", 100)
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def by_file(path):
 def test_a_folder_is_encoded_in_parts_as_its_images_are(digits, folder, tmp_path):
     out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
     assert len(list(out.glob("part-*.parquet"))) == 3
-    found = by_file(out)
+    result = by_file(out)
     rows = digits.rows("test")[:250]
     expected = digits.generator.encode(digits.dataset.images(rows))
-    for name, z in found.items():
+    for name, z in result.items():
         np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
-    assert len(found) == 250
+    assert len(result) == 250
     assert sorted(tables.read(out).rows.tolist()) == list(range(250))
 
 
@@ -64,7 +64,7 @@ def test_labels_and_splits_go_with_the_points_and_duckdb_reads_all_parts(digits,
 
 
 def test_no_images_travel_to_another_process():
-    there = pieces.pieces_of("sprites:count=200", (1, 32, 32))
+    there = partitions.partitions_of("sprites:count=200", (1, 32, 32))
     here = there.read(0)
     sent = pickle.dumps(there)
     assert len(sent) < 1000 < here.pixels.nbytes
@@ -77,20 +77,20 @@ def test_what_is_there_is_not_made_again(digits, folder, tmp_path):
     whole = {part.name: part.read_bytes() for part in parts}
     (out / tables.SEAL).unlink()  # as if it had been stopped
     parts[1].unlink()
-    kept = {part: part.stat().st_mtime_ns for part in (parts[0], parts[2])}
+    saved = {part: part.stat().st_mtime_ns for part in (parts[0], parts[2])}
     encode(digits, str(folder), out=out)
-    assert {part: part.stat().st_mtime_ns for part in kept} == kept
+    assert {part: part.stat().st_mtime_ns for part in saved} == saved
     assert {part.name: part.read_bytes() for part in parts} == whole
-    assert tables.made_of(out) is not None
+    assert tables.provenance(out) is not None
 
 
 def test_parts_of_another_model_are_made_again(digits, plain, folder, tmp_path):
     out = tmp_path / "codes.parquet"
     encode(plain, out=out)  # in many more parts
     encode(digits, str(folder), out=out)
-    assert tables.made_of(out)["weights"] == digits.digest
+    assert tables.provenance(out)["weights"] == digits.digest
     fresh = encode(digits, str(folder), out=tmp_path / "fresh.parquet")
-    np.testing.assert_array_equal(tables.read(out).points, tables.read(fresh).points)
+    np.testing.assert_array_equal(tables.read(out).latents, tables.read(fresh).latents)
 
 
 def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
@@ -101,7 +101,7 @@ def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
     written = {part: part.stat().st_mtime_ns for part in out.iterdir()}
     expected = plain.table("train")
     np.testing.assert_array_equal(workspace.table("train").rows, expected.rows)
-    np.testing.assert_allclose(workspace.table("train").points, expected.points, atol=1e-5)
+    np.testing.assert_allclose(workspace.table("train").latents, expected.latents, atol=1e-5)
     assert {part: part.stat().st_mtime_ns for part in out.iterdir()} == written
 
 
@@ -133,7 +133,7 @@ def test_shards_with_images_in_them_are_read_where_they_lie(digits, tmp_path):
     assert len(list(out.glob("part-*.parquet"))) == 4
     codes = tables.read(out)
     expected = digits.generator.encode(digits.dataset.images(rows))
-    np.testing.assert_allclose(codes.points[np.argsort(codes.rows)], expected, atol=1e-5)
+    np.testing.assert_allclose(codes.latents[np.argsort(codes.rows)], expected, atol=1e-5)
 
 
 def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path):

@@ -41,8 +41,8 @@ def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_el
     words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
     assert cli.main([*words, "--out", str(report)]) == 0
     printed, told = capsys.readouterr()
-    found = json.loads(printed)
-    assert found["metrics"]["elbo"]["interval"][0] < found["metrics"]["elbo"]["value"]
+    result = json.loads(printed)
+    assert result["metrics"]["elbo"]["interval"][0] < result["metrics"]["elbo"]["value"]
     assert "Diagnosis" in told
     text = report.read_text()
     assert "ELBO" in text and "data:image/png;base64," in text
@@ -53,8 +53,8 @@ def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_el
 def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path):
     runs = [str(digits.run.folder), str(plain.run.folder)]
     assert cli.main(["score", *runs, "--only", "space"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [one["run"] for one in found] == ["digits", "plain"]
+    result = json.loads(capsys.readouterr().out)
+    assert [one["run"] for one in result] == ["digits", "plain"]
     for run in runs:
         assert (Path(run) / "report.html").exists()
 
@@ -98,8 +98,8 @@ def test_a_finding_that_another_explains_is_skipped():
 
 def test_a_collapse_found_by_the_rate_only_does_not_mention_dimensions():
     rate = {"rate": Metric("rate", "likelihood", 0.1, "", 1)}
-    (found,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
-    assert found.text.startswith("A latent holds only 0.1 nats")
+    (result,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
+    assert result.text.startswith("A latent holds only 0.1 nats")
 
 
 def test_missing_metrics_give_no_findings():

@@ -16,8 +16,8 @@ from zatlas.cli import main
 from zatlas.core.errors import Damaged
 from zatlas.create import import_run
 from zatlas.sample import sample_latents
-from zatlas.server.blank import blank
-from zatlas.server.follow import followed
+from zatlas.server.follow import follow_run
+from zatlas.server.placeholder import placeholder
 from zatlas.server.serve import Server
 from zatlas.site import run_tree
 from zatlas.store.run import Run
@@ -90,8 +90,8 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
 
 
 def test_a_run_that_cannot_be_read_is_said_once_and_so_is_its_recovery(digits, caplog, monkeypatch):
-    monkeypatch.setattr("zatlas.server.follow.EVERY", 0.01)
-    run, said, looks = followed(digits.run.folder, "a", run_tree), [], iter("xx-xxxxx-")
+    monkeypatch.setattr("zatlas.server.follow.CHECK_SECONDS", 0.01)
+    run, said, looks = follow_run(digits.run.folder, "a", run_tree), [], iter("xx-xxxxx-")
 
     def look(screen):
         kind = next(looks, "end")
@@ -105,7 +105,7 @@ def test_a_run_that_cannot_be_read_is_said_once_and_so_is_its_recovery(digits, c
             said.append(words)
 
     monkeypatch.setattr(run, "look", look)
-    monkeypatch.setattr("zatlas.server.follow.stand_back", lambda: None)
+    monkeypatch.setattr("zatlas.server.follow.lower_priority", lambda: None)
     run.follow(Screen())
     assert len(said) == 2 and said[1] == {"notice": None}
     assert "weights.safetensors is not as it was written." in said[0]["notice"]
@@ -128,8 +128,8 @@ def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys
     model = import_run(torch.nn.Sequential(*layers), tmp_path / "theirs", show=False)
     table = {"z": model.cloud[:50], "label": np.arange(50) % 3}
     np.savez(tmp_path / "codes.npz", **table)
-    codes = import_run(tmp_path / "codes.npz", tmp_path / "map", show=False)
-    runs = model.run.folder, codes.run.folder
+    latents = import_run(tmp_path / "codes.npz", tmp_path / "map", show=False)
+    runs = model.run.folder, latents.run.folder
     with process("-c", EXPLORE, *runs, "--points", 100) as explorer:
         address = explorer.stdout.readline().strip()
         manifest = json.loads(get(address, "/data/manifest.json")[2])
@@ -176,19 +176,19 @@ def test_a_training_is_followed_and_not_changed(tmp_path, digits):
 
 def follow(folder, training):
     """What the manifest said of a run, each time that it changed, until it was trained."""
-    run, seen = followed(folder, "a", partial(run_tree, most=100)), []
+    run, seen = follow_run(folder, "a", partial(run_tree, most=100)), []
     run.rested, patience = 0.0, "zatlas.server.follow.PATIENCE"
     server = Server(1 << 20, port=0, files=FILES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(patience, 0)
         try:
-            tree = blank("a", "run", run.recipe, run.images)
+            tree = placeholder("a", "run", run.recipe, run.images)
             tree.entry["training"] = run.training()
             server.show(tree, None)
             server.begin()
             while True:
                 ended = training.poll() is not None
-                run.look(server)
+                run.check(server)
                 told = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
                 now = (told["stamp"], told["training"]["epoch"], told["training"]["running"])
                 if not seen or now != seen[-1]:
@@ -202,7 +202,7 @@ def follow(folder, training):
 
 
 def test_a_run_without_weights_has_a_page_without_points(digits):
-    tree = blank("a", "new", digits.recipe, digits.dataset)
+    tree = placeholder("a", "new", digits.recipe, digits.dataset)
     server = Server(1 << 20, port=0, files=FILES)
     try:
         server.show(tree, None)
@@ -220,11 +220,11 @@ def test_a_run_without_weights_has_a_page_without_points(digits):
 
 
 def test_a_finished_run_is_not_said_to_be_trained(digits, tmp_path):
-    assert digits.run.trainer is None and Run(tmp_path).trainer is None
-    assert followed(digits.run.folder, "a", run_tree).training() is None
-    with digits.run.lease():
-        assert digits.run.trainer == f"process {os.getpid()} on {socket.gethostname()}"
-    assert digits.run.trainer is None
+    assert digits.run.lock_holder is None and Run(tmp_path).lock_holder is None
+    assert follow_run(digits.run.folder, "a", run_tree).training() is None
+    with digits.run.lock():
+        assert digits.run.lock_holder == f"process {os.getpid()} on {socket.gethostname()}"
+    assert digits.run.lock_holder is None
 
 
 def test_the_manifest_waits_until_there_is_something_to_show(digits):

@@ -7,7 +7,7 @@ import pytest
 
 import zatlas
 from zatlas.cli import main
-from zatlas.core.errors import BadRecipe, CannotWrite, NotHere, NotSupported
+from zatlas.core.errors import BadRecipe, CannotWrite, NotFound, NotSupported
 from zatlas.site import export as exports
 from zatlas.site import static
 
@@ -34,11 +34,11 @@ def page(tmp_path, monkeypatch):
 
 def inside(path):
     """The files written into a page, by URL."""
-    found = {}
+    result = {}
     for url, encoding, text in SCRIPT.findall(path.read_text()):
         data = base64.b64decode(text)
-        found[url] = gzip.decompress(data) if encoding == "gzip" else data
-    return found
+        result[url] = gzip.decompress(data) if encoding == "gzip" else data
+    return result
 
 
 def test_a_folder_holds_the_page_and_all_that_its_manifest_names(digits, page, tmp_path, capsys):
@@ -96,12 +96,12 @@ def test_a_single_file_holds_everything_to_the_byte(digits, page, tmp_path, caps
     told = capsys.readouterr()
     assert told.out == f"{one}\n" and "MB; a double click opens it" in told.err
     zatlas.export(digits, folder, points=80)
-    found = inside(one)
-    assert next(iter(found)) == "data/manifest.json"
-    for url, data in found.items():
+    result = inside(one)
+    assert next(iter(result)) == "data/manifest.json"
+    for url, data in result.items():
         assert (folder / url).read_bytes() == data
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert there - set(found) == {"index.html", "assets/page.js", "data/written.json"}
+    assert there - set(result) == {"index.html", "assets/page.js", "data/written.json"}
     text = one.read_text()
     assert text.startswith("<!doctype html><body>") and text.endswith("<script>page()</script>")
     before = one.read_bytes()
@@ -118,7 +118,7 @@ def test_a_single_file_over_the_limit_is_refused_with_advice(digits, page, tmp_p
 
 def test_a_page_that_is_not_built_is_said_before_any_work(digits, page, tmp_path):
     (page / "single.html").unlink()
-    with pytest.raises(NotHere, match="npm --prefix web ci && npm --prefix web run build"):
+    with pytest.raises(NotFound, match="npm --prefix web ci && npm --prefix web run build"):
         zatlas.export(digits, tmp_path / "out")
     (page / "single.html").write_text("no place")
     with pytest.raises(NotSupported, match="no place for data"):

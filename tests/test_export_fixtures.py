@@ -22,8 +22,8 @@ def test_an_export_of_an_earlier_version_decodes_to_the_same_pixels(version):
     truth = np.load(folder / "truth.npz")
     net = (folder / entry["decoder"]["url"]).read_bytes()
     session = onnxruntime.InferenceSession(net, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {session.get_inputs()[0].name: truth["z"]})
-    assert np.abs(found - truth["pixels"] / 255).max() <= 1 / 255
+    (result,) = session.run(None, {session.get_inputs()[0].name: truth["z"]})
+    assert np.abs(result - truth["pixels"] / 255).max() <= 1 / 255
     table = pa.ipc.open_file((folder / entry["points"]).read_bytes()).read_all()
     assert manifest["format"] == 1 and table.num_rows == entry["count"] == POINTS
 
@@ -31,10 +31,10 @@ def test_an_export_of_an_earlier_version_decodes_to_the_same_pixels(version):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_single_file_of_an_earlier_version_holds_the_same_files_as_its_folder(version):
     folder = EXPORTS / version
-    found = ELEMENT.findall((folder / "single.html").read_bytes())
+    result = ELEMENT.findall((folder / "single.html").read_bytes())
     there = {path for path in (folder / "data").rglob("*") if path.is_file()}
-    assert {folder / url.decode() for url, _, _ in found} == there
-    for url, encoding, text in found:
+    assert {folder / url.decode() for url, _, _ in result} == there
+    for url, encoding, text in result:
         data = base64.b64decode(text)
         data = gzip.decompress(data) if encoding == b"gzip" else data
         assert data == (folder / url.decode()).read_bytes()

@@ -128,18 +128,18 @@ def test_interpolations_of_every_kind(digits, tmp_path):
 def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops(digits):
     from zatlas.figures.paths import interpolation
 
-    stops = locate_all(digits, ["4", "9"])
-    move = interpolation(digits, stops)
+    anchors = locate_all(digits, ["4", "9"])
+    move = interpolation(digits, anchors)
     ends = digits.decode(move.curves[0].sample(2))
-    rebuilt = digits.decode(np.concatenate([stop.latent for stop in stops]))
+    rebuilt = digits.decode(np.concatenate([stop.latent for stop in anchors]))
     np.testing.assert_allclose(ends, rebuilt, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", ["mean_difference", "median_difference", "linear", "medians", "chart"])
-def test_attributes_are_moved_by_every_method(portraits, tmp_path, way):
-    paths = run("attribute", portraits, "Bald", "--way", way, "--frames", 5, out=tmp_path / "a.png")
+@pytest.mark.parametrize("direction", ["mean_difference", "median_difference", "linear", "medians", "chart"])
+def test_attributes_are_moved_by_every_method(portraits, tmp_path, direction):
+    paths = run("attribute", portraits, "Bald", "--way", direction, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
-    far = attribute(portraits, "Bald", method=way).curves[0].sample(2)
+    far = attribute(portraits, "Bald", method=direction).curves[0].sample(2)
     moved = find_direction(portraits, "Bald")
     assert (far @ moved.vector)[1] > (far @ moved.vector)[0]
 
@@ -258,15 +258,15 @@ def test_a_copied_run_needs_no_other_folder(digits, tmp_path):
 
 def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_path, monkeypatch):
     """More latents than a chart is laid out for: its attribute and its film go by the rows it holds."""
-    monkeypatch.setattr(landmarks, "CHARTED", 150)
+    monkeypatch.setattr(landmarks, "MAX_CHARTED", 150)
     copy = tmp_path / "wide"
     shutil.copytree(wide.run.folder, copy)
     workspace = Workspace.open(copy)
     chart = workspace.chart(by="3")
-    assert len(chart.places) == 150 < len(workspace.table("test"))
+    assert len(chart.positions) == 150 < len(workspace.table("test"))
     with_it = workspace.flags("3", chart.rows)
     ends = attribute(workspace, "3", method="chart").curves[0].sample(2)
-    far = np.linalg.norm(chart.places[:, None] - chart.transform(ends), axis=2)
+    far = np.linalg.norm(chart.positions[:, None] - chart.transform(ends), axis=2)
     near = np.argsort(far, axis=0)[:10]
     assert with_it[near[:, 1]].mean() > 0.9 and with_it[near[:, 0]].mean() < 0.1
     seen = []

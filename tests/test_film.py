@@ -28,24 +28,24 @@ def frames_of(path):
     """Every frame as an array, and how long the whole lasts, in seconds."""
     if path.suffix == ".mp4":
         with av.open(str(path)) as container:
-            found = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-            return found, float(container.duration / av.time_base)
-    found, lasts = [], 0.0
+            result = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            return result, float(container.duration / av.time_base)
+    result, lasts = [], 0.0
     with Image.open(path) as picture:
         for index in range(picture.n_frames):
             picture.seek(index)
-            found.append(np.asarray(picture.convert("RGB")))
+            result.append(np.asarray(picture.convert("RGB")))
             lasts += picture.info["duration"] / 1000
         assert picture.info.get("loop", 0) == 0  # for ever
-    return found, lasts
+    return result, lasts
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", [1, 10])
 def test_a_film_opens_again_with_all_its_frames_at_their_pace(tmp_path, kind, n):
     path = film(batches(n), tmp_path / f"film.{kind}", fps=20, least=64)
-    found, lasts = frames_of(path)
-    assert len(found) == n
+    result, lasts = frames_of(path)
+    assert len(result) == n
     if n > 1:
         assert lasts == pytest.approx(n / 20, abs=0.01)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -57,9 +57,9 @@ def test_every_pixel_of_a_small_image_is_a_square_of_its_colour(tmp_path, kind, 
     path = film(batches(6, side, channels), tmp_path / f"film.{kind}", least=50)
     factor = -(-50 // side)
     whole = enlarge(to_bytes(images(6, side, channels)), 50)
-    for found, wanted in zip(frames_of(path)[0], whole, strict=True):
-        assert found.shape[0] % 2 == found.shape[1] % 2 == 0
-        np.testing.assert_array_equal(found[: side * factor, : side * factor], wanted)
+    for result, wanted in zip(frames_of(path)[0], whole, strict=True):
+        assert result.shape[0] % 2 == result.shape[1] % 2 == 0
+        np.testing.assert_array_equal(result[: side * factor, : side * factor], wanted)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -73,8 +73,8 @@ def test_mp4_shows_the_colours_that_were_given(tmp_path, channels, least):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
-    for found in frames_of(path)[0]:
-        assert np.abs(found.astype(int) - enlarge(to_bytes(image), least)[0]).mean() < 3
+    for result in frames_of(path)[0]:
+        assert np.abs(result.astype(int) - enlarge(to_bytes(image), least)[0]).mean() < 3
 
 
 def test_frames_that_do_not_change_cost_next_to_nothing(tmp_path):
@@ -91,9 +91,9 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, kind):
     def peak(n):
         tracemalloc.start()
         film(batches(n, 64, 3), tmp_path / f"film.{kind}", least=64)
-        _, found = tracemalloc.get_traced_memory()
+        _, result = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        return found
+        return result
 
     peak(8)
     assert peak(96) < 1.2 * peak(24) + 200_000
@@ -150,9 +150,9 @@ def test_the_point_of_a_panel_is_where_its_frame_is(tmp_path, theme):
     places = np.float32([[-2, -2], [0, 0], [2, 1], [-1, 2]])
     panel = density_panel(places, theme=theme)
     path = film([images(4)], tmp_path / "film.png", panel=panel, title="A walk", theme=theme)
-    found, _ = frames_of(path)
+    result, _ = frames_of(path)
     spots = []
-    for frame in found:
+    for frame in result:
         # The point is the only large spot of its colour; the trail is thin.
         mine = (frame == rgb(theme.generated)).all(axis=2).astype(int)
         blocks = np.lib.stride_tricks.sliding_window_view(mine, (6, 6)).sum(axis=(2, 3))
@@ -185,13 +185,13 @@ def test_a_panel_holds_its_whole_cloud_and_curve():
 def test_a_film_tells_when_it_leaves_the_data(tmp_path):
     far = np.array([1, 1, 3, 3, 1], float)
     path = film([images(5)], tmp_path / "film.png", far=far, title="Far")
-    found, _ = frames_of(path)
-    alarm = [(frame == rgb(LIGHT.alarm)).all(axis=2).sum() for frame in found]
+    result, _ = frames_of(path)
+    alarm = [(frame == rgb(LIGHT.outside)).all(axis=2).sum() for frame in result]
     assert min(alarm[2:4]) > max(alarm[0], alarm[1], alarm[4])
 
 
 def test_a_picture_of_ones_own_may_be_the_panel(tmp_path):
     picture = np.zeros((40, 40, 3), np.uint8)
     panel = Panel(picture, np.float32([[0, 0], [1, 1]]), (-2, -2, 2, 2))
-    found, _ = frames_of(film([images(2)], tmp_path / "film.gif", panel=panel))
-    assert len(found) == 2 and found[0].shape[1] > 512
+    result, _ = frames_of(film([images(2)], tmp_path / "film.gif", panel=panel))
+    assert len(result) == 2 and result[0].shape[1] > 512

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.test_files import picture
-from zatlas.core.errors import BadData, NotHere
+from zatlas.core.errors import BadData, NotFound
 from zatlas.data import sources
 
 
@@ -90,14 +90,14 @@ def test_a_name_that_could_mean_two_files_labels_neither(tmp_path):
     table = "file,label\nx/1.png,a\ny/1.png,b\n2,c\n"
     assert labelled(tmp_path / "p", table, *names) == ["a", "b", "unlabelled", "c"]
     table = "file,label\n1.png,a\n2.jpg,c\n"
-    found = labelled(tmp_path / "q", table, *names)
-    assert found == ["unlabelled", "unlabelled", "unlabelled", "c"]
+    result = labelled(tmp_path / "q", table, *names)
+    assert result == ["unlabelled", "unlabelled", "unlabelled", "c"]
 
 
 def test_labels_of_any_kind_are_classes(tmp_path):
     table = "file,label\n0.png,2020-01-02\n1.png,2020-01-01\n2.png,\n"
-    found = labelled(tmp_path, table, "0.png", "1.png", "2.png")
-    assert found == ["2020-01-02", "2020-01-01", "unlabelled"]
+    result = labelled(tmp_path, table, "0.png", "1.png", "2.png")
+    assert result == ["2020-01-02", "2020-01-01", "unlabelled"]
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_names_of_any_kind_are_read(tmp_path, name):
 
 
 def test_what_is_not_there_says_what_could_be(tmp_path):
-    with pytest.raises(NotHere, match="There is no file or folder"):
+    with pytest.raises(NotFound, match="There is no file or folder"):
         sources.load(str(tmp_path / "none"))
     (tmp_path / "a.doc").touch()
-    with pytest.raises(NotHere, match="holds no set of images"):
+    with pytest.raises(NotFound, match="holds no set of images"):
         sources.load(str(tmp_path / "a.doc"))

@@ -10,7 +10,7 @@ from torch import nn
 
 from zatlas.core.errors import NotSupported
 from zatlas.create import import_run
-from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.models.onnx_export import export_decoder, export_encoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zatlas.core.errors import BadData, BadRecipe, NotHere, UnknownName
+from zatlas.core.errors import BadData, BadRecipe, NotFound, UnknownName
 from zatlas.data import hub, mnist
 
 datasets = pytest.importorskip("datasets")
@@ -105,12 +105,12 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
         hub.load(place, channels=2)
     with pytest.raises(BadData, match="has no column of images; its columns are age"):
         hub.load(put(tmp_path / "other", age=([1.0], datasets.Value("float32"))))
-    with pytest.raises(NotHere, match="needs the name of a dataset"):
+    with pytest.raises(NotFound, match="needs the name of a dataset"):
         hub.load("")
 
 
 def test_what_is_out_of_reach_is_said_in_the_words_of_the_hub():
-    with pytest.raises(NotHere, match=r"could not be brought: Couldn't reach 'nobody/nothing'"):
+    with pytest.raises(NotFound, match=r"could not be brought: Couldn't reach 'nobody/nothing'"):
         hub.load("nobody/nothing")
 
 
@@ -120,11 +120,11 @@ def test_mnist_comes_from_the_hub_where_no_file_is_here(tmp_path, monkeypatch):
     digits = mnist.load("mnist", place, mnist.DIGITS)
     assert digits.name == "mnist"
     assert digits.labels.tolist() == [3, 7, 3, 3]
-    with pytest.raises(NotHere, match=r"not on this machine.*could not be brought"):
+    with pytest.raises(NotFound, match=r"not on this machine.*could not be brought"):
         mnist.load("mnist", "nobody/nothing", mnist.DIGITS)
 
 
 def test_the_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setattr("zatlas.data.hub.find_spec", lambda name: None)
-    with pytest.raises(NotHere, match=r"pip install 'zatlas\[hub\]'"):
+    with pytest.raises(NotFound, match=r"pip install 'zatlas\[hub\]'"):
         hub.load("a/b")

@@ -12,7 +12,7 @@ from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.core.space import Space
 from zatlas.encoder import invert, train_encoder
-from zatlas.latent.descent import descend, feel
+from zatlas.latent.descent import descend, numeric_descent
 from zatlas.latent.inversion import invert as search
 from zatlas.locate import locate
 from zatlas.models.generator import Generator, differentiable
@@ -49,7 +49,7 @@ def rival(tmp_path_factory, own_cache) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def taught(rival, tmp_path_factory) -> Workspace:
+def trained(rival, tmp_path_factory) -> Workspace:
     """A GAN that was taught an encoder, in a folder of its own."""
     import shutil
 
@@ -60,34 +60,34 @@ def taught(rival, tmp_path_factory) -> Workspace:
 
 def test_a_gan_finds_its_own_samples(rival):
     z = sample_latents(rival, 16, seed=5)
-    found = invert(rival, rival.decode(z), show=False)
-    assert np.median(found.psnr) > 35
-    np.testing.assert_allclose(found.images, rival.decode(found.points), atol=1e-6)
-    rms = np.sqrt(((found.images - rival.decode(z)) ** 2).mean((1, 2, 3)))
-    np.testing.assert_allclose(found.rms, rms, atol=1e-6)
-    np.testing.assert_allclose(found.psnr, -20 * np.log10(np.maximum(rms, 1e-6)), atol=1e-2)
+    result = invert(rival, rival.decode(z), show=False)
+    assert np.median(result.psnr) > 35
+    np.testing.assert_allclose(result.images, rival.decode(result.latents), atol=1e-6)
+    rms = np.sqrt(((result.images - rival.decode(z)) ** 2).mean((1, 2, 3)))
+    np.testing.assert_allclose(result.rms, rms, atol=1e-6)
+    np.testing.assert_allclose(result.psnr, -20 * np.log10(np.maximum(rms, 1e-6)), atol=1e-2)
 
 
 def test_a_vae_without_its_encoder_comes_nearer_than_the_encoder_does(wide):
     images = wide.dataset.images(wide.rows("test")[:16])
     encoded = wide.decode(wide.generator.encode(images))
     by_encoder = np.sqrt(((encoded - images) ** 2).mean((1, 2, 3)))
-    found = search(bare(wide), images, show=False)
-    assert np.median(found.rms) < np.median(by_encoder)
+    result = search(bare(wide), images, show=False)
+    assert np.median(result.rms) < np.median(by_encoder)
 
 
 def test_points_stay_where_the_prior_puts_its_own(rival):
     noise = np.random.default_rng(0).random((8, *rival.description.shape), np.float32)
-    found = invert(rival, noise, show=False)
+    result = invert(rival, noise, show=False)
     usual = np.linalg.norm(sample_latents(rival, 1000, seed=1), axis=1)
-    norms = np.linalg.norm(found.points, axis=1)
+    norms = np.linalg.norm(result.latents, axis=1)
     assert (norms < 1.5 * usual.max()).all()
 
 
 def test_an_encoder_is_asked_first_and_its_answer_refined(wide):
     images = wide.dataset.images(wide.rows("test")[:8])
     said = invert(wide, images, steps=0, show=False)
-    np.testing.assert_allclose(said.points, wide.generator.encode(images), atol=1e-5)
+    np.testing.assert_allclose(said.latents, wide.generator.encode(images), atol=1e-5)
     assert (invert(wide, images, steps=30, show=False).rms <= said.rms + 1e-6).all()
 
 
@@ -95,23 +95,23 @@ def test_more_starts_are_no_worse_and_the_seed_decides(rival):
     images = rival.decode(sample_latents(rival, 6, seed=8))
     one = invert(rival, images, seed=1, show=False)
     same = invert(rival, images, seed=1, show=False)
-    np.testing.assert_array_equal(one.points, same.points)
-    assert (one.points != invert(rival, images, seed=2, show=False).points).any()
+    np.testing.assert_array_equal(one.latents, same.latents)
+    assert (one.latents != invert(rival, images, seed=2, show=False).latents).any()
 
 
 def test_images_do_not_disturb_each_other(rival):
     images = rival.decode(sample_latents(rival, 5, seed=8))
     whole = invert(rival, images, steps=20, show=False)
     alone = invert(rival, images[3:4], steps=20, show=False)
-    np.testing.assert_allclose(whole.points[3:4], alone.points, atol=1e-2)
+    np.testing.assert_allclose(whole.latents[3:4], alone.latents, atol=1e-2)
 
 
 def test_a_black_box_is_felt_for(wide):
     generator = black_box(wide.generator)
     assert differentiable(wide.generator) and not differentiable(generator)
     z = sample_latents(wide, 4, seed=3)
-    found = search(generator, generator.decode(z), show=False)
-    assert np.median(found.psnr) > 40
+    result = search(generator, generator.decode(z), show=False)
+    assert np.median(result.psnr) > 40
 
 
 def test_a_black_box_of_many_axes_is_refused_with_a_way_out():
@@ -124,8 +124,8 @@ def test_a_conditional_model_is_told_the_class(told):
     labels = np.array([1, 7])
     z = sample_latents(told, 2, seed=0)
     images = told.decode(z, labels=labels)
-    found = search(bare(told), images, labels, show=False)
-    assert np.median(found.psnr) > 30
+    result = search(bare(told), images, labels, show=False)
+    assert np.median(result.psnr) > 30
     with pytest.raises(NotSupported, match="told the class"):
         search(bare(told), images, show=False)
 
@@ -135,15 +135,15 @@ def test_points_of_a_sphere_stay_on_it():
     space = Space((6,), "sphere")
     generator = Generator(space, lambda z, y: (z @ weights.T).sigmoid().reshape(-1, 1, 4, 4))
     z = space.sample(4, seed=1)
-    found = search(generator, generator.decode(z), show=False)
-    np.testing.assert_allclose(np.linalg.norm(found.points, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(found.points, z, atol=0.05)
+    result = search(generator, generator.decode(z), show=False)
+    np.testing.assert_allclose(np.linalg.norm(result.latents, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(result.latents, z, atol=0.05)
 
 
 def test_a_space_without_prior_is_searched_among_points_that_are_known(plain):
     images = plain.dataset.images(plain.rows("test")[:4])
-    found = search(bare(plain), images, pool=plain.cloud, show=False)
-    assert found.rms.max() < 0.4
+    result = search(bare(plain), images, pool=plain.cloud, show=False)
+    assert result.rms.max() < 0.4
     with pytest.raises(NotSupported, match="no prior"):
         search(bare(plain), images, show=False)
 
@@ -157,8 +157,8 @@ def test_what_cannot_be_searched_for_is_refused(rival):
 
 
 def test_no_images_have_no_points(rival):
-    found = invert(rival, np.zeros((0, *rival.description.shape), np.float32), show=False)
-    assert found.points.shape == (0, rival.dim)
+    result = invert(rival, np.zeros((0, *rival.description.shape), np.float32), show=False)
+    assert result.latents.shape == (0, rival.dim)
 
 
 def test_going_downhill_ends_at_the_foot_of_each_row_by_itself():
@@ -169,50 +169,50 @@ def test_going_downhill_ends_at_the_foot_of_each_row_by_itself():
         rest = z - feet
         return (steep * rest**2).sum(1), 2 * steep * rest
 
-    found, left = descend(slope, torch.zeros(5, 12), 80, quiet)
-    np.testing.assert_allclose(found, feet, atol=1e-2)
+    result, left = descend(slope, torch.zeros(5, 12), 80, quiet)
+    np.testing.assert_allclose(result, feet, atol=1e-2)
     assert left.max() < 1e-3
 
 
 def test_feeling_the_way_ends_there_too():
     feet = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
-    found, left = feel(lambda z, rows: np.tanh(z - feet[rows]), np.zeros_like(feet), 20, quiet)
-    np.testing.assert_allclose(found, feet, atol=1e-3)
+    result, left = numeric_descent(lambda z, rows: np.tanh(z - feet[rows]), np.zeros_like(feet), 20, quiet)
+    np.testing.assert_allclose(result, feet, atol=1e-3)
     assert left.max() < 1e-6
 
 
 # A taught encoder -------------------------------------------------------------------------------
 
 
-def test_a_taught_encoder_is_there_when_the_run_is_opened_again(taught, rival):
-    again = Workspace.open(taught.run.folder)
+def test_a_taught_encoder_is_there_when_the_run_is_opened_again(trained, rival):
+    again = Workspace.open(trained.run.folder)
     images = rival.decode(sample_latents(rival, 32, seed=4))
-    np.testing.assert_array_equal(again.generator.encode(images), taught.generator.encode(images))
+    np.testing.assert_array_equal(again.generator.encode(images), trained.generator.encode(images))
     said = invert(again, images, steps=0, show=False)
     anywhere = invert(rival, images, steps=0, starts=1, show=False)
     assert np.median(said.psnr) > np.median(anywhere.psnr) + 1
     assert np.median(invert(again, images, steps=20, show=False).psnr) > np.median(said.psnr) + 3
 
 
-def test_real_images_then_have_points_in_every_command(taught):
-    assert taught.source.indexed
-    codes = taught.table("test")
-    assert codes.points.shape == (len(taught.rows("test")), taught.dim)
-    assert locate(taught, "3:0").image is not None
-    assert taught.digest != Workspace.open(taught.run.folder).run.weights.name
-    assert taught.chart("pca").places.shape == (len(codes), 2)
-    assert taught.nearest(codes.points[:2], 1, "test")[0][:, 0].tolist() == codes.rows[:2].tolist()
+def test_real_images_then_have_points_in_every_command(trained):
+    assert trained.source.indexed
+    table = trained.table("test")
+    assert table.latents.shape == (len(trained.rows("test")), trained.dim)
+    assert locate(trained, "3:0").image is not None
+    assert trained.digest != Workspace.open(trained.run.folder).run.weights.name
+    assert trained.chart("pca").positions.shape == (len(table), 2)
+    assert trained.nearest(table.latents[:2], 1, "test")[0][:, 0].tolist() == table.rows[:2].tolist()
 
 
-def test_an_encoder_for_other_weights_is_left_alone(taught):
-    assert load_inverter(taught.run.inverter, "of another model") is None
+def test_an_encoder_for_other_weights_is_left_alone(trained):
+    assert load_inverter(trained.run.inverter, "of another model") is None
 
 
-def test_codes_are_made_again_for_another_encoder(taught, tmp_path):
+def test_codes_are_made_again_for_another_encoder(trained, tmp_path):
     import shutil
 
     folder = tmp_path / "run"
-    shutil.copytree(taught.run.folder, folder)
+    shutil.copytree(trained.run.folder, folder)
     before = Workspace.open(folder)
     after = train_encoder(before, samples=256, epochs=1, seed=1, show=False)
     assert before.digest != after.digest
@@ -225,12 +225,12 @@ def test_a_model_with_an_encoder_of_its_own_is_taught_none(wide):
 
 
 def test_a_black_box_is_taught_by_points_alone(rival):
-    from zatlas.training.inverting import teach
+    from zatlas.training.inverter_training import train_inverter
 
     z = sample_latents(rival, 512, seed=0)
-    inverter = teach(black_box(rival.generator), z, epochs=2, show=False)
-    found = inverter(torch.from_numpy(rival.decode(z[:4])))
-    assert found.shape == (4, rival.dim)
+    inverter = train_inverter(black_box(rival.generator), z, epochs=2, show=False)
+    result = inverter(torch.from_numpy(rival.decode(z[:4])))
+    assert result.shape == (4, rival.dim)
 
 
 # The command line -------------------------------------------------------------------------------
@@ -249,8 +249,8 @@ def test_the_command_tells_how_near_it_came_and_keeps_points_and_picture(rival, 
     assert main(["invert", str(rival.run.folder), str(file), "--out", str(out)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["file"] == str(file) and row["psnr"] > 25
-    kept = np.load(out)
-    np.testing.assert_allclose(kept["images"], rival.decode(kept["points"]), atol=1e-6)
+    saved = np.load(out)
+    np.testing.assert_allclose(saved["images"], rival.decode(saved["points"]), atol=1e-6)
     with Image.open(out.with_suffix(".png")) as drawn:
         assert drawn.size[0] > 50
 
@@ -272,4 +272,4 @@ def test_an_image_file_is_a_stop_of_a_model_without_encoder(rival, tmp_path, cap
 def test_samples_have_neighbours_and_a_chart(rival):
     index, far = rival.nearest(rival.samples[:3], 1)
     assert index[:, 0].tolist() == [0, 1, 2] and far.max() < 1e-3
-    assert len(rival.chart("pca").places) == len(rival.samples)
+    assert len(rival.chart("pca").positions) == len(rival.samples)

@@ -20,15 +20,15 @@ def test_cross_entropy_equals_that_of_torch_in_value_and_gradient(pair):
     theirs = F.binary_cross_entropy_with_logits(raw, x, reduction="none").flatten(1).sum(1)
     torch.testing.assert_close(ours, theirs)
     weights = torch.tensor([1.0, -2.0, 0.5])
-    slopes = [torch.autograd.grad((weights * d).sum(), raw)[0] for d in (ours, theirs)]
-    torch.testing.assert_close(*slopes)
+    gradients = [torch.autograd.grad((weights * d).sum(), raw)[0] for d in (ours, theirs)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_cross_entropy_stays_finite_far_out():
     raw = torch.tensor([[[[-1e4, 1e4]]]], requires_grad=True)
-    found = Bernoulli().distortion(raw, torch.tensor([[[[0.0, 1.0]]]]))
-    found.sum().backward()
-    assert found.item() == 0
+    result = Bernoulli().distortion(raw, torch.tensor([[[[0.0, 1.0]]]]))
+    result.sum().backward()
+    assert result.item() == 0
     assert torch.isfinite(raw.grad).all()
 
 
@@ -36,8 +36,8 @@ def test_cross_entropy_stays_finite_far_out():
 def test_gaussian_distortion_is_minus_its_log_density(pair, sigma):
     raw, x = pair
     gaussian = Gaussian(sigma)
-    spread = sigma or Gaussian.START
-    density = torch.distributions.Normal(raw.sigmoid(), spread).log_prob(x).flatten(1).sum(1)
+    std = sigma or Gaussian.START
+    density = torch.distributions.Normal(raw.sigmoid(), std).log_prob(x).flatten(1).sum(1)
     torch.testing.assert_close(gaussian.distortion(raw, x), -density)
 
 

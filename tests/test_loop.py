@@ -12,8 +12,8 @@ from zatlas.data import sources
 from zatlas.models.description import generator, load_weights
 from zatlas.training import checkpoint
 from zatlas.training.batches import Batches
+from zatlas.training.callbacks import TensorBoard
 from zatlas.training.loop import fit, resume
-from zatlas.training.watch import TensorBoard
 
 UNTIMED = ("seconds", "images_per_second")
 
@@ -58,7 +58,7 @@ def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
     assert wanted <= names
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
     assert {"train/elbo", "valid/elbo", "valid/rate"} <= run.metrics()[0].keys()
-    assert run.made()["data"] == blobs.fingerprint
+    assert run.provenance()["data"] == blobs.fingerprint
     result = json.loads((run.folder / "result.json").read_text())
     assert result["test"]["elbo"] < 0
 
@@ -113,15 +113,15 @@ def test_the_kept_weights_are_those_of_the_best_epoch(tmp_path, blobs):
     assert best["epoch"] < 6
     assert json.loads((run.folder / "result.json").read_text())["best"] == best
     tensors, _ = checkpoint.load_checkpoint(run.checkpoints, best["step"])
-    kept = load_file(run.weights)
-    assert all(torch.equal(kept[name], tensors[f"model.{name}"]) for name in kept)
+    saved = load_file(run.weights)
+    assert all(torch.equal(saved[name], tensors[f"model.{name}"]) for name in saved)
 
 
 def test_a_moving_average_of_the_weights_is_what_is_kept(tmp_path, blobs):
     run = fit(recipe("gan", training={"average": 0.9, "epochs": 3}), blobs, tmp_path / "run")
     tensors, _ = checkpoint.load_checkpoint(run.checkpoints, checkpoint.steps(run.checkpoints)[-1])
-    kept = load_file(run.weights)
-    assert not all(torch.equal(kept[name], tensors[f"model.{name}"]) for name in kept)
+    saved = load_file(run.weights)
+    assert not all(torch.equal(saved[name], tensors[f"model.{name}"]) for name in saved)
     description, model = load_weights(run.weights)
     z = np.zeros((1, 2), np.float32)
     assert np.isfinite(generator(description, model).decode(z)).all()
@@ -134,10 +134,10 @@ def test_very_few_images_train(tmp_path, count):
 
 
 def test_images_without_labels_and_of_one_class_train(tmp_path, blobs):
-    from zatlas.data.imageset import image_set
+    from zatlas.data.image_dataset import image_dataset
 
     for name, labels in {"none": None, "one": np.zeros(150, int)}.items():
-        images = image_set("plain", blobs.pixels, labels=labels, split=blobs.split)
+        images = image_dataset("plain", blobs.pixels, labels=labels, split=blobs.split)
         fit(recipe(), images, tmp_path / name)
 
 
@@ -175,8 +175,8 @@ def test_another_recipe_is_refused_by_the_names_of_what_differs(tmp_path, source
 
 def test_other_images_under_the_same_name_are_refused(tmp_path, source):
     run = fit(from_file(source), sources.load(source), tmp_path / "run")
-    with np.load(source) as kept:
-        arrays = dict(kept)
+    with np.load(source) as saved:
+        arrays = dict(saved)
     arrays["x_train"][0, 0, 0, 0] ^= 255
     np.savez(source, **arrays)
     with pytest.raises(BadRun, match="other images"):
@@ -217,21 +217,21 @@ def test_rows_of_a_large_file_are_read_as_they_are(tmp_path, monkeypatch):
     whole = spots(200)
     np.save(tmp_path / "pixels.npy", whole.pixels)
     mapped = replace(whole, pixels=np.load(tmp_path / "pixels.npy", mmap_mode="c"))
-    monkeypatch.setattr("zatlas.data.imageset.LARGE", 0)
+    monkeypatch.setattr("zatlas.data.image_dataset.LARGE_BYTES", 0)
     device = torch.device("cpu")
     rows = np.array([7, 199, 0, 7])
     read = Batches(mapped, mapped.rows("train"), 16, device)
     assert read.reader is not None
-    kept = Batches(whole, whole.rows("train"), 16, device)
-    assert torch.equal(read.take(rows)[0], kept.take(rows)[0])
+    saved = Batches(whole, whole.rows("train"), 16, device)
+    assert torch.equal(read.select(rows)[0], saved.select(rows)[0])
 
 
 def test_a_mirrored_batch_is_mirrored_by_index(blobs):
     batches = Batches(blobs, blobs.rows("train"), 16, torch.device("cpu"))
     flips = batches.flips(0, 0)
     rows = np.arange(10)
-    plain, _ = batches.take(rows)
-    turned, _ = batches.take(rows, flips)
+    plain, _ = batches.select(rows)
+    turned, _ = batches.select(rows, flips)
     for index in rows:
         wanted = plain[index].flip(2) if flips[index] else plain[index]
         assert torch.equal(turned[index], wanted)

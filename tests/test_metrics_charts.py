@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zatlas.latent.chart import Chart, make
+from zatlas.latent.chart import Chart, make_chart
 from zatlas.metrics import chart_quality as module
 from zatlas.metrics.chart_quality import (
     box_coverage,
@@ -22,21 +22,21 @@ def cloud(n=400, d=2, seed=0):
 
 def test_a_chart_that_is_the_space_keeps_every_neighbour():
     chart = Chart(cloud(), cloud())
-    assert chart.trust == continuity(chart) == 1
+    assert chart.trustworthiness == continuity(chart) == 1
 
 
 def test_a_shuffled_chart_keeps_neighbours_by_chance():
     chart = Chart(cloud(), cloud(seed=1))
-    assert chart.trust == pytest.approx(0.5, abs=0.03)
+    assert chart.trustworthiness == pytest.approx(0.5, abs=0.03)
     assert continuity(chart) == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_torn_chart_is_trusted_but_not_continuous_and_a_folded_one_the_other_way():
-    points = cloud()
-    torn = points + np.float32(100) * (points[:, :1] > 0)
-    assert Chart(points, torn).trust > 0.995 > continuity(Chart(points, torn))
-    folded = np.abs(points)
-    assert continuity(Chart(points, folded)) > 0.95 > Chart(points, folded).trust
+    latents = cloud()
+    torn = latents + np.float32(100) * (latents[:, :1] > 0)
+    assert Chart(latents, torn).trustworthiness > 0.995 > continuity(Chart(latents, torn))
+    folded = np.abs(latents)
+    assert continuity(Chart(latents, folded)) > 0.95 > Chart(latents, folded).trustworthiness
 
 
 def test_of_two_far_groups_most_of_the_box_is_empty():
@@ -47,9 +47,9 @@ def test_of_two_far_groups_most_of_the_box_is_empty():
 
 
 def test_a_plane_loses_nothing_and_a_projection_what_lies_across_it():
-    flat = make(cloud(), "pca")
+    flat = make_chart(cloud(), "pca")
     assert position_round_trip(flat).max() < 1e-5 and latent_round_trip(flat, cloud(seed=1)).max() < 1e-3
-    deep = make(cloud(d=12), "pca")
+    deep = make_chart(cloud(d=12), "pca")
     assert (
         position_round_trip(deep).max() < 1e-4 and latent_round_trip(deep, cloud(d=12, seed=1)).mean() > 0.5
     )
@@ -69,8 +69,8 @@ def test_every_model_has_all_metrics_of_its_chart(digits, plain, rival):
 
 
 def test_the_chart_of_two_dimensions_is_exact_and_covers_other_latents(digits):
-    trust, kept, covered, back = chart_metrics(digits)
-    assert trust.value == kept.value == 1 and "axes chart" in trust.about
+    trust, saved, covered, back = chart_metrics(digits)
+    assert trust.value == saved.value == 1 and "axes chart" in trust.about
     assert 0.2 < covered.value < 1 and covered.parts["other latents"] > 0.9
     assert back.value < 1e-5 and back.parts["latent to position to latent"] < 1e-3
 
@@ -81,7 +81,7 @@ def test_metrics_are_equal_for_equal_seeds(wide):
 
 def test_a_sample_of_very_many_latents_is_charted_unless_their_chart_is_saved(wide, monkeypatch):
     monkeypatch.setattr(module, "MAX_LATENTS", 100)
-    kept = wide.chart()
-    assert np.array_equal(default_chart(wide).points, kept.points)
+    saved = wide.chart()
+    assert np.array_equal(default_chart(wide).latents, saved.latents)
     monkeypatch.setattr(module, "CHARTED", 200)
-    assert len(default_chart(wide).points) == 100
+    assert len(default_chart(wide).latents) == 100

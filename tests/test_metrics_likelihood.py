@@ -38,9 +38,9 @@ class Linear:
     def posterior(self, x, y=None):
         precision = 1 + self.weights.square().sum(0) / NOISE**2
         mean = x.flatten(1) @ self.weights / NOISE**2 / precision
-        deviation = precision.rsqrt()
-        log_variance = 2 * (deviation * self.stretch).log().expand_as(mean)
-        return mean + self.shift * deviation, log_variance
+        std = precision.rsqrt()
+        log_variance = 2 * (std * self.stretch).log().expand_as(mean)
+        return mean + self.shift * std, log_variance
 
     def distortion(self, x, z, y=None):
         far = (x.flatten(1) - z @ self.weights.T).square().sum(1) / (2 * NOISE**2)
@@ -54,8 +54,8 @@ def rng(seed=0):
 def test_with_the_true_posterior_one_draw_is_the_exact_log_likelihood():
     model = Linear()
     x = model.draw(50)
-    found = importance_bound(model, x, 1, rng=rng())
-    torch.testing.assert_close(found.importance, model.exact(x))
+    result = importance_bound(model, x, 1, rng=rng())
+    torch.testing.assert_close(result.importance, model.exact(x))
 
 
 @pytest.mark.parametrize("wrong", [{"shift": 0.5}, {"stretch": 1.5}, {"shift": 0.7, "stretch": 1.3}])
@@ -63,19 +63,19 @@ def test_with_a_wrong_posterior_many_draws_come_within_a_twentieth_of_a_nat(wron
     model = Linear(**wrong)
     x = model.draw(128)
     exact = model.exact(x)
-    found = [importance_bound(model, x, k, rng=rng(k)) for k in (4, 5000)]
-    missing = [float((bounds.importance - exact).mean()) for bounds in found]
+    result = [importance_bound(model, x, k, rng=rng(k)) for k in (4, 5000)]
+    missing = [float((bounds.importance - exact).mean()) for bounds in result]
     assert missing[0] < missing[1]
     assert abs(missing[1]) < 0.05
-    assert float((found[1].elbo - exact).mean()) < missing[0]
+    assert float((result[1].elbo - exact).mean()) < missing[0]
 
 
 def test_the_elbo_misses_the_exact_value_by_the_divergence_from_the_true_posterior():
     model = Linear(stretch=1.5)
     x = model.draw(20)
-    found = importance_bound(model, x, 20_000, rng=rng())
+    result = importance_bound(model, x, 20_000, rng=rng())
     divergence = AXES * (0.5 * (1.5**2 - 1) - math.log(1.5))
-    missing = model.exact(x) - found.elbo
+    missing = model.exact(x) - result.elbo
     torch.testing.assert_close(missing, torch.full_like(missing, divergence), atol=0.05, rtol=0)
 
 
@@ -83,9 +83,9 @@ def test_the_bound_does_not_depend_on_how_draws_are_cut_into_blocks(monkeypatch)
     model = Linear()
     x = model.draw(40)
     monkeypatch.setattr("zatlas.metrics.importance.BLOCK", 8 * PIXELS * 7)
-    found = importance_bound(model, x, 50, rng=rng())
-    torch.testing.assert_close(found.importance, model.exact(x))
-    assert found.elbo.shape == (40,)
+    result = importance_bound(model, x, 50, rng=rng())
+    torch.testing.assert_close(result.importance, model.exact(x))
+    assert result.elbo.shape == (40,)
 
 
 def test_levels_have_the_probability_of_their_cells():
@@ -122,8 +122,8 @@ def by_name(workspace, **said):
 
 
 def test_metrics_of_a_vae_are_consistent(wide):
-    found = by_name(wide, draws=200)
-    assert set(found) == {
+    result = by_name(wide, draws=200)
+    assert set(result) == {
         "elbo",
         "distortion",
         "rate",
@@ -132,12 +132,12 @@ def test_metrics_of_a_vae_are_consistent(wide):
         "effective_beta",
         "generalization_gap",
     }
-    elbo, bound = found["elbo"], found["importance_bound"]
-    assert elbo.value == pytest.approx(-found["distortion"].value - found["rate"].value)
+    elbo, bound = result["elbo"], result["importance_bound"]
+    assert elbo.value == pytest.approx(-result["distortion"].value - result["rate"].value)
     assert elbo.value < bound.value < elbo.value + 10
     told = json.loads(wide.run.path("result.json").read_text())["test"]["elbo"]
     assert elbo.value == pytest.approx(told, abs=3 * elbo.error)
-    assert found["effective_beta"].value == 1
+    assert result["effective_beta"].value == 1
     assert "not a likelihood" in bound.about
     dynamic = by_name(wide, draws=50, treatment="dynamic")["importance_bound"]
     assert "binarized at random" in dynamic.about and dynamic.value != bound.value
@@ -165,26 +165,26 @@ def test_the_effective_beta_and_the_noise_of_the_likelihood(tmp_path):
         epochs=1,
         **{"model.likelihood": "mse", "model.reduction": "mean", "model.beta": 2.0},
     )
-    found = by_name(blind, draws=20)
-    assert "elbo" not in found and "importance_bound" not in found
-    assert found["effective_beta"].value == pytest.approx(2 * 64 / 4)
-    assert found["noise"].value == pytest.approx(math.sqrt(found["effective_beta"].value / 2))
-    assert found["distortion"].unit == ""
+    result = by_name(blind, draws=20)
+    assert "elbo" not in result and "importance_bound" not in result
+    assert result["effective_beta"].value == pytest.approx(2 * 64 / 4)
+    assert result["noise"].value == pytest.approx(math.sqrt(result["effective_beta"].value / 2))
+    assert result["distortion"].unit == ""
     sharp = small_run(tmp_path / "sharp", "digits", dim=4, epochs=3, **{"model.likelihood": "gaussian"})
-    found = by_name(sharp, draws=20)
-    assert found["noise"].value == pytest.approx(found["noise"].baseline, rel=0.2)
-    assert "bits per dimension" in found["importance_bound"].about
+    result = by_name(sharp, draws=20)
+    assert result["noise"].value == pytest.approx(result["noise"].baseline, rel=0.2)
+    assert "bits per dimension" in result["importance_bound"].about
     density = json.loads(sharp.run.path("result.json").read_text())["test"]["elbo"]
     expected = density - 64 * math.log(255)
-    assert found["elbo"].value == pytest.approx(expected, abs=3 * found["elbo"].error)
+    assert result["elbo"].value == pytest.approx(expected, abs=3 * result["elbo"].error)
 
 
 def test_the_spread_of_a_gaussian_is_known():
-    assert Gaussian(0.3).spread == 0.3
-    assert Gaussian(0.0).spread == pytest.approx(Gaussian.START)
+    assert Gaussian(0.3).std == 0.3
+    assert Gaussian(0.0).std == pytest.approx(Gaussian.START)
 
 
 def test_an_image_set_smaller_than_asked_for_is_taken_whole(digits):
-    found = by_name(digits, images=10_000, draws=2)
-    assert found["elbo"].n == len(digits.rows("test"))
-    assert np.isfinite(found["elbo"].error)
+    result = by_name(digits, images=10_000, draws=2)
+    assert result["elbo"].n == len(digits.rows("test"))
+    assert np.isfinite(result["elbo"].error)

@@ -4,7 +4,7 @@ import pytest
 from tests.conftest import small_run
 from zatlas.data import faces
 from zatlas.latent.curves import lerp
-from zatlas.metrics import factors, semantics
+from zatlas.metrics import factor_metrics, semantics
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.semantics import (
     neighbor_agreement,
@@ -27,31 +27,33 @@ SCORES = {
 
 
 def figures(workspace) -> dict[str, Metric]:
-    found = {figure.name: figure for figure in semantics.meaning_metrics(workspace)}
-    for figure in found.values():
+    result = {figure.name: figure for figure in semantics.meaning_metrics(workspace)}
+    for figure in result.values():
         assert figure.group == "meaning" and figure.n > 0 and np.isfinite(figure.value)
         assert figure.about and (figure.baseline is None) == (not figure.baseline_name)
-    return found
+    return result
 
 
 def test_labels_are_told_from_the_codes_of_digits_far_above_chance(digits):
-    found = figures(digits)
-    assert not SCORES & set(found)  # no one knows the factors of handwriting
+    result = figures(digits)
+    assert not SCORES & set(result)  # no one knows the factors of handwriting
     for name in ("linear_probe", "neighbor_agreement"):
-        assert found[name].baseline < 0.2 < found[name].value < 1, name
-        assert found[name].parts["label"] == pytest.approx(found[name].value)
-    assert found["path_length"].value > 0 and found["path_evenness"].value > 0
-    assert 0.5 < found["straightness"].value <= 1.001
+        assert result[name].baseline < 0.2 < result[name].value < 1, name
+        assert result[name].parts["label"] == pytest.approx(result[name].value)
+    assert result["path_length"].value > 0 and result["path_evenness"].value > 0
+    assert 0.5 < result["straightness"].value <= 1.001
 
 
 def test_of_portraits_each_attribute_has_its_own_part(portraits):
-    found = figures(portraits)
-    probe = found["linear_probe"]
+    result = figures(portraits)
+    probe = result["linear_probe"]
     assert probe.baseline == 0.5 < probe.value and probe.error > 0
     assert {"Smiling", "Male", "hair_colour=gray", "age"} <= set(probe.parts)
-    assert found["neighbor_agreement"].baseline < found["neighbor_agreement"].value
-    assert set(found) >= SCORES  # drawn faces say what they are made of
-    assert set(found["mig"].parts) == {*factors.true_factors(portraits, portraits.table("train").rows)}
+    assert result["neighbor_agreement"].baseline < result["neighbor_agreement"].value
+    assert set(result) >= SCORES  # drawn faces say what they are made of
+    assert set(result["mig"].parts) == {
+        *factor_metrics.true_factors(portraits, portraits.table("train").rows)
+    }
 
 
 def test_without_an_encoder_only_the_pictures_are_looked_at(rival):
@@ -97,11 +99,11 @@ def test_planes_tell_what_lies_along_a_line_and_nothing_of_noise():
 def test_neighbours_in_one_heap_are_alike_by_chance_and_in_two_heaps_always():
     rng = np.random.default_rng(0)
     kinds = np.arange(1000) % 2
-    points = rng.standard_normal((1000, 3)).astype(np.float32)
-    same, chance = neighbor_agreement(points, kinds)
+    latents = rng.standard_normal((1000, 3)).astype(np.float32)
+    same, chance = neighbor_agreement(latents, kinds)
     assert chance == pytest.approx(499 / 999)  # of the others, its own kind less itself
     assert same.mean() == pytest.approx(chance, abs=0.03)
-    same, _ = neighbor_agreement(points + 20 * kinds[:, None], kinds)
+    same, _ = neighbor_agreement(latents + 20 * kinds[:, None], kinds)
     assert same.mean() == 1
 
 
@@ -110,7 +112,7 @@ def test_a_small_step_is_as_long_as_it_is_said_and_measured_by_the_unit():
     z, further = small_steps(a, b, lerp, seed=0)
     apart = np.linalg.norm(further - z, axis=1)
     np.testing.assert_allclose(apart, 4 * semantics.STEP, rtol=1e-3)
-    before, after = (points.reshape(50, 1, 2, 2) for points in (z, further))
+    before, after = (latents.reshape(50, 1, 2, 2) for latents in (z, further))
     # A decoder that is the identity on four pixels: a unit in z moves each by 1/2, so their RMS by 1/2.
     np.testing.assert_allclose(pixel_change_rate(before, after, apart), 0.5, rtol=1e-2)
 
@@ -118,14 +120,14 @@ def test_a_small_step_is_as_long_as_it_is_said_and_measured_by_the_unit():
 def test_factors_that_go_together_have_no_scores():
     rng = np.random.default_rng(0)
     a, b = rng.random((2, 3000))
-    assert factors.are_independent({"a": a, "b": b, "kind": rng.integers(0, 4, 3000)})
-    assert not factors.are_independent({"a": a, "b": 0.5 * a + 0.5 * b})
+    assert factor_metrics.are_independent({"a": a, "b": b, "kind": rng.integers(0, 4, 3000)})
+    assert not factor_metrics.are_independent({"a": a, "b": 0.5 * a + 0.5 * b})
     alone, in_life = (faces.factors(3000, seed=0, correlated=c) for c in (False, True))
-    assert factors.are_independent(alone) and not factors.are_independent(in_life)
+    assert factor_metrics.are_independent(alone) and not factor_metrics.are_independent(in_life)
 
 
 def test_what_a_source_says_it_is_drawn_from_is_in_its_table(portraits, tmp_path):
-    assert set(factors.true_factors(portraits, np.arange(600))) == {
+    assert set(factor_metrics.true_factors(portraits, np.arange(600))) == {
         *faces.factors.__globals__["RANGES"],
         "Male",
         "Bald",
@@ -136,13 +138,13 @@ def test_what_a_source_says_it_is_drawn_from_is_in_its_table(portraits, tmp_path
         "hair_colour",
     }
     sprites = small_run(tmp_path / "sprites", "sprites:count=800", size=16, dim=4, epochs=2)
-    table = factors.true_factors(sprites, np.arange(800))
+    table = factor_metrics.true_factors(sprites, np.arange(800))
     assert set(table) == {"label", "scale", "rotation", "x", "y"}
     assert table["label"].dtype.kind == "i" and table["x"].dtype.kind == "f"
-    found = figures(sprites)
-    assert set(found) >= SCORES
+    result = figures(sprites)
+    assert set(result) >= SCORES
     for name in SCORES:
-        assert 0 <= found[name].value <= 1 and found[name].error is not None
+        assert 0 <= result[name].value <= 1 and result[name].error is not None
 
 
 def test_scores_prefer_the_factors_to_half_of_them_lost_and_that_to_chance():
@@ -151,7 +153,7 @@ def test_scores_prefer_the_factors_to_half_of_them_lost_and_that_to_chance():
     ideal = np.stack(list(table.values()), axis=1)
     worse = ideal + 0.3 * rng.standard_normal(ideal.shape).astype(np.float32)
     lost = rng.permutation(ideal)
-    ordered = [factors.factor_scores(codes, table) for codes in (ideal, worse, lost)]
+    ordered = [factor_metrics.factor_scores(latents, table) for latents in (ideal, worse, lost)]
     for name in SCORES:
         best, middle, least = (score[name].value for score in ordered)
         assert best >= middle > least, name

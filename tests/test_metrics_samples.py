@@ -11,7 +11,7 @@ from tests.conftest import spots
 from zatlas.core.errors import BadRun
 from zatlas.create import import_run
 from zatlas.data import sources
-from zatlas.data.imageset import image_set
+from zatlas.data.image_dataset import image_dataset
 from zatlas.metrics.distances import (
     coverage,
     density,
@@ -173,15 +173,15 @@ def test_copies_are_memorised_and_held_out_rows_are_not():
 
 
 def test_a_network_trained_on_labels_reports_its_held_out_accuracy(small_set):
-    taught = dataset_features(small_set)
-    right = float(taught.about.partition("accuracy ")[2].partition("%")[0])
-    assert right > 93 and "held-out images; most frequent label" in taught.about
-    rows = taught.features(small_set.images(np.arange(5)))
+    trained = dataset_features(small_set)
+    right = float(trained.about.partition("accuracy ")[2].partition("%")[0])
+    assert right > 93 and "held-out images; most frequent label" in trained.about
+    rows = trained.features(small_set.images(np.arange(5)))
     assert rows.shape == (5, 128) and rows.dtype == np.float32
-    last = [part for part in taught.scorer.function.body.modules() if isinstance(part, torch.nn.Linear)]
+    last = [part for part in trained.classifier.function.body.modules() if isinstance(part, torch.nn.Linear)]
     with torch.no_grad():
         answers = last[-1](torch.from_numpy(rows)).softmax(1).numpy()
-    assert taught.scorer.score(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
+    assert trained.classifier.score(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
 
 
 def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):
@@ -201,9 +201,9 @@ def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):
 def test_features_use_attributes_without_labels_and_pixels_without_attributes():
     known = spots(60)
     flags = {"left": known.labels == 0, "place": known.labels.astype(np.float32)}
-    told = dataset_features(image_set("corners", known.pixels, attributes=flags))
+    told = dataset_features(image_dataset("corners", known.pixels, attributes=flags))
     assert "trained on the attributes of corners (mean accuracy" in told.about and "R2" in told.about
-    bare = image_set("bare", known.pixels)
+    bare = image_dataset("bare", known.pixels)
     assert dataset_features(bare) is None
     pixels = principal_pixels(bare)
     assert pixels.name == "36 principal pixels" and pixels(bare.images(np.arange(3))).shape == (3, 36)
@@ -212,7 +212,7 @@ def test_features_use_attributes_without_labels_and_pixels_without_attributes():
 def test_an_onnx_file_is_a_feature_space_named_by_its_digest(digits, tmp_path):
     program = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 6))
     many = torch.export.Dim("n")
-    from zatlas.models.onnx import _quiet
+    from zatlas.models.onnx_export import _quiet
 
     with _quiet():
         torch.onnx.export(
@@ -301,5 +301,5 @@ def test_a_model_without_images_has_no_figures_of_samples(rival, tmp_path):
 def test_sets_have_as_many_of_each_and_share_none(small_set):
     held, train = held_out_and_training(small_set, 300)
     assert len(held) == len(train) == 300 and not set(held) & set(train)
-    bare = image_set("bare", spots(60).pixels, split=np.zeros(60, np.uint8))
+    bare = image_dataset("bare", spots(60).pixels, split=np.zeros(60, np.uint8))
     assert not set(held_out_and_training(bare, 300)[0]) & set(held_out_and_training(bare, 300)[1])

@@ -12,24 +12,24 @@ def posteriors(*telling, n=N, seed=0):
     """Posteriors whose mixture is the prior: each axis tells its image by so much correlation."""
     told = np.array(telling)
     means = np.random.default_rng(seed).standard_normal((n, len(told))) * told
-    deviations = np.broadcast_to(np.sqrt(1 - told**2), means.shape)
-    return means.astype(np.float32), deviations.astype(np.float32)
+    std = np.broadcast_to(np.sqrt(1 - told**2), means.shape)
+    return means.astype(np.float32), std.astype(np.float32)
 
 
-def drawn(means, deviations, seed=1):
+def drawn(means, std, seed=1):
     noise = np.random.default_rng(seed).standard_normal(means.shape)
-    return (means + noise * deviations).astype(np.float32)
+    return (means + noise * std).astype(np.float32)
 
 
 @pytest.mark.parametrize("alive", [0, 3, 8])
 def test_active_dimensions_are_counted(alive):
-    means, deviations = posteriors(*[0.9] * alive, *[0.0] * (AXES - alive))
-    found = figures.active_units(means)
-    assert found.value == alive
-    assert found.baseline == AXES and found.parts["dimension 7"] == pytest.approx(
+    means, std = posteriors(*[0.9] * alive, *[0.0] * (AXES - alive))
+    result = figures.active_units(means)
+    assert result.value == alive
+    assert result.baseline == AXES and result.parts["dimension 7"] == pytest.approx(
         0.81 * (alive == 8), abs=0.05
     )
-    rate = figures.dimension_rate(means, deviations)
+    rate = figures.dimension_rate(means, std)
     each = -0.5 * np.log(1 - 0.9**2)
     assert rate.value == pytest.approx(alive * each / AXES, rel=0.03, abs=1e-9)
     assert sum(value > 0.1 for value in rate.parts.values()) == alive
@@ -37,20 +37,20 @@ def test_active_dimensions_are_counted(alive):
 
 @pytest.mark.parametrize("telling", [(0.95,), (0.95, 0.9), (0.9, 0.6, 0.0, 0.3)])
 def test_the_information_of_a_normal_channel_is_found_within_three_hundredths(telling):
-    means, deviations = posteriors(*telling, n=6000)
-    found = figures.mutual_information(means, deviations, draws=3000)
+    means, std = posteriors(*telling, n=6000)
+    result = figures.mutual_information(means, std, draws=3000)
     exact = -0.5 * np.log(1 - np.array(telling) ** 2).sum()
-    assert found.value == pytest.approx(exact, rel=0.03)
-    assert found.parts["at least"] <= found.parts["at most"]
+    assert result.value == pytest.approx(exact, rel=0.03)
+    assert result.parts["at least"] <= result.parts["at most"]
 
 
 def test_information_is_bounded_from_both_sides_where_codes_are_too_few():
-    means, deviations = posteriors(*[0.99] * AXES, n=500)
-    found = figures.mutual_information(means, deviations)
+    means, std = posteriors(*[0.99] * AXES, n=500)
+    result = figures.mutual_information(means, std)
     exact = -0.5 * AXES * np.log(1 - 0.99**2)
-    assert found.value <= np.log(500) + 1e-9 < exact
-    assert found.parts["at most"] == pytest.approx(exact, rel=0.05)
-    assert "6.21" in found.about
+    assert result.value <= np.log(500) + 1e-9 < exact
+    assert result.parts["at most"] == pytest.approx(exact, rel=0.05)
+    assert "6.21" in result.about
 
 
 def test_dead_axes_tell_nothing():
@@ -59,23 +59,23 @@ def test_dead_axes_tell_nothing():
 
 @pytest.mark.parametrize("dim", [2, 8, 64])
 def test_codes_that_fill_the_prior_are_at_no_distance_from_it(dim):
-    codes = drawn(*posteriors(*[0.9] * dim))
-    found = figures.prior_distance(codes, Space((dim,)))
-    assert found.value < max(found.baseline, 3 * found.error)
-    assert figures.relative_norm(codes).value == pytest.approx(1, abs=0.02)
-    assert figures.outside_prior(codes).value == pytest.approx(0.001, abs=0.002)
+    latents = drawn(*posteriors(*[0.9] * dim))
+    result = figures.prior_distance(latents, Space((dim,)))
+    assert result.value < max(result.baseline, 3 * result.error)
+    assert figures.relative_norm(latents).value == pytest.approx(1, abs=0.02)
+    assert figures.outside_prior(latents).value == pytest.approx(0.001, abs=0.002)
 
 
 def test_codes_that_leave_the_prior_are_farther_the_more_they_do():
-    codes = drawn(*posteriors(*[0.9] * AXES))
+    latents = drawn(*posteriors(*[0.9] * AXES))
     place = Space((AXES,))
-    found = [figures.prior_distance(codes + shift, place) for shift in (0.2, 0.5, 1.0)]
-    values = [figure.value for figure in found]
-    assert values == sorted(values) and values[0] > found[0].baseline
-    narrow = figures.prior_distance(codes / 2, place)
+    result = [figures.prior_distance(latents + shift, place) for shift in (0.2, 0.5, 1.0)]
+    values = [figure.value for figure in result]
+    assert values == sorted(values) and values[0] > result[0].baseline
+    narrow = figures.prior_distance(latents / 2, place)
     assert narrow.value > 10 * narrow.baseline
-    assert figures.relative_norm(codes / 2).value == pytest.approx(0.5, abs=0.01)
-    assert figures.outside_prior(codes * 3).value > 0.5
+    assert figures.relative_norm(latents / 2).value == pytest.approx(0.5, abs=0.01)
+    assert figures.outside_prior(latents * 3).value > 0.5
 
 
 def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_formula():
@@ -93,10 +93,10 @@ def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_fo
 
 
 def test_holes_are_seen_where_there_are_some_and_nowhere_else():
-    codes = drawn(*posteriors(0.9, 0.9))
-    whole = figures.holes(codes, Space((2,)))
+    latents = drawn(*posteriors(0.9, 0.9))
+    whole = figures.holes(latents, Space((2,)))
     assert whole.value < 0.02 and whole.baseline < 0.02
-    half = figures.holes(codes[codes[:, 0] > 0], Space((2,)))
+    half = figures.holes(latents[latents[:, 0] > 0], Space((2,)))
     assert half.value == pytest.approx(0.5, abs=0.1)
 
 
@@ -105,8 +105,8 @@ def by_name(workspace, **said):
 
 
 def test_a_vae_of_few_axes_has_every_figure(digits):
-    found = by_name(digits)
-    assert set(found) == {
+    result = by_name(digits)
+    assert set(result) == {
         "active_units",
         "dimension_rate",
         "mutual_information",
@@ -115,10 +115,10 @@ def test_a_vae_of_few_axes_has_every_figure(digits):
         "outside_prior",
         "holes",
     }
-    rate = 2 * found["dimension_rate"].value
-    assert 0 < found["mutual_information"].value < rate
-    assert found["active_units"].value == 2
-    assert all(figure.group == "space" and figure.about and figure.n for figure in found.values())
+    rate = 2 * result["dimension_rate"].value
+    assert 0 < result["mutual_information"].value < rate
+    assert result["active_units"].value == 2
+    assert all(figure.group == "space" and figure.about and figure.n for figure in result.values())
     assert space_metrics(digits) == space_metrics(digits)
 
 

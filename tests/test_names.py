@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from zatlas.core.errors import UnknownName
 from zatlas.core.shell import quote, shell_command
-from zatlas.data.imageset import image_set
-from zatlas.latent.attributes import all_flags, flags_of, key_of, known_names, properties
-from zatlas.latent.names import Known, Name, find, parse, split_list, split_terms, text_of
+from zatlas.data.image_dataset import image_dataset
+from zatlas.latent.attributes import all_flags, dataset_names, flags_of, key_of, properties
+from zatlas.latent.names import KnownNames, ParsedName, find, parse, split_list, split_terms, text_of
 
 HOSTILE = json.loads((Path(__file__).parent / "names.json").read_text())
 PIECES = ["not ", "class:", "attribute:", '"', "\\", ":", "=", ",", " + ", " - ", "1", "a", " "]
@@ -33,15 +33,19 @@ def vocabularies(draw):
     texts = draw(st.lists(words.filter(lambda w: w not in attributes), max_size=2, unique=True))
     values = draw(st.lists(words, min_size=1, max_size=3, unique=True))
     directions = draw(st.lists(words, max_size=2, unique=True))
-    known = Known(classes, attributes, texts, directions, lambda key: values if key in texts else ())
-    kinds = [Name("class", word) for word in classes]
-    kinds += [Name("attribute", word) for word in attributes]
-    kinds += [Name("attribute", word, value) for word in texts for value in values]
+    known = KnownNames(classes, attributes, texts, directions, lambda key: values if key in texts else ())
+    kinds = [ParsedName("class", word) for word in classes]
+    kinds += [ParsedName("attribute", word) for word in attributes]
+    kinds += [ParsedName("attribute", word, value) for word in texts for value in values]
     numbered = [replace(name, number=draw(st.integers(0, 99))) for name in kinds]
-    kinds += [*numbered, *(Name("direction", word) for word in directions)]
+    kinds += [*numbered, *(ParsedName("direction", word) for word in directions)]
     kinds += [replace(name, negated=True) for name in kinds]
-    own = [Name("row", number=draw(st.integers(-9, 9999))), Name("random"), Name("flow", number=3)]
-    return known, draw(st.sampled_from([*kinds, *own, Name("file", draw(words.filter(str.strip)))]))
+    own = [
+        ParsedName("row", number=draw(st.integers(-9, 9999))),
+        ParsedName("random"),
+        ParsedName("flow", number=3),
+    ]
+    return known, draw(st.sampled_from([*kinds, *own, ParsedName("file", draw(words.filter(str.strip)))]))
 
 
 @settings(deadline=None)
@@ -69,45 +73,45 @@ def test_names_stay_whole_in_an_equation_and_in_a_list(drawn, data):
 
 @pytest.mark.parametrize("word", ["\"-'$", 'a"', '"', 'not "', '"a" b"'])
 def test_a_quote_mark_in_a_name_does_not_take_in_the_next_term(word):
-    known = Known([word, ",+", "cat", 'b"'])
+    known = KnownNames([word, ",+", "cat", 'b"'])
     for other in (",+", "cat", 'b"'):
-        texts = [text_of(Name("class", each), known, anchor=False) for each in (word, other)]
+        texts = [text_of(ParsedName("class", each), known, anchor=False) for each in (word, other)]
         assert split_terms(" + ".join(texts)) == [(1, texts[0]), (1, texts[1])]
         assert split_list(", ".join(texts)) == texts
-        assert [parse(text, known, anchor=False).word for text in texts] == [word, other]
+        assert [parse(text, known, anchor=False).text for text in texts] == [word, other]
 
 
 @pytest.mark.parametrize(
     ("classes", "text", "meaning"),
     [
-        (["cat", "not sure"], "not sure", Name("class", "not sure")),
-        (["sure", "not sure"], "not sure", Name("class", "not sure")),
-        (["sure", "not sure"], "not class:sure", Name("class", "sure", negated=True)),
-        (["sure", "not sure"], "not not sure", Name("class", "not sure", negated=True)),
-        (["a", "a:1"], "a:1", Name("class", "a:1")),
-        (["a", "a:1"], 'class:"a":1', Name("class", "a", number=1)),
-        (["a:1"], "a:1:2", Name("class", "a:1", number=2)),
-        (["7"], "7", Name("row", number=7)),
-        (["7"], "class:7", Name("class", "7")),
-        (["7"], "class:7:2", Name("class", "7", number=2)),
-        (["class:1"], "class:1", Name("class", "class:1")),
-        (["1", "class:1"], 'class:"1"', Name("class", "1")),
-        (["random"], "random", Name("random")),
-        (["random"], "class:random", Name("class", "random")),
-        (["random:5"], "class:random:5", Name("class", "random:5")),
-        (["cat.png"], "cat.png", Name("class", "cat.png")),
-        (["cat.png"], "file:cat.png", Name("file", "cat.png")),
-        (["cat.png"], "./cat.png", Name("file", "./cat.png")),
-        (["a b"], '"a b"', Name("class", "a b")),
-        (["a"], "row:7", Name("row", number=7)),
+        (["cat", "not sure"], "not sure", ParsedName("class", "not sure")),
+        (["sure", "not sure"], "not sure", ParsedName("class", "not sure")),
+        (["sure", "not sure"], "not class:sure", ParsedName("class", "sure", negated=True)),
+        (["sure", "not sure"], "not not sure", ParsedName("class", "not sure", negated=True)),
+        (["a", "a:1"], "a:1", ParsedName("class", "a:1")),
+        (["a", "a:1"], 'class:"a":1', ParsedName("class", "a", number=1)),
+        (["a:1"], "a:1:2", ParsedName("class", "a:1", number=2)),
+        (["7"], "7", ParsedName("row", number=7)),
+        (["7"], "class:7", ParsedName("class", "7")),
+        (["7"], "class:7:2", ParsedName("class", "7", number=2)),
+        (["class:1"], "class:1", ParsedName("class", "class:1")),
+        (["1", "class:1"], 'class:"1"', ParsedName("class", "1")),
+        (["random"], "random", ParsedName("random")),
+        (["random"], "class:random", ParsedName("class", "random")),
+        (["random:5"], "class:random:5", ParsedName("class", "random:5")),
+        (["cat.png"], "cat.png", ParsedName("class", "cat.png")),
+        (["cat.png"], "file:cat.png", ParsedName("file", "cat.png")),
+        (["cat.png"], "./cat.png", ParsedName("file", "./cat.png")),
+        (["a b"], '"a b"', ParsedName("class", "a b")),
+        (["a"], "row:7", ParsedName("row", number=7)),
     ],
 )
 def test_a_whole_name_comes_first_and_a_prefix_decides(classes, text, meaning):
-    assert parse(text, Known(classes=classes)) == meaning
+    assert parse(text, KnownNames(classes=classes)) == meaning
 
 
 def test_what_names_nothing_is_refused_with_the_names_that_are_known():
-    known = Known(["Sneaker"], ["Smiling"], ["hair"], (), lambda key: ["grey"] if key == "hair" else ())
+    known = KnownNames(["Sneaker"], ["Smiling"], ["hair"], (), lambda key: ["grey"] if key == "hair" else ())
     with pytest.raises(UnknownName, match="Did you mean 'Sneaker'"):
         parse("Snaeker", known)
     with pytest.raises(UnknownName, match="hair=grey"):
@@ -125,7 +129,7 @@ def hostile_set():
     attributes = {name: chance.random(count) < 0.5 for name in HOSTILE[::3]}
     attributes |= {name: np.array(HOSTILE)[np.arange(count) % 5] for name in HOSTILE[1::9]}
     pixels = chance.integers(0, 255, (count, 1, 4, 4), dtype=np.uint8)
-    return image_set("hostile", pixels, labels=np.arange(count), classes=HOSTILE, attributes=attributes)
+    return image_dataset("hostile", pixels, labels=np.arange(count), classes=HOSTILE, attributes=attributes)
 
 
 def test_tables_know_each_class_and_each_attribute_by_a_text_of_its_own():
@@ -136,12 +140,12 @@ def test_tables_know_each_class_and_each_attribute_by_a_text_of_its_own():
     for key, name in table.items():
         assert (flags_of(images, rows, key) == flags_of(images, rows, name)).all()
         assert key_of(images, key) == key
-        turned = text_of(replace(name, negated=True), known_names(images), anchor=False)
+        turned = text_of(replace(name, negated=True), dataset_names(images), anchor=False)
         assert (flags_of(images, rows, turned) == ~flags_of(images, rows, name)).all()
         assert (flags_of(images, rows, key_of(images, turned)) == ~flags_of(images, rows, name)).all()
     for number, name in enumerate(HOSTILE):
         if name != "unlabelled":
-            assert (flags_of(images, rows, Name("class", name)) == (rows == number)).all()
+            assert (flags_of(images, rows, ParsedName("class", name)) == (rows == number)).all()
     assert set(all_flags(images, rows)) <= set(table)
 
 

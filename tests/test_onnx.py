@@ -10,7 +10,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.core.space import Space
 from zatlas.models.description import Description, generator
 from zatlas.models.generator import Generator
-from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.models.onnx_export import export_decoder, export_encoder
 
 
 def made(family="vae", net="mlp", shape=(1, 16, 16), dim=5, classes=(), **model):

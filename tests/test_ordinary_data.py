@@ -18,11 +18,11 @@ from tests.conftest import small_run
 from tests.serving import FILES, get
 from zatlas.cli import main
 from zatlas.core.errors import ZatlasError
-from zatlas.directions.find import known_of
+from zatlas.directions.find import known_names
 from zatlas.figures import geometry, paths
 from zatlas.gallery import draw_gallery
 from zatlas.latent.attributes import pretty
-from zatlas.latent.names import Name, text_of
+from zatlas.latent.names import ParsedName, text_of
 from zatlas.locate import locate
 from zatlas.metrics.evaluation import evaluate
 from zatlas.server.serve import serving
@@ -142,21 +142,21 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
     workspace = run_of(tmp_path, dict.fromkeys(classes, 12))
     done = explore_all(workspace, tmp_path)
     assert works(done), capfd.readouterr().err
-    entry, known = done["explore"], known_of(workspace)
+    entry, known = done["explore"], known_names(workspace)
     assert next(c for c in entry["columns"] if c["name"] == "label")["values"] == sorted(
         classes, key=lambda name: (not name.isdecimal(), name)
     )
-    shown = {way["name"]: way["kind"] for way in entry["ways"]["list"]}
+    shown = {direction["name"]: direction["kind"] for direction in entry["ways"]["list"]}
     assert len(shown) == len(entry["ways"]["list"])
     run = str(workspace.run.folder)
     for number, name in enumerate(workspace.dataset.classes):
-        text = text_of(Name("class", name), known)
+        text = text_of(ParsedName("class", name), known)
         assert locate(workspace, text).label == number
-        assert locate(workspace, text_of(Name("class", name, number=0), known)).label == number
-        turned = workspace.flags(text_of(Name("class", name, negated=True), known), workspace.rows())
+        assert locate(workspace, text_of(ParsedName("class", name, number=0), known)).label == number
+        turned = workspace.flags(text_of(ParsedName("class", name, negated=True), known), workspace.rows())
         assert (turned == (workspace.labels(workspace.rows()) != number)).all()
-        assert paths.attribute(workspace, text_of(Name("class", name), known, anchor=False)).curves
-    texts = [text_of(Name("class", name), known) for name in classes]
+        assert paths.attribute(workspace, text_of(ParsedName("class", name), known, anchor=False)).curves
+    texts = [text_of(ParsedName("class", name), known) for name in classes]
     _, words = geometry.arithmetic(workspace, " - ".join(texts))
     assert all(pretty(name) in words for name in classes)
     capfd.readouterr()
@@ -166,7 +166,16 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
         ["chart", run, "--layout", "pca", "--by", texts[0]],
         ["points", run, "--by", texts[-1]],
         ["directions", run, *texts, "--without", texts[0], "--save"],
-        ["steer", run, "labels", texts[0], "--set", f"without={texts[0]},{texts[1]}", "--start", texts[1]],
+        [
+            "steer",
+            run,
+            "labels",
+            texts[0],
+            "--set",
+            f"orthogonal_to={texts[0]},{texts[1]}",
+            "--start",
+            texts[1],
+        ],
         ["steer", run, "examples", "new", "--set", f"plus={','.join(texts)}"],
         ["saved", run],
         ["compare", run, run],
@@ -177,7 +186,7 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
 def shown_commands(page_file):
     """Every command that a page shows."""
     text = page_file.read_text()
-    return [html.unescape(found) for found in re.findall(r"<code>(.*?)</code>", text, re.DOTALL)]
+    return [html.unescape(result) for result in re.findall(r"<code>(.*?)</code>", text, re.DOTALL)]
 
 
 HOSTILE = ["$(touch PWNED)", "`touch PWNED`", "a'; touch PWNED; '", 'say "hi" $HOME', "<b>&amp;", "not sure"]
@@ -191,9 +200,9 @@ def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp
     assert main(["gallery", name, "--no-open"]) == 0
     page_file = Path(name) / "gallery" / "index.html"
     assert "<b>" not in page_file.read_text()
-    found = shown_commands(page_file)
-    assert len(found) > 8
-    for command in found:
+    result = shown_commands(page_file)
+    assert len(result) > 8
+    for command in result:
         assert subprocess.run(["bash", "-n", "-c", command]).returncode == 0, command
         pasted = 'zatlas() { printf "%s\\0" "$@"; }; ' + command
         words = subprocess.run(["bash", "-c", pasted], capture_output=True, check=True).stdout
@@ -202,7 +211,7 @@ def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp
         if words[0] in ("interpolate", "arithmetic") and "--out" not in words:
             assert main(words) == 0, (words, capfd.readouterr().err)
     assert not list(tmp_path.rglob("PWNED"))
-    named = {name for name in workspace.dataset.classes if any(name in html.unescape(c) for c in found)}
+    named = {name for name in workspace.dataset.classes if any(name in html.unescape(c) for c in result)}
     assert len(named) >= 3
 
 
@@ -295,9 +304,9 @@ def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path,
             flags = [str(bool(flag)) for flag in chance.integers(0, 2, len(names))]
             table.writerow([f"a/{number}.png", *flags, ["grey", "a:3", "x, y"][number % 3]])
     workspace = small_run(tmp_path / "run", folder, dim=2, epochs=1, **QUICK)
-    run, known = str(workspace.run.folder), known_of(workspace)
+    run, known = str(workspace.run.folder), known_names(workspace)
     for name in names:
-        text = text_of(Name("attribute", name), known, anchor=False)
+        text = text_of(ParsedName("attribute", name), known, anchor=False)
         assert (
             workspace.flags(text, workspace.rows()) == workspace.dataset.attributes[name][workspace.rows()]
         ).all()

@@ -12,12 +12,12 @@ from torch import nn
 
 from tests.conftest import small_run
 from zatlas.cli import main
-from zatlas.core.errors import OtherData
+from zatlas.core.errors import DataMismatch
 from zatlas.create import import_run
-from zatlas.data.source import Source
-from zatlas.encoding import encode
+from zatlas.data.source import DataSource
+from zatlas.encode import encode
 from zatlas.sample import sample_latents
-from zatlas.server.follow import followed
+from zatlas.server.follow import follow_run
 from zatlas.site import run_tree
 from zatlas.store import digests
 from zatlas.workspace import Workspace
@@ -110,9 +110,9 @@ def capsys_cleared(capsys):
 
 
 def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
-    with pytest.raises(OtherData, match=r"fingerprints differ.*data_changed=True"):
+    with pytest.raises(DataMismatch, match=r"fingerprints differ.*data_changed=True"):
         _ = Workspace.open(stranger).dataset
-    with pytest.raises(OtherData):
+    with pytest.raises(DataMismatch):
         encode(Workspace.open(stranger), out=tmp_path / "points")
     workspace = Workspace.open(stranger, data_changed=True)
     assert len(workspace.dataset) == 40 and len(workspace.latents()) > 0
@@ -131,13 +131,13 @@ def test_a_run_that_records_no_fingerprint_or_a_false_one_is_refused(stranger, f
     if fingerprint is not None:
         made["data"] = fingerprint
     rename(stranger, "made.json", json.dumps(made))
-    with pytest.raises(OtherData):
+    with pytest.raises(DataMismatch):
         _ = Workspace.open(stranger).dataset
 
 
 def test_a_run_that_is_followed_shows_no_other_data(stranger):
-    with pytest.raises(OtherData):
-        _ = followed(stranger, "run", run_tree).images
+    with pytest.raises(DataMismatch):
+        _ = follow_run(stranger, "run", run_tree).images
 
 
 def test_images_that_changed_since_training_are_said_to_have(public, tmp_path, capsys):
@@ -165,7 +165,7 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
     assert len(json.loads((run / "made.json").read_text())["data"]) == 64
     assert len(Workspace.open(run).dataset) == 40
     (images / "kind 0" / "00.png").unlink()
-    with pytest.raises(OtherData, match="was made with other data"):
+    with pytest.raises(DataMismatch, match="was made with other data"):
         _ = Workspace.open(run).dataset
 
 
@@ -176,4 +176,4 @@ def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
     capfd.readouterr()
     assert len(Workspace.open(run).dataset) == 64
     assert "other data" not in capfd.readouterr().err
-    assert not Source("", "", "", "", load=Workspace.open).drawn
+    assert not DataSource("", "", "", "", load=Workspace.open).synthetic

@@ -34,7 +34,7 @@ class TwiceConfig(AEConfig):
         model = AE(self, net, shape)
         if self.idle:
             model.idle = nn.Linear(2, 2)
-            model.players = lambda: {"model": [*model.encoder.parameters(), *model.decoder.parameters()]}
+            model.networks = lambda: {"model": [*model.encoder.parameters(), *model.decoder.parameters()]}
         return model
 
 
@@ -45,7 +45,7 @@ def test_a_registered_layout_is_used_by_its_name(digits):
 
     chart = zatlas.load(digits.run.folder).chart("first-two")
     latents = digits.latents("test")
-    np.testing.assert_allclose(chart.places, latents - latents.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(chart.positions, latents - latents.mean(axis=0), atol=1e-5)
     testing.check_layout("first-two", scale=0.5)
 
 

@@ -12,14 +12,21 @@ from tests.conftest import small_run, spots
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
-from zatlas.latent.priors import Facts, FlowPrior, KeptPrior, check_codes, load_prior, save_prior
+from zatlas.latent.priors import (
+    FlowPrior,
+    PriorDescription,
+    SavedPrior,
+    check_latents,
+    load_prior,
+    save_prior,
+)
 from zatlas.latent.sampling import Mixture, fit_mixture
 from zatlas.locate import locate_all
-from zatlas.sample import find_prior, fit_prior, kept_prior, sample_latents
+from zatlas.sample import find_prior, fit_prior, sample_latents, saved_prior
 from zatlas.site import run_tree
 from zatlas.site.export import export
 from zatlas.store import atomic
-from zatlas.training.priors import fit_flow
+from zatlas.training.flow_training import fit_flow
 from zatlas.workspace import Workspace
 
 RING, WIDTH = 2.0, 0.15
@@ -45,9 +52,9 @@ def ring_log_density(z):
 @pytest.fixture(scope="module")
 def rings():
     """A flow and a mixture of the ring."""
-    codes = ring(4000, 0)
-    flow = FlowPrior(fit_flow(codes, steps=500, show=False))
-    return {"flow": flow, "mixture": fit_mixture(codes)}
+    latents = ring(4000, 0)
+    flow = FlowPrior(fit_flow(latents, steps=500, show=False))
+    return {"flow": flow, "mixture": fit_mixture(latents)}
 
 
 @pytest.mark.parametrize("kind", ["flow", "mixture"])
@@ -88,27 +95,27 @@ def test_a_flow_s_density_has_the_room_that_its_slope_says(dim):
     z = np.sin(2 * Space((dim,)).sample(400, seed=0)).astype(np.float32)
     flow = fit_flow(z, steps=60, show=False).double()
     point = torch.from_numpy(z[:5].astype(np.float64))
-    room = flow(point)[1].detach()
+    folder = flow(point)[1].detach()
     for i in range(5):
-        slope = torch.autograd.functional.jacobian(lambda x: flow(x[None])[0][0], point[i])
-        assert float(torch.linalg.slogdet(slope)[1]) == pytest.approx(float(room[i]), abs=1e-6)
+        gradient = torch.autograd.functional.jacobian(lambda x: flow(x[None])[0][0], point[i])
+        assert float(torch.linalg.slogdet(gradient)[1]) == pytest.approx(float(folder[i]), abs=1e-6)
 
 
 def test_one_axis_has_a_flow_too():
     rng = np.random.default_rng(0)
     heaps = (np.where(rng.random(4000) < 0.3, -3, 2) + 0.4 * rng.standard_normal(4000))[:, None]
-    codes = heaps.astype(np.float32)
-    flow = FlowPrior(fit_flow(codes[:3000], steps=400, show=False))
-    normal = fit_mixture(codes[:3000], components=1)
-    held = codes[3000:]
+    latents = heaps.astype(np.float32)
+    flow = FlowPrior(fit_flow(latents[:3000], steps=400, show=False))
+    normal = fit_mixture(latents[:3000], components=1)
+    held = latents[3000:]
     assert flow.log_density(held).mean() > normal.log_density(held).mean() + 0.5
     drawn = flow.sample(2000, seed=0)
     assert (drawn < -1).mean() == pytest.approx(0.3, abs=0.05)
 
 
 def test_many_axes_with_few_codes_are_no_worse_than_a_normal_distribution():
-    codes = Space((512,)).sample(300, seed=0)
-    flow = FlowPrior(fit_flow(codes, steps=4, show=False))
+    latents = Space((512,)).sample(300, seed=0)
+    flow = FlowPrior(fit_flow(latents, steps=4, show=False))
     held = Space((512,)).sample(200, seed=1)
     exact = Mixture(np.ones(1, np.float32), np.zeros((1, 512), np.float32), np.ones((1, 512), np.float32))
     assert flow.log_density(held).mean() > exact.log_density(held).mean() - 20
@@ -120,10 +127,10 @@ def test_a_mixture_s_density_is_that_of_its_components():
     z = ring(5, 1)
     each = []
     for weight, mean, factor in zip(mixture.weights, mixture.means, mixture.factors, strict=True):
-        spread = (factor @ factor.T).astype(np.float64)
+        std = (factor @ factor.T).astype(np.float64)
         away = z - mean
-        square = np.einsum("ni,ij,nj->n", away, np.linalg.inv(spread), away)
-        each.append(weight * np.exp(-0.5 * square) / (2 * np.pi * np.sqrt(np.linalg.det(spread))))
+        square = np.einsum("ni,ij,nj->n", away, np.linalg.inv(std), away)
+        each.append(weight * np.exp(-0.5 * square) / (2 * np.pi * np.sqrt(np.linalg.det(std))))
     np.testing.assert_allclose(mixture.log_density(z), np.log(np.sum(each, axis=0)), atol=1e-3)
 
 
@@ -152,28 +159,28 @@ def test_a_temperature_scales_the_noise(rings):
 
 
 def test_the_same_seed_fits_the_same_flow():
-    codes = ring(300, 0)
-    one, two, other = (fit_flow(codes, steps=20, seed=s, show=False).state_dict() for s in (1, 1, 2))
+    latents = ring(300, 0)
+    one, two, other = (fit_flow(latents, steps=20, seed=s, show=False).state_dict() for s in (1, 1, 2))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_codes_without_a_density_are_refused():
     with pytest.raises(BadData, match="2 codes or more"):
-        check_codes(np.zeros((1, 3), np.float32), None)
+        check_latents(np.zeros((1, 3), np.float32), None)
     holed = ring(30, 0)
     holed[4, 1] = np.nan
     with pytest.raises(BadData, match=r"1 of 30 codes .* curves\.png"):
-        check_codes(holed, None)
+        check_latents(holed, None)
 
 
 @pytest.mark.parametrize("n", [2, 3, 40])
 def test_codes_that_are_all_the_same_have_a_prior_at_that_place(n):
-    codes = np.full((n, 4), 7, np.float32)
-    for prior in FlowPrior(fit_flow(codes, show=False)), fit_mixture(codes):
+    latents = np.full((n, 4), 7, np.float32)
+    for prior in FlowPrior(fit_flow(latents, show=False)), fit_mixture(latents):
         drawn = prior.sample(20, seed=0)
         np.testing.assert_allclose(drawn, 7, atol=0.1)
-        assert np.isfinite(prior.log_density(codes)).all()
+        assert np.isfinite(prior.log_density(latents)).all()
 
 
 # In a run
@@ -192,36 +199,36 @@ def fitted(plain, tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["mixture", "flow"])
 def test_a_prior_comes_back_from_its_file_to_the_bit(fitted, kind):
-    before = kept_prior(fitted, kind)
+    before = saved_prior(fitted, kind)
     assert before.path == fitted.run.folder / "priors" / f"{kind}.safetensors"
     after = load_prior(before.path, fitted.digest, fitted.data[1])
-    assert after.facts == before.facts
+    assert after.description == before.description
     for seed in (0, 1):
         np.testing.assert_array_equal(after.prior.sample(20, seed=seed), before.prior.sample(20, seed=seed))
     z = fitted.latents("test")
     np.testing.assert_array_equal(after.prior.log_density(z), before.prior.log_density(z))
-    again = save_prior(KeptPrior(after.prior, after.facts, before.path.with_name("again")))
+    again = save_prior(SavedPrior(after.prior, after.description, before.path.with_name("again")))
     assert again.read_bytes() == before.path.read_bytes()
     again.unlink()
 
 
 def test_a_prior_fits_codes_that_it_has_not_seen_better_than_one_normal_distribution(fitted):
     for kind in ("mixture", "flow"):
-        facts = kept_prior(fitted, kind).facts
-        assert facts.nats > facts.own + 0.1
-        assert facts.codes == len(fitted.rows("train")) and facts.held == len(fitted.rows("test"))
+        facts = saved_prior(fitted, kind).description
+        assert facts.nats > facts.own_prior + 0.1
+        assert facts.latents == len(fitted.rows("train")) and facts.held_out == len(fitted.rows("test"))
 
 
 def test_samples_of_a_fitted_prior_are_nearer_to_the_data(fitted):
     lonely = {
-        prior: (fitted.density.far(sample_latents(fitted, 600, prior=prior)) > 2).mean()
+        prior: (fitted.density.relative_distance(sample_latents(fitted, 600, prior=prior)) > 2).mean()
         for prior in ("own", "mixture", "flow")
     }
     assert lonely["mixture"] < lonely["own"] and lonely["flow"] < lonely["own"]
 
 
 def test_a_prior_of_other_weights_is_fitted_again(fitted, digits, tmp_path):
-    path = kept_prior(fitted, "mixture").path
+    path = saved_prior(fitted, "mixture").path
     assert load_prior(path, digits.digest, digits.data[1]) is None
     assert load_prior(path, fitted.digest, "other images") is None
     shutil.copytree(digits.run.folder, tmp_path / "run")
@@ -229,26 +236,26 @@ def test_a_prior_of_other_weights_is_fitted_again(fitted, digits, tmp_path):
     atomic.write_file(other.run.path("priors", path.name), path.read_bytes())
     assert find_prior(other, "mixture") is None
     sample_latents(other, 3, prior="mixture")
-    assert find_prior(Workspace.open(tmp_path / "run"), "mixture").facts.model == other.digest
+    assert find_prior(Workspace.open(tmp_path / "run"), "mixture").description.model == other.digest
 
 
 def test_a_prior_is_kept_for_later_commands(fitted):
     opened = Workspace.open(fitted.run.folder)
-    when = {kind: kept_prior(fitted, kind).path.stat().st_mtime_ns for kind in ("mixture", "flow")}
+    when = {kind: saved_prior(fitted, kind).path.stat().st_mtime_ns for kind in ("mixture", "flow")}
     for kind, before in when.items():
         np.testing.assert_array_equal(
             sample_latents(opened, 9, seed=2, prior=kind), sample_latents(fitted, 9, seed=2, prior=kind)
         )
-        assert kept_prior(opened, kind).path.stat().st_mtime_ns == before
-    stops = locate_all(opened, ["flow", "flow", "mixture:4"])
-    assert (stops[0].latent != stops[1].latent).any()
-    np.testing.assert_array_equal(stops[2].latent, sample_latents(fitted, 1, seed=4, prior="mixture"))
+        assert saved_prior(opened, kind).path.stat().st_mtime_ns == before
+    anchors = locate_all(opened, ["flow", "flow", "mixture:4"])
+    assert (anchors[0].latent != anchors[1].latent).any()
+    np.testing.assert_array_equal(anchors[2].latent, sample_latents(fitted, 1, seed=4, prior="mixture"))
 
 
 def test_a_file_that_is_no_prior_is_told_so(fitted, tmp_path):
     from zatlas.store import tensors
 
-    facts = Facts("flow", fitted.digest, fitted.data[1], 9, 0, 9, 0.0, 0.0)
+    facts = PriorDescription("flow", fitted.digest, fitted.data[1], 9, 0, 9, 0.0, 0.0)
     about = json.dumps({"format": 1, **vars(facts), "width": 8, "couplings": 2})
     path = tensors.write(tmp_path / "x", "zatlas-prior", about, {"mean": np.zeros(2)})
     with pytest.raises(Damaged, match="does not hold the prior"):
@@ -263,9 +270,9 @@ def test_models_without_codes_and_kinds_that_are_not_there_are_refused(rival, di
 
 
 def test_a_conditional_model_has_one_prior_for_all_classes(told):
-    kept = fit_prior(told, "mixture")
-    assert kept.facts.codes == len(told.rows("train"))
-    assert kept.prior.sample(5, seed=0).shape == (5, told.dim)
+    saved = fit_prior(told, "mixture")
+    assert saved.description.latents == len(told.rows("train"))
+    assert saved.prior.sample(5, seed=0).shape == (5, told.dim)
 
 
 def test_the_command_keeps_a_prior_and_says_how_well_it_fits(fitted, capsys):
@@ -291,7 +298,7 @@ def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
     assert bare.entry["fitted"] is None
     told = tree.entry["fitted"]
     data = tree.files[told["url"]]()
-    assert data == kept_prior(fitted, "flow").path.read_bytes() and told["bytes"] == len(data)
+    assert data == saved_prior(fitted, "flow").path.read_bytes() and told["bytes"] == len(data)
     assert told["kind"] == "flow" and told["nats"] > told["own"]
     assert tree.entry["stamp"] != bare.entry["stamp"]
 
@@ -299,4 +306,4 @@ def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
 def test_an_export_has_it_too(fitted, tmp_path):
     export([fitted], tmp_path / "site", points=50, prior="mixture")
     file = tmp_path / "site" / "data" / "a" / "prior-mixture.safetensors"
-    assert file.read_bytes() == kept_prior(fitted, "mixture").path.read_bytes()
+    assert file.read_bytes() == saved_prior(fitted, "mixture").path.read_bytes()

@@ -33,8 +33,8 @@ def private_names(path):
 
 
 def test_every_private_name_in_use_is_on_the_list():
-    found = {name for path in SOURCES.rglob("*.py") for name in private_names(path)}
-    assert found - {"torch._C"} == PRIVATE
+    result = {name for path in SOURCES.rglob("*.py") for name in private_names(path)}
+    assert result - {"torch._C"} == PRIVATE
 
 
 @pytest.mark.parametrize("package", ["torch", "uvicorn"])

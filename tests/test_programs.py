@@ -25,14 +25,14 @@ from tests.strangers import EndlessToRead, endless_script, onnx_decoder, remade
 from tests.test_bring import Decoder
 from zatlas.cli import main
 from zatlas.commands import app
+from zatlas.core.deadline import call_with_deadline, within
 from zatlas.core.errors import BadData, BadRun, Damaged, NeedsTrust, ZatlasError
-from zatlas.core.watched import watched, within
 from zatlas.create import import_run as bring
 from zatlas.models import trust
-from zatlas.models.bring import programs
 from zatlas.models.description import load_weights
+from zatlas.models.external_classifiers import open_classifier
+from zatlas.models.importers import programs
 from zatlas.models.nets_dcgan import DCGAN
-from zatlas.models.scorers import load_scorer
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
@@ -121,7 +121,7 @@ def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, di
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "other"))
     for spec in (folder / "decoder.onnx", f"{folder}/decoder.onnx:pixels=signed"):
         with pytest.raises(NeedsTrust, match=r"decoder\.onnx"):
-            load_scorer(spec)
+            open_classifier(spec)
 
 
 # Endless programs ---------------------------------------------------------------------------------
@@ -139,21 +139,21 @@ def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
     workspace = Workspace.open(remade(folder), trust=True)
-    monkeypatch.setattr("zatlas.core.watched.USUAL", 0.3)
+    monkeypatch.setattr("zatlas.core.deadline.USUAL", 0.3)
     with pytest.raises(ZatlasError, match=r"decoder\.onnx has run for 0\.3 seconds"):
         workspace.decode(np.zeros((1, 4), np.float32))
 
 
 def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
     endless_script(tmp_path / "m.pt")
-    code = (
-        "import sys, zatlas.core.watched as w; from zatlas.cli import main; w.PROBING = 1.0\n"
+    latent = (
+        "import sys, zatlas.core.deadline as w; from zatlas.cli import main; w.PROBING = 1.0\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     words = ["bring", str(tmp_path / "m.pt"), "--shape", "4", "--out", str(tmp_path / "run")]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", latent, *words], env=env, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 1 and "m.pt has run for 1 seconds" in done.stderr
     assert len(done.stderr.splitlines()) == 1 and ".side-" not in done.stderr
@@ -171,11 +171,11 @@ def test_gradients_pass_through_a_program_of_torch(tmp_path):
 
 
 def test_results_errors_and_deadlines_reach_the_caller():
-    assert watched(lambda: 5, "five") == 5
+    assert call_with_deadline(lambda: 5, "five") == 5
     with pytest.raises(KeyError, match="inner"):
-        watched(lambda: {}["inner"], "an error")
+        call_with_deadline(lambda: {}["inner"], "an error")
     with within(0.2), pytest.raises(ZatlasError, match="a pause has run for"):
-        watched(lambda: __import__("time").sleep(1), "a pause")
+        call_with_deadline(lambda: __import__("time").sleep(1), "a pause")
 
 
 # Bombs --------------------------------------------------------------------------------------------
@@ -201,15 +201,15 @@ def test_a_program_that_would_unpack_to_far_more_is_refused_before(tmp_path, suf
 
 
 def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
-    codes = pa.array(np.zeros((200_000, 2)).tolist())
+    latents = pa.array(np.zeros((200_000, 2)).tolist())
     texts = pa.array(["x"] * 199_999 + ["y" * 9_000]).dictionary_encode()
-    pq.write_table(pa.table({"z": codes, "text": texts}), path := tmp_path / "t.parquet")
+    pq.write_table(pa.table({"z": latents, "text": texts}), path := tmp_path / "t.parquet")
     with pytest.raises(BadData, match="Leave that column out"):
         bring(path, tmp_path / "run", show=False)
     many = pa.table({"a": pa.array(np.zeros(1000)), "b": pa.array(np.zeros(1000))})
     pq.write_table(many, path := tmp_path / "m.parquet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zatlas.data.arrays.free_memory", lambda: 1000)
+        patch.setattr("zatlas.data.npy.free_memory", lambda: 1000)
         with pytest.raises(ZatlasError, match="memory"):
             bring(path, tmp_path / "run", show=False)
 
@@ -287,16 +287,16 @@ KINDS = ["zatlas-inverter", "zatlas-scorer", "zatlas-direction", "zatlas-prior"]
 @pytest.mark.parametrize("text", ODD[:9])
 def test_so_are_encoders_classifiers_directions_and_priors(kind, text, tmp_path):
     from zatlas.latent.priors import load_prior
+    from zatlas.models.classifier import load_classifier
     from zatlas.models.inverter import load_inverter
-    from zatlas.models.scorer import read_scorer
-    from zatlas.store import ways
+    from zatlas.store import direction_files
 
     path = tmp_path / "one.safetensors"
     path.write_bytes(save({"a": torch.zeros(2)}, metadata={kind: text}))
     read = {
         "zatlas-inverter": lambda: load_inverter(path, "model"),
-        "zatlas-scorer": lambda: read_scorer(path),
-        "zatlas-direction": lambda: ways.read(path),
+        "zatlas-scorer": lambda: load_classifier(path),
+        "zatlas-direction": lambda: direction_files.read(path),
         "zatlas-prior": lambda: load_prior(path, "m", "d"),
     }[kind]
     with pytest.raises((Damaged, BadRun)):

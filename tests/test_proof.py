@@ -8,24 +8,24 @@ from zatlas.cli import main
 from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.core.space import Space
 from zatlas.demo import unpack
-from zatlas.directions.estimate import principal, std_along, without
+from zatlas.directions.direction_report import report_lines
+from zatlas.directions.estimate import orthogonal, principal, std_along
 from zatlas.directions.evaluate import evaluate, target_of
-from zatlas.directions.evaluator import Answers, Evaluator, small
-from zatlas.directions.fields import Wind, begin
+from zatlas.directions.evaluator import Evaluator, Readout, small
+from zatlas.directions.field_networks import VectorField, initial_layers
 from zatlas.directions.find import find_direction, find_directions, refit_attributes, store_of
 from zatlas.directions.fit import labels
 from zatlas.directions.measure import evaluate_directions, evaluator_of
-from zatlas.directions.report import words
-from zatlas.directions.store import carry
+from zatlas.directions.store import transfer
 from zatlas.directions.types import FieldDirection, LinearDirection
 from zatlas.figures.direction_reports import effect_bars, entanglement_matrix, report_rows, report_strip
 from zatlas.latent.density import density
+from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorer import Scorer
 from zatlas.render.matrix import matrix
 from zatlas.render.pixels import save
 from zatlas.render.theme import DARK, LIGHT
-from zatlas.store import ways
+from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
 
@@ -39,8 +39,8 @@ def known(faces):
     """Directions of the faces by name, proved by the model's own encoder."""
     names = ("Male", "Smiling", "Pale_Skin")
     refit = refit_attributes(faces, names, method="mean_difference")
-    found = evaluate_directions(faces, [find_direction(faces, name) for name in names], refit=refit)
-    return dict(zip(names, found, strict=True))
+    result = evaluate_directions(faces, [find_direction(faces, name) for name in names], refit=refit)
+    return dict(zip(names, result, strict=True))
 
 
 @pytest.mark.slow
@@ -50,7 +50,7 @@ def test_a_real_direction_is_better_than_random_ones_and_says_by_how_much(known)
         assert proof.target == name and proof.effect.real and proof.stable > 0.9
         assert proof.effect.low < proof.effect.value < proof.effect.high
         assert proof.low <= -1 and proof.high >= 1
-        assert "times as much as a random direction" in words(proof)
+        assert "times as much as a random direction" in report_lines(proof)
     assert known["Male"].leak < 0.2
 
 
@@ -60,21 +60,21 @@ def test_a_meaningless_direction_says_so_in_words(portraits):
     chance = LinearDirection("chance", vector, std_along(vector, portraits.cloud))
     (plain,) = evaluate_directions(portraits, [chance])
     assert not plain.effect.real and plain.target is None
-    assert words(plain).startswith("Not better than random. One standard deviation changes the image")
+    assert report_lines(plain).startswith("Not better than random. One standard deviation changes the image")
     called = LinearDirection("Male", vector, chance.std)
-    assert words(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
+    assert report_lines(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
 @pytest.mark.slow
 def test_the_other_way_round_is_as_well_proved(faces, known):
     male = known["Male"]
     turned = LinearDirection("not Male", -male.direction.vector, male.direction.std)
-    (found,) = evaluate_directions(faces, [turned])
-    assert found.effect.value == pytest.approx(male.effect.value, rel=1e-3)
-    assert (found.low, found.high) == (-male.high, -male.low)
+    (result,) = evaluate_directions(faces, [turned])
+    assert result.effect.value == pytest.approx(male.effect.value, rel=1e-3)
+    assert (result.low, result.high) == (-male.high, -male.low)
     assert target_of(turned, ["Male"]) == ("Male", -1)
-    assert target_of(LinearDirection("x", male.direction.vector, meant="Male"), ["Male"]) == ("Male", 1)
-    bald = without(find_direction(faces, "Bald"), [male.direction], faces.cloud)
+    assert target_of(LinearDirection("x", male.direction.vector, description="Male"), ["Male"]) == ("Male", 1)
+    bald = orthogonal(find_direction(faces, "Bald"), [male.direction], faces.cloud)
     assert bald.name == "Bald without Male" and target_of(bald, ["Bald"]) == ("Bald", 1)
 
 
@@ -87,11 +87,11 @@ def test_the_same_seed_proves_the_same(portraits):
 def ramp():
     """A model of one grey that follows the first axis, but only between -2 and 2."""
     rng = np.random.default_rng(0)
-    points = rng.uniform(-0.5, 0.5, (400, 2)).astype(np.float32)
+    latents = rng.uniform(-0.5, 0.5, (400, 2)).astype(np.float32)
     everywhere = rng.uniform(-6, 6, (2000, 2)).astype(np.float32)
-    answers = Answers(("grey",), lambda images: images.mean(axis=(2, 3)))
+    answers = Readout(("grey",), lambda images: images.mean(axis=(2, 3)))
     generator = Generator(Space((2,)), lambda z, y: decode(z))
-    return Evaluator(generator, points, density(everywhere), answers)
+    return Evaluator(generator, latents, density(everywhere), answers)
 
 
 def decode(z):
@@ -110,13 +110,13 @@ def test_the_range_ends_where_the_edit_saturates():
 
 
 def test_a_model_without_encoder_and_labels_is_proved_by_its_pictures(rival):
-    found = evaluate_directions(rival, principal(rival.cloud, 3))
-    for direction in found:
-        assert direction.target is None and not direction.slopes
+    result = evaluate_directions(rival, principal(rival.cloud, 3))
+    for direction in result:
+        assert direction.target is None and not direction.gradients
         assert direction.leak is None and direction.effect.value > 0
     with pytest.raises(NotSupported, match="--scorer"):
-        entanglement_matrix(found, title="t")
-    assert effect_bars(found, title="t") is not None
+        entanglement_matrix(result, title="t")
+    assert effect_bars(result, title="t") is not None
     assert evaluator_of(rival).names == ()
 
 
@@ -127,14 +127,14 @@ def test_a_conditional_model_is_told_its_label(told):
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 def test_pictures_of_proof_are_drawn(faces, known, tmp_path, theme):
-    found = list(known.values())
+    result = list(known.values())
     for name, picture in {
-        "tangle": entanglement_matrix(found, title="What they move", theme=theme),
-        "effects": effect_bars(found, title="Against random", theme=theme),
-        "strip": report_strip(faces, found[0], theme=theme),
+        "tangle": entanglement_matrix(result, title="What they move", theme=theme),
+        "effects": effect_bars(result, title="Against random", theme=theme),
+        "strip": report_strip(faces, result[0], theme=theme),
     }.items():
         assert save(picture, tmp_path / f"{name}.png").stat().st_size > 5000
-    rows = report_rows(found)
+    rows = report_rows(result)
     assert rows[0]["moves"] == "Male" and rows[0]["auc"] > 0.9
 
 
@@ -173,16 +173,16 @@ def test_the_command_prints_the_table_draws_and_keeps(portraits, tmp_path, capsy
 
 def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     """White where two axes have the same sign: no straight way leads there from everywhere."""
-    points = np.random.default_rng(0).standard_normal((1500, 3)).astype(np.float32)
+    latents = np.random.default_rng(0).standard_normal((1500, 3)).astype(np.float32)
     generator = Generator(Space((3,)), lambda z, y: same_signs(z))
-    trial = Evaluator(generator, points, density(points), Answers(("same",), lambda x: x.mean((2, 3))))
-    settings = {"flags": {"same": points[:, 0] * points[:, 1] > 0}, "names": ["same"]}
-    (bent,) = labels.fit(generator, points, method="local", steps=300, **settings)
-    (straight,) = labels.fit(generator, points, **settings)
+    trial = Evaluator(generator, latents, density(latents), Readout(("same",), lambda x: x.mean((2, 3))))
+    settings = {"flags": {"same": latents[:, 0] * latents[:, 1] > 0}, "names": ["same"]}
+    (bent,) = labels.fit(generator, latents, method="local", steps=300, **settings)
+    (straight,) = labels.fit(generator, latents, **settings)
 
     def refit(known, number):
-        found = labels.fit(generator, points, method="local", steps=150, seed=number, **settings)
-        return found[0] if number < 2 else None
+        result = labels.fit(generator, latents, method="local", steps=150, seed=number, **settings)
+        return result[0] if number < 2 else None
 
     (curved,) = evaluate(trial, [bent], refit=refit)
     (plain,) = evaluate(trial, [straight])
@@ -209,10 +209,10 @@ def test_a_fringe_that_no_plane_parts_bends_better_than_any_straight_way(faces):
 
 
 def test_a_way_that_bends_at_random_says_so_in_words(portraits):
-    wind = Wind(begin(portraits.cloud, portraits.dim, seed=4))
+    wind = VectorField(initial_layers(portraits.cloud, portraits.dim, seed=4))
     pace = np.sqrt((wind.layers(portraits.cloud) ** 2).sum(axis=1).mean())
     called = FieldDirection("Bald", lambda z: wind(z) / pace)
-    assert words(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
+    assert report_lines(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
 def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp_path, capsys):
@@ -224,8 +224,8 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     assert row["kind"] == "nonlinear" and row["stability"] is not None and "Male: " in said.err
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 2
     assert "kept already" in capsys.readouterr().err
-    way = find_direction(portraits, "beardy")
-    assert isinstance(way, FieldDirection) and way.meant == "Male"
+    direction = find_direction(portraits, "beardy")
+    assert isinstance(direction, FieldDirection) and direction.description == "Male"
     assert store_of(portraits).report("beardy").target == "Male"
     assert "beardy" in [one.name for one in store_of(portraits).all()]
     for command in (
@@ -242,16 +242,16 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["direction"], listed["kind"], listed["moves"]) == ("bearded", "nonlinear", "Male")
     with pytest.raises(NotSupported, match="says nothing of how it would bend"):
-        carry(find_direction(portraits, "bearded"), portraits.cloud, portraits.cloud)
+        transfer(find_direction(portraits, "bearded"), portraits.cloud, portraits.cloud)
     assert main(["saved", run, "--take", listed["file"]]) == 2  # its name is taken
     assert main(["saved", run, "--remove", "bearded"]) == 0
 
 
 def test_a_scorer_that_is_given_comes_before_what_is_kept(portraits):
-    kept = replace(principal(portraits.cloud, 3)[2], name="light")
-    store_of(portraits).save(kept)
-    read = Scorer(("light",), lambda x: x.mean(dim=(1, 2, 3))[:, None], ("number",))
-    found = find_direction(portraits, "light", scorer=read)
-    np.testing.assert_array_equal(find_direction(portraits, "light").vector, kept.vector)
-    assert abs(found.vector @ kept.vector) < 0.9 and found.score.real
-    ways.remove(store_of(portraits).folder, "light")
+    saved = replace(principal(portraits.cloud, 3)[2], name="light")
+    store_of(portraits).save(saved)
+    read = Classifier(("light",), lambda x: x.mean(dim=(1, 2, 3))[:, None], ("number",))
+    result = find_direction(portraits, "light", classifier=read)
+    np.testing.assert_array_equal(find_direction(portraits, "light").vector, saved.vector)
+    assert abs(result.vector @ saved.vector) < 0.9 and result.score.real
+    direction_files.remove(store_of(portraits).folder, "light")

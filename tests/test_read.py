@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zatlas.data.read import BadImage, glance, read_image
+from zatlas.data.image_reader import BadImage, read_image, read_size
 
 RAMP = np.linspace(0, 255, 16 * 12).reshape(12, 16).astype(np.uint8)
 COLOUR = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)
@@ -20,16 +20,16 @@ def encoded(image, kind="PNG", **options):
     return buffer.getvalue()
 
 
-def close(found, wanted, by=1):
-    assert found.shape == wanted.shape
-    assert np.abs(found.astype(int) - wanted.astype(int)).max() <= by
+def close(result, wanted, by=1):
+    assert result.shape == wanted.shape
+    assert np.abs(result.astype(int) - wanted.astype(int)).max() <= by
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_a_grey_image_is_the_same_in_every_lossless_format(kind):
     options = {"lossless": True} if kind == "WEBP" else {}
-    found = read_image(encoded(Image.fromarray(RAMP), kind, **options), channels=1)
-    close(found.pixels, RAMP[None])
+    result = read_image(encoded(Image.fromarray(RAMP), kind, **options), channels=1)
+    close(result.pixels, RAMP[None])
 
 
 def test_a_colour_image_has_its_channels_first():
@@ -46,17 +46,17 @@ def test_grey_becomes_colour_and_colour_grey_where_that_is_asked():
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled_and_not_clipped(kind):
     deep = np.linspace(0, 65535, 16 * 12).reshape(12, 16).astype(np.uint16)
-    found = read_image(encoded(Image.fromarray(deep), kind))
-    close(found.pixels[0], np.rint(deep / 257).astype(np.uint8))
-    assert found.notes == ("16bit-scaled",)
+    result = read_image(encoded(Image.fromarray(deep), kind))
+    close(result.pixels[0], np.rint(deep / 257).astype(np.uint8))
+    assert result.notes == ("16bit-scaled",)
 
 
 def test_decimal_grey_is_scaled_by_its_range():
     for top in (1.0, 255.0):
         values = (RAMP / 255 * top).astype(np.float32)
-        found = read_image(encoded(Image.fromarray(values), "TIFF"))
-        close(found.pixels[0], RAMP)
-        assert found.notes == ("float-scaled",)
+        result = read_image(encoded(Image.fromarray(values), "TIFF"))
+        close(result.pixels[0], RAMP)
+        assert result.notes == ("float-scaled",)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -1.0, 1e6])
@@ -68,8 +68,8 @@ def test_decimal_grey_that_means_nothing_is_refused(bad):
 
 
 def test_one_bit_is_black_and_white():
-    found = read_image(encoded(Image.fromarray(RAMP > 127))).pixels
-    close(found[0], np.where(RAMP > 127, 255, 0), 0)
+    result = read_image(encoded(Image.fromarray(RAMP > 127))).pixels
+    close(result[0], np.where(RAMP > 127, 255, 0), 0)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
@@ -79,7 +79,7 @@ def test_orientation_is_applied_once_and_one_that_means_nothing_is_passed_over(o
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encoded(Image.fromarray(RAMP), kind, exif=exif, **options)
-    found = read_image(data, channels=1)
+    result = read_image(data, channels=1)
     turned = {
         1: RAMP,
         2: RAMP[:, ::-1],
@@ -90,14 +90,14 @@ def test_orientation_is_applied_once_and_one_that_means_nothing_is_passed_over(o
         7: np.rot90(RAMP, 2).T,
         8: np.rot90(RAMP),
     }
-    close(found.pixels[0], turned.get(orientation, RAMP), 0)
-    assert ("exif-rotated" in found.notes) == (2 <= orientation <= 8)
+    close(result.pixels[0], turned.get(orientation, RAMP), 0)
+    assert ("exif-rotated" in result.notes) == (2 <= orientation <= 8)
 
 
 def test_a_good_picture_with_broken_camera_notes_is_used():
-    found = read_image(encoded(Image.fromarray(COLOUR), exif=b"no such thing"))
-    close(found.pixels, COLOUR.transpose(2, 0, 1), 0)
-    assert found.notes == ("exif-unreadable",)
+    result = read_image(encoded(Image.fromarray(COLOUR), exif=b"no such thing"))
+    close(result.pixels, COLOUR.transpose(2, 0, 1), 0)
+    assert result.notes == ("exif-unreadable",)
 
 
 def test_a_photograph_with_further_ones_behind_it_is_no_animation():
@@ -113,16 +113,16 @@ def test_transparency_is_laid_over_the_stated_background(background):
         Image.fromarray(np.dstack([COLOUR, alpha])),
         Image.merge("LA", [Image.fromarray(RAMP), Image.fromarray(alpha)]),
     ):
-        found = read_image(encoded(image), background=background)
-        assert (found.pixels[:, :6] == background).all()
-        assert (found.pixels[:, 6:] != background).any()
-        assert found.notes == ("alpha-flattened",)
+        result = read_image(encoded(image), background=background)
+        assert (result.pixels[:, :6] == background).all()
+        assert (result.pixels[:, 6:] != background).any()
+        assert result.notes == ("alpha-flattened",)
 
 
 def test_half_transparency_is_half_the_background():
     half = np.dstack([np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 128, np.uint8)])
-    found = read_image(encoded(Image.fromarray(half)), background=200)
-    assert abs(int(found.pixels[0, 0, 0]) - 100) <= 1
+    result = read_image(encoded(Image.fromarray(half)), background=200)
+    assert abs(int(result.pixels[0, 0, 0]) - 100) <= 1
 
 
 def test_a_palette_gives_its_colours_and_its_transparency():
@@ -135,9 +135,9 @@ def test_a_palette_gives_its_colours_and_its_transparency():
 
 def test_cmyk_is_not_inverted():
     image = Image.fromarray(np.full((16, 16, 3), (200, 30, 30), np.uint8)).convert("CMYK")
-    found = read_image(encoded(image, "JPEG", quality=95))
-    close(found.pixels[:, 8, 8], np.uint8([200, 30, 30]), 6)
-    assert "cmyk-converted" in found.notes
+    result = read_image(encoded(image, "JPEG", quality=95))
+    close(result.pixels[:, 8, 8], np.uint8([200, 30, 30]), 6)
+    assert "cmyk-converted" in result.notes
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
@@ -145,16 +145,16 @@ def test_an_animation_gives_its_first_frame(kind):
     frames = [Image.fromarray(np.full((8, 8, 3), grey, np.uint8)) for grey in (10, 200)]
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-    found = read_image(data)
-    close(found.pixels[:, 4, 4], np.uint8([10, 10, 10]), 2)
-    assert "animated-first-frame" in found.notes
+    result = read_image(data)
+    close(result.pixels[:, 4, 4], np.uint8([10, 10, 10]), 2)
+    assert "animated-first-frame" in result.notes
 
 
 def test_a_size_gives_the_middle_square():
     wide = np.zeros((10, 40, 3), np.uint8)
     wide[:, 15:25] = 255
-    found = read_image(encoded(Image.fromarray(wide)), size=10).pixels
-    assert found.shape == (3, 10, 10) and found.min() == 255
+    result = read_image(encoded(Image.fromarray(wide)), size=10).pixels
+    assert result.shape == (3, 10, 10) and result.min() == 255
 
 
 def test_a_big_jpeg_made_small_is_nearly_what_it_is_without_the_short_cut():
@@ -223,10 +223,10 @@ def test_what_is_no_image_is_said_to_be_none(data):
 
 def test_a_header_tells_channels_and_size(tmp_path):
     Image.fromarray(COLOUR).save(tmp_path / "a.png")
-    assert glance(tmp_path / "a.png") == (3, (16, 12))
-    assert glance(tmp_path / "none.png") is None
+    assert read_size(tmp_path / "a.png") == (3, (16, 12))
+    assert read_size(tmp_path / "none.png") is None
     os.mkfifo(tmp_path / "pipe.png")
-    assert glance(tmp_path / "pipe.png") is None
+    assert read_size(tmp_path / "pipe.png") is None
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
@@ -241,9 +241,9 @@ def test_whatever_bytes_come_only_one_kind_of_error_leaves(kind):
             data[places] = chance.integers(0, 256, len(places))
             begun = time.process_time()
             try:
-                found = read_image(data.tobytes(), channels=3, size=8)
+                result = read_image(data.tobytes(), channels=3, size=8)
             except BadImage as error:
                 assert error.reason and error.detail
             else:
-                assert found.pixels.shape == (3, 8, 8)
+                assert result.pixels.shape == (3, 8, 8)
             assert time.process_time() - begun < 2

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from zatlas.core.errors import BadRecipe, UnknownName, ZatlasError
-from zatlas.core.fields import fill
 from zatlas.core.registry import MODELS, NETS
+from zatlas.core.settings import fill
 from zatlas.create import compose
 from zatlas.training.recipe import Training, make_recipe, parse_recipe, preset, presets, read_recipe
 from zatlas.training.schedule import rate_at

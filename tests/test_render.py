@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from zatlas.core.errors import NotSupported, ShapeError
-from zatlas.render import words
-from zatlas.render.canvas import Bar, Tiles, Words
+from zatlas.render import text
+from zatlas.render.canvas import Bar, Text, Tiles
 from zatlas.render.equation import Term, equation
 from zatlas.render.pixels import enlarge, save, to_bytes
 from zatlas.render.plot import bars, cloud, clouds, curves, lines
 from zatlas.render.sheet import Axis, blocks, sheet
-from zatlas.render.strip import LEAVES, strip
+from zatlas.render.strip import MAX_COLUMNS, strip
 from zatlas.render.theme import DARK, LIGHT, rgb
 
 MINUS = "\N{MINUS SIGN}"
@@ -33,7 +33,7 @@ def tiles_of(canvas):
 
 
 def words_of(canvas):
-    return [item for item in canvas.items if isinstance(item, Words)]
+    return [item for item in canvas.items if isinstance(item, Text)]
 
 
 def collide(a, b):
@@ -58,9 +58,9 @@ def assert_tidy(canvas):
 
 def test_pixels_are_rounded_clipped_and_never_a_surprise():
     x = np.float32([0, 0.5, 1, 2, -1, np.nan]).reshape(1, 1, 2, 3)
-    found = to_bytes(x)
-    assert found.shape == (1, 2, 3, 3)
-    assert found[..., 0].ravel().tolist() == [0, 128, 255, 255, 0, 0]
+    result = to_bytes(x)
+    assert result.shape == (1, 2, 3, 3)
+    assert result[..., 0].ravel().tolist() == [0, 128, 255, 255, 0, 0]
 
 
 def test_small_images_are_enlarged_by_whole_pixels():
@@ -81,8 +81,8 @@ def test_a_sheet_shows_every_pixel_of_every_image(side, channels, n, columns, th
     size, pixels = side * grid.factor, to_bytes(images)
     for index in range(n):
         x, y = grid.at(index)
-        found = picture[y : y + size, x : x + size]
-        np.testing.assert_array_equal(found, enlarge(pixels[index : index + 1], size)[0])
+        result = picture[y : y + size, x : x + size]
+        np.testing.assert_array_equal(result, enlarge(pixels[index : index + 1], size)[0])
     rest = picture[grid.at(n)[1] + 5, grid.at(n)[0] + 5] if n % columns else picture[0, 0]
     assert tuple(rest) == rgb(theme.paper)
 
@@ -93,7 +93,7 @@ def test_a_manifold_has_no_gaps_and_goes_upwards():
     canvas = sheet(noise(16), 4, axes=axes)
     (grid,) = tiles_of(canvas)
     assert grid.gap == 0 and len(list(grid.blocks())) == 1
-    said = {item.words: item for item in words_of(canvas)}
+    said = {item.text: item for item in words_of(canvas)}
     assert said[MINUS + "1.5"].x < said["1.5"].x
     assert said[MINUS + "15"].y > said["15"].y
     assert_tidy(canvas)
@@ -188,13 +188,13 @@ def test_blocks_stand_side_by_side_under_their_names():
     assert len(grids) == 10 and len({grid.y for grid in grids}) == 2
     for grid, (_, images) in zip(grids, groups.items(), strict=True):
         np.testing.assert_array_equal(grid.pixels, to_bytes(images))
-    assert {item.words for item in words_of(canvas)} >= set(groups)
+    assert {item.text for item in words_of(canvas)} >= set(groups)
 
 
 def test_a_strip_says_where_it_leaves_the_data():
     far = np.array([1, 1, 2.5, 3, 1, 1, 1, 1, 1, 1.9])
     canvas = strip(noise(10), columns=5, far=far, heads=["real", "", "", "", "real"])
-    said = [item for item in words_of(canvas) if item.words == LEAVES]
+    said = [item for item in words_of(canvas) if item.text == MAX_COLUMNS]
     (grid,) = tiles_of(canvas)
     assert len(said) == 1
     assert grid.at(2)[0] < said[0].x < grid.at(4)[0]
@@ -210,7 +210,7 @@ def test_every_row_of_a_strip_may_have_its_own_stops():
     heads = ["4", "", "", "9", "1", "", "", "real"]
     canvas = strip(noise(8), columns=4, heads=heads, rows=["one", "two"])
     (grid,) = tiles_of(canvas)
-    said = {item.words: item for item in words_of(canvas)}
+    said = {item.text: item for item in words_of(canvas)}
     assert grid.at(0)[1] + grid.high < said["1"].y < grid.at(4)[1]
     assert_tidy(canvas)
 
@@ -224,7 +224,7 @@ def test_an_equation_has_its_operands_their_means_and_the_result():
     ]
     canvas = equation(terms, title="Sum")
     assert_tidy(canvas)
-    said = [item.words for item in words_of(canvas)]
+    said = [item.text for item in words_of(canvas)]
     assert [word for word in said if word in (MINUS, "+", "≈")] == [MINUS, "+", "≈"]
     grids = tiles_of(canvas)
     assert sum(len(grid.pixels) for grid in grids) == 3 + 7 + 3 + 1 + 3
@@ -259,7 +259,7 @@ def test_svg_keeps_words_as_words_and_pixels_as_pixels():
     root = ElementTree.fromstring(svg)
     space = "{http://www.w3.org/2000/svg}"
     texts = [node.text for node in root.iter(f"{space}text")]
-    assert texts[:2] == ["a < b", "c & d"] and words.clean(ODD) in " ".join(texts)
+    assert texts[:2] == ["a < b", "c & d"] and text.clean(ODD) in " ".join(texts)
     pictures = list(root.iter(f"{space}image"))
     for node, pixels in zip(pictures, to_bytes(images), strict=True):
         data = base64.b64decode(node.get("href").partition(",")[2])
@@ -373,14 +373,14 @@ def test_forty_bars_are_as_readable_as_two():
     figure.canvas.draw()
     labels = figure.axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == names
-    found = [label.get_window_extent().extents for label in labels]
-    assert not [pair for pair in combinations(found, 2) if collide(*pair)]
+    result = [label.get_window_extent().extents for label in labels]
+    assert not [pair for pair in combinations(result, 2) if collide(*pair)]
 
 
 def test_numbers_are_told_apart_with_as_few_digits_as_that_takes():
-    assert words.numbers([-2, -1, 0, 1]) == [MINUS + "2", MINUS + "1", "0", "1"]
-    assert words.numbers([-1.64, -0.67, 0.67]) == [MINUS + "1.6", MINUS + "0.7", "0.7"]
-    assert words.number(-0.001, 1) == "0.0"
+    assert text.numbers([-2, -1, 0, 1]) == [MINUS + "2", MINUS + "1", "0", "1"]
+    assert text.numbers([-1.64, -0.67, 0.67]) == [MINUS + "1.6", MINUS + "0.7", "0.7"]
+    assert text.number(-0.001, 1) == "0.0"
 
 
 def test_colours_of_classes_are_enough_and_stand_out_from_the_paper():

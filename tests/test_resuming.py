@@ -13,7 +13,7 @@ from tests.conftest import recipe, spots
 from zatlas.cli import main
 from zatlas.core.errors import CannotRead, Damaged
 from zatlas.data import sources
-from zatlas.store import metrics, reading
+from zatlas.store import metrics, retry
 from zatlas.training import checkpoint
 from zatlas.training.loop import fit
 
@@ -59,7 +59,7 @@ def resumed(run, capsys, *words):
     return status, capsys.readouterr().err
 
 
-def forbid(monkeypatch, name, code, times=10**9):
+def forbid(monkeypatch, name, latent, times=10**9):
     """Let reading a file of this name fail so many times."""
     left = [times]
     for method in ("read_bytes", "open"):
@@ -68,7 +68,7 @@ def forbid(monkeypatch, name, code, times=10**9):
         def refused(self, *arguments, _real=real, **options):
             if self.name == name and left[0] > 0:
                 left[0] -= 1
-                raise OSError(code, os.strerror(code), str(self))
+                raise OSError(latent, os.strerror(latent), str(self))
             return _real(self, *arguments, **options)
 
         monkeypatch.setattr(Path, method, refused)
@@ -76,19 +76,19 @@ def forbid(monkeypatch, name, code, times=10**9):
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
-    monkeypatch.setattr(reading, "PAUSE", 0)
+    monkeypatch.setattr(retry, "PAUSE", 0)
 
 
 @pytest.mark.parametrize("name", ["MANIFEST.json", "state.safetensors", "meta.json"])
-@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT])
-def test_a_read_error_stops_and_changes_nothing(run, monkeypatch, capsys, name, code):
+@pytest.mark.parametrize("latent", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT])
+def test_a_read_error_stops_and_changes_nothing(run, monkeypatch, capsys, name, latent):
     before = state_of(run)
     with monkeypatch.context() as patch:
-        forbid(patch, name, code)
+        forbid(patch, name, latent)
         status, told = resumed(run, capsys)
     assert status == 1 and state_of(run) == before
-    assert f"{name} cannot be read: {os.strerror(code)}" in told and "Nothing was changed" in told
-    assert ("tried 3 times" in told) == (code != errno.EACCES)
+    assert f"{name} cannot be read: {os.strerror(latent)}" in told and "Nothing was changed" in told
+    assert ("tried 3 times" in told) == (latent != errno.EACCES)
 
 
 def test_a_read_error_that_passes_is_not_noticed(run, monkeypatch, capsys):
@@ -101,10 +101,10 @@ def test_a_read_error_that_passes_is_not_noticed(run, monkeypatch, capsys):
 
 def test_reading_a_file_that_is_missing_is_not_a_read_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        reading.read_bytes(tmp_path / "none")
+        retry.read_bytes(tmp_path / "none")
     (tmp_path / "a").write_bytes(b"x")
-    assert reading.digest(tmp_path / "a").startswith("2d711642")
-    assert reading.names(tmp_path / "none") == [] and reading.names(tmp_path) == ["a"]
+    assert retry.digest(tmp_path / "a").startswith("2d711642")
+    assert retry.names(tmp_path / "none") == [] and retry.names(tmp_path) == ["a"]
 
 
 def test_a_folder_that_cannot_be_listed_is_a_read_error(run, monkeypatch):
@@ -170,7 +170,7 @@ def test_restart_trains_the_run_again_to_the_same_weights(run, capsys):
 def test_restart_takes_another_recipe_and_notes_it(run, capsys):
     assert resumed(run, capsys, "--restart", "--epochs", "2", "--seed", "7")[0] == 0
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
-    assert run.made()["seed"] == 7 and "epochs = 2" in run.recipe_file.read_text()
+    assert run.provenance()["seed"] == 7 and "epochs = 2" in run.recipe_file.read_text()
     assert checkpoint.steps(run.checkpoints)[-1] == run.metrics()[-1]["step"]
 
 
@@ -254,7 +254,7 @@ def test_a_checkpoint_of_other_making_gets_one_sentence(run, capsys, change):
     (place / "meta.json").write_text(json.dumps(meta))
     manifest = json.loads((place / "MANIFEST.json").read_bytes())
     file = place / "meta.json"
-    manifest["meta.json"] = {"size": file.stat().st_size, "sha256": reading.digest(file)}
+    manifest["meta.json"] = {"size": file.stat().st_size, "sha256": retry.digest(file)}
     (place / "MANIFEST.json").write_text(json.dumps(manifest))
     status, told = resumed(run, capsys)
     assert status in (1, 2) and "zatlas: " in told.splitlines()[-1]

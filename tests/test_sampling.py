@@ -28,17 +28,17 @@ def test_impossible_samples_are_refused(wrong):
 
 def test_posterior_draws_have_the_posterior_s_moments():
     mean = np.float32([[1, -2], [0, 5]])
-    deviation = np.float32([[0.1, 2], [1, 0]])
-    drawn = from_posterior(mean, deviation, seed=0, draws=4000).reshape(4000, 2, 2)
+    std = np.float32([[0.1, 2], [1, 0]])
+    drawn = from_posterior(mean, std, seed=0, draws=4000).reshape(4000, 2, 2)
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.15)
-    np.testing.assert_allclose(drawn.std(axis=0), deviation, atol=0.1)
+    np.testing.assert_allclose(drawn.std(axis=0), std, atol=0.1)
 
 
 def test_a_mixture_finds_the_heaps_and_draws_from_them():
     rng = np.random.default_rng(0)
     heaps = np.float32([[6, 0, 0], [-6, 0, 0], [0, 6, 0]])
-    points = (heaps[np.arange(900) % 3] + 0.3 * rng.standard_normal((900, 3))).astype(np.float32)
-    drawn = fit_mixture(points, components=3).sample(3000, seed=1)
+    latents = (heaps[np.arange(900) % 3] + 0.3 * rng.standard_normal((900, 3))).astype(np.float32)
+    drawn = fit_mixture(latents, components=3).sample(3000, seed=1)
     near = np.linalg.norm(drawn[:, None] - heaps, axis=2)
     assert (near.min(axis=1) < 1.5).mean() > 0.99
     assert (np.bincount(near.argmin(axis=1)) / 3000 > 0.28).all()
@@ -46,12 +46,12 @@ def test_a_mixture_finds_the_heaps_and_draws_from_them():
 
 @pytest.mark.parametrize("n", [1, 2, 3, 50])
 def test_a_mixture_of_few_or_equal_points_is_finite(n):
-    for points in (np.ones((n, 5), np.float32), Space((100,)).sample(n, seed=0)):
-        assert np.isfinite(fit_mixture(points).sample(10, seed=0)).all()
+    for latents in (np.ones((n, 5), np.float32), Space((100,)).sample(n, seed=0)):
+        assert np.isfinite(fit_mixture(latents).sample(10, seed=0)).all()
 
 
 def test_a_mixture_s_samples_leave_fewer_gaps_than_the_prior_s(digits):
-    far = digits.density.far
+    far = digits.density.relative_distance
     assert (far(sample_latents(digits, 800, prior="mixture")) > 2).mean() < (
         far(sample_latents(digits, 800)) > 2
     ).mean()
@@ -70,9 +70,9 @@ def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
 
 
 def test_codes_are_near_the_data_and_far_points_are_not(wide):
-    usual = wide.density.far(wide.latents("test"))
+    usual = wide.density.relative_distance(wide.latents("test"))
     assert np.median(usual) < 1.5 and (usual > 2).mean() < 0.1
-    assert wide.density.far(np.full((1, 12), 9, np.float32))[0] > 2
+    assert wide.density.relative_distance(np.full((1, 12), 9, np.float32))[0] > 2
 
 
 def test_the_gap_is_the_share_of_the_prior_without_codes():
@@ -89,7 +89,9 @@ def test_the_gap_is_the_share_of_the_prior_without_codes():
 
 
 def test_equal_codes_have_a_density_too():
-    assert np.isfinite(density(np.ones((5, 3), np.float32)).far(np.zeros((2, 3), np.float32))).all()
+    assert np.isfinite(
+        density(np.ones((5, 3), np.float32)).relative_distance(np.zeros((2, 3), np.float32))
+    ).all()
 
 
 def test_balls_and_shells_are_as_known():
@@ -97,7 +99,7 @@ def test_balls_and_shells_are_as_known():
     assert ball_volume(np.arange(30)).argmax() == 5
     for dim in (1, 2, 10, 500):
         norms = np.linalg.norm(Space((dim,)).sample(4000, seed=0), axis=1)
-        mean, deviation = shell(dim)
-        assert abs(norms.mean() - mean) < 0.05 and abs(norms.std() - deviation) < 0.05
-        radius = np.linspace(1e-6, mean + 8 * deviation + 1, 4000)
+        mean, std = shell(dim)
+        assert abs(norms.mean() - mean) < 0.05 and abs(norms.std() - std) < 0.05
+        radius = np.linspace(1e-6, mean + 8 * std + 1, 4000)
         assert abs(np.trapezoid(norm_density(radius, dim), radius) - 1) < 1e-3

@@ -12,14 +12,20 @@ from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.data import faces
-from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.directions.find import find_direction
 from zatlas.locate import locate
-from zatlas.models.scorer import Scorer, read_scorer, save_scorer, suited
-from zatlas.models.scorers import load_scorer, python_scorer
+from zatlas.models.classifier import Classifier, load_classifier, resized_for, save_classifier
+from zatlas.models.external_classifiers import open_classifier, python_classifier
 from zatlas.predictions import Predictions, load_predictions, save_predictions
 from zatlas.sample import sample_latents
-from zatlas.training.scoring import check, choose, encode, soften, train_scorer
+from zatlas.training.classifier_training import (
+    blur_randomly,
+    choose,
+    encode,
+    evaluate_classifier,
+    train_classifier,
+)
 from zatlas.workspace import Workspace
 
 SHIPPED = Path(str(resources.files("zatlas") / "shipped"))
@@ -40,41 +46,41 @@ READ = (
 NAMES = ("Bald", "skin_tone", "hair_colour")
 
 
-def drawn(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageSet:
+def drawn(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageDataset:
     """Drawn faces, with some columns replaced or added."""
     factors = faces.factors(count, seed=seed)
     split = np.where(np.arange(count) % 4 == 3, 2, 0).astype(np.uint8)
     table = {**faces.attributes(factors), **columns}
-    return image_set("faces", faces.draw(factors, size), attributes=table, split=split)
+    return image_dataset("faces", faces.draw(factors, size), attributes=table, split=split)
 
 
 @pytest.fixture(scope="module")
-def few() -> ImageSet:
+def few() -> ImageDataset:
     return drawn(480, 16)
 
 
 @pytest.fixture(scope="module")
-def taught(few):
-    return train_scorer(few, NAMES, epochs=12, show=False)
+def trained(few):
+    return train_classifier(few, NAMES, epochs=12, show=False)
 
 
-def test_it_reads_flags_numbers_and_texts_of_images_it_has_not_seen(few, taught):
-    found = check(taught, few)
-    assert {name: one.measure for name, one in found.items()} == {
+def test_it_reads_flags_numbers_and_texts_of_images_it_has_not_seen(few, trained):
+    result = evaluate_classifier(trained, few)
+    assert {name: one.measure for name, one in result.items()} == {
         "Bald": "accuracy",
         "skin_tone": "R2",
         "hair_colour": "accuracy",
     }
-    assert all(one.images == 120 for one in found.values())
-    assert found["skin_tone"].value > 0.7
-    assert found["hair_colour"].value > found["hair_colour"].chance + 0.3
+    assert all(one.images == 120 for one in result.values())
+    assert result["skin_tone"].value > 0.7
+    assert result["hair_colour"].value > result["hair_colour"].baseline + 0.3
 
 
-def test_a_text_has_a_column_for_each_of_its_classes_and_they_sum_to_one(few, taught):
+def test_a_text_has_a_column_for_each_of_its_classes_and_they_sum_to_one(few, trained):
     colours = tuple(f"hair_colour={name}" for name in ("black", "blond", "brown", "gray"))
-    assert taught.names == ("Bald", "skin_tone", *colours)
-    assert taught.kinds == ("flag", "number", *["class"] * 4)
-    scores = taught.score(few.images(np.arange(30)))
+    assert trained.names == ("Bald", "skin_tone", *colours)
+    assert trained.kinds == ("flag", "number", *["class"] * 4)
+    scores = trained.score(few.images(np.arange(30)))
     assert scores.shape == (30, 6) and scores.dtype == np.float32
     np.testing.assert_allclose(scores[:, 2:].sum(1), 1, atol=1e-5)
     assert 0 <= scores[:, 0].min() <= scores[:, 0].max() <= 1
@@ -83,31 +89,31 @@ def test_a_text_has_a_column_for_each_of_its_classes_and_they_sum_to_one(few, ta
 def test_the_seed_alone_decides(few):
     images = few.images(few.rows("test"))
     torch.manual_seed(1)
-    one = train_scorer(few, ["Bald"], epochs=1, seed=3, show=False)
+    one = train_classifier(few, ["Bald"], epochs=1, seed=3, show=False)
     torch.manual_seed(2)
     state = torch.get_rng_state()
-    same = train_scorer(few, ["Bald"], epochs=1, seed=3, show=False)
+    same = train_classifier(few, ["Bald"], epochs=1, seed=3, show=False)
     assert torch.equal(state, torch.get_rng_state())  # nobody else's chance is touched
-    other = train_scorer(few, ["Bald"], epochs=1, seed=4, show=False)
+    other = train_classifier(few, ["Bald"], epochs=1, seed=4, show=False)
     assert np.array_equal(one.score(images), same.score(images))
     assert not np.array_equal(one.score(images), other.score(images))
 
 
-def test_it_comes_back_from_its_file_to_the_bit(tmp_path, few, taught):
+def test_it_comes_back_from_its_file_to_the_bit(tmp_path, few, trained):
     images = few.images(few.rows("test"))
-    again = read_scorer(save_scorer(tmp_path / "s.safetensors", taught))
-    assert (again.names, again.kinds, again.shape) == (taught.names, taught.kinds, taught.shape)
-    assert np.array_equal(again.score(images), taught.score(images))
-    half = save_scorer(tmp_path / "half.safetensors", taught, half=True)
+    again = load_classifier(save_classifier(tmp_path / "s.safetensors", trained))
+    assert (again.names, again.kinds, again.shape) == (trained.names, trained.kinds, trained.shape)
+    assert np.array_equal(again.score(images), trained.score(images))
+    half = save_classifier(tmp_path / "half.safetensors", trained, half=True)
     assert half.stat().st_size < 0.6 * (tmp_path / "s.safetensors").stat().st_size
-    np.testing.assert_allclose(read_scorer(half).score(images), taught.score(images), atol=0.02)
+    np.testing.assert_allclose(load_classifier(half).score(images), trained.score(images), atol=0.02)
 
 
-def test_batches_change_nothing_but_rounding(few, taught):
+def test_batches_change_nothing_but_rounding(few, trained):
     images = few.images(np.arange(20))
-    one = Scorer(taught.names, taught.function, taught.kinds, batch=7)
-    np.testing.assert_allclose(one.score(images), taught.score(images), atol=1e-5)
-    assert taught.score(images[:0]).shape == (0, 6)
+    one = Classifier(trained.names, trained.function, trained.kinds, batch=7)
+    np.testing.assert_allclose(one.score(images), trained.score(images), atol=1e-5)
+    assert trained.score(images[:0]).shape == (0, 6)
 
 
 def test_missing_values_teach_nothing(few):
@@ -117,14 +123,14 @@ def test_missing_values_teach_nothing(few):
     tone, colour = few.attributes["skin_tone"].copy(), few.attributes["hair_colour"].copy()
     flag[rows % 2 == 0], tone[rows % 3 == 0], colour[rows % 5 == 0] = np.nan, np.nan, ""
     holed = drawn(480, 16, Bald=flag, skin_tone=tone, hair_colour=colour)
-    scorer = train_scorer(holed, NAMES, epochs=2, show=False)
-    assert scorer.kinds[0] == "flag"  # with holes it comes as numbers, and is a flag all the same
-    found = check(scorer, holed)
+    classifier = train_classifier(holed, NAMES, epochs=2, show=False)
+    assert classifier.kinds[0] == "flag"  # with holes it comes as numbers, and is a flag all the same
+    result = evaluate_classifier(classifier, holed)
     test = holed.rows("test")
-    assert found["Bald"].images == (test % 2 != 0).sum()
-    assert found["skin_tone"].images == (test % 3 != 0).sum()
-    assert found["hair_colour"].images == (test % 5 != 0).sum()
-    assert np.isfinite(scorer.score(holed.images(test))).all()
+    assert result["Bald"].images == (test % 2 != 0).sum()
+    assert result["skin_tone"].images == (test % 3 != 0).sum()
+    assert result["hair_colour"].images == (test % 5 != 0).sum()
+    assert np.isfinite(classifier.score(holed.images(test))).all()
 
 
 def test_an_image_without_any_value_moves_no_weight(few):
@@ -133,8 +139,8 @@ def test_an_image_without_any_value_moves_no_weight(few):
     one = drawn(480, 16, Bald=flag)
     pixels = one.pixels.copy()
     pixels[gone] = 255 - pixels[gone]
-    other = image_set("faces", pixels, attributes={"Bald": flag}, split=one.split)
-    scorers = [train_scorer(s, ["Bald"], epochs=1, show=False) for s in (one, other)]
+    other = image_dataset("faces", pixels, attributes={"Bald": flag}, split=one.split)
+    scorers = [train_classifier(s, ["Bald"], epochs=1, show=False) for s in (one, other)]
     images = few.images(few.rows("test"))
     assert np.array_equal(scorers[0].score(images), scorers[1].score(images))
 
@@ -145,76 +151,76 @@ def test_values_are_coded_by_kind():
         "number": np.array([2, 4, np.nan], np.float32),
         "text": np.array(["b", "", "a"]),
     }
-    images = image_set("three", np.zeros((3, 1, 4, 4), np.uint8), attributes=table)
+    images = image_dataset("three", np.zeros((3, 1, 4, 4), np.uint8), attributes=table)
     targets = choose(images, np.arange(3), None)
     assert [target.kind for target in targets] == ["flag", "number", "class"]
-    assert (targets[1].mean, targets[1].spread) == (3, 1)
+    assert (targets[1].mean, targets[1].std) == (3, 1)
     np.testing.assert_array_equal(
         encode(targets, table), np.float32([[0, 2, 1], [1, 4, np.nan], [np.nan, np.nan, 0]])
     )
 
 
 def test_the_classes_of_a_set_are_an_attribute_too(blobs):
-    scorer = train_scorer(blobs, epochs=8, show=False)
-    assert scorer.names == ("label=below", "label=left", "label=right")
-    assert check(scorer, blobs)["label"].value > 0.9
+    classifier = train_classifier(blobs, epochs=8, show=False)
+    assert classifier.names == ("label=below", "label=left", "label=right")
+    assert evaluate_classifier(classifier, blobs)["label"].value > 0.9
 
 
 def test_any_function_is_a_scorer(few):
     def brightness(x: torch.Tensor) -> torch.Tensor:
         return x.mean((1, 2, 3))[:, None]
 
-    scorer = Scorer(("brightness",), brightness, ("number",))
+    classifier = Classifier(("brightness",), brightness, ("number",))
     images = few.images(np.arange(5))
-    np.testing.assert_allclose(scorer.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(classifier.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     with pytest.raises(NotSupported, match="can be saved"):
-        save_scorer(Path("nowhere"), scorer)
+        save_classifier(Path("nowhere"), classifier)
     with pytest.raises(ShapeError, match="one row per image"):
-        Scorer(("a", "b"), brightness, ("number", "number")).score(images)
+        Classifier(("a", "b"), brightness, ("number", "number")).score(images)
 
 
-def test_some_names_of_a_scorer(few, taught):
+def test_some_names_of_a_scorer(few, trained):
     images = few.images(np.arange(5))
-    some = taught.only(["hair_colour=gray", "Bald"])
+    some = trained.only(["hair_colour=gray", "Bald"])
     assert some.kinds == ("class", "flag")
-    np.testing.assert_array_equal(some.score(images), taught.score(images)[:, [5, 0]])
+    np.testing.assert_array_equal(some.score(images), trained.score(images)[:, [5, 0]])
     with pytest.raises(UnknownName, match="Did you mean 'Bald'"):
-        taught.only(["bald"])
+        trained.only(["bald"])
 
 
-def test_images_of_another_shape_are_refused_in_one_sentence(taught):
+def test_images_of_another_shape_are_refused_in_one_sentence(trained):
     with pytest.raises(ShapeError, match=r"takes images of 3x16x16; these are 1x16x16"):
-        taught.score(np.zeros((2, 1, 16, 16), np.float32))
+        trained.score(np.zeros((2, 1, 16, 16), np.float32))
     with pytest.raises(ShapeError, match="takes images of 3x16x16"):
-        taught.score(np.zeros((3, 16, 16), np.float32))
+        trained.score(np.zeros((3, 16, 16), np.float32))
 
 
 def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):
     with pytest.raises(UnknownName, match="Did you mean 'Smiling'"):
-        train_scorer(few, ["Smilling"], show=False)
+        train_classifier(few, ["Smilling"], show=False)
     with pytest.raises(BadData, match="equal for all images"):
-        train_scorer(drawn(8, 16, flat=np.zeros(8, bool)), ["flat"], show=False)
-    bare = image_set("bare", blobs.pixels)
+        train_classifier(drawn(8, 16, flat=np.zeros(8, bool)), ["flat"], show=False)
+    bare = image_dataset("bare", blobs.pixels)
     with pytest.raises(BadData, match="no attributes"):
-        train_scorer(bare, show=False)
+        train_classifier(bare, show=False)
     with pytest.raises(BadRecipe, match="at least 1 epoch"):
-        train_scorer(few, epochs=0, show=False)
+        train_classifier(few, epochs=0, show=False)
 
 
-def test_files_that_are_no_scorer_are_told_apart(tmp_path, taught):
+def test_files_that_are_no_scorer_are_told_apart(tmp_path, trained):
     with pytest.raises(BadRun, match="no classifier at"):
-        read_scorer(tmp_path / "none")
+        load_classifier(tmp_path / "none")
     (tmp_path / "noise").write_bytes(b"noise" * 9)
     with pytest.raises(Damaged):
-        read_scorer(tmp_path / "noise")
+        load_classifier(tmp_path / "noise")
     save_file({"a": torch.zeros(1)}, tmp_path / "other")
     with pytest.raises(BadRun, match="not a classifier"):
-        read_scorer(tmp_path / "other")
+        load_classifier(tmp_path / "other")
 
 
 def test_softened_images_are_images_and_half_of_them_are_sharp():
     x = torch.rand(200, 3, 8, 8)
-    soft = soften(x, torch.Generator().manual_seed(0))
+    soft = blur_randomly(x, torch.Generator().manual_seed(0))
     assert soft.shape == x.shape and 0 <= soft.min() <= soft.max() <= 1
     moved = (soft - x).abs().mean((1, 2, 3))
     assert 0.3 < (moved < 0.05).float().mean() < 0.8
@@ -227,15 +233,15 @@ def test_the_shipped_scorer_reads_drawn_faces(fresh, name):
 
 @pytest.fixture(scope="module")
 def fresh():
-    return check(read_scorer(SHIPPED / "faces-scorer.safetensors"), portraits(300))
+    return evaluate_classifier(load_classifier(SHIPPED / "faces-scorer.safetensors"), portraits(300))
 
 
-def portraits(count: int) -> ImageSet:
+def portraits(count: int) -> ImageDataset:
     """Faces as the shipped models know them, but none that they have seen."""
     factors = faces.factors(count, seed=987)
     table = faces.attributes(factors)
     split = np.full(count, 2, np.uint8)
-    return image_set("faces", faces.draw(factors, 64), attributes=table, split=split)
+    return image_dataset("faces", faces.draw(factors, 64), attributes=table, split=split)
 
 
 # Scorers from elsewhere -------------------------------------------------------------------------
@@ -262,46 +268,46 @@ def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identit
 
 def test_an_onnx_file_is_a_scorer_that_says_what_it_takes(tmp_path, few):
     images = few.images(np.arange(5))
-    plain = load_scorer(onnx_file(tmp_path / "plain.onnx", "light"))
+    plain = open_classifier(onnx_file(tmp_path / "plain.onnx", "light"))
     assert (plain.names, plain.kinds, plain.shape) == (("light",), ("number",), (3, 16, 16))
     assert "3x16x16, nchw, pixels unit (assumed)" in plain.about
     np.testing.assert_allclose(plain.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
-    signed = load_scorer(f"{tmp_path / 'plain.onnx'}:pixels=signed")
+    signed = open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=signed")
     np.testing.assert_allclose(signed.score(images), 2 * plain.score(images) - 1, atol=1e-5)
-    bytes_ = load_scorer(onnx_file(tmp_path / "bytes.onnx", "light", scale=255.0))
+    bytes_ = open_classifier(onnx_file(tmp_path / "bytes.onnx", "light", scale=255.0))
     assert "pixels bytes (from the file)" in bytes_.about
     np.testing.assert_allclose(bytes_.score(images), plain.score(images), atol=1e-5)
-    flag = load_scorer(onnx_file(tmp_path / "flag.onnx", "output", last="Sigmoid"))
+    flag = open_classifier(onnx_file(tmp_path / "flag.onnx", "output", last="Sigmoid"))
     assert (flag.names, flag.kinds) == (("flag",), ("flag",))
     with pytest.raises(UnknownName, match="setting of an ONNX classifier"):
-        load_scorer(f"{tmp_path / 'plain.onnx'}:pixels=round")
+        open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=round")
 
 
 def test_a_function_in_the_folder_one_is_in_is_a_scorer(tmp_path, monkeypatch, few):
     text = "def light(x):\n    return x.mean((1, 2, 3))\n\nlight.kind = 'flag'\n"
     (tmp_path / "own_scorers.py").write_text(text)
     monkeypatch.chdir(tmp_path)
-    scorer = load_scorer("own_scorers:light")
+    classifier = open_classifier("own_scorers:light")
     images = few.images(np.arange(4))
-    np.testing.assert_allclose(scorer.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
-    assert (scorer.names, scorer.kinds) == (("light",), ("flag",))
+    np.testing.assert_allclose(classifier.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    assert (classifier.names, classifier.kinds) == (("light",), ("flag",))
     with pytest.raises(BadRun, match="cannot be imported"):
-        load_scorer("own_scorers:dark")
+        open_classifier("own_scorers:dark")
     with pytest.raises(BadRun, match="Give a file that"):
-        load_scorer("none.onnx")
+        open_classifier("none.onnx")
 
 
-def test_a_flag_has_an_area_under_its_curve(few, taught):
-    found = check(taught, few)
-    assert 0.5 < found["Bald"].area <= 1
-    assert found["skin_tone"].area is None
+def test_a_flag_has_an_area_under_its_curve(few, trained):
+    result = evaluate_classifier(trained, few)
+    assert 0.5 < result["Bald"].auc <= 1
+    assert result["skin_tone"].auc is None
 
 
-def test_images_are_made_as_large_as_the_scorer_reads(taught):
+def test_images_are_made_as_large_as_the_scorer_reads(trained):
     large = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
-    assert suited(taught, large).shape == (2, 3, 16, 16)
+    assert resized_for(trained, large).shape == (2, 3, 16, 16)
     grey = large[:, :1, :16, :16]
-    np.testing.assert_array_equal(suited(taught, grey), np.repeat(grey, 3, axis=1))
+    np.testing.assert_array_equal(resized_for(trained, grey), np.repeat(grey, 3, axis=1))
 
 
 # What a scorer reads of a run -------------------------------------------------------------------
@@ -312,7 +318,7 @@ def ink(images: np.ndarray) -> np.ndarray:
     return (images.mean((1, 2, 3)) > 0.3).astype(np.float32)
 
 
-INK = python_scorer(ink, ("inky",), "flag")
+INK = python_classifier(ink, ("inky",), "flag")
 
 
 @pytest.fixture(scope="module")
@@ -332,10 +338,10 @@ def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     images = told.dataset.images(rows)
     np.testing.assert_allclose(images, sketcher.decode(told.latents("test")), atol=1 / 255)
     np.testing.assert_array_equal(told.flags("inky", rows), ink(images) > 0.5)
-    way = find_direction(sketcher, "inky", scorer=INK)
-    assert way.score.real
+    direction = find_direction(sketcher, "inky", classifier=INK)
+    assert direction.score.real
     z = sample_latents(sketcher, 200, seed=9)
-    lighter = ink(sketcher.decode(way.move(z, 2.0))).mean() - ink(sketcher.decode(z)).mean()
+    lighter = ink(sketcher.decode(direction.move(z, 2.0))).mean() - ink(sketcher.decode(z)).mean()
     assert lighter > 0.2
 
 
@@ -346,9 +352,9 @@ def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, ca
     again = Workspace.open(folder)
     assert again.source.generated and "inky" in again.dataset.attributes
     assert locate(again, "inky:2").image is not None
-    assert len(again.chart("pca", by="inky").places) == len(again.latents("test"))
-    found = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
-    assert found == pytest.approx(again.flags("inky", again.rows("train")).mean())
+    assert len(again.chart("pca", by="inky").positions) == len(again.latents("test"))
+    result = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
+    assert result == pytest.approx(again.flags("inky", again.rows("train")).mean())
     assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").exists()
 
@@ -362,11 +368,11 @@ def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
         load_predictions(path, "model")
 
 
-def test_two_scorers_tell_more_than_one(portraits, taught):
-    light = python_scorer(lambda x: x.mean((1, 2, 3)), ("light",))
-    told = portraits.annotate(taught).annotate(light)
+def test_two_scorers_tell_more_than_one(portraits, trained):
+    light = python_classifier(lambda x: x.mean((1, 2, 3)), ("light",))
+    told = portraits.annotate(trained).annotate(light)
     assert {"Bald", "light", "hair_colour"} <= set(told.dataset.attributes)
-    assert find_direction(told, "light").score.area > 0.7
+    assert find_direction(told, "light").score.auc > 0.7
     assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool
 
 

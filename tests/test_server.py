@@ -17,23 +17,23 @@ from tests.serving import FILES, Page, frame, get, raw
 from zatlas.core.errors import BadData, Damaged
 from zatlas.latent.neighbors import nearest
 from zatlas.sample import sample_latents
-from zatlas.server import app, protocol
-from zatlas.server.guard import guard_of
-from zatlas.server.lanes import Decoder, Decodes, Decoding
+from zatlas.server import app, handlers, protocol
+from zatlas.server.access import access_policy
+from zatlas.server.assets import AssetStore
+from zatlas.server.queues import Decoder, DecodeScheduler, Decoding
 from zatlas.server.serve import CannotServe, Server, serving
-from zatlas.server.shelf import Shelf
 
 
 @pytest.fixture(scope="module")
 def server(digits, wide):
     """Two runs, served as they would be to a browser."""
-    with serving([digits, wide], points=300, files=FILES) as found:
-        yield found
+    with serving([digits, wide], points=300, files=FILES) as result:
+        yield result
 
 
 @pytest.fixture
 def shown(server):
-    return server.explorer.shown["a"]
+    return server.explorer.handlers["a"]
 
 
 # What is asked of the socket
@@ -64,16 +64,16 @@ def test_images_are_encoded(server, digits):
 def test_a_row_of_the_points_has_its_image_and_its_code(server, shown, digits):
     with Page(server.url) as asked:
         _, image = asked.ask("image", row=7)
-        _, code = asked.ask("code", row=7)
+        _, latent = asked.ask("code", row=7)
     assert (image[0] == digits.dataset.pixels[shown.tree.rows[7]]).all()
-    assert (code[0] == shown.tree.points[7]).all()
+    assert (latent[0] == shown.tree.latents[7]).all()
 
 
 def test_the_nearest_points_are_the_nearest(server, shown, digits):
     z = sample_latents(digits, 4, seed=3)
     with Page(server.url) as asked:
         answer, payload = asked.ask("nearest", z.tobytes(), n=4, k=6)
-    rows, distances = nearest(z, shown.tree.points, 6)
+    rows, distances = nearest(z, shown.tree.latents, 6)
     assert answer["kind"] == "near" and answer["shape"] == [4, 6]
     assert (np.frombuffer(payload[:96], "<i4").reshape(4, 6) == rows).all()
     assert np.allclose(np.frombuffer(payload[96:], "<f4").reshape(4, 6), distances, atol=1e-4)
@@ -91,8 +91,8 @@ def test_a_new_chart_has_places_and_files(server, shown):
     with Page(server.url, run="b") as asked:
         answer, payload = asked.ask("chart", layout="pca", by=None)
     assert answer["kind"] == "chart"
-    chart, tree = answer["chart"], server.explorer.shown["b"].tree
-    places = np.frombuffer(payload, "<f4").reshape(len(tree.points), 2)
+    chart, tree = answer["chart"], server.explorer.handlers["b"].tree
+    places = np.frombuffer(payload, "<f4").reshape(len(tree.latents), 2)
     left, bottom, right, top = chart["box"]
     assert (places >= [left, bottom]).all() and (places <= [right, top]).all()
     n = chart["lattice"]["n"]
@@ -102,7 +102,7 @@ def test_a_new_chart_has_places_and_files(server, shown):
 
 def test_a_conditional_model_is_told_the_label(told):
     z, labels = sample_latents(told, 3, seed=0), [1, 5, 9]
-    with serving([told], points=100, files=FILES) as found, Page(found.url) as asked:
+    with serving([told], points=100, files=FILES) as result, Page(result.url) as asked:
         _, pixels = asked.ask("decode", z.tobytes(), n=3, labels=labels)
         wanted = told.decode(z, labels=np.array(labels))
         assert np.abs(pixels / 255 - wanted).max() <= 0.5 / 255 + 1e-6
@@ -114,7 +114,7 @@ def test_a_conditional_model_is_told_the_label(told):
 
 
 def test_samples_have_no_real_images(rival):
-    with serving([rival], points=100, files=FILES) as found, Page(found.url) as asked:
+    with serving([rival], points=100, files=FILES) as result, Page(result.url) as asked:
         assert asked.ask("image", row=0)[0]["code"] == "no-images"
         assert asked.ask("encode", bytes(64), n=1)[0]["code"] == "not-supported"
         assert asked.ask("code", row=0)[0]["kind"] == "points"
@@ -133,13 +133,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("code", BAD)
-def test_a_bad_ask_is_told_why_and_the_next_is_answered(server, code):
-    header, payload = BAD[code]
+@pytest.mark.parametrize("latent", BAD)
+def test_a_bad_ask_is_told_why_and_the_next_is_answered(server, latent):
+    header, payload = BAD[latent]
     with Page(server.url) as asked:
         asked.socket.send(frame({"id": 5, "run": "a", **header}, payload))
         answer, _ = asked.hear()
-        assert answer["kind"] == "error" and answer["code"] == code
+        assert answer["kind"] == "error" and answer["code"] == latent
         assert answer["message"] and "Traceback" not in answer["message"]
         assert asked.ask("code", row=0)[0]["kind"] == "points"
 
@@ -194,8 +194,8 @@ def test_who_asks_without_bound_is_told_to_wait(server, digits):
     with Page(server.url) as asked:
         sent = [asked.send("decode", z, n=4000) for _ in range(200)]
         answers = [asked.hear()[0] for _ in sent]
-    codes = {answer.get("code") for answer in answers}
-    assert codes == {None, "busy"}
+    latents = {answer.get("code") for answer in answers}
+    assert latents == {None, "busy"}
 
 
 # How the decoder is shared
@@ -210,24 +210,24 @@ def shares(asks, rows=32):
         return z.astype(np.uint8).reshape(-1, 1, 1, 1)
 
     async def all_of_them():
-        lane, loop = Decodes("decoder", 60), asyncio.get_running_loop()
+        queue, loop = DecodeScheduler("decoder", 60), asyncio.get_running_loop()
         decoder = Decoder(decode, rows)
-        decoder.learn = lambda *_: None
+        decoder.measure = lambda *_: None
         futures = []
         for client, count in asks:
             z = np.arange(count, dtype=np.float32)[:, None]
             future = loop.create_future()
             future.add_done_callback(lambda _, client=client: done.append(client))
             futures.append(future)
-            lane.add(Decoding(client, None, future, decoder, z, None))
-        work = asyncio.create_task(lane.run())
+            queue.add(Decoding(client, None, future, decoder, z, None))
+        work = asyncio.create_task(queue.run())
         found = await asyncio.gather(*futures)
         work.cancel()
-        lane.close()
+        queue.close()
         return found
 
-    found = asyncio.run(all_of_them())
-    for (_, count), pixels in zip(asks, found, strict=True):
+    result = asyncio.run(all_of_them())
+    for (_, count), pixels in zip(asks, result, strict=True):
         assert (pixels.ravel() == np.arange(count).astype(np.uint8)).all()
     return calls, done
 
@@ -281,15 +281,15 @@ def test_two_who_ask_for_the_same_file_wait_for_one_making():
         return b"x" * 1000
 
     async def both():
-        shelf = Shelf(pack=True)
-        shelf.put({"a.txt": slow})
-        found = await asyncio.gather(*(shelf.get("a.txt") for _ in range(5)))
-        shelf.close()
+        assets = AssetStore(pack=True)
+        assets.put({"a.txt": slow})
+        found = await asyncio.gather(*(assets.get("a.txt") for _ in range(5)))
+        assets.close()
         return found
 
-    found = asyncio.run(both())
+    result = asyncio.run(both())
     assert len(made) == 1 and made[0] != threading.main_thread().name
-    assert all(file is found[0] for file in found) and len(found[0].packed) < 100
+    assert all(file is result[0] for file in result) and len(result[0].packed) < 100
 
 
 # Who may ask
@@ -361,21 +361,21 @@ def test_files_are_only_read(server):
 
 
 def test_over_a_network_only_the_link_leads_in_and_only_once(digits):
-    with serving([digits], points=50, files=FILES) as found:
-        guard = guard_of({"127.0.0.1"}, found.port, open_to="192.0.2.1", framed=False)
-        link, found.explorer.guard = guard.link, guard
-        address = found.url.replace("http", "ws") + "socket"
-        assert get(found.url, "/data/manifest.json")[0] == 403
-        assert get(found.url, "/?token=wrong")[0] == 403
-        assert get(found.url, f"/?token={link}", "HEAD")[0] == 403  # who only looks uses nothing up
-        status, headers, _ = get(found.url, f"/?token={link}")
+    with serving([digits], points=50, files=FILES) as result:
+        guard = access_policy({"127.0.0.1"}, result.port, open_to="192.0.2.1", framed=False)
+        link, result.explorer.guard = guard.link, guard
+        address = result.url.replace("http", "ws") + "socket"
+        assert get(result.url, "/data/manifest.json")[0] == 403
+        assert get(result.url, "/?token=wrong")[0] == 403
+        assert get(result.url, f"/?token={link}", "HEAD")[0] == 403  # who only looks uses nothing up
+        status, headers, _ = get(result.url, f"/?token={link}")
         assert status == 200 and headers["refresh"] == "0; url=./"
         cookie, *rules = headers["set-cookie"].split("; ")
         assert set(rules) == {"HttpOnly", "SameSite=Strict", "Path=/"}
-        assert get(found.url, f"/?token={link}")[0] == 403
-        assert get(found.url, "/", cookie=cookie)[0] == 200
-        assert get(found.url, "/", cookie=cookie + "x")[0] == 403
-        own = found.url.rstrip("/")
+        assert get(result.url, f"/?token={link}")[0] == 403
+        assert get(result.url, "/", cookie=cookie)[0] == 200
+        assert get(result.url, "/", cookie=cookie + "x")[0] == 403
+        own = result.url.rstrip("/")
         with pytest.raises(InvalidStatus), connect(address, origin=own):
             pass
         with connect(address, origin=own, additional_headers={"cookie": cookie}):
@@ -393,7 +393,7 @@ def test_who_does_not_finish_a_head_is_hung_up_on(server, monkeypatch):
 
 def test_who_does_not_finish_a_message_is_hung_up_on(digits, monkeypatch):
     monkeypatch.setattr(protocol, "PING_SECONDS", 0.6)
-    with serving([digits], points=50, files=FILES) as found, Page(found.url) as asked:
+    with serving([digits], points=50, files=FILES) as result, Page(result.url) as asked:
         time.sleep(1.5)  # who answers pings may stay
         assert asked.ask("code", row=0)[0]["kind"] == "points"
         asked.socket.socket.sendall(b"\x82\xfe\x10\x00")  # a message of 4 KiB, it says
@@ -402,12 +402,12 @@ def test_who_does_not_finish_a_message_is_hung_up_on(digits, monkeypatch):
 
 
 def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
-    monkeypatch.setattr(protocol, "TAKE_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.5)
     z = np.repeat(sample_latents(digits, 1, seed=0), 4000, axis=0).tobytes()
-    with serving([digits], points=50, files=FILES) as found:
+    with serving([digits], points=50, files=FILES) as result:
         key = b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
-        host = found.url.split("/")[2].encode()
-        with socket.create_connection(("127.0.0.1", found.port)) as mute:
+        host = result.url.split("/")[2].encode()
+        with socket.create_connection(("127.0.0.1", result.port)) as mute:
             mute.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             mute.sendall(
                 b"GET /socket HTTP/1.1\r\nHost: "
@@ -423,7 +423,7 @@ def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
             with contextlib.suppress(OSError):
                 for _ in range(100):
                     mute.sendall(head + text)
-            until(lambda: not found.explorer.clients)
+            until(lambda: not result.explorer.clients)
 
 
 def until(true):
@@ -465,7 +465,7 @@ def test_an_error_of_the_run_is_no_500_and_is_given_as_its_sentence(server, capl
 
 
 def test_an_unexpected_error_of_the_socket_has_an_id_that_the_log_has_too(server, shown, monkeypatch, caplog):
-    monkeypatch.setattr(shown, "_code", fails(OSError("/home/someone/secret")))
+    monkeypatch.setattr(handlers.RunHandlers, "_code", fails(OSError("/home/someone/secret")))
     with Page(server.url) as asked:
         answer, _ = asked.ask("code", row=0)
         assert answer["kind"] == "error" and answer["code"] == "internal"
@@ -477,11 +477,11 @@ def test_an_unexpected_error_of_the_socket_has_an_id_that_the_log_has_too(server
 def test_a_model_that_never_returns_holds_up_no_other_run(digits, wide, monkeypatch):
     monkeypatch.setitem(app.SECONDS, "decoder", 0.3)
     never = threading.Event()
-    with serving([digits, wide], points=50, files=FILES) as found:
-        decoder = found.explorer.shown["a"].decoder
+    with serving([digits, wide], points=50, files=FILES) as result:
+        decoder = result.explorer.handlers["a"].decoder
         usual, decoder.decode = decoder.decode, lambda *_: never.wait(60)
         z, other = sample_latents(digits, 1, seed=0).tobytes(), sample_latents(wide, 1, seed=0).tobytes()
-        with Page(found.url) as stuck, Page(found.url, run="b") as good:
+        with Page(result.url) as stuck, Page(result.url, run="b") as good:
             stuck.send("decode", z, n=1)
             assert good.ask("decode", other, n=1)[0]["kind"] == "images"
             assert stuck.hear()[0]["code"] == "overdue"
@@ -491,7 +491,7 @@ def test_a_model_that_never_returns_holds_up_no_other_run(digits, wide, monkeypa
             assert stuck.ask("code", row=0)[0]["kind"] == "points"
             never.set()
             decoder.decode = usual
-            until(lambda: not found.explorer.busy)
+            until(lambda: not result.explorer.busy)
             assert stuck.ask("decode", z, n=1)[0]["kind"] == "images"
 
 
@@ -528,6 +528,6 @@ def test_a_taken_port_is_said_in_one_sentence(server):
 
 def test_a_server_leaves_no_thread_behind(digits):
     before = set(threading.enumerate())
-    with serving([digits], points=50, files=FILES) as found, Page(found.url) as asked:
+    with serving([digits], points=50, files=FILES) as result, Page(result.url) as asked:
         asked.ask("code", row=0)
     until(lambda: set(threading.enumerate()) <= before)

@@ -85,7 +85,7 @@ def test_modules_do_not_import_each_other_in_circles():
 
 
 def test_imports_go_down_the_floors_only():
-    rank = {room: -level for level, rooms in enumerate(floors()) for room in rooms}
+    rank = {folder: -level for level, rooms in enumerate(floors()) for folder in rooms}
     assert {room_of(name) for name in GRAPH} - {""} == rank.keys()
     up = [
         f"{name} -> {other}"
@@ -122,31 +122,31 @@ def test_nothing_runs_what_it_reads():
     calls = {"eval", "exec", "hasattr", "torch.load", "yaml.load", "os.system"}
     methods = {"extractall"}
     switches = {("shell", True), ("allow_pickle", True), ("weights_only", False)}
-    found = []
+    result = []
     for path, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {alias.name.split(".")[0] for alias in node.names}
                 names |= {getattr(node, "module", None) or ""}
-                found += [f"{path.name}: {name}" for name in names & modules]
+                result += [f"{path.name}: {name}" for name in names & modules]
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 words = {(word.arg, getattr(word.value, "value", None)) for word in node.keywords}
                 if name == "torch.load" and ("weights_only", True) in words:
                     continue
                 if name in calls or name.split(".")[-1] in methods:
-                    found.append(f"{path.name}: {name}")
+                    result.append(f"{path.name}: {name}")
                 for word in node.keywords:
                     value = getattr(word.value, "value", None)
                     if (word.arg, value) in switches:
-                        found.append(f"{path.name}: {word.arg}={value}")
-    assert not found
+                        result.append(f"{path.name}: {word.arg}={value}")
+    assert not result
 
 
 def test_light_rooms_do_not_bring_torch():
     for path, tree in TREES.items():
-        room = path.relative_to(SOURCE).parts[0]
-        if room in ("core", "data", "store", "render", "commands", "cli.py", "__init__.py"):
+        folder = path.relative_to(SOURCE).parts[0]
+        if folder in ("core", "data", "store", "render", "commands", "cli.py", "__init__.py"):
             heavy = {name for name in imports(tree) if name.split(".")[0] in ("torch", "lightning_fabric")}
             assert not heavy, path
 
@@ -170,13 +170,13 @@ def imports(tree):
 
 
 def _imported(nodes):
-    found = set()
+    result = set()
     for node in nodes:
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            result |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            result |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return result
 
 
 def every_import():

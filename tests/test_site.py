@@ -18,13 +18,13 @@ from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import evaluator_of
 from zatlas.latent.density import density
-from zatlas.models.scorer import Scorer
-from zatlas.server.follow import followed
+from zatlas.models.classifier import Classifier
+from zatlas.server.follow import follow_run
 from zatlas.site import manifest, run_tree
 from zatlas.site.columns import columns
-from zatlas.site.draw import Draw
+from zatlas.site.subset import PageSubset
 from zatlas.store import atomic
-from zatlas.training.scoring import train_scorer
+from zatlas.training.classifier_training import train_classifier
 from zatlas.workspace import Workspace
 
 from .conftest import small_run
@@ -85,9 +85,9 @@ def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, t
     codes = digits.table("train")
     some = np.flatnonzero(np.isin(one.rows, codes.rows))[:20]
     for row in some:
-        np.testing.assert_array_equal(one.points[row], codes.points[codes.rows == one.rows[row]][0])
+        np.testing.assert_array_equal(one.latents[row], codes.latents[codes.rows == one.rows[row]][0])
     np.testing.assert_allclose(
-        halves(one, one.entry["codes"]).reshape(300, 2), one.points, rtol=2e-3, atol=1e-3
+        halves(one, one.entry["codes"]).reshape(300, 2), one.latents, rtol=2e-3, atol=1e-3
     )
     assert {url.split("/")[1] for url in other.files} == {"b"}
 
@@ -107,7 +107,7 @@ def test_columns_say_what_is_known_of_each_point(portraits):
     error = table["error"].to_numpy()
     row = 5
     x = portraits.dataset.images(tree.rows[row : row + 1])
-    again = portraits.decode(tree.points[row : row + 1])
+    again = portraits.decode(tree.latents[row : row + 1])
     assert error[row] == pytest.approx(float(np.sqrt(((again - x) ** 2).mean())), rel=1e-3)
 
 
@@ -118,9 +118,9 @@ def test_labels_of_any_text_stay_plain_data(digits):
     attributes = {name: np.resize(values, 1797) for name, values in attributes.items()}
     images = type(digits.dataset)(**{**vars_of(digits.dataset), "attributes": attributes})
     workspace = Workspace(digits.run, digits.description, digits.generator, opened_dataset=images)
-    found = columns(workspace, Draw(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
-    assert {bad, "_index", "_x:0", "split", "label", "error"} == set(found)
-    json.dumps([told for told, _ in found.values()], allow_nan=False).encode()
+    result = columns(workspace, PageSubset(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
+    assert {bad, "_index", "_x:0", "split", "label", "error"} == set(result)
+    json.dumps([told for told, _ in result.values()], allow_nan=False).encode()
 
 
 def vars_of(images):
@@ -150,11 +150,11 @@ def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
     tree = run_tree(wide)
     data = tree.files[tree.entry["decoder"]["url"]]()
     assert len(data) == tree.entry["decoder"]["bytes"]
-    images = onnxruntime.InferenceSession(data).run(None, {"z": tree.points[:5]})[0]
-    np.testing.assert_allclose(images, wide.decode(tree.points[:5]), atol=2e-3)
+    images = onnxruntime.InferenceSession(data).run(None, {"z": tree.latents[:5]})[0]
+    np.testing.assert_allclose(images, wide.decode(tree.latents[:5]), atol=2e-3)
     x = wide.dataset.images(tree.rows[:5])
-    found = onnxruntime.InferenceSession(tree.files[tree.entry["encoder"]["url"]]())
-    np.testing.assert_allclose(found.run(None, {"x": x})[0], tree.points[:5], atol=2e-2)
+    result = onnxruntime.InferenceSession(tree.files[tree.entry["encoder"]["url"]]())
+    np.testing.assert_allclose(result.run(None, {"x": x})[0], tree.latents[:5], atol=2e-2)
 
 
 def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
@@ -172,12 +172,12 @@ def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
         row = np.rint((top - xy[:, 1]) / (top - bottom) * (n - 1)).astype(int)
         column = np.rint((xy[:, 0] - left) / (right - left) * (n - 1)).astype(int)
         assert np.median(cover[row, column]) == 255 and cover[0, 0] == 0
-        apart = np.linalg.norm(lattice[row, column] - tree.points, axis=1)
-        shuffled = np.linalg.norm(lattice[row, column] - tree.points[::-1], axis=1)
+        apart = np.linalg.norm(lattice[row, column] - tree.latents, axis=1)
+        shuffled = np.linalg.norm(lattice[row, column] - tree.latents[::-1], axis=1)
         assert np.median(apart) < 0.8 * np.median(shuffled)
     pca = tree.entry["charts"][1]
     axes = np.reshape(pca["frame"]["axes"], (2, 12))
-    flat = pca["frame"]["origin"] + (tree.points - pca["frame"]["middle"]) @ axes.T
+    flat = pca["frame"]["origin"] + (tree.latents - pca["frame"]["middle"]) @ axes.T
     np.testing.assert_allclose(flat[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
     (only,) = run_tree(digits).entry["charts"]
     assert only["name"] == "axes" and np.reshape(only["frame"]["axes"], (2, 2)).tolist() == [[1, 0], [0, 1]]
@@ -187,7 +187,7 @@ def test_a_single_axis_is_charted_as_a_strip(tmp_path):
     tree = run_tree(small_run(tmp_path / "run", "digits", dim=1, epochs=2))
     (chart,) = tree.entry["charts"]
     table, n = table_of(tree), chart["lattice"]["n"]
-    np.testing.assert_array_equal(table[chart["x"]].to_numpy(), tree.points[:, 0])
+    np.testing.assert_array_equal(table[chart["x"]].to_numpy(), tree.latents[:, 0])
     left, bottom, right, top = chart["box"]
     assert 0.1 < (top - bottom) / (right - left) < 0.5
     lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n)
@@ -197,10 +197,10 @@ def test_a_single_axis_is_charted_as_a_strip(tmp_path):
 
 def test_distances_are_told_so_that_a_page_can_say_how_far(wide):
     tree = run_tree(wide)
-    known = density(tree.points)
-    assert tree.entry["density"]["usual"] == pytest.approx(known.usual, rel=1e-5)
-    assert tree.entry["density"]["lonely"] == pytest.approx(known.lonely, rel=1e-5)
-    np.testing.assert_allclose(tree.entry["middle"], tree.points.mean(axis=0), atol=1e-5)
+    known = density(tree.latents)
+    assert tree.entry["density"]["usual"] == pytest.approx(known.typical_distance, rel=1e-5)
+    assert tree.entry["density"]["lonely"] == pytest.approx(known.outside_distance, rel=1e-5)
+    np.testing.assert_allclose(tree.entry["middle"], tree.latents.mean(axis=0), atol=1e-5)
 
 
 def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
@@ -212,16 +212,16 @@ def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
     same = find_direction(portraits, "Male")
     told = ways["list"][by_name["Male"]]
     np.testing.assert_allclose(vectors[by_name["Male"]], same.vector, atol=1e-5)
-    assert told["score"]["area"] == pytest.approx(same.score.area, abs=1e-3)
+    assert told["score"]["area"] == pytest.approx(same.score.auc, abs=1e-3)
     assert told["effects"]["Male"] == pytest.approx(same.side_effects["Male"], abs=0.02)
     assert set(told["effects"]) == {probe["name"] for probe in ways["probes"]}
     probe = [probe["name"] for probe in ways["probes"]].index("Male")
     weights, normals = floats(tree, ways["weights"]), floats(tree, ways["normals"])
-    sure = 1 / (1 + np.exp(-(tree.points @ weights[probe] + ways["probes"][probe]["offset"])))
+    sure = 1 / (1 + np.exp(-(tree.latents @ weights[probe] + ways["probes"][probe]["offset"])))
     male = portraits.dataset.attributes["Male"][tree.rows]
     assert sure[male].mean() > sure[~male].mean() + 0.02
     assert normals[probe] @ weights[probe] > 0
-    shares = [way["share"] for way in ways["list"] if way["kind"] == "principal"]
+    shares = [direction["share"] for direction in ways["list"] if direction["kind"] == "principal"]
     assert shares == sorted(shares, reverse=True) and 0.9 < sum(shares) < 1.01
     kinds = {way["name"]: way["kind"] for way in run_tree(wide).entry["ways"]["list"]}
     assert kinds["4"] == "class" and kinds["principal 1"] == "principal"
@@ -233,7 +233,7 @@ def test_geodesics_join_points_that_are_far_apart(wide):
     assert 1 <= len(curves) <= 6
     for curve in curves:
         z = halves(tree, curve["url"]).reshape(curve["steps"], 12)
-        np.testing.assert_allclose(z[[0, -1]], tree.points[[curve["from"], curve["to"]]], atol=1e-2)
+        np.testing.assert_allclose(z[[0, -1]], tree.latents[[curve["from"], curve["to"]]], atol=1e-2)
     assert run_tree(wide).entry["geodesics"] == []
 
 
@@ -250,7 +250,7 @@ def test_a_model_without_an_encoder_shows_samples(rival):
 def test_another_chart_is_made_of_the_same_points(wide):
     tree = run_tree(wide)
     made = tree.chart("tsne")
-    assert made.places.shape == (tree.entry["count"], 2)
+    assert made.positions.shape == (tree.entry["count"], 2)
     assert {made.site["lattice"]["url"], made.site["cover"]} == set(made.files)
     assert not set(made.files) & set(tree.files)
 
@@ -303,9 +303,9 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
     shutil.copytree(digits.run.folder, folder)
     workspace = Workspace.open(folder)
     before = run_tree(workspace, most=200).entry
-    way = replace(find_direction(workspace, "1"), name="upright")
-    proof = evaluate(evaluator_of(workspace), [way])[0]
-    store_of(workspace).save(way, proof)
+    direction = replace(find_direction(workspace, "1"), name="upright")
+    proof = evaluate(evaluator_of(workspace), [direction])[0]
+    store_of(workspace).save(direction, proof)
     after = run_tree(workspace, most=200).entry
     (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
     assert told["name"] == "upright"
@@ -317,10 +317,10 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     folder = tmp_path / "run"
     shutil.copytree(portraits.run.folder, folder)
     workspace = Workspace.open(folder)
-    (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=30)
-    store_of(workspace).save(replace(way, name="beardy", meant="Male"))
+    (direction,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=30)
+    store_of(workspace).save(replace(direction, name="beardy", meant="Male"))
     workspace = workspace.annotate(
-        train_scorer(workspace.dataset, ["Male", "age"], epochs=1, show=False), save=True
+        train_classifier(workspace.dataset, ["Male", "age"], epochs=1, show=False), save=True
     )
     tree = run_tree(workspace, most=200)
     conforms([tree])
@@ -330,17 +330,18 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     assert told["range"][0] <= 0 <= told["range"][1]
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
     np.testing.assert_array_equal(
-        numbers[: 2 * dim], np.concatenate([way.lead.layers.middle, way.lead.layers.std])
+        numbers[: 2 * dim],
+        np.concatenate([direction.vector_field.layers.mean, direction.vector_field.layers.std]),
     )
     wide, high, deep, many = bends["sizes"]
     assert numbers.size == 2 * wide + wide * high + high * deep + deep * many + high + deep + many
-    scorer = tree.entry["scorer"]
-    assert scorer["names"] == ["Male", "age"] and scorer["kinds"] == ["flag", "number"]
-    data = tree.files[scorer["url"]]()
-    assert len(data) == scorer["bytes"]
+    classifier = tree.entry["scorer"]
+    assert classifier["names"] == ["Male", "age"] and classifier["kinds"] == ["flag", "number"]
+    data = tree.files[classifier["url"]]()
+    assert len(data) == classifier["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    images = workspace.decode(tree.points[:5])
-    wanted = workspace.scorer.score(images)
+    images = workspace.decode(tree.latents[:5])
+    wanted = workspace.classifier.score(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
     with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
     assert with_all and all("range" in one for one in with_all)
@@ -348,20 +349,20 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
 
 
 def test_codes_without_labels_go_by_their_own_numbers(tmp_path):
-    codes = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
-    np.save(tmp_path / "codes.npy", codes)
+    latents = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    np.save(tmp_path / "codes.npy", latents)
     tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
-    np.testing.assert_array_equal(codes[numbers], tree.points)
+    np.testing.assert_array_equal(latents[numbers], tree.latents)
 
 
 def test_what_a_scorer_has_read_is_in_the_page_of_a_run_that_is_followed(digits, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(digits.run.folder, folder)
-    scorer = Scorer(("bright",), lambda images: images.mean((1, 2, 3))[:, None], ("number",))
-    workspace = Workspace.open(folder).annotate(scorer, save=True)
+    classifier = Classifier(("bright",), lambda images: images.mean((1, 2, 3))[:, None], ("number",))
+    workspace = Workspace.open(folder).annotate(classifier, save=True)
     screen = Screened()
-    followed(folder, "a", partial(run_tree, most=50)).look(screen)
+    follow_run(folder, "a", partial(run_tree, most=50)).check(screen)
     (tree,) = screen.shown
     names = [column["name"] for column in tree.entry["columns"]]
     assert "bright" in names

@@ -64,10 +64,10 @@ def test_the_centre_of_mass_follows_x_and_y(shape: str) -> None:
     mass = pixels.sum(axis=(1, 2))
     for name, axis in (("x", 1), ("y", 2)):
         centre = (pixels.sum(axis=axis) @ at) / mass
-        slope, start = np.polyfit(rows[name], centre, 1)
-        assert np.abs(centre - slope * rows[name] - start).max() < 0.01
-        assert 0.5 < slope < 0.6
-        assert abs(start + slope / 2 - 0.5) < 0.005
+        gradient, start = np.polyfit(rows[name], centre, 1)
+        assert np.abs(centre - gradient * rows[name] - start).max() < 0.01
+        assert 0.5 < gradient < 0.6
+        assert abs(start + gradient / 2 - 0.5) < 0.005
 
 
 @pytest.mark.parametrize("shape", PERIODS)

@@ -14,21 +14,20 @@ from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.demo import unpack
-from zatlas.directions.edits import EDITS, amounts
 from zatlas.directions.evaluate import flips
 from zatlas.directions.find import find_directions, store_of
-from zatlas.directions.fit import closed_form, examples, labels, principal, transform, unsupervised
-from zatlas.directions.fit import predictor as assessor
-from zatlas.directions.store import DirectionStore, way_of
+from zatlas.directions.fit import closed_form, examples, labels, predictor, principal, transform, unsupervised
+from zatlas.directions.image_edits import EDITS, amounts
+from zatlas.directions.store import DirectionStore, direction_from
 from zatlas.directions.types import FieldDirection, LinearDirection, in_std, is_nonlinear
 from zatlas.gallery import FACE_ATTRIBUTES
+from zatlas.models.classifier import Classifier
+from zatlas.models.external_classifiers import open_classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorer import Scorer
-from zatlas.models.scorers import load_scorer
-from zatlas.store import ways
+from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
-LIGHT = Scorer(("light",), lambda images: images.mean(dim=(2, 3))[:, :1], ("number",))
+LIGHT = Classifier(("light",), lambda images: images.mean(dim=(2, 3))[:, :1], ("number",))
 
 
 def lamp(side: int = 16, dim: int = 6) -> Generator:
@@ -88,8 +87,8 @@ def test_an_edit_is_measured_by_its_own_amount():
     x = torch.nn.functional.interpolate(x[:, :, ::4, ::4], size=24, mode="bilinear")
     for edit in EDITS.values():
         asked = edit.full * torch.tensor([-0.8, -0.3, 0.1, 0.5, 1.0])
-        found, share = amounts(edit, x, edit.apply(x, asked)[0])
-        np.testing.assert_allclose(found, asked, atol=0.05 * edit.full)
+        result, share = amounts(edit, x, edit.apply(x, asked)[0])
+        np.testing.assert_allclose(result, asked, atol=0.05 * edit.full)
         assert (share > 0.9).all(), edit.name
 
 
@@ -103,70 +102,70 @@ def test_no_amount_of_an_edit_changes_nothing():
 
 @pytest.mark.parametrize(("name", "axis"), [("shift_x", 0), ("shift_y", 1), ("brightness", 2)])
 def test_an_edit_is_found_where_the_model_has_it(spots, name, axis):
-    generator, points = spots
-    (way,) = transform.fit(generator, points, names=[name], seed=1)
-    others = [abs(float(way.vector[i])) for i in range(3) if i != axis]
-    assert way.vector[axis] > 0.9 > 2 * max(others)
+    generator, latents = spots
+    (direction,) = transform.fit(generator, latents, names=[name], seed=1)
+    others = [abs(float(direction.vector[i])) for i in range(3) if i != axis]
+    assert direction.vector[axis] > 0.9 > 2 * max(others)
     if name != "brightness":  # a quarter of the half width a spread: an eighth of the width
-        assert way.facts["amount_per_std"] == pytest.approx(0.125, rel=0.25)
-    low, high = way.facts["follows"]
+        assert direction.facts["amount_per_std"] == pytest.approx(0.125, rel=0.25)
+    low, high = direction.facts["follows"]
     assert low <= -1 and high >= 1
 
 
 def test_an_edit_is_found_without_gradients(spots):
-    generator, points = spots
+    generator, latents = spots
     blind = replace(generator, decoder=lambda z, y: generator.decoder(z, y).detach())
-    (way,) = transform.fit(blind, points, names=["shift_x"])
-    assert way.vector[0] > 0.9
+    (direction,) = transform.fit(blind, latents, names=["shift_x"])
+    assert direction.vector[0] > 0.9
     with pytest.raises(NotSupported, match="method=linear"):
-        transform.fit(blind, points, names=["shift_x"], method="net")
+        transform.fit(blind, latents, names=["shift_x"], method="net")
 
 
 def test_an_edit_that_a_model_cannot_do_is_said_to_be_so(spots):
-    generator, points = spots
-    (way,) = transform.fit(generator, points, names=["rotation"], steps=30)
-    assert way.facts["follows"] is None and "cannot" in way.facts["why"]
+    generator, latents = spots
+    (direction,) = transform.fit(generator, latents, names=["rotation"], steps=30)
+    assert direction.facts["follows"] is None and "cannot" in direction.facts["why"]
 
 
 def test_an_edit_saturates_where_the_light_ends(spots):
-    generator, points = spots
-    (way,) = transform.fit(generator, points, names=["brightness"])
-    ends = [end for end in way.facts["saturates"] if end is not None]
+    generator, latents = spots
+    (direction,) = transform.fit(generator, latents, names=["brightness"])
+    ends = [end for end in direction.facts["saturates"] if end is not None]
     assert ends and all(1.5 <= abs(end) <= 5 for end in ends)
 
 
 def test_a_net_imitates_an_edit_too(spots):
-    generator, points = spots
-    (way,) = transform.fit(generator, points, names=["shift_x"], method="net", steps=150)
-    assert isinstance(way, FieldDirection)
-    moved = way.move(points[:50], 1.0) - points[:50]
-    assert moved[:, 0].mean() > 0.7 and way.facts["amount_per_std"] > 0.07
+    generator, latents = spots
+    (direction,) = transform.fit(generator, latents, names=["shift_x"], method="net", steps=150)
+    assert isinstance(direction, FieldDirection)
+    moved = direction.move(latents[:50], 1.0) - latents[:50]
+    assert moved[:, 0].mean() > 0.7 and direction.facts["amount_per_std"] > 0.07
 
 
 def test_colour_of_grey_images_is_refused(spots):
-    generator, points = spots
+    generator, latents = spots
     with pytest.raises(NotSupported, match="one channel"):
-        transform.fit(generator, points, names=["colour"])
+        transform.fit(generator, latents, names=["colour"])
     with pytest.raises(UnknownName, match="Did you mean 'zoom'"):
-        transform.fit(generator, points, names=["zomo"])
+        transform.fit(generator, latents, names=["zomo"])
 
 
 def test_first_weights_are_found_in_their_order():
     generator, owner = net()
     weight = owner.body[0].weight.detach().numpy().reshape(8, -1)
     _, gains, axes = np.linalg.svd(weight.T, full_matrices=False)
-    found = closed_form.fit(generator, generator.space.sample(200, seed=0), count=3)
-    for way, gain, axis in zip(found, gains, axes, strict=False):
-        assert abs(float(way.vector @ axis)) > 0.999
-        assert way.facts["gain"] == pytest.approx(gain, rel=1e-3)
+    result = closed_form.fit(generator, generator.space.sample(200, seed=0), count=3)
+    for direction, gain, axis in zip(result, gains, axes, strict=False):
+        assert abs(float(direction.vector @ axis)) > 0.999
+        assert direction.facts["gain"] == pytest.approx(gain, rel=1e-3)
 
 
 def test_the_metric_is_that_of_the_jacobian(spots):
-    generator, points = spots
-    first, second, *_ = closed_form.fit(generator, points, of="metric", count=4)
+    generator, latents = spots
+    first, second, *_ = closed_form.fit(generator, latents, source="metric", count=4)
     assert np.linalg.norm(first.vector[:3]) > 0.99 and np.linalg.norm(second.vector[:3]) > 0.99
-    with pytest.raises(NotSupported, match="of=metric"):
-        closed_form.fit(generator, points, of="weights")
+    with pytest.raises(NotSupported, match="source=metric"):
+        closed_form.fit(generator, latents, source="weights")
 
 
 def test_random_products_find_the_metric_of_many_axes():
@@ -181,12 +180,14 @@ def test_random_products_find_the_metric_of_many_axes():
 
 def test_a_layer_is_mapped_back_to_points():
     generator, owner = net()
-    found = principal.fit(generator, generator.space.sample(50, seed=0), of="layer", samples=4000, count=2)
+    result = principal.fit(
+        generator, generator.space.sample(50, seed=0), source="layer", samples=4000, count=2
+    )
     weight = owner.body[0].weight.detach().numpy().reshape(8, -1)
     axes = np.linalg.svd(weight.T, full_matrices=False)[2]
-    assert abs(float(found[0].vector @ axes[0])) > 0.9
+    assert abs(float(result[0].vector @ axes[0])) > 0.9
     with pytest.raises(UnknownName, match="layer"):
-        principal.fit(generator, generator.space.sample(9, seed=0), of="layer", layer="nose")
+        principal.fit(generator, generator.space.sample(9, seed=0), source="layer", layer="nose")
 
 
 def test_a_large_layer_is_summed_up_without_losing_its_axes():
@@ -194,96 +195,96 @@ def test_a_large_layer_is_summed_up_without_losing_its_axes():
     wide = nn.ConvTranspose2d(8, 64, 4, bias=False)
     wide.weight.data = owner.body[0].weight.data.repeat_interleave(11, dim=1)[:, :64]
     blind = replace(generator, decoder=Blind(nn.Sequential(wide, nn.ReLU())))
-    points = generator.space.sample(50, seed=0)
-    found = principal.fit(blind, points, of="layer", samples=4000, count=1)[0]
+    latents = generator.space.sample(50, seed=0)
+    result = principal.fit(blind, latents, source="layer", samples=4000, count=1)[0]
     axes = np.linalg.svd(wide.weight.detach().numpy().reshape(8, -1).T, full_matrices=False)[2]
-    assert abs(float(found.vector @ axes[0])) > 0.85
+    assert abs(float(result.vector @ axes[0])) > 0.85
 
 
 def test_sampled_axes_are_those_of_the_samples():
     generator = replace(lamp(), space=Space((6,), "none"))
-    points = generator.space.__class__((6,)).sample(500, seed=0) * np.float32([5, 1, 1, 1, 3, 1])
-    found = principal.fit(generator, points, of="samples", samples=3000, count=2)
-    assert abs(found[0].vector[0]) > 0.99 and abs(found[1].vector[4]) > 0.99
+    latents = generator.space.__class__((6,)).sample(500, seed=0) * np.float32([5, 1, 1, 1, 3, 1])
+    result = principal.fit(generator, latents, source="samples", samples=3000, count=2)
+    assert abs(result[0].vector[0]) > 0.99 and abs(result[1].vector[4]) > 0.99
 
 
 def test_a_score_rises_by_what_is_asked(spots):
-    generator, points = spots
-    (way,) = assessor.fit(generator, points, scorer=LIGHT)
-    assert abs(way.lead.step[2]) > 0.95 * np.linalg.norm(way.lead.step)
-    low, high = way.facts["follows"]
-    before = LIGHT.score(generator.decode(points)).mean()
+    generator, latents = spots
+    (direction,) = predictor.fit(generator, latents, classifier=LIGHT)
+    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.field.step)
+    low, high = direction.facts["follows"]
+    before = LIGHT.score(generator.decode(latents)).mean()
     for asked in (0.5 * low, 0.5 * high):
-        after = LIGHT.score(generator.decode(way.move(points, asked))).mean()
+        after = LIGHT.score(generator.decode(direction.move(latents, asked))).mean()
         assert after - before == pytest.approx(asked, abs=0.15 * abs(asked))
-    assert way.facts["error"] < 0.1 * (high - low)
+    assert direction.facts["error"] < 0.1 * (high - low)
 
 
 def test_a_scorer_of_numpy_will_do(spots):
-    generator, points = spots
-    by_numpy = Scorer(("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",))
-    (way,) = assessor.fit(generator, points, scorer=by_numpy)
-    assert abs(way.lead.step[2]) > 0.95 * np.linalg.norm(way.lead.step)
+    generator, latents = spots
+    by_numpy = Classifier(("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",))
+    (direction,) = predictor.fit(generator, latents, classifier=by_numpy)
+    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.field.step)
 
 
 def test_a_local_way_turns_what_no_line_can():
     """True where two axes have the same sign, as a fringe is seen where hair and skin differ."""
-    points = Space((4,)).sample(2000, seed=0)
-    flags = {"same": points[:, 0] * points[:, 1] > 0, "third": points[:, 2] > 0}
+    latents = Space((4,)).sample(2000, seed=0)
+    flags = {"same": latents[:, 0] * latents[:, 1] > 0, "third": latents[:, 2] > 0}
     z = Space((4,)).sample(400, seed=1)
     without = z[z[:, 0] * z[:, 1] < 0]
     turned = {}
-    for way in ("mean_difference", "local"):
-        (found,) = labels.fit(lamp(dim=4), points, flags=flags, names=["same"], method=way, steps=500)
-        moved = found.move(without, 3.0)
-        turned[way] = (moved[:, 0] * moved[:, 1] > 0).mean()
+    for direction in ("mean_difference", "local"):
+        (result,) = labels.fit(lamp(dim=4), latents, flags=flags, names=["same"], method=direction, steps=500)
+        moved = result.move(without, 3.0)
+        turned[direction] = (moved[:, 0] * moved[:, 1] > 0).mean()
     assert turned["mean_difference"] < 0.7 < 0.95 < turned["local"]
     assert np.abs(moved[:, 2] - without[:, 2]).mean() < 0.3
-    assert found.score.real
+    assert result.score.real
 
 
 def test_attributes_that_exclude_each_other_are_not_held():
-    points = Space((2,)).sample(900, seed=0)
+    latents = Space((2,)).sample(900, seed=0)
     kinds = np.arange(900) % 3
-    flags = {"red": kinds == 0, "blue": kinds == 1, "left": points[:, 0] < 0}
-    assert labels.alone(flags, "red") == ["left"]
+    flags = {"red": kinds == 0, "blue": kinds == 1, "left": latents[:, 0] < 0}
+    assert labels.with_others_fixed(flags, "red") == ["left"]
 
 
 def test_examples_lead_from_one_group_to_another(spots):
-    generator, points = spots
-    bright = points[:, 2] > 1
-    (way,) = examples.fit(generator, points, plus=points[bright], minus=points[~bright])
-    assert way.vector[2] > 0.95 and way.facts["examples"] == [bright.sum(), (~bright).sum()]
+    generator, latents = spots
+    bright = latents[:, 2] > 1
+    (direction,) = examples.fit(generator, latents, plus=latents[bright], minus=latents[~bright])
+    assert direction.vector[2] > 0.95 and direction.facts["examples"] == [bright.sum(), (~bright).sum()]
     with pytest.raises(ShapeError, match="6 coordinates"):
-        examples.fit(generator, points, plus=points[:, :3])
+        examples.fit(generator, latents, plus=latents[:, :3])
 
 
 def test_unsupervised_directions_are_told_apart(spots):
-    generator, points = spots
-    found = unsupervised.fit(generator, points, count=3, steps=120)
-    axes = np.stack([way.vector for way in found])
+    generator, latents = spots
+    result = unsupervised.fit(generator, latents, count=3, steps=120)
+    axes = np.stack([direction.vector for direction in result])
     assert (np.linalg.norm(axes[:, :3], axis=1) > 0.7).sum() >= 2
-    assert found[0].facts["known"] > 2 * found[0].facts["chance"]
+    assert result[0].facts["known"] > 2 * result[0].facts["chance"]
     with pytest.raises(BadRecipe, match="2 to 6"):
-        unsupervised.fit(generator, points, count=7)
+        unsupervised.fit(generator, latents, count=7)
 
 
 def test_a_conditional_model_is_steered_within_a_class(told):
     for method in ("closed_form", "principal"):
         assert find_directions(told, method, label=3, count=2)
-    (way,) = find_directions(told, "labels", names=["3"], method="local", steps=60)
-    assert way.move(told.cloud[:2], 1.0).shape == (2, 2)
+    (direction,) = find_directions(told, "labels", names=["3"], method="local", steps=60)
+    assert direction.move(told.cloud[:2], 1.0).shape == (2, 2)
 
 
 def test_a_model_without_an_encoder_has_no_labels_and_says_what_will_do(rival):
-    with pytest.raises(NotSupported, match="assessor"):
+    with pytest.raises(NotSupported, match="predictor"):
         find_directions(rival, "labels")
     assert len(find_directions(rival, "closed_form", count=2)) == 2
 
 
 def test_an_assessor_without_a_scorer_is_told_where_to_get_one(wide):
     with pytest.raises(BadRecipe, match="zatlas scorer train"):
-        find_directions(wide, "assessor")
+        find_directions(wide, "predictor")
 
 
 def test_the_command_tells_rows_and_draws_strips(wide, tmp_path, capsys):
@@ -301,41 +302,47 @@ def test_the_command_tells_rows_and_draws_strips(wide, tmp_path, capsys):
 
 
 def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
-    points = wide.cloud
-    flags = {"first": points[:, 0] > 0, "second": points[:, 1] > 0}
-    (bent,) = labels.fit(wide.generator, points, flags=flags, names=["first"], method="local", steps=30)
-    (windy,) = transform.fit(wide.generator, points, names=["contrast"], method="net", steps=5)
-    scaled = assessor.fit(wide.generator, points, scorer=LIGHT)[0]
+    latents = wide.cloud
+    flags = {"first": latents[:, 0] > 0, "second": latents[:, 1] > 0}
+    (bent,) = labels.fit(wide.generator, latents, flags=flags, names=["first"], method="local", steps=30)
+    (windy,) = transform.fit(wide.generator, latents, names=["contrast"], method="net", steps=5)
+    scaled = predictor.fit(wide.generator, latents, classifier=LIGHT)[0]
     home = DirectionStore(tmp_path, "this model", (12,))
-    for way in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
-        path = home.save(way)
-        again = home.load(way.name)
-        np.testing.assert_allclose(again.move(points[:9], 0.1), way.move(points[:9], 0.1), atol=1e-6)
-        assert (again.score, again.name, again.meant) == (way.score, way.name, way.meant)
+    for direction in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
+        path = home.save(direction)
+        again = home.load(direction.name)
+        np.testing.assert_allclose(again.move(latents[:9], 0.1), direction.move(latents[:9], 0.1), atol=1e-6)
+        assert (again.score, again.name, again.description) == (
+            direction.score,
+            direction.name,
+            direction.description,
+        )
         with pytest.raises(BadRun, match="another model"):
-            replace(home, digest="that model").own(ways.read(path))
+            replace(home, digest="that model").own(direction_files.read(path))
     with pytest.raises(BadData, match="already"):
-        home.save(LinearDirection("first", points[0]))
+        home.save(LinearDirection("first", latents[0]))
     with pytest.raises(Damaged, match="12 axes"):
         replace(home, shape=(3,)).load("first")
-    broken = ways.load(tmp_path, "windy")
+    broken = direction_files.load(tmp_path, "windy")
     arrays = {**broken.arrays, "weight 1": np.ones((3, 2), np.float32)}
     with pytest.raises(Damaged, match="do not fit"):
-        way_of(replace(broken, arrays=arrays))
+        direction_from(replace(broken, arrays=arrays))
     with pytest.raises(Damaged, match="no field of the kind 'gust'"):
-        way_of(replace(broken, told={**broken.told, "kind": "gust"}))
+        direction_from(replace(broken, told={**broken.description, "kind": "gust"}))
     with pytest.raises(NotSupported, match="function of your own"):
         home.save(FieldDirection("mine", lambda z: z))
 
 
 def test_a_scaled_way_that_never_bends_is_a_direction_in_spreads(spots):
-    generator, points = spots
-    (way,) = assessor.fit(generator, points, scorer=LIGHT)
-    straight = in_std(way)
-    assert isinstance(straight, LinearDirection) and not is_nonlinear(way)
-    asked = float(way.scale[0][-1]) / 2
-    spreads = float(way.spreads(asked)[0])
-    np.testing.assert_allclose(straight.move(points[:5], spreads), way.move(points[:5], asked), atol=1e-4)
+    generator, latents = spots
+    (direction,) = predictor.fit(generator, latents, classifier=LIGHT)
+    straight = in_std(direction)
+    assert isinstance(straight, LinearDirection) and not is_nonlinear(direction)
+    asked = float(direction.scale[0][-1]) / 2
+    spreads = float(direction.in_std(asked)[0])
+    np.testing.assert_allclose(
+        straight.move(latents[:5], spreads), direction.move(latents[:5], asked), atol=1e-4
+    )
 
 
 def test_the_command_keeps_what_it_finds(wide, tmp_path, capsys):
@@ -357,9 +364,9 @@ def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     """All but smiles, of which the codes know less; an outside scorer judges what labels taught."""
     faces = Workspace.open(unpack(tmp_path / "faces"))
     with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
-        judge = load_scorer(file)
+        judge = open_classifier(file)
     z = faces.latents("test")[:150]
-    for way in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):
-        found = flips(faces.generator, judge, z, way, way.name, others_of(way.name))
-        assert found.flips >= (0.8 if way.name == "Smiling" else 0.9), way.name
-        assert found.aside < 0.1, way.name
+    for direction in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):
+        result = flips(faces.generator, judge, z, direction, direction.name, others_of(direction.name))
+        assert result.flips >= (0.8 if direction.name == "Smiling" else 0.9), direction.name
+        assert result.side_effect < 0.1, direction.name

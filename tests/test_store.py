@@ -153,9 +153,9 @@ def test_a_name_in_a_run_leads_into_it(tmp_path):
 
 def test_a_run_has_one_trainer_at_a_time(tmp_path):
     run = made(tmp_path / "run")
-    with run.lease(), pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lease():
+    with run.lock(), pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lock():
         raise AssertionError("two held it")
-    with run.lease():
+    with run.lock():
         pass
 
 

@@ -37,9 +37,9 @@ def sentence(done):
 def test_a_current_folder_that_is_gone_is_said(tmp_path, words):
     place = tmp_path / "gone"
     place.mkdir()
-    code = f"import os, sys; os.chdir({str(place)!r}); os.rmdir({str(place)!r}); "
-    code += f"from zatlas.cli import main; sys.exit(main({words!r}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    latent = f"import os, sys; os.chdir({str(place)!r}); os.rmdir({str(place)!r}); "
+    latent += f"from zatlas.cli import main; sys.exit(main({words!r}))"
+    done = subprocess.run([sys.executable, "-c", latent], capture_output=True, check=False)
     assert done.returncode == 2 and "The current folder no longer exists" in sentence(done)
 
 

@@ -12,10 +12,10 @@ import zatlas
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, UnknownName
 from zatlas.figures.sweep_plots import metric_plots, sample_table
-from zatlas.sweeps import as_rows, parse_values, sweep
-from zatlas.training import sweeping
+from zatlas.sweep import as_rows, parse_values, sweep
+from zatlas.training import sweep_jobs
 from zatlas.training.recipe import make_recipe, read_recipe
-from zatlas.training.sweeping import Job
+from zatlas.training.sweep_jobs import SweepJob
 from zatlas.workspace import Workspace
 
 SMALL = {
@@ -29,11 +29,11 @@ SMALL = {
 
 
 def words(settings: dict) -> list[str]:
-    found = []
+    result = []
     for key, value in settings.items():
         values = value if isinstance(value, list) else [value]
-        found += ["--set", f"{key}={','.join(str(one).replace(' ', '') for one in values)}"]
-    return found
+        result += ["--set", f"{key}={','.join(str(one).replace(' ', '') for one in values)}"]
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -45,38 +45,38 @@ def swept(tmp_path_factory, own_cache):
 
 
 def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
-    found, _ = swept
-    assert [row.name for row in found.rows] == [
+    result, _ = swept
+    assert [row.name for row in result.rows] == [
         "dim-2_beta-1",
         "dim-2_beta-4",
         "dim-3_beta-1",
         "dim-3_beta-4",
     ]
-    for row in found.rows:
-        workspace = Workspace.open(found.folder / row.name)
+    for row in result.rows:
+        workspace = Workspace.open(result.folder / row.name)
         assert (workspace.dim, workspace.recipe.model["beta"]) == tuple(row.settings.values())
         assert row.epochs == 2 and row.seconds > 0 and not row.error
         assert row.metrics["loss"] >= -row.metrics["elbo"]
-    kept = json.loads((found.folder / "sweep.json").read_text())
-    assert kept["varied"] == {"model.dim": [2, 3], "model.beta": [1, 4]}
-    assert [run["metrics"] for run in kept["runs"]] == [row.metrics for row in found.rows]
-    assert list(as_rows(found)[0])[:4] == ["dim", "beta", "epochs", "seconds"]
+    saved = json.loads((result.folder / "sweep.json").read_text())
+    assert saved["varied"] == {"model.dim": [2, 3], "model.beta": [1, 4]}
+    assert [run["metrics"] for run in saved["runs"]] == [row.metrics for row in result.rows]
+    assert list(as_rows(result)[0])[:4] == ["dim", "beta", "epochs", "seconds"]
     for name in ("sweep.png", "samples.png"):
-        assert (found.folder / name).read_bytes().startswith(b"\x89PNG")
+        assert (result.folder / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_is_finished_is_not_trained_again(swept):
-    found, settings = swept
-    before = {path: path.stat().st_mtime_ns for path in found.folder.glob("*/weights.safetensors")}
-    again = zatlas.sweep("digits", settings, out=found.folder, show=False)
-    assert again.rows == found.rows
+    result, settings = swept
+    before = {path: path.stat().st_mtime_ns for path in result.folder.glob("*/weights.safetensors")}
+    again = zatlas.sweep("digits", settings, out=result.folder, show=False)
+    assert again.rows == result.rows
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(swept):
-    found, settings = swept
+    result, settings = swept
     with pytest.raises(BadRecipe, match=r"training.batch: 64, not 256.*--out"):
-        sweep("digits", {**settings, "training.batch": 64}, out=found.folder, show=False)
+        sweep("digits", {**settings, "training.batch": 64}, out=result.folder, show=False)
 
 
 LONG = {**SMALL, "training.epochs": 40, "training.batch": 64}
@@ -140,20 +140,20 @@ def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_
 
 
 def test_a_killed_process_is_the_end_of_its_run_alone(tmp_path, swept):
-    found, _ = swept
-    recipe = make_recipe(read_recipe(found.folder / "dim-2_beta-1" / "recipe.toml"))
-    job = Job(tmp_path / "killed", recipe)
+    result, _ = swept
+    recipe = make_recipe(read_recipe(result.folder / "dim-2_beta-1" / "recipe.toml"))
+    job = SweepJob(tmp_path / "killed", recipe)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "killed.txt").write_text("epoch 1/2\n")
-    assert "SIGKILL ended its process" in sweeping._last_error(job, -signal.SIGKILL)
-    assert sweeping._last_error(job, 0) == ""
+    assert "SIGKILL ended its process" in sweep_jobs._last_error(job, -signal.SIGKILL)
+    assert sweep_jobs._last_error(job, 0) == ""
     (tmp_path / "logs" / "killed.txt").write_text("epoch 1/2\nzatlas: The disk is full.\n")
-    assert sweeping._last_error(job, 2) == "The disk is full."
+    assert sweep_jobs._last_error(job, 2) == "The disk is full."
 
 
 def test_a_sweep_begins_with_a_preset_or_a_recipe_file_too(tmp_path, swept):
-    found, _ = swept
-    file = found.folder / "dim-2_beta-1" / "recipe.toml"
+    result, _ = swept
+    file = result.folder / "dim-2_beta-1" / "recipe.toml"
     again = sweep(file, {"seed": [1, 2], "training.epochs": 1}, out=tmp_path / "file", show=False)
     assert [row.name for row in again.rows] == ["seed-1", "seed-2"]
     losses = [row.metrics["loss"] for row in again.rows]
@@ -171,10 +171,10 @@ def test_values_are_parted_by_commas_outside_brackets_and_quotes():
 
 def test_pictures_are_drawn_of_words_too_and_of_runs_of_other_sizes(tmp_path):
     varied = {"model.likelihood": ["bernoulli", "gaussian"], "data.size": [8, 12]}
-    found = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
-    assert not found.failed
-    told = [(row.name, row.settings, {"loss": 1.0}) for row in found.rows]
+    result = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
+    assert not result.failed
+    told = [(row.name, row.settings, {"loss": 1.0}) for row in result.rows]
     plot = metric_plots({"model.likelihood": ["bernoulli", "gaussian"]}, told)
     assert [text.get_text() for text in plot.axes[0].get_xticklabels()] == ["bernoulli", "gaussian"]
-    folders = {row.name: found.folder / row.name for row in found.rows[1:]}
+    folders = {row.name: result.folder / row.name for row in result.rows[1:]}
     assert len(sample_table(varied, told, folders).items) > 4

@@ -14,7 +14,7 @@ from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.latent.curves import lerp
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.locate import interpolate
-from zatlas.models.scorer import read_scorer
+from zatlas.models.classifier import load_classifier
 from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -28,30 +28,34 @@ def faces(tmp_path_factory, own_cache):
 
 
 @pytest.fixture(scope="module")
-def scorer():
+def classifier():
     with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
-        return read_scorer(file)
+        return load_classifier(file)
 
 
 @pytest.fixture(scope="module")
-def ways(faces):
+def directions(faces):
     """A way for each of the twelve, learnt from labels alone; the scorer has no part in it."""
     straight = [name for name in FACE_ATTRIBUTES if name not in BENT]
-    found = {
-        way.name: way
+    result = {
+        direction.name: direction
         for names, kind in ((straight, "aimed"), (BENT, "local"))
-        for way in find_directions(faces, "labels", names=names, method=kind, without=FACE_ATTRIBUTES)
+        for direction in find_directions(
+            faces, "labels", names=names, method=kind, orthogonal_to=FACE_ATTRIBUTES
+        )
     }
-    assert all(isinstance(found[name], LinearDirection) for name in straight)
-    return found
+    assert all(isinstance(result[name], LinearDirection) for name in straight)
+    return result
 
 
 @pytest.mark.parametrize("name", FACE_ATTRIBUTES)
-def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(faces, scorer, ways, name):
+def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(
+    faces, classifier, directions, name
+):
     z = faces.latents("test")[:FACES]
-    found = flips(faces.generator, scorer, z, ways[name], name, others_of(name))
-    assert found.flips >= 0.9
-    assert found.aside < 0.15
+    result = flips(faces.generator, classifier, z, directions[name], name, others_of(name))
+    assert result.flips >= 0.9
+    assert result.side_effect < 0.15
 
 
 def test_geodesics_of_faces_are_no_longer_than_straight_lines(faces):

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from zatlas.core.errors import BadRecipe
-from zatlas.models.likelihood import treated
+from zatlas.models.likelihood import transformed
 from zatlas.models.nets import MLP, Conv, ConvEven
-from zatlas.models.vae import VAEConfig, weighed
+from zatlas.models.vae import VAEConfig, importance_weighted
 from zatlas.training.recipe import make_recipe, preset
 
 X = torch.rand((64, 1, 8, 8), generator=torch.Generator().manual_seed(0))
@@ -21,16 +21,16 @@ def small(**settings):
 
 def test_the_elbo_is_minus_distortion_minus_rate_whatever_beta_is():
     for beta in (0.5, 1.0, 4.0):
-        found = terms(small(beta=beta))
-        torch.testing.assert_close(found["elbo"], -found["distortion"] - found["rate"])
-        torch.testing.assert_close(found["loss"], found["distortion"] + beta * found["rate"])
+        result = terms(small(beta=beta))
+        torch.testing.assert_close(result["elbo"], -result["distortion"] - result["rate"])
+        torch.testing.assert_close(result["loss"], result["distortion"] + beta * result["rate"])
 
 
 def test_the_rate_is_the_divergence_of_torch():
     model = small()
-    mean, spread = model.encode(X)
+    mean, std = model.encode(X)
     normal = torch.distributions.Normal
-    divergence = torch.distributions.kl_divergence(normal(mean, spread), normal(0.0, 1.0))
+    divergence = torch.distributions.kl_divergence(normal(mean, std), normal(0.0, 1.0))
     torch.testing.assert_close(terms(model)["rate"], divergence.sum(1).mean())
 
 
@@ -44,22 +44,22 @@ def test_warm_up_raises_the_weight_of_the_rate_from_zero():
 
 def test_free_bits_give_no_gradient_to_a_dimension_below_the_limit():
     model = small(free_bits=1e3)
-    found = terms(model)
-    assert found["loss"] > found["distortion"] + found["rate"]
-    rate_alone = found["loss"] - (found["distortion"] + 2 * 1e3)
+    result = terms(model)
+    assert result["loss"] > result["distortion"] + result["rate"]
+    rate_alone = result["loss"] - (result["distortion"] + 2 * 1e3)
     assert abs(rate_alone.item()) < 1e-2
 
 
 def test_more_samples_estimate_the_same_with_less_noise():
     one, many = small(samples=1), small(samples=64)
-    spread = {}
+    std = {}
     for name, model in {"one": one, "many": many}.items():
-        found = []
+        result = []
         for seed in range(8):
             rng = torch.Generator().manual_seed(seed)
-            found.append(model.loss(X[:4], None, "model", rng, 1.0)["distortion"].item())
-        spread[name] = torch.tensor(found).std().item()
-    assert spread["many"] < spread["one"] / 3
+            result.append(model.loss(X[:4], None, "model", rng, 1.0)["distortion"].item())
+        std[name] = torch.tensor(result).std().item()
+    assert std["many"] < std["one"] / 3
 
 
 def test_the_loss_of_source_a_is_exactly_its_formula():
@@ -68,13 +68,13 @@ def test_the_loss_of_source_a_is_exactly_its_formula():
     model = recipe.describe((3, 128, 128), ()).build()
     x = torch.rand((2, 3, 128, 128), generator=torch.Generator().manual_seed(0))
     rng = torch.Generator().manual_seed(1)
-    found = model.loss(x, None, "model", rng, 0.0)["loss"]
+    result = model.loss(x, None, "model", rng, 0.0)["loss"]
     signed = 2 * x - 1
     mean, log_variance = model.encoder(signed).chunk(2, 1)
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(1))
     rebuilt = model.decoder(mean + noise * (log_variance / 2).exp()).tanh()
     divergence = (-0.5 * (1 + log_variance - mean**2 - log_variance.exp())).mean()
-    torch.testing.assert_close(found, ((rebuilt - signed) ** 2).mean() + 0.0249673 * divergence)
+    torch.testing.assert_close(result, ((rebuilt - signed) ** 2).mean() + 0.0249673 * divergence)
     assert not model.bound
 
 
@@ -119,7 +119,7 @@ def test_dynamic_pixels_are_resampled_with_the_grey_level_as_probability():
     torch.testing.assert_close(one["loss"], again["loss"])
     other = model.loss(X, None, "model", torch.Generator().manual_seed(2), 1.0)
     assert other["loss"] != one["loss"]
-    black_and_white = treated(X, "dynamic", torch.Generator().manual_seed(5))
+    black_and_white = transformed(X, "dynamic", torch.Generator().manual_seed(5))
     plain = small()
     torch.testing.assert_close(
         terms(model, x=black_and_white)["rate"], terms(plain, x=black_and_white)["rate"]
@@ -128,24 +128,24 @@ def test_dynamic_pixels_are_resampled_with_the_grey_level_as_probability():
 
 def test_encoder_and_likelihood_get_thresholded_pixels():
     cut = (X >= 0.5).float()
-    found, plain = terms(small(pixels="threshold")), terms(small(), x=cut)
-    torch.testing.assert_close(found["loss"], plain["loss"])
+    result, plain = terms(small(pixels="threshold")), terms(small(), x=cut)
+    torch.testing.assert_close(result["loss"], plain["loss"])
     torch.testing.assert_close(small(pixels="threshold").encode(X), small().encode(cut))
 
 
 def test_the_importance_weighted_loss_equals_the_bound_from_torch_distributions():
     model = small(importance=True, samples=5, dim=3)
-    found = terms(model)["loss"]
-    mean, spread = model.encode(X)
+    result = terms(model)["loss"]
+    mean, std = model.encode(X)
     noise = torch.randn((5, *mean.shape), generator=torch.Generator().manual_seed(1))
-    z = mean + noise * spread
+    z = mean + noise * std
     normal = torch.distributions.Normal
     pixels = torch.distributions.Bernoulli(model.decode(z.flatten(0, 1)), validate_args=False)
     nats = pixels.log_prob(X.repeat(5, 1, 1, 1)).flatten(1).sum(1).view(5, -1)
-    weights = nats + normal(0.0, 1.0).log_prob(z).sum(2) - normal(mean, spread).log_prob(z).sum(2)
+    weights = nats + normal(0.0, 1.0).log_prob(z).sum(2) - normal(mean, std).log_prob(z).sum(2)
     bound = (weights.logsumexp(0) - torch.tensor(5.0).log()).mean()
-    torch.testing.assert_close(found, -bound)
-    assert found < terms(small(samples=5, dim=3))["loss"]
+    torch.testing.assert_close(result, -bound)
+    assert result < terms(small(samples=5, dim=3))["loss"]
 
 
 def test_importance_weighted_gradients_are_exact_for_the_decoder_and_unbiased_for_the_encoder():
@@ -166,10 +166,10 @@ def test_importance_weighted_gradients_are_exact_for_the_decoder_and_unbiased_fo
         above = z.square() - (z - mean).square() / log_variance.exp() - log_variance
         return -(-distortion - 0.5 * above.sum(2)).logsumexp(0).mean()
 
-    found = [(slopes(weighed, seed), slopes(plain, seed)) for seed in range(150)]
-    for ours, theirs in found[:3]:
+    result = [(slopes(importance_weighted, seed), slopes(plain, seed)) for seed in range(150)]
+    for ours, theirs in result[:3]:
         torch.testing.assert_close(ours[1], theirs[1])
-    ours, theirs = (torch.stack([pair[side][0] for pair in found]) for side in (0, 1))
+    ours, theirs = (torch.stack([pair[side][0] for pair in result]) for side in (0, 1))
     error = (ours.var(0) / 150 + theirs.var(0) / 150).sqrt()
     assert ((ours.mean(0) - theirs.mean(0)).abs() < 4 * error).all()
     assert ours.var(0).mean() < theirs.var(0).mean()

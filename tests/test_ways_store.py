@@ -11,47 +11,49 @@ from zatlas.core.errors import BadData, BadRun, Damaged, UnknownName
 from zatlas.directions.estimate import principal
 from zatlas.directions.find import find_direction, store_of
 from zatlas.directions.measure import evaluate_directions
-from zatlas.directions.store import carry
+from zatlas.directions.store import transfer
 from zatlas.directions.types import LinearDirection, renamed
 from zatlas.locate import locate
-from zatlas.store import ways
-from zatlas.store.ways import Kept
+from zatlas.store import direction_files
+from zatlas.store.direction_files import SavedDirection
 
 VECTOR = np.float32([0.6, 0.8])
 
 
 @given(st.text(min_size=1, max_size=100))
 def test_any_name_is_a_safe_file_of_its_own(name):
-    file = ways.file_of(name)
+    file = direction_files.file_of(name)
     assert "/" not in file and "\\" not in file and not file.startswith(".") and "\x00" not in file
     assert len(file.encode()) < 230
-    assert ways.file_of(name + "x") != file
+    assert direction_files.file_of(name + "x") != file
 
 
 def test_a_direction_comes_back_as_it_was_kept(tmp_path):
     told = {"spread": np.float32(2.0), "facts": {"angle": 12.5}}
-    path = ways.save(tmp_path, Kept("Rounder / Runder", {"vector": VECTOR}, told))
-    again = ways.read(path)
-    assert again.name == "Rounder / Runder" and again.told["facts"] == {"angle": 12.5}
+    path = direction_files.save(tmp_path, SavedDirection("Rounder / Runder", {"vector": VECTOR}, told))
+    again = direction_files.read(path)
+    assert again.name == "Rounder / Runder" and again.description["facts"] == {"angle": 12.5}
     np.testing.assert_array_equal(again.arrays["vector"], VECTOR)
-    assert ways.names(tmp_path) == ["Rounder / Runder"] and ways.has(tmp_path, "Rounder / Runder")
+    assert direction_files.names(tmp_path) == ["Rounder / Runder"] and direction_files.has(
+        tmp_path, "Rounder / Runder"
+    )
 
 
 def test_names_are_not_taken_twice_and_can_be_changed(tmp_path):
-    ways.save(tmp_path, Kept("old", {"vector": VECTOR}))
-    ways.save(tmp_path, Kept("other", {"vector": VECTOR}))
+    direction_files.save(tmp_path, SavedDirection("old", {"vector": VECTOR}))
+    direction_files.save(tmp_path, SavedDirection("other", {"vector": VECTOR}))
     with pytest.raises(BadData, match="kept already"):
-        ways.save(tmp_path, Kept("old", {"vector": VECTOR}))
+        direction_files.save(tmp_path, SavedDirection("old", {"vector": VECTOR}))
     with pytest.raises(BadData, match="kept already"):
-        ways.rename(tmp_path, "old", "other")
-    ways.rename(tmp_path, "old", "new")
-    assert ways.names(tmp_path) == ["new", "other"]
-    ways.remove(tmp_path, "other")
+        direction_files.rename(tmp_path, "old", "other")
+    direction_files.rename(tmp_path, "old", "new")
+    assert direction_files.names(tmp_path) == ["new", "other"]
+    direction_files.remove(tmp_path, "other")
     with pytest.raises(UnknownName, match="Did you mean 'new'"):
-        ways.load(tmp_path, "newt")
+        direction_files.load(tmp_path, "newt")
     for odd in ("", " x", "a\nb", "x" * 200):
         with pytest.raises(BadData, match="is named by"):
-            ways.save(tmp_path, Kept(odd, {"vector": VECTOR}))
+            direction_files.save(tmp_path, SavedDirection(odd, {"vector": VECTOR}))
 
 
 def test_what_is_no_direction_is_refused(tmp_path):
@@ -60,28 +62,28 @@ def test_what_is_no_direction_is_refused(tmp_path):
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"nothing")
     with pytest.raises(Damaged, match="cannot be read"):
-        ways.read(bad)
+        direction_files.read(bad)
     save_file({"vector": VECTOR}, bad)
     with pytest.raises(BadRun, match="not a direction"):
-        ways.read(bad)
+        direction_files.read(bad)
     with pytest.raises(BadRun, match="no direction at"):
-        ways.read(tmp_path / "none")
-    path = ways.save(tmp_path, Kept("nan", {"vector": np.float32([np.nan])}))
+        direction_files.read(tmp_path / "none")
+    path = direction_files.save(tmp_path, SavedDirection("nan", {"vector": np.float32([np.nan])}))
     with pytest.raises(Damaged, match="finite"):
-        ways.read(path)
+        direction_files.read(path)
 
 
 def test_a_direction_is_kept_with_its_proof_and_found_by_its_name(wide):
-    (found,) = evaluate_directions(wide, [renamed(find_direction(wide, "3"), "threeness")])
-    store_of(wide).save(found.direction, found, over=True)
+    (result,) = evaluate_directions(wide, [renamed(find_direction(wide, "3"), "threeness")])
+    store_of(wide).save(result.direction, result, over=True)
     again = find_direction(wide, "threeness")
-    assert store_of(wide).report("threeness").measured() == found.measured()
-    assert again.score == found.direction.score and again.meant == "3"
-    np.testing.assert_array_equal(again.vector, found.direction.vector)
+    assert store_of(wide).report("threeness").measured() == result.measured()
+    assert again.score == result.direction.score and again.description == "3"
+    np.testing.assert_array_equal(again.vector, result.direction.vector)
     stop, away = locate(wide, "threeness"), locate(wide, "not threeness")
     along = (stop.latent - away.latent)[0] @ again.vector
     assert along == pytest.approx(4 * again.std, rel=1e-3)
-    store_of(wide).folder.joinpath(ways.file_of("threeness")).unlink()
+    store_of(wide).folder.joinpath(direction_files.file_of("threeness")).unlink()
 
 
 def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys):
@@ -119,10 +121,10 @@ def test_on_another_model_it_is_refused_and_carried_over_by_common_images(wide, 
 
 def test_carrying_over_follows_a_turn_exactly_and_refuses_what_has_nothing_in_common():
     rng = np.random.default_rng(0)
-    codes = rng.standard_normal((400, 5)).astype(np.float32)
+    latents = rng.standard_normal((400, 5)).astype(np.float32)
     turn = np.linalg.qr(rng.standard_normal((5, 5)))[0].astype(np.float32)
     direction = LinearDirection("d", np.float32([0, 1, 0, 0, 0]))
-    carried = carry(direction, codes, codes @ turn + 3)
+    carried = transfer(direction, latents, latents @ turn + 3)
     assert carried.vector @ (direction.vector @ turn) > 0.999 and carried.facts["missed"] < 0.01
     with pytest.raises(BadData, match="nothing in common"):
-        carry(direction, codes, rng.standard_normal((400, 5)).astype(np.float32))
+        transfer(direction, latents, rng.standard_normal((400, 5)).astype(np.float32))

@@ -7,9 +7,9 @@ import pytest
 
 from tests.serving import FILES, Page, get
 from zatlas.core.errors import BadRecipe
+from zatlas.notebook import show
 from zatlas.sample import sample_latents
 from zatlas.server import serve
-from zatlas.widget import show
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def test_what_cannot_be_shown_is_said(digits):
 
 @pytest.mark.slow
 def test_a_process_that_shows_a_run_ends_by_itself(digits):
-    code = (
+    latent = (
         "import sys, zatlas\nfrom tests.serving import FILES\nfrom zatlas.server import serve\n"
         "serve.page = lambda: FILES\nprint(zatlas.load(sys.argv[1]).explore().url)"
     )
-    command = [sys.executable, "-c", code, str(digits.run.folder)]
+    command = [sys.executable, "-c", latent, str(digits.run.folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("http://127.0.0.1:") and "Traceback" not in done.stderr

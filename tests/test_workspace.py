@@ -61,10 +61,10 @@ def test_eight_threads_make_each_artifact_of_a_run_once(wide, tmp_path, counted)
     z = np.zeros((1, run.dim), np.float32)
     for make in (
         lambda: run.recipe.family,
-        lambda: run.table("train").points,
-        lambda: run.density.far(z),
+        lambda: run.table("train").latents,
+        lambda: run.density.relative_distance(z),
         lambda: run.nearest(z)[0],
-        lambda: run.chart("pca").places,
+        lambda: run.chart("pca").positions,
         lambda: find.probes_of(run).weights,
     ):
         first, *others = together(make)

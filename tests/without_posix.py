@@ -124,9 +124,9 @@ def main(folder):
     run = folder / "run"
     zatlas.train("digits", settings=settings, out=run, dim=2, epochs=1, verbose=False)
     assert command(["train", "--resume", str(run)]) == 0
-    with runs.open_run(run).lease():
+    with runs.open_run(run).lock():
         try:
-            with runs.open_run(run).lease():
+            with runs.open_run(run).lock():
                 raise AssertionError("two processes hold one run")
         except Busy as busy:
             assert f"process {os.getpid()}" in str(busy)

@@ -17,27 +17,27 @@ HEAD = """/** Written by `python -m tests.write_contract` from src/zatlas/site/s
 """
 CONSTANTS: dict[str, tuple[float | str, str]] = {
     "FORMAT": (tree.FORMAT, "of the manifest"),
-    "SHELL": (curves.SHELL, "dimensions from which on samples of a normal prior lie on a shell"),
-    "DENSE": (curves.DENSE, "straight pieces per spline segment"),
+    "SHELL": (curves.SHELL_DIM, "dimensions from which on samples of a normal prior lie on a shell"),
+    "DENSE": (curves.DENSE_SAMPLES, "straight pieces per spline segment"),
     "FORWARD": (chart.FORWARD, "neighbors that determine a position on a chart"),
     "INVERSE": (chart.INVERSE, "neighbors that determine the latent at a position"),
     "CHART_MARGIN": (chart.MARGIN, "of the box around the positions of a chart, on each side"),
-    "FIELD_STEP": (types.STEP, "largest step along a nonlinear direction, in standard deviations"),
+    "FIELD_STEP": (types.FIELD_STEP, "largest step along a nonlinear direction, in standard deviations"),
     "PRIOR_KEY": (priors.KEY, "of the metadata of a fitted prior's file"),
     "PRIOR_FORMAT": (priors.FORMAT, "of that file"),
     "COUPLING_LIMIT": (flow.MAX_LOG_SCALE, "of a coupling's log-scale"),
     "SPLINE_REACH": (flow.TAIL_BOUND, "the splines of a flow are the identity beyond this"),
     "SPLINE_MIN": (flow.MIN_SIZE, "minimum bin width, bin height and derivative of these splines"),
-    "MAX_COMPONENTS": (preference.AXES, "principal components in which a preference is estimated"),
-    "MIN_STD": (preference.UNUSED, "components with a smaller share of the largest std are ignored"),
+    "MAX_COMPONENTS": (preference.MAX_DIMENSIONS, "principal components in which a preference is estimated"),
+    "MIN_STD": (preference.MIN_STD, "components with a smaller share of the largest std are ignored"),
     "MAX_PAIRWISE": (preference.PAIRS, "most components for questions of 2 images; above, GROUP images"),
-    "GROUP": (preference.HANDFUL, "images of a question in many dimensions"),
+    "GROUP": (preference.POOL, "images of a question in many dimensions"),
     "RADIUS": (preference.REACH, "distance of the shown images from the starting latent, in std"),
-    "ERROR_RATE": (preference.WRONG, "of the user's answers"),
+    "ERROR_RATE": (preference.ERROR_RATE, "of the user's answers"),
     "NOISE": (preference.BLUR, "preference difference below which answers are close to random"),
     "SWEEPS": (preference.SWEEPS, "of expectation propagation over all answers"),
-    "CANDIDATES": (preference.TRIED, "questions, of which the most informative is shown"),
-    "SAMPLES": (preference.TASTES, "posterior samples for the information of a question"),
+    "CANDIDATES": (preference.CANDIDATES, "questions, of which the most informative is shown"),
+    "SAMPLES": (preference.POSTERIOR_SAMPLES, "posterior samples for the information of a question"),
 }
 NAMES = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
 
@@ -92,8 +92,8 @@ def member(name: str, hint: ast.expr, line: str) -> str:
 
 
 def remark(line: str) -> str:
-    found = re.search(r"  # (.*)$", line)
-    return f" // {found[1]}" if found else ""
+    result = re.search(r"  # (.*)$", line)
+    return f" // {result[1]}" if result else ""
 
 
 def typed(hint: ast.expr) -> str:

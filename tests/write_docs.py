@@ -10,8 +10,8 @@ from typing import Literal, get_args, get_origin
 from unittest.mock import patch
 
 from zatlas.cli import main
-from zatlas.core.fields import settings
 from zatlas.core.registry import DATASETS, MODELS, NETS
+from zatlas.core.settings import setting_types
 from zatlas.training.recipe import Training, presets
 
 ROOT = Path(__file__).parent.parent
@@ -98,7 +98,7 @@ def table_of(kind: type) -> str:
     words = comments(kind)
     lines = ["| setting | usually | what it is |", "|---|---|---|"]
     usual = kind()
-    for name, hint in settings(kind).items():
+    for name, hint in setting_types(kind).items():
         told = words.get(name, "")
         if get_origin(hint) is Literal:
             choices = ", ".join(f"`{choice}`" for choice in get_args(hint))
@@ -116,12 +116,12 @@ def comments(kind: type) -> dict[str, str]:
     """What stands behind each field in the source."""
     import inspect
 
-    found = {}
+    result = {}
     for line in inspect.getsource(kind).splitlines():
         name, colon, rest = line.strip().partition(":")
         if colon and name.isidentifier() and "  # " in rest:
-            found[name] = rest.partition("  # ")[2]
-    return found
+            result[name] = rest.partition("  # ")[2]
+    return result
 
 
 def presets_table() -> str:
@@ -132,7 +132,7 @@ def presets_table() -> str:
 
 
 def datasets() -> str:
-    from zatlas.data.sources import opener, option_names
+    from zatlas.data.sources import loader, option_names
 
     parts = [
         "# Datasets",
@@ -144,7 +144,7 @@ def datasets() -> str:
     rows = []
     for name in DATASETS.names():
         source = DATASETS.get(name)
-        options = ", ".join(f"`{option}`" for option in option_names(opener(name)))
+        options = ", ".join(f"`{option}`" for option in option_names(loader(name)))
         about = (source.summary, source.images, source.size, source.licence, options)
         rows.append(f"| `{name}` | " + " | ".join(about) + " |")
     parts[-1] += "\n" + "\n".join(rows)
@@ -156,14 +156,16 @@ def floors() -> list[list[str]]:
     """The rooms of the source by floor, the highest first."""
     (contract,) = LINTER["contracts"]
     return [
-        [room.strip().removeprefix("zatlas.") for room in layer.split("|")] for layer in contract["layers"]
+        [folder.strip().removeprefix("zatlas.") for folder in layer.split("|")]
+        for layer in contract["layers"]
     ]
 
 
 def contributing() -> str:
     """CONTRIBUTING.md with its list of floors made anew from pyproject.toml."""
     rows = [
-        f"  {number}. {', '.join(f'`{room}`' for room in rooms)}" for number, rooms in enumerate(floors(), 1)
+        f"  {number}. {', '.join(f'`{folder}`' for folder in rooms)}"
+        for number, rooms in enumerate(floors(), 1)
     ]
     text = (ROOT / "CONTRIBUTING.md").read_text()
     begin, end = "<!-- floors: made by `just docs` -->\n", "<!-- end of floors -->"

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.portable import PortableRandom
 from zatlas.directions import estimate as directions
-from zatlas.directions import fields, preference, probes
+from zatlas.directions import field_networks, preference, probes
 from zatlas.directions.types import FieldDirection
 from zatlas.latent import chart, curves, density, priors
 from zatlas.latent.neighbors import nearest
@@ -28,13 +28,13 @@ COUNT, DIM = 80, 6
 def fixtures() -> dict[str, Any]:
     """The content of each JSON file by name, and the bytes of the model; the same on every call."""
     rng = np.random.default_rng(0)
-    codes = rng.standard_normal((COUNT, DIM)).astype(np.float32) * [3, 2, 1.5, 1, 0.5, 0.2] + 0.3
-    codes = codes.astype(np.float32)
+    latents = rng.standard_normal((COUNT, DIM)).astype(np.float32) * [3, 2, 1.5, 1, 0.5, 0.2] + 0.3
+    latents = latents.astype(np.float32)
     cases = {
         "curves": curve_cases(rng),
-        "charts": chart_cases(codes, rng),
-        "near": near_case(codes, rng),
-        "directions": direction_case(codes, rng),
+        "charts": chart_cases(latents, rng),
+        "near": near_case(latents, rng),
+        "directions": direction_case(latents, rng),
         "priors": prior_cases(),
         "fields": field_cases(),
         "random": random_cases(),
@@ -57,22 +57,22 @@ def main() -> None:
 
 def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
     """Curves of every kind through a few knots, sampled."""
-    stops = rng.standard_normal((5, DIM)).astype(np.float32)
+    anchors = rng.standard_normal((5, DIM)).astype(np.float32)
     zero = np.zeros((1, DIM), np.float32)
-    a, b = stops[:1], stops[1:2]
+    a, b = anchors[:1], anchors[1:2]
     pairs = {"usual": (a, b), "same": (a, a), "opposite": (a, -a), "centre": (zero, b)}
-    path = curves.Curve(stops)
+    path = curves.Curve(anchors)
     changes = rng.random(40).astype(np.float32)
     looks = np.concatenate([[0], np.cumsum(changes)]).astype(np.float32).reshape(-1, 1, 1, 1)
-    even = curves.steady(path, lambda _: looks, pieces=40)
+    even = curves.at_constant_speed(path, lambda _: looks, pieces=40)
     return {
-        "knots": stops,
+        "knots": anchors,
         "pairs": [[name, *ends, *both(*ends)] for name, ends in pairs.items()],
         "slerp": path.sample(13),
-        "loop": curves.loop(stops, curves.lerp).sample(13),
-        "walk": curves.walk(a, stops[1]).sample(7),
+        "loop": curves.loop(anchors, curves.lerp).sample(13),
+        "walk": curves.walk(a, anchors[1]).sample(7),
         "splines": [
-            [count, closed, norms, curves.spline(stops[:count], closed=closed, norms=norms).sample(29)]
+            [count, closed, norms, curves.spline(anchors[:count], closed=closed, norms=norms).sample(29)]
             for count in (2, 3, 5)
             for closed in (False, True)
             for norms in (False, True)
@@ -84,20 +84,20 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def both(a: Points, b: Points) -> tuple[Points, Points]:
+def both(a: Latents, b: Latents) -> tuple[Latents, Latents]:
     """lerp and slerp between two latents, at quarters."""
     t = np.linspace(0, 1, 5, dtype=np.float32)[:, None]
     ends = np.repeat(a, 5, axis=0), np.repeat(b, 5, axis=0)
     return curves.lerp(*ends, t), curves.slerp(*ends, t)
 
 
-def chart_cases(codes: Points, rng: np.random.Generator) -> list[dict[str, Any]]:
+def chart_cases(latents: Latents, rng: np.random.Generator) -> list[dict[str, Any]]:
     """A nonlinear chart, a linear projection, and a chart of two dimensions."""
-    bent = np.stack([codes[:, 0] + codes[:, 1] ** 2 / 4, np.sin(codes[:, 1]) + codes[:, 2]], axis=1)
+    bent = np.stack([latents[:, 0] + latents[:, 1] ** 2 / 4, np.sin(latents[:, 1]) + latents[:, 2]], axis=1)
     made = {
-        "bent": chart.Chart(codes, bent.astype(np.float32)),
-        "pca": chart.make(codes, "pca"),
-        "dimensions": chart.axes(codes, 0, 2),
+        "bent": chart.Chart(latents, bent.astype(np.float32)),
+        "pca": chart.make_chart(latents, "pca"),
+        "dimensions": chart.dimension_chart(latents, 0, 2),
     }
     return [chart_case(name, one, rng) for name, one in made.items()]
 
@@ -106,15 +106,15 @@ def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[st
     """A chart, its inverse at some positions, and positions of some latents."""
     (left, low), (right, high) = one.box
     queries = rng.uniform([left, low], [right, high], (12, 2)).astype(np.float32)
-    queries = np.concatenate([queries, one.places[:2]])
-    z = np.concatenate([one.points[:3], one.points[3:9] + np.float32(0.2)])
+    queries = np.concatenate([queries, one.positions[:2]])
+    z = np.concatenate([one.latents[:3], one.latents[3:9] + np.float32(0.2)])
     frame = None
     if one.frame is not None:
-        frame = {"axes": one.frame, "middle": one.middle, "origin": one.origin}
+        frame = {"axes": one.frame, "middle": one.center, "origin": one.origin}
     return {
         "name": name,
-        "latents": one.points,
-        "positions": one.places,
+        "latents": one.latents,
+        "positions": one.positions,
         "box": [left, low, right, high],
         "frame": frame,
         "lattice": one.grid(9)[1],
@@ -127,62 +127,62 @@ def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[st
     }
 
 
-def near_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
+def near_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
     """Neighbors of a few latents, and their distance from the data."""
-    z = np.concatenate([codes[:2], rng.standard_normal((4, DIM)).astype(np.float32) * 4])
-    rows, distances = nearest(z, codes, 7)
-    data = density.density(codes)
+    z = np.concatenate([latents[:2], rng.standard_normal((4, DIM)).astype(np.float32) * 4])
+    rows, distances = nearest(z, latents, 7)
+    data = density.density(latents)
     return {
-        "latents": codes,
+        "latents": latents,
         "z": z,
         "rows": rows,
         "distances": distances,
-        "usual": data.usual,
-        "lonely": data.lonely,
+        "usual": data.typical_distance,
+        "lonely": data.outside_distance,
         "neighbours": density.NEIGHBOURS,
-        "far": data.far(z),
+        "far": data.relative_distance(z),
     }
 
 
-def direction_case(codes: Points, rng: np.random.Generator) -> dict[str, Any]:
+def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
     """Directions by example, made orthogonal to others, and their side effects."""
-    flags = {name: codes @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
-    normals = [directions.normal(codes, flags[name], name) for name in ("hat", "beard")]
-    shown = directions.by_example(codes[:20], codes[20:50], "smile", codes)
-    clean = directions.without(shown, normals, codes)
-    told = probes.fit_probes(codes, flags)
+    flags = {name: latents @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
+    normals = [directions.normal(latents, flags[name], name) for name in ("hat", "beard")]
+    shown = directions.by_example(latents[:20], latents[20:50], "smile", latents)
+    clean = directions.orthogonal(shown, normals, latents)
+    told = probes.fit_probes(latents, flags)
     return {
-        "latents": codes,
+        "latents": latents,
         "normals": np.stack([one.vector for one in normals]),
         "shown": {"vector": shown.vector, "std": shown.std},
         "clean": {"name": clean.name, "vector": clean.vector, "std": clean.std},
-        "moved": clean.move(codes[:4], 1.5),
+        "moved": clean.move(latents[:4], 1.5),
         "probes": {"names": told.names, "weights": told.weights.T, "offsets": told.offsets},
-        "read": told.read(codes[:5]),
-        "effects": directions.measured(shown, codes, flags, told).side_effects,
+        "read": told.read(latents[:5]),
+        "effects": directions.with_statistics(shown, latents, flags, told).side_effects,
     }
 
 
 def field_cases() -> dict[str, Any]:
     """Nonlinear directions of both kinds, and latents that they move."""
     rng = np.random.default_rng(7)
-    points = (rng.standard_normal((60, 5)) * [1, 2, 0.5, 1, 3] + [0, 1, 0, -2, 0]).astype(np.float32)
-    amounts, some = [0.0, 1.0, -2.5, 3.2], points[:4]
+    latents = (rng.standard_normal((60, 5)) * [1, 2, 0.5, 1, 3] + [0, 1, 0, -2, 0]).astype(np.float32)
+    amounts, some = [0.0, 1.0, -2.5, 3.2], latents[:4]
 
-    def layers(answers: int, width: int) -> fields.Layers:
-        begun = fields.begin(points, answers, seed=answers, width=width)
+    def layers(answers: int, width: int) -> field_networks.AttributeNetwork:
+        begun = field_networks.initial_layers(latents, answers, seed=answers, width=width)
         offsets = [0.3 * rng.standard_normal(o.shape).astype(np.float32) for o in begun.offsets]
         return replace(begun, offsets=tuple(offsets))
 
     cases = []
-    held, alone = fields.Uphill(layers(3, 8)), fields.Uphill(layers(1, 8))
-    for field in (held, alone, fields.Wind(layers(5, 6))):
-        kind, arrays, hold = fields.taken_apart(field)
+    held, alone = field_networks.GradientField(layers(3, 8)), field_networks.GradientField(layers(1, 8))
+    for field in (held, alone, field_networks.VectorField(layers(5, 6))):
+        kind, arrays, hold = field_networks.to_arrays(field)
         sizes = [5, *(arrays[f"offset {i}"].size for i in range(3))]
         cases.append(
             {
                 "about": {"field": kind, "sizes": sizes, "hold": hold},
-                "numbers": np.concatenate([arrays[name].ravel() for name in fields.PARTS]),
+                "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.PARTS]),
                 "moved": [FieldDirection("field", field).move(some, amount) for amount in amounts],
             }
         )
@@ -191,20 +191,20 @@ def field_cases() -> dict[str, Any]:
 
 def prior_cases() -> dict[str, Any]:
     """Files of fitted priors, and the latents that they map noise to."""
-    facts = priors.Facts("flow", "model", "data", 600, 0, 60, 1.0, 0.0)
+    facts = priors.PriorDescription("flow", "model", "data", 600, 0, 60, 1.0, 0.0)
     flows, mixtures = [], []
     for dim in (1, 2, 5):
         rng = np.random.default_rng(dim)
-        codes = np.sin(3 * rng.standard_normal((600, dim)).astype(np.float32)).cumsum(axis=1)
+        latents = np.sin(3 * rng.standard_normal((600, dim)).astype(np.float32)).cumsum(axis=1)
         noise = np.float32(1.5) * rng.standard_normal((12, dim)).astype(np.float32)
         flow = priors.FlowPrior(some_flow(dim))
-        file = encoded(priors.KeptPrior(flow, facts, FIXTURES / "prior"))
-        flows.append({"dim": dim, "file": file, "noise": noise, "points": flow.points(noise)})
-        mixture = fit_mixture(codes, components=3, seed=dim)
-        file = encoded(priors.KeptPrior(mixture, replace(facts, kind="mixture"), FIXTURES / "prior"))
+        file = encoded(priors.SavedPrior(flow, facts, FIXTURES / "prior"))
+        flows.append({"dim": dim, "file": file, "noise": noise, "points": flow.transform(noise)})
+        mixture = fit_mixture(latents, components=3, seed=dim)
+        file = encoded(priors.SavedPrior(mixture, replace(facts, kind="mixture"), FIXTURES / "prior"))
         which = np.arange(12) % len(mixture.weights)
         known = {"weights": mixture.weights, "means": mixture.means, "which": which}
-        points = mixture.points(which, noise)
+        points = mixture.transform(which, noise)
         mixtures.append({"dim": dim, "file": file, **known, "noise": noise, "points": points})
     return {"flows": flows, "mixtures": mixtures}
 
@@ -221,10 +221,10 @@ def some_flow(dim: int) -> Flow:
     return flow.eval()
 
 
-def encoded(kept: priors.KeptPrior) -> str:
+def encoded(saved: priors.SavedPrior) -> str:
     """A prior's file as base64."""
-    data = priors.save_prior(kept).read_bytes()
-    kept.path.unlink()
+    data = priors.save_prior(saved).read_bytes()
+    saved.path.unlink()
     return base64.b64encode(data).decode()
 
 
@@ -238,19 +238,19 @@ def random_cases() -> list[dict[str, Any]]:
     return cases
 
 
-def skewed(count: int, dim: int) -> Points:
+def skewed(count: int, dim: int) -> Latents:
     """Latents with a different variance and a long tail along each component."""
     rng = np.random.default_rng(dim)
     latents = (rng.gamma(2.0, size=(count, dim)) - 2) * np.linspace(2, 0.6, dim)
-    turned: Points = (latents @ np.linalg.qr(rng.standard_normal((dim, dim)))[0] + 0.5).astype(np.float32)
+    turned: Latents = (latents @ np.linalg.qr(rng.standard_normal((dim, dim)))[0] + 0.5).astype(np.float32)
     return turned
 
 
 def principal_case() -> dict[str, Any]:
     """Principal components with their signs."""
     latents = skewed(300, 5)
-    found = directions.principal(latents, 5)
-    axes, std = [one.vector for one in found], [one.std for one in found]
+    result = directions.principal(latents, 5)
+    axes, std = [one.vector for one in result], [one.std for one in result]
     return {"dim": 5, "latents": latents, "axes": np.stack(axes), "std": std}
 
 
@@ -262,12 +262,12 @@ def compass_cases() -> list[dict[str, Any]]:
 def compass_case(count: int, dim: int, seed: int) -> dict[str, Any]:
     state = preference.compass(skewed(count, dim), seed=seed)
     case: dict[str, Any] = {"seed": seed, "dim": dim, "latents": state.starts}
-    case |= {"axes": state.axes, "std": state.spreads, "steps": []}
+    case |= {"axes": state.components, "std": state.std, "steps": []}
     for number in range(6):
-        shown, choice = state.ask(), None if number == 2 else number % state.count
-        state = state.tell(choice)
-        found = state.direction()
-        step = {"shown": shown, "choice": choice, "vector": found.vector, "std": found.std}
+        shown, choice = state.next_pair(), None if number == 2 else number % state.count
+        state = state.answer(choice)
+        result = state.direction()
+        step = {"shown": shown, "choice": choice, "vector": result.vector, "std": result.std}
         case["steps"].append(step | {"angle": state.angle})
     return case
 

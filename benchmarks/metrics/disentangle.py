@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from zatlas.create import train
-from zatlas.metrics.factors import disentanglement_metrics, factor_scores, true_factors
+from zatlas.metrics.factor_metrics import disentanglement_metrics, factor_scores, true_factors
 from zatlas.metrics.metric import Metric
 from zatlas.workspace import Workspace
 
@@ -27,8 +27,8 @@ def ideal(workspace: Workspace) -> dict[str, float]:
         column if column.dtype.kind == "f" else np.unique(column, return_inverse=True)[1]
         for column in table.values()
     ]
-    codes = np.stack(columns, axis=1).astype(np.float32)
-    return {name: score.value for name, score in factor_scores(codes, table).items()}
+    latents = np.stack(columns, axis=1).astype(np.float32)
+    return {name: score.value for name, score in factor_scores(latents, table).items()}
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--betas", type=float, nargs="+", default=[1.0, 4.0, 16.0])
     given = parser.parse_args()
-    found: dict[str, dict[str, Metric]] = {}
+    result: dict[str, dict[str, Metric]] = {}
     best: dict[str, float] = {}
     with TemporaryDirectory() as folder:
         for beta in given.betas:
@@ -52,16 +52,16 @@ def main() -> None:
             )
             best = best or ideal(workspace)
             begun = perf_counter()
-            found[name] = {figure.name: figure for figure in disentanglement_metrics(workspace)}
+            result[name] = {figure.name: figure for figure in disentanglement_metrics(workspace)}
             print(f"{name}: scored in {perf_counter() - begun:.1f} s")
-    print("| score | the factors | " + " | ".join(found) + " | other images' codes |")
-    print("|---" * (len(found) + 3) + "|")
-    first = next(iter(found.values()))
+    print("| score | the factors | " + " | ".join(result) + " | other images' codes |")
+    print("|---" * (len(result) + 3) + "|")
+    first = next(iter(result.values()))
     for score in first:
-        mine = [f"{run[score].value:.3f} ± {run[score].error:.3f}" for run in found.values()]
+        mine = [f"{run[score].value:.3f} ± {run[score].error:.3f}" for run in result.values()]
         print(f"| {score} | {best[score]:.3f} | {' | '.join(mine)} | {first[score].baseline:.3f} |")
-    before = [name for name in first if best[name] < max(run[name].value for run in found.values())]
-    after = [name for name in first if max(run[name].value for run in found.values()) < first[name].baseline]
+    before = [name for name in first if best[name] < max(run[name].value for run in result.values())]
+    after = [name for name in first if max(run[name].value for run in result.values()) < first[name].baseline]
     print(f"out of order: {', '.join(before + after) or 'none'}")
 
 

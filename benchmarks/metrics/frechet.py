@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from zatlas.core.seeds import stream
 from zatlas.data import sources
-from zatlas.data.imageset import ImageSet
+from zatlas.data.image_dataset import ImageDataset
 from zatlas.metrics.distances import coverage, density, frechet, kernel_distance, precision
 from zatlas.metrics.features import dataset_features, principal_pixels
 from zatlas.metrics.sample_quality import MAX_IMAGES, held_out_and_training
@@ -26,14 +26,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     for name in given.data:
-        source, options = sources.settle(name)
+        source, options = sources.resolve(name)
         report(sources.load(source, **options), given.seed)
 
 
-def report(images: ImageSet, seed: int) -> None:
+def report(images: ImageDataset, seed: int) -> None:
     """The table of one set."""
-    taught = dataset_features(images)
-    features = principal_pixels(images) if taught is None else taught.features
+    trained = dataset_features(images)
+    features = principal_pixels(images) if trained is None else trained.features
     held, train = (images.images(rows) for rows in held_out_and_training(images, MAX_IMAGES, seed=seed))
     made = {
         "real (the baseline)": train,

@@ -29,13 +29,13 @@ def main() -> None:
     given = parser.parse_args()
     for name in [given.only] if given.only else MOST:
         workspace = trained(name, given.runs / name, given.root)
-        found = {
+        result = {
             figure.name: figure
             for figure in likelihood_metrics(
                 workspace, images=given.images, draws=given.draws, treatment="dynamic"
             )
         }
-        bound, elbo = found["importance_bound"], found["elbo"]
+        bound, elbo = result["importance_bound"], result["elbo"]
         row = workspace.run.metrics()[-1]
         print(
             f"{name}: -log p {-bound.value:.2f} (standard error {bound.error:.2f}; {bound.n:,} images, "

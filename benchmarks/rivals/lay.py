@@ -11,31 +11,31 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 
 
-def lay(name: str, points: np.ndarray) -> np.ndarray:
+def lay(name: str, latents: np.ndarray) -> np.ndarray:
     """The places; neighbours and closeness as in zatlas' default, the rest as each program has it."""
     if name.startswith("zatlas-"):
-        from zatlas.latent.layouts import lay
+        from zatlas.latent.layouts import lay_out
 
-        return lay(name.removeprefix("zatlas-"), points)
+        return lay_out(name.removeprefix("zatlas-"), latents)
     if name == "umap-learn":
         import umap
 
-        return umap.UMAP(n_neighbors=25, min_dist=0.1).fit_transform(points)
+        return umap.UMAP(n_neighbors=25, min_dist=0.1).fit_transform(latents)
     if name == "fastumap":
         import fastumap
 
-        return fastumap.umap_project(points, 2, n_neighbors=25, min_dist=0.1)
+        return fastumap.umap_project(latents, 2, n_neighbors=25, min_dist=0.1)
     if name == "pacmap":
         import pacmap
 
-        return pacmap.PaCMAP(n_neighbors=25).fit_transform(points)
+        return pacmap.PaCMAP(n_neighbors=25).fit_transform(latents)
     if name == "openTSNE":
         import openTSNE
 
-        return np.asarray(openTSNE.TSNE(n_jobs=-1).fit(points))
+        return np.asarray(openTSNE.TSNE(n_jobs=-1).fit(latents))
     from sklearn.manifold import TSNE
 
-    return TSNE(n_jobs=-1).fit_transform(points)
+    return TSNE(n_jobs=-1).fit_transform(latents)
 
 
 parser = argparse.ArgumentParser()

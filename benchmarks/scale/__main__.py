@@ -45,29 +45,29 @@ def main() -> None:
     print("| what | images | seconds | a second | peak memory | beside it |")
     print("|---|---|---|---|---|---|")
     seconds: dict[str, dict[int, float]] = {}
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory() as folder:
         for part in given.parts:
             seconds[part] = {}
             for power in range(SMALLEST, given.largest + 1):
-                told = measured(part, 10**power, room)
+                told = measured(part, 10**power, folder)
                 seconds[part][10**power] = told["seconds"]
                 print(row(part, 10**power, told), flush=True)
     print(
         "\n| what | growth | to start | each image | 10^8, extrapolated | 10^9 |\n|---|---|---|---|---|---|"
     )
-    for part, found in seconds.items():
-        print(fitted_row(part, found))
+    for part, result in seconds.items():
+        print(fitted_row(part, result))
     here, ray = (fitted(seconds[part])[1] if part in seconds else 0 for part in ("encode", "ray"))
     if here > 0 and ray > 0:
         print(f"\nBeyond what it takes to start, ray encodes at {here / ray:.2f} of the rate here.")
 
 
-def measured(part: str, count: int, room: str) -> dict[str, Any]:
+def measured(part: str, count: int, folder: str) -> dict[str, Any]:
     """What a process of its own says of this part at this size."""
-    command = [sys.executable, "-m", "benchmarks.scale.parts", part, str(count), "--room", room]
+    command = [sys.executable, "-m", "benchmarks.scale.parts", part, str(count), "--room", folder]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet())
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def row(part: str, count: int, told: dict[str, Any]) -> str:

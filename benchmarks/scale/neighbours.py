@@ -49,16 +49,16 @@ def main() -> None:
 
 def row(dim: int, count: int) -> str:
     """One line of the table."""
-    with tempfile.TemporaryDirectory() as room:
-        file = Path(room) / "codes.0.cells.npz"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "codes.0.cells.npz"
         z, _ = codes(count, dim)
         begun = perf_counter()
         index = IndexedNeighbors(z, file)
         index.of(z[:1], K)  # builds it
         built = perf_counter() - begun
         query = asked(z)
-        true, found = ExactNeighbors(z).of(query, K)[0], index.of(query, K)[0]
-        recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(true, found, strict=True)])
+        true, result = ExactNeighbors(z).of(query, K)[0], index.of(query, K)[0]
+        recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(true, result, strict=True)])
         del index
         exact, saved = (apart(how, count, dim, file) for how in ("exact", "index"))
     gain = (exact["one"] - saved["one"]) / 1000
@@ -75,8 +75,8 @@ def apart(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.scale.neighbours", "--search", how]
     command += ["--counts", str(count), "--dims", str(dim), "--file", str(file)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet())
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def searched(how: str, count: int, dim: int, file: Path) -> dict[str, float]:

@@ -34,32 +34,32 @@ def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
     return middles[kinds] + chance.standard_normal((count, dim), dtype=np.float32), kinds
 
 
-def train(count: int, dim: int, room: Path) -> Told:
+def train(count: int, dim: int, folder: Path) -> Told:
     """One epoch of a small VAE of drawn 32x32 images."""
     from zatlas.data import sources
 
     data = f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once, and mapped from then on
     begun = perf_counter()
-    train(data, size=32, dim=dim, epochs=1, out=room / f"train-{count}", show=False, settings=SETTINGS)
+    train(data, size=32, dim=dim, epochs=1, out=folder / f"train-{count}", show=False, settings=SETTINGS)
     return {"seconds": perf_counter() - begun}
 
 
-def encode(count: int, dim: int, room: Path, on: str = "here") -> Told:
+def encode(count: int, dim: int, folder: Path, on: str = "here") -> Told:
     """Drawn images to a folder of codes by the encoder of a run that is there already."""
     from zatlas.data import sources
-    from zatlas.encoding import encode as encoded
+    from zatlas.encode import encode as encoded
     from zatlas.workspace import Workspace
 
-    workspace, data = Workspace.open(run_of(room, dim)), f"sprites:count={count}"
+    workspace, data = Workspace.open(run_of(folder, dim)), f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once
-    out = room / f"{on}-{count}.parquet"
+    out = folder / f"{on}-{count}.parquet"
     begun = perf_counter()
     encoded(workspace, data, on=on, out=out)  # type: ignore[arg-type]
     return {"seconds": perf_counter() - begun}
 
 
-def ray(count: int, dim: int, room: Path) -> Told:
+def ray(count: int, dim: int, folder: Path) -> Told:
     """The same by ray's processes, and what memory the largest of them came to."""
     peaks, ended = [0.0], Event()
 
@@ -70,7 +70,7 @@ def ray(count: int, dim: int, room: Path) -> Told:
     watch = Thread(target=look)
     watch.start()
     try:
-        return encode(count, dim, room, "ray") | {"worker": max(peaks)}
+        return encode(count, dim, folder, "ray") | {"worker": max(peaks)}
     finally:
         ended.set()
         watch.join()
@@ -78,52 +78,53 @@ def ray(count: int, dim: int, room: Path) -> Told:
 
 def largest(name: str) -> float:
     """Megabytes that the largest process of this name has come to."""
-    found = [0.0]
+    result = [0.0]
     for place in Path("/proc").glob("[0-9]*"):
         try:
             if (place / "cmdline").read_bytes().startswith(name.encode()):
-                found.append(peak_memory(place.name))
+                result.append(peak_memory(place.name))
         except OSError:  # it has ended meanwhile
             continue
-    return max(found)
+    return max(result)
 
 
-def chart(count: int, dim: int, room: Path) -> Told:
+def chart(count: int, dim: int, folder: Path) -> Told:
     """A UMAP of 20,000 landmarks, and the places of all codes among them."""
-    from zatlas.latent.chart import make
-    from zatlas.latent.landmarks import carry, landmarks
-    from zatlas.store.codes import Codes
+    from zatlas.latent.chart import make_chart
+    from zatlas.latent.landmarks import landmarks, place_all
+    from zatlas.store.latent_table import LatentTable
 
     z, _ = codes(count, dim)
     begun = perf_counter()
-    made = make(z[landmarks(count)], "umap")
+    made = make_chart(z[landmarks(count)], "umap")
     fitted = perf_counter()
     blocks = (
-        Codes(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000]) for i in range(0, count, 100_000)
+        LatentTable(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000])
+        for i in range(0, count, 100_000)
     )
-    carry(made, room / f"places-{count}.parquet", blocks, count, {})
+    place_all(made, folder / f"places-{count}.parquet", blocks, count, {})
     return {"seconds": perf_counter() - fitted, "landmarks": fitted - begun}
 
 
-def tiles(count: int, dim: int, room: Path) -> Told:
+def tiles(count: int, dim: int, folder: Path) -> Told:
     """The squares of a chart of so many points, with the counts of fifty classes."""
-    from zatlas.site.tiles import tiles as tiled
+    from zatlas.site.quadtree import quadtree as tiled
 
     z, kinds = codes(count, 2)
     begun = perf_counter()
-    found = tiled(z, np.stack([z.min(axis=0), z.max(axis=0)]), count // 10, {"label": kinds})
-    return {"seconds": perf_counter() - begun, "tiles": len(list(found))}
+    result = tiled(z, np.stack([z.min(axis=0), z.max(axis=0)]), count // 10, {"label": kinds})
+    return {"seconds": perf_counter() - begun, "tiles": len(list(result))}
 
 
-def serve(count: int, dim: int, room: Path) -> Told:
+def serve(count: int, dim: int, folder: Path) -> Told:
     """The page of a run of codes: made, loaded as far as the first view needs, and its tiles fetched."""
     from zatlas.server.serve import serving
 
     z, kinds = codes(count, 2)
-    np.savez(room / f"codes-{count}.npz", codes=z, label=kinds)
+    np.savez(folder / f"codes-{count}.npz", codes=z, label=kinds)
     from zatlas.create import import_run
 
-    workspace = import_run(room / f"codes-{count}.npz", room / f"codes-{count}", show=False)
+    workspace = import_run(folder / f"codes-{count}.npz", folder / f"codes-{count}", show=False)
     begun = perf_counter()
     with serving([workspace]) as server:
         made = perf_counter() - begun
@@ -150,16 +151,16 @@ def reader(address: str) -> Callable[[str], bytes]:
     root = address.split("?")[0]
 
     def get(url: str) -> bytes:
-        with urlopen(Request(root + url, headers={"Cookie": cookie})) as found:
-            return bytes(found.read())
+        with urlopen(Request(root + url, headers={"Cookie": cookie})) as result:
+            return bytes(result.read())
 
     return get
 
 
-def run_of(room: Path, dim: int) -> Path:
+def run_of(folder: Path, dim: int) -> Path:
     """A run whose encoder is measured."""
 
-    run = room / "encoder"
+    run = folder / "encoder"
     if not run.exists():
         data = "sprites:count=20000"
         train(data, size=32, dim=dim, epochs=1, out=run, show=False, settings=SETTINGS)

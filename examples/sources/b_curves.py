@@ -1,7 +1,7 @@
 """Source B: latent interpolation, auto-encoder against VAE, and many dimensions (B1-B4)."""
 
 from common import arguments, print_paths
-from zatlas.create import train_alike
+from zatlas.create import train_comparable
 from zatlas.figures import geometry, paths, sheets
 from zatlas.figures.comparison import draw_comparison
 from zatlas.latent.curves import spiral
@@ -11,7 +11,9 @@ from zatlas.render.pixels import save
 def main() -> None:
     asked = arguments(__doc__, "fashion-mini")
     out = asked.out
-    ae, vae = train_alike(asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs")
+    ae, vae = train_comparable(
+        asked.data, ["ae", "vae"], dim=2, epochs=asked.epochs, seed=0, folder=out / "runs"
+    )
     print_paths(*draw_comparison([ae, vae], out / "b1-compare")[0])
     grid = sheets.manifold(vae, 20, by="std", extent=2)
     print_paths(save(grid, out / "b2-grid.png"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from common import arguments, print_paths, trained
-from zatlas.core.errors import NotHere
+from zatlas.core.errors import NotFound
 from zatlas.data import sources
 from zatlas.figures import maps, paths, sheets
 from zatlas.figures.comparison import draw_comparison
@@ -17,7 +17,7 @@ def main() -> None:
     out, data = asked.out, asked.data
     try:
         sources.load(data)
-    except NotHere:
+    except NotFound:
         data = "digits"
     how = {"epochs": asked.epochs, "settings": asked.settings}
     vae = trained(out / "manifold-c1", data, preset="manifold-c1", **how)

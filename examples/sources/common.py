@@ -26,10 +26,10 @@ def arguments(about: str, data: str, **more: dict[str, Any]) -> argparse.Namespa
     )
     for name, how in more.items():
         parser.add_argument(f"--{name}", **how)
-    found = parser.parse_args()
-    found.settings = settings_of(found.settings)
-    found.out.mkdir(parents=True, exist_ok=True)
-    return found
+    result = parser.parse_args()
+    result.settings = settings_of(result.settings)
+    result.out.mkdir(parents=True, exist_ok=True)
+    return result
 
 
 def trained(folder: Path, data: str, epochs: int | None, **words: Any) -> Workspace:

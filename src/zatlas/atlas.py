@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Labels, Points, Rows
-from zatlas.data.imageset import ImageSet
+from zatlas.core.arrays import Images, Labels, Latents, Rows
+from zatlas.data.image_dataset import ImageDataset
 from zatlas.directions import find, measure
 from zatlas.directions.decoding import module_of
-from zatlas.directions.report import DirectionReport
+from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.types import Direction, renamed
 from zatlas.encoder import invert, train_encoder
 from zatlas.figures.paths import LatentPath, interpolation
 from zatlas.latent.chart import Chart
-from zatlas.latent.inversion import Inverted
-from zatlas.latent.priors import KeptPrior
+from zatlas.latent.inversion import InversionResult
+from zatlas.latent.priors import SavedPrior
 from zatlas.locate import Anchor, locate, locate_all
 from zatlas.metrics.evaluation import GROUPS, EvaluationResult, evaluate
+from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorer import Scorer
+from zatlas.notebook import ExplorerFrame, show
 from zatlas.plots import Plots
 from zatlas.report import write_report
 from zatlas.sample import fit_prior, sample_latents
 from zatlas.site.export import export
-from zatlas.training.inverting import TRAINING
+from zatlas.training.inverter_training import TRAINING
 from zatlas.training.recipe import Recipe
-from zatlas.widget import Frame, show
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Atlas:
         return module_of(self.generator)
 
     @property
-    def dataset(self) -> ImageSet:
+    def dataset(self) -> ImageDataset:
         """The images that the run was trained on or imported with."""
         return self.workspace.dataset
 
@@ -80,7 +80,7 @@ class Atlas:
 
     # Latents and images
 
-    def latents(self, split: str = "test", kind: str = "mean", *, seed: int = 0) -> Points:
+    def latents(self, split: str = "test", kind: str = "mean", *, seed: int = 0) -> Latents:
         """The latents of the images of a split, (n, dim): posterior means, or `kind="sample"`."""
         return (
             self.workspace.posterior_samples(split, seed=seed)
@@ -96,11 +96,11 @@ class Atlas:
         """The Arrow table that duckdb returns. Each split is a table by its name, `latents` the first."""
         return self.workspace.query(sql, splits)
 
-    def decode(self, z: Points, label: Label = None) -> Images:
+    def decode(self, z: Latents, label: Label = None) -> Images:
         """The images of latents (n, dim), as (n, channels, height, width) in [0, 1]."""
         return self.generator.for_class(label).decode(z)
 
-    def encode(self, images: Images, label: Label = None) -> Points:
+    def encode(self, images: Images, label: Label = None) -> Latents:
         """The latents of images; of a posterior, the mean."""
         return self.generator.for_class(label).encode(images)
 
@@ -110,15 +110,15 @@ class Atlas:
 
     def sample_latents(
         self, n: int, *, seed: int = 0, prior: str = "own", temperature: float = 1.0
-    ) -> Points:
+    ) -> Latents:
         """Sample from the model's own prior, a fitted one (mixture, flow), or around images (posterior)."""
         return sample_latents(self.workspace, n, seed=seed, prior=prior, temperature=temperature)
 
-    def invert(self, images: Images, labels: Labels | None = None, *, seed: int = 0) -> Inverted:
+    def invert(self, images: Images, labels: Labels | None = None, *, seed: int = 0) -> InversionResult:
         """Find the latents of any images by optimisation, and how near their decoded images come."""
         return invert(self.workspace, images, labels, seed=seed)
 
-    def nearest(self, z: Points, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
+    def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """The dataset rows of the `k` images nearest to each latent, and their distances."""
         return self.workspace.nearest(z, k, split)
 
@@ -144,13 +144,15 @@ class Atlas:
         self, name: str, *, method: str = "mean_difference", orthogonal_to: Sequence[str] = (), seed: int = 0
     ) -> "RunDirection":
         """The direction of a class or an attribute, or the one that is saved under this name."""
-        direction = find.find_direction(self.workspace, name, method=method, without=orthogonal_to, seed=seed)
+        direction = find.find_direction(
+            self.workspace, name, method=method, orthogonal_to=orthogonal_to, seed=seed
+        )
         return RunDirection(self.workspace, direction)
 
     def find_directions(self, method: str, /, *, seed: int = 0, **settings: Any) -> "list[RunDirection]":
         """All directions that a method finds: labels, principal, closed_form, transform ..."""
-        found = find.find_directions(self.workspace, method, seed=seed, **settings)
-        return [RunDirection(self.workspace, direction) for direction in found]
+        result = find.find_directions(self.workspace, method, seed=seed, **settings)
+        return [RunDirection(self.workspace, direction) for direction in result]
 
     def directions(self) -> "list[RunDirection]":
         """The directions that are saved in the run."""
@@ -162,11 +164,11 @@ class Atlas:
         """Measure the run; groups are likelihood, space, samples, meaning and charts."""
         return Evaluation(self.workspace, evaluate(self.workspace, groups=groups or GROUPS, seed=seed))
 
-    def annotate(self, classifier: Scorer, *, save: bool = False) -> "Atlas":
+    def annotate(self, classifier: Classifier, *, save: bool = False) -> "Atlas":
         """The same run with a classifier's predictions as attributes of its images."""
         return Atlas(self.workspace.annotate(classifier, save=save))
 
-    def fit_prior(self, kind: str = "flow", *, seed: int = 0) -> KeptPrior:
+    def fit_prior(self, kind: str = "flow", *, seed: int = 0) -> SavedPrior:
         """Fit a density ("mixture" or "flow") to the training latents, and save it in the run."""
         return fit_prior(self.workspace, kind, seed=seed)
 
@@ -179,7 +181,7 @@ class Atlas:
         """Figures of the run: `samples`, `grid`, `scatter`, `reconstructions`, `traversal` ..."""
         return Plots(self.workspace)
 
-    def explore(self, *others: "Atlas", inline: bool = False, height: int = 720) -> Frame:
+    def explore(self, *others: "Atlas", inline: bool = False, height: int = 720) -> ExplorerFrame:
         """The explorer in a frame of the notebook; `inline` puts the page into it without a server."""
         return show(self.workspace, *(other.workspace for other in others), inline=inline, height=height)
 
@@ -200,11 +202,11 @@ class RunDirection:
         """The name of the direction."""
         return self.direction.name
 
-    def move(self, z: Points, amount: float = 1.0) -> Points:
+    def move(self, z: Latents, amount: float = 1.0) -> Latents:
         """Move latents along the direction by an amount, in standard deviations of the data."""
         return self.direction.move(z, amount)
 
-    def evaluate(self, classifier: Scorer | None = None, *, seed: int = 0) -> DirectionReport:
+    def evaluate(self, classifier: Classifier | None = None, *, seed: int = 0) -> DirectionReport:
         """Measure on decoded images what the direction changes, against random directions."""
         return measure.evaluate_directions(self.workspace, [self.direction], classifier, seed=seed)[0]
 

@@ -8,10 +8,10 @@ from types import FrameType
 from tyro.conf import FlagCreatePairsOff
 
 from zatlas.commands import app
-from zatlas.core import surroundings
-from zatlas.core.company import company
+from zatlas.core import runtime
+from zatlas.core.deadline import exit_process
 from zatlas.core.errors import Interrupted, SystemRefused, ZatlasError
-from zatlas.core.watched import leave
+from zatlas.core.process_group import process_group
 
 # Imported, they add their commands, in the order in which a newcomer meets them.
 from zatlas.commands import make, sweep, bring, encode, invert, draw, prior, move, study  # noqa: F401  # isort: skip
@@ -20,14 +20,14 @@ from zatlas.commands import score, scorer, ways, steer, compass, check, explore,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 0, 1 failed, 2 bad input, 129, 130 or 143 for a signal."""
-    return leave(_status(arguments))
+    return exit_process(_status(arguments))
 
 
 def _status(arguments: Sequence[str] | None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        surroundings.check()
-        with surroundings.any_path_printed():
+        runtime.check()
+        with runtime.print_any_path():
             app.cli(prog="zatlas", args=arguments, config=(FlagCreatePairsOff,))
     except Interrupted as stopped:
         _tell(stopped)
@@ -51,7 +51,7 @@ def _tell(error: ZatlasError) -> None:
     """Say it once, where several processes meet the same."""
     from zatlas.core.progress import Messages  # brings bars, which help need not
 
-    if error.alone or company().speaks:
+    if error.every_process or process_group().is_main:
         print(f"zatlas: {error}", file=Messages())
 
 

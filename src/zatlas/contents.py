@@ -5,21 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from zatlas.data import sources
-from zatlas.data.cache import cache_root
-from zatlas.data.imageset import ImageSet
-from zatlas.models import bring
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.data.pixel_cache import cache_root
+from zatlas.models import importers
 from zatlas.models.description import Description
 from zatlas.models.generator import Generator
 from zatlas.models.inverter import Inverter, load_inverter
 from zatlas.predictions import Predictions, load_predictions
-from zatlas.store import atomic, digests, inside
+from zatlas.store import atomic, digests, safe_paths
 from zatlas.store.run import Run
 from zatlas.training.recipe import make_recipe, read_recipe
 
 
 def load_model(run: Run, device: str, trust: bool = False) -> tuple[Description, Generator]:
     """Return the model of a run, with the encoder that was trained for it afterwards, if there is one."""
-    description, generator = bring.opened(run, device, trusted=trust)
+    description, generator = importers.open_imported(run, device, trusted=trust)
     if generator.encoder is None and run.inverter.exists():
         encoder = load_inverter(run.inverter, weights_digest(run), device)
         generator = replace(generator, encoder=encoder)
@@ -28,24 +28,24 @@ def load_model(run: Run, device: str, trust: bool = False) -> tuple[Description,
 
 def predictions_of(run: Run, generator: Generator) -> Predictions | None:
     """Return the saved predictions of a classifier for the images of a run, if there are any."""
-    if not run.reading.exists():
+    if not run.predictions.exists():
         return None
-    return load_predictions(run.reading, model_digest(run, generator))
+    return load_predictions(run.predictions, model_digest(run, generator))
 
 
-def open_dataset(run: Run, *, data_changed: bool = False) -> ImageSet:
+def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
     """Return the images of the recipe, with the labels that came with imported latents; of latents
     alone, only those labels.
 
     Raise `OtherData` if the images are not those that the run was made with, unless `data_changed`.
     """
-    labels = bring.known_of(run)
+    labels = importers.dataset_of(run)
     if labels is not None and not run.recipe_file.exists():
         return labels
     recipe = make_recipe(read_recipe(run.recipe_file))
     images = sources.load_same(
         recipe.source,
-        fingerprint=run.made().get("data"),
+        fingerprint=run.provenance().get("data"),
         run=run.folder,
         data_changed=data_changed,
         size=recipe.size,
@@ -66,12 +66,12 @@ def folder_for(run: Run, name: str) -> Path:
     location = str(run.folder.resolve())
     place = cache_root() / "runs" / hashlib.sha256(repr(location).encode()).hexdigest()[:12]
     digests.ensure(place)
-    return inside.path(place, name)
+    return safe_paths.path(place, name)
 
 
 def weights_digest(run: Run) -> str:
     """Return the SHA-256 of the weights, without an encoder that was trained later."""
-    if imported := bring.brought_of(run):
+    if imported := importers.imported_model_of(run):
         return imported.digest
     with run.weights.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,25 +8,25 @@ from typing import Any, cast
 
 import numpy as np
 
-from zatlas.core import watched
+from zatlas.core import deadline
 from zatlas.core.progress import console
 from zatlas.core.space import Prior
 from zatlas.data import sources
-from zatlas.models import bring as models
-from zatlas.models.bring import Asked
-from zatlas.models.bring.brought import Layout, PixelRange
+from zatlas.models import importers as models
 from zatlas.models.generator import best_device
+from zatlas.models.importers import ImportOptions
+from zatlas.models.importers.imported import Layout, PixelRange
 from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
 from zatlas.training import loop
+from zatlas.training.callbacks import TensorBoard, Terminal
 from zatlas.training.recipe import change, make_recipe, preset, read_recipe
-from zatlas.training.watch import TensorBoard, Terminal
 from zatlas.workspace import Workspace
 
-SHOWN = 64  # samples of a check
-PATIENCE = 10.0  # seconds that they may take
-SAME = 0.004  # of images that differ by less, one cannot tell them apart
+CHECK_SAMPLES = 64  # samples of a check
+CHECK_SECONDS = 10.0  # seconds that they may take
+MIN_DIFFERENCE = 0.004  # of images that differ by less, one cannot tell them apart
 
 
 def train(
@@ -48,7 +48,7 @@ def train(
     `data` is a name, a folder, an npz file or hf:owner/name; `settings` changes anything else of
     the recipe, as {"model.beta": 4}.
     """
-    source, options = (None, {}) if data is None else sources.settle(str(data))
+    source, options = (None, {}) if data is None else sources.resolve(str(data))
     said = {
         "data.source": source,
         **{f"data.{key}": value for key, value in options.items()},
@@ -67,10 +67,10 @@ def train(
     whole = make_recipe(tables, images.shape)
     name = Path(whole.source.removeprefix("hf:")).stem
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or whole.family}")
-    return Workspace.open(loop.fit(whole, images, folder, watchers(show)).folder)
+    return Workspace.open(loop.fit(whole, images, folder, default_callbacks(show)).folder)
 
 
-def train_alike(
+def train_comparable(
     data: str, models: Sequence[str], *, dim: int, epochs: int | None, seed: int, folder: Path
 ) -> list[Workspace]:
     """Runs that differ in their family alone: the same images, nets, seed and epochs; "cvae" is a
@@ -102,7 +102,7 @@ def resume(
     tables = read_recipe(run.recipe_file)
     for key, value in (settings or {}).items():
         tables = change(tables, key, value)
-    loop.resume(run.folder, make_recipe(tables), watchers(show), restart=restart)
+    loop.resume(run.folder, make_recipe(tables), default_callbacks(show), restart=restart)
     return Workspace.open(run.folder)
 
 
@@ -118,7 +118,7 @@ def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) ->
     return tables
 
 
-def watchers(show: bool) -> Sequence[Terminal | TensorBoard]:
+def default_callbacks(show: bool) -> Sequence[Terminal | TensorBoard]:
     """TensorBoard where it is there, and the terminal where somebody looks."""
     return [Terminal(), TensorBoard()] if show else [TensorBoard()]
 
@@ -145,7 +145,7 @@ def import_run(
     a file of weights, a folder saved by pythae or diffusers, or a file of codes; `docs/bringing.md`
     lists what each takes. What is not said is found out.
     """
-    asked = Asked(
+    asked = ImportOptions(
         net,
         key,
         module,
@@ -156,11 +156,11 @@ def import_run(
         cast("Layout | None", layout),
         tuple(classes),
     )  # words that mean nothing are refused there
-    found = models.bring(source, Path(out), asked, data, best_device())
-    workspace = Workspace(found.run, found.description, found.generator)
-    with watched.within(watched.PROBING):
+    result = models.import_model(source, Path(out), asked, data, best_device())
+    workspace = Workspace(result.run, result.description, result.generator)
+    with deadline.within(deadline.PROBING):
         seen = check(workspace)
-    for line in (*found.told, *seen):
+    for line in (*result.messages, *seen):
         if show:
             console().print(line, soft_wrap=True, markup=False)
     return workspace
@@ -172,23 +172,23 @@ def check(workspace: Workspace) -> list[str]:
         return []
     space = workspace.generator.space
     stand_in = space if space.prior != "none" else replace(space, prior="normal")
-    z = stand_in.sample(SHOWN, seed=0)
+    z = stand_in.sample(CHECK_SAMPLES, seed=0)
     workspace.decode(z[:1])  # the first call prepares what the others need
     begun = time.perf_counter()
     workspace.decode(z[:1])
-    side = int(np.clip((PATIENCE / (time.perf_counter() - begun)) ** 0.5, 2, SHOWN**0.5))
+    side = int(np.clip((CHECK_SECONDS / (time.perf_counter() - begun)) ** 0.5, 2, CHECK_SAMPLES**0.5))
     begun = time.perf_counter()
     images = workspace.decode(z[: side * side])
     each = (time.perf_counter() - begun) / len(images)
     alike = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
     title = f"{len(images)} normal points decoded by {workspace.name}"
-    picture = sheet(images, side, title=title)
-    path = save(picture, workspace.run.gallery / "check.png")
+    figure = sheet(images, side, title=title)
+    path = save(figure, workspace.run.gallery / "check.png")
     told = [
         f"Check: {len(images)} images from {images.min():.3f} to {images.max():.3f} (0 black, 1 white), "
         f"{1000 * each:.2g} ms each; they differ from each other by {alike:.3f}."
     ]
-    if alike < SAME:
+    if alike < MIN_DIFFERENCE:
         told.append(
             "All images are nearly the same: the model is not trained, or its points are of another "
             "size or --shape."

@@ -8,13 +8,13 @@ from zatlas.core.progress import console
 from zatlas.core.shell import shell_command
 from zatlas.create import resume, train
 from zatlas.gallery import draw_gallery
-from zatlas.page import Figure, Section, render_page
-from zatlas.server.explore import Told, explore
+from zatlas.page import PageFigure, PageSection, render_page
+from zatlas.server.session import Print, explore
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
 CLOTHES, CLOTHES_RUN = "fashion-mini", "fashion-vae"
-FACES = "faces-vae"
+FACES_ARCHIVE = "faces-vae"
 
 
 def demo(out: Path) -> Path:
@@ -22,22 +22,22 @@ def demo(out: Path) -> Path:
     folder = out / CLOTHES_RUN
     begun = (folder / "made.json").exists()
     clothes = resume(folder) if begun else train(CLOTHES, preset="demo", out=folder)
-    faces = Workspace.open(unpack(out / FACES))
+    faces = Workspace.open(unpack(out / FACES_ARCHIVE))
     for workspace in (clothes, faces):
         console().print(f"drawn: {draw_gallery(workspace)}", soft_wrap=True)
     return atomic.write_file(out / "index.html", _front(clothes, faces).encode())
 
 
-def walk(out: Path, told: Told) -> None:
+def run_tour(out: Path, told: Print) -> None:
     """Open both runs of a demo in the explorer, until Ctrl-C."""
-    explore([out / FACES, out / CLOTHES_RUN], told=told)
+    explore([out / FACES_ARCHIVE, out / CLOTHES_RUN], told=told)
 
 
 def unpack(folder: Path) -> Path:
     """Put the run of the face model that comes along into a folder, unless it is there."""
     if not (folder / "made.json").exists():
         with (
-            as_file(files("zatlas") / "shipped" / FACES) as source,
+            as_file(files("zatlas") / "shipped" / FACES_ARCHIVE) as source,
             atomic.folder(folder, sealed=False, recorded=True) as side,
         ):
             for file in source.iterdir():
@@ -53,7 +53,7 @@ def _front(clothes: Workspace, faces: Workspace) -> str:
     sections = []
     for workspace, picture, title, about in both:
         gallery = workspace.run.gallery.relative_to(workspace.run.folder.parent).as_posix()
-        figure = Figure(
+        figure = PageFigure(
             f"{gallery}/{picture}",
             f"{title}: the gallery",
             about,
@@ -61,5 +61,5 @@ def _front(clothes: Workspace, faces: Workspace) -> str:
             shell_command("gallery", workspace.run.folder),
             f"{gallery}/index.html",
         )
-        sections.append(Section(title, (figure,)))
+        sections.append(PageSection(title, (figure,)))
     return render_page("Two latent spaces", "An atlas of z, for clothes and for faces.", sections)

@@ -5,12 +5,12 @@ import numpy as np
 from zatlas.contents import weights_digest
 from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
-from zatlas.latent.inversion import STARTS, STEPS, Inverted
+from zatlas.latent.inversion import STARTS, STEPS, InversionResult
 from zatlas.latent.inversion import invert as search
 from zatlas.models.inverter import Inverter, save_inverter
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
-from zatlas.training.inverting import TRAINING, teach
+from zatlas.training.inverter_training import TRAINING, train_inverter
 from zatlas.workspace import Workspace
 
 MAX_SAMPLES, MIN_SAMPLES = 16_384, 2048  # that an encoder is trained on
@@ -36,7 +36,7 @@ def train_encoder(
     count = samples or int(np.clip(MAX_BYTES // size, MIN_SAMPLES, MAX_SAMPLES))
     latents = sample_latents(workspace, count, seed=seed)
     labels = np.arange(count) % len(generator.classes) if generator.classes else None
-    inverter = teach(generator, latents, labels, epochs=epochs, seed=seed, show=show)
+    inverter = train_inverter(generator, latents, labels, epochs=epochs, seed=seed, show=show)
     save_inverter(workspace.run.inverter, inverter, weights_digest(workspace.run))
     return Workspace.open(workspace.run.folder, data_changed=workspace.data_changed)
 
@@ -50,7 +50,7 @@ def invert(
     steps: int = STEPS,
     seed: int = 0,
     show: bool = True,
-) -> Inverted:
+) -> InversionResult:
     """Return the latents whose decoded images come nearest to any images, by optimisation.
 
     The search starts from the encoder's answer where there is an encoder, else from several samples.

@@ -15,15 +15,15 @@ import numpy as np
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
-from zatlas.directions.find import known_of
+from zatlas.directions.find import known_names
 from zatlas.figures import file_names, geometry, maps, paths, sheets
 from zatlas.figures.paths import LatentPath
-from zatlas.latent.attributes import flags_of, pretty, yes_or_no
+from zatlas.latent.attributes import binary_names, flags_of, pretty
 from zatlas.latent.curves import spiral
-from zatlas.latent.names import Known, Name, text_of
-from zatlas.locate import class_word, classes_with_images, default_anchors
+from zatlas.latent.names import KnownNames, ParsedName, text_of
+from zatlas.locate import class_text, classes_with_images, default_anchors
 from zatlas.metrics.titles import describe_run
-from zatlas.page import Figure, Section, render_page
+from zatlas.page import PageFigure, PageSection, render_page
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
@@ -263,11 +263,11 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "What directions mean"
-    flags, kind, known = yes_or_no(workspace.dataset), workspace.source.kind, known_of(workspace)
+    flags, kind, known = binary_names(workspace.dataset), workspace.source.kind, known_names(workspace)
     chosen = [name for name in FACE_ATTRIBUTES if name in flags] or flags[:MAX_ATTRIBUTES]
     files = file_names(f"attribute-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
-        typed = text_of(Name("attribute", name), known, anchor=False)
+        typed = text_of(ParsedName("attribute", name), known, anchor=False)
         yield from _path(
             section,
             file,
@@ -295,11 +295,11 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     )
 
 
-def _equation(workspace: Workspace, flags: Sequence[str], known: Known) -> str:
+def _equation(workspace: Workspace, flags: Sequence[str], known: KnownNames) -> str:
     """An equation with an attribute or three classes; an empty string if there are too few."""
     if flags:
         chosen = "Eyeglasses" if "Eyeglasses" in flags else flags[0]
-        added = Name("attribute", chosen)
+        added = ParsedName("attribute", chosen)
         removed = text_of(replace(added, negated=True), known)
         without = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
         word = text_of(added, known)
@@ -307,7 +307,7 @@ def _equation(workspace: Workspace, flags: Sequence[str], known: Known) -> str:
     classes = classes_with_images(workspace)
     if len(classes) < 3:
         return ""
-    first, second, third = (class_word(workspace, name) for name in classes[:3])
+    first, second, third = (class_text(workspace, name) for name in classes[:3])
     return f"{first} - {second} + {third}"
 
 
@@ -389,11 +389,11 @@ def _save_figure(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
     return save(draw(), path)
 
 
-def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[Section]:
-    figures_of: dict[str, list[Figure]] = {}
+def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:
+    figures_of: dict[str, list[PageFigure]] = {}
     for entry, path in drawn:
-        figure = Figure(
+        figure = PageFigure(
             path.relative_to(folder).as_posix(), entry.title, entry.about, entry.theory, entry.command
         )
         figures_of.setdefault(entry.section, []).append(figure)
-    return [Section(title, tuple(figures)) for title, figures in figures_of.items()]
+    return [PageSection(title, tuple(figures)) for title, figures in figures_of.items()]

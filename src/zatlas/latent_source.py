@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Encoded:
 class Given:
     """The latents were imported as a file, without a decoder; their images or labels may be known."""
 
-    latents: Points
+    latents: Latents
     has_images: bool = False  # whether each latent belongs to an image that can be shown
     indexed: bool = False  # whether each latent has a row in the run's dataset
     decodes: ClassVar[bool] = False
@@ -49,7 +49,7 @@ class Sampled:
     Once a classifier has labelled their images, the samples are the run's dataset.
     """
 
-    sample: Callable[[], Points]
+    sample: Callable[[], Latents]
     indexed: bool = False  # whether a classifier has labelled them
     kind: ClassVar[str] = "sample"
     decodes: ClassVar[bool] = True
@@ -60,7 +60,7 @@ class Sampled:
         return self.indexed
 
     @property
-    def latents(self) -> Points:
+    def latents(self) -> Latents:
         """The samples, always the same."""
         return self.sample()
 

@@ -7,27 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Points, Rows
-from zatlas.core.errors import BadData, BadRecipe, NotHere, NotSupported, ShapeError
+from zatlas.core.arrays import Images, Latents, Rows
+from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError
 from zatlas.core.progress import console
 from zatlas.core.shell import shell_command
-from zatlas.data.imageset import UNLABELLED
-from zatlas.data.read import BadImage, read_image
-from zatlas.directions.find import known_of, store_of
+from zatlas.data.image_dataset import NO_LABEL
+from zatlas.data.image_reader import BadImage, read_image
+from zatlas.directions.find import known_names, store_of
 from zatlas.directions.types import in_std, is_nonlinear
 from zatlas.encoder import invert
 from zatlas.latent.attributes import flags_of, title_of
-from zatlas.latent.between import between
 from zatlas.latent.curves import Curve
-from zatlas.latent.names import RANDOM, Name, find, parse, split_list, split_terms, text_of
+from zatlas.latent.interpolation import interpolate_latents
+from zatlas.latent.names import RANDOM, ParsedName, find, parse, split_list, split_terms, text_of
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given
 from zatlas.sample import sample_latents
-from zatlas.store.codes import Codes
+from zatlas.store.latent_table import LatentTable
 from zatlas.workspace import Workspace
 
-STEP = 2.0  # standard deviations along a direction where its anchor lies
-HOW = (
+DIRECTION_STEP = 2.0  # standard deviations along a direction where its anchor lies
+NAME_HELP = (
     "Name an image by its number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
     "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5; mixture:5 or "
     "flow:5 of a fitted prior)."
@@ -39,7 +39,7 @@ class Anchor:
     """A named latent, and the real image that it belongs to, if there is one."""
 
     name: str  # as one types it
-    latent: Points  # one row
+    latent: Latents  # one row
     image: Images | None = None  # one row
     label: int | None = None
     title: str = ""  # as one writes it beside a picture
@@ -47,21 +47,21 @@ class Anchor:
 
 def locate(workspace: Workspace, text: str) -> Anchor:
     """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5"."""
-    known = known_of(workspace)
+    known = known_names(workspace)
     if not workspace.source.indexed and find(text, known) is None:
         raise _no_images(workspace, text)
     return _anchor(workspace, text, parse(text, known))
 
 
-def _anchor(workspace: Workspace, text: str, name: Name) -> Anchor:
+def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     if name.kind in RANDOM:
         prior = "own" if name.kind == RANDOM[0] else name.kind
         point = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
-        return Anchor(text, point, title=title_of(replace(name, word=name.kind)))
+        return Anchor(text, point, title=title_of(replace(name, text=name.kind)))
     if name.kind == "row":
         return _numbered(workspace, name.number or 0, text)
     if name.kind == "file":
-        return _from_file(workspace, Path(name.word))
+        return _from_file(workspace, Path(name.text))
     if name.kind == "direction":
         point = _moved(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
         return Anchor(text, point, title=title_of(name))
@@ -70,18 +70,18 @@ def _anchor(workspace: Workspace, text: str, name: Name) -> Anchor:
 
 def locate_all(workspace: Workspace, texts: Sequence[str]) -> list[Anchor]:
     """Return the anchors of several texts. "random" without a seed is another latent each time."""
-    found, drawn = [], 0
+    result, drawn = [], 0
     for text in texts:
         if text in RANDOM:
             text = f"{text}:{drawn}"
             drawn += 1
-        found.append(locate(workspace, text))
-    return found
+        result.append(locate(workspace, text))
+    return result
 
 
 def interpolate(
     workspace: Workspace,
-    anchors: Sequence[str] | Sequence[Anchor] | Points,
+    anchors: Sequence[str] | Sequence[Anchor] | Latents,
     method: str | None = None,
     *,
     closed: bool = False,
@@ -95,11 +95,11 @@ def interpolate(
     if isinstance(anchors, np.ndarray):
         z = anchors
     else:
-        found = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
-        z = np.concatenate([anchor.latent for anchor in found])
+        result = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
+        z = np.concatenate([anchor.latent for anchor in result])
     if len(z) < 2:
         raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
-    return between(workspace.generator.for_class(label), z, method, closed=closed, even=even)
+    return interpolate_latents(workspace.generator.for_class(label), z, method, closed=closed, even=even)
 
 
 def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
@@ -114,7 +114,7 @@ def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
         numbers = [str(number) for number in range(there)]
         return locate_all(workspace, [*numbers, *[RANDOM[0]] * (count - there)])
     chosen = [classes[number * len(classes) // count] for number in range(count)]
-    return locate_all(workspace, [class_word(workspace, name) for name in chosen])
+    return locate_all(workspace, [class_text(workspace, name) for name in chosen])
 
 
 def classes_with_images(workspace: Workspace) -> list[str]:
@@ -124,12 +124,12 @@ def classes_with_images(workspace: Workspace) -> list[str]:
         return []
     rows = np.concatenate([workspace.rows("train"), workspace.rows("test")])
     present = set(images.labels[rows].tolist())
-    return [name for number, name in enumerate(images.classes) if number in present and name != UNLABELLED]
+    return [name for number, name in enumerate(images.classes) if number in present and name != NO_LABEL]
 
 
-def class_word(workspace: Workspace, name: str) -> str:
+def class_text(workspace: Workspace, name: str) -> str:
     """Return the name of a class as one types it."""
-    return text_of(Name("class", name), known_of(workspace))
+    return text_of(ParsedName("class", name), known_names(workspace))
 
 
 def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
@@ -145,28 +145,28 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
         if not 0 <= number < many:
             raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
         return Anchor(name, sample_latents(workspace, many, seed=0)[number : number + 1], title=title)
-    codes = workspace.table("test")
-    if not 0 <= number < len(codes):
-        raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(codes) - 1}.")
-    return _real(workspace, codes, number, name, title)
+    latents = workspace.table("test")
+    if not 0 <= number < len(latents):
+        raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(latents) - 1}.")
+    return _real(workspace, latents, number, name, title)
 
 
-def _real(workspace: Workspace, codes: Codes, number: int, name: str, title: str) -> Anchor:
-    rows = codes.rows[number : number + 1]
+def _real(workspace: Workspace, table: LatentTable, number: int, name: str, title: str) -> Anchor:
+    rows = table.rows[number : number + 1]
     labels = workspace.labels(rows)
     label = None if labels is None else int(labels[0])
     image = None if workspace.source.kind == "code" else workspace.dataset.images(rows)
-    return Anchor(name, codes.points[number : number + 1], image, label, title)
+    return Anchor(name, table.latents[number : number + 1], image, label, title)
 
 
-def _typical(workspace: Workspace, text: str, name: Name) -> Anchor:
+def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     """The image nearest to the median of a class or an attribute; with a number, the next ones.
 
     Held-out images are taken; training images where none is held out, which the title says.
     """
     if not workspace.source.indexed:
         raise _no_images(workspace, text)
-    codes, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
+    table, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
     trained_on = split == "train" and workspace.holds_out
     place = name.number or 0
     if place >= len(members):
@@ -175,11 +175,11 @@ def _typical(workspace: Workspace, text: str, name: Name) -> Anchor:
             f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {what}, "
             f"numbered from 0 to {len(members) - 1}."
         )
-    points = codes.points[members]
-    middle = np.median(points, axis=0, keepdims=True)
-    order = nearest(middle, points, place + 1)[0][0]
+    latents = table.latents[members]
+    middle = np.median(latents, axis=0, keepdims=True)
+    order = nearest(middle, latents, place + 1)[0][0]
     title = title_of(name) + (" (training image)" if trained_on else "")
-    return _real(workspace, codes, int(members[order[place]]), text, title)
+    return _real(workspace, table, int(members[order[place]]), text, title)
 
 
 def _no_images(workspace: Workspace, text: str) -> NotSupported:
@@ -188,13 +188,15 @@ def _no_images(workspace: Workspace, text: str) -> NotSupported:
     return NotSupported(f"{text!r} names images, and {why}. Name samples by their number, or random.")
 
 
-def _members_of(workspace: Workspace, name: Name, splits: Sequence[str]) -> tuple[Codes, Rows, str]:
+def _members_of(
+    workspace: Workspace, name: ParsedName, splits: Sequence[str]
+) -> tuple[LatentTable, Rows, str]:
     """The codes of the first of these splits that has such an image, which of them they are, the split."""
     for split in splits:
-        codes = workspace.table(split)
-        members = np.flatnonzero(flags_of(workspace.dataset, codes.rows, name))
+        table = workspace.table(split)
+        members = np.flatnonzero(flags_of(workspace.dataset, table.rows, name))
         if len(members):
-            return codes, members, split
+            return table, members, split
     raise BadData(f"{workspace.name} has no image of {title_of(name)!r}. Name another class or attribute.")
 
 
@@ -210,17 +212,17 @@ def _from_file(workspace: Workspace, path: Path) -> Anchor:
         soft_wrap=True,
         markup=False,
     )
-    found = invert(workspace, image)
+    result = invert(workspace, image)
     console().print(
-        f"The decoded latent matches {path.name} with a PSNR of {found.psnr[0]:.1f} dB.", markup=False
+        f"The decoded latent matches {path.name} with a PSNR of {result.psnr[0]:.1f} dB.", markup=False
     )
-    return Anchor(path.name, found.points, image, title=path.name)
+    return Anchor(path.name, result.latents, image, title=path.name)
 
 
 def image_of(workspace: Workspace, path: Path) -> Images:
     """Return the image in a file as the model takes it, (1, c, h, w)."""
     if not path.is_file():
-        raise NotHere(f"There is no image file {path}. {HOW}")
+        raise NotFound(f"There is no image file {path}. {NAME_HELP}")
     channels, height, width = workspace.description.shape
     if height != width:
         raise NotSupported(
@@ -240,7 +242,7 @@ class Group:
 
     sign: int  # 1 or -1
     name: str
-    points: Points
+    latents: Latents
     images: Images | None
 
 
@@ -255,26 +257,26 @@ def find_groups(workspace: Workspace, text: str) -> list[Group]:
     return [_group(workspace, sign, term) for sign, term in terms]
 
 
-def _moved(workspace: Workspace, name: Name, z: Points) -> Points:
+def _moved(workspace: Workspace, name: ParsedName, z: Latents) -> Latents:
     """The latent moved along a saved direction, far enough to see it; with "not", backwards."""
-    way = in_std(store_of(workspace).load(name.word))
-    return way.move(z, -STEP if name.negated else STEP)
+    direction = in_std(store_of(workspace).load(name.text))
+    return direction.move(z, -DIRECTION_STEP if name.negated else DIRECTION_STEP)
 
 
-def _step(workspace: Workspace, name: Name) -> Points:
+def _step(workspace: Workspace, name: ParsedName) -> Latents:
     """What a saved direction adds to any latent."""
-    if is_nonlinear(store_of(workspace).load(name.word)):
-        typed = text_of(replace(name, negated=False), known_of(workspace), anchor=False)
+    if is_nonlinear(store_of(workspace).load(name.text)):
+        typed = text_of(replace(name, negated=False), known_names(workspace), anchor=False)
         command = shell_command("attribute", workspace.run.folder, typed, "--stop", "0")
         raise NotSupported(
-            f"The nonlinear direction {name.word!r} cannot be used in an equation, because its step depends "
+            f"The nonlinear direction {name.text!r} cannot be used in an equation, because its step depends "
             f"on the starting point. Follow it from an image: {command}"
         )
     return _moved(workspace, name, np.zeros((1, workspace.dim), np.float32))
 
 
 def _group(workspace: Workspace, sign: int, text: str) -> Group:
-    name = find(text, known_of(workspace))
+    name = find(text, known_names(workspace))
     if name is not None and name.kind == "direction":
         anchor = _anchor(workspace, text, name)
         return Group(sign, anchor.title, _step(workspace, name), workspace.decode(anchor.latent))
@@ -286,18 +288,18 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
         workspace.decode(anchor.latent, anchor.label) if anchor.image is None else anchor.image
         for anchor in anchors
     ]
-    points = np.concatenate([anchor.latent for anchor in anchors])
+    latents = np.concatenate([anchor.latent for anchor in anchors])
     title = anchors[0].title if len(anchors) == 1 else ", ".join(anchor.name for anchor in anchors)
-    return Group(sign, title, points, np.concatenate(shown))
+    return Group(sign, title, latents, np.concatenate(shown))
 
 
-def _members(workspace: Workspace, sign: int, name: Name) -> Group:
+def _members(workspace: Workspace, sign: int, name: ParsedName) -> Group:
     """All training images of a class or an attribute; held-out ones where there are no others."""
     if not workspace.source.indexed:
         raise _no_images(workspace, title_of(name))
-    codes, members, split = _members_of(workspace, name, ("train", "test"))
-    points = codes.points[members]
-    shown = nearest(np.median(points, axis=0, keepdims=True), points, 3)[0][0]
-    images = workspace.dataset.images(codes.rows[members[shown]])
+    table, members, split = _members_of(workspace, name, ("train", "test"))
+    latents = table.latents[members]
+    shown = nearest(np.median(latents, axis=0, keepdims=True), latents, 3)[0][0]
+    images = workspace.dataset.images(table.rows[members[shown]])
     note = " (held-out images)" if split == "test" and workspace.holds_out else ""
-    return Group(sign, title_of(name) + note, points, images)
+    return Group(sign, title_of(name) + note, latents, images)

@@ -15,7 +15,7 @@ FOOTER = "Made by zatlas. The command under a figure draws it again."
 
 
 @dataclass(frozen=True)
-class Figure:
+class PageFigure:
     """An image or a film with its texts."""
 
     file: str  # relative to the page, or a data: URL
@@ -48,7 +48,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Note:
+class PageNote:
     """A text with commands to copy."""
 
     title: str
@@ -58,7 +58,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """Rows of texts with column names; in a narrow window each cell shows its column name."""
 
     columns: tuple[str, ...]
@@ -67,11 +67,11 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A heading with its figures, notes and tables."""
 
     title: str
-    parts: tuple[Figure | Note | Table, ...]
+    parts: tuple[PageFigure | PageNote | PageTable, ...]
 
     @property
     def anchor(self) -> str:
@@ -82,7 +82,7 @@ class Section:
 def render_page(
     title: str,
     about: str,
-    sections: Sequence[Section],
+    sections: Sequence[PageSection],
     skipped: Sequence[str] = (),
     *,
     footer: str = FOOTER,

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 
 from zatlas.core.errors import Damaged, NotSupported
 from zatlas.core.progress import bar
-from zatlas.data.imageset import Column, ImageSet
-from zatlas.models.scorer import Scorer, suited
+from zatlas.data.image_dataset import Column, ImageDataset
+from zatlas.models.classifier import Classifier, resized_for
 from zatlas.store import atomic, digests
-from zatlas.training.scoring import targets_of
+from zatlas.training.classifier_training import targets_of
 
 KEY = b"zatlas"  # of the file's metadata
-SURE = 0.5  # probability from which a flag is true
+MIN_CONFIDENCE = 0.5  # probability from which a flag is true
 BLOCK = 1024  # images at a time
 
 
@@ -29,7 +29,7 @@ class Predictions:
     data: str  # fingerprint of the images
     columns: Mapping[str, Column]
 
-    def add_to(self, images: ImageSet) -> ImageSet:
+    def add_to(self, images: ImageDataset) -> ImageDataset:
         """The same images with what was read of them as attributes, beside those they have."""
         if images.fingerprint != self.data:
             raise NotSupported(
@@ -43,7 +43,7 @@ class Predictions:
         return replace(images, attributes=table, fingerprint=digest.hexdigest())
 
 
-def predict(scorer: Scorer, images: ImageSet) -> Predictions:
+def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
     """The answers of a scorer: flags are true from a probability of 0.5, of classes the likeliest counts,
     and numbers stay numbers.
     """
@@ -51,23 +51,23 @@ def predict(scorer: Scorer, images: ImageSet) -> Predictions:
     with bar("reading", len(images)) as advance:
         for start in range(0, len(images), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(images)))
-            parts.append(scorer.score(suited(scorer, images.images(rows))))
+            parts.append(classifier.score(resized_for(classifier, images.images(rows))))
             advance(len(rows))
     scores = np.concatenate(parts)
-    found: dict[str, Column] = {}
-    for target in targets_of(scorer):
-        read = scores[:, [scorer.column(name) for name in target.columns]]
+    result: dict[str, Column] = {}
+    for target in targets_of(classifier):
+        read = scores[:, [classifier.column(name) for name in target.columns]]
         if target.kind == "class":
-            found[target.name] = np.array(target.classes)[read.argmax(1)]
+            result[target.name] = np.array(target.classes)[read.argmax(1)]
         else:
-            found[target.name] = read[:, 0] >= SURE if target.kind == "flag" else read[:, 0]
-    return Predictions(images.fingerprint, found)
+            result[target.name] = read[:, 0] >= MIN_CONFIDENCE if target.kind == "flag" else read[:, 0]
+    return Predictions(images.fingerprint, result)
 
 
-def save_predictions(path: Path, reading: Predictions, model: str) -> Path:
+def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
     """One Parquet file, with the digest of the model whose images they are."""
-    table = pa.table({name: pa.array(column) for name, column in reading.columns.items()})
-    made = json.dumps({"data": reading.data, "model": model}).encode()
+    table = pa.table({name: pa.array(column) for name, column in predictions.columns.items()})
+    made = json.dumps({"data": predictions.data, "model": model}).encode()
     with atomic.file(path) as side:
         pq.write_table(table.replace_schema_metadata({KEY: made}), side)
     return path

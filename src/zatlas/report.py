@@ -12,7 +12,7 @@ from zatlas.figures import geometry, maps, sheets
 from zatlas.metrics.evaluation import GROUPS, EvaluationResult
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
-from zatlas.page import Figure, Note, Section, Table, render_page
+from zatlas.page import PageFigure, PageNote, PageSection, PageTable, render_page
 from zatlas.render.pixels import Drawn, plotted
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
@@ -41,10 +41,10 @@ def write_report(workspace: Workspace, result: EvaluationResult, path: Path, *, 
     return atomic.write_file(path, text.encode())
 
 
-def _diagnosis(result: EvaluationResult) -> Section:
+def _diagnosis(result: EvaluationResult) -> PageSection:
     if not result.findings:
         clean = "The checks that apply to these metrics found no problem."
-        return Section("Findings", (Note("No problem found", clean),))
+        return PageSection("Findings", (PageNote("No problem found", clean),))
     notes = []
     for finding in result.findings:
         by_name = {metric.name: metric for metric in result.metrics}
@@ -52,11 +52,11 @@ def _diagnosis(result: EvaluationResult) -> Section:
         evidence = "; ".join(f"{metric_title(metric)} {format_value(metric)}" for metric in shown)
         text = f"{finding.text} Evidence: {evidence}." if evidence else finding.text
         suggestions = tuple((suggestion.text, suggestion.command) for suggestion in finding.suggestions)
-        notes.append(Note(finding.name.capitalize(), text, suggestions))
-    return Section("Findings", tuple(notes))
+        notes.append(PageNote(finding.name.capitalize(), text, suggestions))
+    return PageSection("Findings", tuple(notes))
 
 
-def _groups(workspace: Workspace, result: EvaluationResult, theme: Theme) -> list[Section]:
+def _groups(workspace: Workspace, result: EvaluationResult, theme: Theme) -> list[PageSection]:
     sections = []
     for group in GROUPS:
         metrics = [metric for metric in result.metrics if metric.group == group]
@@ -72,11 +72,12 @@ def _groups(workspace: Workspace, result: EvaluationResult, theme: Theme) -> lis
             )
             for metric in metrics
         )
-        table = Table(("", "value", "baseline", "n", "description"), rows)
-        pictures = [
-            Figure(_data_url(picture), title) for title, picture in _figures(workspace, result, group, theme)
+        table = PageTable(("", "value", "baseline", "n", "description"), rows)
+        figures = [
+            PageFigure(_data_url(figure), title)
+            for title, figure in _figures(workspace, result, group, theme)
         ]
-        sections.append(Section(group_title(group), (table, *pictures)))
+        sections.append(PageSection(group_title(group), (table, *figures)))
     return sections
 
 
@@ -102,9 +103,9 @@ def _figures(
             )
         ]
     if group == "space" and workspace.source.indexed:
-        pictures = [("Norms of the latents and of the prior", geometry.own_norms(workspace, theme=theme))]
+        figures = [("Norms of the latents and of the prior", geometry.own_norms(workspace, theme=theme))]
         rates = next((metric.parts for metric in result.metrics if metric.name == "dimension_rate"), {})
-        return [*pictures, ("Information in each dimension", _rate_bars(rates, theme))] if rates else pictures
+        return [*figures, ("Information in each dimension", _rate_bars(rates, theme))] if rates else figures
     if group == "samples":
         return [("Samples", sheets.sample_sheet(workspace, theme=theme))]
     if group == "charts" and workspace.dim > 2:
@@ -127,7 +128,7 @@ def _rate_bars(rates: Mapping[str, float], theme: Theme) -> "Plot":
     )
 
 
-def _data_url(picture: "Canvas | Plot") -> str:
+def _data_url(figure: "Canvas | Plot") -> str:
     """The figure as a data URL."""
-    drawn = picture.drawn("png") if isinstance(picture, Drawn) else plotted(picture, "png")
+    drawn = figure.drawn("png") if isinstance(figure, Drawn) else plotted(figure, "png")
     return "data:image/png;base64," + base64.b64encode(drawn).decode()

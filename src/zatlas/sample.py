@@ -4,26 +4,26 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
-from zatlas.latent.density import stand_in
+from zatlas.latent.density import fitted_samples
 from zatlas.latent.priors import (
     KINDS,
-    Facts,
     FittedPrior,
     FlowPrior,
-    KeptPrior,
-    check_codes,
+    PriorDescription,
+    SavedPrior,
     check_kind,
-    drawn,
+    check_latents,
     halved,
     load_prior,
+    posterior_samples,
     save_prior,
 )
 from zatlas.latent.sampling import Mixture, fit_mixture, from_posterior, from_prior
-from zatlas.training.priors import STEPS, fit_flow
+from zatlas.training.flow_training import STEPS, fit_flow
 from zatlas.workspace import Workspace
 
 
@@ -35,7 +35,7 @@ def sample_latents(
     prior: str = "own",
     temperature: float = 1.0,
     truncation: float | None = None,
-) -> Points:
+) -> Latents:
     """Points drawn by chance; without a prior, the normal distribution that the codes suggest stands in."""
     space = workspace.generator.space
     if prior == "own" and space.prior != "none":
@@ -44,26 +44,26 @@ def sample_latents(
         raise NotSupported("Only a prior that is normal is truncated; give --temperature below 1 instead.")
     if prior == "own":
         middle = workspace.cloud.mean(axis=0)
-        z = stand_in(workspace.cloud, space, n, seed=seed)
+        z = fitted_samples(workspace.cloud, space, n, seed=seed)
         return (middle + temperature * (z - middle)).astype(np.float32)
     if prior in KINDS:
         return prior_of(workspace, prior).sample(n, seed=seed, temperature=temperature)
     if prior == "posterior":
-        codes = workspace.table("test")
-        chosen = stream(seed, "posterior").choice(len(codes), n, replace=n > len(codes))
-        if codes.deviations is None:
-            return codes.points[chosen]
-        spread = codes.deviations[chosen] * np.float32(temperature)
-        return from_posterior(codes.points[chosen], spread, seed=seed)
+        table = workspace.table("test")
+        chosen = stream(seed, "posterior").choice(len(table), n, replace=n > len(table))
+        if table.std is None:
+            return table.latents[chosen]
+        std = table.std[chosen] * np.float32(temperature)
+        return from_posterior(table.latents[chosen], std, seed=seed)
     raise UnknownName("prior", prior, ("own", *KINDS, "posterior"))
 
 
 def prior_of(workspace: Workspace, kind: str) -> FittedPrior:
     """The prior of this kind that the run keeps; fitted and kept now, if it has none of these weights."""
-    return kept_prior(workspace, kind).prior
+    return saved_prior(workspace, kind).prior
 
 
-def kept_prior(workspace: Workspace, kind: str) -> KeptPrior:
+def saved_prior(workspace: Workspace, kind: str) -> SavedPrior:
     """The same with its file and what is known of it."""
     check_kind(kind)
     return workspace.cache.get(
@@ -71,7 +71,7 @@ def kept_prior(workspace: Workspace, kind: str) -> KeptPrior:
     )
 
 
-def find_prior(workspace: Workspace, kind: str) -> KeptPrior | None:
+def find_prior(workspace: Workspace, kind: str) -> SavedPrior | None:
     """The one that the run keeps, if it was fitted to the codes of these weights."""
     path = path_of(workspace, kind)
     return load_prior(path, workspace.digest, workspace.data[1]) if path.exists() else None
@@ -79,21 +79,21 @@ def find_prior(workspace: Workspace, kind: str) -> KeptPrior | None:
 
 def fit_prior(
     workspace: Workspace, kind: str = "flow", *, steps: int = STEPS, seed: int = 0, show: bool = True
-) -> KeptPrior:
+) -> SavedPrior:
     """Fit a mixture or a flow to draws from the posteriors of the training images, and keep it.
 
     Of a conditional model the points of all classes together: a point is meant to tell nothing of the
     class. Two-stage fitting: Dai and Wipf 2019, https://arxiv.org/abs/1903.05789
     """
     check_kind(kind)
-    means, deviations, judges = parts(workspace, seed)
+    means, std, judges = mixture_components(workspace, seed)
     prior: FittedPrior
     if kind == "mixture":
-        prior = fit_mixture(drawn(means, deviations, seed), seed=seed)
+        prior = fit_mixture(posterior_samples(means, std, seed), seed=seed)
     else:
-        prior = FlowPrior(fit_flow(means, deviations, steps=steps, seed=seed, show=show))
-    own = own_prior(workspace, means, deviations)
-    facts = Facts(
+        prior = FlowPrior(fit_flow(means, std, steps=steps, seed=seed, show=show))
+    own = own_prior(workspace, means, std)
+    facts = PriorDescription(
         kind,
         workspace.digest,
         workspace.data[1],
@@ -103,7 +103,7 @@ def fit_prior(
         float(prior.log_density(judges).mean()),
         float(own.log_density(judges).mean()),
     )
-    made = KeptPrior(prior, facts, path_of(workspace, kind))
+    made = SavedPrior(prior, facts, path_of(workspace, kind))
     save_prior(made)
     workspace.cache.set(f"{kind} prior", made)
     return made
@@ -114,7 +114,7 @@ def path_of(workspace: Workspace, kind: str) -> Path:
     return workspace.folder("priors") / f"{kind}.safetensors"
 
 
-def parts(workspace: Workspace, seed: int) -> tuple[Points, Points | None, Points]:
+def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latents | None, Latents]:
     """Codes to fit to and their deviations, and draws from those of other images to judge by."""
     if workspace.generator.space.prior == "sphere":
         raise NotSupported(
@@ -128,28 +128,28 @@ def parts(workspace: Workspace, seed: int) -> tuple[Points, Points | None, Point
         )
     if not workspace.source.indexed or not workspace.holds_out:
         return halved(*_codes(workspace, "train"), seed)
-    means, deviations = _codes(workspace, "train")
-    check_codes(means, deviations)
-    return means, deviations, drawn(*_codes(workspace, "test"), seed + 1)
+    means, std = _codes(workspace, "train")
+    check_latents(means, std)
+    return means, std, posterior_samples(*_codes(workspace, "test"), seed + 1)
 
 
-def own_prior(workspace: Workspace, means: Points, deviations: Points | None) -> Mixture:
+def own_prior(workspace: Workspace, means: Latents, std: Latents | None) -> Mixture:
     """The run's own prior as a density; without one, the normal distribution of the codes."""
     dim = workspace.dim
     if workspace.generator.space.prior == "none":
-        return fit_mixture(drawn(means, deviations, 0), components=1)
+        return fit_mixture(posterior_samples(means, std, 0), components=1)
     middle, spread = np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32)
     return Mixture(np.ones(1, np.float32), middle, spread)
 
 
-def own_words(workspace: Workspace) -> str:
+def own_prior_text(workspace: Workspace) -> str:
     """What the run's own prior is, in words."""
     none = workspace.generator.space.prior == "none"
     return "one normal distribution of the codes" if none else "its own prior, N(0, 1)"
 
 
-def _codes(workspace: Workspace, split: str) -> tuple[Points, Points | None]:
+def _codes(workspace: Workspace, split: str) -> tuple[Latents, Latents | None]:
     if not workspace.source.indexed:
         return workspace.cloud, None
-    codes = workspace.table(split)
-    return codes.points, codes.deviations
+    table = workspace.table(split)
+    return table.latents, table.std

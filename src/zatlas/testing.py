@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from zatlas.core.arrays import Labels, Points
-from zatlas.latent.layouts import lay
+from zatlas.core.arrays import Labels, Latents
+from zatlas.latent.layouts import lay_out
 from zatlas.models.description import Description, generator, load_weights, save_weights
 from zatlas.models.nets import Shape
 
@@ -78,7 +78,7 @@ def _images(description: Description, n: int) -> torch.Tensor:
     return torch.rand((n, *description.shape), generator=torch.Generator().manual_seed(SEED))
 
 
-def _latents(n: int, dim: int = DIM) -> Points:
+def _latents(n: int, dim: int = DIM) -> Latents:
     return np.random.default_rng(SEED).normal(size=(n, dim)).astype(np.float32)
 
 
@@ -135,12 +135,12 @@ def trains_every_parameter(description: Description) -> None:
     model: Any = description.build()
     images = _images(description, 8)
     labels = torch.from_numpy(_labels(8)) if model.classes else None
-    for player, parameters in model.players().items():
+    for player, parameters in model.networks().items():
         model.zero_grad()
         model.loss(images, labels, player, torch.Generator().manual_seed(SEED), 1.0)["loss"].backward()
         without = sum(parameter.grad is None for parameter in parameters)
         assert not without, f"The loss of {player!r} has no gradient for {without} of its parameters."
-    moved = {id(parameter) for parameters in model.players().values() for parameter in parameters}
+    moved = {id(parameter) for parameters in model.networks().values() for parameter in parameters}
     names = [name for name, parameter in model.named_parameters() if id(parameter) not in moved]
     assert not names, f"No player trains the parameters {', '.join(names)}."
 
@@ -150,7 +150,7 @@ def draws_noise_from_its_generator(description: Description) -> None:
     model: Any = description.build().eval()
     images = _images(description, 4)
     labels = torch.from_numpy(_labels(4)) if model.classes else None
-    player = next(iter(model.players()))
+    player = next(iter(model.networks()))
     losses = [
         model.loss(images, labels, player, torch.Generator().manual_seed(SEED), 1.0)["loss"].item()
         for _ in range(2)
@@ -182,7 +182,7 @@ def lays_out_any_latents(name: str, settings: Mapping[str, Any]) -> None:
             "huge": 1e30 * random.normal(size=(n, 4)),
             "tiny": 1e-30 * random.normal(size=(n, 4)),
         }.items():
-            positions = lay(name, latents.astype(np.float32), seed=1, **settings)
+            positions = lay_out(name, latents.astype(np.float32), seed=1, **settings)
             right = positions.shape == (n, 2) and positions.dtype == np.float32
             assert right and np.isfinite(positions).all(), f"{n} {kind} latents have no finite positions."
 
@@ -191,7 +191,7 @@ def lays_out_alike_for_a_seed(name: str, settings: Mapping[str, Any]) -> None:
     """The same seed gives the same positions; the latents and numpy's global generator stay as they were."""
     latents = _latents(60, 8)
     before, state = latents.copy(), _numpy_state()
-    first, second = (lay(name, latents, seed=4, **settings) for _ in range(2))
+    first, second = (lay_out(name, latents, seed=4, **settings) for _ in range(2))
     assert np.array_equal(first, second), "The same seed gives other positions."
     assert np.array_equal(latents, before), "The layout changes the latents that it is given."
     assert np.array_equal(state, _numpy_state()), "The layout uses numpy's global generator."
@@ -201,7 +201,7 @@ def accepts_any_labels(name: str, settings: Mapping[str, Any]) -> None:
     """Labels may be all alike, all different, or -1 for none."""
     latents = _latents(60, 8)
     for labels in (np.zeros(60), np.arange(60), np.full(60, -1), np.arange(60) % 2 - 1):
-        positions = lay(name, latents, labels.astype(np.int64), **settings)
+        positions = lay_out(name, latents, labels.astype(np.int64), **settings)
         assert np.isfinite(positions).all(), "Positions are not finite for some labels."
 
 

@@ -15,7 +15,7 @@ from tests.conftest import small_run
 from zatlas.server.serve import serving
 from zatlas.site import run_tree
 
-WAYS = ("server", "folder", "file")
+MODES = ("server", "folder", "file")
 POINTS = 600  # of each run: a browser without a graphics card draws few quickly
 VIEWPORT = {"width": 1280, "height": 760}
 FLAGS = [
@@ -71,9 +71,9 @@ class Opened:
         self.browser, self.sites = browser, sites
         self.contexts, self.faults = [], []
 
-    def __call__(self, way, *workspaces, link="", **settings):
+    def __call__(self, direction, *workspaces, link="", **settings):
         """A page of these runs, ready."""
-        url = self.sites.url(way, *workspaces)
+        url = self.sites.url(direction, *workspaces)
         page = self.page(url, **settings)
         return Explorer(page, url, self.sites.trees(*workspaces)).open(link)
 
@@ -92,14 +92,14 @@ class Opened:
 class Sites:
     """Where runs are found; each is made when it is first asked for, and stays."""
 
-    def __init__(self, room, stack):
-        self.room, self.stack, self.known = room, stack, {}
+    def __init__(self, folder, stack):
+        self.room, self.stack, self.known = folder, stack, {}
 
-    def url(self, way, *workspaces):
-        key = (way, *(workspace.run.folder for workspace in workspaces))
+    def url(self, direction, *workspaces):
+        key = (direction, *(workspace.run.folder for workspace in workspaces))
         if key not in self.known:
             name = "-".join(workspace.name for workspace in workspaces)
-            self.known[key] = getattr(self, way)(name, workspaces)
+            self.known[key] = getattr(self, direction)(name, workspaces)
         return self.known[key]
 
     def trees(self, *workspaces):

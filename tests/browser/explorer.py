@@ -58,7 +58,7 @@ class Explorer:
         pins = [one for one in self.said().get("pins", "").split(",") if one]
         rows = [one[1:] for one in pins]
         return [
-            self.truth.points[int(rest)] if pin[0] == "r" else read_code(rest)
+            self.truth.latents[int(rest)] if pin[0] == "r" else read_code(rest)
             for pin, rest in zip(pins, rows, strict=True)
         ]
 
@@ -126,13 +126,13 @@ class Explorer:
         up = y - (pixels[:, 1] - height / 2) / scale
         return np.stack([x + (pixels[:, 0] - width / 2) / scale, up], axis=1).astype(np.float32)
 
-    def free(self, count, room=45, seed=0, number=0):
+    def free(self, count, folder=45, seed=0, number=0):
         """Pixels of the map amid the data, and away from every point and its thumbnail."""
         width, height = self.size
         pixels = np.random.default_rng(seed).integers(40, [width - 40, height - 60], (4000, 2))
         chart = self.truth.chart(number)
-        apart = self.pixels_of(chart.places)
-        alone = np.linalg.norm(pixels[:, None] - apart, axis=2).min(axis=1) > room
+        apart = self.pixels_of(chart.positions)
+        alone = np.linalg.norm(pixels[:, None] - apart, axis=2).min(axis=1) > folder
         fine = alone & chart.covers(self.places_of(pixels))
         assert fine.sum() >= count, "there is no free place on this map"
         return pixels[fine][:count]
@@ -164,7 +164,7 @@ class Truth:
 
     def __init__(self, tree):
         self.tree, self.entry = tree, tree.entry
-        self.points = tree.points.astype(np.float16).astype(np.float32)  # as the page has them
+        self.latents = tree.latents.astype(np.float16).astype(np.float32)  # as the page has them
 
     @cached_property
     def table(self):
@@ -181,7 +181,7 @@ class Truth:
     def chart(self, number=0):
         frame = self.entry["charts"][number]["frame"]
         axes = None if frame is None else np.array(frame["axes"], np.float32).reshape(2, -1)
-        return Chart(self.points, self.places(number), frame=axes)
+        return Chart(self.latents, self.places(number), frame=axes)
 
     def vectors(self, name):
         url = self.entry["ways"][name]
@@ -208,16 +208,16 @@ def screen(locator):
 
 def same(locator, image, within=CLOSE):
     """Hold a canvas to an image (channels, height, width)."""
-    found = pixels(locator)[..., :3]
-    apart = difference(found, image)
+    result = pixels(locator)[..., :3]
+    apart = difference(result, image)
     assert apart < within, f"{255 * apart:.1f} of 255 from what it should be"
-    return found
+    return result
 
 
-def difference(found, image):
+def difference(result, image):
     """Mean difference of pixels (height, width, 3) from an image (channels, height, width)."""
-    wanted = np.broadcast_to(np.asarray(image).transpose(1, 2, 0), found.shape)
-    return float(np.abs(found - wanted).mean())
+    wanted = np.broadcast_to(np.asarray(image).transpose(1, 2, 0), result.shape)
+    return float(np.abs(result - wanted).mean())
 
 
 def code(z):

@@ -36,26 +36,26 @@ def written(path, rows):
     return path
 
 
-@pytest.mark.parametrize(("way", "rows"), [("file", "n"), ("folder", 1), ("file", 4)])
-def test_a_brought_onnx_decoder_needs_no_server(way, rows, explore, tmp_path):
+@pytest.mark.parametrize(("mode", "rows"), [("file", "n"), ("folder", 1), ("file", 4)])
+def test_a_brought_onnx_decoder_needs_no_server(mode, rows, explore, tmp_path):
     source = written(tmp_path / "theirs.onnx", rows)
-    workspace = import_run(source, tmp_path / f"theirs-{way}-{rows}", show=False)
-    explorer = explore(way, workspace)
+    workspace = import_run(source, tmp_path / f"theirs-{mode}-{rows}", show=False)
+    explorer = explore(mode, workspace)
     explorer.go(explorer.at(3, zoom=9))
     spots = explorer.free(2, room=12)
-    codes = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
-    for spot, image in zip(spots, workspace.decode(codes), strict=True):
+    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
+    for spot, image in zip(spots, workspace.decode(latents), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
 
 
-@pytest.mark.parametrize("way", ["server", "file"])
-def test_codes_alone_are_a_map_that_promises_no_pictures(way, explore, tmp_path):
+@pytest.mark.parametrize("mode", ["server", "file"])
+def test_codes_alone_are_a_map_that_promises_no_pictures(mode, explore, tmp_path):
     kinds = np.arange(90) % 3
-    codes = np.eye(3, 6)[kinds] * 8 + np.random.default_rng(0).standard_normal((90, 6))
-    np.savez(tmp_path / "codes.npz", codes=codes.astype(np.float32), label=kinds)
-    workspace = import_run(tmp_path / "codes.npz", tmp_path / f"codes-{way}", show=False)
-    url = explore.sites.url(way, workspace)
+    latents = np.eye(3, 6)[kinds] * 8 + np.random.default_rng(0).standard_normal((90, 6))
+    np.savez(tmp_path / "codes.npz", codes=latents.astype(np.float32), label=kinds)
+    workspace = import_run(tmp_path / "codes.npz", tmp_path / f"codes-{mode}", show=False)
+    url = explore.sites.url(mode, workspace)
     page = explore.page(url)
     page.goto(url)
     map = page.get_by_role("application")

@@ -10,14 +10,14 @@ from tests.browser.conftest import hosted
 from tests.browser.explorer import code, same
 from tests.write_export import EXPORTS
 from zatlas.site.export import PLACE, RUNTIME, one_file
-from zatlas.site.static import SINGLE, page_files
+from zatlas.site.static import SINGLE_PAGE, page_files
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("way", ["folder", "file"])
+@pytest.mark.parametrize("mode", ["folder", "file"])
 @pytest.mark.parametrize("version", sorted(path.name for path in EXPORTS.iterdir()))
-def test_the_data_of_an_earlier_version_decodes_in_todays_page(version, way, browser, tmp_path):
+def test_the_data_of_an_earlier_version_decodes_in_todays_page(version, mode, browser, tmp_path):
     truth = np.load(EXPORTS / version / "truth.npz")
     shutil.copytree(EXPORTS / version / "data", tmp_path / "data")
     files = {url: file.read_bytes() for url, file in page_files().items()}
@@ -26,10 +26,10 @@ def test_the_data_of_an_earlier_version_decodes_in_todays_page(version, way, bro
         (tmp_path / url).write_bytes(data)
     saved = (EXPORTS / version / "single.html").read_bytes()
     runtime = {url: partial(bytes, data) for url, data in files.items() if url.startswith(RUNTIME)}
-    single = one_file(files[SINGLE].replace(PLACE, saved + PLACE), runtime)
-    (tmp_path / SINGLE).write_bytes(single)
+    single = one_file(files[SINGLE_PAGE].replace(PLACE, saved + PLACE), runtime)
+    (tmp_path / SINGLE_PAGE).write_bytes(single)
     with hosted(tmp_path) as host:
-        address = f"{host}/" if way == "folder" else (tmp_path / SINGLE).as_uri()
+        address = f"{host}/" if mode == "folder" else (tmp_path / SINGLE_PAGE).as_uri()
         for z, pixels in zip(truth["z"][:3], truth["pixels"][:3], strict=True):
             page = browser.new_page()
             page.goto(f"{address}#pins=z{code(z)}")

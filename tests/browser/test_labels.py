@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.browser.conftest import WAYS
-from zatlas.data.imageset import image_set
+from tests.browser.conftest import MODES
+from zatlas.data.image_dataset import image_dataset
 from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -88,16 +88,16 @@ def nasty(tmp_path_factory, digits):
     columns = {f"{name} flag": (kinds + number) % 2 == 0 for number, name in enumerate(SCRIPTS)}
     columns["text"] = np.array([name[:200] for name in names])[kinds]
     columns["<b>number</b>"] = kinds.astype(np.float32)
-    images = image_set(
+    images = image_dataset(
         "<i>set</i>", plain.pixels, labels=kinds, classes=names, split=plain.split, attributes=columns
     )
     return replace(workspace, opened_dataset=images), names
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_nasty_labels_stay_text(way, explore, nasty):
+@pytest.mark.parametrize("mode", MODES)
+def test_nasty_labels_stay_text(mode, explore, nasty):
     workspace, names = nasty
-    explorer = explore(way, workspace)
+    explorer = explore(mode, workspace)
     page = explorer.page
     elements = page.evaluate(COUNTED)
     classes = next(one for one in explorer.truth.entry["columns"] if one["name"] == "label")
@@ -130,13 +130,13 @@ COUNTED = """["script", "iframe", "base", "meta", "style", "b > b", "img", "obje
 
 def says(panel, heading, value):
     """Whether the panel has the heading, and a value to the letter."""
-    found = panel.evaluate(
+    result = panel.evaluate(
         """panel => ({
             heading: panel.querySelector("h3")?.textContent,
             values: [...panel.querySelectorAll("dd")].map((one) => one.textContent),
         })"""
     )
-    assert found["heading"] == heading and value in found["values"]
+    assert result["heading"] == heading and value in result["values"]
 
 
 @pytest.mark.parametrize("number", [0, 2, 5, 15])
@@ -171,5 +171,5 @@ def test_names_full_of_signs_travel_in_links(explore, nasty):
 
 
 def named_all(pictures, names):
-    found = pictures.evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
-    assert found == [*names, "The result"]
+    result = pictures.evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
+    assert result == [*names, "The result"]

@@ -32,8 +32,8 @@ def test_axe_finds_no_serious_fault_in_any_panel(theme, name, explore, request):
     for panel in panels:
         explorer.tab(panel)
         prepare(explorer, panel)
-        if found := page.evaluate(FAULTS):
-            faults[panel] = found
+        if result := page.evaluate(FAULTS):
+            faults[panel] = result
     assert not faults
 
 
@@ -75,12 +75,12 @@ def test_the_page_is_dark_for_who_wants_it_so(explore, digits):
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_a_new_chart_moves_the_points_only_for_who_likes_motion(motion, explore, wide):
     explorer = explore("server", wide, reduced_motion=motion)
-    page, points = explorer.page, explorer.maps.first.locator("canvas").first
+    page, latents = explorer.page, explorer.maps.first.locator("canvas").first
     settled = None
 
     def still():
         nonlocal settled
-        before, settled = settled, screen(points)
+        before, settled = settled, screen(latents)
         page.wait_for_timeout(100)
         assert before is not None and np.array_equal(before, settled)
 
@@ -88,11 +88,11 @@ def test_a_new_chart_moves_the_points_only_for_who_likes_motion(motion, explore,
     page.clock.install()
     page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
     page.get_by_role("combobox", name="Chart").select_option("pca")
-    explorer.eventually(lambda: page.clock.run_for(16) or differs(screen(points), settled))
+    explorer.eventually(lambda: page.clock.run_for(16) or differs(screen(latents), settled))
     page.clock.run_for(50)
-    early = screen(points)
+    early = screen(latents)
     page.clock.run_for(3000)
-    late = screen(points)
+    late = screen(latents)
     assert np.array_equal(early, late) == (motion == "reduce")
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WAYS
+from tests.browser.conftest import MODES
 from tests.browser.explorer import Explorer, difference, named, pixels
 from tests.test_site import tile
 
@@ -17,31 +17,31 @@ pytestmark = pytest.mark.browser
 TILE, TIMES = 48, 6  # CSS pixels of a digit's thumbnail, and of each of its own pixels
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["digits", "wide", "portraits"])
-def test_every_place_decodes_under_the_pointer(way, name, explore, request):
+def test_every_place_decodes_under_the_pointer(mode, name, explore, request):
     workspace = request.getfixturevalue(name)
-    explorer = explore(way, workspace)
+    explorer = explore(mode, workspace)
     explorer.go(explorer.at(3, zoom=7))
     spots = explorer.free(4)
-    codes = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
+    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
     if workspace.dim == 2:
-        np.testing.assert_allclose(codes, explorer.places_of(spots), atol=1e-5)
-    for spot, image in zip(spots, workspace.decode(codes), strict=True):
+        np.testing.assert_allclose(latents, explorer.places_of(spots), atol=1e-5)
+    for spot, image in zip(spots, workspace.decode(latents), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
         named(explorer.imagined, lambda name: name == "Generated: a point on the map")
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_point_shows_its_image_and_its_reconstruction(way, explore, portraits):
-    explorer = explore(way, portraits)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_point_shows_its_image_and_its_reconstruction(mode, explore, portraits):
+    explorer = explore(mode, portraits)
     page, row = explorer.page, 7
     explorer.go(explorer.at(row, zoom=20))
     explorer.hover(*np.array(explorer.size) / 2)
     number = explorer.truth.tree.rows[row]
     expect(page.get_by_text(f"Reconstruction of image {number:,}", exact=True)).to_be_visible()
-    explorer.shows(portraits.decode(explorer.truth.points[[row]])[0])
+    explorer.shows(portraits.decode(explorer.truth.latents[[row]])[0])
     real = tile(explorer.truth.tree, row).transpose(2, 0, 1) / 255
     explorer.shows(real, page.get_by_role("region", name="Generated").get_by_role("img").nth(1))
     error = explorer.truth.column("error")[row]
@@ -54,7 +54,7 @@ def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
     explorer.go(explorer.at(3, zoom=7))
     (spot,) = explorer.free(1)
     z = explorer.truth.chart().inverse_transform(explorer.places_of([spot]))
-    apart = np.linalg.norm(explorer.truth.points - z, axis=1)
+    apart = np.linalg.norm(explorer.truth.latents - z, axis=1)
     rows = np.argsort(apart, kind="stable")[:6]
     explorer.hover(*spot)
     beside = explorer.page.get_by_role("region", name="Generated").get_by_role("img")
@@ -63,9 +63,9 @@ def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
         explorer.shows(tile(explorer.truth.tree, row)[None] / 255, beside.nth(place))
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_places_are_pinned_chosen_and_removed(way, explore, digits):
-    explorer = explore(way, digits)
+@pytest.mark.parametrize("mode", MODES)
+def test_places_are_pinned_chosen_and_removed(mode, explore, digits):
+    explorer = explore(mode, digits)
     page = explorer.page
     explorer.go(explorer.at(3, zoom=7))
     places = explorer.places_of(explorer.free(2))
@@ -84,17 +84,17 @@ def test_places_are_pinned_chosen_and_removed(way, explore, digits):
     explorer.shows(images[1])
 
 
-def close(found, wanted, within=2e-3):
-    assert len(found) == len(wanted)
-    np.testing.assert_allclose(found, wanted, rtol=2e-3, atol=within)
+def close(result, wanted, within=2e-3):
+    assert len(result) == len(wanted)
+    np.testing.assert_allclose(result, wanted, rtol=2e-3, atol=within)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_filter_leaves_the_right_thumbnails_and_no_others(way, explore, digits):
-    explorer = explore(way, digits)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_filter_leaves_the_right_thumbnails_and_no_others(mode, explore, digits):
+    explorer = explore(mode, digits)
     truth = explorer.truth
     explorer.go(explorer.at(11, zoom=9))
-    before = thumbnails(explorer, np.arange(len(truth.points)))
+    before = thumbnails(explorer, np.arange(len(truth.latents)))
     kind = int(np.bincount(truth.column("label")[before]).argmax())
     name = truth.entry["columns"][1]["values"][kind]
     explorer.page.get_by_role("searchbox", name="Show only").fill(f"label={name}")
@@ -117,7 +117,7 @@ def thumbnails(explorer, rows):
     drawn = pixels(canvas)
     left = drawn[..., 3] > 0.9
     width, height = explorer.size
-    found = []
+    result = []
     corners = np.floor(explorer.pixels_of(explorer.truth.places()) - TILE / 2 + 0.5).astype(int)
     for row in rows:
         x, y = corners[row]
@@ -125,16 +125,16 @@ def thumbnails(explorer, rows):
             image = tile(explorer.truth.tree, row)[None] / 255
             part = drawn[y : y + TILE, x : x + TILE][TIMES // 2 :: TIMES, TIMES // 2 :: TIMES]
             if part[..., 3].min() > 0.99 and difference(part[..., :3], image) < 1 / 255:
-                found.append(int(row))
+                result.append(int(row))
                 left[max(y - 3, 0) : y + TILE + 3, max(x - 3, 0) : x + TILE + 3] = False
     left[: TILE + 2], left[-TILE - 2 :], left[:, : TILE + 2], left[:, -TILE - 2 :] = 4 * (False,)
-    assert found and not left.any(), f"{len(found)} right, {left.sum()} pixels of others"
-    return found
+    assert result and not left.any(), f"{len(result)} right, {left.sum()} pixels of others"
+    return result
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_an_image_of_ones_own_lands_where_the_encoder_puts_it(way, explore, portraits):
-    explorer = explore(way, portraits)
+@pytest.mark.parametrize("mode", MODES)
+def test_an_image_of_ones_own_lands_where_the_encoder_puts_it(mode, explore, portraits):
+    explorer = explore(mode, portraits)
     number = int(explorer.truth.tree.rows[20])
     image = portraits.dataset.images(np.array([number]))
     explorer.page.get_by_label("choose one").set_input_files(
@@ -174,9 +174,9 @@ def png(image):
     return sink.getvalue()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_link_brings_back_the_whole_state(way, explore, wide):
-    explorer = explore(way, wide)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_link_brings_back_the_whole_state(mode, explore, wide):
+    explorer = explore(mode, wide)
     knob = next(one for one in explorer.truth.entry["ways"]["list"] if one["kind"] == "class")
     state = {
         "chart": "pca",
@@ -197,9 +197,9 @@ def test_a_link_brings_back_the_whole_state(way, explore, wide):
     explorer.eventually(lambda: holds(explorer, **state, at="0.3"))
     page.wait_for_timeout(500)  # the address is written when nothing has changed for a while
     said = explorer.said()
-    other = explore(way, wide, link=page.evaluate("location.hash.slice(1)"))
-    for found, wanted in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
-        other.eventually(partial(alike, found, wanted))
+    other = explore(mode, wide, link=page.evaluate("location.hash.slice(1)"))
+    for result, wanted in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
+        other.eventually(partial(alike, result, wanted))
     other.page.wait_for_timeout(500)
     again = other.said()
     np.testing.assert_allclose(view(again), view(said), rtol=1e-3, atol=1e-3)
@@ -264,13 +264,13 @@ def canvases(explorer):
 
 
 def alike(canvas, wanted):
-    found = pixels(canvas)
-    assert found.shape == wanted.shape and np.abs(found - wanted).mean() < 1 / 255
+    result = pixels(canvas)
+    assert result.shape == wanted.shape and np.abs(result - wanted).mean() < 1 / 255
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_map_fills_with_decoded_images(way, explore, digits):
-    explorer = explore(way, digits)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_map_fills_with_decoded_images(mode, explore, digits):
+    explorer = explore(mode, digits)
     explorer.page.get_by_role("button", name="Decode all").click()
     canvas = explorer.maps.first.locator("canvas").nth(1)
 

@@ -23,13 +23,13 @@ EVIL = """() => {
 }"""
 
 
-@pytest.mark.parametrize("way", ["folder", "file"])
-def test_an_export_sends_no_form_and_takes_no_other_base(way, sites, browser, digits):
+@pytest.mark.parametrize("mode", ["folder", "file"])
+def test_an_export_sends_no_form_and_takes_no_other_base(mode, sites, browser, digits):
     page = browser.new_context().new_page()
-    page.goto(sites.url(way, digits))
+    page.goto(sites.url(mode, digits))
     page.get_by_role("application").wait_for()
-    found, base = page.evaluate(EVIL)
-    assert {"form-action", "base-uri"} <= set(found) and "evil" not in base
+    result, base = page.evaluate(EVIL)
+    assert {"form-action", "base-uri"} <= set(result) and "evil" not in base
     page.context.close()
 
 

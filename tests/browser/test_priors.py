@@ -7,11 +7,11 @@ import pytest
 from playwright.sync_api import expect
 
 import zatlas
-from tests.browser.conftest import WAYS, hosted
+from tests.browser.conftest import MODES, hosted
 from tests.browser.explorer import Explorer, pixels
 from zatlas.core.portable import PortableRandom
-from zatlas.sample import fit_prior, kept_prior
-from zatlas.server.serve import Server, largest_ask
+from zatlas.sample import fit_prior, saved_prior
+from zatlas.server.serve import Server, max_request_bytes
 from zatlas.site import run_tree
 from zatlas.workspace import Workspace
 
@@ -39,21 +39,21 @@ def address(request, fitted, tmp_path):
         with hosted(tmp_path) as host:
             yield f"{host}/site/"
     else:
-        server = Server(largest_ask([fitted]), port=0)
+        server = Server(max_request_bytes([fitted]), port=0)
         server.show(run_tree(fitted, most=POINTS, prior="flow"), fitted)
         server.begin()
         yield server.url
         server.close()
 
 
-@pytest.mark.parametrize("address", WAYS, indirect=True)
+@pytest.mark.parametrize("address", MODES, indirect=True)
 def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fitted, explore):
     page = explore.page(address)
     explorer = Explorer(page, address, [run_tree(fitted, most=POINTS, prior="flow")]).open()
     tiles = page.get_by_role("button", name="Pin sample")
     expect(tiles).to_have_count(SHOWN)
     expect(page.get_by_text("from a flow fitted to the latents")).to_be_visible()
-    expected = kept_prior(fitted, "flow").prior.points(PortableRandom(1).normal(SHOWN, 2))
+    expected = saved_prior(fitted, "flow").prior.transform(PortableRandom(1).normal(SHOWN, 2))
     images = fitted.decode(expected)
     for number in (0, 4):
         explorer.shows(images[number], tiles.nth(number).get_by_role("img"))
@@ -80,9 +80,9 @@ def test_a_page_without_a_fitted_prior_has_samples_of_its_own(explore, digits):
 
 
 def is_pinned(explorer, z):
-    found = explorer.pinned()
-    assert len(found) == 1
-    np.testing.assert_allclose(found[0], z, rtol=2e-3, atol=2e-2)
+    result = explorer.pinned()
+    assert len(result) == 1
+    np.testing.assert_allclose(result[0], z, rtol=2e-3, atol=2e-2)
 
 
 def differs(canvas, before):

@@ -6,88 +6,88 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WAYS
+from tests.browser.conftest import MODES
 from tests.browser.explorer import Truth, named, pixels
-from zatlas.server.blank import blank
-from zatlas.server.follow import followed
-from zatlas.server.serve import Server, largest_ask
+from zatlas.server.follow import follow_run
+from zatlas.server.placeholder import placeholder
+from zatlas.server.serve import Server, max_request_bytes
 from zatlas.site import run_tree
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_conditional_model_is_told_a_class(way, explore, told):
-    explorer = explore(way, told)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_conditional_model_is_told_a_class(mode, explore, told):
+    explorer = explore(mode, told)
     explorer.go(explorer.at(3, zoom=7))
     (spot,) = explorer.free(1)
     z = explorer.places_of([spot])
     picker = explorer.page.get_by_role("combobox", name="Class label for the decoder")
-    found = []
+    result = []
     for label in (0, 4, 7):
         picker.select_option(told.generator.classes[label])
         explorer.hover(5, 5)
         explorer.hover(*spot)
         image = told.decode(z, label=label)[0]
         explorer.shows(image)
-        found.append(image)
-    assert np.abs(found[0] - found[1]).mean() > 4 / 255
+        result.append(image)
+    assert np.abs(result[0] - result[1]).mean() > 4 / 255
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_gan_decodes_every_place_and_takes_no_image(way, explore, rival):
-    explorer = explore(way, rival)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gan_decodes_every_place_and_takes_no_image(mode, explore, rival):
+    explorer = explore(mode, rival)
     page = explorer.page
     explorer.go(explorer.at(3, zoom=9))
     spots = explorer.free(2, room=12)
-    codes = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
-    for spot, image in zip(spots, rival.decode(codes), strict=True):
+    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
+    for spot, image in zip(spots, rival.decode(latents), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
     explorer.hover(*np.array(explorer.size) / 2)
-    explorer.shows(rival.decode(explorer.truth.points[[3]])[0])
+    explorer.shows(rival.decode(explorer.truth.latents[[3]])[0])
     named(explorer.imagined, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name)
     expect(page.get_by_label("choose one")).to_have_count(0)
     expect(page.get_by_text("Nearest real images")).to_have_count(0)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_space_of_one_axis_is_a_line_that_one_can_walk(way, explore, line):
-    explorer = explore(way, line)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_space_of_one_axis_is_a_line_that_one_can_walk(mode, explore, line):
+    explorer = explore(mode, line)
     explorer.go(explorer.at(3, zoom=7))
     spots = explorer.free(3)
-    codes = explorer.places_of(spots)[:, :1]
-    for spot, image in zip(spots, line.decode(codes), strict=True):
+    latents = explorer.places_of(spots)[:, :1]
+    for spot, image in zip(spots, line.decode(latents), strict=True):
         explorer.hover(*spot)
         explorer.shows(image)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_two_runs_are_compared_under_one_pointer(way, explore, digits, plain):
-    explorer = explore(way, digits, plain)
+@pytest.mark.parametrize("mode", MODES)
+def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
+    explorer = explore(mode, digits, plain)
     page = explorer.page
     expect(explorer.maps).to_have_count(2)
     explorer.go(explorer.at(3, zoom=20))
     explorer.hover(*np.array(explorer.size) / 2)
-    explorer.shows(digits.decode(explorer.truth.points[[3]])[0])
+    explorer.shows(digits.decode(explorer.truth.latents[[3]])[0])
     other = Truth(explorer.trees[1])
     assert other.tree.rows[3] == explorer.truth.tree.rows[3]
     across = page.get_by_role("img", name="The same image by plain")
-    explorer.shows(plain.decode(other.points[[3]])[0], across)
+    explorer.shows(plain.decode(other.latents[[3]])[0], across)
     # A ring is around the same image on the other map.
     ring = explorer.maps.nth(1).locator("circle.ring")
     middle = ring.bounding_box()
     explorer.trees, explorer.truth, box = explorer.trees[::-1], other, explorer.box(1)
     explorer.view = explorer.fitted()
     wanted = explorer.pixels_of(other.places()[[3]])[0]
-    found = (middle["x"] + middle["width"] / 2 - box["x"], middle["y"] + middle["height"] / 2 - box["y"])
-    np.testing.assert_allclose(found, wanted, atol=1.5)
+    result = (middle["x"] + middle["width"] / 2 - box["x"], middle["y"] + middle["height"] / 2 - box["y"])
+    np.testing.assert_allclose(result, wanted, atol=1.5)
     # The other run is taken up by its name.
     page.get_by_role("button", name="plain", exact=True).click()
     explorer.hover(*wanted, number=1)
-    explorer.shows(plain.decode(other.points[[3]])[0])
+    explorer.shows(plain.decode(other.latents[[3]])[0])
     across = page.get_by_role("img", name="The same image by digits")
-    explorer.shows(digits.decode(Truth(explorer.trees[1]).points[[3]])[0], across)
+    explorer.shows(digits.decode(Truth(explorer.trees[1]).latents[[3]])[0], across)
 
 
 def test_each_of_two_maps_is_coloured_by_what_its_run_knows(explore, portraits, digits):
@@ -109,7 +109,7 @@ def test_a_link_of_two_runs_says_which_one_is_looked_at(explore, digits, plain):
     chosen = other.page.get_by_role("button", name="plain", exact=True)
     expect(chosen).to_have_attribute("aria-pressed", "true")
     truth = Truth(other.trees[1])
-    other.shows(plain.decode(truth.points[[17]])[0])
+    other.shows(plain.decode(truth.latents[[17]])[0])
     other.eventually(lambda: says(other, {"pins": "r3,r17", "run": "1"}))
     explorer.eventually(lambda: says(explorer, {"run": "1"}))
 
@@ -119,11 +119,11 @@ def says(explorer, words):
 
 
 def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites, digits):
-    run = followed(digits.run.folder, "a", partial(run_tree, most=100))
-    server = Server(largest_ask([digits]), port=0)
+    run = follow_run(digits.run.folder, "a", partial(run_tree, most=100))
+    server = Server(max_request_bytes([digits]), port=0)
     try:
-        with digits.run.lease():
-            tree = blank("a", "digits", run.recipe, run.images)
+        with digits.run.lock():
+            tree = placeholder("a", "digits", run.recipe, run.images)
             tree.entry["training"] = run.training()
             server.show(tree, None)
             server.begin()
@@ -134,12 +134,12 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
             expect(loss.first).to_be_visible()
             epochs = digits.recipe.training.epochs
             expect(page.get_by_role("main")).to_contain_text(f"Epoch {epochs} of {epochs}")
-            run.look(server)
+            run.check(server)
             page.get_by_role("application").wait_for()
             expect(page.get_by_role("tab", name="Training")).to_have_attribute("aria-selected", "true")
             expect(page.get_by_text("decoded in the server")).to_be_visible()
             expect(loss.first).to_be_visible()
-        run.look(server)
+        run.check(server)
         expect(page.get_by_text("decoded in this page")).to_be_visible()
         page.get_by_role("tab", name="Training").click()
         stopped = page.get_by_role("tabpanel").get_by_text("Stopped at epoch")

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WAYS
+from tests.browser.conftest import MODES
 from tests.browser.explorer import pixels
 from zatlas.directions import estimate as directions
 from zatlas.directions.estimate import by_example
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import evaluate_directions
 from zatlas.directions.types import LinearDirection
-from zatlas.training.scoring import train_scorer
+from zatlas.training.classifier_training import train_classifier
 from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -39,13 +39,13 @@ def turn(explorer, kind, title, amount):
     page.get_by_role("slider", name=title, exact=True).fill(str(amount))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", MODES)
 @pytest.mark.parametrize("name", ["wide", "portraits"])
 def test_a_slider_moves_the_picture_as_python_moves_the_code(way, name, explore, request):
     workspace = request.getfixturevalue(name)
     explorer = explore(way, workspace, link="pins=r5&panel=sliders")
     truth = explorer.truth
-    z = truth.points[[5]]
+    z = truth.latents[[5]]
     explorer.shows(workspace.decode(z)[0])
     kinds = {site["kind"] for site in truth.entry["ways"]["list"]}
     for kind in sorted(kinds):
@@ -60,14 +60,14 @@ def test_a_slider_moves_the_picture_as_python_moves_the_code(way, name, explore,
     turn(explorer, "Dimensions", f"dimension {axis}", -1.5)
     explorer.shows(workspace.decode(z)[0])
     explorer.page.get_by_role("button", name="reset", exact=True).click()
-    explorer.shows(workspace.decode(truth.points[[5]])[0])
+    explorer.shows(workspace.decode(truth.latents[[5]])[0])
 
 
 def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
     explorer = explore("server", portraits, link="pins=r5&panel=sliders")
     truth, page = explorer.truth, explorer.page
     way = direction(truth, of_kind(truth, "attribute"))
-    z = truth.points[[5]]
+    z = truth.latents[[5]]
     slider = page.get_by_role("slider", name=way.name.replace("_", " "), exact=True)
     slider.fill("3")
     page.get_by_role("listitem").filter(has=slider).get_by_role("button", name="side effects").click()
@@ -78,7 +78,7 @@ def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
     other = left.inner_text()[:-1].strip().replace(" ", "_")
     names = [probe["name"] for probe in truth.entry["ways"]["probes"]]
     normal = LinearDirection(other, truth.vectors("normals")[names.index(other)])
-    clean = directions.without(way, [normal], truth.points)
+    clean = directions.orthogonal(way, [normal], truth.latents)
     explorer.shows(portraits.decode(clean.move(z, 3.0))[0])
     left.click()
     explorer.shows(portraits.decode(way.move(z, 3.0))[0])
@@ -91,7 +91,7 @@ def test_a_direction_of_which_nothing_would_be_left_stays_as_it_is(explore, port
     assert len(others) >= portraits.dim
     link = f"pins=r5&panel=sliders&amounts={way.name}:2&without={','.join(others[:-1])}"
     explorer = explore("server", portraits, link=link)
-    moved = portraits.decode(way.move(truth.points[[5]], 2.0))[0]
+    moved = portraits.decode(way.move(truth.latents[[5]], 2.0))[0]
     explorer.shows(moved)
     page = explorer.page
     slider = page.get_by_role("slider", name=way.name.replace("_", " "), exact=True)
@@ -124,11 +124,11 @@ def drawn(canvas):
     assert pixels(canvas)[..., 3].min() == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", MODES)
 def test_places_and_directions_add_up(way, explore, wide):
     explorer = explore(way, wide, link="pins=r3,r17,r40&panel=arithmetic")
     page, truth = explorer.page, explorer.truth
-    a, b, c = truth.points[[3, 17, 40]]
+    a, b, c = truth.latents[[3, 17, 40]]
     panel = page.get_by_role("tabpanel")
     result = panel.get_by_role("img", name="The result")
     panel.get_by_role("button", name="A", exact=True).click()
@@ -165,15 +165,15 @@ def lassoed(explorer, left, top, right, bottom):
 
 def edges(explorer, fractions):
     """Pixels near these parts of the map's sides that no point lies on."""
-    found = []
+    result = []
     for fraction, axis in zip(fractions, (0, 1, 0, 1), strict=True):
         own = explorer.pixels_of(explorer.truth.places())[:, axis]
         near = round(fraction * explorer.size[axis])
-        found.append(min(range(near - 30, near + 30), key=lambda at: np.abs(own - at).min() < 0.6))
-    return found
+        result.append(min(range(near - 30, near + 30), key=lambda at: np.abs(own - at).min() < 0.6))
+    return result
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", MODES)
 def test_a_lasso_becomes_a_group_and_a_group_a_slider(way, explore, wide):
     explorer = explore(way, wide, link="pins=r5")
     page, truth = explorer.page, explorer.truth
@@ -181,16 +181,16 @@ def test_a_lasso_becomes_a_group_and_a_group_a_slider(way, explore, wide):
     inside = lassoed(explorer, *edges(explorer, (0.1, 0.15, 0.5, 0.85)))
     panel = page.get_by_role("tabpanel")
     expect(panel.get_by_text(f"group 1: {len(inside)} images")).to_be_visible()
-    assert 10 < len(inside) < len(truth.points) - 10
+    assert 10 < len(inside) < len(truth.latents) - 10
     panel.get_by_role("button", name="group 1", exact=True).click()
     result = panel.get_by_role("img", name="The result")
-    explorer.shows(wide.decode(truth.points[inside].mean(axis=0, keepdims=True))[0], result)
+    explorer.shows(wide.decode(truth.latents[inside].mean(axis=0, keepdims=True))[0], result)
     panel.get_by_role("textbox", name="called").fill("leftness")
     panel.get_by_role("button", name="Make it a slider").click()
-    rest = np.setdiff1d(np.arange(len(truth.points)), inside)
-    own = by_example(truth.points[inside], truth.points[rest], "leftness", truth.points)
+    rest = np.setdiff1d(np.arange(len(truth.latents)), inside)
+    own = by_example(truth.latents[inside], truth.latents[rest], "leftness", truth.latents)
     turn(explorer, "Yours", "leftness", 3)
-    moved = wide.decode(own.move(truth.points[[5]], 3.0))[0]
+    moved = wide.decode(own.move(truth.latents[[5]], 3.0))[0]
     explorer.shows(moved)
     # It travels in the link.
     explorer.eventually(lambda: travels(explorer))
@@ -212,20 +212,20 @@ def curved(tmp_path_factory, portraits):
     shutil.copytree(portraits.run.folder, folder)
     workspace = Workspace.open(folder)
     (way,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=60)
-    (found,) = evaluate_directions(workspace, [replace(way, name="beardy", meant="Male")])
-    store_of(workspace).save(found.direction, found)
-    taught = train_scorer(workspace.dataset, ["Male", "Bald"], epochs=1, show=False)
-    return workspace.annotate(taught, save=True)
+    (result,) = evaluate_directions(workspace, [replace(way, name="beardy", meant="Male")])
+    store_of(workspace).save(result.direction, result)
+    trained = train_classifier(workspace.dataset, ["Male", "Bald"], epochs=1, show=False)
+    return workspace.annotate(trained, save=True)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", MODES)
 def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curved):
     explorer = explore(way, curved, link="pins=r5&panel=sliders")
-    page, truth, kept = explorer.page, explorer.truth, find_direction(curved, "beardy")
+    page, truth, saved = explorer.page, explorer.truth, find_direction(curved, "beardy")
     report = store_of(curved).report("beardy")
     sites = {site["name"]: site for site in truth.entry["ways"]["list"]}
     turn(explorer, "Saved", "beardy", 2)
-    moved = kept.move(truth.points[[5]], 2.0)
+    moved = saved.move(truth.latents[[5]], 2.0)
     picture = curved.decode(moved)
     explorer.shows(picture[0])
     item = page.get_by_role("listitem").filter(has=page.get_by_role("slider", name="beardy"))
@@ -234,9 +234,9 @@ def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curv
     assert sites["beardy"]["range"] == [report.low, report.high]
     # What is read of the picture is what the run's scorer reads of it.
     expect(page.get_by_text("Predicted from the image")).to_be_visible()
-    scorer = curved.scorer
+    classifier = curved.classifier
     seen = np.rint(picture * 255).astype(np.float32) / 255
-    chance = float(scorer.score(seen)[0, scorer.column("Male")])
+    chance = float(classifier.score(seen)[0, classifier.column("Male")])
     panel = page.get_by_role("tabpanel")
     told = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
 

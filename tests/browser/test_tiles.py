@@ -28,9 +28,9 @@ def address(request, many, tmp_path_factory):
         with serving([many]) as server:
             yield server.url
         return
-    room = tmp_path_factory.mktemp("exported")
-    zatlas.export([many], room / "page")
-    with hosted(room) as host:
+    folder = tmp_path_factory.mktemp("exported")
+    zatlas.export([many], folder / "page")
+    with hosted(folder) as host:
         yield f"{host}/page/"
 
 
@@ -66,16 +66,16 @@ class Watched:
     def said(self):
         """How many points are said to be in view, and whether they were all counted."""
         words = self.page.get_by_text("points in view").inner_text()
-        about, found = re.match(r"(about )?([\d,]+) of 300,000", words).groups()
-        return int(found.replace(",", "")), about is None
+        about, result = re.match(r"(about )?([\d,]+) of 300,000", words).groups()
+        return int(result.replace(",", "")), about is None
 
 
 def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address, explore):
     page = Watched(explore.page(address), address)
     assert sum(page.sizes.values()) < LIGHT
     assert not page.tiles
-    codes = many.table("train")
-    labels, big = many.labels(codes.rows), many.flags("big", codes.rows)
+    table = many.table("train")
+    labels, big = many.labels(table.rows), many.flags("big", table.rows)
     assert page.said() == (MANY, True)
     assert page.show("label=2") == ((labels == 2).sum(), True)
     assert page.show("label=2,4") == (np.isin(labels, [2, 4]).sum(), True)
@@ -87,13 +87,13 @@ def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address,
 
 def test_who_looks_closer_sees_all_points_that_are_there(many, address, explore):
     page = Watched(explore.page(address), address)
-    codes = many.table("train").points
-    middle = codes[np.linalg.norm(codes - np.median(codes, axis=0), axis=1).argmin()]
+    latents = many.table("train").latents
+    middle = latents[np.linalg.norm(latents - np.median(latents, axis=0), axis=1).argmin()]
     box = page.page.get_by_role("application").bounding_box()
     for nearer in (20, 150, 600):
         half = np.array([box["width"], box["height"]]) / 2 / nearer
-        found, exact = page.go(*middle.tolist(), nearer)
-        true = (np.abs(codes - middle) < half).all(axis=1).sum()
-        assert found == pytest.approx(true, rel=0.15, abs=3)
+        result, exact = page.go(*middle.tolist(), nearer)
+        true = (np.abs(latents - middle) < half).all(axis=1).sum()
+        assert result == pytest.approx(true, rel=0.15, abs=3)
     assert any(int(name.split("-")[2]) > 2 for name in page.tiles)
-    assert exact and found > 3
+    assert exact and result > 3

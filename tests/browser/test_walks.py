@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import POINTS, WAYS
+from tests.browser.conftest import POINTS, MODES
 from tests.browser.explorer import difference, named, pixels
-from zatlas.latent.curves import Curve, lerp, loop, slerp, usual_blend
+from zatlas.latent.curves import Curve, default_blend, lerp, loop, slerp
 from zatlas.locate import interpolate
 from zatlas.site import run_tree
 
@@ -23,14 +23,14 @@ FRAMES = 30  # of a walk of one second
 
 def curve_of(explorer, workspace, rows=ROWS):
     """The walk that a page has between these rows if it is told nothing else."""
-    return Curve(explorer.truth.points[rows], usual_blend(workspace.generator.space))
+    return Curve(explorer.truth.latents[rows], default_blend(workspace.generator.space))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["digits", "wide"])
-def test_the_strip_and_the_scrubber_show_the_walk(way, name, explore, request):
+def test_the_strip_and_the_scrubber_show_the_walk(mode, name, explore, request):
     workspace = request.getfixturevalue(name)
-    explorer = explore(way, workspace, link=PINS)
+    explorer = explore(mode, workspace, link=PINS)
     curve = curve_of(explorer, workspace)
     for step, image in enumerate(workspace.decode(curve.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
@@ -47,39 +47,39 @@ def test_the_strip_and_the_scrubber_show_the_walk(way, name, explore, request):
 def test_every_way_from_stop_to_stop_is_the_one_that_python_walks(explore, wide):
     explorer = explore("server", wide, link=f"{PINS},r40&panel=walk")
     panel = explorer.page.get_by_role("tabpanel")
-    stops = explorer.truth.points[[3, 17, 40]]
+    anchors = explorer.truth.latents[[3, 17, 40]]
     tile = explorer.page.get_by_role("img", name="Step 5 of 11", exact=True)
 
     def holds(curve):
         explorer.shows(wide.decode(curve.sample(TILES))[4:5][0], tile)
 
     panel.get_by_role("radio", name="Line").click()
-    holds(Curve(stops, lerp))
+    holds(Curve(anchors, lerp))
     panel.get_by_role("radio", name="Arc").click()
-    holds(Curve(stops, slerp))
+    holds(Curve(anchors, slerp))
     panel.get_by_role("checkbox", name="Closed loop").check()
-    holds(loop(stops, slerp))
+    holds(loop(anchors, slerp))
     panel.get_by_role("checkbox", name="Closed loop").uncheck()
 
 
 def test_the_server_finds_the_way_that_changes_the_picture_least(explore, digits):
     explorer = explore("server", digits, link=f"{PINS}&panel=walk")
-    stops = explorer.truth.points[ROWS]
-    found = interpolate(digits, stops, method="geodesic")
+    anchors = explorer.truth.latents[ROWS]
+    result = interpolate(digits, anchors, method="geodesic")
     explorer.page.get_by_role("tabpanel").get_by_role("radio", name="Shortest").click()
-    for step, image in enumerate(digits.decode(found.sample(TILES)), 1):
+    for step, image in enumerate(digits.decode(result.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
         explorer.shows(image, tile, within=4 / 255)
 
 
-@pytest.mark.parametrize("way", ["folder", "file"])
-def test_a_geodesic_made_beforehand_needs_no_server(way, explore, wide):
+@pytest.mark.parametrize("mode", ["folder", "file"])
+def test_a_geodesic_made_beforehand_needs_no_server(mode, explore, wide):
     tree = run_tree(wide, most=POINTS, geodesics=True)
     made = tree.entry["geodesics"][0]
     rows = np.frombuffer(tree.files[made["url"]](), "<f2").astype(np.float32)
     curve = Curve(rows.reshape(-1, wide.dim), lerp)
     pins = f"r{made['from']},r{made['to']}"
-    explorer = explore(way, wide, link=f"pins={pins}&method=geodesic&panel=walk")
+    explorer = explore(mode, wide, link=f"pins={pins}&method=geodesic&panel=walk")
     for step, image in enumerate(wide.decode(curve.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
         explorer.shows(image, tile)
@@ -88,11 +88,11 @@ def test_a_geodesic_made_beforehand_needs_no_server(way, explore, wide):
     expect(advice).to_contain_text("zatlas explore wide")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["wide", "portraits"])
-def test_films_show_the_walk_frame_by_frame(way, name, explore, request):
+def test_films_show_the_walk_frame_by_frame(mode, name, explore, request):
     workspace = request.getfixturevalue(name)
-    explorer = explore(way, workspace, link=f"{PINS}&panel=walk")
+    explorer = explore(mode, workspace, link=f"{PINS}&panel=walk")
     page = explorer.page
     page.get_by_role("slider", name="Duration").fill("1")
     curve = curve_of(explorer, workspace)
@@ -104,17 +104,17 @@ def test_films_show_the_walk_frame_by_frame(way, name, explore, request):
 
 def taken(page, name):
     """The bytes that a button gives."""
-    with page.expect_download() as found:
+    with page.expect_download() as result:
         page.get_by_role("button", name=name, exact=True).click()
     ending = {"GIF": ".gif", "MP4": ".mp4", "PNG strip": ".png"}[name]
-    assert found.value.suggested_filename.endswith(ending)
-    return found.value.path().read_bytes()
+    assert result.value.suggested_filename.endswith(ending)
+    return result.value.path().read_bytes()
 
 
-def hold_all(found, images, within):
-    assert len(found) == len(images)
+def hold_all(result, images, within):
+    assert len(result) == len(images)
     size = images.shape[2]
-    for frame, image in zip(found, images, strict=True):
+    for frame, image in zip(result, images, strict=True):
         times = frame.shape[0] // size
         assert frame.shape[0] == frame.shape[1] >= 128 and times >= 1
         small = frame[: times * size, : times * size][times // 2 :: times, times // 2 :: times]
@@ -124,19 +124,19 @@ def hold_all(found, images, within):
 def gif_frames(data):
     film = Image.open(io.BytesIO(data))
     assert film.info["loop"] == 0
-    found = []
+    result = []
     for number in range(film.n_frames):
         film.seek(number)
         assert film.info["duration"] == 30  # the format counts in hundredths of a second
-        found.append(np.asarray(film.convert("RGB")))
-    return found
+        result.append(np.asarray(film.convert("RGB")))
+    return result
 
 
 def film_frames(data):
     with av.open(io.BytesIO(data)) as film:
-        found = list(film.decode(video=0))
-    np.testing.assert_allclose([f.time for f in found], np.arange(FRAMES) / 30, atol=2e-3)
-    return [frame.to_ndarray(format="rgb24") for frame in found]
+        result = list(film.decode(video=0))
+    np.testing.assert_allclose([f.time for f in result], np.arange(FRAMES) / 30, atol=2e-3)
+    return [frame.to_ndarray(format="rgb24") for frame in result]
 
 
 def strip_frames(data, size, gap=6):
@@ -148,9 +148,9 @@ def strip_frames(data, size, gap=6):
     return [whole[gap : gap + side, start : start + side] for start in starts]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_two_places_are_pinned_and_walked_by_keys_alone(way, explore, digits):
-    explorer = explore(way, digits)
+@pytest.mark.parametrize("mode", MODES)
+def test_two_places_are_pinned_and_walked_by_keys_alone(mode, explore, digits):
+    explorer = explore(mode, digits)
     page = explorer.page
     keys = page.keyboard
     for _ in range(40):
@@ -200,7 +200,7 @@ def reading(explorer, workspace, pixel):
     places = explorer.places_of(pixel)
     apart = np.linalg.norm(explorer.pixels_of(explorer.truth.places()) - pixel, axis=1)
     near = apart.argmin()
-    z = explorer.truth.points[[near]] if apart[near] < 6 else places
+    z = explorer.truth.latents[[near]] if apart[near] < 6 else places
     return workspace.decode(z)[0]
 
 

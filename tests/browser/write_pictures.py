@@ -25,8 +25,8 @@ WINDOW, SIZE = {"width": 1280, "height": 800}, (1000, 625)
 
 def main() -> None:
     expect.set_options(timeout=60_000)
-    with TemporaryDirectory() as room, sync_playwright() as playwright:
-        workspace = Workspace.open(unpack(Path(room) / "faces-vae"))
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        workspace = Workspace.open(unpack(Path(folder) / "faces-vae"))
         numbers = run_tree(workspace, most=POINTS).rows.tolist()
         pins = "pins=" + ",".join(f"r{numbers.index(number)}" for number in PEOPLE)
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)

@@ -5,21 +5,21 @@ import pytest
 import torch
 
 from zatlas.core.errors import BadData, UnknownName
-from zatlas.core.registry import STEERING
+from zatlas.core.registry import DIRECTION_METHODS
 from zatlas.core.space import Space
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import FieldDirection
+from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorer import Scorer
 
-NAMES = STEERING.names()
+NAMES = DIRECTION_METHODS.names()
 FEW = {
     "closed_form": {"count": 3},
     "principal": {"count": 3, "samples": 600},
     "transform": {"names": ("brightness",), "steps": 25},
     "unsupervised": {"count": 3, "steps": 10},
 }
-BENT = [("labels", {"method": "local"}), ("transform", {"method": "net"}), ("assessor", {"method": "local"})]
+BENT = [("labels", {"method": "local"}), ("transform", {"method": "net"}), ("predictor", {"method": "local"})]
 CASES = [(name, {}) for name in NAMES] + BENT
 IDS = [f"{name} {settings.get('way', '')}".strip() for name, settings in CASES]
 
@@ -28,20 +28,20 @@ def light(images: torch.Tensor) -> torch.Tensor:
     return images.mean(dim=(1, 2, 3), keepdim=False)[:, None]
 
 
-LIGHT = Scorer(("light",), light, ("number",))
+LIGHT = Classifier(("light",), light, ("number",))
 
 
-def learnt(generator: Generator, points: np.ndarray, method: str, settings: dict, seed: int = 0):
+def learnt(generator: Generator, latents: np.ndarray, method: str, settings: dict, seed: int = 0):
     told = {**FEW.get(method, {}), **settings}
     if settings.get("method") == "local":
         told["steps"] = 150
     if method == "labels":
-        told["flags"] = {f"axis {i}": points[:, i] > np.median(points[:, i]) for i in (0, -1)}
-    if method == "assessor":
-        told["scorer"] = LIGHT
+        told["flags"] = {f"axis {i}": latents[:, i] > np.median(latents[:, i]) for i in (0, -1)}
+    if method == "predictor":
+        told["classifier"] = LIGHT
     if method == "examples":
-        told |= {"plus": points[:4], "minus": points[4:9]}
-    return STEERING.get(method)(generator, points, **told, seed=seed)
+        told |= {"plus": latents[:4], "minus": latents[4:9]}
+    return DIRECTION_METHODS.get(method)(generator, latents, **told, seed=seed)
 
 
 def spatial(differentiable: bool = True) -> Generator:
@@ -55,61 +55,61 @@ def spatial(differentiable: bool = True) -> Generator:
     return Generator(Space((2, 3, 3)), decode)
 
 
-def check(found, generator, points):
-    assert found
-    z = points[:5]
-    for way in found:
-        assert way.name
-        moved = way.move(z, 1.0)
+def check(result, generator, latents):
+    assert result
+    z = latents[:5]
+    for direction in result:
+        assert direction.name
+        moved = direction.move(z, 1.0)
         assert moved.shape == z.shape and moved.dtype == np.float32 and np.isfinite(moved).all()
         assert not np.allclose(moved, z)
-        np.testing.assert_allclose(way.move(z, 0.0), z, atol=1e-5)
-        each = way.move(z, np.linspace(-1, 1, 5))
-        np.testing.assert_allclose(each[-1:], way.move(z[-1:], 1.0), atol=1e-4)
-        curve = way.walk(z[:1], -1.0, 1.0)
+        np.testing.assert_allclose(direction.move(z, 0.0), z, atol=1e-5)
+        each = direction.move(z, np.linspace(-1, 1, 5))
+        np.testing.assert_allclose(each[-1:], direction.move(z[-1:], 1.0), atol=1e-4)
+        curve = direction.walk(z[:1], -1.0, 1.0)
         np.testing.assert_allclose(curve.sample(3)[1:2], z[:1], atol=0.05)
         assert np.isfinite(generator.decode(curve.sample(5))).all()
-        assert all(np.isfinite(v) for v in way.facts.values() if isinstance(v, float))
+        assert all(np.isfinite(v) for v in direction.facts.values() if isinstance(v, float))
 
 
 @pytest.mark.parametrize(("method", "settings"), CASES, ids=IDS)
 def test_ways_move_rows_of_a_trained_model(wide, method, settings):
-    points = wide.latents("train")[:400]
-    check(learnt(wide.generator, points, method, settings), wide.generator, points)
+    latents = wide.latents("train")[:400]
+    check(learnt(wide.generator, latents, method, settings), wide.generator, latents)
 
 
 @pytest.mark.parametrize(("method", "settings"), CASES, ids=IDS)
 def test_ways_move_spatial_latents_as_flat_rows(method, settings):
     generator = spatial()
-    points = generator.space.sample(300, seed=1)
+    latents = generator.space.sample(300, seed=1)
     if method == "closed_form":
         settings = {"of": "metric"}
-    check(learnt(generator, points, method, settings), generator, points)
+    check(learnt(generator, latents, method, settings), generator, latents)
 
 
 @pytest.mark.parametrize("method", [name for name in NAMES if name != "unsupervised"])
 def test_a_decoder_without_gradients_is_steered_as_well(method):
     generator = spatial(differentiable=False)
-    points = generator.space.sample(300, seed=1)
-    check(learnt(generator, points, method, {}), generator, points)
+    latents = generator.space.sample(300, seed=1)
+    check(learnt(generator, latents, method, {}), generator, latents)
 
 
 @pytest.mark.parametrize(("method", "settings"), CASES, ids=IDS)
 def test_a_way_is_the_same_again_for_a_seed(method, settings):
     generator = spatial()
-    points = generator.space.sample(300, seed=1)
-    first, again = (learnt(generator, points, method, settings, seed=3) for _ in range(2))
+    latents = generator.space.sample(300, seed=1)
+    first, again = (learnt(generator, latents, method, settings, seed=3) for _ in range(2))
     for a, b in zip(first, again, strict=True):
-        np.testing.assert_array_equal(a.move(points[:3], 1.5), b.move(points[:3], 1.5))
+        np.testing.assert_array_equal(a.move(latents[:3], 1.5), b.move(latents[:3], 1.5))
 
 
 @pytest.mark.parametrize("method", NAMES)
 def test_learning_leaves_the_model_and_the_global_generators_alone(wide, method):
-    points = wide.latents("train")[:300]
-    kept, state = points.copy(), torch.get_rng_state()
+    latents = wide.latents("train")[:300]
+    saved, state = latents.copy(), torch.get_rng_state()
     weights = [p.clone() for p in wide.generator.decoder.__self__.parameters()]
-    learnt(wide.generator, points, method, {})
-    np.testing.assert_array_equal(points, kept)
+    learnt(wide.generator, latents, method, {})
+    np.testing.assert_array_equal(latents, saved)
     assert torch.equal(state, torch.get_rng_state())
     for before, after in zip(weights, wide.generator.decoder.__self__.parameters(), strict=True):
         assert torch.equal(before, after) and after.grad is None
@@ -118,14 +118,14 @@ def test_learning_leaves_the_model_and_the_global_generators_alone(wide, method)
 @pytest.mark.parametrize(("method", "settings"), BENT, ids=IDS[len(NAMES) :])
 def test_a_bent_way_leads_back_to_where_it_began(method, settings):
     generator = spatial()
-    points = generator.space.sample(300, seed=1)
-    for way in learnt(generator, points, method, settings):
-        assert isinstance(way, FieldDirection)
-        amount = 1.0 if way.scale is None else 0.8 * float(way.scale[0][-1])
-        there = way.move(points[:20], amount)
-        apart = np.linalg.norm(way.move(there, -amount) - points[:20], axis=1)
-        gone = np.linalg.norm(there - points[:20], axis=1)
-        assert np.median(apart / gone) < 0.15 or way.scale is not None
+    latents = generator.space.sample(300, seed=1)
+    for direction in learnt(generator, latents, method, settings):
+        assert isinstance(direction, FieldDirection)
+        amount = 1.0 if direction.scale is None else 0.8 * float(direction.scale[0][-1])
+        there = direction.move(latents[:20], amount)
+        apart = np.linalg.norm(direction.move(there, -amount) - latents[:20], axis=1)
+        gone = np.linalg.norm(there - latents[:20], axis=1)
+        assert np.median(apart / gone) < 0.15 or direction.scale is not None
 
 
 @pytest.mark.parametrize("method", NAMES)
@@ -136,7 +136,7 @@ def test_an_unknown_setting_is_answered_with_the_known(wide, method):
 
 @pytest.mark.parametrize("method", ["labels", "examples"])
 def test_what_cannot_be_learnt_from_is_refused_in_a_sentence(wide, method):
-    points = wide.latents("train")[:50]
-    none = {"flags": {"all": np.ones(50, bool)}} if method == "labels" else {"plus": points[:0]}
+    latents = wide.latents("train")[:50]
+    none = {"flags": {"all": np.ones(50, bool)}} if method == "labels" else {"plus": latents[:0]}
     with pytest.raises(BadData, match=r"\."):
-        STEERING.get(method)(wide.generator, points, **none)
+        DIRECTION_METHODS.get(method)(wide.generator, latents, **none)

@@ -4,35 +4,35 @@ import numpy as np
 import pytest
 
 from zatlas.core.space import Space
-from zatlas.latent.between import METHODS
 from zatlas.latent.curves import Curve, lerp, loop, slerp
+from zatlas.latent.interpolation import METHODS
 from zatlas.locate import interpolate
 from zatlas.sample import sample_latents
 
 FINE = np.linspace(0, 1, 2001, dtype=np.float32)
 
 
-@pytest.mark.parametrize("way", METHODS)
+@pytest.mark.parametrize("direction", METHODS)
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("even", [False, True])
-def test_a_curve_passes_its_stops_without_a_jump(wide, way, closed, even):
-    stops = sample_latents(wide, 3, seed=4)
-    curve = interpolate(wide, stops, way, closed=closed, even=even)
+def test_a_curve_passes_its_stops_without_a_jump(wide, direction, closed, even):
+    anchors = sample_latents(wide, 3, seed=4)
+    curve = interpolate(wide, anchors, direction, closed=closed, even=even)
     at_marks = curve(np.float32(curve.named))
-    wanted = np.concatenate([stops, stops[:1]]) if closed else stops
+    wanted = np.concatenate([anchors, anchors[:1]]) if closed else anchors
     np.testing.assert_allclose(at_marks, wanted, atol=0.06)
     steps = np.linalg.norm(np.diff(curve(FINE), axis=0), axis=1)
-    assert steps.max() < 0.05 * np.linalg.norm(stops, axis=1).max()
+    assert steps.max() < 0.05 * np.linalg.norm(anchors, axis=1).max()
     if closed:
         np.testing.assert_allclose(curve(FINE[:1]), curve(FINE[-1:]), atol=1e-5)
 
 
-@pytest.mark.parametrize("way", METHODS)
-def test_a_curve_is_in_the_space_and_begins_and_ends_where_it_should(wide, way):
-    stops = sample_latents(wide, 2, seed=5)
-    points = interpolate(wide, stops, way).sample(7)
-    assert points.shape == (7, wide.dim) and points.dtype == np.float32
-    np.testing.assert_allclose(points[[0, -1]], stops, atol=1e-5)
+@pytest.mark.parametrize("direction", METHODS)
+def test_a_curve_is_in_the_space_and_begins_and_ends_where_it_should(wide, direction):
+    anchors = sample_latents(wide, 2, seed=5)
+    latents = interpolate(wide, anchors, direction).sample(7)
+    assert latents.shape == (7, wide.dim) and latents.dtype == np.float32
+    np.testing.assert_allclose(latents[[0, -1]], anchors, atol=1e-5)
 
 
 def test_slerp_keeps_the_norm_that_lerp_loses():
@@ -51,17 +51,17 @@ def test_slerp_is_finite_where_there_is_no_angle(scale):
 
 
 def test_a_loop_closes():
-    points = loop(Space((8,)).sample(3, seed=0)).sample(10)
-    np.testing.assert_allclose(points[0], points[-1], atol=1e-5)
+    latents = loop(Space((8,)).sample(3, seed=0)).sample(10)
+    np.testing.assert_allclose(latents[0], latents[-1], atol=1e-5)
 
 
 def test_a_spline_has_no_corners(wide):
-    stops = sample_latents(wide, 4, seed=6)
+    anchors = sample_latents(wide, 4, seed=6)
     turns = {}
-    for way in ("lerp", "spline"):
-        steps = np.diff(interpolate(wide, stops, way)(FINE), axis=0)
+    for direction in ("lerp", "spline"):
+        steps = np.diff(interpolate(wide, anchors, direction)(FINE), axis=0)
         steps /= np.linalg.norm(steps, axis=1, keepdims=True)
-        turns[way] = (steps[1:] * steps[:-1]).sum(axis=1).min()
+        turns[direction] = (steps[1:] * steps[:-1]).sum(axis=1).min()
     assert turns["lerp"] < 0.9 < 0.99 < turns["spline"]
 
 

@@ -24,8 +24,8 @@ VALUES += ("x" * 300, [1, 2], ["a"], {"n": 1}, "../../etc/passwd", "<script>", "
 
 def length_of(head: bytes) -> int:
     """How long the body is, by the head of an answer."""
-    found = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
-    return int(found[1]) if found else 0
+    result = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+    return int(result[1]) if result else 0
 
 
 def urls_in(value: Any) -> Iterator[str]:
@@ -40,16 +40,16 @@ def urls_in(value: Any) -> Iterator[str]:
 def talk(name: str, *pieces: bytes) -> bytes:
     """What comes back to these bytes."""
     host, port = name.split(":")
-    found = b""
+    result = b""
     with suppress(OSError), socket.create_connection((host, int(port)), timeout=10) as one:
         for piece in pieces:
             one.sendall(piece)
         one.settimeout(PATIENCE)
         while piece := one.recv(1 << 16):
-            found += piece
-            if found.startswith(b"HTTP/1.1 4") and b"\r\n\r\n" in found:
+            result += piece
+            if result.startswith(b"HTTP/1.1 4") and b"\r\n\r\n" in result:
                 break  # whatever more there is, it is refused
-    return found
+    return result
 
 
 def request(

@@ -34,7 +34,7 @@ real_restore, real_cursor, real_folder = Learner.restore, checkpoint.cursor_from
 
 def controls() -> dict[str, Any]:
     """For each sabotage, what the harness found wrong; nothing found would be a blind harness."""
-    found = {}
+    result = {}
     with workshop() as folder:
         place = Path(folder)
         data = spots(place)
@@ -44,10 +44,10 @@ def controls() -> dict[str, Any]:
             recipe = recipe_of(kind, data)
 
             for call in range(wanted[kind].calls // 3, wanted[kind].calls, 2):
-                found[name] = sabotaged(recipe, run, call, sabotage, wanted[kind])
-                if found[name]:
+                result[name] = sabotaged(recipe, run, call, sabotage, wanted[kind])
+                if result[name]:
                     break
-    return found
+    return result
 
 
 def sabotaged(recipe: Recipe, run: Path, call: int, sabotage: Callable[[], None], wanted: Whole) -> list[str]:
@@ -86,8 +86,8 @@ def forget_optimizer() -> None:
     """The optimizer starts anew."""
 
     def restore(self: Learner, tensors: Mapping[str, torch.Tensor], steps: int) -> None:
-        kept = {name: t for name, t in tensors.items() if not name.startswith("optimizer.")}
-        real_restore(self, kept, steps)
+        saved = {name: t for name, t in tensors.items() if not name.startswith("optimizer.")}
+        real_restore(self, saved, steps)
 
     Learner.restore = restore
 

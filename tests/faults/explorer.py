@@ -54,12 +54,12 @@ def explorer(count: int, seed: int = 0) -> dict[str, Any]:
         recipe = recipe_of("vae", data, epochs=1)
         loop.fit(recipe, sources.load(recipe.source), place / "run")
         with (place / "words.txt").open("w+") as words:
-            found = _besieged(place / "run", words, count, seed)
+            result = _besieged(place / "run", words, count, seed)
             words.seek(0)
             said = words.read()
     if "Traceback" in said:
-        found["wrong"].append(f"the server said: {said[-2000:]}")
-    return found
+        result["wrong"].append(f"the server said: {said[-2000:]}")
+    return result
 
 
 def _besieged(run: Path, words: Any, count: int, seed: int) -> dict[str, Any]:
@@ -137,13 +137,13 @@ def judged(answer: bytes, known: set[bytes]) -> list[str]:
 def known_bodies(url: str) -> set[bytes]:
     """Every file that may be served."""
     manifest = get(url, "/data/manifest.json")[2]
-    found = {manifest, *(make() for make in FILES.values())}
+    result = {manifest, *(make() for make in FILES.values())}
     names = json.loads(manifest)["runs"][0]
     for name in attacks.urls_in(names):
         status, _, body = get(url, f"/{name}")
         assert status == 200, name
-        found.add(body)
-    return found
+        result.add(body)
+    return result
 
 
 class Slow:
@@ -167,7 +167,7 @@ class Slow:
 
     def look(self) -> list[str]:
         """Note who was hung up on, and who should have been."""
-        kept, late = [], []
+        saved, late = [], []
         for begun, one in self.open:
             one.setblocking(False)
             try:
@@ -182,10 +182,10 @@ class Slow:
                 continue
             with suppress(OSError):
                 one.send(b"X")  # one letter after the other
-            kept.append((begun, one))
+            saved.append((begun, one))
             if time.monotonic() - begun > 2 * HEAD_SECONDS:
                 late.append(f"a slow one was kept for {time.monotonic() - begun:.0f} s")
-        self.open = kept
+        self.open = saved
         return late
 
     def left_open(self) -> list[str]:

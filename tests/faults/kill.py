@@ -34,18 +34,18 @@ def kill(count: int, seed: int = 0) -> dict[str, Any]:
         place = Path(folder)
         data = spots(place)
         wanted = {kind: whole(kind, data, place) for kind in KINDS}
-        found: list[dict[str, Any]] = []
-        while (left := count - sum(trial_["kills"] for trial_ in found)) > 0:
+        result: list[dict[str, Any]] = []
+        while (left := count - sum(trial_["kills"] for trial_ in result)) > 0:
             # A blow may fall after the end, and then is none: plan again for those.
-            plans = list(planned(left, seed + len(found), wanted))
-            found += in_lanes(plans, lambda plan: trial(plan, data, place, wanted))
-    wrong = [line for trial_ in found for line in trial_["wrong"]]
+            plans = list(planned(left, seed + len(result), wanted))
+            result += in_lanes(plans, lambda plan: trial(plan, data, place, wanted))
+    wrong = [line for trial_ in result for line in trial_["wrong"]]
     return {
-        "kills": sum(trial_["kills"] for trial_ in found),
-        "inside a save": sum(trial_["inside"] for trial_ in found),
-        "checkpoints identical": sum(trial_["good"] for trial_ in found),
-        "runs": len(found),
-        "runs finished identical": sum(not trial_["wrong"] for trial_ in found),
+        "kills": sum(trial_["kills"] for trial_ in result),
+        "inside a save": sum(trial_["inside"] for trial_ in result),
+        "checkpoints identical": sum(trial_["good"] for trial_ in result),
+        "runs": len(result),
+        "runs finished identical": sum(not trial_["wrong"] for trial_ in result),
         "wrong": wrong,
         "seconds": round(time.monotonic() - begun, 1),
     }
@@ -75,24 +75,24 @@ def trial(
     number, kind, blows = plan
     folder = place / f"run-{number}"
     recipe = recipe_of(kind, data)
-    found: dict[str, Any] = {"kills": 0, "inside": 0, "good": 0, "wrong": []}
+    result: dict[str, Any] = {"kills": 0, "inside": 0, "good": 0, "wrong": []}
     for how, when in blows:
         status = struck(recipe, folder, how, when)
         inside = any(folder.glob("checkpoints/.side-*")) or any(place.glob(f".side-run-{number}-*"))
-        found["kills"] += status == -9
-        found["inside"] += status == -9 and inside
+        result["kills"] += status == -9
+        result["inside"] += status == -9 and inside
         good, wrong = survivors(folder, wanted[kind])
-        found["good"] += good
-        found["wrong"] += [f"{kind} {how} {when}: {line}" for line in wrong]
+        result["good"] += good
+        result["wrong"] += [f"{kind} {how} {when}: {line}" for line in wrong]
         if status not in (0, -9):
-            found["wrong"].append(f"{kind} {how} {when}: ended with {status}")
+            result["wrong"].append(f"{kind} {how} {when}: ended with {status}")
     status, words = child(lambda: train(recipe, folder))
     if status:
-        found["wrong"].append(f"{kind}: could not go on: {words}")
+        result["wrong"].append(f"{kind}: could not go on: {words}")
     else:
-        found["wrong"] += [f"{kind} {blows}: {line}" for line in differences(folder, wanted[kind])]
+        result["wrong"] += [f"{kind} {blows}: {line}" for line in differences(folder, wanted[kind])]
     shutil.rmtree(folder, ignore_errors=True)
-    return found
+    return result
 
 
 def struck(recipe: Any, folder: Path, how: str, when: float) -> int:

@@ -8,14 +8,14 @@ from typing import Any
 
 def in_lanes(plans: Sequence[Any], trial: Callable[[Any], Any]) -> list[Any]:
     """The answer of every trial, in any order."""
-    lanes = min(os.cpu_count() or 1, len(plans)) or 1
+    queues = min(os.cpu_count() or 1, len(plans)) or 1
     pipes = []
-    for lane in range(lanes):
+    for queue in range(queues):
         reading, writing = os.pipe()
         if os.fork() == 0:
             status = 1
             try:
-                answers = [trial(plan) for plan in plans[lane::lanes]]
+                answers = [trial(plan) for plan in plans[queue::queues]]
                 with os.fdopen(writing, "w") as pipe:
                     json.dump(answers, pipe)
                 status = 0

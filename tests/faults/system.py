@@ -33,23 +33,23 @@ def io(every: int = 1) -> dict[str, Any]:
         data = spots(place)
         wanted = whole("vae", data, place, epochs=2)
         plans = [(number, REFUSALS[number % len(REFUSALS)]) for number in range(1, wanted.calls + 1, every)]
-        found = in_lanes(plans, lambda plan: refused(*plan, data, place, wanted))
-    wrong = [line for trial in found for line in trial["wrong"]]
+        result = in_lanes(plans, lambda plan: refused(*plan, data, place, wanted))
+    wrong = [line for trial in result for line in trial["wrong"]]
     return {
         "calls": wanted.calls,
-        "failed once": sum(trial["refused"] for trial in found),
-        "runs finished identical": sum(not trial["wrong"] for trial in found),
+        "failed once": sum(trial["refused"] for trial in result),
+        "runs finished identical": sum(not trial["wrong"] for trial in result),
         "wrong": wrong,
     }
 
 
-def refused(number: int, code: int, data: Path, place: Path, wanted: Whole) -> dict[str, Any]:
+def refused(number: int, latent: int, data: Path, place: Path, wanted: Whole) -> dict[str, Any]:
     """One run whose call of this number fails."""
     folder = place / f"io-{number}"
     recipe = recipe_of("vae", data, epochs=2)
 
     def work() -> None:
-        hooked(at_call(number, fail(code)))
+        hooked(at_call(number, fail(latent)))
         train(recipe, folder)
 
     status, words = child(work)
@@ -66,13 +66,13 @@ def disk(sizes: int) -> dict[str, Any]:
         wanted = whole("vae", data, place)
         most = int(2.5 * sum(f.stat().st_size for f in (place / "vae-whole").rglob("*") if f.is_file()))
         plans = [most * (n + 1) // sizes for n in range(sizes)]
-        found = [filled(size, data, place, wanted) for size in plans]
+        result = [filled(size, data, place, wanted) for size in plans]
     return {
-        "sizes": len(found),
-        "ran full": sum(trial["full"] for trial in found),
-        "of them with a checkpoint kept": sum(trial["kept"] for trial in found),
-        "runs finished identical": sum(not trial["wrong"] for trial in found),
-        "wrong": [line for trial in found for line in trial["wrong"]],
+        "sizes": len(result),
+        "ran full": sum(trial["full"] for trial in result),
+        "of them with a checkpoint kept": sum(trial["kept"] for trial in result),
+        "runs finished identical": sum(not trial["wrong"] for trial in result),
+        "wrong": [line for trial in result for line in trial["wrong"]],
     }
 
 

@@ -19,25 +19,25 @@ def tried(*words):
 
 
 def test_a_killed_training_goes_on_to_the_bit():
-    found = tried("kill", 200)
-    assert found["wrong"] == []
-    assert found["kills"] >= 200
-    assert found["inside a save"] >= 50
-    assert found["runs finished identical"] == found["runs"]
+    result = tried("kill", 200)
+    assert result["wrong"] == []
+    assert result["kills"] >= 200
+    assert result["inside a save"] >= 50
+    assert result["runs finished identical"] == result["runs"]
 
 
 def test_whichever_call_fails_nothing_is_corrupt():
-    found = tried("io", 1)
-    assert found["wrong"] == []
-    assert found["failed once"] > 0.8 * found["calls"]
+    result = tried("io", 1)
+    assert result["wrong"] == []
+    assert result["failed once"] > 0.8 * result["calls"]
 
 
 @pytest.mark.skipif(not may_mount(), reason="small disks are mounted by root alone")
 def test_a_full_disk_keeps_the_last_good_checkpoint():
-    found = tried("disk", 50)
-    assert found["wrong"] == []
-    assert found["ran full"] >= 25
-    assert found["of them with a checkpoint kept"] > 0
+    result = tried("disk", 50)
+    assert result["wrong"] == []
+    assert result["ran full"] >= 25
+    assert result["of them with a checkpoint kept"] > 0
 
 
 def test_trainings_made_wrong_on_purpose_are_caught():
@@ -46,8 +46,8 @@ def test_trainings_made_wrong_on_purpose_are_caught():
 
 
 def test_the_explorer_withstands_hostile_requests():
-    found = tried("explorer", 10_000)
-    assert found["wrong"] == []
-    assert found["of kinds"] == 15
-    assert found["slow ones hung up on"] > 0
-    assert found["answers to the good page"] > 10
+    result = tried("explorer", 10_000)
+    assert result["wrong"] == []
+    assert result["of kinds"] == 15
+    assert result["slow ones hung up on"] > 0
+    assert result["answers to the good page"] > 10

@@ -110,12 +110,12 @@ def whole(kind: str, data: Path, place: Path, epochs: int = 3) -> Whole:
     recipe = recipe_of(kind, data, epochs)
 
     def work() -> None:
-        found: dict[int, str] = {}
+        result: dict[int, str] = {}
         save = checkpoint.save_checkpoint
 
         def noting(*arguments: Any) -> Path:
             path = save(*arguments)
-            found[int(path.name)] = digest_checkpoint(path)
+            result[int(path.name)] = digest_checkpoint(path)
             return path
 
         checkpoint.save_checkpoint = noting
@@ -124,7 +124,7 @@ def whole(kind: str, data: Path, place: Path, epochs: int = 3) -> Whole:
         begun = time.monotonic()
         train(recipe, folder)
         seconds = time.monotonic() - begun
-        notes.write_text(json.dumps({"found": found, "seconds": seconds, "calls": len(calls)}))
+        notes.write_text(json.dumps({"found": result, "seconds": seconds, "calls": len(calls)}))
 
     status, words = child(work)
     assert status == 0, words
@@ -152,8 +152,8 @@ def survivors(folder: Path, wanted: Whole) -> tuple[int, list[str]]:
 
 def differences(folder: Path, wanted: Whole) -> list[str]:
     """What of the end of a run is not as it should be."""
-    found = digest_end(folder)
-    return [f"{name} differs" for name in wanted.end if found.get(name) != wanted.end[name]]
+    result = digest_end(folder)
+    return [f"{name} differs" for name in wanted.end if result.get(name) != wanted.end[name]]
 
 
 def digest_checkpoint(path: Path) -> str:

@@ -39,19 +39,19 @@ def fuzz(name: str, seconds: int) -> int:
         done = subprocess.run([*command, "--inside", place], capture_output=True, text=True, errors="replace")
         words = done.stdout + done.stderr
         count = re.findall(r"^#(\d+)\s", words, re.MULTILINE) or re.findall(r"Done (\d+)", words)
-        found = sorted(Path(place).glob("crash-*")) + sorted(Path(place).glob("*out-*"))
-        for path in found:
+        result = sorted(Path(place).glob("crash-*")) + sorted(Path(place).glob("*out-*"))
+        for path in result:
             data = path.read_bytes()
             into = CORPUS / name / f"found-{hashlib.sha256(data).hexdigest()[:12]}"
             into.parent.mkdir(parents=True, exist_ok=True)
             into.write_bytes(data)
             print(f"{name}: {path.name} is stored as {into}")
     last = max(map(int, count), default=0)
-    print(f"{name}: {last:,} executions, {len(found)} findings, exit {done.returncode}", flush=True)
+    print(f"{name}: {last:,} executions, {len(result)} findings, exit {done.returncode}", flush=True)
     if done.returncode:
         _, raised, error = words.partition(" === Uncaught Python exception: ===")
         print(error.partition("\n==")[0][:3000] if raised else words[-1000:])
-    return 1 if found or done.returncode else 0
+    return 1 if result or done.returncode else 0
 
 
 def inside(name: str, seconds: int, place: Path) -> int:

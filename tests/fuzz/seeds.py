@@ -63,13 +63,13 @@ def _run(folder: Path) -> Path:
     from tests.hostile.world import LABELS, SETTINGS, save_data
     from zatlas.create import train
     from zatlas.site import run_tree
-    from zatlas.training.scoring import train_scorer
+    from zatlas.training.classifier_training import train_classifier
     from zatlas.workspace import Workspace
 
     data, run = save_data(folder / "spots.npz", LABELS, "Bright"), folder / "good"
     settings = {**SETTINGS, "net.widths": [4], "training.preview": 0}
     workspace = train(data, dim=2, epochs=1, settings=settings, out=run, show=False)
-    workspace.annotate(train_scorer(workspace.dataset, ["Bright"], epochs=1, show=False), save=True)
+    workspace.annotate(train_classifier(workspace.dataset, ["Bright"], epochs=1, show=False), save=True)
     workspace = Workspace.open(run)
     store_of(workspace).save(find_direction(workspace, "width"))
     workspace.chart("pca")
@@ -82,19 +82,19 @@ def _read(run: Path, *patterns: str) -> list[bytes]:
 
 
 def _places(folder: Path) -> bytes:
-    from zatlas.store import places
+    from zatlas.store import chart_positions
 
     rows, plane = np.arange(3), np.zeros((3, 2), np.float32)
-    return places.write(folder / "places.parquet", [(rows, plane)], {"layout": "pca"}).read_bytes()
+    return chart_positions.write(folder / "places.parquet", [(rows, plane)], {"layout": "pca"}).read_bytes()
 
 
 def _images() -> list[bytes]:
-    found = []
+    result = []
     grey = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
     for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"):
         into = io.BytesIO()
         grey.save(into, kind)
-        found.append(into.getvalue())
+        result.append(into.getvalue())
     deep = io.BytesIO()
     Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 999).save(deep, "PNG")
-    return [*found, deep.getvalue()]
+    return [*result, deep.getvalue()]

@@ -37,33 +37,33 @@ def _file(name: str, data: bytes) -> Path:
 
 def weights(data: bytes) -> None:
     """A model, or an encoder or classifier of zatlas."""
+    from zatlas.models.classifier import load_classifier
     from zatlas.models.description import load_weights
-    from zatlas.models.scorer import read_scorer
 
     path = _file("weights.safetensors", data)
     with suppress(ZatlasError):
         load_weights(path)
-    read_scorer(path)
+    load_classifier(path)
 
 
 def arrays(data: bytes) -> None:
     """A chart or a direction."""
-    from zatlas.directions.store import way_of
+    from zatlas.directions.store import direction_from
     from zatlas.latent.chart import Chart
-    from zatlas.store import ways
+    from zatlas.store import direction_files
 
     path = _file("arrays.safetensors", data)
     with suppress(ZatlasError):
         Chart.load(path)
-    way_of(ways.read(path))
+    direction_from(direction_files.read(path))
 
 
 def made(data: bytes) -> None:
     """`made.json`, with what it says of an imported model."""
-    from zatlas.models.bring import brought_of
+    from zatlas.models.importers import imported_model_of
     from zatlas.store.run import open_run
 
-    brought_of(open_run(_file("run/made.json", data).parent))
+    imported_model_of(open_run(_file("run/made.json", data).parent))
 
 
 def recipe(data: bytes) -> None:
@@ -82,21 +82,21 @@ def metrics(data: bytes) -> None:
 
 def codes(data: bytes) -> None:
     """A table of latents."""
-    from zatlas.store import codes
+    from zatlas.store import latent_table
 
     path = _file("codes.parquet", data)
     with suppress(ZatlasError):
-        codes.made_of(path)
-    codes.read(path)
+        latent_table.provenance(path)
+    latent_table.read(path)
 
 
 def places(data: bytes) -> None:
     """A table of a chart's places."""
-    from zatlas.store import places
+    from zatlas.store import chart_positions
 
     path = _file("places.parquet", data)
-    places.made_of(path)
-    places.read(path)
+    chart_positions.provenance(path)
+    chart_positions.read(path)
 
 
 def npz(data: bytes) -> None:
@@ -108,7 +108,7 @@ def npz(data: bytes) -> None:
 
 def image(data: bytes) -> None:
     """One image file."""
-    from zatlas.data.read import read_image
+    from zatlas.data.image_reader import read_image
 
     read_image(data, size=8)
 
@@ -118,7 +118,7 @@ def entry(data: bytes) -> None:
     from zatlas.site import tree
 
     path = _file("site/a/entry.json", data)
-    tree._checked(tree.Keep(path.parent).json("entry.json", dict), path.parent)
+    tree._checked(tree.PageCache(path.parent).json("entry.json", dict), path.parent)
 
 
 def written(data: bytes) -> None:
@@ -131,7 +131,7 @@ def written(data: bytes) -> None:
 def names(data: bytes) -> None:
     """What a person types: a source with options, values of a sweep, and a name."""
     from zatlas.data import sources
-    from zatlas.sweeps import parse_values
+    from zatlas.sweep import parse_values
 
     text = data.decode(errors="surrogateescape")
     sources.parse(text)
@@ -140,13 +140,13 @@ def names(data: bytes) -> None:
 
 def frame(data: bytes) -> None:
     """A frame of the socket."""
-    from zatlas.server.asks import read_ask
-    from zatlas.server.frames import unpack
+    from zatlas.server.messages import unpack
+    from zatlas.server.requests import read_request
 
-    ask = read_ask(*unpack(data))
-    ask.whole("n", 0, 4096)
+    ask = read_request(*unpack(data))
+    ask.integer("n", 0, 4096)
     ask.labels(4, 3)
-    ask.points(4, 2)
+    ask.latents(4, 2)
 
 
 def digests(data: bytes) -> None:
@@ -167,7 +167,7 @@ def idx(data: bytes) -> None:
 
 def table(data: bytes) -> None:
     """A table of labels beside images."""
-    from zatlas.data.table import read_table
+    from zatlas.data.attribute_table import read_table
 
     read_table(_file("labels.parquet" if data[:3] == b"PAR" else "labels.csv", data))
 

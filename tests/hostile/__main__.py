@@ -57,21 +57,21 @@ def main(name: str = "all", *words: str) -> int:
     step, count = SHARES.get(name, (1, flipping.COUNT))
     place = Path(tempfile.mkdtemp(prefix="zatlas-hostile-"))
     base = make_base(place / "base", RUNS)
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     if name != "flips":
         cases = [case for case in all_cases()[::step] if not words or str(case.number) in words]
-        found["runs"] = runs(cases, base, place)
+        result["runs"] = runs(cases, base, place)
     if name != "runs":
-        found["flips"] = flips(numbers_of(words[0]) if words else range(count), base, place)
-    wrong = [line for part in found.values() for line in part["wrong"]]
-    for part in found.values():
+        result["flips"] = flips(numbers_of(words[0]) if words else range(count), base, place)
+    wrong = [line for part in result.values() for line in part["wrong"]]
+    for part in result.values():
         for key, value in part.items():
             print(*value, sep="\n") if key == "wrong" else print(f"{key:20} {value}")
     if wrong:
         print(f"What was printed lies in {place}.")
     else:
         shutil.rmtree(place)
-    print(json.dumps(found))
+    print(json.dumps(result))
     return 1 if wrong else 0
 
 

@@ -31,9 +31,9 @@ class Case:
 
 def only(pattern: str, run: Path) -> Path:
     """The first file or folder of this pattern in a run."""
-    found = sorted(run.glob(pattern))
-    assert found, f"the good run has no {pattern}"
-    return found[0]
+    result = sorted(run.glob(pattern))
+    assert result, f"the good run has no {pattern}"
+    return result[0]
 
 
 def gone(path: Path) -> Path:
@@ -81,11 +81,11 @@ def edit_parquet(pattern: str, edit: Callable[[str], str], column: str | None = 
 
     def change(world: World) -> None:
         path = only(pattern, world.run)
-        found = pq.read_table(path)
-        text = (found.schema.metadata or {}).get(b"zatlas", b"null").decode()
+        result = pq.read_table(path)
+        text = (result.schema.metadata or {}).get(b"zatlas", b"null").decode()
         if column is not None:
-            found = found.rename_columns([*found.column_names[:-1], column])
-        pq.write_table(found.replace_schema_metadata({b"zatlas": edit(text).encode()}), path)
+            result = result.rename_columns([*result.column_names[:-1], column])
+        pq.write_table(result.replace_schema_metadata({b"zatlas": edit(text).encode()}), path)
 
     return change
 
@@ -112,9 +112,9 @@ def edit_text(name: str, edit: Callable[[str], str]) -> Change:
 
 def put(table: Any, where: str, value: Any) -> Any:
     """The JSON value with one part replaced, as `entry.columns.0.name`."""
-    *way, last = where.split(".")
+    *direction, last = where.split(".")
     inner = table
-    for part in way:
+    for part in direction:
         inner = inner[int(part)] if isinstance(inner, list) else inner[part]
     inner[int(last) if isinstance(inner, list) else last] = value
     return table

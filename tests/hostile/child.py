@@ -94,7 +94,7 @@ def _follow(reading: int, pid: int, seconds: float) -> Report:
                 report.seconds[name] = now - begun
             current, begun = name, now
     _, status, used = os.wait4(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    report.ended = HANG if report.steps.get(current) == HANG else str(code)
+    latent = os.waitstatus_to_exitcode(status)
+    report.ended = HANG if report.steps.get(current) == HANG else str(latent)
     report.grown = max(0.0, (used.ru_maxrss - base) / 1024)
     return report

@@ -62,8 +62,8 @@ def _encoded(run: Path) -> Any:
 
 def _scores(run: Path) -> Any:
 
-    scorer = _atlas(run).scorer
-    return scorer and scorer.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+    classifier = _atlas(run).classifier
+    return classifier and classifier.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
 def _reading(run: Path) -> Any:
@@ -72,7 +72,9 @@ def _reading(run: Path) -> Any:
 
 
 def _made(run: Path) -> Any:
-    return {k: v for k, v in _atlas(run).run.made().items() if k in ("format", "data", "brought", "images")}
+    return {
+        k: v for k, v in _atlas(run).run.provenance().items() if k in ("format", "data", "brought", "images")
+    }
 
 
 def _latest(run: Path) -> Any:
@@ -90,9 +92,9 @@ def _latest(run: Path) -> Any:
 
 def _codes(run: Path) -> Any:
     workspace = _atlas(run)
-    found = [(c.rows, c.points, c.deviations) for c in map(workspace.table, ("train", "test"))]
+    result = [(c.rows, c.latents, c.std) for c in map(workspace.table, ("train", "test"))]
     table = workspace.query("select count(*), sum(z[1]) from test").to_pydict()
-    return found, str(table)
+    return result, str(table)
 
 
 def _samples(run: Path) -> Any:
@@ -108,7 +110,7 @@ def _directions(run: Path) -> Any:
 
 
 def _chart(run: Path) -> Any:
-    return _atlas(run).chart("pca").places
+    return _atlas(run).chart("pca").positions
 
 
 def _page_files(run: Path) -> Any:
@@ -131,8 +133,8 @@ def _data(run: Path) -> Any:
 
 def _result(run: Path) -> Any:
     """The figures of a finished run, as a sweep reads them."""
-    found = _atlas(run).run
-    return json.loads(found.read(found.result_file))
+    result = _atlas(run).run
+    return json.loads(result.read(result.result_file))
 
 
 KINDS = {
@@ -244,14 +246,14 @@ def _copied(kind: Kind, base: Base, folder: Path) -> Path:
 
 def undamaged(base: Base, folder: Path, names: Iterable[str] = KINDS) -> dict[str, str]:
     """The digest of each kind's result, read from a good run."""
-    found = {}
+    result = {}
     for name in names:
         run = _copied(KINDS[name], base, folder)
         outcome, words = _outcome(KINDS[name], base, run, folder / "none", "", False)
         assert outcome == DIFFERENT, f"{name}: {outcome} {words}"
-        found[name] = words
+        result[name] = words
         shutil.rmtree(folder)
-    return found
+    return result
 
 
 def _outcome(kind: Kind, base: Base, run: Path, path: Path, good: str, checked: bool) -> tuple[str, str]:
@@ -319,6 +321,6 @@ def table(flips: Iterable[Flip]) -> dict[str, Any]:
     return {
         "flips": len(every),
         **{name: sum(one.outcome == name for one in every) for name in (NAMED, SAME, FOUND, *BAD)},
-        "kinds": {name: dict(sorted(found.items())) for name, found in kinds.items()},
+        "kinds": {name: dict(sorted(result.items())) for name, result in kinds.items()},
         "wrong": wrong,
     }

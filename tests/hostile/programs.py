@@ -52,12 +52,12 @@ def _module(spec: str, role: str) -> Change:
     """The run's made.json names a module, whose file lies beside the run, in it and in a package."""
 
     def change(world: World) -> None:
-        code = _code(world)
+        latent = _code(world)
         (world.downloads / "evilpkg").mkdir()
         for name in ("evilnet.py", "sitecustomize.py", "evilpkg/__init__.py", "evilpkg/inner.py"):
-            (world.downloads / name).write_text(code)
+            (world.downloads / name).write_text(latent)
         for name in ("evilnet.py", "__init__.py", "conftest.py"):
-            (world.run / name).write_text(code)
+            (world.run / name).write_text(latent)
         shutil.copy(world.base.run("run") / "weights.safetensors", world.run)
         edit_json("made.json", lambda made: _with_module(made, spec, role))(world)
 

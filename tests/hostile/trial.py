@@ -134,8 +134,8 @@ def _judge_outputs(case: Case, world: World, words: bytes, verdict: Verdict) -> 
     for name, data in [("what was printed", words), *_outputs(world)]:
         if SECRET.encode() in data or b"root:x:0:0" in data:
             verdict.add("reads outside", f"the secret is in {name}")
-        if name.endswith(("html", "pages")) and (found := markup(data)):
-            verdict.add("markup", f"{name}: {found}")
+        if name.endswith(("html", "pages")) and (result := markup(data)):
+            verdict.add("markup", f"{name}: {result}")
         if name.endswith(".png") and "sprites" in name and white(data):
             verdict.add("reads outside", f"private photos are in {name}")
 

@@ -84,13 +84,13 @@ class World:
 
     def record(self) -> dict[str, str]:
         """Every file and folder outside the run, the cache and the outputs: its kind, mode and bytes."""
-        found = {}
+        result = {}
         for path in walk(self.folder):
             name = path.relative_to(self.folder).as_posix()
             top = name.partition("/")[0]
             if top not in ("out", "cache", "tmp") and not f"{name}/".startswith("downloads/run/"):
-                found[name] = described(path)
-        return found
+                result[name] = described(path)
+        return result
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -192,10 +192,10 @@ def _make_runs(base: Base, runs: Sequence[str], loaded: Path) -> None:
 
 def prepare(base: Base, folder: Path, cache: Path) -> None:
     """Make this process a reader's: one thread, its own home and cache, and the small page."""
-    from zatlas.core import registry, watched
+    from zatlas.core import deadline, registry
     from zatlas.site import static
 
-    watched.PROBING = watched.USUAL = DEADLINE
+    deadline.PROBING = deadline.USUAL = DEADLINE
     torch.set_num_threads(1)
     os.environ |= {
         "HOME": str(folder / "home"),
@@ -232,15 +232,15 @@ def _vae(base: Base, name: str, data: Path) -> None:
     from zatlas.create import train
     from zatlas.directions.find import find_direction, store_of
     from zatlas.sample import fit_prior
-    from zatlas.training.scoring import train_scorer
+    from zatlas.training.classifier_training import train_classifier
     from zatlas.workspace import Workspace
 
     run = base.run(name)
     settings = {**SETTINGS, "training.preview": 1}
     workspace = train(data, dim=2, epochs=2, settings=settings, out=run, show=False)
     first = MARKED[1] if name == "marked" else "Bright"
-    scorer = train_scorer(workspace.dataset, [first], epochs=1, seed=0, show=False)
-    workspace.annotate(scorer, save=True)
+    classifier = train_classifier(workspace.dataset, [first], epochs=1, seed=0, show=False)
+    workspace.annotate(classifier, save=True)
     workspace = Workspace.open(run)
     store_of(workspace).save(find_direction(workspace, "width" if name == "run" else MARKED[0]))
     fit_prior(workspace, "mixture", show=False)
@@ -264,8 +264,8 @@ def use(run: Path, out: Path) -> None:
 
 def save_photos(folder: Path) -> Path:
     """The same images as a folder of PNG files, which is what the data cache stores."""
-    with np.load(folder / "spots.npz") as found:
-        images, labels = found["x_train"], found["y_train"]
+    with np.load(folder / "spots.npz") as result:
+        images, labels = result["x_train"], result["y_train"]
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = folder / "photos" / str(label) / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

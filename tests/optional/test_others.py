@@ -15,8 +15,8 @@ from zatlas.create import import_run
 from zatlas.directions.find import find_direction
 from zatlas.figures import paths, sheets
 from zatlas.locate import locate_all
-from zatlas.models.bring import brought_of
-from zatlas.models.onnx import export_decoder, export_encoder
+from zatlas.models.importers import imported_model_of
+from zatlas.models.onnx_export import export_decoder, export_encoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
@@ -56,7 +56,7 @@ def test_the_faces_of_a_stranger_go_through_every_command(words, faces, capsys):
 
 def test_the_faces_are_what_the_tutorials_net_makes_of_its_weights(faces):
     workspace = Workspace.open(faces)
-    about = brought_of(workspace.run)
+    about = imported_model_of(workspace.run)
     assert (about.shape, about.image, about.pixels) == ((100, 1, 1), (3, 64, 64), "signed")
     images = workspace.decode(sample_latents(workspace, 64, seed=0))
     assert images.min() < 0.05 and images.max() > 0.9 and images.std(axis=0).mean() > 0.1
@@ -108,18 +108,18 @@ def test_a_vae_of_pythae_rebuilds_as_pythae_does(pythae_vae, tmp_path):
     folder, model, data = pythae_vae
     import_run(folder, tmp_path / "run", data="digits", show=False)
     workspace = Workspace.open(tmp_path / "run")
-    about = brought_of(workspace.run)
-    assert (about.pixels, about.spread, about.prior) == ("unit", "log_variance", "normal")
+    about = imported_model_of(workspace.run)
+    assert (about.pixels, about.std, about.prior) == ("unit", "log_variance", "normal")
     x = data[:100]
     with torch.no_grad():
         theirs = model.predict(torch.from_numpy(x))
-        spread = (model.encoder(torch.from_numpy(x)).log_covariance / 2).exp()
+        std = (model.encoder(torch.from_numpy(x)).log_covariance / 2).exp()
     mean, deviation = workspace.generator.posterior(x)
     np.testing.assert_allclose(mean, theirs.embedding.numpy(), atol=1e-4)
-    np.testing.assert_allclose(deviation, spread.numpy(), atol=1e-4)
+    np.testing.assert_allclose(deviation, std.numpy(), atol=1e-4)
     np.testing.assert_allclose(workspace.generator.decode(mean), theirs.recon_x.numpy(), atol=1e-4)
     sheets.reconstruction_sheet([workspace])
-    assert find_direction(workspace, "0").score.area > 0.8
+    assert find_direction(workspace, "0").score.auc > 0.8
     pages(workspace, tmp_path)
 
 
@@ -142,7 +142,7 @@ def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
         encoder=f"{nets}:Encoder_Conv_AE_MNIST",
         show=False,
     )
-    assert brought_of(workspace.run).prior == "none"
+    assert imported_model_of(workspace.run).prior == "none"
     x = np.random.default_rng(0).random((4, 1, 28, 28), np.float32)
     with torch.no_grad():
         theirs = model.predict(torch.from_numpy(x))
@@ -197,9 +197,9 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
     assert wanted.std() > 0.02 and ((wanted > 0) & (wanted < 1)).mean() > 0.5
     np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-5)
     with torch.no_grad():
-        found = model.encode(torch.from_numpy(2 * wanted - 1))
-    codes = found.latents if make is tiny else found.latent_dist.mean
-    theirs = codes.numpy().reshape(3, -1) * scale
+        result = model.encode(torch.from_numpy(2 * wanted - 1))
+    latents = result.latents if make is tiny else result.latent_dist.mean
+    theirs = latents.numpy().reshape(3, -1) * scale
     np.testing.assert_allclose(workspace.generator.encode(wanted), theirs, atol=1e-3)
     paths.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(3)
     workspace.chart("pca")

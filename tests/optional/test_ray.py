@@ -13,8 +13,8 @@ from PIL import Image
 
 from tests.conftest import small_run
 from zatlas.core.seeds import stream
-from zatlas.encoding import encode
-from zatlas.store import codes as tables
+from zatlas.encode import encode
+from zatlas.store import latent_table as tables
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.optional
@@ -59,7 +59,7 @@ def test_a_job_that_was_killed_goes_on_where_it_was(run, folder, expected, tmp_p
     wait_for(lambda: list(out.glob("part-*.parquet")), job)
     os.killpg(job.pid, signal.SIGKILL)
     job.communicate()
-    assert tables.made_of(out) is None
+    assert tables.provenance(out) is None
     first = min(out.glob("part-*.parquet"))
     written = first.stat().st_mtime_ns
     again = encoding(run, folder, out)
@@ -85,31 +85,31 @@ def encoding(run, folder, out):
 
 def workers(out):
     """Ray's processes of this job that hold a model."""
-    found = []
+    result = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
             holds = b"ray::MapWorker" in (place / "cmdline").read_bytes()
             if holds and f"ZATLAS_JOB={out}".encode() in (place / "environ").read_bytes():
-                found.append(int(place.name))
+                result.append(int(place.name))
         except OSError:
             continue  # it has ended
-    return found
+    return result
 
 
 def wait_for(look, job, seconds=240):
     """What `look` finds at last."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := look():
-            return found
+        if result := look():
+            return result
         assert job.poll() is None, job.communicate()[1]
         time.sleep(0.05)
     raise AssertionError("nothing came of it in time")
 
 
-def same(found, expected):
+def same(result, expected):
     """The same rows, each once, at the same points."""
-    order, wanted = np.argsort(found.rows), np.argsort(expected.rows)
-    np.testing.assert_array_equal(found.rows[order], expected.rows[wanted])
-    assert len(np.unique(found.rows)) == COUNT
-    np.testing.assert_allclose(found.points[order], expected.points[wanted], atol=1e-5)
+    order, wanted = np.argsort(result.rows), np.argsort(expected.rows)
+    np.testing.assert_array_equal(result.rows[order], expected.rows[wanted])
+    assert len(np.unique(result.rows)) == COUNT
+    np.testing.assert_allclose(result.latents[order], expected.latents[wanted], atol=1e-5)

@@ -20,18 +20,18 @@ def check(run: Run, *, accept: Annotated[UseAppendAction[tuple[str, ...]], arg(m
         accept: A file or a folder of the run that is right as it is, as "recipe.toml" after you have
             edited it; "." for the whole run; may be given again.
     """
-    from zatlas.checking import check as check_run
     from zatlas.core.progress import console
+    from zatlas.integrity import check as check_run
 
-    found = check_run(run, accept)
-    print(json.dumps(asdict(found), indent=1))
-    for name, how in found.repaired.items():
+    result = check_run(run, accept)
+    print(json.dumps(asdict(result), indent=1))
+    for name, how in result.repaired.items():
         console().print(f"{name}: {how}", soft_wrap=True, markup=False)
-    if found.damaged:
-        first = next(iter(found.damaged.values()))
-        more = f" {len(found.damaged) - 1} more are in the list." if len(found.damaged) > 1 else ""
+    if result.damaged:
+        first = next(iter(result.damaged.values()))
+        more = f" {len(result.damaged) - 1} more are in the list." if len(result.damaged) > 1 else ""
         raise Damaged(
-            f"{len(found.damaged)} of {found.files} files are damaged and cannot be made again: {first}"
+            f"{len(result.damaged)} of {result.files} files are damaged and cannot be made again: {first}"
             f"{more} Take them from a copy of the run, or record them as they are with --accept."
         )
-    console().print(f"{found.files} files are as zatlas wrote them.", soft_wrap=True)
+    console().print(f"{result.files} files are as zatlas wrote them.", soft_wrap=True)

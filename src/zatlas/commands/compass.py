@@ -9,7 +9,7 @@ from tyro.conf import arg
 
 from zatlas.commands import Dark, Label, Run, command
 from zatlas.commands.shared import class_of, open_workspace, theme_of
-from zatlas.core.errors import BadData, BadRecipe, NotHere, ZatlasError
+from zatlas.core.errors import BadData, BadRecipe, NotFound, ZatlasError
 
 if TYPE_CHECKING:
     from zatlas.directions.preference import Compass
@@ -48,7 +48,7 @@ def compass(
     state = compass_of(workspace.cloud, count=count, seed=seed)
     number, folder = class_of(workspace, label), by or workspace.run.gallery / "compass"
     if choices is not None and not choices.is_file():
-        raise NotHere(f"There is no file of choices at {choices}.")
+        raise NotFound(f"There is no file of choices at {choices}.")
     lines = _lines(choices)
     if choices is None:
         _tell(HELP)
@@ -80,11 +80,11 @@ def _answered(workspace: "Workspace", state: "Compass", word: str) -> "Compass":
     if word == "u":
         return state.undo()
     if word == "=":
-        return state.tell(None)
+        return state.answer(None)
     if len(word) != 1 or not 0 <= ord(word) - ord("a") < state.count:
         last = chr(ord("a") + state.count - 1)
         raise BadData(f"{word!r} is no answer: give {HELP} (a to {last}).")
-    return state.tell(ord(word) - ord("a"))
+    return state.answer(ord(word) - ord("a"))
 
 
 def _show(
@@ -97,8 +97,8 @@ def _show(
     from zatlas.render.pixels import save
 
     title = f"Which do you like best? Question {len(state.answers) + 1}"
-    picture = comparison_strip(workspace, state.ask(), title=title, label=label, theme=theme_of(dark))
-    path = save(picture, folder / "question.png")
+    figure = comparison_strip(workspace, state.next_pair(), title=title, label=label, theme=theme_of(dark))
+    path = save(figure, folder / "question.png")
     _tell(f"{path}   ({state.choices} choices, the direction is known to about {state.angle:.0f}°)")
 
 

@@ -36,7 +36,7 @@ def sample(
     from zatlas.figures.sheets import sample_sheet
 
     workspace = open_workspace(run)
-    picture = sample_sheet(
+    figure = sample_sheet(
         workspace,
         count,
         prior=prior,
@@ -46,7 +46,7 @@ def sample(
         seed=seed,
         theme=theme_of(dark),
     )
-    tell(picture, workspace, "samples" if prior == "own" else f"samples-{prior}", out)
+    tell(figure, workspace, "samples" if prior == "own" else f"samples-{prior}", out)
 
 
 @command
@@ -69,8 +69,8 @@ def reconstruct(
     from zatlas.figures.sheets import reconstruction_sheet
 
     workspaces = [open_workspace(folder) for folder in (run, *against)]
-    picture = reconstruction_sheet(workspaces, count, split=split, theme=theme_of(dark))
-    tell(picture, workspaces[0], "reconstructions", out)
+    figure = reconstruction_sheet(workspaces, count, split=split, theme=theme_of(dark))
+    tell(figure, workspaces[0], "reconstructions", out)
 
 
 @command
@@ -102,8 +102,8 @@ def grid(
         chart = workspace.chart(layout)
         tell(chart_sheet(workspace, chart, n, label=told, theme=theme), workspace, "chart-sheet", out)
     else:
-        picture = manifold(workspace, n, by=by, axes=axes, label=told, extent=extent, theme=theme)
-        tell(picture, workspace, "manifold", out)
+        figure = manifold(workspace, n, by=by, axes=axes, label=told, extent=extent, theme=theme)
+        tell(figure, workspace, "manifold", out)
 
 
 @command
@@ -131,10 +131,10 @@ def points(
     from zatlas.figures import maps
 
     workspace = open_workspace(run)
-    picture = maps.latent_scatter(
+    figure = maps.latent_scatter(
         workspace, split=split, each=each, drawn=drawn, by=by, axes=axes, seed=seed, theme=theme_of(dark)
     )
-    tell(picture, workspace, "points", out)
+    tell(figure, workspace, "points", out)
 
 
 @command
@@ -165,12 +165,12 @@ def chart(
 
     workspace = open_workspace(run)
     made = workspace.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
-    console().print(f"trustworthiness {made.trust:.4f}", soft_wrap=True)
-    if len(made.places) < len(workspace.map_table(split)):
-        kept = workspace.chart_positions(made, split)
-        console().print(f"places of all codes: {kept}", soft_wrap=True, markup=False)
-    picture = chart_scatter(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
-    tell(picture, workspace, f"chart-{made.layout}", out)
+    console().print(f"trustworthiness {made.trustworthiness:.4f}", soft_wrap=True)
+    if len(made.positions) < len(workspace.chart_table(split)):
+        saved = workspace.chart_positions(made, split)
+        console().print(f"places of all codes: {saved}", soft_wrap=True, markup=False)
+    figure = chart_scatter(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
+    tell(figure, workspace, f"chart-{made.layout}", out)
 
 
 @command
@@ -209,10 +209,10 @@ def place(
         raise BadRecipe(f"Places are pairs of numbers, as -0.857 0; {len(places)} were given.")
     workspace = open_workspace(run)
     pairs = np.array(places, np.float32).reshape(-1, 2)
-    found = workspace.chart(layout, supervise)
+    result = workspace.chart(layout, supervise)
     if isinstance(source := workspace.source, Given) and not source.indexed:  # neighbours without images
-        rows, _ = nearest(found.inverse_transform(found.at(pairs)), source.latents, 5)
+        rows, _ = nearest(result.inverse_transform(result.at(pairs)), source.latents, 5)
         list_rows([{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)])
         return
-    picture = chart_positions(workspace, found, pairs, label=class_of(workspace, label), theme=theme_of(dark))
-    tell(picture, workspace, "places", out)
+    figure = chart_positions(workspace, result, pairs, label=class_of(workspace, label), theme=theme_of(dark))
+    tell(figure, workspace, "places", out)

@@ -27,6 +27,6 @@ def encode(
         on: Here, or on ray: the cluster of RAY_ADDRESS, or the cores of this machine.
         out: The folder to write; codes/DATA-SPLIT.parquet of the run, if not said.
     """
-    from zatlas.encoding import encode
+    from zatlas.encode import encode
 
     print(encode(open_workspace(run), data, split=split, on=on, out=out))

@@ -32,7 +32,7 @@ def explore(
         token: Require the printed link once on this machine too, which keeps other users of it out.
         no_open: Only print the address.
     """
-    from zatlas.server import explore as explorer
+    from zatlas.server import session as explorer
 
     explorer.explore(
         runs, host=host, port=port, points=points, prior=prior, token=token, opened=not no_open, told=tell

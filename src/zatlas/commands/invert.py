@@ -50,7 +50,7 @@ def invert(
     if learn:
         workspace = train_encoder(workspace, seed=seed)
     given = read_files(workspace, images, told) if images else sample_inputs(workspace, told, seed)
-    found = search(
+    result = search(
         workspace,
         given.images,
         given.labels,
@@ -59,16 +59,16 @@ def invert(
         starts=STARTS if starts is None else starts,
     )
     place = out or workspace.run.gallery / "inverted.npz"
-    picture = save_inversion(workspace, given, found, place, theme=theme_of(dark))
-    console().print(f"points: {place}\npicture: {picture}", soft_wrap=True, markup=False)
+    figure = save_inversion(workspace, given, result, place, theme=theme_of(dark))
+    console().print(f"points: {place}\npicture: {figure}", soft_wrap=True, markup=False)
     list_rows(
         [
             {
                 "file": name,
                 "psnr": round(float(psnr), 2),
                 "rms": round(float(rms), 4),
-                "seconds": round(found.seconds / len(given.names), 2),
+                "seconds": round(result.seconds / len(given.names), 2),
             }
-            for name, psnr, rms in zip(given.names, found.psnr, found.rms, strict=True)
+            for name, psnr, rms in zip(given.names, result.psnr, result.rms, strict=True)
         ]
     )

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from tyro.conf import Positional, UseAppendAction, arg
 
 from zatlas.commands import command
-from zatlas.core.company import company
 from zatlas.core.errors import BadRecipe
+from zatlas.core.process_group import process_group
 
 
 @command
@@ -22,11 +22,11 @@ def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
         out: The folder to make.
         no_open: Do not show the result on the screen.
     """
-    from zatlas.demo import demo, walk
+    from zatlas.demo import demo, run_tour
 
     print(demo(out), flush=True)
     if not no_open:
-        walk(out, told=partial(print, flush=True))
+        run_tour(out, told=partial(print, flush=True))
 
 
 @command
@@ -96,7 +96,7 @@ def train(
             raise BadRecipe("A run goes on with its own images and recipe, in its own folder.")
         settings |= {key: value for key, value in said.items() if value is not None}
         made = create.resume(resume, settings, restart=restart)
-    if company().speaks:
+    if process_group().is_main:
         print(made.run.folder)
 
 
@@ -108,7 +108,7 @@ def datasets() -> None:
     rows = []
     for name in DATASETS.names():
         source = DATASETS.get(name)
-        about = {"images": source.images, "size": source.size, "here": source.here()}
+        about = {"images": source.images, "size": source.size, "here": source.is_available()}
         rows.append({"name": name, **about, "licence": source.licence, "what": source.summary})
     list_rows(rows)
 
@@ -116,15 +116,15 @@ def datasets() -> None:
 @command
 def models() -> None:
     """List the families of models and their settings, as --set takes them."""
-    from zatlas.core.fields import settings
     from zatlas.core.registry import MODELS, NETS
+    from zatlas.core.settings import setting_types
 
     rows = []
     for kind, registry in (("model", MODELS), ("net", NETS)):
         for name in registry.names():
             config = registry.get(name)
             usual = config()
-            taken = ", ".join(f"{key}={getattr(usual, key)}" for key in settings(config))
+            taken = ", ".join(f"{key}={getattr(usual, key)}" for key in setting_types(config))
             what = (config.__doc__ or "").partition("\n")[0]
             rows.append({"kind": kind, "name": name, "settings": taken, "what": what})
     list_rows(rows)

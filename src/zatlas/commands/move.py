@@ -19,9 +19,9 @@ Stops = Annotated[Positional[tuple[str, ...]], arg(metavar="STOP ...")]
 @command
 def interpolate(
     run: Run,
-    stops: Stops = (),
+    anchors: Stops = (),
     *,
-    way: str | None = None,
+    method: str | None = None,
     loop: bool = False,
     corners: bool = False,
     pairs: bool = False,
@@ -52,18 +52,18 @@ def interpolate(
     from zatlas.locate import default_anchors, locate_all
 
     workspace = open_workspace(run)
-    found = locate_all(workspace, stops) if stops else default_anchors(workspace, 4 if corners else 2)
+    result = locate_all(workspace, anchors) if anchors else default_anchors(workspace, 4 if corners else 2)
     if corners or pairs:
-        if corners and len(found) != 4:
-            raise BadRecipe(f"--corners takes four stops, not {len(found)}.")
-        if pairs and len(found) % 2:
-            raise BadRecipe(f"--pairs takes an even number of stops, not {len(found)}.")
+        if corners and len(result) != 4:
+            raise BadRecipe(f"--corners takes four stops, not {len(result)}.")
+        if pairs and len(result) % 2:
+            raise BadRecipe(f"--pairs takes an even number of stops, not {len(result)}.")
         draw = four_corners if corners else rows_of_pairs
-        picture = draw(workspace, found, theme=theme_of(dark))
-        tell(picture, workspace, "corners" if corners else "pairs", out)
+        figure = draw(workspace, result, theme=theme_of(dark))
+        tell(figure, workspace, "corners" if corners else "pairs", out)
         return
-    move = interpolation(workspace, found, method=way, closed=loop, even=even)
-    name = "interpolation-" + "-".join(stop.name for stop in found) if stops else "interpolation"
+    move = interpolation(workspace, result, method=method, closed=loop, even=even)
+    name = "interpolation-" + "-".join(stop.name for stop in result) if anchors else "interpolation"
     tell_move(move, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
 
 
@@ -92,8 +92,8 @@ def traverse(
     from zatlas.locate import locate
 
     workspace = open_workspace(run)
-    found = None if stop is None else locate(workspace, stop)
-    move = traversal(workspace, found, axes=axes, count=count, by=by, extent=extent)
+    result = None if stop is None else locate(workspace, stop)
+    move = traversal(workspace, result, axes=axes, count=count, by=by, extent=extent)
     tell_move(move, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
 
 
@@ -102,7 +102,7 @@ def attribute(
     run: Run,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="ATTRIBUTE ...")] = (),
     *,
-    way: str = "mean_difference",
+    method: str = "mean_difference",
     without: UseAppendAction[tuple[str, ...]] = (),
     stop: UseAppendAction[tuple[str, ...]] = (),
     reach: float = 3.0,
@@ -137,11 +137,11 @@ def attribute(
     several = len(wanted) > 1
     if out is not None and several and out.suffix:
         raise BadRecipe(f"{len(wanted)} attributes do not fit into {out}: give a folder with --out.")
-    stops = locate_all(workspace, stop)
+    anchors = locate_all(workspace, stop)
     files = file_names(f"attribute-{name}" for name in wanted)
     for name, file in zip(wanted, files, strict=True):
         move = attribute_move(
-            workspace, name, method=way, anchors=stops, without=without, reach=reach, seed=seed
+            workspace, name, method=method, anchors=anchors, without=without, reach=reach, seed=seed
         )
         place = out / f"{file}.gif" if out is not None and not out.suffix else out
         if place is not None and not (out and out.suffix):
@@ -152,15 +152,15 @@ def attribute(
 def _usual_attributes(workspace: "Workspace") -> tuple[str, ...]:
     """The attributes that are true or false, or else the classes; those with too few images are left out."""
     from zatlas.core.progress import console
-    from zatlas.directions.find import fittable, known_of
+    from zatlas.directions.find import fittable_names, known_names
     from zatlas.latent.names import text_of
 
-    found, left_out = fittable(workspace)
+    result, left_out = fittable_names(workspace)
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
-    known = known_of(workspace)
-    flagged = [name for name in found if name.kind == "attribute"]
-    return tuple(text_of(name, known, anchor=False) for name in flagged or found)
+    known = known_names(workspace)
+    flagged = [name for name in result if name.kind == "attribute"]
+    return tuple(text_of(name, known, anchor=False) for name in flagged or result)
 
 
 @command

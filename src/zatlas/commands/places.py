@@ -33,9 +33,9 @@ def placed(function: Callable[..., None]) -> Callable[..., None]:
 
 def _check(run: Path, option: str) -> None:
     from zatlas.core.errors import CannotWrite
-    from zatlas.store import atomic, reading
+    from zatlas.store import atomic, retry
 
-    if reading.is_folder(run) and not atomic.is_writable(run / "gallery"):
+    if retry.is_folder(run) and not atomic.is_writable(run / "gallery"):
         raise CannotWrite(
             f"{run} is read-only, so the command cannot write into it. Name another place: {option} PATH"
         )

@@ -32,25 +32,27 @@ def prior(
     from zatlas.figures.sheets import prior_sheet
     from zatlas.latent.priors import KINDS
     from zatlas.render.pixels import save
-    from zatlas.sample import fit_prior, own_words
+    from zatlas.sample import fit_prior, own_prior_text
 
     workspace = open_workspace(run)
-    kept = [fit_prior(workspace, one, seed=seed) for one in ([kind] if kind else KINDS)]
-    screen, facts = console(), kept[0].facts
+    saved = [fit_prior(workspace, one, seed=seed) for one in ([kind] if kind else KINDS)]
+    screen, facts = console(), saved[0].description
     screen.print(
-        f"log-density of {facts.held:,} codes that were held out, in nats a code; more is better",
+        f"log-density of {facts.held_out:,} codes that were held out, in nats a code; more is better",
         soft_wrap=True,
     )
-    screen.print(f"{facts.own:10.2f}  {own_words(workspace)}")
-    for one in kept:
-        screen.print(f"{one.facts.nats:10.2f}  {one.facts.kind} fitted to {one.facts.codes:,} codes")
-    if facts.codes < FEW * (workspace.dim + 1):
+    screen.print(f"{facts.own_prior:10.2f}  {own_prior_text(workspace)}")
+    for one in saved:
         screen.print(
-            f"{facts.codes} codes in {workspace.dim} axes are too few to fit a density to.", soft_wrap=True
+            f"{one.description.nats:10.2f}  {one.description.kind} fitted to {one.description.latents:,} codes"
+        )
+    if facts.latents < FEW * (workspace.dim + 1):
+        screen.print(
+            f"{facts.latents} codes in {workspace.dim} axes are too few to fit a density to.", soft_wrap=True
         )
     if workspace.source.decodes:
         place = out or workspace.run.gallery / "samples-priors.png"
-        picture = save(prior_sheet(workspace, theme=theme_of(dark)), place)
-        screen.print(f"picture: {picture}", soft_wrap=True, markup=False)
-    for one in kept:
+        figure = save(prior_sheet(workspace, theme=theme_of(dark)), place)
+        screen.print(f"picture: {figure}", soft_wrap=True, markup=False)
+    for one in saved:
         print(one.path)

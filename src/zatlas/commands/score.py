@@ -50,15 +50,15 @@ def score(
     if out is not None and len(runs) > 1:
         raise BadRecipe("Several runs have a report each: leave --out away.")
     known = None if features is None else read_features(features)
-    found = []
+    result = []
     for workspace in [Workspace.open(run) for run in runs]:  # what is no run is said before any is measured
         one = evaluate(workspace, groups=only or GROUPS, features=known, prior=prior, seed=seed)
         report = out or workspace.folder("report.html")
         write_report(workspace, one, report, theme=theme_of(dark))
         console().print(f"report: {report}", soft_wrap=True, markup=False)
-        found.append(one)
-    _show(found)
-    tables = [one.as_dict() for one in found]
+        result.append(one)
+    _show(result)
+    tables = [one.as_dict() for one in result]
     print(json.dumps(tables[0] if len(tables) == 1 else tables, indent=1))
 
 

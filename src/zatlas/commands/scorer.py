@@ -12,7 +12,7 @@ from zatlas.commands.make import list_rows
 
 if TYPE_CHECKING:
     from zatlas.predictions import Predictions
-    from zatlas.training.scoring import Check
+    from zatlas.training.classifier_training import AttributeAccuracy
 
 scorer = tyro.extras.SubcommandApp()
 
@@ -40,16 +40,16 @@ def train(
     """
     from zatlas.core.progress import console
     from zatlas.data import sources
-    from zatlas.models.scorer import save_scorer
-    from zatlas.training.scoring import TRAINING, check, train_scorer
+    from zatlas.models.classifier import save_classifier
+    from zatlas.training.classifier_training import TRAINING, evaluate_classifier, train_classifier
 
-    source, options = sources.settle(data)
+    source, options = sources.resolve(data)
     images = sources.load(source, size=size, **options)
     many = TRAINING.epochs if epochs is None else epochs
-    taught = train_scorer(images, attribute or None, epochs=many, seed=seed)
-    place = save_scorer(out, taught)
+    trained = train_classifier(images, attribute or None, epochs=many, seed=seed)
+    place = save_classifier(out, trained)
     console().print(f"scorer: {place}", soft_wrap=True, markup=False)
-    list_rows([_row_of(name, found) for name, found in check(taught, images).items()])
+    list_rows([_row_of(name, result) for name, result in evaluate_classifier(trained, images).items()])
 
 
 @scorer.command
@@ -74,43 +74,43 @@ def read(
     """
     from zatlas.core.progress import console
     from zatlas.data import sources
-    from zatlas.models.scorers import load_scorer
+    from zatlas.models.external_classifiers import open_classifier
     from zatlas.predictions import predict
-    from zatlas.training.scoring import check
+    from zatlas.training.classifier_training import evaluate_classifier
     from zatlas.workspace import Workspace
 
-    found = load_scorer(file)
-    if found.about:
-        console().print(f"The scorer {found.about}.", soft_wrap=True, markup=False)
+    result = open_classifier(file)
+    if result.about:
+        console().print(f"The scorer {result.about}.", soft_wrap=True, markup=False)
     if (Path(what) / "made.json").exists():
-        workspace = Workspace.open(what).annotate(found, save=True)
+        workspace = Workspace.open(what).annotate(result, save=True)
         assert workspace.predictions is not None
         subject = "samples" if workspace.source.generated else "images"
         console().print(f"{len(workspace.dataset):,} {subject} of {workspace.name} read; kept in the run.")
         list_rows(_summary(workspace.predictions, {}))
         return
-    source, options = sources.settle(what)
-    images = sources.load(source, size=size or _side(found.shape), **options)
-    list_rows(_summary(predict(found, images), check(found, images)))
+    source, options = sources.resolve(what)
+    images = sources.load(source, size=size or _side(result.shape), **options)
+    list_rows(_summary(predict(result, images), evaluate_classifier(result, images)))
 
 
 def _side(shape: tuple[int, int, int] | None) -> int | None:
     return shape[1] if shape is not None and shape[1] == shape[2] else None
 
 
-def _row_of(name: str, found: "Check") -> dict[str, Any]:
+def _row_of(name: str, result: "AttributeAccuracy") -> dict[str, Any]:
     """How well one attribute is read, beside what a constant answer reaches."""
     return {
         "attribute": name,
-        "measure": found.measure,
-        "value": round(found.value, 4),
-        "chance": round(found.chance, 4),
-        "AUC": None if found.area is None else round(found.area, 4),
-        "images": found.images,
+        "measure": result.measure,
+        "value": round(result.value, 4),
+        "chance": round(result.baseline, 4),
+        "AUC": None if result.auc is None else round(result.auc, 4),
+        "images": result.images,
     }
 
 
-def _summary(reading: "Predictions", checks: "dict[str, Check]") -> list[dict[str, Any]]:
+def _summary(reading: "Predictions", checks: "dict[str, AttributeAccuracy]") -> list[dict[str, Any]]:
     """What was read, attribute by attribute: how many are true, or where the numbers lie."""
     import numpy as np
 

@@ -36,22 +36,22 @@ def class_of(workspace: "Workspace", name: str | None) -> int | None:
     """The number of a class that a conditional model knows."""
     if name is None:
         return None
-    from zatlas.latent.names import Known, find
+    from zatlas.latent.names import KnownNames, find
 
     classes = workspace.generator.classes
     if not classes:
         raise NotSupported(f"{workspace.name} is not told a class: leave --label out.")
-    found = find(name, Known(classes=classes), anchor=False)
-    if found is None or found.negated:
+    result = find(name, KnownNames(classes=classes), anchor=False)
+    if result is None or result.negated:
         raise UnknownName("class", name, classes)
-    return classes.index(found.word)
+    return classes.index(result.text)
 
 
-def tell(picture: "Canvas | Figure", workspace: "Workspace", name: str, out: Path | None) -> None:
+def tell(figure: "Canvas | Figure", workspace: "Workspace", name: str, out: Path | None) -> None:
     """Save a picture and print where it is."""
     from zatlas.render.pixels import save
 
-    print(save(picture, out or workspace.run.gallery / f"{name}.png"))
+    print(save(figure, out or workspace.run.gallery / f"{name}.png"))
 
 
 def tell_move(
@@ -77,10 +77,10 @@ def settings_of(texts: Sequence[str]) -> Mapping[str, Any]:
     """NAME=VALUE, several times, as a table."""
     from zatlas.data.sources import value_of
 
-    found = {}
+    result = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise BadRecipe(f"--set takes NAME=VALUE, as neighbors=25, not {text!r}.")
-        found[key] = value_of(value)
-    return found
+        result[key] = value_of(value)
+    return result

@@ -10,21 +10,21 @@ from tyro.conf import Positional, UseAppendAction, arg
 from zatlas.commands import Dark, Label, Run, command
 from zatlas.commands.make import list_rows
 from zatlas.commands.shared import FILMS, class_of, open_workspace, settings_of, theme_of
-from zatlas.core.errors import BadData, BadRecipe, NotHere
+from zatlas.core.errors import BadData, BadRecipe, NotFound
 
 if TYPE_CHECKING:
-    from zatlas.core.arrays import Points
-    from zatlas.directions.report import DirectionReport
+    from zatlas.core.arrays import Latents
+    from zatlas.directions.direction_report import DirectionReport
     from zatlas.directions.types import Direction
     from zatlas.figures.edits import ImageReader
     from zatlas.locate import Anchor
-    from zatlas.models.scorer import Scorer
+    from zatlas.models.classifier import Classifier
     from zatlas.workspace import Workspace
 
 STARTS = 4  # starting points of a strip
 FRAMES = 90
 GROUPS = ("plus", "minus")  # settings that name points
-LISTS = ("without",)  # settings that take several names
+LISTS = ("orthogonal_to",)  # settings that take several names
 
 
 @command
@@ -34,7 +34,7 @@ def steer(
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME ...")] = (),
     *,
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME=VALUE")] = (),
-    scorer: Annotated[str | None, arg(metavar="FILE|MODULE:FUNCTION")] = None,
+    classifier: Annotated[str | None, arg(metavar="FILE|MODULE:FUNCTION")] = None,
     start: UseAppendAction[tuple[str, ...]] = (),
     label: Label = None,
     save: Annotated[str | None, arg(metavar="NAME")] = None,
@@ -45,13 +45,13 @@ def steer(
     """Learn ways to steer, prove each as `zatlas directions` does, and draw a strip of it.
 
     Args:
-        method: labels, principal, closed_form, transform, assessor, examples or unsupervised.
+        method: labels, principal, closed_form, transform, predictor, examples or unsupervised.
         names: What to steer: attributes, edits (zoom, shift_x, rotation, brightness ...), names of the
             scorer; a name to give, for the other methods.
-        set: A setting of the method, as method=local, count=5, without=Male,Bald or, of points with layers,
+        set: A setting of the method, as method=local, count=5, orthogonal_to=Male,Bald or, of points with layers,
             layers=0-6; for examples, plus=3,14,15 and minus=9,26 (images named as for interpolate, or a
             file of such names or of points). May be given again.
-        scorer: The scorer that an assessor goes by, and that is read over each image.
+        scorer: The scorer that a predictor goes by, and that is read over each image.
         start: Where a strip starts, named as for interpolate; may be given again.
         save: Keep the ways in the run by this name; where they can be learnt from other draws of the
             codes, they are learnt three times more to say how stable they are.
@@ -63,19 +63,19 @@ def steer(
     from zatlas.directions.find import find_directions as learn
     from zatlas.directions.find import refit_method
     from zatlas.directions.measure import evaluate_directions
-    from zatlas.models.scorers import load_scorer
+    from zatlas.models.external_classifiers import open_classifier
 
     workspace = open_workspace(run)
     number = class_of(workspace, label)
-    reader = None if scorer is None else load_scorer(scorer)
+    reader = None if classifier is None else open_classifier(classifier)
     settings: dict[str, Any] = {
         key: _value(workspace, key, value, text)
         for (key, value), text in zip(settings_of(set).items(), _last_texts(set), strict=True)
     }
     if names:
         settings["names"] = names
-    if reader is not None and method == "assessor":
-        settings["scorer"] = reader
+    if reader is not None and method == "predictor":
+        settings["classifier"] = reader
     ways = learn(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(ways) > 1:
         raise BadRecipe(f"{len(ways)} ways do not fit into {out}: give a folder with --out.")
@@ -86,11 +86,13 @@ def steer(
     starts = _starts(workspace, start)
     rows = []
     for report in reports:
-        way = report.direction
-        console().print(f"{way.name}: {report.summary()}", soft_wrap=True, markup=False)
-        read, told = _reading(method, way.name, reader)
-        picture = _draw(workspace, way, starts, read, told, number, dark, _place(workspace, method, way, out))
-        rows.append({**row_of(report), "picture": str(picture)})
+        direction = report.direction
+        console().print(f"{direction.name}: {report.summary()}", soft_wrap=True, markup=False)
+        read, told = _reading(method, direction.name, reader)
+        figure = _draw(
+            workspace, direction, starts, read, told, number, dark, _place(workspace, method, direction, out)
+        )
+        rows.append({**row_of(report), "picture": str(figure)})
     list_rows(rows)
 
 
@@ -134,7 +136,7 @@ def _value(workspace: "Workspace", key: str, value: Any, text: str) -> Any:
     return _group(workspace, text) if key in GROUPS else value
 
 
-def _group(workspace: "Workspace", text: str) -> "Points":
+def _group(workspace: "Workspace", text: str) -> "Latents":
     """Points by the names of images, by a file of such names, or by a file of points."""
     import numpy as np
 
@@ -145,13 +147,13 @@ def _group(workspace: "Workspace", text: str) -> "Points":
     if path.suffix not in (".npy", ".txt", ".csv"):
         return np.concatenate([stop.latent for stop in locate_all(workspace, split_list(text))])
     if not path.is_file():
-        raise NotHere(f"There is no file {path}. Name images instead, as plus=3,14,15.")
+        raise NotFound(f"There is no file {path}. Name images instead, as plus=3,14,15.")
     if path.suffix == ".npy":
         try:
-            points = np.load(path, allow_pickle=False)
+            latents = np.load(path, allow_pickle=False)
         except ValueError as error:
             raise BadData(f"{path} cannot be read as points: {error}.") from error
-        return np.asarray(points, np.float32)
+        return np.asarray(latents, np.float32)
     named = [name for line in path.read_text().splitlines() for name in _names_in(line) if name]
     return np.concatenate([stop.latent for stop in locate_all(workspace, named)])
 
@@ -169,15 +171,15 @@ def _starts(workspace: "Workspace", names: Sequence[str]) -> "list[Anchor]":
     return locate_all(workspace, names) if names else default_anchors(workspace, STARTS)
 
 
-def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[ImageReader, str]":
+def _reading(method: str, name: str, classifier: "Classifier | None") -> "tuple[ImageReader, str]":
     """What is read of the images of a strip, and what to call it."""
     import torch
 
-    from zatlas.directions.edits import EDITS, amounts
+    from zatlas.directions.image_edits import EDITS, amounts
     from zatlas.figures.edits import pixel_change
 
-    if scorer is not None and name in scorer.names:
-        one = scorer.only([name])
+    if classifier is not None and name in classifier.names:
+        one = classifier.only([name])
         return lambda images: one.score(images)[:, 0], f"{name}, as the scorer reads it"
     if method == "transform":
         edit = EDITS[name]
@@ -191,17 +193,17 @@ def _reading(method: str, name: str, scorer: "Scorer | None") -> "tuple[ImageRea
     return pixel_change, "mean change of the pixels"
 
 
-def _place(workspace: "Workspace", method: str, way: "Direction", out: Path | None) -> Path:
+def _place(workspace: "Workspace", method: str, direction: "Direction", out: Path | None) -> Path:
     from zatlas.figures import file_name
 
     if out is not None and out.suffix:
         return out
-    return (out or workspace.run.gallery) / f"{file_name(f'steer-{method}-{way.name}')}.png"
+    return (out or workspace.run.gallery) / f"{file_name(f'steer-{method}-{direction.name}')}.png"
 
 
 def _draw(
     workspace: "Workspace",
-    way: "Direction",
+    direction: "Direction",
     starts: "Sequence[Anchor]",
     read: "Callable[[Any], Any]",
     told: str,
@@ -214,6 +216,6 @@ def _draw(
 
     theme = theme_of(dark)
     if place.suffix.lower() in FILMS:
-        return edit_path(workspace, way, starts[0], label=label).film(place, FRAMES, theme=theme)
-    picture = edit_strip(workspace, way, starts, read, measure=told, label=label, theme=theme)
-    return save(picture, place)
+        return edit_path(workspace, direction, starts[0], label=label).film(place, FRAMES, theme=theme)
+    figure = edit_strip(workspace, direction, starts, read, measure=told, label=label, theme=theme)
+    return save(figure, place)

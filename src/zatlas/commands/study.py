@@ -31,9 +31,9 @@ def arithmetic(
     from zatlas.figures.geometry import arithmetic as equation_of
 
     workspace = open_workspace(run)
-    picture, words = equation_of(workspace, equation, label=class_of(workspace, label), theme=theme_of(dark))
+    figure, words = equation_of(workspace, equation, label=class_of(workspace, label), theme=theme_of(dark))
     console().print(words, soft_wrap=True, markup=False)
-    tell(picture, workspace, "arithmetic", out)
+    tell(figure, workspace, "arithmetic", out)
 
 
 @command
@@ -50,8 +50,8 @@ def geometry(
 
     workspace, theme = open_workspace(run), theme_of(dark)
     folder = out or workspace.run.gallery
-    for name, picture in facts.geometry(workspace, theme=theme).items():
-        print(save(picture, folder / f"geometry-{name}.png"))
+    for name, figure in facts.geometry(workspace, theme=theme).items():
+        print(save(figure, folder / f"geometry-{name}.png"))
 
 
 @command
@@ -92,10 +92,10 @@ def compare(
         folder = out or workspaces[0].run.gallery / "compare"
     else:
         folder = out or Path("runs") / "compare"
-        workspaces = create.train_alike(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
+        workspaces = create.train_comparable(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
     pictures, figures = draw_comparison(workspaces, folder, theme=theme_of(dark))
-    for picture in pictures:
-        print(picture)
+    for figure in pictures:
+        print(figure)
     list_rows(as_table(figures), to_person=True)
 
 

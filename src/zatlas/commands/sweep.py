@@ -32,7 +32,7 @@ def sweep(
         threads: Of each process, or task of ray.
         out: The folder of all runs; runs/RECIPE-sweep if nothing is said.
     """
-    from zatlas.sweeps import as_rows, parse_values, sweep
+    from zatlas.sweep import as_rows, parse_values, sweep
 
     settings: dict[str, Any] = {}
     for text in set:
@@ -40,11 +40,11 @@ def sweep(
         if not equals or not values:
             raise BadRecipe(f"--set takes TABLE.NAME=VALUE,VALUE, as model.beta=1,4, not {text!r}.")
         settings[key] = parse_values(values)
-    found = sweep(recipe, settings, on=on, threads=threads, out=out)
-    list_rows(as_rows(found), to_person=True)
-    print(found.folder)
-    if broken := found.failed:
+    result = sweep(recipe, settings, on=on, threads=threads, out=out)
+    list_rows(as_rows(result), to_person=True)
+    print(result.folder)
+    if broken := result.failed:
         raise RunsFailed(
-            f"{len(broken)} of {len(found.rows)} runs failed, as {broken[0].name}: {broken[0].error} "
+            f"{len(broken)} of {len(result.rows)} runs failed, as {broken[0].name}: {broken[0].error} "
             "The same command tries those again."
         )

@@ -12,10 +12,10 @@ from zatlas.commands.shared import open_workspace, theme_of
 from zatlas.core.errors import BadRecipe, UnknownName
 
 if TYPE_CHECKING:
+    from zatlas.directions.direction_report import DirectionReport
     from zatlas.directions.evaluate import Refit
-    from zatlas.directions.report import DirectionReport
     from zatlas.directions.types import Direction
-    from zatlas.models.scorer import Scorer
+    from zatlas.models.classifier import Classifier
     from zatlas.render.theme import Theme
     from zatlas.workspace import Workspace
 
@@ -28,9 +28,9 @@ def directions(
     run: Run,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME ...")] = (),
     *,
-    way: str = "mean_difference",
+    method: str = "mean_difference",
     without: UseAppendAction[tuple[str, ...]] = (),
-    scorer: Annotated[str | None, arg(metavar="SCORER")] = None,
+    classifier: Annotated[str | None, arg(metavar="SCORER")] = None,
     save: bool = False,
     seed: int = 0,
     dark: Dark = False,
@@ -55,17 +55,17 @@ def directions(
     from zatlas.figures.direction_reports import report_rows
     from zatlas.latent.attributes import names as known
 
-    workspace, reader = open_workspace(run), _scorer(scorer)
+    workspace, reader = open_workspace(run), _scorer(classifier)
     if reader is not None and not (workspace.source.indexed and known(workspace.dataset)):
         workspace = workspace.annotate(reader)  # else the labels it has are better evidence than the scorer's
-    fitted, refit, saved = _fitted(workspace, names or _usual(workspace), way, without, seed)
+    fitted, refit, saved = _fitted(workspace, names or _usual(workspace), method, without, seed)
     reports = evaluate_directions(workspace, fitted, reader, refit=refit, saved=saved, seed=seed)
     for report in reports:
         console().print(f"{report.name}: {report.summary()}", soft_wrap=True, markup=False)
     for path in _drawn(workspace, reports, out or workspace.run.gallery, theme_of(dark)):
         console().print(f"drawn: {path}", soft_wrap=True, markup=False)
     if save:
-        for path in _saved(workspace, reports, "" if refit is None else f" by {way}"):
+        for path in _saved(workspace, reports, "" if refit is None else f" by {method}"):
             console().print(f"kept: {path}", soft_wrap=True, markup=False)
     list_rows(report_rows(reports))
 
@@ -93,26 +93,26 @@ def saved(
     from zatlas.directions.find import store_of
     from zatlas.directions.types import is_nonlinear
     from zatlas.figures.direction_reports import std_of
-    from zatlas.store import ways
+    from zatlas.store import direction_files
 
     workspace = open_workspace(run)
     folder = store_of(workspace).folder
     if other is not None and take is None:
         raise BadRecipe("--other says what run a file is of: give the file with --take.")
     if rename is not None:
-        ways.rename(folder, *rename)
+        direction_files.rename(folder, *rename)
     if remove is not None:
-        ways.remove(folder, remove)
+        direction_files.remove(folder, remove)
     if take is not None:
         store_of(workspace).save(_taken(workspace, take, other))
     rows = [
         {
             "direction": one.name,
             "kind": "nonlinear" if is_nonlinear(one) else "linear",
-            "moves": one.meant,
+            "moves": one.description,
             "std": std_of(one),
-            "auc": None if one.score is None else round(one.score.area, 4),
-            "file": str(folder / ways.file_of(one.name)),
+            "auc": None if one.score is None else round(one.score.auc, 4),
+            "file": str(folder / direction_files.file_of(one.name)),
         }
         for one in store_of(workspace).all()
     ]
@@ -120,82 +120,82 @@ def saved(
 
 
 def _fitted(
-    workspace: "Workspace", names: Sequence[str], way: str, without: Sequence[str], seed: int
+    workspace: "Workspace", names: Sequence[str], method: str, without: Sequence[str], seed: int
 ) -> "tuple[list[Direction], Refit | None, dict[str, DirectionReport]]":
     """The directions of these names, how to fit new ones again, and the reports of saved ones."""
     from zatlas.directions.estimate import ESTIMATORS, principal
-    from zatlas.directions.find import find_direction, property_of, refit_attributes, refit_joint, store_of
-    from zatlas.directions.joint import apart
+    from zatlas.directions.find import find_direction, parse_property, refit_attributes, refit_joint, store_of
+    from zatlas.directions.joint import fit_jointly
     from zatlas.latent.attributes import key_of
 
-    if way not in (*ESTIMATORS, APART):
-        raise UnknownName("way to learn a direction", way, (*ESTIMATORS, APART))
+    if method not in (*ESTIMATORS, APART):
+        raise UnknownName("way to learn a direction", method, (*ESTIMATORS, APART))
     if not names:
         return list(principal(workspace.cloud, PRINCIPAL)), None, {}
-    parsed = {text: property_of(workspace, text) for text in names}
-    store, named = store_of(workspace), [one.word for one in parsed.values() if one.kind == "direction"]
+    parsed = {text: parse_property(workspace, text) for text in names}
+    store, named = store_of(workspace), [one.text for one in parsed.values() if one.kind == "direction"]
     kept = [store.load(name) for name in named]
     reports = {name: report for name in named if (report := store.report(name)) is not None}
     fresh = [key_of(workspace.dataset, text) for text, one in parsed.items() if one.kind != "direction"]
     without = [key_of(workspace.dataset, text) for text in without]
     if not fresh:
         return kept, None, reports
-    if way == APART:
+    if method == APART:
         if without:
             raise BadRecipe("--way apart leaves all of the named attributes alone: name those, too.")
-        codes = workspace.table("train")
-        flags = {name: workspace.flags(name, codes.rows) for name in fresh}
-        joint = apart(codes.points, flags, seed=seed)
+        table = workspace.table("train")
+        flags = {name: workspace.flags(name, table.rows) for name in fresh}
+        joint = fit_jointly(table.latents, flags, seed=seed)
         return [*joint, *kept], refit_joint(workspace, fresh, seed=seed), reports
-    found: list[Direction] = []
+    result: list[Direction] = []
     for name in fresh:
         others = [other for other in without if other != name]
-        found.append(find_direction(workspace, name, method=way, without=others, seed=seed))
-    refit = refit_attributes(workspace, fresh, method=way, others=without, seed=seed)
-    return [*found, *kept], refit, reports
+        result.append(find_direction(workspace, name, method=method, orthogonal_to=others, seed=seed))
+    refit = refit_attributes(workspace, fresh, method=method, others=without, seed=seed)
+    return [*result, *kept], refit, reports
 
 
 def _usual(workspace: "Workspace") -> tuple[str, ...]:
     """All classes, attributes and saved directions, as one types them; the rest is left out with a word."""
     from zatlas.core.progress import console
-    from zatlas.directions.find import fittable, known_of, store_of
-    from zatlas.latent.names import Name, text_of
+    from zatlas.directions.find import fittable_names, known_names, store_of
+    from zatlas.latent.names import ParsedName, text_of
 
-    known = known_of(workspace)
-    kept = [Name("direction", one.name) for one in store_of(workspace).all()]
-    names, left_out = fittable(workspace) if workspace.source.indexed else ([], "")
+    known = known_names(workspace)
+    kept = [ParsedName("direction", one.name) for one in store_of(workspace).all()]
+    names, left_out = fittable_names(workspace) if workspace.source.indexed else ([], "")
     if left_out:
         console().print(f"left out: {left_out}", soft_wrap=True, markup=False)
     return tuple(text_of(name, known, anchor=False) for name in [*names, *kept])
 
 
 def _drawn(
-    workspace: "Workspace", found: "Sequence[DirectionReport]", folder: Path, theme: "Theme"
+    workspace: "Workspace", result: "Sequence[DirectionReport]", folder: Path, theme: "Theme"
 ) -> list[Path]:
     from zatlas.figures import file_names
     from zatlas.figures.direction_reports import effect_bars, entanglement_matrix, report_strip
     from zatlas.render.pixels import save
 
     paths = []
-    if found[0].slopes:
+    if result[0].gradients:
         title = f"What directions of {workspace.name} move"
-        picture = entanglement_matrix(found, title=title, theme=theme)
-        paths.append(save(picture, folder / "directions-tangle.png"))
+        figure = entanglement_matrix(result, title=title, theme=theme)
+        paths.append(save(figure, folder / "directions-tangle.png"))
     title = f"Directions of {workspace.name} against random ones"
-    paths.append(save(effect_bars(found, title=title, theme=theme), folder / "directions-effects.png"))
-    names = file_names(f"direction-{direction.name}" for direction in found)
-    for name, direction in zip(names, found, strict=True):
+    paths.append(save(effect_bars(result, title=title, theme=theme), folder / "directions-effects.png"))
+    names = file_names(f"direction-{direction.name}" for direction in result)
+    for name, direction in zip(names, result, strict=True):
         path = folder / f"{name}.png"
         paths.append(save(report_strip(workspace, direction, theme=theme), path))
     return paths
 
 
-def _saved(workspace: "Workspace", found: "Sequence[DirectionReport]", how: str) -> list[Path]:
+def _saved(workspace: "Workspace", result: "Sequence[DirectionReport]", how: str) -> list[Path]:
     from zatlas.directions.find import store_of
     from zatlas.directions.types import renamed
 
     paths = []
-    for report in found:
+    for report in result:
         own = report.name
         own = own if own.isprintable() and own == own.strip() else repr(own)
         name = own if store_of(workspace).has(own) else own + how
@@ -206,10 +206,10 @@ def _saved(workspace: "Workspace", found: "Sequence[DirectionReport]", how: str)
 def _taken(workspace: "Workspace", path: Path, other: Path | None) -> "Direction":
     from zatlas.core.errors import BadRun
     from zatlas.directions.find import store_of
-    from zatlas.directions.store import carry
-    from zatlas.store import ways
+    from zatlas.directions.store import transfer
+    from zatlas.store import direction_files
 
-    kept = ways.read(path)
+    kept = direction_files.read(path)
     if other is None:
         return store_of(workspace).own(kept)
     origin = open_workspace(other)
@@ -219,10 +219,10 @@ def _taken(workspace: "Workspace", path: Path, other: Path | None) -> "Direction
             f"{origin.name} and {workspace.name} are not of the same images, so nothing says what place "
             "of the one is which of the other."
         )
-    return carry(direction, origin.latents("train"), workspace.latents("train"))
+    return transfer(direction, origin.latents("train"), workspace.latents("train"))
 
 
-def _scorer(spec: str | None) -> "Scorer | None":
-    from zatlas.models.scorers import load_scorer
+def _scorer(spec: str | None) -> "Classifier | None":
+    from zatlas.models.external_classifiers import open_classifier
 
-    return None if spec is None else load_scorer(spec)
+    return None if spec is None else open_classifier(spec)

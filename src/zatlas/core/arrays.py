@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
-Points = Float32[np.ndarray, "n d"]
+Latents = Float32[np.ndarray, "n d"]
 Images = Float32[np.ndarray, "n c h w"]
 Pixels = UInt8[np.ndarray, "n c h w"]
 Labels = Int64[np.ndarray, "n"]

@@ -34,7 +34,7 @@ class ZatlasError(Exception):
     """Base class. The command line prints the message without a traceback."""
 
     exit_code: ClassVar[int] = 2
-    alone: ClassVar[bool] = False  # whether any of several processes prints it, not only the first
+    every_process: ClassVar[bool] = False  # whether any of several processes prints it, not only the first
 
 
 def first_line(error: BaseException) -> str:
@@ -72,13 +72,13 @@ class BadData(ZatlasError, ValueError):
     """Images, labels or attributes that cannot be used."""
 
 
-class NotHere(ZatlasError):
+class NotFound(ZatlasError):
     """Data that is not on this machine and cannot be fetched."""
 
     alone = True
 
 
-class OtherData(ZatlasError):
+class DataMismatch(ZatlasError):
     """The data is not the data that the run was trained on. zatlas shows none of its images."""
 
     alone = True
@@ -96,7 +96,7 @@ class ProgramFailed(ZatlasError, RuntimeError):
     """A model from a file raised an error, or returned another shape than its run states."""
 
 
-class Endless(ZatlasError):
+class DeadlineExceeded(ZatlasError):
     """A model from a file returned no result before its deadline."""
 
     exit_code = 1

@@ -9,7 +9,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-UNKNOWN = 1 << 62  # bytes, where the system does not say: nothing is refused
+UNKNOWN_MEMORY = 1 << 62  # bytes, where the system does not say: nothing is refused
 
 
 def free_memory() -> int:
@@ -39,7 +39,7 @@ def _installed() -> int:
     if sys.platform == "win32":
         return _available_on_windows()
     sysconf = getattr(os, "sysconf", None)
-    return UNKNOWN if sysconf is None else int(sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES"))
+    return UNKNOWN_MEMORY if sysconf is None else int(sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES"))
 
 
 if sys.platform == "win32":
@@ -50,7 +50,7 @@ if sys.platform == "win32":
         status = (ctypes.c_uint64 * 8)()
         ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
         if not ctypes.WinDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(status)):
-            return UNKNOWN
+            return UNKNOWN_MEMORY
         return int(status[2])
 
 

@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from zatlas.core.company import company
-from zatlas.core.surroundings import to_nowhere
+from zatlas.core.process_group import process_group
+from zatlas.core.runtime import redirect_to_null
 
 Advance = Callable[[int], None]
 
@@ -54,7 +54,7 @@ class Messages(io.TextIOBase):
 
 def console() -> Console:
     """Return a console on stderr. Of several processes only the first prints."""
-    return Console(file=cast(IO[str], Messages()), highlight=False, quiet=not company().speaks)
+    return Console(file=cast(IO[str], Messages()), highlight=False, quiet=not process_group().is_main)
 
 
 @contextmanager
@@ -97,4 +97,4 @@ def _discarded_if_closed() -> Iterator[None]:
     try:
         yield
     except OSError:
-        to_nowhere(2)
+        redirect_to_null(2)

@@ -58,8 +58,8 @@ DATASETS = Registry("dataset", "zatlas.datasets")
 MODELS = Registry("model", "zatlas.models")
 NETS = Registry("net", "zatlas.nets")
 LAYOUTS = Registry("layout", "zatlas.layouts")
-STEERING = Registry("direction method", "zatlas.steering")
-REGISTRIES = {registry.kind: registry for registry in (DATASETS, MODELS, NETS, LAYOUTS, STEERING)}
+DIRECTION_METHODS = Registry("direction method", "zatlas.direction_methods")
+REGISTRIES = {registry.kind: registry for registry in (DATASETS, MODELS, NETS, LAYOUTS, DIRECTION_METHODS)}
 
 
 def register(kind: str, name: str) -> Callable[[T], T]:

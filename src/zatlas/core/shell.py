@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that represent no byte
+LONE_SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that represent no byte
 
 
 def shell_command(*words: str | Path | int | float) -> str:
@@ -20,7 +20,7 @@ def quote(word: str | Path | int | float) -> str:
     if text.isprintable():
         return shlex.quote(text)
     # Control characters and bytes that are not UTF-8: `$'...'` of bash and zsh.
-    encoded = LONE.sub("?", text).encode("utf-8", "surrogateescape")
+    encoded = LONE_SURROGATES.sub("?", text).encode("utf-8", "surrogateescape")
     return "$'" + "".join(map(_escaped, encoded)) + "'"
 
 

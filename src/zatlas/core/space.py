@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 
@@ -29,7 +29,7 @@ class Space:
         """The number of latent dimensions."""
         return math.prod(self.shape)
 
-    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Latents:
         """Sample n latents from the prior, (n, dim); `temperature` scales a normal prior."""
         if self.prior == "none":
             raise NotSupported(

@@ -16,17 +16,17 @@ from typing import IO, cast
 
 from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged
 from zatlas.core.progress import console
-from zatlas.data.cache import cache_root, held, remove_abandoned, remove_cached
-from zatlas.data.read import EXTENSIONS
-from zatlas.store import atomic, reading
+from zatlas.data.image_reader import EXTENSIONS
+from zatlas.data.pixel_cache import cache_root, hold, remove_abandoned, remove_cached
+from zatlas.store import atomic, retry
 
-WANTED = (*EXTENSIONS, ".txt", ".csv", ".parquet")
+IMAGE_ENTRIES = (*EXTENSIONS, ".txt", ".csv", ".parquet")
 DIGESTS = ".digests.jsonl"  # name and SHA-256 of each unpacked file; hidden from those who list images
-MOST_ENTRIES = 5_000_000
-MOST_BYTES = 1 << 40
-MOST_GROWTH = 200  # times the archive: no image compresses so well
-SMALL = 100 << 20  # bytes that may come out of any archive
-BROKEN = (
+MAX_ENTRIES = 5_000_000
+MAX_BYTES = 1 << 40
+MAX_GROWTH = 200  # times the archive: no image compresses so well
+MIN_CHECKED_BYTES = 100 << 20  # bytes that may come out of any archive
+READ_ERRORS = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -39,7 +39,7 @@ BROKEN = (
 )
 
 
-def unpacked(archive: Path) -> Path:
+def unpacked_folder(archive: Path) -> Path:
     """The folder in the cache that holds what is in this archive, unpacked the first time."""
     state = archive.stat()
     told = os.fsencode(archive.resolve()) + f" {state.st_size} {state.st_mtime_ns}".encode()
@@ -56,15 +56,15 @@ def unpacked(archive: Path) -> Path:
 
 def verify_unpacked(archive: Path) -> None:
     """Raise `Damaged` unless each unpacked file of this archive holds what the archive holds."""
-    place = unpacked(archive)
+    place = unpacked_folder(archive)
     try:
-        lines = reading.read_bytes(place / DIGESTS).splitlines()
+        lines = retry.read_bytes(place / DIGESTS).splitlines()
         digests = {str(name): str(digest) for name, digest in map(json.loads, lines)}
     except (FileNotFoundError, ValueError, TypeError) as error:
         raise Damaged(f"{place} has no readable list of its files") from error
     for name, digest in digests.items():
         try:
-            whole = reading.digest(place / name) == digest
+            whole = retry.digest(place / name) == digest
         except FileNotFoundError:
             whole = False
         if not whole:
@@ -78,7 +78,7 @@ def discard_unpacked(archive: Path, why: str) -> None:
         soft_wrap=True,
         markup=False,
     )
-    remove_cached(unpacked(archive))
+    remove_cached(unpacked_folder(archive))
 
 
 def unpack(archive: Path, into: Path) -> Path:
@@ -88,13 +88,13 @@ def unpack(archive: Path, into: Path) -> Path:
     files in it are passed over.
     """
     with ExitStack() as until_renamed, atomic.folder(into, sealed=False) as side:
-        until_renamed.enter_context(held(side))
+        until_renamed.enter_context(hold(side))
         try:
             _fill(side, archive)
             os.sync()  # the writer forces the top of a folder to the disk; this is deep
         except (BadData, CannotRead):
             raise
-        except (*BROKEN, OSError) as error:
+        except (*READ_ERRORS, OSError) as error:
             if isinstance(error, OSError) and error.errno:  # decoders leave the number out
                 raise
             why = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
@@ -103,13 +103,13 @@ def unpack(archive: Path, into: Path) -> Path:
 
 
 def _fill(side: Path, archive: Path) -> None:
-    most = min(max(MOST_GROWTH * archive.stat().st_size, SMALL), MOST_BYTES)
+    most = min(max(MAX_GROWTH * archive.stat().st_size, MIN_CHECKED_BYTES), MAX_BYTES)
     written, names, digests = 0, set[str](), dict[str, str]()
     for count, (name, stream) in enumerate(_entries(archive)):
-        if count >= MOST_ENTRIES:
-            raise BadData(f"{archive} has more than {MOST_ENTRIES:,} entries.")
+        if count >= MAX_ENTRIES:
+            raise BadData(f"{archive} has more than {MAX_ENTRIES:,} entries.")
         inner = _safe(archive, name)
-        if inner.suffix.lower() not in WANTED:
+        if inner.suffix.lower() not in IMAGE_ENTRIES:
             continue
         if str(inner).casefold() in names:
             raise BadData(f"{archive} holds {name!r} twice.")
@@ -152,7 +152,9 @@ def _entries(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             content = rolled.extractfile(member)
             if content is not None:
                 yield member.name, content
-        _copy(cast(IO[bytes], rolled.fileobj), None, SMALL, archive)  # a gzip ends in its checksum
+        _copy(
+            cast(IO[bytes], rolled.fileobj), None, MIN_CHECKED_BYTES, archive
+        )  # a gzip ends in its checksum
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:

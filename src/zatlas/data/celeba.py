@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.errors import BadData, NotHere
-from zatlas.data.archive import unpacked
+from zatlas.core.errors import BadData, NotFound
+from zatlas.data.archive import unpacked_folder
 from zatlas.data.files import Listing, from_files
-from zatlas.data.imageset import ImageSet
-from zatlas.data.source import Source, check_count
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.data.source import DataSource, check_count
 
 IMAGES = "img_align_celeba"
 ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
@@ -21,7 +21,7 @@ PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 def load(
     *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
-) -> ImageSet:
+) -> ImageDataset:
     """The faces as middle squares, 64x64 if no size is said; `root` is the folder of the files.
 
     `count` takes the first images only.
@@ -56,9 +56,9 @@ def _images(place: Path) -> Path:
             return folder
     archive = place / f"{IMAGES}.zip"
     if archive.is_file():
-        inner = unpacked(archive)
+        inner = unpacked_folder(archive)
         return inner / IMAGES if (inner / IMAGES).is_dir() else inner
-    raise NotHere(
+    raise NotFound(
         f"celeba is not in {place}: it takes {IMAGES}/ or {IMAGES}.zip, {ATTRIBUTES[0]} and, for the "
         "split, list_eval_partition.txt there. Name another folder as celeba:root=FOLDER."
     )
@@ -68,7 +68,7 @@ def _one_of(place: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         if (place / name).is_file():
             return place / name
-    raise NotHere(f"{place} has the images of celeba, but not {names[0]}, which names their attributes.")
+    raise NotFound(f"{place} has the images of celeba, but not {names[0]}, which names their attributes.")
 
 
 def _attributes(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -130,11 +130,11 @@ def _partition(place: Path, table: Path, names: list[str]) -> np.ndarray | None:
     return np.array([int(said[name]) for name in names], np.uint8)
 
 
-SOURCE = Source(
+SOURCE = DataSource(
     summary="faces of celebrities with 40 attributes",
     images="202,599",
     size="178x218 colour (64x64)",
     licence="non-commercial research",
     load=load,
-    here=is_here,
+    is_available=is_here,
 )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.errors import NotHere
-from zatlas.data.imageset import ImageSet, image_set
+from zatlas.core.errors import NotFound
+from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.data.npz import resize_pixels
-from zatlas.data.source import Source
+from zatlas.data.source import DataSource
 
 
-def load(*, size: int | None = None) -> ImageSet:
+def load(*, size: int | None = None) -> ImageDataset:
     """1,797 digits, every fifth of each class for the test."""
     table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
     labels = table[:, -1]
@@ -25,22 +25,22 @@ def load(*, size: int | None = None) -> ImageSet:
     split = np.zeros(len(pixels), np.uint8)
     for kind in range(10):
         split[np.flatnonzero(labels == kind)[4::5]] = 2
-    return image_set("digits", pixels, labels=labels, classes=tuple("0123456789"), split=split)
+    return image_dataset("digits", pixels, labels=labels, classes=tuple("0123456789"), split=split)
 
 
 def _file() -> Path:
     """The table inside scikit-learn; importing all of it would take most of a second."""
     spec = find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:
-        raise NotHere("digits comes with scikit-learn: pip install scikit-learn")
+        raise NotFound("digits comes with scikit-learn: pip install scikit-learn")
     return Path(spec.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
 
 
-SOURCE = Source(
+SOURCE = DataSource(
     summary="real handwritten digits, small",
     images="1,797",
     size="8x8 grey",
     licence="CC BY 4.0",
     load=load,
-    here=lambda: find_spec("sklearn") is not None,
+    is_available=lambda: find_spec("sklearn") is not None,
 )

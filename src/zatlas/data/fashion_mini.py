@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from zatlas.data.imageset import ImageSet, image_set
+from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.data.mnist import CLOTHES
 from zatlas.data.npz import resize_pixels
-from zatlas.data.source import Source
+from zatlas.data.source import DataSource
 
 TRAIN, TEST = 500, 100  # of each class
 SIDE = 28
 
 
-def load(*, size: int | None = None) -> ImageSet:
+def load(*, size: int | None = None) -> ImageDataset:
     """5,000 images to train on and 1,000 to test on, as many of each class."""
     path = Path(str(resources.files("zatlas.data") / "shipped" / "fashion_mini.png"))
     with Image.open(path) as page:
@@ -30,7 +30,7 @@ def load(*, size: int | None = None) -> ImageSet:
     split = np.tile(np.repeat(np.array([0, 2], np.uint8), [TRAIN, TEST]), len(CLOTHES))
     if size is not None:
         pixels = resize_pixels(pixels, size)
-    return image_set("fashion-mini", pixels, labels=labels, classes=CLOTHES, split=split)
+    return image_dataset("fashion-mini", pixels, labels=labels, classes=CLOTHES, split=split)
 
 
 def cut(page: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def cut(page: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(tiles.reshape(-1, 1, SIDE, SIDE))
 
 
-SOURCE = Source(
+SOURCE = DataSource(
     summary="clothes of ten kinds, a tenth of Fashion-MNIST",
     images="5,000 + 1,000",
     size="28x28 grey",

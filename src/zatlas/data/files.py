@@ -15,16 +15,16 @@ import numpy as np
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, BadRecipe, CannotRead
 from zatlas.core.progress import bar
-from zatlas.data.cache import Table, cached
-from zatlas.data.imageset import Column, ImageSet, Split
-from zatlas.data.read import MOST_PIXELS, NOT_READ, BadImage, Picture, glance, read_image
+from zatlas.data.image_dataset import Column, ImageDataset, Split
+from zatlas.data.image_reader import MAX_PIXELS, NOT_READ, BadImage, DecodedImage, read_image, read_size
+from zatlas.data.pixel_cache import CachedTable, cached
 
 BLOCK = 64  # files to a piece of work, at most
 BLOCK_BYTES = 4 << 20  # pixels to a piece of work, where images are large
-AHEAD = 4  # pieces of work waiting for each thread
-GLANCES = 256  # headers that tell whether a set has colour
+PREFETCH_BLOCKS = 4  # pieces of work waiting for each thread
+MAX_HEADER_READS = 256  # headers that tell whether a set has colour
 
-Aside = Mapping[str, str]  # file, reason, detail
+SetAside = Mapping[str, str]  # file, reason, detail
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Listing:
     classes: Sequence[str] = ()
     attributes: Mapping[str, Column] = field(default_factory=dict)
     split: Split | None = None
-    set_aside: Sequence[Aside] = ()  # what the lister could not use
+    set_aside: Sequence[SetAside] = ()  # what the lister could not use
     notes: Mapping[str, int] = field(default_factory=dict)  # what it met on the way, counted
 
 
@@ -58,7 +58,7 @@ def from_files(
     background: int = 255,
     tolerate: float = 0.05,
     verify: Callable[[], None] = lambda: None,
-) -> ImageSet:
+) -> ImageDataset:
     """The set of these files, resized and centre-cropped where a size is given.
 
     Files that cannot be used are set aside in the report; more than `tolerate` of all is an error.
@@ -71,18 +71,18 @@ def from_files(
     digest, missing = _digest(listing)
     shape = _Shape(size, channels, background)
 
-    def build(write: Callable[[Pixels], None]) -> Table:
+    def build(write: Callable[[Pixels], None]) -> CachedTable:
         verify()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a decoder's doubts; what fails outright is reported
             wanted = replace(shape, channels=channels or _channels(listing.files))
-            kept, asides, converted = _read(name, listing.files, missing, write, wanted, tolerate)
+            saved, asides, converted = _read(name, listing.files, missing, write, wanted, tolerate)
         asides = [*listing.set_aside, *asides]
         refuse_many(name, len(listing.files) + len(listing.set_aside), asides, tolerate)
-        rows = np.array(kept, dtype=np.int64)
-        report = {"used": len(kept), "set_aside": asides, "converted": converted}
-        return Table(
-            labels=None if listing.labels is None else [listing.labels[row] for row in kept],
+        rows = np.array(saved, dtype=np.int64)
+        report = {"used": len(saved), "set_aside": asides, "converted": converted}
+        return CachedTable(
+            labels=None if listing.labels is None else [listing.labels[row] for row in saved],
             classes=listing.classes,
             attributes={key: np.asarray(v)[rows] for key, v in listing.attributes.items()},
             split=None if listing.split is None else np.asarray(listing.split)[rows],
@@ -95,7 +95,7 @@ def from_files(
 
 def _check(size: Any, channels: Any, background: Any, tolerate: Any) -> None:
     """Refuse what no set can be read with, before any file is."""
-    if size is not None and not (isinstance(size, int) and 1 <= size**2 <= MOST_PIXELS):
+    if size is not None and not (isinstance(size, int) and 1 <= size**2 <= MAX_PIXELS):
         raise BadRecipe(f"The size of images is a whole number such as 64, not {size!r}.")
     if channels not in (None, 1, 3):
         raise BadRecipe(f"Images have 1 channel (grey) or 3 (colour), not {channels!r}.")
@@ -112,37 +112,37 @@ def _read(
     write: Callable[[Pixels], None],
     wanted: _Shape,
     tolerate: float,
-) -> tuple[list[int], list[Aside], dict[str, int]]:
+) -> tuple[list[int], list[SetAside], dict[str, int]]:
     """Write what can be read; the numbers of those files, the others with reasons, the notes."""
-    kept: list[int] = []
-    asides: list[Aside] = []
+    saved: list[int] = []
+    asides: list[SetAside] = []
     converted: Counter[str] = Counter()
     shape: tuple[tuple[int, ...], Path] | None = None
     absent = BadImage("missing", "it is not there")
 
-    def read(block: Sequence[Path]) -> list[Picture | BadImage]:
+    def read(block: Sequence[Path]) -> list[DecodedImage | BadImage]:
         return [absent if file in missing else _try(file, wanted) for file in block]
 
     with bar(f"reading {name}", len(files)) as advance:
         for start, block in _side_by_side(read, files, _block(files, wanted)):
             good: list[np.ndarray] = []
-            for number, found in enumerate(block, start):
-                if isinstance(found, BadImage):
-                    asides.append(found.entry(str(files[number])))
+            for number, result in enumerate(block, start):
+                if isinstance(result, BadImage):
+                    asides.append(result.entry(str(files[number])))
                     continue
-                shape = shape or (found.pixels.shape, files[number])
-                _same_shape(found.pixels.shape, files[number], *shape)
-                good.append(found.pixels)
-                kept.append(number)
-                converted.update(found.notes)
+                shape = shape or (result.pixels.shape, files[number])
+                _same_shape(result.pixels.shape, files[number], *shape)
+                good.append(result.pixels)
+                saved.append(number)
+                converted.update(result.notes)
             refuse_unread(name, len(files), asides, tolerate)
             if good:
                 write(np.stack(good))
             advance(len(block))
-    return kept, asides, dict(converted)
+    return saved, asides, dict(converted)
 
 
-def _try(file: Path, wanted: _Shape) -> Picture | BadImage:
+def _try(file: Path, wanted: _Shape) -> DecodedImage | BadImage:
     try:
         return read_image(file, channels=wanted.channels, size=wanted.size, background=wanted.background)
     except BadImage as error:
@@ -159,7 +159,7 @@ def _side_by_side(
         try:
             for start in range(0, len(files), length):
                 waiting.append((start, pool.submit(work, files[start : start + length])))
-                if len(waiting) > AHEAD * threads:
+                if len(waiting) > PREFETCH_BLOCKS * threads:
                     first, future = waiting.popleft()
                     yield first, future.result()
             for first, future in waiting:
@@ -172,14 +172,14 @@ def _side_by_side(
 def _block(files: Sequence[Path], wanted: _Shape) -> int:
     """How many files a piece of work has: fewer where images are large, so that memory stays flat."""
     size = wanted.size
-    seen = (size, size) if size else next((g[1] for file in files[:8] if (g := glance(file))), (1, 1))
+    seen = (size, size) if size else next((g[1] for file in files[:8] if (g := read_size(file))), (1, 1))
     return max(1, min(BLOCK, BLOCK_BYTES // max(1, (wanted.channels or 3) * seen[0] * seen[1])))
 
 
 def _channels(files: Sequence[Path]) -> int:
     """Three if any of some evenly chosen headers has colour, else one."""
-    some = files[:: max(len(files) // GLANCES, 1)]
-    seen = [found[0] for file in some if (found := glance(file))]
+    some = files[:: max(len(files) // MAX_HEADER_READS, 1)]
+    seen = [result[0] for file in some if (result := read_size(file))]
     return max(seen, default=3)
 
 
@@ -191,7 +191,7 @@ def _same_shape(shape: tuple[int, ...], file: Path, first_shape: tuple[int, ...]
         )
 
 
-def refuse_unread(name: str, total: int, asides: Sequence[Aside], tolerate: float) -> None:
+def refuse_unread(name: str, total: int, asides: Sequence[SetAside], tolerate: float) -> None:
     """Stop where more files than tolerated, or all, could not be read: the disk may be failing."""
     unread = [entry for entry in asides if entry["reason"] == NOT_READ]
     if len(unread) > tolerate * total + 1e-9 or len(unread) == total:
@@ -202,7 +202,7 @@ def refuse_unread(name: str, total: int, asides: Sequence[Aside], tolerate: floa
         )
 
 
-def refuse_many(name: str, total: int, asides: Sequence[Aside], tolerate: float) -> None:
+def refuse_many(name: str, total: int, asides: Sequence[SetAside], tolerate: float) -> None:
     """Stop where more files than tolerated, or all, have been set aside."""
     if len(asides) > tolerate * total + 1e-9 or len(asides) == total:
         common = Counter(entry["reason"] for entry in asides).most_common(3)

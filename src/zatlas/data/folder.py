@@ -12,11 +12,11 @@ import numpy as np
 
 from zatlas.core.arrays import Rows
 from zatlas.core.errors import BadData, BadRecipe, CannotRead, Damaged
-from zatlas.data.archive import discard_unpacked, unpacked, verify_unpacked
-from zatlas.data.files import Aside, Listing, from_files
-from zatlas.data.imageset import SPLITS, ImageSet, Split
-from zatlas.data.read import EXTENSIONS
-from zatlas.data.table import read_table, rows_of, typed
+from zatlas.data.archive import discard_unpacked, unpacked_folder, verify_unpacked
+from zatlas.data.attribute_table import read_table, rows_of, typed
+from zatlas.data.files import Listing, SetAside, from_files
+from zatlas.data.image_dataset import SPLITS, ImageDataset, Split
+from zatlas.data.image_reader import EXTENSIONS
 
 TABLES = tuple(
     f"{stem}{ending}" for stem in ("metadata", "labels", "attributes") for ending in (".csv", ".parquet")
@@ -37,7 +37,7 @@ def load(
     table: str | None = None,
     label: str | None = None,
     count: int | None = None,
-) -> ImageSet:
+) -> ImageDataset:
     """The images of a folder or archive and all folders in it.
 
     `table` names a CSV or Parquet file of labels and attributes, where it is not found by its usual
@@ -74,19 +74,19 @@ def _load(
     table: str | None,
     label: str | None,
     count: int | None,
-) -> ImageSet:
+) -> ImageDataset:
     if count is not None and (not isinstance(count, int) or count < 1):
         raise BadRecipe(f"count is how many images to take, from 1 on, not {count!r}.")
-    place = _within(unpacked(folder)) if folder.is_file() else folder
+    place = _within(unpacked_folder(folder)) if folder.is_file() else folder
     files, asides, notes = find(place)
     files = files[:count]
     if not files and not asides:
         raise BadData(_nothing(folder, place))
     split, kinds = _by_folder(place, files)
-    found = _table(place, table)
+    result = _table(place, table)
     listing = Listing(files, labels=kinds, split=split, set_aside=asides, notes=notes)
-    if found is not None:
-        listing = _with_table(listing, place, *found, label)
+    if result is not None:
+        listing = _with_table(listing, place, *result, label)
     elif label is not None:
         raise BadData(f"{folder} has no table to take {label!r} from; name one, as table=faces.csv.")
     return from_files(
@@ -109,10 +109,10 @@ def _within(place: Path) -> Path:
         place = inner[0]
 
 
-def find(place: Path) -> tuple[list[Path], list[Aside], dict[str, int]]:
+def find(place: Path) -> tuple[list[Path], list[SetAside], dict[str, int]]:
     """Image files by name, in order; links out of the folder are set aside, hidden files passed over."""
     files: list[Path] = []
-    asides: list[Aside] = []
+    asides: list[SetAside] = []
     notes: Counter[str] = Counter()
     root = os.path.realpath(place)
 
@@ -165,10 +165,10 @@ def _nothing(folder: Path, place: Path) -> str:
 def _by_folder(place: Path, files: Sequence[Path]) -> tuple[Split | None, list[str] | None]:
     """The split and the class that the folders of each file tell of."""
     parts = [file.relative_to(place).parts[:-1] for file in files]
-    codes = [SPLIT_NAMES.get(part[0].lower()) if part else None for part in parts]
-    if all(code is not None for code in codes):
+    latents = [SPLIT_NAMES.get(part[0].lower()) if part else None for part in parts]
+    if all(latent is not None for latent in latents):
         parts = [part[1:] for part in parts]
-        split = np.array(codes, dtype=np.uint8)
+        split = np.array(latents, dtype=np.uint8)
     else:
         split = None
     kinds = [_text("/".join(part)) for part in parts]
@@ -241,8 +241,8 @@ def _label(value: Any) -> Any:
 
 
 def _split(path: Path, names: Sequence[Any]) -> Split:
-    codes = [0 if name in (None, "") else SPLIT_NAMES.get(str(name).lower(), -1) for name in names]
-    if -1 in codes:
-        odd = names[codes.index(-1)]
+    latents = [0 if name in (None, "") else SPLIT_NAMES.get(str(name).lower(), -1) for name in names]
+    if -1 in latents:
+        odd = names[latents.index(-1)]
         raise BadData(f"{path} has a split {odd!r}; known are {', '.join(SPLITS)}.")
-    return np.array(codes, dtype=np.uint8)
+    return np.array(latents, dtype=np.uint8)

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Pixels
-from zatlas.core.errors import BadData, BadRecipe, NotHere, UnknownName
+from zatlas.core.errors import BadData, BadRecipe, NotFound, UnknownName
 from zatlas.core.progress import bar
-from zatlas.data.cache import Table, cached
+from zatlas.data.attribute_table import typed
 from zatlas.data.files import refuse_many, refuse_unread
-from zatlas.data.imageset import Column, ImageSet
-from zatlas.data.read import BadImage, read_image
+from zatlas.data.image_dataset import Column, ImageDataset
+from zatlas.data.image_reader import BadImage, read_image
+from zatlas.data.pixel_cache import CachedTable, cached
 from zatlas.data.source import check_count
-from zatlas.data.table import typed
 
-PARTS = {"train": 0, "valid": 1, "validation": 1, "val": 1, "test": 2}
+SPLIT_NAMES = {"train": 0, "valid": 1, "validation": 1, "val": 1, "test": 2}
 BLOCK = 256
-GLANCES = 64  # images of each part that tell whether a set has colour
+MAX_HEADER_READS = 64  # images of each part that tell whether a set has colour
 LABELS = ("label", "labels", "fine_label", "class")
 
 
@@ -62,7 +62,7 @@ def load(
     count: int | None = None,
     channels: int | None = None,
     tolerate: float = 0.05,
-) -> ImageSet:
+) -> ImageDataset:
     """The images of a dataset; `image` and `label` name its columns where they cannot be guessed.
 
     `config` is the variant of a dataset that has several. `count` takes the first images of each
@@ -73,21 +73,21 @@ def load(
 
 def fetch(
     repository: str, choices: Choices, *, name: str | None = None, classes: Sequence[str] = ()
-) -> ImageSet:
+) -> ImageDataset:
     """The images of a dataset under another name, or with better names for its classes."""
     check_count(choices.count)
     if choices.channels not in (None, 1, 3):
         raise BadRecipe(f"Images have 1 channel (grey) or 3 (colour), not {choices.channels!r}.")
     if not repository.strip("/ "):
-        raise NotHere("hf: needs the name of a dataset behind it, as hf:ylecun/mnist.")
+        raise NotFound("hf: needs the name of a dataset behind it, as hf:ylecun/mnist.")
     if find_spec("datasets") is None:
-        raise NotHere(f"hf:{repository} needs the hub's package: pip install 'zatlas[hub]'")
+        raise NotFound(f"hf:{repository} needs the hub's package: pip install 'zatlas[hub]'")
     parts, notes = _open(repository, choices)
     columns = _columns(repository, next(iter(parts.values())).features, choices, tuple(classes))
     for column in _left_out(next(iter(parts.values())).features, columns):
         notes[f"column {column} left out"] += 1
 
-    def build(write: Callable[[Pixels], None]) -> Table:
+    def build(write: Callable[[Pixels], None]) -> CachedTable:
         return _read(repository, parts, columns, choices, notes, write)
 
     prints = {part: rows._fingerprint for part, rows in parts.items()}
@@ -110,11 +110,11 @@ def _open(repository: str, choices: Choices) -> tuple[dict[str, Any], Counter[st
             whole = datasets.load_dataset(repository, choices.config)
         except Exception as error:  # its own, the network's and the file formats' errors are many
             why = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
-            raise NotHere(
+            raise NotFound(
                 f"hf:{repository} could not be brought: {why}. Check the name and the network, or "
                 "give a folder of images."
             ) from error
-    parts = {part: whole[part] for part in whole if part in PARTS}
+    parts = {part: whole[part] for part in whole if part in SPLIT_NAMES}
     parts = parts or {"train": whole[next(iter(whole))]}
     left = [part for part in whole if not any(whole[part] is rows for rows in parts.values())]
     notes = Counter({f"split {part} left out": len(whole[part]) for part in left})
@@ -170,7 +170,7 @@ def _read(
     choices: Choices,
     notes: Counter[str],
     write: Callable[[Pixels], None],
-) -> Table:
+) -> CachedTable:
     asides: list[dict[str, str]] = []
     converted: Counter[str] = Counter()
     said: dict[str, list[Any]] = {n: [] for n in (columns.label, *columns.others) if n is not None}
@@ -186,13 +186,13 @@ def _read(
                 advance(1)
                 try:
                     data = _bytes(cell[columns.image])
-                    picture = read_image(data, channels=channels, size=choices.size)
+                    image = read_image(data, channels=channels, size=choices.size)
                 except BadImage as error:
                     asides.append(error.entry(f"{part}/{number}"))
                     continue
-                good.append(picture.pixels)
-                converted.update(picture.notes)
-                split.append(PARTS[part])
+                good.append(image.pixels)
+                converted.update(image.notes)
+                split.append(SPLIT_NAMES[part])
                 for column, values in said.items():
                     values.append(cell[column])
             _write(repository, good, write)
@@ -200,7 +200,7 @@ def _read(
     refuse_many(f"hf:{repository}", total, asides, choices.tolerate)
     labels = said.pop(columns.label) if columns.label else None
     report = {"used": len(split), "set_aside": asides, "converted": dict(converted)}
-    return Table(
+    return CachedTable(
         labels=None if labels is None else [_plain(value) for value in labels],
         classes=columns.classes if labels is not None else (),
         attributes={n: _attribute(values, columns.names.get(n)) for n, values in said.items()},
@@ -230,7 +230,8 @@ def _blocks(
 def _channels(repository: str, parts: Mapping[str, Any], image: str) -> int:
     """Three if any of some evenly chosen images has colour, else one."""
     few = {
-        part: rows.select(range(0, len(rows), max(len(rows) // GLANCES, 1))) for part, rows in parts.items()
+        part: rows.select(range(0, len(rows), max(len(rows) // MAX_HEADER_READS, 1)))
+        for part, rows in parts.items()
     }
     for _, block in _blocks(repository, few, [image]):
         for _, cell in block:

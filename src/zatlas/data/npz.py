@@ -11,45 +11,45 @@ from PIL import Image
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
-from zatlas.data import arrays
-from zatlas.data.imageset import Column, ImageSet, image_set
-from zatlas.data.read import resized
+from zatlas.data import npy
+from zatlas.data.image_dataset import Column, ImageDataset, image_dataset
+from zatlas.data.image_reader import resized
 
 IMAGES = ("images", "x", "data", "pixels", "arr_0")
 LABELS = ("labels", "y", "label", "targets")
 PARTS = {"train": 0, "valid": 1, "val": 1, "test": 2}
 
 
-def load(path: Path, *, size: int | None = None) -> ImageSet:
+def load(path: Path, *, size: int | None = None) -> ImageDataset:
     """Images under x_train, y_train, x_test and y_test, or under one name, as images and labels.
 
     Bytes, floats in [0, 1], [-1, 1] or [0, 255] and truth values are taken, as (n, h, w) or with
     the channels last or first. Other columns as long as the images become attributes.
     """
-    found = _arrays(path)
-    parts = [part for part in PARTS if f"x_{part}" in found]
-    parts = [part for part in parts if found[f"x_{part}"].shape[:1] != (0,)] or parts
-    names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in found][:1]
+    result = _arrays(path)
+    parts = [part for part in PARTS if f"x_{part}" in result]
+    parts = [part for part in parts if result[f"x_{part}"].shape[:1] != (0,)] or parts
+    names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in result][:1]
     if not names:
         raise BadData(
             f"{path} has no images under x_train or {', '.join(IMAGES)}; "
-            f"it has {', '.join(found) or 'nothing'}."
+            f"it has {', '.join(result) or 'nothing'}."
         )
     notes: Counter[str] = Counter()
-    pixels = joined(path, {name: found[name] for name in names}, size, notes)
-    counts = [len(found[name]) for name in names]
+    pixels = joined(path, {name: result[name] for name in names}, size, notes)
+    counts = [len(result[name]) for name in names]
     split = np.repeat(np.array([PARTS[part] for part in parts], np.uint8), counts)
-    asked = [f"y_{part}" for part in parts] or [name for name in LABELS if name in found][:1]
-    labels = _labels(path, found, asked, counts)
+    asked = [f"y_{part}" for part in parts] or [name for name in LABELS if name in result][:1]
+    labels = _labels(path, result, asked, counts)
     columns = {}
-    for name, column in found.items():
+    for name, column in result.items():
         if name not in (*names, *asked) and column.shape == (len(pixels),):
             if (plain := _plain(column)) is not None:
                 columns[name] = plain
             else:
                 notes["column-left-out"] += 1
     report = {"used": len(pixels), "set_aside": [], "converted": dict(notes)}
-    return image_set(
+    return image_dataset(
         path.stem, pixels, labels=labels, attributes=columns, split=split if parts else None, report=report
     )
 
@@ -78,12 +78,12 @@ def joined(path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes:
 
 def resize_pixels(pixels: Pixels, size: int) -> Pixels:
     """The middle square of each image, size x size."""
-    found = np.empty((len(pixels), pixels.shape[1], size, size), np.uint8)
+    result = np.empty((len(pixels), pixels.shape[1], size, size), np.uint8)
     for index, image in enumerate(pixels):
         flat = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         small = np.asarray(resized(Image.fromarray(flat), size))
-        found[index] = small[None] if small.ndim == 2 else small.transpose(2, 0, 1)
-    return found
+        result[index] = small[None] if small.ndim == 2 else small.transpose(2, 0, 1)
+    return result
 
 
 def _shaped(images: np.ndarray, name: str) -> np.ndarray:
@@ -131,8 +131,8 @@ def _to_bytes(images: np.ndarray, low: float, high: float, name: str, notes: Cou
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file, told by its content and not by its name."""
     if not zipfile.is_zipfile(path):
-        return {"images": arrays.read_npy(path)}
-    return arrays.read_npz(path)
+        return {"images": npy.read_npy(path)}
+    return npy.read_npz(path)
 
 
 def _labels(

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zatlas.core.errors import BadRecipe
-from zatlas.data.imageset import ImageSet
+from zatlas.data.image_dataset import ImageDataset
 
 
-def always() -> bool:
+def always_available() -> bool:
     """For what is shipped or drawn: it is on every machine."""
     return True
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """A dataset known by name.
 
     `load(*, size: int | None, **options)` gives the set, its images resized and centre-cropped to
@@ -24,9 +24,9 @@ class Source:
     images: str  # how many, in words
     size: str
     licence: str
-    load: Callable[..., ImageSet]
-    here: Callable[[], bool] = always
-    drawn: bool = False  # by zatlas itself, from its options alone: never private
+    load: Callable[..., ImageDataset]
+    is_available: Callable[[], bool] = always_available
+    synthetic: bool = False  # by zatlas itself, from its options alone: never private
     # Columns, and perhaps "label", from which alone each image was drawn: nothing else makes it differ.
     factors: tuple[str, ...] = ()
 

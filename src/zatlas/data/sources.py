@@ -7,19 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from zatlas.core.errors import BadRecipe, CannotRead, NotHere, OtherData, TooLarge, UnknownName
-from zatlas.core.fields import fit
+from zatlas.core.errors import BadRecipe, CannotRead, DataMismatch, NotFound, TooLarge, UnknownName
 from zatlas.core.registry import DATASETS
+from zatlas.core.settings import checked_value
 from zatlas.data import folder, hub, npz
-from zatlas.data.cache import discard_if_damaged, is_cached
-from zatlas.data.imageset import ImageSet
-from zatlas.data.read import NOT_READ
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.data.image_reader import NOT_READ
+from zatlas.data.pixel_cache import discard_if_damaged, is_cached
 
 _accepting = 0  # commands with --data-changed that run now
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
-def load(text: str, *, size: int | None = None, **options: Any) -> ImageSet:
+def load(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:
     """Open what `text` names, as "faces", "faces:count=5000,correlated=true", "photos/" or "hf:owner/name".
 
     Options stand in the text or are given as arguments; each source has its own. With a size,
@@ -29,18 +29,18 @@ def load(text: str, *, size: int | None = None, **options: Any) -> ImageSet:
         raise BadRecipe(f"Images cannot be {size} pixels wide; give a size such as 64.")
     name, given = parse(text)
     with _explained(name):
-        open_it = opener(name)
+        open_it = loader(name)
     given |= options
     known = option_types(open_it)
     for option, value in given.items():
         if option not in known:
             raise UnknownName(f"option of {name}", option, known)
-        given[option] = fit(value, known[option], f"{name}:{option}")
+        given[option] = checked_value(value, known[option], f"{name}:{option}")
     with _explained(name):
         return open_it(size=size, **given)
 
 
-def load_verified(text: str, *, size: int | None = None, **options: Any) -> ImageSet:
+def load_verified(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:
     """The same, after every byte of a cached set was compared with its SHA-256.
 
     A damaged set is removed from the cache and built again from its source, which is said in one line.
@@ -57,7 +57,7 @@ def load_same(
     data_changed: bool = False,
     size: int | None = None,
     **options: Any,
-) -> ImageSet:
+) -> ImageDataset:
     """The data of a run, if it has the fingerprint that the run records; else raise `OtherData`.
 
     A run names its source itself, so one that somebody else made may name a private folder. Nothing of
@@ -66,7 +66,7 @@ def load_same(
     """
     consent = data_changed or _accepting
     if text.startswith("hf:") and not consent and not is_cached(fingerprint):
-        raise OtherData(
+        raise DataMismatch(
             f"{run} names {text} as its data, which was not used on this machine before. To fetch it from "
             "the hub and use it: --data-changed (in Python: data_changed=True)."
         )
@@ -77,13 +77,13 @@ def load_same(
     if name in DATASETS.names() and DATASETS.get(name).drawn:
         return images  # another processor rounds differently
     words = _difference(text, images, fingerprint, run)
-    raise OtherData(
+    raise DataMismatch(
         f"{words} Nothing of it was used. If you know this source and want to use it as it is now: "
         "--data-changed (in Python: data_changed=True)."
     )
 
 
-def unread_words(images: ImageSet) -> str:
+def unread_text(images: ImageDataset) -> str:
     """A sentence about the files of a set that could not be read this time; none where all were."""
     unread = [one for one in images.report.get("set_aside", ()) if one["reason"] == NOT_READ]
     if not unread:
@@ -102,13 +102,13 @@ def accepting(given: bool = True) -> Iterator[None]:
         _accepting -= given
 
 
-def _difference(text: str, images: ImageSet, fingerprint: object, run: Path) -> str:
+def _difference(text: str, images: ImageDataset, fingerprint: object, run: Path) -> str:
     """What a run says of its data, and what its source holds now."""
     if not isinstance(fingerprint, str) or not fingerprint:
         return f"{run} names {text} as its data, and records no fingerprint to compare it with."
     return (
         f"{run} was made with other data than {text} holds now ({images.describe()}): the fingerprints "
-        f"differ, {fingerprint[:8]} then and {images.fingerprint[:8]} now.{unread_words(images)}"
+        f"differ, {fingerprint[:8]} then and {images.fingerprint[:8]} now.{unread_text(images)}"
     )
 
 
@@ -146,7 +146,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     return name, given
 
 
-def settle(text: str) -> tuple[str, dict[str, Any]]:
+def resolve(text: str) -> tuple[str, dict[str, Any]]:
     """Name and options as a recipe keeps them: true wherever it is read, so paths are absolute."""
     name, given = parse(text)
     if name not in DATASETS.names() and not name.startswith("hf:"):
@@ -171,7 +171,7 @@ def value_of(text: str) -> Any:
     return text
 
 
-def opener(name: str) -> Callable[..., ImageSet]:
+def loader(name: str) -> Callable[..., ImageDataset]:
     """The function that opens what goes by this name."""
     if name in DATASETS.names():
         return DATASETS.get(name).load
@@ -183,24 +183,24 @@ def opener(name: str) -> Callable[..., ImageSet]:
     if path.is_dir() or (path.is_file() and path.name.lower().endswith(ARCHIVES)):
         return partial(folder.load, path)
     if path.is_file():
-        raise NotHere(
+        raise NotFound(
             f"{name} is a file that holds no set of images known here. Give a folder, a zip or tar "
             "of images, an .npz or .npy file, hf:owner/name, or a name from `zatlas datasets`."
         )
     if "/" in name or "." in name:
-        raise NotHere(
+        raise NotFound(
             f"There is no file or folder {name}. Give one, hf:owner/name, or a name from `zatlas datasets`."
         )
     raise UnknownName("dataset", name, DATASETS.names())
 
 
-def option_names(open_it: Callable[..., ImageSet]) -> list[str]:
+def option_names(open_it: Callable[..., ImageDataset]) -> list[str]:
     """What a source lets one choose, besides the size."""
     parameters = inspect.signature(open_it).parameters.values()
     return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "size"]
 
 
-def option_types(open_it: Callable[..., ImageSet]) -> dict[str, Any]:
+def option_types(open_it: Callable[..., ImageDataset]) -> dict[str, Any]:
     """What each option takes; one that a plugin has not annotated takes text."""
     inner = open_it.func if isinstance(open_it, partial) else open_it
     hints = get_type_hints(inner)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.errors import NotHere
+from zatlas.core.errors import NotFound
 from zatlas.data.files import Listing, from_files
-from zatlas.data.imageset import ImageSet
-from zatlas.data.read import EXTENSIONS
-from zatlas.data.source import Source, check_count
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.data.image_reader import EXTENSIONS
+from zatlas.data.source import DataSource, check_count
 
 NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")
 GENDERS = ("male", "female")
@@ -22,22 +22,22 @@ RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 def load(
     *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
-) -> ImageSet:
+) -> ImageDataset:
     """The faces as squares, 64x64 if no size is said; `root` is the folder of the files.
 
     Files whose name is not age_gender_race_date are set aside; `count` takes the first others.
     """
     check_count(count)
     place = Path(root) if root else _usual()
-    found = sorted(p for p in place.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
-    if not found:
-        raise NotHere(
+    result = sorted(p for p in place.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    if not result:
+        raise NotFound(
             f"utkface is not in {place}: it takes files named age_gender_race_date.jpg there. Name "
             "another folder as utkface:root=FOLDER."
         )
     aside: list[dict[str, str]] = []
     named: list[tuple[Path, tuple[str, ...]]] = []
-    for path in found:
+    for path in result:
         if len(named) == count:
             break
         if told := NAME.match(path.name):
@@ -50,7 +50,7 @@ def load(
         [path for path, _ in named],
         attributes={
             "age": np.array(ages, np.float32),
-            "gender": np.array([GENDERS[int(code)] for code in genders], np.str_),
+            "gender": np.array([GENDERS[int(latent)] for latent in genders], np.str_),
             "race": np.array([RACES[int(code)] for code in races], np.str_),
         },
         set_aside=aside,
@@ -67,11 +67,11 @@ def _usual() -> Path:
     return Path(os.environ.get("ZATLAS_DATA", "data")) / "utkface"
 
 
-SOURCE = Source(
+SOURCE = DataSource(
     summary="faces from 0 to 116 years, with age, gender and race",
     images="23,708",
     size="200x200 colour (64x64)",
     licence="non-commercial research",
     load=load,
-    here=is_here,
+    is_available=is_here,
 )

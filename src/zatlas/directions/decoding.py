@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import Diverged, NotSupported
 from zatlas.core.progress import Advance, bar
-from zatlas.models.generator import Generator, OneClass
+from zatlas.models.generator import ClassConditioned, Generator
 
-NUDGE = 0.02  # spreads of the points by which a coordinate is moved to see what it does
+FINITE_STEP = 0.02  # spreads of the points by which a coordinate is moved to see what it does
 
 
 def images_of(generator: Generator, z: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def images_of(generator: Generator, z: Tensor) -> Tensor:
     return generator.decoder(z.reshape(-1, *generator.space.shape), None).float()
 
 
-def can_be_differentiated(generator: Generator, z: Points) -> bool:
+def can_be_differentiated(generator: Generator, z: Latents) -> bool:
     """Whether torch finds a gradient from the images back to the points."""
     point = torch.tensor(z[:1], device=generator.device, requires_grad=True)
     return images_of(generator, point).requires_grad
@@ -29,18 +29,18 @@ def can_be_differentiated(generator: Generator, z: Points) -> bool:
 def module_of(generator: Generator) -> nn.Module | None:
     """The net that decodes, if it is one that torch can look into."""
     decoder: object = generator.decoder
-    if isinstance(decoder, OneClass):
+    if isinstance(decoder, ClassConditioned):
         decoder = decoder.function
     owner = decoder if isinstance(decoder, nn.Module) else getattr(decoder, "__self__", None)
     return owner if isinstance(owner, nn.Module) else None
 
 
-def nudged(generator: Generator, z: Points, vectors: Points) -> Iterator[np.ndarray]:
+def finite_differences(generator: Generator, z: Latents, vectors: Latents) -> Iterator[np.ndarray]:
     """For each point, how its image changes along each vector: rows of pixels, by differences.
 
     One decoded image a vector, so that it works for any decoder.
     """
-    size = np.float32(NUDGE * (float(z.std(axis=0).mean()) or 1.0))
+    size = np.float32(FINITE_STEP * (float(z.std(axis=0).mean()) or 1.0))
     for point in z:
         images = generator.decode(np.concatenate([point[None], point + size * vectors]))
         rows = images.reshape(len(vectors) + 1, -1)
@@ -59,19 +59,19 @@ def descend(
     """Adam on these tensors alone: the decoder's own weights stay out of it."""
     optimizer = torch.optim.Adam(parts, lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    with shown(show, label, steps, "steps") as advance:
+    with with_progress(show, label, steps, "steps") as advance:
         for step in range(steps):
             loss = loss_of(step)
             if not torch.isfinite(loss):
                 raise Diverged(f"{label}: the loss is no longer a number at step {step + 1}.")
-            for part, slope in zip(parts, torch.autograd.grad(loss, parts), strict=True):
-                part.grad = slope
+            for part, gradient in zip(parts, torch.autograd.grad(loss, parts), strict=True):
+                part.grad = gradient
             optimizer.step()
             schedule.step()
             advance(1)
 
 
-def need_gradient(generator: Generator, z: Points, method: str, instead: str) -> None:
+def need_gradient(generator: Generator, z: Latents, method: str, instead: str) -> None:
     """Refuse a decoder that torch cannot differentiate."""
     if not can_be_differentiated(generator, z):
         raise NotSupported(
@@ -79,7 +79,7 @@ def need_gradient(generator: Generator, z: Points, method: str, instead: str) ->
         )
 
 
-def shown(show: bool, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+def with_progress(show: bool, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
     """A bar of progress, if it is wanted."""
     return bar(label, total, unit) if show else nullcontext(_silent)
 

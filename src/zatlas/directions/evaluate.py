@@ -5,23 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zatlas.core.arrays import Labels, Points
+from zatlas.core.arrays import Labels, Latents
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
-from zatlas.directions.evaluator import REACH, Evaluator, Seen, change, one_long, slope
-from zatlas.directions.report import DirectionReport, Effect
+from zatlas.directions.direction_report import DirectionReport, Effect
+from zatlas.directions.evaluator import REACH, DecodedStep, Evaluator, change, gradient, one_long
 from zatlas.directions.types import Direction, in_std
-from zatlas.latent.names import Known, find
+from zatlas.latent.names import KnownNames, find
+from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorer import Scorer
 
 FLIP = 3.0  # spreads
-DRAWS = 1000  # of the bootstrap
-AGAIN = 8  # times a way is learnt again
-STALLED = 0.1  # of the steepest step: below it the edit has stopped to follow
-OUTSIDE = 2.0  # distance to the data that one code in a hundred has
+BOOTSTRAP_DRAWS = 1000  # of the bootstrap
+REFITS = 8  # times a way is learnt again
+MIN_CHANGE = 0.1  # of the steepest step: below it the edit has stopped to follow
+MAX_OUTSIDE_SHARE = 2.0  # distance to the data that one code in a hundred has
 
-Steps = Mapping[int, tuple[Seen, Seen]]  # what is seen so many spreads back, and forward
+Steps = Mapping[int, tuple[DecodedStep, DecodedStep]]  # what is seen so many spreads back, and forward
 Refit = Callable[[Direction, int], Direction | None]
 
 
@@ -49,8 +49,8 @@ def _evaluate(
     column = None if target is None else evaluator.names.index(target)
     way = in_std(direction)
     steps = _steps(evaluator, way)
-    answers, images = slope(*steps[1]), change(*steps[1])
-    random_answers, random_images = evaluator.slopes_of_chance
+    answers, images = gradient(*steps[1]), change(*steps[1])
+    random_answers, random_images = evaluator.random_gradients
     if column is None:
         effect = _effect(images, random_images, evaluator.seed)
     else:
@@ -69,24 +69,26 @@ def _evaluate(
     )
 
 
-def usable_range(evaluator: Evaluator, told: Direction) -> tuple[float, float]:
+def usable_range(evaluator: Evaluator, reports: Direction) -> tuple[float, float]:
     """The spreads between which a way still moves what it is to move, within the data."""
-    target, sign = target_of(told, evaluator.names)
+    target, sign = target_of(reports, evaluator.names)
     column = None if target is None else evaluator.names.index(target)
-    way = in_std(told)
-    return _range(evaluator, way, _followed(evaluator.before, _steps(evaluator, way), column, sign))
+    direction = in_std(reports)
+    return _range(
+        evaluator, direction, _followed(evaluator.before, _steps(evaluator, direction), column, sign)
+    )
 
 
-def _steps(evaluator: Evaluator, way: Direction) -> Steps:
-    return {amount: evaluator.ends(way, amount) for amount in range(1, REACH + 1)}
+def _steps(evaluator: Evaluator, direction: Direction) -> Steps:
+    return {amount: evaluator.ends(direction, amount) for amount in range(1, REACH + 1)}
 
 
-def target_of(way: Direction, names: Sequence[str]) -> tuple[str | None, int]:
+def target_of(direction: Direction, names: Sequence[str]) -> tuple[str | None, int]:
     """The answer that a way is to move, and whether up or down; None if none is known."""
-    found = find(way.meant or way.name, Known(classes=names), anchor=False)
-    if found is None:
+    result = find(direction.description or direction.name, KnownNames(classes=names), anchor=False)
+    if result is None:
         return None, 1
-    return found.word, -1 if found.negated else 1
+    return result.text, -1 if result.negated else 1
 
 
 def _effect(values: np.ndarray, chance: np.ndarray, seed: int) -> Effect:
@@ -94,14 +96,14 @@ def _effect(values: np.ndarray, chance: np.ndarray, seed: int) -> Effect:
 
     Efron 1979, https://doi.org/10.1214/aos/1176344552
     """
-    draws = stream(seed, "bootstrap").integers(len(values), size=(DRAWS, len(values)))
+    draws = stream(seed, "bootstrap").integers(len(values), size=(BOOTSTRAP_DRAWS, len(values)))
     low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
     size = np.abs(chance)
     most = float(size.mean() + 1.96 * size.std())
     return Effect(float(values.mean()), float(low), float(high), most, float(size.mean()))
 
 
-def _outside(before: Seen, steps: Steps, column: int | None) -> float:
+def _outside(before: DecodedStep, steps: Steps, column: int | None) -> float:
     """What is left of the images' changes when the pattern that goes with the target's is taken out.
 
     Without a target the amount stands for it: what is left is then not alike for all images.
@@ -122,7 +124,7 @@ def _outside(before: Seen, steps: Steps, column: int | None) -> float:
     return 1 - explained / whole if whole else 1.0
 
 
-def _followed(before: Seen, steps: Steps, column: int | None, sign: int) -> np.ndarray:
+def _followed(before: DecodedStep, steps: Steps, column: int | None, sign: int) -> np.ndarray:
     """How far the edit has come at -REACH, ..., REACH spreads: the answer, or the way of the image."""
     order = [
         *(steps[amount][0] for amount in range(REACH, 0, -1)),
@@ -135,16 +137,18 @@ def _followed(before: Seen, steps: Steps, column: int | None, sign: int) -> np.n
     return np.array([float(((seen.small - before.small) * ways).sum(axis=1).mean()) for seen in order])
 
 
-def _range(evaluator: Evaluator, way: Direction, followed: np.ndarray) -> tuple[float, float]:
+def _range(evaluator: Evaluator, direction: Direction, followed: np.ndarray) -> tuple[float, float]:
     """From 0 outwards to the last spread that adds to the edit, unless it turns or leaves the data before."""
-    least = STALLED * float(np.abs(np.diff(followed)).max())
+    least = MIN_CHANGE * float(np.abs(np.diff(followed)).max())
     ends = []
     for sign in (-1, 1):
         reached = 0
         for amount in range(1, REACH + 1):
             gain = sign * (followed[REACH + sign * amount] - followed[REACH + sign * (amount - 1)])
-            far = np.median(evaluator.density.far(way.move(evaluator.starts, sign * amount)))
-            if gain < -least or far > OUTSIDE:
+            far = np.median(
+                evaluator.density.relative_distance(direction.move(evaluator.starts, sign * amount))
+            )
+            if gain < -least or far > MAX_OUTSIDE_SHARE:
                 break
             if gain > least:  # it may begin slowly, as what is rare does
                 reached = amount
@@ -152,24 +156,24 @@ def _range(evaluator: Evaluator, way: Direction, followed: np.ndarray) -> tuple[
     return ends[0], ends[1]
 
 
-def _stability(evaluator: Evaluator, way: Direction, refit: Refit | None) -> float | None:
+def _stability(evaluator: Evaluator, direction: Direction, refit: Refit | None) -> float | None:
     """Mean cosine of a step with that of the way learnt again, over the starts and the times."""
-    again = [] if refit is None else _again(way, refit)
+    again = [] if refit is None else _again(direction, refit)
     if not again:
         return None
-    own = _step(evaluator, way)
+    own = _step(evaluator, direction)
     cosines = [float((own * _step(evaluator, in_std(one))).sum(axis=1).mean()) for one in again]
     return float(np.mean(np.abs(cosines)))
 
 
-def _again(way: Direction, refit: Refit) -> list[Direction]:
-    found = (refit(way, number) for number in range(AGAIN))
-    return [one for one in found if one is not None]
+def _again(direction: Direction, refit: Refit) -> list[Direction]:
+    result = (refit(direction, number) for number in range(REFITS))
+    return [one for one in result if one is not None]
 
 
-def _step(evaluator: Evaluator, way: Direction) -> np.ndarray:
+def _step(evaluator: Evaluator, direction: Direction) -> np.ndarray:
     """Where a spread leads from each start, of length 1."""
-    step = (way.move(evaluator.starts, 0.5) - way.move(evaluator.starts, -0.5)).astype(np.float64)
+    step = (direction.move(evaluator.starts, 0.5) - direction.move(evaluator.starts, -0.5)).astype(np.float64)
     unit: np.ndarray = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-12)
     return unit
 
@@ -183,7 +187,7 @@ class Flips:
 
     there: float  # share of images without the attribute that have it after the move
     back: float  # share of images with it that lack it after the move the other way
-    aside: float  # mean change of the other answers, over both moves
+    side_effect: float  # mean change of the other answers, over both moves
 
     @property
     def flips(self) -> float:
@@ -193,9 +197,9 @@ class Flips:
 
 def flips(
     generator: Generator,
-    scorer: Scorer,
-    z: Points,
-    way: Direction,
+    classifier: Classifier,
+    z: Latents,
+    direction: Direction,
     name: str,
     others: Sequence[str],
     *,
@@ -203,13 +207,13 @@ def flips(
     labels: Labels | None = None,
 ) -> Flips:
     """Move each point along a way and back, and ask the scorer about the attribute and about others."""
-    before = scorer.score(generator.decode(z, labels))
-    column, aside = scorer.column(name), [scorer.column(other) for other in others]
+    before = classifier.score(generator.decode(z, labels))
+    column, aside = classifier.column(name), [classifier.column(other) for other in others]
     has = before[:, column] > 0.5
     if has.all() or not has.any():
         raise NotSupported(f"To the scorer, all of these images or none have {name!r}.")
     amounts = np.where(has, -reach, reach)
-    after = scorer.score(generator.decode(way.move(z, amounts), labels))
+    after = classifier.score(generator.decode(direction.move(z, amounts), labels))
     turned = (after[:, column] > 0.5) != has
     change = np.abs(after[:, aside] - before[:, aside]).mean()
     return Flips(float(turned[~has].mean()), float(turned[has].mean()), float(change))

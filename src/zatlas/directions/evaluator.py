@@ -7,28 +7,28 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Images, Points
+from zatlas.core.arrays import Images, Latents
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.directions.estimate import std_along
-from zatlas.directions.fields import Layers
+from zatlas.directions.field_networks import AttributeNetwork
 from zatlas.directions.probes import Probes
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.latent.density import Density
+from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorer import Scorer
 
 Readings = Float32[np.ndarray, "n k"]
 Small = Float32[np.ndarray, "n f"]
 
-STARTS = 48  # points that are moved
-RANDOM = 16  # directions of chance that a real one is compared with
-SIDE = 32  # pixels, at most, of the images that are compared: what is finer is noise
+MAX_STARTS = 48  # points that are moved
+RANDOM_DIRECTIONS = 16  # directions of chance that a real one is compared with
+SMALL_SIDE = 32  # pixels, at most, of the images that are compared: what is finer is noise
 REACH = 4  # spreads, to either side
 
 
 @dataclass(frozen=True)
-class Answers:
+class Readout:
     """What can be asked of images: for each name a number from 0 to 1."""
 
     names: tuple[str, ...]
@@ -36,7 +36,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Seen:
+class DecodedStep:
     """What is left of decoded images: their answers, and themselves in small."""
 
     answers: Readings
@@ -48,44 +48,44 @@ class Evaluator:
     """A model, its data, and what is asked of its images; all directions are tried on the same points."""
 
     generator: Generator
-    points: Points  # of the data
+    latents: Latents  # of the data
     density: Density
-    answers: Answers | None = None
+    answers: Readout | None = None
     seed: int = 0
-    count: int = STARTS
+    count: int = MAX_STARTS
 
     @property
     def names(self) -> tuple[str, ...]:
         """What is asked."""
         return () if self.answers is None else self.answers.names
 
-    def look(self, z: Points) -> Seen:
+    def decode_step(self, z: Latents) -> DecodedStep:
         """What there is to see at these points."""
-        parts = [self._see(images) for images in self.generator.stream(z)]
-        return Seen(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts = [self._see(images) for images in self.generator.decode_batches(z)]
+        return DecodedStep(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     @cached_property
-    def starts(self) -> Points:
+    def starts(self) -> Latents:
         """The points that are moved."""
-        chance, count = stream(self.seed, "starts"), min(self.count, len(self.points))
-        return self.points[chance.choice(len(self.points), count, replace=False)]
+        chance, count = stream(self.seed, "starts"), min(self.count, len(self.latents))
+        return self.latents[chance.choice(len(self.latents), count, replace=False)]
 
     @cached_property
-    def before(self) -> Seen:
+    def before(self) -> DecodedStep:
         """What there is to see at the starts."""
-        return self.look(self.starts)
+        return self.decode_step(self.starts)
 
     @cached_property
-    def slopes_of_chance(self) -> tuple[Readings, np.ndarray]:
+    def random_gradients(self) -> tuple[Readings, np.ndarray]:
         """Of directions of chance: how far one spread moves each answer, and the image.
 
         They lie as the data lies and are moved by as many of its spreads along them: a direction that
         the data does not use would be too easy to beat.
         """
         rng = stream(self.seed, "directions of chance")
-        pairs = rng.integers(len(self.points), size=(4 * RANDOM, 2))
-        steps = self.points[pairs[:, 0]] - self.points[pairs[:, 1]]
-        steps = steps[np.linalg.norm(steps, axis=1) > 0][:RANDOM]
+        pairs = rng.integers(len(self.latents), size=(4 * RANDOM_DIRECTIONS, 2))
+        steps = self.latents[pairs[:, 0]] - self.latents[pairs[:, 1]]
+        steps = steps[np.linalg.norm(steps, axis=1) > 0][:RANDOM_DIRECTIONS]
         if not len(steps):
             raise NotSupported(
                 "All latents of this run are the same point, so no direction can be compared with "
@@ -94,76 +94,79 @@ class Evaluator:
         answers, images = [], []
         for step in steps:
             vector = step / np.linalg.norm(step)
-            ends = self.ends(LinearDirection("chance", vector, std_along(vector, self.points)))
-            answers.append(slope(*ends).mean(axis=0))
+            ends = self.ends(LinearDirection("chance", vector, std_along(vector, self.latents)))
+            answers.append(gradient(*ends).mean(axis=0))
             images.append(float(change(*ends).mean()))
         return np.array(answers, np.float32), np.array(images)
 
-    def ends(self, way: Direction, amount: float = 1.0) -> tuple[Seen, Seen]:
+    def ends(self, direction: Direction, amount: float = 1.0) -> tuple[DecodedStep, DecodedStep]:
         """What there is to see after a move by so many spreads back, and forward."""
-        both = [way.move(self.starts, sign * amount) for sign in (-1, 1)]
-        seen = self.look(np.concatenate(both))
+        both = [direction.move(self.starts, sign * amount) for sign in (-1, 1)]
+        seen = self.decode_step(np.concatenate(both))
         half = len(self.starts)
-        return (Seen(seen.answers[:half], seen.small[:half]), Seen(seen.answers[half:], seen.small[half:]))
+        return (
+            DecodedStep(seen.answers[:half], seen.small[:half]),
+            DecodedStep(seen.answers[half:], seen.small[half:]),
+        )
 
     def _see(self, images: Images) -> tuple[Readings, Small]:
         empty = np.zeros((len(images), 0), np.float32)
         return empty if self.answers is None else self.answers.read(images), small(images)
 
 
-def slope(back: Seen, forth: Seen) -> Readings:
+def gradient(back: DecodedStep, forth: DecodedStep) -> Readings:
     """How far each answer goes by one spread, at each start."""
     half: Readings = (forth.answers - back.answers) / 2
     return half
 
 
-def change(back: Seen, forth: Seen) -> np.ndarray:
+def change(back: DecodedStep, forth: DecodedStep) -> np.ndarray:
     """How much a pixel changes by one spread, at each start."""
     return np.sqrt(((forth.small - back.small) ** 2).mean(axis=1)) / 2
 
 
-def by_scorer(scorer: Scorer, images: Images) -> Answers:
+def by_classifier(classifier: Classifier, images: Images) -> Readout:
     """A scorer's answers; a number is told by the share of these images that would lie below it."""
     from scipy.special import ndtr
 
-    usual = scorer.score(images)
-    middle, spread = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
-    number = np.array([kind == "number" for kind in scorer.kinds])
+    usual = classifier.score(images)
+    middle, std = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
+    number = np.array([kind == "number" for kind in classifier.kinds])
 
     def read(images: Images) -> Readings:
-        found = scorer.score(images)
-        return np.where(number, ndtr((found - middle) / spread), found).astype(np.float32)
+        result = classifier.score(images)
+        return np.where(number, ndtr((result - middle) / std), result).astype(np.float32)
 
-    return Answers(scorer.names, read)
+    return Readout(classifier.names, read)
 
 
-def by_probes(generator: Generator, probes: Probes) -> Answers:
+def by_probes(generator: Generator, probes: Probes) -> Readout:
     """The model's own answers: its encoder looks at the image, linear probes at the code."""
 
     def read(images: Images) -> Readings:
         return probes.read(generator.encode(images))
 
-    return Answers(probes.names, read)
+    return Readout(probes.names, read)
 
 
-def by_net(generator: Generator, layers: Layers, names: tuple[str, ...]) -> Answers:
+def by_network(generator: Generator, layers: AttributeNetwork, names: tuple[str, ...]) -> Readout:
     """The same by a small net in place of planes: it reads what no plane parts."""
 
     def read(images: Images) -> Readings:
         odds = layers(generator.encode(images))
         return (0.5 * (1 + np.tanh(0.5 * odds))).astype(np.float32)
 
-    return Answers(names, read)
+    return Readout(names, read)
 
 
 def small(images: Images) -> Small:
     """The images' pixels, averaged in blocks until they are few."""
     n, channels, height, width = images.shape
-    step = max(-(-max(height, width) // SIDE), 1)
+    step = max(-(-max(height, width) // SMALL_SIDE), 1)
     high, wide = height // step * step, width // step * step
     blocks = images[:, :, :high, :wide].reshape(n, channels, high // step, step, wide // step, step)
-    found: Small = blocks.mean(axis=(3, 5)).reshape(n, -1).astype(np.float32)
-    return found
+    result: Small = blocks.mean(axis=(3, 5)).reshape(n, -1).astype(np.float32)
+    return result
 
 
 def one_long(row: np.ndarray) -> np.ndarray:

@@ -5,21 +5,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from zatlas.core.arrays import Flags, Points
+from zatlas.core.arrays import Flags, Latents
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.directions.estimate import HELD_OUT, check_flags, interval, measured, std_along
+from zatlas.directions.estimate import HELD_OUT_SHARE, check_flags, interval, std_along, with_statistics
 from zatlas.directions.probes import Probes, fit_probes, linear_weights
 from zatlas.directions.types import LinearDirection
 
 # Of the readings' variance: what the codes hardly tell apart is not forced apart, or the directions
 # that come out tell nothing (measured on correlated faces in docs/steering.md).
 RIDGE = 0.1
-MOST = 20_000  # codes that are learnt from
+MAX_DIM = 20_000  # codes that are learnt from
 
 
-def apart(
-    points: Points, flags: Mapping[str, Flags], *, ridge: float = RIDGE, seed: int = 0
+def fit_jointly(
+    latents: Latents, flags: Mapping[str, Flags], *, ridge: float = RIDGE, seed: int = 0
 ) -> list[LinearDirection]:
     """A direction for each attribute that moves its own probe and no other, as far as the data allow.
 
@@ -34,58 +34,58 @@ def apart(
         raise BadData(f"Moving attributes apart takes two or more of them; {len(flags)} was given.")
     for name, has in flags.items():
         check_flags(has, name)
-    if len(points) > MOST:
-        some = stream(seed, "apart").choice(len(points), MOST, replace=False)
-        points, flags = points[some], {name: has[some] for name, has in flags.items()}
+    if len(latents) > MAX_DIM:
+        some = stream(seed, "apart").choice(len(latents), MAX_DIM, replace=False)
+        latents, flags = latents[some], {name: has[some] for name, has in flags.items()}
     table = np.stack(list(flags.values()), axis=1)
-    vectors = alone(points, table, ridge)
-    held = stream(seed, "apart", "held").random(len(points)) < HELD_OUT
-    tried = alone(points[~held], table[~held], ridge)
-    probes = fit_probes(points, flags)
-    found = []
+    vectors = independent_effects(latents, table, ridge)
+    held = stream(seed, "apart", "held").random(len(latents)) < HELD_OUT_SHARE
+    tried = independent_effects(latents[~held], table[~held], ridge)
+    probes = fit_probes(latents, flags)
+    result = []
     for i, name in enumerate(flags):
-        direction = LinearDirection(name, vectors[i], std_along(vectors[i], points), meant=name)
-        found.append(_scored(direction, points[held] @ tried[i], table[held, i], points, probes))
-    return found
+        direction = LinearDirection(name, vectors[i], std_along(vectors[i], latents), description=name)
+        result.append(_scored(direction, latents[held] @ tried[i], table[held, i], latents, probes))
+    return result
 
 
-def alone(points: Points, table: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
+def independent_effects(latents: Latents, table: np.ndarray, ridge: float = RIDGE) -> np.ndarray:
     """The same directions in rows, of length 1; which images have each attribute stands in columns."""
-    normals = linear_weights(points, table).astype(np.float64)
-    centred = (points - points.mean(axis=0)).astype(np.float64)
+    normals = linear_weights(latents, table).astype(np.float64)
+    centred = (latents - latents.mean(axis=0)).astype(np.float64)
     readings = centred @ normals
     readings = readings / np.maximum(readings.std(axis=0), 1e-12)
     # C W is the codes' covariance with the readings: the d x d matrix is never made.
-    carried = centred.T @ readings / len(points)
-    square = readings.T @ readings / len(points)
+    carried = centred.T @ readings / len(latents)
+    square = readings.T @ readings / len(latents)
     square[np.diag_indices_from(square)] += ridge
     both = table.T.astype(np.float64) @ table
-    found = []
+    result = []
     for i in range(table.shape[1]):
         held = np.flatnonzero((both[i] > 0) | (np.arange(len(both)) == i))
         alone = np.linalg.solve(square[np.ix_(held, held)], held == i)
-        found.append(carried[:, held] @ alone)
-    rows = np.stack(found)
+        result.append(carried[:, held] @ alone)
+    rows = np.stack(result)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.maximum(norms, 1e-12)).astype(np.float32)
 
 
 def _scored(
-    direction: LinearDirection, readings: np.ndarray, has: Flags, points: Points, probes: Probes
+    direction: LinearDirection, readings: np.ndarray, has: Flags, latents: Latents, probes: Probes
 ) -> LinearDirection:
     """The direction with its side effects, and its score on codes held out where there are enough."""
     count, lacks = int(has.sum()), int((~has).sum())
-    found = measured(direction, points, {}, probes)
+    result = with_statistics(direction, latents, {}, probes)
     if not count or not lacks:
-        return found
+        return result
     # The area of readings that know nothing: Mann and Whitney 1947.
     chance = 0.5 + 1.96 * float(np.sqrt((len(has) + 1) / (12 * count * lacks)))
-    return replace(found, score=interval(readings, has, chance))
+    return replace(result, score=interval(readings, has, chance))
 
 
-def entanglement(slopes: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
+def entanglement(gradients: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:
     """How far one spread of each direction (row) moves the answer of each name (column)."""
-    return np.array([[row.get(name, np.nan) for name in names] for row in slopes])
+    return np.array([[row.get(name, np.nan) for name in names] for row in gradients])
 
 
 def leak(table: np.ndarray) -> float:

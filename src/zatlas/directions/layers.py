@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zatlas.core.arrays import Points, Rows
+from zatlas.core.arrays import Latents, Rows
 from zatlas.core.errors import BadRecipe, NotSupported
 from zatlas.core.space import Space
 from zatlas.directions.estimate import std_along
@@ -21,15 +21,15 @@ class Part:
     columns: Rows
     dim: int
 
-    def of(self, points: Points) -> Points:
+    def of(self, latents: Latents) -> Latents:
         """These coordinates alone."""
-        return points if len(self.columns) == self.dim else points[:, self.columns]
+        return latents if len(self.columns) == self.dim else latents[:, self.columns]
 
-    def whole(self, way: LinearDirection, points: Points) -> LinearDirection:
+    def embed(self, direction: LinearDirection, latents: Latents) -> LinearDirection:
         """A direction of this part as one of whole points, which is zero elsewhere."""
         vector = np.zeros(self.dim, np.float32)
-        vector[self.columns] = way.vector
-        return replace(way, vector=vector, std=std_along(vector, points))
+        vector[self.columns] = direction.vector
+        return replace(direction, vector=vector, std=std_along(vector, latents))
 
 
 def part_of(space: Space, layers: Chosen) -> Part:
@@ -60,7 +60,7 @@ def _ends(layers: Chosen) -> tuple[int, int]:
     """The first and the last of them."""
     if isinstance(layers, tuple):
         return layers
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", str(layers))
-    if found is None:
+    result = re.fullmatch(r"(\d+)(?:-(\d+))?", str(layers))
+    if result is None:
         raise BadRecipe(f"layers={layers} names no layers: write layers=0-6 or layers=3.")
-    return int(found[1]), int(found[2] or found[1])
+    return int(result[1]), int(result[2] or result[1])

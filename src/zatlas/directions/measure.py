@@ -5,23 +5,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zatlas.core.seeds import stream
+from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.evaluate import Refit, evaluate
-from zatlas.directions.evaluator import Answers, Evaluator, by_net, by_probes, by_scorer
-from zatlas.directions.fields import Layers, fit_layers
+from zatlas.directions.evaluator import Evaluator, Readout, by_classifier, by_network, by_probes
+from zatlas.directions.field_networks import AttributeNetwork, fit_layers
 from zatlas.directions.find import probes_of
-from zatlas.directions.report import DirectionReport
 from zatlas.directions.types import Direction, is_nonlinear
+from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
-from zatlas.models.scorer import Scorer
 from zatlas.workspace import Workspace
 
 SAMPLE = 256  # images by which a classifier's numbers are made comparable
-STEPS = 500  # training steps of the net that reads attributes from latents
+NETWORK_STEPS = 500  # training steps of the net that reads attributes from latents
 
 
 def evaluator_of(
     workspace: Workspace,
-    scorer: Scorer | None = None,
+    classifier: Classifier | None = None,
     *,
     label: int | None = None,
     bent: bool = False,
@@ -31,14 +31,14 @@ def evaluator_of(
     else none. Where ways bend, a net reads the codes, because planes cannot tell what no plane parts.
     """
     generator = workspace.generator.for_class(label)
-    answers = _answers(workspace, generator, scorer or workspace.scorer, bent)
+    answers = _answers(workspace, generator, classifier or workspace.classifier, bent)
     return Evaluator(generator, workspace.cloud, workspace.density, answers, seed)
 
 
 def evaluate_directions(
     workspace: Workspace,
     directions: Sequence[Direction],
-    scorer: Scorer | None = None,
+    classifier: Classifier | None = None,
     *,
     label: int | None = None,
     refit: Refit | None = None,
@@ -47,25 +47,27 @@ def evaluate_directions(
 ) -> list[DirectionReport]:
     """Return a report on each direction; all are measured at the same latents."""
     nonlinear = any(map(is_nonlinear, directions))
-    evaluator = evaluator_of(workspace, scorer, label=label, bent=nonlinear, seed=seed)
+    evaluator = evaluator_of(workspace, classifier, label=label, bent=nonlinear, seed=seed)
     return evaluate(evaluator, directions, refit=refit, saved=saved)
 
 
-def _answers(workspace: Workspace, generator: Generator, scorer: Scorer | None, bent: bool) -> Answers | None:
-    if scorer is not None:
+def _answers(
+    workspace: Workspace, generator: Generator, classifier: Classifier | None, bent: bool
+) -> Readout | None:
+    if classifier is not None:
         chance = stream(0, "usual").permutation(len(workspace.cloud))[:SAMPLE]
-        return by_scorer(scorer, generator.decode(workspace.cloud[chance]))
+        return by_classifier(classifier, generator.decode(workspace.cloud[chance]))
     if generator.encoder is None or not workspace.has_dataset:
         return None
     probes = probes_of(workspace)
     if not bent or not probes.names:
         return by_probes(generator, probes) if probes.names else None
     net = workspace.cache.get("attribute net", lambda: _attribute_net(workspace, probes.names))
-    return by_net(generator, net, probes.names)
+    return by_network(generator, net, probes.names)
 
 
-def _attribute_net(workspace: Workspace, names: Sequence[str]) -> Layers:
+def _attribute_net(workspace: Workspace, names: Sequence[str]) -> AttributeNetwork:
     """A small net that reads these attributes from latents."""
     flags = workspace.attributes(workspace.table("train").rows)
     table = np.stack([flags[name] for name in names], axis=1)
-    return fit_layers(workspace.latents("train"), table, steps=STEPS)
+    return fit_layers(workspace.latents("train"), table, steps=NETWORK_STEPS)

@@ -7,34 +7,34 @@ from math import erf, exp, pi, sqrt
 
 import numpy as np
 
-from zatlas.core.arrays import Points, Values
+from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.portable import PortableRandom
 from zatlas.directions.estimate import principal
 from zatlas.directions.types import LinearDirection
 
-AXES = 64  # principal ones, at most, in which a taste is looked for
-UNUSED = 0.05  # of the widest axis' spread: axes narrower than that show nothing
+MAX_DIMENSIONS = 64  # principal ones, at most, in which a taste is looked for
+MIN_STD = 0.05  # of the widest axis' spread: axes narrower than that show nothing
 PAIRS = 16  # axes up to which pairs are enough; beyond, a handful is shown
-HANDFUL = 6
+POOL = 6
 REACH = 2.5  # spreads from the place that the images of a question are around
-WRONG = 0.1  # of a person's answers
+ERROR_RATE = 0.1  # of a person's answers
 BLUR = 0.3  # how much nearer than that two images must be to be told apart by chance
 SWEEPS = 3  # over all answers; the estimate has settled by then
-TRIED = 60  # questions, of which the best is asked
-TASTES = 100  # drawn from what is believed, to weigh a question by
+CANDIDATES = 60  # questions, of which the best is asked
+POSTERIOR_SAMPLES = 100  # drawn from what is believed, to weigh a question by
 
 
 @dataclass(frozen=True)
-class Answer:
+class Choice:
     """A question that was asked, and which of its images was liked best; None for a pass."""
 
-    shown: Points
+    pair: Latents
     choice: int | None
 
 
 @dataclass(frozen=True)
-class Belief:
+class Posterior:
     """A normal distribution of the taste, in principal axes of the codes each of spread 1."""
 
     mean: np.ndarray
@@ -61,39 +61,39 @@ class Compass:
     https://arxiv.org/abs/2012.14283.
     """
 
-    axes: Points  # of length 1, in rows
-    spreads: Values
-    starts: Points  # codes around which images are shown
+    components: Latents  # of length 1, in rows
+    std: Values
+    starts: Latents  # codes around which images are shown
     count: int  # images in a question
     seed: int = 0
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[Choice, ...] = ()
 
     @cached_property
-    def belief(self) -> Belief:
+    def posterior(self) -> Posterior:
         """What the answers say of the taste."""
         pairs = [row for answer in self.answers for row in self._told(answer)]
         # Of the pairs that a wrong answer counts as, about half are right nevertheless.
-        return _believed(self._prior(), pairs, WRONG * self.count / (2 * (self.count - 1)))
+        return _believed(self._prior(), pairs, ERROR_RATE * self.count / (2 * (self.count - 1)))
 
-    def ask(self) -> Points:
+    def next_pair(self) -> Latents:
         """The images to choose among, a row each: of many questions the one whose answer tells most."""
         return self._asked
 
     @cached_property
-    def _asked(self) -> Points:
+    def _asked(self) -> Latents:
         random = PortableRandom(self.seed, 1 + 2 * len(self.answers))
-        steps = _question(self.belief, self.count, random)
+        steps = _question(self.posterior, self.count, random)
         start = self.starts[int(random.uniform(1)[0] * len(self.starts))]
-        moved: Points = (start + REACH * (steps * self.spreads) @ self.axes.astype(np.float64)).astype(
+        moved: Latents = (start + REACH * (steps * self.std) @ self.components.astype(np.float64)).astype(
             np.float32
         )
         return moved
 
-    def tell(self, choice: int | None) -> "Compass":
+    def answer(self, choice: int | None) -> "Compass":
         """The compass that knows which image of `ask()` is liked best; None passes, and another is asked."""
         if choice is not None and not 0 <= choice < self.count:
             raise BadData(f"There are images 0 to {self.count - 1} to choose among, not {choice}.")
-        return replace(self, answers=(*self.answers, Answer(self.ask(), choice)))
+        return replace(self, answers=(*self.answers, Choice(self.next_pair(), choice)))
 
     def undo(self) -> "Compass":
         """The compass before the last answer."""
@@ -110,55 +110,56 @@ class Compass:
         """The direction as far as it is known; `facts` tell from how many choices and how sure it is."""
         if not self.choices:
             raise BadData("Nothing has been chosen yet: a direction takes one choice at least.")
-        mean = self.belief.mean / self.spreads
-        vector = (mean / np.linalg.norm(mean) @ self.axes).astype(np.float32)
+        mean = self.posterior.mean / self.std
+        vector = (mean / np.linalg.norm(mean) @ self.components).astype(np.float32)
         # The axes are principal components, so that the codes are uncorrelated along them.
-        std = float(np.linalg.norm(self.belief.mean) / np.linalg.norm(mean))
+        std = float(np.linalg.norm(self.posterior.mean) / np.linalg.norm(mean))
         facts = {"method": "compass", "seed": self.seed, "choices": self.choices, "angle": self.angle}
         return LinearDirection(name, vector, std, facts=facts)
 
     @property
     def angle(self) -> float:
         """Degrees between the direction and the taste, to be expected from what is believed."""
-        belief = self.belief
+        belief = self.posterior
         if not self.choices:
             return 90.0
-        drawn = (
-            _drawn(belief, 4 * TASTES, PortableRandom(self.seed, 2 + 2 * len(self.answers))) / self.spreads
+        sampled = (
+            _drawn(belief, 4 * POSTERIOR_SAMPLES, PortableRandom(self.seed, 2 + 2 * len(self.answers)))
+            / self.std
         )
-        mean = belief.mean / self.spreads
-        cosines = drawn @ mean / (np.linalg.norm(drawn, axis=1) * np.linalg.norm(mean))
+        mean = belief.mean / self.std
+        cosines = sampled @ mean / (np.linalg.norm(sampled, axis=1) * np.linalg.norm(mean))
         return float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).mean())
 
-    def _prior(self) -> Belief:
+    def _prior(self) -> Posterior:
         # A taste t of the space reads s * t in axes of spread 1: alike for all t, scaled to be 1 a row.
-        share = self.spreads.astype(np.float64) ** 2
-        return Belief(np.zeros(len(share)), np.diag(share / share.mean()))
+        share = self.std.astype(np.float64) ** 2
+        return Posterior(np.zeros(len(share)), np.diag(share / share.mean()))
 
-    def _told(self, answer: Answer) -> list[np.ndarray]:
+    def _told(self, answer: Choice) -> list[np.ndarray]:
         """The answer as pairs: from each image that was not chosen to the one that was, of length 1."""
         if answer.choice is None:
             return []
-        apart = (answer.shown - answer.shown[answer.choice]).astype(np.float64)
-        others = np.delete(apart @ self.axes.T / self.spreads, answer.choice, axis=0)
+        apart = (answer.pair - answer.pair[answer.choice]).astype(np.float64)
+        others = np.delete(apart @ self.components.T / self.std, answer.choice, axis=0)
         return list(-others / np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-12))
 
 
-def compass(points: Points, *, count: int | None = None, seed: int = 0) -> Compass:
+def compass(latents: Latents, *, count: int | None = None, seed: int = 0) -> Compass:
     """A compass for the space in which these codes lie; pairs, or a handful where axes are many."""
-    found = principal(points, AXES)
-    used = [one for one in found if one.std > UNUSED * found[0].std]
-    if len(points) < 3 or points.std() == 0 or len(used) < 2:
+    result = principal(latents, MAX_DIMENSIONS)
+    used = [one for one in result if one.std > MIN_STD * result[0].std]
+    if len(latents) < 3 or latents.std() == 0 or len(used) < 2:
         raise NotSupported("These codes do not differ in two axes or more: there is no way to choose.")
     if count is None:
-        count = 2 if len(used) <= PAIRS else HANDFUL
+        count = 2 if len(used) <= PAIRS else POOL
     if not 2 <= count <= 12:
         raise BadData(f"A question shows from 2 to 12 images, not {count}.")
     axes, stds = zip(*[(each.vector, each.std) for each in used], strict=True)
-    return Compass(np.stack(axes), np.array(stds), points, count, seed)
+    return Compass(np.stack(axes), np.array(stds), latents, count, seed)
 
 
-def _believed(prior: Belief, pairs: Sequence[np.ndarray], wrong: float) -> Belief:
+def _believed(prior: Posterior, pairs: Sequence[np.ndarray], wrong: float) -> Posterior:
     """The normal distribution nearest to what the pairs leave possible: expectation propagation."""
     mean, covariance = prior.mean.copy(), prior.covariance.copy()
     precise, pull = np.zeros(len(pairs)), np.zeros(len(pairs))  # what each pair adds along its row
@@ -178,7 +179,7 @@ def _believed(prior: Belief, pairs: Sequence[np.ndarray], wrong: float) -> Belie
             mean = mean + along * ((further - more * place) / (1 + more * width))
             precise[i] += more
             pull[i] += further
-    return Belief(mean, covariance)
+    return Posterior(mean, covariance)
 
 
 def _updated(place: float, width: float, wrong: float) -> tuple[float, float]:
@@ -192,29 +193,29 @@ def _updated(place: float, width: float, wrong: float) -> tuple[float, float]:
     return place + width * lift, max(width - width * width * bend, 1e-6 * width)
 
 
-def _question(belief: Belief, count: int, random: PortableRandom) -> np.ndarray:
+def _question(belief: Posterior, count: int, random: PortableRandom) -> np.ndarray:
     """Of many questions, the one whose answer is least known beforehand, but for chance.
 
     Rows of length 1: tastes that are still possible, and for most of them their opposites too.
     """
-    tastes = _drawn(belief, TASTES, random)
-    centred = Belief(np.zeros_like(belief.mean), belief.covariance)
-    rows = _drawn(centred, TRIED * count, random)
+    tastes = _drawn(belief, POSTERIOR_SAMPLES, random)
+    centred = Posterior(np.zeros_like(belief.mean), belief.covariance)
+    rows = _drawn(centred, CANDIDATES * count, random)
     # Half of them at right angles to what is known already, where the answers are open.
     known = belief.mean / max(float(np.linalg.norm(belief.mean)), 1e-12)
     rows -= np.outer((rows @ known) * (random.uniform(len(rows)) < 0.5), known)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    sets = rows.reshape(TRIED, count, -1)
+    sets = rows.reshape(CANDIDATES, count, -1)
     half = count // 2
     sets[:, half : 2 * half] = -sets[:, :half]
     liked = np.einsum("qkd,td->qtk", sets, tastes) / BLUR
     chance = np.exp(liked - liked.max(axis=2, keepdims=True))
-    chance = (1 - WRONG) * chance / chance.sum(axis=2, keepdims=True) + WRONG / count
+    chance = (1 - ERROR_RATE) * chance / chance.sum(axis=2, keepdims=True) + ERROR_RATE / count
     told = _bits(chance.mean(axis=1)) - _bits(chance).mean(axis=1)
     return sets[int(told.argmax())]
 
 
-def _drawn(belief: Belief, n: int, random: PortableRandom) -> np.ndarray:
+def _drawn(belief: Posterior, n: int, random: PortableRandom) -> np.ndarray:
     dim = len(belief.mean)
     root = np.linalg.cholesky(belief.covariance + 1e-9 * np.eye(dim))
     return belief.mean + random.normal(n, dim) @ root.T

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Flags, Points, Values
+from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.seeds import stream
 
 STEPS = 25  # of Newton's method; it has settled long before
 RIDGE = 1e-3  # of the variance, so that axes which do not vary count for nothing
-MOST = 10_000  # codes that a probe is fitted to; more make it slower, not better
-DIRECT = 1024  # axes or codes up to which a system of equations is solved at once
+MAX_LATENTS = 10_000  # codes that a probe is fitted to; more make it slower, not better
+MAX_DENSE_DIM = 1024  # axes or codes up to which a system of equations is solved at once
 
 
 @dataclass(frozen=True)
@@ -23,62 +23,62 @@ class Probes:
     weights: Float32[np.ndarray, "d k"]
     offsets: Values
 
-    def read(self, points: Points) -> Float32[np.ndarray, "n k"]:
+    def read(self, latents: Latents) -> Float32[np.ndarray, "n k"]:
         """The probability of each attribute for each code."""
-        return _logistic(points @ self.weights + self.offsets).astype(np.float32)
+        return _logistic(latents @ self.weights + self.offsets).astype(np.float32)
 
 
-def fit_probes(points: Points, attributes: Mapping[str, Flags]) -> Probes:
+def fit_probes(latents: Latents, attributes: Mapping[str, Flags]) -> Probes:
     """A probe for each attribute that some of the codes have and others lack."""
-    if len(points) > MOST:
-        some = stream(0, "probes").choice(len(points), MOST, replace=False)
-        points, attributes = points[some], {name: f[some] for name, f in attributes.items()}
+    if len(latents) > MAX_LATENTS:
+        some = stream(0, "probes").choice(len(latents), MAX_LATENTS, replace=False)
+        latents, attributes = latents[some], {name: f[some] for name, f in attributes.items()}
     told = {name: flags for name, flags in attributes.items() if 0 < flags.sum() < len(flags)}
     if not told:
-        return Probes((), np.zeros((points.shape[1], 0), np.float32), np.zeros(0, np.float32))
+        return Probes((), np.zeros((latents.shape[1], 0), np.float32), np.zeros(0, np.float32))
     flags = np.stack(list(told.values()), axis=1)
-    weights = linear_weights(points, flags)
-    slope, offset = _calibrated(points @ weights, flags)
-    return Probes(tuple(told), weights * slope, offset)
+    weights = linear_weights(latents, flags)
+    gradient, offset = _calibrated(latents @ weights, flags)
+    return Probes(tuple(told), weights * gradient, offset)
 
 
-def linear_weights(points: Points, flags: np.ndarray) -> Float32[np.ndarray, "d ..."]:
+def linear_weights(latents: Latents, flags: np.ndarray) -> Float32[np.ndarray, "d ..."]:
     """The normal of the plane that parts codes with a property from those without; of several, in columns.
 
     Fisher 1936, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x
     """
     target = np.where(flags, 1 / flags.mean(axis=0), -1 / (1 - flags.mean(axis=0)))
-    return ridge(points - points.mean(axis=0), target)
+    return ridge(latents - latents.mean(axis=0), target)
 
 
-def ridge(x: Points, target: np.ndarray) -> Float32[np.ndarray, "d ..."]:
+def ridge(x: Latents, target: np.ndarray) -> Float32[np.ndarray, "d ..."]:
     """The plane that comes nearest to a target over centred codes; for several, in columns.
 
     Hoerl and Kennard 1970, https://doi.org/10.1080/00401706.1970.10488634
     """
     least = RIDGE * len(x) * float(x.var(axis=0).mean()) + 1e-12
-    if x.shape[1] <= DIRECT:
+    if x.shape[1] <= MAX_DENSE_DIM:
         square = (x.T @ x).astype(np.float64)
         square[np.diag_indices_from(square)] += least
         return np.linalg.solve(square, x.T @ target).astype(np.float32)
-    if len(x) <= DIRECT:
+    if len(x) <= MAX_DENSE_DIM:
         square = (x @ x.T).astype(np.float64)
         square[np.diag_indices_from(square)] += least
         return (x.T @ np.linalg.solve(square, target)).astype(np.float32)
     from scipy.sparse.linalg import lsqr
 
     columns = target.reshape(len(target), -1).T
-    found = [lsqr(x, column, damp=np.sqrt(least), iter_lim=100)[0] for column in columns]
-    return np.stack(found, axis=1).reshape(x.shape[1], *target.shape[1:]).astype(np.float32)
+    result = [lsqr(x, column, damp=np.sqrt(least), iter_lim=100)[0] for column in columns]
+    return np.stack(result, axis=1).reshape(x.shape[1], *target.shape[1:]).astype(np.float32)
 
 
-def accuracy(points: Points, labels: np.ndarray, held: Flags) -> float:
+def accuracy(latents: Latents, labels: np.ndarray, held: Flags) -> float:
     """Share of held-out codes whose class a plane tells: one probe a class, the surest wins."""
     kinds = [kind for kind in np.unique(labels) if (labels[~held] == kind).any()]
     if len(kinds) < 2:
         return 1.0
-    probes = fit_probes(points[~held], {str(kind): labels[~held] == kind for kind in kinds})
-    told = np.array(kinds)[probes.read(points[held]).argmax(axis=1)]
+    probes = fit_probes(latents[~held], {str(kind): labels[~held] == kind for kind in kinds})
+    told = np.array(kinds)[probes.read(latents[held]).argmax(axis=1)]
     return float((told == labels[held]).mean())
 
 
@@ -101,17 +101,17 @@ def _calibrated(readings: np.ndarray, flags: np.ndarray) -> tuple[Values, Values
     middle, scale = readings.mean(axis=0), np.maximum(readings.std(axis=0), 1e-12)
     x = ((readings - middle) / scale).astype(np.float64)
     share = flags.mean(axis=0)
-    slope, offset = np.ones_like(share), np.log(share / (1 - share))
+    gradient, offset = np.ones_like(share), np.log(share / (1 - share))
     for _ in range(STEPS):
-        p = _logistic(slope * x + offset)
+        p = _logistic(gradient * x + offset)
         bend = np.maximum(p * (1 - p), 1e-9)
-        steep_a, steep_b = ((p - flags) * x).mean(0) + RIDGE * slope, (p - flags).mean(0)
+        steep_a, steep_b = ((p - flags) * x).mean(0) + RIDGE * gradient, (p - flags).mean(0)
         aa, ab, bb = (bend * x * x).mean(0) + RIDGE, (bend * x).mean(0), bend.mean(0)
         size = aa * bb - ab * ab
-        slope = slope - np.clip((bb * steep_a - ab * steep_b) / size, -2, 2)
+        gradient = gradient - np.clip((bb * steep_a - ab * steep_b) / size, -2, 2)
         offset = offset - np.clip((aa * steep_b - ab * steep_a) / size, -2, 2)
-    found = slope / scale
-    return found.astype(np.float32), (offset - middle * found).astype(np.float32)
+    result = gradient / scale
+    return result.astype(np.float32), (offset - middle * result).astype(np.float32)
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:

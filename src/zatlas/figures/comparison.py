@@ -12,7 +12,7 @@ from zatlas.core.seeds import stream
 from zatlas.directions.probes import accuracy
 from zatlas.figures import file_name
 from zatlas.figures.sheets import manifold, reconstruction_sheet
-from zatlas.latent.density import FEW, gap
+from zatlas.latent.density import MAX_GAP_DIM, gap
 from zatlas.metrics.distances import frechet
 from zatlas.metrics.features import feature_tables, image_batches, principal_pixels
 from zatlas.metrics.sample_quality import cycle_classes, held_out_and_training
@@ -51,14 +51,14 @@ def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> R
 
     Samples come from the model's prior, or from one that was fitted to the latents.
     """
-    codes = workspace.table("test")
-    rows = codes.rows[:MAX_IMAGES]
+    table = workspace.table("test")
+    rows = table.rows[:MAX_IMAGES]
     real = workspace.dataset.images(rows)
     labels = workspace.labels(rows)
-    rebuilt = workspace.generator.decode(codes.points[: len(rows)], labels)
+    rebuilt = workspace.generator.decode(table.latents[: len(rows)], labels)
     error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
     share, uncertain = None, None
-    if workspace.dim <= FEW:
+    if workspace.dim <= MAX_GAP_DIM:
         drawn = workspace.posterior_samples("train", seed=seed)
         share, uncertain = gap(drawn, workspace.generator.space, seed=seed)
     accuracy_of_probe, most_frequent = _probe(workspace, seed)
@@ -83,8 +83,8 @@ def draw_comparison(
         names = ", ".join(f"{workspace.name} ({workspace.dataset.name})" for workspace in workspaces)
         raise BadRun(f"Only runs of the same images can be compared; these are not: {names}.")
     measured = [compare_run(workspace) for workspace in workspaces]
-    pictures = comparison(workspaces, measured, theme=theme)
-    paths = [save(picture, folder / f"{name}.png") for name, picture in pictures.items()]
+    figures = comparison(workspaces, measured, theme=theme)
+    paths = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
     table = atomic.write_file(folder / "comparison.json", atomic.as_json(as_table(measured)))
     return [*paths, table], measured
 
@@ -95,11 +95,11 @@ def comparison(
     """Latents, samples and reconstructions of several runs, and grids of those with two dimensions."""
     places = {}
     for workspace, name in zip(workspaces, unique_names(workspaces), strict=True):
-        codes = workspace.table("test")
-        flat = codes.points
+        table = workspace.table("test")
+        flat = table.latents
         if workspace.dim != 2:
-            flat = workspace.chart("pca").places
-        places[name] = (flat[:MAX_IMAGES], workspace.labels(codes.rows[:MAX_IMAGES]))
+            flat = workspace.chart("pca").positions
+        places[name] = (flat[:MAX_IMAGES], workspace.labels(table.rows[:MAX_IMAGES]))
     notes = {name: comparison_note(f) for name, f in zip(places, measured, strict=True)}
     named = ("first dimension", "second dimension")
     scatter = clouds(
@@ -151,16 +151,16 @@ def as_table(measured: Sequence[RunComparison]) -> list[dict[str, object]]:
 
 def _probe(workspace: Workspace, seed: int) -> tuple[float | None, float | None]:
     """Accuracy of a linear probe for the label, and of the most frequent label; None without labels."""
-    codes = workspace.table("train")
-    labels = workspace.labels(codes.rows)
+    table = workspace.table("train")
+    labels = workspace.labels(table.rows)
     if labels is None or len(np.unique(labels)) < 2:
         return None, None
     rng = stream(seed, "probe")
-    rows = rng.permutation(len(codes))[: 4 * MAX_IMAGES]
+    rows = rng.permutation(len(table))[: 4 * MAX_IMAGES]
     held_out = rng.random(len(rows)) < 0.3
     subset = labels[rows]
     most_frequent = float((subset[held_out] == np.bincount(subset[~held_out]).argmax()).mean())
-    return accuracy(codes.points[rows], subset, held_out), most_frequent
+    return accuracy(table.latents[rows], subset, held_out), most_frequent
 
 
 def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
@@ -174,5 +174,7 @@ def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
     features = principal_pixels(workspace.dataset)
     real, other = (feature_tables(image_batches(workspace.dataset, part), features)[0] for part in rows)
     z = sample_latents(workspace, len(real), seed=seed, prior=prior)
-    made = feature_tables(workspace.generator.stream(z, cycle_classes(workspace, len(z))), features)[0]
+    made = feature_tables(workspace.generator.decode_batches(z, cycle_classes(workspace, len(z))), features)[
+        0
+    ]
     return frechet(made, real) / max(frechet(other, real), 1e-12)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported
+from zatlas.directions.direction_report import DirectionReport, effect_text, range_text
 from zatlas.directions.joint import entanglement, leak
-from zatlas.directions.report import DirectionReport, range_text, times_text
 from zatlas.directions.types import Direction, LinearDirection, in_std, is_nonlinear
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
@@ -33,7 +33,7 @@ def entanglement_matrix(reports: Sequence[DirectionReport], *, title: str, theme
     names = _columns(reports)
     if not names:
         raise NotSupported("There are no attributes to measure. Give a classifier with --scorer.")
-    table = entanglement([report.slopes for report in reports], names)
+    table = entanglement([report.gradients for report in reports], names)
     targets = [None if p.target is None else names.index(p.target) for p in reports]
     note = "percent by which one std of the direction (row) changes the attribute (column)"
     if (share := leakage(reports)) is not None:
@@ -54,8 +54,8 @@ def leakage(reports: Sequence[DirectionReport]) -> float | None:
     targets = [report.target for report in reports]
     if len(targets) < 2 or None in targets or len(set(targets)) < len(targets):
         return None
-    slopes = [report.slopes for report in reports]
-    return leak(entanglement(slopes, [target for target in targets if target is not None]))
+    gradients = [report.gradients for report in reports]
+    return leak(entanglement(gradients, [target for target in targets if target is not None]))
 
 
 def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
@@ -70,7 +70,7 @@ def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme 
     axis = "percent of the attribute, or of grey, by one std;\nvertical marks: random directions"
     figure = bars(names, 100 * values, spans=100 * spans, title=title, axis=axis, theme=theme)
     at = np.arange(len(measured))
-    figure.axes[0].vlines(100 * random, at - 0.42, at + 0.42, colors=theme.alarm, lw=2.4, zorder=4)
+    figure.axes[0].vlines(100 * random, at - 0.42, at + 0.42, colors=theme.outside, lw=2.4, zorder=4)
     return figure
 
 
@@ -106,7 +106,7 @@ def std_of(direction: Direction) -> float | None:
 
 
 def comparison_strip(
-    workspace: Workspace, shown: Points, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, shown: Latents, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """Decoded images next to each other, labelled a, b, c ..."""
     from zatlas.render.strip import strip
@@ -118,7 +118,7 @@ def comparison_strip(
 def _row(report: DirectionReport) -> dict[str, Any]:
     direction = report.direction
     score, effect = direction.score, report.effect
-    worst = sorted(report.aside, key=lambda name: -abs(report.aside[name]))[:3]
+    worst = sorted(report.side_effect, key=lambda name: -abs(report.side_effect[name]))[:3]
     return {
         "direction": direction.name,
         "kind": "nonlinear" if is_nonlinear(direction) else "linear",
@@ -127,10 +127,10 @@ def _row(report: DirectionReport) -> dict[str, Any]:
         "effect": round(effect.value, 4),
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),
-        "random": round(effect.chance, 4),
-        "times random": times_text(effect) if effect.real else "not better than random",
-        "auc": None if score is None else round(score.area, 4),
-        "side effects": ", ".join(f"{pretty(name)} {report.aside[name]:+.0%}" for name in worst),
+        "random": round(effect.random_low, 4),
+        "times random": effect_text(effect) if effect.real else "not better than random",
+        "auc": None if score is None else round(score.auc, 4),
+        "side effects": ", ".join(f"{pretty(name)} {report.side_effect[name]:+.0%}" for name in worst),
         "outside": round(report.outside, 3),
         "usable": range_text(report),
         "stability": None if report.stable is None else round(report.stable, 3),
@@ -140,7 +140,7 @@ def _row(report: DirectionReport) -> dict[str, Any]:
 def _columns(reports: Sequence[DirectionReport]) -> list[str]:
     """The columns of a matrix: the targets, then the attributes that change most."""
     own = list(dict.fromkeys(report.target for report in reports if report.target is not None))
-    others = [name for name in (reports[0].slopes if reports else ()) if name not in own]
-    most = {name: max(abs(report.slopes[name]) for report in reports) for name in others}
+    others = [name for name in (reports[0].gradients if reports else ()) if name not in own]
+    most = {name: max(abs(report.gradients[name]) for report in reports) for name in others}
     free = max(MAX_COLUMNS - len(own), 0)
     return own + sorted(sorted(others, key=lambda name: -most[name])[:free], key=others.index)

@@ -31,7 +31,7 @@ def edit_strip(
     workspace: Workspace,
     direction: Direction,
     starts: Sequence[Anchor],
-    read: ImageReader,
+    read_images: ImageReader,
     *,
     measure: str,
     reach: float = MAX_STD,
@@ -39,14 +39,14 @@ def edit_strip(
     label: int | None = None,
     theme: Theme = LIGHT,
 ) -> Canvas:
-    """A row per starting latent, a column per amount; above each image what `read` returns for it."""
+    """A row per starting latent, a column per amount; above each image what `read_images` returns for it."""
     low, high = amount_range(direction, reach)
     half = columns // 2
     amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
     rows = [direction.move(np.repeat(s.latent, len(amounts), axis=0), amounts) for s in starts]
     z = np.concatenate(rows).astype(np.float32)
     images = workspace.decode(z, label)
-    numbers = [read(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
+    numbers = [read_images(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
     return strip(
         images,
         columns=len(amounts),
@@ -55,7 +55,7 @@ def edit_strip(
         heads=[f"{number:.2f}" for number in np.concatenate(numbers)],
         title=f"{pretty(direction.name)} in {workspace.name}, from {low:+.2g} to {high:+.2g}",
         note="; ".join(part for part in (f"above each image: {measure}", quality(direction)) if part),
-        far=workspace.density.far(z),
+        far=workspace.density.relative_distance(z),
     )
 
 

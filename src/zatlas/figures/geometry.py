@@ -69,7 +69,7 @@ def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
     radius = np.linspace(top / 400, top, 400)
     series = {"latents of the data": _density_of(latents, radius)}
     marks: dict[str, float] = {}
-    if workspace.source.indexed and workspace.table("train").deviations is not None:
+    if workspace.source.indexed and workspace.table("train").std is not None:
         drawn = np.linalg.norm(workspace.posterior_samples("train"), axis=1)
         series["posterior samples"] = _density_of(drawn, radius)
     if workspace.generator.space.prior == "normal":
@@ -103,10 +103,10 @@ def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, see
         "arc": slerp(z[:count], z[count:], half),
         "to": z[count:],
     }
-    for name, points in latents_of.items():
-        rows[name] = workspace.decode(points, kind)
-        norm[name] = float(np.linalg.norm(points, axis=1).mean())
-    far = np.concatenate([workspace.density.far(points) for points in latents_of.values()])
+    for name, latents in latents_of.items():
+        rows[name] = workspace.decode(latents, kind)
+        norm[name] = float(np.linalg.norm(latents, axis=1).mean())
+    far = np.concatenate([workspace.density.relative_distance(points) for points in latents_of.values()])
     return strip(
         np.concatenate(list(rows.values())),
         columns=count,
@@ -130,7 +130,7 @@ def arithmetic(
     total = np.zeros((1, workspace.dim), np.float32)
     terms, words = [], ""
     for number, group in enumerate(groups):
-        mean = group.points.mean(axis=0, keepdims=True)
+        mean = group.latents.mean(axis=0, keepdims=True)
         total += group.sign * mean
         sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
         shown = (
@@ -138,7 +138,7 @@ def arithmetic(
         )
         terms.append(Term(sign, shown, group.name, workspace.decode(mean, label)))
         words += f"{sign and f' {sign} '}{group.name}"
-    far = float(workspace.density.far(total)[0])
+    far = float(workspace.density.relative_distance(total)[0])
     result = workspace.decode(total, label)
     empty = np.zeros((0, *result.shape[1:]), np.float32)
     terms.append(Term("=", empty, "result", result))

@@ -9,7 +9,7 @@ import numpy as np
 
 from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
-from zatlas.latent.inversion import Inverted
+from zatlas.latent.inversion import InversionResult
 from zatlas.locate import image_of
 from zatlas.render.canvas import Canvas
 from zatlas.render.pixels import save
@@ -37,25 +37,25 @@ def read_files(workspace: Workspace, files: Sequence[Path], label: int | None) -
     if workspace.generator.classes and label is None:
         raise NotSupported("A conditional model needs the class of the images: add --label.")
     images = np.concatenate([image_of(workspace, file) for file in files])
-    return InversionInput(tuple(map(str, files)), images, workspace.told(len(files), label))
+    return InversionInput(tuple(map(str, files)), images, workspace.labels_for(len(files), label))
 
 
 def sample_inputs(workspace: Workspace, label: int | None, seed: int) -> InversionInput:
     """Samples of the model itself, which it can reproduce exactly."""
-    labels = workspace.told(SAMPLES, label)
+    labels = workspace.labels_for(SAMPLES, label)
     images = workspace.decode(sample_latents(workspace, SAMPLES, seed=seed), labels=labels)
     return InversionInput(tuple(f"sample {number}" for number in range(SAMPLES)), images, labels)
 
 
 def save_inversion(
-    workspace: Workspace, given: InversionInput, result: Inverted, path: Path, *, theme: Theme = LIGHT
+    workspace: Workspace, given: InversionInput, result: InversionResult, path: Path, *, theme: Theme = LIGHT
 ) -> Path:
     """Save latents and errors as an .npz file and the figure as .png; return the path of the figure."""
     data = BytesIO()
     np.savez(
         data,
         names=np.array(given.names),
-        points=result.points,
+        points=result.latents,
         images=result.images,
         psnr=result.psnr,
         rms=result.rms,
@@ -65,7 +65,7 @@ def save_inversion(
 
 
 def inversion_sheet(
-    workspace: Workspace, given: InversionInput, result: Inverted, *, theme: Theme = LIGHT
+    workspace: Workspace, given: InversionInput, result: InversionResult, *, theme: Theme = LIGHT
 ) -> Canvas:
     """The first images, their decoded latents, and the differences."""
     first = slice(0, MAX_SHOWN)

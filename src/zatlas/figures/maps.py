@@ -8,9 +8,9 @@ import numpy as np
 from zatlas.core.arrays import Flags, Labels, Rows, Values
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
-from zatlas.data.imageset import Column
+from zatlas.data.image_dataset import Column
 from zatlas.figures.sheets import plot_dimensions
-from zatlas.latent.attributes import flags_of, known_names, title_of
+from zatlas.latent.attributes import dataset_names, flags_of, title_of
 from zatlas.latent.chart import Chart
 from zatlas.latent.names import LABEL, parse, quoted
 from zatlas.render.plot import cloud
@@ -38,10 +38,10 @@ def latent_scatter(
 
     `each` limits the images of each class; `by` colors by an attribute instead of the label.
     """
-    codes = workspace.map_table(split)
-    z = workspace.posterior_samples(split, seed=seed) if drawn and workspace.source.indexed else codes.points
-    selected = _limit_per_class(workspace.labels(codes.rows), len(codes), each)
-    z, rows = z[selected], codes.rows[selected]
+    table = workspace.chart_table(split)
+    z = workspace.posterior_samples(split, seed=seed) if drawn and workspace.source.indexed else table.latents
+    selected = _limit_per_class(workspace.labels(table.rows), len(table), each)
+    z, rows = z[selected], table.rows[selected]
     colors = colors_of(workspace, rows, by)
     what = "posterior samples" if drawn and workspace.source.indexed else "latents"
     title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
@@ -61,12 +61,12 @@ def chart_scatter(
     workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
 ) -> "Figure":
     """The latents on a chart (A3), colored by label or by an attribute."""
-    rows = np.full(len(chart.places), NO_ROW) if chart.rows is None else chart.rows
+    rows = np.full(len(chart.positions), NO_ROW) if chart.rows is None else chart.rows
     labels, classes, values = colors_of(workspace, rows, by)
-    what = f"{len(chart.places):,} {_point_noun(workspace, split)}"
+    what = f"{len(chart.positions):,} {_point_noun(workspace, split)}"
     title = f"The {chart.layout} chart of {what} in {workspace.name}"
-    trust = f"trustworthiness {chart.trust:.3f}  (1: neighbors here are neighbors in latent space)"
-    return cloud(chart.places, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
+    trust = f"trustworthiness {chart.trustworthiness:.3f}  (1: neighbors here are neighbors in latent space)"
+    return cloud(chart.positions, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
 
 
 def colors_of(
@@ -84,12 +84,12 @@ def colors_of(
     if by is None or by == LABEL:
         labels = workspace.labels(rows)
         return (labels, images.classes, None) if labels is not None else (None, (), None)
-    known = known_names(images)
+    known = dataset_names(images)
     known = replace(known, attributes=[*images.attributes])  # each value of a text has a color
     name = parse(by, known, anchor=False)
     title = title_of(name)
     if name.kind == "attribute" and name.value is None and not name.negated:
-        column = images.attributes[name.word][rows]
+        column = images.attributes[name.text][rows]
         if column.dtype.kind == "f":
             return None, (), column
         if column.dtype.kind == "U":

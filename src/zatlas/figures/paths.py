@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Plane, Points
+from zatlas.core.arrays import Images, Latents, Plane
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
+from zatlas.directions.direction_report import same_attribute
 from zatlas.directions.estimate import ESTIMATORS
 from zatlas.directions.evaluate import target_of
-from zatlas.directions.find import find_direction, known_of, property_of
-from zatlas.directions.report import same
+from zatlas.directions.find import find_direction, known_names, parse_property
 from zatlas.directions.types import Direction, in_std
 from zatlas.figures.sheets import dimension_values, plot_dimensions
 from zatlas.latent.attributes import pretty, title_of
-from zatlas.latent.axes import rank
-from zatlas.latent.curves import Curve, in_axes, lerp, steady, traverse
+from zatlas.latent.curves import Curve, at_constant_speed, in_dimensions, lerp, traverse
+from zatlas.latent.dimension_ranking import rank_dimensions
 from zatlas.latent.names import find
 from zatlas.latent.neighbors import nearest
 from zatlas.locate import Anchor, interpolate, locate, locate_all
@@ -47,7 +47,7 @@ class LatentPath:
     label: int | None = None
     note: str = ""
 
-    def latents(self, n: int = FRAMES) -> Points:
+    def latents(self, n: int = FRAMES) -> Latents:
         """`n` latents along the first curve."""
         return self.curves[0].sample(n)
 
@@ -69,7 +69,7 @@ class LatentPath:
             heads=heads if self.marks else (),
             title=self.title,
             note=self.note,
-            far=self.workspace.density.far(z),
+            far=self.workspace.density.relative_distance(z),
         )
 
     def film(
@@ -84,15 +84,15 @@ class LatentPath:
         """Write the first curve as a film, with the position on the prior or chart in a `panel`."""
         z = self.curves[0].sample(frames)
         return films.film(
-            self.workspace.generator.stream(z, self.workspace.told(frames, self.label)),
+            self.workspace.generator.decode_batches(z, self.workspace.labels_for(frames, self.label)),
             path,
             fps=fps,
             panel=self._panel(panel, z, theme),
-            far=self.workspace.density.far(z),
+            far=self.workspace.density.relative_distance(z),
             theme=theme,
         )
 
-    def _panel(self, panel: str, z: Points, theme: Theme) -> Panel | None:
+    def _panel(self, panel: str, z: Latents, theme: Theme) -> Panel | None:
         if panel not in PANELS:
             raise UnknownName("panel", panel, PANELS)
         if panel == "prior":
@@ -101,7 +101,7 @@ class LatentPath:
         if panel == "chart":
             chart = self.workspace.chart()
             labels = None if chart.rows is None else self.workspace.labels(chart.rows)
-            return cloud_panel(chart.places, labels, chart.transform(z), theme=theme)
+            return cloud_panel(chart.positions, labels, chart.transform(z), theme=theme)
         return None
 
 
@@ -134,19 +134,19 @@ def traversal(
 ) -> LatentPath:
     """One dimension per row, the others constant; by default those that change the image most."""
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
-    points = workspace.cloud
+    latents = workspace.cloud
     changes: dict[int, float] = {}
     if not axes:
-        order, change = rank(workspace.generator, points, workspace.told(len(points)))
+        order, change = rank_dimensions(workspace.generator, latents, workspace.labels_for(len(latents)))
         axes = [int(axis) for axis in order[:count]]
         changes = dict(zip(axes, map(float, change), strict=False))
-    center = points.mean(axis=0, keepdims=True)
+    center = latents.mean(axis=0, keepdims=True)
     through = "the center of the latents" if anchor is None else anchor.title
     if anchor is None and workspace.source.indexed:
-        center = points[nearest(center, points, 1)[0][0]]
+        center = latents[nearest(center, latents, 1)[0][0]]
     elif anchor is None and workspace.dim > MAX_FILLED_CENTER:
         # In many dimensions no sample is near the center of the prior, so the model is not trained there.
-        center, through = points[:1], "sample 0"
+        center, through = latents[:1], "sample 0"
     z = center if anchor is None else anchor.latent
     curves, names = [], []
     for axis in axes:
@@ -182,17 +182,17 @@ def attribute(
     """
     if method not in ATTRIBUTE_METHODS:
         raise UnknownName("method for an attribute", method, ATTRIBUTE_METHODS)
-    if name == "Random" and find(name, known_of(workspace), anchor=False) is None:
+    if name == "Random" and find(name, known_names(workspace), anchor=False) is None:
         ends = locate_all(workspace, ["random", "random"])
         return LatentPath(workspace, (interpolate(workspace, ends),), (), f"Random in {workspace.name}")
     if method in ("medians", "chart"):
         curve = _on_chart(workspace, name, seed) if method == "chart" else _medians(workspace, name, seed)
-        words = title_of(property_of(workspace, name))
+        words = title_of(parse_property(workspace, name))
         title = f"From not {words} to {words} in {workspace.name}"
         return LatentPath(workspace, (curve,), (), title, note=_method_note(method))
-    direction = in_std(find_direction(workspace, name, method=method, without=without, seed=seed))
+    direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=without, seed=seed))
     starts = list(anchors) or [
-        locate(workspace, str(i)) for i in range(min(4, len(workspace.map_table("test"))))
+        locate(workspace, str(i)) for i in range(min(4, len(workspace.chart_table("test"))))
     ]
     curves = tuple(direction.walk(anchor.latent, -reach, reach) for anchor in starts)
     ends_named = ((0.0, f"-{reach:g} std"), (0.5, "unchanged"), (1.0, f"+{reach:g} std"))
@@ -206,8 +206,8 @@ def quality(direction: Direction) -> str:
     parts = []
     if direction.score is not None:
         s = direction.score
-        parts.append(f"AUC on held-out latents {s.area:.3f} ({s.low:.3f} to {s.high:.3f})")
-        parts.append(f"random labels reach {s.chance:.3f}")
+        parts.append(f"AUC on held-out latents {s.auc:.3f} ({s.low:.3f} to {s.high:.3f})")
+        parts.append(f"random labels reach {s.shuffled:.3f}")
     if "error" in direction.facts:
         parts.append(f"mean error of the targets {direction.facts['error']:.3f}")
     if moved := side_effects(direction):
@@ -218,7 +218,7 @@ def quality(direction: Direction) -> str:
 def side_effects(direction: Direction, count: int = 3) -> str:
     """The other attributes that a direction moves most."""
     target, _ = target_of(direction, list(direction.side_effects))
-    others = {k: v for k, v in direction.side_effects.items() if not same(k, target)}
+    others = {k: v for k, v in direction.side_effects.items() if not same_attribute(k, target)}
     worst = sorted(others, key=lambda key: -abs(others[key]))[:count]
     return ", ".join(f"{pretty(key)} {others[key]:+.0%}" for key in worst)
 
@@ -229,14 +229,14 @@ def plane_walk(workspace: Workspace, plane: Curve, title: str, *, even: bool = F
     space = workspace.generator.space
     if space.dim < 2:
         raise NotSupported("A plane curve needs two dimensions, and this space has one: use a traversal.")
-    curve = in_axes(plane, space, axes)
-    return LatentPath(workspace, (steady(curve, workspace.decode) if even else curve,), (), title)
+    curve = in_dimensions(plane, space, axes)
+    return LatentPath(workspace, (at_constant_speed(curve, workspace.decode) if even else curve,), (), title)
 
 
 def _medians(workspace: Workspace, name: str, seed: int) -> Curve:
-    codes = workspace.table("train")
-    flags = workspace.flags(name, codes.rows)
-    ends = [_jittered(codes.points[flags == side], seed + side, name) for side in (False, True)]
+    table = workspace.table("train")
+    flags = workspace.flags(name, table.rows)
+    ends = [_jittered(table.latents[flags == side], seed + side, name) for side in (False, True)]
     return Curve(np.concatenate(ends), lerp)
 
 
@@ -244,17 +244,17 @@ def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
     chart = workspace.chart(by=name)
     assert chart.rows is not None  # charts of a run have rows
     flags = workspace.flags(name, chart.rows)
-    ends = [_jittered(chart.places[flags == side], seed + side, name) for side in (False, True)]
+    ends = [_jittered(chart.positions[flags == side], seed + side, name) for side in (False, True)]
     positions: Plane = Curve(np.concatenate(ends), lerp).sample(49)
-    return Curve(chart.inverse_transform(positions), lerp, marks=(0.0, 1.0))
+    return Curve(chart.inverse_transform(positions), lerp, anchor_times=(0.0, 1.0))
 
 
-def _jittered(points: Points, seed: int, name: str) -> Points:
+def _jittered(latents: Latents, seed: int, name: str) -> Latents:
     """The median of these latents plus normal noise scaled by their median absolute deviation."""
-    if not len(points):
+    if not len(latents):
         raise NotSupported(f"All images or none have {name!r}, so there is no path between them.")
-    median = np.median(points, axis=0, keepdims=True)
-    scale = np.median(np.abs(points - median), axis=0, keepdims=True)
+    median = np.median(latents, axis=0, keepdims=True)
+    scale = np.median(np.abs(latents - median), axis=0, keepdims=True)
     noise = stream(seed, "jitter").standard_normal(median.shape)
     return (median + scale * noise).astype(np.float32)
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Plane, Points, Values
+from zatlas.core.arrays import Images, Latents, Plane, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
-from zatlas.latent.axes import rank
 from zatlas.latent.chart import Chart
-from zatlas.latent.curves import usual_blend
+from zatlas.latent.curves import default_blend
+from zatlas.latent.dimension_ranking import rank_dimensions
 from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
 from zatlas.latent.neighbors import nearest
@@ -18,7 +18,7 @@ from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.sample import find_prior, own_words, sample_latents
+from zatlas.sample import find_prior, own_prior_text, sample_latents
 from zatlas.workspace import Workspace
 
 SPANS = ("quantile", "range", "std")
@@ -82,7 +82,7 @@ def prior_sheet(
     turns = np.arange(count) % max(len(workspace.generator.classes), 1)
     groups = {}
     for kind in kinds:
-        name = own_words(workspace) if kind == "own" else PRIOR_TEXT[kind]
+        name = own_prior_text(workspace) if kind == "own" else PRIOR_TEXT[kind]
         groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), None, turns)
     return blocks(
         groups,
@@ -104,8 +104,8 @@ def reconstruction_sheet(
     shown, names = [real], ["real"]
     for workspace in workspaces:
         labels = workspace.labels(rows)
-        points = workspace.generator.encode(real, labels)
-        rebuilt = workspace.generator.decode(points, labels)
+        latents = workspace.generator.encode(real, labels)
+        rebuilt = workspace.generator.decode(latents, labels)
         error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
         shown.append(rebuilt)
         names.append(f"{workspace.name if len(workspaces) > 1 else 'reconstruction'}\nerror {error:.3f}")
@@ -176,7 +176,7 @@ def chart_sheet(
         theme=theme,
         dim=~chart.covers(positions),
         axes=(Axis("chart, to the right", right), Axis("chart, upwards", up)),
-        note=f"faded: no data.  trustworthiness of the chart {chart.trust:.3f}",
+        note=f"faded: no data.  trustworthiness of the chart {chart.trustworthiness:.3f}",
     )
 
 
@@ -202,7 +202,7 @@ def chart_positions(
     )
 
 
-def _nearest_shown(workspace: Workspace, z: Points, label: int | None) -> tuple[Images, str]:
+def _nearest_shown(workspace: Workspace, z: Latents, label: int | None) -> tuple[Images, str]:
     """The image nearest to each latent: a real one, or a sample if there are no encoded images."""
     if workspace.source.indexed:
         rows, _ = workspace.nearest(z, 1)
@@ -215,7 +215,7 @@ def four_corners(
 ) -> Canvas:
     """Interpolations between four images at the corners of a grid (E4)."""
     ends = np.concatenate([anchor.latent for anchor in anchors])
-    z = between_corners(ends, n, usual_blend(workspace.generator.space))
+    z = between_corners(ends, n, default_blend(workspace.generator.space))
     names = ", ".join(anchor.title for anchor in anchors)
     return sheet(
         workspace.decode(z, anchors[0].label),
@@ -233,7 +233,7 @@ def pair_rows(
     rows, names, far = [], [], []
     for a, b in zip(anchors[0::2], anchors[1::2], strict=True):
         z = interpolate(workspace, [a, b]).sample(frames)
-        far.append(workspace.density.far(z))
+        far.append(workspace.density.relative_distance(z))
         rows.append(workspace.decode(z, a.label))
         names.append(f"{a.title} to {b.title}")
     return strip(
@@ -254,7 +254,9 @@ def plot_dimensions(workspace: Workspace) -> tuple[int, int]:
     if isinstance(source := workspace.source, Given):  # without a decoder: those with the largest variance
         wide = np.argsort(-source.latents.std(axis=0), kind="stable")
         return int(wide[0]), int(wide[1])
-    order, _ = rank(workspace.generator, workspace.cloud, workspace.told(len(workspace.cloud)))
+    order, _ = rank_dimensions(
+        workspace.generator, workspace.cloud, workspace.labels_for(len(workspace.cloud))
+    )
     return int(order[0]), int(order[1])
 
 

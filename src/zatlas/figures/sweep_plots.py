@@ -9,7 +9,7 @@ import numpy as np
 from zatlas.core.arrays import Images
 from zatlas.render.canvas import Canvas
 from zatlas.render.pixels import save
-from zatlas.render.plain import SMALL, WORD, paper
+from zatlas.render.plot_style import SMALL, WORD, paper
 from zatlas.render.sheet import sheet
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.sample import sample_latents
@@ -105,13 +105,13 @@ def _lines(plot: "Axes", name: str, key: str, varied: Varied, runs: Sequence[Swe
     at = {_value_text(value): float(value) if numeric else float(i) for i, value in enumerate(order)}
     groups = list(dict.fromkeys(_other_settings(settings, key) for _, settings, _ in runs))
     for i, group in enumerate(groups):
-        points = sorted(
+        latents = sorted(
             (at[_value_text(settings[key])], numbers[name])
             for _, settings, numbers in runs
             if _other_settings(settings, key) == group and name in numbers
         )
-        if points:
-            x, y = zip(*points, strict=True)
+        if latents:
+            x, y = zip(*latents, strict=True)
             color = theme.palette[i % len(theme.palette)]
             plot.plot(x, y, color=color, marker="o", markersize=5, linewidth=1.8, label=group)
     if numeric and min(order) > 0 and max(order) / min(order) >= LOG_SCALE_FROM:

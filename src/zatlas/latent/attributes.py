@@ -9,15 +9,15 @@ import numpy as np
 
 from zatlas.core.arrays import Flags, Labels, Rows
 from zatlas.core.errors import NotSupported
-from zatlas.data.imageset import UNLABELLED, Column, ImageSet
-from zatlas.latent.names import LABEL, NOT, Known, Name, find, parse, text_of
+from zatlas.data.image_dataset import NO_LABEL, Column, ImageDataset
+from zatlas.latent.names import LABEL, NOT, KnownNames, ParsedName, find, parse, text_of
 
-LEAST = 2  # images with and without a class or an attribute, for a direction
-LISTED = 6  # names in a sentence
-MOST_VALUES = 20  # of a text attribute, each of which is then a yes or no of its own
+MIN_IMAGES = 2  # images with and without a class or an attribute, for a direction
+MAX_LISTED = 6  # names in a sentence
+MAX_VALUES = 20  # of a text attribute, each of which is then a yes or no of its own
 
 
-def known_names(images: ImageSet, directions: Container[str] = ()) -> Known:
+def dataset_names(images: ImageDataset, directions: Container[str] = ()) -> KnownNames:
     """The names of the classes and attributes of these images, and of saved directions."""
 
     @cache
@@ -28,31 +28,31 @@ def known_names(images: ImageSet, directions: Container[str] = ()) -> Known:
     texts = [key for key, column in images.attributes.items() if column.dtype.kind == "U"]
     others = [key for key in images.attributes if key not in texts]
     classes = images.classes if images.labels is not None else ()
-    return Known(classes, others, texts, directions, values)
+    return KnownNames(classes, others, texts, directions, values)
 
 
-def flags_of(images: ImageSet, rows: Rows, name: str | Name) -> Flags:
+def flags_of(images: ImageDataset, rows: Rows, name: str | ParsedName) -> Flags:
     """Which of these images have a class or an attribute.
 
     "Sneaker" is a class, "Smiling" a yes or no, "age" a number (above its median), "hair=gray" a
     text; "not" before any of them turns it round. An unknown value counts as no.
     """
     if isinstance(name, str):
-        name = parse(name, known_names(images), anchor=False)
+        name = parse(name, dataset_names(images), anchor=False)
     if name.kind == "class" and images.labels is not None:
-        found: Flags = images.labels[rows] == images.classes.index(name.word)
-        return ~found if name.negated else found
-    column = images.attributes[name.word]
+        result: Flags = images.labels[rows] == images.classes.index(name.text)
+        return ~result if name.negated else result
+    column = images.attributes[name.text]
     if name.value is not None and column.dtype.kind == "U":
-        found = column[rows] == name.value
+        result = column[rows] == name.value
     elif name.value is not None:
-        found = np.array([str(value) == name.value for value in column[rows]], bool)
+        result = np.array([str(value) == name.value for value in column[rows]], bool)
     else:
-        found = _true(column, rows)
-    return ~found & _has_value(column, rows) if name.negated else found
+        result = _true(column, rows)
+    return ~result & _has_value(column, rows) if name.negated else result
 
 
-def kinds_of(images: ImageSet, rows: Rows, by: str) -> Labels:
+def kinds_of(images: ImageDataset, rows: Rows, by: str) -> Labels:
     """The labels of these images, or an attribute as 0 and 1."""
     if by != LABEL:
         return flags_of(images, rows, by).astype(np.int64)
@@ -61,39 +61,39 @@ def kinds_of(images: ImageSet, rows: Rows, by: str) -> Labels:
     return images.labels[rows]
 
 
-def properties(images: ImageSet) -> dict[str, Name]:
+def properties(images: ImageDataset) -> dict[str, ParsedName]:
     """Every class and attribute that can be true of an image, by a text that names it alone."""
-    known = known_names(images)
-    found: dict[str, Name] = {}
-    all_names = [Name("class", name) for name in known.classes if name != UNLABELLED]
+    known = dataset_names(images)
+    result: dict[str, ParsedName] = {}
+    all_names = [ParsedName("class", name) for name in known.classes if name != NO_LABEL]
     for key, column in images.attributes.items():
         if column.dtype.kind != "U":
-            all_names.append(Name("attribute", key))
+            all_names.append(ParsedName("attribute", key))
             continue
         values = np.unique(column[column != ""])
-        if len(values) <= MOST_VALUES:
-            all_names += [Name("attribute", key, str(value)) for value in values]
+        if len(values) <= MAX_VALUES:
+            all_names += [ParsedName("attribute", key, str(value)) for value in values]
     for name in all_names:
-        bare = name.word if name.value is None else f"{name.word}={name.value}"
+        bare = name.text if name.value is None else f"{name.text}={name.value}"
         alone = bare != LABEL and find(bare, known, anchor=False) == name
-        found[bare if alone else text_of(name, known, anchor=False)] = name
-    return found
+        result[bare if alone else text_of(name, known, anchor=False)] = name
+    return result
 
 
-def names(images: ImageSet) -> list[str]:
+def names(images: ImageDataset) -> list[str]:
     """Every class and attribute that can be named."""
     return list(properties(images))
 
 
-def all_flags(images: ImageSet, rows: Rows) -> dict[str, Flags]:
+def all_flags(images: ImageDataset, rows: Rows) -> dict[str, Flags]:
     """All of them that some of these images have and others lack."""
     table = {key: flags_of(images, rows, name) for key, name in properties(images).items()}
     return {name: flags for name, flags in table.items() if 0 < flags.sum() < len(flags)}
 
 
-def key_of(images: ImageSet, text: str) -> str:
+def key_of(images: ImageDataset, text: str) -> str:
     """The text by which tables of classes and attributes know what a person typed."""
-    known = known_names(images)
+    known = dataset_names(images)
     name = parse(text, known, anchor=False)
     bare = replace(name, negated=False)
     key = next((key for key, other in properties(images).items() if other == bare), None)
@@ -103,7 +103,7 @@ def key_of(images: ImageSet, text: str) -> str:
     return key if find(key, known, anchor=False) == name else text_of(name, known, anchor=False)
 
 
-def yes_or_no(images: ImageSet) -> list[str]:
+def binary_names(images: ImageDataset) -> list[str]:
     """The attributes that are true or false by themselves; numbers and texts are left out."""
     return [name for name, column in images.attributes.items() if column.dtype.kind == "b"]
 
@@ -114,9 +114,9 @@ def pretty(name: str) -> str:
     return words if words.strip() else repr(name)
 
 
-def title_of(name: Name) -> str:
+def title_of(name: ParsedName) -> str:
     """A class, an attribute or a direction as one would write it above a picture."""
-    words = pretty(name.word if name.value is None else f"{name.word}={name.value}")
+    words = pretty(name.text if name.value is None else f"{name.text}={name.value}")
     number = "" if name.number is None else f" {name.number}"
     return f"{NOT if name.negated else ''}{words}{number}"
 

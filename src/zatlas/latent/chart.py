@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Flags, Labels, Plane, Points, Rows, Values
+from zatlas.core.arrays import Flags, Labels, Latents, Plane, Rows, Values
 from zatlas.core.errors import BadRun, ShapeError
+from zatlas.core.parsing import from_table
 from zatlas.core.seeds import stream
-from zatlas.core.tables import from_table
-from zatlas.latent.layouts import lay, principal_axes
+from zatlas.latent.layouts import lay_out, principal_axes
 from zatlas.latent.neighbors import Neighbors, nearest, others
 from zatlas.store import tensors
 
@@ -33,63 +33,63 @@ class Chart:
     arrays.
     """
 
-    points: Points
-    places: Plane
+    latents: Latents
+    positions: Plane
     layout: str = "own"  # its name
     made: Mapping[str, Any] = field(default_factory=dict)  # its settings and seed
     frame: Float32[np.ndarray, "2 d"] | None = None  # the axes of a chart that is a plain projection
     rows: Rows | None = None  # of the dataset, one for each point
 
     def __post_init__(self) -> None:
-        if len(self.points) != len(self.places) or not len(self.points):
+        if len(self.latents) != len(self.positions) or not len(self.latents):
             raise ShapeError(
                 "A chart needs one place for each point and at least one point; it was given "
-                f"{len(self.points)} points and {len(self.places)} places."
+                f"{len(self.latents)} points and {len(self.positions)} places."
             )
-        if self.rows is not None and self.rows.shape != (len(self.points),):
+        if self.rows is not None and self.rows.shape != (len(self.latents),):
             raise ShapeError(
-                f"A chart of {len(self.points)} points needs as many rows of the dataset; it was given "
+                f"A chart of {len(self.latents)} points needs as many rows of the dataset; it was given "
                 f"{self.rows.shape}."
             )
 
-    def transform(self, z: Points) -> Plane:
+    def transform(self, z: Latents) -> Plane:
         """Where these points fall on the chart; an anchor falls on its own place.
 
         Elsewhere it is the place nearest to those of the anchors around, not their mean: between
         two groups there is nothing, and a mean would fall there.
         """
         if self.frame is not None:
-            return self.origin + (z - self.middle) @ self.frame.T
-        near, distance = nearest(z, self.points, FORWARD)
+            return self.origin + (z - self.center) @ self.frame.T
+        near, distance = nearest(z, self.latents, FORWARD)
         share = distance / np.maximum(distance[:, -1:], 1e-12)
         weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
-        return _middle_place(self.places[near], weight)
+        return _middle_place(self.positions[near], weight)
 
-    def inverse_transform(self, xy: Plane) -> Points:
+    def inverse_transform(self, xy: Plane) -> Latents:
         """The codes under these places: a mean of the anchors around, stretched to their mean norm.
 
         A mean of codes of many coordinates is shorter than they are, and what lies inside the
         shell is grey to most decoders. On a plain projection the code falls on the place exactly.
         """
-        index, distance = self._near(xy)
+        index, distance = self._neighbors(xy)
         weight = _fading(distance)
         z = np.einsum("nk,nkd->nd", weight, self._centred[index])
         norm = (weight * self._norms[index]).sum(axis=1)
         own = np.linalg.norm(z, axis=1)
-        z = self.middle + z * (norm / np.maximum(own, 1e-12))[:, None]
+        z = self.center + z * (norm / np.maximum(own, 1e-12))[:, None]
         if self.frame is None:
             return z
         return z + (xy - self.transform(z)) @ self.frame
 
     def covers(self, xy: Plane) -> Flags:
         """Which places lie among the anchors; elsewhere `inverse_transform` is only a guess."""
-        return self.far(xy) <= 1
+        return self.outside_share(xy) <= 1
 
-    def far(self, xy: Plane) -> Values:
+    def outside_share(self, xy: Plane) -> Values:
         """How far a place is from the anchors that have a say in it: 1 is the most that is usual."""
-        return self._near(xy)[1][:, -1] / np.float32(max(self.reach, 1e-12))
+        return self._neighbors(xy)[1][:, -1] / np.float32(max(self.reach, 1e-12))
 
-    def grid(self, n: int) -> tuple[Plane, Points]:
+    def grid(self, n: int) -> tuple[Plane, Latents]:
         """n x n places at equal steps over the box, row by row from the top left, and their codes."""
         (left, low), (right, high) = self.box
         across = np.linspace(left, right, n, dtype=np.float32)
@@ -100,7 +100,7 @@ class Chart:
     @cached_property
     def box(self) -> Float32[np.ndarray, "2 2"]:
         """The lowest and the highest corner of the chart, with a small margin."""
-        low, high = self.places.min(axis=0), self.places.max(axis=0)
+        low, high = self.positions.min(axis=0), self.positions.max(axis=0)
         wide = np.maximum(high - low, 1e-6 + 1e-3 * float((high - low).max()))
         return np.stack([low - MARGIN * wide, high + MARGIN * wide]).astype(np.float32)
 
@@ -115,14 +115,14 @@ class Chart:
         return (xy - low) / (high - low) * 2 - 1
 
     @cached_property
-    def trust(self) -> float:
+    def trustworthiness(self) -> float:
         """How far neighbours on the chart are neighbours in the space too, from 0 to 1."""
-        return trustworthiness(self.points, self.places)
+        return trustworthiness(self.latents, self.positions)
 
     def save(self, path: Path) -> Path:
         """Write the chart to one safetensors file, with what made it."""
         told = {"format": FORMAT, "layout": self.layout, "made": dict(self.made)}
-        arrays = {"points": self.points, "places": self.places}
+        arrays = {"latents": self.latents, "positions": self.positions}
         if self.frame is not None:
             arrays["frame"] = self.frame
         if self.rows is not None:
@@ -133,16 +133,16 @@ class Chart:
     def load(cls, path: Path) -> "Chart":
         """The chart of such a file, identical to the bit."""
         told, arrays = tensors.read(path, KEY, "chart", FORMAT)
-        if not {"points", "places"} <= set(arrays):
+        if not {"latents", "positions"} <= set(arrays):
             raise BadRun(f"{path} is a safetensors file, but not a chart.")
         if "rows" in arrays and arrays["rows"].dtype != np.int64:
             raise BadRun(f"The rows of the chart at {path} are not 64-bit integers.")
         return from_table(cls, told, str(path), **arrays)
 
-    def _near(self, xy: Plane) -> Neighbors:
+    def _neighbors(self, xy: Plane) -> Neighbors:
         if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
             raise ShapeError(f"Places are a table (n, 2) of finite numbers; these have shape {xy.shape}.")
-        count = min(INVERSE + 1, len(self.places))
+        count = min(INVERSE + 1, len(self.positions))
         distance, index = self._tree.query(xy, k=range(1, count + 1))
         return index, distance.astype(np.float32)
 
@@ -150,21 +150,21 @@ class Chart:
     def _tree(self) -> Any:
         from scipy.spatial import cKDTree
 
-        return cKDTree(self.places)
+        return cKDTree(self.positions)
 
     @cached_property
-    def middle(self) -> Values:
+    def center(self) -> Values:
         """The mean of the points."""
-        return self.points.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return self.latents.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
-    def _centred(self) -> Points:
-        return self.points - self.middle
+    def _centred(self) -> Latents:
+        return self.latents - self.center
 
     @cached_property
     def origin(self) -> Values:
         """The mean of the places."""
-        return self.places.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return self.positions.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
     def _norms(self) -> Values:
@@ -173,42 +173,42 @@ class Chart:
     @cached_property
     def reach(self) -> float:
         """How far the farthest of a place's anchors is at most, but for the loneliest hundredth."""
-        some = self.places[:: max(1, len(self.places) // 2000)]
-        return float(np.quantile(self._near(some)[1][:, -1], 0.99))
+        some = self.positions[:: max(1, len(self.positions) // 2000)]
+        return float(np.quantile(self._neighbors(some)[1][:, -1], 0.99))
 
 
-def make(
-    points: Points, layout: str = "umap", labels: Labels | None = None, seed: int = 0, **settings: Any
+def make_chart(
+    latents: Latents, layout: str = "umap", labels: Labels | None = None, seed: int = 0, **settings: Any
 ) -> Chart:
     """The chart of these points by a layout."""
-    places = lay(layout, points, labels, seed=seed, **settings)
+    places = lay_out(layout, latents, labels, seed=seed, **settings)
     made = {"seed": seed, "labels": labels is not None, "settings": settings}
-    frame = principal_axes(points, seed) if layout == "pca" else None
-    return Chart(np.ascontiguousarray(points, np.float32), places, layout, made, frame)
+    frame = principal_axes(latents, seed) if layout == "pca" else None
+    return Chart(np.ascontiguousarray(latents, np.float32), places, layout, made, frame)
 
 
-def axes(points: Points, i: int = 0, j: int = 1) -> Chart:
+def dimension_chart(latents: Latents, i: int = 0, j: int = 1) -> Chart:
     """The chart of two of the points' own coordinates; `inverse_transform` takes the others nearby."""
     for axis in (i, j):
-        if not 0 <= axis < points.shape[1]:
-            raise ShapeError(f"There is no axis {axis}: these points have {points.shape[1]} coordinates.")
-    places = np.ascontiguousarray(points[:, [i, j]], np.float32)
-    frame = np.eye(points.shape[1], dtype=np.float32)[[i, j]]
-    return Chart(points, places, "axes", {"settings": {"axes": [i, j]}}, frame)
+        if not 0 <= axis < latents.shape[1]:
+            raise ShapeError(f"There is no axis {axis}: these points have {latents.shape[1]} coordinates.")
+    places = np.ascontiguousarray(latents[:, [i, j]], np.float32)
+    frame = np.eye(latents.shape[1], dtype=np.float32)[[i, j]]
+    return Chart(latents, places, "axes", {"settings": {"axes": [i, j]}}, frame)
 
 
-def trustworthiness(points: Points, places: Plane, k: int = 15, most: int = 2000) -> float:
+def trustworthiness(latents: Latents, places: Plane, k: int = 15, most: int = 2000) -> float:
     """Venna and Kaski's measure of a seeded sample: 1 if all neighbours there are neighbours here.
 
     Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68; halfway to 1 is chance.
     """
-    rows = np.sort(stream(0, "trust").permutation(len(points))[:most])
+    rows = np.sort(stream(0, "trust").permutation(len(latents))[:most])
     n = len(rows)
     k = min(k, (n - 1) // 2)
     if k < 1:
         return 1.0
     near = others(places[rows], k)[0]
-    table = _squares(points[rows])
+    table = _squares(latents[rows])
     np.fill_diagonal(table, -1)  # each is its own nearest, and counts for nothing
     rank = np.empty((n, n), np.int32)
     np.put_along_axis(rank, np.argsort(table, axis=1), np.arange(n, dtype=np.int32)[None], axis=1)
@@ -216,9 +216,9 @@ def trustworthiness(points: Points, places: Plane, k: int = 15, most: int = 2000
     return float(1 - excess.sum() * 2 / (n * k * (2 * n - 3 * k - 1)))
 
 
-def _squares(points: Points) -> Float32[np.ndarray, "n n"]:
+def _squares(latents: Latents) -> Float32[np.ndarray, "n n"]:
     """The squared distances of all from all."""
-    apart = points - points.mean(axis=0)
+    apart = latents - latents.mean(axis=0)
     own = np.einsum("nd,nd->n", apart, apart)
     return own[:, None] + own - 2 * apart @ apart.T
 
@@ -234,9 +234,9 @@ def _middle_place(places: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarr
 
     Weiszfeld 1937; see https://doi.org/10.1007/s10479-008-0352-z
     """
-    found = np.einsum("mk,mkd->md", weight / weight.sum(axis=1, keepdims=True), places)
+    result = np.einsum("mk,mkd->md", weight / weight.sum(axis=1, keepdims=True), places)
     for _ in range(12):
-        apart = np.linalg.norm(places - found[:, None], axis=2)
+        apart = np.linalg.norm(places - result[:, None], axis=2)
         pull = weight / np.maximum(apart, 1e-6)
-        found = np.einsum("mk,mkd->md", pull / pull.sum(axis=1, keepdims=True), places)
-    return found.astype(np.float32)
+        result = np.einsum("mk,mkd->md", pull / pull.sum(axis=1, keepdims=True), places)
+    return result.astype(np.float32)

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.core.arrays import Points, Rows, Values
+from zatlas.core.arrays import Latents, Rows, Values
 from zatlas.core.progress import Advance
 
-Slope = Callable[[Tensor], tuple[Tensor, Tensor]]  # points -> a loss each, and its gradient
-Rest = Callable[[Points, Rows], np.ndarray]  # points -> a row of numbers each, all wanted to be 0
+Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # points -> a loss each, and its gradient
+Residual = Callable[[Latents, Rows], np.ndarray]  # points -> a row of numbers each, all wanted to be 0
 
 MEMORY = 20  # steps that bend the next one
 FIRST = 0.1  # length of the first step, of a point's own
@@ -20,7 +20,7 @@ STEEPER = 1e-6  # cosine between a step and the change of slope, from which it t
 NUDGE = 1e-2  # by which a coordinate is moved, to feel what it does
 
 
-def descend(slope: Slope, z: Tensor, steps: int, advance: Advance) -> tuple[Tensor, Tensor]:
+def descend(slope: Gradient, z: Tensor, steps: int, advance: Advance) -> tuple[Tensor, Tensor]:
     """Lower each row's own loss by so many steps; the points, and what is left of the loss of each.
 
     The limited-memory BFGS method, row by row: every step tries all rows at once, and a row that did
@@ -28,12 +28,12 @@ def descend(slope: Slope, z: Tensor, steps: int, advance: Advance) -> tuple[Tens
     """
     loss, gradient = slope(z)
     past: list[tuple[Tensor, Tensor, Tensor]] = []
-    way = _first(gradient, z)
+    direction = _first(gradient, z)
     reach = torch.ones_like(loss)
     for _ in range(steps):
-        tried = z + reach[:, None] * way
+        tried = z + reach[:, None] * direction
         tried_loss, tried_gradient = slope(tried)
-        promised = reach * (gradient * way).sum(1)
+        promised = reach * (gradient * direction).sum(1)
         fell = tried_loss <= loss + ENOUGH * promised
         moved, bent = (tried - z) * fell[:, None], (tried_gradient - gradient) * fell[:, None]
         along = (moved * bent).sum(1)
@@ -45,7 +45,7 @@ def descend(slope: Slope, z: Tensor, steps: int, advance: Advance) -> tuple[Tens
         less = torch.where(torch.isfinite(less), less, 0).clamp(0.1 * reach, 0.5 * reach)
         z, loss = torch.where(fell[:, None], tried, z), torch.where(fell, tried_loss, loss)
         gradient = torch.where(fell[:, None], tried_gradient, gradient)
-        way = torch.where(fell[:, None], _bent(gradient, past, z), way)
+        direction = torch.where(fell[:, None], _bent(gradient, past, z), direction)
         reach = torch.where(fell, 1.0, less)
         advance(1)
     return z, loss
@@ -75,7 +75,7 @@ def _bent(gradient: Tensor, past: list[tuple[Tensor, Tensor, Tensor]], z: Tensor
     return torch.where(down, -r, _first(gradient, z))
 
 
-def feel(rest: Rest, z: Points, steps: int, advance: Advance) -> tuple[Points, Values]:
+def numeric_descent(rest: Residual, z: Latents, steps: int, advance: Advance) -> tuple[Latents, Values]:
     """The same for functions without slopes: each coordinate is nudged to feel what it does.
 
     `rest` is told which rows its points stand for. The method of Levenberg and Marquardt with
@@ -86,27 +86,27 @@ def feel(rest: Rest, z: Points, steps: int, advance: Advance) -> tuple[Points, V
     for _ in range(steps):
         for row in np.flatnonzero(going):
             at = partial(_at, rest, int(row))
-            found = _stride(at, z[row], here[row], damping[row])
-            going[row] = found is not None
-            if found is not None:
-                z[row], here[row], damping[row] = found
+            result = _stride(at, z[row], here[row], damping[row])
+            going[row] = result is not None
+            if result is not None:
+                z[row], here[row], damping[row] = result
         advance(1)
     return z, (here**2).sum(1)
 
 
-def _at(rest: Rest, row: int, z: Points) -> np.ndarray:
+def _at(rest: Residual, row: int, z: Latents) -> np.ndarray:
     return rest(z, np.full(len(z), row))
 
 
 def _stride(
-    at: Callable[[Points], np.ndarray], z: Values, here: Values, damping: float
+    at: Callable[[Latents], np.ndarray], z: Values, here: Values, damping: float
 ) -> tuple[Values, Values, float] | None:
     """The best of four strides, from bold to careful; None where none of them helps."""
     jacobian = (at(z + NUDGE * np.eye(len(z), dtype=np.float32)) - here) / NUDGE
-    square, slope = jacobian @ jacobian.T, jacobian @ here
+    square, gradient = jacobian @ jacobian.T, jacobian @ here
     size = float(np.trace(square)) / len(z) + 1e-20
     dampings = damping * np.array([0.1, 1, 10, 100])
-    ways = [np.linalg.solve(square + d * size * np.eye(len(z)), -slope) for d in dampings]
+    ways = [np.linalg.solve(square + d * size * np.eye(len(z)), -gradient) for d in dampings]
     tried = (z + np.array(ways)).astype(np.float32)
     answers = at(tried)
     losses = (answers**2).sum(1)

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported
-from zatlas.latent.curves import Curve, lerp, steady
+from zatlas.latent.curves import Curve, at_constant_speed, lerp
 from zatlas.models.generator import Generator
 
-NODES = 24  # points that the curve is bent at
+CURVE_NODES = 24  # points that the curve is bent at
 FINE = 4  # pieces of a node's step by which lengths are measured
 
 
-def geodesic(generator: Generator, a: Points, b: Points, *, steps: int = 60) -> Curve:
+def geodesic(generator: Generator, a: Latents, b: Latents, *, steps: int = 60) -> Curve:
     """Return the curve between two latents along which the images of an unconditional generator change least.
 
     The energy of a curve is the sum of the squared changes of its decoded images; its gradient at a
@@ -26,10 +26,10 @@ def geodesic(generator: Generator, a: Points, b: Points, *, steps: int = 60) -> 
     where nothing shorter is found.
     """
     straight = Curve(np.concatenate([a[:1], b[:1]]), lerp)
-    even = steady(straight, generator.decode)
-    start = even.sample(NODES + 1)
-    found = _relax(generator, start, steps)
-    bent = Curve(found, lerp, marks=(0.0, 1.0))
+    even = at_constant_speed(straight, generator.decode)
+    start = even.sample(CURVE_NODES + 1)
+    result = _relax(generator, start, steps)
+    bent = Curve(result, lerp, anchor_times=(0.0, 1.0))
     if length(generator, bent) >= length(generator, straight):
         return straight
     return bent
@@ -37,12 +37,12 @@ def geodesic(generator: Generator, a: Points, b: Points, *, steps: int = 60) -> 
 
 def length(generator: Generator, curve: Curve) -> float:
     """Length of a curve in image space: the sum of the distances between near frames, in pixels of 0 to 1."""
-    z = curve.sample(NODES * FINE + 1)
+    z = curve.sample(CURVE_NODES * FINE + 1)
     frames = generator.decode(z)
     return float(np.linalg.norm(np.diff(frames.reshape(len(frames), -1), axis=0), axis=1).sum())
 
 
-def _relax(generator: Generator, start: Points, steps: int) -> Points:
+def _relax(generator: Generator, start: Latents, steps: int) -> Latents:
     z = torch.as_tensor(start, device=generator.device)
     first, last = z[:1], z[-1:]
     inner = z[1:-1].clone().requires_grad_()
@@ -68,13 +68,13 @@ def _energy(generator: Generator, z: Tensor) -> Tensor:
 
 
 def _gradient(energy: Tensor, z: Tensor) -> Tensor:
-    found = torch.autograd.grad(energy, z, allow_unused=True)[0] if energy.requires_grad else None
-    if found is None:
+    result = torch.autograd.grad(energy, z, allow_unused=True)[0] if energy.requires_grad else None
+    if result is None:
         raise NotSupported(
             "A geodesic needs a decoder that torch can differentiate, and this one is not: "
             "take lerp, slerp or spline."
         )
-    return found
+    return result
 
 
 def _ties(z: Tensor) -> Tensor:

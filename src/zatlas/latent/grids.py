@@ -4,7 +4,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from zatlas.core.arrays import Plane, Points, Values
+from zatlas.core.arrays import Latents, Plane, Values
 from zatlas.core.errors import ShapeError
 from zatlas.latent.curves import Blend, lerp
 
@@ -29,7 +29,7 @@ def lattice(right: Values, up: Values) -> Plane:
     return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
-def in_space(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Points:
+def in_space(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Latents:
     """Places of a plane as points of a space, in two of its axes and 0 in the others."""
     if dim < 2 or len(set(axes)) < 2 or not 0 <= min(axes) <= max(axes) < dim:
         raise ShapeError(f"A grid lies in two different axes of {dim}, not in {axes[0]} and {axes[1]}.")
@@ -38,7 +38,7 @@ def in_space(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Points:
     return z
 
 
-def corners(z: Points, n: int, blend: Blend = lerp) -> Points:
+def corners(z: Latents, n: int, blend: Blend = lerp) -> Latents:
     """n x n points between four, given as top left, top right, bottom left, bottom right."""
     if len(z) != 4:
         raise ShapeError(f"Four corners are needed, not {len(z)}.")

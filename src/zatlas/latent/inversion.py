@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zatlas.core.arrays import Images, Labels, Points, Rows, Values
+from zatlas.core.arrays import Images, Labels, Latents, Rows, Values
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.core.progress import Advance, bar
 from zatlas.core.seeds import derive, stream
 from zatlas.core.space import Space
-from zatlas.latent.descent import descend, feel
+from zatlas.latent.descent import descend, numeric_descent
 from zatlas.latent.dimensions import shell
 from zatlas.latent.neighbors import nearest
 from zatlas.models.generator import Generator, differentiable
@@ -34,14 +34,14 @@ LOOSE = 3.0  # deviations from the prior's shell that cost nothing
 PRIOR = 1e-4  # what a deviation more costs, against the mean squared error of a pixel
 GROUP, ROOM = 64, 8 << 20  # images searched for at once, and bytes of them
 COARSE = 10  # steps with slopes that count for one without
-MOST_FELT = 512  # axes up to which slopes can be felt for
+MAX_NUMERIC_DIM = 512  # axes up to which slopes can be felt for
 
 
 @dataclass(frozen=True)
-class Inverted:
+class InversionResult:
     """The points found for some images, and how near the generator comes to them."""
 
-    points: Points
+    latents: Latents
     images: Images  # what the generator makes of the points
     rms: Values  # of each image's difference, black to white being 1
     seconds: float  # that it took, for all of them
@@ -57,13 +57,13 @@ def invert(
     images: Images,
     labels: Labels | None = None,
     *,
-    guess: Points | None = None,
-    pool: Points | None = None,
+    guess: Latents | None = None,
+    pool: Latents | None = None,
     starts: int = STARTS,
     steps: int = STEPS,
     seed: int = 0,
     show: bool = True,
-) -> Inverted:
+) -> InversionResult:
     """The points whose images come nearest to these.
 
     The search begins at `guess`, a point for each image, or else at those of `pool` (points of the
@@ -82,7 +82,7 @@ def invert(
         _check_felt(generator.space)
     rounds = steps if smooth else -(-steps // COARSE)
     lower = _descent if smooth else _feeling
-    found, size = [], int(np.clip(ROOM // max(images[:1].nbytes, 1), 1, GROUP))
+    result, size = [], int(np.clip(ROOM // max(images[:1].nbytes, 1), 1, GROUP))
     groups = range(0, len(images), size)
     told = bar("inverting", len(groups) * rounds, "steps") if show else nullcontext(_silent)
     with told as advance:
@@ -90,17 +90,17 @@ def invert(
             part = slice(start, start + size)
             y = None if labels is None else labels[part]
             lowered = partial(lower, generator, images[part], y, advance)
-            found.append(_best(lowered, guesses[part], rounds))
-    points = _onto(generator.space, np.concatenate([guesses[:0, 0], *found]))
-    rebuilt = generator.decode(points, labels)
+            result.append(_best(lowered, guesses[part], rounds))
+    latents = _onto(generator.space, np.concatenate([guesses[:0, 0], *result]))
+    rebuilt = generator.decode(latents, labels)
     rms = np.sqrt(((rebuilt - images) ** 2).mean(axis=(1, 2, 3)))
-    return Inverted(points, rebuilt, rms, perf_counter() - begun)
+    return InversionResult(latents, rebuilt, rms, perf_counter() - begun)
 
 
-Lower = Callable[[Points, Rows, int], tuple[Points, Values]]  # points of these images, lower by steps
+Minimizer = Callable[[Latents, Rows, int], tuple[Latents, Values]]  # points of these images, lower by steps
 
 
-def _best(lower: Lower, guesses: np.ndarray, steps: int) -> Points:
+def _best(lower: Minimizer, guesses: np.ndarray, steps: int) -> Latents:
     """All starts of each image for some steps, and the best of them for the rest."""
     count, starts, dim = guesses.shape
     rows, z = np.arange(count), guesses[:, 0]
@@ -117,10 +117,10 @@ def _descent(
     images: Images,
     labels: Labels | None,
     advance: Advance,
-    start: Points,
+    start: Latents,
     rows: Rows,
     steps: int,
-) -> tuple[Points, Values]:
+) -> tuple[Latents, Values]:
     """Downhill along the decoder's slopes, by what is left of the pixels and of their means."""
     wanted = torch.as_tensor(images[rows], device=generator.device)
     y = None if labels is None else torch.as_tensor(labels[rows], device=generator.device)
@@ -143,26 +143,26 @@ def _feeling(
     images: Images,
     labels: Labels | None,
     advance: Advance,
-    start: Points,
+    start: Latents,
     rows: Rows,
     steps: int,
-) -> tuple[Points, Values]:
+) -> tuple[Latents, Values]:
     """Downhill by decoding near points alone, by what is left of the pixels."""
     space = generator.space
     flat = images.reshape(len(images), -1)
 
-    def rest(z: Points, which: Rows) -> np.ndarray:
+    def rest(z: Latents, which: Rows) -> np.ndarray:
         told = None if labels is None else labels[rows[which]]
         made = generator.decode(_onto(space, z), told).reshape(len(z), -1)
         left = (made - flat[rows[which]]) / np.float32(flat.shape[1] ** 0.5)
         beyond = PRIOR**0.5 * _excess(space, torch.as_tensor(z)).numpy()
         return np.concatenate([left, beyond[:, None]], axis=1)
 
-    return feel(rest, start, steps, advance)
+    return numeric_descent(rest, start, steps, advance)
 
 
 def _alike(
-    generator: Generator, images: Images, labels: Labels | None, pool: Points | None, starts: int, seed: int
+    generator: Generator, images: Images, labels: Labels | None, pool: Latents | None, starts: int, seed: int
 ) -> np.ndarray:
     """For each image the points of the pool whose images are the nearest: (images, starts, axes)."""
     if pool is None:
@@ -172,19 +172,19 @@ def _alike(
     if not generator.classes or labels is None:
         index, _ = nearest(_sketch(images), _sketches(generator, pool, None), starts)
         return pool[index]
-    found = np.zeros((len(images), min(starts, len(pool)), pool.shape[1]), np.float32)
+    result = np.zeros((len(images), min(starts, len(pool)), pool.shape[1]), np.float32)
     for kind in np.unique(labels):  # a conditional model draws each class another way
         of_kind = labels == kind
         sketches = _sketches(generator, pool, np.full(len(pool), kind))
-        found[of_kind] = pool[nearest(_sketch(images[of_kind]), sketches, starts)[0]]
-    return found
+        result[of_kind] = pool[nearest(_sketch(images[of_kind]), sketches, starts)[0]]
+    return result
 
 
-def _sketches(generator: Generator, pool: Points, labels: Labels | None) -> Points:
-    return np.concatenate([_sketch(part) for part in generator.stream(pool, labels)])
+def _sketches(generator: Generator, pool: Latents, labels: Labels | None) -> Latents:
+    return np.concatenate([_sketch(part) for part in generator.decode_batches(pool, labels)])
 
 
-def _sketch(images: Images) -> Points:
+def _sketch(images: Images) -> Latents:
     """What is left of an image from far away, as a row of numbers."""
     side = min(*images.shape[2:], SKETCH)
     return F.adaptive_avg_pool2d(torch.as_tensor(images), side).flatten(1).numpy()
@@ -205,8 +205,8 @@ def _excess(space: Space, z: Tensor) -> Tensor:
     """How many deviations further from the prior's shell each point lies than samples do."""
     if space.prior != "normal":
         return z.new_zeros(len(z))
-    mean, deviation = shell(space.dim)
-    return ((z.norm(dim=1) - mean).abs() / deviation - LOOSE).clamp(min=0)
+    mean, std = shell(space.dim)
+    return ((z.norm(dim=1) - mean).abs() / std - LOOSE).clamp(min=0)
 
 
 def _shaped(space: Space, z: Tensor) -> Tensor:
@@ -215,7 +215,7 @@ def _shaped(space: Space, z: Tensor) -> Tensor:
     return on.reshape(-1, *space.shape)
 
 
-def _onto(space: Space, z: Points) -> Points:
+def _onto(space: Space, z: Latents) -> Latents:
     """The points where the space has them: of a sphere, on it."""
     if space.prior != "sphere":
         return z
@@ -223,10 +223,10 @@ def _onto(space: Space, z: Points) -> Points:
 
 
 def _check_felt(space: Space) -> None:
-    if space.dim > MOST_FELT:
+    if space.dim > MAX_NUMERIC_DIM:
         raise NotSupported(
             f"This decoder cannot be differentiated, and its {space.dim:,} axes are too many to feel "
-            f"for ({MOST_FELT} at most). Teach the run an encoder: zatlas invert RUN --learn"
+            f"for ({MAX_NUMERIC_DIM} at most). Teach the run an encoder: zatlas invert RUN --learn"
         )
 
 

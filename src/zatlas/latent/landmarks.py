@@ -11,33 +11,35 @@ from typing import Any
 
 import numpy as np
 
-from zatlas.core.arrays import Plane, Points, Rows
+from zatlas.core.arrays import Latents, Plane, Rows
 from zatlas.core.progress import Advance, bar, console
 from zatlas.core.seeds import stream
 from zatlas.latent.chart import Chart, trustworthiness
-from zatlas.store import places as tables
-from zatlas.store.codes import Codes
+from zatlas.store import chart_positions as tables
+from zatlas.store.latent_table import LatentTable
 
-CHARTED = 20_000  # codes that a chart is made of
+MAX_CHARTED = 20_000  # codes that a chart is made of
 BLOCK = 20_000  # codes that are carried at a time
-TRUSTED = 2000  # of them, by which the rest is judged
+TRUST_SAMPLE = 2000  # of them, by which the rest is judged
 
 
 def landmarks(count: int, most: int | None = None, *, seed: int = 0) -> Rows:
     """Return which of `count` latents a chart is made of: all, or a random sample of them, in order."""
-    most = CHARTED if most is None else most
+    most = MAX_CHARTED if most is None else most
     if count <= most:
         return np.arange(count)
     return np.sort(stream(seed, "landmarks").choice(count, most, replace=False))
 
 
-def carry(chart: Chart, path: Path, blocks: Iterable[Codes], total: int, made: Mapping[str, Any]) -> Path:
+def place_all(
+    chart: Chart, path: Path, blocks: Iterable[LatentTable], total: int, made: Mapping[str, Any]
+) -> Path:
     """Write the place of every code on a chart of some, block by block; how far both are to be trusted.
 
     What is there already of the same chart and the same codes is kept.
     """
-    if tables.made_of(path) != made:
-        sample = Sample(TRUSTED, total)
+    if tables.provenance(path) != made:
+        sample = ReservoirSample(TRUST_SAMPLE, total)
         with bar(f"placing on {chart.layout}", total, "codes") as advance:
             tables.write(path, _placed(chart, blocks, sample, advance), made)
         _tell(chart, sample, total)
@@ -46,25 +48,25 @@ def carry(chart: Chart, path: Path, blocks: Iterable[Codes], total: int, made: M
 
 def digest_of(chart: Chart) -> str:
     """What the chart says of any point, in a word."""
-    found = hashlib.sha256(chart.points.tobytes() + chart.places.tobytes())
-    return found.hexdigest()[:16]
+    result = hashlib.sha256(chart.latents.tobytes() + chart.positions.tobytes())
+    return result.hexdigest()[:16]
 
 
-class Sample:
+class ReservoirSample:
     """An even choice of what passes, for a judgement afterwards: memory stays flat."""
 
     def __init__(self, most: int, total: int) -> None:
         self.every = max(1, total // most)
         self.seen = 0
-        self.points: list[Points] = []
+        self.points: list[Latents] = []
         self.places: list[Plane] = []
 
-    def take(self, points: Points, places: Plane) -> None:
+    def take(self, latents: Latents, places: Plane) -> None:
         """Keep some of these."""
         first = -self.seen % self.every
-        self.points.append(points[first :: self.every].copy())
+        self.points.append(latents[first :: self.every].copy())
         self.places.append(places[first :: self.every].copy())
-        self.seen += len(points)
+        self.seen += len(latents)
 
     @property
     def trust(self) -> float:
@@ -73,20 +75,20 @@ class Sample:
 
 
 def _placed(
-    chart: Chart, blocks: Iterable[Codes], sample: Sample, advance: Advance
+    chart: Chart, blocks: Iterable[LatentTable], sample: ReservoirSample, advance: Advance
 ) -> Iterator[tuple[Rows, Plane]]:
     for block in blocks:
         for start in range(0, len(block), BLOCK):
-            points = block.points[start : start + BLOCK]
-            places = chart.transform(points).astype(np.float32)
-            sample.take(points, places)
+            latents = block.latents[start : start + BLOCK]
+            places = chart.transform(latents).astype(np.float32)
+            sample.take(latents, places)
             yield block.rows[start : start + BLOCK], places
-            advance(len(points))
+            advance(len(latents))
 
 
-def _tell(chart: Chart, sample: Sample, total: int) -> None:
+def _tell(chart: Chart, sample: ReservoirSample, total: int) -> None:
     console().print(
-        f"{chart.layout}: trust {chart.trust:.3f} of its {len(chart.points):,} landmarks, "
+        f"{chart.layout}: trust {chart.trustworthiness:.3f} of its {len(chart.latents):,} landmarks, "
         f"{sample.trust:.3f} of the {total:,} codes placed among them",
         soft_wrap=True,
         markup=False,

@@ -15,32 +15,34 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from zatlas.core.arrays import Labels, Plane, Points, Rows, Values
+from zatlas.core.arrays import Labels, Latents, Plane, Rows, Values
 from zatlas.core.errors import BadData, BadRecipe
-from zatlas.core.fields import fill
 from zatlas.core.registry import LAYOUTS
 from zatlas.core.seeds import stream
+from zatlas.core.settings import fill
 from zatlas.latent.neighbors import Neighbors, others
 
-Layout = Callable[[Points, Labels | None, int], Plane]
+Layout = Callable[[Latents, Labels | None, int], Plane]
 Squares = Float32[np.ndarray, "..."]  # of distances
 Kernel = Callable[[Squares], Squares]
-FEWEST = 5  # distinct points; fewer are laid by their principal axes
+MIN_LATENTS = 5  # distinct points; fewer are laid by their principal axes
 
 
-def lay(name: str, points: Points, labels: Labels | None = None, *, seed: int = 0, **settings: Any) -> Plane:
+def lay_out(
+    name: str, latents: Latents, labels: Labels | None = None, *, seed: int = 0, **settings: Any
+) -> Plane:
     """Places of these points by the layout of that name; equal points have one place."""
     plugin = LAYOUTS.get(name)
     layout: Layout = fill(plugin, settings, name) if isinstance(plugin, type) else partial(plugin, **settings)
-    rows = _checked(points, labels)
+    rows = _checked(latents, labels)
     _, first, again = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    if len(first) < FEWEST or isinstance(layout, PCA):
-        return principal(points, seed)
-    some = points[first] - points.mean(axis=0, dtype=np.float64)
+    if len(first) < MIN_LATENTS or isinstance(layout, PCA):
+        return principal(latents, seed)
+    some = latents[first] - latents.mean(axis=0, dtype=np.float64)
     places = layout(some.astype(np.float32), None if labels is None else labels[first], seed)
     if places.shape != (len(first), 2) or not np.isfinite(places).all():
         raise BadData(
-            f"The layout {name!r} found no places for these {len(points)} points. Try other "
+            f"The layout {name!r} found no places for these {len(latents)} points. Try other "
             "settings, or the layout 'pca', which always finds some."
         )
     return np.ascontiguousarray(places[again.ravel()], np.float32)
@@ -50,9 +52,9 @@ def lay(name: str, points: Points, labels: Labels | None = None, *, seed: int = 
 class PCA:
     """The two axes along which the points spread most, in the points' own units."""
 
-    def __call__(self, points: Points, labels: Labels | None, seed: int) -> Plane:
+    def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """Each point's coordinates along those axes."""
-        return principal(points, seed)
+        return principal(latents, seed)
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,9 @@ class UMAP:
         if not 0 <= self.label_weight <= 1:
             raise BadRecipe(f"label_weight must lie between 0 and 1; it is {self.label_weight}.")
 
-    def __call__(self, points: Points, labels: Labels | None, seed: int) -> Plane:
+    def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """The places after the descent, which begins at the principal axes."""
-        links = _fuzzy_links(others(_unit(points), self.neighbors - 1), self.neighbors)
+        links = _fuzzy_links(others(_unit(latents), self.neighbors - 1), self.neighbors)
         if labels is not None:
             links = _by_label(links, labels, self.label_weight)
         a, b = _curve(self.min_dist, self.spread)
@@ -94,12 +96,12 @@ class UMAP:
         def push(square: Squares) -> Squares:
             return 2 * b / ((square + np.float32(1e-3)) * (1 + a * square**b))
 
-        field, places = Field(len(points), push), _start(points, 10.0, seed)
+        field, places = RepulsionGrid(len(latents), push), _start(latents, 10.0, seed)
         speed, degree = np.zeros_like(places), links.degree[:, None]
         for step in range(self.steps):
             # Groups find together while the push is weak, and then make room for each other.
             left = 1 - step / self.steps
-            share = self.repulsion * min(1.0, 0.01 + 2 * (1 - left)) / len(points)
+            share = self.repulsion * min(1.0, 0.01 + 2 * (1 - left)) / len(latents)
             force = links.pull(places, pull) / degree
             force += np.float32(share) * field(places)[0]
             speed = np.float32(0.9) * speed + np.float32(0.2 * left) * force
@@ -128,13 +130,13 @@ class TSNE:
                 f"{self.neighbors} and {self.exaggeration}."
             )
 
-    def __call__(self, points: Points, labels: Labels | None, seed: int) -> Plane:
+    def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """The places after the descent, which begins at the principal axes; no labels are used."""
-        n = len(points)
-        index, _ = others(_unit(points), self.neighbors)
+        n = len(latents)
+        index, _ = others(_unit(latents), self.neighbors)
         links = _united(index, np.ones(index.shape))
         share = np.float32(0.5 / links.weight.sum())  # all weights, both ways, sum to 1
-        field, places = Field(n, _cauchy_squared, _cauchy), _start(points, 1e-3, seed)
+        field, places = RepulsionGrid(n, _cauchy_squared, _cauchy), _start(latents, 1e-3, seed)
         speed, gain = np.zeros_like(places), np.ones_like(places)
         rate = np.float32(n / self.exaggeration)  # Belkina et al. 2019
         for step in range(self.steps):
@@ -149,20 +151,20 @@ class TSNE:
         return places
 
 
-def principal(points: Points, seed: int = 0) -> Plane:
+def principal(latents: Latents, seed: int = 0) -> Plane:
     """Coordinates along the two directions of greatest spread, from the mean."""
-    if not len(points):
+    if not len(latents):
         return np.zeros((0, 2), np.float32)
-    apart = points - points.mean(axis=0, dtype=np.float64)
-    return (apart @ principal_axes(points, seed).T.astype(np.float64)).astype(np.float32)
+    apart = latents - latents.mean(axis=0, dtype=np.float64)
+    return (apart @ principal_axes(latents, seed).T.astype(np.float64)).astype(np.float32)
 
 
-def principal_axes(points: Points, seed: int = 0) -> Float32[np.ndarray, "2 d"]:
+def principal_axes(latents: Latents, seed: int = 0) -> Float32[np.ndarray, "2 d"]:
     """The two directions of greatest spread, each of length 1; of one coordinate, and nothing.
 
     Of wide tables they are found by a sketch: Halko et al. 2011, https://arxiv.org/abs/0909.4061.
     """
-    apart = _unit((points - points.mean(axis=0, dtype=np.float64)).astype(np.float32))
+    apart = _unit((latents - latents.mean(axis=0, dtype=np.float64)).astype(np.float32))
     d = apart.shape[1]
     basis = np.eye(d, dtype=np.float32)
     if d > 512:
@@ -173,13 +175,13 @@ def principal_axes(points: Points, seed: int = 0) -> Float32[np.ndarray, "2 d"]:
     axes = (basis @ np.linalg.eigh(small.T @ small)[1][:, ::-1][:, :2]).T
     # An axis has no sign of its own: its largest part is made to point forwards.
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], 1))
-    found = np.zeros((2, d), np.float32)
-    found[: len(axes)] = axes
-    return found
+    result = np.zeros((2, d), np.float32)
+    result[: len(axes)] = axes
+    return result
 
 
 @dataclass(frozen=True)
-class Links:
+class NeighborGraph:
     """Weighted links between pairs of points, each pair once."""
 
     one: Rows
@@ -206,7 +208,7 @@ class Links:
         return force
 
 
-class Field:
+class RepulsionGrid:
     """The push of all points on all: the kernel times the difference, summed, at each of them.
 
     Many points are spread over the corners of their cells, so that the sum is a convolution. The
@@ -269,36 +271,36 @@ class Field:
         self.transforms = [fft.rfft2(kernel) for kernel in kernels]
 
 
-def _checked(points: Points, labels: Labels | None) -> Float64[np.ndarray, "n e"]:
+def _checked(latents: Latents, labels: Labels | None) -> Float64[np.ndarray, "n e"]:
     """The table of points, with their labels, once it is known to be one of numbers."""
-    if points.ndim != 2 or not points.shape[1]:
-        raise BadData(f"A layout needs a table of points (n, d); this has shape {points.shape}.")
-    if bad := int((~np.isfinite(points)).any(axis=1).sum()):
+    if latents.ndim != 2 or not latents.shape[1]:
+        raise BadData(f"A layout needs a table of points (n, d); this has shape {latents.shape}.")
+    if bad := int((~np.isfinite(latents)).any(axis=1).sum()):
         raise BadData(
-            f"{bad} of these {len(points)} points hold NaN or infinity, and so have no place. "
+            f"{bad} of these {len(latents)} points hold NaN or infinity, and so have no place. "
             "Leave them out, or train again: such codes come from a model that diverged."
         )
     if labels is None:
-        return points
-    if len(labels) != len(points):
-        raise BadData(f"There are {len(points)} points, but {len(labels)} labels.")
-    return np.column_stack([points, labels])
+        return latents
+    if len(labels) != len(latents):
+        raise BadData(f"There are {len(latents)} points, but {len(labels)} labels.")
+    return np.column_stack([latents, labels])
 
 
-def _unit(points: Points) -> Points:
+def _unit(latents: Latents) -> Latents:
     """The same points with a largest coordinate of 1, lest their squares overflow."""
-    return points / max(np.abs(points).max(initial=0.0), np.float32(1e-30))
+    return latents / max(np.abs(latents).max(initial=0.0), np.float32(1e-30))
 
 
-def _start(points: Points, size: float, seed: int) -> Plane:
+def _start(latents: Latents, size: float, seed: int) -> Plane:
     """The principal axes, within that size; a little noise sets apart what falls together there."""
-    places = principal(points, seed)
+    places = principal(latents, seed)
     places = places / np.float32(np.abs(places).max()) * np.float32(size)
     noise = stream(seed, "layout").normal(0, 1e-3 * size, places.shape)
     return places + noise.astype(np.float32)
 
 
-def _fuzzy_links(near: Neighbors, neighbors: int) -> Links:
+def _fuzzy_links(near: Neighbors, neighbors: int) -> NeighborGraph:
     """UMAP's memberships: 1 for the nearest, falling so that they sum to log2 of their number."""
     index, distance = near
     over = distance - distance[:, :1]
@@ -312,31 +314,33 @@ def _fuzzy_links(near: Neighbors, neighbors: int) -> Links:
     return _united(index, np.exp(-over / np.maximum(scale, floor)[:, None]))
 
 
-def _united(index: Int64[np.ndarray, "n k"], weight: Float64[np.ndarray, "n k"]) -> Links:
+def _united(index: Int64[np.ndarray, "n k"], weight: Float64[np.ndarray, "n k"]) -> NeighborGraph:
     """One link a pair: how likely it is that one or the other holds."""
     from scipy.sparse import coo_array, triu
 
     n, k = index.shape
-    way = coo_array((weight.ravel(), (np.repeat(np.arange(n), k), index.ravel())), (n, n)).tocsr()
-    back = way.T.tocsr()
-    whole = triu(way + back - way * back, 1).tocoo()
+    direction = coo_array((weight.ravel(), (np.repeat(np.arange(n), k), index.ravel())), (n, n)).tocsr()
+    back = direction.T.tocsr()
+    whole = triu(direction + back - direction * back, 1).tocoo()
     one, other = whole.coords
-    return Links(one, other, whole.data.astype(np.float32), n)
+    return NeighborGraph(one, other, whole.data.astype(np.float32), n)
 
 
-def _by_label(links: Links, labels: Labels, weight: float) -> Links:
+def _by_label(links: NeighborGraph, labels: Labels, weight: float) -> NeighborGraph:
     """The links after those between different labels have been weakened, and the rest restored."""
     one, other = labels[links.one], labels[links.other]
     far = 2.5 / max(1 - weight, 1e-6)
     unknown = (one < 0) | (other < 0)
     keep = np.exp(-np.where(unknown, 1.0, np.where(one != other, far, 0.0)))
-    kept = links.weight * keep
+    saved = links.weight * keep
     best = np.zeros(links.count)
     for end in (links.one, links.other):
-        np.maximum.at(best, end, kept)
+        np.maximum.at(best, end, saved)
     best = np.maximum(best, 1e-12)
-    way, back = kept / best[links.one], kept / best[links.other]
-    return Links(links.one, links.other, (way + back - way * back).astype(np.float32), links.count)
+    direction, back = saved / best[links.one], saved / best[links.other]
+    return NeighborGraph(
+        links.one, links.other, (direction + back - direction * back).astype(np.float32), links.count
+    )
 
 
 def _curve(min_dist: float, spread: float) -> tuple[np.float32, np.float32]:
@@ -345,8 +349,8 @@ def _curve(min_dist: float, spread: float) -> tuple[np.float32, np.float32]:
 
     d = np.linspace(0, 3 * spread, 300)
     wanted = np.where(d < min_dist, 1.0, np.exp(-(d - min_dist) / spread))
-    found = curve_fit(lambda d, a, b: 1 / (1 + a * d ** (2 * b)), d, wanted)[0]
-    return np.float32(found[0]), np.float32(found[1])
+    result = curve_fit(lambda d, a, b: 1 / (1 + a * d ** (2 * b)), d, wanted)[0]
+    return np.float32(result[0]), np.float32(result[1])
 
 
 def _cauchy(square: Squares) -> Squares:

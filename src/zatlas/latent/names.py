@@ -26,7 +26,7 @@ RANDOM = ("random", "mixture", "flow")
 LABEL = "label"  # all classes together, where a command takes `--by`
 NOT = "not "
 KINDS = ("direction", "class", "attribute")  # in the order in which a bare name is looked up
-LISTED = 20  # values of an attribute that an error names
+MAX_LISTED = 20  # values of an attribute that an error names
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 NUMBER = r"[0-9]{1,15}"
 STRICT = re.compile(rf"((?:not )*)({'|'.join(KINDS)}):({QUOTED})(?:=({QUOTED}))?(?::({NUMBER}))?", re.DOTALL)
@@ -43,18 +43,18 @@ EITHER = re.compile(rf"{SIGN.pattern}|{COMMA.pattern}")
 
 
 @dataclass(frozen=True)
-class Name:
+class ParsedName:
     """What a text names."""
 
     kind: str  # of KINDS or RANDOM, or "row" or "file"
-    word: str = ""  # the class, attribute or direction, or the file's path
+    text: str = ""  # the class, attribute or direction, or the file's path
     value: str | None = None  # of a text attribute
     number: int | None = None  # the row, the seed, or which of the most typical images
     negated: bool = False
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownNames:
     """The names that a run knows."""
 
     classes: Collection[str] = ()
@@ -68,23 +68,23 @@ class Known:
         return {"class": self.classes, "attribute": self.attributes, "direction": self.directions}[kind]
 
 
-def parse(text: str, known: Known, *, anchor: bool = True) -> Name:
+def parse(text: str, known: KnownNames, *, anchor: bool = True) -> ParsedName:
     """What a text names; with `anchor` it may be a single point: a row, a random point or a file."""
-    found = find(text, known, anchor=anchor)
-    if found is None:
+    result = find(text, known, anchor=anchor)
+    if result is None:
         raise UnknownName("class or attribute", text, _listed(known))
-    return found
+    return result
 
 
-def find(text: str, known: Known, *, anchor: bool = True) -> Name | None:
+def find(text: str, known: KnownNames, *, anchor: bool = True) -> ParsedName | None:
     """The same, or None where the text names nothing that is known."""
     if strict := STRICT.fullmatch(text):
         return _strict(strict, known, anchor)
     if anchor and (own := OWN.fullmatch(text)):
-        drawn, seed, row, path = own.groups()
-        if drawn:
-            return Name(drawn, number=None if seed is None else int(seed))
-        return Name("file", unquoted(path)) if path else Name("row", number=int(row))
+        sampled, seed, row, path = own.groups()
+        if sampled:
+            return ParsedName(sampled, number=None if seed is None else int(seed))
+        return ParsedName("file", unquoted(path)) if path else ParsedName("row", number=int(row))
     if exact := _whole(text, KINDS, known):
         return exact
     if text.startswith(NOT):
@@ -93,14 +93,14 @@ def find(text: str, known: Known, *, anchor: bool = True) -> Name | None:
             return None
         return replace(inner, negated=not inner.negated)
     prefix, colon, rest = text.partition(":")
-    if colon and prefix in KINDS and (found := _counted(rest, (prefix,), known, anchor)):
-        return found
-    if found := _counted(text, KINDS, known, anchor):
-        return found
-    return Name("file", text) if anchor and text.lower().endswith(SUFFIXES) else None
+    if colon and prefix in KINDS and (result := _counted(rest, (prefix,), known, anchor)):
+        return result
+    if result := _counted(text, KINDS, known, anchor):
+        return result
+    return ParsedName("file", text) if anchor and text.lower().endswith(SUFFIXES) else None
 
 
-def text_of(name: Name, known: Known, *, anchor: bool = True) -> str:
+def text_of(name: ParsedName, known: KnownNames, *, anchor: bool = True) -> str:
     """The shortest text that `parse` reads as this name, also as a term of an equation or of a list."""
     for text in _texts(name):
         if '"' in text and not PIECE.fullmatch(text):
@@ -108,7 +108,7 @@ def text_of(name: Name, known: Known, *, anchor: bool = True) -> str:
         whole = split_list(text) == [text] == [term for _, term in split_terms(text)]
         if whole and not text.startswith(("-", "+")) and find(text, known, anchor=anchor) == name:
             return text
-    raise UnknownName(name.kind, name.word, known.classes)
+    raise UnknownName(name.kind, name.text, known.classes)
 
 
 def split_terms(text: str) -> list[tuple[int, str]]:
@@ -135,16 +135,18 @@ def quoted(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-def _listed(known: Known) -> Iterator[str]:
+def _listed(known: KnownNames) -> Iterator[str]:
     yield from (*known.classes, *known.attributes)
     for key in known.texts:
         values = known.values(key)
-        yield from ((f"{key}={value}" for value in values) if len(values) <= LISTED else (f"{key}=VALUE",))
+        yield from (
+            (f"{key}={value}" for value in values) if len(values) <= MAX_LISTED else (f"{key}=VALUE",)
+        )
 
 
-def _strict(match: re.Match[str], known: Known, anchor: bool) -> Name | None:
+def _strict(match: re.Match[str], known: KnownNames, anchor: bool) -> ParsedName | None:
     nots, kind, word, value, number = match.groups()
-    found = Name(
+    result = ParsedName(
         kind,
         unquoted(word),
         None if value is None else unquoted(value),
@@ -154,16 +156,16 @@ def _strict(match: re.Match[str], known: Known, anchor: bool) -> Name | None:
     if number is not None and (not anchor or kind == "direction"):
         return None
     if value is not None:
-        there = kind == "attribute" and found.value in known.values(found.word)
+        there = kind == "attribute" and result.value in known.values(result.text)
     else:
-        there = found.word in known.of(kind)
-    return found if there else None
+        there = result.text in known.of(kind)
+    return result if there else None
 
 
-def _counted(text: str, kinds: Collection[str], known: Known, anchor: bool) -> Name | None:
+def _counted(text: str, kinds: Collection[str], known: KnownNames, anchor: bool) -> ParsedName | None:
     """A name of one of these kinds, perhaps with a number after it."""
-    if found := _whole(text, kinds, known) or _valued(text, kinds, known):
-        return found
+    if result := _whole(text, kinds, known) or _valued(text, kinds, known):
+        return result
     word, colon, rest = text.rpartition(":")
     if not (anchor and colon and re.fullmatch(NUMBER, rest)):
         return None
@@ -172,26 +174,26 @@ def _counted(text: str, kinds: Collection[str], known: Known, anchor: bool) -> N
     return None if bare is None else replace(bare, number=int(rest))
 
 
-def _whole(text: str, kinds: Collection[str], known: Known) -> Name | None:
+def _whole(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
     for word in dict.fromkeys((text, unquoted(text))):
         for kind in kinds:
             if word in known.of(kind):
-                return Name(kind, word)
+                return ParsedName(kind, word)
     return None
 
 
-def _valued(text: str, kinds: Collection[str], known: Known) -> Name | None:
+def _valued(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
     """An attribute and its value, with the first equals sign that parts two known words."""
     if "attribute" not in kinds:
         return None
     for sign in re.finditer("=", text):
         key, value = unquoted(text[: sign.start()]), unquoted(text[sign.end() :])
         if (key in known.texts or key in known.attributes) and value in known.values(key):
-            return Name("attribute", key, value)
+            return ParsedName("attribute", key, value)
     return None
 
 
-def _texts(name: Name) -> Iterator[str]:
+def _texts(name: ParsedName) -> Iterator[str]:
     """Ways to write a name, the shortest first and the one that is always read last."""
     tail = "" if name.number is None else f":{name.number}"
     if name.kind in RANDOM:
@@ -200,20 +202,20 @@ def _texts(name: Name) -> Iterator[str]:
         yield str(name.number)
         yield f"row{tail}"
     elif name.kind == "file":
-        yield name.word
-        yield f"file:{name.word}"
-        yield f"file:{quoted(name.word)}"
+        yield name.text
+        yield f"file:{name.text}"
+        yield f"file:{quoted(name.text)}"
     else:
         before = NOT if name.negated else ""
         value = "" if name.value is None else f"={name.value}"
-        if name.word == name.word.strip():
-            yield f"{before}{name.word}{value}{tail}"
-            yield f"{before}{name.kind}:{name.word}{value}{tail}"
+        if name.text == name.text.strip():
+            yield f"{before}{name.text}{value}{tail}"
+            yield f"{before}{name.kind}:{name.text}{value}{tail}"
         value = "" if name.value is None else f"={quoted(name.value)}"
-        yield f"{before}{name.kind}:{quoted(name.word)}{value}{tail}"
+        yield f"{before}{name.kind}:{quoted(name.text)}{value}{tail}"
 
 
-def _split(text: str, kept: re.Pattern[str]) -> list[str]:
+def _split(text: str, saved: re.Pattern[str]) -> list[str]:
     """Pieces and the signs of one kind between them, in turn; what stands in quotes is one piece."""
     parts, start = [""], 0
     while start <= len(text):
@@ -222,7 +224,7 @@ def _split(text: str, kept: re.Pattern[str]) -> list[str]:
         parts[-1] += text[start : sign.start() if sign else len(text)]
         if sign is None:
             break
-        if kept.fullmatch(sign[0]):
+        if saved.fullmatch(sign[0]):
             parts += [sign[0], ""]
         else:
             parts[-1] += sign[0]

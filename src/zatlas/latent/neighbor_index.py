@@ -11,45 +11,45 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from zatlas.core.arrays import Points, Rows, Values
+from zatlas.core.arrays import Latents, Rows, Values
 from zatlas.core.progress import bar
 from zatlas.core.seeds import stream
 from zatlas.latent.neighbors import ExactNeighbors, Neighbors, halves, nearest, none
 from zatlas.store import atomic, digests
 
-INDEXED = 1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
-SOME = 0.25  # of the cells: who must look into more is sooner done with a look at all
+MIN_INDEXED = 1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
+TRAINING_SHARE = 0.25  # of the cells: who must look into more is sooner done with a look at all
 SUFFIX = ".cells.npz"
 SAMPLE = 64  # codes of each cell by which its middle is found
 ROUNDS = 8
 ASKED, NEAREST = 200, 20  # codes that are asked of, and for how many, to know how far to look
-FOUND = 0.96  # of their nearest that must be found
+MIN_RECALL = 0.96  # of their nearest that must be found
 BLOCK = 50_000  # codes that are told their cell at a time
 
 
 @dataclass(frozen=True)
-class Cells:
+class CellIndex:
     """Codes parted by the middle that is nearest to each, as many cells as each has codes."""
 
-    middles: Points
+    centroids: Latents
     rows: Rows  # of the codes, cell by cell
     starts: Rows  # where each cell begins among them, and the end of all
-    looks: int  # cells around a place that hold what is nearest to it, but for a few
+    probed_cells: int  # cells around a place that hold what is nearest to it, but for a few
 
 
 class CellNeighbors:
     """Codes in the order of their cells, among which the nearest are looked for."""
 
-    def __init__(self, points: Points, cells: Cells) -> None:
-        self.points, self.cells = points, cells
-        self._middle = points.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self._codes = points[cells.rows]
+    def __init__(self, latents: Latents, cells: CellIndex) -> None:
+        self.points, self.cells = latents, cells
+        self._middle = latents.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._codes = latents[cells.rows]
         self._codes -= self._middle
         self._half = halves(self._codes)
-        self._middles = cells.middles - self._middle
+        self._middles = cells.centroids - self._middle
         self._half_of_middles = halves(self._middles)
 
-    def of(self, query: Points, k: int) -> Neighbors:
+    def of(self, query: Latents, k: int) -> Neighbors:
         """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""
         k = min(k, len(self._codes))
         if k < 1 or not len(query):
@@ -62,34 +62,36 @@ class CellNeighbors:
 
     def _one(self, query: Values, k: int) -> Rows:
         """Where the k nearest to a query lie in the order of the cells, in no order."""
-        starts, codes, half = self.cells.starts, self._codes, self._half
+        starts, latents, half = self.cells.starts, self._codes, self._half
         around = np.argsort(self._half_of_middles - self._middles @ query)
         enough = np.searchsorted(np.cumsum(np.diff(starts)[around]), k) + 1
-        spans = [slice(starts[cell], starts[cell + 1]) for cell in around[: max(self.cells.looks, enough)]]
-        far = np.concatenate([half[span] - codes[span] @ query for span in spans])
+        spans = [
+            slice(starts[cell], starts[cell + 1]) for cell in around[: max(self.cells.probed_cells, enough)]
+        ]
+        far = np.concatenate([half[span] - latents[span] @ query for span in spans])
         place = np.concatenate([np.arange(span.start, span.stop) for span in spans])
         return place[np.argpartition(far, k - 1)[:k]]
 
 
-def cells_of(points: Points) -> Cells:
+def cells_of(latents: Latents) -> CellIndex:
     """These codes in cells; the same ones each time."""
     chance = stream(0, "cells")
-    middles = _middles(points, round(len(points) ** 0.5), chance)
-    own = np.empty(len(points), np.int64)
-    with bar("indexing", len(points), "codes") as advance:
-        for start in range(0, len(points), BLOCK):
+    middles = _middles(latents, round(len(latents) ** 0.5), chance)
+    own = np.empty(len(latents), np.int64)
+    with bar("indexing", len(latents), "codes") as advance:
+        for start in range(0, len(latents), BLOCK):
             some = slice(start, start + BLOCK)
-            own[some] = nearest(points[some], middles, 1)[0][:, 0]
+            own[some] = nearest(latents[some], middles, 1)[0][:, 0]
             advance(len(own[some]))
     starts = np.concatenate([[0], np.cumsum(np.bincount(own, minlength=len(middles)))])
-    looks = _looks(points, middles, own, chance)
-    return Cells(middles, np.argsort(own, kind="stable"), starts, looks)
+    looks = _looks(latents, middles, own, chance)
+    return CellIndex(middles, np.argsort(own, kind="stable"), starts, looks)
 
 
-def _middles(points: Points, count: int, chance: np.random.Generator) -> Points:
+def _middles(latents: Latents, count: int, chance: np.random.Generator) -> Latents:
     """Middles of so many cells, by Lloyd's rounds over a draw of the codes."""
-    size = min(len(points), SAMPLE * count)
-    sample = points[np.sort(chance.choice(len(points), size, replace=False))]
+    size = min(len(latents), SAMPLE * count)
+    sample = latents[np.sort(chance.choice(len(latents), size, replace=False))]
     middles = sample[chance.choice(size, count, replace=False)]
     for _ in range(ROUNDS):
         own = nearest(sample, middles, 1)[0][:, 0]
@@ -99,60 +101,60 @@ def _middles(points: Points, count: int, chance: np.random.Generator) -> Points:
     return middles
 
 
-def _looks(points: Points, middles: Points, own: Rows, chance: np.random.Generator) -> int:
+def _looks(latents: Latents, middles: Latents, own: Rows, chance: np.random.Generator) -> int:
     """Into how many cells one must look to find nearly all that is nearest to some of the codes."""
-    some = points[chance.choice(len(points), min(ASKED, len(points)), replace=False)]
-    true = ExactNeighbors(points).of(some, NEAREST + 1)[0][:, 1:]
+    some = latents[chance.choice(len(latents), min(ASKED, len(latents)), replace=False)]
+    true = ExactNeighbors(latents).of(some, NEAREST + 1)[0][:, 1:]
     around = nearest(some, middles, len(middles))[0]
     ranks = np.take_along_axis(np.argsort(around, axis=1), own[true], axis=1)
-    return 1 + int(np.quantile(ranks, FOUND, method="higher"))
+    return 1 + int(np.quantile(ranks, MIN_RECALL, method="higher"))
 
 
-class Nearest(Protocol):
+class NeighborIndex(Protocol):
     """What finds the codes nearest to a point."""
 
-    def of(self, query: Points, k: int) -> Neighbors: ...
+    def of(self, query: Latents, k: int) -> Neighbors: ...
 
 
 @dataclass(frozen=True)
 class IndexedNeighbors:
     """Codes with an index, which is opened, or built, when it is first asked."""
 
-    points: Points
+    latents: Latents
     path: Path
 
-    def of(self, query: Points, k: int) -> Neighbors:
+    def of(self, query: Latents, k: int) -> Neighbors:
         """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""
         return self._search.of(query, k)
 
     @cached_property
-    def _search(self) -> Nearest:
-        cells = _opened(self.path) or _kept(self.path, cells_of(self.points))
-        if cells.looks > SOME * len(cells.middles):
-            return ExactNeighbors(self.points)
-        return CellNeighbors(self.points, cells)
+    def _search(self) -> NeighborIndex:
+        cells = _opened(self.path) or _kept(self.path, cells_of(self.latents))
+        if cells.probed_cells > TRAINING_SHARE * len(cells.centroids):
+            return ExactNeighbors(self.latents)
+        return CellNeighbors(self.latents, cells)
 
 
-def nearest_of(points: Points, stem: Path, digest: str, *, indexed: int = INDEXED) -> Nearest:
+def neighbor_index(latents: Latents, stem: Path, digest: str, *, indexed: int = MIN_INDEXED) -> NeighborIndex:
     """What finds the nearest of these codes: from so many on, an index that is kept at this stem."""
-    if len(points) < indexed:
-        return ExactNeighbors(points)
-    return IndexedNeighbors(points, stem.with_name(f"{stem.name}.{digest}{SUFFIX}"))
+    if len(latents) < indexed:
+        return ExactNeighbors(latents)
+    return IndexedNeighbors(latents, stem.with_name(f"{stem.name}.{digest}{SUFFIX}"))
 
 
-def _opened(path: Path) -> Cells | None:
+def _opened(path: Path) -> CellIndex | None:
     """The index in this file; None where there is none, or it is damaged and has to be built anew."""
     if not path.exists():
         return None
     digests.verify(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Cells(arrays["middles"], arrays["rows"], arrays["starts"], int(arrays["looks"]))
+            return CellIndex(arrays["middles"], arrays["rows"], arrays["starts"], int(arrays["looks"]))
     except (BadZipFile, EOFError, KeyError, ValueError):
         return None
 
 
-def _kept(path: Path, cells: Cells) -> Cells:
+def _kept(path: Path, cells: CellIndex) -> CellIndex:
     """Keep this index; those of the same codes as they were are removed."""
     stem = Path(path.name.removesuffix(SUFFIX)).stem
     for stale in path.parent.glob(f"{stem}.*{SUFFIX}"):

@@ -5,48 +5,48 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from zatlas.core.arrays import Points, Values
+from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import ShapeError
 
 Neighbors = tuple[Int64[np.ndarray, "m k"], Float32[np.ndarray, "m k"]]  # rows of the source, how far
 
-TABLE = 8_000_000  # distances held at once: 32 MB
+MAX_TABLE = 8_000_000  # distances held at once: 32 MB
 GROUP = 32  # sources that share one entry of the first sieve
 
 
 class ExactNeighbors:
     """Points among which the nearest are looked for: what does not change from query to query is kept."""
 
-    def __init__(self, points: Points) -> None:
-        self.points = points
+    def __init__(self, latents: Latents) -> None:
+        self.points = latents
 
-    def of(self, query: Points, k: int) -> Neighbors:
+    def of(self, query: Latents, k: int) -> Neighbors:
         """The k nearest points of each query, nearest first, and their distances; k is clipped."""
         k = min(k, len(self.points))
         if k < 1 or not len(query):
             return none(len(query), k)
         source, half = self._centred, self._half
-        step = max(1, TABLE // max(len(source), k * source.shape[1]))
+        step = max(1, MAX_TABLE // max(len(source), k * source.shape[1]))
         parts = [
-            _block(query[i : i + step] - self._middle, source, half, k) for i in range(0, len(query), step)
+            _block(query[i : i + step] - self._center, source, half, k) for i in range(0, len(query), step)
         ]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     @cached_property
-    def _middle(self) -> Values:
+    def _center(self) -> Values:
         # Products instead of differences lose digits far from the origin, so we go there first.
         return self.points.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
-    def _centred(self) -> Points:
-        return self.points - self._middle
+    def _centred(self) -> Latents:
+        return self.points - self._center
 
     @cached_property
     def _half(self) -> Values:
         return halves(self._centred)
 
 
-def nearest(query: Points, source: Points, k: int) -> Neighbors:
+def nearest(query: Latents, source: Latents, k: int) -> Neighbors:
     """The k nearest sources of each query, nearest first, and their distances; k is clipped."""
     if query.ndim != 2 or source.ndim != 2 or query.shape[1] != source.shape[1]:
         raise ShapeError(
@@ -55,19 +55,19 @@ def nearest(query: Points, source: Points, k: int) -> Neighbors:
     return ExactNeighbors(source).of(query, k)
 
 
-def others(points: Points, k: int) -> Neighbors:
+def others(latents: Latents, k: int) -> Neighbors:
     """The k nearest other points of each point, itself left out."""
-    index, distance = nearest(points, points, k + 1)
-    own = index == np.arange(len(points))[:, None]
+    index, distance = nearest(latents, latents, k + 1)
+    own = index == np.arange(len(latents))[:, None]
     # Among many duplicates a point may not find itself; then the farthest gives way.
     own[~own.any(axis=1), -1] = True
-    shape = (len(points), index.shape[1] - 1)
+    shape = (len(latents), index.shape[1] - 1)
     return index[~own].reshape(shape), distance[~own].reshape(shape)
 
 
-def halves(points: Points) -> Values:
+def halves(latents: Latents) -> Values:
     """Half the squared length of each: with a product, all of a squared distance but the query's own part."""
-    half: Values = np.einsum("nd,nd->n", points, points) / 2
+    half: Values = np.einsum("nd,nd->n", latents, latents) / 2
     return half
 
 
@@ -77,7 +77,7 @@ def none(queries: int, k: int) -> Neighbors:
     return np.zeros(shape, np.int64), np.zeros(shape, np.float32)
 
 
-def _block(query: Points, source: Points, half: Values, k: int) -> Neighbors:
+def _block(query: Latents, source: Latents, half: Values, k: int) -> Neighbors:
     table = query @ source.T
     np.subtract(half, table, out=table)  # half the squared distance, less the query's own part
     index = _smallest(table, k)

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from zatlas.core.arrays import Points, Values
+from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, Damaged, UnknownName
+from zatlas.core.parsing import from_table
 from zatlas.core.seeds import stream
-from zatlas.core.tables import from_table
-from zatlas.latent.sampling import Mixture, check_draw
+from zatlas.latent.sampling import Mixture, check_sample
 from zatlas.models.flow import Flow
 from zatlas.store import tensors
 
@@ -21,16 +21,16 @@ KINDS = ("mixture", "flow")
 FORMAT = 1
 KEY = "zatlas-prior"  # of the metadata
 BLOCK = 4096  # points that are judged at a time
-HELD = 0.2  # of the codes, where no others are there to judge by
+HELD_OUT_SHARE = 0.2  # of the codes, where no others are there to judge by
 
 
 class FittedPrior(Protocol):
     """A density in latent space that was fitted to codes."""
 
-    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Latents:
         """Draw n points; temperature scales their spread."""
 
-    def log_density(self, z: Points) -> Values:
+    def log_density(self, z: Latents) -> Values:
         """Of each of these points, in nats."""
 
 
@@ -43,44 +43,44 @@ class FlowPrior:
 
     flow: Flow
 
-    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Latents:
         """Draw n points; temperature scales the noise that they are made of."""
-        check_draw(n, temperature)
+        check_sample(n, temperature)
         noise = stream(seed, "flow").standard_normal((n, self.flow.dim), dtype=np.float32)
-        return self.points(noise * np.float32(temperature))
+        return self.transform(noise * np.float32(temperature))
 
     @torch.inference_mode()
-    def points(self, noise: Points) -> Points:
+    def transform(self, noise: Latents) -> Latents:
         """The points that this noise stands for."""
         return self.flow.inverse(torch.from_numpy(noise)).numpy()
 
     @torch.inference_mode()
-    def log_density(self, z: Points) -> Values:
+    def log_density(self, z: Latents) -> Values:
         """Of each of these points, in nats."""
         parts = (torch.from_numpy(z[i : i + BLOCK]) for i in range(0, len(z), BLOCK))
         return torch.cat([self.flow.log_density(part) for part in parts]).numpy()
 
 
 @dataclass(frozen=True)
-class Facts:
+class PriorDescription:
     """What a prior was fitted to, and how well it fits codes that it was not fitted to."""
 
     kind: str
     model: str  # digest of the weights
     data: str  # fingerprint of the images
-    codes: int  # that it was fitted to
+    latents: int  # that it was fitted to
     seed: int
-    held: int  # codes that it was not fitted to
+    held_out: int  # codes that it was not fitted to
     nats: float  # mean log-density of those
-    own: float  # the same under the run's own prior; without one, under one normal distribution
+    own_prior: float  # the same under the run's own prior; without one, under one normal distribution
 
 
 @dataclass(frozen=True)
-class KeptPrior:
+class SavedPrior:
     """A fitted prior, its file, and what is known of it."""
 
     prior: FittedPrior
-    facts: Facts
+    description: PriorDescription
     path: Path
 
 
@@ -90,11 +90,11 @@ def check_kind(kind: str) -> None:
         raise UnknownName("kind of prior", kind, KINDS)
 
 
-def check_codes(means: Points, deviations: Points | None) -> None:
+def check_latents(means: Latents, std: Latents | None) -> None:
     """Refuse codes that have no density."""
     if len(means) < 2:
         raise BadData(f"A prior is fitted to 2 codes or more, and there is {len(means)}.")
-    for part in (means, deviations):
+    for part in (means, std):
         if part is not None and not np.isfinite(part).all():
             bad = int((~np.isfinite(part)).any(axis=1).sum())
             raise BadData(
@@ -106,10 +106,10 @@ def check_codes(means: Points, deviations: Points | None) -> None:
 # As a file --------------------------------------------------------------------------------------
 
 
-def save_prior(kept: KeptPrior) -> Path:
+def save_prior(saved: SavedPrior) -> Path:
     """One safetensors file that is the prior, with what it was fitted to in its metadata."""
-    prior = kept.prior
-    about: dict[str, Any] = {"format": FORMAT, **vars(kept.facts)}
+    prior = saved.prior
+    about: dict[str, Any] = {"format": FORMAT, **vars(saved.description)}
     arrays: Mapping[str, np.ndarray]
     if isinstance(prior, FlowPrior):
         flow = prior.flow
@@ -118,25 +118,25 @@ def save_prior(kept: KeptPrior) -> Path:
     else:
         assert isinstance(prior, Mixture)
         arrays = vars(prior)
-    return tensors.write(kept.path, KEY, json.dumps(about, sort_keys=True), arrays)
+    return tensors.write(saved.path, KEY, json.dumps(about, sort_keys=True), arrays)
 
 
-def load_prior(path: Path, model: str, data: str) -> KeptPrior | None:
+def load_prior(path: Path, model: str, data: str) -> SavedPrior | None:
     """The prior of such a file; None for one that was fitted to codes of other weights or images."""
     about, arrays = tensors.read(path, KEY, "prior", FORMAT)
     sizes: dict[str, Any] = {name: about.pop(name) for name in ("width", "couplings") if name in about}
-    facts = from_table(Facts, about, str(path))
+    facts = from_table(PriorDescription, about, str(path))
     if (facts.model, facts.data) != (model, data):
         return None
     try:
         _check_arrays(facts.kind, arrays, sizes)
         if facts.kind == "mixture":
-            return KeptPrior(Mixture(**arrays), facts, path)
+            return SavedPrior(Mixture(**arrays), facts, path)
         flow = Flow(len(arrays["mean"]), **sizes)
         flow.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     except (TypeError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise Damaged(f"{path} does not hold the prior that it describes: {error}") from error
-    return KeptPrior(FlowPrior(flow.eval()), facts, path)
+    return SavedPrior(FlowPrior(flow.eval()), facts, path)
 
 
 def _check_arrays(kind: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, Any]) -> None:
@@ -163,21 +163,21 @@ def _check_arrays(kind: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[st
 # Latents ----------------------------------------------------------------------------------------
 
 
-def drawn(means: Points, deviations: Points | None, seed: int) -> Points:
+def posterior_samples(means: Latents, std: Latents | None, seed: int) -> Latents:
     """Return a sample from each posterior; the means, where there are no deviations."""
-    if deviations is None:
+    if std is None:
         return means
     noise = stream(seed, "prior-draws").standard_normal(means.shape, dtype=np.float32)
-    return means + deviations * noise
+    return means + std * noise
 
 
-def halved(means: Points, deviations: Points | None, seed: int) -> tuple[Points, Points | None, Points]:
+def halved(means: Latents, std: Latents | None, seed: int) -> tuple[Latents, Latents | None, Latents]:
     """Where there is but one part, a fifth of it judges."""
-    check_codes(means, deviations)
+    check_latents(means, std)
     order = stream(seed, "prior-held").permutation(len(means))
-    held = max(1, int(HELD * len(means)))
+    held = max(1, int(HELD_OUT_SHARE * len(means)))
     inside, outside = np.sort(order[held:]), np.sort(order[:held])
-    if deviations is None:
+    if std is None:
         return means[inside], None, means[outside]
-    judges = drawn(means[outside], deviations[outside], seed + 1)
-    return means[inside], deviations[inside], judges
+    judges = posterior_samples(means[outside], std[outside], seed + 1)
+    return means[inside], std[inside], judges

@@ -2,24 +2,24 @@
 
 import numpy as np
 
-from zatlas.core.arrays import Labels, Pixels, Points, Rows
-from zatlas.data.imageset import ImageSet, image_set
+from zatlas.core.arrays import Labels, Latents, Pixels, Rows
+from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.models.generator import Generator
 
 NUMBERS, FEWEST, MOST = 1 << 24, 500, 5000  # of very long points fewer, but so many at least
-TESTED = 5  # the first of so many parts is held out
+TEST_SHARE = 5  # the first of so many parts is held out
 
 
-class Decoded:
+class DecodedImages:
     """Pixels that are decoded when they are asked for; taken by rows, as from an array of bytes."""
 
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, generator: Generator, points: Points, labels: Labels | None) -> None:
-        self.generator, self.points, self.labels = generator, points, labels
+    def __init__(self, generator: Generator, latents: Latents, labels: Labels | None) -> None:
+        self.generator, self.points, self.labels = generator, latents, labels
         first = None if labels is None else labels[:1]
-        self.shape = (len(points), *generator.decode(points[:1], first).shape[1:])
+        self.shape = (len(latents), *generator.decode(latents[:1], first).shape[1:])
 
     def __len__(self) -> int:
         return len(self.points)
@@ -30,19 +30,19 @@ class Decoded:
         return np.rint(255 * images.clip(0, 1)).astype(np.uint8)
 
 
-def samples(generator: Generator) -> Points:
+def samples(generator: Generator) -> Latents:
     """Points of the prior that stand for the codes of images; always the same."""
     many = int(np.clip(NUMBERS // generator.space.dim, FEWEST, MOST))
     return generator.space.sample(many, seed=0)
 
 
-def sample_set(generator: Generator, points: Points, model: str) -> ImageSet:
+def sample_dataset(generator: Generator, latents: Latents, model: str) -> ImageDataset:
     """These samples as images; of a conditional model, each of its classes in turn."""
-    labels = np.arange(len(points)) % len(generator.classes) if generator.classes else None
-    pixels: Pixels = Decoded(generator, points, labels)  # type: ignore[assignment]
-    split = np.zeros(len(points), np.uint8)
-    split[: len(points) // TESTED] = 2
-    return image_set(
+    labels = np.arange(len(latents)) % len(generator.classes) if generator.classes else None
+    pixels: Pixels = DecodedImages(generator, latents, labels)  # type: ignore[assignment]
+    split = np.zeros(len(latents), np.uint8)
+    split[: len(latents) // TEST_SHARE] = 2
+    return image_dataset(
         "samples",
         pixels,
         labels=labels,

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Points, Rows, Values
+from zatlas.core.arrays import Latents, Rows, Values
 from zatlas.core.errors import BadRecipe, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
 
-MOST = 5000  # codes that a mixture is fitted to
-FULL = 64  # axes up to which every component has a covariance of its own
+MAX_SAMPLES = 5000  # codes that a mixture is fitted to
+MAX_FULL_DIM = 64  # axes up to which every component has a covariance of its own
 
 
 def from_prior(
     space: Space, n: int, *, seed: int, temperature: float = 1.0, truncation: float | None = None
-) -> Points:
+) -> Latents:
     """Points of the prior: nearer to its middle at a low temperature, or with the tails drawn again.
 
     Marchesi 2017 (truncation), https://arxiv.org/abs/1706.04987
     """
-    check_draw(n, temperature)
+    check_sample(n, temperature)
     z = space.sample(n, seed=seed, temperature=temperature)
     if truncation is None:
         return z
@@ -37,13 +37,13 @@ def from_prior(
     return z
 
 
-def from_posterior(mean: Points, deviation: Points, *, seed: int, draws: int = 1) -> Points:
+def from_posterior(mean: Latents, std: Latents, *, seed: int, draws: int = 1) -> Latents:
     """Draws around the codes of images: all images once, then all again."""
-    check_draw(draws)
+    check_sample(draws)
     rng = stream(seed, "posterior")
     noise = rng.standard_normal((draws, *mean.shape), dtype=np.float32)
-    drawn: Points = (mean + noise * deviation).reshape(-1, mean.shape[1])
-    return drawn
+    sampled: Latents = (mean + noise * std).reshape(-1, mean.shape[1])
+    return sampled
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,24 @@ class Mixture:
     means: Float32[np.ndarray, "k d"]
     factors: Float32[np.ndarray, "k d d"] | Float32[np.ndarray, "k d"]  # covariance = F F'
 
-    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Points:
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Latents:
         """Draw n points; temperature scales the spread of every component."""
-        check_draw(n, temperature)
+        check_sample(n, temperature)
         rng = stream(seed, "mixture")
         share = self.weights.astype(np.float64)
         which = rng.choice(len(share), n, p=share / share.sum())
         noise = rng.standard_normal((n, self.means.shape[1]), dtype=np.float32)
-        return self.points(which, noise * np.float32(temperature))
+        return self.transform(which, noise * np.float32(temperature))
 
-    def points(self, which: Rows, noise: Points) -> Points:
+    def transform(self, which: Rows, noise: Latents) -> Latents:
         """The points that this noise stands for, each in its component."""
-        found = np.empty_like(noise)
+        result = np.empty_like(noise)
         for k, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
             part = noise[which == k]
-            found[which == k] = mean + (factor * part if factor.ndim == 1 else part @ factor.T)
-        return found
+            result[which == k] = mean + (factor * part if factor.ndim == 1 else part @ factor.T)
+        return result
 
-    def log_density(self, z: Points) -> Values:
+    def log_density(self, z: Latents) -> Values:
         """Of each of these points, in nats."""
         from scipy.linalg import solve_triangular
         from scipy.special import logsumexp
@@ -92,7 +92,7 @@ class Mixture:
         return (logsumexp(np.array(parts) + share, axis=0) - flat).astype(np.float32)
 
 
-def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixture:
+def fit_mixture(latents: Latents, *, components: int = 10, seed: int = 0) -> Mixture:
     """The mixture that the codes are most likely from; of many codes, a sample is taken."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
@@ -100,13 +100,13 @@ def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixtu
 
     if components < 1:
         raise BadRecipe(f"A mixture has 1 component or more, not {components}.")
-    if len(points) > MOST:
-        points = points[stream(seed, "mixture-rows").choice(len(points), MOST, replace=False)]
+    if len(latents) > MAX_SAMPLES:
+        latents = latents[stream(seed, "mixture-rows").choice(len(latents), MAX_SAMPLES, replace=False)]
     # A component needs more points than axes to have a shape, and points that differ.
-    enough = len(np.unique(points, axis=0)) // (2 * (points.shape[1] + 1))
+    enough = len(np.unique(latents, axis=0)) // (2 * (latents.shape[1] + 1))
     components = max(1, min(components, enough))
-    full = points.shape[1] <= FULL
-    floor = 1e-4 * float(points.var(axis=0).mean()) + 1e-9
+    full = latents.shape[1] <= MAX_FULL_DIM
+    floor = 1e-4 * float(latents.var(axis=0).mean()) + 1e-9
     model = GaussianMixture(
         components,
         covariance_type="full" if full else "diag",
@@ -115,7 +115,7 @@ def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixtu
         init_params="k-means++",
         random_state=seed & 0xFFFFFFFF,
     )
-    x = points.astype(np.float64) if len(points) > 1 else np.repeat(points, 2, axis=0)
+    x = latents.astype(np.float64) if len(latents) > 1 else np.repeat(latents, 2, axis=0)
     # Many small products: two threads would spend their time waiting for each other.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # near enough is enough to sample from
@@ -126,7 +126,7 @@ def fit_mixture(points: Points, *, components: int = 10, seed: int = 0) -> Mixtu
     return Mixture(*(part.astype(np.float32) for part in parts))
 
 
-def check_draw(n: int, temperature: float = 1.0) -> None:
+def check_sample(n: int, temperature: float = 1.0) -> None:
     """Refuse to draw nothing, or at no temperature."""
     if n < 1:
         raise ShapeError(f"1 point or more can be drawn, not {n}.")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zatlas.core.arrays import Points, Rows
+from zatlas.core.arrays import Latents, Rows
 from zatlas.core.seeds import derive, stream
-from zatlas.latent.chart import Chart, make, trustworthiness
-from zatlas.latent.landmarks import CHARTED, landmarks
+from zatlas.latent.chart import Chart, make_chart, trustworthiness
+from zatlas.latent.landmarks import MAX_CHARTED, landmarks
 from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -22,9 +22,9 @@ ROUND_TRIPS = 1000  # positions and latents for round trips
 def chart_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
     """Metrics of the run's default chart; an empty list if it has too few latents."""
     chart = default_chart(workspace, seed=seed)
-    if len(chart.points) < 3 * FOLDS:
+    if len(chart.latents) < 3 * FOLDS:
         return []
-    on = f"on the {chart.layout} chart of {len(chart.points):,} latents"
+    on = f"on the {chart.layout} chart of {len(chart.latents):,} latents"
     return [
         *_neighborhoods(chart, on, seed),
         _coverage(chart, on, workspace, seed),
@@ -34,16 +34,16 @@ def chart_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
 
 def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     """The chart that the run is shown by; for very many latents without a saved chart, one of a sample."""
-    points = workspace.map_table("test").points
-    latents = points[landmarks(len(points), CHARTED)]
+    points = workspace.chart_table("test").latents
+    latents = points[landmarks(len(points), MAX_CHARTED)]
     if workspace.dim <= 2 or len(latents) <= MAX_LATENTS:
         return workspace.chart()
     for path in sorted(workspace.folder("charts").glob("umap-*.safetensors")):
         chart = Chart.load(path)
-        if not chart.made.get("labels") and np.array_equal(chart.points, latents):
+        if not chart.made.get("labels") and np.array_equal(chart.latents, latents):
             return chart
     some = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
-    return make(latents[some], seed=seed)
+    return make_chart(latents[some], seed=seed)
 
 
 def continuity(chart: Chart, most: int = MAX_RANKED) -> float:
@@ -51,7 +51,7 @@ def continuity(chart: Chart, most: int = MAX_RANKED) -> float:
 
     Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
     """
-    return trustworthiness(chart.places, chart.points, most=most)
+    return trustworthiness(chart.positions, chart.latents, most=most)
 
 
 def box_coverage(chart: Chart, grid: int = GRID_SIDE) -> float:
@@ -63,16 +63,16 @@ def box_coverage(chart: Chart, grid: int = GRID_SIDE) -> float:
 
 def position_round_trip(chart: Chart, count: int = ROUND_TRIPS, *, seed: int = 0) -> np.ndarray:
     """Distance from a covered position to the position of its latent, in diagonals of the box."""
-    drawn = stream(seed, "places").uniform(-1, 1, (20 * count, 2)).astype(np.float32)
-    places = chart.at(drawn)
+    sampled = stream(seed, "places").uniform(-1, 1, (20 * count, 2)).astype(np.float32)
+    places = chart.at(sampled)
     places = places[chart.covers(places)][:count]
     diagonal = float(np.linalg.norm(chart.box[1] - chart.box[0]))
     return np.linalg.norm(chart.transform(chart.inverse_transform(places)) - places, axis=1) / diagonal
 
 
-def latent_round_trip(chart: Chart, latents: Points) -> np.ndarray:
+def latent_round_trip(chart: Chart, latents: Latents) -> np.ndarray:
     """Distance from a latent to the latent of its position, relative to the mean distance to the center."""
-    usual = float(np.linalg.norm(chart.points - chart.middle, axis=1).mean())
+    usual = float(np.linalg.norm(chart.latents - chart.center, axis=1).mean())
     back = chart.inverse_transform(chart.transform(latents))
     return np.linalg.norm(back - latents, axis=1) / max(usual, 1e-12)
 
@@ -90,11 +90,11 @@ def jackknife_error(statistic: Callable[[Rows], float], n: int, *, seed: int = 0
 
 def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
     """Trustworthiness and continuity, on a sample of the latents."""
-    rows = np.sort(stream(seed, "ranked").permutation(len(chart.points))[:MAX_RANKED])
+    rows = np.sort(stream(seed, "ranked").permutation(len(chart.latents))[:MAX_RANKED])
 
     def metric(name: str, measure: Callable[[Chart], float], about: str) -> Metric:
         def of(some: Rows) -> float:
-            return measure(Chart(chart.points[rows[some]], chart.places[rows[some]]))
+            return measure(Chart(chart.latents[rows[some]], chart.positions[rows[some]]))
 
         text = f"how far {about}, for the 15 nearest"
         error = jackknife_error(of, len(rows), seed=seed)
@@ -113,7 +113,9 @@ def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
 
     return [
         metric(
-            "trustworthiness", lambda chart: chart.trust, f"neighbors {on} are neighbors in the latent space"
+            "trustworthiness",
+            lambda chart: chart.trustworthiness,
+            f"neighbors {on} are neighbors in the latent space",
         ),
         metric("continuity", continuity, f"neighbors in the latent space are neighbors {on}"),
     ]
@@ -133,7 +135,7 @@ def _round_trips(chart: Chart, on: str, workspace: Workspace, seed: int) -> list
     if not len(away):  # all latents are equal, so the chart has no area
         return []
     value, error = mean_and_error(away)
-    back = latent_round_trip(chart, chart.points[:ROUND_TRIPS] if latents is None else latents)
+    back = latent_round_trip(chart, chart.latents[:ROUND_TRIPS] if latents is None else latents)
     parts = {"position to latent to position": value, "latent to position to latent": float(back.mean())}
     about = (
         f"distance from a position to the position of its latent {on}, in diagonals of the box; and distance "
@@ -147,11 +149,11 @@ def _round_trips(chart: Chart, on: str, workspace: Workspace, seed: int) -> list
     ]
 
 
-def _others(workspace: Workspace, seed: int) -> Points | None:
+def _others(workspace: Workspace, seed: int) -> Latents | None:
     """Latents that the chart was not fitted to, if there are any."""
     if not workspace.source.decodes and not workspace.source.indexed:
         return None
     if not workspace.source.indexed:
         return sample_latents(workspace, ROUND_TRIPS, seed=derive(seed, "other codes"))
-    codes = workspace.table("train").points
-    return codes[stream(seed, "other codes").permutation(len(codes))[:ROUND_TRIPS]]
+    latents = workspace.table("train").latents
+    return latents[stream(seed, "other codes").permutation(len(latents))[:ROUND_TRIPS]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float64
 
-from zatlas.core.arrays import Flags, Labels, Points
+from zatlas.core.arrays import Flags, Labels, Latents
 from zatlas.core.seeds import stream
 
 BINS = 20  # quantile bins of dimensions and continuous factors
@@ -37,7 +37,7 @@ class FactorScore:
     parts: Mapping[str, float] = field(default_factory=dict)
 
 
-def mig(latents: Points, factors: Factors) -> FactorScore:
+def mig(latents: Latents, factors: Factors) -> FactorScore:
     """Mutual information gap between the best and the second best dimension of a factor.
 
     In shares of the factor's entropy. Chen et al. 2018, https://arxiv.org/abs/1802.04942
@@ -45,7 +45,7 @@ def mig(latents: Points, factors: Factors) -> FactorScore:
     return _gaps(mutual_information_table(latents, factors) / _entropies(factors), factors)
 
 
-def sap(latents: Points, factors: Factors) -> FactorScore:
+def sap(latents: Latents, factors: Factors) -> FactorScore:
     """Separated attribute predictability: score gap between the best and the second best dimension.
 
     The score is the squared correlation for continuous factors, and the balanced accuracy of thresholds on
@@ -56,7 +56,7 @@ def sap(latents: Points, factors: Factors) -> FactorScore:
     return _gaps(np.stack(columns, axis=1), factors)
 
 
-def modularity(latents: Points, factors: Factors) -> FactorScore:
+def modularity(latents: Latents, factors: Factors) -> FactorScore:
     """Whether each dimension is informative about one factor only; an uninformative dimension counts as 0.
 
     Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312
@@ -68,7 +68,7 @@ def modularity(latents: Points, factors: Factors) -> FactorScore:
     return FactorScore(float(each.mean()), {f"dimension {i}": float(v) for i, v in enumerate(each)})
 
 
-def dci(latents: Points, factors: Factors, *, seed: int = 0) -> tuple[FactorScore, FactorScore, FactorScore]:
+def dci(latents: Latents, factors: Factors, *, seed: int = 0) -> tuple[FactorScore, FactorScore, FactorScore]:
     """Disentanglement (of dimensions), completeness (of factors) and informativeness.
 
     Uses the feature importances of forests that predict each factor. Informativeness is their quality on
@@ -139,7 +139,7 @@ def beta_vae(fixed: GroupSampler, factors: Factors, *, seed: int = 0) -> FactorS
     return FactorScore(float(np.mean(right)), dict(zip(factors, right, strict=True)))
 
 
-def group_sampler(latents: Points, factors: Factors) -> GroupSampler:
+def group_sampler(latents: Latents, factors: Factors) -> GroupSampler:
     """A sampler of groups of known rows that share the value, or the bin, of a factor."""
     index = {}
     for name, column in factors.items():
@@ -156,7 +156,7 @@ def group_sampler(latents: Points, factors: Factors) -> GroupSampler:
     return fixed
 
 
-def mutual_information_table(latents: Points, factors: Factors) -> Table:
+def mutual_information_table(latents: Latents, factors: Factors) -> Table:
     """Mutual information in nats between each binned dimension and each binned factor."""
     axes = [to_bins(axis.astype(np.float64)) for axis in latents.T]
     columns = [to_bins(column) for column in factors.values()]
@@ -195,7 +195,7 @@ def _gaps(table: Table, factors: Factors) -> FactorScore:
     return FactorScore(float(gaps.mean()), dict(zip(factors, gaps.tolist(), strict=True)))
 
 
-def _scores_by_dimension(latents: Points, column: np.ndarray) -> PerFactor:
+def _scores_by_dimension(latents: Latents, column: np.ndarray) -> PerFactor:
     if column.dtype.kind == "f":
         x, y = latents - latents.mean(axis=0, dtype=np.float64), column - column.mean(dtype=np.float64)
         scale = (x**2).sum(axis=0) * (y**2).sum()
@@ -210,7 +210,7 @@ def _scores_by_dimension(latents: Points, column: np.ndarray) -> PerFactor:
     return np.array([balanced_accuracy_score(kinds, each) for each in predictions])
 
 
-def _forest(latents: Points, column: np.ndarray, held_out: Flags, seed: int) -> tuple[PerFactor, float]:
+def _forest(latents: Latents, column: np.ndarray, held_out: Flags, seed: int) -> tuple[PerFactor, float]:
     """The importance of each dimension for predicting a factor, and the quality on held-out latents."""
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 

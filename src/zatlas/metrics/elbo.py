@@ -12,7 +12,7 @@ from zatlas.core.seeds import derive, stream
 from zatlas.latent_source import Encoded
 from zatlas.metrics.importance import TREATMENT_TEXT, Bounds, Treatment, importance_bound
 from zatlas.metrics.metric import Better, Metric, mean_and_error
-from zatlas.models import bring
+from zatlas.models import importers
 from zatlas.models.description import load_weights
 from zatlas.models.likelihood import Gaussian
 from zatlas.models.vae import VAE
@@ -59,7 +59,7 @@ def likelihood_metrics(
         return []
     seen, unseen = (_rows(workspace, split, images, seed) for split in ("train", "test"))
     reconstruction = _reconstruction(workspace, unseen)
-    if bring.brought_of(workspace.run) is not None:
+    if importers.imported_model_of(workspace.run) is not None:
         return [reconstruction]
     model = load_weights(workspace.run.weights)[1].to(workspace.generator.device)
     if not isinstance(model, VAE):
@@ -70,48 +70,48 @@ def likelihood_metrics(
     task = _Task(workspace, model, treatment or _treatment_of(model), seed)
     pixels = math.prod(workspace.dataset.shape)
     k = draws or int(np.clip(MAX_PIXELS // (len(unseen) * pixels), 1, BOUND_DRAWS))
-    found = _bounds(task, task.bounds(unseen, k), k, pixels)
+    result = _bounds(task, task.bounds(unseen, k), k, pixels)
     pair = _reconstruction(workspace, seen), reconstruction
     if model.likelihood.bound:
         many = max(images, min(ELBO_IMAGES, MAX_PIXELS // (4 * ELBO_DRAWS * pixels)))
         rows = [_rows(workspace, split, many, seed) for split in ("train", "test")]
         pair = (_elbo(task, task.bounds(rows[0], ELBO_DRAWS)), _elbo(task, task.bounds(rows[1], ELBO_DRAWS)))
     return [
-        *found,
+        *result,
         reconstruction,
         *_weighing(model, pixels, reconstruction),
         *_generalization_gap(*pair, workspace),
     ]
 
 
-def _bounds(task: _Task, found: Bounds, k: int, pixels: int) -> list[Metric]:
+def _bounds(task: _Task, result: Bounds, k: int, pixels: int) -> list[Metric]:
     model = task.model
     if not model.likelihood.bound:
         about = "squared error of an image, summed over pixels, from posterior samples; not in nats"
-        return [_nats("distortion", found.distortion, about, "lower"), _rate(found)]
+        return [_nats("distortion", result.distortion, about, "lower"), _rate(result)]
     how = TREATMENT_TEXT[task.treatment]
     bound = _nats(
         "importance_bound",
-        found.importance,
+        result.importance,
         f"lower bound of log p(x), from {k:,} importance-weighted posterior samples; {how}"
-        f"{_bits(found.importance, task.treatment, pixels)}",
+        f"{_bits(result.importance, task.treatment, pixels)}",
         "higher",
     )
     about = f"-log p(x | z) of an image, mean over its posterior; {how}"
-    distortion = _nats("distortion", found.distortion, about, "lower")
-    return [_elbo(task, found), distortion, _rate(found), bound]
+    distortion = _nats("distortion", result.distortion, about, "lower")
+    return [_elbo(task, result), distortion, _rate(result), bound]
 
 
-def _elbo(task: _Task, found: Bounds) -> Metric:
+def _elbo(task: _Task, result: Bounds) -> Metric:
     about = f"lower bound of log p(x): -(distortion + rate); {TREATMENT_TEXT[task.treatment]}"
     if not task.model.bound:
         about += "; training minimized a different loss"
-    return _nats("elbo", found.elbo, about, "higher")
+    return _nats("elbo", result.elbo, about, "higher")
 
 
-def _rate(found: Bounds) -> Metric:
+def _rate(result: Bounds) -> Metric:
     about = "KL divergence of an image's posterior from the prior"
-    return _nats("rate", found.rate, about, "neither")
+    return _nats("rate", result.rate, about, "neither")
 
 
 def _bits(bound: Tensor, treatment: Treatment, pixels: int) -> str:
@@ -136,7 +136,7 @@ def _weighing(model: VAE, pixels: int, reconstruction: Metric) -> list[Metric]:
     if config.likelihood == "bernoulli":
         return metrics
     if isinstance(model.likelihood, Gaussian):
-        std, about = model.likelihood.spread, "standard deviation of the Gaussian likelihood"
+        std, about = model.likelihood.std, "standard deviation of the Gaussian likelihood"
     else:
         # Up to scale, error + beta * rate is the ELBO of a Gaussian with this standard deviation.
         std = math.sqrt(charge / (8 if config.signed else 2))

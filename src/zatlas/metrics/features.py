@@ -15,11 +15,20 @@ from zatlas.contents import open_dataset
 from zatlas.core.arrays import Images, Rows
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.data.cache import cache_root
-from zatlas.data.imageset import ImageSet
-from zatlas.models.scorer import Reader, Scorer, read_scorer, save_scorer, suited
-from zatlas.models.scorers import load_scorer
-from zatlas.training.scoring import LABEL, NET, TRAINING, Check, check, choose, columns_of, train_scorer
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.data.pixel_cache import cache_root
+from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, resized_for, save_classifier
+from zatlas.models.external_classifiers import open_classifier
+from zatlas.training.classifier_training import (
+    LABEL,
+    NET,
+    TRAINING,
+    AttributeAccuracy,
+    choose,
+    columns_of,
+    evaluate_classifier,
+    train_classifier,
+)
 from zatlas.workspace import Workspace
 
 Table = Float32[np.ndarray, "n d"]
@@ -52,14 +61,14 @@ class DatasetFeatures:
     """A network trained on the labels or attributes of a dataset, and its last hidden layer as features."""
 
     features: Features
-    scorer: Scorer
+    classifier: Classifier
     about: str  # what it predicts, and its accuracy
 
 
 # A network trained on the dataset -----------------------------------------------------------------
 
 
-def dataset_features(images: ImageSet, *, seed: int = 0) -> DatasetFeatures | None:
+def dataset_features(images: ImageDataset, *, seed: int = 0) -> DatasetFeatures | None:
     """The network trained on the labels of a dataset, or its attributes; None if it has neither.
 
     It is trained once for each dataset, and saved in the cache.
@@ -82,15 +91,17 @@ def dataset_features(images: ImageSet, *, seed: int = 0) -> DatasetFeatures | No
     digest = hashlib.sha256(repr(made).encode()).hexdigest()[:24]
     path = cache_root() / "features" / f"{digest}.safetensors"
     if not path.exists():
-        save_scorer(path, train_feature_net(images, names, seed=seed))
-    scorer = read_scorer(path, "cuda" if torch.cuda.is_available() else "cpu")
-    about = _accuracy_text(images, check(scorer, images, evenly_spaced(_held_out(images), MAX_CHECKED)))
+        save_classifier(path, train_feature_net(images, names, seed=seed))
+    classifier = load_classifier(path, "cuda" if torch.cuda.is_available() else "cpu")
+    about = _accuracy_text(
+        images, evaluate_classifier(classifier, images, evenly_spaced(_held_out(images), MAX_CHECKED))
+    )
     name = f"a network trained on {images.name}"
-    features = Features(name, f"the last hidden layer of {about}", last_hidden_layer(scorer))
-    return DatasetFeatures(features, scorer, about)
+    features = Features(name, f"the last hidden layer of {about}", last_hidden_layer(classifier))
+    return DatasetFeatures(features, classifier, about)
 
 
-def train_feature_net(images: ImageSet, names: tuple[str, ...], *, seed: int = 0) -> Scorer:
+def train_feature_net(images: ImageDataset, names: tuple[str, ...], *, seed: int = 0) -> Classifier:
     """Train a small network to predict these attributes of the dataset."""
     rows, size = images.rows("train"), int(np.prod(images.shape))
     count = min(
@@ -100,27 +111,27 @@ def train_feature_net(images: ImageSet, names: tuple[str, ...], *, seed: int = 0
     split = images.split.copy()
     split[rows] = 1  # images that are not used for training are held out
     split[stream(seed, "taught").permutation(rows)[:count]] = 0
-    return train_scorer(replace(images, split=split), list(names), epochs=epochs, seed=seed, show=False)
+    return train_classifier(replace(images, split=split), list(names), epochs=epochs, seed=seed, show=False)
 
 
-def last_hidden_layer(scorer: Scorer) -> Callable[[Images], Table]:
+def last_hidden_layer(classifier: Classifier) -> Callable[[Images], Table]:
     """The input of the network's last layer, as a function of images."""
-    assert isinstance(scorer.function, Reader)
-    body = copy.deepcopy(scorer.function.body)
+    assert isinstance(classifier.function, ClassifierNet)
+    body = copy.deepcopy(classifier.function.body)
     last = [name for name, part in body.named_modules() if isinstance(part, nn.Linear)][-1]
     owner, _, leaf = last.rpartition(".")
     setattr(body.get_submodule(owner), leaf, nn.Identity())
 
     def features(images: Images) -> Table:
         with torch.inference_mode():
-            x = torch.as_tensor(suited(scorer, images), device=scorer.device)
+            x = torch.as_tensor(resized_for(classifier, images), device=classifier.device)
             hidden: Tensor = body(2 * x - 1)
         return hidden.float().cpu().numpy()
 
     return features
 
 
-def _target_names(images: ImageSet) -> tuple[str, ...]:
+def _target_names(images: ImageDataset) -> tuple[str, ...]:
     """The label if it can be predicted, else all attributes that can; () if there are none."""
     for names in ([LABEL], None) if LABEL in columns_of(images) else (None,):
         try:
@@ -131,17 +142,17 @@ def _target_names(images: ImageSet) -> tuple[str, ...]:
     return ()
 
 
-def _held_out(images: ImageSet) -> Rows:
+def _held_out(images: ImageDataset) -> Rows:
     return next(rows for split in ("test", "valid", "train") if len(rows := images.rows(split)))
 
 
-def _accuracy_text(images: ImageSet, checks: dict[str, Check]) -> str:
+def _accuracy_text(images: ImageDataset, checks: dict[str, AttributeAccuracy]) -> str:
     """What the network predicts, and its accuracy on held-out images."""
     count = max((check.images for check in checks.values()), default=0)
     where = f"of {count:,} held-out images"
     if set(checks) == {LABEL}:
         label = checks[LABEL]
-        accuracy = f"accuracy {label.value:.1%} {where}; most frequent label {label.chance:.0%}"
+        accuracy = f"accuracy {label.value:.1%} {where}; most frequent label {label.baseline:.0%}"
         return f"a small network trained on the labels of {images.name} ({accuracy})"
     parts = []
     for measure in ("accuracy", "R2"):
@@ -157,18 +168,18 @@ def read_features(spec: str | Path) -> Features:
     """The outputs of an ONNX file: FILE.onnx, or FILE.onnx:pixels=signed for pixels from -1 to 1."""
     text = str(spec)
     path = Path(f"{text.partition('.onnx')[0]}.onnx")
-    scorer = load_scorer(text if ".onnx" in text else path)
+    classifier = open_classifier(text if ".onnx" in text else path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
     def features(images: Images) -> Table:
-        return scorer.score(suited(scorer, images))
+        return classifier.score(resized_for(classifier, images))
 
-    about = f"the outputs of {path.name} (SHA-256 {digest}...), which {scorer.about}"
+    about = f"the outputs of {path.name} (SHA-256 {digest}...), which {classifier.about}"
     return Features(f"{path.name} {digest}", about, features)
 
 
-def principal_pixels(images: ImageSet, count: int = 2000) -> Features:
+def principal_pixels(images: ImageDataset, count: int = 2000) -> Features:
     """The first principal components of the training images' pixels."""
     from sklearn.utils.extmath import randomized_svd
 
@@ -187,7 +198,7 @@ def principal_pixels(images: ImageSet, count: int = 2000) -> Features:
 # Real images --------------------------------------------------------------------------------------
 
 
-def real_images(workspace: Workspace) -> ImageSet | None:
+def real_images(workspace: Workspace) -> ImageDataset | None:
     """The dataset that a run was trained on or imported with; None if there is none."""
     if not workspace.run.recipe_file.exists():
         return None
@@ -203,7 +214,7 @@ def evenly_spaced(rows: Rows, count: int) -> Rows:
     return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
 
 
-def image_batches(images: ImageSet, rows: Rows, size: int = BATCH) -> Iterator[Images]:
+def image_batches(images: ImageDataset, rows: Rows, size: int = BATCH) -> Iterator[Images]:
     """The images of these rows, in batches."""
     for start in range(0, len(rows), size):
         yield images.images(rows[start : start + size])

@@ -13,7 +13,7 @@ from typing import Any
 from zatlas.core.shell import shell_command
 from zatlas.data.sources import value_of
 from zatlas.metrics.metric import Metric
-from zatlas.models.bring import brought_of
+from zatlas.models.importers import imported_model_of
 from zatlas.training.recipe import Recipe
 from zatlas.workspace import Workspace
 
@@ -66,7 +66,7 @@ class RunSummary:
     @classmethod
     def of(cls, workspace: Workspace, metrics: Mapping[str, Metric]) -> "RunSummary":
         """Summarize the run of a workspace."""
-        trained = brought_of(workspace.run) is None
+        trained = imported_model_of(workspace.run) is None
         return cls(
             workspace.run.folder,
             workspace.description.family,

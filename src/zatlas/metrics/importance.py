@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zatlas.core.errors import BadRecipe, UnknownName
-from zatlas.models.likelihood import Likely, treated
+from zatlas.models.likelihood import Decodes, transformed
 
 Treatment = Literal["grey", "dynamic", "threshold", "levels"]  # of the pixels
 
@@ -42,12 +42,12 @@ def apply_treatment(x: Tensor, treatment: Treatment, rng: torch.Generator) -> Te
     if treatment == "levels":
         noise = torch.rand(x.shape, generator=rng, device=x.device, dtype=x.dtype)
         return x + (noise - 0.5) / LEVEL_STEPS
-    return treated(x, treatment, rng)
+    return transformed(x, treatment, rng)
 
 
 @torch.inference_mode()
 def importance_bound(
-    model: Likely,
+    model: Decodes,
     x: Tensor,
     k: int,
     *,
@@ -72,7 +72,7 @@ def importance_bound(
 
 
 def _bounds(
-    model: Likely, x: Tensor, k: int, rng: torch.Generator, y: Tensor | None, treatment: Treatment
+    model: Decodes, x: Tensor, k: int, rng: torch.Generator, y: Tensor | None, treatment: Treatment
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The four bounds of a batch of images; the sum over samples is accumulated block by block."""
     mean, log_variance = model.posterior(x, y)

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 from scipy.stats import chi2
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
-from zatlas.latent.density import FEW, gap
+from zatlas.latent.density import MAX_GAP_DIM, gap
 from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.workspace import Workspace
 
@@ -31,26 +31,26 @@ def space_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
     if not workspace.source.indexed or workspace.source.generated:
         return []
     table = workspace.table("train")
-    if len(table.points) < MIN_LATENTS:
+    if len(table.latents) < MIN_LATENTS:
         return []
     limit = min(MAX_LATENTS, max(MAX_VALUES // workspace.dim, 1))
-    rows = np.sort(stream(seed, "space").permutation(len(table.points))[:limit])
-    means, drawn = table.points[rows], workspace.posterior_samples("train", seed=seed)[rows]
+    rows = np.sort(stream(seed, "space").permutation(len(table.latents))[:limit])
+    means, sampled = table.latents[rows], workspace.posterior_samples("train", seed=seed)[rows]
     prior = workspace.generator.space
     metrics: list[Metric] = []
-    if table.deviations is not None:
-        std = table.deviations[rows]
+    if table.std is not None:
+        std = table.std[rows]
         metrics += [active_units(means)]
         metrics += [dimension_rate(means, std)] if prior.prior == "normal" else []
         metrics += [mutual_information(means, std, seed=seed)]
     if prior.prior != "none":
-        metrics += [prior_distance(drawn, prior, seed=seed)]
+        metrics += [prior_distance(sampled, prior, seed=seed)]
     if prior.prior == "normal":
-        metrics += [relative_norm(drawn), outside_prior(drawn)]
-    return [*metrics, holes(drawn, prior, seed=seed)] if prior.dim <= FEW else metrics
+        metrics += [relative_norm(sampled), outside_prior(sampled)]
+    return [*metrics, holes(sampled, prior, seed=seed)] if prior.dim <= MAX_GAP_DIM else metrics
 
 
-def active_units(means: Points) -> Metric:
+def active_units(means: Latents) -> Metric:
     """The number of dimensions that carry information about the image.
 
     Burda, Grosse and Salakhutdinov 2016, https://arxiv.org/abs/1509.00519
@@ -75,7 +75,7 @@ def active_units(means: Points) -> Metric:
     )
 
 
-def dimension_rate(means: Points, std: Points) -> Metric:
+def dimension_rate(means: Latents, std: Latents) -> Metric:
     """The rate (KL) per dimension: the divergence of its posterior from the prior, in nats."""
     rates = dimension_rates(means, std)
     value, error = mean_and_error(rates.mean(axis=1))
@@ -93,14 +93,14 @@ def dimension_rate(means: Points, std: Points) -> Metric:
     )
 
 
-def dimension_rates(means: Points, std: Points) -> np.ndarray:
+def dimension_rates(means: Latents, std: Latents) -> np.ndarray:
     """KL divergence of each normal posterior from the standard normal, (images, dimensions)."""
     mean, scale = means.astype(np.float64), _positive(std)
     return 0.5 * (mean**2 + scale**2 - 1) - np.log(scale)
 
 
 def mutual_information(
-    means: Points, std: Points, *, seed: int = 0, draws: int = INFORMATION_DRAWS
+    means: Latents, std: Latents, *, seed: int = 0, draws: int = INFORMATION_DRAWS
 ) -> Metric:
     """The mutual information of latent and image: the mean of log q(z | x) - log q(z), in nats.
 
@@ -144,19 +144,19 @@ def mutual_information(
     )
 
 
-def prior_distance(drawn: Points, space: Space, *, seed: int = 0) -> Metric:
+def prior_distance(sampled: Latents, space: Space, *, seed: int = 0) -> Metric:
     """The distance of the latents' distribution from the prior: unbiased squared MMD.
 
     Gretton et al. 2012, https://jmlr.org/papers/v13/gretton12a.html ; in blocks, as Zaremba et al. 2013,
     https://arxiv.org/abs/1307.1954
     """
-    size = min(REPEAT_SIZE, max(len(drawn) // 2, 2))
+    size = min(REPEAT_SIZE, max(len(sampled) // 2, 2))
     rng = stream(seed, "prior distance")
     prior = space.sample(3 * REPEATS * size, seed=seed).reshape(3, REPEATS, size, -1)
     width = float(np.median(_squares(prior[0, 0], prior[1, 0])))
     distances, baseline = [], []
     for ours, first, second in zip(*prior, strict=True):
-        latents = drawn[rng.choice(len(drawn), size, replace=False)]
+        latents = sampled[rng.choice(len(sampled), size, replace=False)]
         distances.append(kernel_distance(latents, ours, width))
         baseline.append(kernel_distance(first, second, width))
     value, error = mean_and_error(np.array(distances))
@@ -179,7 +179,7 @@ def prior_distance(drawn: Points, space: Space, *, seed: int = 0) -> Metric:
     )
 
 
-def kernel_distance(a: Points, b: Points, width: float) -> float:
+def kernel_distance(a: Latents, b: Latents, width: float) -> float:
     """The unbiased squared MMD of two samples with equally many rows."""
     n = len(a)
     inside, across = 0.0, 0.0
@@ -191,19 +191,19 @@ def kernel_distance(a: Points, b: Points, width: float) -> float:
     return (inside - across) / len(KERNEL_WIDTHS)
 
 
-def holes(drawn: Points, space: Space, *, seed: int = 0) -> Metric:
+def holes(sampled: Latents, space: Space, *, seed: int = 0) -> Metric:
     """The share of the prior's mass in regions with almost no latents."""
-    share, error = gap(drawn, space, seed=seed)
+    share, error = gap(sampled, space, seed=seed)
     reference = "the prior" if space.prior != "none" else "the normal distribution fitted to the latents"
     own = space if space.prior != "none" else replace(space, prior="normal")
-    baseline, _ = gap(own.sample(len(drawn), seed=seed + 2), own, seed=seed)
+    baseline, _ = gap(own.sample(len(sampled), seed=seed + 2), own, seed=seed)
     about = f"share of the mass of {reference} where {POSTERIOR_SAMPLES} are at least ten times rarer"
     return Metric(
         "holes",
         "space",
         share,
         about,
-        len(drawn),
+        len(sampled),
         error,
         "share",
         "lower",
@@ -212,18 +212,18 @@ def holes(drawn: Points, space: Space, *, seed: int = 0) -> Metric:
     )
 
 
-def relative_norm(drawn: Points) -> Metric:
+def relative_norm(sampled: Latents) -> Metric:
     """The mean norm of latents, relative to that of prior samples."""
-    dim = drawn.shape[1]
+    dim = sampled.shape[1]
     usual = np.sqrt(2) * np.exp(gammaln((dim + 1) / 2) - gammaln(dim / 2))
-    value, error = mean_and_error(np.linalg.norm(drawn, axis=1) / usual)
+    value, error = mean_and_error(np.linalg.norm(sampled, axis=1) / usual)
     about = f"mean norm of {POSTERIOR_SAMPLES}, over the mean norm of prior samples ({usual:.2f})"
     return Metric(
         "relative_norm",
         "space",
         value,
         about,
-        len(drawn),
+        len(sampled),
         error,
         "",
         "neither",
@@ -232,10 +232,10 @@ def relative_norm(drawn: Points) -> Metric:
     )
 
 
-def outside_prior(drawn: Points) -> Metric:
+def outside_prior(sampled: Latents) -> Metric:
     """The share of latents outside the ball that holds 99.9% of the prior."""
-    limit = chi2.ppf(1 - OUTSIDE_SHARE, drawn.shape[1])
-    value, error = mean_and_error((drawn.astype(np.float64) ** 2).sum(axis=1) > limit)
+    limit = chi2.ppf(1 - OUTSIDE_SHARE, sampled.shape[1])
+    value, error = mean_and_error((sampled.astype(np.float64) ** 2).sum(axis=1) > limit)
     ball = f"the ball that holds 99.9% of the prior (radius {limit**0.5:.2f})"
     about = f"share of {POSTERIOR_SAMPLES} outside {ball}"
     return Metric(
@@ -243,7 +243,7 @@ def outside_prior(drawn: Points) -> Metric:
         "space",
         value,
         about,
-        len(drawn),
+        len(sampled),
         error,
         "share",
         "lower",
@@ -252,7 +252,7 @@ def outside_prior(drawn: Points) -> Metric:
     )
 
 
-def _log_densities(z: np.ndarray, means: Points, std: np.ndarray) -> np.ndarray:
+def _log_densities(z: np.ndarray, means: Latents, std: np.ndarray) -> np.ndarray:
     """log q(z | x) of each latent under each image's posterior, by matrix products."""
     mean, precision = means.astype(np.float64), 1 / std**2
     far = z**2 @ precision.T - 2 * z @ (mean * precision).T + (mean**2 * precision).sum(axis=1)
@@ -260,11 +260,11 @@ def _log_densities(z: np.ndarray, means: Points, std: np.ndarray) -> np.ndarray:
     return -far / 2 - scale
 
 
-def _positive(std: Points) -> np.ndarray:
+def _positive(std: Latents) -> np.ndarray:
     return np.maximum(std.astype(np.float64), 1e-6)  # float32 rounds very small values to 0
 
 
-def _squares(a: Points, b: Points) -> np.ndarray:
+def _squares(a: Latents, b: Latents) -> np.ndarray:
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     return np.maximum(squares, 0)
 

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from zatlas.core.arrays import Images, Labels, Rows, Values
 from zatlas.core.seeds import stream
-from zatlas.data.imageset import ImageSet
-from zatlas.latent.encode import encoded, labels_of
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.latent.latent_blocks import labels_of, latent_blocks
 from zatlas.latent.sampling import from_posterior
 from zatlas.metrics.distances import (
     coverage,
@@ -35,9 +35,9 @@ from zatlas.metrics.features import (
     real_images,
 )
 from zatlas.metrics.metric import Better, Metric, bootstrap_error, mean_and_error
-from zatlas.models.scorer import Scorer, Scores, suited
+from zatlas.models.classifier import Classifier, Logits, resized_for
 from zatlas.sample import sample_latents
-from zatlas.training.scoring import LABEL, targets_of
+from zatlas.training.classifier_training import LABEL, targets_of
 from zatlas.workspace import Workspace
 
 MAX_IMAGES, MIN_IMAGES = 2000, 20  # images of each set
@@ -76,7 +76,7 @@ class ImageSets:
     """Held-out images, training images and samples, equally many of each, in the same features."""
 
     workspace: Workspace
-    images: ImageSet
+    images: ImageDataset
     features: Features
     own: DatasetFeatures | None
     seed: int
@@ -110,13 +110,14 @@ class ImageSets:
         """The same for samples."""
         z = sample_latents(self.workspace, self.n, seed=self.seed, prior=self.prior)
         return feature_tables(
-            self.workspace.generator.stream(z, cycle_classes(self.workspace, self.n)), *self._functions
+            self.workspace.generator.decode_batches(z, cycle_classes(self.workspace, self.n)),
+            *self._functions,
         )
 
     @property
     def _functions(self) -> list[Callable[[Images], np.ndarray]]:
         functions: list[Callable[[Images], np.ndarray]] = [self.features, thumbnails]
-        return functions if self.own is None else [*functions, _reader(self.own.scorer)]
+        return functions if self.own is None else [*functions, _reader(self.own.classifier)]
 
     def metric(
         self,
@@ -224,12 +225,12 @@ def _diversity(sets: ImageSets) -> list[Metric]:
     if sets.own is None:
         return metrics
     predictions = [rows[2] for rows in (sets.real, sets.other, sets.generated)]
-    scorer = sets.own.scorer
-    varieties = [variety(scorer, rows, predictions[0]) for rows in predictions]
+    classifier = sets.own.classifier
+    varieties = [variety(classifier, rows, predictions[0]) for rows in predictions]
     if np.isnan(varieties[0][0]):
         return metrics
     error = bootstrap_error(
-        lambda i: variety(scorer, predictions[2][i], predictions[0])[0], sets.n, seed=sets.seed
+        lambda i: variety(classifier, predictions[2][i], predictions[0])[0], sets.n, seed=sets.seed
     )
     about = f"entropy of the classes predicted for samples over that for held-out images, by {sets.own.about}"
     return [
@@ -255,20 +256,20 @@ def _decoded(sets: ImageSets) -> list[Metric]:
     generator, rows = sets.workspace.generator, sets.rows[1]
     if generator.encoder is None:
         return []
-    blocks = [block.codes for block in encoded(generator, sets.images, rows)]
-    points = np.concatenate([part.points for part in blocks])
-    std = [part.deviations for part in blocks if part.deviations is not None]
+    blocks = [block.table for block in latent_blocks(generator, sets.images, rows)]
+    latents = np.concatenate([part.latents for part in blocks])
+    std = [part.std for part in blocks if part.std is not None]
     labels = labels_of(sets.images, rows) if generator.classes else None
-    drawn = {"reconstruction_frechet": (points, "reconstructions of training images")}
+    sampled = {"reconstruction_frechet": (latents, "reconstructions of training images")}
     if std:
-        around = from_posterior(points, np.concatenate(std), seed=sets.seed)
-        drawn["posterior_frechet"] = (around, "images decoded from posterior samples of real images")
+        around = from_posterior(latents, np.concatenate(std), seed=sets.seed)
+        sampled["posterior_frechet"] = (around, "images decoded from posterior samples of real images")
     else:  # a deterministic encoder
-        drawn["posterior_frechet"] = (points, "images decoded from the latents of real images")
+        sampled["posterior_frechet"] = (latents, "images decoded from the latents of real images")
     real, baseline = sets.real[0], frechet(sets.real[0], sets.other[0])
     metrics = []
-    for name, (z, what) in drawn.items():
-        made = feature_tables(generator.stream(z, labels), sets.features)[0]
+    for name, (z, what) in sampled.items():
+        made = feature_tables(generator.decode_batches(z, labels), sets.features)[0]
         metrics.append(
             sets.metric(
                 name,
@@ -284,7 +285,7 @@ def _decoded(sets: ImageSets) -> list[Metric]:
 # Sets of images -----------------------------------------------------------------------------------
 
 
-def held_out_and_training(images: ImageSet, limit: int, *, seed: int = 0) -> tuple[Rows, Rows]:
+def held_out_and_training(images: ImageDataset, limit: int, *, seed: int = 0) -> tuple[Rows, Rows]:
     """Rows of held-out and of equally many training images; two random halves if too few are held out."""
     rng, train = stream(seed, "two sets"), images.rows("train")
     held_out = np.concatenate([images.rows("test"), images.rows("valid")])
@@ -312,15 +313,15 @@ def memorized(samples: Values, held_out: Values) -> tuple[Values, float]:
     return (samples <= bound).astype(np.float32), float((held_out[1::2] <= bound).mean())
 
 
-def variety(scorer: Scorer, read: Scores, real: Scores) -> tuple[float, dict[str, float]]:
+def variety(classifier: Classifier, read: Logits, real: Logits) -> tuple[float, dict[str, float]]:
     """The class entropy of predictions over that of real images, and the share of each class.
 
     Entropies are summed over attributes. NaN if no attribute is a class or a flag.
     """
     mine = theirs = 0.0
     shares: dict[str, float] = {}
-    for target in targets_of(scorer):
-        columns = [scorer.column(name) for name in target.columns]
+    for target in targets_of(classifier):
+        columns = [classifier.column(name) for name in target.columns]
         if target.kind == "number":
             continue
         here, there = (_shares(rows[:, columns]) for rows in (read, real))
@@ -338,7 +339,7 @@ def thumbnails(images: Images) -> Table:
     return images.reshape(len(images), -1)
 
 
-def _shares(predicted: Scores) -> Values:
+def _shares(predicted: Logits) -> Values:
     """The share of images for each class; for a flag, of true and of false."""
     if predicted.shape[1] == 1:
         yes = float((predicted > 0.5).mean())
@@ -346,8 +347,8 @@ def _shares(predicted: Scores) -> Values:
     return np.bincount(predicted.argmax(axis=1), minlength=predicted.shape[1]) / len(predicted)
 
 
-def _reader(scorer: Scorer) -> Callable[[Images], Scores]:
-    return lambda images: scorer.score(suited(scorer, images))
+def _reader(classifier: Classifier) -> Callable[[Images], Logits]:
+    return lambda images: classifier.score(resized_for(classifier, images))
 
 
 def _frechet_error(real: Table, made: Table, seed: int) -> float:

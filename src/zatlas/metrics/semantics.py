@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from zatlas.core.arrays import Flags, Images, Labels, Points, Rows, Values
+from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows, Values
 from zatlas.core.seeds import derive, stream
-from zatlas.data.imageset import UNLABELLED
+from zatlas.data.image_dataset import NO_LABEL
 from zatlas.directions.probes import accuracy, area_under_curve, fit_probes, ridge
 from zatlas.latent.attributes import flags_of, properties
-from zatlas.latent.curves import Blend, Curve, lerp, usual_blend
+from zatlas.latent.curves import Blend, Curve, default_blend, lerp
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.latent.neighbors import others
-from zatlas.metrics.factors import disentanglement_metrics
+from zatlas.metrics.factor_metrics import disentanglement_metrics
 from zatlas.metrics.metric import Metric, bootstrap_error, mean_and_error
 from zatlas.models.generator import differentiable
 from zatlas.sample import sample_latents
@@ -42,7 +42,7 @@ def meaning_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
 # Linear probes and neighbors ---------------------------------------------------------------------
 
 
-def probe_predictions(z: Points, known: Attributes, held_out: Points) -> dict[str, Values]:
+def probe_predictions(z: Latents, known: Attributes, held_out: Latents) -> dict[str, Values]:
     """Predictions of linear probes for held_out-out latents: a probability of a flag, or a number."""
     flags = {name: column for name, column in known.items() if column.dtype == bool}
     probes = fit_probes(z, flags)
@@ -71,9 +71,9 @@ def probe_scores(predicted: Mapping[str, Values], true: Attributes) -> dict[str,
     return scores
 
 
-def neighbor_agreement(points: Points, kinds: np.ndarray, k: int = NEIGHBORS) -> tuple[Values, float]:
+def neighbor_agreement(latents: Latents, kinds: np.ndarray, k: int = NEIGHBORS) -> tuple[Values, float]:
     """For each latent the share of its neighbors with the same class, and the share for random neighbors."""
-    near, _ = others(points, k)
+    near, _ = others(latents, k)
     counts = np.unique(kinds, return_counts=True)[1]
     same = (kinds[near] == kinds[:, None]).mean(axis=1)
     return same, float((counts * (counts - 1)).sum() / max(len(kinds) * (len(kinds) - 1), 1))
@@ -120,7 +120,7 @@ def _linear_probe(workspace: Workspace, seed: int) -> list[Metric]:
 
 
 def _label_probe(
-    z: Points, labels: Labels, held_out: Points, held_labels: Labels, parts: dict[str, float], method: str
+    z: Latents, labels: Labels, held_out: Latents, held_labels: Labels, parts: dict[str, float], method: str
 ) -> Metric:
     both = np.concatenate([labels, held_labels])
     later = np.arange(len(both)) >= len(labels)
@@ -173,15 +173,15 @@ def _neighbors(workspace: Workspace, seed: int) -> list[Metric]:
     ]
 
 
-def _some(workspace: Workspace, split: str, most: int, seed: int) -> tuple[Rows, Points]:
-    codes = workspace.table(split)
-    labels = workspace.labels(codes.rows)
-    known = np.arange(len(codes))
-    if labels is not None and UNLABELLED in workspace.dataset.classes:
-        known = np.flatnonzero(labels != workspace.dataset.classes.index(UNLABELLED))
+def _some(workspace: Workspace, split: str, most: int, seed: int) -> tuple[Rows, Latents]:
+    table = workspace.table(split)
+    labels = workspace.labels(table.rows)
+    known = np.arange(len(table))
+    if labels is not None and NO_LABEL in workspace.dataset.classes:
+        known = np.flatnonzero(labels != workspace.dataset.classes.index(NO_LABEL))
     if len(known) > most:
         known = np.sort(stream(seed, "meaning", split).choice(known, most, replace=False))
-    return codes.rows[known], codes.points[known]
+    return table.rows[known], table.latents[known]
 
 
 def _labels(workspace: Workspace, rows: Rows) -> Labels | None:
@@ -195,7 +195,7 @@ def _attributes(workspace: Workspace, rows: Rows) -> dict[str, np.ndarray]:
     for key, name in properties(images).items():
         if name.kind == "class":
             continue
-        column = images.attributes[name.word]
+        column = images.attributes[name.text]
         number = column.dtype.kind == "f"
         values = column[rows] if number else flags_of(images, rows, name)
         there = values[np.isfinite(values)] if number else values
@@ -213,7 +213,7 @@ def pixel_change_rate(before: Images, after: Images, distance: Values) -> Values
     return moved / np.maximum(distance, 1e-12)
 
 
-def small_steps(a: Points, b: Points, blend: Blend, *, seed: int) -> tuple[Points, Points]:
+def small_steps(a: Latents, b: Latents, blend: Blend, *, seed: int) -> tuple[Latents, Latents]:
     """A random latent on the path from each row of a to that of b, and one a small step further."""
     t = stream(seed, "steps").random((len(a), 1), np.float32) * np.float32(1 - STEP)
     return blend(a, b, t), blend(a, b, t + np.float32(STEP))
@@ -222,7 +222,7 @@ def small_steps(a: Points, b: Points, blend: Blend, *, seed: int) -> tuple[Point
 def _smoothness(workspace: Workspace, seed: int) -> list[Metric]:
     a, b = _ends(workspace, STEP_PAIRS, seed)
     n = int(np.clip(MAX_PIXELS // (2 * _size(workspace)), 16, STEP_PAIRS))
-    z, further = small_steps(a[:n], b[:n], usual_blend(workspace.generator.space), seed=seed)
+    z, further = small_steps(a[:n], b[:n], default_blend(workspace.generator.space), seed=seed)
     labels = _class_cycle(workspace, n)
     images = workspace.decode(z, None, labels), workspace.decode(further, None, labels)
     changes = pixel_change_rate(*images, np.linalg.norm(further - z, axis=1))
@@ -294,7 +294,7 @@ def _straightness(workspace: Workspace, seed: int) -> list[Metric]:
     ]
 
 
-def _ends(workspace: Workspace, n: int, seed: int) -> tuple[Points, Points]:
+def _ends(workspace: Workspace, n: int, seed: int) -> tuple[Latents, Latents]:
     """Two samples for each of n pairs."""
     return sample_latents(workspace, n, seed=derive(seed, "from")), sample_latents(
         workspace, n, seed=derive(seed, "to")

@@ -4,7 +4,7 @@ import math
 
 from zatlas.latent_source import Given
 from zatlas.metrics.metric import Metric
-from zatlas.models.bring import brought_of
+from zatlas.models.importers import imported_model_of
 from zatlas.workspace import Workspace
 
 SMALLEST_SHOWN = 1e-6  # smaller numbers are shown as "below"
@@ -29,7 +29,7 @@ def describe_run(workspace: Workspace) -> str:
 def _data(workspace: Workspace) -> str:
     if not workspace.has_dataset:
         return "imported without images"
-    how = "trained on" if brought_of(workspace.run) is None else "imported, with"
+    how = "trained on" if imported_model_of(workspace.run) is None else "imported, with"
     return f"{how} {workspace.dataset.describe()}"
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.fields import Dim, Weight
+from zatlas.core.settings import Dim, Weight
 from zatlas.core.space import Space
 from zatlas.models.likelihood import Name, likelihood
 from zatlas.models.nets import Net, Shape, begin_at
@@ -57,12 +57,12 @@ class AE(nn.Module):
         """Return the images (n, c, h, w) of latents; labels are ignored."""
         return self.likelihood.mean(self.decoder(z))
 
-    def start(self, mean: Tensor) -> None:
+    def initialize(self, mean: Tensor) -> None:
         """Initialize the decoder to output the mean image, if `mean_start` is set."""
         if self.config.mean_start:
             begin_at(self.decoder, self.likelihood.raw(mean))
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def networks(self) -> dict[str, list[nn.Parameter]]:
         """Return one player with all parameters."""
         return {"model": list(self.parameters())}
 

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from zatlas.core.fields import fill
 from zatlas.core.registry import MODELS, NETS
-from zatlas.core.surroundings import check_numbers
+from zatlas.core.runtime import check_numbers
+from zatlas.core.settings import fill
 from zatlas.models import weights
-from zatlas.models.built import built, image_shape
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
+from zatlas.models.safe_build import build_checked, image_shape
 from zatlas.models.trainable import Trainable
 from zatlas.store import atomic
 
@@ -69,7 +69,7 @@ def load_weights(path: Path) -> tuple[Description, nn.Module]:
     about, state = weights.read(path, KEY, "model", FORMAT)
     metadata = weights.fields_of(_Metadata, about, path)
     description = Description(**{**vars(metadata), "shape": image_shape(metadata.shape, path)})
-    return description, built(description.build, state, path).eval()
+    return description, build_checked(description.build, state, path).eval()
 
 
 def generator(description: Description, model: nn.Module, device: str = "cpu") -> Generator:

@@ -73,11 +73,11 @@ class Spline(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the values mapped towards noise, and the log-determinant of the Jacobian (n,)."""
         left, low, width, height, start, end = self._bins(x, inverse=False)
-        t, slope = (x.clamp(-TAIL_BOUND, TAIL_BOUND) - left) / width, height / width
+        t, gradient = (x.clamp(-TAIL_BOUND, TAIL_BOUND) - left) / width, height / width
         product = t * (1 - t)
-        denominator = slope + (start + end - 2 * slope) * product
-        y = low + height * (slope * t.square() + start * product) / denominator
-        numerator = slope.square() * (end * t.square() + 2 * slope * product + start * (1 - t).square())
+        denominator = gradient + (start + end - 2 * gradient) * product
+        y = low + height * (gradient * t.square() + start * product) / denominator
+        numerator = gradient.square() * (end * t.square() + 2 * gradient * product + start * (1 - t).square())
         inside = x.abs() < TAIL_BOUND
         log_det = torch.where(inside, numerator.log() - 2 * denominator.log(), 0).sum(1)
         return torch.where(inside, y, x), log_det
@@ -85,9 +85,9 @@ class Spline(nn.Module):
     def inverse(self, y: Tensor) -> Tensor:
         """Return the values mapped towards latents: the root of a parabola in each bin."""
         left, low, width, height, start, end = self._bins(y, inverse=True)
-        offset, slope = y.clamp(-TAIL_BOUND, TAIL_BOUND) - low, height / width
-        bend = offset * (start + end - 2 * slope)
-        a, b, c = height * (slope - start) + bend, height * start - bend, -slope * offset
+        offset, gradient = y.clamp(-TAIL_BOUND, TAIL_BOUND) - low, height / width
+        bend = offset * (start + end - 2 * gradient)
+        a, b, c = height * (gradient - start) + bend, height * start - bend, -gradient * offset
         t = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
         return torch.where(y.abs() < TAIL_BOUND, left + t * width, y)
 

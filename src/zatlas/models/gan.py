@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.errors import BadRecipe
-from zatlas.core.fields import Dim, Weight
+from zatlas.core.settings import Dim, Weight
 from zatlas.core.space import Space
 from zatlas.models.nets import Net, Shape, join, one_hot
 from zatlas.models.noise import normal
@@ -66,10 +66,10 @@ class GAN(nn.Module):
         """Return the images (n, c, h, w) in [0, 1] of latents."""
         return (self._generate(z, y) + 1) / 2
 
-    def start(self, mean: Tensor) -> None:
+    def initialize(self, mean: Tensor) -> None:
         """Do nothing: a GAN does not start from the mean image."""
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def networks(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of the discriminator, which is optimized first, and of the generator."""
         return {
             "discriminator": list(self.discriminator.parameters()),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.core.arrays import Images, Labels, Points
+from zatlas.core.arrays import Images, Labels, Latents
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.models.trainable import Encoder
@@ -20,7 +20,7 @@ BATCH_BYTES = 8 << 20  # bytes of images in each later batch
 
 
 @dataclass(frozen=True)
-class OneClass:
+class ClassConditioned:
     """A conditional decoder or encoder that gets the same label for every row."""
 
     function: Decoder | Encoder
@@ -55,14 +55,14 @@ class Generator:
         number = self.classes.index(label) if label in self.classes else label or 0
         if not isinstance(number, int | np.integer) or not 0 <= number < len(self.classes):
             raise UnknownName("class", str(label), self.classes)
-        encoder = None if self.encoder is None else OneClass(self.encoder, int(number))
-        return replace(self, decoder=OneClass(self.decoder, int(number)), encoder=encoder, classes=())
+        encoder = None if self.encoder is None else ClassConditioned(self.encoder, int(number))
+        return replace(self, decoder=ClassConditioned(self.decoder, int(number)), encoder=encoder, classes=())
 
-    def decode(self, z: Points, y: Labels | None = None) -> Images:
+    def decode(self, z: Latents, y: Labels | None = None) -> Images:
         """Return the images (n, c, h, w) of these latents (n, dim), in the same order."""
-        return np.concatenate(list(self.stream(z, y)))
+        return np.concatenate(list(self.decode_batches(z, y)))
 
-    def stream(self, z: Points, y: Labels | None = None) -> Iterator[Images]:
+    def decode_batches(self, z: Latents, y: Labels | None = None) -> Iterator[Images]:
         """Yield the decoded images batch by batch, for sets that do not fit into memory."""
         if z.ndim != 2 or z.shape[1] != self.space.dim:
             raise ShapeError(
@@ -79,16 +79,16 @@ class Generator:
             # Large images go in small batches, which stay in the processor's cache.
             size = int(np.clip(BATCH_BYTES // max(images[:1].nbytes, 1), 1, self.batch))
 
-    def encode(self, x: Images, y: Labels | None = None) -> Points:
+    def encode(self, x: Images, y: Labels | None = None) -> Latents:
         """Return the latents (n, dim) of these images; of a posterior, its mean."""
-        return self.codes(x, y)[0]
+        return self.latents(x, y)[0]
 
-    def posterior(self, x: Images, y: Labels | None = None) -> tuple[Points, Points] | None:
+    def posterior(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents] | None:
         """Return mean and standard deviation of q(z | x), each (n, dim); None for a deterministic encoder."""
-        mean, std = self.codes(x, y)
+        mean, std = self.latents(x, y)
         return None if std is None else (mean, std)
 
-    def codes(self, x: Images, y: Labels | None = None) -> tuple[Points, Points | None]:
+    def latents(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents | None]:
         """Return the latents (n, dim) of images, and their std; None for a deterministic encoder."""
         if self.encoder is None:
             raise NotSupported(

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zatlas.core.fields import fill
 from zatlas.core.registry import NETS
+from zatlas.core.settings import fill
 from zatlas.core.space import Prior, Space
 from zatlas.models import weights
-from zatlas.models.built import built, image_shape, shape_of
 from zatlas.models.nets import Shape, one_hot
+from zatlas.models.safe_build import build_checked, image_shape, shape_of
 
 FORMAT = 1
 KEY = "zatlas-inverter"  # name of the description in the file's metadata
@@ -25,8 +25,8 @@ KEY = "zatlas-inverter"  # name of the description in the file's metadata
 class Inverter(nn.Module):
     """The encoder of a net, whose outputs are scaled to the mean and std of the latents it was trained on."""
 
-    middle: Tensor
-    spread: Tensor
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, space: Space, shape: Shape, classes: int, net: str, layers: dict[str, Any]) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Inverter(nn.Module):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the latents (n, dim) of images (n, c, h, w)."""
         raw: Tensor = self.body(2 * x - 1, one_hot(y, self.classes, x))
-        z = self.middle + self.spread * raw
+        z = self.mean + self.std * raw
         return F.normalize(z, dim=1) if self.space.prior == "sphere" else z
 
 
@@ -83,6 +83,8 @@ def load_inverter(path: Path, model: str, device: str = "cpu") -> Inverter | Non
         return None
     fields = weights.fields_of(_Space, metadata.space, path)
     space, shape = Space(shape_of(fields.shape, path), fields.prior), image_shape(metadata.shape, path)
-    net = built(lambda: Inverter(space, shape, metadata.classes, metadata.net, metadata.layers), state, path)
+    net = build_checked(
+        lambda: Inverter(space, shape, metadata.classes, metadata.net, metadata.layers), state, path
+    )
     assert isinstance(net, Inverter)
     return net.to(device).eval()

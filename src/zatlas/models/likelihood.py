@@ -34,7 +34,7 @@ class Likelihood(Protocol):
         """Return the loss of each image (n,)."""
 
 
-def treated(x: Tensor, pixels: Treatment, rng: torch.Generator | None = None) -> Tensor:
+def transformed(x: Tensor, pixels: Treatment, rng: torch.Generator | None = None) -> Tensor:
     """Return the images that the likelihood models.
 
     "grey" leaves them as they are. "threshold" cuts at 0.5. "dynamic" samples black or white, with the grey
@@ -45,7 +45,7 @@ def treated(x: Tensor, pixels: Treatment, rng: torch.Generator | None = None) ->
     return (x >= 0.5).to(x.dtype) if pixels == "threshold" else x
 
 
-class Likely(Protocol):
+class Decodes(Protocol):
     """A model whose likelihood of an image can be estimated.
 
     It has a standard normal prior, a diagonal normal posterior, and -log p(x | z) as distortion.
@@ -100,7 +100,7 @@ class Gaussian(nn.Module):
             self.log_sigma = nn.Parameter(torch.tensor([math.log(self.START) / self.SPEED]))
 
     @property
-    def spread(self) -> float:
+    def std(self) -> float:
         """The std of a pixel, for pixels in [0, 1]."""
         return self.fixed or math.exp(float(self.log_sigma.detach()) * self.SPEED)
 

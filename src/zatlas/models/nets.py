@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.errors import BadRecipe
-from zatlas.core.fields import Count, Within
+from zatlas.core.settings import Count, Within
 
 Shape = tuple[int, int, int]  # channels, height, width of an image
 Width = Annotated[int, Within(1, 65_536)]  # channels

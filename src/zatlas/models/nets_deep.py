@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zatlas.core.fields import Within
+from zatlas.core.settings import Within
 from zatlas.models.nets import Conv, ConvEncoder, Shape, Width
 
 Blocks = Annotated[int, Within(0, 1_000)]

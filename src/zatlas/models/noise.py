@@ -8,25 +8,25 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchPart:
     """The rows of the global batch that this process handles."""
 
     rows: slice
-    whole: int  # rows of the global batch
+    total: int  # rows of the global batch
     images: float  # weight of this process in the mean, in images
 
 
-def part_of(whole: int, rank: int = 0, world: int = 1) -> Part:
+def part_of(whole: int, rank: int = 0, world: int = 1) -> BatchPart:
     """Return every `world`-th row from `rank`; if there are too few, all rows with less weight."""
     if whole < world:
-        return Part(slice(None), whole, whole / world)
-    return Part(slice(rank, None, world), whole, len(range(rank, whole, world)))
+        return BatchPart(slice(None), whole, whole / world)
+    return BatchPart(slice(rank, None, world), whole, len(range(rank, whole, world)))
 
 
-class Dealt(torch.Generator):
+class SharedNoise(torch.Generator):
     """A random generator with the same state in all processes; each process takes its own rows."""
 
-    part: Part | None = None
+    part: BatchPart | None = None
 
 
 def normal(shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int = 0) -> Tensor:
@@ -43,8 +43,8 @@ def _sample(
     draw: Callable[..., Tensor], shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int
 ) -> Tensor:
     sizes = list(shape)
-    part = rng.part if isinstance(rng, Dealt) else None
+    part = rng.part if isinstance(rng, SharedNoise) else None
     if part:
-        sizes[axis] = part.whole
+        sizes[axis] = part.total
     sample = draw(sizes, generator=rng, device=like.device, dtype=like.dtype)
     return sample[(slice(None),) * axis + (part.rows,)] if part else sample

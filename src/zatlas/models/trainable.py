@@ -27,10 +27,10 @@ class Trainable(Protocol):
     def decode(self, z: Tensor, y: Tensor | None) -> Tensor:
         """Return images (n, c, h, w) in [0, 1] for latents (n, *space.shape)."""
 
-    def start(self, mean: Tensor) -> None:
+    def initialize(self, mean: Tensor) -> None:
         """Initialize before training; `mean` is the mean of the training images (c, h, w)."""
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def networks(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of each player, in the order in which they are optimized."""
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:

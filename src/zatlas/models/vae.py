@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadRecipe
-from zatlas.core.fields import Dim, Weight, Within
+from zatlas.core.settings import Dim, Weight, Within
 from zatlas.core.space import Space
-from zatlas.models.likelihood import Name, Treatment, likelihood, treated
+from zatlas.models.likelihood import Name, Treatment, likelihood, transformed
 from zatlas.models.nets import Net, Shape, begin_at, join, one_hot
 from zatlas.models.noise import normal
 from zatlas.models.trainable import Terms
@@ -95,7 +95,7 @@ class VAE(nn.Module):
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of q(z | x, y), each (n, dim)."""
         if self.config.pixels == "threshold":
-            x = treated(x, "threshold")
+            x = transformed(x, "threshold")
         mean, log_variance = self.posterior(x, y)
         return mean, (log_variance / 2).exp()
 
@@ -108,19 +108,19 @@ class VAE(nn.Module):
         raw = self.decoder(join(z, one_hot(y, self.classes, z)))
         return self.likelihood.distortion(raw, x)
 
-    def start(self, mean: Tensor) -> None:
+    def initialize(self, mean: Tensor) -> None:
         """Initialize the decoder to output the mean image, if `mean_start` is set."""
         if self.config.mean_start:
             begin_at(self.decoder, self.likelihood.raw(mean))
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def networks(self) -> dict[str, list[nn.Parameter]]:
         """Return one player with all parameters."""
         return {"model": list(self.parameters())}
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
         """Return distortion (reconstruction), rate (KL), their weighted sum and, for a bound, the ELBO."""
         config = self.config
-        x = treated(x, config.pixels, rng)
+        x = transformed(x, config.pixels, rng)
         mean, log_variance = self.posterior(x, y)
         noise = normal((config.samples, *mean.shape), mean, rng, axis=1)
         z = mean + noise * (log_variance / 2).exp()
@@ -133,7 +133,7 @@ class VAE(nn.Module):
         weight = config.beta * min(1.0, epoch / config.warmup) if config.warmup else config.beta
         penalty = rates.clamp(min=config.free_bits).sum() if config.free_bits else rate
         if config.importance:
-            loss = weighed(distortions.view(noise.shape[:2]), z, mean, log_variance, weight)
+            loss = importance_weighted(distortions.view(noise.shape[:2]), z, mean, log_variance, weight)
         elif config.reduction == "mean":
             loss = distortion / x[0].numel() + weight * penalty / config.dim
         else:
@@ -142,7 +142,9 @@ class VAE(nn.Module):
         return {**terms, "elbo": -(distortion + rate).detach()} if self.bound else terms
 
 
-def weighed(distortion: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor, weight: float) -> Tensor:
+def importance_weighted(
+    distortion: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor, weight: float
+) -> Tensor:
     """Return minus the importance-weighted bound of k samples (k, n, d), with low-variance gradients.
 
     Burda et al. 2016, https://arxiv.org/abs/1509.00519

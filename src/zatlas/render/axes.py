@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from zatlas.core.errors import ShapeError
-from zatlas.render import words as type_
-from zatlas.render.canvas import Bar, Item, Tiles, Words
+from zatlas.render import text as type_
+from zatlas.render.canvas import Bar, Item, Text, Tiles
 from zatlas.render.theme import Theme
 from zatlas.render.tiles import framed
 
@@ -21,7 +21,7 @@ class Axis:
     marks: Sequence[float] | np.ndarray
 
 
-def around(
+def with_axes(
     grid: Tiles, axes: tuple[Axis, Axis], size: int, theme: Theme, *, named: tuple[bool, bool] = (True, True)
 ) -> list[Item]:
     """Draw ticks with values below and to the left of the tiles, lines through zero, and axis names."""
@@ -72,12 +72,12 @@ def _across(grid: Tiles, axis: Axis, size: int, theme: Theme, named: bool) -> li
         x = left + (i + 0.5) * grid.wide
         items.append(Bar(x - thick / 2, bottom, x + thick / 2, bottom + tick, theme.line))
         y = bottom + tick + 0.25 * small + type_.CAPITAL * small
-        items.append(Words(x, y, labels[i], small, theme.pale, "m"))
+        items.append(Text(x, y, labels[i], small, theme.pale, "m"))
     if not named:
         return items
     y = bottom + tick + 1.5 * small + 1.1 * size
     name = type_.shortened(axis.name, size, max(right - left, 12 * size))
-    return [*items, Words((left + right) / 2, y, name, size, theme.pale, "m")]
+    return [*items, Text((left + right) / 2, y, name, size, theme.pale, "m")]
 
 
 def _upwards(grid: Tiles, axis: Axis, size: int, theme: Theme, named: bool) -> list[Item]:
@@ -91,13 +91,13 @@ def _upwards(grid: Tiles, axis: Axis, size: int, theme: Theme, named: bool) -> l
         y = bottom - (i + 0.5) * grid.high
         items.append(Bar(left - tick, y - thick / 2, left, y + thick / 2, theme.line))
         position = (left - tick - 0.3 * small, y + type_.CAPITAL * small / 2)
-        items.append(Words(*position, labels[i], small, theme.pale, "r"))
+        items.append(Text(*position, labels[i], small, theme.pale, "r"))
     if not named:
         return items
     widest = max(type_.width(labels[i], small) for i in chosen)
     x = left - tick - 0.3 * small - widest - 0.6 * size
     name = type_.shortened(axis.name, size, max(bottom - top, 12 * size))
-    return [*items, Words(x, (top + bottom) / 2, name, size, theme.pale, "m", turned=True)]
+    return [*items, Text(x, (top + bottom) / 2, name, size, theme.pale, "m", turned=True)]
 
 
 def _origin(grid: Tiles, axes: tuple[Axis, Axis], size: int, theme: Theme) -> list[Item]:
@@ -145,13 +145,13 @@ def ticks(inset: Tiles, box: tuple[float, float, float, float], size: int, theme
     for value, label in zip(across, type_.numbers(across.tolist()), strict=True):
         x = x0 + (value - left) / (right - left) * (x1 - x0)
         items.append(Bar(x, y1, x + 1, y1 + 0.3 * small, theme.line))
-        items.append(Words(x, y1 + 0.6 * small + type_.CAPITAL * small, label, small, theme.pale, "m"))
+        items.append(Text(x, y1 + 0.6 * small + type_.CAPITAL * small, label, small, theme.pale, "m"))
     upwards = np.arange(np.ceil(bottom / step), np.floor(top / step) + 1) * step
     for value, label in zip(upwards, type_.numbers(upwards.tolist()), strict=True):
         y = y0 + (top - value) / (top - bottom) * (y1 - y0)
         items.append(Bar(x0 - 0.3 * small, y, x0, y + 1, theme.line))
         position = (x0 - 0.6 * small, y + type_.CAPITAL * small / 2)
-        items.append(Words(*position, label, small, theme.pale, "r"))
+        items.append(Text(*position, label, small, theme.pale, "r"))
     return items
 
 

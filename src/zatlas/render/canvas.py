@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 from PIL import Image, ImageDraw
 
-from zatlas.render import words as type_
+from zatlas.render import text as type_
 from zatlas.render.pixels import Frame, Tiles8, encoded, plotted, repeat
 from zatlas.render.pixels import save as save
 from zatlas.render.theme import LIGHT, Theme, rgb
@@ -79,12 +79,12 @@ class Tiles:
 
 
 @dataclass(frozen=True)
-class Words:
+class Text:
     """One line of text; (x, y) is on its baseline, at the left, center or right."""
 
     x: float
     y: float
-    words: str
+    text: str
     size: int
     colour: str
     anchor: str = "l"  # l, m or r
@@ -92,14 +92,14 @@ class Words:
 
     def box(self) -> Rectangle:
         """Return the rectangle that the item covers."""
-        wide = type_.width(self.words, self.size)
+        wide = type_.width(self.text, self.size)
         before = {"l": 0.0, "m": wide / 2, "r": wide}[self.anchor]
         up, down = type_.ASCENT * self.size, type_.DESCENT * self.size
         if self.turned:
             return self.x - up, self.y - wide + before, self.x + down, self.y + before
         return self.x - before, self.y - up, self.x - before + wide, self.y + down
 
-    def moved(self, dx: int, dy: int) -> "Words":
+    def moved(self, dx: int, dy: int) -> "Text":
         """Return a moved copy."""
         return replace(self, x=self.x + dx, y=self.y + dy)
 
@@ -126,7 +126,7 @@ class Bar:
         )
 
 
-Item = Tiles | Words | Bar
+Item = Tiles | Text | Bar
 
 
 @dataclass(frozen=True)
@@ -195,11 +195,11 @@ def page(
     above = type_.lines(title, large, text_width)
     y = top - 0.9 * size
     for line in reversed(above):
-        all_items.append(Words(left, y - type_.DESCENT * large, line, large, theme.ink))
+        all_items.append(Text(left, y - type_.DESCENT * large, line, large, theme.ink))
         y -= 1.3 * large
     y = bottom + 0.6 * size
     for line in type_.lines(note, small, text_width):
-        all_items.append(Words(left, y + type_.ASCENT * small, line, small, theme.pale))
+        all_items.append(Text(left, y + type_.ASCENT * small, line, small, theme.pale))
         y += 1.35 * small
     left, top, right, bottom = bounds(all_items)
     dx, dy = margin - int(np.floor(left)), margin - int(np.floor(top))
@@ -218,7 +218,7 @@ def _paint(picture: Image.Image, item: Item) -> None:
     if isinstance(item, Tiles):
         for x, y, tile in item.blocks():
             picture.paste(Image.fromarray(repeat(tile[None], item.factor)[0]), (x, y))
-    elif isinstance(item, Words):
+    elif isinstance(item, Text):
         _write(picture, item)
     else:
         # Pillow counts the last pixel in, and bars are at least one pixel thick.
@@ -230,8 +230,8 @@ def _paint(picture: Image.Image, item: Item) -> None:
         picture.paste(colour, (left, top))
 
 
-def _write(picture: Image.Image, item: Words) -> None:
-    words = type_.clean(item.words)
+def _write(picture: Image.Image, item: Text) -> None:
+    words = type_.clean(item.text)
     font = type_.font(type_.face(words), item.size)
     if not item.turned:
         pen = ImageDraw.Draw(picture)
@@ -255,13 +255,13 @@ def _svg(item: Item) -> Iterator[str]:
                 f'<image x="{x}" y="{y}" width="{wide}" height="{high}"{sharp} '
                 f'href="data:image/png;base64,{data}"/>'
             )
-    elif isinstance(item, Words):
+    elif isinstance(item, Text):
         anchor = {"l": "start", "m": "middle", "r": "end"}[item.anchor]
         at, on = f"{item.x:.1f}", f"{item.y:.1f}"
         turn = f' transform="rotate(-90 {at} {on})"' if item.turned else ""
         yield (
             f'<text x="{at}" y="{on}" font-size="{item.size}" fill="{item.colour}" '
-            f'text-anchor="{anchor}"{turn}>{escape(type_.clean(item.words))}</text>'
+            f'text-anchor="{anchor}"{turn}>{escape(type_.clean(item.text))}</text>'
         )
     else:
         clear = f' opacity="{item.opacity:g}"' if item.opacity < 1 else ""
@@ -281,8 +281,8 @@ def _print(figure: "Figure", item: Item, height: int, order: int) -> None:
             # Enlarged here, because many PDF viewers blur images when they enlarge them.
             large = repeat(tile[None], item.factor)[0]
             figure.figimage(large, x, height - y - len(large), origin="upper", zorder=order)
-    elif isinstance(item, Words):
-        words = type_.clean(item.words)
+    elif isinstance(item, Text):
+        words = type_.clean(item.text)
         side = {"l": "left", "m": "center", "r": "right"}[item.anchor]
         figure.text(
             item.x,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from zatlas.core.arrays import Images
 from zatlas.core.errors import ShapeError
-from zatlas.render import words as type_
-from zatlas.render.canvas import Bar, Canvas, Item, Tiles, Words, page
+from zatlas.render import text as type_
+from zatlas.render.canvas import Bar, Canvas, Item, Text, Tiles, page
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.render.tiles import framed, text_size, tiles
 
@@ -85,15 +85,15 @@ def _placed(term: Term, stack: Sequence[Tiles], x: int, center: float, size: int
         items.append(Bar(x, up, x + wide, up + 1, theme.line))
     for index, line in enumerate(type_.lines(term.name, size, wide + 2.2 * size, 3)):
         y = down + 1.4 * size + index * 1.25 * size
-        items.append(Words(x + wide / 2, y, line, size, theme.ink, "m"))
+        items.append(Text(x + wide / 2, y, line, size, theme.ink, "m"))
     return items
 
 
-def _sign(sign: str, x: int, center: float, size: int, theme: Theme) -> Words:
+def _sign(sign: str, x: int, center: float, size: int, theme: Theme) -> Text:
     large = round(1.8 * size)
     real = sign.replace("-", "\N{MINUS SIGN}")
     # The bar of a plus is a little below half the height of a capital letter.
-    return Words(x, center + 0.31 * large, real, large, theme.ink, "m")
+    return Text(x, center + 0.31 * large, real, large, theme.ink, "m")
 
 
 def _legend(stacks: Sequence[Sequence[Tiles]], size: int, theme: Theme) -> list[Item]:
@@ -107,5 +107,5 @@ def _legend(stacks: Sequence[Sequence[Tiles]], size: int, theme: Theme) -> list[
         start = (top + bottom) / 2 + lift - 0.6 * small * (len(parts) - 1)
         for index, word in enumerate(parts):
             y = start + 1.2 * small * index
-            items.append(Words(-0.8 * size, y, word, small, theme.pale, "r"))
+            items.append(Text(-0.8 * size, y, word, small, theme.pale, "r"))
     return items

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zatlas.core.errors import ShapeError
-from zatlas.render import words as type_
-from zatlas.render.plain import SMALL, WORD, paper
+from zatlas.render import text as type_
+from zatlas.render.plot_style import SMALL, WORD, paper
 from zatlas.render.theme import LIGHT, Theme, between, rgb
 
 if TYPE_CHECKING:

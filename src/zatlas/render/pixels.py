@@ -14,8 +14,8 @@ from PIL import Image
 
 from zatlas.core.arrays import Images
 from zatlas.core.errors import NotSupported, ShapeError
+from zatlas.render.text import face, main_face
 from zatlas.render.theme import rgb
-from zatlas.render.words import face, main_face
 from zatlas.store import atomic
 
 if TYPE_CHECKING:

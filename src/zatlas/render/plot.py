@@ -8,13 +8,13 @@ import numpy as np
 from zatlas.core.arrays import Labels, Plane
 from zatlas.core.errors import ShapeError
 from zatlas.core.seeds import stream
-from zatlas.render import words as type_
-from zatlas.render.plain import (
+from zatlas.render import text as type_
+from zatlas.render.plot_style import (
     SMALL,
     WORD,
     Label,
     Position,
-    lay_out,
+    arrange,
     name_axes,
     paper,
     scale_of,
@@ -134,7 +134,7 @@ def lines(
     figure, (plot,) = paper((8.0, 4.8), title, theme)
     colours = {name: theme.palette[i % len(theme.palette)] for i, name in enumerate(series)}
     for name, (low, high) in (bands or {}).items():
-        shade = colours.get(name, theme.calm)
+        shade = colours.get(name, theme.inside)
         plot.fill_between(x, low, high, color=shade, alpha=0.18, linewidth=0)
     for name, values in series.items():
         plot.plot(x, values, color=colours[name], linewidth=1.8)
@@ -237,7 +237,7 @@ def _name_classes(
         _class_bar(figure, plot, classes, theme)
     elif labels is not None:
         kinds = [kind for kind in range(len(classes)) if (labels == kind).any()]
-    lay_out(figure)
+    arrange(figure)
     labels_of_classes = [_label_of(kind, points[labels == kind], classes, theme) for kind in kinds]
     keep = [label.position for label in own]
     if not write_labels(plot, [*own, *labels_of_classes], theme, keep=keep):
@@ -255,7 +255,7 @@ def _legend(plot: "Axes", labels: Sequence[Label], theme: Theme) -> None:
     from matplotlib.lines import Line2D
 
     dots = [
-        Line2D([], [], marker="o", linestyle="", color=label.colour, label=label.words) for label in labels
+        Line2D([], [], marker="o", linestyle="", color=label.colour, label=label.text) for label in labels
     ]
     plot.legend(
         handles=dots,
@@ -327,7 +327,7 @@ def _name_lines(
     colours: Mapping[str, str],
     theme: Theme,
 ) -> None:
-    lay_out(figure)
+    arrange(figure)
     ends = [float(np.asarray(values)[np.isfinite(values)][-1]) for values in series.values()]
     heights = plot.transData.transform([(0, end) for end in ends])[:, 1]
     least = WORD * 1.25 * figure.dpi / 72
@@ -343,7 +343,7 @@ def _name_lines(
             return
         low, high = plot.get_ylim()
         plot.set_ylim(low, high + 0.14 * (high - low))
-        lay_out(figure)
+        arrange(figure)
         lifted = _lift(plot, tops)
         labels = [Label(top, n, colours[n]) for top, n in zip(lifted, series, strict=True)]
         if write_labels(plot, labels, theme):

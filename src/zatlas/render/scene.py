@@ -6,12 +6,12 @@ import numpy as np
 from PIL import Image
 
 from zatlas.core.errors import ShapeError
-from zatlas.render import words as type_
+from zatlas.render import text as type_
 from zatlas.render.axes import ticks
-from zatlas.render.canvas import Bar, Canvas, Item, Tiles, Words, page
+from zatlas.render.canvas import Bar, Canvas, Item, Text, Tiles, page
 from zatlas.render.panel import Panel, pixel_of, stroke
 from zatlas.render.pixels import Frame, repeat
-from zatlas.render.strip import LEAVES, OUTSIDE, tint
+from zatlas.render.strip import MAX_COLUMNS, OUTSIDE, tint
 from zatlas.render.theme import Theme, rgb
 from zatlas.render.tiles import framed, text_size
 
@@ -24,14 +24,14 @@ class Layout:
 
     title: str
     panel: Panel | None
-    far: np.ndarray | None
+    distances: np.ndarray | None
     theme: Theme
 
     @property
     def frames(self) -> int | None:
         """The number of frames of the panel or the distances; None without them."""
         positions = None if self.panel is None else len(self.panel.positions)
-        distances = None if self.far is None else len(self.far)
+        distances = None if self.distances is None else len(self.distances)
         if positions is not None and distances is not None and positions != distances:
             raise ShapeError(
                 f"There are {positions} positions and {distances} distances. Pass one for each frame."
@@ -50,7 +50,7 @@ class Scene:
             size = text_size(image.wide + inset.wide)
             image = image.moved(inset.wide + round(1.5 * size), (inset.high - image.high) // 2)
         size = text_size(image.box()[2])
-        band = None if layout.far is None else _band(image, layout, size)
+        band = None if layout.distances is None else _band(image, layout, size)
         canvas = _canvas(image, inset, band, layout, size)
         self.image = image.moved(*canvas.origin)
         self.inset = None if inset is None else inset.moved(*canvas.origin)
@@ -74,7 +74,7 @@ class Scene:
         theme = self.layout.theme
         if self.inset is not None:
             self._leave_trail(index)
-        far = self.layout.far
+        far = self.layout.distances
         outside = far is not None and far[index] > OUTSIDE
         frame = (self.outside if outside else self.paper).copy()
         _paste(frame, picture, self.image)
@@ -133,7 +133,7 @@ def _canvas(image: Tiles, inset: Tiles | None, band: Tiles | None, layout: Layou
 
 def _band(image: Tiles, layout: Layout, size: int) -> Tiles:
     """Draw the distance over the film from left to right: the larger, the higher and the more red."""
-    far = np.nan_to_num(np.asarray(layout.far, float), nan=0, posinf=2 * OUTSIDE)
+    far = np.nan_to_num(np.asarray(layout.distances, float), nan=0, posinf=2 * OUTSIDE)
     left, _, right, bottom = map(int, image.box())
     tall = round(0.6 * size)
     surface = np.full((tall, right - left, 3), rgb(layout.theme.paper), np.uint8)
@@ -145,11 +145,11 @@ def _band(image: Tiles, layout: Layout, size: int) -> Tiles:
     return Tiles(left, bottom + round(0.5 * size), surface[None], 1)
 
 
-def _alarm(band: Tiles, layout: Layout, size: int) -> Words:
+def _alarm(band: Tiles, layout: Layout, size: int) -> Text:
     left, _, right, bottom = band.box()
     small = max(round(0.85 * size), 10)
     y = bottom + 0.3 * size + type_.ASCENT * small
-    return Words((left + right) / 2, y, LEAVES, small, layout.theme.alarm, "m")
+    return Text((left + right) / 2, y, MAX_COLUMNS, small, layout.theme.outside, "m")
 
 
 def _even(canvas: Canvas) -> Frame:

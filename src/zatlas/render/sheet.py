@@ -7,10 +7,10 @@ import numpy as np
 
 from zatlas.core.arrays import Images
 from zatlas.core.errors import ShapeError
-from zatlas.render import words as type_
+from zatlas.render import text as type_
 from zatlas.render.axes import Axis as Axis
-from zatlas.render.axes import around
-from zatlas.render.canvas import Canvas, Item, Tiles, Words, bounds, page
+from zatlas.render.axes import with_axes
+from zatlas.render.canvas import Canvas, Item, Text, Tiles, bounds, page
 from zatlas.render.pixels import Flags
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.render.tiles import above, check, left_of, text_size, tiles
@@ -40,7 +40,7 @@ def sheet(
     size = text_size(_wide(grid))
     items: list[Item] = [grid, *left_of(grid, rows, size, theme), *above(grid, heads, size, theme)]
     if axes is not None:
-        items += around(grid, axes, size, theme)
+        items += with_axes(grid, axes, size, theme)
     return page(items, size=size, title=title, note=note, theme=theme)
 
 
@@ -93,9 +93,9 @@ def _block(
     name: str, grid: Tiles, axes: tuple[Axis, Axis] | None, named: tuple[bool, bool], size: int, theme: Theme
 ) -> list[Item]:
     shorter = type_.shortened(name, size, max(_wide(grid), 8 * size))
-    items: list[Item] = [grid, Words(0, -0.55 * size, shorter, size, theme.ink)]
+    items: list[Item] = [grid, Text(0, -0.55 * size, shorter, size, theme.ink)]
     if axes is not None:
-        items += around(grid, axes, round(0.85 * size), theme, named=named)
+        items += with_axes(grid, axes, round(0.85 * size), theme, named=named)
     return items
 
 

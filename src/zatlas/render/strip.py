@@ -6,13 +6,13 @@ import numpy as np
 
 from zatlas.core.arrays import Images
 from zatlas.core.errors import ShapeError
-from zatlas.render import words as type_
-from zatlas.render.canvas import Bar, Canvas, Item, Tiles, Words, page
+from zatlas.render import text as type_
+from zatlas.render.canvas import Bar, Canvas, Item, Text, Tiles, page
 from zatlas.render.theme import LIGHT, Theme, between
 from zatlas.render.tiles import above, check, left_of, text_size, tiles
 
 USUAL, OUTSIDE = 1.0, 2.0  # distances to the data; 1 is that of a typical data point
-LEAVES = "leaves the data"
+MAX_COLUMNS = "leaves the data"
 
 
 def strip(
@@ -54,7 +54,7 @@ def strip(
 def tint(distance: float, theme: Theme) -> str:
     """Return the colour of a distance, from `calm` inside the data to `alarm` outside."""
     t = float(np.clip((distance - USUAL) / (OUTSIDE - USUAL), 0, 1))
-    return between(theme.calm, theme.alarm, t)
+    return between(theme.inside, theme.outside, t)
 
 
 def _band_height(size: int) -> int:
@@ -80,10 +80,10 @@ def _band(grid: Tiles, far: np.ndarray, line: int, size: int, theme: Theme) -> l
     taken = -np.inf
     for start, end in _runs(mine > OUTSIDE):
         center = (grid.at(first + start)[0] + grid.at(first + end - 1)[0] + grid.wide) / 2
-        half = type_.width(LEAVES, small) / 2
+        half = type_.width(MAX_COLUMNS, small) / 2
         center = min(max(center, half), max(grid.box()[2] - half, half))
         if center - half > taken + small:
-            items.append(Words(center, baseline, LEAVES, small, theme.alarm, "m"))
+            items.append(Text(center, baseline, MAX_COLUMNS, small, theme.outside, "m"))
             taken = center + half
     return items
 

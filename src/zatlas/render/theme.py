@@ -19,8 +19,8 @@ class Theme:
     scale: tuple[float, float]  # the range of viridis that contrasts with the paper
     real: str  # images of the dataset
     generated: str  # generated images
-    calm: str  # near the data
-    alarm: str  # outside the data
+    inside: str  # near the data
+    outside: str  # outside the data
 
 
 LIGHT = Theme(
@@ -47,8 +47,8 @@ LIGHT = Theme(
     scale=(0.0, 0.93),
     real="#4477aa",
     generated="#ee7733",
-    calm="#a9c3d9",
-    alarm="#d9541e",
+    inside="#a9c3d9",
+    outside="#d9541e",
 )
 
 DARK = Theme(
@@ -75,8 +75,8 @@ DARK = Theme(
     scale=(0.22, 1.0),
     real="#77aadd",
     generated="#ff9f66",
-    calm="#3f566b",
-    alarm="#ff7a45",
+    inside="#3f566b",
+    outside="#ff7a45",
 )
 
 

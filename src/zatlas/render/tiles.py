@@ -6,8 +6,8 @@ import numpy as np
 
 from zatlas.core.arrays import Images
 from zatlas.core.errors import ShapeError
-from zatlas.render import words as type_
-from zatlas.render.canvas import Bar, Item, Tiles, Words
+from zatlas.render import text as type_
+from zatlas.render.canvas import Bar, Item, Text, Tiles
 from zatlas.render.pixels import Flags, fade, reduce, to_bytes, whole_factor
 from zatlas.render.theme import Theme
 
@@ -73,7 +73,7 @@ def left_of(grid: Tiles, rows: Sequence[str], size: int, theme: Theme) -> list[I
         first = y + grid.high / 2 + type_.CAPITAL * size / 2 - 0.625 * size * (len(parts) - 1)
         for line, part in enumerate(parts):
             position = (x - 0.6 * size, first + 1.25 * size * line)
-            items.append(Words(*position, part, size, theme.pale, "r"))
+            items.append(Text(*position, part, size, theme.pale, "r"))
     return items
 
 
@@ -93,12 +93,12 @@ def above(grid: Tiles, heads: Sequence[str], size: int, theme: Theme, first: int
         if _apart(centers, [type_.width(head, smaller) for _, head in words], 0.6 * smaller):
             up = y - 0.45 * smaller
             return [
-                Words(center, up, head, smaller, theme.pale, "m")
+                Text(center, up, head, smaller, theme.pale, "m")
                 for center, (_, head) in zip(centers, words, strict=True)
             ]
     size = max(min(size, int(step / 1.2)), 6)
     return [
-        Words(center + type_.CAPITAL * size / 2, y - 0.45 * size, head, size, theme.pale, "l", True)
+        Text(center + type_.CAPITAL * size / 2, y - 0.45 * size, head, size, theme.pale, "l", True)
         for center, (_, head) in zip(centers, words, strict=True)
     ]
 

@@ -10,23 +10,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from zatlas.server.asks import Ask
-from zatlas.server.blank import Tree
+from zatlas.server.access import AccessPolicy
+from zatlas.server.assets import Asset, AssetStore, Build, as_asset
 from zatlas.server.client import TRY_LATER, Client
-from zatlas.server.frames import BadAsk, status_of, told
-from zatlas.server.guard import Guard
-from zatlas.server.lanes import Decodes, Decoding, Errands, Lane, Work
-from zatlas.server.shelf import File, Make, Shelf, as_file
-from zatlas.server.shown import Reply, Shown, pixels_reply
+from zatlas.server.handlers import Reply, RunHandlers, pixels_reply
+from zatlas.server.messages import BadRequest, error_payload, status_of
+from zatlas.server.placeholder import Tree
+from zatlas.server.queues import DecodeScheduler, Decoding, Task, TaskScheduler, WorkQueue
+from zatlas.server.requests import Request
 from zatlas.site import RunTree, manifest
 
 MANIFEST = "data/manifest.json"
 SOCKET = "socket"
-MOST_CLIENTS = 200
+MAX_CLIENTS = 200
 CHUNK = 64 << 10  # bytes that are sent at a time, so that a slow reader holds no more
 MODEL_SECONDS = 30.0  # for one call of a model
 SLOW_SECONDS = 600.0  # for a chart of very many points, or a geodesic
-LANES = {
+QUEUES = {
     "decode": "decoder",
     "encode": "encoder",
     "geodesic": "geodesics",
@@ -42,49 +42,49 @@ class Explorer:
     Each run has lanes of its own, so that a model that never returns holds up no other run.
     """
 
-    def __init__(self, page: Mapping[str, Make], guard: Guard, *, pack: bool) -> None:
+    def __init__(self, page: Mapping[str, Build], guard: AccessPolicy, *, pack: bool) -> None:
         self.guard = guard
-        self.shelf = Shelf(pack=pack)
+        self.shelf = AssetStore(pack=pack)
         self.shelf.put(page)
         self.trees: dict[str, Tree] = {}
-        self.shown: dict[str, Shown] = {}
+        self.handlers: dict[str, RunHandlers] = {}
         self.clients: set[Client] = set()
-        self.lanes: dict[tuple[str, str], Lane[Any]] = {}
+        self.lanes: dict[tuple[str, str], WorkQueue[Any]] = {}
         self.works: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        self.contents: File | None = None  # the manifest
+        self.contents: Asset | None = None  # the manifest
 
     # What is shown
 
-    def show(self, tree: Tree, shown: Shown | None) -> None:
+    def show(self, tree: Tree, shown: RunHandlers | None) -> None:
         """Show a run, or show it as it is now; without its model as long as it has none."""
         name = str(tree.entry["id"])
         self.trees[name] = tree
         self.shelf.put(tree.files, instead=f"data/{name}/")
-        self.shown.pop(name, None)
+        self.handlers.pop(name, None)
         if shown is not None:
-            self.shown[name] = shown
+            self.handlers[name] = shown
         self.contents = None
 
-    def say(self, name: str, **words: Any) -> None:
+    def send_notice(self, name: str, **words: Any) -> None:
         """Change what the manifest says of a run."""
         self.trees[name].entry.update(words)
         self.contents = None
 
-    def lane(self, run: str, name: str) -> Lane[Any]:
+    def queue(self, run: str, name: str) -> WorkQueue[Any]:
         """The lane of this name for this run, which works as long as the server does."""
-        lane = self.lanes.get((run, name))
-        if lane is None:
-            kind = Decodes if name == "decoder" else Errands
-            lane = kind(f"{run}-{name}", SECONDS.get(name, SLOW_SECONDS))
-            self.lanes[run, name] = lane
-            self.works.add(asyncio.get_running_loop().create_task(lane.run()))
-        return lane
+        queue = self.lanes.get((run, name))
+        if queue is None:
+            kind = DecodeScheduler if name == "decoder" else TaskScheduler
+            queue = kind(f"{run}-{name}", SECONDS.get(name, SLOW_SECONDS))
+            self.lanes[run, name] = queue
+            self.works.add(asyncio.get_running_loop().create_task(queue.run()))
+        return queue
 
     @property
     def busy(self) -> bool:
         """Whether a thread still works, for a call that was given up too."""
-        return any(lane.threads.busy for lane in self.lanes.values()) or self.shelf.threads.busy
+        return any(queue.threads.busy for queue in self.lanes.values()) or self.shelf.threads.busy
 
     async def close(self) -> None:
         """Begin nothing more."""
@@ -92,92 +92,92 @@ class Explorer:
         for task in (*self.works, *self.shelf.made.values()):
             task.cancel()
         await asyncio.gather(*self.works, *self.shelf.made.values(), return_exceptions=True)
-        for lane in self.lanes.values():
-            lane.close()
+        for queue in self.lanes.values():
+            queue.close()
 
     # Who asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await self.converse(WebSocket(scope, receive, send))
+            await self.handle_socket(WebSocket(scope, receive, send))
         else:
             await self.respond(scope, receive, send)
 
-    async def converse(self, socket: WebSocket) -> None:
+    async def handle_socket(self, socket: WebSocket) -> None:
         """One page's socket, from the greeting to the end."""
         known = self.guard.refusal(socket.scope) is None and self.guard.knows(socket.scope)
         if not known or socket.scope["path"] != f"/{SOCKET}":
             await socket.close()  # before it is accepted: the answer is 403
             return
         await socket.accept()
-        if len(self.clients) >= MOST_CLIENTS:
+        if len(self.clients) >= MAX_CLIENTS:
             await socket.close(TRY_LATER, "Too many pages are open.")
             return
         client = Client(socket, self)
         self.clients.add(client)
-        await client.talk()
+        await client.run()
 
-    def forget(self, client: Client) -> None:
+    def disconnect(self, client: Client) -> None:
         """Do nothing more for a client that has gone."""
         self.clients.discard(client)
-        for lane in self.lanes.values():
-            lane.forget(client)
+        for queue in self.lanes.values():
+            queue.forget(client)
 
-    async def answer(self, client: Client, ask: Ask) -> Reply:
+    async def answer(self, client: Client, request: Request) -> Reply:
         """The answer to an ask, when it is its turn."""
-        shown = self.shown.get(ask.run)
+        shown = self.handlers.get(request.run)
         if shown is None:
-            raise unknown(ask, self.trees)
+            raise unknown(request, self.trees)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        lane = self.lane(ask.run, LANES.get(ask.kind, "quick"))
-        if ask.kind == "decode":
-            points = shown.to_decode(ask)
-            lane.add(Decoding(client, ask.stream, future, shown.decoder, *points))
+        queue = self.queue(request.run, QUEUES.get(request.kind, "quick"))
+        if request.kind == "decode":
+            latents = shown.to_decode(request)
+            queue.add(Decoding(client, request.stream, future, shown.decoder, *latents))
             pixels = await future
             return DROPPED if pixels is None else pixels_reply(pixels)
-        do: Callable[[], Any] = functools.partial(shown.answer, ask)
-        if ask.kind == "chart":
-            do = functools.partial(shown.chart, ask)
-        lane.add(Work(client, ask.stream, future, do, ask.kind))
-        found = await future
-        if found is None:
+        do: Callable[[], Any] = functools.partial(shown.answer, request)
+        if request.kind == "chart":
+            do = functools.partial(shown.chart, request)
+        queue.add(Task(client, request.stream, future, do, request.kind))
+        result = await future
+        if result is None:
             return DROPPED
-        if ask.kind == "chart":
-            reply, files = found
+        if request.kind == "chart":
+            reply, files = result
             self.shelf.put(files)
             return reply
-        return found
+        return result
 
     # What is served
 
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The answer to one request."""
         try:
-            found: Response | File | None = self.barred(scope)
-            if found is None:
-                found = await self.find(scope["path"].removeprefix("/") or "index.html")
+            result: Response | Asset | None = self.refusal(scope)
+            if result is None:
+                result = await self.find(scope["path"].removeprefix("/") or "index.html")
         except Exception as error:
-            found = JSONResponse(told(error), status_of(error))
-        if isinstance(found, File):
-            await self.send(found, scope, send)
+            result = JSONResponse(error_payload(error), status_of(error))
+        if isinstance(result, Asset):
+            await self.send(result, scope, send)
             return
-        response = found or refused(404, "not-found", "There is no such file here.")
+        response = result or refused(404, "not-found", "There is no such file here.")
         response.headers.update(self.guard.headers())
         await response(scope, receive, send)
 
-    def barred(self, scope: Scope) -> Response | None:
+    def refusal(self, scope: Scope) -> Response | None:
         """The answer to whom no file is given."""
         headers = Headers(scope=scope)
         if (why := self.guard.refusal(scope)) is not None:
             return refused(403, "refused", why)
         if scope["method"] not in ("GET", "HEAD"):
-            found = refused(405, "method", "Files are only read here.")
-            found.headers.update({"allow": "GET, HEAD", "connection": "close"})
-            return found
+            result = refused(405, "method", "Files are only read here.")
+            result.headers.update({"allow": "GET, HEAD", "connection": "close"})
+            return result
         if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-            found = refused(413, "body", "A request for a file has no body.")
-            found.headers["connection"] = "close"
-            return found
+            result = refused(413, "body", "A request for a file has no body.")
+            result.headers["connection"] = "close"
+            return result
         if self.guard.enters(scope):
             told_once = {"set-cookie": self.guard.set_cookie(), "refresh": "0; url=./"}
             return Response(ENTERED, 200, told_once, "text/html; charset=utf-8")
@@ -185,7 +185,7 @@ class Explorer:
             return refused(403, "refused", "Open the link that zatlas explore printed; it works once.")
         return None
 
-    async def find(self, url: str) -> File | None:
+    async def find(self, url: str) -> Asset | None:
         """The file of a URL. The manifest waits until there is something to show."""
         if url != MANIFEST:
             return await self.shelf.get(url)
@@ -193,10 +193,10 @@ class Explorer:
         if self.contents is None:
             # Of a tree, the manifest has but its entry, which a run without weights has too.
             trees = cast(list[RunTree], [self.trees[name] for name in sorted(self.trees)])
-            self.contents = as_file(url, manifest(trees, SOCKET), pack=self.shelf.pack)
+            self.contents = as_asset(url, manifest(trees, SOCKET), pack=self.shelf.pack)
         return self.contents
 
-    async def send(self, file: File, scope: Scope, send: Send) -> None:
+    async def send(self, file: Asset, scope: Scope, send: Send) -> None:
         """Send a file, piece by piece; only its head, if that is asked or it is known already."""
         asked = Headers(scope=scope)
         packed = file.packed is not None and "gzip" in asked.get("accept-encoding", "")
@@ -228,11 +228,11 @@ class Explorer:
 DROPPED = Reply({"kind": "dropped"})
 
 
-def unknown(ask: Ask, trees: Mapping[str, Tree]) -> BadAsk:
+def unknown(request: Request, trees: Mapping[str, Tree]) -> BadRequest:
     """Why there is no model of this name."""
-    if ask.run in trees:
-        return BadAsk("no-weights", "This run has no weights yet.", "Wait for its first epoch.")
-    return BadAsk("unknown-run", "No run of that id is shown.", f"There is {', '.join(trees)}.")
+    if request.run in trees:
+        return BadRequest("no-weights", "This run has no weights yet.", "Wait for its first epoch.")
+    return BadRequest("unknown-run", "No run of that id is shown.", f"There is {', '.join(trees)}.")
 
 
 def refused(status: int, code: str, message: str) -> Response:

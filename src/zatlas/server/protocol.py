@@ -12,11 +12,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 HEAD_BYTES = 8 << 10  # of a request's line and headers
 HEAD_FIELDS = 64
 HEAD_SECONDS = 10.0  # for a request's head, from its first byte; for the first one, from the greeting
-ANSWER_SECONDS = 600.0  # for an answer, as fast as it is read
+REPLY_SECONDS = 600.0  # for an answer, as fast as it is read
 PING_SECONDS = 20.0  # between two pings of a socket, and for the answer to each
-TAKE_SECONDS = 30.0  # for what was sent to be taken, so that more can be
+RECEIVE_SECONDS = 30.0  # for what was sent to be taken, so that more can be
 IDLE_SECONDS = 30  # between two requests of a connection
-MOST_CONNECTIONS = 400
+MAX_CONNECTIONS = 400
 
 
 class Http(H11Protocol):
@@ -28,7 +28,7 @@ class Http(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._within(HEAD_SECONDS)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS:
             # Who has kept us waiting longest goes: rather that one than the one that has just come.
             plain = [one for one in self.connections if isinstance(one, Http)]
             min(plain, key=lambda one: one.since).transport.abort()
@@ -40,7 +40,7 @@ class Http(H11Protocol):
             self._rest()
         elif self._busy():
             if not had:
-                self._within(ANSWER_SECONDS)
+                self._within(REPLY_SECONDS)
         elif self.deadline is None:
             self._within(HEAD_SECONDS)
 
@@ -96,7 +96,7 @@ class Socket(WebSocketsSansIOProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.taking = self.loop.call_later(TAKE_SECONDS, self.transport.abort)
+        self.taking = self.loop.call_later(RECEIVE_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         if self.taking is not None:

@@ -12,21 +12,21 @@ from typing import Any
 import uvicorn
 
 from zatlas.core.errors import ZatlasError
+from zatlas.server.access import LOOPBACK, access_policy, is_loopback
 from zatlas.server.app import Explorer
-from zatlas.server.asks import longest
-from zatlas.server.blank import Tree
-from zatlas.server.guard import LOOPBACK, guard_of, is_loopback
+from zatlas.server.assets import Build
+from zatlas.server.handlers import RunHandlers
+from zatlas.server.placeholder import Tree
 from zatlas.server.protocol import settings
-from zatlas.server.shelf import Make
-from zatlas.server.shown import Shown
+from zatlas.server.requests import max_message_bytes
 from zatlas.site import RunTree, run_tree
-from zatlas.site.static import SINGLE, page_files
-from zatlas.site.tree import MOST
+from zatlas.site.static import SINGLE_PAGE, page_files
+from zatlas.site.tree import MAX_POINTS
 from zatlas.workspace import Workspace
 
 CLOSE_SECONDS = 1.7  # until a server that does not stop is left to the end of the process
 PORTS = range(8420, 8430)  # tried first, so that an address that was kept leads here again
-Files = Mapping[str, Make]
+Files = Mapping[str, Build]
 
 IDS = "ab"  # of the runs, in their order
 
@@ -53,7 +53,7 @@ class Server:
         self.port = self.listener.getsockname()[1]
         names = names_of(host)
         known = {*names, *LOOPBACK}
-        guard = guard_of(known, self.port, open_to=host, framed=framed, token=token)
+        guard = access_policy(known, self.port, open_to=host, framed=framed, token=token)
         link = f"?token={guard.link}" if guard.link else ""
         self.url = f"http://{names[0]}:{self.port}/{link}"
         self.explorer = Explorer(files, guard, pack=not is_loopback(host))
@@ -65,18 +65,18 @@ class Server:
 
     def show(self, tree: Tree, workspace: Workspace | None) -> None:
         """Show a run as it is now; one without weights has no workspace."""
-        shown = Shown(workspace, tree) if workspace is not None and isinstance(tree, RunTree) else None
-        self.soon(self.explorer.show, tree, shown)
+        shown = RunHandlers(workspace, tree) if workspace is not None and isinstance(tree, RunTree) else None
+        self.call_soon(self.explorer.show, tree, shown)
 
     def say(self, name: str, **words: Any) -> None:
         """Change what the manifest says of a run."""
-        self.soon(partial(self.explorer.say, name, **words))
+        self.call_soon(partial(self.explorer.send_notice, name, **words))
 
     def begin(self) -> None:
         """Let pages have the manifest: all runs are shown."""
-        self.soon(self.explorer.ready.set)
+        self.call_soon(self.explorer.ready.set)
 
-    def soon(self, do: Callable[..., None], *given: Any) -> None:
+    def call_soon(self, do: Callable[..., None], *given: Any) -> None:
         """Let the server's own thread do this, unless the server is closed."""
         try:
             self.loop.call_soon_threadsafe(do, *given)
@@ -114,10 +114,10 @@ def serving(
     files: Files | None = None,
 ) -> Iterator[Server]:
     """A server of these runs, as long as the block lasts."""
-    server = Server(largest_ask(workspaces), port=port, framed=framed, files=files)
+    server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files)
     try:
         for name, workspace in zip(IDS, workspaces, strict=False):
-            tree = run_tree(workspace, name, most=points or MOST, tiled=points is None)
+            tree = run_tree(workspace, name, most=points or MAX_POINTS, tiled=points is None)
             server.show(tree, workspace)
         server.begin()
         yield server
@@ -125,14 +125,14 @@ def serving(
         server.close()
 
 
-def largest_ask(workspaces: Sequence[Workspace]) -> int:
+def max_request_bytes(workspaces: Sequence[Workspace]) -> int:
     """Bytes of the largest message that a page of these runs has reason to send."""
-    return max(longest(workspace.dim, workspace.description.shape) for workspace in workspaces)
+    return max(max_message_bytes(workspace.dim, workspace.description.shape) for workspace in workspaces)
 
 
 def page() -> Files:
     """The built page: every file by its URL, but the one that is for exports alone."""
-    return {url: file.read_bytes for url, file in page_files().items() if url != SINGLE}
+    return {url: file.read_bytes for url, file in page_files().items() if url != SINGLE_PAGE}
 
 
 def listen(host: str, port: int | None) -> socket.socket:

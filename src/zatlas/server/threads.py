@@ -16,7 +16,7 @@ from zatlas.core.errors import ZatlasError
 Call = tuple[Callable[[], Any], asyncio.Future[Any]]
 
 
-class Overdue(ZatlasError):
+class CallTimeout(ZatlasError):
     """A call did not return in time, so it gets no answer."""
 
 
@@ -81,7 +81,7 @@ class Threads:
             if not done:
                 thread.end()
                 self.overdue[key] = thread
-                raise Overdue(f"This took longer than {self.seconds:g} seconds and was given up.")
+                raise CallTimeout(f"This took longer than {self.seconds:g} seconds and was given up.")
             self.begun.remove(thread)
             self.idle.append(thread)
             return future.result()
@@ -102,7 +102,7 @@ class Threads:
         if late is None:
             return
         if late.busy:
-            raise Overdue("An earlier call has not returned yet, so no new one begins. Try later.")
+            raise CallTimeout("An earlier call has not returned yet, so no new one begins. Try later.")
         del self.overdue[key]
         self.begun.remove(late)
 

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, NotSupported
 from zatlas.core.progress import bar, console
-from zatlas.site.static import SINGLE, page_files
+from zatlas.site.static import SINGLE_PAGE, page_files
 from zatlas.site.tree import Files, RunTree, manifest, run_tree
-from zatlas.store import atomic, inside
+from zatlas.store import atomic, safe_paths
 from zatlas.workspace import Workspace
 
 POINTS, POINTS_SINGLE = 20_000, 3000  # of each run
@@ -62,15 +62,15 @@ def export(
         _tell(tree)  # its codes are encoded by now, if need be, under a bar of their own
     if single:
         runtime = {url: file.read_bytes for url, file in page.items() if url.startswith(RUNTIME)}
-        return _write_single(out, page[SINGLE].read_bytes(), {**made, **runtime}, limit)
-    rest = {url: file.read_bytes for url, file in page.items() if url != SINGLE}
+        return _write_single(out, page[SINGLE_PAGE].read_bytes(), {**made, **runtime}, limit)
+    rest = {url: file.read_bytes for url, file in page.items() if url != SINGLE_PAGE}
     return _write_folder(out, {**rest, **made})
 
 
 def one_file(template: bytes, files: Files) -> bytes:
     """The page with these files written into it."""
-    before, found, after = template.partition(PLACE)
-    if not found or PLACE in after:
+    before, result, after = template.partition(PLACE)
+    if not result or PLACE in after:
         raise NotSupported(f"The built page has no place for data ({PLACE.decode()}): build it again.")
     return b"".join((before, *_elements(files), after))
 
@@ -175,7 +175,7 @@ def _check_folder(out: Path) -> None:
 def _recorded(folder: Path) -> set[str]:
     """The names of the files that an earlier export recorded in its folder; a link is not read."""
     try:
-        names = json.loads(inside.read_below(folder, WRITTEN, most=MOST_RECORDED))
+        names = json.loads(safe_paths.read_below(folder, WRITTEN, most=MOST_RECORDED))
     except (OSError, ValueError, RecursionError, BadRun):
         return set()
     if not isinstance(names, list):
@@ -186,22 +186,24 @@ def _recorded(folder: Path) -> set[str]:
 def _foreign(folder: Path, written: set[str]) -> set[str]:
     """What a folder holds besides these files: other files, links, special files and other folders."""
     parents = {str(parent) for name in written for parent in PurePosixPath(name).parents}
-    found: set[str] = set()
+    result: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=False):
         for name in (*folders, *names):
             path = Path(root, name)
             url, mode = path.relative_to(folder).as_posix(), path.lstat().st_mode
             expected = stat.S_ISREG(mode) and url in written
             if not expected and not (stat.S_ISDIR(mode) and url in parents):
-                found.add(url)
-    return found
+                result.add(url)
+    return result
 
 
 def _set_aside(place: Path) -> Path | None:
     """Rename an earlier export, and look again that it holds nothing else; None if there is none."""
     if not place.exists() or not any(place.iterdir()):
         return None
-    aside = atomic.unused(place.with_name(f"{inside.SIDE}{place.name[:60]}-{secrets.token_hex(4)}"))
+    aside = atomic.unused(
+        place.with_name(f"{safe_paths.TEMPORARY_PREFIX}{place.name[:60]}-{secrets.token_hex(4)}")
+    )
     place.rename(aside)
     try:
         _check_folder(aside)

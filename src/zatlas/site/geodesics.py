@@ -3,10 +3,10 @@
 import time
 from itertools import combinations
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported
 from zatlas.latent.geodesic import geodesic
-from zatlas.site.draw import Draw, typical
+from zatlas.site.subset import PageSubset, typical_rows
 from zatlas.workspace import Workspace
 
 STEPS = 49  # points of each
@@ -14,21 +14,21 @@ ENDS = 4  # points that are joined, each with each
 SECONDS = 20.0  # in all; those that are made by then are those that there are
 
 
-def geodesics(workspace: Workspace, drawn: Draw) -> list[tuple[int, int, Points]]:
+def example_geodesics(workspace: Workspace, drawn: PageSubset) -> list[tuple[int, int, Latents]]:
     """Curves between points that are typical and far apart, with the numbers of these points.
 
     The curves of a model that is told a class depend on the class: there are none.
     """
     if workspace.generator.classes or len(drawn) < 2:
         return []
-    found: list[tuple[int, int, Points]] = []
+    result: list[tuple[int, int, Latents]] = []
     end = time.monotonic() + SECONDS
-    for a, b in combinations(typical(workspace, drawn, ENDS), 2):
+    for a, b in combinations(typical_rows(workspace, drawn, ENDS), 2):
         if time.monotonic() > end:
             break
         try:
-            curve = geodesic(workspace.generator.for_class(), drawn.points[[a]], drawn.points[[b]])
+            curve = geodesic(workspace.generator.for_class(), drawn.latents[[a]], drawn.latents[[b]])
         except NotSupported:
             break  # torch cannot differentiate the decoder
-        found.append((a, b, curve.sample(STEPS)))
-    return found
+        result.append((a, b, curve.sample(STEPS)))
+    return result

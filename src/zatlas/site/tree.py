@@ -10,22 +10,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-from zatlas.core.arrays import Plane, Points, Rows
+from zatlas.core.arrays import Latents, Plane, Rows
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.directions.find import store_of
-from zatlas.site.draw import Draw
-from zatlas.site.kept import AGAIN, Keep, clear_earlier, room_of
-from zatlas.site.page import Page
-from zatlas.site.priors import fitted
+from zatlas.site.fitted_priors import fitted
+from zatlas.site.page_cache import RETRIES, PageCache, cache_folder, remove_outdated
+from zatlas.site.run_page import RunPage
 from zatlas.site.schema import RowKind, RunIdentity
+from zatlas.site.subset import PageSubset
 from zatlas.site.training import training
-from zatlas.store import ways
+from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
 FORMAT = 1  # of the manifest
-MAKING = 3  # raise it when what is kept is made otherwise
-MOST = 100_000  # points of a served page
-LIGHT = 2000  # points of a run that is still being trained
+BUILD_VERSION = 3  # raise it when what is kept is made otherwise
+MAX_POINTS = 100_000  # points of a served page
+QUICK_POINTS = 2000  # points of a run that is still being trained
 PLAIN = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")  # the name of a file of a page
 LAZY = ("lattice-", "cover-", "sprites-", "tile-")  # files that are made when they are asked for
 
@@ -37,7 +37,7 @@ class NewChart:
     """A chart that was asked for: what the page is told, where its points lie, and its files."""
 
     site: Mapping[str, Any]
-    places: Plane
+    positions: Plane
     files: Files
 
 
@@ -47,36 +47,36 @@ class RunTree:
 
     entry: dict[str, Any]
     files: Files
-    _page: Page = field(repr=False)
+    _page: RunPage = field(repr=False)
 
     @property
     def rows(self) -> Rows:
         """The row of the data set of each point; -1 for a sample."""
-        return self._page.drawn.rows
+        return self._page.subset.rows
 
     @property
-    def points(self) -> Points:
+    def latents(self) -> Latents:
         """The code of each point."""
-        return self._page.drawn.points
+        return self._page.subset.latents
 
     @property
-    def everyone(self) -> Draw:
+    def all_latents(self) -> PageSubset:
         """The points of the page, and after them those of its tiles."""
-        return self._page.everyone or self._page.drawn
+        return self._page.all_latents or self._page.subset
 
     def chart(self, layout: str, by: str | None = None) -> NewChart:
         """Another chart of the same points, saved in the run; another process lays it out."""
         key = hashlib.sha256(repr((layout, by)).encode()).hexdigest()[:8]
         made, folder = self._page.chart(key, layout, by, apart=True), self._page.folder
         files = {f"{folder}/{name}": make for name, make in made.files().items()}
-        return NewChart(made.site(folder), made.places, files)
+        return NewChart(made.site(folder), made.positions, files)
 
 
 def run_tree(
     workspace: Workspace,
     id: str = "a",
     *,
-    most: int = MOST,
+    most: int = MAX_POINTS,
     light: bool = False,
     geodesics: bool = False,
     prior: str | None = None,
@@ -88,26 +88,26 @@ def run_tree(
     With `geodesics` it has some made beforehand, for a page without a server; with a prior, a mixture or
     a flow, its page draws samples from that.
     """
-    most = min(most, LIGHT) if light else most
-    kept = (ways.digest(store_of(workspace).folder), workspace.run.scorer.exists())
-    parts = (MAKING, version("zatlas"), workspace.digest, workspace.data[1], most, geodesics, kept, tiled)
+    most = min(most, QUICK_POINTS) if light else most
+    kept = (direction_files.digest(store_of(workspace).folder), workspace.run.classifier.exists())
+    parts = (BUILD_VERSION, version("zatlas"), workspace.digest, workspace.data[1], most, geodesics, kept, tiled)
     stamp = hashlib.sha256(repr((*parts, light)).encode()).hexdigest()[:16]
-    folder, room = f"data/{id}", room_of(workspace)
-    page = Page(workspace, folder, most, room, light, geodesics, tiled)
-    keep = Keep(None if light else room / f"{id}-{stamp}")
+    folder, room = f"data/{id}", cache_folder(workspace)
+    page = RunPage(workspace, folder, most, room, light, geodesics, tiled)
+    keep = PageCache(None if light else room / f"{id}-{stamp}")
     saved = keep.json("entry.json", lambda: {"entry": page.entry(), "files": list(page.files)})
     entry, names = _checked(saved, room)
     files: dict[str, Callable[[], bytes]] = {
         name: partial(keep.get, name, partial(_make, page, name)) for name in names
     }
     if not light:
-        clear_earlier(room)
+        remove_outdated(room)
         for name, make in files.items():
             if not name.startswith(LAZY):
                 make()
     for name in ("decoder", "encoder", "scorer"):
         if entry.get(name) is not None:
-            files[f"{name}.onnx"] = partial(page.net, name)
+            files[f"{name}.onnx"] = partial(page.network, name)
     entry |= _about(workspace, id, stamp)
     entry["training"] = training(workspace) if light else None
     entry["fitted"] = None
@@ -125,24 +125,24 @@ def manifest(trees: Sequence[RunTree], socket: str | None = None) -> bytes:
     return json.dumps(whole, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _checked(saved: Any, room: Path) -> tuple[dict[str, Any], list[str]]:
+def _checked(saved: Any, folder: Path) -> tuple[dict[str, Any], list[str]]:
     """The entry and the names of the files, as a run has saved them: plain names only."""
     entry, names = (saved.get("entry"), saved.get("files")) if isinstance(saved, dict) else (0, 0)
     if not isinstance(entry, dict) or not isinstance(names, list):
-        raise Damaged(f"{room} does not hold a page. {AGAIN}")
+        raise Damaged(f"{folder} does not hold a page. {RETRIES}")
     for name in names:
         if not isinstance(name, str) or not PLAIN.fullmatch(name):
             raise BadRun(
-                f"{room} names a file {str(name)[:100]!r} for its page, which zatlas never writes: nothing "
-                f"was opened. {AGAIN}"
+                f"{folder} names a file {str(name)[:100]!r} for its page, which zatlas never writes: nothing "
+                f"was opened. {RETRIES}"
             )
     return dict(entry), names
 
 
-def _make(page: Page, name: str) -> bytes:
+def _make(page: RunPage, name: str) -> bytes:
     make = page.files.get(name)
     if make is None:
-        raise Damaged(f"The page of {page.room} has no file {name!r}. {AGAIN}")
+        raise Damaged(f"The page of {page.cache_folder} has no file {name!r}. {RETRIES}")
     return make()
 
 

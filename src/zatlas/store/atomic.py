@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zatlas.core.errors import BadRun, CannotWrite, Damaged
-from zatlas.store import digests, inside, reading
-from zatlas.store.inside import SIDE
+from zatlas.store import digests, retry, safe_paths
+from zatlas.store.safe_paths import TEMPORARY_PREFIX
 
 MANIFEST = "MANIFEST.json"
 RETRIES = 10  # of a replacement that Windows refuses because a reader has the file open
@@ -74,7 +74,7 @@ def append_line(path: Path, line: str) -> int:
     digests.check_path(path)
     data = line.encode() + b"\n"
     with explained(path, need=len(data)):
-        handle = inside.open_in_place(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        handle = safe_paths.open_in_place(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             _write_all(handle, data)
             os.fsync(handle)
@@ -132,10 +132,10 @@ def verify(path: Path) -> None:
 
     A file that cannot be read now is no damage: that raises `CannotRead`.
     """
-    inside.is_file(path / MANIFEST)  # refuses a link or a pipe in its place
+    safe_paths.is_file(path / MANIFEST)  # refuses a link or a pipe in its place
     try:
-        inside.check_links(path, [MANIFEST])
-        manifest = json.loads(reading.read_bytes(path / MANIFEST))
+        safe_paths.check_links(path, [MANIFEST])
+        manifest = json.loads(retry.read_bytes(path / MANIFEST))
         files = {str(name): (int(f["size"]), str(f["sha256"])) for name, f in manifest.items()}
     except (
         OSError,
@@ -148,16 +148,16 @@ def verify(path: Path) -> None:
         BadRun,
     ) as error:
         raise Damaged(f"{path} has no manifest that can be used ({error}).") from error
-    found = set(reading.names(path)) - {MANIFEST}
-    if found != set(files):
-        odd = ", ".join(sorted(found ^ set(files)))
+    result = set(retry.names(path)) - {MANIFEST}
+    if result != set(files):
+        odd = ", ".join(sorted(result ^ set(files)))
         raise Damaged(f"{path} does not hold the files of its manifest: {odd}.")
     for name, (size, digest) in files.items():
         file = path / name
         try:
-            inside.check_links(path, [name])
-            same = reading.attempt(file, file.stat).st_size == size
-            same = same and reading.digest(file) == digest
+            safe_paths.check_links(path, [name])
+            same = retry.attempt(file, file.stat).st_size == size
+            same = same and retry.digest(file) == digest
         except (OSError, BadRun) as error:
             raise Damaged(f"{file} is not the file that was written ({error}).") from error
         if not same:
@@ -176,7 +176,7 @@ def remove(path: Path) -> None:
 
 def sweep(parent: Path) -> None:
     """Clear what an interrupted write or removal left in this folder."""
-    for left in parent.glob(SIDE + "*"):
+    for left in parent.glob(TEMPORARY_PREFIX + "*"):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:
@@ -233,7 +233,7 @@ def _no_room(path: Path, need: int, free: int) -> str:
 def _side(path: Path) -> Path:
     # Long names stay legal: only the first bytes of the final name are repeated.
     start = os.fsencode(path.name)[:60].decode("utf-8", "ignore")
-    return path.parent / f"{SIDE}{start}-{os.getpid()}-{secrets.token_hex(4)}"
+    return path.parent / f"{TEMPORARY_PREFIX}{start}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _sync_files(side: Path, sealed: bool) -> None:
@@ -247,7 +247,7 @@ def _sync_files(side: Path, sealed: bool) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | inside.BINARY, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | safe_paths.BINARY, 0o666)
     try:
         _write_all(handle, data)
         os.fsync(handle)
@@ -271,9 +271,9 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    if not inside.DIRECTORY:  # Windows opens no folders
+    if not safe_paths.DIRECTORY:  # Windows opens no folders
         return
-    handle = os.open(path, os.O_RDONLY | inside.DIRECTORY)
+    handle = os.open(path, os.O_RDONLY | safe_paths.DIRECTORY)
     try:
         os.fsync(handle)
     finally:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from zatlas.core.errors import Damaged
 from zatlas.core.shell import shell_command
-from zatlas.store import inside, reading
+from zatlas.store import retry, safe_paths
 
 FILE = "digests.jsonl"
 DEPTH = 5  # folders between a file and the folder of its run
@@ -97,20 +97,22 @@ def verify(path: Path, *, thorough: bool = False) -> None:
 def entries(root: Path) -> Mapping[str, Sequence[Entry]]:
     """The entries of each file, oldest first; a line that cannot be read counts for nothing."""
     try:
-        found = (root / FILE).lstat()
+        result = (root / FILE).lstat()
     except FileNotFoundError:
         return {}
-    inside.check_ordinary(root / FILE, found)
-    return _parsed(root, (found.st_ino, found.st_size, found.st_mtime_ns))
+    safe_paths.check_ordinary(root / FILE, result)
+    return _parsed(root, (result.st_ino, result.st_size, result.st_mtime_ns))
 
 
 def recorded_in(root: Path, folder: Path) -> list[Path]:
     """The ordinary files below a folder that zatlas wrote and recorded."""
     start = name_of(root, folder) + "/"
     names = [
-        name for name, found in entries(root).items() if name.startswith(start) and found[-1].size != REMOVED
+        name
+        for name, result in entries(root).items()
+        if name.startswith(start) and result[-1].size != REMOVED
     ]
-    return [path for path in (inside.path(root, name) for name in names) if inside.is_file(path)]
+    return [path for path in (safe_paths.path(root, name) for name in names) if safe_paths.is_file(path)]
 
 
 def holds(entry: Entry, data: bytes) -> bool:
@@ -119,7 +121,7 @@ def holds(entry: Entry, data: bytes) -> bool:
     return hashlib.sha256(begun).hexdigest() == entry.sha256
 
 
-def accept(root: Path, files: Iterable[tuple[Path, bool]]) -> None:
+def accept_files(root: Path, files: Iterable[tuple[Path, bool]]) -> None:
     """Record these files as they are now, each with whether it grows; earlier entries stay."""
     ensure(root)
     _append(root, [_entry(root, path, path, grows) for path, grows in files])
@@ -130,8 +132,8 @@ def read(path: Path) -> bytes:
     verify(path)
     root = root_of(path)
     if root is None:
-        return reading.read_bytes(path)
-    return reading.attempt(path, lambda: inside.read_below(root, name_of(root, path)))
+        return retry.read_bytes(path)
+    return retry.attempt(path, lambda: safe_paths.read_below(root, name_of(root, path)))
 
 
 def root_of(path: Path) -> Path | None:
@@ -150,27 +152,27 @@ def check_path(path: Path) -> Path | None:
     """The root of this file; refused where a path of a run leads through a link, or to a pipe."""
     root = root_of(path)
     if root is not None:
-        inside.check_links(root, name_of(root, path).split("/"))
+        safe_paths.check_links(root, name_of(root, path).split("/"))
     return root
 
 
 def _is_whole(root: Path, path: Path, thorough: bool) -> bool:
     state = path.stat()
-    found = entries(root).get(name_of(root, path), ())
-    if not thorough and any((one.size, one.mtime) == (state.st_size, state.st_mtime_ns) for one in found):
+    result = entries(root).get(name_of(root, path), ())
+    if not thorough and any((one.size, one.mtime) == (state.st_size, state.st_mtime_ns) for one in result):
         return True
-    if not found or found[-1].size == REMOVED:
+    if not result or result[-1].size == REMOVED:
         return False
-    if found[-1].grows:
-        return found[-1].size <= state.st_size and reading.digest(path, found[-1].size) == found[-1].sha256
-    digest = reading.digest(path)
+    if result[-1].grows:
+        return result[-1].size <= state.st_size and retry.digest(path, result[-1].size) == result[-1].sha256
+    digest = retry.digest(path)
     # Read the entries again: a file that was just replaced was recorded first.
     return any(one.sha256 == digest for one in entries(root)[name_of(root, path)])
 
 
 def _entry(root: Path, path: Path, content: Path, grows: bool = False) -> Entry:
     state = content.stat()
-    digest = reading.digest(content, state.st_size)
+    digest = retry.digest(content, state.st_size)
     return Entry(name_of(root, path), state.st_size, state.st_mtime_ns, digest, grows)
 
 
@@ -178,7 +180,7 @@ def _append(root: Path, added: Iterable[Entry], *, new: bool = False) -> None:
     """Add lines in one write, on a line of their own whatever was cut off before."""
     data = b"".join(_line(one) for one in added)
     flags = os.O_RDWR | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0)
-    handle = inside.open_in_place(root / FILE, flags)
+    handle = safe_paths.open_in_place(root / FILE, flags)
     try:
         length = os.fstat(handle).st_size
         if length:
@@ -201,12 +203,12 @@ def _line(entry: Entry) -> bytes:
 
 @lru_cache(maxsize=16)
 def _parsed(root: Path, state: tuple[int, int, int]) -> Mapping[str, Sequence[Entry]]:
-    found: dict[str, list[Entry]] = {}
-    for line in reading.read_bytes(root / FILE).split(b"\n"):
+    result: dict[str, list[Entry]] = {}
+    for line in retry.read_bytes(root / FILE).split(b"\n"):
         entry = _read(line)
         if entry is not None:
-            found.setdefault(entry.file, []).append(entry)
-    return found
+            result.setdefault(entry.file, []).append(entry)
+    return result
 
 
 def _read(line: bytes) -> Entry | None:

@@ -8,23 +8,23 @@ from typing import Any
 
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.core.memory import free_memory
-from zatlas.store import reading
+from zatlas.store import retry
 
-LARGEST = 8 << 20  # bytes of a header; one of 20,000 tensors has about 2 MB
-MOST = 20_000  # tensors in a file
+MAX_BYTES = 8 << 20  # bytes of a header; one of 20,000 tensors has about 2 MB
+MAX_TENSORS = 20_000  # tensors in a file
 
 
 def check_header(path: Path) -> None:
     """Raise `Damaged` for a file with a header, or with more tensors, than any model has."""
-    size, length, header = reading.attempt(path, lambda: _header(path))
-    if length > LARGEST:
+    size, length, header = retry.attempt(path, lambda: _header(path))
+    if length > MAX_BYTES:
         raise Damaged(
-            f"{path} has a header of {length:,} bytes; up to {LARGEST:,} are read. It is damaged, or "
+            f"{path} has a header of {length:,} bytes; up to {MAX_BYTES:,} are read. It is damaged, or "
             "made to fill the memory."
         )
     names = header.count(b'"data_offsets"')
-    if names > MOST:
-        raise Damaged(f"{path} holds {names:,} tensors; up to {MOST:,} are read.")
+    if names > MAX_TENSORS:
+        raise Damaged(f"{path} holds {names:,} tensors; up to {MAX_TENSORS:,} are read.")
     if size > free_memory():
         raise BadRun(
             f"{path} has {size / 1e9:.1f} GB, and {free_memory() / 1e9:.1f} GB of memory are free. Close "
@@ -37,10 +37,10 @@ def _header(path: Path) -> tuple[int, int, bytes]:
     with path.open("rb") as file:
         first = file.read(8)
         length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
-        return os.fstat(file.fileno()).st_size, length, file.read(min(length, LARGEST))
+        return os.fstat(file.fileno()).st_size, length, file.read(min(length, MAX_BYTES))
 
 
-def described(path: Path, text: str | None, kind: str, newest: int) -> dict[str, Any]:
+def description_in(path: Path, text: str | None, kind: str, newest: int) -> dict[str, Any]:
     """The description in a file's metadata, without its format, which this version knows."""
     if text is None:
         raise BadRun(f"{path} is a safetensors file, but not a {kind}.")

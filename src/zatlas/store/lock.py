@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zatlas.core.errors import Busy
-from zatlas.store import atomic, inside
+from zatlas.store import atomic, safe_paths
 from zatlas.store.system_lock import is_alive, lock
 
 FILE, HELD = ".lock", ".lock-held"
@@ -23,11 +23,11 @@ LONGEST = 300  # bytes of the holder's name
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a folder as its only trainer."""
     path = folder / FILE
     with atomic.explained(path):
-        handle = inside.open_in_place(path, os.O_RDWR | os.O_CREAT)
+        handle = safe_paths.open_in_place(path, os.O_RDWR | os.O_CREAT)
     try:
         if not _locked(folder, handle):
             with _held_by_file(folder):
@@ -41,7 +41,7 @@ def held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def holder(folder: Path) -> str | None:
+def lock_holder(folder: Path) -> str | None:
     """The process that holds this folder; None where none does.
 
     Trying the lock would take it for a moment, and a training that begins just then would be refused;
@@ -49,9 +49,9 @@ def holder(folder: Path) -> str | None:
     """
     for name in (FILE, HELD):
         path = folder / name
-        if not inside.is_file(path):
+        if not safe_paths.is_file(path):
             continue
-        handle = inside.open_ordinary(path, os.O_RDONLY)
+        handle = safe_paths.open_ordinary(path, os.O_RDONLY)
         try:
             text = os.read(handle, LONGEST).decode(errors="replace").strip()
             if _is_dead(text):
@@ -82,10 +82,10 @@ def _held_by_file(folder: Path) -> Iterator[None]:
     path = folder / HELD
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with atomic.explained(path):
-        if inside.is_file(path) and _is_dead(path.read_bytes()[:LONGEST].decode(errors="replace")):
+        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[:LONGEST].decode(errors="replace")):
             path.unlink(missing_ok=True)
         try:
-            handle = inside.open_in_place(path, flags)
+            handle = safe_paths.open_in_place(path, flags)
         except FileExistsError:
             raise _busy(folder, path.read_bytes()[:LONGEST]) from None
         os.write(handle, _own_name())
@@ -110,8 +110,8 @@ def _own_name() -> bytes:
 
 def _is_dead(name: str) -> bool:
     """Whether this is the name of a process of this machine that has ended."""
-    found = HOLDER.match(name)
-    return found is not None and found[2] == socket.gethostname() and not is_alive(int(found[1]))
+    result = HOLDER.match(name)
+    return result is not None and result[2] == socket.gethostname() and not is_alive(int(result[1]))
 
 
 def _is_locked(handle: int) -> bool:

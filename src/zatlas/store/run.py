@@ -5,7 +5,7 @@ made.json            versions, machine, seed, the data's fingerprint, the folder
 data_report.json     what was used of the data, and what was set aside and why
 weights.safetensors  the model: its weights, described in their metadata
 inverter.safetensors an encoder that was taught later, for a model that came without one
-reading.parquet      what a scorer has read of the images
+retry.parquet      what a scorer has read of the images
 scorer.safetensors   that scorer, if it is one of zatlas: a page reads its pictures with it
 priors/              densities fitted to the codes, to sample from
 metrics.jsonl        a row an epoch
@@ -24,7 +24,7 @@ from typing import Any
 
 from zatlas.core.errors import BadRun, CannotWrite
 from zatlas.core.shell import shell_command
-from zatlas.store import atomic, digests, inside, lock, metrics, reading
+from zatlas.store import atomic, digests, lock, metrics, retry, safe_paths
 
 FORMAT = 1
 
@@ -37,7 +37,7 @@ class Run:
 
     def path(self, *names: str) -> Path:
         """The path of a file or folder of this run: plain names, and no link on the way."""
-        return inside.path(self.folder, *names)
+        return safe_paths.path(self.folder, *names)
 
     @property
     def weights(self) -> Path:
@@ -48,11 +48,11 @@ class Run:
         return self.path("inverter.safetensors")
 
     @property
-    def reading(self) -> Path:
+    def predictions(self) -> Path:
         return self.path("reading.parquet")
 
     @property
-    def scorer(self) -> Path:
+    def classifier(self) -> Path:
         return self.path("scorer.safetensors")
 
     @property
@@ -68,7 +68,7 @@ class Run:
         return self.path("recipe.toml")
 
     @property
-    def made_file(self) -> Path:
+    def provenance_file(self) -> Path:
         return self.path("made.json")
 
     @property
@@ -83,9 +83,9 @@ class Run:
         """The bytes of a file of this run, if they are those that were written."""
         return digests.read(path)
 
-    def made(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """How this run was made: versions, machine, seed and data."""
-        return json.loads(self.read(self.made_file))
+        return json.loads(self.read(self.provenance_file))
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; a last one that is still being written is left out."""
@@ -96,7 +96,7 @@ class Run:
         return metrics.parse(data, self.metrics_file)
 
     @contextmanager
-    def lease(self, *, wanted: bool = True) -> Iterator[None]:
+    def lock(self, *, wanted: bool = True) -> Iterator[None]:
         """Hold the run as its only trainer; the system lets go if this process dies.
 
         Of several processes that train together, one wants it for all.
@@ -104,13 +104,13 @@ class Run:
         if not wanted:
             yield
             return
-        with lock.held(self.folder):
+        with lock.lock_folder(self.folder):
             yield
 
     @property
-    def trainer(self) -> str | None:
+    def lock_holder(self) -> str | None:
         """The process that trains this run now, found out without standing in its way."""
-        return lock.holder(self.folder)
+        return lock.lock_holder(self.folder)
 
 
 def create(folder: Path, files: Mapping[str, bytes]) -> Run:
@@ -156,16 +156,16 @@ def open_run(folder: Path) -> Run:
     """The run in this folder, if it is one that this version can read."""
     run = Run(folder)
     check_name(folder)
-    if not reading.is_folder(folder):
+    if not retry.is_folder(folder):
         command = shell_command("train", "digits", "--out", folder)
         raise BadRun(f"There is no run at {folder}. Train one: {command}")
-    if run.made_file.exists() and not inside.is_file(folder / digests.FILE):
+    if run.provenance_file.exists() and not safe_paths.is_file(folder / digests.FILE):
         raise BadRun(
             f"{folder} has no {digests.FILE}, so damage to its files would not be found. If the run is "
             f"yours, record them as they are: {shell_command('check', folder, '--accept', '.')}"
         )
     try:
-        made = run.made()
+        made = run.provenance()
         number = int(made["format"])
     except FileNotFoundError:
         raise BadRun(f"{folder} is no run: it has no made.json.") from None

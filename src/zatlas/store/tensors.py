@@ -8,7 +8,7 @@ import numpy as np
 
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.store import atomic, digests
-from zatlas.store.headers import check_header, described
+from zatlas.store.headers import check_header, description_in
 
 Arrays = dict[str, Any]  # float32 and int64, but for what others wrote
 
@@ -37,4 +37,4 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
         raise BadRun(f"There is no {kind} at {path}.") from None
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise Damaged(f"{path} cannot be read as a {kind}: {error}.") from error
-    return described(path, text, kind, newest), arrays
+    return description_in(path, text, kind, newest), arrays

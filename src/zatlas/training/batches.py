@@ -9,8 +9,8 @@ from torch import Tensor
 
 from zatlas.core.arrays import Rows
 from zatlas.core.seeds import stream
-from zatlas.data.imageset import ImageSet
-from zatlas.models.noise import Part, part_of
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.models.noise import BatchPart, part_of
 
 MEMORY_SHARE = 0.25  # largest part of the free device memory that the images may take
 MEAN_IMAGES = 8192  # largest number of images in a mean
@@ -21,7 +21,7 @@ class Batches:
 
     def __init__(
         self,
-        images: ImageSet,
+        images: ImageDataset,
         rows: Rows,
         size: int,
         device: torch.device,
@@ -52,7 +52,7 @@ class Batches:
         """Return the rows of one batch, over all processes."""
         return order[index * self.size : (index + 1) * self.size]
 
-    def part(self, index: int) -> Part:
+    def part(self, index: int) -> BatchPart:
         """Return which part of this batch belongs to this process."""
         remaining = len(self.rows) - index * self.size
         return part_of(min(self.size, remaining), self.rank, self.world)
@@ -61,7 +61,7 @@ class Batches:
         """Return the rows of one batch that belong to this process."""
         return self.batch(order, index)[self.part(index).rows]
 
-    def take(self, rows: Rows, flips: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def select(self, rows: Rows, flips: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return images as floats in [0, 1] on the device, and their labels (None for no labels)."""
         index = torch.from_numpy(rows.astype(np.int64))
         if self.reader is not None:
@@ -78,7 +78,7 @@ class Batches:
     def mean(self) -> Tensor:
         """Return the mean image, over at most `MEAN_IMAGES` images."""
         rows = self.rows[:: max(len(self.rows) // MEAN_IMAGES, 1)][:MEAN_IMAGES]
-        sums = [self.take(rows[i : i + 512])[0].sum(0) for i in range(0, len(rows), 512)]
+        sums = [self.select(rows[i : i + 512])[0].sum(0) for i in range(0, len(rows), 512)]
         return torch.stack(sums).sum(0) / len(rows)
 
 

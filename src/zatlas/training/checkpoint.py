@@ -16,9 +16,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from zatlas.core.errors import Damaged, Diverged
-from zatlas.store import atomic, reading
+from zatlas.store import atomic, retry
 
-KEEP = 3  # newest checkpoints that stay; the best one stays too
+MAX_CHECKPOINTS = 3  # newest checkpoints that stay; the best one stays too
 STATE, META = "state.safetensors", "meta.json"
 META_TYPES = {"cursor": dict, "recipe": str, "machine": dict}  # keys that meta.json must have
 COUNTS = ("step", "epoch", "batch", "best_step")  # fields of a cursor that are integers
@@ -75,7 +75,7 @@ def save_checkpoint(
     with atomic.folder(path, need=int(1.1 * len(data)) + len(meta), replace=True) as side:
         atomic.write_new(side / STATE, data)
         atomic.write_new(side / META, meta)
-    keep = {cursor.step, cursor.best_step, *sorted(steps(folder))[-KEEP:]}
+    keep = {cursor.step, cursor.best_step, *sorted(steps(folder))[-MAX_CHECKPOINTS:]}
     for step in steps(folder):
         if step not in keep:
             atomic.remove(folder / f"{step:09d}")
@@ -84,12 +84,12 @@ def save_checkpoint(
 
 def steps(folder: Path) -> list[int]:
     """Return the steps that have a checkpoint, in order."""
-    return sorted(int(name) for name in reading.names(folder) if _is_checkpoint(folder / name))
+    return sorted(int(name) for name in retry.names(folder) if _is_checkpoint(folder / name))
 
 
 def foreign_names(folder: Path) -> list[str]:
     """Return the names in the folder that are numbers but not checkpoints of zatlas."""
-    return [name for name in reading.names(folder) if name.isdecimal() and not _is_checkpoint(folder / name)]
+    return [name for name in retry.names(folder) if name.isdecimal() and not _is_checkpoint(folder / name)]
 
 
 def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -97,8 +97,8 @@ def load_checkpoint(folder: Path, step: int) -> tuple[dict[str, Tensor], dict[st
     path = folder / f"{step:09d}"
     atomic.verify(path)
     try:
-        meta = json.loads(reading.read_bytes(path / META))
-        tensors = load(reading.read_bytes(path / STATE))
+        meta = json.loads(retry.read_bytes(path / META))
+        tensors = load(retry.read_bytes(path / STATE))
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise Damaged(f"{path} is not a checkpoint of zatlas ({error}).") from error
     if not isinstance(meta, dict) or any(type(meta.get(key)) is not kind for key, kind in META_TYPES.items()):
@@ -122,7 +122,7 @@ def latest(folder: Path) -> tuple[int | None, dict[int, str]]:
     return None, problems
 
 
-def set_aside(folder: Path, step: int) -> Path:
+def move_aside(folder: Path, step: int) -> Path:
     """Rename a damaged checkpoint to `damaged-<step>`. Only the process that trains the run may call this."""
     path = folder / f"{step:09d}"
     with atomic.explained(path):
@@ -133,4 +133,4 @@ def _is_checkpoint(path: Path) -> bool:
     """Whether this is a folder whose name is a step in nine digits."""
     name = path.name
     named = name.isascii() and name.isdecimal() and name == f"{int(name):09d}"
-    return named and stat.S_ISDIR(reading.attempt(path, path.lstat).st_mode)
+    return named and stat.S_ISDIR(retry.attempt(path, path.lstat).st_mode)

@@ -23,15 +23,15 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from zatlas.core.company import Company
 from zatlas.core.errors import BadRecipe, PeerLost
+from zatlas.core.process_group import ProcessGroup
 from zatlas.core.shell import shell_command
 from zatlas.models.trainable import Trainable
 from zatlas.training import checkpoint
 from zatlas.training.recipe import Recipe
 
-PATIENCE = timedelta(minutes=10)  # longest time that one process waits for another; longer than a save
-LOST_PEER = (  # parts of the error messages where another process has ended
+TIMEOUT = timedelta(minutes=10)  # longest time that one process waits for another; longer than a save
+LOST_PEER_ERRORS = (  # parts of the error messages where another process has ended
     "gloo",
     "NCCL",
     "Connection closed",
@@ -40,16 +40,16 @@ LOST_PEER = (  # parts of the error messages where another process has ended
 )
 
 
-def choose_strategy(recipe: Recipe, company: Company, players: int) -> Strategy | str:
+def choose_strategy(recipe: Recipe, company: ProcessGroup, players: int) -> Strategy | str:
     """Return the strategy for Fabric; `players` is the number of players of the model."""
-    if company.size == 1:
+    if company.world_size == 1:
         return "auto"
     if recipe.training.strategy == "fsdp":
         return ModelParallelStrategy(
-            _shard, data_parallel_size=company.size, tensor_parallel_size=1, timeout=PATIENCE
+            _shard, data_parallel_size=company.world_size, tensor_parallel_size=1, timeout=TIMEOUT
         )
     # Players take turns, so at each step the weights of the other players have no gradient.
-    return DDPStrategy(find_unused_parameters=players > 1, timeout=PATIENCE)
+    return DDPStrategy(find_unused_parameters=players > 1, timeout=TIMEOUT)
 
 
 def is_sharded(fabric: Fabric) -> bool:
@@ -59,7 +59,7 @@ def is_sharded(fabric: Fabric) -> bool:
 
 def check_strategy(model: nn.Module, fabric: Fabric) -> None:
     """Raise `BadRecipe` for FSDP and a model of several players: only one player has gradients at a time."""
-    players = cast(Trainable, model).players()
+    players = cast(Trainable, model).networks()
     if is_sharded(fabric) and len(players) > 1:
         raise BadRecipe(
             f"FSDP cannot train {' and '.join(players)} of one model in turns. "
@@ -94,7 +94,9 @@ def explain_lost_peer(fabric: Fabric, folder: Path) -> Iterator[None]:
             warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
             yield
     except RuntimeError as error:
-        lost = isinstance(error, torch.distributed.DistError) or any(w in str(error) for w in LOST_PEER)
+        lost = isinstance(error, torch.distributed.DistError) or any(
+            w in str(error) for w in LOST_PEER_ERRORS
+        )
         if fabric.world_size == 1 or not lost:
             raise
         steps = checkpoint.steps(folder / "checkpoints")

@@ -13,11 +13,11 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-from zatlas.core.company import company
 from zatlas.core.errors import TooLarge
 from zatlas.core.logs import log_level
+from zatlas.core.process_group import process_group
 from zatlas.core.seeds import derive
-from zatlas.data.imageset import ImageSet
+from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
@@ -27,20 +27,20 @@ from zatlas.training.recipe import Recipe
 
 def launch(recipe: Recipe, description: Description) -> Fabric:
     """Start Fabric in this process, or in each process that torchrun or srun started."""
-    group = company()
+    group = process_group()
     # Without this, Fabric takes the process of a SLURM batch file for the first of several.
-    plugins: Any = [LightningEnvironment()] if group.size == 1 else None
-    players = 1 if group.size == 1 else count_players(description)
-    with log_level("lightning_fabric", logging.WARNING if group.size > 1 else logging.NOTSET):
+    plugins: Any = [LightningEnvironment()] if group.world_size == 1 else None
+    players = 1 if group.world_size == 1 else count_players(description)
+    with log_level("lightning_fabric", logging.WARNING if group.world_size > 1 else logging.NOTSET):
         fabric = Fabric(
-            devices=group.here,
+            devices=group.local_rank,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),
             precision=recipe.training.precision,
             plugins=plugins,
         )
         fabric.launch()
-    if group.size > 1:
+    if group.world_size > 1:
         atexit.register(leave_process_group, getattr(fabric.strategy, "device_mesh", None))
     return fabric
 
@@ -48,7 +48,7 @@ def launch(recipe: Recipe, description: Description) -> Fabric:
 def count_players(description: Description) -> int:
     """Return the number of players of a model, which take turns in training; 2 for a GAN."""
     with torch.random.fork_rng(devices=[]):
-        return len(cast(Trainable, description.build()).players())
+        return len(cast(Trainable, description.build()).networks())
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def machine(fabric: Fabric) -> dict[str, Any]:
     }
 
 
-def provenance(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
+def provenance(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, Any]:
     """Return the contents of a run's made.json: versions, seed, data and machine."""
     return {
         "format": FORMAT,

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from zatlas.core.errors import Damaged
 from zatlas.core.seeds import derive
-from zatlas.models.noise import Dealt, Part
+from zatlas.models.noise import BatchPart, SharedNoise
 from zatlas.models.trainable import Terms, Trainable
 from zatlas.training import distributed
 from zatlas.training.recipe import Recipe, Training
@@ -31,7 +31,7 @@ class Learner:
         self.module.mark_forward_method("loss")
         self.net: nn.Module = model
         self.model = cast(Trainable, model)
-        self.players = self.model.players()
+        self.players = self.model.networks()
         self.optimizers: dict[str, Any] = {
             name: fabric.setup_optimizers(_optimizer(recipe.training, weights))
             for name, weights in self.players.items()
@@ -39,11 +39,11 @@ class Learner:
         self.weights: list[Tensor] = [p for weights in self.players.values() for p in weights]
         self.names = {id(weight): name for name, weight in model.named_parameters()}
         self.average = [p.detach().clone() for p in self.weights] if self.training.average else []
-        self.noise = Dealt(fabric.device)
+        self.noise = SharedNoise(fabric.device)
         self.noise.manual_seed(derive(recipe.seed, "noise", 0))
         self.steps = 0
 
-    def step(self, x: Tensor, y: Tensor | None, part: Part, epoch: float, rate: float) -> Terms | None:
+    def step(self, x: Tensor, y: Tensor | None, part: BatchPart, epoch: float, rate: float) -> Terms | None:
         """Update the weights of each player once with this part of a batch.
 
         Returns the terms of the losses, as means over the batch of all processes; None if a loss is NaN
@@ -52,7 +52,7 @@ class Learner:
         result: Terms = {}
         self.noise.part = part
         world = self.fabric.world_size
-        weight = part.images * world / part.whole  # DDP averages gradients over the processes
+        weight = part.images * world / part.total  # DDP averages gradients over the processes
         if world > 1:  # dropout differs between processes, and resumes exactly
             torch.manual_seed(derive(self.seed, "torch", self.steps, self.fabric.global_rank))
         labels = y if self.model.classes else None
@@ -143,7 +143,7 @@ class Learner:
         self._load(state)
         self.average = []
 
-    def summed(self, parts: Terms) -> Terms:
+    def sum_metrics(self, parts: Terms) -> Terms:
         """Return the sum of each term over all processes."""
         if self.fabric.world_size == 1 or not parts:
             return parts
@@ -151,12 +151,12 @@ class Learner:
         dist.all_reduce(sums)
         return dict(zip(parts, sums.unbind(), strict=True))
 
-    def _batch_means(self, terms: Terms, part: Part) -> Terms:
+    def _batch_means(self, terms: Terms, part: BatchPart) -> Terms:
         """Return the means over the batch of all processes, given the means over this process's part."""
         if self.fabric.world_size == 1:
             return {name: term.detach() for name, term in terms.items()}
-        share = part.images / part.whole
-        return self.summed({name: term.detach() * share for name, term in terms.items()})
+        share = part.images / part.total
+        return self.sum_metrics({name: term.detach() * share for name, term in terms.items()})
 
     def _load(self, state: Mapping[str, Tensor]) -> None:
         own = self.net.state_dict()
@@ -210,7 +210,7 @@ def averaged_state(tensors: Mapping[str, Tensor], model: Trainable) -> dict[str,
     state = dict(parts["model"])
     if "average" in parts:
         names = {id(weight): name for name, weight in cast(nn.Module, model).named_parameters()}
-        weights = [weight for group in model.players().values() for weight in group]
+        weights = [weight for group in model.networks().values() for weight in group]
         for i, weight in enumerate(weights):
             state[names[id(weight)]] = parts["average"][str(i)]
     return state

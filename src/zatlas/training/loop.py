@@ -16,30 +16,30 @@ from lightning_fabric import Fabric
 from zatlas.core.errors import BadRecipe, BadRun, Damaged, Diverged, Interrupted, ZatlasError
 from zatlas.core.shell import shell_command
 from zatlas.data import sources
-from zatlas.data.imageset import ImageSet
+from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description, save_weights
 from zatlas.store import atomic, metrics
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training import checkpoint, signals
 from zatlas.training.batches import Batches
+from zatlas.training.callbacks import Callback, Row
 from zatlas.training.checkpoint import Cursor
 from zatlas.training.distributed import check_strategy, explain_lost_peer
 from zatlas.training.environment import deterministic, explain_out_of_memory, launch, machine, provenance
-from zatlas.training.evaluate import evaluate
 from zatlas.training.learner import Learner, averaged_state
 from zatlas.training.preview import Previews
 from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
 from zatlas.training.resuming import StartPoint, find_start, put_metrics
+from zatlas.training.running_totals import RunningTotals, means
 from zatlas.training.schedule import rate_at
-from zatlas.training.tally import Tally, means
-from zatlas.training.watch import Callback, Row
+from zatlas.training.validation import evaluate
 
-ECHO = 5.0  # seconds in which a launcher may repeat a signal that all processes received
+ECHO_SIGNALS = 5.0  # seconds in which a launcher may repeat a signal that all processes received
 
 
 @dataclass(frozen=True)
-class Session:
+class TrainingSession:
     """What one process needs to train one run, and does not change."""
 
     run: Run
@@ -55,7 +55,7 @@ class Session:
     started: float
 
 
-def fit(recipe: Recipe, images: ImageSet, folder: Path, callbacks: Sequence[Callback] = ()) -> Run:
+def fit(recipe: Recipe, images: ImageDataset, folder: Path, callbacks: Sequence[Callback] = ()) -> Run:
     """Train a new model by the recipe, write the run to this folder and return it."""
     description = recipe.describe(images.shape, images.classes)
     fabric = launch(recipe, description)
@@ -85,10 +85,10 @@ def resume(
     earlier = make_recipe(read_recipe(run.recipe_file))
     recipe = recipe or earlier
     images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
-    if images.fingerprint != run.made().get("data"):
+    if images.fingerprint != run.provenance().get("data"):
         raise BadRun(
             f"{recipe.source} has other images now than when {folder} was trained, so training cannot "
-            f"resume exactly.{sources.unread_words(images)} Restore the old images, or train a new run."
+            f"resume exactly.{sources.unread_text(images)} Restore the old images, or train a new run."
         )
     description = recipe.describe(images.shape, images.classes)
     fabric = launch(recipe, description)
@@ -108,7 +108,7 @@ def _guarded(recipe: Recipe, fabric: Fabric, folder: Path) -> Iterator[None]:
 def _train_run(
     run: Run,
     recipe: Recipe,
-    images: ImageSet,
+    images: ImageDataset,
     model: Any,
     fabric: Fabric,
     callbacks: Sequence[Callback],
@@ -120,10 +120,10 @@ def _train_run(
     `earlier` is the recipe of a run that exists already.
     """
     batches = _batches(images, recipe.training.batch, fabric, labelled=bool(model.classes))
-    model.start(batches["train"].mean())
-    echo = ECHO if fabric.world_size > 1 else 0.0
-    with signals.catch_signals(echo) as stop, run.lease(wanted=fabric.is_global_zero):
-        session = Session(
+    model.initialize(batches["train"].mean())
+    echo = ECHO_SIGNALS if fabric.world_size > 1 else 0.0
+    with signals.catch_signals(echo) as stop, run.lock(wanted=fabric.is_global_zero):
+        session = TrainingSession(
             run=run,
             recipe=recipe,
             description=recipe.describe(images.shape, images.classes),
@@ -143,7 +143,7 @@ def _train_run(
         if fabric.is_global_zero and earlier not in (None, recipe):
             atomic.write_file(run.recipe_file, recipe.to_toml().encode())
         if fabric.is_global_zero and restart:
-            atomic.write_file(run.made_file, atomic.as_json(provenance(recipe, images, fabric)))
+            atomic.write_file(run.provenance_file, atomic.as_json(provenance(recipe, images, fabric)))
         for callback in callbacks:
             callback.on_train_start(run, recipe, images, session.learner)
         try:
@@ -154,7 +154,7 @@ def _train_run(
     return run
 
 
-def _context(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]:
+def _context(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, Any]:
     """Return what a checkpoint stores in meta.json with the cursor."""
     return {
         "format": runs.FORMAT,
@@ -166,7 +166,7 @@ def _context(recipe: Recipe, images: ImageSet, fabric: Fabric) -> dict[str, Any]
     }
 
 
-def _batches(images: ImageSet, size: int, fabric: Fabric, *, labelled: bool) -> dict[str, Batches]:
+def _batches(images: ImageDataset, size: int, fabric: Fabric, *, labelled: bool) -> dict[str, Batches]:
     """Return the batches of each split, by its name."""
     large = max(size, 256)  # without gradients, larger batches fit into memory
     share = (fabric.global_rank, fabric.world_size)
@@ -176,7 +176,7 @@ def _batches(images: ImageSet, size: int, fabric: Fabric, *, labelled: bool) -> 
     }
 
 
-def _start(s: Session, *, restart: bool, longer: bool) -> Cursor | None:
+def _start(s: TrainingSession, *, restart: bool, longer: bool) -> Cursor | None:
     """Restore the state to start from, and return its cursor; None if the run is finished.
 
     The first process looks for the checkpoint, and sends the result to the other processes.
@@ -204,7 +204,7 @@ def _start(s: Session, *, restart: bool, longer: bool) -> Cursor | None:
     return None if start.done else cursor
 
 
-def _check_resumable(s: Session, meta: dict[str, Any]) -> list[str]:
+def _check_resumable(s: TrainingSession, meta: dict[str, Any]) -> list[str]:
     """Raise `BadRecipe` for another recipe. Return a sentence if another machine changes the bits."""
     then = make_recipe(parse_recipe(meta["recipe"], "The recipe in the checkpoint"))
     now = s.recipe
@@ -223,7 +223,7 @@ def _check_resumable(s: Session, meta: dict[str, Any]) -> list[str]:
     return [f"Resuming is not exact to the bit: {'; '.join(changes)}."] if changes else []
 
 
-def _train(s: Session, cursor: Cursor) -> None:
+def _train(s: TrainingSession, cursor: Cursor) -> None:
     for epoch in range(cursor.epoch, s.recipe.training.epochs):
         started = time.monotonic()
         cursor = _epoch(s, cursor, epoch)
@@ -231,24 +231,24 @@ def _train(s: Session, cursor: Cursor) -> None:
     _finish(s, cursor)
 
 
-def _epoch(s: Session, cursor: Cursor, epoch: int) -> Cursor:
+def _epoch(s: TrainingSession, cursor: Cursor, epoch: int) -> Cursor:
     """Train on the remaining batches of an epoch."""
     training, batches = s.recipe.training, s.batches["train"]
     order = batches.order(s.recipe.seed, epoch)
     flips = batches.flips(s.recipe.seed, epoch) if training.flip else None
-    tally = Tally(cursor.totals, s.fabric.device)
+    tally = RunningTotals(cursor.totals, s.fabric.device)
     for index in range(cursor.batch, len(batches)):
         part = batches.part(index)
         rate = rate_at(training, cursor.step, len(batches))
-        x, y = batches.take(batches.own_rows(order, index), flips)
+        x, y = batches.select(batches.own_rows(order, index), flips)
         terms = s.learner.step(x, y, part, epoch + index / len(batches), rate)
         if terms is None:
             rows = batches.batch(order, index).tolist()
             raise _diverged(s, cursor.step, epoch, index, rows, rate)
-        tally.add(terms, part.whole)
+        tally.add(terms, part.total)
         cursor = replace(cursor, step=cursor.step + 1, batch=index + 1)
         for callback in s.callbacks:
-            callback.on_step_end(cursor.step, part.whole, terms)
+            callback.on_step_end(cursor.step, part.total, terms)
         due = training.save_steps and cursor.step % training.save_steps == 0
         if due and index + 1 < len(batches):
             cursor = _save(s, replace(cursor, totals=tally.totals()))
@@ -257,7 +257,7 @@ def _epoch(s: Session, cursor: Cursor, epoch: int) -> Cursor:
     return replace(cursor, totals=tally.totals())
 
 
-def _close_epoch(s: Session, cursor: Cursor, epoch: int, started: float) -> Cursor:
+def _close_epoch(s: TrainingSession, cursor: Cursor, epoch: int, started: float) -> Cursor:
     """Evaluate, write the row of metrics.jsonl, and save a checkpoint."""
     row: Row = {"epoch": epoch + 1, "step": cursor.step}
     row["rate"] = rate_at(s.recipe.training, cursor.step - 1, len(s.batches["train"]))
@@ -284,7 +284,7 @@ def _close_epoch(s: Session, cursor: Cursor, epoch: int, started: float) -> Curs
     return cursor
 
 
-def _evaluate(s: Session, split: str) -> dict[str, float]:
+def _evaluate(s: TrainingSession, split: str) -> dict[str, float]:
     """Return the mean of each finite term over a split. Loss weights have their final values."""
     structure = s.recipe.training.best == "ssim"
     with s.learner.evaluation_model() as model:
@@ -293,11 +293,11 @@ def _evaluate(s: Session, split: str) -> dict[str, float]:
         if _stopping(s):
             return {}
         tensors = {name: torch.tensor(value).to(s.fabric.device) for name, value in terms.items()}
-        terms = {name: float(value) for name, value in s.learner.summed(tensors).items()}
+        terms = {name: float(value) for name, value in s.learner.sum_metrics(tensors).items()}
     return {name: value for name, value in terms.items() if math.isfinite(value)}
 
 
-def _score(s: Session, row: Row) -> float:
+def _score(s: TrainingSession, row: Row) -> float:
     """Return the score that selects the best epoch; the step number if the row lacks the metric."""
     best = s.recipe.training.best
     if best == "ssim" and "valid/ssim" in row:
@@ -307,7 +307,7 @@ def _score(s: Session, row: Row) -> float:
     return float(row["step"])
 
 
-def _save(s: Session, cursor: Cursor) -> Cursor:
+def _save(s: TrainingSession, cursor: Cursor) -> Cursor:
     """Save a checkpoint, and the weights file if this step is the best so far."""
     elapsed = cursor.elapsed + time.monotonic() - s.started
     tensors = s.learner.tensors()
@@ -320,7 +320,7 @@ def _save(s: Session, cursor: Cursor) -> Cursor:
     return cursor
 
 
-def _finish(s: Session, cursor: Cursor) -> None:
+def _finish(s: TrainingSession, cursor: Cursor) -> None:
     """Write the weights of the best epoch, their metrics on the test images, and the last preview."""
     tensors, _ = checkpoint.load_checkpoint(s.run.checkpoints, cursor.best_step)
     state = averaged_state(tensors, s.learner.model)
@@ -344,7 +344,7 @@ def _finish(s: Session, cursor: Cursor) -> None:
         callback.on_test_end(result)
 
 
-def _stopping(s: Session) -> bool:
+def _stopping(s: TrainingSession) -> bool:
     """Whether any process of this training received a stop signal."""
     if s.fabric.world_size == 1:
         return bool(s.stop)
@@ -354,7 +354,7 @@ def _stopping(s: Session) -> bool:
     return bool(number)  # not `s.stop`: it may have received a signal that the others do not know yet
 
 
-def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
+def _interrupted(s: TrainingSession, cursor: Cursor) -> Interrupted:
     _save(s, cursor)
     name = signal.Signals(s.stop.signal or signal.SIGTERM).name
     return Interrupted(
@@ -364,7 +364,9 @@ def _interrupted(s: Session, cursor: Cursor) -> Interrupted:
     )
 
 
-def _diverged(s: Session, step: int, epoch: int, batch: int, rows: list[int], rate: float) -> Diverged:
+def _diverged(
+    s: TrainingSession, step: int, epoch: int, batch: int, rows: list[int], rate: float
+) -> Diverged:
     steps = checkpoint.steps(s.run.checkpoints)
     saved = f"The last good checkpoint is step {steps[-1]:,}." if steps else "Nothing was saved yet."
     images = ", ".join(map(str, rows[:4])) + (", ..." if len(rows) > 4 else "")

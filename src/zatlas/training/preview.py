@@ -13,12 +13,12 @@ from zatlas.render.plot import curves
 from zatlas.render.sheet import sheet
 from zatlas.store.run import Run
 from zatlas.training.batches import Batches
-from zatlas.training.evaluate import reconstruct
+from zatlas.training.callbacks import Row
 from zatlas.training.recipe import Recipe
-from zatlas.training.watch import Row
+from zatlas.training.validation import reconstruct
 
 COLUMNS = 12
-PATIENCE = 20  # training time between two previews, in multiples of the time that a preview takes
+MAX_SECONDS = 20  # training time between two previews, in multiples of the time that a preview takes
 
 
 class Previews:
@@ -32,7 +32,7 @@ class Previews:
         """Draw a preview if one is due at this epoch."""
         every = self.recipe.training.preview
         waited = time.monotonic() - self.ended
-        if every and row["epoch"] % every == 0 and waited > PATIENCE * self.seconds:
+        if every and row["epoch"] % every == 0 and waited > MAX_SECONDS * self.seconds:
             self.last(model, batches, row["epoch"])
 
     def last(self, model: Trainable, batches: dict[str, Batches], epoch: int) -> None:
@@ -52,7 +52,7 @@ class Previews:
         rows = source.rows[np.linspace(0, len(source.rows) - 1, count).astype(int)]
         groups, names = [], []
         with torch.no_grad(), torch.random.fork_rng():
-            x, y = source.take(rows)
+            x, y = source.select(rows)
             if model.encode is not None:
                 groups += [x, reconstruct(model, x, y)]
                 names += ["validation" if source is batches["valid"] else "training", "reconstructed"]

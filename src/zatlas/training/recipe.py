@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from zatlas.core.errors import BadRecipe, UnknownName
-from zatlas.core.fields import Count, Weight, Within, fill, fit, settings, short
 from zatlas.core.registry import MODELS, NETS
+from zatlas.core.settings import Count, Weight, Within, checked_value, fill, setting_types, shortened
 from zatlas.models.description import Description
 from zatlas.models.nets import Shape, usual_net
-from zatlas.store import digests, reading
+from zatlas.store import digests, retry
 
 Share = Annotated[float, Within(0.0, 1.0, below=True)]
 Rate = Annotated[float, Within(0.0, above=True)]
@@ -100,22 +100,24 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
     data, model, net, given = (_table(tables, name) for name in TABLES)
     if "source" not in data:
         raise BadRecipe('A recipe needs images: give DATA, or source = "digits" under [data].')
-    family = fit(model.pop("family", "vae"), str, "model.family")
+    family = checked_value(model.pop("family", "vae"), str, "model.family")
     kind = MODELS.get(family)
-    net_name = fit(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
+    net_name = (
+        checked_value(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
+    )
     style = NETS.get(net_name)
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
     training = fill(Training, {**style.TRAINING, **kind.TRAINING, **given}, "training")
     return Recipe(
         source=_source(data.pop("source")),
-        size=fit(data.pop("size", None), Size | None, "data.size"),
+        size=checked_value(data.pop("size", None), Size | None, "data.size"),
         options=data,
         family=family,
         model=_values(config),
         net=net_name,
         layers=_values(layers),
         training=training,
-        seed=fit(tables.get("seed", 0), Seed, "seed"),
+        seed=checked_value(tables.get("seed", 0), Seed, "seed"),
     )
 
 
@@ -123,13 +125,13 @@ def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a copy of one table of a recipe; empty if it is missing."""
     table = tables.get(name, {})
     if not isinstance(table, Mapping):
-        raise BadRecipe(f"[{name}] must be a table of settings, not {short(table)}.")
+        raise BadRecipe(f"[{name}] must be a table of settings, not {shortened(table)}.")
     return dict(table)
 
 
 def _source(value: Any) -> str:
     """Return the name or path of the images. TOML cannot store a path that is not UTF-8."""
-    text: str = fit(value, str, "data.source")
+    text: str = checked_value(value, str, "data.source")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -144,7 +146,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     """Read a recipe file, and return its tables."""
     try:
         digests.verify(path)
-        text = reading.read_bytes(path).decode()
+        text = retry.read_bytes(path).decode()
     except FileNotFoundError:
         raise BadRecipe(f"The recipe {path} does not exist. To list the presets: zatlas presets") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -187,7 +189,7 @@ def change(tables: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def _values(config: Any) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in settings(type(config))}
+    return {name: getattr(config, name) for name in setting_types(type(config))}
 
 
 def _toml(value: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.core.shell import shell_command
-from zatlas.store import atomic, reading
+from zatlas.store import atomic, retry
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
 
@@ -38,14 +38,14 @@ def find_start(run: Run, *, restart: bool, longer: bool) -> StartPoint:
     atomic.sweep(run.folder)
     atomic.sweep(run.checkpoints)
     for damaged, problem in problems.items():
-        path = checkpoint.set_aside(run.checkpoints, damaged)
+        path = checkpoint.move_aside(run.checkpoints, damaged)
         lines.append(f"{problem} It is set aside as {path.name}.")
     if restart:
         _clear(run)
         return StartPoint(None, (*lines, _restart_message(run)))
     if problems:
         lines.append(f"Training resumes from the checkpoint of step {step:,}.")
-    if step is None and reading.is_there(run.metrics_file):
+    if step is None and retry.exists(run.metrics_file):
         lines.append("The run was stopped before its first checkpoint, so training starts at epoch 1.")
     return StartPoint(step, tuple(lines))
 
@@ -54,7 +54,7 @@ def put_metrics(run: Run, text: str) -> None:
     """Write metrics.jsonl as it was at the checkpoint."""
     data, file = text.encode(), run.metrics_file
     try:
-        present = reading.read_bytes(file)
+        present = retry.read_bytes(file)
     except FileNotFoundError:
         present = b""
     if data or present:
@@ -73,10 +73,10 @@ def _without_checkpoint(run: Run, problems: dict[int, str], longer: bool) -> Sta
             f"{count} of {run.folder} is damaged: {next(iter(problems.values()))} Nothing was changed. "
             f"To train the run from the beginning: {restart}"
         )
-    if not reading.is_there(run.weights) and _rows(run) < 2:
+    if not retry.exists(run.weights) and _rows(run) < 2:
         return None
-    missing = f"{run.checkpoints} {'is empty' if reading.is_there(run.checkpoints) else 'is missing'}"
-    if reading.is_there(run.result_file) and not longer:
+    missing = f"{run.checkpoints} {'is empty' if retry.exists(run.checkpoints) else 'is missing'}"
+    if retry.exists(run.result_file) and not longer:
         return StartPoint(
             None,
             (
@@ -85,7 +85,7 @@ def _without_checkpoint(run: Run, problems: dict[int, str], longer: bool) -> Sta
             ),
             done=True,
         )
-    state = "weights.safetensors is unchanged" if reading.is_there(run.weights) else "Nothing was changed"
+    state = "weights.safetensors is unchanged" if retry.exists(run.weights) else "Nothing was changed"
     raise BadRun(
         f"{run.folder} cannot be resumed: {missing}. {state}. To train the run from the "
         f"beginning, which replaces its weights after the first epoch: {restart}"
@@ -107,5 +107,5 @@ def _clear(run: Run) -> None:
 
 
 def _restart_message(run: Run) -> str:
-    weights = "; the earlier weights stay until that epoch ends" if reading.is_there(run.weights) else ""
+    weights = "; the earlier weights stay until that epoch ends" if retry.exists(run.weights) else ""
     return f"Training restarts at epoch 1{weights}."

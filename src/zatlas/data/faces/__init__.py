@@ -13,8 +13,9 @@ import numpy as np
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
-from zatlas.data.faces.factors import attributes, check, factors
-from zatlas.data.faces.features import brows, eyes, moustache, mouth, nose, worn, wrinkles
+from zatlas.data.faces.face import INK, WHITE, Face, measure
+from zatlas.data.faces.face_factors import attributes, check, factors
+from zatlas.data.faces.face_parts import brows, eyes, moustache, mouth, nose, worn, wrinkles
 from zatlas.data.faces.shapes import (
     Canvas,
     Down,
@@ -29,19 +30,18 @@ from zatlas.data.faces.shapes import (
     soft,
     stroke,
 )
-from zatlas.data.faces.sitter import INK, WHITE, Sitter, measure
 
 __all__ = ["attributes", "draw", "factors"]
 
-SMALLEST = 8
+MIN_SIDE = 8
 BLOCK = 1 << 20  # pixels in a block: with fewer, too few share the cost of a call
 
 
 def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
     """The portraits of these factors. A picture depends on its own row alone."""
     count = check(factors)
-    if size < SMALLEST:
-        raise BadData(f"A face of {size} pixels shows nothing; ask for {SMALLEST} or more.")
+    if size < MIN_SIDE:
+        raise BadData(f"A face of {size} pixels shows nothing; ask for {MIN_SIDE} or more.")
     pixels = np.empty((count, 3, size, size), np.uint8)
     rows = max(1, min(256, BLOCK // size**2))
     starts = range(0, count, rows)
@@ -70,13 +70,13 @@ def draw_block(factors: dict[str, np.ndarray], pixels: Pixels, rows: int, start:
 # Layers, back to front --------------------------------------------------------------------------
 
 
-def background(canvas: Canvas, s: Sitter) -> None:
+def background(canvas: Canvas, s: Face) -> None:
     """A flat ground, and a paler disc behind the head."""
     canvas.planes[:] = s.ground[:, None, None]
     oval(canvas, 0.0, -0.02, 0.79, 0.79, mix(s.ground, WHITE, 0.4))
 
 
-def back_hair(canvas: Canvas, s: Sitter) -> None:
+def back_hair(canvas: Canvas, s: Face) -> None:
     """What hangs behind the head, down to the length of the hair."""
     length, wave = s.row["hair_length"], s.row["hair_wave"]
     rx, ry = cap(s)
@@ -98,7 +98,7 @@ def back_hair(canvas: Canvas, s: Sitter) -> None:
     part.paint(inside(far), s.dark_hair)
 
 
-def cap(s: Sitter) -> tuple[Each, Each]:
+def cap(s: Face) -> tuple[Each, Each]:
     """The half axes of the head with its hair."""
     length = s.row["hair_length"]
     return s.width + 0.035 + 0.045 * length, s.height + 0.055 + 0.05 * length
@@ -109,7 +109,7 @@ def locks(v: Down, wave: Each) -> Down:
     return 1 + wave * (0.15 * scallop(v * 4.2 + 0.3) - 0.06)
 
 
-def body(canvas: Canvas, s: Sitter) -> None:
+def body(canvas: Canvas, s: Face) -> None:
     """Neck, shoulders and a collar; men's are broader."""
     neck = 0.155 + 0.085 * s.male
     shoulders = 0.62 + 0.17 * s.male
@@ -129,7 +129,7 @@ def body(canvas: Canvas, s: Sitter) -> None:
     part.paint(skin * shadow, s.shade, 0.8)
 
 
-def ears(canvas: Canvas, s: Sitter) -> None:
+def ears(canvas: Canvas, s: Face) -> None:
     """An ear at each side; the one turned away hides."""
     for side in (-1.0, 1.0):
         x = s.x - 0.03 * s.turn + side * (s.width + 0.005)
@@ -138,7 +138,7 @@ def ears(canvas: Canvas, s: Sitter) -> None:
         oval(canvas, x + 0.01 * side, y, 0.043, 0.069, s.shade, 0.8)
 
 
-def rim(canvas: Canvas, s: Sitter) -> None:
+def rim(canvas: Canvas, s: Face) -> None:
     """The hair that a bald head keeps above its ears."""
     for side in (-1.0, 1.0):
         x = s.x + side * (s.width - 0.03)
@@ -146,7 +146,7 @@ def rim(canvas: Canvas, s: Sitter) -> None:
         oval(canvas, x, s.y - 0.07, wide, tall, s.hair, s.bald)
 
 
-def head(canvas: Canvas, s: Sitter) -> None:
+def head(canvas: Canvas, s: Face) -> None:
     """The face, its soft shadow away from the light, and the beard on it."""
     part = canvas.crop(s.x - s.width - 0.05, s.x + s.width + 0.05, s.y - s.height, s.y + s.height + 0.06)
     u, v = part.x - s.x, part.y - s.y
@@ -182,7 +182,7 @@ def head(canvas: Canvas, s: Sitter) -> None:
     part.paint(below, s.beard, s.row["beard"])
 
 
-def front_hair(canvas: Canvas, s: Sitter) -> None:
+def front_hair(canvas: Canvas, s: Face) -> None:
     """The cap of hair, down to the hairline or the bangs, unless the head is bald."""
     wave, bangs = s.row["hair_wave"], s.row["bangs"]
     rx, ry = cap(s)
@@ -206,7 +206,7 @@ def front_hair(canvas: Canvas, s: Sitter) -> None:
     part.paint(shine * cover, s.light_hair, 0.9)
 
 
-def bare_head(canvas: Canvas, s: Sitter) -> None:
+def bare_head(canvas: Canvas, s: Face) -> None:
     """The light on a bald head, and for bangs a forelock."""
     glow(canvas, s.x - 0.13, s.y - 0.40, 0.16, 0.09, mix(s.skin, WHITE, 0.8), s.bald * 0.8)
     lock = s.bald * s.row["bangs"]

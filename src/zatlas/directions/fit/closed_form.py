@@ -6,26 +6,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import images_of, module_of, need_gradient, nudged, shown
+from zatlas.directions.decoding import finite_differences, images_of, module_of, need_gradient, with_progress
 from zatlas.directions.layers import Chosen, part_of
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 SOURCES = ("weights", "metric")
-PLACES = 24  # points whose Jacobians are averaged
-DIRECT = 256  # coordinates up to which each is nudged; more are asked by random products
+SENSITIVITY_SAMPLES = 24  # points whose Jacobians are averaged
+MAX_DENSE_DIM = 256  # coordinates up to which each is nudged; more are asked by random products
 PRODUCTS, BATCH = 1024, 32
 
 
 def fit(
     generator: Generator,
-    points: Points,
+    latents: Latents,
     *,
     count: int = 10,
-    of: str | None = None,
+    source: str | None = None,
     layers: Chosen = "",
     names: Sequence[str] = (),
     seed: int = 0,
@@ -39,41 +39,41 @@ def fit(
     weights where there are any. Of points with layers, some can be taken alone, as layers=0-6.
     """
     part = part_of(generator.space, layers)
-    if of is not None and of not in SOURCES:
-        raise UnknownName("source of closed-form directions", of, SOURCES)
-    weight = None if of == "metric" else first_weight(generator)
-    if of == "weights" and weight is None:
+    if source is not None and source not in SOURCES:
+        raise UnknownName("source of closed-form directions", source, SOURCES)
+    weight = None if source == "metric" else first_weight(generator)
+    if source == "weights" and weight is None:
         raise NotSupported(
             "This decoder does not begin with a linear or a transposed layer that torch can look "
-            "into: take of=metric, which needs none."
+            "into: take source=metric, which needs none."
         )
-    rows = _sensitivity(generator, points, seed, show) if weight is None else weight
+    rows = _sensitivity(generator, latents, seed, show) if weight is None else weight
     gains, axes = _widest(part.of(rows), count)
     source = "metric" if weight is None else "weights"
     whole = float((rows.astype(np.float64) ** 2).sum()) or 1.0
-    found: list[Direction] = []
+    result: list[Direction] = []
     for i, (gain, axis) in enumerate(zip(gains, axes, strict=True)):
         facts = {"of": source, "gain": float(gain), "share": float(gain**2) / whole}
         name = names[i] if i < len(names) else f"closed form {i + 1}"
-        found.append(part.whole(LinearDirection(name, axis, facts=facts), points))
-    return found
+        result.append(part.embed(LinearDirection(name, axis, facts=facts), latents))
+    return result
 
 
 def first_weight(generator: Generator) -> np.ndarray | None:
     """The weights of the first layer that takes a whole point: a row for each thing it answers."""
     module, dim = module_of(generator), generator.space.dim
-    found: list[np.ndarray] = []
+    result: list[np.ndarray] = []
 
     def look(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
         fed = given[0][0].numel() if len(given) else 0
         # A conditional decoder is given the point and, after it, the label.
-        if found or fed < dim or fed > dim + 1000:
+        if result or fed < dim or fed > dim + 1000:
             return
         weight = layer.get_parameter("weight").detach().float().cpu().numpy()
         if isinstance(layer, nn.Linear) and given[0].ndim == 2:
-            found.append(weight[:, :dim])
+            result.append(weight[:, :dim])
         elif isinstance(layer, nn.ConvTranspose2d) and given[0].shape[2:] == (1, 1):
-            found.append(weight[:dim].reshape(dim, -1).T)
+            result.append(weight[:dim].reshape(dim, -1).T)
 
     if module is None:
         return None
@@ -85,34 +85,36 @@ def first_weight(generator: Generator) -> np.ndarray | None:
     finally:
         for hook in hooks:
             hook.remove()
-    return found[0] if found else None
+    return result[0] if result else None
 
 
-def _sensitivity(generator: Generator, points: Points, seed: int, show: bool) -> np.ndarray:
+def _sensitivity(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
     """Rows whose square is the mean square of the Jacobian, up to a factor."""
     dim = generator.space.dim
-    some = stream(seed, "places").choice(len(points), min(PLACES, len(points)), replace=False)
-    if dim > DIRECT:
-        return _products(generator, points, seed, show)
+    some = stream(seed, "places").choice(len(latents), min(SENSITIVITY_SAMPLES, len(latents)), replace=False)
+    if dim > MAX_DENSE_DIM:
+        return _products(generator, latents, seed, show)
     square = np.zeros((dim, dim))
     axes = np.eye(dim, dtype=np.float32)
-    with shown(show, "nudging", len(some), "points") as advance:
-        for change in nudged(generator, points[some], axes):
+    with with_progress(show, "nudging", len(some), "points") as advance:
+        for change in finite_differences(generator, latents[some], axes):
             square += (change @ change.T) / len(some)
             advance(1)
     values, vectors = np.linalg.eigh(square)
     return (vectors * np.sqrt(np.maximum(values, 0))).T
 
 
-def _products(generator: Generator, points: Points, seed: int, show: bool) -> np.ndarray:
+def _products(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
     """Random images taken back through the decoder: their mean square is the metric, too."""
-    need_gradient(generator, points, f"A metric of more than {DIRECT} axes", "take the method principal.")
+    need_gradient(
+        generator, latents, f"A metric of more than {MAX_DENSE_DIM} axes", "take the method principal."
+    )
     chance = torch.Generator().manual_seed(derive(seed, "products"))
     rows = []
-    with shown(show, "asking the decoder", PRODUCTS, "products") as on:
+    with with_progress(show, "asking the decoder", PRODUCTS, "products") as on:
         for _ in range(PRODUCTS // BATCH):
-            some = torch.randint(len(points), (BATCH,), generator=chance)
-            z = torch.tensor(points[some.numpy()], device=generator.device, requires_grad=True)
+            some = torch.randint(len(latents), (BATCH,), generator=chance)
+            z = torch.tensor(latents[some.numpy()], device=generator.device, requires_grad=True)
             images = images_of(generator, z)
             signs = torch.randint(2, images.shape, generator=chance).to(images) * 2 - 1
             rows.append(torch.autograd.grad((images * signs).sum(), z)[0].cpu().numpy())
@@ -120,7 +122,7 @@ def _products(generator: Generator, points: Points, seed: int, show: bool) -> np
     return np.concatenate(rows) / np.float32(np.sqrt(PRODUCTS))
 
 
-def _widest(rows: np.ndarray, count: int) -> tuple[np.ndarray, Points]:
+def _widest(rows: np.ndarray, count: int) -> tuple[np.ndarray, Latents]:
     """The largest singular values of these rows, and their directions; the largest part is positive."""
     if len(rows) < rows.shape[1]:
         _, gains, axes = np.linalg.svd(rows.astype(np.float64), full_matrices=False)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadData, ShapeError
 from zatlas.directions.estimate import by_example
 from zatlas.directions.types import Direction
@@ -14,10 +14,10 @@ from zatlas.models.generator import Generator
 
 def fit(
     generator: Generator,
-    points: Points,
+    latents: Latents,
     *,
-    plus: Points,
-    minus: Points | None = None,
+    plus: Latents,
+    minus: Latents | None = None,
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
@@ -26,7 +26,7 @@ def fit(
 
     Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.06434
     """
-    lacking = points if minus is None else minus
+    lacking = latents if minus is None else minus
     for group in (plus, lacking):
         if group.ndim != 2 or group.shape[1] != generator.space.dim:
             raise ShapeError(
@@ -35,7 +35,7 @@ def fit(
             )
         if not len(group):
             raise BadData("A group of examples is empty; pick at least one point.")
-    found = by_example(plus, lacking, names[0] if names else "examples", points)
-    gap = np.abs(found.vector @ (plus.mean(axis=0) - lacking.mean(axis=0)))
-    facts = {"examples": [len(plus), len(lacking)], "apart": float(gap) / found.std}
-    return [replace(found, facts=facts)]
+    result = by_example(plus, lacking, names[0] if names else "examples", latents)
+    gap = np.abs(result.vector @ (plus.mean(axis=0) - lacking.mean(axis=0)))
+    facts = {"examples": [len(plus), len(lacking)], "apart": float(gap) / result.std}
+    return [replace(result, facts=facts)]

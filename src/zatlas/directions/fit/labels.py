@@ -4,30 +4,30 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zatlas.core.arrays import Flags, Points
+from zatlas.core.arrays import Flags, Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import ESTIMATORS, HELD_OUT, check_flags, interval, means, std_along
-from zatlas.directions.fields import HOLD, STEPS, Uphill, fit_layers
-from zatlas.directions.fit.aimed import aim
+from zatlas.directions.estimate import ESTIMATORS, HELD_OUT_SHARE, check_flags, interval, means, std_along
+from zatlas.directions.field_networks import HOLD_WEIGHT, STEPS, GradientField, fit_layers
+from zatlas.directions.fit.constrained import fit_constrained
 from zatlas.directions.layers import Chosen, part_of
-from zatlas.directions.types import Direction, FieldDirection, LinearDirection, Score
+from zatlas.directions.types import Direction, FieldDirection, LinearDirection, SeparationScore
 from zatlas.models.generator import Generator
 
 AIMED, LOCAL = "aimed", "local"
-RARE = 0.01  # of the points; what two attributes are less often, they are never
+MIN_RARE = 0.01  # of the points; what two attributes are less often, they are never
 
 
 def fit(
     generator: Generator,
-    points: Points,
+    latents: Latents,
     *,
     flags: Mapping[str, Flags],
     names: Sequence[str] = (),
     method: str = "mean_difference",
-    without: Sequence[str] | None = None,
-    hold: float = HOLD,
+    orthogonal_to: Sequence[str] | None = None,
+    hold: float = HOLD_WEIGHT,
     steps: int = STEPS,
     layers: Chosen = "",
     seed: int = 0,
@@ -44,7 +44,7 @@ def fit(
     that can change alone, if none is named). It goes where an attribute has no single direction, as
     hair that is darker or lighter than the skin; Tzelepis et al. 2021, https://arxiv.org/abs/2109.13357.
     """
-    for name in (*names, *(without or ())):
+    for name in (*names, *(orthogonal_to or ())):
         if name not in flags:
             raise UnknownName("attribute of these points", name, flags)
     if method not in (*ESTIMATORS, AIMED, LOCAL):
@@ -59,38 +59,43 @@ def fit(
                 "A local way moves all layers: take method=mean_difference, median_difference, linear or "
                 "aimed."
             )
-        held = {name: list(alone(flags, name) if without is None else without) for name in wanted}
-        return _local(points, flags, held, hold, steps, seed, show)
-    some = part.of(points)
+        held = {
+            name: list(with_others_fixed(flags, name) if orthogonal_to is None else orthogonal_to)
+            for name in wanted
+        }
+        return _local(latents, flags, held, hold, steps, seed, show)
+    some = part.of(latents)
     if method == AIMED:
-        beside = {name: _beside(flags, name, without) for name in wanted}
-        found = _aimed(some, flags, beside, steps, seed, show)
-        return [part.whole(one, points) for one in found]
+        beside = {name: _beside(flags, name, orthogonal_to) for name in wanted}
+        result = _aimed(some, flags, beside, steps, seed, show)
+        return [part.embed(one, latents) for one in result]
     straight: list[Direction] = []
     for name in wanted:
-        others = [directions.normal(some, flags[other], other) for other in without or () if other != name]
+        others = [
+            directions.normal(some, flags[other], other) for other in orthogonal_to or () if other != name
+        ]
         way_of = directions.fit_direction(some, flags[name], name, method=method, others=others, seed=seed)
-        straight.append(part.whole(way_of, points))
+        straight.append(part.embed(way_of, latents))
     return straight
 
 
-def alone(flags: Mapping[str, Flags], name: str) -> list[str]:
+def with_others_fixed(flags: Mapping[str, Flags], name: str) -> list[str]:
     """The attributes that are true and false of points both with and without this one."""
-    found = []
+    result = []
     for other, theirs in flags.items():
         both = [((flags[name] == a) & (theirs == b)).mean() for a in (0, 1) for b in (0, 1)]
-        if other != name and min(both) >= RARE:
-            found.append(other)
-    return found
+        if other != name and min(both) >= MIN_RARE:
+            result.append(other)
+    return result
 
 
 def _beside(flags: Mapping[str, Flags], name: str, without: Sequence[str] | None) -> Sequence[str]:
     """What is to stay as it is: of these, or of all, what can change alone."""
-    return [other for other in alone(flags, name) if without is None or other in without]
+    return [other for other in with_others_fixed(flags, name) if without is None or other in without]
 
 
 def _aimed(
-    points: Points,
+    latents: Latents,
     flags: Mapping[str, Flags],
     held: Mapping[str, Sequence[str]],
     steps: int,
@@ -100,21 +105,21 @@ def _aimed(
     """A direction for each name, with those that are held; some points are kept for the score."""
     read = list(flags)
     table = np.stack([flags[name] for name in read], axis=1)
-    out = stream(seed, "local").random(len(points)) < HELD_OUT
-    mine = points[~out]
+    out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
+    mine = latents[~out]
     layers = fit_layers(mine, table[~out], steps=steps, seed=seed, show=show)
-    found: list[LinearDirection] = []
+    result: list[LinearDirection] = []
     for name, others in held.items():
         has, columns = flags[name], [read.index(each) for each in (name, *others)]
-        start = means(points, has)
-        vector = aim(layers.only(columns), mine, has[~out], start, seed=seed)
-        score = _score(points[out] @ vector, has[out])
-        found.append(LinearDirection(name, vector, std_along(vector, points), score))
-    return found
+        start = means(latents, has)
+        vector = fit_constrained(layers.only(columns), mine, has[~out], start, seed=seed)
+        score = _score(latents[out] @ vector, has[out])
+        result.append(LinearDirection(name, vector, std_along(vector, latents), score))
+    return result
 
 
 def _local(
-    points: Points,
+    latents: Latents,
     flags: Mapping[str, Flags],
     held: Mapping[str, Sequence[str]],
     hold: float,
@@ -125,19 +130,19 @@ def _local(
     """A way for each name, with those that are held; one net reads all that is known, another is tested."""
     read = list(flags)  # more than is held: what is learnt of one attribute helps with others
     table = np.stack([flags[name] for name in read], axis=1)
-    out = stream(seed, "local").random(len(points)) < HELD_OUT
-    tested = fit_layers(points[~out], table[~out], steps=steps, seed=seed, show=show)
-    layers = fit_layers(points, table, steps=steps, seed=seed, show=show)
-    found: list[Direction] = []
+    out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
+    tested = fit_layers(latents[~out], table[~out], steps=steps, seed=seed, show=show)
+    layers = fit_layers(latents, table, steps=steps, seed=seed, show=show)
+    result: list[Direction] = []
     for name in held:
         others = [other for other in held[name] if other != name]
         columns = [read.index(each) for each in (name, *others)]
-        score = _score(tested(points[out])[:, columns[0]], flags[name][out])
-        found.append(FieldDirection(name, Uphill(layers.only(columns), hold), score))
-    return found
+        score = _score(tested(latents[out])[:, columns[0]], flags[name][out])
+        result.append(FieldDirection(name, GradientField(layers.only(columns), hold), score))
+    return result
 
 
-def _score(readings: np.ndarray, flags: Flags) -> Score | None:
+def _score(readings: np.ndarray, flags: Flags) -> SeparationScore | None:
     """How well points that had no part in the learning are told apart; chance as for ranks without order."""
     has = int(flags.sum())
     lacks = len(flags) - has

@@ -7,29 +7,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.directions.decoding import images_of, module_of, shown
+from zatlas.directions.decoding import images_of, module_of, with_progress
 from zatlas.directions.estimate import principal as of_codes
 from zatlas.directions.estimate import std_along
 from zatlas.directions.layers import Chosen, Part, part_of
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
-SOURCES = ("codes", "samples", "layer")
+SOURCES = ("latents", "samples", "layer")
 SAMPLES = 20_000
 CHUNK = 256  # samples that are held at once
-MOST = 512  # numbers of a layer; of larger ones, so many sums by chance stand for all
+MAX_DIRECTIONS = 512  # numbers of a layer; of larger ones, so many sums by chance stand for all
 JITTER = 0.1  # spreads by which codes that stand in for samples are moved
 
 
 def fit(
     generator: Generator,
-    points: Points,
+    latents: Latents,
     *,
     count: int = 10,
-    of: str = "codes",
+    source: str = "latents",
     layer: str = "",
     layers: Chosen = "",
     samples: int = SAMPLES,
@@ -45,22 +45,22 @@ def fit(
     layers=0-6.
     """
     part = part_of(generator.space, layers)
-    if of not in SOURCES:
-        raise UnknownName("source of principal directions", of, SOURCES)
+    if source not in SOURCES:
+        raise UnknownName("source of principal directions", source, SOURCES)
     if samples < 2 or count < 1:
         raise BadRecipe(f"Axes are of 2 samples or more, not {samples}, and at least 1, not {count}.")
-    if of == "codes":
-        found = [part.whole(way, points) for way in of_codes(part.of(points), count)]
-        whole = float(points.var(axis=0).sum()) or 1.0
-        shares = [way.std**2 / whole for way in found]
+    if source == "latents":
+        result = [part.embed(way, latents) for way in of_codes(part.of(latents), count)]
+        whole = float(latents.var(axis=0).sum()) or 1.0
+        shares = [way.std**2 / whole for way in result]
         return [
-            LinearDirection(_name(names, i), way.vector, way.std, facts={"of": of, "share": share})
-            for i, (way, share) in enumerate(zip(found, shares, strict=True))
+            LinearDirection(_name(names, i), way.vector, way.std, facts={"of": source, "share": share})
+            for i, (way, share) in enumerate(zip(result, shares, strict=True))
         ]
-    look = _reader(generator, layer) if of == "layer" else part.of
-    sums = _sums(generator, points, look, part, samples, seed, show)
-    axes = _axes(sums, part.of(points), count, of, names)
-    return [part.whole(way, points) for way in axes]
+    look = _reader(generator, layer) if source == "layer" else part.of
+    sums = _sums(generator, latents, look, part, samples, seed, show)
+    axes = _axes(sums, part.of(latents), count, source, names)
+    return [part.embed(direction, latents) for direction in axes]
 
 
 @dataclass
@@ -69,25 +69,25 @@ class Sums:
 
     n: int
     answer: np.ndarray
-    point: np.ndarray
+    latent: np.ndarray
     squares: np.ndarray  # answers with answers
     mixed: np.ndarray  # answers with points
 
 
 def _sums(
     generator: Generator,
-    points: Points,
-    look: Callable[[Points], np.ndarray],
+    latents: Latents,
+    look: Callable[[Latents], np.ndarray],
     part: Part,
     samples: int,
     seed: int,
     show: bool,
 ) -> Sums:
     sums, shift, mixer = None, None, None
-    with shown(show, "sampling", samples, "points") as advance:
-        for z in drawn(generator, points, samples, seed):
+    with with_progress(show, "sampling", samples, "points") as advance:
+        for z in prior_samples(generator, latents, samples, seed):
             said, z = look(z), part.of(z)
-            if said.shape[1] > MOST:
+            if said.shape[1] > MAX_DIRECTIONS:
                 mixer = mixer or Mixer(said.shape[1], seed)
                 said = mixer(said)
             if sums is None or shift is None:  # sums about a first mean lose no digits
@@ -97,7 +97,7 @@ def _sums(
             a, b = said - shift[0], z - shift[1]
             sums.n += len(z)
             sums.answer += a.sum(axis=0)
-            sums.point += b.sum(axis=0)
+            sums.latent += b.sum(axis=0)
             sums.squares += a.T @ a
             sums.mixed += a.T @ b
             advance(len(z))
@@ -115,21 +115,21 @@ class Mixer:
         chance = stream(seed, "mixer")
         self.order = chance.permutation(wide)
         self.signs = chance.choice(np.array([-1, 1], np.float32), wide)
-        self.rest = -wide % MOST
+        self.rest = -wide % MAX_DIRECTIONS
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         mixed = np.pad(rows[:, self.order] * self.signs, ((0, 0), (0, self.rest)))
-        return mixed.reshape(len(rows), -1, MOST).sum(axis=1)
+        return mixed.reshape(len(rows), -1, MAX_DIRECTIONS).sum(axis=1)
 
 
-def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str]) -> list[LinearDirection]:
+def _axes(sums: Sums, latents: Latents, count: int, of: str, names: Sequence[str]) -> list[LinearDirection]:
     middle = sums.answer / sums.n
     square = sums.squares / sums.n - np.outer(middle, middle)
-    mixed = sums.mixed / sums.n - np.outer(middle, sums.point / sums.n)
+    mixed = sums.mixed / sums.n - np.outer(middle, sums.latent / sums.n)
     values, vectors = np.linalg.eigh(square)
     whole = float(values.sum()) or 1.0
-    found: list[LinearDirection] = []
-    for i, k in enumerate(np.argsort(values)[::-1][: min(count, points.shape[1])]):
+    result: list[LinearDirection] = []
+    for i, k in enumerate(np.argsort(values)[::-1][: min(count, latents.shape[1])]):
         # The least-squares step of a point for one unit of this axis.
         step = mixed.T @ vectors[:, k]
         length = float(np.linalg.norm(step))
@@ -137,20 +137,20 @@ def _axes(sums: Sums, points: Points, count: int, of: str, names: Sequence[str])
             break
         axis = (step / length).astype(np.float32)
         facts = {"of": of, "share": float(values[k]) / whole}
-        found.append(LinearDirection(_name(names, i), axis, std_along(axis, points), facts=facts))
-    return found
+        result.append(LinearDirection(_name(names, i), axis, std_along(axis, latents), facts=facts))
+    return result
 
 
-def drawn(generator: Generator, points: Points, samples: int, seed: int) -> Iterator[Points]:
+def prior_samples(generator: Generator, latents: Latents, samples: int, seed: int) -> Iterator[Latents]:
     """Points of the prior in portions; codes moved a little, where there is none."""
     space, chance = generator.space, stream(seed, "drawn")
-    spread = points.std(axis=0)
+    std = latents.std(axis=0)
     for done in range(0, samples, CHUNK):
         n = min(CHUNK, samples - done)
         if space.prior == "none":
             noise = chance.standard_normal((n, space.dim), np.float32)
-            chosen = points[chance.integers(len(points), size=n)]
-            yield (chosen + JITTER * spread * noise).astype(np.float32)
+            chosen = latents[chance.integers(len(latents), size=n)]
+            yield (chosen + JITTER * std * noise).astype(np.float32)
         else:
             z = chance.standard_normal((n, space.dim), np.float32)
             yield z / np.linalg.norm(z, axis=1, keepdims=True) if space.prior == "sphere" else z
@@ -160,11 +160,11 @@ class _Seen(Exception):
     """Ends a decoding once the layer has spoken."""
 
 
-def _reader(generator: Generator, name: str) -> Callable[[Points], np.ndarray]:
+def _reader(generator: Generator, name: str) -> Callable[[Latents], np.ndarray]:
     """What a layer says to points; the decoding ends there, so that an early layer is quick."""
     module = module_of(generator)
     if module is None:
-        raise NotSupported("Torch cannot look into this decoder: take of=codes or of=samples.")
+        raise NotSupported("Torch cannot look into this decoder: take source=latents or source=samples.")
     table = dict(module.named_modules())
     if name and name not in table:
         raise UnknownName("layer of this decoder", name, [each for each in table if each])
@@ -176,7 +176,7 @@ def _reader(generator: Generator, name: str) -> Callable[[Points], np.ndarray]:
         heard.append(said.detach().flatten(1).float().cpu().numpy())
         raise _Seen
 
-    def look(z: Points) -> np.ndarray:
+    def look(z: Latents) -> np.ndarray:
         hooks = [layer.register_forward_hook(hear) for layer in chosen]
         heard.clear()
         try:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zatlas.core.arrays import Points
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadRecipe
 from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import descend, images_of, need_gradient
@@ -16,15 +16,15 @@ from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 STEPS, BATCH, RATE = 300, 24, 4e-3
-SIDE = 32  # pixels of the images that the reader sees
+IMAGE_SIDE = 32  # pixels of the images that the reader sees
 FARTHEST, NEAREST = 3.0, 0.75  # spreads by which points are moved
 FAR_WEIGHT = 0.25  # of how far, against which
-CHECKED = 256  # moves by which the reader is tested
+CHECKED_PAIRS = 256  # moves by which the reader is tested
 
 
 def fit(
     generator: Generator,
-    points: Points,
+    latents: Latents,
     *,
     count: int = 8,
     steps: int = STEPS,
@@ -41,13 +41,13 @@ def fit(
         raise BadRecipe(
             f"From 2 to {generator.space.dim} directions can be told apart in this space, not {count}."
         )
-    need_gradient(generator, points, "This method", "take closed_form with of=metric, or principal.")
-    spread = np.maximum(points.std(axis=0), 1e-9)
-    first = stream(seed, "axes").standard_normal((points.shape[1], count))
+    need_gradient(generator, latents, "This method", "take closed_form with source=metric, or principal.")
+    std = np.maximum(latents.std(axis=0), 1e-9)
+    first = stream(seed, "axes").standard_normal((latents.shape[1], count))
     raw = torch.tensor(first, dtype=torch.float32, device=generator.device, requires_grad=True)
-    channels = generator.decode(points[:1]).shape[1]
+    channels = generator.decode(latents[:1]).shape[1]
     reader = _Reader(channels, count, derive(seed, "reader")).to(generator.device)
-    draw = _Draws(generator, points, spread, count, derive(seed, "moves"))
+    draw = _Draws(generator, latents, std, count, derive(seed, "moves"))
 
     def loss(number: int) -> Tensor:
         which, far, images = draw(_square(raw), BATCH)
@@ -58,23 +58,23 @@ def fit(
     descend(parts, loss, steps=steps, rate=RATE, label="telling directions apart", show=show)
     with torch.no_grad():
         axes = _square(raw)
-        which, _, images = draw(axes, CHECKED)
+        which, _, images = draw(axes, CHECKED_PAIRS)
         said, _ = reader(*images)
         right = (said.argmax(dim=1) == which).float()
         known = [float(right[which == k].mean()) if (which == k).any() else 0.0 for k in range(count)]
-    return _directions(axes.cpu().numpy().T * spread, known, points, names)
+    return _directions(axes.cpu().numpy().T * std, known, latents, names)
 
 
 def _directions(
-    steps: np.ndarray, known: list[float], points: Points, names: Sequence[str]
+    steps: np.ndarray, known: list[float], latents: Latents, names: Sequence[str]
 ) -> list[Direction]:
-    found: list[Direction] = []
+    result: list[Direction] = []
     for i, k in enumerate(np.argsort(known)[::-1]):
         axis = (steps[k] / np.linalg.norm(steps[k])).astype(np.float32)
         facts = {"known": known[k], "chance": 1 / len(known)}
         name = names[i] if i < len(names) else f"unsupervised {i + 1}"
-        found.append(LinearDirection(name, axis, std_along(axis, points), facts=facts))
-    return found
+        result.append(LinearDirection(name, axis, std_along(axis, latents), facts=facts))
+    return result
 
 
 def _square(raw: Tensor) -> Tensor:
@@ -86,11 +86,11 @@ class _Draws:
     """Moves by chance along one of the axes, with the images before and after."""
 
     def __init__(
-        self, generator: Generator, points: Points, spread: np.ndarray, count: int, seed: int
+        self, generator: Generator, latents: Latents, std: np.ndarray, count: int, seed: int
     ) -> None:
         self.generator, self.count = generator, count
-        self.points = torch.from_numpy(points)
-        self.std = torch.tensor(spread, dtype=torch.float32, device=generator.device)
+        self.points = torch.from_numpy(latents)
+        self.std = torch.tensor(std, dtype=torch.float32, device=generator.device)
         self.chance = torch.Generator().manual_seed(seed)
 
     def __call__(self, axes: Tensor, n: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
@@ -106,9 +106,9 @@ class _Draws:
 
 
 def _small(images: Tensor) -> Tensor:
-    if min(images.shape[2:]) <= SIDE:
+    if min(images.shape[2:]) <= IMAGE_SIDE:
         return images
-    return F.adaptive_avg_pool2d(images, SIDE)
+    return F.adaptive_avg_pool2d(images, IMAGE_SIDE)
 
 
 class _Reader(nn.Module):

@@ -1,0 +1,115 @@
+"""Sets that our own code draws: any number of images of any size, and the truth about each."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from zatlas.core.arrays import Pixels
+from zatlas.core.errors import BadRecipe
+from zatlas.core.progress import bar
+from zatlas.data import faces, sprites
+from zatlas.data.faces.face_factors import RANGES as FACE_RANGES
+from zatlas.data.image_dataset import Column, ImageDataset, Split
+from zatlas.data.pixel_cache import CachedTable, cached
+from zatlas.data.source import DataSource
+
+MAX_IMAGES = 1_000_000  # images that are drawn
+BLOCK = 4096  # images drawn before they are written
+# The factors of faces that are true or false, by the names they have in the table.
+FACE_ATTRIBUTES = ("Male", "Bald", "Bangs", "No_Beard", "Eyeglasses", "Wearing_Earrings")
+DRAWING = 1  # raise it when a drawing changes, so that no old one is taken from the cache
+
+Factors = dict[str, np.ndarray]
+
+
+def load_faces(
+    *,
+    size: int | None = None,
+    count: int = 20_000,
+    seed: int = 0,
+    correlated: bool = False,
+    turned: bool = True,
+) -> ImageDataset:
+    """Portraits, 64x64 if no size is said; `correlated` has their factors go together as in life.
+
+    Not `turned`, all look straight ahead, as on a passport: an easier set to learn.
+    """
+    _check(count, size or 64)
+    factors = faces.factors(count, seed=seed, correlated=correlated)
+    key: dict[str, object] = {"count": count, "size": size or 64, "seed": seed}
+    key["correlated"] = correlated
+    if not turned:
+        key["turned"] = False
+        for name in ("pose_x", "pose_y"):
+            factors[name][:] = 0
+    return _draw("faces", key, factors, lambda rows: faces.draw(rows, size or 64), faces.attributes)
+
+
+def load_sprites(*, size: int | None = None, count: int = 20_000, seed: int = 0) -> ImageDataset:
+    """White shapes on black, 32x32 if no size is said."""
+    _check(count, size or 32)
+    return _draw(
+        "sprites",
+        {"count": count, "size": size or 32, "seed": seed},
+        sprites.factors(count, seed=seed),
+        lambda rows: sprites.draw(rows, size or 32),
+        sprites.attributes,
+        label="shape",
+    )
+
+
+def _draw(
+    name: str,
+    key: dict[str, object],
+    factors: Factors,
+    draw: Callable[[Factors], Pixels],
+    attributes: Callable[[Factors], dict[str, Column]],
+    label: str | None = None,
+) -> ImageDataset:
+    def build(write: Callable[[Pixels], None]) -> CachedTable:
+        count = len(next(iter(factors.values())))
+        with bar(f"drawing {name}", count) as advance:
+            for start in range(0, count, BLOCK):
+                block = {key: column[start : start + BLOCK] for key, column in factors.items()}
+                pixels = draw(block)
+                write(pixels)
+                advance(len(pixels))
+        columns = attributes(factors)
+        labels = columns.pop(label) if label else None
+        return CachedTable(labels=labels, attributes=columns, split=_split(count))
+
+    return cached(name, {"drawing": DRAWING, **key}, build)
+
+
+def _split(count: int) -> Split:
+    """Every tenth image is for the test: as good as by lot, for each is drawn by lot."""
+    split = np.zeros(count, np.uint8)
+    split[9::10] = 2
+    return split
+
+
+def _check(count: int, size: int) -> None:
+    if not 1 <= count <= MAX_IMAGES:
+        raise BadRecipe(f"{count:,} images cannot be drawn; give a count from 1 to {MAX_IMAGES:,}.")
+    if not 8 <= size <= 1024:
+        raise BadRecipe(f"Images are drawn from 8 to 1024 pixels wide, not {size}.")
+
+
+FACES = DataSource(
+    summary="portraits drawn from known factors, with CelebA's attribute names",
+    images="any number (20,000)",
+    size="any size, colour (64x64)",
+    licence="MIT, drawn by zatlas",
+    load=load_faces,
+    synthetic=True,
+    factors=(*FACE_RANGES, *FACE_ATTRIBUTES, "hair_colour"),
+)
+SPRITES = DataSource(
+    summary="a square, ellipse or heart of known place, scale and rotation",
+    images="any number (20,000)",
+    size="any size, grey (32x32)",
+    licence="MIT, drawn by zatlas",
+    load=load_sprites,
+    synthetic=True,
+    factors=("label", *sprites.RANGES),
+)

@@ -1,0 +1,190 @@
+"""Classifiers: functions from images to named attributes, called in batches on a device.
+
+`training.scoring` trains a convolutional net on the attributes of a dataset. One safetensors file holds
+such a classifier: its weights, and its attributes as metadata.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zatlas.core.arrays import Images
+from zatlas.core.errors import BadRun, NotSupported, ShapeError, UnknownName
+from zatlas.core.registry import NETS
+from zatlas.core.settings import fill
+from zatlas.models import weights
+from zatlas.models.nets import Shape
+from zatlas.models.safe_build import build_checked, image_shape
+
+FORMAT = 1
+KEY = "zatlas-scorer"  # name of the description in the file's metadata
+
+Kind = Literal["flag", "number", "class"]
+Logits = Float32[np.ndarray, "n k"]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A function from images to named columns: probabilities of flags and classes, or values.
+
+    A text attribute has one column for each of its classes, such as "hair_colour=gray".
+    """
+
+    names: tuple[str, ...]
+    function: Callable[[Tensor], Tensor]  # images (n, c, h, w) in [0, 1] -> values (n, k)
+    kinds: tuple[Kind, ...]
+    shape: Shape | None = None  # of its input images; None for any shape
+    device: str = "cpu"
+    batch: int = 256
+    about: str = ""  # how an imported classifier reads images, in one sentence
+
+    def score(self, images: Images) -> Logits:
+        """Return the predictions (n, k) for n images, one column for each name."""
+        if images.ndim != 4 or (self.shape and images.shape[1:] != self.shape):
+            expected = "x".join(map(str, self.shape)) if self.shape else "channels x height x width"
+            shape = "x".join(map(str, images.shape[1:])) or "no shape"
+            raise ShapeError(f"This classifier takes images of {expected}; these are {shape}.")
+        starts = range(0, max(len(images), 1), self.batch)
+        rows = np.concatenate([self._predict(images[i : i + self.batch]) for i in starts])
+        if rows.shape != (len(images), len(self.names)):
+            raise ShapeError(
+                f"The classifier returned an array of shape {rows.shape} for {len(images)} images and "
+                f"{len(self.names)} names. It must return one row per image and one column per name."
+            )
+        return rows
+
+    def column(self, name: str) -> int:
+        """Return the index of the column with this name."""
+        if name not in self.names:
+            raise UnknownName("attribute of this classifier", name, self.names)
+        return self.names.index(name)
+
+    def only(self, names: Sequence[str]) -> "Classifier":
+        """Return a classifier that predicts only these names, in this order."""
+        columns, function = [self.column(name) for name in names], self.function
+        kinds = tuple(self.kinds[i] for i in columns)
+        pick = lambda x: function(x)[:, columns]  # noqa: E731
+        return Classifier(tuple(names), pick, kinds, self.shape, self.device, self.batch)
+
+    @torch.inference_mode()
+    def _predict(self, images: Images) -> Logits:
+        rows = self.function(torch.as_tensor(images, device=self.device))
+        return rows.float().cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Target:
+    """One attribute that the net predicts, and how to scale its outputs."""
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0  # of a numeric attribute in the training set
+    std: float = 1.0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns of this attribute."""
+        return tuple(f"{self.name}={label}" for label in self.classes) or (self.name,)
+
+
+class ClassifierNet(nn.Module):
+    """The encoder of a net, with one output for each column."""
+
+    def __init__(self, targets: Sequence[Target], shape: Shape, net: str, layers: dict[str, Any]) -> None:
+        super().__init__()
+        self.targets, self.shape = tuple(targets), shape
+        self.net, self.layers = net, layers
+        self.widths = [len(target.columns) for target in self.targets]
+        self.body = fill(NETS.get(net), layers, "net").encoder(shape, sum(self.widths))
+
+    def parts(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the raw outputs of each target: logits, or a standardized value."""
+        raw: Tensor = self.body(2 * x - 1)
+        return raw.split(self.widths, dim=1)  # type: ignore[no-untyped-call]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return probabilities and values (n, k), one column for each name."""
+        pairs = zip(self.targets, self.parts(x), strict=True)
+        return torch.cat([_finish(target, raw) for target, raw in pairs], dim=1)
+
+
+def _finish(target: Target, raw: Tensor) -> Tensor:
+    if target.kind == "flag":
+        return raw.sigmoid()
+    return raw.softmax(1) if target.kind == "class" else raw * target.std + target.mean
+
+
+def classifier(reader: ClassifierNet, device: str = "cpu") -> Classifier:
+    """Return the `Scorer` that calls this net on this device."""
+    names = tuple(name for target in reader.targets for name in target.columns)
+    kinds = tuple(target.kind for target in reader.targets for _ in target.columns)
+    return Classifier(names, reader.to(device).eval(), kinds, reader.shape, device)
+
+
+def save_classifier(path: Path, scorer: Classifier, *, half: bool = False) -> Path:
+    """Write the classifier to one file; `half` stores its weights in 16 bits."""
+    reader = scorer.function
+    if not isinstance(reader, ClassifierNet):
+        raise NotSupported(
+            "Only a classifier that zatlas trained can be saved. Import your own function again where "
+            "you need it."
+        )
+    about = {
+        "format": FORMAT,
+        "targets": [asdict(target) for target in reader.targets],
+        "shape": reader.shape,
+        "net": reader.net,
+        "layers": reader.layers,
+    }
+    state = reader.state_dict()
+    if half:
+        state = {name: tensor.half() for name, tensor in state.items()}
+    return weights.write(path, KEY, about, state)
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    """The description of a classifier in its file."""
+
+    targets: tuple[dict, ...]
+    shape: tuple[int, ...]
+    net: str
+    layers: dict
+
+
+def load_classifier(path: Path, device: str = "cpu") -> Classifier:
+    """Return the classifier that `save_scorer` wrote to this file."""
+    about, state = weights.read(path, KEY, "classifier", FORMAT)
+    metadata = weights.fields_of(_Metadata, about, path)
+    targets = [weights.fields_of(Target, fields, path) for fields in metadata.targets]
+    if not targets or not all(isfinite(target.mean) and isfinite(target.std) for target in targets):
+        raise BadRun(
+            f"{path} describes a classifier without attributes, or with a mean or std that is not finite. "
+            "Train it again: zatlas scorer train."
+        )
+    shape = image_shape(metadata.shape, path)
+    reader = build_checked(lambda: ClassifierNet(targets, shape, metadata.net, metadata.layers), state, path)
+    assert isinstance(reader, ClassifierNet)
+    return classifier(reader, device)
+
+
+def resized_for(scorer: Classifier, images: Images) -> Images:
+    """Return the images resized and converted to the shape that the classifier takes."""
+    if scorer.shape is None or images.shape[1:] == scorer.shape:
+        return images
+    channels, height, width = scorer.shape
+    x = torch.as_tensor(images)
+    if x.shape[1] != channels:
+        x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+    if x.shape[2:] != (height, width):
+        x = F.interpolate(x, (height, width), mode="bilinear", antialias=True)
+    return x.clamp(0, 1).contiguous().numpy()

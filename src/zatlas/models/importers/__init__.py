@@ -1,0 +1,374 @@
+"""Import models made elsewhere as runs: read a source safely, probe its model, and save both in a folder."""
+
+import json
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zatlas.core import deadline
+from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, ZatlasError
+from zatlas.core.space import Space
+from zatlas.data import sources
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.models import trust
+from zatlas.models.description import Description, load_weights
+from zatlas.models.description import generator as trained
+from zatlas.models.generator import Generator
+from zatlas.models.importers import diffusers, latents_file, onnx_model, probe, programs, pythae, state_dict
+from zatlas.models.importers.description_table import digest_of_all, programs_of, read_table
+from zatlas.models.importers.imported import (
+    Halves,
+    ImportedModel,
+    ImportOptions,
+    SourceInfo,
+    as_shape,
+    file_of,
+    from_planes,
+    from_unit,
+    generator,
+    shape_text,
+)
+from zatlas.models.installed import imported, python_path
+from zatlas.store import atomic, digests
+from zatlas.store.run import FORMAT, Run, check_free
+
+PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
+SUPPORTED_TEXT = (
+    "a decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar, .bin), latents (.npy, "
+    ".npz, .parquet), or a folder saved by pythae or diffusers"
+)
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """An imported run, its generator, and lines that describe the model for the user."""
+
+    run: Run
+    description: Description
+    generator: Generator
+    messages: tuple[str, ...]
+
+
+def import_model(
+    source: Any, out: Path, options: ImportOptions, data: str | None = None, device: str = "cpu"
+) -> ImportResult:
+    """Import a model and return its run; if that fails, no files are left behind."""
+    check_free(out)
+    if isinstance(source, (str, Path)) and not Path(source).exists():
+        raise NotFound(f"There is no file or folder at {source}. zatlas imports {SUPPORTED_TEXT}.")
+    with (
+        atomic.folder(out, sealed=False, recorded=True) as side,
+        errors_name_source(side, source, options.encoder),
+        deadline.within(deadline.PROBING),
+    ):
+        if isinstance(source, (str, Path)):
+            taken, halves = _from_disk(Path(source), side, options)
+        else:
+            taken, halves = _from_memory(source, options)
+        if taken.kind == "codes":
+            info, lines = _without_decoder(taken, options), taken.lines
+        else:
+            assert halves is not None
+            info, lines = probe.infer(taken, halves, options)
+        if halves is not None and taken.kind == "function":
+            info, lines = _saved_as_program(info, halves, side, lines)
+        info = replace(info, digest=digest_of_all(info, side))
+        made = _made(info)
+        if data is not None:
+            recipe, made["data"] = _recipe(data, info, side)
+            (side / "recipe.toml").write_bytes(recipe)
+        (side / "made.json").write_bytes(atomic.as_json(made))
+    run = Run(out)
+    if info.kind == "function":
+        assert halves is not None
+        return ImportResult(run, described(info), generator(info, halves, device), lines)
+    # The user's own command has just run the model, so it needs no consent later.
+    warning = trust.remember(programs_of(info, files_of(run, info)))
+    return ImportResult(run, *open_imported(run, device), (*lines, warning) if warning else lines)
+
+
+def open_imported(run: Run, device: str = "cpu", *, trusted: bool = False) -> tuple[Description, Generator]:
+    """Return the model of a run, trained or imported; `NeedsTrust` for an untrusted program."""
+    info = imported_model_of(run)
+    if info is None:
+        description, model = load_weights(run.weights)
+        return description, trained(description, model, device)
+    files = files_of(run, info)
+    if info.kind == "function":
+        raise BadRun(
+            f"{run.folder} was imported from a Python function that torch cannot write to a file, so the "
+            "run does not contain it. Import it where it is defined: zatlas.import_model(function, out=...)."
+        )
+    if info.kind == "codes":
+        space = Space(tuple(info.shape), info.prior)
+        return described(info), Generator(space, latents_file.no_decoder)
+    folders = trust.check(run.folder, programs_of(info, files), trusted)
+    find = partial(imported, folders=[*folders, *python_path(run.folder)], run=run.folder)
+    return described(info), generator(info, _halves(info.kind, files, info.settings, device, find), device)
+
+
+def imported_model_of(run: Run) -> ImportedModel | None:
+    """Return the description of an imported model; None for a run that was trained."""
+    table = run.provenance().get("brought")
+    if table is None:
+        return None
+    try:
+        return read_table(table)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise BadRun(
+            f"{run.folder}/made.json does not describe the imported model: {error}. Import the model again."
+        ) from error
+
+
+def files_of(run: Run, info: ImportedModel) -> dict[str, Path]:
+    """Return the files of an imported model, after checking that they exist and are unchanged."""
+    files = {role: run.path(name) for role, name in info.files.items()}
+    for file in files.values():
+        if not file.is_file():
+            raise BadRun(f"{run.folder} lacks {file.name}, a file of its model. Import the model again.")
+        digests.verify(file)
+    return files
+
+
+def latents_of_run(run: Run) -> Any:
+    """Return the latents (n, dim) that were imported without a model; None for a run with a model."""
+    info = imported_model_of(run)
+    if info is None or info.kind != "codes":
+        return None
+    return latents_file.read(file_of(files_of(run, info), "codes"))
+
+
+def dataset_of(run: Run) -> ImageDataset | None:
+    """Return the labels and attributes that were imported with latents; None if there are none."""
+    info = imported_model_of(run)
+    if info is None or "beside" not in info.files:
+        return None
+    latents, table = latents_of_run(run), files_of(run, info)["beside"]
+    if latents is None:
+        raise BadRun(
+            f"{run.folder}/made.json has labels for latents, but the run has no latents. Import them again."
+        )
+    return latents_file.labels_and_attributes(
+        latents, table, info.settings["label"], run.folder.resolve().name
+    )
+
+
+def has_dataset(run: Run) -> bool:
+    """Return whether labels or attributes were imported with latents."""
+    info = imported_model_of(run)
+    return info is not None and "beside" in info.files
+
+
+def described(info: ImportedModel) -> Description:
+    """Return a `Description` of an imported model, as trained models have."""
+    family = str(info.settings.get("net") or info.settings.get("class") or info.kind)
+    return Description(family, {}, "", {}, as_shape(info.image), info.classes)
+
+
+def _from_disk(source: Path, side: Path, options: ImportOptions) -> tuple[SourceInfo, Halves | None]:
+    """Copy a file or folder into the run `side`, and open its model from there."""
+    if source.is_dir():
+        if pythae.matches(source):
+            taken = pythae.take(source, side, options)
+        elif diffusers.matches(source):
+            taken = diffusers.take(source, side, options)
+        else:
+            raise NotSupported(
+                f"Neither pythae nor diffusers saved {source}. zatlas imports {SUPPORTED_TEXT}."
+            )
+    elif source.suffix.lower() in latents_file.SUFFIXES:
+        return latents_file.take(source, side, options), None
+    elif (decoder := _program(source, side, "decoder")) is not None:
+        taken = _programs(decoder, side, options)
+    elif source.suffix.lower() in (*PICKLE_SUFFIXES, ".safetensors"):
+        taken = state_dict.take(source, side, options)
+    else:
+        raise NotSupported(f"{source} has an unknown format. zatlas imports {SUPPORTED_TEXT}.")
+    files = {role: side / name for role, name in taken.files.items()}
+    return taken, _halves(taken.kind, files, taken.settings)
+
+
+def _program(source: Path, side: Path, role: str) -> str | None:
+    """Copy a program into the run under this role and return its name; None if it is not a program."""
+    if source.suffix.lower() == ".onnx":
+        return onnx_model.take(source, side, role)
+    if source.suffix.lower() == programs.EXPORTED or programs.exported(source):
+        if not programs.exported(source):
+            raise BadData(f"{source} was not written by torch.export.save. Export the model again.")
+        return programs.take(source, side, role)
+    return programs.take(source, side, role) if programs.scripted(source) else None
+
+
+def _programs(decoder: str, side: Path, options: ImportOptions) -> SourceInfo:
+    """Return what the decoder's file says; the encoder's file is copied into the run."""
+    names = {"decoder": decoder}
+    if options.encoder is not None:
+        path = Path(options.encoder)
+        if not path.is_file():
+            raise NotFound(f"There is no encoder at {path}. Check the path of --encoder.")
+        encoder = _program(path, side, "encoder")
+        if encoder is None:
+            raise NotSupported(
+                f"{path} is not a program. Give an encoder as ONNX, torch.export or TorchScript."
+            )
+        names["encoder"] = encoder
+    return (onnx_model if decoder.endswith(".onnx") else programs).taken(names, side / decoder)
+
+
+def _halves(
+    kind: str,
+    files: Mapping[str, Path],
+    settings: Mapping[str, Any],
+    device: str = "cpu",
+    find: state_dict.Find = state_dict.import_for_user,
+) -> Halves:
+    """Open the model of a run's files; `find` imports the modules that it names."""
+    if kind == "weights":
+        return state_dict.load(files, settings, find)
+    if kind == "pythae":
+        return pythae.load(files, settings, find)
+    if kind == "diffusers":
+        return diffusers.load(files, settings)
+    if kind != "program" or "decoder" not in files:
+        raise BadRun(f"Imported models of the kind {kind!r} are not supported. Update: pip install -U zatlas")
+    modules = {
+        role: onnx_model.Session(path) if path.suffix == ".onnx" else programs.load(path, device)
+        for role, path in files.items()
+    }
+    decoder, encoder = modules["decoder"], modules.get("encoder")
+    labelled, rows, last = bool(settings.get("labelled")), programs.ROWS, ""
+    if isinstance(decoder, onnx_model.Session):
+        labelled, last = decoder.label_input is not None, onnx_model.last_of(files["decoder"])
+        rows = decoder.rows or rows
+    elif isinstance(decoder, programs.Program):
+        rows, last = decoder.rows, decoder.last
+    return Halves(decoder, encoder, torch.nn.ModuleDict(modules), last, labelled, rows)
+
+
+def _from_memory(source: Any, options: ImportOptions) -> tuple[SourceInfo, Halves]:
+    """Wrap a module or a function of the calling program."""
+    if not callable(source):
+        raise NotSupported(f"A {type(source).__name__} is not a decoder. zatlas imports {SUPPORTED_TEXT}.")
+    halves = replace(programs.from_memory(source, options.encoder), labelled=bool(options.classes))
+    shapes: tuple[tuple[int, ...], ...] = ()
+    if halves.owner is not None:
+        shapes = state_dict.first_shapes(dict(halves.owner.named_parameters()))
+    why = "a function does not state the shape of its input"
+    name = getattr(source, "__name__", type(source).__name__)
+    return SourceInfo(
+        "function", {}, {"class": name}, shapes, why, lines=(f"{name}, an object in memory.",)
+    ), halves
+
+
+def _saved_as_program(
+    info: ImportedModel, halves: Halves, side: Path, lines: tuple[str, ...]
+) -> tuple[ImportedModel, tuple[str, ...]]:
+    """Write the model as programs if torch can export it; return its new description and lines."""
+    z = probe.example_latents(info.shape, 2)
+    x = torch.zeros(2, *info.image)
+    rows = from_planes(from_unit(x, info.pixels), info.layout)
+    label = (torch.zeros(2, dtype=torch.int64),) if halves.labelled else ()
+    written = {"decoder": programs.export(halves.decode, (z, *label), side / "decoder.pt2")}
+    if halves.encode is not None:
+        written["encoder"] = programs.export(halves.encode, (rows, *label), side / "encoder.pt2")
+    if all(written.values()):
+        files = {role: f"{role}.pt2" for role in written}
+        settings = {**info.settings, "labelled": halves.labelled}
+        line = f"Saved as a program of torch.export ({', '.join(files.values())})."
+        return replace(info, kind="program", files=files, settings=settings), (*lines, line)
+    for role in written:
+        (side / f"{role}.pt2").unlink(missing_ok=True)
+    line = "torch cannot write it to a file, so the run works only where the function is defined."
+    return info, (*lines, line)
+
+
+def _without_decoder(taken: SourceInfo, options: ImportOptions) -> ImportedModel:
+    (shape,) = taken.shapes
+    image = (0, 0, 0)
+    return ImportedModel(
+        "codes",
+        taken.files,
+        taken.settings,
+        shape,
+        image,
+        options.prior or "none",
+        "unit",
+        "nchw",
+        "none",
+        (),
+    )
+
+
+def _recipe(data: str, info: ImportedModel, side: Path) -> tuple[bytes, str]:
+    """Return the table [data] of a recipe and the images' fingerprint; `BadData` if they do not fit."""
+    name, options = sources.resolve(data)
+    _, height, width = info.image
+    if info.kind == "codes":
+        size = options.pop("size", None)
+    else:
+        size = options.pop("size", height if height == width else None)
+    images = sources.load(name, size=size, **options)
+    if info.kind == "codes":
+        count = len(latents_file.read(side / info.files["codes"]))
+        if count != len(images):
+            raise BadData(
+                f"{data} has {len(images):,} images, but there are {count:,} latents. Give one per image."
+            )
+    elif images.shape != info.image:
+        raise BadData(
+            f"The images of {data} are {shape_text(images.shape)} (channels, height, width), but this model's "
+            f"are {shape_text(info.image)}. Import it with images of that shape, or without --data."
+        )
+    table = {"source": name, "size": size, **options}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None]
+    text = "# Images for an imported model.\n[data]\n" + "\n".join(lines) + "\n"
+    return text.encode(), images.fingerprint
+
+
+def _made(info: ImportedModel) -> dict[str, Any]:
+    """Return the content of made.json."""
+    return {
+        "format": FORMAT,
+        "zatlas": version("zatlas"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "brought": asdict(info),
+    }
+
+
+@contextmanager
+def errors_name_source(side: Path, source: Any, encoder: Any) -> Iterator[None]:
+    """Inside the block, errors name the files that the user gave, not their copies in `side`."""
+    name = source if isinstance(source, (str, Path)) else "the model"
+    encoder_name = encoder if isinstance(encoder, (str, Path)) else name
+    try:
+        yield
+    except ZatlasError as error:
+        message = re.sub(rf"{re.escape(str(side))}/encoder[\w.]*", lambda _: str(encoder_name), str(error))
+        message = re.sub(rf"{re.escape(str(side))}(/[\w.]+)?", lambda _: str(name), message)
+        if message == str(error):
+            raise
+        error.args = (message, *error.args[1:])
+        raise
+
+
+__all__ = [
+    "ImportOptions",
+    "ImportResult",
+    "ImportedModel",
+    "dataset_of",
+    "has_dataset",
+    "import_model",
+    "imported_model_of",
+    "latents_of_run",
+    "open_imported",
+]

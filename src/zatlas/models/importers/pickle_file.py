@@ -1,0 +1,152 @@
+"""Convert state dicts of torch to safetensors, in a child process that reads only weights.
+
+A pickle can execute arbitrary code. `torch.load(weights_only=True)` refuses everything but tensors, and
+it runs in a child process with limits on memory, time and disk. Run as a module, this file is that child.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zatlas.core.errors import BadData, UnknownName
+from zatlas.models.importers.zips import refuse_bombs
+
+SECONDS = 300
+MEMORY = 2 << 30  # bytes, in addition to three times the file size
+MAX_LISTED = 8
+
+
+def state_of(source: Path, into: Path, key: str | None) -> str:
+    """Write the weights under a key as safetensors; return that key, "" for the top level."""
+    size = source.stat().st_size
+    refuse_bombs(source)
+    limit = MEMORY + 3 * size
+    request = json.dumps({"source": str(source), "into": str(into), "key": key, "memory": limit})
+    # -P: do not import modules from the current folder.
+    command = [sys.executable, "-P", "-W", "ignore", "-m", __name__, request]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise BadData(
+            f"Reading {source} took longer than {SECONDS} seconds. Save its weights as safetensors."
+        ) from None
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        raise BadData(
+            f"Reading {source} needs more than {limit / 1e9:.1f} GB of memory (three times its size plus "
+            "2 GB). It is damaged or malicious; zatlas used nothing of it."
+        )
+    answer = json.loads(lines[-1])
+    if "unknown" in answer:
+        raise UnknownName("key with weights", answer["unknown"], answer["known"])
+    if "error" in answer:
+        raise BadData(f"{source} {answer['error']}")
+    return str(answer["key"])
+
+
+def main(request: Mapping[str, Any]) -> dict[str, Any]:
+    """In the child process: read, select and write weights; return the key or an error."""
+    import torch
+    from safetensors.torch import save_file
+
+    memory = int(request["memory"])
+    _limit(memory)
+    try:
+        content = torch.load(request["source"], map_location="cpu", weights_only=True)
+        tables = _tables(content)
+        key = request["key"]
+        if key is None:
+            if len(tables) != 1:
+                return {"error": _choice_error(content, list(tables))}
+            (key,) = tables
+        state = tables.get(key) or _below(tables.get("", {}), key)
+        if not state:
+            return {"unknown": key, "known": [*tables, *_prefixes(tables.get("", {}))]}
+        save_file(
+            {name: value.detach().contiguous().clone() for name, value in state.items()}, request["into"]
+        )
+    except Exception as error:  # a damaged file can fail in any way
+        return {"error": _reason(error, memory)}
+    return {"key": key}
+
+
+def _limit(memory: int) -> None:
+    """Limit memory (beyond torch's own), file size and time. Windows has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    status = Path("/proc/self/status")
+    used = 0
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        used = int(lines["VmData"].split()[0]) << 10
+    for kind, most in (
+        (resource.RLIMIT_DATA, used + memory),
+        (resource.RLIMIT_FSIZE, memory),
+        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _tables(content: Any, name: str = "", depth: int = 0) -> dict[str, dict[str, Any]]:
+    """Return every mapping of tensors in the content, by its path of keys."""
+    from torch import Tensor
+
+    if not isinstance(content, Mapping) or depth > 3:
+        return {}
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if tensors:
+        return {name: tensors}
+    tables: dict[str, dict[str, Any]] = {}
+    for key, inner in content.items():
+        # The state of an optimizer contains tensors too, but it is not the model.
+        if isinstance(key, str) and not key.startswith("optim"):
+            tables |= _tables(inner, f"{name}.{key}" if name else key, depth + 1)
+    return tables
+
+
+def _below(state: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return the tensors whose names start with `key`, without that prefix."""
+    start = f"{key}."
+    return {name.removeprefix(start): tensor for name, tensor in state.items() if name.startswith(start)}
+
+
+def _prefixes(state: Mapping[str, Any]) -> list[str]:
+    return sorted({name.partition(".")[0] for name in state if "." in name})
+
+
+def _choice_error(content: Any, names: list[str]) -> str:
+    if names:
+        listed = ", ".join(names[:MAX_LISTED])
+        return f"holds several state dicts: {listed}. Choose one with --key."
+    return f"holds no weights: it is a {type(content).__name__} without tensors. Save model.state_dict()."
+
+
+def _reason(error: Exception, memory: int) -> str:
+    """Return the end of an error message about a file."""
+    text = str(error)
+    named = re.search(r"GLOBAL ([\w.]+)", text) or re.search(r"class '?([\w.]+)", text)
+    if type(error).__name__ == "UnpicklingError" and named:
+        return (
+            f"contains more than weights: it asks for {named[1]}, which was not run. Save only the "
+            "weights of the model: torch.save(model.state_dict(), FILE)."
+        )
+    if isinstance(error, MemoryError) or "alloc" in text:
+        return (
+            f"asks for more memory than the limit of {memory / 1e9:.1f} GB (three times its size plus 2 GB). "
+            "It is damaged or malicious."
+        )
+    text = text.rpartition("WeightsUnpickler error:")[2]  # the text before it recommends weights_only=False
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"cannot be read as weights of torch: {(lines or [type(error).__name__])[0][:300].rstrip('.')}."
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(json.loads(sys.argv[1]))))  # noqa: T201  (the parent reads it)

@@ -1,0 +1,73 @@
+"""The explorer in a notebook: a frame that leads to a server of this process, or the page itself."""
+
+import atexit
+import html
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from zatlas.core.errors import BadRecipe
+from zatlas.server.serve import IDS, Server, max_request_bytes
+from zatlas.site import run_tree
+from zatlas.site.export import export
+from zatlas.workspace import Workspace
+
+LOW, HIGH = 200, 4000  # pixels
+
+_servers: dict[tuple[Path, ...], Server] = {}  # one for each page that is shown, by its runs
+
+
+class ExplorerFrame:
+    """What a notebook shows of runs."""
+
+    def __init__(self, source: str, height: int, server: Server | None = None) -> None:
+        self.source, self.height, self.server = source, height, server
+
+    @property
+    def url(self) -> str | None:
+        """Where the page is served, if it is: it opens in a tab of its own too."""
+        return None if self.server is None else self.server.url
+
+    def _repr_html_(self) -> str:
+        style = f"width:100%;height:{self.height}px;border:0"
+        return f'<iframe {self.source} style="{style}" allow="fullscreen"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<explorer at {self.url}>" if self.url else "<explorer>"
+
+    def close(self) -> None:
+        """Stop the server; the frame is empty from then on. The process's end does the same."""
+        for runs, server in list(_servers.items()):
+            if server is self.server:
+                del _servers[runs]
+                server.close()
+
+
+def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> ExplorerFrame:
+    """The page of one run or of two side by side; shown again, the same server answers."""
+    if not 1 <= len(workspaces) <= len(IDS):
+        raise BadRecipe(f"One run is shown, or two side by side; not {len(workspaces)}.")
+    if not LOW <= height <= HIGH:
+        raise BadRecipe(f"A frame is from {LOW} to {HIGH} pixels high, not {height}.")
+    if inline:
+        return ExplorerFrame(f'srcdoc="{html.escape(inline_page(workspaces))}"', height)
+    runs = tuple(workspace.run.folder.resolve() for workspace in workspaces)
+    if runs not in _servers:
+        trees = [run_tree(workspace, name) for name, workspace in zip(IDS, workspaces, strict=False)]
+        server = _servers[runs] = Server(max_request_bytes(workspaces), port=0, framed=True)
+        for tree, workspace in zip(trees, workspaces, strict=True):
+            server.show(tree, workspace)
+        server.begin()
+    server = _servers[runs]
+    return ExplorerFrame(f'src="{server.url}"', height, server)
+
+
+def inline_page(workspaces: tuple[Workspace, ...]) -> str:
+    """The page as one file with its data and its model, as text."""
+    with TemporaryDirectory(prefix="zatlas-") as folder:
+        return export(workspaces, Path(folder) / "page.html").read_text()
+
+
+@atexit.register
+def _close_all() -> None:
+    for server in _servers.values():
+        server.close()

@@ -1,0 +1,82 @@
+"""The page of a run that is being trained and has no weights yet: its images' shape, and no points."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.site.schema import RunEntry
+from zatlas.training.recipe import Recipe
+
+NO_DIRECTIONS = ("vectors", "normals", "weights")  # files of directions
+
+
+class Tree(Protocol):
+    """What is served of a run: what the manifest says of it, and its files by their URLs."""
+
+    @property
+    def entry(self) -> dict[str, Any]: ...
+    @property
+    def files(self) -> Mapping[str, Callable[[], bytes]]: ...
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A tree with no points, to be replaced when there are weights."""
+
+    entry: dict[str, Any]
+    files: Mapping[str, Callable[[], bytes]]
+
+
+def placeholder(id: str, name: str, recipe: Recipe, images: ImageDataset) -> Placeholder:
+    """The tree of a run without weights."""
+    dim = int(recipe.model["dim"])
+    channels, height, width = images.shape
+    folder = f"data/{id}"
+    vectors, normals, weights = (f"{folder}/{name}.f32" for name in NO_DIRECTIONS)
+    entry: RunEntry = {
+        "id": id,
+        "stamp": f"{version('zatlas')} none",
+        "name": name,
+        "words": f"{recipe.family.upper()}, {dim} latent dimension{'' if dim == 1 else 's'}",
+        "data": images.name,
+        "fingerprint": images.fingerprint,
+        "family": recipe.family,
+        "dim": dim,
+        "prior": "none",
+        "image": {"channels": channels, "height": height, "width": width},
+        "told": [],
+        "kind": "image",
+        "total": 0,
+        "count": 0,
+        "points": f"{folder}/points.arrow",
+        "codes": None,
+        "columns": [],
+        "charts": [],
+        "sprites": None,
+        "density": None,
+        "decoder": None,
+        "encoder": None,
+        "axes": [],
+        "middle": [0.0] * dim,
+        "deviation": [1.0] * dim,
+        "ways": {"vectors": vectors, "normals": normals, "weights": weights, "list": [], "probes": []},
+        "scorer": None,
+        "geodesics": [],
+        "fitted": None,
+        "training": None,
+    }
+    files = {f"{folder}/points.arrow": _no_rows, **dict.fromkeys((vectors, normals, weights), bytes)}
+    return Placeholder({**entry}, files)
+
+
+def _no_rows() -> bytes:
+    """An Arrow file of points that are not there."""
+    table = pa.table({"index": pa.array([], pa.int32())})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,251 @@
+"""A sweep: train each combination of settings, and compare the runs in a table and figures."""
+
+import json
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from zatlas.core.errors import BadRecipe, Interrupted, UnknownName, ZatlasError
+from zatlas.core.progress import console
+from zatlas.create import compose, default_callbacks
+from zatlas.data import sources
+from zatlas.data.sources import value_of
+from zatlas.figures import file_name
+from zatlas.figures.sweep_plots import draw_sweep
+from zatlas.store import atomic
+from zatlas.training.recipe import make_recipe, presets
+from zatlas.training.sweep_jobs import Ends, SweepJob, run_here, run_in_processes, run_on_ray
+
+Backend = Literal["here", "processes", "ray"]
+MAX_NAME_LENGTH = 120  # characters of a folder name
+COLUMNS = ("epochs", "seconds", "loss", "elbo", "distortion", "rate", "ssim")  # of the table, in this order
+METRICS = COLUMNS[2:]  # of result.json, on test images
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """The result of one combination of settings."""
+
+    name: str  # of the run folder
+    settings: Mapping[str, Any]  # the varied ones
+    error: str = ""
+    epochs: int | None = None
+    seconds: float | None = None  # of training, including resumed parts
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep: its folder, the varied settings, and a row for each combination."""
+
+    folder: Path
+    varied: Mapping[str, Sequence[Any]]
+    rows: Sequence[SweepRow]
+
+    @property
+    def failed(self) -> list[SweepRow]:
+        """The combinations that could not be trained."""
+        return [row for row in self.rows if row.error]
+
+
+def sweep(
+    recipe: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    on: Backend = "here",
+    threads: int = 1,
+    out: Path | str | None = None,
+    show: bool = True,
+) -> Sweep:
+    """Train each combination of settings, and compare them.
+
+    `recipe` is a preset, a recipe file or images as `zatlas train` takes them. A setting with several
+    values varies, such as {"model.beta": [1, 4, 16]}. Finished runs are not trained again, and interrupted
+    runs are resumed exactly. `threads` is the number of threads of each process or ray task.
+    """
+    if on not in ("here", "processes", "ray"):
+        raise UnknownName("place to run on", on, ("here", "processes", "ray"))
+    if threads < 1:
+        raise BadRecipe(f"A process needs at least 1 thread, not {threads}.")
+    choices = {key: _choices(key, value) for key, value in settings.items()}
+    varied = {key: values for key, values in choices.items() if len(values) > 1}
+    folder = Path(out) if out else Path("runs") / f"{file_name(Path(recipe).stem)}-sweep"
+    combinations = [
+        dict(zip(choices, combination, strict=True)) for combination in product(*choices.values())
+    ]
+    rows, jobs = _prepared(str(recipe), combinations, varied, folder.absolute())
+    runners: dict[str, Callable[[Sequence[SweepJob]], Ends]] = {
+        "here": partial(run_here, watchers=lambda: default_callbacks(show)),
+        "processes": partial(run_in_processes, threads=threads),
+        "ray": partial(run_on_ray, threads=threads),
+    }
+    waiting = [job for job in jobs.values() if not job.finished]
+    if show:
+        done = len(jobs) - len(waiting)
+        _print(f"{len(waiting)} runs -> {folder}" + (f" ({done} are finished already)" if done else ""))
+        for row in rows:
+            if row.error:
+                _print(f"{row.name} cannot be trained: {row.error}")
+    problems = _run_jobs(runners[on], waiting, folder, show) if waiting else {}
+    rows = [replace(row, error=problems.get(row.name, row.error)) for row in rows]
+    rows = [row if row.error else _with_metrics(row, jobs[row.name]) for row in rows]
+    result = Sweep(folder, varied, rows)
+    atomic.write_file(folder / "sweep.json", atomic.as_json(_as_dict(str(recipe), result)))
+    draw_sweep(folder, varied, [(row.name, row.settings, _numbers(row)) for row in rows])
+    return result
+
+
+def parse_values(text: str) -> list[Any]:
+    """The values of a comma-separated list, except commas in brackets or quotes: [64],[64,64]."""
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote or letter in "'\"":
+            quote = "" if letter == quote else quote or letter
+        depth += (letter == "[") - (letter == "]") if not quote else 0
+        if letter == "," and not quote and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [_value(part.strip()) for part in parts]
+
+
+def as_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """The rows of the table: varied settings and metrics."""
+    known = {name for row in sweep.rows for name in _numbers(row)}
+    lines = []
+    for row in sweep.rows:
+        settings = zip(_short(row.settings), row.settings.values(), strict=True)
+        line: dict[str, Any] = dict(settings) if row.settings else {"run": row.name}
+        numbers = {name: f"{n:.4g}" for name, n in _numbers(row).items()}
+        line |= {name: numbers.get(name, "") for name in COLUMNS if name in known}
+        lines.append(line | ({"failed": bool(row.error)} if sweep.failed else {}))
+    return lines
+
+
+def _prepared(
+    recipe: str, combinations: Sequence[Mapping[str, Any]], varied: Mapping[str, Any], folder: Path
+) -> tuple[list[SweepRow], dict[str, SweepJob]]:
+    """A row for each combination, and a job for each with a valid recipe.
+
+    Raises the first error if no combination is valid, or if a folder holds a run of another recipe.
+    """
+    rows: list[SweepRow] = []
+    jobs: dict[str, SweepJob] = {}
+    shapes: dict[str, tuple[int, int, int]] = {}
+    wrong: list[ZatlasError] = []
+    for settings in combinations:
+        own = {key: settings[key] for key in varied}
+        name = _name(own, [row.name for row in rows])
+        rows.append(SweepRow(name, own))
+        try:
+            tables = _tables(recipe, settings)
+            resolved = make_recipe(tables)
+            key = repr((resolved.source, resolved.size, sorted(resolved.options.items())))
+            if key not in shapes:
+                shapes[key] = sources.load(resolved.source, size=resolved.size, **resolved.options).shape
+            jobs[name] = SweepJob(folder / name, make_recipe(tables, shapes[key]))
+        except ZatlasError as error:
+            wrong.append(error)
+            rows[-1] = replace(rows[-1], error=str(error))
+    if not jobs:
+        raise wrong[0]
+    for job in jobs.values():
+        job.check()
+    return rows, jobs
+
+
+def _tables(recipe: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe tables of a preset, a file or images, with changed settings."""
+    if recipe in presets():
+        return compose(recipe, None, settings)
+    if recipe.endswith(".toml"):
+        return compose(None, Path(recipe), settings)
+    source, options = sources.resolve(recipe)
+    data = {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}
+    return compose(None, None, {**data, **settings})
+
+
+def _run_jobs(
+    runner: Callable[[Sequence[SweepJob]], Ends], jobs: Sequence[SweepJob], folder: Path, show: bool
+) -> dict[str, str]:
+    """Run the jobs; return the error messages by run name."""
+    problems: dict[str, str] = {}
+    ended = []
+    try:
+        with closing(runner(jobs)) as ends:
+            for job, problem in ends:
+                ended.append(job)
+                if problem:
+                    problems[job.folder.name] = problem
+                if show:
+                    what = f"failed: {problem}" if problem else "done"
+                    _print(f"{len(ended)} of {len(jobs)}, {job.folder.name}: {what}")
+    except (KeyboardInterrupt, Interrupted) as stopped:
+        number = stopped.signal if isinstance(stopped, Interrupted) else int(signal.SIGINT)
+        raise Interrupted(
+            f"Stopped by {signal.Signals(number).name} after {len(ended)} of {len(jobs)} runs; unfinished "
+            f"runs are saved in {folder}. Repeat the command to resume.",
+            number,
+        ) from None
+    return problems
+
+
+def _with_metrics(row: SweepRow, job: SweepJob) -> SweepRow:
+    """The row of a finished run, with its metrics."""
+    result = json.loads(job.run.read(job.run.result_file))
+    last = job.run.metrics()[-1]
+    metrics = {name: result["test"][name] for name in METRICS if name in result["test"]}
+    return replace(row, epochs=last["epoch"], seconds=last["seconds"], metrics=metrics)
+
+
+def _numbers(row: SweepRow) -> dict[str, float]:
+    numbers = {**row.metrics, "epochs": row.epochs, "seconds": row.seconds}
+    return {name: float(n) for name, n in numbers.items() if n is not None}
+
+
+def _as_dict(recipe: str, sweep: Sweep) -> dict[str, Any]:
+    return {"recipe": recipe, "varied": dict(sweep.varied), "runs": [asdict(row) for row in sweep.rows]}
+
+
+def _choices(key: str, value: Any) -> list[Any]:
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not values or len({json.dumps(value) for value in values}) < len(values):
+        raise BadRecipe(f"{key} has the values {values}: give at least one value, and each only once.")
+    return values
+
+
+def _name(settings: Mapping[str, Any], taken: Sequence[str]) -> str:
+    """The folder name of varied settings, such as beta-4_dim-2."""
+    parts = zip(_short(settings), settings.values(), strict=True)
+    words = [f"{key}-{_value_text(value)}" for key, value in parts]
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in "_".join(words))[:MAX_NAME_LENGTH]
+    name = plain or "run"
+    same = sum(name == other.partition("~")[0] for other in taken)
+    return f"{name}~{same + 1}" if same else name
+
+
+def _short(settings: Mapping[str, Any]) -> list[str]:
+    """The names of settings, without their tables if the short names are unique."""
+    last = [key.rpartition(".")[2] for key in settings]
+    plain = len(set(last)) == len(last) and not set(last) & set(COLUMNS)  # training.rate is not the rate
+    return last if plain else list(settings)
+
+
+def _value_text(value: Any) -> str:
+    return (
+        "x".join(map(_value_text, value)) if isinstance(value, (list, tuple)) else str(value).replace("+", "")
+    )
+
+
+def _value(text: str) -> Any:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else value_of(text)
+
+
+def _print(line: str) -> None:
+    console().print(line, soft_wrap=True, markup=False)
