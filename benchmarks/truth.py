@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import flips
+from zatlas.directions.evaluate import flip_rates
 from zatlas.directions.find import find_direction, find_directions
 from zatlas.figures.paths import attribute
 from zatlas.gallery import FACE_ATTRIBUTES
@@ -81,8 +81,8 @@ def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespa
             if one is None:
                 told.append(" | ")
                 continue
-            result = flips(workspace.generator, classifier, z, one, name, others_of(name))
-            told.append(f"{result.there:.0%}, {result.back:.0%} | {result.side_effect:.1%}")
+            result = flip_rates(workspace.generator, classifier, z, one, name, others_of(name))
+            told.append(f"{result.gained:.0%}, {result.lost:.0%} | {result.side_effect:.1%}")
         right, aside = on_chart(workspace, classifier, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
 

@@ -35,7 +35,7 @@ def test_an_aimed_way_turns_as_much_as_means_and_holds_the_rest(known):
     turned, aside = changed(told["aimed"], latents, flags)
     assert turned > 0.9 and aside < 0.15 < 0.4 < changed(told["mean_difference"], latents, flags)[1]
     aimed = told["aimed"]
-    assert isinstance(aimed, LinearDirection) and aimed.score.real
+    assert isinstance(aimed, LinearDirection) and aimed.score.significant
     assert np.linalg.norm(aimed.vector) == pytest.approx(1, abs=1e-5)
 
 

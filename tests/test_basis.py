@@ -3,7 +3,7 @@ import pytest
 
 from tests.conftest import small_run
 from zatlas.core.errors import BadData
-from zatlas.directions.estimate import fit_direction, with_statistics
+from zatlas.directions.estimate import fit_direction, with_side_effects
 from zatlas.directions.find import find_direction, refit_joint
 from zatlas.directions.joint import entanglement, fit_jointly, leak
 from zatlas.directions.measure import evaluate_directions
@@ -13,7 +13,7 @@ NAMES = ("Male", "Bald", "No_Beard", "Wearing_Earrings", "Young", "Eyeglasses")
 
 
 def tangled(latents, flags, result):
-    gradients = [with_statistics(one, latents, flags).side_effects for one in result]
+    gradients = [with_side_effects(one, latents, flags).side_effects for one in result]
     return leak(entanglement(gradients, list(flags)))
 
 
@@ -36,7 +36,7 @@ def test_found_together_each_moves_its_own_and_leaves_the_others(latents):
     assert [one.name for one in together] == list(flags)
     assert tangled(points, flags, together) < 0.25 * before
     for one in together:
-        assert one.score is not None and one.score.real
+        assert one.score is not None and one.score.significant
         assert abs(np.linalg.norm(one.vector) - 1) < 1e-5
 
 
@@ -73,4 +73,4 @@ def test_correlated_faces_are_less_entangled_found_together(correlated):
     leaks = leakage(before), leakage(after)
     print(f"mean change beside the diagonal over that on it: {leaks[0]:.3f}, then {leaks[1]:.3f}")
     assert leaks[1] < 0.7 * leaks[0]
-    assert all(one.stable > 0.5 for one in after)
+    assert all(one.stability > 0.5 for one in after)

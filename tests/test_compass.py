@@ -7,7 +7,7 @@ from zatlas.cli import main
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.demo import unpack
 from zatlas.directions.find import find_direction, store_of
-from zatlas.directions.preference import ERROR_RATE, POOL, compass
+from zatlas.directions.preference import ERROR_RATE, QUESTION_SIZE, compass
 from zatlas.workspace import Workspace
 
 CHOICES = 60
@@ -50,7 +50,7 @@ def test_a_taste_is_found_among_faces_within_sixty_choices(faces):
     needed = []
     for seed, taste in enumerate(tastes):
         state = compass(faces.cloud, seed=seed)
-        assert state.count == POOL
+        assert state.count == QUESTION_SIZE
         needed.append(choices_needed(person(state, taste, seed)[1]))
     print(f"faces, 32 axes: choices to 0.9 {sorted(needed)}, median {np.median(needed):g}")
     assert max(needed) <= CHOICES
@@ -88,25 +88,25 @@ def test_the_angle_that_is_told_is_about_the_true_one(latents):
 
 def test_an_answer_makes_another_compass_and_can_be_taken_back(latents):
     start = compass(latents, seed=3)
-    left, right = start.next_pair()
+    left, right = start.next_question()
     assert not np.allclose(left, right)
     told = start.answer(0).answer(1)
     assert told.choices == 2 and start.choices == 0
-    np.testing.assert_array_equal(told.undo().next_pair(), start.answer(0).next_pair())
+    np.testing.assert_array_equal(told.undo().next_question(), start.answer(0).next_question())
     passed = start.answer(None)
-    assert passed.choices == 0 and not np.allclose(passed.next_pair(), start.next_pair())
+    assert passed.choices == 0 and not np.allclose(passed.next_question(), start.next_question())
     np.testing.assert_allclose(passed.posterior.mean, start.posterior.mean)
 
 
 def test_the_same_seed_asks_the_same(latents):
-    np.testing.assert_array_equal(compass(latents, seed=1).next_pair(), compass(latents, seed=1).next_pair())
-    assert not np.allclose(compass(latents, seed=1).next_pair(), compass(latents, seed=2).next_pair())
+    np.testing.assert_array_equal(compass(latents, seed=1).next_question(), compass(latents, seed=1).next_question())
+    assert not np.allclose(compass(latents, seed=1).next_question(), compass(latents, seed=2).next_question())
 
 
 def test_questions_stay_among_the_data(portraits):
     state, shown = compass(portraits.cloud), []
     for _ in range(5):
-        shown.append(state.next_pair())
+        shown.append(state.next_question())
         state = state.answer(1)
     assert np.median(portraits.density.relative_distance(np.concatenate(shown))) < 2
 
@@ -117,7 +117,7 @@ def test_an_update_takes_less_than_fifty_milliseconds(latents):
     for _ in range(5):
         begun = time.process_time()
         state = state.answer(0)
-        state.next_pair()
+        state.next_question()
         times.append(time.process_time() - begun)
     assert min(times) < 0.05
 

@@ -3,9 +3,9 @@ import pytest
 
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import ESTIMATORS, fit_direction, orthogonal, with_statistics
+from zatlas.directions.estimate import ESTIMATORS, fit_direction, orthogonalize, with_side_effects
 from zatlas.directions.find import find_direction
-from zatlas.directions.probes import accuracy, area_under_curve, fit_probes
+from zatlas.directions.probes import accuracy, roc_auc, fit_probes
 from zatlas.directions.types import LinearDirection
 
 
@@ -26,10 +26,10 @@ def test_a_direction_moves_its_attribute_up(latents, way):
     points, flags = latents
     direction = fit_direction(points, flags["tall"], "tall", method=way)
     assert abs(np.linalg.norm(direction.vector) - 1) < 1e-5
-    assert direction.score is not None and direction.score.real
+    assert direction.score is not None and direction.score.significant
     probes = fit_probes(points, flags)
     column = probes.names.index("tall")
-    moved = [probes.read(direction.move(points, amount))[:, column].mean() for amount in (-2, 0, 2)]
+    moved = [probes.predict(direction.move(points, amount))[:, column].mean() for amount in (-2, 0, 2)]
     assert moved[0] < moved[1] - 0.2 and moved[1] < moved[2] - 0.2
 
 
@@ -38,10 +38,10 @@ def test_without_another_it_moves_that_one_less(latents, direction):
     points, flags = latents
     tall = fit_direction(points, flags["tall"], "tall", method=direction)
     old = fit_direction(points, flags["old"], "old", method="linear")
-    clean = orthogonal(tall, [old], points)
-    effects = [abs(with_statistics(d, points, flags).side_effects["old"]) for d in (tall, clean)]
+    clean = orthogonalize(tall, [old], points)
+    effects = [abs(with_side_effects(d, points, flags).side_effects["old"]) for d in (tall, clean)]
     assert effects[1] < max(0.3 * effects[0], 0.01)
-    assert with_statistics(clean, points, flags).side_effects["tall"] > 0.05
+    assert with_side_effects(clean, points, flags).side_effects["tall"] > 0.05
     assert abs(clean.vector @ old.vector) < 1e-5
 
 
@@ -58,7 +58,7 @@ def test_a_meaningless_attribute_is_told_from_a_real_one(latents):
     points, _ = latents
     rng = np.random.default_rng(1)
     real = [
-        fit_direction(points, rng.random(3000) < 0.5, "noise", seed=seed).score.real for seed in range(12)
+        fit_direction(points, rng.random(3000) < 0.5, "noise", seed=seed).score.significant for seed in range(12)
     ]
     assert sum(real) <= 1
 
@@ -73,10 +73,10 @@ def test_the_score_is_taken_on_codes_that_were_held_out():
 def test_by_example_and_principal_directions():
     rng = np.random.default_rng(0)
     latents = rng.standard_normal((500, 4)).astype(np.float32) * np.float32([1, 5, 1, 2])
-    first, second = directions.principal(latents, 2)
+    first, second = directions.principal_directions(latents, 2)
     assert abs(first.vector[1]) > 0.99 and abs(second.vector[3]) > 0.99
     assert abs(first.std - 5) < 0.5
-    picked = directions.by_example(latents[:3] + 1, latents[:3], "one more", latents)
+    picked = directions.example_direction(latents[:3] + 1, latents[:3], "one more", latents)
     np.testing.assert_allclose(picked.vector, 0.5, atol=1e-4)
     assert directions.dimension_direction(latents, 1).std == pytest.approx(latents[:, 1].std(), rel=1e-4)
 
@@ -92,13 +92,13 @@ def test_what_cannot_be_learnt_says_so(latents):
         fit_direction(np.ones((10, 3), np.float32), np.arange(10) < 5, "equal")
     old = fit_direction(points, flags["old"], "old")
     with pytest.raises(BadData, match="Nothing is left"):
-        orthogonal(old, [LinearDirection("twin", -old.vector)], points)
+        orthogonalize(old, [LinearDirection("twin", -old.vector)], points)
 
 
 def test_the_area_counts_ties_as_half():
-    assert area_under_curve(np.array([1, 2, 3, 4.0]), np.array([0, 0, 1, 1], bool)) == 1
-    assert area_under_curve(np.array([1, 1, 1, 1.0]), np.array([0, 1, 0, 1], bool)) == 0.5
-    assert area_under_curve(np.array([3, 1, 2.0]), np.array([1, 0, 0], bool)) == 1
+    assert roc_auc(np.array([1, 2, 3, 4.0]), np.array([0, 0, 1, 1], bool)) == 1
+    assert roc_auc(np.array([1, 1, 1, 1.0]), np.array([0, 1, 0, 1], bool)) == 0.5
+    assert roc_auc(np.array([3, 1, 2.0]), np.array([1, 0, 0], bool)) == 1
 
 
 def test_a_probe_of_wide_codes_works_in_their_principal_axes():

@@ -8,14 +8,14 @@ from zatlas.cli import main
 from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.core.space import Space
 from zatlas.demo import unpack
-from zatlas.directions.direction_report import report_lines
-from zatlas.directions.estimate import orthogonal, principal, std_along
+from zatlas.directions.direction_report import summary_text
+from zatlas.directions.estimate import orthogonalize, principal_directions, std_along
 from zatlas.directions.evaluate import evaluate, target_of
-from zatlas.directions.evaluator import Evaluator, Readout, small
-from zatlas.directions.field_networks import VectorField, initial_layers
+from zatlas.directions.evaluator import Evaluator, AttributePredictor, downsample
+from zatlas.directions.field_networks import VectorField, initial_network
 from zatlas.directions.find import find_direction, find_directions, refit_attributes, store_of
 from zatlas.directions.fit import labels
-from zatlas.directions.measure import evaluate_directions, evaluator_of
+from zatlas.directions.measure import evaluate_directions, make_evaluator
 from zatlas.directions.store import transfer
 from zatlas.directions.types import FieldDirection, LinearDirection
 from zatlas.figures.direction_reports import effect_bars, entanglement_matrix, report_rows, report_strip
@@ -50,7 +50,7 @@ def test_a_real_direction_is_better_than_random_ones_and_says_by_how_much(known)
         assert proof.target == name and proof.effect.real and proof.stable > 0.9
         assert proof.effect.low < proof.effect.value < proof.effect.high
         assert proof.low <= -1 and proof.high >= 1
-        assert "times as much as a random direction" in report_lines(proof)
+        assert "times as much as a random direction" in summary_text(proof)
     assert known["Male"].leak < 0.2
 
 
@@ -59,10 +59,10 @@ def test_a_meaningless_direction_says_so_in_words(portraits):
     vector /= np.linalg.norm(vector)
     chance = LinearDirection("chance", vector, std_along(vector, portraits.cloud))
     (plain,) = evaluate_directions(portraits, [chance])
-    assert not plain.effect.real and plain.target is None
-    assert report_lines(plain).startswith("Not better than random. One standard deviation changes the image")
+    assert not plain.effect.significant and plain.target is None
+    assert summary_text(plain).startswith("Not better than random. One standard deviation changes the image")
     called = LinearDirection("Male", vector, chance.std)
-    assert report_lines(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
+    assert summary_text(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
 @pytest.mark.slow
@@ -74,7 +74,7 @@ def test_the_other_way_round_is_as_well_proved(faces, known):
     assert (result.low, result.high) == (-male.high, -male.low)
     assert target_of(turned, ["Male"]) == ("Male", -1)
     assert target_of(LinearDirection("x", male.direction.vector, description="Male"), ["Male"]) == ("Male", 1)
-    bald = orthogonal(find_direction(faces, "Bald"), [male.direction], faces.cloud)
+    bald = orthogonalize(find_direction(faces, "Bald"), [male.direction], faces.cloud)
     assert bald.name == "Bald without Male" and target_of(bald, ["Bald"]) == ("Bald", 1)
 
 
@@ -89,7 +89,7 @@ def ramp():
     rng = np.random.default_rng(0)
     latents = rng.uniform(-0.5, 0.5, (400, 2)).astype(np.float32)
     everywhere = rng.uniform(-6, 6, (2000, 2)).astype(np.float32)
-    answers = Readout(("grey",), lambda images: images.mean(axis=(2, 3)))
+    answers = AttributePredictor(("grey",), lambda images: images.mean(axis=(2, 3)))
     generator = Generator(Space((2,)), lambda z, y: decode(z))
     return Evaluator(generator, latents, density(everywhere), answers)
 
@@ -104,24 +104,24 @@ def test_the_range_ends_where_the_edit_saturates():
     (proof,) = evaluate(trial, [grey])
     assert (proof.low, proof.high) in {(-2.0, 2.0), (-3.0, 3.0)}
     assert proof.effect.value == pytest.approx(0.25, abs=0.01)
-    assert proof.outside < 0.01
+    assert proof.unexplained < 0.01
     (none,) = evaluate(trial, [LinearDirection("grey", np.float32([0, 1]), 1.0)])
-    assert none.effect.value == 0 and not none.effect.real
+    assert none.effect.value == 0 and not none.effect.significant
 
 
 def test_a_model_without_encoder_and_labels_is_proved_by_its_pictures(rival):
-    result = evaluate_directions(rival, principal(rival.cloud, 3))
+    result = evaluate_directions(rival, principal_directions(rival.cloud, 3))
     for direction in result:
         assert direction.target is None and not direction.gradients
         assert direction.leak is None and direction.effect.value > 0
     with pytest.raises(NotSupported, match="--scorer"):
         entanglement_matrix(result, title="t")
     assert effect_bars(result, title="t") is not None
-    assert evaluator_of(rival).names == ()
+    assert make_evaluator(rival).names == ()
 
 
 def test_a_conditional_model_is_told_its_label(told):
-    assert evaluate_directions(told, principal(told.cloud, 1), label=3)[0].effect is not None
+    assert evaluate_directions(told, principal_directions(told.cloud, 1), label=3)[0].effect is not None
 
 
 @pytest.mark.slow
@@ -147,7 +147,7 @@ def test_a_matrix_takes_a_value_for_each_cell():
 
 def test_images_are_made_small_by_the_mean_of_blocks():
     images = np.arange(64 * 66, dtype=np.float32).reshape(1, 1, 64, 66)
-    made = small(images)
+    made = downsample(images)
     assert made.shape == (1, 21 * 22) and made[0, 0] == images[0, 0, :3, :3].mean()
 
 
@@ -175,7 +175,7 @@ def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     """White where two axes have the same sign: no straight way leads there from everywhere."""
     latents = np.random.default_rng(0).standard_normal((1500, 3)).astype(np.float32)
     generator = Generator(Space((3,)), lambda z, y: same_signs(z))
-    trial = Evaluator(generator, latents, density(latents), Readout(("same",), lambda x: x.mean((2, 3))))
+    trial = Evaluator(generator, latents, density(latents), AttributePredictor(("same",), lambda x: x.mean((2, 3))))
     settings = {"flags": {"same": latents[:, 0] * latents[:, 1] > 0}, "names": ["same"]}
     (bent,) = labels.fit(generator, latents, method="local", steps=300, **settings)
     (straight,) = labels.fit(generator, latents, **settings)
@@ -187,8 +187,8 @@ def test_a_way_that_bends_is_proved_by_the_same_figures_as_a_straight_one():
     (curved,) = evaluate(trial, [bent], refit=refit)
     (plain,) = evaluate(trial, [straight])
     assert curved.target == plain.target == "same"
-    assert curved.effect.real and not plain.effect.real
-    assert curved.low <= -1 and curved.high >= 1 and curved.stable > 0.8 and plain.stable is None
+    assert curved.effect.significant and not plain.effect.significant
+    assert curved.low <= -1 and curved.high >= 1 and curved.stability > 0.8 and plain.stability is None
     rows = report_rows([curved, plain])
     assert [row["kind"] for row in rows] == ["nonlinear", "linear"] and rows[0].keys() == rows[1].keys()
     assert rows[0]["std"] is None and rows[0]["auc"] > 0.95
@@ -204,15 +204,15 @@ def same_signs(z):
 def test_a_fringe_that_no_plane_parts_bends_better_than_any_straight_way(faces):
     (bent,) = find_directions(faces, "labels", names=["Bangs"], method="local")
     curved, straight = evaluate_directions(faces, [bent, find_direction(faces, "Bangs")])
-    assert curved.effect.real
+    assert curved.effect.significant
     assert curved.effect.value > 1.2 * straight.effect.value
 
 
 def test_a_way_that_bends_at_random_says_so_in_words(portraits):
-    wind = VectorField(initial_layers(portraits.cloud, portraits.dim, seed=4))
-    pace = np.sqrt((wind.layers(portraits.cloud) ** 2).sum(axis=1).mean())
+    wind = VectorField(initial_network(portraits.cloud, portraits.dim, seed=4))
+    pace = np.sqrt((wind.network(portraits.cloud) ** 2).sum(axis=1).mean())
     called = FieldDirection("Bald", lambda z: wind(z) / pace)
-    assert report_lines(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
+    assert summary_text(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
 def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp_path, capsys):
@@ -248,10 +248,10 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
 
 
 def test_a_scorer_that_is_given_comes_before_what_is_kept(portraits):
-    saved = replace(principal(portraits.cloud, 3)[2], name="light")
+    saved = replace(principal_directions(portraits.cloud, 3)[2], name="light")
     store_of(portraits).save(saved)
     read = Classifier(("light",), lambda x: x.mean(dim=(1, 2, 3))[:, None], ("number",))
     result = find_direction(portraits, "light", classifier=read)
     np.testing.assert_array_equal(find_direction(portraits, "light").vector, saved.vector)
-    assert abs(result.vector @ saved.vector) < 0.9 and result.score.real
+    assert abs(result.vector @ saved.vector) < 0.9 and result.score.significant
     direction_files.remove(store_of(portraits).folder, "light")

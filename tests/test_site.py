@@ -16,7 +16,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.create import import_run
 from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
-from zatlas.directions.measure import evaluator_of
+from zatlas.directions.measure import make_evaluator
 from zatlas.latent.density import density
 from zatlas.models.classifier import Classifier
 from zatlas.server.follow import follow_run
@@ -304,7 +304,7 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
     workspace = Workspace.open(folder)
     before = run_tree(workspace, most=200).entry
     direction = replace(find_direction(workspace, "1"), name="upright")
-    proof = evaluate(evaluator_of(workspace), [direction])[0]
+    proof = evaluate(make_evaluator(workspace), [direction])[0]
     store_of(workspace).save(direction, proof)
     after = run_tree(workspace, most=200).entry
     (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]

@@ -14,10 +14,10 @@ from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import flips
+from zatlas.directions.evaluate import flip_rates
 from zatlas.directions.find import find_directions, store_of
 from zatlas.directions.fit import closed_form, examples, labels, predictor, principal, transform, unsupervised
-from zatlas.directions.image_edits import EDITS, amounts
+from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.store import DirectionStore, direction_from
 from zatlas.directions.types import FieldDirection, LinearDirection, in_std, is_nonlinear
 from zatlas.gallery import FACE_ATTRIBUTES
@@ -86,9 +86,9 @@ def test_an_edit_is_measured_by_its_own_amount():
     x = torch.rand(5, 3, 24, 24, generator=torch.Generator().manual_seed(1))
     x = torch.nn.functional.interpolate(x[:, :, ::4, ::4], size=24, mode="bilinear")
     for edit in EDITS.values():
-        asked = edit.full * torch.tensor([-0.8, -0.3, 0.1, 0.5, 1.0])
-        result, share = amounts(edit, x, edit.apply(x, asked)[0])
-        np.testing.assert_allclose(result, asked, atol=0.05 * edit.full)
+        asked = edit.max_amount * torch.tensor([-0.8, -0.3, 0.1, 0.5, 1.0])
+        result, share = measure_edit(edit, x, edit.apply(x, asked)[0])
+        np.testing.assert_allclose(result, asked, atol=0.05 * edit.max_amount)
         assert (share > 0.9).all(), edit.name
 
 
@@ -240,14 +240,14 @@ def test_a_local_way_turns_what_no_line_can():
         turned[direction] = (moved[:, 0] * moved[:, 1] > 0).mean()
     assert turned["mean_difference"] < 0.7 < 0.95 < turned["local"]
     assert np.abs(moved[:, 2] - without[:, 2]).mean() < 0.3
-    assert result.score.real
+    assert result.score.significant
 
 
 def test_attributes_that_exclude_each_other_are_not_held():
     latents = Space((2,)).sample(900, seed=0)
     kinds = np.arange(900) % 3
     flags = {"red": kinds == 0, "blue": kinds == 1, "left": latents[:, 0] < 0}
-    assert labels.with_others_fixed(flags, "red") == ["left"]
+    assert labels.separable_attributes(flags, "red") == ["left"]
 
 
 def test_examples_lead_from_one_group_to_another(spots):
@@ -318,7 +318,7 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
             direction.description,
         )
         with pytest.raises(BadRun, match="another model"):
-            replace(home, digest="that model").own(direction_files.read(path))
+            replace(home, digest="that model").restore(direction_files.read(path))
     with pytest.raises(BadData, match="already"):
         home.save(LinearDirection("first", latents[0]))
     with pytest.raises(Damaged, match="12 axes"):
@@ -367,6 +367,6 @@ def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
         judge = open_classifier(file)
     z = faces.latents("test")[:150]
     for direction in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):
-        result = flips(faces.generator, judge, z, direction, direction.name, others_of(direction.name))
-        assert result.flips >= (0.8 if direction.name == "Smiling" else 0.9), direction.name
+        result = flip_rates(faces.generator, judge, z, direction, direction.name, others_of(direction.name))
+        assert result.mean >= (0.8 if direction.name == "Smiling" else 0.9), direction.name
         assert result.side_effect < 0.1, direction.name

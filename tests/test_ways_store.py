@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, Damaged, UnknownName
-from zatlas.directions.estimate import principal
+from zatlas.directions.estimate import principal_directions
 from zatlas.directions.find import find_direction, store_of
 from zatlas.directions.measure import evaluate_directions
 from zatlas.directions.store import transfer
@@ -75,7 +75,7 @@ def test_what_is_no_direction_is_refused(tmp_path):
 
 def test_a_direction_is_kept_with_its_proof_and_found_by_its_name(wide):
     (result,) = evaluate_directions(wide, [renamed(find_direction(wide, "3"), "threeness")])
-    store_of(wide).save(result.direction, result, over=True)
+    store_of(wide).save(result.direction, result, overwrite=True)
     again = find_direction(wide, "threeness")
     assert store_of(wide).report("threeness").measured() == result.measured()
     assert again.score == result.direction.score and again.description == "3"
@@ -88,7 +88,7 @@ def test_a_direction_is_kept_with_its_proof_and_found_by_its_name(wide):
 
 def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys):
     folder = str(rival.run.folder)
-    store_of(rival).save(renamed(principal(rival.cloud, 1)[0], "bolder"), over=True)
+    store_of(rival).save(renamed(principal_directions(rival.cloud, 1)[0], "bolder"), overwrite=True)
     for words in (
         ["attribute", folder, "bolder", "--out", str(tmp_path / "a.png")],
         ["interpolate", folder, "3", "bolder", "--out", str(tmp_path / "i.png")],

@@ -175,7 +175,7 @@ def _reading(method: str, name: str, classifier: "Classifier | None") -> "tuple[
     """What is read of the images of a strip, and what to call it."""
     import torch
 
-    from zatlas.directions.image_edits import EDITS, amounts
+    from zatlas.directions.image_edits import EDITS, measure_edit
     from zatlas.figures.edits import pixel_change
 
     if classifier is not None and name in classifier.names:
@@ -187,7 +187,7 @@ def _reading(method: str, name: str, classifier: "Classifier | None") -> "tuple[
         def measure(images: Any) -> Any:
             after = torch.from_numpy(images)
             before = after[len(after) // 2].expand_as(after)
-            return amounts(edit, before, after)[0].numpy()
+            return measure_edit(edit, before, after)[0].numpy()
 
         return measure, f"{name} as measured, {edit.unit}"
     return pixel_change, "mean change of the pixels"

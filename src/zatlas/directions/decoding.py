@@ -15,18 +15,18 @@ from zatlas.models.generator import ClassConditioned, Generator
 FINITE_STEP = 0.02  # spreads of the points by which a coordinate is moved to see what it does
 
 
-def images_of(generator: Generator, z: Tensor) -> Tensor:
+def decode_tensor(generator: Generator, z: Tensor) -> Tensor:
     """The images of flat points, with the way back for gradients where the decoder has one."""
     return generator.decoder(z.reshape(-1, *generator.space.shape), None).float()
 
 
-def can_be_differentiated(generator: Generator, z: Latents) -> bool:
+def is_differentiable(generator: Generator, z: Latents) -> bool:
     """Whether torch finds a gradient from the images back to the points."""
     point = torch.tensor(z[:1], device=generator.device, requires_grad=True)
-    return images_of(generator, point).requires_grad
+    return decode_tensor(generator, point).requires_grad
 
 
-def module_of(generator: Generator) -> nn.Module | None:
+def decoder_module(generator: Generator) -> nn.Module | None:
     """The net that decodes, if it is one that torch can look into."""
     decoder: object = generator.decoder
     if isinstance(decoder, ClassConditioned):
@@ -47,7 +47,7 @@ def finite_differences(generator: Generator, z: Latents, vectors: Latents) -> It
         yield (rows[1:] - rows[0]) / size
 
 
-def descend(
+def minimize(
     parts: Sequence[Tensor],
     loss_of: Callable[[int], Tensor],
     *,
@@ -59,7 +59,7 @@ def descend(
     """Adam on these tensors alone: the decoder's own weights stay out of it."""
     optimizer = torch.optim.Adam(parts, lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    with with_progress(show, label, steps, "steps") as advance:
+    with progress_bar(show, label, steps, "steps") as advance:
         for step in range(steps):
             loss = loss_of(step)
             if not torch.isfinite(loss):
@@ -71,15 +71,15 @@ def descend(
             advance(1)
 
 
-def need_gradient(generator: Generator, z: Latents, method: str, instead: str) -> None:
+def require_gradient(generator: Generator, z: Latents, method: str, instead: str) -> None:
     """Refuse a decoder that torch cannot differentiate."""
-    if not can_be_differentiated(generator, z):
+    if not is_differentiable(generator, z):
         raise NotSupported(
             f"{method} needs a decoder that torch can differentiate, and this one is not: {instead}"
         )
 
 
-def with_progress(show: bool, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+def progress_bar(show: bool, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
     """A bar of progress, if it is wanted."""
     return bar(label, total, unit) if show else nullcontext(_silent)
 

@@ -9,8 +9,8 @@ import numpy as np
 from zatlas.directions.types import Direction
 from zatlas.latent.attributes import pretty
 
-MAX_REACH = 4  # standard deviations, to either side, that a direction is followed
-MAX_NAMED = 20
+MAX_AMOUNT = 4  # standard deviations, to either side, that a direction is followed
+MAX_RATIO = 20
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Effect:
     value: float  # mean over the starts
     low: float  # ends of the 95 % interval, over starts
     high: float
-    random_low: float  # what 97.5 % of random directions stay below
-    random: float  # what a random direction does in the mean
+    random_limit: float  # what 97.5 % of random directions stay below
+    random_mean: float  # what a random direction does in the mean
 
     @property
-    def real(self) -> bool:
+    def significant(self) -> bool:
         """Whether even the low end is above what random directions reach."""
-        return self.low > self.random_low
+        return self.low > self.random_limit
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ class EffectMeasurement:
     target: str | None  # the answer that it is to move; None where only the image's change is known
     effect: Effect
     gradients: Mapping[str, float] = field(default_factory=dict)  # every answer's change by one spread
-    outside: float = 0.0  # share of the images' change that does not go with the target's
-    low: float = -MAX_REACH  # usable range, in spreads: where the edit still follows, within the data
-    high: float = MAX_REACH
-    stable: float | None = None  # mean cosine with itself, learnt again from other draws of the data
+    unexplained: float = 0.0  # share of the images' change that does not go with the target's
+    low: float = -MAX_AMOUNT  # usable range, in spreads: where the edit still follows, within the data
+    high: float = MAX_AMOUNT
+    stability: float | None = None  # mean cosine with itself, learnt again from other draws of the data
 
     @property
-    def side_effect(self) -> Mapping[str, float]:
+    def side_effects(self) -> Mapping[str, float]:
         """The changes of the answers that are not the target."""
         return {name: s for name, s in self.gradients.items() if not same_attribute(name, self.target)}
 
     @property
     def leak(self) -> float | None:
         """Mean change of the other answers, for each unit of the target's; None if it has no target."""
-        if self.target is None or not self.side_effect:
+        if self.target is None or not self.side_effects:
             return None
-        others = float(np.mean([abs(s) for s in self.side_effect.values()]))
+        others = float(np.mean([abs(s) for s in self.side_effects.values()]))
         return others / max(abs(self.gradients[self.target]), 1e-9)
 
 
@@ -74,7 +74,7 @@ class DirectionReport(EffectMeasurement):
 
     def summary(self) -> str:
         """The measurements in a few plain sentences."""
-        return report_lines(self)
+        return summary_text(self)
 
 
 def same_attribute(name: str, target: str | None) -> bool:
@@ -84,17 +84,17 @@ def same_attribute(name: str, target: str | None) -> bool:
     return name == target or ("=" in name and name.partition("=")[0] == target.partition("=")[0])
 
 
-def report_lines(report: EffectMeasurement) -> str:
+def summary_text(report: EffectMeasurement) -> str:
     """The report in a few sentences."""
     sentences = [_effect_sentence(report)]
-    if report.leak is not None and report.effect.real:
-        largest = sorted(report.side_effect, key=lambda name: -abs(report.side_effect[name]))[:2]
-        named = " and ".join(f"{pretty(name)} ({report.side_effect[name]:+.0%})" for name in largest)
+    if report.leak is not None and report.effect.significant:
+        largest = sorted(report.side_effects, key=lambda name: -abs(report.side_effects[name]))[:2]
+        named = " and ".join(f"{pretty(name)} ({report.side_effects[name]:+.0%})" for name in largest)
         sentences.append(f"The largest side effects are on {named}.")
-    if report.effect.real:
+    if report.effect.significant:
         sentences.append(f"The edit works {range_text(report)}.")
-    if report.stable is not None and report.stable < 0.9:
-        sentences.append(f"Fitted to other images, it differs (mean cosine {report.stable:.2f}).")
+    if report.stability is not None and report.stability < 0.9:
+        sentences.append(f"Fitted to other images, it differs (mean cosine {report.stability:.2f}).")
     return " ".join(sentences)
 
 
@@ -103,16 +103,16 @@ def _effect_sentence(report: EffectMeasurement) -> str:
     target = "the image" if report.target is None else pretty(report.target)
     change = f"One standard deviation changes {target} by {_amount(report, effect.value)} "
     change += f"({_amount(report, effect.low)} to {_amount(report, effect.high)})"
-    if not effect.real:
-        limit = _amount(report, effect.random_low)
+    if not effect.significant:
+        limit = _amount(report, effect.random_limit)
         return f"Not better than random. {change}; random directions change it by up to {limit}."
     return f"{change}, {effect_text(effect)} as much as a random direction."
 
 
 def effect_text(effect: Effect) -> str:
     """How many times as much as a random direction, as text."""
-    times = effect.value / max(effect.random, 1e-9)
-    return f"{times:.1f} times" if times < MAX_NAMED else f"more than {MAX_NAMED} times"
+    times = effect.value / max(effect.random_mean, 1e-9)
+    return f"{times:.1f} times" if times < MAX_RATIO else f"more than {MAX_RATIO} times"
 
 
 def _amount(report: EffectMeasurement, value: float) -> str:
@@ -126,6 +126,6 @@ def range_text(report: EffectMeasurement) -> str:
     if not report.low and not report.high:
         return "nowhere: one standard deviation already leaves the data or changes nothing"
     low, high = (
-        f"{end:+g}" + (" or more" if abs(end) >= MAX_REACH else "") for end in (report.low, report.high)
+        f"{end:+g}" + (" or more" if abs(end) >= MAX_AMOUNT else "") for end in (report.low, report.high)
     )
     return f"from {low} to {high} standard deviations"

@@ -11,7 +11,7 @@ import numpy as np
 from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.directions.probes import Probes, area_under_curve, fit_probes, linear_weights
+from zatlas.directions.probes import Probes, roc_auc, fit_probes, linear_weights
 from zatlas.directions.types import D, LinearDirection, SeparationScore
 from zatlas.latent.attributes import MIN_IMAGES
 
@@ -20,12 +20,12 @@ PERMUTATIONS = 20  # directions of random labels that a real one is compared wit
 HELD_OUT_SHARE = 0.3  # of the codes, for the score alone
 
 
-def means(latents: Latents, flags: Flags) -> Values:
+def mean_difference(latents: Latents, flags: Flags) -> Values:
     """From the mean of those without to the mean of those with: the effect itself, if all else is equal."""
     return latents[flags].mean(axis=0) - latents[~flags].mean(axis=0)
 
 
-def medians(latents: Latents, flags: Flags) -> Values:
+def median_difference(latents: Latents, flags: Flags) -> Values:
     """From median to median of each axis: not drawn away by a few odd codes."""
     return np.median(latents[flags], axis=0) - np.median(latents[~flags], axis=0)
 
@@ -38,7 +38,7 @@ def linear(latents: Latents, flags: Flags) -> Values:
     return linear_weights(latents, flags)
 
 
-ESTIMATORS: dict[str, Estimator] = {"mean_difference": means, "median_difference": medians, "linear": linear}
+ESTIMATORS: dict[str, Estimator] = {"mean_difference": mean_difference, "median_difference": median_difference, "linear": linear}
 
 
 def fit_direction(
@@ -57,27 +57,27 @@ def fit_direction(
 
     def clean(points: Latents, flags: Flags) -> Values:
         vector = _unit(ESTIMATORS[method](points, flags), name)
-        return orthogonal(LinearDirection(name, vector), others, points).vector
+        return orthogonalize(LinearDirection(name, vector), others, points).vector
 
     vector = _unit(ESTIMATORS[method](latents, flags), name)
-    result = orthogonal(LinearDirection(name, vector, std_along(vector, latents)), others, latents)
+    result = orthogonalize(LinearDirection(name, vector, std_along(vector, latents)), others, latents)
     return replace(result, score=_score(latents, flags, clean, name, seed))
 
 
-def normal(latents: Latents, flags: Flags, name: str) -> LinearDirection:
+def plane_normal(latents: Latents, flags: Flags, name: str) -> LinearDirection:
     """The normal of a property's plane alone: what to be at right angles to, to leave it as it is."""
     check_flags(flags, name)
     vector = _unit(linear(latents, flags), name)
     return LinearDirection(name, vector, std_along(vector, latents))
 
 
-def by_example(plus: Latents, minus: Latents, name: str, data: Latents) -> LinearDirection:
+def example_direction(plus: Latents, minus: Latents, name: str, data: Latents) -> LinearDirection:
     """From the mean of some points to the mean of others: what they have more of."""
     vector = _unit(plus.mean(axis=0) - minus.mean(axis=0), name)
     return LinearDirection(name, vector, std_along(vector, data))
 
 
-def principal(latents: Latents, count: int) -> list[LinearDirection]:
+def principal_directions(latents: Latents, count: int) -> list[LinearDirection]:
     """The axes along which the codes vary most, the widest first; each points to its longer tail."""
     middle = latents - latents.mean(axis=0)
     count = min(count, latents.shape[1])
@@ -103,7 +103,7 @@ def dimension_direction(latents: Latents, index: int) -> LinearDirection:
     return LinearDirection(f"axis {index}", vector, std_along(vector, latents))
 
 
-def orthogonal(
+def orthogonalize(
     direction: LinearDirection, orthogonal_to: Sequence[LinearDirection], latents: Latents
 ) -> LinearDirection:
     """The direction with its part along others taken out: it then leaves their readings alone.
@@ -123,14 +123,14 @@ def orthogonal(
     return LinearDirection(name, clean, std_along(clean, latents), description=meant)
 
 
-def with_statistics(
+def with_side_effects(
     direction: D, latents: Latents, attributes: Mapping[str, Flags], probes: Probes | None = None
 ) -> D:
     """The same way with its side effects: the mean change of a linear probe's probability for each
     attribute when the codes move by one spread.
     """
     probes = probes or fit_probes(latents, attributes)
-    effects = (probes.read(direction.move(latents)) - probes.read(latents)).mean(axis=0)
+    effects = (probes.predict(direction.move(latents)) - probes.predict(latents)).mean(axis=0)
     return replace(direction, side_effects=dict(zip(probes.names, map(float, effects), strict=True)))
 
 
@@ -165,14 +165,14 @@ def _score(
     for _ in range(PERMUTATIONS):
         mixed = rng.permutation(flags[~held])
         random = latents[held] @ learn_it(latents[~held], mixed)
-        nulls.append(area_under_curve(random, rng.permutation(flags[held])))
+        nulls.append(roc_auc(random, rng.permutation(flags[held])))
     chance = 0.5 + 1.96 * float(np.sqrt(np.mean((np.array(nulls) - 0.5) ** 2)))
-    return interval(latents[held] @ vector, flags[held], chance)
+    return separation_score(latents[held] @ vector, flags[held], chance)
 
 
-def interval(readings: Values, flags: Flags, chance: float) -> SeparationScore:
+def separation_score(readings: Values, flags: Flags, chance: float) -> SeparationScore:
     """The area with its 95 % interval: Hanley and McNeil 1982, https://doi.org/10.1148/radiology.143.1.7063747"""
-    area = area_under_curve(readings, flags)
+    area = roc_auc(readings, flags)
     has = int(flags.sum())
     lacks = len(flags) - has
     one, two = area / (2 - area), 2 * area**2 / (1 + area)

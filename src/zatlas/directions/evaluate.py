@@ -9,19 +9,19 @@ from zatlas.core.arrays import Labels, Latents
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.directions.direction_report import DirectionReport, Effect
-from zatlas.directions.evaluator import REACH, DecodedStep, Evaluator, change, gradient, one_long
+from zatlas.directions.evaluator import MAX_AMOUNT, DecodedImages, Evaluator, pixel_change, attribute_change, unit_vector
 from zatlas.directions.types import Direction, in_std
 from zatlas.latent.names import KnownNames, find
 from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
 
-FLIP = 3.0  # spreads
+FLIP_AMOUNT = 3.0  # spreads
 BOOTSTRAP_DRAWS = 1000  # of the bootstrap
 REFITS = 8  # times a way is learnt again
 MIN_CHANGE = 0.1  # of the steepest step: below it the edit has stopped to follow
 MAX_OUTSIDE_SHARE = 2.0  # distance to the data that one code in a hundred has
 
-Steps = Mapping[int, tuple[DecodedStep, DecodedStep]]  # what is seen so many spreads back, and forward
+Steps = Mapping[int, tuple[DecodedImages, DecodedImages]]  # what is seen so many spreads back, and forward
 Refit = Callable[[Direction, int], Direction | None]
 
 
@@ -49,7 +49,7 @@ def _evaluate(
     column = None if target is None else evaluator.names.index(target)
     way = in_std(direction)
     steps = _steps(evaluator, way)
-    answers, images = gradient(*steps[1]), change(*steps[1])
+    answers, images = attribute_change(*steps[1]), pixel_change(*steps[1])
     random_answers, random_images = evaluator.random_gradients
     if column is None:
         effect = _effect(images, random_images, evaluator.seed)
@@ -64,7 +64,7 @@ def _evaluate(
         _outside(evaluator.before, steps, column),
         low,
         high,
-        saved.stable if stable is None and saved is not None else stable,
+        saved.stability if stable is None and saved is not None else stable,
         direction=direction,
     )
 
@@ -80,7 +80,7 @@ def usable_range(evaluator: Evaluator, reports: Direction) -> tuple[float, float
 
 
 def _steps(evaluator: Evaluator, direction: Direction) -> Steps:
-    return {amount: evaluator.ends(direction, amount) for amount in range(1, REACH + 1)}
+    return {amount: evaluator.decode_sides(direction, amount) for amount in range(1, MAX_AMOUNT + 1)}
 
 
 def target_of(direction: Direction, names: Sequence[str]) -> tuple[str | None, int]:
@@ -103,7 +103,7 @@ def _effect(values: np.ndarray, chance: np.ndarray, seed: int) -> Effect:
     return Effect(float(values.mean()), float(low), float(high), most, float(size.mean()))
 
 
-def _outside(before: DecodedStep, steps: Steps, column: int | None) -> float:
+def _outside(before: DecodedImages, steps: Steps, column: int | None) -> float:
     """What is left of the images' changes when the pattern that goes with the target's is taken out.
 
     Without a target the amount stands for it: what is left is then not alike for all images.
@@ -113,28 +113,28 @@ def _outside(before: DecodedStep, steps: Steps, column: int | None) -> float:
         for amount, ends in steps.items()
         for sign, seen in zip((-1, 1), ends, strict=True)
     ]
-    moved = np.concatenate([seen.small - before.small for _, seen in sides])
+    moved = np.concatenate([seen.thumbnails - before.thumbnails for _, seen in sides])
     if column is None:
-        told = np.concatenate([np.full(len(before.small), amount) for amount, _ in sides])
+        told = np.concatenate([np.full(len(before.thumbnails), amount) for amount, _ in sides])
     else:
-        told = np.concatenate([seen.answers[:, column] - before.answers[:, column] for _, seen in sides])
+        told = np.concatenate([seen.attributes[:, column] - before.attributes[:, column] for _, seen in sides])
     whole = float((moved**2).sum())
     pattern = told @ moved
     explained = float((pattern**2).sum()) / max(float(told @ told), 1e-12)
     return 1 - explained / whole if whole else 1.0
 
 
-def _followed(before: DecodedStep, steps: Steps, column: int | None, sign: int) -> np.ndarray:
+def _followed(before: DecodedImages, steps: Steps, column: int | None, sign: int) -> np.ndarray:
     """How far the edit has come at -REACH, ..., REACH spreads: the answer, or the way of the image."""
     order = [
-        *(steps[amount][0] for amount in range(REACH, 0, -1)),
+        *(steps[amount][0] for amount in range(MAX_AMOUNT, 0, -1)),
         before,
-        *(steps[amount][1] for amount in range(1, REACH + 1)),
+        *(steps[amount][1] for amount in range(1, MAX_AMOUNT + 1)),
     ]
     if column is not None:
-        return np.array([sign * float(seen.answers[:, column].mean()) for seen in order])
-    ways = [one_long(row) for row in steps[1][1].small - steps[1][0].small]
-    return np.array([float(((seen.small - before.small) * ways).sum(axis=1).mean()) for seen in order])
+        return np.array([sign * float(seen.attributes[:, column].mean()) for seen in order])
+    ways = [unit_vector(row) for row in steps[1][1].thumbnails - steps[1][0].thumbnails]
+    return np.array([float(((seen.thumbnails - before.thumbnails) * ways).sum(axis=1).mean()) for seen in order])
 
 
 def _range(evaluator: Evaluator, direction: Direction, followed: np.ndarray) -> tuple[float, float]:
@@ -143,8 +143,8 @@ def _range(evaluator: Evaluator, direction: Direction, followed: np.ndarray) -> 
     ends = []
     for sign in (-1, 1):
         reached = 0
-        for amount in range(1, REACH + 1):
-            gain = sign * (followed[REACH + sign * amount] - followed[REACH + sign * (amount - 1)])
+        for amount in range(1, MAX_AMOUNT + 1):
+            gain = sign * (followed[MAX_AMOUNT + sign * amount] - followed[MAX_AMOUNT + sign * (amount - 1)])
             far = np.median(
                 evaluator.density.relative_distance(direction.move(evaluator.starts, sign * amount))
             )
@@ -182,20 +182,20 @@ def _step(evaluator: Evaluator, direction: Direction) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Flips:
+class FlipRates:
     """What a move by so many spreads does to the answers of a scorer."""
 
-    there: float  # share of images without the attribute that have it after the move
-    back: float  # share of images with it that lack it after the move the other way
+    gained: float  # share of images without the attribute that have it after the move
+    lost: float  # share of images with it that lack it after the move the other way
     side_effect: float  # mean change of the other answers, over both moves
 
     @property
-    def flips(self) -> float:
+    def mean(self) -> float:
         """Share of all images whose answer is turned."""
-        return (self.there + self.back) / 2
+        return (self.gained + self.lost) / 2
 
 
-def flips(
+def flip_rates(
     generator: Generator,
     classifier: Classifier,
     z: Latents,
@@ -203,9 +203,9 @@ def flips(
     name: str,
     others: Sequence[str],
     *,
-    reach: float = FLIP,
+    reach: float = FLIP_AMOUNT,
     labels: Labels | None = None,
-) -> Flips:
+) -> FlipRates:
     """Move each point along a way and back, and ask the scorer about the attribute and about others."""
     before = classifier.score(generator.decode(z, labels))
     column, aside = classifier.column(name), [classifier.column(other) for other in others]
@@ -216,4 +216,4 @@ def flips(
     after = classifier.score(generator.decode(direction.move(z, amounts), labels))
     turned = (after[:, column] > 0.5) != has
     change = np.abs(after[:, aside] - before[:, aside]).mean()
-    return Flips(float(turned[~has].mean()), float(turned[has].mean()), float(change))
+    return FlipRates(float(turned[~has].mean()), float(turned[has].mean()), float(change))

@@ -18,29 +18,29 @@ from zatlas.latent.density import Density
 from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
 
-Readings = Float32[np.ndarray, "n k"]
-Small = Float32[np.ndarray, "n f"]
+Predictions = Float32[np.ndarray, "n k"]
+Thumbnails = Float32[np.ndarray, "n f"]
 
 MAX_STARTS = 48  # points that are moved
 RANDOM_DIRECTIONS = 16  # directions of chance that a real one is compared with
 SMALL_SIDE = 32  # pixels, at most, of the images that are compared: what is finer is noise
-REACH = 4  # spreads, to either side
+MAX_AMOUNT = 4  # spreads, to either side
 
 
 @dataclass(frozen=True)
-class Readout:
+class AttributePredictor:
     """What can be asked of images: for each name a number from 0 to 1."""
 
     names: tuple[str, ...]
-    read: Callable[[Images], Readings]
+    predict: Callable[[Images], Predictions]
 
 
 @dataclass(frozen=True)
-class DecodedStep:
+class DecodedImages:
     """What is left of decoded images: their answers, and themselves in small."""
 
-    answers: Readings
-    small: Small
+    attributes: Predictions
+    thumbnails: Thumbnails
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,19 @@ class Evaluator:
     generator: Generator
     latents: Latents  # of the data
     density: Density
-    answers: Readout | None = None
+    predictor: AttributePredictor | None = None
     seed: int = 0
     count: int = MAX_STARTS
 
     @property
     def names(self) -> tuple[str, ...]:
         """What is asked."""
-        return () if self.answers is None else self.answers.names
+        return () if self.predictor is None else self.predictor.names
 
-    def decode_step(self, z: Latents) -> DecodedStep:
+    def decode(self, z: Latents) -> DecodedImages:
         """What there is to see at these points."""
         parts = [self._see(images) for images in self.generator.decode_batches(z)]
-        return DecodedStep(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        return DecodedImages(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     @cached_property
     def starts(self) -> Latents:
@@ -71,12 +71,12 @@ class Evaluator:
         return self.latents[chance.choice(len(self.latents), count, replace=False)]
 
     @cached_property
-    def before(self) -> DecodedStep:
+    def before(self) -> DecodedImages:
         """What there is to see at the starts."""
-        return self.decode_step(self.starts)
+        return self.decode(self.starts)
 
     @cached_property
-    def random_gradients(self) -> tuple[Readings, np.ndarray]:
+    def random_gradients(self) -> tuple[Predictions, np.ndarray]:
         """Of directions of chance: how far one spread moves each answer, and the image.
 
         They lie as the data lies and are moved by as many of its spreads along them: a direction that
@@ -94,38 +94,38 @@ class Evaluator:
         answers, images = [], []
         for step in steps:
             vector = step / np.linalg.norm(step)
-            ends = self.ends(LinearDirection("chance", vector, std_along(vector, self.latents)))
-            answers.append(gradient(*ends).mean(axis=0))
-            images.append(float(change(*ends).mean()))
+            ends = self.decode_sides(LinearDirection("chance", vector, std_along(vector, self.latents)))
+            answers.append(attribute_change(*ends).mean(axis=0))
+            images.append(float(pixel_change(*ends).mean()))
         return np.array(answers, np.float32), np.array(images)
 
-    def ends(self, direction: Direction, amount: float = 1.0) -> tuple[DecodedStep, DecodedStep]:
+    def decode_sides(self, direction: Direction, amount: float = 1.0) -> tuple[DecodedImages, DecodedImages]:
         """What there is to see after a move by so many spreads back, and forward."""
         both = [direction.move(self.starts, sign * amount) for sign in (-1, 1)]
-        seen = self.decode_step(np.concatenate(both))
+        seen = self.decode(np.concatenate(both))
         half = len(self.starts)
         return (
-            DecodedStep(seen.answers[:half], seen.small[:half]),
-            DecodedStep(seen.answers[half:], seen.small[half:]),
+            DecodedImages(seen.attributes[:half], seen.thumbnails[:half]),
+            DecodedImages(seen.attributes[half:], seen.thumbnails[half:]),
         )
 
-    def _see(self, images: Images) -> tuple[Readings, Small]:
+    def _see(self, images: Images) -> tuple[Predictions, Thumbnails]:
         empty = np.zeros((len(images), 0), np.float32)
-        return empty if self.answers is None else self.answers.read(images), small(images)
+        return empty if self.predictor is None else self.predictor.predict(images), downsample(images)
 
 
-def gradient(back: DecodedStep, forth: DecodedStep) -> Readings:
+def attribute_change(back: DecodedImages, forth: DecodedImages) -> Predictions:
     """How far each answer goes by one spread, at each start."""
-    half: Readings = (forth.answers - back.answers) / 2
+    half: Predictions = (forth.attributes - back.attributes) / 2
     return half
 
 
-def change(back: DecodedStep, forth: DecodedStep) -> np.ndarray:
+def pixel_change(back: DecodedImages, forth: DecodedImages) -> np.ndarray:
     """How much a pixel changes by one spread, at each start."""
-    return np.sqrt(((forth.small - back.small) ** 2).mean(axis=1)) / 2
+    return np.sqrt(((forth.thumbnails - back.thumbnails) ** 2).mean(axis=1)) / 2
 
 
-def by_classifier(classifier: Classifier, images: Images) -> Readout:
+def classifier_predictor(classifier: Classifier, images: Images) -> AttributePredictor:
     """A scorer's answers; a number is told by the share of these images that would lie below it."""
     from scipy.special import ndtr
 
@@ -133,42 +133,42 @@ def by_classifier(classifier: Classifier, images: Images) -> Readout:
     middle, std = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
     number = np.array([kind == "number" for kind in classifier.kinds])
 
-    def read(images: Images) -> Readings:
+    def read(images: Images) -> Predictions:
         result = classifier.score(images)
         return np.where(number, ndtr((result - middle) / std), result).astype(np.float32)
 
-    return Readout(classifier.names, read)
+    return AttributePredictor(classifier.names, read)
 
 
-def by_probes(generator: Generator, probes: Probes) -> Readout:
+def probe_predictor(generator: Generator, probes: Probes) -> AttributePredictor:
     """The model's own answers: its encoder looks at the image, linear probes at the code."""
 
-    def read(images: Images) -> Readings:
-        return probes.read(generator.encode(images))
+    def read(images: Images) -> Predictions:
+        return probes.predict(generator.encode(images))
 
-    return Readout(probes.names, read)
+    return AttributePredictor(probes.names, read)
 
 
-def by_network(generator: Generator, layers: AttributeNetwork, names: tuple[str, ...]) -> Readout:
+def network_predictor(generator: Generator, layers: AttributeNetwork, names: tuple[str, ...]) -> AttributePredictor:
     """The same by a small net in place of planes: it reads what no plane parts."""
 
-    def read(images: Images) -> Readings:
+    def read(images: Images) -> Predictions:
         odds = layers(generator.encode(images))
         return (0.5 * (1 + np.tanh(0.5 * odds))).astype(np.float32)
 
-    return Readout(names, read)
+    return AttributePredictor(names, read)
 
 
-def small(images: Images) -> Small:
+def downsample(images: Images) -> Thumbnails:
     """The images' pixels, averaged in blocks until they are few."""
     n, channels, height, width = images.shape
     step = max(-(-max(height, width) // SMALL_SIDE), 1)
     high, wide = height // step * step, width // step * step
     blocks = images[:, :, :high, :wide].reshape(n, channels, high // step, step, wide // step, step)
-    result: Small = blocks.mean(axis=(3, 5)).reshape(n, -1).astype(np.float32)
+    result: Thumbnails = blocks.mean(axis=(3, 5)).reshape(n, -1).astype(np.float32)
     return result
 
 
-def one_long(row: np.ndarray) -> np.ndarray:
+def unit_vector(row: np.ndarray) -> np.ndarray:
     """The same of length 1."""
     return row / max(float(np.linalg.norm(row)), 1e-12)

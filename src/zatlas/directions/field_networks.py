@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import with_progress
+from zatlas.directions.decoding import progress_bar
 
 Field = Callable[[Latents], Latents]
 Answers = Float32[np.ndarray, "n k"]
@@ -22,9 +22,9 @@ Slopes = Float32[np.ndarray, "n k d"]
 WIDTH = 128  # units of either hidden layer
 STEPS, BATCH, RATE = 1200, 256, 5e-3
 BLUR = 0.4  # spreads by which codes are moved at random: the slope then is that of a neighbourhood
-HOLD_WEIGHT = 0.35  # how softly the others are held; 0 would let nothing of them move
+RIDGE = 0.35  # how softly the others are held; 0 would let nothing of them move
 MAX_GRADIENT = 1 << 24  # numbers of slopes that are held at once
-PARTS = ("middle", "spread", *(f"weight {i}" for i in range(3)), *(f"offset {i}" for i in range(3)))
+ARRAY_NAMES = ("middle", "spread", *(f"weight {i}" for i in range(3)), *(f"offset {i}" for i in range(3)))
 
 Arrays = dict[str, np.ndarray]
 
@@ -53,7 +53,7 @@ class AttributeNetwork:
         back = (last.T[None] * steeper[:, None]) @ second.T
         return ((back * steep[:, None]) @ first.T).astype(np.float32)
 
-    def only(self, columns: list[int]) -> "AttributeNetwork":
+    def select(self, columns: list[int]) -> "AttributeNetwork":
         """The same net, of these answers alone and in this order."""
         weights = (*self.weights[:2], self.weights[2][:, columns])
         offsets = (*self.offsets[:2], self.offsets[2][columns])
@@ -74,38 +74,38 @@ class ConstantField:
 class GradientField:
     """One spread up the slope of the first answer, the others held: softly, for they may be tied to it."""
 
-    layers: AttributeNetwork
-    held: float = HOLD_WEIGHT
+    network: AttributeNetwork
+    ridge: float = RIDGE
 
     def __call__(self, z: Latents) -> Latents:
-        answers = self.layers.weights[2].shape[1]
+        answers = self.network.weights[2].shape[1]
         rows = max(MAX_GRADIENT // (answers * z.shape[1]), 1)
         parts = [self._lead(z[i : i + rows]) for i in range(0, max(len(z), 1), rows)]
         return np.concatenate(parts)
 
     def _lead(self, z: Latents) -> Latents:
-        gradients = self.layers.gradients(z).astype(np.float64)
+        gradients = self.network.gradients(z).astype(np.float64)
         up, others = gradients[:, 0], gradients[:, 1:]
         if others.shape[1]:
             others = others / np.maximum(np.linalg.norm(others, axis=2, keepdims=True), 1e-9)
-            square = others @ others.transpose(0, 2, 1) + self.held * np.eye(others.shape[1])
+            square = others @ others.transpose(0, 2, 1) + self.ridge * np.eye(others.shape[1])
             share = np.linalg.solve(square, others @ up[:, :, None])
             up = up - (others.transpose(0, 2, 1) @ share)[:, :, 0]
         unit = up / np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-9)
-        return (unit * self.layers.std).astype(np.float32)
+        return (unit * self.network.std).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class VectorField:
     """What a net of as many answers as axes says, as it is."""
 
-    layers: AttributeNetwork
+    network: AttributeNetwork
 
     def __call__(self, z: Latents) -> Latents:
-        return self.layers(z) * self.layers.std
+        return self.network(z) * self.network.std
 
 
-def initial_layers(latents: Latents, answers: int, *, seed: int, width: int = WIDTH) -> AttributeNetwork:
+def initial_network(latents: Latents, answers: int, *, seed: int, width: int = WIDTH) -> AttributeNetwork:
     """An untaught net for points like these."""
     chance = stream(seed, "layers")
     sizes = [latents.shape[1], width, width, answers]
@@ -120,7 +120,7 @@ def initial_layers(latents: Latents, answers: int, *, seed: int, width: int = WI
     return AttributeNetwork(middle, std, weights, offsets)  # type: ignore[arg-type]
 
 
-def fit_layers(
+def fit_network(
     latents: Latents,
     answers: Answers,
     *,
@@ -131,19 +131,19 @@ def fit_layers(
     show: bool = False,
 ) -> AttributeNetwork:
     """A net that answers these points as told: with chances, as log-odds; else by least squares."""
-    layers = initial_layers(latents, answers.shape[1], seed=seed)
+    layers = initial_network(latents, answers.shape[1], seed=seed)
     x = torch.from_numpy(((latents - layers.mean) / layers.std).astype(np.float32))
     told = torch.from_numpy(answers.astype(np.float32))
-    parts = tensors(layers)
+    parts = parameters(layers)
     loss = F.binary_cross_entropy_with_logits if probabilities else F.mse_loss
     chance = torch.Generator().manual_seed(derive(seed, "fit"))
     optimizer = torch.optim.Adam(parts, lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-    with with_progress(show, "reading the codes", steps, "steps") as advance:
+    with progress_bar(show, "reading the codes", steps, "steps") as advance:
         for _ in range(steps):
             rows = torch.randint(len(x), (BATCH,), generator=chance)
             noise = torch.randn((BATCH, x.shape[1]), generator=chance)
-            wrong = loss(run(parts, x[rows] + blur * noise), told[rows])
+            wrong = loss(forward(parts, x[rows] + blur * noise), told[rows])
             optimizer.zero_grad()
             wrong.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -152,13 +152,13 @@ def fit_layers(
     return with_weights(layers, parts)
 
 
-def tensors(layers: AttributeNetwork) -> list[Tensor]:
+def parameters(layers: AttributeNetwork) -> list[Tensor]:
     """Its weights and offsets for torch to change."""
     arrays = (*layers.weights, *layers.offsets)
     return [torch.from_numpy(array.copy()).requires_grad_() for array in arrays]
 
 
-def run(parts: list[Tensor], x: Tensor) -> Tensor:
+def forward(parts: list[Tensor], x: Tensor) -> Tensor:
     """What such a net answers, in torch, to points in spreads from their mean."""
     for weight, offset in zip(parts[:2], parts[3:5], strict=True):
         x = F.silu(x @ weight + offset)
@@ -189,19 +189,19 @@ def to_arrays(field: Field) -> tuple[str, Arrays, float]:
         raise NotSupported(
             "Only fields of zatlas can be kept: a function of your own has no file. Keep its code."
         )
-    layers = field.layers
+    layers = field.network
     parts = (layers.mean, layers.std, *layers.weights, *layers.offsets)
-    arrays = dict(zip(PARTS, parts, strict=True))
-    return ("uphill", arrays, field.held) if isinstance(field, GradientField) else ("wind", arrays, 0.0)
+    arrays = dict(zip(ARRAY_NAMES, parts, strict=True))
+    return ("uphill", arrays, field.ridge) if isinstance(field, GradientField) else ("wind", arrays, 0.0)
 
 
 def from_arrays(kind: str, arrays: Arrays, hold: float) -> Field:
     """The field of these arrays, if they fit together."""
     if kind == "straight" and "step" in arrays:
         return ConstantField(arrays["step"])
-    if kind not in ("uphill", "wind") or not set(PARTS) <= arrays.keys():
+    if kind not in ("uphill", "wind") or not set(ARRAY_NAMES) <= arrays.keys():
         raise BadData(f"These arrays make no field of the kind {kind!r}.")
-    middle, std, *rest = (arrays[name] for name in PARTS)
+    middle, std, *rest = (arrays[name] for name in ARRAY_NAMES)
     sizes = [middle.size, *(offset.size for offset in rest[3:])]
     wanted = [(sizes[0],), (sizes[0],), *pairwise(sizes), *((size,) for size in sizes[1:])]
     last = sizes[-1] == sizes[0] if kind == "wind" else sizes[-1] > 0

@@ -12,8 +12,8 @@ from zatlas.core.errors import BadRecipe, NotSupported, UnknownName, ZatlasError
 from zatlas.core.registry import DIRECTION_METHODS
 from zatlas.core.seeds import stream
 from zatlas.data.image_dataset import NO_LABEL
-from zatlas.directions.estimate import ESTIMATORS, fit_direction, normal, with_statistics
-from zatlas.directions.estimate import orthogonal as orthogonalize
+from zatlas.directions.estimate import ESTIMATORS, fit_direction, plane_normal, with_side_effects
+from zatlas.directions.estimate import orthogonalize as orthogonalize
 from zatlas.directions.evaluate import Refit
 from zatlas.directions.joint import independent_effects
 from zatlas.directions.probes import Probes, fit_probes
@@ -89,10 +89,10 @@ def fit_attribute(
     flags = workspace.flags(name, table.rows)
     # A direction that is orthogonal to the other attributes' planes does not change their probes.
     planes = [
-        normal(table.latents, workspace.flags(other, table.rows), other) for other in others if other != name
+        plane_normal(table.latents, workspace.flags(other, table.rows), other) for other in others if other != name
     ]
     result = fit_direction(table.latents, flags, name, method=method, others=planes, seed=seed)
-    return with_statistics(result, table.latents, {}, probes_of(workspace))
+    return with_side_effects(result, table.latents, {}, probes_of(workspace))
 
 
 def known_names(workspace: Workspace) -> KnownNames:
@@ -195,7 +195,7 @@ def refit_attributes(
             return None  # so rare that this sample has no image with it
         vector = ESTIMATORS[method](latents, flags[name])
         result = LinearDirection(name, (vector / np.linalg.norm(vector)).astype(np.float32))
-        planes = [normal(latents, flags[other], other) for other in held]
+        planes = [plane_normal(latents, flags[other], other) for other in held]
         return orthogonalize(result, planes, latents)
 
     return refit

@@ -21,7 +21,7 @@ class Edit:
 
     name: str
     unit: str
-    full: float
+    max_amount: float
     apply: Apply
 
 
@@ -108,7 +108,7 @@ EDITS = {
 }
 
 
-def edit_of(name: str) -> Edit:
+def get_edit(name: str) -> Edit:
     """The edit of that name."""
     if name not in EDITS:
         raise UnknownName("edit", name, EDITS)
@@ -121,13 +121,13 @@ def unexplained_change(edited: Tensor, known: Tensor, images: Tensor) -> Tensor:
     return wrong.sum(dim=(1, 2, 3)) / known.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
-def amounts(edit: Edit, before: Tensor, after: Tensor, *, most: float = 2.0) -> tuple[Tensor, Tensor]:
+def measure_edit(edit: Edit, before: Tensor, after: Tensor, *, most: float = 2.0) -> tuple[Tensor, Tensor]:
     """By how much each image was edited, and how much of its change that explains (1 is all of it).
 
     The amount is the one whose edit of the image before comes nearest to the image after: the best of
     many tried, and the foot of the parabola through it and its neighbours.
     """
-    tried = torch.linspace(-most * edit.full, most * edit.full, TRIED_AMOUNTS)
+    tried = torch.linspace(-most * edit.max_amount, most * edit.max_amount, TRIED_AMOUNTS)
     wrong = torch.stack(
         [unexplained_change(*edit.apply(before, a.expand(len(before))), after) for a in tried], dim=1
     )

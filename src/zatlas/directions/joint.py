@@ -8,7 +8,7 @@ import numpy as np
 from zatlas.core.arrays import Flags, Latents
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.directions.estimate import HELD_OUT_SHARE, check_flags, interval, std_along, with_statistics
+from zatlas.directions.estimate import HELD_OUT_SHARE, check_flags, separation_score, std_along, with_side_effects
 from zatlas.directions.probes import Probes, fit_probes, linear_weights
 from zatlas.directions.types import LinearDirection
 
@@ -75,12 +75,12 @@ def _scored(
 ) -> LinearDirection:
     """The direction with its side effects, and its score on codes held out where there are enough."""
     count, lacks = int(has.sum()), int((~has).sum())
-    result = with_statistics(direction, latents, {}, probes)
+    result = with_side_effects(direction, latents, {}, probes)
     if not count or not lacks:
         return result
     # The area of readings that know nothing: Mann and Whitney 1947.
     chance = 0.5 + 1.96 * float(np.sqrt((len(has) + 1) / (12 * count * lacks)))
-    return replace(result, score=interval(readings, has, chance))
+    return replace(result, score=separation_score(readings, has, chance))
 
 
 def entanglement(gradients: Sequence[Mapping[str, float]], names: Sequence[str]) -> np.ndarray:

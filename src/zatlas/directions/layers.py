@@ -11,17 +11,17 @@ from zatlas.core.space import Space
 from zatlas.directions.estimate import std_along
 from zatlas.directions.types import LinearDirection
 
-Chosen = str | int | tuple[int, int]  # "" for all, "0-6", 3 or (0, 6): the first and the last
+LayerRange = str | int | tuple[int, int]  # "" for all, "0-6", 3 or (0, 6): the first and the last
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerSubset:
     """Some coordinates of a point."""
 
     columns: Rows
     dim: int
 
-    def of(self, latents: Latents) -> Latents:
+    def select(self, latents: Latents) -> Latents:
         """These coordinates alone."""
         return latents if len(self.columns) == self.dim else latents[:, self.columns]
 
@@ -32,14 +32,14 @@ class Part:
         return replace(direction, vector=vector, std=std_along(vector, latents))
 
 
-def part_of(space: Space, layers: Chosen) -> Part:
+def layer_subset(space: Space, layers: LayerRange) -> LayerSubset:
     """The coordinates of these layers, or of all.
 
     The edits of GANSpace and SeFa apply to a few layers each: early ones hold the pose, late ones colours.
     """
     every = np.arange(space.dim)
     if layers == "":
-        return Part(every, space.dim)
+        return LayerSubset(every, space.dim)
     if len(space.shape) != 2:
         words = ",".join(map(str, space.shape))
         raise NotSupported(
@@ -53,10 +53,10 @@ def part_of(space: Space, layers: Chosen) -> Part:
             "Name some as layers=0-6 or layers=3."
         )
     width = space.shape[1]
-    return Part(every[first * width : (last + 1) * width], space.dim)
+    return LayerSubset(every[first * width : (last + 1) * width], space.dim)
 
 
-def _ends(layers: Chosen) -> tuple[int, int]:
+def _ends(layers: LayerRange) -> tuple[int, int]:
     """The first and the last of them."""
     if isinstance(layers, tuple):
         return layers

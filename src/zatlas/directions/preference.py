@@ -10,13 +10,13 @@ import numpy as np
 from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.portable import PortableRandom
-from zatlas.directions.estimate import principal
+from zatlas.directions.estimate import principal_directions
 from zatlas.directions.types import LinearDirection
 
 MAX_DIMENSIONS = 64  # principal ones, at most, in which a taste is looked for
 MIN_STD = 0.05  # of the widest axis' spread: axes narrower than that show nothing
-PAIRS = 16  # axes up to which pairs are enough; beyond, a handful is shown
-POOL = 6
+MAX_PAIR_DIMENSIONS = 16  # axes up to which pairs are enough; beyond, a handful is shown
+QUESTION_SIZE = 6
 REACH = 2.5  # spreads from the place that the images of a question are around
 ERROR_RATE = 0.1  # of a person's answers
 BLUR = 0.3  # how much nearer than that two images must be to be told apart by chance
@@ -29,7 +29,7 @@ POSTERIOR_SAMPLES = 100  # drawn from what is believed, to weigh a question by
 class Choice:
     """A question that was asked, and which of its images was liked best; None for a pass."""
 
-    pair: Latents
+    latents: Latents
     choice: int | None
 
 
@@ -75,7 +75,7 @@ class Compass:
         # Of the pairs that a wrong answer counts as, about half are right nevertheless.
         return _believed(self._prior(), pairs, ERROR_RATE * self.count / (2 * (self.count - 1)))
 
-    def next_pair(self) -> Latents:
+    def next_question(self) -> Latents:
         """The images to choose among, a row each: of many questions the one whose answer tells most."""
         return self._asked
 
@@ -93,7 +93,7 @@ class Compass:
         """The compass that knows which image of `ask()` is liked best; None passes, and another is asked."""
         if choice is not None and not 0 <= choice < self.count:
             raise BadData(f"There are images 0 to {self.count - 1} to choose among, not {choice}.")
-        return replace(self, answers=(*self.answers, Choice(self.next_pair(), choice)))
+        return replace(self, answers=(*self.answers, Choice(self.next_question(), choice)))
 
     def undo(self) -> "Compass":
         """The compass before the last answer."""
@@ -140,19 +140,19 @@ class Compass:
         """The answer as pairs: from each image that was not chosen to the one that was, of length 1."""
         if answer.choice is None:
             return []
-        apart = (answer.pair - answer.pair[answer.choice]).astype(np.float64)
+        apart = (answer.latents - answer.latents[answer.choice]).astype(np.float64)
         others = np.delete(apart @ self.components.T / self.std, answer.choice, axis=0)
         return list(-others / np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-12))
 
 
 def compass(latents: Latents, *, count: int | None = None, seed: int = 0) -> Compass:
     """A compass for the space in which these codes lie; pairs, or a handful where axes are many."""
-    result = principal(latents, MAX_DIMENSIONS)
+    result = principal_directions(latents, MAX_DIMENSIONS)
     used = [one for one in result if one.std > MIN_STD * result[0].std]
     if len(latents) < 3 or latents.std() == 0 or len(used) < 2:
         raise NotSupported("These codes do not differ in two axes or more: there is no way to choose.")
     if count is None:
-        count = 2 if len(used) <= PAIRS else POOL
+        count = 2 if len(used) <= MAX_PAIR_DIMENSIONS else QUESTION_SIZE
     if not 2 <= count <= 12:
         raise BadData(f"A question shows from 2 to 12 images, not {count}.")
     axes, stds = zip(*[(each.vector, each.std) for each in used], strict=True)

@@ -23,7 +23,7 @@ class Probes:
     weights: Float32[np.ndarray, "d k"]
     offsets: Values
 
-    def read(self, latents: Latents) -> Float32[np.ndarray, "n k"]:
+    def predict(self, latents: Latents) -> Float32[np.ndarray, "n k"]:
         """The probability of each attribute for each code."""
         return _logistic(latents @ self.weights + self.offsets).astype(np.float32)
 
@@ -78,11 +78,11 @@ def accuracy(latents: Latents, labels: np.ndarray, held: Flags) -> float:
     if len(kinds) < 2:
         return 1.0
     probes = fit_probes(latents[~held], {str(kind): labels[~held] == kind for kind in kinds})
-    told = np.array(kinds)[probes.read(latents[held]).argmax(axis=1)]
+    told = np.array(kinds)[probes.predict(latents[held]).argmax(axis=1)]
     return float((told == labels[held]).mean())
 
 
-def area_under_curve(readings: Values, flags: Flags) -> float:
+def roc_auc(readings: Values, flags: Flags) -> float:
     """Chance that a code with the property reads higher than one without it; ties count half."""
     _, index, counts = np.unique(readings, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]

@@ -22,7 +22,7 @@ from zatlas.store.direction_files import SavedDirection
 RIDGE = 1e-3  # of the codes' variance
 MIN_PAIRED_LATENTS = 20  # images that two models have in common
 LINEAR = "direction"  # the kind of file that is a vector
-DIMENSION_KIND = ("vector", "step", "middle")  # arrays with a number for each axis
+DIMENSION_ARRAYS = ("vector", "step", "middle")  # arrays with a number for each axis
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class DirectionDescription:
     description: str = ""
     report: EffectMeasurement | None = None
     std: float = 1.0
-    hold: float = 0.0
+    ridge: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class DirectionStore:
     shape: tuple[int, ...]  # of its points
 
     def save(
-        self, direction: Direction, report: DirectionReport | None = None, *, over: bool = False
+        self, direction: Direction, report: DirectionReport | None = None, *, overwrite: bool = False
     ) -> Path:
         """Write a direction to a file of its own, with the report on it if there is one."""
         kind, arrays, rest = _taken_apart(direction)
@@ -70,7 +70,7 @@ class DirectionStore:
             "report": None if report is None else report.measured(),
             "model": {"weights": self.digest, "shape": list(self.shape)},
         }
-        return direction_files.save(self.folder, SavedDirection(direction.name, arrays, told), replace=over)
+        return direction_files.save(self.folder, SavedDirection(direction.name, arrays, told), replace=overwrite)
 
     def has(self, name: str) -> bool:
         """Whether a way was kept under this name."""
@@ -81,13 +81,13 @@ class DirectionStore:
 
     def load(self, name: str) -> Direction:
         """Return the direction that was saved under this name."""
-        return self.own(direction_files.load(self.folder, name))
+        return self.restore(direction_files.load(self.folder, name))
 
     def report(self, name: str) -> DirectionReport | None:
         """Return the report that was saved with a direction; None if there is none."""
         saved = direction_files.load(self.folder, name)
         measured = _described(saved).report
-        return None if measured is None else DirectionReport(**vars(measured), direction=self.own(saved))
+        return None if measured is None else DirectionReport(**vars(measured), direction=self.restore(saved))
 
     def reports(self) -> dict[str, DirectionReport]:
         """Return all saved reports by the name of their direction."""
@@ -98,7 +98,7 @@ class DirectionStore:
         """Return every saved direction, by name."""
         return [self.load(name) for name in direction_files.names(self.folder)]
 
-    def own(self, saved: SavedDirection) -> Direction:
+    def restore(self, saved: SavedDirection) -> Direction:
         """What a file holds as a way of this model; refused if it is another's."""
         model = from_table(ModelIdentity, saved.description.get("model"), f"The file of {saved.name!r}")
         axes, own = int(np.prod(shape_of(model.shape, Path(saved.name)))), int(np.prod(self.shape))
@@ -109,7 +109,7 @@ class DirectionStore:
                 f"this one{alike}. If both runs encode the same images, carry it over: "
                 "zatlas saved RUN --take FILE --other RUN"
             )
-        size = next((saved.arrays[key].size for key in DIMENSION_KIND if key in saved.arrays), 0)
+        size = next((saved.arrays[key].size for key in DIMENSION_ARRAYS if key in saved.arrays), 0)
         if size != own:
             raise Damaged(f"The file of {saved.name!r} holds {size} axes, and its model has {own}.")
         return direction_from(saved)
@@ -131,7 +131,7 @@ def direction_from(saved: SavedDirection) -> Direction:
         return LinearDirection(saved.name, vector, told.std, **known)
     scale = (arrays["asked"], arrays["spreads"]) if {"asked", "spreads"} <= arrays.keys() else None
     try:
-        lead = from_arrays(told.kind, arrays, told.hold)
+        lead = from_arrays(told.kind, arrays, told.ridge)
     except BadData as error:
         raise Damaged(f"The file of {saved.name!r} cannot be read: {error}") from error
     return FieldDirection(saved.name, lead, scale=scale, **known)

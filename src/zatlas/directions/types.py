@@ -22,12 +22,12 @@ class SeparationScore:
     auc: float  # under the ROC curve: 0.5 is chance, 1 is perfect
     low: float  # ends of the 95 % interval
     high: float
-    shuffled: float  # what 97.5 % of directions learnt from shuffled labels stay below
+    random_limit: float  # what 97.5 % of directions learnt from shuffled labels stay below
 
     @property
-    def real(self) -> bool:
+    def significant(self) -> bool:
         """Whether even the low end is above what random labels reach."""
-        return self.low > self.shuffled
+        return self.low > self.random_limit
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme 
     values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "chance"))
     spans = np.array([[effect.low, effect.high] for effect in measured])
     names = [
-        pretty(report.name) + ("" if effect.real else " (not better than random)")
+        pretty(report.name) + ("" if effect.significant else " (not better than random)")
         for report, effect in zip(reports, measured, strict=True)
     ]
     axis = "percent of the attribute, or of grey, by one std;\nvertical marks: random directions"
@@ -118,7 +118,7 @@ def comparison_strip(
 def _row(report: DirectionReport) -> dict[str, Any]:
     direction = report.direction
     score, effect = direction.score, report.effect
-    worst = sorted(report.side_effect, key=lambda name: -abs(report.side_effect[name]))[:3]
+    worst = sorted(report.side_effects, key=lambda name: -abs(report.side_effects[name]))[:3]
     return {
         "direction": direction.name,
         "kind": "nonlinear" if is_nonlinear(direction) else "linear",
@@ -127,13 +127,13 @@ def _row(report: DirectionReport) -> dict[str, Any]:
         "effect": round(effect.value, 4),
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),
-        "random": round(effect.random_low, 4),
-        "times random": effect_text(effect) if effect.real else "not better than random",
+        "random": round(effect.random_limit, 4),
+        "times random": effect_text(effect) if effect.significant else "not better than random",
         "auc": None if score is None else round(score.auc, 4),
-        "side effects": ", ".join(f"{pretty(name)} {report.side_effect[name]:+.0%}" for name in worst),
-        "outside": round(report.outside, 3),
+        "side effects": ", ".join(f"{pretty(name)} {report.side_effects[name]:+.0%}" for name in worst),
+        "outside": round(report.unexplained, 3),
         "usable": range_text(report),
-        "stability": None if report.stable is None else round(report.stable, 3),
+        "stability": None if report.stability is None else round(report.stability, 3),
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows, Values
 from zatlas.core.seeds import derive, stream
 from zatlas.data.image_dataset import NO_LABEL
-from zatlas.directions.probes import accuracy, area_under_curve, fit_probes, ridge
+from zatlas.directions.probes import accuracy, roc_auc, fit_probes, ridge
 from zatlas.latent.attributes import flags_of, properties
 from zatlas.latent.curves import Blend, Curve, default_blend, lerp
 from zatlas.latent.geodesic import geodesic, length
@@ -46,7 +46,7 @@ def probe_predictions(z: Latents, known: Attributes, held_out: Latents) -> dict[
     """Predictions of linear probes for held_out-out latents: a probability of a flag, or a number."""
     flags = {name: column for name, column in known.items() if column.dtype == bool}
     probes = fit_probes(z, flags)
-    read = probes.read(held_out)
+    read = probes.predict(held_out)
     predicted = {name: read[:, i] for i, name in enumerate(probes.names)}
     for name in known.keys() - flags.keys():
         there = np.isfinite(known[name])
@@ -63,7 +63,7 @@ def probe_scores(predicted: Mapping[str, Values], true: Attributes) -> dict[str,
     for name, prediction in predicted.items():
         column = true[name]
         if column.dtype == bool:
-            scores[name] = area_under_curve(prediction, column)
+            scores[name] = roc_auc(prediction, column)
         else:
             there = np.isfinite(column)
             error = float(((prediction[there] - column[there]) ** 2).mean())

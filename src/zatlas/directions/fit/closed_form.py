@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import finite_differences, images_of, module_of, need_gradient, with_progress
-from zatlas.directions.layers import Chosen, part_of
+from zatlas.directions.decoding import finite_differences, decode_tensor, decoder_module, require_gradient, progress_bar
+from zatlas.directions.layers import LayerRange, layer_subset
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
@@ -26,7 +26,7 @@ def fit(
     *,
     count: int = 10,
     source: str | None = None,
-    layers: Chosen = "",
+    layers: LayerRange = "",
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
@@ -38,7 +38,7 @@ def fit(
     points, as in Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. If neither is named, the
     weights where there are any. Of points with layers, some can be taken alone, as layers=0-6.
     """
-    part = part_of(generator.space, layers)
+    part = layer_subset(generator.space, layers)
     if source is not None and source not in SOURCES:
         raise UnknownName("source of closed-form directions", source, SOURCES)
     weight = None if source == "metric" else first_weight(generator)
@@ -48,7 +48,7 @@ def fit(
             "into: take source=metric, which needs none."
         )
     rows = _sensitivity(generator, latents, seed, show) if weight is None else weight
-    gains, axes = _widest(part.of(rows), count)
+    gains, axes = _widest(part.select(rows), count)
     source = "metric" if weight is None else "weights"
     whole = float((rows.astype(np.float64) ** 2).sum()) or 1.0
     result: list[Direction] = []
@@ -61,7 +61,7 @@ def fit(
 
 def first_weight(generator: Generator) -> np.ndarray | None:
     """The weights of the first layer that takes a whole point: a row for each thing it answers."""
-    module, dim = module_of(generator), generator.space.dim
+    module, dim = decoder_module(generator), generator.space.dim
     result: list[np.ndarray] = []
 
     def look(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
@@ -96,7 +96,7 @@ def _sensitivity(generator: Generator, latents: Latents, seed: int, show: bool) 
         return _products(generator, latents, seed, show)
     square = np.zeros((dim, dim))
     axes = np.eye(dim, dtype=np.float32)
-    with with_progress(show, "nudging", len(some), "points") as advance:
+    with progress_bar(show, "nudging", len(some), "points") as advance:
         for change in finite_differences(generator, latents[some], axes):
             square += (change @ change.T) / len(some)
             advance(1)
@@ -106,16 +106,16 @@ def _sensitivity(generator: Generator, latents: Latents, seed: int, show: bool) 
 
 def _products(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
     """Random images taken back through the decoder: their mean square is the metric, too."""
-    need_gradient(
+    require_gradient(
         generator, latents, f"A metric of more than {MAX_DENSE_DIM} axes", "take the method principal."
     )
     chance = torch.Generator().manual_seed(derive(seed, "products"))
     rows = []
-    with with_progress(show, "asking the decoder", PRODUCTS, "products") as on:
+    with progress_bar(show, "asking the decoder", PRODUCTS, "products") as on:
         for _ in range(PRODUCTS // BATCH):
             some = torch.randint(len(latents), (BATCH,), generator=chance)
             z = torch.tensor(latents[some.numpy()], device=generator.device, requires_grad=True)
-            images = images_of(generator, z)
+            images = decode_tensor(generator, z)
             signs = torch.randint(2, images.shape, generator=chance).to(images) * 2 - 1
             rows.append(torch.autograd.grad((images * signs).sum(), z)[0].cpu().numpy())
             on(BATCH)

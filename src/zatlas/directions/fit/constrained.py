@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.seeds import stream
-from zatlas.directions.field_networks import AttributeNetwork, run
+from zatlas.directions.field_networks import AttributeNetwork, forward
 
 MAX_AMOUNT = 3.0  # spreads by which points are moved
 STEPS, HALF, RATE = 150, 128, 0.04  # half a batch has what is aimed at, and half has not
@@ -53,8 +53,8 @@ def _spread(vector: Tensor, shape: Tensor) -> Tensor:
 def _missed(net: list[Tensor], x: Tensor, signs: Tensor, step: Tensor) -> Tensor:
     """How far the first answer is from having turned, and how far the others moved beyond what they may."""
     with torch.no_grad():
-        before = run(net, x)
-    after = run(net, x + signs * step)
+        before = forward(net, x)
+    after = forward(net, x + signs * step)
     turned = F.softplus(1 - signs[:, 0] * after[:, 0]).mean()
     if after.shape[1] == 1:
         return turned

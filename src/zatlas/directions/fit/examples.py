@@ -7,7 +7,7 @@ import numpy as np
 
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadData, ShapeError
-from zatlas.directions.estimate import by_example
+from zatlas.directions.estimate import example_direction
 from zatlas.directions.types import Direction
 from zatlas.models.generator import Generator
 
@@ -35,7 +35,7 @@ def fit(
             )
         if not len(group):
             raise BadData("A group of examples is empty; pick at least one point.")
-    result = by_example(plus, lacking, names[0] if names else "examples", latents)
+    result = example_direction(plus, lacking, names[0] if names else "examples", latents)
     gap = np.abs(result.vector @ (plus.mean(axis=0) - lacking.mean(axis=0)))
     facts = {"examples": [len(plus), len(lacking)], "apart": float(gap) / result.std}
     return [replace(result, facts=facts)]

@@ -8,10 +8,10 @@ from zatlas.core.arrays import Flags, Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import ESTIMATORS, HELD_OUT_SHARE, check_flags, interval, means, std_along
-from zatlas.directions.field_networks import HOLD_WEIGHT, STEPS, GradientField, fit_layers
+from zatlas.directions.estimate import ESTIMATORS, HELD_OUT_SHARE, check_flags, separation_score, mean_difference, std_along
+from zatlas.directions.field_networks import RIDGE, STEPS, GradientField, fit_network
 from zatlas.directions.fit.constrained import fit_constrained
-from zatlas.directions.layers import Chosen, part_of
+from zatlas.directions.layers import LayerRange, layer_subset
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection, SeparationScore
 from zatlas.models.generator import Generator
 
@@ -27,9 +27,9 @@ def fit(
     names: Sequence[str] = (),
     method: str = "mean_difference",
     orthogonal_to: Sequence[str] | None = None,
-    hold: float = HOLD_WEIGHT,
+    ridge: float = RIDGE,
     steps: int = STEPS,
-    layers: Chosen = "",
+    layers: LayerRange = "",
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
@@ -52,7 +52,7 @@ def fit(
     wanted = list(names or flags)
     for name in wanted:
         check_flags(flags[name], name)
-    part = part_of(generator.space, layers)
+    part = layer_subset(generator.space, layers)
     if method == LOCAL:
         if layers != "":
             raise NotSupported(
@@ -60,11 +60,11 @@ def fit(
                 "aimed."
             )
         held = {
-            name: list(with_others_fixed(flags, name) if orthogonal_to is None else orthogonal_to)
+            name: list(separable_attributes(flags, name) if orthogonal_to is None else orthogonal_to)
             for name in wanted
         }
-        return _local(latents, flags, held, hold, steps, seed, show)
-    some = part.of(latents)
+        return _local(latents, flags, held, ridge, steps, seed, show)
+    some = part.select(latents)
     if method == AIMED:
         beside = {name: _beside(flags, name, orthogonal_to) for name in wanted}
         result = _aimed(some, flags, beside, steps, seed, show)
@@ -72,14 +72,14 @@ def fit(
     straight: list[Direction] = []
     for name in wanted:
         others = [
-            directions.normal(some, flags[other], other) for other in orthogonal_to or () if other != name
+            directions.plane_normal(some, flags[other], other) for other in orthogonal_to or () if other != name
         ]
         way_of = directions.fit_direction(some, flags[name], name, method=method, others=others, seed=seed)
         straight.append(part.embed(way_of, latents))
     return straight
 
 
-def with_others_fixed(flags: Mapping[str, Flags], name: str) -> list[str]:
+def separable_attributes(flags: Mapping[str, Flags], name: str) -> list[str]:
     """The attributes that are true and false of points both with and without this one."""
     result = []
     for other, theirs in flags.items():
@@ -91,7 +91,7 @@ def with_others_fixed(flags: Mapping[str, Flags], name: str) -> list[str]:
 
 def _beside(flags: Mapping[str, Flags], name: str, without: Sequence[str] | None) -> Sequence[str]:
     """What is to stay as it is: of these, or of all, what can change alone."""
-    return [other for other in with_others_fixed(flags, name) if without is None or other in without]
+    return [other for other in separable_attributes(flags, name) if without is None or other in without]
 
 
 def _aimed(
@@ -107,12 +107,12 @@ def _aimed(
     table = np.stack([flags[name] for name in read], axis=1)
     out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
     mine = latents[~out]
-    layers = fit_layers(mine, table[~out], steps=steps, seed=seed, show=show)
+    layers = fit_network(mine, table[~out], steps=steps, seed=seed, show=show)
     result: list[LinearDirection] = []
     for name, others in held.items():
         has, columns = flags[name], [read.index(each) for each in (name, *others)]
-        start = means(latents, has)
-        vector = fit_constrained(layers.only(columns), mine, has[~out], start, seed=seed)
+        start = mean_difference(latents, has)
+        vector = fit_constrained(layers.select(columns), mine, has[~out], start, seed=seed)
         score = _score(latents[out] @ vector, has[out])
         result.append(LinearDirection(name, vector, std_along(vector, latents), score))
     return result
@@ -131,14 +131,14 @@ def _local(
     read = list(flags)  # more than is held: what is learnt of one attribute helps with others
     table = np.stack([flags[name] for name in read], axis=1)
     out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
-    tested = fit_layers(latents[~out], table[~out], steps=steps, seed=seed, show=show)
-    layers = fit_layers(latents, table, steps=steps, seed=seed, show=show)
+    tested = fit_network(latents[~out], table[~out], steps=steps, seed=seed, show=show)
+    layers = fit_network(latents, table, steps=steps, seed=seed, show=show)
     result: list[Direction] = []
     for name in held:
         others = [other for other in held[name] if other != name]
         columns = [read.index(each) for each in (name, *others)]
         score = _score(tested(latents[out])[:, columns[0]], flags[name][out])
-        result.append(FieldDirection(name, GradientField(layers.only(columns), hold), score))
+        result.append(FieldDirection(name, GradientField(layers.select(columns), hold), score))
     return result
 
 
@@ -149,4 +149,4 @@ def _score(readings: np.ndarray, flags: Flags) -> SeparationScore | None:
     if not has or not lacks:
         return None
     chance = 0.5 + 1.96 * float(np.sqrt((has + lacks + 1) / (12 * has * lacks)))
-    return interval(readings, flags, chance)
+    return separation_score(readings, flags, chance)

@@ -10,9 +10,9 @@ from torch import Tensor
 from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import can_be_differentiated, descend, images_of, with_progress
+from zatlas.directions.decoding import is_differentiable, minimize, decode_tensor, progress_bar
 from zatlas.directions.estimate import std_along
-from zatlas.directions.field_networks import HOLD_WEIGHT, ConstantField, GradientField, fit_layers
+from zatlas.directions.field_networks import RIDGE, ConstantField, GradientField, fit_network
 from zatlas.directions.field_networks import STEPS as READING
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.classifier import Classifier
@@ -36,7 +36,7 @@ def fit(
     names: Sequence[str] = (),
     orthogonal_to: Sequence[str] = (),
     method: str = "linear",
-    hold: float = HOLD_WEIGHT,
+    ridge: float = RIDGE,
     steps: int = READING,
     seed: int = 0,
     show: bool = False,
@@ -64,14 +64,14 @@ def fit(
     result: list[Direction] = []
     nets = None
     if method == "local":
-        nets = fit_layers(
+        nets = fit_network(
             z, _targets(answers, flags), probabilities=all(flags), steps=steps, seed=seed, show=show
         )
     for name in wanted:
         others = [other for other in orthogonal_to if other != name and other in saved]
         columns = [saved.index(each) for each in (name, *others)]
         if nets is not None:
-            raw: Direction = FieldDirection(name, GradientField(nets.only(columns), hold))
+            raw: Direction = FieldDirection(name, GradientField(nets.select(columns), ridge))
         else:
             step = _slope(z, answers, columns)
             step = _descended(generator, classifier, name, z, step, answers[:, columns[1:]], seed, show)
@@ -129,7 +129,7 @@ def _read(
     chance = stream(seed, "read")
     chosen = chance.choice(len(latents), min(SAMPLES, len(latents)), replace=False)
     z, result, done = latents[chosen], [], 0
-    with with_progress(show, "asking the scorer", len(z), "images") as advance:
+    with progress_bar(show, "asking the scorer", len(z), "images") as advance:
         for images in generator.decode_batches(z):
             result.append(classifier.score(images))
             done += len(images)
@@ -195,17 +195,17 @@ def _descended(
         point = torch.from_numpy(z[some]).to(generator.device)
         amount = (2 * torch.rand(BATCH, generator=chance) - 1).to(generator.device) * 3
         with torch.no_grad():
-            before = classifier.function(images_of(generator, point))[:, column]
+            before = classifier.function(decode_tensor(generator, point))[:, column]
         target = before + amount * size
         target = target.clamp(0, 1) if kind != "number" else target
         moved = point + amount[:, None] * (start + whole * turn)
-        after = classifier.function(images_of(generator, moved))[:, column]
+        after = classifier.function(decode_tensor(generator, moved))[:, column]
         return (after - target).square().mean() / std**2
 
     answers = classifier.score(generator.decode(z[:256]))[:, column]
     std = max(float(answers.std()), 1e-6)
     size = CALIBRATION_TARGETS * (1.0 if kind != "number" else std)
-    descend([turn], loss, steps=STEPS, rate=RATE, label=f"raising {name}", show=show)
+    minimize([turn], loss, steps=STEPS, rate=RATE, label=f"raising {name}", show=show)
     result = (start + whole * turn.detach()).cpu().numpy()
     result = (result / max(float(np.linalg.norm(result)), 1e-12)).astype(np.float32)
 
@@ -218,11 +218,11 @@ def _descended(
 
 
 def _differentiable(generator: Generator, classifier: Classifier, z: Latents) -> bool:
-    if not can_be_differentiated(generator, z) or classifier.device != generator.device:
+    if not is_differentiable(generator, z) or classifier.device != generator.device:
         return False
     point = torch.tensor(z[:1], device=generator.device, requires_grad=True)
     try:
-        return classifier.function(images_of(generator, point)).requires_grad
+        return classifier.function(decode_tensor(generator, point)).requires_grad
     except (RuntimeError, TypeError):  # a scorer that goes by numpy refuses what has gradients
         return False
 

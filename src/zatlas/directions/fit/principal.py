@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.directions.decoding import images_of, module_of, with_progress
-from zatlas.directions.estimate import principal as of_codes
+from zatlas.directions.decoding import decode_tensor, decoder_module, progress_bar
+from zatlas.directions.estimate import principal_directions as of_codes
 from zatlas.directions.estimate import std_along
-from zatlas.directions.layers import Chosen, Part, part_of
+from zatlas.directions.layers import LayerRange, LayerSubset, layer_subset
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
@@ -31,7 +31,7 @@ def fit(
     count: int = 10,
     source: str = "latents",
     layer: str = "",
-    layers: Chosen = "",
+    layers: LayerRange = "",
     samples: int = SAMPLES,
     names: Sequence[str] = (),
     seed: int = 0,
@@ -44,22 +44,22 @@ def fit(
     first one that has weights, if none is named. Of points with layers, some can be moved alone, as
     layers=0-6.
     """
-    part = part_of(generator.space, layers)
+    part = layer_subset(generator.space, layers)
     if source not in SOURCES:
         raise UnknownName("source of principal directions", source, SOURCES)
     if samples < 2 or count < 1:
         raise BadRecipe(f"Axes are of 2 samples or more, not {samples}, and at least 1, not {count}.")
     if source == "latents":
-        result = [part.embed(way, latents) for way in of_codes(part.of(latents), count)]
+        result = [part.embed(way, latents) for way in of_codes(part.select(latents), count)]
         whole = float(latents.var(axis=0).sum()) or 1.0
         shares = [way.std**2 / whole for way in result]
         return [
             LinearDirection(_name(names, i), way.vector, way.std, facts={"of": source, "share": share})
             for i, (way, share) in enumerate(zip(result, shares, strict=True))
         ]
-    look = _reader(generator, layer) if source == "layer" else part.of
+    look = _reader(generator, layer) if source == "layer" else part.select
     sums = _sums(generator, latents, look, part, samples, seed, show)
-    axes = _axes(sums, part.of(latents), count, source, names)
+    axes = _axes(sums, part.select(latents), count, source, names)
     return [part.embed(direction, latents) for direction in axes]
 
 
@@ -78,15 +78,15 @@ def _sums(
     generator: Generator,
     latents: Latents,
     look: Callable[[Latents], np.ndarray],
-    part: Part,
+    part: LayerSubset,
     samples: int,
     seed: int,
     show: bool,
 ) -> Sums:
     sums, shift, mixer = None, None, None
-    with with_progress(show, "sampling", samples, "points") as advance:
+    with progress_bar(show, "sampling", samples, "points") as advance:
         for z in prior_samples(generator, latents, samples, seed):
-            said, z = look(z), part.of(z)
+            said, z = look(z), part.select(z)
             if said.shape[1] > MAX_DIRECTIONS:
                 mixer = mixer or Mixer(said.shape[1], seed)
                 said = mixer(said)
@@ -162,7 +162,7 @@ class _Seen(Exception):
 
 def _reader(generator: Generator, name: str) -> Callable[[Latents], np.ndarray]:
     """What a layer says to points; the decoding ends there, so that an early layer is quick."""
-    module = module_of(generator)
+    module = decoder_module(generator)
     if module is None:
         raise NotSupported("Torch cannot look into this decoder: take source=latents or source=samples.")
     table = dict(module.named_modules())
@@ -181,7 +181,7 @@ def _reader(generator: Generator, name: str) -> Callable[[Latents], np.ndarray]:
         heard.clear()
         try:
             with torch.inference_mode():
-                images_of(generator, torch.as_tensor(z, device=generator.device))
+                decode_tensor(generator, torch.as_tensor(z, device=generator.device))
         except _Seen:
             return heard[0]
         finally:

@@ -11,23 +11,23 @@ from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import (
-    can_be_differentiated,
-    descend,
+    is_differentiable,
+    minimize,
     finite_differences,
-    images_of,
-    need_gradient,
-    with_progress,
+    decode_tensor,
+    require_gradient,
+    progress_bar,
 )
 from zatlas.directions.estimate import std_along
 from zatlas.directions.field_networks import (
     AttributeNetwork,
     VectorField,
-    initial_layers,
-    run,
-    tensors,
+    initial_network,
+    forward,
+    parameters,
     with_weights,
 )
-from zatlas.directions.image_edits import EDITS, Edit, amounts, edit_of, unexplained_change
+from zatlas.directions.image_edits import EDITS, Edit, measure_edit, get_edit, unexplained_change
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.generator import Generator
 
@@ -62,9 +62,9 @@ def fit(
     """
     if method not in METHODS:
         raise UnknownName("method to imitate an edit", method, METHODS)
-    edits = [edit_of(name) for name in names or _possible(generator, latents)]
+    edits = [get_edit(name) for name in names or _possible(generator, latents)]
     if method == "net":
-        need_gradient(generator, latents, "A way by a net", "take method=linear, which needs none.")
+        require_gradient(generator, latents, "A way by a net", "take method=linear, which needs none.")
     result: list[Direction] = []
     for edit in edits:
         if method == "net":
@@ -89,11 +89,11 @@ class TransformFit:
         near = slice(middle - 2, middle + 3)
         gradient = float(np.polyfit(self.requested[near], self.achieved[near], 1)[0])
         off = np.abs(self.achieved - gradient * self.requested)
-        follows = off <= CLOSE_ERROR * np.abs(gradient * self.requested) + 0.02 * edit.full
+        follows = off <= CLOSE_ERROR * np.abs(gradient * self.requested) + 0.02 * edit.max_amount
         gradients = np.gradient(self.achieved, self.requested) / (gradient or 1.0)
         low, high = _run(follows, middle)
         first, last = _run(gradients > MAX_SECONDS, middle)
-        if np.abs(self.achieved[low : high + 1]).max() < MIN_EXPLAINED * edit.full:
+        if np.abs(self.achieved[low : high + 1]).max() < MIN_EXPLAINED * edit.max_amount:
             words = f"this model cannot do it: no more than {np.abs(self.achieved).max():.3g} is reached"
             return {"unit": edit.unit, "amount_per_std": gradient, "follows": None, "why": words}
         ends = [first > 0, last < len(self.requested) - 1]
@@ -120,7 +120,7 @@ def evaluate_transform(
     given, explained = [], []
     for amount in asked:
         after = torch.from_numpy(generator.decode(direction.move(z, np.full(n, amount))))
-        measure, share = amounts(edit, before, after)
+        measure, share = measure_edit(edit, before, after)
         given.append(float(measure.median()))
         explained.append(float(share.median()) if amount else 1.0)
     return TransformFit(asked, np.array(given, np.float32), np.array(explained, np.float32))
@@ -152,7 +152,7 @@ def _possible(generator: Generator, latents: Latents) -> list[str]:
 def _line(
     generator: Generator, latents: Latents, edit: Edit, steps: int, seed: int, show: bool
 ) -> LinearDirection:
-    if can_be_differentiated(generator, latents):
+    if is_differentiable(generator, latents):
         step = _by_descent(generator, latents, edit, steps, seed, show)
     else:
         step = _by_differences(generator, latents, edit, seed, show)
@@ -173,11 +173,11 @@ def _by_descent(
 
     def loss(number: int) -> Tensor:
         z, target, known, amount = batch()
-        moved = z + (amount / edit.full)[:, None] * std * step
-        return unexplained_change(target, known, images_of(generator, moved)).mean()
+        moved = z + (amount / edit.max_amount)[:, None] * std * step
+        return unexplained_change(target, known, decode_tensor(generator, moved)).mean()
 
     label = f"imitating {edit.name}"
-    descend([step], loss, steps=steps, rate=RATE, label=label, show=show)
+    minimize([step], loss, steps=steps, rate=RATE, label=label, show=show)
     return (step.detach() * std).cpu().numpy()
 
 
@@ -190,8 +190,8 @@ def _by_differences(generator: Generator, latents: Latents, edit: Edit, seed: in
     if dim > DIRECT:
         axes = np.linalg.qr(chance.standard_normal((dim, DIRECT)))[0].T.astype(np.float32)
     square, mixed = np.zeros((len(axes), len(axes))), np.zeros(len(axes))
-    small = torch.tensor([0.2 * edit.full, -0.2 * edit.full])
-    with with_progress(show, f"imitating {edit.name}", len(chosen), "points") as advance:
+    small = torch.tensor([0.2 * edit.max_amount, -0.2 * edit.max_amount])
+    with progress_bar(show, f"imitating {edit.name}", len(chosen), "points") as advance:
         changes = finite_differences(generator, chosen, axes)
         for image, change in zip(generator.decode(chosen), changes, strict=True):
             pair, known = edit.apply(torch.from_numpy(image).expand(2, -1, -1, -1), small)
@@ -208,21 +208,21 @@ def _net(
     generator: Generator, latents: Latents, edit: Edit, steps: int, seed: int, show: bool
 ) -> FieldDirection:
     """A field that is followed for as long as the edit is large."""
-    layers = initial_layers(latents, latents.shape[1], seed=derive(seed, edit.name), width=NET_WIDTH)
-    parts = [part.detach().to(generator.device).requires_grad_() for part in tensors(layers)]
+    layers = initial_network(latents, latents.shape[1], seed=derive(seed, edit.name), width=NET_WIDTH)
+    parts = [part.detach().to(generator.device).requires_grad_() for part in parameters(layers)]
     middle, std = (torch.from_numpy(each).to(generator.device) for each in (layers.mean, layers.std))
     batch = _batches(generator, latents, edit, seed)
 
     def loss(number: int) -> Tensor:
         z, target, known, amount = batch()
-        hop = (amount / edit.full / FIELD_STEPS)[:, None]
+        hop = (amount / edit.max_amount / FIELD_STEPS)[:, None]
         x = (z - middle) / std
         for _ in range(FIELD_STEPS):
-            x = x + hop * run(parts, x)
-        return unexplained_change(target, known, images_of(generator, x * std + middle)).mean()
+            x = x + hop * forward(parts, x)
+        return unexplained_change(target, known, decode_tensor(generator, x * std + middle)).mean()
 
     label = f"imitating {edit.name}"
-    descend(parts, loss, steps=steps, rate=NET_RATE, label=label, show=show)
+    minimize(parts, loss, steps=steps, rate=NET_RATE, label=label, show=show)
     return FieldDirection(edit.name, VectorField(_paced(with_weights(layers, parts), latents)))
 
 
@@ -243,9 +243,9 @@ def _batches(
     def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
         some = torch.randint(len(latents), (BATCH,), generator=chance).numpy()
         z = torch.from_numpy(latents[some]).to(generator.device)
-        amount = (2 * torch.rand(BATCH, generator=chance) - 1).to(generator.device) * edit.full
+        amount = (2 * torch.rand(BATCH, generator=chance) - 1).to(generator.device) * edit.max_amount
         with torch.no_grad():
-            target, known = edit.apply(images_of(generator, z), amount)
+            target, known = edit.apply(decode_tensor(generator, z), amount)
         return z, target, known, amount
 
     return batch

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadRecipe
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import descend, images_of, need_gradient
+from zatlas.directions.decoding import minimize, decode_tensor, require_gradient
 from zatlas.directions.estimate import std_along
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
@@ -41,7 +41,7 @@ def fit(
         raise BadRecipe(
             f"From 2 to {generator.space.dim} directions can be told apart in this space, not {count}."
         )
-    need_gradient(generator, latents, "This method", "take closed_form with source=metric, or principal.")
+    require_gradient(generator, latents, "This method", "take closed_form with source=metric, or principal.")
     std = np.maximum(latents.std(axis=0), 1e-9)
     first = stream(seed, "axes").standard_normal((latents.shape[1], count))
     raw = torch.tensor(first, dtype=torch.float32, device=generator.device, requires_grad=True)
@@ -55,7 +55,7 @@ def fit(
         return F.cross_entropy(said, which) + FAR_WEIGHT * (guess - far).abs().mean()
 
     parts = [raw, *reader.parameters()]
-    descend(parts, loss, steps=steps, rate=RATE, label="telling directions apart", show=show)
+    minimize(parts, loss, steps=steps, rate=RATE, label="telling directions apart", show=show)
     with torch.no_grad():
         axes = _square(raw)
         which, _, images = draw(axes, CHECKED_PAIRS)
@@ -101,8 +101,8 @@ class _Draws:
         z, which, far = (part.to(axes.device) for part in (self.points[some], which, far))
         moved = z + far[:, None] * axes.T[which] * self.std
         with torch.no_grad():
-            before = _small(images_of(self.generator, z))
-        return which, far, (before, _small(images_of(self.generator, moved)))
+            before = _small(decode_tensor(self.generator, z))
+        return which, far, (before, _small(decode_tensor(self.generator, moved)))
 
 
 def _small(images: Tensor) -> Tensor:
