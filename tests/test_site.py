@@ -326,7 +326,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     conforms([tree])
     (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
     bends, dim = told["bends"], workspace.dim
-    assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["meant"] == "Male"
+    assert bends["field"] == "gradient" and bends["sizes"][0] == dim and told["meant"] == "Male"
     assert told["range"][0] <= 0 <= told["range"][1]
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
     np.testing.assert_array_equal(

@@ -9,46 +9,47 @@ import numpy as np
 from zatlas.directions.types import Direction
 from zatlas.latent.attributes import pretty
 
-MAX_AMOUNT = 4  # standard deviations, to either side, that a direction is followed
-MAX_RATIO = 20
+MAX_AMOUNT = 4  # standard deviations to either side that an evaluation covers
+MAX_RATIO = 20  # larger ratios to a random direction are written as "more than"
+MIN_STABILITY = 0.9  # a summary mentions a lower one
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What one spread does, with what chance does: of an answer from 0 to 1, or of a pixel's grey."""
+    """The change by one std: of an attribute's probability, or of a pixel if there is no attribute."""
 
-    value: float  # mean over the starts
-    low: float  # ends of the 95 % interval, over starts
+    value: float  # mean over the starting latents
+    low: float  # ends of the 95 % interval
     high: float
-    random_limit: float  # what 97.5 % of random directions stay below
-    random_mean: float  # what a random direction does in the mean
+    random_limit: float  # 97.5 % of random directions change less
+    random_mean: float  # mean change by a random direction
 
     @property
     def significant(self) -> bool:
-        """Whether even the low end is above what random directions reach."""
+        """Whether even the low end exceeds the change by random directions."""
         return self.low > self.random_limit
 
 
 @dataclass(frozen=True)
 class EffectMeasurement:
-    """What the decoded images show about a direction."""
+    """The measurements of a direction on decoded images."""
 
-    target: str | None  # the answer that it is to move; None where only the image's change is known
+    target: str | None  # the attribute that the direction should change; None if only images are compared
     effect: Effect
-    gradients: Mapping[str, float] = field(default_factory=dict)  # every answer's change by one spread
-    unexplained: float = 0.0  # share of the images' change that does not go with the target's
-    low: float = -MAX_AMOUNT  # usable range, in spreads: where the edit still follows, within the data
+    gradients: Mapping[str, float] = field(default_factory=dict)  # each attribute's change by one std
+    unexplained: float = 0.0  # share of the images' change that is unrelated to the target's
+    low: float = -MAX_AMOUNT  # usable range in std: the target still changes, inside the data
     high: float = MAX_AMOUNT
-    stability: float | None = None  # mean cosine with itself, learnt again from other draws of the data
+    stability: float | None = None  # mean cosine with the directions fitted to other samples of the data
 
     @property
     def side_effects(self) -> Mapping[str, float]:
-        """The changes of the answers that are not the target."""
+        """The changes of the attributes that are not the target."""
         return {name: s for name, s in self.gradients.items() if not same_attribute(name, self.target)}
 
     @property
     def leak(self) -> float | None:
-        """Mean change of the other answers, for each unit of the target's; None if it has no target."""
+        """Mean absolute side effect divided by the target's change; None without a target."""
         if self.target is None or not self.side_effects:
             return None
         others = float(np.mean([abs(s) for s in self.side_effects.values()]))
@@ -57,7 +58,7 @@ class EffectMeasurement:
 
 @dataclass(frozen=True)
 class DirectionReport(EffectMeasurement):
-    """A direction with what was measured of it."""
+    """A direction with its measurements."""
 
     direction: Direction = field(kw_only=True)
 
@@ -67,25 +68,23 @@ class DirectionReport(EffectMeasurement):
         return self.direction.name
 
     def measured(self) -> dict[str, Any]:
-        """The measurements alone, as plain values: what the direction's file stores."""
-        return asdict(
-            EffectMeasurement(**{each.name: getattr(self, each.name) for each in fields(EffectMeasurement)})
-        )
+        """The measurements as plain values, as the direction's file stores them."""
+        return asdict(EffectMeasurement(**{f.name: getattr(self, f.name) for f in fields(EffectMeasurement)}))
 
     def summary(self) -> str:
-        """The measurements in a few plain sentences."""
+        """The measurements in a few sentences."""
         return summary_text(self)
 
 
 def same_attribute(name: str, target: str | None) -> bool:
-    """Whether two answers are of the same thing: of one attribute, whose kinds exclude each other."""
+    """Whether two names are values of one attribute, as "hair=red" and "hair=gray"."""
     if target is None:
         return False
     return name == target or ("=" in name and name.partition("=")[0] == target.partition("=")[0])
 
 
 def summary_text(report: EffectMeasurement) -> str:
-    """The report in a few sentences."""
+    """The measurements in a few sentences."""
     sentences = [_effect_sentence(report)]
     if report.leak is not None and report.effect.significant:
         largest = sorted(report.side_effects, key=lambda name: -abs(report.side_effects[name]))[:2]
@@ -93,7 +92,7 @@ def summary_text(report: EffectMeasurement) -> str:
         sentences.append(f"The largest side effects are on {named}.")
     if report.effect.significant:
         sentences.append(f"The edit works {range_text(report)}.")
-    if report.stability is not None and report.stability < 0.9:
+    if report.stability is not None and report.stability < MIN_STABILITY:
         sentences.append(f"Fitted to other images, it differs (mean cosine {report.stability:.2f}).")
     return " ".join(sentences)
 
@@ -110,9 +109,9 @@ def _effect_sentence(report: EffectMeasurement) -> str:
 
 
 def effect_text(effect: Effect) -> str:
-    """How many times as much as a random direction, as text."""
-    times = effect.value / max(effect.random_mean, 1e-9)
-    return f"{times:.1f} times" if times < MAX_RATIO else f"more than {MAX_RATIO} times"
+    """The ratio to a random direction, as "3.2 times"."""
+    ratio = effect.value / max(effect.random_mean, 1e-9)
+    return f"{ratio:.1f} times" if ratio < MAX_RATIO else f"more than {MAX_RATIO} times"
 
 
 def _amount(report: EffectMeasurement, value: float) -> str:
@@ -122,7 +121,7 @@ def _amount(report: EffectMeasurement, value: float) -> str:
 
 
 def range_text(report: EffectMeasurement) -> str:
-    """The range in which the edit works, as text."""
+    """The range in which the edit works, as "from -2 to +3 standard deviations"."""
     if not report.low and not report.high:
         return "nowhere: one standard deviation already leaves the data or changes nothing"
     low, high = (

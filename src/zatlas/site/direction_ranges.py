@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from zatlas.core.arrays import Latents
-from zatlas.directions.direction_report import DirectionReport
+from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport
 from zatlas.directions.evaluate import usable_range
-from zatlas.directions.evaluator import MAX_AMOUNT, Evaluator, AttributePredictor, classifier_predictor, probe_predictor
+from zatlas.directions.evaluator import AttributePredictor, Evaluator, classifier_predictor, probe_predictor
 from zatlas.directions.probes import Probes
 from zatlas.directions.types import Direction
 from zatlas.latent.density import density

@@ -169,7 +169,7 @@ def _heading(direction: Direction, latents: Latents) -> Values:
 def _bends(direction: FieldDirection, url: str) -> dict[str, Any]:
     """What a page must know of a field beside its numbers."""
     kind, arrays, hold = to_arrays(direction.vector_field)
-    sizes = [arrays["middle"].size, *(arrays[f"offset {i}"].size for i in range(3))]
+    sizes = [arrays["mean"].size, *(arrays[f"offset {i}"].size for i in range(3))]
     return {"url": url, "field": kind, "sizes": sizes, "hold": hold}
 
 
