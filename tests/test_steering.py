@@ -308,7 +308,7 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     (windy,) = transform.fit(wide.generator, latents, names=["contrast"], method="net", steps=5)
     scaled = predictor.fit(wide.generator, latents, classifier=LIGHT)[0]
     home = DirectionStore(tmp_path, "this model", (12,))
-    for direction in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
+    for direction in (replace(bent, description="one"), replace(windy, name="windy"), scaled):
         path = home.save(direction)
         again = home.load(direction.name)
         np.testing.assert_allclose(again.move(latents[:9], 0.1), direction.move(latents[:9], 0.1), atol=1e-6)
