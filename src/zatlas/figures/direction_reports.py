@@ -61,7 +61,7 @@ def leakage(reports: Sequence[DirectionReport]) -> float | None:
 def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """The effect of one std of each direction, with its interval and the effect of random directions."""
     measured = [report.effect for report in reports]
-    values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "chance"))
+    values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "random_limit"))
     spans = np.array([[effect.low, effect.high] for effect in measured])
     names = [
         pretty(report.name) + ("" if effect.significant else " (not better than random)")
