@@ -39,7 +39,7 @@ def others_of(name: str) -> list[str]:
 def on_chart(workspace: Workspace, classifier: Classifier, name: str) -> tuple[float, float]:
     """Whether the two ends of the source's way are told apart, and what else differs between them."""
     ends = [attribute(workspace, name, method="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
-    read = classifier.score(workspace.decode(np.concatenate(ends)))
+    read = classifier.predict(workspace.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
     column = classifier.column(name)
     right = (low[:, column] < 0.5) & (high[:, column] > 0.5)

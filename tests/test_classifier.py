@@ -95,24 +95,24 @@ def test_the_seed_alone_decides(few):
     same = train_classifier(few, ["Bald"], epochs=1, seed=3, show=False)
     assert torch.equal(state, torch.get_rng_state())  # nobody else's chance is touched
     other = train_classifier(few, ["Bald"], epochs=1, seed=4, show=False)
-    assert np.array_equal(one.score(images), same.score(images))
-    assert not np.array_equal(one.score(images), other.score(images))
+    assert np.array_equal(one.predict(images), same.predict(images))
+    assert not np.array_equal(one.predict(images), other.predict(images))
 
 
 def test_it_comes_back_from_its_file_to_the_bit(tmp_path, few, trained):
     images = few.images(few.rows("test"))
     again = load_classifier(save_classifier(tmp_path / "s.safetensors", trained))
     assert (again.names, again.kinds, again.shape) == (trained.names, trained.kinds, trained.shape)
-    assert np.array_equal(again.score(images), trained.score(images))
+    assert np.array_equal(again.predict(images), trained.score(images))
     half = save_classifier(tmp_path / "half.safetensors", trained, half=True)
     assert half.stat().st_size < 0.6 * (tmp_path / "s.safetensors").stat().st_size
-    np.testing.assert_allclose(load_classifier(half).score(images), trained.score(images), atol=0.02)
+    np.testing.assert_allclose(load_classifier(half).predict(images), trained.score(images), atol=0.02)
 
 
 def test_batches_change_nothing_but_rounding(few, trained):
     images = few.images(np.arange(20))
     one = Classifier(trained.names, trained.function, trained.kinds, batch=7)
-    np.testing.assert_allclose(one.score(images), trained.score(images), atol=1e-5)
+    np.testing.assert_allclose(one.predict(images), trained.score(images), atol=1e-5)
     assert trained.score(images[:0]).shape == (0, 6)
 
 
@@ -130,7 +130,7 @@ def test_missing_values_teach_nothing(few):
     assert result["Bald"].images == (test % 2 != 0).sum()
     assert result["skin_tone"].images == (test % 3 != 0).sum()
     assert result["hair_colour"].images == (test % 5 != 0).sum()
-    assert np.isfinite(classifier.score(holed.images(test))).all()
+    assert np.isfinite(classifier.predict(holed.images(test))).all()
 
 
 def test_an_image_without_any_value_moves_no_weight(few):
@@ -142,7 +142,7 @@ def test_an_image_without_any_value_moves_no_weight(few):
     other = image_dataset("faces", pixels, attributes={"Bald": flag}, split=one.split)
     scorers = [train_classifier(s, ["Bald"], epochs=1, show=False) for s in (one, other)]
     images = few.images(few.rows("test"))
-    assert np.array_equal(scorers[0].score(images), scorers[1].score(images))
+    assert np.array_equal(scorers[0].predict(images), scorers[1].predict(images))
 
 
 def test_values_are_coded_by_kind():
@@ -172,11 +172,11 @@ def test_any_function_is_a_scorer(few):
 
     classifier = Classifier(("brightness",), brightness, ("number",))
     images = few.images(np.arange(5))
-    np.testing.assert_allclose(classifier.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(classifier.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     with pytest.raises(NotSupported, match="can be saved"):
         save_classifier(Path("nowhere"), classifier)
     with pytest.raises(ShapeError, match="one row per image"):
-        Classifier(("a", "b"), brightness, ("number", "number")).score(images)
+        Classifier(("a", "b"), brightness, ("number", "number")).predict(images)
 
 
 def test_some_names_of_a_scorer(few, trained):
@@ -271,12 +271,12 @@ def test_an_onnx_file_is_a_scorer_that_says_what_it_takes(tmp_path, few):
     plain = open_classifier(onnx_file(tmp_path / "plain.onnx", "light"))
     assert (plain.names, plain.kinds, plain.shape) == (("light",), ("number",), (3, 16, 16))
     assert "3x16x16, nchw, pixels unit (assumed)" in plain.about
-    np.testing.assert_allclose(plain.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(plain.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     signed = open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=signed")
-    np.testing.assert_allclose(signed.score(images), 2 * plain.score(images) - 1, atol=1e-5)
+    np.testing.assert_allclose(signed.predict(images), 2 * plain.predict(images) - 1, atol=1e-5)
     bytes_ = open_classifier(onnx_file(tmp_path / "bytes.onnx", "light", scale=255.0))
     assert "pixels bytes (from the file)" in bytes_.about
-    np.testing.assert_allclose(bytes_.score(images), plain.score(images), atol=1e-5)
+    np.testing.assert_allclose(bytes_.predict(images), plain.predict(images), atol=1e-5)
     flag = open_classifier(onnx_file(tmp_path / "flag.onnx", "output", last="Sigmoid"))
     assert (flag.names, flag.kinds) == (("flag",), ("flag",))
     with pytest.raises(UnknownName, match="setting of an ONNX classifier"):
@@ -289,7 +289,7 @@ def test_a_function_in_the_folder_one_is_in_is_a_scorer(tmp_path, monkeypatch, f
     monkeypatch.chdir(tmp_path)
     classifier = open_classifier("own_scorers:light")
     images = few.images(np.arange(4))
-    np.testing.assert_allclose(classifier.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(classifier.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     assert (classifier.names, classifier.kinds) == (("light",), ("flag",))
     with pytest.raises(BadRun, match="cannot be imported"):
         open_classifier("own_scorers:dark")

@@ -213,9 +213,9 @@ def test_a_prediction_rises_by_the_requested_amount(spots):
     (direction,) = predictor.fit(generator, latents, classifier=LIGHT)
     assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
     low, high = direction.facts["requested"]
-    before = LIGHT.score(generator.decode(latents)).mean()
+    before = LIGHT.predict(generator.decode(latents)).mean()
     for amount in (0.5 * low, 0.5 * high):
-        after = LIGHT.score(generator.decode(direction.move(latents, amount))).mean()
+        after = LIGHT.predict(generator.decode(direction.move(latents, amount))).mean()
         assert after - before == pytest.approx(amount, abs=0.15 * abs(amount))
     assert direction.facts["mean_error"] < 0.1 * (high - low)
 

@@ -181,7 +181,7 @@ def test_a_network_trained_on_labels_reports_its_held_out_accuracy(small_set):
     last = [part for part in trained.classifier.function.body.modules() if isinstance(part, torch.nn.Linear)]
     with torch.no_grad():
         answers = last[-1](torch.from_numpy(rows)).softmax(1).numpy()
-    assert trained.classifier.score(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
+    assert trained.classifier.predict(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
 
 
 def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):

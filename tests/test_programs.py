@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import save, save_file
 
 from tests.strangers import EndlessToRead, endless_script, onnx_decoder, remade
-from tests.test_bring import Decoder
+from tests.test_importers import Decoder
 from zatlas.cli import main
 from zatlas.commands import app
 from zatlas.core.deadline import call_with_deadline, within
@@ -400,7 +400,7 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
     pq.write_table(pa.table(table), tmp_path / "c.parquet")
     sources = {
         "m.onnx": {},
-        "w.safetensors": {"module": "tests.test_bring:Decoder"},
+        "w.safetensors": {"module": "tests.test_importers:Decoder"},
         "d.safetensors": {"net": "dcgan"},
         "c.parquet": {},
     }
@@ -415,7 +415,7 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
         good = (folder / "made.json").read_bytes()
         made = json.loads(good)
         for _ in range(draw.randint(1, 3)):
-            known = [at for at in places(made) if at and at[0] in ("brought", "format", "zatlas")]
+            known = [at for at in places(made) if at and at[0] in ("imported", "format", "zatlas")]
             changed_at(made, draw.choice(known), draw.choice(VALUES))
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:
@@ -436,7 +436,7 @@ def test_a_changed_byte_of_an_imported_model_is_found(kind, tmp_path):
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
     source, settings = {
         "onnx": (onnx_decoder(tmp_path / "m.onnx"), {}),
-        "safetensors": (tmp_path / "w.safetensors", {"module": "tests.test_bring:Decoder"}),
+        "safetensors": (tmp_path / "w.safetensors", {"module": "tests.test_importers:Decoder"}),
     }[kind]
     folder = bring(source, tmp_path / "run", show=False, **settings).run.folder
     (file,) = [one for one in folder.iterdir() if one.name.startswith(("decoder", "weights"))]

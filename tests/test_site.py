@@ -341,7 +341,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     assert len(data) == classifier["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     images = workspace.decode(tree.latents[:5])
-    wanted = workspace.classifier.score(images)
+    wanted = workspace.classifier.predict(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
     with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
     assert with_all and all("range" in one for one in with_all)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from tests.strangers import DIM, endless_script, onnx_decoder, remade
-from tests.test_bring import Decoder
+from tests.test_importers import Decoder
 from zatlas.cli import main
 from zatlas.core.errors import NeedsTrust, ZatlasError
 from zatlas.create import import_run as bring
@@ -126,8 +126,8 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
     place, marker = tmp_path / "download", tmp_path / "marker"
     place.mkdir()
-    brought = bring(tmp_path / "w.safetensors", place / "run", module="tests.test_bring:Decoder", show=False)
-    settings = json.loads((brought.run.folder / "made.json").read_text())["brought"]["settings"]
+    brought = bring(tmp_path / "w.safetensors", place / "run", module="tests.test_importers:Decoder", show=False)
+    settings = json.loads((brought.run.folder / "made.json").read_text())["imported"]["settings"]
     remade(brought.run.folder, settings={**settings, "module": name})
     (place / "evilpkg").mkdir()
     for file in ("evilnet.py", "evilpkg/__init__.py", "evilpkg/inner.py", "sitecustomize.py"):
@@ -202,7 +202,7 @@ def test_a_zip_that_would_unpack_to_hundreds_of_times_its_size_is_refused(tmp_pa
 
 
 ODD = (None, True, -1, 0, 10**18, 1e308, "", "x", "\0", [], {}, [1], [[]], [-1, 2], {"a": {}}, [None])
-FIELDS = ("kind", "files", "settings", "shape", "image", "prior", "pixels", "layout", "spread", "classes")
+FIELDS = ("kind", "files", "settings", "shape", "image", "prior", "pixels", "layout", "std", "classes")
 
 
 def test_any_description_of_a_model_gives_a_result_or_an_error_message(tmp_path, monkeypatch):
@@ -214,7 +214,7 @@ def test_any_description_of_a_model_gives_a_result_or_an_error_message(tmp_path,
     for _ in range(150):
         made = json.loads(good)
         for field in draw.sample(FIELDS, draw.randint(1, 2)):
-            made["brought"][field] = draw.choice(ODD)
+            made["imported"][field] = draw.choice(ODD)
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:
             sample_latents(Workspace.open(folder, trust=True), 2)

@@ -179,8 +179,8 @@ def _reading(method: str, name: str, classifier: "Classifier | None") -> "tuple[
     from zatlas.figures.edits import pixel_change
 
     if classifier is not None and name in classifier.names:
-        one = classifier.only([name])
-        return lambda images: one.score(images)[:, 0], f"{name}, as the scorer reads it"
+        one = classifier.select([name])
+        return lambda images: one.predict(images)[:, 0], f"{name}, as the scorer reads it"
     if method == "transform":
         edit = EDITS[name]
 

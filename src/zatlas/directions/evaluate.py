@@ -205,7 +205,7 @@ def flip_rates(
     labels: Labels | None = None,
 ) -> FlipRates:
     """Move latents with the attribute by `-amount` std and those without by `amount`, and classify both."""
-    before = classifier.score(generator.decode(z, labels))
+    before = classifier.predict(generator.decode(z, labels))
     column, other_columns = classifier.column(name), [classifier.column(other) for other in others]
     positive = before[:, column] > 0.5
     if positive.all() or not positive.any():
@@ -214,7 +214,7 @@ def flip_rates(
             "Give more images."
         )
     moved = direction.move(z, np.where(positive, -amount, amount))
-    after = classifier.score(generator.decode(moved, labels))
+    after = classifier.predict(generator.decode(moved, labels))
     flipped = (after[:, column] > 0.5) != positive
     side_effect = np.abs(after[:, other_columns] - before[:, other_columns]).mean()
     return FlipRates(float(flipped[~positive].mean()), float(flipped[positive].mean()), float(side_effect))

@@ -128,12 +128,12 @@ def classifier_predictor(classifier: Classifier, images: Images) -> AttributePre
     """A classifier's predictions; a number is given as its quantile among its values on `images`."""
     from scipy.special import ndtr
 
-    reference = classifier.score(images)
+    reference = classifier.predict(images)
     mean, std = reference.mean(axis=0), np.maximum(reference.std(axis=0), 1e-9)
     is_number = np.array([kind == "number" for kind in classifier.kinds])
 
     def predict(images: Images) -> Predictions:
-        values = classifier.score(images)
+        values = classifier.predict(images)
         return np.where(is_number, ndtr((values - mean) / std), values).astype(np.float32)
 
     return AttributePredictor(classifier.names, predict)

@@ -42,8 +42,8 @@ def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
         chart = Chart.load(path)
         if not chart.made.get("labels") and np.array_equal(chart.latents, latents):
             return chart
-    some = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
-    return make_chart(latents[some], seed=seed)
+    rows = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
+    return make_chart(latents[rows], seed=seed)
 
 
 def continuity(chart: Chart, most: int = MAX_RANKED) -> float:
@@ -93,8 +93,8 @@ def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
     rows = np.sort(stream(seed, "ranked").permutation(len(chart.latents))[:MAX_RANKED])
 
     def metric(name: str, measure: Callable[[Chart], float], about: str) -> Metric:
-        def of(some: Rows) -> float:
-            return measure(Chart(chart.latents[rows[some]], chart.positions[rows[some]]))
+        def of(sample: Rows) -> float:
+            return measure(Chart(chart.latents[rows[sample]], chart.positions[rows[sample]]))
 
         text = f"how far {about}, for the 15 nearest"
         error = jackknife_error(of, len(rows), seed=seed)

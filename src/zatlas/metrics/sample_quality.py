@@ -348,7 +348,7 @@ def _shares(predicted: Logits) -> Values:
 
 
 def _reader(classifier: Classifier) -> Callable[[Images], Logits]:
-    return lambda images: classifier.score(resized_for(classifier, images))
+    return lambda images: classifier.predict(resized_for(classifier, images))
 
 
 def _frechet_error(real: Table, made: Table, seed: int) -> float:

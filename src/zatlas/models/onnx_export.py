@@ -85,7 +85,7 @@ def export_classifier(classifier: Classifier, path: Path, images: Images) -> Mod
             dynamic_shapes=({0: torch.export.Dim("n")},),
         )
     )
-    expected = classifier.score(images)
+    expected = classifier.predict(images)
     scale = 1 + np.abs(expected)  # so that large values are compared by relative error
     error = _difference(_run(data, "x", images, None) / scale, expected / scale)
     return _write(path, data, error, "classifier")

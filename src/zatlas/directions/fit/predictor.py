@@ -55,7 +55,7 @@ def fit(
     targets = list(names or classifier.names)
     extra = _other_labels(classifier, targets) if method == "local" else ()
     used = sorted({*targets, *orthogonal_to, *extra})
-    z, predictions = _predict(generator, latents, classifier.only(used), seed, show)
+    z, predictions = _predict(generator, latents, classifier.select(used), seed, show)
     varying = [name for i, name in enumerate(used) if predictions[:, i].std() > 1e-6]
     for name in targets:
         if name not in varying:
@@ -97,7 +97,7 @@ def calibrate(
     """
     rows = stream(seed, "scale").permutation(len(latents))[: 2 * CALIBRATION_LATENTS]
     # Alternate by prediction, so that both halves have the same mean.
-    order = rows[classifier.only([name]).score(generator.decode(latents[rows]))[:, 0].argsort()]
+    order = rows[classifier.select([name]).predict(generator.decode(latents[rows]))[:, 0].argsort()]
     calibration, test = latents[order[::2]], latents[order[1::2]]
     stds = np.linspace(-MAX_AMOUNT, MAX_AMOUNT, AMOUNTS, dtype=np.float32)
     changes = _mean_changes(generator, calibration, direction, classifier, name, stds)
@@ -133,7 +133,7 @@ def _predict(
     z, result = latents[rows], []
     with progress_bar(show, "predicting", len(z), "images") as advance:
         for images in generator.decode_batches(z):
-            result.append(classifier.score(images))
+            result.append(classifier.predict(images))
             advance(len(images))
     return z, np.concatenate(result)
 
@@ -180,7 +180,7 @@ def _refine(
     start = torch.from_numpy(step * np.float32(length)).to(generator.device)
     offset = torch.zeros_like(start, requires_grad=True)
     is_number = classifier.kinds[column] == "number"
-    std = max(float(classifier.score(generator.decode(z[:256]))[:, column].std()), 1e-6)
+    std = max(float(classifier.predict(generator.decode(z[:256]))[:, column].std()), 1e-6)
     change = TARGET_CHANGE * (std if is_number else 1.0)
 
     def loss(_: int) -> Tensor:
@@ -202,7 +202,7 @@ def _refine(
     def rise(vector: Latents) -> float:
         step = COMPARED_AMOUNT * std_along(vector, z) * vector
         ends = [z[:CALIBRATION_LATENTS] + sign * step for sign in (-1, 1)]
-        low, high = (classifier.score(generator.decode(end))[:, column].mean() for end in ends)
+        low, high = (classifier.predict(generator.decode(end))[:, column].mean() for end in ends)
         return float(high - low)
 
     return refined if rise(refined) > rise(step) else step
@@ -223,10 +223,10 @@ def _mean_changes(
     generator: Generator, z: Latents, direction: Direction, classifier: Classifier, name: str, amounts: Values
 ) -> Values:
     """The change of the mean prediction by each amount."""
-    selected = classifier.only([name])
+    selected = classifier.select([name])
     moved = [direction.move(z, np.full(len(z), amount)) for amount in amounts]
-    before = selected.score(generator.decode(z)).mean()
-    return np.array([selected.score(generator.decode(m)).mean() - before for m in moved], np.float32)
+    before = selected.predict(generator.decode(z)).mean()
+    return np.array([selected.predict(generator.decode(m)).mean() - before for m in moved], np.float32)
 
 
 def _increasing_range(values: Values) -> tuple[int, int]:

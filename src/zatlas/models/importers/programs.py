@@ -64,7 +64,7 @@ ROWS = 256  # default batch size
 MAX_TEXT = 64 << 20  # bytes of the description of a program
 
 
-def take(source: Path, side: Path, role: str) -> str:
+def write_program(source: Path, side: Path, role: str) -> str:
     """Copy a program into the run, without its pickles, and return its name."""
     suffix = EXPORTED if exported(source) else SCRIPTED
     target = side / f"{role}{suffix}"
@@ -322,7 +322,7 @@ def quiet(logger: str = "torch.export") -> Iterator[None]:
         log.setLevel(level)
 
 
-def taken(names: Mapping[str, str], decoder: Path) -> SourceInfo:
+def source_info(names: Mapping[str, str], decoder: Path) -> SourceInfo:
     """Return what the decoder's file says before it is called."""
     module = load(decoder)
     kind = "torch.export" if decoder.suffix == EXPORTED else "TorchScript"

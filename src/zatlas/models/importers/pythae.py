@@ -40,7 +40,7 @@ def matches(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def take(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
+def write_model(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
     """Read the configuration, and write the weights of encoder and decoder into the run as safetensors."""
     config = _config(folder)
     family = str(config["name"]).removesuffix("Config").removesuffix("_")
