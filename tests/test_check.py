@@ -37,7 +37,7 @@ def check(run, capsys, *words):
     return status, json.loads(out) if out else None, err
 
 
-def test_a_whole_run_is_said_to_be_whole(run, capsys):
+def test_an_intact_run_is_reported_as_intact(run, capsys):
     status, result, said = check(run, capsys)
     assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in said
     assert not any(result[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
@@ -70,7 +70,7 @@ def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
     assert (Workspace.open(run.folder).chart().positions == before).all()
 
 
-def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
+def test_damaged_originals_are_reported_and_not_changed(run, capsys):
     flip(run.provenance_file)
     harmed = run.provenance_file.read_bytes()
     status, result, said = check(run, capsys)
@@ -94,7 +94,7 @@ def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
     assert main(["points", str(run.folder)]) == 0
 
 
-def test_a_lost_record_is_made_again_with_consent(run, capsys):
+def test_a_lost_record_is_written_again_with_consent(run, capsys):
     run.path("digests.jsonl").unlink()
     assert main(["sample", str(run.folder)]) == 2 and "--accept ." in capsys.readouterr().err
     assert check(run, capsys, "--accept", ".")[0] == 0
@@ -146,7 +146,7 @@ def photo(folder, index):
     return folder / "photos" / f"{index}.png"
 
 
-def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_path):
+def test_a_link_in_place_of_a_derived_file_is_reported_and_not_changed(run, capsys, tmp_path):
     chart = next(run.path("charts").iterdir())
     chart.unlink()
     chart.symlink_to(tmp_path / "mine")
@@ -154,7 +154,7 @@ def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_pa
     assert status == 1 and list(result["damaged"]) == [f"charts/{chart.name}"] and chart.is_symlink()
 
 
-def test_what_another_command_is_writing_is_left_alone(run, capsys):
+def test_files_that_another_command_writes_are_ignored(run, capsys):
     side = run.folder / ".side-samples.png-1-00000000"
     side.write_bytes(b"half a picture")
     assert check(run, capsys, "--accept", ".")[0] == 0

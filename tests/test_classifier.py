@@ -64,7 +64,7 @@ def trained(few):
     return train_classifier(few, NAMES, epochs=12, show=False)
 
 
-def test_it_reads_flags_numbers_and_texts_of_images_it_has_not_seen(few, trained):
+def test_a_classifier_predicts_flags_numbers_and_texts_of_held_out_images(few, trained):
     result = evaluate_classifier(trained, few)
     assert {name: one.measure for name, one in result.items()} == {
         "Bald": "accuracy",
@@ -86,7 +86,7 @@ def test_a_text_has_a_column_for_each_of_its_classes_and_they_sum_to_one(few, tr
     assert 0 <= scores[:, 0].min() <= scores[:, 0].max() <= 1
 
 
-def test_the_seed_alone_decides(few):
+def test_the_same_seed_gives_the_same_classifier(few):
     images = few.images(few.rows("test"))
     torch.manual_seed(1)
     one = train_classifier(few, ["Bald"], epochs=1, seed=3, show=False)
@@ -166,7 +166,7 @@ def test_the_classes_of_a_set_are_an_attribute_too(blobs):
     assert evaluate_classifier(classifier, blobs)["label"].value > 0.9
 
 
-def test_any_function_is_a_scorer(few):
+def test_any_function_of_images_works_as_a_classifier(few):
     def brightness(x: torch.Tensor) -> torch.Tensor:
         return x.mean((1, 2, 3))[:, None]
 
@@ -179,7 +179,7 @@ def test_any_function_is_a_scorer(few):
         Classifier(("a", "b"), brightness, ("number", "number")).predict(images)
 
 
-def test_some_names_of_a_scorer(few, trained):
+def test_a_classifier_can_be_limited_to_some_names(few, trained):
     images = few.images(np.arange(5))
     some = trained.only(["hair_colour=gray", "Bald"])
     assert some.kinds == ("class", "flag")
@@ -207,7 +207,7 @@ def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):
         train_classifier(few, epochs=0, show=False)
 
 
-def test_files_that_are_no_scorer_are_told_apart(tmp_path, trained):
+def test_files_that_hold_no_classifier_are_refused(tmp_path, trained):
     with pytest.raises(BadRun, match="no classifier at"):
         load_classifier(tmp_path / "none")
     (tmp_path / "noise").write_bytes(b"noise" * 9)
@@ -227,7 +227,7 @@ def test_softened_images_are_images_and_half_of_them_are_sharp():
 
 
 @pytest.mark.parametrize("name", READ)
-def test_the_shipped_scorer_reads_drawn_faces(fresh, name):
+def test_the_shipped_classifier_predicts_attributes_of_drawn_faces(fresh, name):
     assert fresh[name].value >= 0.95
 
 
@@ -266,7 +266,7 @@ def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identit
     return path
 
 
-def test_an_onnx_file_is_a_scorer_that_says_what_it_takes(tmp_path, few):
+def test_an_onnx_classifier_describes_its_input(tmp_path, few):
     images = few.images(np.arange(5))
     plain = open_classifier(onnx_file(tmp_path / "plain.onnx", "light"))
     assert (plain.names, plain.kinds, plain.shape) == (("light",), ("number",), (3, 16, 16))
@@ -283,7 +283,7 @@ def test_an_onnx_file_is_a_scorer_that_says_what_it_takes(tmp_path, few):
         open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=round")
 
 
-def test_a_function_in_the_folder_one_is_in_is_a_scorer(tmp_path, monkeypatch, few):
+def test_a_function_in_the_current_folder_works_as_a_classifier(tmp_path, monkeypatch, few):
     text = "def light(x):\n    return x.mean((1, 2, 3))\n\nlight.kind = 'flag'\n"
     (tmp_path / "own_scorers.py").write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -303,7 +303,7 @@ def test_a_flag_has_an_area_under_its_curve(few, trained):
     assert result["skin_tone"].auc is None
 
 
-def test_images_are_made_as_large_as_the_scorer_reads(trained):
+def test_images_are_resized_to_the_input_of_the_classifier(trained):
     large = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
     assert resized_for(trained, large).shape == (2, 3, 16, 16)
     grey = large[:, :1, :16, :16]
@@ -345,7 +345,7 @@ def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     assert lighter > 0.2
 
 
-def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, capsys):
+def test_predictions_are_saved_and_used_by_every_command(sketcher, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(sketcher.run.folder, folder)
     Workspace.open(folder).annotate(INK, save=True)
@@ -368,7 +368,7 @@ def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
         load_predictions(path, "model")
 
 
-def test_two_scorers_tell_more_than_one(portraits, trained):
+def test_predictions_of_two_classifiers_are_combined(portraits, trained):
     light = python_classifier(lambda x: x.mean((1, 2, 3)), ("light",))
     told = portraits.annotate(trained).annotate(light)
     assert {"Bald", "light", "hair_colour"} <= set(told.dataset.attributes)
@@ -376,7 +376,7 @@ def test_two_scorers_tell_more_than_one(portraits, trained):
     assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool
 
 
-def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
+def test_the_command_trains_and_predicts(tmp_path, capsys, sketcher):
     file = tmp_path / "digits.safetensors"
     assert main(["scorer", "train", "digits", "--out", str(file), "--epochs", "2"]) == 0
     (row,) = json.loads(capsys.readouterr().out)

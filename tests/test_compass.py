@@ -17,7 +17,7 @@ def simulate(state, preference, seed, choices=CHOICES):
     """The compass, and the cosine after each choice, of a user whose answers have the given error rate."""
     rng, cosines = np.random.default_rng(seed), []
     for _ in range(choices):
-        shown = state.next_pair()
+        shown = state.next_question()
         choice = int((shown @ preference).argmax())
         if rng.random() < ERROR_RATE:
             choice = int(rng.choice([other for other in range(len(shown)) if other != choice]))

@@ -328,7 +328,7 @@ def test_nonlinear_directions_are_saved_and_loaded(wide, tmp_path):
     with pytest.raises(Damaged, match="do not fit together"):
         direction_from(replace(saved, arrays=arrays))
     with pytest.raises(Damaged, match="do not define a field of the kind 'other'"):
-        direction_from(replace(saved, told={**saved.description, "kind": "other"}))
+        direction_from(replace(saved, description={**saved.description, "kind": "other"}))
     with pytest.raises(NotSupported, match="function of your own"):
         store.save(FieldDirection("mine", lambda z: z))
 

@@ -152,7 +152,7 @@ def test_images_are_downsampled_by_the_mean_of_blocks():
 
 def test_the_command_prints_a_table_draws_figures_and_saves(portraits, tmp_path, capsys):
     run = str(portraits.run.folder)
-    words_said = ["directions", run, "Male", "Bald", "--way", "apart", "--save", "--out"]
+    words_said = ["directions", run, "Male", "Bald", "--method", "apart", "--save", "--out"]
     assert main([*words_said, str(tmp_path)]) == 0
     said = capsys.readouterr()
     rows = json.loads(said.out)
@@ -166,7 +166,7 @@ def test_the_command_prints_a_table_draws_figures_and_saves(portraits, tmp_path,
     assert json.loads(capsys.readouterr().out)[0]["moves"] == "Male"
     for name in ("Male by apart", "Bald by apart"):
         assert main(["saved", run, "--remove", name]) == 0
-    assert main(["directions", run, "Male", "--way", "mean_diff", "--out", str(tmp_path)]) == 2
+    assert main(["directions", run, "Male", "--method", "mean_diff", "--out", str(tmp_path)]) == 2
     assert "Did you mean 'mean_difference'" in capsys.readouterr().err
 
 
@@ -213,8 +213,8 @@ def test_a_local_direction_adds_a_fringe_better_than_a_linear_one(faces):
 
 def test_the_summary_of_a_random_field_says_that_it_is_random(portraits):
     field = VectorField(initial_network(portraits.cloud, portraits.dim, seed=4))
-    pace = np.sqrt((wind.network(portraits.cloud) ** 2).sum(axis=1).mean())
-    called = FieldDirection("Bald", lambda z: wind(z) / pace)
+    length = np.sqrt((field.network(portraits.cloud) ** 2).sum(axis=1).mean())
+    called = FieldDirection("Bald", lambda z: field(z) / length)
     assert summary_text(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 

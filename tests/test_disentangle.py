@@ -85,7 +85,7 @@ NAMES = (
 
 @pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]], ids=["ideal", "permuted"])
-def test_codes_that_are_the_factors_in_any_order_have_every_score_at_one(number, order):
+def test_latents_that_are_the_factors_in_any_order_have_every_score_at_one(number, order):
     """Each axis knows all of one factor and, on a full grid, exactly nothing of the others.
 
     So gaps and purities are 1; forests split on the right axis alone; the axis of the factor that is
@@ -146,7 +146,7 @@ def test_of_three_factors_with_two_turned_each_score_is_what_its_weights_say():
 
 
 @pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
-def test_doubled_axes_have_no_gaps_but_each_still_means_one_thing(number):
+def test_duplicated_dimensions_have_no_gap_but_are_disentangled(number):
     """Of two copies the second knows as much as the first: MIG 0, SAP 0, though each axis is pure.
 
     Modularity and disentanglement look at axes and are 1; a vote for either copy is a vote for the
@@ -163,7 +163,7 @@ def test_doubled_axes_have_no_gaps_but_each_still_means_one_thing(number):
     assert result["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.02)
 
 
-def test_noise_lessens_what_is_known_but_mixes_nothing():
+def test_noise_lowers_informativeness_but_not_disentanglement():
     """With the share e replaced by chance, a code keeps its value with p = 1 - e + e/8.
 
     The information left is log 8 - H(p, 7 x e/8), so MIG is that over log 8. The correlation is
@@ -191,7 +191,7 @@ def test_noise_lessens_what_is_known_but_mixes_nothing():
     assert result["beta_vae"] > 0.95
 
 
-def test_codes_that_know_nothing_score_nothing_or_chance():
+def test_random_latents_score_zero_or_as_a_random_guess():
     """Gaps of nothing are nothing. Information from counts is too high by 19 x 7 / 2n for every pair
     alike, and the definition of modularity divides it by itself: an axis that knows as little of
     all is as one that knows as much of all, 0 and not 1 or undefined. Forests share out their
@@ -209,7 +209,7 @@ def test_codes_that_know_nothing_score_nothing_or_chance():
     assert result["beta_vae"] == pytest.approx(1 / 3, abs=0.1)
 
 
-def test_a_kind_is_told_by_as_many_thresholds_as_part_its_values():
+def test_a_category_needs_as_many_thresholds_as_separate_its_values():
     """On the axis of 8 kinds, 7 thresholds tell all; on one that knows nothing, 1/8 are right."""
     factors = grid(2, number=False)
     assert sap(as_codes(factors), factors).value == pytest.approx(1 - 1 / VALUES)

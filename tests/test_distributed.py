@@ -111,7 +111,7 @@ def test_two_processes_end_with_equal_weights(kind, pair):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_learn_what_one_learns(kind, pair, source, tmp_path):
+def test_two_processes_train_the_same_model_as_one(kind, pair, source, tmp_path):
     run = fit(recipe_of(kind, source), sources.load(source), tmp_path / "one")
     alike(untimed(run.folder), untimed(pair / kind))
     mine, theirs = load_file(run.weights), load_file(pair / kind / "weights.safetensors")
@@ -121,7 +121,7 @@ def test_two_processes_learn_what_one_learns(kind, pair, source, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_that_were_stopped_go_on_to_the_bit(kind, pair):
+def test_two_stopped_processes_resume_bit_for_bit(kind, pair):
     whole, half = pair / kind, pair / f"{kind}-half"
     assert untimed(whole) == untimed(half)
     assert (whole / "weights.safetensors").read_bytes() == (half / "weights.safetensors").read_bytes()
@@ -152,7 +152,7 @@ def test_how_the_weights_are_held_makes_no_other_recipe(pair, source, tmp_path):
         resume(run, recipe_of("fsdp", source, clip=1.0))
 
 
-def test_no_number_in_one_process_stops_all(pair):
+def test_a_nan_in_one_process_ends_all(pair):
     steps = checkpoint.steps(pair / "spoilt" / "checkpoints")
     assert steps == [2]
     tensors, _ = checkpoint.load_checkpoint(pair / "spoilt" / "checkpoints", 2)
@@ -185,7 +185,7 @@ def test_noise_of_an_image_does_not_depend_on_the_number_of_processes(world):
         assert math.isclose(sum(part_of(whole, r, world).images for r in range(world)), whole)
 
 
-def test_the_company_is_read_from_what_the_launcher_says():
+def test_the_process_group_is_read_from_the_launcher_s_environment():
     torchrun = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
     assert process_group(torchrun) == ProcessGroup(5, 4, 2)
     srun = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "6", "SLURM_NTASKS_PER_NODE": "2"}
@@ -233,7 +233,7 @@ def workers_of(agent):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_where_one_is_killed_the_other_stops_with_a_sentence_and_all_goes_on(victim, tmp_path):
+def test_after_a_killed_process_the_other_ends_with_an_error_and_the_run_resumes(victim, tmp_path):
     begin = [*TORCHRUN, *COMMAND, "--epochs", "40", "--out", "run"]
     run, agent = tmp_path / "run", started(begin, tmp_path)
     after_epochs(run, 3, agent)
@@ -255,7 +255,7 @@ def test_where_one_is_killed_the_other_stops_with_a_sentence_and_all_goes_on(vic
 
 @pytest.mark.slow
 @pytest.mark.parametrize("everyone", [False, True])
-def test_a_signal_to_torchrun_stops_all_with_one_sentence_and_a_checkpoint(everyone, tmp_path):
+def test_a_signal_to_torchrun_ends_all_processes_with_one_message_and_a_checkpoint(everyone, tmp_path):
     """The agent passes it on; where the processes heard it themselves, twice is as once."""
     run = tmp_path / "run"
     agent = started([*TORCHRUN, *COMMAND, "--epochs", "4000", "--out", "run"], tmp_path)
@@ -270,7 +270,7 @@ def test_a_signal_to_torchrun_stops_all_with_one_sentence_and_a_checkpoint(every
 
 
 @pytest.mark.slow
-def test_two_tasks_that_srun_has_started_train_one_run_and_stop_with_the_right_status(tmp_path):
+def test_two_tasks_of_srun_train_one_run_and_end_with_the_right_status(tmp_path):
     slurm = {
         "SLURM_JOB_ID": "4711",
         "SLURM_JOB_NAME": "train",

@@ -36,7 +36,7 @@ def test_an_evaluation_has_metrics_of_every_group_that_applies(scored):
         assert figure.about and figure.n >= 0, figure.name
 
 
-def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_else(digits, tmp_path, capsys):
+def test_the_command_prints_only_json_and_writes_a_self_contained_report(digits, tmp_path, capsys):
     report = tmp_path / "report.html"
     words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
     assert cli.main([*words, "--out", str(report)]) == 0
@@ -96,7 +96,7 @@ def test_a_finding_that_another_explains_is_skipped():
     assert [finding.name for finding in explained] == ["likelihood too noisy"]
 
 
-def test_a_collapse_found_by_the_rate_only_does_not_mention_dimensions():
+def test_a_collapse_that_only_the_rate_shows_does_not_mention_dimensions():
     rate = {"rate": Metric("rate", "likelihood", 0.1, "", 1)}
     (result,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
     assert result.text.startswith("A latent holds only 0.1 nats")
@@ -131,7 +131,7 @@ def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
     assert "Training images and their reconstructions" in (tmp_path / "report.html").read_text()
 
 
-def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):
+def test_names_in_brackets_are_printed_in_full(digits, tmp_path, capsys):
     run = tmp_path / "my [red] run"
     shutil.copytree(digits.run.folder, run)
     assert cli.main(["score", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0

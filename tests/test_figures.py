@@ -78,7 +78,7 @@ def test_every_command_needs_nothing_but_a_run(request, capsys, name, command):
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 @pytest.mark.parametrize("command", ["sample", "points", "traverse"])
-def test_pictures_are_written_in_the_format_of_the_name(digits, tmp_path, command, suffix):
+def test_figures_are_written_in_the_format_of_the_file_name(digits, tmp_path, command, suffix):
     (path,) = run(command, digits, "--dark", out=tmp_path / f"picture{suffix}")
     start = {".png": b"\x89PNG", ".svg": b"<", ".pdf": b"%PDF"}[suffix]
     assert path.read_bytes().startswith(start)
@@ -125,7 +125,7 @@ def test_interpolations_of_every_kind(digits, tmp_path):
         assert run("interpolate", digits, "--panel", panel, "--frames", 6, out=file) == [file]
 
 
-def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops(digits):
+def test_an_interpolation_begins_and_ends_at_the_decoded_anchors(digits):
     from zatlas.figures.paths import interpolation
 
     anchors = locate_all(digits, ["4", "9"])

@@ -170,7 +170,7 @@ def test_a_trail_is_left_behind_the_point(tmp_path):
     assert (np.diff(orange) > 0).all()
 
 
-def test_a_panel_holds_its_whole_cloud_and_curve():
+def test_a_panel_contains_all_points_and_the_curve():
     chance = np.random.default_rng(0)
     cloud = (chance.normal(size=(500, 2)) * [3, 1]).astype(np.float32)
     places = np.float32([[9, 0], [0, -7]])
@@ -178,11 +178,11 @@ def test_a_panel_holds_its_whole_cloud_and_curve():
     left, bottom, right, top = panel.box
     assert right - left == pytest.approx(top - bottom)
     assert (places > [left, bottom]).all() and (places < [right, top]).all()
-    assert cloud_panel(cloud, None, places).picture.shape == panel.picture.shape
+    assert cloud_panel(cloud, None, places).image.shape == panel.image.shape
     assert density_panel(places).box[2] > 9
 
 
-def test_a_film_tells_when_it_leaves_the_data(tmp_path):
+def test_a_film_shows_when_it_leaves_the_data(tmp_path):
     far = np.array([1, 1, 3, 3, 1], float)
     path = film([images(5)], tmp_path / "film.png", far=far, title="Far")
     result, _ = frames_of(path)
@@ -190,7 +190,7 @@ def test_a_film_tells_when_it_leaves_the_data(tmp_path):
     assert min(alarm[2:4]) > max(alarm[0], alarm[1], alarm[4])
 
 
-def test_a_picture_of_ones_own_may_be_the_panel(tmp_path):
+def test_an_image_of_the_user_can_be_the_panel(tmp_path):
     picture = np.zeros((40, 40, 3), np.uint8)
     panel = Panel(picture, np.float32([[0, 0], [1, 1]]), (-2, -2, 2, 2))
     result, _ = frames_of(film([images(2)], tmp_path / "film.gif", panel=panel))

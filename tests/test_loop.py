@@ -63,7 +63,7 @@ def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
     assert result["test"]["elbo"] < 0
 
 
-def test_tensorboard_is_told_where_it_is_there(tmp_path, blobs):
+def test_tensorboard_gets_the_metrics_where_it_is_installed(tmp_path, blobs):
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     fit(recipe(), blobs, tmp_path / "run", [TensorBoard()])
     events = reading.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
@@ -96,7 +96,7 @@ def test_looking_changes_nothing(tmp_path, blobs, family):
         assert torch.equal(states[0][name], states[1][name]), name
 
 
-def test_training_leaves_torch_s_own_chance_alone(tmp_path, blobs):
+def test_training_does_not_change_the_random_state_of_torch(tmp_path, blobs):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     fit(recipe(), blobs, tmp_path / "run")
@@ -104,7 +104,7 @@ def test_training_leaves_torch_s_own_chance_alone(tmp_path, blobs):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_the_kept_weights_are_those_of_the_best_epoch(tmp_path, blobs):
+def test_the_saved_weights_are_those_of_the_best_epoch(tmp_path, blobs):
     # A rate that explodes late: the best epoch is not the last.
     wild = {"epochs": 6, "rate": 0.5, "schedule": "exponential", "decay": 1.6}
     run = fit(recipe(training=wild), blobs, tmp_path / "run")
@@ -117,7 +117,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(tmp_path, blobs):
     assert all(torch.equal(saved[name], tensors[f"model.{name}"]) for name in saved)
 
 
-def test_a_moving_average_of_the_weights_is_what_is_kept(tmp_path, blobs):
+def test_the_moving_average_of_the_weights_is_saved(tmp_path, blobs):
     run = fit(recipe("gan", training={"average": 0.9, "epochs": 3}), blobs, tmp_path / "run")
     tensors, _ = checkpoint.load_checkpoint(run.checkpoints, checkpoint.steps(run.checkpoints)[-1])
     saved = load_file(run.weights)
@@ -155,7 +155,7 @@ def test_a_finished_run_resumed_is_left_as_it_is(tmp_path, source):
     assert (run.weights.read_bytes(), run.metrics()) == before
 
 
-def test_more_epochs_of_a_constant_rate_are_as_if_asked_for_at_once(tmp_path, source):
+def test_more_epochs_at_a_constant_rate_equal_one_longer_training(tmp_path, source):
     images = sources.load(source)
     short, long = (from_file(source, training={"epochs": n, "schedule": "constant"}) for n in (2, 4))
     run = fit(short, images, tmp_path / "grown")
@@ -183,7 +183,7 @@ def test_other_images_under_the_same_name_are_refused(tmp_path, source):
         resume(run.folder)
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path, source):
+def test_a_damaged_checkpoint_is_renamed_and_the_previous_one_is_used(tmp_path, source):
     recipe_ = from_file(source, training={"epochs": 3})
     run = fit(recipe_, sources.load(source), tmp_path / "run")
     whole = run.weights.read_bytes(), rows_without_time(run)

@@ -143,7 +143,7 @@ def test_density_of_samples_like_the_real_is_one_and_falls_where_they_stray():
     assert density(real, normal(1000, seed=1, scale=3)).mean() < 0.5
 
 
-def test_the_spread_is_the_mean_distance_of_pairs():
+def test_the_diversity_is_the_mean_distance_of_pairs():
     rows = np.array([[0, 0], [3, 4], [0, 0]], np.float32)
     assert mean_distance(rows) == pytest.approx(10 / 3, rel=1e-3)
 
@@ -184,7 +184,7 @@ def test_a_network_trained_on_labels_reports_its_held_out_accuracy(small_set):
     assert trained.classifier.predict(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
 
 
-def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):
+def test_a_feature_network_is_trained_once_per_dataset_and_reproducibly(tmp_path, monkeypatch):
     images = spots(150)
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "one"))
     first = dataset_features(images)
@@ -249,7 +249,7 @@ def test_real_halves_are_nearer_than_blurred_and_those_nearer_than_noise(digits,
     assert figures["real"]["precision"].value > 0.85 > figures["noise"]["precision"].value
 
 
-def test_a_generator_that_copies_is_told_and_one_that_gives_held_out_images_is_not(digits):
+def test_copies_of_training_images_are_detected_and_held_out_images_are_not(digits):
     images = digits.dataset
     train, (held, _) = images.images(images.rows("train")), held_out_and_training(images, 2000)
     copied = found(giving(digits, train))["memorized"]
@@ -277,7 +277,7 @@ def test_every_model_has_the_figures_that_apply(digits, told, plain, rival):
         assert np.isfinite([figure.value, figure.error, figure.baseline]).all()
 
 
-def test_a_conditional_model_is_asked_for_every_class(told, digits):
+def test_a_conditional_model_is_sampled_for_every_class(told, digits):
     assert found(told)["variety"].value > 0.95 > found(digits)["variety"].value
 
 

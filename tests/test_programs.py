@@ -432,7 +432,7 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "safetensors"])
-def test_a_changed_byte_of_an_imported_model_is_found(kind, tmp_path):
+def test_a_changed_byte_of_an_imported_model_is_detected(kind, tmp_path):
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
     source, settings = {
         "onnx": (onnx_decoder(tmp_path / "m.onnx"), {}),
@@ -461,7 +461,7 @@ def test_an_error_names_the_file_that_the_user_gave(name, tmp_path, capsys):
     assert str(encoder) in said and ".side-" not in said
 
 
-def test_dependencies_start_at_versions_without_known_holes():
+def test_dependencies_start_at_versions_without_known_vulnerabilities():
     def parts(version):
         return tuple(map(int, version.split(".")))
 

@@ -46,7 +46,7 @@ def test_nan_survives_being_written():
     assert math.isnan(tomllib.loads(recipe.to_toml())["data"]["missing"])
 
 
-def test_what_is_not_said_is_as_the_family_usually_has_it():
+def test_missing_settings_have_the_defaults_of_the_family():
     recipe = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}})
     assert recipe.net == "conv"
     assert recipe.training.schedule == "constant" and recipe.training.beta1 == 0.5

@@ -63,7 +63,7 @@ def test_pixels_are_rounded_clipped_and_never_a_surprise():
     assert result[..., 0].ravel().tolist() == [0, 128, 255, 255, 0, 0]
 
 
-def test_small_images_are_enlarged_by_whole_pixels():
+def test_small_images_are_enlarged_by_an_integer_factor():
     tile = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
     large = enlarge(tile, 5)
     assert large.shape == (1, 6, 6, 3)
@@ -152,7 +152,7 @@ def test_rows_that_are_dimmed_fade_into_the_paper():
         sheet(images, 2, dim=np.zeros(3, bool))
 
 
-def test_a_picture_too_large_is_averaged_down_and_not_refused():
+def test_a_figure_that_is_too_large_is_reduced_by_averaging():
     canvas = sheet(noise(60, 300), 60)
     assert max(canvas.size) < 10_000
 
@@ -174,7 +174,7 @@ def test_a_picture_too_large_is_averaged_down_and_not_refused():
         lambda: clouds({}, (), title="", axes=("x", "y")),
     ],
 )
-def test_what_cannot_be_drawn_is_said_in_a_sentence(draw):
+def test_invalid_input_raises_an_error_in_one_sentence(draw):
     with pytest.raises(ShapeError, match=r"[a-z].*[.]$"):
         draw()
 
@@ -206,7 +206,7 @@ def test_a_strip_says_where_it_leaves_the_data():
     assert_tidy(canvas)
 
 
-def test_every_row_of_a_strip_may_have_its_own_stops():
+def test_every_row_of_a_strip_can_have_its_own_headings():
     heads = ["4", "", "", "9", "1", "", "", "real"]
     canvas = strip(noise(8), columns=4, heads=heads, rows=["one", "two"])
     (grid,) = tiles_of(canvas)
@@ -299,7 +299,7 @@ def test_plots_are_written_in_every_usual_format(tmp_path, kind):
     assert save(again, tmp_path / f"again.{kind}").read_bytes() == path.read_bytes()
 
 
-def test_classes_are_named_where_they_are_and_beside_the_plot_where_they_lie_on_one_another():
+def test_classes_are_labelled_in_the_plot_or_in_a_legend_where_they_overlap():
     places, labels = points(kinds=10, n=300)
     names = [f"class {i}" for i in range(10)]
     apart = cloud(places, labels, names, title="", axes=("x", "y"), marks={"A": (0, 0)})
@@ -312,7 +312,7 @@ def test_classes_are_named_where_they_are_and_beside_the_plot_where_they_lie_on_
 
 
 @pytest.mark.parametrize("values", [None, np.linspace(0, 1, 300)])
-def test_many_classes_and_quantities_get_a_bar_beside_the_data(values):
+def test_many_classes_and_quantities_get_a_color_bar(values):
     places, labels = points(kinds=20, n=300)
     names = [f"class {i}" for i in range(20)]
     figure = cloud(places, labels, names, title="", axes=("x", "y"), values=values)
@@ -377,7 +377,7 @@ def test_forty_bars_are_as_readable_as_two():
     assert not [pair for pair in combinations(result, 2) if collide(*pair)]
 
 
-def test_numbers_are_told_apart_with_as_few_digits_as_that_takes():
+def test_numbers_have_as_few_digits_as_distinguish_them():
     assert text.numbers([-2, -1, 0, 1]) == [MINUS + "2", MINUS + "1", "0", "1"]
     assert text.numbers([-1.64, -0.67, 0.67]) == [MINUS + "1.6", MINUS + "0.7", "0.7"]
     assert text.number(-0.001, 1) == "0.0"
@@ -396,7 +396,7 @@ def test_colours_of_classes_are_enough_and_stand_out_from_the_paper():
             assert (pair[1] + 0.05) / (pair[0] + 0.05) > least
 
 
-def test_figures_drawn_by_several_threads_at_once_change_nothing_outside(tmp_path):
+def test_drawing_in_several_threads_changes_no_global_state(tmp_path):
     import matplotlib
 
     before = dict(matplotlib.rcParams)

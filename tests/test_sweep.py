@@ -89,7 +89,7 @@ def whole(tmp_path_factory, own_cache):
 
 
 @pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
-def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
+def test_a_stopped_run_of_a_sweep_resumes_exactly(tmp_path, capfd, whole, on):
     run = tmp_path / "s" / "run"
 
     def interrupt():
@@ -113,7 +113,7 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
 
 
 @pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
-def test_one_broken_run_does_not_stop_the_rest(tmp_path, capfd, on):
+def test_a_failed_run_does_not_end_the_sweep(tmp_path, capfd, on):
     """A learning rate that is far too high makes the loss infinite."""
     settings = {**SMALL, "training.rate": [1e-3, 1e30], "training.epochs": 1}
     status = main(["sweep", "digits", "--on", on, "--out", str(tmp_path / "s"), *words(settings)])
@@ -139,7 +139,7 @@ def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_
     assert not (tmp_path / "none").exists()
 
 
-def test_a_killed_process_is_the_end_of_its_run_alone(tmp_path, swept):
+def test_a_killed_process_ends_only_its_own_run(tmp_path, swept):
     result, _ = swept
     recipe = make_recipe(read_recipe(result.folder / "dim-2_beta-1" / "recipe.toml"))
     job = SweepJob(tmp_path / "killed", recipe)
@@ -169,7 +169,7 @@ def test_values_are_parted_by_commas_outside_brackets_and_quotes():
     assert parse_values("vae") == ["vae"]
 
 
-def test_pictures_are_drawn_of_words_too_and_of_runs_of_other_sizes(tmp_path):
+def test_figures_show_text_settings_and_runs_of_other_sizes(tmp_path):
     varied = {"model.likelihood": ["bernoulli", "gaussian"], "data.size": [8, 12]}
     result = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
     assert not result.failed

@@ -106,13 +106,13 @@ def std_of(direction: Direction) -> float | None:
 
 
 def comparison_strip(
-    workspace: Workspace, shown: Latents, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, z: Latents, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """Decoded images next to each other, labelled a, b, c ..."""
     from zatlas.render.strip import strip
 
-    heads = [chr(ord("a") + index) for index in range(len(shown))]
-    return strip(workspace.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme)
+    heads = [chr(ord("a") + index) for index in range(len(z))]
+    return strip(workspace.decode(z, label), columns=len(z), heads=heads, title=title, theme=theme)
 
 
 def _row(report: DirectionReport) -> dict[str, Any]:

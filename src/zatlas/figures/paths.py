@@ -127,7 +127,7 @@ def traversal(
     workspace: Workspace,
     anchor: Anchor | None = None,
     *,
-    axes: Sequence[int] = (),
+    dimensions: Sequence[int] = (),
     count: int = 10,
     by: str | None = None,
     extent: float | None = None,
@@ -136,10 +136,10 @@ def traversal(
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     latents = workspace.cloud
     changes: dict[int, float] = {}
-    if not axes:
+    if not dimensions:
         order, change = rank_dimensions(workspace.generator, latents, workspace.labels_for(len(latents)))
-        axes = [int(axis) for axis in order[:count]]
-        changes = dict(zip(axes, map(float, change), strict=False))
+        dimensions = [int(axis) for axis in order[:count]]
+        changes = dict(zip(dimensions, map(float, change), strict=False))
     center = latents.mean(axis=0, keepdims=True)
     through = "the center of the latents" if anchor is None else anchor.title
     if anchor is None and workspace.source.indexed:
@@ -149,7 +149,7 @@ def traversal(
         center, through = latents[:1], "sample 0"
     z = center if anchor is None else anchor.latent
     curves, names = [], []
-    for axis in axes:
+    for axis in dimensions:
         ends = dimension_values(workspace, axis, 2, by, extent)
         curves.append(traverse(z, axis, float(ends[0]), float(ends[1])))
         change_text = f"\nchange {changes[axis]:.3f}" if axis in changes else ""

@@ -126,7 +126,7 @@ def manifold(
     n: int = 15,
     *,
     by: str | None = None,
-    axes: tuple[int, int] | None = None,
+    dimensions: tuple[int, int] | None = None,
     label: int | None = None,
     extent: float | None = None,
     theme: Theme = LIGHT,
@@ -140,18 +140,20 @@ def manifold(
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     if workspace.dim == 1:
         return _line(workspace, n, by, label, extent, theme)
-    axes = axes or plot_dimensions(workspace)
-    right, up = (dimension_values(workspace, axis, n, by, extent) for axis in axes)
-    z = in_space(lattice(right, up), workspace.dim, axes)
+    dimensions = dimensions or plot_dimensions(workspace)
+    right, up = (dimension_values(workspace, axis, n, by, extent) for axis in dimensions)
+    z = in_space(lattice(right, up), workspace.dim, dimensions)
     fixed = "" if workspace.dim == 2 else "; the other dimensions at 0"
     if workspace.dim > 2 and not workspace.source.indexed:
         # In many dimensions no sample is near the center, so the plane goes through a sample.
         fixed = "; the other dimensions as in sample 0"
-        others = np.setdiff1d(np.arange(workspace.dim), axes)
+        others = np.setdiff1d(np.arange(workspace.dim), dimensions)
         z[:, others] = workspace.cloud[0, others]
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the latents"}
     steps = scale.get(by, "in standard deviations of the prior")
-    words = [Axis(f"dimension {axis}: {steps}", marks) for axis, marks in zip(axes, (right, up), strict=True)]
+    words = [
+        Axis(f"dimension {axis}: {steps}", marks) for axis, marks in zip(dimensions, (right, up), strict=True)
+    ]
     title = f"The latent plane of {workspace.name}, decoded at {n} x {n} positions{fixed}"
     classes = workspace.generator.classes
     if not classes or label is not None:

@@ -42,15 +42,15 @@ def film(
         raise ShapeError(f"A film shows up to {MAX_FPS} frames a second; it was given {fps}.")
     layout = Layout(title, panel, far, theme)
     wanted = layout.frames
-    pictures = _one_by_one(frames, wanted)
-    first = next(pictures, None)
+    images = _one_by_one(frames, wanted)
+    first = next(images, None)
     if first is None:
         raise ShapeError("There are no frames to film. Pass at least one image.")
     factor = whole_factor(max(first.shape[:2]), least)
     scene = Scene(first, factor, layout)
     with atomic.file(path) as side:
         times = factor if scene.bare else 1
-        write(side, map(scene.frame, chain([first], pictures)), fps, times, factor > 1)
+        write(side, map(scene.frame, chain([first], images)), fps, times, factor > 1)
     return path
 
 

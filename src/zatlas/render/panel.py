@@ -21,7 +21,7 @@ Surface = Float32[np.ndarray, "h w 3"]
 class Panel:
     """A picture of a plane, and the position of each frame in it."""
 
-    picture: Frame  # of the box, with the top row first
+    image: Frame  # of the box, with the top row first
     positions: Plane  # one for each frame
     box: Bounds  # left, bottom, right, top in units of the plane
 

@@ -33,10 +33,10 @@ _one_at_a_time = threading.RLock()
 
 
 @runtime_checkable
-class Drawn(Protocol):
+class Drawable(Protocol):
     """A figure that can return the bytes of a file."""
 
-    def drawn(self, kind: str) -> bytes:
+    def encode(self, kind: str) -> bytes:
         """Return the bytes of a file of this kind."""
         ...
 
@@ -84,7 +84,7 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
     return faded
 
 
-def save(picture: "Drawn | Figure", path: Path | str) -> Path:
+def save(picture: "Drawable | Figure", path: Path | str) -> Path:
     """Write a canvas or a matplotlib figure in the format of the file name, and return the path."""
     path = Path(path)
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
@@ -93,11 +93,11 @@ def save(picture: "Drawn | Figure", path: Path | str) -> Path:
             f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
-    drawn = picture.drawn(kind) if isinstance(picture, Drawn) else plotted(picture, kind)
+    drawn = picture.encode(kind) if isinstance(picture, Drawable) else encode_plot(picture, kind)
     return atomic.write_file(path, drawn)
 
 
-def encoded(picture: Image.Image, kind: str) -> bytes:
+def encode_image(picture: Image.Image, kind: str) -> bytes:
     """Return the bytes of an image as png, webp or jpg."""
     options: dict[str, dict[str, object]] = {
         "png": {},
@@ -122,7 +122,7 @@ def drawing(settings: Any = None) -> Iterator[None]:
         yield
 
 
-def plotted(figure: "Figure", kind: str, dpi: float = DPI) -> bytes:
+def encode_plot(figure: "Figure", kind: str, dpi: float = DPI) -> bytes:
     """Return the bytes of a matplotlib figure as a file of this kind."""
     from matplotlib.text import Text
 

@@ -53,7 +53,7 @@ def width(words: str, size: int) -> float:
     return font(face(words), size).getlength(words)
 
 
-def lines(words: str, size: int, max_width: float, most: int = 99) -> list[str]:
+def lines(words: str, size: int, max_width: float, max_lines: int = 99) -> list[str]:
     """Break the text into at most `most` lines that fit into `max_width` pixels; the last may end in …"""
     parts: list[str] = []
     for word in clean(words).split(" "):
@@ -62,8 +62,8 @@ def lines(words: str, size: int, max_width: float, most: int = 99) -> list[str]:
             parts[-1] = longer
         else:
             parts += _pieces(word, size, max_width)
-    if len(parts) > most:
-        parts = [*parts[: most - 1], shortened(" ".join(parts[most - 1 :]), size, max_width)]
+    if len(parts) > max_lines:
+        parts = [*parts[: max_lines - 1], shortened(" ".join(parts[max_lines - 1 :]), size, max_width)]
     return [line for line in parts if line]
 
 
@@ -83,14 +83,14 @@ def number(value: float, digits: int) -> str:
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def numbers(values: Sequence[float], most: int = 3) -> list[str]:
+def numbers(values: Sequence[float], max_digits: int = 3) -> list[str]:
     """Format numbers with the fewest decimals that keep them distinct."""
-    for digits in range(most + 1):
+    for digits in range(max_digits + 1):
         texts = [number(value, digits) for value in values]
         near = all(abs(round(v, digits) - v) <= 0.25 * _step(values) for v in values)
         if near and len(set(texts)) == len(set(values)):
             return texts
-    return [number(value, most) for value in values]
+    return [number(value, max_digits) for value in values]
 
 
 def _step(values: Sequence[float]) -> float:
