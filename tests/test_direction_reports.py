@@ -113,7 +113,7 @@ def test_a_model_without_encoder_and_labels_is_evaluated_by_its_images(rival):
     for direction in result:
         assert direction.target is None and not direction.gradients
         assert direction.leak is None and direction.effect.value > 0
-    with pytest.raises(NotSupported, match="--scorer"):
+    with pytest.raises(NotSupported, match="--classifier"):
         entanglement_matrix(result, title="t")
     assert effect_bars(result, title="t") is not None
     assert make_evaluator(rival).names == ()

@@ -81,7 +81,7 @@ class Evaluator:
         The directions are differences of random pairs of latents, and so follow the data's distribution:
         a direction that the data does not use would be too easy to beat.
         """
-        rng = stream(self.seed, "directions of chance")
+        rng = stream(self.seed, "random directions")
         pairs = rng.integers(len(self.latents), size=(4 * RANDOM_DIRECTIONS, 2))
         steps = self.latents[pairs[:, 0]] - self.latents[pairs[:, 1]]
         steps = steps[np.linalg.norm(steps, axis=1) > 0][:RANDOM_DIRECTIONS]

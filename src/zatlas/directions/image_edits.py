@@ -34,8 +34,8 @@ def warp(x: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _matrix(a: Tensor, **entries: Tensor) -> Tensor:
-    one, zero = torch.ones_like(a), torch.zeros_like(a)
-    rows = [[entries.get(f"m{i}{j}", one if i == j else zero) for j in range(3)] for i in range(2)]
+    ones, zeros = torch.ones_like(a), torch.zeros_like(a)
+    rows = [[entries.get(f"m{i}{j}", ones if i == j else zeros) for j in range(3)] for i in range(2)]
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 

@@ -51,7 +51,7 @@ class Compass:
 
     A choice between two images gives half a bit if one answer in ten is wrong. A direction in 32 equal
     dimensions to a cosine of 0.9 takes 40 bits, more than 60 pairs can give; the best of six images
-    gives nearly two bits. So many dimensions have questions of six images, each counted as five pairs.
+    gives nearly two bits. In many dimensions a question has six images, and counts as five pairs.
     The estimate is expectation propagation, where each step is a rank-one update.
 
     Bıyık et al. 2019, https://arxiv.org/abs/1910.04365, for questions; Minka 2001,
@@ -134,8 +134,8 @@ class Compass:
         """Unit vectors from each image that was not chosen to the one that was."""
         if answer.choice is None:
             return []
-        apart = (answer.latents - answer.latents[answer.choice]).astype(np.float64)
-        others = np.delete(apart @ self.components.T / self.std, answer.choice, axis=0)
+        differences = (answer.latents - answer.latents[answer.choice]).astype(np.float64)
+        others = np.delete(differences @ self.components.T / self.std, answer.choice, axis=0)
         return list(-others / np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-12))
 
 

@@ -174,7 +174,7 @@ def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
     features = principal_pixels(workspace.dataset)
     real, other = (feature_tables(image_batches(workspace.dataset, part), features)[0] for part in rows)
     z = sample_latents(workspace, len(real), seed=seed, prior=prior)
-    made = feature_tables(workspace.generator.decode_batches(z, cycle_classes(workspace, len(z))), features)[
-        0
-    ]
-    return frechet(made, real) / max(frechet(other, real), 1e-12)
+    generated = feature_tables(
+        workspace.generator.decode_batches(z, cycle_classes(workspace, len(z))), features
+    )[0]
+    return frechet(generated, real) / max(frechet(other, real), 1e-12)

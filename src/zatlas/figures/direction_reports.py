@@ -141,6 +141,6 @@ def _columns(reports: Sequence[DirectionReport]) -> list[str]:
     """The columns of a matrix: the targets, then the attributes that change most."""
     own = list(dict.fromkeys(report.target for report in reports if report.target is not None))
     others = [name for name in (reports[0].gradients if reports else ()) if name not in own]
-    most = {name: max(abs(report.gradients[name]) for report in reports) for name in others}
+    largest = {name: max(abs(report.gradients[name]) for report in reports) for name in others}
     free = max(MAX_COLUMNS - len(own), 0)
-    return own + sorted(sorted(others, key=lambda name: -most[name])[:free], key=others.index)
+    return own + sorted(sorted(others, key=lambda name: -largest[name])[:free], key=others.index)

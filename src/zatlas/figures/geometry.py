@@ -133,10 +133,10 @@ def arithmetic(
         mean = group.latents.mean(axis=0, keepdims=True)
         total += group.sign * mean
         sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
-        shown = (
+        examples = (
             np.zeros((0, *workspace.description.shape), np.float32) if group.images is None else group.images
         )
-        terms.append(Term(sign, shown, group.name, workspace.decode(mean, label)))
+        terms.append(Term(sign, examples, group.name, workspace.decode(mean, label)))
         words += f"{sign and f' {sign} '}{group.name}"
     far = float(workspace.density.relative_distance(total)[0])
     result = workspace.decode(total, label)

@@ -180,8 +180,8 @@ def _generalization_gap(train: Metric, held_out: Metric, workspace: Workspace) -
     if not workspace.holds_out:
         return []
     sign = 1 if train.better == "higher" else -1
-    what = "ELBO" if train.name == "elbo" else "reconstruction error"
-    about = f"{what} on training images compared with held-out images: how much better it is"
+    quantity = "ELBO" if train.name == "elbo" else "reconstruction error"
+    about = f"{quantity} on training images compared with held-out images: how much better it is"
     error = math.hypot(train.error or 0.0, held_out.error or 0.0)
     value = sign * (train.value - held_out.value)
     n = min(train.n, held_out.n)

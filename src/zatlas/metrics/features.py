@@ -76,7 +76,7 @@ def dataset_features(images: ImageDataset, *, seed: int = 0) -> DatasetFeatures 
     names = _target_names(images)
     if not names:
         return None
-    made = (
+    settings = (
         FORMAT,
         images.fingerprint,
         images.shape,
@@ -88,7 +88,7 @@ def dataset_features(images: ImageDataset, *, seed: int = 0) -> DatasetFeatures 
         NET,
         TRAINING,
     )
-    digest = hashlib.sha256(repr(made).encode()).hexdigest()[:24]
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:24]
     path = cache_root() / "features" / f"{digest}.safetensors"
     if not path.exists():
         save_classifier(path, train_feature_net(images, names, seed=seed))

@@ -154,13 +154,13 @@ def _neighbors(workspace: Workspace, seed: int) -> list[Metric]:
     agreement = {name: neighbor_agreement(z, column) for name, column in kinds.items()}
     chosen = ["label"] if labels is not None else list(agreement)
     value, error = mean_and_error(np.mean([agreement[name][0] for name in chosen], axis=0))
-    what = "label" if labels is not None else "attribute value, mean over attributes"
+    noun = "label" if labels is not None else "attribute value, mean over attributes"
     return [
         Metric(
             "neighbor_agreement",
             "meaning",
             value,
-            f"share of the {min(NEIGHBORS, len(z) - 1)} nearest other latents with the same {what}; numbers "
+            f"share of the {min(NEIGHBORS, len(z) - 1)} nearest other latents with the same {noun}; numbers "
             "are split at their median",
             len(z),
             error=error,

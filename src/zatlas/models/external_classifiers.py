@@ -66,7 +66,7 @@ def python_classifier(
     """Return a classifier that calls a numpy function: images (n, c, h, w) in [0, 1] -> (n,) or (n, k).
 
     Give `names` if the function returns several columns. A function can also carry its own `names` and
-    `kind` as attributes. For a function of torch tensors, use `Scorer` directly.
+    `kind` as attributes. For a function of torch tensors, use `Classifier` directly.
     """
     names = tuple(names or getattr(function, "names", ()) or (_name_of(function),))
     kind = getattr(function, "kind", kind)

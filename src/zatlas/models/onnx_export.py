@@ -283,10 +283,10 @@ def _difference(output: Images, expected: Images) -> float:
     return float(np.abs(output - expected).max(initial=0))
 
 
-def _write(path: Path, data: bytes, error: float, what: str) -> ModelFile:
+def _write(path: Path, data: bytes, error: float, kind: str) -> ModelFile:
     if error > MAX_ERROR:
         raise NotSupported(
-            f"The {what} as ONNX differs from torch by up to {error:.3g} per pixel; the limit is "
+            f"The {kind} as ONNX differs from torch by up to {error:.3g} per pixel; the limit is "
             f"{MAX_ERROR:g}. Explore this model with a server: zatlas explore."
         )
     atomic.write_file(path, data)

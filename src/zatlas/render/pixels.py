@@ -84,7 +84,7 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
     return faded
 
 
-def save(picture: "Drawable | Figure", path: Path | str) -> Path:
+def save(figure: "Drawable | Figure", path: Path | str) -> Path:
     """Write a canvas or a matplotlib figure in the format of the file name, and return the path."""
     path = Path(path)
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
@@ -93,11 +93,11 @@ def save(picture: "Drawable | Figure", path: Path | str) -> Path:
             f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
-    drawn = picture.encode(kind) if isinstance(picture, Drawable) else encode_plot(picture, kind)
+    drawn = figure.encode(kind) if isinstance(figure, Drawable) else encode_plot(figure, kind)
     return atomic.write_file(path, drawn)
 
 
-def encode_image(picture: Image.Image, kind: str) -> bytes:
+def encode_image(image: Image.Image, kind: str) -> bytes:
     """Return the bytes of an image as png, webp or jpg."""
     options: dict[str, dict[str, object]] = {
         "png": {},
@@ -105,7 +105,7 @@ def encode_image(picture: Image.Image, kind: str) -> bytes:
         "jpg": {"quality": 95, "subsampling": 0},
     }
     buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG" if kind == "jpg" else kind.upper(), **options[kind])
+    image.save(buffer, format="JPEG" if kind == "jpg" else kind.upper(), **options[kind])
     return buffer.getvalue()
 
 

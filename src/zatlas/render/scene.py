@@ -43,7 +43,7 @@ class Scene:
     """Draw one frame after the other, with the trail of the panel's point."""
 
     def __init__(self, first: Frame, factor: int, layout: Layout) -> None:
-        self.layout, self.drawn = layout, 0
+        self.layout, self.index = layout, 0
         image = Tiles(0, 0, first[None], 1, factor)
         inset = _inset(image, layout)
         if inset is not None:
@@ -70,7 +70,7 @@ class Scene:
         _check_size(image, self.image)
         if self.bare:
             return image
-        index, self.drawn = self.drawn, self.drawn + 1
+        index, self.index = self.index, self.index + 1
         theme = self.layout.theme
         if self.inset is not None:
             self._leave_trail(index)

@@ -54,7 +54,7 @@ def width(words: str, size: int) -> float:
 
 
 def lines(words: str, size: int, max_width: float, max_lines: int = 99) -> list[str]:
-    """Break the text into at most `most` lines that fit into `max_width` pixels; the last may end in …"""
+    """Break the text into at most `max_lines` lines that fit into `max_width` pixels; the last may end in …"""
     parts: list[str] = []
     for word in clean(words).split(" "):
         longer = f"{parts[-1]} {word}" if parts else word
@@ -84,7 +84,7 @@ def number(value: float, digits: int) -> str:
 
 
 def numbers(values: Sequence[float], max_digits: int = 3) -> list[str]:
-    """Format numbers with the fewest decimals that keep them distinct."""
+    """Format numbers with the fewest decimals at which they differ."""
     for digits in range(max_digits + 1):
         texts = [number(value, digits) for value in values]
         near = all(abs(round(v, digits) - v) <= 0.25 * _step(values) for v in values)
@@ -103,10 +103,10 @@ def _pieces(word: str, size: int, max_width: float) -> list[str]:
     """Break a word that is wider than `max_width`."""
     parts = []
     while width(word, size) > max_width and len(word) > 1:
-        keep = len(word) - 1
-        while keep > 1 and width(word[:keep], size) > max_width:
-            keep -= 1
-        cut = max(word.rfind("_", 1, keep), word.rfind("-", 1, keep)) + 1 or keep
+        end = len(word) - 1
+        while end > 1 and width(word[:end], size) > max_width:
+            end -= 1
+        cut = max(word.rfind("_", 1, end), word.rfind("-", 1, end)) + 1 or end
         parts.append(word[:cut])
         word = word[cut:]
     return [*parts, word]

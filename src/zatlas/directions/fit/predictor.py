@@ -46,7 +46,7 @@ def fit(
     Goetschalckx et al. 2019 (GANalyze), https://arxiv.org/abs/1906.10112. `linear` begins with the
     regression of predictions on latents, which needs no gradients (Stein 1981: it is the mean gradient),
     and is refined by gradients where classifier and decoder have them. `local` follows the gradient of a
-    small network fitted to the predictions. Predictions in `orthogonal_to` are kept.
+    small network fitted to the predictions. Predictions in `orthogonal_to` do not change.
     """
     if method not in METHODS:
         raise UnknownName("method to raise a prediction", method, METHODS)

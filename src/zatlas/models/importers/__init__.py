@@ -81,11 +81,11 @@ def import_model(
         if halves is not None and source_info.kind == "function":
             info, lines = _saved_as_program(info, halves, side, lines)
         info = replace(info, digest=digest_of_all(info, side))
-        made = _made(info)
+        provenance = _provenance(info)
         if data is not None:
-            recipe, made["data"] = _recipe(data, info, side)
+            recipe, provenance["data"] = _recipe(data, info, side)
             (side / "recipe.toml").write_bytes(recipe)
-        (side / "made.json").write_bytes(atomic.as_json(made))
+        (side / "made.json").write_bytes(atomic.as_json(provenance))
     run = Run(out)
     if info.kind == "function":
         assert halves is not None
@@ -333,7 +333,7 @@ def _recipe(data: str, info: ImportedModel, side: Path) -> tuple[bytes, str]:
     return text.encode(), images.fingerprint
 
 
-def _made(info: ImportedModel) -> dict[str, Any]:
+def _provenance(info: ImportedModel) -> dict[str, Any]:
     """Return the content of made.json."""
     return {
         "format": FORMAT,
