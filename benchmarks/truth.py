@@ -4,7 +4,7 @@ python benchmarks/truth.py [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
 For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by three
 std, and the mean change of the other predictions. Compared are the mean difference, the same orthogonal to
-the others, the aimed direction (`zatlas steer RUN labels --set method=aimed`), the nonlinear direction
+the others, the aimed direction (`zatlas steer RUN labels --set method=constrained`), the nonlinear direction
 (`method=local`) for the two attributes that no linear one flips, and the median difference on a supervised
 chart (the share of twenty paths whose ends the classifier separates). The settings of the aimed direction
 were chosen on the first 450 test faces; `--skip 450` measures on others.
@@ -64,10 +64,10 @@ def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespa
     """The table of all twelve."""
     z = workspace.latents("test")[given.skip : given.skip + given.faces]
     names = list(FACE_ATTRIBUTES)
-    aimed = find_directions(workspace, "labels", names=names, method="aimed", orthogonal_to=names, seed=given.seed)
+    aimed = find_directions(workspace, "labels", names=names, method="constrained", orthogonal_to=names, seed=given.seed)
     local = find_directions(workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed)
     bent = {way.name: way for way in local}
-    heads = ("mean_difference", "without", "aimed", "local")
+    heads = ("mean_difference", "orthogonal", "constrained", "local")
     print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")

@@ -127,7 +127,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _repair(run: Run, result: CheckResult) -> None:
-    """Rewrite files that a checkpoint reproduces to the byte; remove files that are made again when needed."""
+    """Rewrite files that a checkpoint reproduces exactly; remove files that are made again when needed."""
     sources = {"recipe.toml": recipe_text, "metrics.jsonl": metrics_text, "weights.safetensors": best_weights}
     for name in [*result.damaged, *result.missing]:
         repair = ""

@@ -21,7 +21,7 @@ COLUMNS = 7
 
 
 def amount_range(direction: Direction, default: float = MAX_STD) -> tuple[float, float]:
-    """The range of amounts to show: the direction's scale if it has one, else `default` std to either side."""
+    """The range of amounts to show: the direction's scale, or `default` std to either side without one."""
     if isinstance(direction, FieldDirection) and direction.scale is not None:
         return float(direction.scale[0][0]), float(direction.scale[0][-1])
     return -default, default

@@ -54,7 +54,7 @@ def width(words: str, size: int) -> float:
 
 
 def lines(words: str, size: int, max_width: float, max_lines: int = 99) -> list[str]:
-    """Break the text into at most `max_lines` lines that fit into `max_width` pixels; the last may end in …"""
+    """Break the text into `max_lines` or fewer lines of at most `max_width` pixels; the last may end in …"""
     parts: list[str] = []
     for word in clean(words).split(" "):
         longer = f"{parts[-1]} {word}" if parts else word

@@ -65,7 +65,7 @@ def save_checkpoint(
     bad = [n for n, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if bad:
         raise Diverged(
-            f"At step {cursor.step:,} {bad[0]} contains NaN or infinity, so no checkpoint was saved. "
+            f"At step {cursor.step:,} {bad[0]} contains NaN or infinity, so nothing was saved. "
             "Try a lower learning rate: --set training.rate=..."
         )
     data = save(dict(tensors))
