@@ -64,8 +64,12 @@ def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespa
     """The table of all twelve."""
     z = workspace.latents("test")[given.skip : given.skip + given.faces]
     names = list(FACE_ATTRIBUTES)
-    aimed = find_directions(workspace, "labels", names=names, method="constrained", orthogonal_to=names, seed=given.seed)
-    local = find_directions(workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed)
+    aimed = find_directions(
+        workspace, "labels", names=names, method="constrained", orthogonal_to=names, seed=given.seed
+    )
+    local = find_directions(
+        workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed
+    )
     bent = {way.name: way for way in local}
     heads = ("mean_difference", "orthogonal", "constrained", "local")
     print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")

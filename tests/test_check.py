@@ -38,8 +38,8 @@ def check(run, capsys, *words):
 
 
 def test_an_intact_run_is_reported_as_intact(run, capsys):
-    status, result, said = check(run, capsys)
-    assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in said
+    status, result, output = check(run, capsys)
+    assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in output
     assert not any(result[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
 
 
@@ -73,9 +73,9 @@ def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
 def test_damaged_originals_are_reported_and_not_changed(run, capsys):
     flip(run.provenance_file)
     harmed = run.provenance_file.read_bytes()
-    status, result, said = check(run, capsys)
+    status, result, output = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == ["made.json"]
-    assert "cannot be made again" in said and run.provenance_file.read_bytes() == harmed
+    assert "cannot be made again" in output and run.provenance_file.read_bytes() == harmed
 
 
 def test_a_damaged_checkpoint_is_named(run, capsys):
@@ -104,8 +104,8 @@ def test_a_lost_record_is_written_again_with_consent(run, capsys):
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "none.txt"])
 def test_only_a_file_of_the_run_is_accepted(run, capsys, name):
-    status, _, said = check(run, capsys, "--accept", name)
-    assert (status == 2 and "--accept" in said) or "no file" in said
+    status, _, output = check(run, capsys, "--accept", name)
+    assert (status == 2 and "--accept" in output) or "no file" in output
 
 
 def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
@@ -118,8 +118,8 @@ def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
 
 def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
     with run.lock():
-        status, _, said = check(run, capsys)
-    assert status == 1 and "being trained by process" in said
+        status, _, output = check(run, capsys)
+    assert status == 1 and "being trained by process" in output
 
 
 def test_a_folder_that_is_no_run_is_not_checked(tmp_path, capsys):
@@ -137,8 +137,8 @@ def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, ca
     flip(pixels, keep_time=True)
     status, result, _ = check(workspace.run, capsys)
     assert status == 0 and list(result["repaired"]) == ["cached images of photos"]
-    again = Workspace.open(workspace.run.folder)
-    assert (again.dataset.images(again.rows("train")) == before).all()
+    second = Workspace.open(workspace.run.folder)
+    assert (second.dataset.images(second.rows("train")) == before).all()
 
 
 def photo(folder, index):

@@ -46,7 +46,7 @@ READ = (
 NAMES = ("Bald", "skin_tone", "hair_colour")
 
 
-def drawn(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageDataset:
+def drawn_faces(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageDataset:
     """Drawn faces, with some columns replaced or added."""
     factors = faces.factors(count, seed=seed)
     split = np.where(np.arange(count) % 4 == 3, 2, 0).astype(np.uint8)
@@ -56,7 +56,7 @@ def drawn(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageD
 
 @pytest.fixture(scope="module")
 def few() -> ImageDataset:
-    return drawn(480, 16)
+    return drawn_faces(480, 16)
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +101,9 @@ def test_the_same_seed_gives_the_same_classifier(few):
 
 def test_it_comes_back_from_its_file_to_the_bit(tmp_path, few, trained):
     images = few.images(few.rows("test"))
-    again = load_classifier(save_classifier(tmp_path / "s.safetensors", trained))
-    assert (again.names, again.kinds, again.shape) == (trained.names, trained.kinds, trained.shape)
-    assert np.array_equal(again.predict(images), trained.score(images))
+    loaded = load_classifier(save_classifier(tmp_path / "s.safetensors", trained))
+    assert (loaded.names, loaded.kinds, loaded.shape) == (trained.names, trained.kinds, trained.shape)
+    assert np.array_equal(loaded.predict(images), trained.score(images))
     half = save_classifier(tmp_path / "half.safetensors", trained, half=True)
     assert half.stat().st_size < 0.6 * (tmp_path / "s.safetensors").stat().st_size
     np.testing.assert_allclose(load_classifier(half).predict(images), trained.score(images), atol=0.02)
@@ -122,7 +122,7 @@ def test_missing_values_teach_nothing(few):
     flag = few.attributes["Bald"].astype(np.float32)
     tone, colour = few.attributes["skin_tone"].copy(), few.attributes["hair_colour"].copy()
     flag[rows % 2 == 0], tone[rows % 3 == 0], colour[rows % 5 == 0] = np.nan, np.nan, ""
-    holed = drawn(480, 16, Bald=flag, skin_tone=tone, hair_colour=colour)
+    holed = drawn_faces(480, 16, Bald=flag, skin_tone=tone, hair_colour=colour)
     classifier = train_classifier(holed, NAMES, epochs=2, show=False)
     assert classifier.kinds[0] == "flag"  # with holes it comes as numbers, and is a flag all the same
     result = evaluate_classifier(classifier, holed)
@@ -136,13 +136,13 @@ def test_missing_values_teach_nothing(few):
 def test_an_image_without_any_value_moves_no_weight(few):
     gone = np.arange(len(few)) >= 64
     flag = np.where(gone, np.nan, few.attributes["Bald"]).astype(np.float32)
-    one = drawn(480, 16, Bald=flag)
+    one = drawn_faces(480, 16, Bald=flag)
     pixels = one.pixels.copy()
     pixels[gone] = 255 - pixels[gone]
     other = image_dataset("faces", pixels, attributes={"Bald": flag}, split=one.split)
-    scorers = [train_classifier(s, ["Bald"], epochs=1, show=False) for s in (one, other)]
+    classifiers = [train_classifier(s, ["Bald"], epochs=1, show=False) for s in (one, other)]
     images = few.images(few.rows("test"))
-    assert np.array_equal(scorers[0].predict(images), scorers[1].predict(images))
+    assert np.array_equal(classifiers[0].predict(images), classifiers[1].predict(images))
 
 
 def test_values_are_coded_by_kind():
@@ -181,9 +181,9 @@ def test_any_function_of_images_works_as_a_classifier(few):
 
 def test_a_classifier_can_be_limited_to_some_names(few, trained):
     images = few.images(np.arange(5))
-    some = trained.only(["hair_colour=gray", "Bald"])
-    assert some.kinds == ("class", "flag")
-    np.testing.assert_array_equal(some.score(images), trained.score(images)[:, [5, 0]])
+    selected = trained.only(["hair_colour=gray", "Bald"])
+    assert selected.kinds == ("class", "flag")
+    np.testing.assert_array_equal(selected.score(images), trained.score(images)[:, [5, 0]])
     with pytest.raises(UnknownName, match="Did you mean 'Bald'"):
         trained.only(["bald"])
 
@@ -199,7 +199,7 @@ def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):
     with pytest.raises(UnknownName, match="Did you mean 'Smiling'"):
         train_classifier(few, ["Smilling"], show=False)
     with pytest.raises(BadData, match="equal for all images"):
-        train_classifier(drawn(8, 16, flat=np.zeros(8, bool)), ["flat"], show=False)
+        train_classifier(drawn_faces(8, 16, flat=np.zeros(8, bool)), ["flat"], show=False)
     bare = image_dataset("bare", blobs.pixels)
     with pytest.raises(BadData, match="no attributes"):
         train_classifier(bare, show=False)
@@ -259,8 +259,8 @@ def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identit
         helper.make_node(last, ["m"], [name]),
     ]
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 16, 16])
-    made = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
-    graph = helper.make_graph(nodes, "scorer", [given], [made], [sizes, whole])
+    resized = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
+    graph = helper.make_graph(nodes, "scorer", [given], [resized], [sizes, whole])
     opset = [helper.make_opsetid("", 18)]
     save(helper.make_model(graph, opset_imports=opset, ir_version=9), str(path))
     return path
@@ -349,12 +349,12 @@ def test_predictions_are_saved_and_used_by_every_command(sketcher, tmp_path, cap
     folder = tmp_path / "run"
     shutil.copytree(sketcher.run.folder, folder)
     Workspace.open(folder).annotate(INK, save=True)
-    again = Workspace.open(folder)
-    assert again.source.generated and "inky" in again.dataset.attributes
-    assert locate(again, "inky:2").image is not None
-    assert len(again.chart("pca", by="inky").positions) == len(again.latents("test"))
-    result = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
-    assert result == pytest.approx(again.flags("inky", again.rows("train")).mean())
+    loaded = Workspace.open(folder)
+    assert loaded.source.generated and "inky" in loaded.dataset.attributes
+    assert locate(loaded, "inky:2").image is not None
+    assert len(loaded.chart("pca", by="inky").positions) == len(loaded.latents("test"))
+    result = loaded.query("select avg(inky::int) as share from train")["share"][0].as_py()
+    assert result == pytest.approx(loaded.flags("inky", loaded.rows("train")).mean())
     assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").exists()
 

@@ -17,10 +17,10 @@ def simulate(state, preference, seed, choices=CHOICES):
     """The compass, and the cosine after each choice, of a user whose answers have the given error rate."""
     rng, cosines = np.random.default_rng(seed), []
     for _ in range(choices):
-        shown = state.next_question()
-        choice = int((shown @ preference).argmax())
+        question = state.next_question()
+        choice = int((question @ preference).argmax())
         if rng.random() < ERROR_RATE:
-            choice = int(rng.choice([other for other in range(len(shown)) if other != choice]))
+            choice = int(rng.choice([other for other in range(len(question)) if other != choice]))
         state = state.answer(choice)
         cosines.append(float(state.direction().vector @ preference))
     return state, np.array(cosines)
@@ -106,11 +106,11 @@ def test_the_same_seed_gives_the_same_questions(latents):
 
 
 def test_questions_stay_inside_the_data(portraits):
-    state, shown = compass(portraits.cloud), []
+    state, question = compass(portraits.cloud), []
     for _ in range(5):
-        shown.append(state.next_question())
+        question.append(state.next_question())
         state = state.answer(1)
-    assert np.median(portraits.density.relative_distance(np.concatenate(shown))) < 2
+    assert np.median(portraits.density.relative_distance(np.concatenate(question))) < 2
 
 
 def test_an_update_takes_less_than_fifty_milliseconds(latents):
@@ -156,9 +156,9 @@ def test_the_command_draws_a_question_and_reads_letters(wide, tmp_path, capsys, 
 
     monkeypatch.setattr("sys.stdin", io.StringIO("a\nhuh\nu\nb\ns by hand\nq\n"))
     assert main(["compass", str(wide.run.folder), "--by", str(tmp_path / "shown")]) == 0
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert (tmp_path / "shown" / "question.png").stat().st_size > 500
-    assert "'huh' is no answer" in said.err and "question.png" in said.err
-    assert said.out.strip().endswith("by-hand-" + said.out.strip().rpartition("-")[2])
+    assert "'huh' is no answer" in output.err and "question.png" in output.err
+    assert output.out.strip().endswith("by-hand-" + output.out.strip().rpartition("-")[2])
     assert "by hand" in [direction.name for direction in store_of(wide).all()]
-    store_of(wide).folder.joinpath(said.out.strip()).unlink()
+    store_of(wide).folder.joinpath(output.out.strip()).unlink()

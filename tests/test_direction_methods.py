@@ -31,7 +31,7 @@ LIGHT = Classifier(("light",), lambda images: images.mean(dim=(2, 3))[:, :1], ("
 
 
 def lamp(side: int = 16, dim: int = 6) -> Generator:
-    """A soft spot: the first two dimensions shift it, the third is its brightness, the rest add weak noise."""
+    """A soft spot: two dimensions shift it, the third is its brightness, the others add weak noise."""
     grid = torch.linspace(-1, 1, side)
     texture = torch.randn(dim, side * side, generator=torch.Generator().manual_seed(5))
     texture = texture - texture.mean(dim=1, keepdim=True)
@@ -77,7 +77,7 @@ class Blind(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def spots():
+def soft_spot():
     generator = lamp()
     return generator, generator.space.sample(600, seed=0)
 
@@ -101,8 +101,8 @@ def test_an_edit_by_zero_changes_nothing():
 
 
 @pytest.mark.parametrize(("name", "axis"), [("shift_x", 0), ("shift_y", 1), ("brightness", 2)])
-def test_an_edit_is_imitated_by_the_dimension_that_controls_it(spots, name, axis):
-    generator, latents = spots
+def test_an_edit_is_imitated_by_the_dimension_that_controls_it(soft_spot, name, axis):
+    generator, latents = soft_spot
     (direction,) = transform.fit(generator, latents, names=[name], seed=1)
     others = [abs(float(direction.vector[i])) for i in range(3) if i != axis]
     assert direction.vector[axis] > 0.9 > 2 * max(others)
@@ -112,8 +112,8 @@ def test_an_edit_is_imitated_by_the_dimension_that_controls_it(spots, name, axis
     assert low <= -1 and high >= 1
 
 
-def test_an_edit_is_imitated_without_gradients(spots):
-    generator, latents = spots
+def test_an_edit_is_imitated_without_gradients(soft_spot):
+    generator, latents = soft_spot
     blind = replace(generator, decoder=lambda z, y: generator.decoder(z, y).detach())
     (direction,) = transform.fit(blind, latents, names=["shift_x"])
     assert direction.vector[0] > 0.9
@@ -121,29 +121,29 @@ def test_an_edit_is_imitated_without_gradients(spots):
         transform.fit(blind, latents, names=["shift_x"], method="net")
 
 
-def test_an_edit_that_a_model_cannot_do_is_reported(spots):
-    generator, latents = spots
+def test_an_edit_that_a_model_cannot_do_is_reported(soft_spot):
+    generator, latents = soft_spot
     (direction,) = transform.fit(generator, latents, names=["rotation"], steps=30)
     assert direction.facts["requested"] is None and "cannot" in direction.facts["reason"]
 
 
-def test_an_edit_saturates_at_the_largest_brightness(spots):
-    generator, latents = spots
+def test_an_edit_saturates_at_the_largest_brightness(soft_spot):
+    generator, latents = soft_spot
     (direction,) = transform.fit(generator, latents, names=["brightness"])
     ends = [end for end in direction.facts["saturation"] if end is not None]
     assert ends and all(1.5 <= abs(end) <= 5 for end in ends)
 
 
-def test_a_network_imitates_an_edit(spots):
-    generator, latents = spots
+def test_a_network_imitates_an_edit(soft_spot):
+    generator, latents = soft_spot
     (direction,) = transform.fit(generator, latents, names=["shift_x"], method="net", steps=150)
     assert isinstance(direction, FieldDirection)
     moved = direction.move(latents[:50], 1.0) - latents[:50]
     assert moved[:, 0].mean() > 0.7 and direction.facts["amount_per_std"] > 0.07
 
 
-def test_color_edits_of_grey_images_are_refused(spots):
-    generator, latents = spots
+def test_color_edits_of_grey_images_are_refused(soft_spot):
+    generator, latents = soft_spot
     with pytest.raises(NotSupported, match="one channel"):
         transform.fit(generator, latents, names=["colour"])
     with pytest.raises(UnknownName, match="Did you mean 'zoom'"):
@@ -160,8 +160,8 @@ def test_singular_vectors_of_the_first_weights_come_in_order():
         assert direction.facts["singular_value"] == pytest.approx(value, rel=1e-3)
 
 
-def test_the_metric_directions_are_those_of_the_jacobian(spots):
-    generator, latents = spots
+def test_the_metric_directions_are_those_of_the_jacobian(soft_spot):
+    generator, latents = soft_spot
     first, second, *_ = closed_form.fit(generator, latents, source="metric", count=4)
     assert np.linalg.norm(first.vector[:3]) > 0.99 and np.linalg.norm(second.vector[:3]) > 0.99
     with pytest.raises(NotSupported, match="source=metric"):
@@ -208,8 +208,8 @@ def test_principal_directions_of_samples():
     assert abs(result[0].vector[0]) > 0.99 and abs(result[1].vector[4]) > 0.99
 
 
-def test_a_prediction_rises_by_the_requested_amount(spots):
-    generator, latents = spots
+def test_a_prediction_rises_by_the_requested_amount(soft_spot):
+    generator, latents = soft_spot
     (direction,) = predictor.fit(generator, latents, classifier=LIGHT)
     assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
     low, high = direction.facts["requested"]
@@ -220,8 +220,8 @@ def test_a_prediction_rises_by_the_requested_amount(spots):
     assert direction.facts["mean_error"] < 0.1 * (high - low)
 
 
-def test_a_predictor_in_numpy_works(spots):
-    generator, latents = spots
+def test_a_predictor_in_numpy_works(soft_spot):
+    generator, latents = soft_spot
     by_numpy = Classifier(("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",))
     (direction,) = predictor.fit(generator, latents, classifier=by_numpy)
     assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
@@ -250,8 +250,8 @@ def test_attributes_that_exclude_each_other_are_not_separable():
     assert labels.separable_attributes(flags, "red") == ["left"]
 
 
-def test_an_example_direction_leads_from_one_group_to_the_other(spots):
-    generator, latents = spots
+def test_an_example_direction_leads_from_one_group_to_the_other(soft_spot):
+    generator, latents = soft_spot
     bright = latents[:, 2] > 1
     (direction,) = examples.fit(generator, latents, plus=latents[bright], minus=latents[~bright])
     assert direction.vector[2] > 0.95 and direction.facts["examples"] == [bright.sum(), (~bright).sum()]
@@ -259,8 +259,8 @@ def test_an_example_direction_leads_from_one_group_to_the_other(spots):
         examples.fit(generator, latents, plus=latents[:, :3])
 
 
-def test_unsupervised_directions_are_recognized_better_than_at_random(spots):
-    generator, latents = spots
+def test_unsupervised_directions_are_recognized_better_than_at_random(soft_spot):
+    generator, latents = soft_spot
     result = unsupervised.fit(generator, latents, count=3, steps=120)
     axes = np.stack([direction.vector for direction in result])
     assert (np.linalg.norm(axes[:, :3], axis=1) > 0.7).sum() >= 2
@@ -333,8 +333,8 @@ def test_nonlinear_directions_are_saved_and_loaded(wide, tmp_path):
         store.save(FieldDirection("mine", lambda z: z))
 
 
-def test_a_scaled_constant_field_is_a_linear_direction_in_std(spots):
-    generator, latents = spots
+def test_a_scaled_constant_field_is_a_linear_direction_in_std(soft_spot):
+    generator, latents = soft_spot
     (direction,) = predictor.fit(generator, latents, classifier=LIGHT)
     linear = in_std(direction)
     assert isinstance(linear, LinearDirection) and not is_nonlinear(direction)

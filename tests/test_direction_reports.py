@@ -11,7 +11,7 @@ from zatlas.demo import unpack
 from zatlas.directions.direction_report import summary_text
 from zatlas.directions.estimate import orthogonalize, principal_directions, std_along
 from zatlas.directions.evaluate import evaluate, target_of
-from zatlas.directions.evaluator import Evaluator, AttributePredictor, downsample
+from zatlas.directions.evaluator import AttributePredictor, Evaluator, downsample
 from zatlas.directions.field_networks import VectorField, initial_network
 from zatlas.directions.find import find_direction, find_directions, refit_attributes, store_of
 from zatlas.directions.fit import labels
@@ -154,13 +154,13 @@ def test_the_command_prints_a_table_draws_figures_and_saves(portraits, tmp_path,
     run = str(portraits.run.folder)
     words_said = ["directions", run, "Male", "Bald", "--method", "apart", "--save", "--out"]
     assert main([*words_said, str(tmp_path)]) == 0
-    said = capsys.readouterr()
-    rows = json.loads(said.out)
+    output = capsys.readouterr()
+    rows = json.loads(output.out)
     assert [row["direction"] for row in rows] == ["Male", "Bald"]
     assert {"effect", "times random", "usable", "stability", "side effects"} <= rows[0].keys()
-    drawn = {path.name for path in tmp_path.iterdir()}
-    assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= drawn
-    assert "Male: " in said.err
+    files = {path.name for path in tmp_path.iterdir()}
+    assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= files
+    assert "Male: " in output.err
     assert [direction.name for direction in store_of(portraits).all()] == ["Bald by apart", "Male by apart"]
     assert main(["directions", run, "Male by apart", "--out", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)[0]["moves"] == "Male"
@@ -222,9 +222,9 @@ def test_a_saved_nonlinear_direction_is_used_by_its_name(portraits, tmp_path, ca
     run, out = str(portraits.run.folder), str(tmp_path)
     arguments = ["steer", run, "labels", "Male", "--set", "method=local", "--set", "steps=60"]
     assert main([*arguments, "--save", "beardy", "--out", out]) == 0
-    said = capsys.readouterr()
-    (row,) = json.loads(said.out)
-    assert row["kind"] == "nonlinear" and row["stability"] is not None and "Male: " in said.err
+    output = capsys.readouterr()
+    (row,) = json.loads(output.out)
+    assert row["kind"] == "nonlinear" and row["stability"] is not None and "Male: " in output.err
     assert main([*arguments, "--save", "beardy", "--out", out]) == 2
     assert "already saved" in capsys.readouterr().err
     direction = find_direction(portraits, "beardy")

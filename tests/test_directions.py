@@ -11,7 +11,7 @@ from zatlas.directions.estimate import (
     with_side_effects,
 )
 from zatlas.directions.find import find_direction
-from zatlas.directions.probes import accuracy, roc_auc, fit_probes
+from zatlas.directions.probes import accuracy, fit_probes, roc_auc
 from zatlas.directions.types import LinearDirection
 
 

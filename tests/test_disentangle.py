@@ -57,14 +57,14 @@ def random(n: int, d: int) -> np.ndarray:
 
 
 def everything(table, factors) -> dict[str, float]:
-    pure, whole, told = dci(table, factors)
+    pure, full, told = dci(table, factors)
     draws = group_sampler(table, factors)
     return {
         "mig": mig(table, factors).value,
         "sap": sap(table, factors).value,
         "modularity": modularity(table, factors).value,
         "disentanglement": pure.value,
-        "completeness": whole.value,
+        "completeness": full.value,
         "informativeness": told.value,
         "factor_vae": factor_vae(draws, factors, table.std(axis=0)).value,
         "beta_vae": beta_vae(draws, factors).value,

@@ -86,9 +86,9 @@ def test_points_stay_where_the_prior_puts_its_own(rival):
 
 def test_a_search_starts_at_the_encoder_and_refines_its_latents(wide):
     images = wide.dataset.images(wide.rows("test")[:8])
-    said = invert(wide, images, steps=0, show=False)
-    np.testing.assert_allclose(said.latents, wide.generator.encode(images), atol=1e-5)
-    assert (invert(wide, images, steps=30, show=False).rms <= said.rms + 1e-6).all()
+    output = invert(wide, images, steps=0, show=False)
+    np.testing.assert_allclose(output.latents, wide.generator.encode(images), atol=1e-5)
+    assert (invert(wide, images, steps=30, show=False).rms <= output.rms + 1e-6).all()
 
 
 def test_more_starts_are_no_worse_and_the_seed_decides(rival):
@@ -101,9 +101,9 @@ def test_more_starts_are_no_worse_and_the_seed_decides(rival):
 
 def test_images_do_not_disturb_each_other(rival):
     images = rival.decode(sample_latents(rival, 5, seed=8))
-    whole = invert(rival, images, steps=20, show=False)
-    alone = invert(rival, images[3:4], steps=20, show=False)
-    np.testing.assert_allclose(whole.latents[3:4], alone.latents, atol=1e-2)
+    full = invert(rival, images, steps=20, show=False)
+    only = invert(rival, images[3:4], steps=20, show=False)
+    np.testing.assert_allclose(full.latents[3:4], only.latents, atol=1e-2)
 
 
 def test_a_black_box_is_felt_for(wide):
@@ -165,11 +165,11 @@ def test_going_downhill_ends_at_the_foot_of_each_row_by_itself():
     feet = torch.randn(5, 12, generator=torch.Generator().manual_seed(0))
     steep = torch.logspace(0, 3, 12)
 
-    def slope(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def gradient(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         rest = z - feet
         return (steep * rest**2).sum(1), 2 * steep * rest
 
-    result, left = descend(slope, torch.zeros(5, 12), 80, quiet)
+    result, left = descend(gradient, torch.zeros(5, 12), 80, quiet)
     np.testing.assert_allclose(result, feet, atol=1e-2)
     assert left.max() < 1e-3
 
@@ -185,13 +185,13 @@ def test_a_search_without_gradients_reaches_the_same_latent():
 
 
 def test_a_trained_inverter_is_loaded_with_the_run(trained, rival):
-    again = Workspace.open(trained.run.folder)
+    reopened = Workspace.open(trained.run.folder)
     images = rival.decode(sample_latents(rival, 32, seed=4))
-    np.testing.assert_array_equal(again.generator.encode(images), trained.generator.encode(images))
-    said = invert(again, images, steps=0, show=False)
+    np.testing.assert_array_equal(reopened.generator.encode(images), trained.generator.encode(images))
+    output = invert(reopened, images, steps=0, show=False)
     anywhere = invert(rival, images, steps=0, starts=1, show=False)
-    assert np.median(said.psnr) > np.median(anywhere.psnr) + 1
-    assert np.median(invert(again, images, steps=20, show=False).psnr) > np.median(said.psnr) + 3
+    assert np.median(output.psnr) > np.median(anywhere.psnr) + 1
+    assert np.median(invert(reopened, images, steps=20, show=False).psnr) > np.median(output.psnr) + 3
 
 
 def test_real_images_then_have_points_in_every_command(trained):
@@ -236,7 +236,7 @@ def test_an_inverter_of_a_black_box_is_trained_on_latents_only(rival):
 # The command line -------------------------------------------------------------------------------
 
 
-def picture(rival: Workspace, folder: Path) -> Path:
+def figure(rival: Workspace, folder: Path) -> Path:
     """A sample of the model as a file."""
     grey = rival.decode(sample_latents(rival, 1, seed=11))[0, 0]
     Image.fromarray((255 * grey).astype(np.uint8)).save(folder / "one.png")
@@ -244,7 +244,7 @@ def picture(rival: Workspace, folder: Path) -> Path:
 
 
 def test_the_command_prints_the_error_and_saves_latents_and_figure(rival, tmp_path, capsys):
-    file = picture(rival, tmp_path)
+    file = figure(rival, tmp_path)
     out = tmp_path / "points.npz"
     assert main(["invert", str(rival.run.folder), str(file), "--out", str(out)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
@@ -263,9 +263,9 @@ def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys)
 
 
 def test_an_image_file_is_an_anchor_for_a_model_without_encoder(rival, tmp_path, capsys):
-    stop = locate(rival, str(picture(rival, tmp_path)))
-    made = rival.decode(stop.latent)
-    assert np.sqrt(((made - stop.image) ** 2).mean()) < 0.05
+    stop = locate(rival, str(figure(rival, tmp_path)))
+    decoded = rival.decode(stop.latent)
+    assert np.sqrt(((decoded - stop.image) ** 2).mean()) < 0.05
     assert "searches for the latent of one.png" in capsys.readouterr().err
 
 

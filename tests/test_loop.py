@@ -44,7 +44,7 @@ def from_file(source, **tables):
 def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
     run = fit(recipe(training={"preview": 1}), blobs, tmp_path / "run")
     names = {path.name for path in run.folder.iterdir()}
-    wanted = {
+    expected = {
         "recipe.toml",
         "made.json",
         "data_report.json",
@@ -55,7 +55,7 @@ def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
         "curves.png",
         "result.json",
     }
-    assert wanted <= names
+    assert expected <= names
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
     assert {"train/elbo", "valid/elbo", "valid/rate"} <= run.metrics()[0].keys()
     assert run.provenance()["data"] == blobs.fingerprint
@@ -161,9 +161,9 @@ def test_more_epochs_at_a_constant_rate_equal_one_longer_training(tmp_path, sour
     run = fit(short, images, tmp_path / "grown")
     assert replace(short, training=long.training) == long
     resume(run.folder, long)
-    whole = fit(long, images, tmp_path / "whole")
-    assert rows_without_time(run) == rows_without_time(whole)
-    assert run.weights.read_bytes() == whole.weights.read_bytes()
+    full = fit(long, images, tmp_path / "whole")
+    assert rows_without_time(run) == rows_without_time(full)
+    assert run.weights.read_bytes() == full.weights.read_bytes()
 
 
 def test_another_recipe_is_refused_by_the_names_of_what_differs(tmp_path, source):
@@ -186,7 +186,7 @@ def test_other_images_under_the_same_name_are_refused(tmp_path, source):
 def test_a_damaged_checkpoint_is_renamed_and_the_previous_one_is_used(tmp_path, source):
     recipe_ = from_file(source, training={"epochs": 3})
     run = fit(recipe_, sources.load(source), tmp_path / "run")
-    whole = run.weights.read_bytes(), rows_without_time(run)
+    full = run.weights.read_bytes(), rows_without_time(run)
     last = run.checkpoints / f"{checkpoint.steps(run.checkpoints)[-1]:09d}"
     state = last / "state.safetensors"
     data = bytearray(state.read_bytes())
@@ -194,7 +194,7 @@ def test_a_damaged_checkpoint_is_renamed_and_the_previous_one_is_used(tmp_path, 
     state.write_bytes(data)
     resume(run.folder)
     assert (run.checkpoints / f"damaged-{last.name}").is_dir()
-    assert (run.weights.read_bytes(), rows_without_time(run)) == whole
+    assert (run.weights.read_bytes(), rows_without_time(run)) == full
 
 
 def test_order_is_a_pure_function_of_seed_and_epoch(blobs):
@@ -214,15 +214,15 @@ def test_the_rows_of_two_processes_are_one_batch(blobs):
 
 
 def test_rows_of_a_large_file_are_read_as_they_are(tmp_path, monkeypatch):
-    whole = spots(200)
-    np.save(tmp_path / "pixels.npy", whole.pixels)
-    mapped = replace(whole, pixels=np.load(tmp_path / "pixels.npy", mmap_mode="c"))
+    full = spots(200)
+    np.save(tmp_path / "pixels.npy", full.pixels)
+    mapped = replace(full, pixels=np.load(tmp_path / "pixels.npy", mmap_mode="c"))
     monkeypatch.setattr("zatlas.data.image_dataset.LARGE_BYTES", 0)
     device = torch.device("cpu")
     rows = np.array([7, 199, 0, 7])
     read = Batches(mapped, mapped.rows("train"), 16, device)
     assert read.reader is not None
-    saved = Batches(whole, whole.rows("train"), 16, device)
+    saved = Batches(full, full.rows("train"), 16, device)
     assert torch.equal(read.select(rows)[0], saved.select(rows)[0])
 
 
@@ -233,5 +233,5 @@ def test_a_mirrored_batch_is_mirrored_by_index(blobs):
     plain, _ = batches.select(rows)
     turned, _ = batches.select(rows, flips)
     for index in rows:
-        wanted = plain[index].flip(2) if flips[index] else plain[index]
-        assert torch.equal(turned[index], wanted)
+        expected = plain[index].flip(2) if flips[index] else plain[index]
+        assert torch.equal(turned[index], expected)

@@ -42,8 +42,8 @@ def test_a_torn_chart_is_not_continuous_and_a_folded_chart_is_not_trustworthy():
 def test_of_two_far_groups_most_of_the_box_is_empty():
     even = np.random.default_rng(0).uniform(-1, 1, (2000, 2)).astype(np.float32)
     assert box_coverage(Chart(even, even)) > 0.9
-    apart = even * np.float32(0.1) + np.sign(even[:, :1])
-    assert box_coverage(Chart(apart, apart)) < 0.3
+    distance = even * np.float32(0.1) + np.sign(even[:, :1])
+    assert box_coverage(Chart(distance, distance)) < 0.3
 
 
 def test_a_plane_loses_no_variance_and_a_projection_loses_the_rest():

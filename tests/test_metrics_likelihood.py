@@ -101,11 +101,11 @@ def test_levels_have_the_probability_of_their_cells():
 
 def test_pixels_get_the_requested_treatment():
     x = torch.rand((400, 1, 8, 8), generator=rng(9))
-    drawn = apply_treatment(x, "dynamic", rng())
-    assert set(drawn.unique().tolist()) == {0.0, 1.0}
-    assert abs(float((drawn - x).mean())) < 0.01
-    torch.testing.assert_close(drawn, apply_treatment(x, "dynamic", rng()))
-    assert not torch.equal(drawn, apply_treatment(x, "dynamic", rng(1)))
+    binary = apply_treatment(x, "dynamic", rng())
+    assert set(binary.unique().tolist()) == {0.0, 1.0}
+    assert abs(float((binary - x).mean())) < 0.01
+    torch.testing.assert_close(binary, apply_treatment(x, "dynamic", rng()))
+    assert not torch.equal(binary, apply_treatment(x, "dynamic", rng(1)))
     torch.testing.assert_close(apply_treatment(x, "threshold", rng()), (x >= 0.5).float())
     assert float((apply_treatment(x, "levels", rng()) - x).abs().max()) <= 0.5 / 255 + 1e-6
     with pytest.raises(UnknownName, match="dynamic"):
@@ -117,8 +117,8 @@ def test_a_bound_takes_images_and_draws():
         importance_bound(Linear(), Linear().draw(2), 0, rng=rng())
 
 
-def by_name(workspace, **said):
-    return {figure.name: figure for figure in likelihood_metrics(workspace, **said)}
+def by_name(workspace, **output):
+    return {figure.name: figure for figure in likelihood_metrics(workspace, **output)}
 
 
 def test_metrics_of_a_vae_are_consistent(wide):

@@ -68,10 +68,10 @@ def test_every_family_has_its_figures(told, plain):
 
 
 def test_figures_follow_from_the_seed(digits):
-    again = semantics.meaning_metrics(digits, seed=3)
-    assert semantics.meaning_metrics(digits, seed=3) == again
+    second = semantics.meaning_metrics(digits, seed=3)
+    assert semantics.meaning_metrics(digits, seed=3) == second
     values = {f.name: f.value for f in semantics.meaning_metrics(digits, seed=4)}
-    assert values["path_length"] != {f.name: f.value for f in again}["path_length"]
+    assert values["path_length"] != {f.name: f.value for f in second}["path_length"]
 
 
 def test_probes_predict_a_linear_attribute_and_not_noise():
@@ -79,16 +79,16 @@ def test_probes_predict_a_linear_attribute_and_not_noise():
     R^2 of 1/2; noise has area 1/2 and R^2 0."""
     rng = np.random.default_rng(0)
     z = rng.standard_normal((6000, 5)).astype(np.float32)
-    known = {
+    labelled = {
         "side": z[:, 0] + z[:, 1] > 0,
         "lot": rng.random(6000) < 0.3,
         "line": z[:, 2] + 7,
         "half": z[:, 3] + rng.standard_normal(6000).astype(np.float32),
         "noise": rng.standard_normal(6000).astype(np.float32),
     }
-    known["line"][::7] = np.nan  # not known, so not counted
-    half = {name: column[:3000] for name, column in known.items()}
-    rest = {name: column[3000:] for name, column in known.items()}
+    labelled["line"][::7] = np.nan  # not known, so not counted
+    half = {name: column[:3000] for name, column in labelled.items()}
+    rest = {name: column[3000:] for name, column in labelled.items()}
     told = probe_scores(probe_predictions(z[:3000], half, z[3000:]), rest)
     assert told["side"] > 0.999 and told["line"] > 0.999
     assert told["lot"] == pytest.approx(0.5, abs=0.05)
@@ -110,11 +110,11 @@ def test_neighbours_agree_at_random_in_one_cluster_and_always_in_two():
 def test_a_small_step_has_the_given_length():
     a, b = np.zeros((50, 4), np.float32), np.full((50, 4), 2, np.float32)
     z, further = small_steps(a, b, lerp, seed=0)
-    apart = np.linalg.norm(further - z, axis=1)
-    np.testing.assert_allclose(apart, 4 * semantics.STEP, rtol=1e-3)
+    distance = np.linalg.norm(further - z, axis=1)
+    np.testing.assert_allclose(distance, 4 * semantics.STEP, rtol=1e-3)
     before, after = (latents.reshape(50, 1, 2, 2) for latents in (z, further))
     # A decoder that is the identity on four pixels: a unit in z moves each by 1/2, so their RMS by 1/2.
-    np.testing.assert_allclose(pixel_change_rate(before, after, apart), 0.5, rtol=1e-2)
+    np.testing.assert_allclose(pixel_change_rate(before, after, distance), 0.5, rtol=1e-2)
 
 
 def test_factors_that_go_together_have_no_scores():
@@ -122,8 +122,8 @@ def test_factors_that_go_together_have_no_scores():
     a, b = rng.random((2, 3000))
     assert factor_metrics.are_independent({"a": a, "b": b, "kind": rng.integers(0, 4, 3000)})
     assert not factor_metrics.are_independent({"a": a, "b": 0.5 * a + 0.5 * b})
-    alone, in_life = (faces.factors(3000, seed=0, correlated=c) for c in (False, True))
-    assert factor_metrics.are_independent(alone) and not factor_metrics.are_independent(in_life)
+    single, in_life = (faces.factors(3000, seed=0, correlated=c) for c in (False, True))
+    assert factor_metrics.are_independent(single) and not factor_metrics.are_independent(in_life)
 
 
 def test_the_factors_of_a_source_are_columns_of_its_table(portraits, tmp_path):

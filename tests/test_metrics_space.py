@@ -16,7 +16,7 @@ def posteriors(*telling, n=N, seed=0):
     return means.astype(np.float32), std.astype(np.float32)
 
 
-def drawn(means, std, seed=1):
+def samples(means, std, seed=1):
     noise = np.random.default_rng(seed).standard_normal(means.shape)
     return (means + noise * std).astype(np.float32)
 
@@ -59,7 +59,7 @@ def test_unused_dimensions_have_no_information():
 
 @pytest.mark.parametrize("dim", [2, 8, 64])
 def test_latents_distributed_as_the_prior_have_distance_zero(dim):
-    latents = drawn(*posteriors(*[0.9] * dim))
+    latents = samples(*posteriors(*[0.9] * dim))
     result = figures.prior_distance(latents, Space((dim,)))
     assert result.value < max(result.baseline, 3 * result.error)
     assert figures.relative_norm(latents).value == pytest.approx(1, abs=0.02)
@@ -67,12 +67,12 @@ def test_latents_distributed_as_the_prior_have_distance_zero(dim):
 
 
 def test_the_distance_to_the_prior_grows_with_the_mismatch():
-    latents = drawn(*posteriors(*[0.9] * AXES))
-    place = Space((AXES,))
-    result = [figures.prior_distance(latents + shift, place) for shift in (0.2, 0.5, 1.0)]
+    latents = samples(*posteriors(*[0.9] * AXES))
+    position = Space((AXES,))
+    result = [figures.prior_distance(latents + shift, position) for shift in (0.2, 0.5, 1.0)]
     values = [figure.value for figure in result]
     assert values == sorted(values) and values[0] > result[0].baseline
-    narrow = figures.prior_distance(latents / 2, place)
+    narrow = figures.prior_distance(latents / 2, position)
     assert narrow.value > 10 * narrow.baseline
     assert figures.relative_norm(latents / 2).value == pytest.approx(0.5, abs=0.01)
     assert figures.outside_prior(latents * 3).value > 0.5
@@ -93,15 +93,15 @@ def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_fo
 
 
 def test_holes_are_detected_only_where_the_prior_has_no_latents():
-    latents = drawn(*posteriors(0.9, 0.9))
-    whole = figures.holes(latents, Space((2,)))
-    assert whole.value < 0.02 and whole.baseline < 0.02
+    latents = samples(*posteriors(0.9, 0.9))
+    full = figures.holes(latents, Space((2,)))
+    assert full.value < 0.02 and full.baseline < 0.02
     half = figures.holes(latents[latents[:, 0] > 0], Space((2,)))
     assert half.value == pytest.approx(0.5, abs=0.1)
 
 
-def by_name(workspace, **said):
-    return {figure.name: figure for figure in space_metrics(workspace, **said)}
+def by_name(workspace, **output):
+    return {figure.name: figure for figure in space_metrics(workspace, **output)}
 
 
 def test_a_vae_of_few_dimensions_has_every_metric(digits):

@@ -174,6 +174,6 @@ def test_the_one_cycle_rate_rises_to_its_highest_and_falls_to_nothing():
 
 
 def test_the_exponential_rate_falls_once_an_epoch():
-    said = {"epochs": 3, "rate": 1.0, "schedule": "exponential", "decay": 0.5}
-    training = make_recipe({"data": {"source": "x"}, "training": said}).training
+    output = {"epochs": 3, "rate": 1.0, "schedule": "exponential", "decay": 0.5}
+    training = make_recipe({"data": {"source": "x"}, "training": output}).training
     assert [rate_at(training, step, 2) for step in range(6)] == [1, 1, 0.5, 0.5, 0.25, 0.25]

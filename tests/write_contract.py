@@ -30,7 +30,10 @@ CONSTANTS: dict[str, tuple[float | str, str]] = {
     "SPLINE_MIN": (flow.MIN_SIZE, "minimum bin width, bin height and derivative of these splines"),
     "MAX_COMPONENTS": (preference.MAX_DIMENSIONS, "principal components in which a preference is estimated"),
     "MIN_STD": (preference.MIN_STD, "components with a smaller share of the largest std are ignored"),
-    "MAX_PAIRWISE": (preference.MAX_PAIR_DIMENSIONS, "most components for questions of 2 images; above, GROUP images"),
+    "MAX_PAIRWISE": (
+        preference.MAX_PAIR_DIMENSIONS,
+        "most components for questions of 2 images; above, GROUP images",
+    ),
     "GROUP": (preference.QUESTION_SIZE, "images of a question in many dimensions"),
     "RADIUS": (preference.RADIUS, "distance of the shown images from the starting latent, in std"),
     "ERROR_RATE": (preference.ERROR_RATE, "of the user's answers"),

@@ -13,7 +13,7 @@ from zatlas.directions.probes import fit_probes, linear_weights
 from zatlas.directions.types import LinearDirection
 
 # Of the probes' variance. Without it, attributes that the latents hardly separate get directions
-# that change nothing else (measured on correlated faces in docs/steering.md).
+# that change nothing else (measured on correlated faces in docs/directions.md).
 RIDGE = 0.1
 MAX_LATENTS = 20_000  # latents that the directions are fitted to
 

@@ -96,7 +96,7 @@ def roc_auc(values: Values, flags: Flags) -> float:
 def _calibrate(values: np.ndarray, flags: np.ndarray) -> tuple[Values, Values]:
     """Gain and offset per column that turn values into log-odds, by Newton's method.
 
-    Platt 1999, https://www.cs.colorado.edu/~mozer/Teaching/syllabi/6622/papers/Platt1999.pdf
+    Platt 1999, "Probabilistic outputs for support vector machines and comparisons to regularized likelihood".
     """
     mean, std = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-12)
     x = ((values - mean) / std).astype(np.float64)

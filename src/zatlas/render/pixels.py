@@ -93,8 +93,8 @@ def save(figure: "Drawable | Figure", path: Path | str) -> Path:
             f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
-    drawn = figure.encode(kind) if isinstance(figure, Drawable) else encode_plot(figure, kind)
-    return atomic.write_file(path, drawn)
+    data = figure.encode(kind) if isinstance(figure, Drawable) else encode_plot(figure, kind)
+    return atomic.write_file(path, data)
 
 
 def encode_image(image: Image.Image, kind: str) -> bytes:

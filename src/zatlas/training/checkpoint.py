@@ -61,7 +61,7 @@ def cursor_from(table: Mapping[str, Any]) -> Cursor:
 def save_checkpoint(
     folder: Path, cursor: Cursor, tensors: Mapping[str, Tensor], context: Mapping[str, Any]
 ) -> Path:
-    """Write a checkpoint, and remove all except the newest `MAX_CHECKPOINTS` and the best. Return its folder."""
+    """Write a checkpoint, remove all but the newest `MAX_CHECKPOINTS` and the best, and return its folder."""
     bad = [n for n, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if bad:
         raise Diverged(
