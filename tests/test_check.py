@@ -16,7 +16,7 @@ from zatlas.workspace import Workspace
 
 @pytest.fixture
 def run(digits, tmp_path) -> Run:
-    """A run with codes, a chart and a page, to be harmed."""
+    """A run with latents, a chart and a page, whose files the tests damage."""
     digits.chart()
     copy = tmp_path / "a run"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("gallery"))

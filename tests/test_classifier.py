@@ -116,7 +116,7 @@ def test_batches_change_nothing_but_rounding(few, trained):
     assert trained.score(images[:0]).shape == (0, 6)
 
 
-def test_missing_values_teach_nothing(few):
+def test_missing_values_are_not_trained_on(few):
     """What stands in the place of a missing value is never looked at."""
     rows = np.arange(len(few))
     flag = few.attributes["Bald"].astype(np.float32)
@@ -244,11 +244,11 @@ def portraits(count: int) -> ImageDataset:
     return image_dataset("faces", faces.draw(factors, 64), attributes=table, split=split)
 
 
-# Scorers from elsewhere -------------------------------------------------------------------------
+# Imported classifiers --------------------------------------------------------------------------
 
 
 def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identity") -> Path:
-    """A scorer as another program would write it: how bright an image is, in the range that it wants."""
+    """An ONNX classifier of brightness with the given range of pixels."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     sizes = numpy_helper.from_array(np.array([1, 2, 3]), "axes")
@@ -310,7 +310,7 @@ def test_images_are_resized_to_the_input_of_the_classifier(trained):
     np.testing.assert_array_equal(resized_for(trained, grey), np.repeat(grey, 3, axis=1))
 
 
-# What a scorer reads of a run -------------------------------------------------------------------
+# Predictions for a run ------------------------------------------------------------------------
 
 
 def ink(images: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Every picture command on every kind of run, through the command line."""
+"""Every command that draws figures, on every kind of run."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ def refused(capsys, command, workspace, *words):
 
 
 def seen(path):
-    """A picture's size, when it is one that shows something."""
+    """The size of a figure, after checking that it is not blank."""
     with Image.open(path) as figure:
         assert len(set(figure.convert("L").resize((40, 40)).tobytes())) > 8
         return figure.size

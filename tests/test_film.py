@@ -153,7 +153,7 @@ def test_the_point_of_a_panel_is_where_its_frame_is(tmp_path, theme):
     result, _ = frames_of(path)
     spots = []
     for frame in result:
-        # The point is the only large spot of its colour; the trail is thin.
+        # The point is the only large area of its colour; the trail is thin.
         mine = (frame == rgb(theme.generated)).all(axis=2).astype(int)
         blocks = np.lib.stride_tricks.sliding_window_view(mine, (6, 6)).sum(axis=(2, 3))
         y, x = np.argwhere(blocks == 36).mean(axis=0)

@@ -169,7 +169,7 @@ def test_a_function_that_torch_cannot_export_works_only_in_memory(tmp_path, caps
         Workspace.open(tmp_path / "run")
 
 
-def test_a_function_without_a_known_latent_shape_asks_for_it(tmp_path):
+def test_a_function_without_a_latent_shape_needs_the_option(tmp_path):
     with pytest.raises(NotSupported, match=r"a function does not state the shape of its input.*--shape 100"):
         import_source(lambda z: z, tmp_path)
     assert not (tmp_path / "run").exists() and not list(tmp_path.iterdir())
@@ -187,7 +187,9 @@ def test_latents_of_any_shape_work_like_flat_ones(module, tmp_path):
     paths.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(4)
     paths.traversal(workspace, count=2).strip(4)
     geometry.arithmetic(workspace, "0 - 1 + 2")
-    assert len(geometry.geometry(workspace)) == 3  # without codes of its own, none of their norms
+    assert (
+        len(geometry.geometry(workspace)) == 3
+    )  # a run without encoded latents has no figure of their norms
     interpolate(workspace, ["0", "1"], "geodesic")
 
 
@@ -237,7 +239,7 @@ def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(told, t
     np.testing.assert_allclose(workspace.decode(z, 7), told.decode(z, 7), atol=1e-2)
 
 
-def test_an_onnx_file_with_a_dynamic_latent_size_asks_for_the_shape(tmp_path):
+def test_an_onnx_file_with_a_dynamic_latent_size_needs_the_shape(tmp_path):
     make = helper.make_tensor_value_info
     nodes = [helper.make_node("Tanh", ["z"], ["x"])]
     for name, size in (("z", ["n", "d"]), ("x", ["n", "d"])):

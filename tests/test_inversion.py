@@ -42,7 +42,7 @@ def black_box(generator: Generator) -> Generator:
 
 @pytest.fixture(scope="module")
 def rival(tmp_path_factory, own_cache) -> Workspace:
-    """A GAN of digits that has learnt to tell them apart, which that of the other tests has not."""
+    """A GAN of digits that is trained long enough to generate different digits."""
     folder = tmp_path_factory.mktemp("runs") / "rival"
     settings = {"training.average": 0.0, "training.rate": 1e-3}
     return small_run(folder, "digits", model="gan", dim=12, epochs=30, **settings)
@@ -50,7 +50,7 @@ def rival(tmp_path_factory, own_cache) -> Workspace:
 
 @pytest.fixture(scope="module")
 def trained(rival, tmp_path_factory) -> Workspace:
-    """A GAN that was taught an encoder, in a folder of its own."""
+    """A copy of a GAN with a trained inverter."""
     import shutil
 
     folder = tmp_path_factory.mktemp("taught") / "run"
@@ -181,7 +181,7 @@ def test_a_search_without_gradients_reaches_the_same_latent():
     assert left.max() < 1e-6
 
 
-# A taught encoder -------------------------------------------------------------------------------
+# A trained inverter -----------------------------------------------------------------------------
 
 
 def test_a_trained_inverter_is_loaded_with_the_run(trained, rival):

@@ -20,7 +20,7 @@ UNTIMED = ("seconds", "images_per_second")
 
 @pytest.fixture
 def source(tmp_path, blobs):
-    """The spots as a file that a recipe can name."""
+    """The images as a file that a recipe can name."""
     path = tmp_path / "spots.npz"
     train, test = blobs.split != 2, blobs.split == 2
     np.savez(

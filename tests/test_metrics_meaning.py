@@ -75,8 +75,8 @@ def test_figures_follow_from_the_seed(digits):
 
 
 def test_probes_predict_a_linear_attribute_and_not_noise():
-    """A flag that is the side of a plane has area 1; a number along a line with noise of equal spread has
-    R^2 of 1/2; noise has area 1/2 and R^2 0."""
+    """A flag that is the side of a plane has AUC 1; a linear number with noise of equal std has R^2 1/2;
+    noise has AUC 1/2 and R^2 0."""
     rng = np.random.default_rng(0)
     z = rng.standard_normal((6000, 5)).astype(np.float32)
     labelled = {

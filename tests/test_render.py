@@ -135,8 +135,8 @@ def test_words_never_collide_or_run_off_the_paper(columns):
     canvas = sheet(
         noise(2 * columns),
         columns,
-        title="A title that is a good deal longer than the paper of a small picture is wide " * 3,
-        note="And a note of many words, which says how the picture was made, and from what. " * 3,
+        title="A title that is a good deal longer than the paper of a small figure is wide " * 3,
+        note="And a note of many words, which says how the figure was drawn, and from what. " * 3,
         rows=["real", "a_rather_long_name_for_a_row"],
         heads=heads,
     )

@@ -22,7 +22,7 @@ UNTIMED = ("seconds", "images_per_second")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of four epochs on a file of spots, and its recipe."""
+    """A run of four epochs on a file of images, and its recipe."""
     folder = tmp_path_factory.mktemp("trained")
     images, train = spots(150), spots(150).split != 2
     arrays = {}
@@ -60,7 +60,7 @@ def resumed(run, capsys, *words):
 
 
 def forbid(monkeypatch, name, latent, times=10**9):
-    """Let reading a file of this name fail so many times."""
+    """Let reading a file of this name fail `times` times."""
     left = [times]
     for method in ("read_bytes", "open"):
         real = getattr(Path, method)

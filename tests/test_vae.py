@@ -149,7 +149,7 @@ def test_the_importance_weighted_loss_equals_the_bound_from_torch_distributions(
 
 
 def test_importance_weighted_gradients_are_exact_for_the_decoder_and_unbiased_for_the_encoder():
-    """Doubly reparametrized slopes have the mean of the plain ones, and less spread."""
+    """Doubly reparametrized gradients have the mean of the plain ones, and a smaller std."""
     model = small(importance=True, samples=4)
     x = X[:8]
 
