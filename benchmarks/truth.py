@@ -1,6 +1,6 @@
 """Whether directions of the shipped face model change what they name, by the shipped classifier.
 
-python benchmarks/truth.py [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
+python -m benchmarks.truth [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
 For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by three
 std, and the mean change of the other predictions. Compared are the mean difference, the same orthogonal to
@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.flip_rates import flip_rates
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import flip_rates
 from zatlas.directions.find import find_direction, find_directions
 from zatlas.figures.paths import attribute
 from zatlas.gallery import FACE_ATTRIBUTES

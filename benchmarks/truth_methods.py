@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from benchmarks.flip_rates import FlipRates, flip_rates
 from benchmarks.truth import on_chart, others_of
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import FlipRates, flip_rates
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.gallery import FACE_ATTRIBUTES
@@ -31,8 +31,8 @@ METHODS = {
     "mean_difference": ("labels", {"method": "mean_difference"}),
     "linear without others": ("labels", {"method": "linear"}),
     "local": ("labels", {"method": "local"}),
-    "assessor": ("assessor", {"method": "linear"}),
-    "assessor local": ("assessor", {"method": "local"}),
+    "predictor": ("predictor", {"method": "linear"}),
+    "assessor local": ("predictor", {"method": "local"}),
 }
 ENOUGH, ASIDE = 0.9, 0.1
 
@@ -66,8 +66,8 @@ def ways_of(workspace: Workspace, name: str, method: str, classifier: Classifier
     kind, settings = METHODS[method]
     if method != "mean_difference":
         settings = {**settings, "orthogonal_to": others_of(name)}
-    if kind == "assessor":
-        settings = {**settings, "scorer": classifier}
+    if kind == "predictor":
+        settings = {**settings, "classifier": classifier}
     return find_directions(workspace, kind, names=[name], **settings)[0]
 
 

@@ -7,6 +7,7 @@ from importlib.resources import as_file, files
 import numpy as np
 import pytest
 import torch
+from benchmarks.flip_rates import flip_rates
 from benchmarks.truth import others_of
 from torch import nn
 
@@ -14,7 +15,6 @@ from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRecipe, BadRun, Damaged, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import flip_rates
 from zatlas.directions.find import find_directions, store_of
 from zatlas.directions.fit import closed_form, examples, labels, predictor, principal, transform, unsupervised
 from zatlas.directions.image_edits import EDITS, measure_edit

@@ -4,10 +4,10 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
+from benchmarks.flip_rates import flip_rates
 from benchmarks.truth import BENT, others_of
 
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import flip_rates
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import LinearDirection
 from zatlas.gallery import FACE_ATTRIBUTES

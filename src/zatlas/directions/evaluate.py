@@ -1,21 +1,15 @@
 """Measure whether a direction changes what its name says, in decoded images and against random ones."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from zatlas.core.arrays import Labels, Latents
-from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport, Effect
 from zatlas.directions.evaluator import DecodedImages, Evaluator, attribute_change, pixel_change, unit_vector
 from zatlas.directions.types import Direction, in_std
 from zatlas.latent.names import KnownNames, find
-from zatlas.models.classifier import Classifier
-from zatlas.models.generator import Generator
 
-FLIP_AMOUNT = 3.0  # standard deviations
 BOOTSTRAP_DRAWS = 1000
 REFITS = 8  # most fits to other samples of the data
 MIN_CHANGE = 0.1  # of the largest step: with less, the edit is saturated
@@ -177,44 +171,3 @@ def _unit_step(evaluator: Evaluator, direction: Direction) -> np.ndarray:
     step = (direction.move(evaluator.starts, 0.5) - direction.move(evaluator.starts, -0.5)).astype(np.float64)
     unit: np.ndarray = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-12)
     return unit
-
-
-@dataclass(frozen=True)
-class FlipRates:
-    """How often a move changes what a classifier says of an image."""
-
-    gained: float  # share of images without the attribute that have it after the move
-    lost: float  # share of images with it that lack it after the move in the opposite direction
-    side_effect: float  # mean absolute change of the other attributes, over both moves
-
-    @property
-    def mean(self) -> float:
-        """Mean of both rates."""
-        return (self.gained + self.lost) / 2
-
-
-def flip_rates(
-    generator: Generator,
-    classifier: Classifier,
-    z: Latents,
-    direction: Direction,
-    name: str,
-    others: Sequence[str],
-    *,
-    amount: float = FLIP_AMOUNT,
-    labels: Labels | None = None,
-) -> FlipRates:
-    """Move latents with the attribute by `-amount` std and those without by `amount`, and classify both."""
-    before = classifier.predict(generator.decode(z, labels))
-    column, other_columns = classifier.column(name), [classifier.column(other) for other in others]
-    positive = before[:, column] > 0.5
-    if positive.all() or not positive.any():
-        raise NotSupported(
-            f"The classifier finds {name!r} in all of these images or in none, so flips cannot be counted. "
-            "Give more images."
-        )
-    moved = direction.move(z, np.where(positive, -amount, amount))
-    after = classifier.predict(generator.decode(moved, labels))
-    flipped = (after[:, column] > 0.5) != positive
-    side_effect = np.abs(after[:, other_columns] - before[:, other_columns]).mean()
-    return FlipRates(float(flipped[~positive].mean()), float(flipped[positive].mean()), float(side_effect))
