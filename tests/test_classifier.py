@@ -80,7 +80,7 @@ def test_a_text_has_a_column_for_each_of_its_classes_and_they_sum_to_one(few, tr
     colours = tuple(f"hair_colour={name}" for name in ("black", "blond", "brown", "gray"))
     assert trained.names == ("Bald", "skin_tone", *colours)
     assert trained.kinds == ("flag", "number", *["class"] * 4)
-    scores = trained.score(few.images(np.arange(30)))
+    scores = trained.predict(few.images(np.arange(30)))
     assert scores.shape == (30, 6) and scores.dtype == np.float32
     np.testing.assert_allclose(scores[:, 2:].sum(1), 1, atol=1e-5)
     assert 0 <= scores[:, 0].min() <= scores[:, 0].max() <= 1
@@ -103,17 +103,17 @@ def test_it_comes_back_from_its_file_to_the_bit(tmp_path, few, trained):
     images = few.images(few.rows("test"))
     loaded = load_classifier(save_classifier(tmp_path / "s.safetensors", trained))
     assert (loaded.names, loaded.kinds, loaded.shape) == (trained.names, trained.kinds, trained.shape)
-    assert np.array_equal(loaded.predict(images), trained.score(images))
+    assert np.array_equal(loaded.predict(images), trained.predict(images))
     half = save_classifier(tmp_path / "half.safetensors", trained, half=True)
     assert half.stat().st_size < 0.6 * (tmp_path / "s.safetensors").stat().st_size
-    np.testing.assert_allclose(load_classifier(half).predict(images), trained.score(images), atol=0.02)
+    np.testing.assert_allclose(load_classifier(half).predict(images), trained.predict(images), atol=0.02)
 
 
 def test_batches_change_nothing_but_rounding(few, trained):
     images = few.images(np.arange(20))
     one = Classifier(trained.names, trained.function, trained.kinds, batch=7)
-    np.testing.assert_allclose(one.predict(images), trained.score(images), atol=1e-5)
-    assert trained.score(images[:0]).shape == (0, 6)
+    np.testing.assert_allclose(one.predict(images), trained.predict(images), atol=1e-5)
+    assert trained.predict(images[:0]).shape == (0, 6)
 
 
 def test_missing_values_are_not_trained_on(few):
@@ -181,18 +181,18 @@ def test_any_function_of_images_works_as_a_classifier(few):
 
 def test_a_classifier_can_be_limited_to_some_names(few, trained):
     images = few.images(np.arange(5))
-    selected = trained.only(["hair_colour=gray", "Bald"])
+    selected = trained.select(["hair_colour=gray", "Bald"])
     assert selected.kinds == ("class", "flag")
-    np.testing.assert_array_equal(selected.score(images), trained.score(images)[:, [5, 0]])
+    np.testing.assert_array_equal(selected.predict(images), trained.predict(images)[:, [5, 0]])
     with pytest.raises(UnknownName, match="Did you mean 'Bald'"):
-        trained.only(["bald"])
+        trained.select(["bald"])
 
 
 def test_images_of_another_shape_are_refused_in_one_sentence(trained):
     with pytest.raises(ShapeError, match=r"takes images of 3x16x16; these are 1x16x16"):
-        trained.score(np.zeros((2, 1, 16, 16), np.float32))
+        trained.predict(np.zeros((2, 1, 16, 16), np.float32))
     with pytest.raises(ShapeError, match="takes images of 3x16x16"):
-        trained.score(np.zeros((3, 16, 16), np.float32))
+        trained.predict(np.zeros((3, 16, 16), np.float32))
 
 
 def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):

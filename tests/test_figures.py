@@ -40,8 +40,8 @@ def run(command, workspace, *words, out=None):
 
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
-        position = ["--out", str(out)] if out else []
-        status = main([command, str(workspace.run.folder), *map(str, words), *position])
+        options = ["--out", str(out)] if out else []
+        status = main([command, str(workspace.run.folder), *map(str, words), *options])
     assert status == 0
     return [Path(line) for line in told.getvalue().splitlines()]
 

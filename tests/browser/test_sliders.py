@@ -236,7 +236,7 @@ def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curv
     expect(page.get_by_text("Predicted from the image")).to_be_visible()
     classifier = curved.classifier
     seen = np.rint(picture * 255).astype(np.float32) / 255
-    chance = float(classifier.score(seen)[0, classifier.column("Male")])
+    chance = float(classifier.predict(seen)[0, classifier.column("Male")])
     panel = page.get_by_role("tabpanel")
     told = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
 

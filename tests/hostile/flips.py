@@ -63,7 +63,7 @@ def _encoded(run: Path) -> Any:
 def _scores(run: Path) -> Any:
 
     classifier = _atlas(run).classifier
-    return classifier and classifier.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+    return classifier and classifier.predict(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
 def _reading(run: Path) -> Any:
