@@ -22,10 +22,10 @@ VECTOR = np.float32([0.6, 0.8])
 
 @given(st.text(min_size=1, max_size=100))
 def test_any_name_becomes_a_safe_and_unique_file_name(name):
-    file = direction_files.file_of(name)
+    file = direction_files.file_name(name)
     assert "/" not in file and "\\" not in file and not file.startswith(".") and "\x00" not in file
     assert len(file.encode()) < 230
-    assert direction_files.file_of(name + "x") != file
+    assert direction_files.file_name(name + "x") != file
 
 
 def test_a_direction_is_read_as_it_was_saved(tmp_path):
@@ -82,7 +82,7 @@ def test_a_direction_is_saved_with_its_report_and_located_by_its_name(wide):
     high, low = locate(wide, "threeness"), locate(wide, "not threeness")
     distance = (high.latent - low.latent)[0] @ loaded.vector
     assert distance == pytest.approx(4 * loaded.std, rel=1e-3)
-    store_of(wide).folder.joinpath(direction_files.file_of("threeness")).unlink()
+    store_of(wide).folder.joinpath(direction_files.file_name("threeness")).unlink()
 
 
 def test_commands_accept_a_saved_direction_as_an_attribute(rival, tmp_path, capsys):

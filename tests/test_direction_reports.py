@@ -46,7 +46,7 @@ def reports(faces):
 @pytest.mark.slow
 def test_a_fitted_direction_has_a_larger_effect_than_random_ones(reports):
     for name, report in reports.items():
-        assert report.target == name and report.effect.real and report.stable > 0.9
+        assert report.target == name and report.effect.significant and report.stability > 0.9
         assert report.effect.low < report.effect.value < report.effect.high
         assert report.low <= -1 and report.high >= 1
         assert "times as much as a random direction" in summary_text(report)

@@ -13,7 +13,7 @@ from zatlas.metrics.evaluation import GROUPS, EvaluationResult
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
 from zatlas.page import PageFigure, PageNote, PageSection, PageTable, render_page
-from zatlas.render.pixels import Drawable, encode_plot
+from zatlas.render.pixels import Drawn, plotted
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
@@ -130,5 +130,5 @@ def _rate_bars(rates: Mapping[str, float], theme: Theme) -> "Plot":
 
 def _data_url(figure: "Canvas | Plot") -> str:
     """The figure as a data URL."""
-    image = figure.encode("png") if isinstance(figure, Drawable) else encode_plot(figure, "png")
-    return "data:image/png;base64," + base64.b64encode(image).decode()
+    drawn = figure.drawn("png") if isinstance(figure, Drawn) else plotted(figure, "png")
+    return "data:image/png;base64," + base64.b64encode(drawn).decode()

@@ -72,7 +72,7 @@ class DirectionStore:
             "model": {"weights": self.digest, "shape": list(self.shape)},
         }
         saved = SavedDirection(direction.name, arrays, description)
-        return direction_files.save(self.folder, saved, overwrite=overwrite)
+        return direction_files.save(self.folder, saved, replace=overwrite)
 
     def has(self, name: str) -> bool:
         """Whether a direction of this name is saved."""

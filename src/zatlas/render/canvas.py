@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from zatlas.render import text as type_
-from zatlas.render.pixels import Frame, Tiles8, encode_image, encode_plot, repeat
+from zatlas.render.pixels import Frame, Tiles8, encoded, plotted, repeat
 from zatlas.render.pixels import save as save
 from zatlas.render.theme import LIGHT, Theme, rgb
 
@@ -152,15 +152,15 @@ class Canvas:
             _paint(image, item)
         return image
 
-    def encode(self, kind: str) -> bytes:
+    def drawn(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
         if kind == "svg":
             return self.svg().encode()
-        return self.pdf() if kind == "pdf" else encode_image(self.image(), kind)
+        return self.pdf() if kind == "pdf" else encoded(self.image(), kind)
 
     def _repr_png_(self) -> bytes:
         """Return the PNG for a notebook."""
-        return self.encode("png")
+        return self.drawn("png")
 
     def svg(self) -> str:
         """Return the canvas as SVG, with text as text and sharp pixels."""
@@ -181,7 +181,7 @@ class Canvas:
         figure.set_facecolor(self.theme.paper)
         for order, item in enumerate(self.items):
             _print(figure, item, self.height, order)
-        return encode_plot(figure, "pdf", dpi=72)
+        return plotted(figure, "pdf", dpi=72)
 
 
 def page(
@@ -248,7 +248,7 @@ def _write(image: Image.Image, item: Text) -> None:
 def _svg(item: Item) -> Iterator[str]:
     if isinstance(item, Tiles):
         for x, y, tile in item.blocks():
-            data = base64.b64encode(encode_image(Image.fromarray(tile), "png")).decode()
+            data = base64.b64encode(encoded(Image.fromarray(tile), "png")).decode()
             high, wide = tile.shape[0] * item.factor, tile.shape[1] * item.factor
             sharp = ' style="image-rendering:pixelated"' if item.factor > 1 else ""
             yield (

@@ -33,10 +33,10 @@ _one_at_a_time = threading.RLock()
 
 
 @runtime_checkable
-class Drawable(Protocol):
+class Drawn(Protocol):
     """A figure that can return the bytes of a file."""
 
-    def encode(self, kind: str) -> bytes:
+    def drawn(self, kind: str) -> bytes:
         """Return the bytes of a file of this kind."""
         ...
 
@@ -84,7 +84,7 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
     return faded
 
 
-def save(figure: "Drawable | Figure", path: Path | str) -> Path:
+def save(picture: "Drawn | Figure", path: Path | str) -> Path:
     """Write a canvas or a matplotlib figure in the format of the file name, and return the path."""
     path = Path(path)
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
@@ -93,11 +93,11 @@ def save(figure: "Drawable | Figure", path: Path | str) -> Path:
             f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
-    data = figure.encode(kind) if isinstance(figure, Drawable) else encode_plot(figure, kind)
-    return atomic.write_file(path, data)
+    drawn = picture.drawn(kind) if isinstance(picture, Drawn) else plotted(picture, kind)
+    return atomic.write_file(path, drawn)
 
 
-def encode_image(image: Image.Image, kind: str) -> bytes:
+def encoded(picture: Image.Image, kind: str) -> bytes:
     """Return the bytes of an image as png, webp or jpg."""
     options: dict[str, dict[str, object]] = {
         "png": {},
@@ -105,7 +105,7 @@ def encode_image(image: Image.Image, kind: str) -> bytes:
         "jpg": {"quality": 95, "subsampling": 0},
     }
     buffer = io.BytesIO()
-    image.save(buffer, format="JPEG" if kind == "jpg" else kind.upper(), **options[kind])
+    picture.save(buffer, format="JPEG" if kind == "jpg" else kind.upper(), **options[kind])
     return buffer.getvalue()
 
 
@@ -122,7 +122,7 @@ def drawing(settings: Any = None) -> Iterator[None]:
         yield
 
 
-def encode_plot(figure: "Figure", kind: str, dpi: float = DPI) -> bytes:
+def plotted(figure: "Figure", kind: str, dpi: float = DPI) -> bytes:
     """Return the bytes of a matplotlib figure as a file of this kind."""
     from matplotlib.text import Text
 

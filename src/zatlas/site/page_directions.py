@@ -70,7 +70,9 @@ def page_directions(workspace: Workspace, drawn: PageSubset, *, light: bool = Fa
     saved = [] if light else [way for way in store_of(workspace).all() if way.name not in table]
     reports = {} if light else store_of(workspace).reports()
     reports = {name: report for name, report in reports.items() if name not in table}
-    main = _renamed(directions.principal_directions(latents, PRINCIPAL), {*table, *(way.name for way in saved)})
+    main = _renamed(
+        directions.principal_directions(latents, PRINCIPAL), {*table, *(way.name for way in saved)}
+    )
     result: list[Direction] = [in_std(direction) for direction in (*fitted, *saved)]
     ends: list[Range | None] = [None] * (len(result) + len(main))
     if not light:
@@ -180,7 +182,11 @@ def _numbers(direction: FieldDirection) -> np.ndarray:
 
 
 def _proof(proof: DirectionReport) -> dict[str, Any]:
-    return {"real": proof.effect.significant, "times": effect_text(proof.effect), "words": summary_text(proof)}
+    return {
+        "real": proof.effect.significant,
+        "times": effect_text(proof.effect),
+        "words": summary_text(proof),
+    }
 
 
 def _score(score: SeparationScore | None) -> dict[str, float] | None:

@@ -149,9 +149,9 @@ def latents_of_run(run: Run) -> Any:
 def dataset_of(run: Run) -> ImageDataset | None:
     """Return the labels and attributes that were imported with latents; None if there are none."""
     info = imported_model_of(run)
-    if info is None or "attributes" not in info.files:
+    if info is None or "labels" not in info.files:
         return None
-    latents, table = latents_of_run(run), files_of(run, info)["attributes"]
+    latents, table = latents_of_run(run), files_of(run, info)["labels"]
     if latents is None:
         raise BadRun(
             f"{run.folder}/made.json has labels for latents, but the run has no latents. Import them again."
@@ -164,7 +164,7 @@ def dataset_of(run: Run) -> ImageDataset | None:
 def has_dataset(run: Run) -> bool:
     """Return whether labels or attributes were imported with latents."""
     info = imported_model_of(run)
-    return info is not None and "attributes" in info.files
+    return info is not None and "labels" in info.files
 
 
 def described(info: ImportedModel) -> Description:

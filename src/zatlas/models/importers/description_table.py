@@ -32,7 +32,7 @@ REQUIRED_FILE = {
     "diffusers": "weights",
     "latents": "latents",
 }
-ROLES = ("decoder", "encoder", "weights", "config", "latents", "attributes")
+ROLES = ("decoder", "encoder", "weights", "config", "latents", "labels")
 
 
 @dataclass(frozen=True)

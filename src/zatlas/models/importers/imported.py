@@ -50,7 +50,7 @@ class SourceInfo:
     """What the importer read from a source, whose files are now in the run."""
 
     kind: str
-    files: Mapping[str, str]  # by role: decoder, encoder, weights, config, latents, attributes
+    files: Mapping[str, str]  # by role: decoder, encoder, weights, config, latents, labels
     settings: Mapping[str, Any] = field(default_factory=dict)  # specific to the kind
     shapes: tuple[tuple[int, ...], ...] = ()  # of a latent: the known shape, or candidates to try
     why: str = "a program does not say what it takes"  # why the shape is unknown

@@ -19,7 +19,7 @@ from zatlas.data import npy
 from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.models.importers.imported import ImportOptions, SourceInfo, shape_text
 
-FILE, TABLE = "latents.npy", "attributes.parquet"
+FILE, TABLE = "latents.npy", "labels.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
 NAMES = ("latents", "z", "embeddings", "embedding", "codes", "points", "arr_0")
 LABELS = ("label", "labels", "class", "target", "targets", "y")  # possible names of the labels
@@ -58,7 +58,7 @@ def write_latents(source: Path, side: Path, options: ImportOptions) -> SourceInf
     files, settings = {"latents": FILE}, {"label": ""}
     if columns:
         label = _label_of(columns)
-        files["attributes"], settings["label"] = TABLE, label
+        files["labels"], settings["label"] = TABLE, label
         table = pa.table({key: pa.array(column) for key, column in columns.items()})
         pq.write_table(table, side / TABLE)
         lines.append(_describe(columns, label))
