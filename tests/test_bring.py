@@ -434,7 +434,7 @@ def test_pickles_in_an_exported_program_are_never_read(tmp_path):
 def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
     folder = bring(Decoder(), tmp_path).run.folder
     made = json.loads((folder / "made.json").read_text())
-    made["brought"]["files"]["decoder"] = "../../decoder.pt2"
+    made["imported"]["files"]["decoder"] = "../../decoder.pt2"
     atomic.write_file(folder / "made.json", json.dumps(made).encode())
     with pytest.raises(BadRun, match="outside"):
         Workspace.open(folder)

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, CannotRead, Damaged, TooLarge, ZatlasError
-from zatlas.data import pixel_cache, sources
+from zatlas.data import files, image_reader, pixel_cache, sources
 from zatlas.data.partitions import partitions_of
 from zatlas.store import retry
 
@@ -56,7 +56,7 @@ def fail(monkeypatch, error, names=("003.png", "017.png"), times=10**9):
 
 
 def aside(images):
-    return [(Path(one["file"]).name, one["reason"]) for one in images.report["set_aside"]]
+    return [(Path(one["file"]).name, one["reason"]) for one in images.report["skipped"]]
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.EACCES, MemoryError])
@@ -66,7 +66,7 @@ def test_an_image_that_cannot_be_read_once_is_read_the_next_time(photos, cache_f
         images = sources.load(str(photos), size=12)
         assert len(images) == 58
         assert aside(images) == [("003.png", "not-read"), ("017.png", "not-read")]
-        assert "could not be read this time" in images.report["set_aside"][0]["detail"]
+        assert "could not be read this time" in images.report["skipped"][0]["detail"]
         assert len(sources.load(str(photos), size=12)) == 58
     well = sources.load(str(photos), size=12)
     assert len(well) == 60 and not aside(well)
@@ -93,7 +93,7 @@ def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache
 
 def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(retry, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
+        patch.setattr(image_reader, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(CannotRead, match="not enough memory"):
             sources.load(str(photos), size=12)
     assert len(sources.load(str(photos), size=12)) == 60
@@ -120,7 +120,7 @@ def test_a_training_says_which_images_it_could_not_read(photos, cache_folder, tm
     fail(monkeypatch, errno.EIO)
     run = small_run(tmp_path / "run", photos, dim=2, epochs=1, size=12).run
     report = json.loads((run.folder / "data_report.json").read_text())
-    assert {one["reason"] for one in report["set_aside"]} == {"not-read"}
+    assert {one["reason"] for one in report["skipped"]} == {"not-read"}
     assert report["used"] == 58
 
 
@@ -241,7 +241,7 @@ def test_a_read_error_in_the_cache_removes_nothing(photos, cache_folder, monkeyp
         fail(patch, errno.EIO, names=("MANIFEST.json",))
         with pytest.raises(CannotRead, match=r"MANIFEST\.json cannot be read"):
             sources.load(str(photos), size=12)
-    monkeypatch.setattr(retry, "read_image", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(files, "read_image", lambda *_, **__: pytest.fail("read again"))
     assert len(sources.load(str(photos), size=12)) == 60
 
 

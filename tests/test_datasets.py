@@ -250,7 +250,7 @@ def test_utkface_tells_by_names_and_sets_odd_ones_aside(tmp_path):
     assert faces.attributes["age"][0] == 20
     assert set(faces.attributes["gender"]) == {"male", "female"}
     assert set(faces.attributes["race"]) == {"White", "Black", "Asian", "Indian", "Others"}
-    assert [entry["reason"] for entry in faces.report["set_aside"]] == ["odd-name"]
+    assert [entry["reason"] for entry in faces.report["skipped"]] == ["odd-name"]
     for name in ("100_odd.jpg", "100_odder.jpg"):  # they sort behind what is asked for
         Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / name)
     (tmp_path / "100_odd.jpg").rename(tmp_path / "90_odd.jpg")

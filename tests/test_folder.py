@@ -160,7 +160,7 @@ def test_a_link_that_leads_out_is_set_aside(tmp_path):
     picture(tmp_path / "secret.png", grey=255)
     (tmp_path / "p" / "link.png").symlink_to(tmp_path / "secret.png")
     images = sources.load(str(tmp_path / "p"))
-    assert [entry["reason"] for entry in images.report["set_aside"]] == ["link-outside"]
+    assert [entry["reason"] for entry in images.report["skipped"]] == ["link-outside"]
 
 
 def test_links_to_folders_are_told_of_and_a_link_to_itself_is_set_aside(tmp_path):
@@ -171,7 +171,7 @@ def test_links_to_folders_are_told_of_and_a_link_to_itself_is_set_aside(tmp_path
     (tmp_path / "p" / "c").symlink_to(tmp_path / "p" / "a")
     (tmp_path / "p" / "round.png").symlink_to(tmp_path / "p" / "round.png")
     report = sources.load(str(tmp_path / "p")).report
-    reasons = {os.path.basename(e["file"]): e["reason"] for e in report["set_aside"]}
+    reasons = {os.path.basename(e["file"]): e["reason"] for e in report["skipped"]}
     assert reasons == {"b": "link-outside", "round.png": "unreadable"}
     assert report["notes"] == {"links to folders passed over": 1}
 

@@ -280,7 +280,7 @@ def test_weights_with_a_wrong_description_are_refused(changed, digits, tmp_path)
     assert len(str(refused.value)) < 700
 
 
-KINDS = ["zatlas-inverter", "zatlas-scorer", "zatlas-direction", "zatlas-prior"]
+KINDS = ["zatlas-inverter", "zatlas-classifier", "zatlas-direction", "zatlas-prior"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -295,7 +295,7 @@ def test_so_are_encoders_classifiers_directions_and_priors(kind, text, tmp_path)
     path.write_bytes(save({"a": torch.zeros(2)}, metadata={kind: text}))
     read = {
         "zatlas-inverter": lambda: load_inverter(path, "model"),
-        "zatlas-scorer": lambda: load_classifier(path),
+        "zatlas-classifier": lambda: load_classifier(path),
         "zatlas-direction": lambda: direction_files.read(path),
         "zatlas-prior": lambda: load_prior(path, "m", "d"),
     }[kind]
@@ -415,7 +415,7 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
         good = (folder / "made.json").read_bytes()
         made = json.loads(good)
         for _ in range(draw.randint(1, 3)):
-            known = [at for at in places(made) if at and at[0] in ("brought", "format", "zatlas")]
+            known = [at for at in places(made) if at and at[0] in ("imported", "format", "zatlas")]
             changed_at(made, draw.choice(known), draw.choice(VALUES))
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:

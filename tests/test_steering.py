@@ -363,7 +363,7 @@ def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):
 def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     """All but smiles, of which the codes know less; an outside scorer judges what labels taught."""
     faces = Workspace.open(unpack(tmp_path / "faces"))
-    with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
+    with as_file(files("zatlas") / "shipped" / "faces-classifier.safetensors") as file:
         judge = open_classifier(file)
     z = faces.latents("test")[:150]
     for direction in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):

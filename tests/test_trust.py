@@ -127,7 +127,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     place, marker = tmp_path / "download", tmp_path / "marker"
     place.mkdir()
     brought = bring(tmp_path / "w.safetensors", place / "run", module="tests.test_bring:Decoder", show=False)
-    settings = json.loads((brought.run.folder / "made.json").read_text())["brought"]["settings"]
+    settings = json.loads((brought.run.folder / "made.json").read_text())["imported"]["settings"]
     remade(brought.run.folder, settings={**settings, "module": name})
     (place / "evilpkg").mkdir()
     for file in ("evilnet.py", "evilpkg/__init__.py", "evilpkg/inner.py", "sitecustomize.py"):
@@ -214,7 +214,7 @@ def test_any_description_of_a_model_gives_a_result_or_an_error_message(tmp_path,
     for _ in range(150):
         made = json.loads(good)
         for field in draw.sample(FIELDS, draw.randint(1, 2)):
-            made["brought"][field] = draw.choice(ODD)
+            made["imported"][field] = draw.choice(ODD)
         atomic.write_file(folder / "made.json", json.dumps(made).encode())
         try:
             sample_latents(Workspace.open(folder, trust=True), 2)

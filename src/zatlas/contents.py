@@ -45,7 +45,7 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
     recipe = make_recipe(read_recipe(run.recipe_file))
     images = sources.load_same(
         recipe.source,
-        fingerprint=run.provenance().get("data"),
+        fingerprint=run.provenance().get("fingerprint"),
         run=run.folder,
         data_changed=data_changed,
         size=recipe.size,

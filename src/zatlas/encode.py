@@ -35,7 +35,7 @@ from zatlas.workspace import Workspace
 Where = Literal["here", "ray"]
 
 MAX_BAD_SHARE = 0.05  # share of the images that may be bad
-RESERVED_COLUMNS = ("index", "z", "deviation")  # names of columns of our own
+RESERVED_COLUMNS = ("index", "z", "std")  # names of columns of our own
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,11 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
             if not isinstance(pieces, DatasetPartitions):
                 raise BadData(f"{data} has no splits that are known: leave --split away.")
             pieces = DatasetPartitions(pieces.source, pieces.size, pieces.options, split)
-    made |= {"data": pieces.fingerprint, "split": split or "all"}
+    made |= {"fingerprint": pieces.fingerprint, "split": split or "all"}
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
-    folder = out or workspace.folder("codes") / f"{name}.parquet"
+    folder = out or workspace.folder("latents") / f"{name}.parquet"
     _refuse_foreign(folder)
     if folder.is_file() and tables.provenance(folder) != made:
         atomic.remove_file(folder)  # a table of the run's own, of other weights

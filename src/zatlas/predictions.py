@@ -67,7 +67,7 @@ def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
 def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
     """One Parquet file, with the digest of the model whose images they are."""
     table = pa.table({name: pa.array(column) for name, column in predictions.columns.items()})
-    made = json.dumps({"data": predictions.data, "model": model}).encode()
+    made = json.dumps({"fingerprint": predictions.data, "model": model}).encode()
     with atomic.file(path) as side:
         pq.write_table(table.replace_schema_metadata({KEY: made}), side)
     return path
@@ -87,7 +87,7 @@ def load_predictions(path: Path, model: str) -> Predictions | None:
         if made.get("model") != model:
             return None
         columns = {name: _column(table[name]) for name in table.column_names}
-        return Predictions(str(made["data"]), columns)
+        return Predictions(str(made["fingerprint"]), columns)
     except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
         raise Damaged(f"{path} does not hold what a scorer has read: {error}.") from error
 

@@ -80,7 +80,7 @@ def from_files(
         asides = [*listing.set_aside, *asides]
         refuse_many(name, len(listing.files) + len(listing.set_aside), asides, tolerate)
         rows = np.array(saved, dtype=np.int64)
-        report = {"used": len(saved), "set_aside": asides, "converted": converted}
+        report = {"used": len(saved), "skipped": asides, "converted": converted}
         return CachedTable(
             labels=None if listing.labels is None else [listing.labels[row] for row in saved],
             classes=listing.classes,

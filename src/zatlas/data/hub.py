@@ -199,7 +199,7 @@ def _read(
     refuse_unread(f"hf:{repository}", total, asides, choices.tolerate)
     refuse_many(f"hf:{repository}", total, asides, choices.tolerate)
     labels = said.pop(columns.label) if columns.label else None
-    report = {"used": len(split), "set_aside": asides, "converted": dict(converted)}
+    report = {"used": len(split), "skipped": asides, "converted": dict(converted)}
     return CachedTable(
         labels=None if labels is None else [_plain(value) for value in labels],
         classes=columns.classes if labels is not None else (),

@@ -48,7 +48,7 @@ def load(path: Path, *, size: int | None = None) -> ImageDataset:
                 columns[name] = plain
             else:
                 notes["column-left-out"] += 1
-    report = {"used": len(pixels), "set_aside": [], "converted": dict(notes)}
+    report = {"used": len(pixels), "skipped": [], "converted": dict(notes)}
     return image_dataset(
         path.stem, pixels, labels=labels, attributes=columns, split=split if parts else None, report=report
     )

@@ -223,7 +223,7 @@ def _usable(name: str, place: Path) -> ImageDataset | None:
 
 def _readable_now(report: Mapping[str, Any]) -> bool:
     """Whether any image that could not be read when the set was built can be read."""
-    for entry in report.get("set_aside", ()):
+    for entry in report.get("skipped", ()):
         if entry["reason"] == NOT_READ:
             if "path" not in entry:  # memory was short, or it is no file: only building will tell
                 return True

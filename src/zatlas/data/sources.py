@@ -74,7 +74,7 @@ def load_same(
     if images.fingerprint == fingerprint or consent:
         return images
     name = parse(text)[0]
-    if name in DATASETS.names() and DATASETS.get(name).drawn:
+    if name in DATASETS.names() and DATASETS.get(name).synthetic:
         return images  # another processor rounds differently
     words = _difference(text, images, fingerprint, run)
     raise DataMismatch(
@@ -85,7 +85,7 @@ def load_same(
 
 def unread_text(images: ImageDataset) -> str:
     """A sentence about the files of a set that could not be read this time; none where all were."""
-    unread = [one for one in images.report.get("set_aside", ()) if one["reason"] == NOT_READ]
+    unread = [one for one in images.report.get("skipped", ()) if one["reason"] == NOT_READ]
     if not unread:
         return ""
     return f" {len(unread):,} of its files {unread[0]['detail']} ({unread[0]['file']})."

@@ -65,7 +65,7 @@ def columns(images: ImageDataset, rows: Rows) -> dict[str, np.ndarray]:
     result = {"split": np.array(SPLITS)[images.split[rows]]}
     if images.labels is not None and images.classes:
         result[LABEL] = np.array(images.classes)[images.labels[rows]]
-    taken = {"index", "split", LABEL, "z", "deviation"}
+    taken = {"index", "split", LABEL, "z", "std"}
     return result | {
         name if name not in taken else f"{name}_": column[rows] for name, column in images.attributes.items()
     }

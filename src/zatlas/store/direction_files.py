@@ -36,7 +36,7 @@ def save(folder: Path, direction: SavedDirection, *, replace: bool = False) -> P
             f"A direction named {direction.name!r} is kept already, in {path}. Choose another name, or "
             "rename or remove that one: zatlas saved --help"
         )
-    about = {"format": FORMAT, "name": direction.name, "told": dict(direction.description)}
+    about = {"format": FORMAT, "name": direction.name, "description": dict(direction.description)}
     text = json.dumps(about, sort_keys=True, default=_plain)
     return tensors.write(path, KEY, text, direction.arrays)
 
@@ -47,7 +47,7 @@ def read(path: Path) -> SavedDirection:
     arrays = {name: np.asarray(array, np.float32) for name, array in result.items()}
     if not arrays or not all(array.size and np.isfinite(array).all() for array in arrays.values()):
         raise Damaged(f"{path} does not hold arrays of finite numbers.")
-    name, told = about.get("name"), about.get("told")
+    name, told = about.get("name"), about.get("description")
     if not isinstance(name, str) or not isinstance(told, dict):
         raise Damaged(f"{path} does not say what direction it holds.")
     return SavedDirection(name, arrays, told)

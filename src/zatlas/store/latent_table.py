@@ -58,7 +58,7 @@ def write(path: Path, blocks: Iterable[LatentBlock], made: Mapping[str, Any]) ->
                 if writer is None:
                     schema = table.schema.with_metadata({KEY: json.dumps(made).encode()})
                     # Codes do not compress, and statistics of them tell nothing.
-                    plain = [name for name in table.column_names if name not in ("z", "deviation")]
+                    plain = [name for name in table.column_names if name not in ("z", "std")]
                     writer = pq.ParquetWriter(
                         side, schema, compression="none", use_dictionary=False, write_statistics=plain
                     )
@@ -102,11 +102,11 @@ def read(path: Path) -> LatentTable:
     if path.is_dir():
         return _joined([read(part) for part in sorted(path.glob("part-*.parquet"))])
     with _opened(path) as file:
-        names = [name for name in ("index", "z", "deviation") if name in file.schema_arrow.names]
+        names = [name for name in ("index", "z", "std") if name in file.schema_arrow.names]
         table = file.read(columns=names)
         rows = table["index"].to_numpy().astype(np.int64)
         latents = _points(table["z"], len(rows))
-        spread = _points(table["deviation"], len(rows)) if "deviation" in names else None
+        spread = _points(table["std"], len(rows)) if "std" in names else None
         return LatentTable(rows, latents, spread)
 
 
@@ -157,7 +157,7 @@ def _table(block: LatentBlock) -> pa.Table:
     columns: dict[str, Any] = {"index": pa.array(table.rows), **dict(block.columns)}
     columns["z"] = _lists(table.latents)
     if table.std is not None:
-        columns["deviation"] = _lists(table.std)
+        columns["std"] = _lists(table.std)
     return pa.table(columns)
 
 

@@ -49,11 +49,11 @@ class Run:
 
     @property
     def predictions(self) -> Path:
-        return self.path("reading.parquet")
+        return self.path("predictions.parquet")
 
     @property
     def classifier(self) -> Path:
-        return self.path("scorer.safetensors")
+        return self.path("classifier.safetensors")
 
     @property
     def checkpoints(self) -> Path:

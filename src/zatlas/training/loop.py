@@ -66,7 +66,7 @@ def fit(recipe: Recipe, images: ImageDataset, folder: Path, callbacks: Sequence[
         files = {
             "recipe.toml": recipe.to_toml().encode(),
             "made.json": atomic.as_json(provenance(recipe, images, fabric)),
-            "data_report.json": atomic.as_json({"set": images.describe(), **images.report}),
+            "data_report.json": atomic.as_json({"dataset": images.describe(), **images.report}),
         }
         if fabric.is_global_zero:
             runs.create(folder, files)
@@ -85,7 +85,7 @@ def resume(
     earlier = make_recipe(read_recipe(run.recipe_file))
     recipe = recipe or earlier
     images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
-    if images.fingerprint != run.provenance().get("data"):
+    if images.fingerprint != run.provenance().get("fingerprint"):
         raise BadRun(
             f"{recipe.source} has other images now than when {folder} was trained, so training cannot "
             f"resume exactly.{sources.unread_text(images)} Restore the old images, or train a new run."

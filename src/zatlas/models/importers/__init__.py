@@ -73,7 +73,7 @@ def import_model(
             taken, halves = _from_disk(Path(source), side, options)
         else:
             taken, halves = _from_memory(source, options)
-        if taken.kind == "codes":
+        if taken.kind == "latents":
             info, lines = _without_decoder(taken, options), taken.lines
         else:
             assert halves is not None
@@ -83,7 +83,7 @@ def import_model(
         info = replace(info, digest=digest_of_all(info, side))
         made = _made(info)
         if data is not None:
-            recipe, made["data"] = _recipe(data, info, side)
+            recipe, made["fingerprint"] = _recipe(data, info, side)
             (side / "recipe.toml").write_bytes(recipe)
         (side / "made.json").write_bytes(atomic.as_json(made))
     run = Run(out)
@@ -107,7 +107,7 @@ def open_imported(run: Run, device: str = "cpu", *, trusted: bool = False) -> tu
             f"{run.folder} was imported from a Python function that torch cannot write to a file, so the "
             "run does not contain it. Import it where it is defined: zatlas.import_model(function, out=...)."
         )
-    if info.kind == "codes":
+    if info.kind == "latents":
         space = Space(tuple(info.shape), info.prior)
         return described(info), Generator(space, latents_file.no_decoder)
     folders = trust.check(run.folder, programs_of(info, files), trusted)
@@ -117,7 +117,7 @@ def open_imported(run: Run, device: str = "cpu", *, trusted: bool = False) -> tu
 
 def imported_model_of(run: Run) -> ImportedModel | None:
     """Return the description of an imported model; None for a run that was trained."""
-    table = run.provenance().get("brought")
+    table = run.provenance().get("imported")
     if table is None:
         return None
     try:
@@ -141,17 +141,17 @@ def files_of(run: Run, info: ImportedModel) -> dict[str, Path]:
 def latents_of_run(run: Run) -> Any:
     """Return the latents (n, dim) that were imported without a model; None for a run with a model."""
     info = imported_model_of(run)
-    if info is None or info.kind != "codes":
+    if info is None or info.kind != "latents":
         return None
-    return latents_file.read(file_of(files_of(run, info), "codes"))
+    return latents_file.read(file_of(files_of(run, info), "latents"))
 
 
 def dataset_of(run: Run) -> ImageDataset | None:
     """Return the labels and attributes that were imported with latents; None if there are none."""
     info = imported_model_of(run)
-    if info is None or "beside" not in info.files:
+    if info is None or "labels" not in info.files:
         return None
-    latents, table = latents_of_run(run), files_of(run, info)["beside"]
+    latents, table = latents_of_run(run), files_of(run, info)["labels"]
     if latents is None:
         raise BadRun(
             f"{run.folder}/made.json has labels for latents, but the run has no latents. Import them again."
@@ -164,7 +164,7 @@ def dataset_of(run: Run) -> ImageDataset | None:
 def has_dataset(run: Run) -> bool:
     """Return whether labels or attributes were imported with latents."""
     info = imported_model_of(run)
-    return info is not None and "beside" in info.files
+    return info is not None and "labels" in info.files
 
 
 def described(info: ImportedModel) -> Description:
@@ -294,7 +294,7 @@ def _without_decoder(taken: SourceInfo, options: ImportOptions) -> ImportedModel
     (shape,) = taken.shapes
     image = (0, 0, 0)
     return ImportedModel(
-        "codes",
+        "latents",
         taken.files,
         taken.settings,
         shape,
@@ -311,13 +311,13 @@ def _recipe(data: str, info: ImportedModel, side: Path) -> tuple[bytes, str]:
     """Return the table [data] of a recipe and the images' fingerprint; `BadData` if they do not fit."""
     name, options = sources.resolve(data)
     _, height, width = info.image
-    if info.kind == "codes":
+    if info.kind == "latents":
         size = options.pop("size", None)
     else:
         size = options.pop("size", height if height == width else None)
     images = sources.load(name, size=size, **options)
-    if info.kind == "codes":
-        count = len(latents_file.read(side / info.files["codes"]))
+    if info.kind == "latents":
+        count = len(latents_file.read(side / info.files["latents"]))
         if count != len(images):
             raise BadData(
                 f"{data} has {len(images):,} images, but there are {count:,} latents. Give one per image."
@@ -341,7 +341,7 @@ def _made(info: ImportedModel) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "brought": asdict(info),
+        "imported": asdict(info),
     }
 
 

@@ -19,7 +19,7 @@ from zatlas.data import npy
 from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.models.importers.imported import ImportOptions, SourceInfo, shape_text
 
-FILE, TABLE = "codes.npy", "beside.parquet"
+FILE, TABLE = "latents.npy", "labels.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
 NAMES = ("codes", "z", "embeddings", "embedding", "latents", "points", "arr_0")
 LABELS = ("label", "labels", "class", "target", "targets", "y")  # possible names of the labels
@@ -55,14 +55,14 @@ def take(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
         )
     origin = f" from {name}" if name else ""
     lines = [f"{len(latents):,} latents of shape {shape_text(shape)}{origin}, without a decoder."]
-    files, settings = {"codes": FILE}, {"label": ""}
+    files, settings = {"latents": FILE}, {"label": ""}
     if columns:
         label = _label_of(columns)
-        files["beside"], settings["label"] = TABLE, label
+        files["labels"], settings["label"] = TABLE, label
         table = pa.table({key: pa.array(column) for key, column in columns.items()})
         pq.write_table(table, side / TABLE)
         lines.append(_describe(columns, label))
-    return SourceInfo("codes", files, settings, (shape,), prior="none", lines=tuple(lines))
+    return SourceInfo("latents", files, settings, (shape,), prior="none", lines=tuple(lines))
 
 
 def read(path: Path) -> Latents:
@@ -82,7 +82,7 @@ def labels_and_attributes(latents: Latents, path: Path, label: str, name: str) -
     columns = {key: _values(table[key]) for key in table.column_names}
     pixels: Pixels = LatentsOnly(len(latents))  # type: ignore[assignment]
     dataset = image_dataset(
-        name, pixels, labels=columns.pop(label, None), attributes=columns, fingerprint=f"codes {name}"
+        name, pixels, labels=columns.pop(label, None), attributes=columns, fingerprint=f"latents {name}"
     )
     # There is no training and test split: all latents are in one split.
     return replace(dataset, split=np.zeros(len(latents), np.uint8))
