@@ -21,7 +21,7 @@ from zatlas.data import image_reader, npy, sources
 from zatlas.data.attribute_table import read_table
 from zatlas.data.idx import read_idx
 from zatlas.data.image_reader import BadImage, read_image
-from zatlas.data.partitions import partitions_of
+from zatlas.data.partitions import open_partitions
 
 SIDE = 7900  # of an image of 62 megapixels: allowed by their number
 MEGABYTES = 1000  # of memory for one image
@@ -131,19 +131,19 @@ def test_a_flat_picture_of_an_ordinary_size_is_read(mode):
 
 
 def test_only_one_large_image_is_decoded_at_a_time(monkeypatch):
-    monkeypatch.setattr(image_reader, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(image_reader, "LARGE_BYTES", 0)
     inside = []
 
     def picture(*given):
-        inside.append(image_reader._one_large.locked())
+        inside.append(image_reader._large_image_lock.locked())
         return whole(*given)
 
-    whole = image_reader._picture
-    monkeypatch.setattr(image_reader, "_picture", picture)
+    whole = image_reader._decode
+    monkeypatch.setattr(image_reader, "_decode", picture)
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "PNG")
     read_image(buffer.getvalue())
-    assert inside == [True] and not image_reader._one_large.locked()
+    assert inside == [True] and not image_reader._large_image_lock.locked()
 
 
 # Arrays ---------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def seeds(folder):
     pq.write_table(pa.table({**table, "age": list(range(6))}), folder / "a.parquet")
 
     def shards(path):
-        pieces = partitions_of(str(path.parent), (1, 5, 5))
+        pieces = open_partitions(str(path.parent), (1, 5, 5))
         for number in range(len(pieces.counts)):
             pieces.read(number)
 

@@ -18,7 +18,7 @@ from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, CannotRead, Damaged, TooLarge, ZatlasError
 from zatlas.data import files, image_reader, pixel_cache, sources
-from zatlas.data.partitions import partitions_of
+from zatlas.data.partitions import open_partitions
 from zatlas.store import retry
 
 
@@ -93,7 +93,7 @@ def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache
 
 def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(image_reader, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
+        patch.setattr(image_reader, "_decode", lambda *_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(CannotRead, match="not enough memory"):
             sources.load(str(photos), size=12)
     assert len(sources.load(str(photos), size=12)) == 60
@@ -101,7 +101,7 @@ def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, mon
 
 def test_too_little_memory_for_a_whole_file_is_one_sentence(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 8, 8), np.uint8))
-    monkeypatch.setattr("zatlas.data.npz.joined", lambda *_: (_ for _ in ()).throw(MemoryError))
+    monkeypatch.setattr("zatlas.data.npz.concatenate_parts", lambda *_: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(TooLarge, match=r"a\.npy does not fit into memory"):
         sources.load(str(tmp_path / "a.npy"))
 
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(photos, cache_fo
 
 
 def test_an_encoding_does_not_leave_out_an_image_that_could_not_be_read(photos, monkeypatch):
-    pieces = partitions_of(str(photos), (3, 12, 12))
+    pieces = open_partitions(str(photos), (3, 12, 12))
     fail(monkeypatch, errno.EACCES)
     with pytest.raises(CannotRead, match=r"003\.png could not be read this time: Permission denied"):
         pieces.read(0)
@@ -270,13 +270,13 @@ def test_damage_to_an_unpacked_archive_is_found_before_its_images_are_used(
 READER = r"""
 import sys, time
 from zatlas.data import files, sources
-whole = files._try
+whole = files._read_or_error
 def slow(*given):
     sys.stdout.write("reading\n")
     sys.stdout.flush()
     time.sleep(float(sys.argv[2]))
     return whole(*given)
-files._try = slow
+files._read_or_error = slow
 print(len(sources.load(sys.argv[1], size=12)))
 """
 

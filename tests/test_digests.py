@@ -14,7 +14,7 @@ from zatlas.store import run as runs
 
 @pytest.fixture
 def run(tmp_path):
-    return runs.create(tmp_path / "run", {"made.json": b'{"format": 1}'})
+    return runs.create_run(tmp_path / "run", {"made.json": b'{"format": 1}'})
 
 
 def flip(path, place=0):
@@ -227,7 +227,7 @@ def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
             raise AssertionError("two held it")
     assert run.lock_holder is None
     # A process that was killed left its name.
-    (run.folder / lock.HELD).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
+    (run.folder / lock.HELD_FILE).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
     with run.lock():
         pass
 

@@ -171,8 +171,8 @@ def test_an_interrupted_reading_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    real = files._try
-    monkeypatch.setattr(files, "_try", interrupted)
+    real = files._read_or_error
+    monkeypatch.setattr(files, "_read_or_error", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sources.load(str(tmp_path / "photos"), size=16)
     assert list((tmp_path / "cache").iterdir()) == []

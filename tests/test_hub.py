@@ -117,11 +117,11 @@ def test_what_is_out_of_reach_is_said_in_the_words_of_the_hub():
 def test_mnist_comes_from_the_hub_where_no_file_is_here(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_DATA", str(tmp_path / "none"))
     place = put(tmp_path / "set", image=pictures(), label=([3, 7, 3, 3], datasets.Value("int64")))
-    digits = mnist.load("mnist", place, mnist.DIGITS)
+    digits = mnist.load("mnist", place, mnist.DIGIT_CLASSES)
     assert digits.name == "mnist"
     assert digits.labels.tolist() == [3, 7, 3, 3]
     with pytest.raises(NotFound, match=r"not on this machine.*could not be brought"):
-        mnist.load("mnist", "nobody/nothing", mnist.DIGITS)
+        mnist.load("mnist", "nobody/nothing", mnist.DIGIT_CLASSES)
 
 
 def test_the_package_that_is_missing_is_named(monkeypatch):

@@ -91,7 +91,7 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path):
     [(errno.ENOSPC, "No room for"), (errno.EROFS, "Choose a place"), (errno.EIO, "untouched")],
 )
 def test_the_system_s_refusal_becomes_a_sentence(tmp_path, number, match):
-    with pytest.raises(CannotWrite, match=match), atomic.explained(tmp_path / "a" / "b", need=5):
+    with pytest.raises(CannotWrite, match=match), atomic.explain_errors(tmp_path / "a" / "b", need=5):
         raise OSError(number, os.strerror(number))
 
 
@@ -100,12 +100,12 @@ def test_sweeping_clears_what_a_kill_left(tmp_path):
     (tmp_path / ".side-x" / "a").write_text("")
     (tmp_path / ".side-file").write_text("")
     (tmp_path / "kept").write_text("")
-    atomic.sweep(tmp_path)
+    atomic.remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == ["kept"]
 
 
 def made(folder, **said):
-    return runs.create(folder, {"made.json": json.dumps({"format": 1, **said}).encode()})
+    return runs.create_run(folder, {"made.json": json.dumps({"format": 1, **said}).encode()})
 
 
 def test_a_run_is_made_once(tmp_path):
@@ -124,7 +124,7 @@ def test_a_run_of_a_newer_format_is_refused_and_left_alone(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"format": "x"}', b"\xff"])
 def test_a_spoilt_made_json_is_named(tmp_path, text):
-    run = runs.create(tmp_path / "run", {"made.json": text})
+    run = runs.create_run(tmp_path / "run", {"made.json": text})
     with pytest.raises(BadRun, match=r"made\.json"):
         runs.open_run(run.folder)
 

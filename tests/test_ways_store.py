@@ -22,10 +22,10 @@ VECTOR = np.float32([0.6, 0.8])
 
 @given(st.text(min_size=1, max_size=100))
 def test_any_name_is_a_safe_file_of_its_own(name):
-    file = direction_files.file_of(name)
+    file = direction_files.file_name(name)
     assert "/" not in file and "\\" not in file and not file.startswith(".") and "\x00" not in file
     assert len(file.encode()) < 230
-    assert direction_files.file_of(name + "x") != file
+    assert direction_files.file_name(name + "x") != file
 
 
 def test_a_direction_comes_back_as_it_was_kept(tmp_path):
@@ -83,7 +83,7 @@ def test_a_direction_is_kept_with_its_proof_and_found_by_its_name(wide):
     stop, away = locate(wide, "threeness"), locate(wide, "not threeness")
     along = (stop.latent - away.latent)[0] @ again.vector
     assert along == pytest.approx(4 * again.std, rel=1e-3)
-    store_of(wide).folder.joinpath(direction_files.file_of("threeness")).unlink()
+    store_of(wide).folder.joinpath(direction_files.file_name("threeness")).unlink()
 
 
 def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys):

@@ -23,7 +23,7 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
-from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, partitions_of
+from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, open_partitions
 from zatlas.latent.latent_blocks import accepts_bytes
 from zatlas.models.generator import Generator
 from zatlas.store import atomic
@@ -43,14 +43,16 @@ class EncodeJob:
     """What is to be encoded, by what, and where to."""
 
     run: Path
-    pieces: Partitions
+    partitions: Partitions
     folder: Path
     made: Mapping[str, Any]
 
     def missing(self) -> list[int]:
         """The parts that are not there yet; those of other images or weights are cleared away."""
-        atomic.remove_file(self.folder / tables.SEAL)
-        wanted = {tables.part(self.folder, number): number for number in range(len(self.pieces.counts))}
+        atomic.remove_file(self.folder / tables.PARTS_FILE)
+        wanted = {
+            tables.part_path(self.folder, number): number for number in range(len(self.partitions.counts))
+        }
         there = []
         for path in self.folder.glob("part-*.parquet"):
             if path in wanted and tables.provenance(path) == self._part(wanted[path]):
@@ -62,15 +64,15 @@ class EncodeJob:
 
     def write(self, number: int, read: ReadBlock, generator: Generator) -> int:
         """Encode what was read and write the part; how many images it holds."""
-        labels = _labels(read, generator)
+        labels = _labels_of(read, generator)
         latents = LatentTable(read.rows, *generator.latents(read.pixels, labels))
         columns = {
             name if name not in RESERVED_COLUMNS else f"{name}_": column
             for name, column in read.columns.items()
         }
-        path = tables.part(self.folder, number)
-        if read.set_aside:
-            atomic.write_file(path.with_suffix(".json"), atomic.as_json(list(read.set_aside)))
+        path = tables.part_path(self.folder, number)
+        if read.skipped:
+            atomic.write_file(path.with_suffix(".json"), atomic.as_json(list(read.skipped)))
         tables.write(path, [LatentBlock(latents, columns)], self._part(number))
         return len(latents)
 
@@ -97,23 +99,23 @@ def encode(
             f"{workspace.name} has no encoder, so its images have no known points. Teach it one: "
             f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
-    job = _job(workspace, data, split, out)
+    job = _make_job(workspace, data, split, out)
     if tables.provenance(job.folder) == job.made:
         return job.folder
     job.folder.mkdir(parents=True, exist_ok=True)
     missing = job.missing()
-    numbers = _here(job, workspace, missing) if on == "here" else _on_ray(job, missing)
-    counts = job.pieces.counts
+    numbers = _encode_here(job, workspace, missing) if on == "here" else _encode_on_ray(job, missing)
+    counts = job.partitions.counts
     with bar("encoding", sum(counts)) as advance:
         advance(sum(counts) - sum(counts[number] for number in missing))
         for number in numbers:
             advance(counts[number])
-    _refuse_many(job)
-    tables.seal(job.folder, job.made)
+    _check_skipped(job)
+    tables.mark_complete(job.folder, job.made)
     return job.folder
 
 
-def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> EncodeJob:
+def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> EncodeJob:
     made = {"weights": workspace.digest}
     if data is None:
         recipe = workspace.recipe
@@ -122,7 +124,7 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
         )  # refused, if they are not those that the run was made with
         pieces: Partitions = DatasetPartitions(recipe.source, recipe.size, recipe.options, split)
     else:
-        pieces = partitions_of(data, workspace.description.shape)
+        pieces = open_partitions(data, workspace.description.shape)
         if split is not None:
             if not isinstance(pieces, DatasetPartitions):
                 raise BadData(f"{data} has no splits that are known: leave --split away.")
@@ -132,16 +134,16 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
     folder = out or workspace.folder("latents") / f"{name}.parquet"
-    _refuse_foreign(folder)
+    _check_folder(folder)
     if folder.is_file() and tables.provenance(folder) != made:
         atomic.remove_file(folder)  # a table of the run's own, of other weights
     return EncodeJob(workspace.run.folder.resolve(), pieces, folder.resolve(), made)
 
 
-def _refuse_foreign(folder: Path) -> None:
+def _check_folder(folder: Path) -> None:
     """Touch no folder that holds a run, or parts of someone else's making."""
     seal = tables.provenance(folder) if folder.is_dir() else None
-    foreign = [] if seal is None or "weights" in seal else [folder / tables.SEAL]
+    foreign = [] if seal is None or "weights" in seal else [folder / tables.PARTS_FILE]
     parts = sorted(folder.glob("part-*.parquet"))
     foreign += [path for path in parts if tables.provenance(path) is None]
     if foreign:
@@ -151,19 +153,19 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
+def _encode_here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
     """Part after part; the next is read while one is encoded."""
     generator = accepts_bytes(workspace.generator)
     with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(job.pieces.read, number) for number in numbers[:1]]
+        ahead = [pool.submit(job.partitions.read, number) for number in numbers[:1]]
         for place, number in enumerate(numbers):
             read = ahead.pop().result()
-            ahead += [pool.submit(job.pieces.read, n) for n in numbers[place + 1 : place + 2]]
+            ahead += [pool.submit(job.partitions.read, n) for n in numbers[place + 1 : place + 2]]
             job.write(number, read, generator)
             yield number
 
 
-def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
+def _encode_on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
     """Parts as they are done by ray's processes: on the cluster of RAY_ADDRESS, or on this machine.
 
     Moritz et al. 2018, https://arxiv.org/abs/1712.05889
@@ -182,7 +184,7 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             for number in batch["part"].tolist():
-                job.write(number, job.pieces.read(number), self.generator)
+                job.write(number, job.partitions.read(number), self.generator)
             return batch
 
     # What ray tells of its workers is no result.
@@ -199,7 +201,7 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
             yield int(row["part"])
 
 
-def _labels(read: ReadBlock, generator: Generator) -> Labels | None:
+def _labels_of(read: ReadBlock, generator: Generator) -> Labels | None:
     """The labels that a conditional encoder is told, by the names of its classes."""
     if not generator.classes:
         return None
@@ -213,10 +215,10 @@ def _labels(read: ReadBlock, generator: Generator) -> Labels | None:
     return np.array([known[name] for name in names.tolist()], np.int64)
 
 
-def _refuse_many(job: EncodeJob) -> None:
+def _check_skipped(job: EncodeJob) -> None:
     """Say so where more images than tolerated were bad; the parts stay."""
     asides = [one for path in sorted(job.folder.glob("part-*.json")) for one in json.loads(path.read_bytes())]
-    total = sum(job.pieces.counts)
+    total = sum(job.partitions.counts)
     if len(asides) > MAX_BAD_SHARE * total:
         first = asides[0]
         raise BadData(

@@ -146,7 +146,7 @@ def _repair(run: Run, result: CheckResult) -> None:
 def _rewritten(run: Run, name: str, data: bytes | None) -> str:
     """Write the file again from a checkpoint, if these are the bytes that were recorded."""
     entry = digests.entries(run.folder)[name][-1]
-    if data is None or not digests.holds(entry, data):
+    if data is None or not digests.matches(entry, data):
         return ""
     atomic.write_file(run.folder / name, data, grows=entry.grows)
     return "written again from a checkpoint, byte for byte"
@@ -160,7 +160,7 @@ def _removed(run: Run, name: str) -> str:
     except BadRun:  # a link or a pipe in its place, which zatlas did not write
         return ""
     if path.name.startswith("part-"):
-        atomic.remove_file(path.with_name(tables.SEAL))
+        atomic.remove_file(path.with_name(tables.PARTS_FILE))
         return "removed; encode the images again: zatlas encode"
     if name.startswith(IMAGE_FOLDERS):
         return "removed; draw the run's pictures again: zatlas gallery"

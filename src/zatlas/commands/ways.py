@@ -112,7 +112,7 @@ def saved(
             "moves": one.description,
             "std": std_of(one),
             "auc": None if one.score is None else round(one.score.auc, 4),
-            "file": str(folder / direction_files.file_of(one.name)),
+            "file": str(folder / direction_files.file_name(one.name)),
         }
         for one in store_of(workspace).all()
     ]

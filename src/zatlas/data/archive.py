@@ -17,7 +17,7 @@ from typing import IO, cast
 from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged
 from zatlas.core.progress import console
 from zatlas.data.image_reader import EXTENSIONS
-from zatlas.data.pixel_cache import cache_root, hold, remove_abandoned, remove_cached
+from zatlas.data.pixel_cache import cache_root, mark_in_use, remove_abandoned, remove_cached
 from zatlas.store import atomic, retry
 
 IMAGE_ENTRIES = (*EXTENSIONS, ".txt", ".csv", ".parquet")
@@ -88,9 +88,9 @@ def unpack(archive: Path, into: Path) -> Path:
     files in it are passed over.
     """
     with ExitStack() as until_renamed, atomic.folder(into, sealed=False) as side:
-        until_renamed.enter_context(hold(side))
+        until_renamed.enter_context(mark_in_use(side))
         try:
-            _fill(side, archive)
+            _unpack_files(side, archive)
             os.sync()  # the writer forces the top of a folder to the disk; this is deep
         except (BadData, CannotRead):
             raise
@@ -102,26 +102,26 @@ def unpack(archive: Path, into: Path) -> Path:
     return into
 
 
-def _fill(side: Path, archive: Path) -> None:
+def _unpack_files(side: Path, archive: Path) -> None:
     most = min(max(MAX_GROWTH * archive.stat().st_size, MIN_CHECKED_BYTES), MAX_BYTES)
     written, names, digests = 0, set[str](), dict[str, str]()
     for count, (name, stream) in enumerate(_entries(archive)):
         if count >= MAX_ENTRIES:
             raise BadData(f"{archive} has more than {MAX_ENTRIES:,} entries.")
-        inner = _safe(archive, name)
+        inner = _safe_path(archive, name)
         if inner.suffix.lower() not in IMAGE_ENTRIES:
             continue
         if str(inner).casefold() in names:
             raise BadData(f"{archive} holds {name!r} twice.")
         names.add(str(inner).casefold())
-        with _new(side / inner, archive, name) as file:
+        with _open_new(side / inner, archive, name) as file:
             size, digests[str(inner)] = _copy(stream, file, most - written, archive)
             written += size
     lines = (json.dumps(entry) for entry in digests.items())
     (side / DIGESTS).write_text("\n".join(lines))
 
 
-def _new(target: Path, archive: Path, name: str) -> IO[bytes]:
+def _open_new(target: Path, archive: Path, name: str) -> IO[bytes]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         return target.open("xb")
@@ -157,7 +157,7 @@ def _entries(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
         )  # a gzip ends in its checksum
 
 
-def _safe(archive: Path, name: str) -> PurePosixPath:
+def _safe_path(archive: Path, name: str) -> PurePosixPath:
     """The name as a path that stays inside, or an error."""
     path = PurePosixPath(name)
     odd = path.is_absolute() or not path.parts or any(part == ".." for part in path.parts)

@@ -29,7 +29,9 @@ def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
             options = csv.ConvertOptions(column_types=kinds)
             result = csv.read_csv(path, convert_options=options)
         names = Counter(result.column_names)
-        columns = {name: _objects(result.column(name).to_pylist()) for name in names if names[name] == 1}
+        columns = {
+            name: _object_column(result.column(name).to_pylist()) for name in names if names[name] == 1
+        }
     except MemoryError as error:
         raise TooLarge(f"{path} does not fit into memory.") from error
     except OSError as error:
@@ -44,56 +46,56 @@ def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
     return columns
 
 
-def typed(values: Sequence[Any]) -> Column:
+def typed_column(values: Sequence[Any]) -> Column:
     """Boolean for truth, 0 and 1, or -1 and 1; else numbers or text, with NaN or "" where none is."""
-    known = [value for value in values if not _missing(value)]
+    known = [value for value in values if not _is_missing(value)]
     whole = len(known) == len(values)
     if known and all(isinstance(value, bool) for value in known):
-        truth = [np.nan if _missing(value) else float(value) for value in values]
+        truth = [np.nan if _is_missing(value) else float(value) for value in values]
         return np.array(truth) == 1 if whole else np.array(truth, np.float32)
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
-        numbers = np.array([np.nan if _missing(v) else v for v in values], np.float32)
+        numbers = np.array([np.nan if _is_missing(v) else v for v in values], np.float32)
         kinds = set(np.unique(numbers[~np.isnan(numbers)]).tolist())
         if whole and kinds and (kinds <= {0.0, 1.0} or kinds <= {-1.0, 1.0}):
             return numbers == 1
         return numbers
-    return np.array(["" if _missing(value) else str(value) for value in values], np.str_)
+    return np.array(["" if _is_missing(value) else str(value) for value in values], np.str_)
 
 
-def rows_of(paths: Sequence[str], names: Sequence[Any] | np.ndarray) -> Rows:
+def match_rows(paths: Sequence[str], names: Sequence[Any] | np.ndarray) -> Rows:
     """The row that names each file, else -1.
 
     A name may lack the ending or the folders, or have others; it then counts only where it can
     mean but one file, and a file only where it can be but one name.
     """
     rows = np.full(len(paths), -1, dtype=np.int64)
-    said = {_plain(name): row for row, name in enumerate(names) if name is not None}
+    said = {_normalized(name): row for row, name in enumerate(names) if name is not None}
     for of_file, of_name in (
         (str, str),
         (_stem, str),
-        (_last, _last),
-        (_last_stem, _last),
-        (_last_stem, _last_stem),
+        (_file_name, _file_name),
+        (_file_stem, _file_name),
+        (_file_stem, _file_stem),
     ):
         left = np.flatnonzero(rows < 0).tolist()
         if not left:
             break
         taken = set(rows.tolist())
-        free = _once({name: row for name, row in said.items() if row not in taken}, of_name)
-        once = _once({paths[file]: file for file in left}, of_file)
+        free = _unique_forms({name: row for name, row in said.items() if row not in taken}, of_name)
+        once = _unique_forms({paths[file]: file for file in left}, of_file)
         for form, file in once.items():
             rows[file] = free.get(form, -1)
     return rows
 
 
-def _once(named: Mapping[str, int], form: Callable[[str], str]) -> dict[str, int]:
+def _unique_forms(named: Mapping[str, int], form: Callable[[str], str]) -> dict[str, int]:
     """Numbers by a shorter form of their names, without the forms that several share."""
     forms = [form(name) for name in named]
     count = Counter(forms)
     return {short: n for short, n in zip(forms, named.values(), strict=True) if count[short] == 1}
 
 
-def _plain(name: Any) -> str:
+def _normalized(name: Any) -> str:
     return str(name).replace("\\", "/").removeprefix("./")
 
 
@@ -101,19 +103,19 @@ def _stem(path: str) -> str:
     return path[: len(path) - len(PurePosixPath(path).suffix)]
 
 
-def _last(path: str) -> str:
+def _file_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _last_stem(path: str) -> str:
-    return _stem(_last(path))
+def _file_stem(path: str) -> str:
+    return _stem(_file_name(path))
 
 
-def _missing(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
 
 
-def _objects(values: list[Any]) -> np.ndarray:
+def _object_column(values: list[Any]) -> np.ndarray:
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column

@@ -27,9 +27,9 @@ def load(
     `count` takes the first images only.
     """
     check_count(count)
-    place = Path(root) if root else _usual()
+    place = Path(root) if root else _default_folder()
     folder = _images(place)
-    table = _one_of(place, ATTRIBUTES)
+    table = _attribute_file(place, ATTRIBUTES)
     names, columns = _attributes(table)
     split = _partition(place, table, names)
     listing = Listing(
@@ -40,12 +40,12 @@ def load(
     return from_files("celeba", listing, size=size or 64, channels=3, tolerate=tolerate)
 
 
-def is_here() -> bool:
+def is_available() -> bool:
     """Whether its files are where they are looked for."""
-    return (_usual() / ATTRIBUTES[0]).is_file() or (_usual() / ATTRIBUTES[1]).is_file()
+    return (_default_folder() / ATTRIBUTES[0]).is_file() or (_default_folder() / ATTRIBUTES[1]).is_file()
 
 
-def _usual() -> Path:
+def _default_folder() -> Path:
     return Path(os.environ.get("ZATLAS_DATA", "data")) / "celeba"
 
 
@@ -64,7 +64,7 @@ def _images(place: Path) -> Path:
     )
 
 
-def _one_of(place: Path, names: tuple[str, ...]) -> Path:
+def _attribute_file(place: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         if (place / name).is_file():
             return place / name
@@ -136,5 +136,5 @@ SOURCE = DataSource(
     size="178x218 colour (64x64)",
     licence="non-commercial research",
     load=load,
-    is_available=is_here,
+    is_available=is_available,
 )

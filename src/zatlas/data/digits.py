@@ -16,7 +16,7 @@ from zatlas.data.source import DataSource
 
 def load(*, size: int | None = None) -> ImageDataset:
     """1,797 digits, every fifth of each class for the test."""
-    table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
+    table = np.loadtxt(_digits_file(), delimiter=",", dtype=np.uint8)
     labels = table[:, -1]
     # Sixteen grey levels up to full ink.
     pixels = np.rint(table[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
@@ -28,7 +28,7 @@ def load(*, size: int | None = None) -> ImageDataset:
     return image_dataset("digits", pixels, labels=labels, classes=tuple("0123456789"), split=split)
 
 
-def _file() -> Path:
+def _digits_file() -> Path:
     """The table inside scikit-learn; importing all of it would take most of a second."""
     spec = find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from zatlas.data.image_dataset import ImageDataset, image_dataset
-from zatlas.data.mnist import CLOTHES
+from zatlas.data.mnist import FASHION_CLASSES
 from zatlas.data.npz import resize_pixels
 from zatlas.data.source import DataSource
 
@@ -23,17 +23,17 @@ def load(*, size: int | None = None) -> ImageDataset:
     """5,000 images to train on and 1,000 to test on, as many of each class."""
     path = Path(str(resources.files("zatlas.data") / "shipped" / "fashion_mini.png"))
     with Image.open(path) as page:
-        pixels = cut(np.asarray(page))
+        pixels = cut_tiles(np.asarray(page))
     # A row of the page is 100 images; classes follow each other, 600 images of each.
     count = TRAIN + TEST
-    labels = np.repeat(np.arange(len(CLOTHES)), count)
-    split = np.tile(np.repeat(np.array([0, 2], np.uint8), [TRAIN, TEST]), len(CLOTHES))
+    labels = np.repeat(np.arange(len(FASHION_CLASSES)), count)
+    split = np.tile(np.repeat(np.array([0, 2], np.uint8), [TRAIN, TEST]), len(FASHION_CLASSES))
     if size is not None:
         pixels = resize_pixels(pixels, size)
-    return image_dataset("fashion-mini", pixels, labels=labels, classes=CLOTHES, split=split)
+    return image_dataset("fashion-mini", pixels, labels=labels, classes=FASHION_CLASSES, split=split)
 
 
-def cut(page: np.ndarray) -> np.ndarray:
+def cut_tiles(page: np.ndarray) -> np.ndarray:
     """The images of a page of SIDE x SIDE tiles, row by row."""
     down, across = page.shape[0] // SIDE, page.shape[1] // SIDE
     tiles = page.reshape(down, SIDE, across, SIDE).transpose(0, 2, 1, 3)

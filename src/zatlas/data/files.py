@@ -24,7 +24,7 @@ BLOCK_BYTES = 4 << 20  # pixels to a piece of work, where images are large
 PREFETCH_BLOCKS = 4  # pieces of work waiting for each thread
 MAX_HEADER_READS = 256  # headers that tell whether a set has colour
 
-SetAside = Mapping[str, str]  # file, reason, detail
+SkippedFile = Mapping[str, str]  # file, reason, detail
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Listing:
     classes: Sequence[str] = ()
     attributes: Mapping[str, Column] = field(default_factory=dict)
     split: Split | None = None
-    set_aside: Sequence[SetAside] = ()  # what the lister could not use
+    skipped: Sequence[SkippedFile] = ()  # what the lister could not use
     notes: Mapping[str, int] = field(default_factory=dict)  # what it met on the way, counted
 
 
 @dataclass(frozen=True)
-class _Shape:
+class _Target:
     """What images are converted to."""
 
     size: int | None
@@ -67,18 +67,18 @@ def from_files(
     name, length and time of change, reads none of them. `verify` is called before they are read.
     """
 
-    _check(size, channels, background, tolerate)
+    _check_options(size, channels, background, tolerate)
     digest, missing = _digest(listing)
-    shape = _Shape(size, channels, background)
+    shape = _Target(size, channels, background)
 
     def build(write: Callable[[Pixels], None]) -> CachedTable:
         verify()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a decoder's doubts; what fails outright is reported
-            wanted = replace(shape, channels=channels or _channels(listing.files))
+            wanted = replace(shape, channels=channels or _count_channels(listing.files))
             saved, asides, converted = _read(name, listing.files, missing, write, wanted, tolerate)
-        asides = [*listing.set_aside, *asides]
-        refuse_many(name, len(listing.files) + len(listing.set_aside), asides, tolerate)
+        asides = [*listing.skipped, *asides]
+        check_skipped(name, len(listing.files) + len(listing.skipped), asides, tolerate)
         rows = np.array(saved, dtype=np.int64)
         report = {"used": len(saved), "skipped": asides, "converted": converted}
         return CachedTable(
@@ -93,7 +93,7 @@ def from_files(
     return cached(name, {"listing": digest, **choices}, build)
 
 
-def _check(size: Any, channels: Any, background: Any, tolerate: Any) -> None:
+def _check_options(size: Any, channels: Any, background: Any, tolerate: Any) -> None:
     """Refuse what no set can be read with, before any file is."""
     if size is not None and not (isinstance(size, int) and 1 <= size**2 <= MAX_PIXELS):
         raise BadRecipe(f"The size of images is a whole number such as 64, not {size!r}.")
@@ -110,46 +110,46 @@ def _read(
     files: Sequence[Path],
     missing: Collection[Path],
     write: Callable[[Pixels], None],
-    wanted: _Shape,
+    wanted: _Target,
     tolerate: float,
-) -> tuple[list[int], list[SetAside], dict[str, int]]:
+) -> tuple[list[int], list[SkippedFile], dict[str, int]]:
     """Write what can be read; the numbers of those files, the others with reasons, the notes."""
     saved: list[int] = []
-    asides: list[SetAside] = []
+    asides: list[SkippedFile] = []
     converted: Counter[str] = Counter()
     shape: tuple[tuple[int, ...], Path] | None = None
     absent = BadImage("missing", "it is not there")
 
     def read(block: Sequence[Path]) -> list[DecodedImage | BadImage]:
-        return [absent if file in missing else _try(file, wanted) for file in block]
+        return [absent if file in missing else _read_or_error(file, wanted) for file in block]
 
     with bar(f"reading {name}", len(files)) as advance:
-        for start, block in _side_by_side(read, files, _block(files, wanted)):
+        for start, block in _map_ahead(read, files, _block_size(files, wanted)):
             good: list[np.ndarray] = []
             for number, result in enumerate(block, start):
                 if isinstance(result, BadImage):
-                    asides.append(result.entry(str(files[number])))
+                    asides.append(result.as_report(str(files[number])))
                     continue
                 shape = shape or (result.pixels.shape, files[number])
-                _same_shape(result.pixels.shape, files[number], *shape)
+                _check_same_shape(result.pixels.shape, files[number], *shape)
                 good.append(result.pixels)
                 saved.append(number)
                 converted.update(result.notes)
-            refuse_unread(name, len(files), asides, tolerate)
+            check_unread(name, len(files), asides, tolerate)
             if good:
                 write(np.stack(good))
             advance(len(block))
     return saved, asides, dict(converted)
 
 
-def _try(file: Path, wanted: _Shape) -> DecodedImage | BadImage:
+def _read_or_error(file: Path, wanted: _Target) -> DecodedImage | BadImage:
     try:
         return read_image(file, channels=wanted.channels, size=wanted.size, background=wanted.background)
     except BadImage as error:
         return error
 
 
-def _side_by_side(
+def _map_ahead(
     work: Callable[[Sequence[Path]], list[Any]], files: Sequence[Path], length: int
 ) -> Iterator[tuple[int, list[Any]]]:
     """The work on each block of files, in order, some blocks ahead; decoders let threads run."""
@@ -169,21 +169,21 @@ def _side_by_side(
             raise
 
 
-def _block(files: Sequence[Path], wanted: _Shape) -> int:
+def _block_size(files: Sequence[Path], wanted: _Target) -> int:
     """How many files a piece of work has: fewer where images are large, so that memory stays flat."""
     size = wanted.size
     seen = (size, size) if size else next((g[1] for file in files[:8] if (g := read_size(file))), (1, 1))
     return max(1, min(BLOCK, BLOCK_BYTES // max(1, (wanted.channels or 3) * seen[0] * seen[1])))
 
 
-def _channels(files: Sequence[Path]) -> int:
+def _count_channels(files: Sequence[Path]) -> int:
     """Three if any of some evenly chosen headers has colour, else one."""
     some = files[:: max(len(files) // MAX_HEADER_READS, 1)]
     seen = [result[0] for file in some if (result := read_size(file))]
     return max(seen, default=3)
 
 
-def _same_shape(shape: tuple[int, ...], file: Path, first_shape: tuple[int, ...], first: Path) -> None:
+def _check_same_shape(shape: tuple[int, ...], file: Path, first_shape: tuple[int, ...], first: Path) -> None:
     if shape != first_shape:
         raise BadData(
             f"The images differ in size: {first} is {first_shape[2]}x{first_shape[1]}, {file} is "
@@ -191,9 +191,9 @@ def _same_shape(shape: tuple[int, ...], file: Path, first_shape: tuple[int, ...]
         )
 
 
-def refuse_unread(name: str, total: int, asides: Sequence[SetAside], tolerate: float) -> None:
+def check_unread(name: str, total: int, skipped: Sequence[SkippedFile], tolerate: float) -> None:
     """Stop where more files than tolerated, or all, could not be read: the disk may be failing."""
-    unread = [entry for entry in asides if entry["reason"] == NOT_READ]
+    unread = [entry for entry in skipped if entry["reason"] == NOT_READ]
     if len(unread) > tolerate * total + 1e-9 or len(unread) == total:
         raise CannotRead(
             f"{len(unread)} of {total} files of {name} {unread[0]['detail']} ({unread[0]['file']}"
@@ -202,19 +202,19 @@ def refuse_unread(name: str, total: int, asides: Sequence[SetAside], tolerate: f
         )
 
 
-def refuse_many(name: str, total: int, asides: Sequence[SetAside], tolerate: float) -> None:
+def check_skipped(name: str, total: int, skipped: Sequence[SkippedFile], tolerate: float) -> None:
     """Stop where more files than tolerated, or all, have been set aside."""
-    if len(asides) > tolerate * total + 1e-9 or len(asides) == total:
-        common = Counter(entry["reason"] for entry in asides).most_common(3)
+    if len(skipped) > tolerate * total + 1e-9 or len(skipped) == total:
+        common = Counter(entry["reason"] for entry in skipped).most_common(3)
         reasons = ", ".join(f"{count} {reason}" for reason, count in common)
-        first = asides[0]
-        lift = -(-100 * len(asides) // total) / 100  # rounded up, so that it is enough
+        first = skipped[0]
+        lift = -(-100 * len(skipped) // total) / 100  # rounded up, so that it is enough
         raise BadData(
-            f"{len(asides)} of {total} files of {name} cannot be used ({reasons}), as "
+            f"{len(skipped)} of {total} files of {name} cannot be used ({reasons}), as "
             f"{first['file']}: {first['detail']}. "
             + (
                 f"To go on without them: --set data.tolerate={lift:.2f}"
-                if len(asides) < total
+                if len(skipped) < total
                 else "Not one is left."
             )
         )
@@ -235,5 +235,5 @@ def _digest(listing: Listing) -> tuple[str, set[Path]]:
     columns = {"labels": listing.labels, "split": listing.split, **listing.attributes}
     for key, column in columns.items():
         digest.update(repr((key, None if column is None else list(column))).encode())
-    digest.update(repr((list(listing.classes), listing.set_aside, listing.notes)).encode())
+    digest.update(repr((list(listing.classes), listing.skipped, listing.notes)).encode())
     return digest.hexdigest(), missing

@@ -13,8 +13,8 @@ import numpy as np
 from zatlas.core.arrays import Rows
 from zatlas.core.errors import BadData, BadRecipe, CannotRead, Damaged
 from zatlas.data.archive import discard_unpacked, unpacked_folder, verify_unpacked
-from zatlas.data.attribute_table import read_table, rows_of, typed
-from zatlas.data.files import Listing, SetAside, from_files
+from zatlas.data.attribute_table import read_table, match_rows, typed_column
+from zatlas.data.files import Listing, SkippedFile, from_files
 from zatlas.data.image_dataset import SPLITS, ImageDataset, Split
 from zatlas.data.image_reader import EXTENSIONS
 
@@ -22,7 +22,7 @@ TABLES = tuple(
     f"{stem}{ending}" for stem in ("metadata", "labels", "attributes") for ending in (".csv", ".parquet")
 )
 FILE_COLUMNS = ("file", "file_name", "filename", "image", "image_id", "path", "name", "id")  # in order
-TEXTS = (".csv", ".parquet", ".txt")  # beside images, and no loss where they are not read
+TEXT_SUFFIXES = (".csv", ".parquet", ".txt")  # beside images, and no loss where they are not read
 LABEL_COLUMNS = ("label", "class", "category")
 SPLIT_NAMES = {"train": 0, "training": 0, "valid": 1, "val": 1, "validation": 1, "test": 2}
 
@@ -77,20 +77,20 @@ def _load(
 ) -> ImageDataset:
     if count is not None and (not isinstance(count, int) or count < 1):
         raise BadRecipe(f"count is how many images to take, from 1 on, not {count!r}.")
-    place = _within(unpacked_folder(folder)) if folder.is_file() else folder
-    files, asides, notes = find(place)
+    place = _image_root(unpacked_folder(folder)) if folder.is_file() else folder
+    files, asides, notes = find_images(place)
     files = files[:count]
     if not files and not asides:
-        raise BadData(_nothing(folder, place))
-    split, kinds = _by_folder(place, files)
+        raise BadData(_no_images_text(folder, place))
+    split, kinds = _split_and_classes(place, files)
     result = _table(place, table)
-    listing = Listing(files, labels=kinds, split=split, set_aside=asides, notes=notes)
+    listing = Listing(files, labels=kinds, split=split, skipped=asides, notes=notes)
     if result is not None:
-        listing = _with_table(listing, place, *result, label)
+        listing = _add_table(listing, place, *result, label)
     elif label is not None:
         raise BadData(f"{folder} has no table to take {label!r} from; name one, as table=faces.csv.")
     return from_files(
-        _text(folder.absolute().name),
+        _printable(folder.absolute().name),
         listing,
         size=size,
         channels=channels,
@@ -100,7 +100,7 @@ def _load(
     )
 
 
-def _within(place: Path) -> Path:
+def _image_root(place: Path) -> Path:
     """The folder that an archive holds everything in, where there is one."""
     while True:
         inner = [p for p in place.iterdir() if not p.name.startswith((".", "__MACOSX"))]
@@ -109,10 +109,10 @@ def _within(place: Path) -> Path:
         place = inner[0]
 
 
-def find(place: Path) -> tuple[list[Path], list[SetAside], dict[str, int]]:
+def find_images(place: Path) -> tuple[list[Path], list[SkippedFile], dict[str, int]]:
     """Image files by name, in order; links out of the folder are set aside, hidden files passed over."""
     files: list[Path] = []
-    asides: list[SetAside] = []
+    asides: list[SkippedFile] = []
     notes: Counter[str] = Counter()
     root = os.path.realpath(place)
 
@@ -138,8 +138,8 @@ def find(place: Path) -> tuple[list[Path], list[SetAside], dict[str, int]]:
         links = [Path(parent) / name for name in folders if (Path(parent) / name).is_symlink()]
         notes["links to folders passed over"] += sum(not outside(link) for link in links)
         shown = sorted(name for name in names if not name.startswith("."))
-        images = [name for name in shown if _ending(name) in EXTENSIONS]
-        others = [name for name in shown if _ending(name) not in (*EXTENSIONS, *TEXTS)]
+        images = [name for name in shown if _suffix(name) in EXTENSIONS]
+        others = [name for name in shown if _suffix(name) not in (*EXTENSIONS, *TEXT_SUFFIXES)]
         notes["empty folders"] += not images and not folders
         notes["files of other kinds passed over"] += len(others)
         paths = (Path(parent) / name for name in images)
@@ -147,11 +147,11 @@ def find(place: Path) -> tuple[list[Path], list[SetAside], dict[str, int]]:
     return files, asides, {what: count for what, count in notes.items() if count}
 
 
-def _ending(name: str) -> str:
+def _suffix(name: str) -> str:
     return Path(name).suffix.lower()
 
 
-def _nothing(folder: Path, place: Path) -> str:
+def _no_images_text(folder: Path, place: Path) -> str:
     if folder.is_file():
         return f"{folder} holds no image: nothing in it ends in {', '.join(EXTENSIONS)}."
     seen = Counter(p.suffix.lower() or "no extension" for p in place.rglob("*") if p.is_file())
@@ -162,7 +162,7 @@ def _nothing(folder: Path, place: Path) -> str:
     )
 
 
-def _by_folder(place: Path, files: Sequence[Path]) -> tuple[Split | None, list[str] | None]:
+def _split_and_classes(place: Path, files: Sequence[Path]) -> tuple[Split | None, list[str] | None]:
     """The split and the class that the folders of each file tell of."""
     parts = [file.relative_to(place).parts[:-1] for file in files]
     latents = [SPLIT_NAMES.get(part[0].lower()) if part else None for part in parts]
@@ -171,7 +171,7 @@ def _by_folder(place: Path, files: Sequence[Path]) -> tuple[Split | None, list[s
         split = np.array(latents, dtype=np.uint8)
     else:
         split = None
-    kinds = [_text("/".join(part)) for part in parts]
+    kinds = [_printable("/".join(part)) for part in parts]
     return split, (kinds if any(kinds) else None)
 
 
@@ -187,12 +187,12 @@ def _table(place: Path, named: str | None) -> tuple[Path, dict[str, np.ndarray]]
     return None
 
 
-def _text(name: str) -> str:
+def _printable(name: str) -> str:
     """A file's name as text that can be written, whatever bytes the system allowed in it."""
     return os.fsencode(name).decode(errors="replace")
 
 
-def _with_table(
+def _add_table(
     listing: Listing, place: Path, path: Path, columns: Mapping[str, np.ndarray], label: str | None
 ) -> Listing:
     """The listing with what the table says of each file; a file that it does not name has nothing said."""
@@ -203,16 +203,16 @@ def _with_table(
         raise BadData(f"{path} has no column {label!r}; it has {', '.join(said)}.")
     label = label or next((name for name in said if name.lower() in LABEL_COLUMNS), None)
     taken = {name: [None if row < 0 else column[row] for row in rows] for name, column in said.items()}
-    labels = [_label(value) for value in taken.pop(label)] if label else listing.labels
+    labels = [_comparable(value) for value in taken.pop(label)] if label else listing.labels
     parts = next((name for name in taken if name.lower() == "split"), None)
     split = _split(path, taken.pop(parts)) if parts else listing.split
     notes = dict(listing.notes)
     notes |= {"images not in the table": int((rows < 0).sum())} if (rows < 0).any() else {}
     spare = len(columns[key]) - len(set(rows[rows >= 0].tolist()))
     notes |= {"rows of the table without an image": spare} if spare else {}
-    attributes = {name: typed(values) for name, values in taken.items()}
+    attributes = {name: typed_column(values) for name, values in taken.items()}
     return Listing(
-        listing.files, labels, attributes=attributes, split=split, set_aside=listing.set_aside, notes=notes
+        listing.files, labels, attributes=attributes, split=split, skipped=listing.skipped, notes=notes
     )
 
 
@@ -220,12 +220,12 @@ def _file_column(path: Path, columns: Mapping[str, np.ndarray], paths: Sequence[
     """The column that names files, by its name or by what is in it, and each file's row."""
     usual = {name.lower(): name for name in columns}
     names = [usual[name] for name in FILE_COLUMNS if name in usual]
-    names += [n for n, c in columns.items() if len(c) and _ending(str(c[0])) in EXTENSIONS]
+    names += [n for n, c in columns.items() if len(c) and _suffix(str(c[0])) in EXTENSIONS]
     if not names:
         known = ", ".join(columns)
         raise BadData(f"{path} has no column of file names; call it file. Its columns are {known}.")
     for name in names:
-        rows = rows_of(paths, columns[name])
+        rows = match_rows(paths, columns[name])
         if (rows >= 0).any() or not paths:
             return name, rows
     first = f", as {columns[names[0]][0]!r}" if len(columns[names[0]]) else ""
@@ -235,7 +235,7 @@ def _file_column(path: Path, columns: Mapping[str, np.ndarray], paths: Sequence[
     )
 
 
-def _label(value: Any) -> Any:
+def _comparable(value: Any) -> Any:
     """A label that can be compared: dates, lists and the like as text."""
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
 

@@ -15,8 +15,8 @@ import numpy as np
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, BadRecipe, NotFound, UnknownName
 from zatlas.core.progress import bar
-from zatlas.data.attribute_table import typed
-from zatlas.data.files import refuse_many, refuse_unread
+from zatlas.data.attribute_table import typed_column
+from zatlas.data.files import check_skipped, check_unread
 from zatlas.data.image_dataset import Column, ImageDataset
 from zatlas.data.image_reader import BadImage, read_image
 from zatlas.data.pixel_cache import CachedTable, cached
@@ -29,7 +29,7 @@ LABELS = ("label", "labels", "fine_label", "class")
 
 
 @dataclass(frozen=True)
-class Choices:
+class HubOptions:
     """What is asked of a dataset besides its name."""
 
     size: int | None = None
@@ -42,14 +42,14 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Columns:
+class HubColumns:
     """Which column is what: the image, the label, and the attributes."""
 
     image: str
     label: str | None
     classes: tuple[str, ...]
-    names: Mapping[str, Sequence[str]]  # of the values of an attribute that is a class
-    others: tuple[str, ...]
+    value_names: Mapping[str, Sequence[str]]  # of the values of an attribute that is a class
+    attributes: tuple[str, ...]
 
 
 def load(
@@ -68,11 +68,11 @@ def load(
     `config` is the variant of a dataset that has several. `count` takes the first images of each
     part only.
     """
-    return fetch(repository, Choices(size, image, label, config, count, channels, tolerate))
+    return fetch(repository, HubOptions(size, image, label, config, count, channels, tolerate))
 
 
 def fetch(
-    repository: str, choices: Choices, *, name: str | None = None, classes: Sequence[str] = ()
+    repository: str, choices: HubOptions, *, name: str | None = None, classes: Sequence[str] = ()
 ) -> ImageDataset:
     """The images of a dataset under another name, or with better names for its classes."""
     check_count(choices.count)
@@ -84,7 +84,7 @@ def fetch(
         raise NotFound(f"hf:{repository} needs the hub's package: pip install 'zatlas[hub]'")
     parts, notes = _open(repository, choices)
     columns = _columns(repository, next(iter(parts.values())).features, choices, tuple(classes))
-    for column in _left_out(next(iter(parts.values())).features, columns):
+    for column in _unused_columns(next(iter(parts.values())).features, columns):
         notes[f"column {column} left out"] += 1
 
     def build(write: Callable[[Pixels], None]) -> CachedTable:
@@ -95,16 +95,16 @@ def fetch(
     return cached(name or repository.rstrip("/").rpartition("/")[2], key, build)
 
 
-def _left_out(features: Mapping[str, Any], columns: Columns) -> list[str]:
+def _unused_columns(features: Mapping[str, Any], columns: HubColumns) -> list[str]:
     """Columns that are neither the image, the label, nor one value an image."""
-    return [n for n in features if n not in (columns.image, columns.label, *columns.others)]
+    return [n for n in features if n not in (columns.image, columns.label, *columns.attributes)]
 
 
-def _open(repository: str, choices: Choices) -> tuple[dict[str, Any], Counter[str]]:
+def _open(repository: str, choices: HubOptions) -> tuple[dict[str, Any], Counter[str]]:
     """The parts of the dataset that have a place in a split, and what was left out."""
     import datasets
 
-    with warnings.catch_warnings(), _quiet("huggingface_hub"):
+    with warnings.catch_warnings(), _without_log("huggingface_hub"):
         warnings.simplefilter("ignore")
         try:
             whole = datasets.load_dataset(repository, choices.config)
@@ -125,7 +125,7 @@ def _open(repository: str, choices: Choices) -> tuple[dict[str, Any], Counter[st
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def _without_log(name: str) -> Iterator[None]:
     """Without this package's own log: that it tries again is nobody's concern, that it failed is said."""
     logger = logging.getLogger(name)
     before = logger.level
@@ -137,43 +137,43 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 def _columns(
-    repository: str, features: Mapping[str, Any], choices: Choices, classes: tuple[str, ...]
-) -> Columns:
+    repository: str, features: Mapping[str, Any], choices: HubOptions, classes: tuple[str, ...]
+) -> HubColumns:
     for asked in (choices.image, choices.label):
         if asked is not None and asked not in features:
             raise UnknownName(f"column of hf:{repository}", asked, features)
-    images = [name for name, feature in features.items() if _kind(feature) == "Image"]
+    images = [name for name, feature in features.items() if _feature_kind(feature) == "Image"]
     if not images and choices.image is None:
         raise BadData(
             f"hf:{repository} has no column of images; its columns are {', '.join(features)}. Name one "
             "as hf:owner/name:image=COLUMN."
         )
     image = choices.image or images[0]
-    plain = [name for name, feature in features.items() if name != image and _scalar(feature)]
+    plain = [name for name, feature in features.items() if name != image and _is_scalar(feature)]
     if choices.label is not None and choices.label not in plain:
         raise BadData(
             f"The column {choices.label!r} of hf:{repository} does not hold one value an image; "
             f"{', '.join(plain) or 'none'} could be the label."
         )
-    named = {n: features[n].names for n in plain if _kind(features[n]) == "ClassLabel"}
+    named = {n: features[n].names for n in plain if _feature_kind(features[n]) == "ClassLabel"}
     guesses = [name for name in plain if name.lower() in LABELS]
     label = choices.label or next(iter(guesses or (named if len(named) == 1 else ())), None)
     classes = classes or tuple(named.get(label, ()) if label else ())
     others = tuple(name for name in plain if name != label)
-    return Columns(image, label, classes, {n: named[n] for n in others if n in named}, others)
+    return HubColumns(image, label, classes, {n: named[n] for n in others if n in named}, others)
 
 
 def _read(
     repository: str,
     parts: Mapping[str, Any],
-    columns: Columns,
-    choices: Choices,
+    columns: HubColumns,
+    choices: HubOptions,
     notes: Counter[str],
     write: Callable[[Pixels], None],
 ) -> CachedTable:
     asides: list[dict[str, str]] = []
     converted: Counter[str] = Counter()
-    said: dict[str, list[Any]] = {n: [] for n in (columns.label, *columns.others) if n is not None}
+    said: dict[str, list[Any]] = {n: [] for n in (columns.label, *columns.attributes) if n is not None}
     split: list[int] = []
     channels = choices.channels or _channels(repository, parts, columns.image)
     total = sum(len(rows) for rows in parts.values())
@@ -185,25 +185,25 @@ def _read(
             for number, cell in block:
                 advance(1)
                 try:
-                    data = _bytes(cell[columns.image])
+                    data = _image_source(cell[columns.image])
                     image = read_image(data, channels=channels, size=choices.size)
                 except BadImage as error:
-                    asides.append(error.entry(f"{part}/{number}"))
+                    asides.append(error.as_report(f"{part}/{number}"))
                     continue
                 good.append(image.pixels)
                 converted.update(image.notes)
                 split.append(SPLIT_NAMES[part])
                 for column, values in said.items():
                     values.append(cell[column])
-            _write(repository, good, write)
-    refuse_unread(f"hf:{repository}", total, asides, choices.tolerate)
-    refuse_many(f"hf:{repository}", total, asides, choices.tolerate)
+            _write_block(repository, good, write)
+    check_unread(f"hf:{repository}", total, asides, choices.tolerate)
+    check_skipped(f"hf:{repository}", total, asides, choices.tolerate)
     labels = said.pop(columns.label) if columns.label else None
     report = {"used": len(split), "skipped": asides, "converted": dict(converted)}
     return CachedTable(
-        labels=None if labels is None else [_plain(value) for value in labels],
+        labels=None if labels is None else [_as_label(value) for value in labels],
         classes=columns.classes if labels is not None else (),
-        attributes={n: _attribute(values, columns.names.get(n)) for n, values in said.items()},
+        attributes={n: _as_attribute(values, columns.value_names.get(n)) for n, values in said.items()},
         split=np.array(split, np.uint8),
         report={**report, "notes": dict(notes)},
     )
@@ -236,18 +236,18 @@ def _channels(repository: str, parts: Mapping[str, Any], image: str) -> int:
     for _, block in _blocks(repository, few, [image]):
         for _, cell in block:
             with suppress(BadImage):  # reading it again will say what is wrong
-                if len(read_image(_bytes(cell[image])).pixels) == 3:
+                if len(read_image(_image_source(cell[image])).pixels) == 3:
                     return 3
     return 1
 
 
-def _bytes(cell: Mapping[str, Any] | None) -> bytes | Path:
+def _image_source(cell: Mapping[str, Any] | None) -> bytes | Path:
     if cell is None or not (cell.get("bytes") or cell.get("path")):
         raise BadImage("empty", "no image in this row")
     return bytes(cell["bytes"]) if cell.get("bytes") else Path(cell["path"])
 
 
-def _write(repository: str, good: list[np.ndarray], write: Callable[[Pixels], None]) -> None:
+def _write_block(repository: str, good: list[np.ndarray], write: Callable[[Pixels], None]) -> None:
     if not good:
         return
     shapes = {pixels.shape for pixels in good}
@@ -257,23 +257,25 @@ def _write(repository: str, good: list[np.ndarray], write: Callable[[Pixels], No
     write(np.stack(good))
 
 
-def _kind(feature: Any) -> str:
+def _feature_kind(feature: Any) -> str:
     return type(feature).__name__
 
 
-def _scalar(feature: Any) -> bool:
+def _is_scalar(feature: Any) -> bool:
     """Whether a column holds one value an image, rather than a list, a record or bytes."""
-    return _kind(feature) == "ClassLabel" or (_kind(feature) == "Value" and "binary" not in feature.dtype)
+    return _feature_kind(feature) == "ClassLabel" or (
+        _feature_kind(feature) == "Value" and "binary" not in feature.dtype
+    )
 
 
-def _plain(value: Any) -> Any:
+def _as_label(value: Any) -> Any:
     """A label as a number or text; a date, for one, as text."""
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _attribute(values: Sequence[Any], names: Sequence[str] | None) -> Column:
+def _as_attribute(values: Sequence[Any], names: Sequence[str] | None) -> Column:
     """A column of values; those of a class by their names, and none where there is none."""
     if names is None:
-        return typed(values)
+        return typed_column(values)
     texts = ["" if value is None or value < 0 else names[value] for value in values]
     return np.array(texts, np.str_)

@@ -31,12 +31,12 @@ def read_idx(path: Path) -> np.ndarray:
         try:
             with gzip.GzipFile(fileobj=raw) if packed else raw as file:
                 head = file.read(4)
-                axes = _axes(path, head)
+                axes = _dimensions(path, head)
                 lengths = file.read(4 * axes)
                 shape = [int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * axes, 4)]
                 wanted = math.prod(shape)
                 npy.check_memory(path, min(wanted, MAX_GROWTH * len(data)))
-                values = _most(file, min(wanted, MAX_BYTES) + 1)  # one more than there should be
+                values = _read_up_to(file, min(wanted, MAX_BYTES) + 1)  # one more than there should be
         except (OSError, EOFError, zlib.error) as error:
             raise BadData(f"{path} cannot be unpacked: {error}. Fetch it again.") from error
     if len(values) != wanted or len(lengths) != 4 * axes:
@@ -49,7 +49,7 @@ def read_idx(path: Path) -> np.ndarray:
         raise BadData(f"{path} promises an impossible shape: {shape}. Fetch it again.") from error
 
 
-def _most(file: BufferedIOBase, count: int) -> bytes:
+def _read_up_to(file: BufferedIOBase, count: int) -> bytes:
     """Up to so many bytes, with no room taken before they are there."""
     result = bytearray()
     while len(result) < count and (piece := file.read(min(READ_BYTES, count - len(result)))):
@@ -57,7 +57,7 @@ def _most(file: BufferedIOBase, count: int) -> bytes:
     return bytes(result)
 
 
-def _axes(path: Path, head: bytes) -> int:
+def _dimensions(path: Path, head: bytes) -> int:
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] != UNSIGNED_BYTE or not 1 <= head[3] <= 4:
         raise BadData(f"{path} is no idx file of bytes: it begins with {head.hex(' ') or 'nothing'}.")
     return head[3]

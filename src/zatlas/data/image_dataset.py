@@ -60,13 +60,13 @@ class ImageDataset:
             return RowReader(mapped)
         return None
 
-    def bytes_of(self, rows: Rows) -> Pixels:
+    def read_pixels(self, rows: Rows) -> Pixels:
         """These rows as they are kept."""
         return self.pixels[rows] if self.reader is None else self.reader.read(rows)
 
     def images(self, rows: Rows) -> Images:
         """These rows as float images in [0, 1]."""
-        return np.divide(self.bytes_of(rows), np.float32(255), dtype=np.float32)
+        return np.divide(self.read_pixels(rows), np.float32(255), dtype=np.float32)
 
     def describe(self) -> str:
         """One line: how many images of which shape, and how they are split."""
@@ -100,12 +100,12 @@ def image_dataset(
         raise BadData(f"{name}: pixels must be uint8 (n, c, h, w), not {pixels.dtype} {pixels.shape}.")
     if not len(pixels):
         raise BadData(f"{name} holds no image.")
-    latents, names = (None, ()) if labels is None else code_labels(labels, classes)
-    table = {key: tidy_column(column) for key, column in (attributes or {}).items()}
+    latents, names = (None, ()) if labels is None else encode_labels(labels, classes)
+    table = {key: normalize_column(column) for key, column in (attributes or {}).items()}
     for what, column in {"labels": latents, "split": split, **table}.items():
         if column is not None and len(column) != len(pixels):
             raise BadData(f"{name}: {len(pixels)} images, but {len(column)} values of {what!r}.")
-    split = complete_split(np.zeros(len(pixels), np.uint8) if split is None else split)
+    split = add_validation_split(np.zeros(len(pixels), np.uint8) if split is None else split)
     digest = hashlib.sha256(fingerprint.encode() or np.ascontiguousarray(pixels).data)
     for text, column in {"shape": np.array(pixels.shape), "split": split, "labels": latents, **table}.items():
         if column is not None:
@@ -114,9 +114,11 @@ def image_dataset(
     return ImageDataset(name, pixels, split, latents, names, table, digest.hexdigest(), report or {})
 
 
-def code_labels(labels: Sequence[Any] | np.ndarray, classes: Sequence[str]) -> tuple[Labels, tuple[str, ...]]:
+def encode_labels(
+    labels: Sequence[Any] | np.ndarray, classes: Sequence[str]
+) -> tuple[Labels, tuple[str, ...]]:
     """Labels as indices into the names of their classes; the missing ones become a class."""
-    missing = np.array([_missing(label) for label in labels])
+    missing = np.array([_is_missing(label) for label in labels])
     if classes:
         names = list(classes)
         latents = np.array([-1 if gone else int(v) for gone, v in zip(missing, labels, strict=True)])
@@ -124,7 +126,7 @@ def code_labels(labels: Sequence[Any] | np.ndarray, classes: Sequence[str]) -> t
             raise BadData(f"A label is {latents.max()}, but there are only {len(names)} classes.")
     else:
         present = [label for gone, label in zip(missing, labels, strict=True) if not gone]
-        values = sorted(set(present), key=_class_order)
+        values = sorted(set(present), key=_class_sort_key)
         index = {value: latent for latent, value in enumerate(values)}
         names = [_class_name(value) for value in values]
         latents = np.array([-1 if gone else index[v] for gone, v in zip(missing, labels, strict=True)])
@@ -134,17 +136,17 @@ def code_labels(labels: Sequence[Any] | np.ndarray, classes: Sequence[str]) -> t
     return latents.astype(np.int64), tuple(names)
 
 
-def tidy_column(column: Any) -> Column:
+def normalize_column(column: Any) -> Column:
     """A column as boolean, float32 or text, whatever it came as."""
     column = np.asarray(column)
     if column.dtype == bool or column.dtype.kind == "U":
         return column
     if column.dtype.kind in "iuf":
         return column.astype(np.float32)
-    return np.array(["" if _missing(value) else str(value) for value in column], dtype=np.str_)
+    return np.array(["" if _is_missing(value) else str(value) for value in column], dtype=np.str_)
 
 
-def complete_split(split: Split) -> Split:
+def add_validation_split(split: Split) -> Split:
     """The split with a part to validate on: a twentieth of the training part where there is none.
 
     The test part is never looked at while training, so it cannot choose the epoch that is kept.
@@ -158,7 +160,7 @@ def complete_split(split: Split) -> Split:
     return split
 
 
-def _missing(label: Any) -> bool:
+def _is_missing(label: Any) -> bool:
     if label is None or label == "":
         return True
     if isinstance(label, (bool, np.bool_, str)):
@@ -166,7 +168,7 @@ def _missing(label: Any) -> bool:
     return bool(np.isnan(label) or label < 0)
 
 
-def _class_order(value: Any) -> tuple[int, Any]:
+def _class_sort_key(value: Any) -> tuple[int, Any]:
     """Numbers by size, then texts by the alphabet; texts of digits count as numbers."""
     text = str(value)
     return (0, float(text)) if text.lstrip("-").isdecimal() else (1, text)

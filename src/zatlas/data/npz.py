@@ -13,11 +13,11 @@ from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
 from zatlas.data import npy
 from zatlas.data.image_dataset import Column, ImageDataset, image_dataset
-from zatlas.data.image_reader import resized
+from zatlas.data.image_reader import crop_and_resize
 
 IMAGES = ("images", "x", "data", "pixels", "arr_0")
 LABELS = ("labels", "y", "label", "targets")
-PARTS = {"train": 0, "valid": 1, "val": 1, "test": 2}
+SPLIT_CODES = {"train": 0, "valid": 1, "val": 1, "test": 2}
 
 
 def load(path: Path, *, size: int | None = None) -> ImageDataset:
@@ -26,8 +26,8 @@ def load(path: Path, *, size: int | None = None) -> ImageDataset:
     Bytes, floats in [0, 1], [-1, 1] or [0, 255] and truth values are taken, as (n, h, w) or with
     the channels last or first. Other columns as long as the images become attributes.
     """
-    result = _arrays(path)
-    parts = [part for part in PARTS if f"x_{part}" in result]
+    result = _read_arrays(path)
+    parts = [part for part in SPLIT_CODES if f"x_{part}" in result]
     parts = [part for part in parts if result[f"x_{part}"].shape[:1] != (0,)] or parts
     names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in result][:1]
     if not names:
@@ -36,15 +36,15 @@ def load(path: Path, *, size: int | None = None) -> ImageDataset:
             f"it has {', '.join(result) or 'nothing'}."
         )
     notes: Counter[str] = Counter()
-    pixels = joined(path, {name: result[name] for name in names}, size, notes)
+    pixels = concatenate_parts(path, {name: result[name] for name in names}, size, notes)
     counts = [len(result[name]) for name in names]
-    split = np.repeat(np.array([PARTS[part] for part in parts], np.uint8), counts)
+    split = np.repeat(np.array([SPLIT_CODES[part] for part in parts], np.uint8), counts)
     asked = [f"y_{part}" for part in parts] or [name for name in LABELS if name in result][:1]
-    labels = _labels(path, result, asked, counts)
+    labels = _read_labels(path, result, asked, counts)
     columns = {}
     for name, column in result.items():
         if name not in (*names, *asked) and column.shape == (len(pixels),):
-            if (plain := _plain(column)) is not None:
+            if (plain := _plain_column(column)) is not None:
                 columns[name] = plain
             else:
                 notes["column-left-out"] += 1
@@ -54,9 +54,11 @@ def load(path: Path, *, size: int | None = None) -> ImageDataset:
     )
 
 
-def joined(path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]) -> Pixels:
+def concatenate_parts(
+    path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]
+) -> Pixels:
     """The parts of a set as one array of bytes (n, c, h, w), of the size that is asked for."""
-    shaped = {name: _shaped(images, f"{name} of {path}") for name, images in parts.items()}
+    shaped = {name: _as_nchw(images, f"{name} of {path}") for name, images in parts.items()}
     blocks: dict[str, Pixels] = {}
     for name, images in shaped.items():
         # Parts of one type are scaled alike: a small test part may lack the darkest values.
@@ -81,12 +83,12 @@ def resize_pixels(pixels: Pixels, size: int) -> Pixels:
     result = np.empty((len(pixels), pixels.shape[1], size, size), np.uint8)
     for index, image in enumerate(pixels):
         flat = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-        small = np.asarray(resized(Image.fromarray(flat), size))
+        small = np.asarray(crop_and_resize(Image.fromarray(flat), size))
         result[index] = small[None] if small.ndim == 2 else small.transpose(2, 0, 1)
     return result
 
 
-def _shaped(images: np.ndarray, name: str) -> np.ndarray:
+def _as_nchw(images: np.ndarray, name: str) -> np.ndarray:
     """Numbers as (n, c, h, w), whatever order their axes had."""
     shape = images.shape
     if images.ndim == 3:
@@ -128,14 +130,14 @@ def _to_bytes(images: np.ndarray, low: float, high: float, name: str, notes: Cou
     return np.ascontiguousarray(scaled, dtype=np.uint8)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file, told by its content and not by its name."""
     if not zipfile.is_zipfile(path):
         return {"images": npy.read_npy(path)}
     return npy.read_npz(path)
 
 
-def _labels(
+def _read_labels(
     path: Path, arrays: Mapping[str, np.ndarray], names: list[str], counts: list[int]
 ) -> np.ndarray | None:
     """One column of labels; a part without any is unlabelled."""
@@ -149,14 +151,14 @@ def _labels(
                 f"{path}: {name} has the shape {column.shape}; for {count} images a label is one number "
                 "or text each (of rows of 0 and 1, the index of the 1)."
             )
-        plain = _plain(column.reshape(-1)) if name in arrays else column
+        plain = _plain_column(column.reshape(-1)) if name in arrays else column
         if plain is None:
             raise BadData(f"{path}: {name} holds {column.dtype}; labels are numbers or texts.")
         columns.append(plain)
     return np.concatenate(columns)
 
 
-def _plain(column: np.ndarray) -> Column | None:
+def _plain_column(column: np.ndarray) -> Column | None:
     """A column as truth, numbers or text; None where it is nothing of the kind."""
     if column.dtype.kind == "S":
         return np.char.decode(column, "utf-8", "replace")

@@ -19,15 +19,15 @@ import pyarrow.parquet as pq
 from zatlas.core.arrays import Pixels, Rows
 from zatlas.core.errors import BadData, CannotRead, TooLarge, first_line
 from zatlas.data import folder, sources
-from zatlas.data.attribute_table import typed
-from zatlas.data.files import SetAside
+from zatlas.data.attribute_table import typed_column
+from zatlas.data.files import SkippedFile
 from zatlas.data.image_dataset import SPLITS, ImageDataset
 from zatlas.data.image_reader import NOT_READ, BadImage, read_image
 
 Shape = tuple[int, int, int]
 T = TypeVar("T")
 
-MAX_LISTED = 4096  # images of a piece
+PARTITION_SIZE = 4096  # images of a piece
 LABEL = "label"
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "picture")  # columns of shards that hold files
 
@@ -39,7 +39,7 @@ class ReadBlock:
     rows: Rows  # their numbers in the whole
     pixels: Pixels
     columns: Mapping[str, np.ndarray]
-    set_aside: Sequence[SetAside] = ()
+    skipped: Sequence[SkippedFile] = ()
 
 
 class Partitions(Protocol):
@@ -57,11 +57,11 @@ class Partitions(Protocol):
     def read(self, number: int) -> ReadBlock: ...
 
 
-def partitions_of(data: str, shape: Shape) -> Partitions:
+def open_partitions(data: str, shape: Shape) -> Partitions:
     """The pieces of DATA, as images of this shape."""
     place = Path(data).expanduser()
     if place.is_dir():
-        files, asides, _ = folder.find(place)
+        files, asides, _ = folder.find_images(place)
         if files:
             return FilePartitions(place, tuple(files), shape, tuple(asides))
         if shards := tuple(sorted(place.rglob("*.parquet"))):
@@ -106,16 +106,16 @@ class DatasetPartitions:
     @property
     def counts(self) -> Sequence[int]:
         """Whole pieces, and what is left."""
-        return _counts(len(self.rows))
+        return _partition_sizes(len(self.rows))
 
     def read(self, number: int) -> ReadBlock:
         """Rows of the set."""
-        images, rows = self.images, self.rows[number * MAX_LISTED : (number + 1) * MAX_LISTED]
+        images, rows = self.images, self.rows[number * PARTITION_SIZE : (number + 1) * PARTITION_SIZE]
         columns = {"split": np.array(SPLITS)[images.split[rows]]}
         if images.labels is not None and images.classes:
             columns[LABEL] = np.array(images.classes)[images.labels[rows]]
         columns |= {name: column[rows] for name, column in images.attributes.items()}
-        return ReadBlock(rows, images.bytes_of(rows), columns)
+        return ReadBlock(rows, images.read_pixels(rows), columns)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class FilePartitions:
     folder: Path
     files: tuple[Path, ...]
     shape: Shape
-    asides: tuple[SetAside, ...] = ()  # what could not be listed; told with the first piece
+    skipped: tuple[SkippedFile, ...] = ()  # what could not be listed; told with the first piece
 
     @property
     def name(self) -> str:
@@ -140,18 +140,18 @@ class FilePartitions:
     @property
     def counts(self) -> Sequence[int]:
         """Whole pieces, and what is left."""
-        return _counts(len(self.files))
+        return _partition_sizes(len(self.files))
 
     def read(self, number: int) -> ReadBlock:
         """Files, decoded; those that cannot be are set aside."""
-        start = number * MAX_LISTED
-        files = self.files[start : start + MAX_LISTED]
-        rows, pixels, asides = _decoded([(str(file), file) for file in files], self.shape)
+        start = number * PARTITION_SIZE
+        files = self.files[start : start + PARTITION_SIZE]
+        rows, pixels, asides = _decode_files([(str(file), file) for file in files], self.shape)
         kinds = [files[row].parent for row in rows]
         columns = {"file": np.array([str(files[r].relative_to(self.folder)) for r in rows], np.str_)}
         if any(kind != self.folder for kind in kinds):
             columns[LABEL] = np.array([kind.name for kind in kinds], np.str_)
-        told = [*self.asides, *asides] if number == 0 else asides
+        told = [*self.skipped, *asides] if number == 0 else asides
         return ReadBlock(rows + start, pixels, columns, told)
 
 
@@ -192,16 +192,16 @@ class ShardPartitions:
         """The pictures of a row group, decoded, and its other columns."""
         path, group, _ = self.groups[number]
         start = sum(self.counts[:number])
-        table = _explained(path, lambda: _row_group(path, group))
-        image = _picture_column(path, table.schema)
+        table = _explain_errors(path, lambda: _row_group(path, group))
+        image = _image_column(path, table.schema)
         sources_ = [
             (f"{path.name} row {row}", _bytes_of(value)) for row, value in enumerate(table[image].to_pylist())
         ]
-        rows, pixels, asides = _decoded(sources_, self.shape)
+        rows, pixels, asides = _decode_files(sources_, self.shape)
         columns = {
-            name: typed(column.to_pylist())[rows]
+            name: typed_column(column.to_pylist())[rows]
             for name, column in zip(table.column_names, table.columns, strict=True)
-            if name != image and _simple(column.type)
+            if name != image and _is_simple(column.type)
         }
         return ReadBlock(rows + start, pixels, columns, asides)
 
@@ -211,17 +211,19 @@ def _row_group(path: Path, group: int) -> pa.Table:
         return file.read_row_group(group)
 
 
-def _counts(total: int) -> list[int]:
-    return [min(MAX_LISTED, total - start) for start in range(0, total, MAX_LISTED)]
+def _partition_sizes(total: int) -> list[int]:
+    return [min(PARTITION_SIZE, total - start) for start in range(0, total, PARTITION_SIZE)]
 
 
-def _decoded(files: Sequence[tuple[str, Path | bytes]], shape: Shape) -> tuple[Rows, Pixels, list[SetAside]]:
+def _decode_files(
+    files: Sequence[tuple[str, Path | bytes]], shape: Shape
+) -> tuple[Rows, Pixels, list[SkippedFile]]:
     """The places of those that are images, their pixels, and the others with reasons."""
     channels, height, width = shape
     size = height if height == width else None
     saved: list[int] = []
     pixels = np.empty((len(files), *shape), np.uint8)
-    asides: list[SetAside] = []
+    asides: list[SkippedFile] = []
 
     def read(file: Path | bytes) -> Pixels | BadImage:
         try:
@@ -238,7 +240,7 @@ def _decoded(files: Sequence[tuple[str, Path | bytes]], shape: Shape) -> tuple[R
                     f"{name} {image.detail}. Parts that are finished stay: give the same command again "
                     "when it can be read, or move it away."
                 )
-            asides.append(image.entry(name))
+            asides.append(image.as_report(name))
             continue
         if image.shape != shape:
             raise BadData(
@@ -262,10 +264,10 @@ def _digest(files: Sequence[Path], shape: Shape) -> str:
 
 
 def _metadata(path: Path) -> pq.FileMetaData:
-    return _explained(path, lambda: pq.read_metadata(path))
+    return _explain_errors(path, lambda: pq.read_metadata(path))
 
 
-def _explained(path: Path, read: Callable[[], T]) -> T:
+def _explain_errors(path: Path, read: Callable[[], T]) -> T:
     """What `read` makes of a Parquet file; what is wrong with it as a sentence."""
     try:
         return read()
@@ -279,7 +281,7 @@ def _explained(path: Path, read: Callable[[], T]) -> T:
         raise BadData(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
 
-def _picture_column(path: Path, schema: pa.Schema) -> str:
+def _image_column(path: Path, schema: pa.Schema) -> str:
     """The column that holds files as bytes, alone or beside their paths."""
     kinds = {f.name: f.type for f in schema}
     holding = [name for name, kind in kinds.items() if _holds_bytes(kind)]
@@ -302,7 +304,7 @@ def _bytes_of(value: Any) -> bytes:
     return (value.get("bytes") if isinstance(value, dict) else value) or b""
 
 
-def _simple(kind: pa.DataType) -> bool:
+def _is_simple(kind: pa.DataType) -> bool:
     return (
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)

@@ -30,7 +30,7 @@ from zatlas.store.atomic import MANIFEST
 from zatlas.store.system_lock import lock
 
 FORMAT = 2  # raise it when what is kept, or the way images are read, changes
-MANIFEST_FILE = "about.json"  # the description of a cached set
+DESCRIPTION_FILE = "about.json"  # the description of a cached set
 ABANDONED_SECONDS = 60.0  # seconds after which a side folder that no process holds is removed
 UNLOCKED_ABANDONED_SECONDS = 7 * 86400.0  # the same where folders cannot be locked, as on Windows
 
@@ -58,13 +58,13 @@ def cached(name: str, key: Mapping[str, Any], build: Build) -> ImageDataset:
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True, default=str)
     place = cache_root() / hashlib.sha256(f"{name} {text}".encode()).hexdigest()[:24]
     remove_abandoned(place.parent)
-    if (result := _usable(name, place)) is not None:
+    if (result := _open_intact(name, place)) is not None:
         return result
     try:
         with ExitStack() as until_renamed, atomic.folder(place, sealed=False) as side:
-            until_renamed.enter_context(hold(side))
-            _keep(name, side, build)
-            _seal(side)
+            until_renamed.enter_context(mark_in_use(side))
+            _build_files(name, side, build)
+            _write_manifest(side)
     except CannotWrite:
         if not place.exists():  # else another process has just built the same
             raise
@@ -78,7 +78,7 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zatlas"
 
 
-def folder_of(images: ImageDataset) -> Path | None:
+def cache_folder_of(images: ImageDataset) -> Path | None:
     """The folder of the cache that holds this set; None for a set that is not cached."""
     mapped = images.pixels
     if not isinstance(mapped, np.memmap) or mapped.filename is None:
@@ -93,7 +93,7 @@ def verify_cache(place: Path, *, thorough: bool = False) -> None:
     Sizes and times are compared, and the SHA-256 of a file whose time differs; `thorough` compares the
     SHA-256 of every file.
     """
-    files = _manifest(place)
+    files = _read_manifest(place)
     present = {file.name for file in retry.attempt(place, lambda: list(place.iterdir()))}
     if odd := sorted(present - {MANIFEST} ^ files.keys()):
         raise Damaged(f"{place} does not hold the files of its manifest: {', '.join(odd)}")
@@ -111,7 +111,7 @@ def verify_cache(place: Path, *, thorough: bool = False) -> None:
 
 def discard_if_damaged(images: ImageDataset) -> bool:
     """Compare every byte of a cached set with its SHA-256; remove it and return True if one differs."""
-    place = folder_of(images)
+    place = cache_folder_of(images)
     if place is None:
         return False
     try:
@@ -128,10 +128,10 @@ def discard_damaged(fingerprint: object) -> list[str]:
     A set whose description is damaged could be any, so it is removed as well.
     """
     removed = []
-    for place in _places():
+    for place in _cached_folders():
         name = place.name
         try:
-            described = _described(place, fingerprint)
+            described = _name_if_matching(place, fingerprint)
             if described is not None:
                 name = described
                 verify_cache(place, thorough=True)
@@ -143,29 +143,29 @@ def discard_damaged(fingerprint: object) -> list[str]:
 
 def is_cached(fingerprint: object) -> bool:
     """Whether a set with this fingerprint was built on this machine."""
-    for place in _places():
+    for place in _cached_folders():
         with suppress(Damaged, FileNotFoundError):
-            if _described(place, fingerprint) is not None:
+            if _name_if_matching(place, fingerprint) is not None:
                 return True
     return False
 
 
-def _places() -> list[Path]:
-    return sorted(about.parent for about in cache_root().glob(f"*/{MANIFEST_FILE}"))
+def _cached_folders() -> list[Path]:
+    return sorted(about.parent for about in cache_root().glob(f"*/{DESCRIPTION_FILE}"))
 
 
-def _described(place: Path, fingerprint: object) -> str | None:
+def _name_if_matching(place: Path, fingerprint: object) -> str | None:
     """The name of this cached set, if it has this fingerprint; `Damaged` if its description has changed."""
-    files = _manifest(place)
-    data = retry.read_bytes(place / MANIFEST_FILE)
-    if MANIFEST_FILE not in files or hashlib.sha256(data).hexdigest() != files[MANIFEST_FILE][2]:
-        raise Damaged(f"{place / MANIFEST_FILE} is not as it was written")
+    files = _read_manifest(place)
+    data = retry.read_bytes(place / DESCRIPTION_FILE)
+    if DESCRIPTION_FILE not in files or hashlib.sha256(data).hexdigest() != files[DESCRIPTION_FILE][2]:
+        raise Damaged(f"{place / DESCRIPTION_FILE} is not as it was written")
     about = json.loads(data)
     return str(about["name"]) if about["fingerprint"] == fingerprint else None
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[bool]:
+def mark_in_use(folder: Path) -> Iterator[bool]:
     """Mark a folder as in use while the block runs; a process that dies releases it.
 
     False where another process has removed or replaced the folder while this one waited.
@@ -200,7 +200,7 @@ def remove_abandoned(root: Path) -> None:
                 os.close(handle)
 
 
-def _usable(name: str, place: Path) -> ImageDataset | None:
+def _open_intact(name: str, place: Path) -> ImageDataset | None:
     """The cached set; None where there is none, or where it has to be built again."""
     if not place.exists():
         return None
@@ -244,12 +244,12 @@ def _discard(name: str, place: Path, why: str) -> None:
 
 def remove_cached(place: Path) -> None:
     """Remove a cached set; one that another process removes at the same time is left to that."""
-    with suppress(FileNotFoundError), hold(place) as current:
+    with suppress(FileNotFoundError), mark_in_use(place) as current:
         if current:
             atomic.remove(place)
 
 
-def _manifest(place: Path) -> dict[str, tuple[int, int, str]]:
+def _read_manifest(place: Path) -> dict[str, tuple[int, int, str]]:
     """Size, time of change and SHA-256 of each file of a cached set."""
     try:
         table = json.loads(retry.read_bytes(place / MANIFEST))
@@ -265,7 +265,7 @@ def _manifest(place: Path) -> dict[str, tuple[int, int, str]]:
         raise Damaged(f"{place} has no readable manifest: {error}") from error
 
 
-def _seal(side: Path) -> None:
+def _write_manifest(side: Path) -> None:
     """Write the manifest of a set, after all its other files."""
     files = {}
     for file in sorted(side.iterdir()):
@@ -275,7 +275,7 @@ def _seal(side: Path) -> None:
     (side / MANIFEST).write_text(json.dumps(files, indent=1))
 
 
-def _keep(name: str, side: Path, build: Build) -> None:
+def _build_files(name: str, side: Path, build: Build) -> None:
     with (side / "pixels.npy").open("wb") as file:
         writer = _PixelWriter(file)
         table = build(writer.append)

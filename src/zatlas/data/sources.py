@@ -15,7 +15,7 @@ from zatlas.data.image_dataset import ImageDataset
 from zatlas.data.image_reader import NOT_READ
 from zatlas.data.pixel_cache import discard_if_damaged, is_cached
 
-_accepting = 0  # commands with --data-changed that run now
+_accept_depth = 0  # commands with --data-changed that run now
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -28,7 +28,7 @@ def load(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:
     if size is not None and size < 1:
         raise BadRecipe(f"Images cannot be {size} pixels wide; give a size such as 64.")
     name, given = parse(text)
-    with _explained(name):
+    with _explain_errors(name):
         open_it = loader(name)
     given |= options
     known = option_types(open_it)
@@ -36,7 +36,7 @@ def load(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:
         if option not in known:
             raise UnknownName(f"option of {name}", option, known)
         given[option] = checked_value(value, known[option], f"{name}:{option}")
-    with _explained(name):
+    with _explain_errors(name):
         return open_it(size=size, **given)
 
 
@@ -64,7 +64,7 @@ def load_same(
     data with another fingerprint is returned unless `data_changed` is set, or the call is made within
     `accepting`. Images that zatlas draws itself are never private, so they are not compared.
     """
-    consent = data_changed or _accepting
+    consent = data_changed or _accept_depth
     if text.startswith("hf:") and not consent and not is_cached(fingerprint):
         raise DataMismatch(
             f"{run} names {text} as its data, which was not used on this machine before. To fetch it from "
@@ -76,7 +76,7 @@ def load_same(
     name = parse(text)[0]
     if name in DATASETS.names() and DATASETS.get(name).synthetic:
         return images  # another processor rounds differently
-    words = _difference(text, images, fingerprint, run)
+    words = _difference_text(text, images, fingerprint, run)
     raise DataMismatch(
         f"{words} Nothing of it was used. If you know this source and want to use it as it is now: "
         "--data-changed (in Python: data_changed=True)."
@@ -92,17 +92,17 @@ def unread_text(images: ImageDataset) -> str:
 
 
 @contextmanager
-def accepting(given: bool = True) -> Iterator[None]:
+def accept_changed_data(enabled: bool = True) -> Iterator[None]:
     """Inside the block, data that differs from what a run records is accepted, if `given`."""
-    global _accepting
-    _accepting += given
+    global _accept_depth
+    _accept_depth += enabled
     try:
         yield
     finally:
-        _accepting -= given
+        _accept_depth -= enabled
 
 
-def _difference(text: str, images: ImageDataset, fingerprint: object, run: Path) -> str:
+def _difference_text(text: str, images: ImageDataset, fingerprint: object, run: Path) -> str:
     """What a run says of its data, and what its source holds now."""
     if not isinstance(fingerprint, str) or not fingerprint:
         return f"{run} names {text} as its data, and records no fingerprint to compare it with."
@@ -113,7 +113,7 @@ def _difference(text: str, images: ImageDataset, fingerprint: object, run: Path)
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def _explain_errors(name: str) -> Iterator[None]:
     """Turn a read error or a lack of memory into one sentence; nothing is known to be damaged."""
     try:
         yield

@@ -29,7 +29,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 NAMES = (*RANGES, "shape")
 CHUNK = 1024  # rows a stream of random numbers gives; growing a set never redraws a chunk
-SMALLEST = 8
+MIN_SIZE = 8
 BLOCK = 1 << 18  # pixels in a block: with fewer, too few share the cost of a call
 
 # In pictures, at scale 1. Every shape has about the same area and stays within its reach.
@@ -54,9 +54,9 @@ def factors(count: int, *, seed: int) -> dict[str, np.ndarray]:
 
 def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
     """The pictures of these factors. A picture depends on its own row alone."""
-    count = check(factors)
-    if size < SMALLEST:
-        raise BadData(f"A sprite of {size} pixels shows nothing; ask for {SMALLEST} or more.")
+    count = count_checked(factors)
+    if size < MIN_SIZE:
+        raise BadData(f"A sprite of {size} pixels shows nothing; ask for {MIN_SIZE} or more.")
     pixels = np.empty((count, 1, size, size), np.uint8)
     # Like shapes are drawn together: a block then computes one distance, not three.
     order = np.argsort(factors["shape"], kind="stable")
@@ -71,11 +71,11 @@ def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
 
 def attributes(factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The table: the factors themselves."""
-    check(factors)
+    count_checked(factors)
     return {name: factors[name].copy() for name in NAMES}
 
 
-def check(factors: dict[str, np.ndarray]) -> int:
+def count_checked(factors: dict[str, np.ndarray]) -> int:
     """How many sprites these factors describe, when every factor is there for each of them."""
     missing = [name for name in NAMES if name not in factors]
     if missing:
@@ -107,14 +107,16 @@ def draw_block(factors: dict[str, np.ndarray], pixels: Pixels, rows: np.ndarray)
     across, down = at - left, at - top
     u = (across * cosine)[None] + (down * sine)[:, None]
     v = (down * cosine)[:, None] - (across * sine)[None]
-    far = {"square": square, "ellipse": ellipse, "heart": heart}[str(factors["shape"][rows[0]])](u, v)
+    far = {"square": square_distance, "ellipse": ellipse_distance, "heart": heart_distance}[
+        str(factors["shape"][rows[0]])
+    ](u, v)
     far *= scale * np.float32(255 * size)
     np.subtract(np.float32(128), far, out=far)  # half covered on the edge, and rounded
     np.clip(far, 0, 255, out=far)
     pixels[rows, 0] = far.astype(np.uint8).transpose(2, 0, 1)
 
 
-def square(u: Grid, v: Grid) -> Grid:
+def square_distance(u: Grid, v: Grid) -> Grid:
     """Distance to a square within and beside it; beyond its corners a little less than true."""
     np.abs(u, out=u)
     np.abs(v, out=v)
@@ -123,7 +125,7 @@ def square(u: Grid, v: Grid) -> Grid:
     return u
 
 
-def ellipse(u: Grid, v: Grid) -> Grid:
+def ellipse_distance(u: Grid, v: Grid) -> Grid:
     """Distance to an ellipse to first order: the excess of its equation over its slope."""
     a, b = (np.float32(1 / half**2) for half in ELLIPSE)
     u *= u
@@ -141,7 +143,7 @@ def ellipse(u: Grid, v: Grid) -> Grid:
     return value
 
 
-def heart(u: Grid, v: Grid) -> Grid:
+def heart_distance(u: Grid, v: Grid) -> Grid:
     """Distance to a heart: a square stood on its corner, and a half disc on each upper side.
 
     With the square's half diagonal as 1 and its lower corner at (0, -1), the discs are centred on

@@ -34,7 +34,7 @@ def load_faces(
 
     Not `turned`, all look straight ahead, as on a passport: an easier set to learn.
     """
-    _check(count, size or 64)
+    _check_request(count, size or 64)
     factors = faces.factors(count, seed=seed, correlated=correlated)
     key: dict[str, object] = {"count": count, "size": size or 64, "seed": seed}
     key["correlated"] = correlated
@@ -47,7 +47,7 @@ def load_faces(
 
 def load_sprites(*, size: int | None = None, count: int = 20_000, seed: int = 0) -> ImageDataset:
     """White shapes on black, 32x32 if no size is said."""
-    _check(count, size or 32)
+    _check_request(count, size or 32)
     return _draw(
         "sprites",
         {"count": count, "size": size or 32, "seed": seed},
@@ -88,7 +88,7 @@ def _split(count: int) -> Split:
     return split
 
 
-def _check(count: int, size: int) -> None:
+def _check_request(count: int, size: int) -> None:
     if not 1 <= count <= MAX_IMAGES:
         raise BadRecipe(f"{count:,} images cannot be drawn; give a count from 1 to {MAX_IMAGES:,}.")
     if not 8 <= size <= 1024:

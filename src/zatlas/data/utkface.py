@@ -28,7 +28,7 @@ def load(
     Files whose name is not age_gender_race_date are set aside; `count` takes the first others.
     """
     check_count(count)
-    place = Path(root) if root else _usual()
+    place = Path(root) if root else _default_folder()
     result = sorted(p for p in place.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
     if not result:
         raise NotFound(
@@ -53,17 +53,17 @@ def load(
             "gender": np.array([GENDERS[int(latent)] for latent in genders], np.str_),
             "race": np.array([RACES[int(code)] for code in races], np.str_),
         },
-        set_aside=aside,
+        skipped=aside,
     )
     return from_files("utkface", listing, size=size or 64, channels=3, tolerate=tolerate)
 
 
-def is_here() -> bool:
+def is_available() -> bool:
     """Whether its folder is where it is looked for."""
-    return _usual().is_dir()
+    return _default_folder().is_dir()
 
 
-def _usual() -> Path:
+def _default_folder() -> Path:
     return Path(os.environ.get("ZATLAS_DATA", "data")) / "utkface"
 
 
@@ -73,5 +73,5 @@ SOURCE = DataSource(
     size="200x200 colour (64x64)",
     licence="non-commercial research",
     load=load,
-    is_available=is_here,
+    is_available=is_available,
 )

@@ -34,10 +34,10 @@ def latent_blocks(
     size = max(batches, 1) * generator.batch  # only whole batches: none of them small
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     with ThreadPoolExecutor(1) as pool, bar("encoding", len(rows)) as advance:
-        ahead = [pool.submit(images.bytes_of, part) for part in parts[:1]]
+        ahead = [pool.submit(images.read_pixels, part) for part in parts[:1]]
         for number, part in enumerate(parts):
             x = ahead.pop().result()
-            ahead += [pool.submit(images.bytes_of, part) for part in parts[number + 1 : number + 2]]
+            ahead += [pool.submit(images.read_pixels, part) for part in parts[number + 1 : number + 2]]
             result = generator.latents(x, labels_of(images, part))
             yield LatentBlock(LatentTable(part, *result), columns(images, part))
             advance(len(part))

@@ -22,7 +22,7 @@ from zatlas.store import digests, retry, safe_paths
 from zatlas.store.safe_paths import TEMPORARY_PREFIX
 
 MANIFEST = "MANIFEST.json"
-RETRIES = 10  # of a replacement that Windows refuses because a reader has the file open
+REPLACE_TRIES = 10  # of a replacement that Windows refuses because a reader has the file open
 
 
 def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
@@ -36,9 +36,9 @@ def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
 def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
     """A side file to write, for what is too long to hold; it takes its name when the block ends well."""
     digests.check_path(path)
-    with explained(path, need):
+    with explain_errors(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
-        side = _side(path)
+        side = _temporary_path(path)
         try:
             yield side
             _sync_file(side)
@@ -60,7 +60,7 @@ def write_new(path: Path, data: bytes) -> None:
     _write(path, data)
 
 
-def unused(path: Path) -> Path:
+def unused_path(path: Path) -> Path:
     """This path, or the first of path-2, path-3 ... that is not taken."""
     number, free = 2, path
     while free.exists():
@@ -73,7 +73,7 @@ def append_line(path: Path, line: str) -> int:
     """Add one line and force it to the disk; the length of the file after it, in bytes."""
     digests.check_path(path)
     data = line.encode() + b"\n"
-    with explained(path, need=len(data)):
+    with explain_errors(path, need=len(data)):
         handle = safe_paths.open_in_place(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             _write_all(handle, data)
@@ -88,7 +88,7 @@ def append_line(path: Path, line: str) -> int:
 def remove_file(path: Path) -> None:
     """Remove a file, if it is there, and its record."""
     digests.check_path(path)
-    with explained(path):
+    with explain_errors(path):
         if os.path.lexists(path):
             path.unlink()
             digests.forget(path)
@@ -106,14 +106,14 @@ def folder(
     end; else it is an error.
     """
     digests.check_path(path)
-    with explained(path, need):
+    with explain_errors(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
         if need > (free := shutil.disk_usage(path.parent).free):
-            raise CannotWrite(_no_room(path, need, free))
-        side = _side(path)
+            raise CannotWrite(_disk_full_text(path, need, free))
+        side = _temporary_path(path)
         side.mkdir()
     try:
-        with explained(path, need):
+        with explain_errors(path, need):
             yield side
             if recorded:
                 digests.start(side)
@@ -167,14 +167,14 @@ def verify(path: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a folder: out of sight in one step, then file by file. Links in it are not followed."""
     digests.check_path(path)
-    trash = _side(path)
-    with explained(path):
+    trash = _temporary_path(path)
+    with explain_errors(path):
         os.rename(path, trash)
         digests.forget(path)
         shutil.rmtree(trash)
 
 
-def sweep(parent: Path) -> None:
+def remove_leftovers(parent: Path) -> None:
     """Clear what an interrupted write or removal left in this folder."""
     for left in parent.glob(TEMPORARY_PREFIX + "*"):
         if left.is_dir() and not left.is_symlink():
@@ -184,15 +184,15 @@ def sweep(parent: Path) -> None:
 
 
 @contextmanager
-def explained(path: Path, need: int = 0) -> Iterator[None]:
+def explain_errors(path: Path, need: int = 0) -> Iterator[None]:
     """Turn the system's refusal to write into one sentence with numbers."""
     try:
         yield
     except OSError as error:
-        where = _nearest(path)
+        where = _nearest_existing(path)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free = shutil.disk_usage(where).free
-            raise CannotWrite(_no_room(path, need, free)) from error
+            raise CannotWrite(_disk_full_text(path, need, free)) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise CannotWrite(
                 f"{path} cannot be written: {error.strerror}. Choose a place that you may write."
@@ -204,7 +204,7 @@ def explained(path: Path, need: int = 0) -> Iterator[None]:
 
 def is_writable(path: Path) -> bool:
     """Whether something can be written at this path, or where the path is still to be made."""
-    return os.access(_nearest(path), os.W_OK)
+    return os.access(_nearest_existing(path), os.W_OK)
 
 
 def check_writable(folder: Path, advice: str) -> None:
@@ -213,7 +213,7 @@ def check_writable(folder: Path, advice: str) -> None:
         raise CannotWrite(f"{folder} is read-only, so the result could not be saved. {advice}")
 
 
-def _nearest(path: Path) -> Path:
+def _nearest_existing(path: Path) -> Path:
     """The path, or the nearest folder above it that is there."""
     for where in (path, *path.parents):
         with suppress(OSError):  # a name that is too long is not there
@@ -222,7 +222,7 @@ def _nearest(path: Path) -> Path:
     return Path()
 
 
-def _no_room(path: Path, need: int, free: int) -> str:
+def _disk_full_text(path: Path, need: int, free: int) -> str:
     asked = f"{need:,} bytes are needed" if need else "more is needed"
     return (
         f"No room for {path}: {asked}, {free:,} are free. What was there is untouched; "
@@ -230,7 +230,7 @@ def _no_room(path: Path, need: int, free: int) -> str:
     )
 
 
-def _side(path: Path) -> Path:
+def _temporary_path(path: Path) -> Path:
     # Long names stay legal: only the first bytes of the final name are repeated.
     start = os.fsencode(path.name)[:60].decode("utf-8", "ignore")
     return path.parent / f"{TEMPORARY_PREFIX}{start}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -282,7 +282,7 @@ def _sync_folder(path: Path) -> None:
 
 def _replace(side: Path, path: Path) -> None:
     """Rename a file over another; on Windows, wait up to a second for readers of the other to close it."""
-    for left in reversed(range(RETRIES)):
+    for left in reversed(range(REPLACE_TRIES)):
         try:
             os.replace(side, path)
             return

@@ -21,13 +21,13 @@ from zatlas.core.shell import shell_command
 from zatlas.store import retry, safe_paths
 
 FILE = "digests.jsonl"
-DEPTH = 5  # folders between a file and the folder of its run
+MAX_DEPTH = 5  # folders between a file and the folder of its run
 REMOVED = -1  # the size of a file that zatlas has removed
-TRIES = 3  # a file may be replaced while it is compared
+COMPARE_TRIES = 3  # a file may be replaced while it is compared
 
 
 @dataclass(frozen=True)
-class Entry:
+class DigestEntry:
     """One file as it was written; `grows` where more is added to its end."""
 
     file: str  # from the folder, with slashes
@@ -65,7 +65,7 @@ def forget(path: Path) -> None:
     name = name_of(root, path)
     gone = [one for one in entries(root) if one == name or one.startswith(f"{name}/")]
     if gone:
-        _append(root, [Entry(one, REMOVED, 0, "") for one in gone])
+        _append(root, [DigestEntry(one, REMOVED, 0, "") for one in gone])
 
 
 def verify(path: Path, *, thorough: bool = False) -> None:
@@ -78,8 +78,8 @@ def verify(path: Path, *, thorough: bool = False) -> None:
         return
     if path.is_dir():
         raise Damaged(f"{path} is a folder where zatlas writes a file, so it was not used. Move it away.")
-    for _ in range(TRIES):
-        if _is_whole(root, path, thorough):
+    for _ in range(COMPARE_TRIES):
+        if _is_intact(root, path, thorough):
             return
         time.sleep(0.01)  # it may just be replaced
     name = name_of(root, path)
@@ -94,14 +94,14 @@ def verify(path: Path, *, thorough: bool = False) -> None:
     )
 
 
-def entries(root: Path) -> Mapping[str, Sequence[Entry]]:
+def entries(root: Path) -> Mapping[str, Sequence[DigestEntry]]:
     """The entries of each file, oldest first; a line that cannot be read counts for nothing."""
     try:
         result = (root / FILE).lstat()
     except FileNotFoundError:
         return {}
     safe_paths.check_ordinary(root / FILE, result)
-    return _parsed(root, (result.st_ino, result.st_size, result.st_mtime_ns))
+    return _parse_record(root, (result.st_ino, result.st_size, result.st_mtime_ns))
 
 
 def recorded_in(root: Path, folder: Path) -> list[Path]:
@@ -115,7 +115,7 @@ def recorded_in(root: Path, folder: Path) -> list[Path]:
     return [path for path in (safe_paths.path(root, name) for name in names) if safe_paths.is_file(path)]
 
 
-def holds(entry: Entry, data: bytes) -> bool:
+def matches(entry: DigestEntry, data: bytes) -> bool:
     """Whether these are the bytes of the entry; of a file that grows, those it began with."""
     begun = data[: entry.size] if entry.grows else data
     return hashlib.sha256(begun).hexdigest() == entry.sha256
@@ -139,7 +139,7 @@ def read(path: Path) -> bytes:
 def root_of(path: Path) -> Path | None:
     """The folder that records this file: the nearest above it that has a record."""
     parents = Path(os.path.abspath(path)).parents  # links stay as they are named  # noqa: PTH100
-    return next((one for one in parents[:DEPTH] if os.path.lexists(one / FILE)), None)
+    return next((one for one in parents[:MAX_DEPTH] if os.path.lexists(one / FILE)), None)
 
 
 def name_of(root: Path, path: Path) -> str:
@@ -156,7 +156,7 @@ def check_path(path: Path) -> Path | None:
     return root
 
 
-def _is_whole(root: Path, path: Path, thorough: bool) -> bool:
+def _is_intact(root: Path, path: Path, thorough: bool) -> bool:
     state = path.stat()
     result = entries(root).get(name_of(root, path), ())
     if not thorough and any((one.size, one.mtime) == (state.st_size, state.st_mtime_ns) for one in result):
@@ -170,13 +170,13 @@ def _is_whole(root: Path, path: Path, thorough: bool) -> bool:
     return any(one.sha256 == digest for one in entries(root)[name_of(root, path)])
 
 
-def _entry(root: Path, path: Path, content: Path, grows: bool = False) -> Entry:
+def _entry(root: Path, path: Path, content: Path, grows: bool = False) -> DigestEntry:
     state = content.stat()
     digest = retry.digest(content, state.st_size)
-    return Entry(name_of(root, path), state.st_size, state.st_mtime_ns, digest, grows)
+    return DigestEntry(name_of(root, path), state.st_size, state.st_mtime_ns, digest, grows)
 
 
-def _append(root: Path, added: Iterable[Entry], *, new: bool = False) -> None:
+def _append(root: Path, added: Iterable[DigestEntry], *, new: bool = False) -> None:
     """Add lines in one write, on a line of their own whatever was cut off before."""
     data = b"".join(_line(one) for one in added)
     flags = os.O_RDWR | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0)
@@ -194,7 +194,7 @@ def _append(root: Path, added: Iterable[Entry], *, new: bool = False) -> None:
         os.close(handle)
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: DigestEntry) -> bytes:
     table = asdict(entry)
     if not entry.grows:
         del table["grows"]
@@ -202,20 +202,20 @@ def _line(entry: Entry) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _parsed(root: Path, state: tuple[int, int, int]) -> Mapping[str, Sequence[Entry]]:
-    result: dict[str, list[Entry]] = {}
+def _parse_record(root: Path, state: tuple[int, int, int]) -> Mapping[str, Sequence[DigestEntry]]:
+    result: dict[str, list[DigestEntry]] = {}
     for line in retry.read_bytes(root / FILE).split(b"\n"):
-        entry = _read(line)
+        entry = _parse_line(line)
         if entry is not None:
             result.setdefault(entry.file, []).append(entry)
     return result
 
 
-def _read(line: bytes) -> Entry | None:
+def _parse_line(line: bytes) -> DigestEntry | None:
     """The entry of a line; None for one that is not whole."""
     try:
         table = json.loads(line)
-        entry = Entry(**table)
+        entry = DigestEntry(**table)
     except (ValueError, TypeError, RecursionError):
         return None
     kinds = (str, int, int, str, bool)

@@ -30,14 +30,14 @@ class SavedDirection:
 def save(folder: Path, direction: SavedDirection, *, replace: bool = False) -> Path:
     """Write a way into a folder under its name; another of that name is kept, unless it may go."""
     check_name(direction.name)
-    path = folder / file_of(direction.name)
+    path = folder / file_name(direction.name)
     if path.exists() and not replace:
         raise BadData(
             f"A direction named {direction.name!r} is kept already, in {path}. Choose another name, or "
             "rename or remove that one: zatlas saved --help"
         )
     about = {"format": FORMAT, "name": direction.name, "description": dict(direction.description)}
-    text = json.dumps(about, sort_keys=True, default=_plain)
+    text = json.dumps(about, sort_keys=True, default=_as_json_value)
     return tensors.write(path, KEY, text, direction.arrays)
 
 
@@ -55,7 +55,7 @@ def read(path: Path) -> SavedDirection:
 
 def load(folder: Path, name: str) -> SavedDirection:
     """The way of this name."""
-    path = folder / file_of(name)
+    path = folder / file_name(name)
     if not path.is_file():
         raise UnknownName("kept direction", name, names(folder))
     return read(path)
@@ -63,7 +63,7 @@ def load(folder: Path, name: str) -> SavedDirection:
 
 def has(folder: Path, name: str) -> bool:
     """Whether a way of this name is kept in the folder."""
-    return bool(name) and (folder / file_of(name)).is_file()
+    return bool(name) and (folder / file_name(name)).is_file()
 
 
 def names(folder: Path) -> list[str]:
@@ -84,14 +84,14 @@ def rename(folder: Path, old: str, new: str) -> Path:
     """Give a way another name, unless that one is taken."""
     saved = load(folder, old)
     path = save(folder, replace(saved, name=new))
-    atomic.remove_file(folder / file_of(old))
+    atomic.remove_file(folder / file_name(old))
     return path
 
 
 def remove(folder: Path, name: str) -> None:
     """Take a way away."""
     load(folder, name)
-    atomic.remove_file(folder / file_of(name))
+    atomic.remove_file(folder / file_name(name))
 
 
 def check_name(name: str) -> None:
@@ -103,7 +103,7 @@ def check_name(name: str) -> None:
         )
 
 
-def file_of(name: str) -> str:
+def file_name(name: str) -> str:
     """A file's name for it: the name itself where that is safe, else with a part of its digest."""
     return safe_paths.file_name(name, SUFFIX)
 
@@ -112,6 +112,6 @@ def _files(folder: Path) -> list[Path]:
     return list(folder.glob(f"[!.]*{SUFFIX}"))
 
 
-def _plain(value: Any) -> Any:
+def _as_json_value(value: Any) -> Any:
     """Numbers of numpy as Python's."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)

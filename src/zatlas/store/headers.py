@@ -40,7 +40,7 @@ def _header(path: Path) -> tuple[int, int, bytes]:
         return os.fstat(file.fileno()).st_size, length, file.read(min(length, MAX_BYTES))
 
 
-def description_in(path: Path, text: str | None, kind: str, newest: int) -> dict[str, Any]:
+def parse_description(path: Path, text: str | None, kind: str, max_format: int) -> dict[str, Any]:
     """The description in a file's metadata, without its format, which this version knows."""
     if text is None:
         raise BadRun(f"{path} is a safetensors file, but not a {kind}.")
@@ -51,6 +51,6 @@ def description_in(path: Path, text: str | None, kind: str, newest: int) -> dict
         raise Damaged(f"{path} does not describe its {kind} ({type(error).__name__}).") from error
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise Damaged(f"{path} has the format {str(number)[:40]!r}, which is no whole number from 1.")
-    if number > newest:
+    if number > max_format:
         raise BadRun(f"{path} was written by a newer zatlas. Update: pip install -U zatlas")
     return about

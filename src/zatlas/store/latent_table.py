@@ -24,7 +24,7 @@ from zatlas.core.errors import BadRecipe, Damaged
 from zatlas.store import atomic, digests
 
 KEY = b"zatlas"  # of the file's metadata: what the codes were made of
-SEAL = "made.json"  # of a folder of parts: it is whole, and what the codes were made of
+PARTS_FILE = "made.json"  # of a folder of parts: it is whole, and what the codes were made of
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def write(path: Path, blocks: Iterable[LatentBlock], made: Mapping[str, Any]) ->
         busy: Future[None] | None = None
         try:
             for block in blocks:
-                table = _table(block)
+                table = _as_arrow(block)
                 if writer is None:
                     schema = table.schema.with_metadata({KEY: json.dumps(made).encode()})
                     # Codes do not compress, and statistics of them tell nothing.
@@ -76,51 +76,51 @@ def write(path: Path, blocks: Iterable[LatentBlock], made: Mapping[str, Any]) ->
 def provenance(path: Path) -> Mapping[str, Any] | None:
     """What the codes in this file were made of; None where there is no such file."""
     if path.is_dir():
-        seal = path / SEAL
+        seal = path / PARTS_FILE
         if not seal.exists():
             return None
         digests.verify(seal)
         return json.loads(seal.read_bytes())
     if not path.exists():
         return None
-    with _opened(path) as file:
+    with _open(path) as file:
         return json.loads((file.schema_arrow.metadata or {}).get(KEY, b"null"))
 
 
-def part(folder: Path, number: int) -> Path:
+def part_path(folder: Path, number: int) -> Path:
     """The file of one part."""
     return folder / f"part-{number:06d}.parquet"
 
 
-def seal(folder: Path, made: Mapping[str, Any]) -> Path:
+def mark_complete(folder: Path, made: Mapping[str, Any]) -> Path:
     """Say that all parts are there."""
-    return atomic.write_file(folder / SEAL, atomic.as_json(made))
+    return atomic.write_file(folder / PARTS_FILE, atomic.as_json(made))
 
 
 def read(path: Path) -> LatentTable:
     """All the codes in this file, or in the parts of this folder."""
     if path.is_dir():
-        return _joined([read(part) for part in sorted(path.glob("part-*.parquet"))])
-    with _opened(path) as file:
+        return _concatenate([read(part) for part in sorted(path.glob("part-*.parquet"))])
+    with _open(path) as file:
         names = [name for name in ("index", "z", "std") if name in file.schema_arrow.names]
         table = file.read(columns=names)
         rows = table["index"].to_numpy().astype(np.int64)
-        latents = _points(table["z"], len(rows))
-        spread = _points(table["std"], len(rows)) if "std" in names else None
+        latents = _to_array(table["z"], len(rows))
+        spread = _to_array(table["std"], len(rows)) if "std" in names else None
         return LatentTable(rows, latents, spread)
 
 
-def blocks(path: Path, most: int = 65_536) -> Iterator[LatentTable]:
+def blocks(path: Path, batch_rows: int = 65_536) -> Iterator[LatentTable]:
     """The rows and points of this file, or of the parts of this folder, so many at a time."""
     for one in sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]:
-        with _opened(one) as file:
-            for batch in file.iter_batches(most, columns=["index", "z"]):
+        with _open(one) as file:
+            for batch in file.iter_batches(batch_rows, columns=["index", "z"]):
                 rows = batch["index"].to_numpy().astype(np.int64)
-                yield LatentTable(rows, _points(pa.chunked_array([batch["z"]]), len(rows)))
+                yield LatentTable(rows, _to_array(pa.chunked_array([batch["z"]]), len(rows)))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _open(path: Path) -> Iterator[pq.ParquetFile]:
     digests.verify(path)
     try:
         with pq.ParquetFile(path) as file:
@@ -145,28 +145,28 @@ def query(tables: Mapping[str, Path], sql: str) -> pa.Table:
             raise BadRecipe(f"duckdb cannot answer {sql!r}: {first}") from error
 
 
-def _joined(parts: Sequence[LatentTable]) -> LatentTable:
+def _concatenate(parts: Sequence[LatentTable]) -> LatentTable:
     rows = np.concatenate([part.rows for part in parts])
     latents = np.concatenate([part.latents for part in parts])
     spreads = [part.std for part in parts if part.std is not None]
     return LatentTable(rows, latents, np.concatenate(spreads) if spreads else None)
 
 
-def _table(block: LatentBlock) -> pa.Table:
+def _as_arrow(block: LatentBlock) -> pa.Table:
     table = block.table
     columns: dict[str, Any] = {"index": pa.array(table.rows), **dict(block.columns)}
-    columns["z"] = _lists(table.latents)
+    columns["z"] = _to_lists(table.latents)
     if table.std is not None:
-        columns["std"] = _lists(table.std)
+        columns["std"] = _to_lists(table.std)
     return pa.table(columns)
 
 
-def _lists(latents: Latents) -> pa.Array:
+def _to_lists(latents: Latents) -> pa.Array:
     flat = pa.array(np.ascontiguousarray(latents).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, latents.shape[1])
 
 
-def _points(column: pa.ChunkedArray, n: int) -> Latents:
+def _to_array(column: pa.ChunkedArray, n: int) -> Latents:
     parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     flat = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     return flat.reshape(n, -1).astype(np.float32, copy=False)

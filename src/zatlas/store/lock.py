@@ -16,24 +16,24 @@ from zatlas.core.errors import Busy
 from zatlas.store import atomic, safe_paths
 from zatlas.store.system_lock import is_alive, lock
 
-FILE, HELD = ".lock", ".lock-held"
+FILE, HELD_FILE = ".lock", ".lock-held"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 HOLDER = re.compile(r"process (\d{1,10}) on (\S{1,255})")
-LONGEST = 300  # bytes of the holder's name
+MAX_NAME_BYTES = 300  # bytes of the holder's name
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a folder as its only trainer."""
     path = folder / FILE
-    with atomic.explained(path):
+    with atomic.explain_errors(path):
         handle = safe_paths.open_in_place(path, os.O_RDWR | os.O_CREAT)
     try:
-        if not _locked(folder, handle):
+        if not _try_lock(folder, handle):
             with _held_by_file(folder):
                 yield
             return
-        with atomic.explained(path):
+        with atomic.explain_errors(path):
             os.ftruncate(handle, 0)
             os.write(handle, _own_name())
         yield
@@ -47,29 +47,29 @@ def lock_holder(folder: Path) -> str | None:
     Trying the lock would take it for a moment, and a training that begins just then would be refused;
     so it is only tried where the process that last held it is still alive.
     """
-    for name in (FILE, HELD):
+    for name in (FILE, HELD_FILE):
         path = folder / name
         if not safe_paths.is_file(path):
             continue
         handle = safe_paths.open_ordinary(path, os.O_RDONLY)
         try:
-            text = os.read(handle, LONGEST).decode(errors="replace").strip()
+            text = os.read(handle, MAX_NAME_BYTES).decode(errors="replace").strip()
             if _is_dead(text):
                 continue
-            if name == HELD or _is_locked(handle):
+            if name == HELD_FILE or _is_locked(handle):
                 return text or "another process"
         finally:
             os.close(handle)
     return None
 
 
-def _locked(folder: Path, handle: int) -> bool:
+def _try_lock(folder: Path, handle: int) -> bool:
     """Lock the open file; False where this disk has no locks."""
-    with atomic.explained(folder / FILE):
+    with atomic.explain_errors(folder / FILE):
         try:
             lock(handle)
         except BlockingIOError:
-            raise _busy(folder, os.read(handle, LONGEST)) from None
+            raise _busy_error(folder, os.read(handle, MAX_NAME_BYTES)) from None
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise
@@ -79,15 +79,15 @@ def _locked(folder: Path, handle: int) -> bool:
 
 @contextmanager
 def _held_by_file(folder: Path) -> Iterator[None]:
-    path = folder / HELD
+    path = folder / HELD_FILE
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with atomic.explained(path):
-        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[:LONGEST].decode(errors="replace")):
+    with atomic.explain_errors(path):
+        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[:MAX_NAME_BYTES].decode(errors="replace")):
             path.unlink(missing_ok=True)
         try:
             handle = safe_paths.open_in_place(path, flags)
         except FileExistsError:
-            raise _busy(folder, path.read_bytes()[:LONGEST]) from None
+            raise _busy_error(folder, path.read_bytes()[:MAX_NAME_BYTES]) from None
         os.write(handle, _own_name())
         os.close(handle)
     try:
@@ -96,7 +96,7 @@ def _held_by_file(folder: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _busy(folder: Path, name: bytes) -> Busy:
+def _busy_error(folder: Path, name: bytes) -> Busy:
     holder = HOLDER.match(name.decode(errors="replace"))
     return Busy(
         f"{folder} is being trained by {holder[0] if holder else 'another process'}. "

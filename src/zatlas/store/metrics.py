@@ -16,7 +16,7 @@ def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
-            rows.append(_row(line))
+            rows.append(_parse_row(line))
         except (ValueError, RecursionError) as error:
             raise Damaged(
                 f"{path} is damaged: line {number} is not a row of metrics ({error}). If the run has "
@@ -25,8 +25,8 @@ def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(line: bytes) -> dict[str, Any]:
-    row = json.loads(line, parse_constant=_refused)
+def _parse_row(line: bytes) -> dict[str, Any]:
+    row = json.loads(line, parse_constant=_refuse_constant)
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
     if type(row.get("epoch")) is not int or row["epoch"] < 0:
@@ -37,5 +37,5 @@ def _row(line: bytes) -> dict[str, Any]:
     return row
 
 
-def _refused(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 from zatlas.core.errors import CannotRead
 
-TRIES = 3
+MAX_TRIES = 3
 PAUSE = 0.1  # seconds before the second try; twice as long before the third
 BLOCK = 1 << 20  # bytes read at a time
 TRANSIENT_ERRORS = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EINTR)
-REFUSED = (errno.EACCES, errno.EPERM)
+PERMISSION_ERRORS = (errno.EACCES, errno.EPERM)
 PATH_ERRORS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 
 Result = TypeVar("Result")
@@ -72,21 +72,21 @@ def is_folder(path: Path) -> bool:
 
 def attempt(path: Path, read: Callable[[], Result]) -> Result:
     """What `read` returns for this path, tried again after an error that may pass."""
-    for number in range(1, TRIES + 1):
+    for number in range(1, MAX_TRIES + 1):
         try:
             return read()
         except OSError as error:
             if error.errno in PATH_ERRORS:
                 raise
-            if error.errno not in TRANSIENT_ERRORS or number == TRIES:
-                raise _explained(path, error, number) from error
+            if error.errno not in TRANSIENT_ERRORS or number == MAX_TRIES:
+                raise _cannot_read(path, error, number) from error
             time.sleep(PAUSE * number)
     raise AssertionError("the last try returns or raises")
 
 
-def _explained(path: Path, error: OSError, tries: int) -> CannotRead:
+def _cannot_read(path: Path, error: OSError, tries: int) -> CannotRead:
     reason = error.strerror or str(error)
-    if error.errno in REFUSED:
+    if error.errno in PERMISSION_ERRORS:
         return CannotRead(
             f"{path} cannot be read: {reason}. Nothing was changed; allow reading it "
             "and give the same command again."

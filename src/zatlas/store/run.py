@@ -96,12 +96,12 @@ class Run:
         return metrics.parse(data, self.metrics_file)
 
     @contextmanager
-    def lock(self, *, wanted: bool = True) -> Iterator[None]:
+    def lock(self, *, enabled: bool = True) -> Iterator[None]:
         """Hold the run as its only trainer; the system lets go if this process dies.
 
         Of several processes that train together, one wants it for all.
         """
-        if not wanted:
+        if not enabled:
             yield
             return
         with lock.lock_folder(self.folder):
@@ -113,7 +113,7 @@ class Run:
         return lock.lock_holder(self.folder)
 
 
-def create(folder: Path, files: Mapping[str, bytes]) -> Run:
+def create_run(folder: Path, files: Mapping[str, bytes]) -> Run:
     """A new run with these files in it, all at once; an existing folder is refused."""
     check_free(folder)
     with atomic.folder(folder, sealed=False, recorded=True) as side:
@@ -181,4 +181,4 @@ def open_run(folder: Path) -> Run:
 
 def free_folder(name: str) -> Path:
     """runs/NAME, or the first of runs/NAME-2, runs/NAME-3 ... that is not there."""
-    return atomic.unused(Path("runs") / name)
+    return atomic.unused_path(Path("runs") / name)

@@ -16,12 +16,12 @@ from pathlib import Path
 from zatlas.core.errors import BadRun
 
 TEMPORARY_PREFIX = ".side-"  # prefix of a file or folder that is not finished
-LONGEST = 150  # letters of a name
-PLAIN = 40  # letters of a name that keep their place in front of a digest
-NAME = re.compile(rf"[A-Za-z0-9_]([A-Za-z0-9._=-]{{0,{LONGEST - 2}}}[A-Za-z0-9_=-])?")
+MAX_NAME_LENGTH = 150  # letters of a name
+MAX_PLAIN_LENGTH = 40  # letters of a name that keep their place in front of a digest
+NAME = re.compile(rf"[A-Za-z0-9_]([A-Za-z0-9._=-]{{0,{MAX_NAME_LENGTH - 2}}}[A-Za-z0-9_=-])?")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
-COPY = "Put a copy of your own in its place."
-NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what a link, a pipe or a folder gives
+COPY_HINT = "Put a copy of your own in its place."
+NOT_A_FILE_ERRORS = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what a link, a pipe or a folder gives
 DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 BINARY = getattr(os, "O_BINARY", 0)  # on Windows, newlines would be translated without it
 # A link is refused, and a pipe does not block, on every system that knows how.
@@ -78,7 +78,7 @@ def check_ordinary(path: Path, state: os.stat_result) -> None:
         kind = "a link" if stat.S_ISLNK(state.st_mode) else "neither a file nor a folder"
     raise BadRun(
         f"{path} is {kind}. zatlas opens ordinary files only, so that nothing outside this folder "
-        f"is read, changed or removed. {COPY}"
+        f"is read, changed or removed. {COPY_HINT}"
     )
 
 
@@ -92,21 +92,21 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(state.st_mode)
 
 
-def read_below(root: Path, *names: str, most: int = -1) -> bytes:
+def read_below(root: Path, *names: str, limit: int = -1) -> bytes:
     """The bytes of a file below `root`, opened folder by folder, so that no link is followed.
 
     `most` limits how many bytes are read.
     """
     *folders, name = split(root, *names)
     if os.open not in os.supports_dir_fd:
-        return _read(open_ordinary(path(root, *names), os.O_RDONLY), most)
+        return _read(open_ordinary(path(root, *names), os.O_RDONLY), limit)
     handle = os.open(root, os.O_RDONLY | DIRECTORY)
     try:
         for folder in folders:
             below = os.open(folder, os.O_RDONLY | DIRECTORY | CAN_OPEN_BELOW, dir_fd=handle)
             os.close(handle)
             handle = below
-        return _read(open_ordinary(name, os.O_RDONLY, dir_fd=handle), most)
+        return _read(open_ordinary(name, os.O_RDONLY, dir_fd=handle), limit)
     finally:
         os.close(handle)
 
@@ -126,10 +126,10 @@ def open_in_place(path: Path, flags: int) -> int:
 def file_name(text: str, suffix: str = "") -> str:
     """A plain name for any text: the text itself where that is plain, else with a part of its digest."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", text)
-    if plain == text and len(text) <= PLAIN and is_safe_name(text + suffix):
+    if plain == text and len(text) <= MAX_PLAIN_LENGTH and is_safe_name(text + suffix):
         return text + suffix
     digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
-    return f"{plain[:PLAIN].lstrip('-')}-{digest}{suffix}".lstrip("-")
+    return f"{plain[:MAX_PLAIN_LENGTH].lstrip('-')}-{digest}{suffix}".lstrip("-")
 
 
 def open_ordinary(path: Path | str, flags: int, dir_fd: int | None = None) -> int:
@@ -137,10 +137,10 @@ def open_ordinary(path: Path | str, flags: int, dir_fd: int | None = None) -> in
     try:
         handle = os.open(path, flags | CAN_OPEN_BELOW, 0o666, dir_fd=dir_fd)
     except OSError as error:
-        if error.errno in NO_FILE:
-            raise BadRun(f"{path} is a link or no file, and was not opened. {COPY}") from error
+        if error.errno in NOT_A_FILE_ERRORS:
+            raise BadRun(f"{path} is a link or no file, and was not opened. {COPY_HINT}") from error
         raise
     if stat.S_ISREG(os.fstat(handle).st_mode):
         return handle
     os.close(handle)
-    raise BadRun(f"{path} is a link or no file, and was not opened. {COPY}")
+    raise BadRun(f"{path} is a link or no file, and was not opened. {COPY_HINT}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.store import atomic, digests
-from zatlas.store.headers import check_header, description_in
+from zatlas.store.headers import check_header, parse_description
 
 Arrays = dict[str, Any]  # float32 and int64, but for what others wrote
 
@@ -22,7 +22,7 @@ def write(path: Path, key: str, text: str, arrays: Mapping[str, np.ndarray]) -> 
     return atomic.write_file(path, save(whole, metadata={key: text}))
 
 
-def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], Arrays]:
+def read(path: Path, key: str, kind: str, max_format: int) -> tuple[dict[str, Any], Arrays]:
     """The description and the arrays of such a file, whose format this version knows."""
     from safetensors import SafetensorError, safe_open
 
@@ -37,4 +37,4 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
         raise BadRun(f"There is no {kind} at {path}.") from None
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise Damaged(f"{path} cannot be read as a {kind}: {error}.") from error
-    return description_in(path, text, kind, newest), arrays
+    return parse_description(path, text, kind, max_format), arrays

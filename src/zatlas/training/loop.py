@@ -69,7 +69,7 @@ def fit(recipe: Recipe, images: ImageDataset, folder: Path, callbacks: Sequence[
             "data_report.json": atomic.as_json({"dataset": images.describe(), **images.report}),
         }
         if fabric.is_global_zero:
-            runs.create(folder, files)
+            runs.create_run(folder, files)
         fabric.barrier()
         return _train_run(Run(folder), recipe, images, model, fabric, callbacks)
 
@@ -122,7 +122,7 @@ def _train_run(
     batches = _batches(images, recipe.training.batch, fabric, labelled=bool(model.classes))
     model.initialize(batches["train"].mean())
     echo = ECHO_SIGNALS if fabric.world_size > 1 else 0.0
-    with signals.catch_signals(echo) as stop, run.lock(wanted=fabric.is_global_zero):
+    with signals.catch_signals(echo) as stop, run.lock(enabled=fabric.is_global_zero):
         session = TrainingSession(
             run=run,
             recipe=recipe,

@@ -13,14 +13,14 @@ import numpy as np
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
-from zatlas.data.faces.face import INK, WHITE, Face, measure
-from zatlas.data.faces.face_factors import attributes, check, factors
+from zatlas.data.faces.face import INK, WHITE, Face, face_from_factors
+from zatlas.data.faces.face_factors import attributes, count_checked, factors
 from zatlas.data.faces.face_parts import brows, eyes, moustache, mouth, nose, worn, wrinkles
 from zatlas.data.faces.shapes import (
     Canvas,
     Down,
-    Each,
-    blank,
+    PerImage,
+    blank_canvas,
     distance,
     glow,
     inside,
@@ -39,7 +39,7 @@ BLOCK = 1 << 20  # pixels in a block: with fewer, too few share the cost of a ca
 
 def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
     """The portraits of these factors. A picture depends on its own row alone."""
-    count = check(factors)
+    count = count_checked(factors)
     if size < MIN_SIDE:
         raise BadData(f"A face of {size} pixels shows nothing; ask for {MIN_SIDE} or more.")
     pixels = np.empty((count, 3, size, size), np.uint8)
@@ -59,8 +59,8 @@ def draw_block(factors: dict[str, np.ndarray], pixels: Pixels, rows: int, start:
     """Paint some images, back to front, into their place among the pixels."""
     part = slice(start, start + rows)
     row = {name: np.ascontiguousarray(column[part]) for name, column in factors.items()}
-    sitter = measure(row)
-    canvas = blank(pixels.shape[-1], len(pixels[part]), (-0.89, 0.89), (-0.85, 0.93))
+    sitter = face_from_factors(row)
+    canvas = blank_canvas(pixels.shape[-1], len(pixels[part]), (-0.89, 0.89), (-0.85, 0.93))
     for layer in LAYERS:
         layer(canvas, sitter)
     finished = (np.clip(canvas.planes, 0, 255) + 0.5).astype(np.uint8)
@@ -98,13 +98,13 @@ def back_hair(canvas: Canvas, s: Face) -> None:
     part.paint(inside(far), s.dark_hair)
 
 
-def cap(s: Face) -> tuple[Each, Each]:
+def cap(s: Face) -> tuple[PerImage, PerImage]:
     """The half axes of the head with its hair."""
     length = s.row["hair_length"]
     return s.width + 0.035 + 0.045 * length, s.height + 0.055 + 0.05 * length
 
 
-def locks(v: Down, wave: Each) -> Down:
+def locks(v: Down, wave: PerImage) -> Down:
     """How far the outline of the hair stands out at each height: in arcs, as it curls."""
     return 1 + wave * (0.15 * scallop(v * 4.2 + 0.3) - 0.06)
 

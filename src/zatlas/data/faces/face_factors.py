@@ -72,7 +72,7 @@ def attributes(factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     A CelebA attribute of a continuous factor is a threshold on it. A bald head's hair colour,
     length and wave are those of the rim it keeps; its bangs are a forelock.
     """
-    check(factors)
+    count_checked(factors)
     colour = factors["hair_colour"]
     return {
         "Arched_Eyebrows": factors["brow_arch"] > 0.6,
@@ -102,7 +102,7 @@ def attributes(factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def check(factors: dict[str, np.ndarray]) -> int:
+def count_checked(factors: dict[str, np.ndarray]) -> int:
     """How many faces these factors describe, when every factor is there for each of them."""
     missing = [name for name in NAMES if name not in factors]
     if missing:
@@ -126,7 +126,7 @@ def check(factors: dict[str, np.ndarray]) -> int:
 
 def independent(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
     """Each uniform in its range, or true by its chance, whatever the others are."""
-    made = {name: span(raw[name], *ends) for name, ends in RANGES.items()}
+    made = {name: scaled(raw[name], *ends) for name, ends in RANGES.items()}
     made |= {name: raw[name] < np.float32(chance) for name, chance in PROBABILITIES.items()}
     pick = (raw["hair_colour"] * len(HAIR_COLOURS)).astype(np.int64)
     return made | {"hair_colour": np.array(HAIR_COLOURS)[pick]}
@@ -136,11 +136,11 @@ def correlated_factors(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
     """The same uniforms, bent by what they go with: exponents for ranges, chances for flags."""
     made = independent(raw)
     male, age, smile = made["male"], made["age"], raw["smile"]
-    made["hair_length"] = bent(raw["hair_length"], male, 3.0, 0.5)
-    made["brow_thickness"] = bent(raw["brow_thickness"], male, 0.6, 1.6)
-    made["brow_arch"] = bent(raw["brow_arch"], male, 1.6, 0.6)
-    made["face_width"] = bent(raw["face_width"], male, 0.7, 1.4)
-    made["nose_size"] = bent(raw["nose_size"], male, 0.7, 1.4)
+    made["hair_length"] = skewed(raw["hair_length"], male, 3.0, 0.5)
+    made["brow_thickness"] = skewed(raw["brow_thickness"], male, 0.6, 1.6)
+    made["brow_arch"] = skewed(raw["brow_arch"], male, 1.6, 0.6)
+    made["face_width"] = skewed(raw["face_width"], male, 0.7, 1.4)
+    made["nose_size"] = skewed(raw["nose_size"], male, 0.7, 1.4)
     made["blush"] = raw["blush"] * (1 - np.float32(0.5) * age)
     made["mouth_open"] = np.float32(0.5) * (raw["mouth_open"] + smile)
     made["beard"] = raw["beard"] < np.where(male, 0.55, 0.02)
@@ -148,11 +148,11 @@ def correlated_factors(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
     made["bangs"] = raw["bangs"] < np.where(male, 0.25, 0.5)
     made["earrings"] = raw["earrings"] < np.where(male, 0.06, 0.6)
     made["glasses"] = raw["glasses"] < 0.12 + 0.35 * age
-    made["hair_colour"] = hair_of(raw["hair_colour"], age, made["skin_tone"])
+    made["hair_colour"] = hair_colours(raw["hair_colour"], age, made["skin_tone"])
     return made
 
 
-def hair_of(raw: Unit, age: Unit, skin: Unit) -> np.ndarray:
+def hair_colours(raw: Unit, age: Unit, skin: Unit) -> np.ndarray:
     """Gray by age; of the rest, black by deep skin and blond by pale."""
     gray = 0.02 + 0.88 * np.clip((age - 0.5) / 0.45, 0, 1)
     black = gray + (1 - gray) * (0.2 + 0.65 * skin)
@@ -162,13 +162,13 @@ def hair_of(raw: Unit, age: Unit, skin: Unit) -> np.ndarray:
     return names
 
 
-def span(raw: Unit, low: float, high: float) -> Unit:
+def scaled(raw: Unit, low: float, high: float) -> Unit:
     """From a unit draw to one between low and high."""
     spread: Unit = np.float32(low) + np.float32(high - low) * raw
     return spread
 
 
-def bent(raw: Unit, flag: Flag, where: float, elsewhere: float) -> Unit:
+def skewed(raw: Unit, flag: Flag, where: float, elsewhere: float) -> Unit:
     """Uniforms moved towards 1 by a power below 1, towards 0 by one above it."""
     power = np.where(flag, np.float32(where), np.float32(elsewhere))
     moved: Unit = (raw**power).astype(np.float32)

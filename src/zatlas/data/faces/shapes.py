@@ -12,15 +12,15 @@ from jaxtyping import Float32
 Grid = Float32[np.ndarray, "h w n"]  # images last: arithmetic runs along them, however small h, w
 Across = Float32[np.ndarray, "w n"]
 Down = Float32[np.ndarray, "h n"]
-Each = Float32[np.ndarray, "n"]
+PerImage = Float32[np.ndarray, "n"]
 Colour = Float32[np.ndarray, "3 n"]
 Planes = Float32[np.ndarray, "3 h w n"]
 Columns = Float32[np.ndarray, "w 1"]
 Lines = Float32[np.ndarray, "h 1"]
-Size = Each | float  # python's own numbers stand for the same in every image
+Size = PerImage | float  # python's own numbers stand for the same in every image
 Paint = Colour | tuple[int, int, int]
 
-TINY = np.float32(1e-3)  # keeps slopes from vanishing at a shape's own centre
+EPSILON = np.float32(1e-3)  # keeps slopes from vanishing at a shape's own centre
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def bounds(centres: Columns, low: Size, high: Size, margin: np.float32) -> slice
     return slice(*np.searchsorted(centres[:, 0], ends).tolist())
 
 
-def blank(size: int, count: int, x: tuple[float, float], y: tuple[float, float]) -> Canvas:
+def blank_canvas(size: int, count: int, x: tuple[float, float], y: tuple[float, float]) -> Canvas:
     """An unpainted canvas that shows these ranges of x and y."""
     at = (np.arange(size, dtype=np.float32) + np.float32(0.5))[:, None] / np.float32(size)
     across = np.float32(x[0]) + np.float32(x[1] - x[0]) * at
@@ -65,7 +65,7 @@ def blank(size: int, count: int, x: tuple[float, float], y: tuple[float, float])
 
 def distance(u: Across, v: Down, rx: Size | Down, ry: Size | Down, power: Size, pixel: np.float32) -> Grid:
     """Distance in pixels to |u/rx|^p + |v/ry|^p = 1, to first order: exact where it matters."""
-    bu, bv = np.abs(u) + TINY, np.abs(v) / ry + TINY
+    bu, bv = np.abs(u) + EPSILON, np.abs(v) / ry + EPSILON
     narrow = None
     if np.ndim(rx) < 2:  # one width an image: all that is costly is done by rows and columns
         bu = bu / rx
@@ -155,7 +155,7 @@ def mix(a: Colour, b: Paint, share: Size) -> Colour:
     return mixed
 
 
-def ramp(stops: tuple[tuple[int, int, int], ...], t: Each) -> Colour:
+def ramp(stops: tuple[tuple[int, int, int], ...], t: PerImage) -> Colour:
     """The colour at t along evenly spaced stops."""
     table = np.array(stops, np.float32).T
     place = np.clip(t, 0, 1) * (len(stops) - 1)
@@ -164,7 +164,7 @@ def ramp(stops: tuple[tuple[int, int, int], ...], t: Each) -> Colour:
     return mix(table[:, first], table[:, first + 1], share)
 
 
-def hue(turn: Each, saturation: float, value: float) -> Colour:
+def hue(turn: PerImage, saturation: float, value: float) -> Colour:
     """A colour of the wheel; 0 and 1 are red, 1/3 green, 2/3 blue."""
     offset = np.array([[0], [2], [1]], np.float32) * np.float32(1 / 3)
     wheel = np.clip(np.abs((turn + offset) % 1 * 6 - 3) - 1, 0, 1)
