@@ -1,7 +1,7 @@
-"""The lock of a run: one process trains it, and the system lets go if that process dies.
+"""The lock of a run: only one process trains it, and the system releases the lock if that process dies.
 
-The operating system locks `.lock` where the disk can. Where it cannot (some network disks),
-`.lock-held` is made as a file that must not exist before, and a dead process of this machine loses it.
+The operating system locks the file `.lock`. On disks without locks (some network disks), zatlas creates
+`.lock-held` instead, and removes it if its process on this machine has ended.
 """
 
 import errno
@@ -19,12 +19,12 @@ from zatlas.store.system_lock import is_alive, lock
 FILE, HELD_FILE = ".lock", ".lock-held"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 HOLDER = re.compile(r"process (\d{1,10}) on (\S{1,255})")
-MAX_NAME_BYTES = 300  # bytes of the holder's name
+MAX_NAME_BYTES = 300  # of the holder's name
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder as its only trainer."""
+    """Lock a run for training; `Busy` if another process holds the lock."""
     path = folder / FILE
     with atomic.explain_errors(path):
         handle = safe_paths.open_in_place(path, os.O_RDWR | os.O_CREAT)
@@ -42,10 +42,10 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def lock_holder(folder: Path) -> str | None:
-    """The process that holds this folder; None where none does.
+    """Return the process that holds the lock of this folder; None if no process does.
 
-    Trying the lock would take it for a moment, and a training that begins just then would be refused;
-    so it is only tried where the process that last held it is still alive.
+    Testing the lock takes it for a moment, and a training that starts then would fail. So it is tested only
+    if the process that last held it is alive.
     """
     for name in (FILE, HELD_FILE):
         path = folder / name
@@ -64,7 +64,7 @@ def lock_holder(folder: Path) -> str | None:
 
 
 def _try_lock(folder: Path, handle: int) -> bool:
-    """Lock the open file; False where this disk has no locks."""
+    """Lock the open file; return False if this disk has no locks."""
     with atomic.explain_errors(folder / FILE):
         try:
             lock(handle)
@@ -100,7 +100,7 @@ def _busy_error(folder: Path, name: bytes) -> Busy:
     holder = HOLDER.match(name.decode(errors="replace"))
     return Busy(
         f"{folder} is being trained by {holder[0] if holder else 'another process'}. "
-        "Wait for it to end, or train another run with --out."
+        "Wait for it to end, or train another run: --out FOLDER"
     )
 
 
@@ -109,9 +109,9 @@ def _own_name() -> bytes:
 
 
 def _is_dead(name: str) -> bool:
-    """Whether this is the name of a process of this machine that has ended."""
-    result = HOLDER.match(name)
-    return result is not None and result[2] == socket.gethostname() and not is_alive(int(result[1]))
+    """Return whether this names a process of this machine that has ended."""
+    holder = HOLDER.match(name)
+    return holder is not None and holder[2] == socket.gethostname() and not is_alive(int(holder[1]))
 
 
 def _is_locked(handle: int) -> bool:
@@ -120,5 +120,5 @@ def _is_locked(handle: int) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return False  # this disk has no locks: the other file tells
+        return False  # this disk has no locks: `.lock-held` is used
     return False
