@@ -185,7 +185,7 @@ def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(photos
     first = sources.load(str(photos), size=12)
     pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
     names = sorted(file.name for file in place.iterdir())
-    assert {"MANIFEST.json", "about.json", "labels.npy", "pixels.npy", "split.npy"} == set(names)
+    assert {"MANIFEST.json", "description.json", "labels.npy", "pixels.npy", "split.npy"} == set(names)
     chance = np.random.default_rng(0)
     capfd.readouterr()
     for trial in range(60):

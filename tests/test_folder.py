@@ -173,7 +173,7 @@ def test_links_to_folders_are_told_of_and_a_link_to_itself_is_set_aside(tmp_path
     report = sources.load(str(tmp_path / "p")).report
     reasons = {os.path.basename(e["file"]): e["reason"] for e in report["skipped"]}
     assert reasons == {"b": "link-outside", "round.png": "unreadable"}
-    assert report["notes"] == {"links to folders passed over": 1}
+    assert report["notes"] == {"links to folders ignored": 1}
 
 
 def test_what_is_passed_over_is_counted(tmp_path):
@@ -182,7 +182,7 @@ def test_what_is_passed_over_is_counted(tmp_path):
     (tmp_path / "p" / "b" / ".gitkeep").touch()
     (tmp_path / "p" / "photo.heic").touch()
     notes = sources.load(str(tmp_path / "p")).report["notes"]
-    assert notes == {"empty folders": 1, "files of other kinds passed over": 1}
+    assert notes == {"empty folders": 1, "files of other types ignored": 1}
 
 
 def test_names_that_are_no_text_are_read(tmp_path):

@@ -110,7 +110,7 @@ def _image_root(folder: Path) -> Path:
 
 
 def find_images(folder: Path) -> tuple[list[Path], list[SkippedFile], dict[str, int]]:
-    """Return the sorted image files, links that lead out of the folder as skipped, and counts for the report."""
+    """Return the sorted image files, skipped files (links out of the folder), and counts for the report."""
     files: list[Path] = []
     skipped: list[SkippedFile] = []
     notes: Counter[str] = Counter()
@@ -128,8 +128,8 @@ def find_images(folder: Path) -> tuple[list[Path], list[SkippedFile], dict[str, 
     def on_error(error: OSError) -> None:
         if error.errno not in (errno.EACCES, errno.EPERM):  # the folder may have any number of images
             raise CannotRead(
-                f"The folder {error.filename} cannot be listed: {error.strerror or error}. Repeat the command "
-                "when the folder can be read."
+                f"The folder {error.filename} cannot be listed: {error.strerror or error}. Repeat the "
+                "command when the folder can be read."
             ) from error
         skip(str(error.filename), "unreadable", error.strerror or str(error))
 
