@@ -1,7 +1,7 @@
-"""Very many images to points: part by part, in this process or on a cluster, and never one twice.
+"""Encode large datasets part by part, in this process or on a cluster.
 
-A part is a file that is written whole or not at all, by whichever process reads its images. What is
-there is not made again, so a job that was stopped goes on, and a worker that dies costs time alone.
+Each part is a file that is written atomically. Existing parts are not encoded again, so that an interrupted
+job can be resumed, and a failed worker does not lose finished parts.
 """
 
 import json
@@ -34,13 +34,13 @@ from zatlas.workspace import Workspace
 
 Where = Literal["here", "ray"]
 
-MAX_BAD_SHARE = 0.05  # share of the images that may be bad
-RESERVED_COLUMNS = ("index", "z", "std")  # names of columns of our own
+MAX_BAD_SHARE = 0.05  # maximum share of skipped images
+RESERVED_COLUMNS = ("index", "z", "std")  # columns of zatlas
 
 
 @dataclass(frozen=True)
 class EncodeJob:
-    """What is to be encoded, by what, and where to."""
+    """Images to encode, the run with the model, and the folder for the result."""
 
     run: Path
     partitions: Partitions
@@ -48,22 +48,20 @@ class EncodeJob:
     made: Mapping[str, Any]
 
     def missing(self) -> list[int]:
-        """The parts that are not there yet; those of other images or weights are cleared away."""
+        """Return the numbers of the missing parts; parts of other images or weights are removed."""
         atomic.remove_file(self.folder / tables.PARTS_FILE)
-        wanted = {
-            tables.part_path(self.folder, number): number for number in range(len(self.partitions.counts))
-        }
-        there = []
+        numbers = {tables.part_path(self.folder, n): n for n in range(len(self.partitions.counts))}
+        finished = []
         for path in self.folder.glob("part-*.parquet"):
-            if path in wanted and tables.provenance(path) == self._part(wanted[path]):
-                there.append(wanted[path])
+            if path in numbers and tables.provenance(path) == self._part(numbers[path]):
+                finished.append(numbers[path])
                 continue
             atomic.remove_file(path)
             atomic.remove_file(path.with_suffix(".json"))
-        return sorted(set(wanted.values()) - set(there))
+        return sorted(set(numbers.values()) - set(finished))
 
     def write(self, number: int, read: ReadBlock, generator: Generator) -> int:
-        """Encode what was read and write the part; how many images it holds."""
+        """Encode a block and write it as a part; return its number of images."""
         labels = _labels_of(read, generator)
         latents = LatentTable(read.rows, *generator.latents(read.pixels, labels))
         columns = {
@@ -88,15 +86,15 @@ def encode(
     on: Where = "here",
     out: Path | None = None,
 ) -> Path:
-    """Encode DATA, or the run's own images, into a folder of Parquet files; the folder's path.
+    """Encode DATA, or the images of the run, into a folder of Parquet files, and return its path.
 
-    The run's own splits, encoded so, are what its charts and pictures are made of from then on.
+    Charts and other commands use the encoded splits of the run.
     """
     if not workspace.source.decodes:
-        raise NotSupported(f"{workspace.name} is codes alone: there is no model to encode images with.")
+        raise NotSupported(f"{workspace.name} has latents without a model, so it cannot encode images.")
     if workspace.generator.encoder is None:
         raise NotSupported(
-            f"{workspace.name} has no encoder, so its images have no known points. Teach it one: "
+            f"{workspace.name} has no encoder, so it cannot encode images. Train one: "
             f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
     job = _make_job(workspace, data, split, out)
@@ -121,52 +119,52 @@ def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Pa
         recipe = workspace.recipe
         open_dataset(
             workspace.run, data_changed=workspace.data_changed
-        )  # refused, if they are not those that the run was made with
+        )  # raises `DataMismatch` if the images differ
         pieces: Partitions = DatasetPartitions(recipe.source, recipe.size, recipe.options, split)
     else:
         pieces = open_partitions(data, workspace.description.shape)
         if split is not None:
             if not isinstance(pieces, DatasetPartitions):
-                raise BadData(f"{data} has no splits that are known: leave --split away.")
+                raise BadData(f"{data} has no splits. Remove --split.")
             pieces = DatasetPartitions(pieces.source, pieces.size, pieces.options, split)
     made |= {"fingerprint": pieces.fingerprint, "split": split or "all"}
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
-        raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
+        raise BadData(f"{out} is a file, but the result is a folder. Choose another folder: --out FOLDER")
     folder = out or workspace.folder("latents") / f"{name}.parquet"
     _check_folder(folder)
     if folder.is_file() and tables.provenance(folder) != made:
-        atomic.remove_file(folder)  # a table of the run's own, of other weights
+        atomic.remove_file(folder)  # a table of other weights
     return EncodeJob(workspace.run.folder.resolve(), pieces, folder.resolve(), made)
 
 
 def _check_folder(folder: Path) -> None:
-    """Touch no folder that holds a run, or parts of someone else's making."""
-    seal = tables.provenance(folder) if folder.is_dir() else None
-    foreign = [] if seal is None or "weights" in seal else [folder / tables.PARTS_FILE]
+    """Raise `BadData` for a folder with a run or with files of another program."""
+    provenance = tables.provenance(folder) if folder.is_dir() else None
+    foreign = [] if provenance is None or "weights" in provenance else [folder / tables.PARTS_FILE]
     parts = sorted(folder.glob("part-*.parquet"))
     foreign += [path for path in parts if tables.provenance(path) is None]
     if foreign:
         raise BadData(
-            f"{folder} holds {foreign[0].name}, which is of no table of codes and would be lost. Name "
-            "another place for them."
+            f"{folder} contains {foreign[0].name}, which is not part of a table of latents and would be "
+            "lost. Choose another folder: --out FOLDER"
         )
 
 
 def _encode_here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
-    """Part after part; the next is read while one is encoded."""
+    """Encode part after part; a thread reads the next one."""
     generator = accepts_bytes(workspace.generator)
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(job.partitions.read, number) for number in numbers[:1]]
-        for place, number in enumerate(numbers):
+        for index, number in enumerate(numbers):
             read = ahead.pop().result()
-            ahead += [pool.submit(job.partitions.read, n) for n in numbers[place + 1 : place + 2]]
+            ahead += [pool.submit(job.partitions.read, n) for n in numbers[index + 1 : index + 2]]
             job.write(number, read, generator)
             yield number
 
 
 def _encode_on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
-    """Parts as they are done by ray's processes: on the cluster of RAY_ADDRESS, or on this machine.
+    """Encode parts in processes of Ray: on the cluster of RAY_ADDRESS, or on this machine.
 
     Moritz et al. 2018, https://arxiv.org/abs/1712.05889
     """
@@ -174,9 +172,9 @@ def _encode_on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
         return
 
     class Encoding:
-        """What one process holds: the model, opened once. It travels with the job in it.
+        """The model in a worker process, opened once.
 
-        The process that sends the job has opened the same run, with consent if that was needed.
+        The process that sends the job has already opened the same run, with consent if it needs trust.
         """
 
         def __init__(self) -> None:
@@ -187,41 +185,43 @@ def _encode_on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
                 job.write(number, job.partitions.read(number), self.generator)
             return batch
 
-    # What ray tells of its workers is no result.
+    # The output of Ray is not part of the result.
     quiet = log_level("ray.data", logging.ERROR)
     with redirect_stdout(sys.stderr), ray_cluster("Encoding") as ray, quiet:
         threads = int(ray.cluster_resources().get("CPU", 1))
-        cards = int(ray.cluster_resources().get("GPU", 0))
-        workers = min(cards or threads, len(numbers))
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        workers = min(gpus or threads, len(numbers))
         items = [{"part": number} for number in numbers]
         result = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-            Encoding, batch_size=1, concurrency=workers, num_cpus=1, num_gpus=1 if cards else 0
+            Encoding, batch_size=1, concurrency=workers, num_cpus=1, num_gpus=1 if gpus else 0
         )
         for row in result.iter_rows():
             yield int(row["part"])
 
 
 def _labels_of(read: ReadBlock, generator: Generator) -> Labels | None:
-    """The labels that a conditional encoder is told, by the names of its classes."""
+    """Return the labels for a conditional encoder; None if the encoder is unconditional."""
     if not generator.classes:
         return None
-    known = {name: number for number, name in enumerate(generator.classes)}
+    index_of = {name: number for number, name in enumerate(generator.classes)}
     names = read.columns.get(LABEL)
-    if names is None or not set(names.tolist()) <= set(known):
+    if names is None or not set(names.tolist()) <= set(index_of):
         raise BadData(
-            "This model is told the class of each image, and these images have not the classes that it "
-            f"knows: {', '.join(generator.classes)}. Put them into folders of those names."
+            "This model needs the class of each image, and these images lack its classes: "
+            f"{', '.join(generator.classes)}. Put the images into folders with these names."
         )
-    return np.array([known[name] for name in names.tolist()], np.int64)
+    return np.array([index_of[name] for name in names.tolist()], np.int64)
 
 
 def _check_skipped(job: EncodeJob) -> None:
-    """Say so where more images than tolerated were bad; the parts stay."""
-    asides = [one for path in sorted(job.folder.glob("part-*.json")) for one in json.loads(path.read_bytes())]
+    """Raise `BadData` if too many images were skipped; the finished parts are not removed."""
+    paths = sorted(job.folder.glob("part-*.json"))
+    skipped = [file for path in paths for file in json.loads(path.read_bytes())]
     total = sum(job.partitions.counts)
-    if len(asides) > MAX_BAD_SHARE * total:
-        first = asides[0]
+    if len(skipped) > MAX_BAD_SHARE * total:
+        first = skipped[0]
         raise BadData(
-            f"{len(asides):,} of {total:,} images cannot be used, as {first['file']}: {first['detail']}. "
-            f"All are named in {job.folder}/part-*.json. Mend them or take them out, and encode again."
+            f"{len(skipped):,} of {total:,} images cannot be used, such as {first['file']}: "
+            f"{first['detail']}. {job.folder}/part-*.json lists all of them. Repair or remove them, and "
+            "encode again."
         )

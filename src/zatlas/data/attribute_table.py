@@ -29,9 +29,7 @@ def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
             options = csv.ConvertOptions(column_types=kinds)
             table = csv.read_csv(path, convert_options=options)
         names = Counter(table.column_names)
-        columns = {
-            name: _object_column(table.column(name).to_pylist()) for name in names if names[name] == 1
-        }
+        columns = {name: _object_column(table.column(name).to_pylist()) for name in names if names[name] == 1}
     except MemoryError as error:
         raise TooLarge(f"{path} does not fit into memory.") from error
     except OSError as error:

@@ -20,10 +20,7 @@ EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 MAX_PIXELS = 64_000_000  # checked in the header, before decoding
 MAX_BYTES = 1 << 29  # of a file
 MAX_MEMORY = 1_000_000_000  # bytes of a file and of its pixels during conversion
-BYTES_PER_PIXEL, BYTES_PER_DEEP_PIXEL = (
-    11,
-    14,
-)  # memory; deep: alpha, or more than 8 bits
+BYTES_PER_PIXEL, BYTES_PER_DEEP_PIXEL = (11, 14)  # memory; deep: alpha, or more than 8 bits
 WEBP_BYTES_PER_PIXEL = 22  # its decoder copies each frame three times
 MAX_COMPRESSION = 200  # bytes of pixels for each byte of a file; images compress less
 MIN_CHECKED_BYTES = 64 << 20  # bytes of pixels that any file may have
@@ -186,8 +183,7 @@ def _check_cost(file: Image.Image, length: int) -> int:
     raw = width * height * BITS.get(file.mode, 32) // 8
     if raw > max(MIN_CHECKED_BYTES, MAX_COMPRESSION * length):
         raise BadImage(
-            "too-large",
-            f"{width}x{height} from only {length:,} bytes; it may be a decompression bomb",
+            "too-large", f"{width}x{height} from only {length:,} bytes; it may be a decompression bomb"
         )
     per_pixel = BYTES_PER_PIXEL if file.mode in ("1", "L", "P", "RGB") else BYTES_PER_DEEP_PIXEL
     need = length + width * height * (WEBP_BYTES_PER_PIXEL if file.format == "WEBP" else per_pixel)

@@ -151,9 +151,7 @@ class FilePartitions:
         columns = {"file": np.array([str(files[r].relative_to(self.folder)) for r in rows], np.str_)}
         if any(parent != self.folder for parent in parents):
             columns[LABEL] = np.array([parent.name for parent in parents], np.str_)
-        return ReadBlock(
-            rows + start, pixels, columns, [*self.skipped, *skipped] if number == 0 else skipped
-        )
+        return ReadBlock(rows + start, pixels, columns, [*self.skipped, *skipped] if number == 0 else skipped)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A face's measures and colours, from its factors."""
+"""Positions, sizes and colours of the parts of a face, from its factors."""
 
 from dataclasses import dataclass
 
@@ -16,19 +16,19 @@ GRAY = HAIR["gray"]
 
 @dataclass(frozen=True)
 class Face:
-    """Where everything of a face is and what colour it has, an entry an image."""
+    """Positions, sizes and colours of the parts of a face, one entry for each image."""
 
     row: dict[str, PerImage]  # the factors themselves, flags as 0 and 1
     male: PerImage
     bald: PerImage
     turn: PerImage
-    x: PerImage  # the head: its centre, half its width; half its height is everyone's
+    x: PerImage  # centre and half width of the head; the half height is constant
     y: PerImage
     width: PerImage
     height: float
-    face_x: PerImage  # where the features gather as the head turns
+    face_x: PerImage  # centre of the features, which moves as the head turns
     face_y: PerImage
-    eye: PerImage  # from the face's middle to an eye
+    eye: PerImage  # from the centre of the face to an eye
     jaw: PerImage  # 2 is round, more is square
     taper: PerImage  # how much narrower the chin is
     skin: Colour
@@ -43,7 +43,7 @@ class Face:
     ground: Colour
 
     def eyes(self) -> list[tuple[float, PerImage, PerImage]]:
-        """For each eye its side, place, and how much the turn of the head narrows it."""
+        """Return side, x and width factor of each eye; the turn of the head narrows one of them."""
         pairs = []
         for side in (-1.0, 1.0):
             near = 1 - 0.16 * side * self.turn
@@ -52,7 +52,7 @@ class Face:
 
 
 def face_from_factors(row: dict[str, np.ndarray]) -> Face:
-    """The sitter that a row of factors describes."""
+    """Return the faces that these factors describe."""
     f = {name: column.astype(np.float32) for name, column in row.items() if name != "hair_colour"}
     turn, male, age = f["pose_x"], f["male"], f["age"]
     skin = ramp(SKIN, f["skin_tone"])
