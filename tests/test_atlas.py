@@ -58,7 +58,7 @@ def test_codes_are_queried_with_sql(digits):
     labels = digits.labels(digits.rows("test"))
     assert result["n"].to_pylist() == np.bincount(labels).tolist()
     assert digits.query("select count(*) as n from latents")["n"][0].as_py() == len(digits.rows("train"))
-    with pytest.raises(BadRecipe, match="duckdb cannot answer"):
+    with pytest.raises(BadRecipe, match="duckdb cannot run"):
         digits.query("select nothing from nowhere")
 
 

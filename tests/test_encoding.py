@@ -143,7 +143,7 @@ def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path)
     for name, z in by_file(out).items():
         np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
     (folder / "0").rename(folder / "nought")
-    with pytest.raises(BadData, match="folders of those names"):
+    with pytest.raises(BadData, match="folders with these names"):
         encode(told, str(folder), out=tmp_path / "other.parquet")
 
 
@@ -161,7 +161,7 @@ def test_a_model_without_an_encoder_is_told_how_to_get_one(rival, folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "leave --split away")]
+    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "Remove --split")]
 )
 def test_what_cannot_be_encoded_is_said_in_a_sentence(words, said, digits, folder, capsys):
     given = [word.format(folder=folder) for word in words]

@@ -223,7 +223,7 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     (row,) = json.loads(said.out)
     assert row["kind"] == "nonlinear" and row["stability"] is not None and "Male: " in said.err
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 2
-    assert "kept already" in capsys.readouterr().err
+    assert "already saved" in capsys.readouterr().err
     direction = find_direction(portraits, "beardy")
     assert isinstance(direction, FieldDirection) and direction.description == "Male"
     assert store_of(portraits).report("beardy").target == "Male"

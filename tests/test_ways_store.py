@@ -42,9 +42,9 @@ def test_a_direction_comes_back_as_it_was_kept(tmp_path):
 def test_names_are_not_taken_twice_and_can_be_changed(tmp_path):
     direction_files.save(tmp_path, SavedDirection("old", {"vector": VECTOR}))
     direction_files.save(tmp_path, SavedDirection("other", {"vector": VECTOR}))
-    with pytest.raises(BadData, match="kept already"):
+    with pytest.raises(BadData, match="already saved"):
         direction_files.save(tmp_path, SavedDirection("old", {"vector": VECTOR}))
-    with pytest.raises(BadData, match="kept already"):
+    with pytest.raises(BadData, match="already saved"):
         direction_files.rename(tmp_path, "old", "other")
     direction_files.rename(tmp_path, "old", "new")
     assert direction_files.names(tmp_path) == ["new", "other"]
@@ -52,7 +52,7 @@ def test_names_are_not_taken_twice_and_can_be_changed(tmp_path):
     with pytest.raises(UnknownName, match="Did you mean 'new'"):
         direction_files.load(tmp_path, "newt")
     for odd in ("", " x", "a\nb", "x" * 200):
-        with pytest.raises(BadData, match="is named by"):
+        with pytest.raises(BadData, match="cannot be the name"):
             direction_files.save(tmp_path, SavedDirection(odd, {"vector": VECTOR}))
 
 
