@@ -176,7 +176,7 @@ def test_a_training_is_followed_and_not_changed(tmp_path, digits):
 
 def follow(folder, training):
     """What the manifest said of a run, each time that it changed, until it was trained."""
-    run, seen = follow_run(folder, "a", partial(run_tree, most=100)), []
+    run, seen = follow_run(folder, "a", partial(run_tree, max_points=100)), []
     run.rested, patience = 0.0, "zatlas.server.follow.PATIENCE"
     server = Server(1 << 20, port=0, files=FILES)
     with pytest.MonkeyPatch.context() as patch:
@@ -209,7 +209,7 @@ def test_a_run_without_weights_has_a_page_without_points(digits):
         server.begin()
         told = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
         assert told["count"] == 0 and told["dim"] == 2
-        full = run_tree(digits, most=50).entry
+        full = run_tree(digits, max_points=50).entry
         assert told.keys() == full.keys()
         for url in tree.files:
             assert get(server.url, f"/{url}")[0] == 200
@@ -235,7 +235,7 @@ def test_the_manifest_waits_until_there_is_something_to_show(digits):
         assert get(server.url, "/")[0] == 200
         time.sleep(0.2)
         assert not answers
-        server.show(run_tree(digits, most=50), digits)
+        server.show(run_tree(digits, max_points=50), digits)
         server.begin()
         ask.join(10)
         assert answers[0][0] == 200

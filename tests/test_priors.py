@@ -293,7 +293,7 @@ def test_a_prior_of_few_codes_is_told_to_be_chance(tmp_path, own_cache, capsys):
 
 
 def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
-    bare, tree = run_tree(fitted, most=50), run_tree(fitted, most=50, prior="flow")
+    bare, tree = run_tree(fitted, max_points=50), run_tree(fitted, max_points=50, prior="flow")
     conforms([bare, tree])
     assert bare.entry["fitted"] is None
     told = tree.entry["fitted"]

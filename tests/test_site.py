@@ -72,7 +72,7 @@ def test_the_manifest_names_every_file_and_no_other(name, request):
 
 
 def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, told):
-    one, other = run_tree(digits, "a", most=300), run_tree(told, "b", most=300)
+    one, other = run_tree(digits, "a", max_points=300), run_tree(told, "b", max_points=300)
     assert one.entry["count"] == 300 and one.entry["total"] > 1500
     assert one.entry["fingerprint"] == other.entry["fingerprint"]
     np.testing.assert_array_equal(one.rows, other.rows)
@@ -302,11 +302,11 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
     folder = tmp_path / "run"
     shutil.copytree(digits.run.folder, folder)
     workspace = Workspace.open(folder)
-    before = run_tree(workspace, most=200).entry
+    before = run_tree(workspace, max_points=200).entry
     direction = replace(find_direction(workspace, "1"), name="upright")
     proof = evaluate(evaluator_of(workspace), [direction])[0]
     store_of(workspace).save(direction, proof)
-    after = run_tree(workspace, most=200).entry
+    after = run_tree(workspace, max_points=200).entry
     (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
     assert told["name"] == "upright"
     assert told["range"] == [round(proof.low, 2), round(proof.high, 2)]
@@ -322,7 +322,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     workspace = workspace.annotate(
         train_classifier(workspace.dataset, ["Male", "age"], epochs=1, show=False), save=True
     )
-    tree = run_tree(workspace, most=200)
+    tree = run_tree(workspace, max_points=200)
     conforms([tree])
     (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
     bends, dim = told["bends"], workspace.dim
@@ -351,7 +351,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
 def test_codes_without_labels_go_by_their_own_numbers(tmp_path):
     latents = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     np.save(tmp_path / "codes.npy", latents)
-    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
+    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), max_points=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
     np.testing.assert_array_equal(latents[numbers], tree.latents)
 
@@ -362,7 +362,7 @@ def test_what_a_scorer_has_read_is_in_the_page_of_a_run_that_is_followed(digits,
     classifier = Classifier(("bright",), lambda images: images.mean((1, 2, 3))[:, None], ("number",))
     workspace = Workspace.open(folder).annotate(classifier, save=True)
     screen = Screened()
-    follow_run(folder, "a", partial(run_tree, most=50)).check(screen)
+    follow_run(folder, "a", partial(run_tree, max_points=50)).check(screen)
     (tree,) = screen.shown
     names = [column["name"] for column in tree.entry["columns"]]
     assert "bright" in names

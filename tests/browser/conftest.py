@@ -104,7 +104,7 @@ class Sites:
 
     def trees(self, *workspaces):
         """What the pages of these runs read."""
-        return [run_tree(workspace, id, most=POINTS) for workspace, id in zip(workspaces, "ab", strict=False)]
+        return [run_tree(workspace, id, max_points=POINTS) for workspace, id in zip(workspaces, "ab", strict=False)]
 
     def server(self, name, workspaces):
         return self.stack.enter_context(serving(workspaces, points=POINTS)).url

@@ -40,7 +40,7 @@ def address(request, fitted, tmp_path):
             yield f"{host}/site/"
     else:
         server = Server(max_request_bytes([fitted]), port=0)
-        server.show(run_tree(fitted, most=POINTS, prior="flow"), fitted)
+        server.show(run_tree(fitted, max_points=POINTS, prior="flow"), fitted)
         server.begin()
         yield server.url
         server.close()
@@ -49,7 +49,7 @@ def address(request, fitted, tmp_path):
 @pytest.mark.parametrize("address", MODES, indirect=True)
 def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fitted, explore):
     page = explore.page(address)
-    explorer = Explorer(page, address, [run_tree(fitted, most=POINTS, prior="flow")]).open()
+    explorer = Explorer(page, address, [run_tree(fitted, max_points=POINTS, prior="flow")]).open()
     tiles = page.get_by_role("button", name="Pin sample")
     expect(tiles).to_have_count(SHOWN)
     expect(page.get_by_text("from a flow fitted to the latents")).to_be_visible()

@@ -119,7 +119,7 @@ def says(explorer, words):
 
 
 def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites, digits):
-    run = follow_run(digits.run.folder, "a", partial(run_tree, most=100))
+    run = follow_run(digits.run.folder, "a", partial(run_tree, max_points=100))
     server = Server(max_request_bytes([digits]), port=0)
     try:
         with digits.run.lock():

@@ -74,7 +74,7 @@ def test_the_server_finds_the_way_that_changes_the_picture_least(explore, digits
 
 @pytest.mark.parametrize("mode", ["folder", "file"])
 def test_a_geodesic_made_beforehand_needs_no_server(mode, explore, wide):
-    tree = run_tree(wide, most=POINTS, geodesics=True)
+    tree = run_tree(wide, max_points=POINTS, geodesics=True)
     made = tree.entry["geodesics"][0]
     rows = np.frombuffer(tree.files[made["url"]](), "<f2").astype(np.float32)
     curve = Curve(rows.reshape(-1, wide.dim), lerp)

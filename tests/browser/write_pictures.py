@@ -27,7 +27,7 @@ def main() -> None:
     expect.set_options(timeout=60_000)
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         workspace = Workspace.open(unpack(Path(folder) / "faces-vae"))
-        numbers = run_tree(workspace, most=POINTS).rows.tolist()
+        numbers = run_tree(workspace, max_points=POINTS).rows.tolist()
         pins = "pins=" + ",".join(f"r{numbers.index(number)}" for number in PEOPLE)
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         with serving([workspace], points=POINTS) as served:

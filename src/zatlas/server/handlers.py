@@ -70,9 +70,9 @@ class RunHandlers:
         """The answer to any ask but to decode and to chart, which wait for others."""
         kinds = {
             "encode": self._encode,
-            "nearest": self._nearest,
+            "neighbors": self._neighbors,
             "image": self._image,
-            "code": self._latent,
+            "latent": self._latent,
             "geodesic": self._geodesic,
         }
         return kinds[request.kind](request)
@@ -92,13 +92,13 @@ class RunHandlers:
     def _encode(self, request: Request) -> Reply:
         n = request.integer("n", 1, MAX_IMAGES)
         x = request.pixels(n, self.shape).astype(np.float32) / np.float32(255)
-        return points_reply(self.workspace.generator.encode(x, request.labels(n, self.classes)))
+        return latents_reply(self.workspace.generator.encode(x, request.labels(n, self.classes)))
 
-    def _nearest(self, request: Request) -> Reply:
+    def _neighbors(self, request: Request) -> Reply:
         n, k = request.integer("n", 1, MAX_POINTS), request.integer("k", 1, MAX_NEIGHBORS)
         index, distance = self.neighbors.of(request.latents(n, self.workspace.dim), k)
         payload = index.astype("<i4").tobytes() + distance.astype("<f4").tobytes()
-        return Reply({"kind": "near", "shape": list(index.shape)}, payload)
+        return Reply({"kind": "neighbors", "shape": list(index.shape)}, payload)
 
     def _image(self, request: Request) -> Reply:
         row = self._row(request)
@@ -114,17 +114,17 @@ class RunHandlers:
 
     def _latent(self, request: Request) -> Reply:
         row = self._row(request)
-        return points_reply(self.tree.all_latents.latents[row : row + 1])
+        return latents_reply(self.tree.all_latents.latents[row : row + 1])
 
     def _geodesic(self, request: Request) -> Reply:
         ends = request.latents(2, self.workspace.dim)
         label = request.label(self.classes)
         curve = geodesic(self.workspace.generator.for_class(label), ends[:1], ends[1:])
-        return points_reply(curve.sample(STEPS))
+        return latents_reply(curve.sample(STEPS))
 
     def _row(self, request: Request) -> int:
         if not len(self.tree.latents):
-            raise BadRequest("no-points", "This run has no points yet.", "Wait for its first epoch.")
+            raise BadRequest("no-latents", "This run has no points yet.", "Wait for its first epoch.")
         return request.integer("row", 0, len(self.tree.all_latents) - 1)
 
 
@@ -138,6 +138,6 @@ def pixels_reply(pixels: Pixels) -> Reply:
     return Reply({"kind": "images", "shape": list(pixels.shape)}, pixels.tobytes())
 
 
-def points_reply(latents: Latents) -> Reply:
+def latents_reply(latents: Latents) -> Reply:
     """The answer that these points are."""
-    return Reply({"kind": "points", "shape": list(latents.shape)}, latents.astype("<f4").tobytes())
+    return Reply({"kind": "latents", "shape": list(latents.shape)}, latents.astype("<f4").tobytes())

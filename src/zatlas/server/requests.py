@@ -10,7 +10,7 @@ import numpy as np
 from zatlas.core.arrays import Labels, Latents, Pixels
 from zatlas.server.messages import LENGTH, LONGEST_HEADER, BadRequest
 
-KINDS = ("decode", "encode", "geodesic", "nearest", "image", "code", "chart")
+KINDS = ("decode", "encode", "geodesic", "neighbors", "image", "latent", "chart")
 MAX_POINTS = 4096  # in one ask
 MAX_IMAGES = 64  # sent in one ask
 MAX_NEIGHBORS = 64  # neighbours of each point
@@ -69,7 +69,7 @@ class Request:
         z = np.frombuffer(self.payload, "<f4").reshape(n, dim).astype(np.float32)
         if not np.isfinite(z).all() or np.abs(z).max(initial=0) > MAX_COORDINATE:
             raise BadRequest(
-                "bad-points",
+                "bad-latents",
                 "Points must be finite numbers, none beyond a million.",
                 "Check what they were computed from.",
             )
@@ -84,7 +84,7 @@ class Request:
         """A short text of the header."""
         value = self.fields.get(name)
         if value is not None and not (isinstance(value, str) and len(value) <= 200):
-            raise BadRequest("bad-word", f"{name!r} must be a short text.", f"It was {_short(value)}.")
+            raise BadRequest("bad-text", f"{name!r} must be a short text.", f"It was {_short(value)}.")
         return value
 
     def _expect(self, size: int, what: str) -> None:
@@ -104,7 +104,7 @@ def read_request(header: Mapping[str, Any], payload: memoryview) -> Request:
     if not isinstance(run, str):
         raise BadRequest("unknown-run", "An ask names its run.", "The manifest lists them.")
     if stream is not None and not (isinstance(stream, str) and len(stream) <= 64):
-        raise BadRequest("bad-word", "A stream is a short text.", f"It was {_short(stream)}.")
+        raise BadRequest("bad-text", "A stream is a short text.", f"It was {_short(stream)}.")
     return Request(read_id(header), run, kind, stream, header, payload)
 
 

@@ -117,7 +117,7 @@ def serving(
     server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files)
     try:
         for name, workspace in zip(IDS, workspaces, strict=False):
-            tree = run_tree(workspace, name, most=points or MAX_POINTS, tiled=points is None)
+            tree = run_tree(workspace, name, max_points=points or MAX_POINTS, tiled=points is None)
             server.show(tree, workspace)
         server.begin()
         yield server

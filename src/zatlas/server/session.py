@@ -42,7 +42,7 @@ def explore(
         raise BadRecipe(f"One run is explored, or two side by side; not {len(folders)}.")
     if points is not None and points < 1:
         raise BadRecipe(f"--points takes a number of points to show, at least 1, not {points}.")
-    tree = partial(run_tree, most=points or MAX_POINTS, prior=prior, tiled=points is None)
+    tree = partial(run_tree, max_points=points or MAX_POINTS, prior=prior, tiled=points is None)
     runs = [follow_run(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
     largest = max(max_message_bytes(*run.sizes) for run in runs)
     server = Server(largest, host=host, port=port, token=token)
@@ -113,4 +113,4 @@ def entry_text(entry: dict[str, Any]) -> str:
     """What is shown, and where its images will be made."""
     decoder = entry["decoder"]
     where = "by this server" if decoder is None else f"in the page ({decoder['bytes'] / 1e6:.1f} MB)"
-    return f"{entry['name']}: {entry['words']}; {entry['count']:,} points; decoded {where}"
+    return f"{entry['name']}: {entry['summary']}; {entry['count']:,} points; decoded {where}"

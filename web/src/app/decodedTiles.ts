@@ -8,13 +8,13 @@ const SIDE = 34; // smallest side of a tile in CSS pixels; at most 1.5 times as 
 const BATCH = 16; // tiles decoded at a time
 const MAX_TILES = 4000; // tiles in the cache
 const FRAME = "#ee7733"; // of generated images
-const MIN_COVER = 0.12; // below this data coverage no tile is shown
+const MIN_COVERAGE = 0.12; // below this data coverage no tile is shown
 
 interface Cell {
   key: string;
   x: number; // position of its center
   y: number;
-  cover: number;
+  coverage: number;
 }
 
 /** Tiles lie on a lattice that gets finer with every half octave of zoom, so that panning reuses them. */
@@ -43,7 +43,7 @@ export class DecodedTiles {
       const tile = this.tiles.get(cell.key);
       if (!tile) continue;
       const [px, py] = toPixel(view, width, height, cell.x, cell.y);
-      context.globalAlpha = Math.min(1, cell.cover * 1.1);
+      context.globalAlpha = Math.min(1, cell.coverage * 1.1);
       context.drawImage(tile, px - side / 2 + 1, py - side / 2 + 1, side - 2, side - 2);
       context.strokeRect(px - side / 2 + 0.5, py - side / 2 + 0.5, side - 1, side - 1);
     }
@@ -74,8 +74,8 @@ export class DecodedTiles {
     for (let i = Math.floor(left / step); i * step <= right; i++) {
       for (let j = Math.floor(bottom / step); j * step <= top; j++) {
         const [x, y] = [(i + 0.5) * step, (j + 0.5) * step];
-        const cover = this.run.cover(x, y);
-        if (cover >= MIN_COVER) result.push({ key: `${step} ${i} ${j}`, x, y, cover });
+        const coverage = this.run.coverage(x, y);
+        if (coverage >= MIN_COVERAGE) result.push({ key: `${step} ${i} ${j}`, x, y, coverage });
       }
     }
     return result;

@@ -20,9 +20,9 @@ export interface Here {
   anchor: Anchor;
   images: Images | null;
   position: [number, number];
-  far: number;
-  cover: number; // data coverage at its position on the map; 1 if the position does not come from the map
-  near: number[]; // rows of the nearest real images
+  distance: number; // relative distance from the data
+  coverage: number; // data coverage at its position on the map; 1 if the position does not come from the map
+  nearest: number[]; // rows of the nearest real images
 }
 
 export class Page {
@@ -77,9 +77,9 @@ export class Page {
   /** Decode the latent under a position of the map. */
   async hover(run: RunState, x: number, y: number, row: number | null = null): Promise<void> {
     const anchor = row === null ? anchorUnder(run, x, y) : run.anchor(row);
-    const cover = row === null ? run.cover(x, y) : 1;
+    const coverage = row === null ? run.coverage(x, y) : 1;
     this.inside = true;
-    const result = await this.look(run, anchor, [x, y], cover, "hover");
+    const result = await this.look(run, anchor, [x, y], coverage, "hover");
     if (result && this.inside) this.hovered = result;
   }
 
@@ -118,7 +118,7 @@ export class Page {
   /** Decode, with the other run, the image nearest to the shown latent. */
   async compare(here: Here): Promise<void> {
     const other = this.runs.find((run) => run !== here.run);
-    const row = here.anchor.row ?? here.near[0];
+    const row = here.anchor.row ?? here.nearest[0];
     if (!other || row === undefined || !this.alike()) return;
     const same = other.rowOf(here.run.table.index[row]);
     if (same === undefined) return;
@@ -251,7 +251,7 @@ export class Page {
     this.decodeAll = link.decodeAll ?? false;
     this.note = link.note ?? "";
     run.fromOwn = link.prior === "own";
-    run.label = Math.min(link.label ?? 0, Math.max(run.entry.told.length - 1, 0));
+    run.label = Math.min(link.label ?? 0, Math.max(run.entry.classes.length - 1, 0));
     this.walk.follow(link);
     this.sliders.follow(link);
     this.arithmetic.follow(link);
@@ -267,12 +267,12 @@ export class Page {
     this.walk.fromLink = link.at !== undefined;
   }
 
-  private async look(run: RunState, anchor: Anchor, position: [number, number], cover: number, stream: string): Promise<Here | null> {
+  private async look(run: RunState, anchor: Anchor, position: [number, number], coverage: number, stream: string): Promise<Here | null> {
     const decoding = run.problem ? null : run.decode(anchor.z, 1, stream, run.labelOf(anchor));
-    const near = await run.near(anchor.z, stream);
+    const nearest = await run.nearest(anchor.z, stream);
     const images = await decoding;
-    if ((decoding && !images) || !near) return null;
-    return { run, anchor, images, position, cover, far: near.far, near: near.rows };
+    if ((decoding && !images) || !nearest) return null;
+    return { run, anchor, images, position, coverage, distance: nearest.distance, nearest: nearest.rows };
   }
 
   private nextLetter(): number {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Column } from "../contract";
-import { colouring, rgbOf, scaleColour, THEMES } from "./colours";
+import { colouring, COLOURS, rgbOf, scaleColour } from "./colours";
 import type { Table } from "./table";
 
 const tableOf = (values: ArrayLike<number>): Table =>
@@ -32,7 +32,7 @@ describe("colours", () => {
     };
     for (const theme of ["light", "dark"] as const) {
       const made = colouring(column, tableOf(Uint8Array.of(2, 0, 0)), theme);
-      expect(colourOf(made, 0)).toEqual(rgbOf(THEMES[theme].classes[2]));
+      expect(colourOf(made, 0)).toEqual(rgbOf(COLOURS[theme].classes[2]));
       expect(
         made.legend.kind === "class" && made.legend.entries.map(({ text, count }) => [text, count]),
       ).toEqual([
@@ -55,9 +55,9 @@ describe("colours", () => {
     const { entries } = made.legend;
     expect(entries.length).toBe(25);
     expect(new Set(entries.map(({ colour }) => colour)).size).toBe(25);
-    expect(entries.at(-1)).toMatchObject({ text: "other", colour: THEMES.light.missing });
+    expect(entries.at(-1)).toMatchObject({ text: "other", colour: COLOURS.light.missing });
     expect(entries.reduce((sum, { count }) => sum + count, 0)).toBe(5000);
-    expect(colourOf(made, 5)).toEqual(rgbOf(THEMES.light.missing));
+    expect(colourOf(made, 5)).toEqual(rgbOf(COLOURS.light.missing));
     for (const {
       values: [value],
       colour,
@@ -71,8 +71,8 @@ describe("colours", () => {
       tableOf(Uint8Array.of(1, 0, 0)),
       "dark",
     );
-    expect(colourOf(made, 0)).toEqual(rgbOf(THEMES.dark.strong));
-    expect(colourOf(made, 1)).toEqual(rgbOf(THEMES.dark.quiet));
+    expect(colourOf(made, 0)).toEqual(rgbOf(COLOURS.dark.yes));
+    expect(colourOf(made, 1)).toEqual(rgbOf(COLOURS.dark.no));
   });
 
   it("of numbers cover the range, are clipped beyond it, and are grey if missing", () => {
@@ -82,7 +82,7 @@ describe("colours", () => {
       "light",
     );
     expect([...made.indices]).toEqual([0, 0, 127, 254, 254, 255]);
-    expect(colourOf(made, 5)).toEqual(rgbOf(THEMES.light.missing));
+    expect(colourOf(made, 5)).toEqual(rgbOf(COLOURS.light.missing));
     expect(made.legend.kind === "number" && made.legend.missing?.count).toBe(1);
     expect([
       ...colouring(
@@ -94,7 +94,7 @@ describe("colours", () => {
   });
 
   it("of the scale increase in lightness", () => {
-    const steps = Array.from({ length: 101 }, (_, i) => lightness(scaleColour(i / 100)));
+    const steps = Array.from({ length: 101 }, (_, i) => lightness(scaleColour(COLOURS.light, i / 100)));
     for (let i = 1; i < steps.length; i++) expect(steps[i]).toBeGreaterThan(steps[i - 1]);
   });
 });

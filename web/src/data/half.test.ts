@@ -28,10 +28,10 @@ it("latents are read by row, and a file of another size is refused", async () =>
     bytes: async () => Uint16Array.of(0x3c00, 0x4000, 0xc000, 0, 0x3800, 0x8000).buffer,
     image: () => Promise.reject(),
   };
-  const entry = { codes: "latents", count: 3, dim: 2 } as RunEntry;
+  const entry = { latents: "latents", count: 3, dim: 2 } as RunEntry;
   const latents = await readLatents(files, entry);
   expect([...(latents?.row(1) ?? [])]).toEqual([-2, 0]);
-  expect(await readLatents(files, { ...entry, codes: null })).toBeNull();
+  expect(await readLatents(files, { ...entry, latents: null })).toBeNull();
   await expect(readLatents(files, { ...entry, dim: 4 })).rejects.toThrow(
     "holds 6 numbers, not 3 latents of 4",
   );

@@ -1,7 +1,8 @@
 /** Reading the files of a run: manifest, table, latents, tiles; filters and colours. */
 
 export {
-  THEMES,
+  COLOURS,
+  extent,
   colouring,
   rgbOf,
   scaleColour,

@@ -19,7 +19,7 @@ export interface Table {
 }
 
 export async function readTable(files: Files, entry: RunEntry): Promise<Table> {
-  return openTable(await files.bytes(entry.points), entry.columns, entry.points);
+  return openTable(await files.bytes(entry.table), entry.columns, entry.table);
 }
 
 /** Open a table from the bytes of an Arrow file. */

@@ -41,8 +41,8 @@ export async function chooseEncoder(
 
 /** Milliseconds for one image, after a first one that warms up the runtime. */
 async function timeOf(decoder: Decoder, run: RunEntry): Promise<number> {
-  const z = Float32Array.from(run.middle);
-  const labels = run.told.length ? [0] : undefined;
+  const z = Float32Array.from(run.mean);
+  const labels = run.classes.length ? [0] : undefined;
   await decoder.decode(z, 1, { labels });
   const started = performance.now();
   await decoder.decode(z, 1, { labels });

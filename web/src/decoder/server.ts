@@ -2,7 +2,7 @@
 
 import type { ServerAnswer, ChartEntry, RunEntry } from "../contract";
 import type { Decoder, Encoder, Images } from "../types";
-import type { Near } from "../latent/nearest";
+import type { Neighbors } from "../latent/nearest";
 import { toBytes, toImages } from "./images";
 import { Queue } from "./queue";
 import type { RequestBody, Reply, Socket } from "./socket";
@@ -27,7 +27,7 @@ export function serverEncoder(socket: Socket, run: ServedRun): Encoder {
     encode: async (images, labels) => {
       const bytes = toBytes(images, run.image.channels);
       const body: RequestBody = { kind: "encode", run: run.id, n: images.count, labels };
-      return new Float32Array((await requestFrom(socket, body, "points", bytes)).payload);
+      return new Float32Array((await requestFrom(socket, body, "latents", bytes)).payload);
     },
   };
 }
@@ -42,21 +42,21 @@ export async function geodesic(
 ): Promise<Float32Array> {
   const ends = Float32Array.of(...from, ...to);
   const body: RequestBody = { kind: "geodesic", run: run.id, label };
-  return new Float32Array((await requestFrom(socket, body, "points", ends)).payload);
+  return new Float32Array((await requestFrom(socket, body, "latents", ends)).payload);
 }
 
-/** The nearest latents of the whole data set, by row of `points`. */
+/** The nearest latents of the whole data set, by row of `table`. */
 export async function nearestLatents(
   socket: Socket,
   run: ServedRun,
   z: Float32Array,
   k: number,
   stream?: string,
-): Promise<Near | null> {
-  const body: RequestBody = { kind: "nearest", run: run.id, n: z.length / run.dim, k, stream };
+): Promise<Neighbors | null> {
+  const body: RequestBody = { kind: "neighbors", run: run.id, n: z.length / run.dim, k, stream };
   const reply = await socket.request(body, z);
   if (reply.kind === "dropped") return null;
-  const { shape, payload } = expect(reply, "near");
+  const { shape, payload } = expect(reply, "neighbors");
   const size = shape[0] * shape[1];
   return {
     k: shape[1],
@@ -65,14 +65,14 @@ export async function nearestLatents(
   };
 }
 
-/** The real image of a row of `points`, in full size. */
+/** The real image of a row of `table`, in full size. */
 export async function realImage(socket: Socket, run: ServedRun, row: number): Promise<Images> {
   return imagesOf(await requestFrom(socket, { kind: "image", run: run.id, row }, "images"));
 }
 
-/** The latent of a row of `points`. */
+/** The latent of a row of `table`. */
 export async function latentOf(socket: Socket, run: ServedRun, row: number): Promise<Float32Array> {
-  const reply = await requestFrom(socket, { kind: "code", run: run.id, row }, "points");
+  const reply = await requestFrom(socket, { kind: "latent", run: run.id, row }, "latents");
   return new Float32Array(reply.payload);
 }
 
@@ -101,7 +101,7 @@ async function requestFrom<K extends ServerAnswer["kind"]>(
 }
 
 function expect<K extends ServerAnswer["kind"]>(reply: Reply, kind: K): Of<K> {
-  if (reply.kind !== kind) throw new Error(`The server answered ${reply.kind} where ${kind} was requestFrom for.`);
+  if (reply.kind !== kind) throw new Error(`The server answered ${reply.kind} instead of ${kind}.`);
   return reply as Of<K>;
 }
 

@@ -26,19 +26,19 @@ interface Posterior {
 export class Compass {
   readonly count: number; // images in a question
   answers: Choice[] = [];
-  readonly #axes: Float32Array[];
+  readonly #components: Float32Array[];
   readonly #std: number[];
   #posterior: Posterior;
 
   constructor(
     readonly latents: Float32Array,
     readonly dim: number,
-    { axes, std }: Principal,
+    { components, std }: Principal,
     readonly seed = 0,
   ) {
     const used = std.slice(0, MAX_COMPONENTS).filter((value) => value > MIN_STD * std[0]).length;
     if (used < 2) throw new Error("The compass needs latents that vary in at least two dimensions.");
-    this.#axes = axes.slice(0, used);
+    this.#components = components.slice(0, used);
     this.#std = std.slice(0, used);
     this.count = used <= MAX_PAIRWISE ? 2 : GROUP;
     this.#posterior = this.#fit();
@@ -54,7 +54,7 @@ export class Compass {
       const z = Float64Array.from(start);
       step.forEach((amount, k) => {
         const by = RADIUS * amount * this.#std[k];
-        for (let j = 0; j < this.dim; j++) z[j] += by * this.#axes[k][j];
+        for (let j = 0; j < this.dim; j++) z[j] += by * this.#components[k][j];
       });
       shown.set(z, i * this.dim);
     });
@@ -83,7 +83,7 @@ export class Compass {
     const length = Math.max(norm(scaled), 1e-12);
     const vector = new Float64Array(this.dim);
     scaled.forEach((amount, k) => {
-      for (let j = 0; j < this.dim; j++) vector[j] += (amount / length) * this.#axes[k][j];
+      for (let j = 0; j < this.dim; j++) vector[j] += (amount / length) * this.#components[k][j];
     });
     // The latents are uncorrelated along principal components.
     return { name, vector: Float32Array.from(vector), std: norm(mean) / length || 1 };
@@ -121,7 +121,7 @@ export class Compass {
     for (let i = 0; i < this.count; i++) {
       if (i === choice) continue;
       const difference = chosen.map((value, j) => value - shown[i * this.dim + j]);
-      pairs.push(unit(Float64Array.from(this.#axes, (axis, k) => dot(difference, axis) / this.#std[k])));
+      pairs.push(unit(Float64Array.from(this.#components, (component, k) => dot(difference, component) / this.#std[k])));
     }
     return pairs;
   }

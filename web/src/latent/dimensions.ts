@@ -18,14 +18,14 @@ export function dimensionChart(latents: Float32Array, dim: number, i: number, j:
   const x = column(latents, dim, i);
   const y = column(latents, dim, j);
   const center = mean(latents, dim);
-  const axes = new Array<number>(2 * dim).fill(0);
-  axes[i] = axes[dim + j] = 1;
+  const components = new Array<number>(2 * dim).fill(0);
+  components[i] = components[dim + j] = 1;
   return {
     name: `dimensions ${i} ${j}`,
     title: `Dimensions ${i} and ${j}`,
     positions: { x, y },
     box: boxAround(x, y),
-    frame: { axes, middle: Array.from(center), origin: [center[i], center[j]] },
+    projection: { components, mean: Array.from(center), origin: [center[i], center[j]] },
     reach: reachOf(x, y),
   };
 }

@@ -1,7 +1,7 @@
 /** Latent space: curves, charts with their inverse, neighbors, directions and samples. */
 
 export { type DimensionChart, dimensionChart } from "./dimensions";
-export { type FittedPoints, type Lattice, type Neighbours, type Plane, PlaneInverse } from "./chart";
+export { type FittedPoints, type Lattice, type Plane, PlaneInverse } from "./chart";
 export {
   at, type Blend, changes, closed, type Curve, curve, lerp, loop, sample, slerp, steady,
   defaultBlend, walk,
@@ -11,8 +11,8 @@ export {
   stdOf, stepOf, without,
 } from "./directions";
 export { type Field, follow, readField } from "./fields";
-export { far, type Near, nearest } from "./nearest";
-export { type Principal, principalAxes } from "./principal";
+export { type Neighbors, nearest, relativeDistances } from "./nearest";
+export { type Principal, principalComponents } from "./principal";
 export { openPrior, type Prior } from "./priors";
 export { draw, normals, uniform } from "./random";
 export { openSearch, type NeighborSearch } from "./search";

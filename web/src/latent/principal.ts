@@ -3,7 +3,7 @@
 import { dot, mean } from "./vectors";
 
 export interface Principal {
-  axes: Float32Array[]; // unit vectors
+  components: Float32Array[]; // unit vectors
   std: number[]; // standard deviation of the latents along each
 }
 
@@ -11,12 +11,12 @@ const SWEEPS = 30;
 const SETTLED = 1e-16; // share of the off-diagonal elements at which the rotations stop
 
 /** All principal components by Jacobi rotations of the covariance; for at most a few hundred dimensions. */
-export function principalAxes(latents: Float32Array, dim: number): Principal {
+export function principalComponents(latents: Float32Array, dim: number): Principal {
   const { values, vectors } = eigen(covariance(latents, dim), dim);
   const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
   const center = mean(latents, dim);
   return {
-    axes: order.map((k) => towardsLongerTail(Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k]), latents, center)),
+    components: order.map((k) => towardsLongerTail(Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k]), latents, center)),
     std: order.map((k) => Math.sqrt(Math.max(values[k], 0))),
   };
 }

@@ -27,24 +27,24 @@ export class Mixture implements Prior {
   private readonly factors: Float32Array; // lower triangular factors, or standard deviations
 
   constructor(tensors: Tensors) {
-    this.weights = take(tensors, "weights");
-    this.means = take(tensors, "means");
-    this.factors = take(tensors, "factors");
+    this.weights = tensorOf(tensors, "weights");
+    this.means = tensorOf(tensors, "means");
+    this.factors = tensorOf(tensors, "factors");
     this.dim = this.means.length / this.weights.length;
   }
 
   sample(n: number, random: () => number, temperature = 1): Float32Array {
-    const which = Int32Array.from({ length: n }, () => this.component(random()));
-    return this.points(which, normals(n * this.dim, random).map((value) => value * temperature));
+    const components = Int32Array.from({ length: n }, () => this.component(random()));
+    return this.transform(components, normals(n * this.dim, random).map((value) => value * temperature));
   }
 
   /** Latents for standard normal noise, each in its component. */
-  points(which: ArrayLike<number>, noise: Float32Array): Float32Array {
+  transform(components: ArrayLike<number>, noise: Float32Array): Float32Array {
     const { dim, means, factors } = this;
     const full = factors.length > means.length;
     return noise.map((value, at) => {
       const [i, j] = [Math.floor(at / dim), at % dim];
-      const row = which[i] * dim + j;
+      const row = components[i] * dim + j;
       if (!full) return means[row] + factors[row] * value;
       let sum = means[row];
       for (let k = 0; k <= j; k++) sum += factors[row * dim + k] * noise[i * dim + k];
@@ -67,11 +67,11 @@ export class Flow implements Prior {
   private readonly splines: Spline[];
 
   constructor(tensors: Tensors, couplings: number) {
-    this.mean = take(tensors, "mean");
-    this.factor = take(tensors, "factor");
+    this.mean = tensorOf(tensors, "mean");
+    this.factor = tensorOf(tensors, "factor");
     const dim = (this.dim = this.mean.length);
     this.couplings = Array.from({ length: couplings }, (_, number) => coupling(tensors, number, dim)).reverse();
-    const [widths, heights, derivatives] = ["widths", "heights", "slopes"].map((name) => take(tensors, `spline.${name}`));
+    const [widths, heights, derivatives] = ["widths", "heights", "slopes"].map((name) => tensorOf(tensors, `spline.${name}`));
     const bins = widths.length / dim;
     this.splines = Array.from({ length: dim }, (_, axis) => ({
       across: marks(widths.subarray(axis * bins, (axis + 1) * bins)),
@@ -81,11 +81,11 @@ export class Flow implements Prior {
   }
 
   sample(n: number, random: () => number, temperature = 1): Float32Array {
-    return this.points(normals(n * this.dim, random).map((value) => value * temperature));
+    return this.transform(normals(n * this.dim, random).map((value) => value * temperature));
   }
 
   /** Latents for standard normal noise. */
-  points(noise: Float32Array): Float32Array {
+  transform(noise: Float32Array): Float32Array {
     const { dim, mean, factor } = this;
     const z = new Float32Array(noise.length);
     for (let start = 0; start < noise.length; start += dim) {
@@ -125,8 +125,8 @@ function coupling(tensors: Tensors, number: number, dim: number): Coupling {
   const side = (axis: number) => ((axis >> (number >> 1) % digits) & 1) ^ (number & 1);
   const axes = Array.from({ length: dim }, (_, axis) => axis);
   const layers = [0, 2, 4].map((layer) => ({
-    weight: take(tensors, `couplings.${number}.net.${layer}.weight`),
-    bias: take(tensors, `couplings.${number}.net.${layer}.bias`),
+    weight: tensorOf(tensors, `couplings.${number}.net.${layer}.weight`),
+    bias: tensorOf(tensors, `couplings.${number}.net.${layer}.bias`),
   }));
   return { conditioning: axes.filter((axis) => !side(axis)), transformed: axes.filter(side), layers };
 }
@@ -167,13 +167,13 @@ function inverseSpline({ across, up, derivatives }: Spline, y: number): number {
 function marks(raw: Float32Array): number[] {
   const top = Math.max(...raw);
   const sizes = Array.from(raw, (value) => Math.exp(value - top));
-  const whole = sizes.reduce((sum, size) => sum + size, 0);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
   const result = [0];
-  for (const size of sizes) result.push(result.at(-1)! + SPLINE_MIN + ((1 - SPLINE_MIN * sizes.length) * size) / whole);
+  for (const size of sizes) result.push(result.at(-1)! + SPLINE_MIN + ((1 - SPLINE_MIN * sizes.length) * size) / total);
   return result.map((mark) => SPLINE_REACH * ((2 * mark) / result.at(-1)! - 1));
 }
 
-function take(tensors: Tensors, name: string): Float32Array {
+function tensorOf(tensors: Tensors, name: string): Float32Array {
   const result = tensors.get(name);
   if (!result) throw new Error(`The fitted prior has no ${name}: export the run again.`);
   return result.values;

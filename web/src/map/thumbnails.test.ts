@@ -8,7 +8,7 @@ import { clusters } from "../../test/points";
 import { Grid } from "./grid";
 import { Thumbnails, tileOf } from "./thumbnails";
 
-const sprites: Sprites = { width: 28, height: 20, across: 5, down: 3, pages: ["0", "1", "2"] };
+const sprites: Sprites = { width: 28, height: 20, columns: 5, rows: 3, sheets: ["0", "1", "2"] };
 
 it("a tile has the page and position of its row", () => {
   expect(tileOf(sprites, 0)).toEqual({ page: 0, x: 0, y: 0, w: 28, h: 20 });
@@ -73,9 +73,9 @@ describe("thumbnails", () => {
     const many: Sprites = {
       width: 8,
       height: 8,
-      across: 2,
-      down: 2,
-      pages: Array.from({ length: 50 }, (_, i) => `${i}`),
+      columns: 2,
+      rows: 2,
+      sheets: Array.from({ length: 50 }, (_, i) => `${i}`),
     };
     const positions = Float32Array.from({ length: 400 }, (_, i) =>
       i % 2 ? 60 * Math.floor(i / 40) : 60 * ((i >> 1) % 20),

@@ -15,12 +15,12 @@ export interface Tile {
 }
 
 export function tileOf(sprites: Sprites, row: number): Tile {
-  const each = sprites.across * sprites.down;
+  const each = sprites.columns * sprites.rows;
   const at = row % each;
   return {
     page: Math.floor(row / each),
-    x: (at % sprites.across) * sprites.width,
-    y: Math.floor(at / sprites.across) * sprites.height,
+    x: (at % sprites.columns) * sprites.width,
+    y: Math.floor(at / sprites.columns) * sprites.height,
     w: sprites.width,
     h: sprites.height,
   };
@@ -151,7 +151,7 @@ export class Thumbnails {
   private async load(index: number): Promise<void> {
     this.loading.add(index);
     try {
-      const page = await this.files.image(this.sprites.pages[index]);
+      const page = await this.files.image(this.sprites.sheets[index]);
       if (this.closed) return page.close();
       this.pages.set(index, page);
       this.dropOld();
