@@ -85,7 +85,9 @@ def assigned(node: ast.Assign, lines: list[str]) -> str:
 
 def themes() -> str:
     """The colours of the light and the dark theme."""
-    return "\n".join(["", "/** Colours of the themes. */", "export const THEMES = {", theme(LIGHT), theme(DARK), "};"])
+    return "\n".join(
+        ["", "/** Colours of the themes. */", "export const THEMES = {", theme(LIGHT), theme(DARK), "};"]
+    )
 
 
 def theme(colours: Theme) -> str:

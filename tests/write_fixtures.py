@@ -202,7 +202,9 @@ def prior_cases() -> dict[str, Any]:
         file = prior_file(priors.SavedPrior(flow, description, FIXTURES / "prior"))
         flows.append({"dim": dim, "file": file, "noise": noise, "latents": flow.transform(noise)})
         mixture = fit_mixture(latents, components=3, seed=dim)
-        file = prior_file(priors.SavedPrior(mixture, replace(description, kind="mixture"), FIXTURES / "prior"))
+        file = prior_file(
+            priors.SavedPrior(mixture, replace(description, kind="mixture"), FIXTURES / "prior")
+        )
         component = np.arange(12) % len(mixture.weights)
         arrays = {"weights": mixture.weights, "means": mixture.means, "component": component}
         samples = mixture.transform(component, noise)
@@ -234,7 +236,12 @@ def random_cases() -> list[dict[str, Any]]:
     cases = []
     for seed, stream in ((0, 0), (1, 0), (7, 3), (2**32 + 5, 1), (987_654_321, 2)):
         uniform = PortableRandom(seed, stream).uniform(9)
-        case = {"seed": seed, "stream": stream, "uniform": uniform, "normal": PortableRandom(seed, stream).normal(9)}
+        case = {
+            "seed": seed,
+            "stream": stream,
+            "uniform": uniform,
+            "normal": PortableRandom(seed, stream).normal(9),
+        }
         cases.append(case)
     return cases
 

@@ -54,7 +54,8 @@ def exported_classifier(
     try:
         size = export_classifier(classifier, path, workspace.decode(example)).bytes
     except NotSupported as error:
-        return _say(workspace, error)
+        _say(workspace, error)
+        return None
     if size > MAX_CLASSIFIER_BYTES:
         return None
     entry = {"url": f"{folder}/classifier.onnx", "bytes": size}

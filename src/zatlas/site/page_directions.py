@@ -109,9 +109,7 @@ def _examples(workspace: Workspace) -> tuple[Latents, dict[str, Flags]]:
     return latents, dict(list(workspace.attributes(rows).items())[:MAX_DIRECTIONS])
 
 
-def _fit(
-    latents: Latents, flags: Mapping[str, Flags]
-) -> tuple[list[LinearDirection], dict[str, np.ndarray]]:
+def _fit(latents: Latents, flags: Mapping[str, Flags]) -> tuple[list[LinearDirection], dict[str, np.ndarray]]:
     """The directions that can be fitted, and the normals of their hyperplanes."""
     result, normals = [], {}
     for name, values in flags.items():
@@ -124,9 +122,7 @@ def _fit(
     return result, normals
 
 
-def _saved(
-    workspace: Workspace, names: Container[str]
-) -> tuple[list[Direction], dict[str, DirectionReport]]:
+def _saved(workspace: Workspace, names: Container[str]) -> tuple[list[Direction], dict[str, DirectionReport]]:
     """The saved directions and reports, except for those that the page fits itself."""
     store = store_of(workspace)
     directions = [direction for direction in store.all() if direction.name not in names]

@@ -6,7 +6,9 @@ Every URL is relative to the page; numbers in files are little-endian.
 
 from typing import Literal, NotRequired, TypedDict
 
-RowKind = Literal["image", "sample", "latent"]  # what a row is: an encoded image, a sample, an imported latent
+RowKind = Literal[
+    "image", "sample", "latent"
+]  # what a row is: an encoded image, a sample, an imported latent
 
 
 class Shape(TypedDict):
