@@ -48,7 +48,7 @@ def test_explore_prints_its_address_and_stops_when_asked(digits, wide, number):
         assert [(run["id"], run["count"]) for run in manifest["runs"]] == [("a", 100), ("b", 100)]
         assert manifest["socket"] == "socket"
         with Page(address, run="b") as page:
-            assert page.ask("code", row=3)[0]["shape"] == [1, 12]
+            assert page.request("latent", row=3)[0]["shape"] == [1, 12]
         explorer.send_signal(number)
         rest, words = explorer.communicate(timeout=30)
     assert explorer.returncode == 128 + number
@@ -80,7 +80,7 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
         get(address, "/data/manifest.json")
         with Page(address) as page:
             page.send("decode", sample_latents(digits, 1, seed=0).tobytes(), n=1)
-            assert page.ask("code", row=3)[0]["shape"] == [1, 2]
+            assert page.request("latent", row=3)[0]["shape"] == [1, 2]
             begun = time.monotonic()
             explorer.send_signal(signal.SIGINT)
             _, words = explorer.communicate(timeout=30)
@@ -134,7 +134,7 @@ def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys
         address = explorer.stdout.readline().strip()
         manifest = json.loads(get(address, "/data/manifest.json")[2])
         with Page(address, run="a") as page:
-            answer, _ = page.ask("decode", sample_latents(model, 2, seed=0).tobytes(), n=2)
+            answer, _ = page.request("decode", sample_latents(model, 2, seed=0).tobytes(), n=2)
         explorer.send_signal(signal.SIGINT)
         _, words = explorer.communicate(timeout=30)
     shown = [(run["kind"], run["count"]) for run in manifest["runs"]]
@@ -195,7 +195,7 @@ def follow(folder, training):
                     seen.append(now)
                 if ended:
                     with Page(server.url) as page:
-                        assert page.ask("code", row=0)[0]["kind"] == "points"
+                        assert page.request("latent", row=0)[0]["kind"] == "latents"
                     return seen
         finally:
             server.close()
@@ -214,7 +214,7 @@ def test_a_run_without_weights_has_a_page_without_points(digits):
         for url in tree.files:
             assert get(server.url, f"/{url}")[0] == 200
         with Page(server.url) as page:
-            assert page.ask("code", row=0)[0]["code"] == "no-weights"
+            assert page.request("latent", row=0)[0]["code"] == "no-weights"
     finally:
         server.close()
 

@@ -53,7 +53,7 @@ def test_a_folder_holds_the_page_and_all_that_its_manifest_names(digits, page, t
     manifest = json.loads((out / "data/manifest.json").read_bytes())
     (entry,) = manifest["runs"]
     assert manifest["socket"] is None and entry["count"] == 200 and entry["geodesics"]
-    for url in (entry["points"], entry["decoder"]["url"], entry["charts"][0]["cover"]):
+    for url in (entry["table"], entry["decoder"]["url"], entry["charts"][0]["coverage"]):
         assert (out / url).stat().st_size > 0
 
 

@@ -24,7 +24,7 @@ def test_an_export_of_an_earlier_version_decodes_to_the_same_pixels(version):
     session = onnxruntime.InferenceSession(net, providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {session.get_inputs()[0].name: truth["z"]})
     assert np.abs(result - truth["pixels"] / 255).max() <= 1 / 255
-    table = pa.ipc.open_file((folder / entry["points"]).read_bytes()).read_all()
+    table = pa.ipc.open_file((folder / entry["table"]).read_bytes()).read_all()
     assert manifest["format"] == 1 and table.num_rows == entry["count"] == POINTS
 
 

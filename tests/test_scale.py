@@ -184,7 +184,7 @@ def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once
     conforms([tree])
     (chart,) = tree.entry["charts"]
     assert (tree.entry["count"], tree.entry["total"]) == (700, 3000)
-    table = opened(tree, tree.entry["points"])
+    table = opened(tree, tree.entry["table"])
     assert len(table) == 700
     result = [table["index"].to_numpy()]
     squares = list(chart["tiles"]["squares"])
@@ -193,7 +193,7 @@ def test_a_page_of_very_many_points_has_tiles_and_its_files_hold_each_point_once
         tile = opened(tree, f"{chart['tiles']['url']}{name}.arrow")
         squares += json.loads(tile.schema.metadata[b"zatlas"])["squares"]
         rows = tile["index"].to_numpy()
-        assert np.array_equal(rows, tree.all_latents.rows[tile["rank"].to_numpy()])
+        assert np.array_equal(rows, tree.all_points.rows[tile["rank"].to_numpy()])
         places = np.stack([tile["x:0"], tile["y:0"]], axis=1)
         assert np.allclose(places, workspace.source.latents[rows], atol=1e-4)
         result.append(rows)

@@ -31,7 +31,7 @@ from .conftest import small_run
 
 
 def table_of(tree):
-    return pa.ipc.open_file(io.BytesIO(tree.files[tree.entry["points"]]())).read_all()
+    return pa.ipc.open_file(io.BytesIO(tree.files[tree.entry["table"]]())).read_all()
 
 
 def halves(tree, url):
@@ -45,9 +45,9 @@ def floats(tree, url):
 def tile(tree, row):
     """The thumbnail of a point as the page would cut it out."""
     told = tree.entry["sprites"]
-    page, place = divmod(row, told["across"] * told["down"])
-    down, across = divmod(place, told["across"])
-    picture = np.asarray(Image.open(io.BytesIO(tree.files[told["pages"][page]]())))
+    page, place = divmod(row, told["columns"] * told["rows"])
+    down, across = divmod(place, told["columns"])
+    picture = np.asarray(Image.open(io.BytesIO(tree.files[told["sheets"][page]]())))
     high, wide = told["height"], told["width"]
     return picture[down * high : (down + 1) * high, across * wide : (across + 1) * wide]
 
@@ -56,11 +56,11 @@ def tile(tree, row):
 def test_the_manifest_names_every_file_and_no_other(name, request):
     tree = run_tree(request.getfixturevalue(name), geodesics=True)
     entry = json.loads(manifest([tree], None))["runs"][0]
-    urls = [entry["points"], entry["codes"], *(chart["cover"] for chart in entry["charts"])]
+    urls = [entry["table"], entry["latents"], *(chart["coverage"] for chart in entry["charts"])]
     urls += [chart["lattice"]["url"] for chart in entry["charts"]]
-    urls += (entry["sprites"] or {"pages": []})["pages"]
+    urls += (entry["sprites"] or {"sheets": []})["sheets"]
     urls += [entry[half]["url"] for half in ("decoder", "encoder") if entry[half]]
-    urls += [entry["ways"][key] for key in ("vectors", "normals", "weights")]
+    urls += [entry["directions"][key] for key in ("vectors", "normals", "weights")]
     urls += [curve["url"] for curve in entry["geodesics"]]
     assert sorted(urls) == sorted(tree.files)
     for url, make in tree.files.items():
@@ -68,7 +68,7 @@ def test_the_manifest_names_every_file_and_no_other(name, request):
     for chart in entry["charts"]:
         n = chart["lattice"]["n"]
         assert halves(tree, chart["lattice"]["url"]).shape == (n * n * entry["dim"],)
-        assert len(tree.files[chart["cover"]]()) == n * n
+        assert len(tree.files[chart["coverage"]]()) == n * n
 
 
 def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, told):
@@ -87,7 +87,7 @@ def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, t
     for row in some:
         np.testing.assert_array_equal(one.latents[row], codes.latents[codes.rows == one.rows[row]][0])
     np.testing.assert_allclose(
-        halves(one, one.entry["codes"]).reshape(300, 2), one.latents, rtol=2e-3, atol=1e-3
+        halves(one, one.entry["latents"]).reshape(300, 2), one.latents, rtol=2e-3, atol=1e-3
     )
     assert {url.split("/")[1] for url in other.files} == {"b"}
 
@@ -143,7 +143,7 @@ def test_large_images_have_small_thumbnails(tmp_path):
     workspace = small_run(tmp_path / "run", "faces:count=60", size=96, dim=3, epochs=1)
     told = run_tree(workspace).entry["sprites"]
     assert (told["width"], told["height"]) == (64, 64)
-    assert max(told["across"] * told["width"], told["down"] * told["height"]) <= 2048
+    assert max(told["columns"] * told["width"], told["rows"] * told["height"]) <= 2048
 
 
 def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
@@ -165,10 +165,10 @@ def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
         xy = np.stack([table[chart[axis]].to_numpy() for axis in "xy"], axis=1)
         left, bottom, right, top = chart["box"]
         assert (xy > [left, bottom]).all() and (xy < [right, top]).all()
-        assert 0.5 < chart["trust"] <= 1
+        assert 0.5 < chart["trustworthiness"] <= 1
         n = chart["lattice"]["n"]
         lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n, -1)
-        cover = np.frombuffer(tree.files[chart["cover"]](), np.uint8).reshape(n, n)
+        cover = np.frombuffer(tree.files[chart["coverage"]](), np.uint8).reshape(n, n)
         row = np.rint((top - xy[:, 1]) / (top - bottom) * (n - 1)).astype(int)
         column = np.rint((xy[:, 0] - left) / (right - left) * (n - 1)).astype(int)
         assert np.median(cover[row, column]) == 255 and cover[0, 0] == 0
@@ -176,11 +176,11 @@ def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
         shuffled = np.linalg.norm(lattice[row, column] - tree.latents[::-1], axis=1)
         assert np.median(apart) < 0.8 * np.median(shuffled)
     pca = tree.entry["charts"][1]
-    axes = np.reshape(pca["frame"]["axes"], (2, 12))
-    flat = pca["frame"]["origin"] + (tree.latents - pca["frame"]["middle"]) @ axes.T
+    axes = np.reshape(pca["projection"]["components"], (2, 12))
+    flat = pca["projection"]["origin"] + (tree.latents - pca["projection"]["mean"]) @ axes.T
     np.testing.assert_allclose(flat[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
     (only,) = run_tree(digits).entry["charts"]
-    assert only["name"] == "axes" and np.reshape(only["frame"]["axes"], (2, 2)).tolist() == [[1, 0], [0, 1]]
+    assert only["name"] == "axes" and np.reshape(only["projection"]["components"], (2, 2)).tolist() == [[1, 0], [0, 1]]
 
 
 def test_a_single_axis_is_charted_as_a_strip(tmp_path):
@@ -192,27 +192,27 @@ def test_a_single_axis_is_charted_as_a_strip(tmp_path):
     assert 0.1 < (top - bottom) / (right - left) < 0.5
     lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n)
     np.testing.assert_allclose(lattice, np.tile(np.linspace(left, right, n), (n, 1)), atol=0.01)
-    assert tree.entry["words"] == "VAE, 1 latent dimension"
+    assert tree.entry["summary"] == "VAE, 1 latent dimension"
 
 
 def test_distances_are_told_so_that_a_page_can_say_how_far(wide):
     tree = run_tree(wide)
     known = density(tree.latents)
-    assert tree.entry["density"]["usual"] == pytest.approx(known.typical_distance, rel=1e-5)
-    assert tree.entry["density"]["lonely"] == pytest.approx(known.outside_distance, rel=1e-5)
-    np.testing.assert_allclose(tree.entry["middle"], tree.latents.mean(axis=0), atol=1e-5)
+    assert tree.entry["density"]["typical_distance"] == pytest.approx(known.typical_distance, rel=1e-5)
+    assert tree.entry["density"]["outside_distance"] == pytest.approx(known.outside_distance, rel=1e-5)
+    np.testing.assert_allclose(tree.entry["mean"], tree.latents.mean(axis=0), atol=1e-5)
 
 
 def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
     tree = run_tree(portraits)
-    ways = tree.entry["ways"]
+    ways = tree.entry["directions"]
     by_name = {way["name"]: i for i, way in enumerate(ways["list"])}
     vectors = floats(tree, ways["vectors"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     same = find_direction(portraits, "Male")
     told = ways["list"][by_name["Male"]]
     np.testing.assert_allclose(vectors[by_name["Male"]], same.vector, atol=1e-5)
-    assert told["score"]["area"] == pytest.approx(same.score.auc, abs=1e-3)
+    assert told["score"]["auc"] == pytest.approx(same.score.auc, abs=1e-3)
     assert told["effects"]["Male"] == pytest.approx(same.side_effects["Male"], abs=0.02)
     assert set(told["effects"]) == {probe["name"] for probe in ways["probes"]}
     probe = [probe["name"] for probe in ways["probes"]].index("Male")
@@ -221,9 +221,9 @@ def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
     male = portraits.dataset.attributes["Male"][tree.rows]
     assert sure[male].mean() > sure[~male].mean() + 0.02
     assert normals[probe] @ weights[probe] > 0
-    shares = [direction["share"] for direction in ways["list"] if direction["kind"] == "principal"]
+    shares = [direction["explained_variance"] for direction in ways["list"] if direction["kind"] == "principal"]
     assert shares == sorted(shares, reverse=True) and 0.9 < sum(shares) < 1.01
-    kinds = {way["name"]: way["kind"] for way in run_tree(wide).entry["ways"]["list"]}
+    kinds = {way["name"]: way["kind"] for way in run_tree(wide).entry["directions"]["list"]}
     assert kinds["4"] == "class" and kinds["principal 1"] == "principal"
 
 
@@ -233,7 +233,7 @@ def test_geodesics_join_points_that_are_far_apart(wide):
     assert 1 <= len(curves) <= 6
     for curve in curves:
         z = halves(tree, curve["url"]).reshape(curve["steps"], 12)
-        np.testing.assert_allclose(z[[0, -1]], tree.latents[[curve["from"], curve["to"]]], atol=1e-2)
+        np.testing.assert_allclose(z[[0, -1]], tree.latents[[curve["start"], curve["end"]]], atol=1e-2)
     assert run_tree(wide).entry["geodesics"] == []
 
 
@@ -251,7 +251,7 @@ def test_another_chart_is_made_of_the_same_points(wide):
     tree = run_tree(wide)
     made = tree.chart("tsne")
     assert made.positions.shape == (tree.entry["count"], 2)
-    assert {made.site["lattice"]["url"], made.site["cover"]} == set(made.files)
+    assert {made.site["lattice"]["url"], made.site["coverage"]} == set(made.files)
     assert not set(made.files) & set(tree.files)
 
 
@@ -307,7 +307,7 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
     proof = evaluate(evaluator_of(workspace), [direction])[0]
     store_of(workspace).save(direction, proof)
     after = run_tree(workspace, max_points=200).entry
-    (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
+    (told,) = [one for one in after["directions"]["list"] if one["kind"] == "saved"]
     assert told["name"] == "upright"
     assert told["range"] == [round(proof.low, 2), round(proof.high, 2)]
     assert after["stamp"] != before["stamp"]
@@ -324,9 +324,9 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     )
     tree = run_tree(workspace, max_points=200)
     conforms([tree])
-    (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
-    bends, dim = told["bends"], workspace.dim
-    assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["meant"] == "Male"
+    (told,) = [one for one in tree.entry["directions"]["list"] if one["kind"] == "saved"]
+    bends, dim = told["field"], workspace.dim
+    assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["description"] == "Male"
     assert told["range"][0] <= 0 <= told["range"][1]
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
     np.testing.assert_array_equal(
@@ -335,7 +335,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     )
     wide, high, deep, many = bends["sizes"]
     assert numbers.size == 2 * wide + wide * high + high * deep + deep * many + high + deep + many
-    classifier = tree.entry["scorer"]
+    classifier = tree.entry["classifier"]
     assert classifier["names"] == ["Male", "age"] and classifier["kinds"] == ["flag", "number"]
     data = tree.files[classifier["url"]]()
     assert len(data) == classifier["bytes"]
@@ -343,9 +343,9 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     images = workspace.decode(tree.latents[:5])
     wanted = workspace.classifier.score(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
-    with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
+    with_all = [one for one in tree.entry["directions"]["list"] if one["kind"] == "attribute"]
     assert with_all and all("range" in one for one in with_all)
-    assert all("range" not in one for one in run_tree(workspace, light=True).entry["ways"]["list"])
+    assert all("range" not in one for one in run_tree(workspace, light=True).entry["directions"]["list"])
 
 
 def test_codes_without_labels_go_by_their_own_numbers(tmp_path):

@@ -43,7 +43,7 @@ class Explorer:
     def wait(self):
         self.maps.first.wait_for()
         self.page.get_by_text(re.compile("decoded in")).wait_for()
-        if self.trees[0].entry["dim"] > 2 and self.trees[0].entry["codes"]:
+        if self.trees[0].entry["dim"] > 2 and self.trees[0].entry["latents"]:
             # Then the codes have come, and places are exact.
             self.page.get_by_role("option", name="two latent dimensions").wait_for(state="attached")
         self.eventually(lambda: named(self.imagined, lambda name: name != "No image yet"))
@@ -168,7 +168,7 @@ class Truth:
 
     @cached_property
     def table(self):
-        data = self.tree.files[self.entry["points"]]()
+        data = self.tree.files[self.entry["table"]]()
         return pa.ipc.open_file(io.BytesIO(data)).read_all()
 
     def column(self, name):
@@ -179,12 +179,12 @@ class Truth:
         return np.stack([self.column(site["x"]), self.column(site["y"])], axis=1)
 
     def chart(self, number=0):
-        frame = self.entry["charts"][number]["frame"]
-        axes = None if frame is None else np.array(frame["axes"], np.float32).reshape(2, -1)
+        frame = self.entry["charts"][number]["projection"]
+        axes = None if frame is None else np.array(frame["components"], np.float32).reshape(2, -1)
         return Chart(self.latents, self.places(number), frame=axes)
 
     def vectors(self, name):
-        url = self.entry["ways"][name]
+        url = self.entry["directions"][name]
         return np.frombuffer(self.tree.files[url](), "<f4").reshape(-1, self.entry["dim"])
 
 

@@ -158,7 +158,7 @@ def test_names_full_of_signs_travel_in_links(explore, nasty):
     workspace, _ = nasty
     explorer = explore("server", workspace, link="panel=arithmetic")
     panel = explorer.page.get_by_role("tabpanel")
-    known = [one["name"] for one in explorer.truth.entry["ways"]["list"]]
+    known = [one["name"] for one in explorer.truth.entry["directions"]["list"]]
     wanted = ["constructor", *(name for name in known if set("+-%,:&=#") & set(name))][:13]
     for name in wanted:
         panel.get_by_label("Add a direction").select_option(name)

@@ -177,7 +177,7 @@ def png(image):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_link_brings_back_the_whole_state(mode, explore, wide):
     explorer = explore(mode, wide)
-    knob = next(one for one in explorer.truth.entry["ways"]["list"] if one["kind"] == "class")
+    knob = next(one for one in explorer.truth.entry["directions"]["list"] if one["kind"] == "class")
     state = {
         "chart": "pca",
         "colour": "error",
@@ -248,7 +248,7 @@ def opened_slowly(explore, sites, wide):
     def opened(link):
         url = sites.url("server", wide)
         held, page = [], explore.page(url)
-        page.route("**/codes.f16", lambda route: held.append(route))
+        page.route("**/latents.f16", lambda route: held.append(route))
         page.goto(f"{url}#{link}")
         explorer = Explorer(page, url, sites.trees(wide))
         expect(page.get_by_role("tab", name="Walk")).to_have_attribute("aria-selected", "true")

@@ -24,12 +24,12 @@ KINDS = {"class": "Classes", "attribute": "Attributes", "principal": "Principal"
 
 def direction(truth, number):
     """A direction as the run's page is told of it."""
-    site = truth.entry["ways"]["list"][number]
-    return LinearDirection(site["name"], truth.vectors("vectors")[number], site["spread"])
+    site = truth.entry["directions"]["list"][number]
+    return LinearDirection(site["name"], truth.vectors("vectors")[number], site["std"])
 
 
 def of_kind(truth, kind):
-    sites = truth.entry["ways"]["list"]
+    sites = truth.entry["directions"]["list"]
     return next(number for number, site in enumerate(sites) if site["kind"] == kind)
 
 
@@ -47,16 +47,16 @@ def test_a_slider_moves_the_picture_as_python_moves_the_code(way, name, explore,
     truth = explorer.truth
     z = truth.latents[[5]]
     explorer.shows(workspace.decode(z)[0])
-    kinds = {site["kind"] for site in truth.entry["ways"]["list"]}
+    kinds = {site["kind"] for site in truth.entry["directions"]["list"]}
     for kind in sorted(kinds):
         number = of_kind(truth, kind)
-        title = truth.entry["ways"]["list"][number]["title"]
+        title = truth.entry["directions"]["list"][number]["title"]
         moved = direction(truth, number).move(z, 2.5)
         turn(explorer, KINDS[kind], title, 2.5)
         explorer.shows(workspace.decode(moved)[0])
         z = moved  # the next one is turned as well
-    axis = truth.entry["axes"][0]["index"]
-    z[0, axis] -= 1.5 * truth.entry["deviation"][axis]
+    axis = truth.entry["dimensions"][0]["index"]
+    z[0, axis] -= 1.5 * truth.entry["std"][axis]
     turn(explorer, "Dimensions", f"dimension {axis}", -1.5)
     explorer.shows(workspace.decode(z)[0])
     explorer.page.get_by_role("button", name="reset", exact=True).click()
@@ -76,7 +76,7 @@ def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
     left = page.get_by_role("tabpanel").get_by_role("button").filter(has_text="\N{MULTIPLICATION SIGN}")
     expect(left).to_have_count(1)
     other = left.inner_text()[:-1].strip().replace(" ", "_")
-    names = [probe["name"] for probe in truth.entry["ways"]["probes"]]
+    names = [probe["name"] for probe in truth.entry["directions"]["probes"]]
     normal = LinearDirection(other, truth.vectors("normals")[names.index(other)])
     clean = directions.orthogonal(way, [normal], truth.latents)
     explorer.shows(portraits.decode(clean.move(z, 3.0))[0])
@@ -87,7 +87,7 @@ def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
 def test_a_direction_of_which_nothing_would_be_left_stays_as_it_is(explore, portraits):
     truth = explore("server", portraits).truth
     way = direction(truth, of_kind(truth, "attribute"))
-    others = [probe["name"] for probe in truth.entry["ways"]["probes"] if probe["name"] != way.name]
+    others = [probe["name"] for probe in truth.entry["directions"]["probes"] if probe["name"] != way.name]
     assert len(others) >= portraits.dim
     link = f"pins=r5&panel=sliders&amounts={way.name}:2&without={','.join(others[:-1])}"
     explorer = explore("server", portraits, link=link)
@@ -109,7 +109,7 @@ def test_samples_move_together_with_the_chosen_place(explore, wide):
     expect(samples).to_have_count(12)
     explorer.eventually(lambda: drawn(samples.last))
     before = [pixels(samples.nth(number)) for number in range(12)]
-    title = explorer.truth.entry["ways"]["list"][0]["title"]
+    title = explorer.truth.entry["directions"]["list"][0]["title"]
     turn(explorer, "Classes", title, 3)
 
     def others():
@@ -223,7 +223,7 @@ def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curv
     explorer = explore(way, curved, link="pins=r5&panel=sliders")
     page, truth, saved = explorer.page, explorer.truth, find_direction(curved, "beardy")
     report = store_of(curved).report("beardy")
-    sites = {site["name"]: site for site in truth.entry["ways"]["list"]}
+    sites = {site["name"]: site for site in truth.entry["directions"]["list"]}
     turn(explorer, "Saved", "beardy", 2)
     moved = saved.move(truth.latents[[5]], 2.0)
     picture = curved.decode(moved)
@@ -259,7 +259,7 @@ def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curv
 def test_every_attribute_has_its_range_and_a_run_without_scorer_only_estimates(explore, portraits):
     explorer = explore("server", portraits, link="pins=r5&panel=sliders")
     page, truth = explorer.page, explorer.truth
-    known = [site for site in truth.entry["ways"]["list"] if site["kind"] == "attribute"]
+    known = [site for site in truth.entry["directions"]["list"] if site["kind"] == "attribute"]
     assert known and all(site["range"][0] <= 0 <= site["range"][1] for site in known)
     turn(explorer, "Attributes", known[0]["title"], 1)
     expect(page.get_by_text("Estimated from the latent")).to_be_visible()

@@ -1,4 +1,4 @@
-/** Written by `python -m tests.write_contract` from the constants and src/zatlas/site/schema.py. Do not edit. */
+/** Written by `python -m tests.write_contract` from the package and its site/schema.py. Do not edit. */
 
 // The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
 
@@ -41,7 +41,7 @@ export const THEMES = {
   },
 };
 
-export type RowKind = "image" | "sample" | "latent"; // what a row is: an encoded image, a sample, an imported latent
+export type RowKind = "image" | "sample" | "latent";
 
 /** The size of a latent or of an image. */
 export interface Shape {

@@ -1,4 +1,4 @@
-"""Directions as a page's sliders read them: vectors or fields, with reports, probes and hyperplane normals."""
+"""Directions as a page's sliders read them: vectors or fields, reports, probes, hyperplane normals."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -94,7 +94,7 @@ def reconstruction_errors(workspace: Workspace, subset: PageSubset) -> np.ndarra
 
 
 def typical_rows(workspace: Workspace, subset: PageSubset, count: int) -> list[int]:
-    """Points far from each other: medians of the classes if there are enough, otherwise any inside the data."""
+    """Points far from each other: medians of the classes if there are enough, otherwise inliers."""
     labels = workspace.labels(subset.rows) if subset.has_images else None
     classes = np.array([]) if labels is None else np.unique(labels)
     rows = np.arange(min(len(subset), MAX_TYPICAL))
