@@ -62,7 +62,7 @@ def test_the_page_is_dark_for_who_wants_it_so(explore, digits):
 
     def paper(low, high):
         for part in (page.locator("body"), explorer.maps.first):
-            assert low <= np.median(screen(part)) <= high
+            assert low <= np.median(screenshot(part)) <= high
 
     explorer.eventually(lambda: paper(0, 0.2))
     button.click()
@@ -80,7 +80,7 @@ def test_a_new_chart_moves_the_points_only_for_who_likes_motion(motion, explore,
 
     def still():
         nonlocal settled
-        before, settled = settled, screen(latents)
+        before, settled = settled, screenshot(latents)
         page.wait_for_timeout(100)
         assert before is not None and np.array_equal(before, settled)
 
@@ -88,11 +88,11 @@ def test_a_new_chart_moves_the_points_only_for_who_likes_motion(motion, explore,
     page.clock.install()
     page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
     page.get_by_role("combobox", name="Chart").select_option("pca")
-    explorer.eventually(lambda: page.clock.run_for(16) or differs(screen(latents), settled))
+    explorer.eventually(lambda: page.clock.run_for(16) or differs(screenshot(latents), settled))
     page.clock.run_for(50)
-    early = screen(latents)
+    early = screenshot(latents)
     page.clock.run_for(3000)
-    late = screen(latents)
+    late = screenshot(latents)
     assert np.array_equal(early, late) == (motion == "reduce")
 
 
@@ -108,7 +108,7 @@ def test_nothing_is_cut_off_on_a_laptop_or_a_tablet(size, explore, portraits):
     page.get_by_role("slider", name="Position on the walk").wait_for()
     wide = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1]
-    for part in (explorer.maps.first, page.get_by_role("tablist"), explorer.imagined):
+    for part in (explorer.maps.first, page.get_by_role("tablist"), explorer.generated):
         box = part.bounding_box()
         assert box["width"] > 100 and box["x"] >= 0
         assert box["x"] + box["width"] <= size[0] + 0.5

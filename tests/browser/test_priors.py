@@ -90,4 +90,4 @@ def differs(canvas, before):
 
 
 def said(explorer, prior):
-    assert explorer.said().get("prior") == prior
+    assert explorer.state().get("prior") == prior

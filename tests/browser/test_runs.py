@@ -20,14 +20,14 @@ pytestmark = pytest.mark.browser
 def test_a_conditional_model_is_told_a_class(mode, explore, told):
     explorer = explore(mode, told)
     explorer.go(explorer.at(3, zoom=7))
-    (spot,) = explorer.free(1)
-    z = explorer.places_of([spot])
+    (target,) = explorer.free(1)
+    z = explorer.positions_of([target])
     picker = explorer.page.get_by_role("combobox", name="Class label for the decoder")
     result = []
     for label in (0, 4, 7):
         picker.select_option(told.generator.classes[label])
         explorer.hover(5, 5)
-        explorer.hover(*spot)
+        explorer.hover(*target)
         image = told.decode(z, label=label)[0]
         explorer.shows(image)
         result.append(image)
@@ -39,14 +39,14 @@ def test_a_gan_decodes_every_place_and_takes_no_image(mode, explore, rival):
     explorer = explore(mode, rival)
     page = explorer.page
     explorer.go(explorer.at(3, zoom=9))
-    spots = explorer.free(2, room=12)
-    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
-    for spot, image in zip(spots, rival.decode(latents), strict=True):
-        explorer.hover(*spot)
+    targets = explorer.free(2, room=12)
+    latents = explorer.truth.chart().inverse_transform(explorer.positions_of(targets))
+    for target, image in zip(targets, rival.decode(latents), strict=True):
+        explorer.hover(*target)
         explorer.shows(image)
     explorer.hover(*np.array(explorer.size) / 2)
     explorer.shows(rival.decode(explorer.truth.latents[[3]])[0])
-    named(explorer.imagined, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name)
+    named(explorer.generated, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name)
     expect(page.get_by_label("choose one")).to_have_count(0)
     expect(page.get_by_text("Nearest real images")).to_have_count(0)
 
@@ -55,10 +55,10 @@ def test_a_gan_decodes_every_place_and_takes_no_image(mode, explore, rival):
 def test_a_space_of_one_axis_is_a_line_that_one_can_walk(mode, explore, line):
     explorer = explore(mode, line)
     explorer.go(explorer.at(3, zoom=7))
-    spots = explorer.free(3)
-    latents = explorer.places_of(spots)[:, :1]
-    for spot, image in zip(spots, line.decode(latents), strict=True):
-        explorer.hover(*spot)
+    targets = explorer.free(3)
+    latents = explorer.positions_of(targets)[:, :1]
+    for target, image in zip(targets, line.decode(latents), strict=True):
+        explorer.hover(*target)
         explorer.shows(image)
 
 
@@ -79,7 +79,7 @@ def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
     middle = ring.bounding_box()
     explorer.trees, explorer.truth, box = explorer.trees[::-1], other, explorer.box(1)
     explorer.view = explorer.fitted()
-    wanted = explorer.pixels_of(other.places()[[3]])[0]
+    wanted = explorer.pixels_of(other.positions()[[3]])[0]
     result = (middle["x"] + middle["width"] / 2 - box["x"], middle["y"] + middle["height"] / 2 - box["y"])
     np.testing.assert_allclose(result, wanted, atol=1.5)
     # The other run is taken up by its name.
@@ -115,7 +115,7 @@ def test_a_link_of_two_runs_says_which_one_is_looked_at(explore, digits, plain):
 
 
 def says(explorer, words):
-    assert explorer.said() == words
+    assert explorer.state() == words
 
 
 def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites, digits):
@@ -144,7 +144,7 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
         page.get_by_role("tab", name="Training").click()
         stopped = page.get_by_role("tabpanel").get_by_text("Stopped at epoch")
         expect(stopped).to_contain_text(f"{epochs} of {epochs}")
-        imagined = page.get_by_role("region", name="Generated").get_by_role("img").first
-        assert pixels(imagined).std() > 0
+        generated = page.get_by_role("region", name="Generated").get_by_role("img").first
+        assert pixels(generated).std() > 0
     finally:
         server.close()

@@ -159,7 +159,7 @@ def lassoed(explorer, left, top, right, bottom):
         page.mouse.move(*explorer.point(*corner), steps=6)
     page.mouse.up()
     page.keyboard.up("Shift")
-    x, y = explorer.pixels_of(explorer.truth.places()).T
+    x, y = explorer.pixels_of(explorer.truth.positions()).T
     return np.flatnonzero((x > left) & (x < right) & (y > top) & (y < bottom))
 
 
@@ -167,7 +167,7 @@ def edges(explorer, fractions):
     """Pixels near these parts of the map's sides that no point lies on."""
     result = []
     for fraction, axis in zip(fractions, (0, 1, 0, 1), strict=True):
-        own = explorer.pixels_of(explorer.truth.places())[:, axis]
+        own = explorer.pixels_of(explorer.truth.positions())[:, axis]
         near = round(fraction * explorer.size[axis])
         result.append(min(range(near - 30, near + 30), key=lambda at: np.abs(own - at).min() < 0.6))
     return result
@@ -201,8 +201,8 @@ def test_a_lasso_becomes_a_group_and_a_group_a_slider(way, explore, wide):
 
 
 def travels(explorer):
-    assert "leftness" in explorer.said().get("own", "")
-    assert explorer.said().get("amounts") == "leftness:3"
+    assert "leftness" in explorer.state().get("own", "")
+    assert explorer.state().get("amounts") == "leftness:3"
 
 
 @pytest.fixture(scope="module")

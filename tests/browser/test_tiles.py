@@ -55,13 +55,13 @@ class Watched:
     def show(self, words):
         self.page.get_by_role("searchbox").fill(words)
         self.page.wait_for_timeout(700)
-        return self.said()
+        return self.state()
 
     def go(self, x, y, scale):
         self.page.evaluate(f"location.hash = 'view={x},{y},{scale}'")
         self.page.wait_for_timeout(1500)
         self.page.wait_for_load_state("networkidle")
-        return self.said()
+        return self.state()
 
     def said(self):
         """How many points are said to be in view, and whether they were all counted."""
@@ -76,7 +76,7 @@ def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address,
     assert not page.tiles
     table = many.table("train")
     labels, big = many.labels(table.rows), many.flags("big", table.rows)
-    assert page.said() == (MANY, True)
+    assert page.state() == (MANY, True)
     assert page.show("label=2") == ((labels == 2).sum(), True)
     assert page.show("label=2,4") == (np.isin(labels, [2, 4]).sum(), True)
     assert page.show("!big") == ((~big).sum(), True)

@@ -39,7 +39,7 @@ def test_the_strip_and_the_scrubber_show_the_walk(mode, name, explore, request):
     for at in (0.25, 0.8, 1.0):
         scrubber.fill(str(at))
         explorer.shows(workspace.decode(curve(np.array([at], np.float32)))[0])
-    # A picture of the strip leads to its place.
+    # A picture of the strip leads to its position.
     explorer.page.get_by_role("button", name="Go to 50 %").click()
     explorer.shows(workspace.decode(curve(np.array([0.5], np.float32)))[0])
 
@@ -184,34 +184,34 @@ def test_two_places_are_pinned_and_walked_by_keys_alone(mode, explore, digits):
         pytest.fail("Play cannot be reached by Tab")
     keys.press("Enter")
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
-    first = pixels(explorer.imagined)
+    first = pixels(explorer.generated)
     explorer.eventually(lambda: changed(explorer, first))
-    named(explorer.imagined, lambda name: "of the walk" in name)
+    named(explorer.generated, lambda name: "of the walk" in name)
     keys.press("Enter")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.wait_for_timeout(300)
-    still = pixels(explorer.imagined)
+    still = pixels(explorer.generated)
     page.wait_for_timeout(300)
-    np.testing.assert_array_equal(pixels(explorer.imagined), still)
+    np.testing.assert_array_equal(pixels(explorer.generated), still)
 
 
 def reading(explorer, workspace, pixel):
     """What is under a pixel of a map of a space of two axes."""
-    places = explorer.places_of(pixel)
-    apart = np.linalg.norm(explorer.pixels_of(explorer.truth.places()) - pixel, axis=1)
+    positions = explorer.positions_of(pixel)
+    apart = np.linalg.norm(explorer.pixels_of(explorer.truth.positions()) - pixel, axis=1)
     near = apart.argmin()
-    z = explorer.truth.latents[[near]] if apart[near] < 6 else places
+    z = explorer.truth.latents[[near]] if apart[near] < 6 else positions
     return workspace.decode(z)[0]
 
 
 def changed(explorer, before):
-    assert np.abs(pixels(explorer.imagined) - before).mean() > 1 / 255
+    assert np.abs(pixels(explorer.generated) - before).mean() > 1 / 255
 
 
 def view(explorer, before):
     """The view that the link says; it has to be another one."""
     explorer.page.wait_for_timeout(250)
-    now = explorer.said().get("view")
+    now = explorer.state().get("view")
     assert before is None or now != before
     return now
 
@@ -223,7 +223,7 @@ def test_a_line_drawn_on_the_map_is_walked(explore, digits):
     page.get_by_role("radio", name="Draw").click()
     width, height = explorer.size
     start, end = np.array([[0.3 * width, 0.4 * height], [0.7 * width, 0.5 * height]]).round()
-    ends = explorer.places_of([start, end])
+    ends = explorer.positions_of([start, end])
     page.mouse.move(*explorer.point(*start))
     page.mouse.down()
     page.mouse.move(*explorer.point(*end), steps=12)

@@ -42,10 +42,10 @@ def test_a_brought_onnx_decoder_needs_no_server(mode, rows, explore, tmp_path):
     workspace = import_run(source, tmp_path / f"theirs-{mode}-{rows}", show=False)
     explorer = explore(mode, workspace)
     explorer.go(explorer.at(3, zoom=9))
-    spots = explorer.free(2, room=12)
-    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
-    for spot, image in zip(spots, workspace.decode(latents), strict=True):
-        explorer.hover(*spot)
+    targets = explorer.free(2, room=12)
+    latents = explorer.truth.chart().inverse_transform(explorer.positions_of(targets))
+    for target, image in zip(targets, workspace.decode(latents), strict=True):
+        explorer.hover(*target)
         explorer.shows(image)
 
 
