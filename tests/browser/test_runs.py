@@ -1,4 +1,4 @@
-"""Every kind of run in a real browser: told a class, no encoder, one axis, two side by side, half trained."""
+"""Every kind of run in a real browser: conditional, GAN, one dimension, two runs, still training."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_conditional_model_is_told_a_class(mode, explore, told):
+def test_a_conditional_model_decodes_the_selected_class(mode, explore, told):
     explorer = explore(mode, told)
     explorer.go(explorer.at(3, zoom=7))
     (target,) = explorer.free(1)
@@ -35,11 +35,11 @@ def test_a_conditional_model_is_told_a_class(mode, explore, told):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_gan_decodes_every_place_and_takes_no_image(mode, explore, rival):
+def test_a_gan_decodes_every_position_and_encodes_no_image(mode, explore, rival):
     explorer = explore(mode, rival)
     page = explorer.page
     explorer.go(explorer.at(3, zoom=9))
-    targets = explorer.free(2, room=12)
+    targets = explorer.free(2, margin=12)
     latents = explorer.truth.chart().inverse_transform(explorer.positions_of(targets))
     for target, image in zip(targets, rival.decode(latents), strict=True):
         explorer.hover(*target)
@@ -52,7 +52,7 @@ def test_a_gan_decodes_every_place_and_takes_no_image(mode, explore, rival):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_space_of_one_axis_is_a_line_that_one_can_walk(mode, explore, line):
+def test_a_one_dimensional_latent_space_is_a_strip(mode, explore, line):
     explorer = explore(mode, line)
     explorer.go(explorer.at(3, zoom=7))
     targets = explorer.free(3)
@@ -74,15 +74,15 @@ def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
     assert other.tree.rows[3] == explorer.truth.tree.rows[3]
     across = page.get_by_role("img", name="The same image by plain")
     explorer.shows(plain.decode(other.latents[[3]])[0], across)
-    # A ring is around the same image on the other map.
+    # A ring marks the same image on the other map.
     ring = explorer.maps.nth(1).locator("circle.ring")
-    middle = ring.bounding_box()
+    center = ring.bounding_box()
     explorer.trees, explorer.truth, box = explorer.trees[::-1], other, explorer.box(1)
     explorer.view = explorer.fitted()
     wanted = explorer.pixels_of(other.positions()[[3]])[0]
-    result = (middle["x"] + middle["width"] / 2 - box["x"], middle["y"] + middle["height"] / 2 - box["y"])
+    result = (center["x"] + center["width"] / 2 - box["x"], center["y"] + center["height"] / 2 - box["y"])
     np.testing.assert_allclose(result, wanted, atol=1.5)
-    # The other run is taken up by its name.
+    # A click on its name activates the other run.
     page.get_by_role("button", name="plain", exact=True).click()
     explorer.hover(*wanted, number=1)
     explorer.shows(plain.decode(other.latents[[3]])[0])
@@ -90,7 +90,7 @@ def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
     explorer.shows(digits.decode(Truth(explorer.trees[1]).latents[[3]])[0], across)
 
 
-def test_each_of_two_maps_is_coloured_by_what_its_run_knows(explore, portraits, digits):
+def test_each_of_two_maps_has_a_colour_column_of_its_run(explore, portraits, digits):
     page = explore("server", portraits, digits).page
     expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
     expect(page.get_by_role("figure").nth(1).get_by_text("7", exact=True)).to_be_attached()
@@ -100,7 +100,7 @@ def test_each_of_two_maps_is_coloured_by_what_its_run_knows(explore, portraits, 
     expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
 
 
-def test_a_link_of_two_runs_says_which_one_is_looked_at(explore, digits, plain):
+def test_a_link_of_two_runs_stores_the_active_run(explore, digits, plain):
     explorer = explore("folder", digits, plain)
     page = explorer.page
     page.get_by_role("button", name="plain", exact=True).click()
@@ -110,12 +110,12 @@ def test_a_link_of_two_runs_says_which_one_is_looked_at(explore, digits, plain):
     expect(chosen).to_have_attribute("aria-pressed", "true")
     truth = Truth(other.trees[1])
     other.shows(plain.decode(truth.latents[[17]])[0])
-    other.eventually(lambda: says(other, {"pins": "r3,r17", "run": "1"}))
-    explorer.eventually(lambda: says(explorer, {"run": "1"}))
+    other.eventually(lambda: has_state(other, {"pins": "r3,r17", "run": "1"}))
+    explorer.eventually(lambda: has_state(explorer, {"run": "1"}))
 
 
-def says(explorer, words):
-    assert explorer.state() == words
+def has_state(explorer, state):
+    assert explorer.state() == state
 
 
 def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites, digits):

@@ -62,7 +62,11 @@ function byFlag(column: Column, table: Table, theme: Theme): Colouring {
     { text: "yes", colour: theme.yes, values: [1], count: yes },
     { text: "no", colour: theme.no, values: [0], count: table.count - yes },
   ];
-  return { indices, palette: paletteOf([theme.no, theme.yes], theme), legend: { kind: "flag", title: column.title, entries } };
+  return {
+    indices,
+    palette: paletteOf([theme.no, theme.yes], theme),
+    legend: { kind: "flag", title: column.title, entries },
+  };
 }
 
 /**
@@ -85,10 +89,14 @@ function byClass(column: Column, table: Table, theme: Theme): Colouring {
   shown.forEach((value, index) => (indexOf[value] = index));
   const indices = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) indices[i] = indexOf[Math.min(values[i], names.length)];
-  const palette = paletteOf(entries.map((entry) => entry.colour), theme);
+  const palette = paletteOf(
+    entries.map((entry) => entry.colour),
+    theme,
+  );
   const others = names.map((_, value) => value).filter((value) => indexOf[value] === LAST);
   const count = others.reduce((sum, value) => sum + counts[value], 0) + counts[names.length];
-  if (count > 0) entries.push({ text: others.length ? "other" : "missing", colour: theme.missing, values: others, count });
+  if (count > 0)
+    entries.push({ text: others.length ? "other" : "missing", colour: theme.missing, values: others, count });
   return { indices, palette, legend: { kind: "class", title: column.title, entries } };
 }
 

@@ -34,10 +34,8 @@ export function wanted(
 ): Square[] {
   const across = Math.max(box[2] - box[0], box[3] - box[1]) * scale;
   const result: Square[] = [];
-  for (let next = squares; next.length; ) {
-    const seen = next.filter(
-      (square) => across / 2 ** square.level >= NEAREST && meet(squareBox(box, square), view),
-    );
+  for (let next = squares; next.length;) {
+    const seen = next.filter((square) => across / 2 ** square.level >= NEAREST && meet(squareBox(box, square), view));
     result.push(...seen);
     next = seen.flatMap(within);
   }

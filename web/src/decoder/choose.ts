@@ -8,11 +8,7 @@ import type { Socket } from "./socket";
 
 const MAX_DELAY = 60; // milliseconds per image that still feel immediate
 
-export async function chooseDecoder(
-  files: Files,
-  run: RunEntry,
-  socket: Socket | null,
-): Promise<Decoder> {
+export async function chooseDecoder(files: Files, run: RunEntry, socket: Socket | null): Promise<Decoder> {
   if (!run.image.width) throw new Error("This run was imported without a decoder, so latents cannot be decoded.");
   if (!run.decoder) return serverDecoder(needed(socket, run), run);
   try {
@@ -25,11 +21,7 @@ export async function chooseDecoder(
   return serverDecoder(socket, run);
 }
 
-export async function chooseEncoder(
-  files: Files,
-  run: RunEntry,
-  socket: Socket | null,
-): Promise<Encoder> {
+export async function chooseEncoder(files: Files, run: RunEntry, socket: Socket | null): Promise<Encoder> {
   if (!run.encoder) return serverEncoder(needed(socket, run), run);
   try {
     return await pageEncoder(files, run);

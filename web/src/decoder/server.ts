@@ -14,11 +14,7 @@ export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
   const queue = new Queue(run.dim, async (z, n, labels) =>
     imagesOf(await requestFrom(socket, { kind: "decode", run: run.id, n, labels }, "images", z)),
   );
-  return {
-    where: "server",
-    decode: (z, n, options) => queue.request(z, n, options),
-    close: () => queue.close(),
-  };
+  return { where: "server", decode: (z, n, options) => queue.request(z, n, options), close: () => queue.close() };
 }
 
 export function serverEncoder(socket: Socket, run: ServedRun): Encoder {
@@ -58,11 +54,7 @@ export async function nearestLatents(
   if (reply.kind === "dropped") return null;
   const { shape, payload } = expect(reply, "neighbors");
   const size = shape[0] * shape[1];
-  return {
-    k: shape[1],
-    rows: new Int32Array(payload, 0, size),
-    distances: new Float32Array(payload, 4 * size, size),
-  };
+  return { k: shape[1], rows: new Int32Array(payload, 0, size), distances: new Float32Array(payload, 4 * size, size) };
 }
 
 /** The real image of a row of `table`, in full size. */

@@ -80,7 +80,10 @@ test("other requests are sent by kind", async () => {
   expect(Array.from(await latentOf(open, run, 8))).toEqual([8, 0]);
   expect((await realImage(open, run, 6)).rgba[0]).toBe(6);
   const near = await nearestLatents(open, run, ends[0], 2);
-  expect([Array.from(near!.rows), Array.from(near!.distances)]).toEqual([[4, 2], [0.5, 1]]);
+  expect([Array.from(near!.rows), Array.from(near!.distances)]).toEqual([
+    [4, 2],
+    [0.5, 1],
+  ]);
 });
 
 test("a new chart comes with its positions", async () => {
@@ -88,7 +91,10 @@ test("a new chart comes with its positions", async () => {
   const open = await connected(() => [{ kind: "chart", chart }, Float32Array.of(1, 2, 3, 4)]);
   const result = await newChart(open, run, "umap", "label");
   expect(result.chart).toEqual(chart);
-  expect([Array.from(result.x), Array.from(result.y)]).toEqual([[1, 3], [2, 4]]);
+  expect([Array.from(result.x), Array.from(result.y)]).toEqual([
+    [1, 3],
+    [2, 4],
+  ]);
   expect(server!.requests[0]).toMatchObject({ layout: "umap", by: "label" });
 });
 

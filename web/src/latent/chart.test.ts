@@ -28,7 +28,12 @@ test.each(cases)("the lattice of the %s chart gives the latents at its own posit
   const inverse = new PlaneInverse(planeOf(item), DIM, latticeOf(item));
   expect(inverse.fine).toBe(false);
   const [left, bottom, right, top] = item.box;
-  for (const [column, row] of [[0, 0], [8, 0], [3, 5], [8, 8]]) {
+  for (const [column, row] of [
+    [0, 0],
+    [8, 0],
+    [3, 5],
+    [8, 8],
+  ]) {
     const x = left + ((right - left) * column) / 8;
     const y = top - ((top - bottom) * row) / 8;
     const cell = row * 9 + column;
@@ -43,7 +48,10 @@ test("latents are interpolated between lattice points and constant outside", () 
   const corner = item.lattice.slice(0, DIM);
   const next = item.lattice.slice(DIM, 2 * DIM);
   const half = inverse.inverse(left + (right - left) / 16, top);
-  expectClose(half, corner.map((value, i) => (value + next[i]) / 2));
+  expectClose(
+    half,
+    corner.map((value, i) => (value + next[i]) / 2),
+  );
   expectClose(inverse.inverse(left - 5, top + 5), corner);
   expect(inverse.coverage(left - 5, bottom)).toBe(0);
 });

@@ -177,12 +177,7 @@ function medianOf({ rows, distances, k }: Neighbors, { x, y }: FittedPoints): [n
   return position;
 }
 
-function centre(
-  rows: Int32Array,
-  weights: Float64Array,
-  x: Float32Array,
-  y: Float32Array,
-): [number, number] {
+function centre(rows: Int32Array, weights: Float64Array, x: Float32Array, y: Float32Array): [number, number] {
   let [sumX, sumY, sum] = [0, 0, 0];
   for (let i = 0; i < weights.length; i++) {
     sumX += weights[i] * x[rows[i]];

@@ -7,20 +7,24 @@ import { principalComponents } from "./principal";
 import { normals, uniform } from "./random";
 import { dot, norm } from "./vectors";
 
-const rows = (values: number[], dim: number) => Array.from({ length: values.length / dim }, (_, i) => floats(values.slice(i * dim, (i + 1) * dim)));
+const rows = (values: number[], dim: number) =>
+  Array.from({ length: values.length / dim }, (_, i) => floats(values.slice(i * dim, (i + 1) * dim)));
 
-test.each(golden)("the compass of $dim dimensions gives the questions and directions of Python's", ({ seed, dim, latents, components, std, steps }) => {
-  const compass = new Compass(floats(latents), dim, { components: rows(components, dim), std }, seed);
-  for (const step of steps) {
-    const shown = compass.question();
-    expectClose(shown, step.shown, 1e-5);
-    compass.answer(shown, step.choice);
-    const { vector, std } = compass.direction("preference");
-    expectClose(vector, step.vector, 1e-5);
-    expect(std).toBeCloseTo(step.std, 5);
-    expect(compass.angle).toBeCloseTo(step.angle, 4);
-  }
-});
+test.each(golden)(
+  "the compass of $dim dimensions gives the questions and directions of Python's",
+  ({ seed, dim, latents, components, std, steps }) => {
+    const compass = new Compass(floats(latents), dim, { components: rows(components, dim), std }, seed);
+    for (const step of steps) {
+      const shown = compass.question();
+      expectClose(shown, step.shown, 1e-5);
+      compass.answer(shown, step.choice);
+      const { vector, std } = compass.direction("preference");
+      expectClose(vector, step.vector, 1e-5);
+      expect(std).toBeCloseTo(step.std, 5);
+      expect(compass.angle).toBeCloseTo(step.angle, 4);
+    }
+  },
+);
 
 test("principal components equal Python's, with their signs", () => {
   const { components, std } = principalComponents(floats(principal.latents), principal.dim);
@@ -48,7 +52,9 @@ function choicesUntil(cosine: number, dim: number, seed: number): number {
   const random = uniform(900 + seed);
   for (let i = 1; i <= 60; i++) {
     const shown = compass.question();
-    const values = Array.from({ length: compass.count }, (_, k) => dot(shown.subarray(k * dim, (k + 1) * dim), preference));
+    const values = Array.from({ length: compass.count }, (_, k) =>
+      dot(shown.subarray(k * dim, (k + 1) * dim), preference),
+    );
     const best = values.indexOf(Math.max(...values));
     const choice = random() < 0.1 ? Math.floor(random() * compass.count) : best;
     compass.answer(shown, choice);
@@ -100,7 +106,9 @@ test("principal components are orthonormal and ordered by std", () => {
   const { components, std } = principalComponents(latentsOf(5, 4000), 5);
   expect(Math.abs(components[0][0])).toBeGreaterThan(0.9);
   expect(std).toEqual([...std].sort((a, b) => b - a));
-  components.forEach((axis, i) => components.forEach((other, j) => expect(dot(axis, other)).toBeCloseTo(i === j ? 1 : 0, 5)));
+  components.forEach((axis, i) =>
+    components.forEach((other, j) => expect(dot(axis, other)).toBeCloseTo(i === j ? 1 : 0, 5)),
+  );
 });
 
 test("latents that do not vary are refused", () => {

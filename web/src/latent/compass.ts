@@ -1,6 +1,17 @@
 /** The compass: fits a preference direction to choices among a few images. Equal to Python's, which shares its fixtures. */
 
-import { CANDIDATES, ERROR_RATE, GROUP, MAX_COMPONENTS, MAX_PAIRWISE, MIN_STD, NOISE, RADIUS, SAMPLES, SWEEPS } from "../contract";
+import {
+  CANDIDATES,
+  ERROR_RATE,
+  GROUP,
+  MAX_COMPONENTS,
+  MAX_PAIRWISE,
+  MIN_STD,
+  NOISE,
+  RADIUS,
+  SAMPLES,
+  SWEEPS,
+} from "../contract";
 import type { Direction } from "./directions";
 import type { Principal } from "./principal";
 import { normals, uniform } from "./random";
@@ -110,7 +121,11 @@ export class Compass {
     variances.forEach((variance, i) => (covariance[i * n + i] = variance / mean));
     const pairs = this.answers.flatMap((answer) => this.#pairs(answer));
     // An error counts as several pairs, of which about half are correct nevertheless.
-    return propagate({ mean: new Float64Array(n), covariance }, pairs, (ERROR_RATE * this.count) / (2 * (this.count - 1)));
+    return propagate(
+      { mean: new Float64Array(n), covariance },
+      pairs,
+      (ERROR_RATE * this.count) / (2 * (this.count - 1)),
+    );
   }
 
   /** An answer as unit vectors from each image that was not chosen to the chosen one. */
@@ -121,7 +136,9 @@ export class Compass {
     for (let i = 0; i < this.count; i++) {
       if (i === choice) continue;
       const difference = chosen.map((value, j) => value - shown[i * this.dim + j]);
-      pairs.push(unit(Float64Array.from(this.#components, (component, k) => dot(difference, component) / this.#std[k])));
+      pairs.push(
+        unit(Float64Array.from(this.#components, (component, k) => dot(difference, component) / this.#std[k])),
+      );
     }
     return pairs;
   }

@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import {
-  arithmetic, byExample, type Direction, effects, move, read, stdFrom, stdOf, stepOf, without,
+  arithmetic,
+  byExample,
+  type Direction,
+  effects,
+  move,
+  read,
+  stdFrom,
+  stdOf,
+  stepOf,
+  orthogonalTo,
 } from "./directions";
 import { expectClose, floats } from "../../test/close";
 import golden from "../../test/fixtures/directions.json";
@@ -9,7 +18,11 @@ import { dot, norm } from "./vectors";
 const DIM = 6;
 const latents = floats(golden.latents);
 const std = (vector: Float32Array) => stdOf(vector, latents);
-const byExampleDirection: Direction = { name: "smile", vector: floats(golden.by_example.vector), std: golden.by_example.std };
+const byExampleDirection: Direction = {
+  name: "smile",
+  vector: floats(golden.by_example.vector),
+  std: golden.by_example.std,
+};
 const normals = ["hat", "beard"].map((name, i) => ({
   name,
   vector: floats(golden.normals.slice(i * DIM, (i + 1) * DIM)),
@@ -23,7 +36,7 @@ test("a direction by example equals Python's", () => {
 });
 
 test("a direction without others equals Python's, and is orthogonal to them", () => {
-  const orthogonal = without(byExampleDirection, normals, std);
+  const orthogonal = orthogonalTo(byExampleDirection, normals, std);
   expect(orthogonal.name).toBe(golden.orthogonal.name);
   expectClose(orthogonal.vector, golden.orthogonal.vector);
   expect(orthogonal.std).toBeCloseTo(golden.orthogonal.std, 4);
@@ -31,12 +44,12 @@ test("a direction without others equals Python's, and is orthogonal to them", ()
 });
 
 test("an attribute given twice is projected out once", () => {
-  const twice = without(byExampleDirection, [...normals, ...normals], std);
+  const twice = orthogonalTo(byExampleDirection, [...normals, ...normals], std);
   expectClose(twice.vector, golden.orthogonal.vector);
 });
 
 test("a direction without itself is refused", () => {
-  expect(() => without(byExampleDirection, [byExampleDirection], std)).toThrow("nothing is left");
+  expect(() => orthogonalTo(byExampleDirection, [byExampleDirection], std)).toThrow("nothing is left");
 });
 
 test("a direction between two equal groups is refused", () => {
@@ -44,7 +57,7 @@ test("a direction between two equal groups is refused", () => {
 });
 
 test("a move is in standard deviations", () => {
-  const orthogonal = without(byExampleDirection, normals, std);
+  const orthogonal = orthogonalTo(byExampleDirection, normals, std);
   const moved = move(latents.slice(0, 4 * DIM), [{ direction: orthogonal, amount: 1.5 }]);
   expectClose(moved, golden.moved);
   expect(norm(stepOf(orthogonal))).toBeCloseTo(orthogonal.std, 4);
@@ -63,6 +76,10 @@ test("without latents, the std of each dimension gives the std", () => {
 
 test("A - B + C", () => {
   const [a, b, c] = [Float32Array.of(1, 2), Float32Array.of(3, 3), Float32Array.of(10, 20)];
-  const sum = arithmetic([{ sign: 1, z: a }, { sign: -1, z: b }, { sign: 1, z: c }]);
+  const sum = arithmetic([
+    { sign: 1, z: a },
+    { sign: -1, z: b },
+    { sign: 1, z: c },
+  ]);
   expect(Array.from(sum)).toEqual([8, 19]);
 });

@@ -19,10 +19,7 @@ export interface Probes {
 }
 
 /** Latents moved by an amount of each direction: linear directions first, then nonlinear ones. */
-export function move(
-  z: Float32Array,
-  moves: Iterable<{ direction: Direction; amount: number }>,
-): Float32Array {
+export function move(z: Float32Array, moves: Iterable<{ direction: Direction; amount: number }>): Float32Array {
   let moved: Float32Array = z.slice();
   const nonlinear: { field: Field; dim: number; amount: number }[] = [];
   for (const { direction, amount } of moves) {
@@ -57,7 +54,7 @@ export function stdFrom(vector: Float32Array, std: ArrayLike<number>): number {
 }
 
 /** The direction made orthogonal to others, so that their probes stay constant. */
-export function without(
+export function orthogonalTo(
   direction: Direction,
   others: { name: string; vector: Float32Array }[],
   std: (vector: Float32Array) => number,
@@ -115,12 +112,7 @@ export function read(probes: Probes, z: Float32Array): Float32Array {
 }
 
 /** The mean change of each probe's probability when these latents move by an amount of the direction. */
-export function effects(
-  probes: Probes,
-  direction: Direction,
-  z: Float32Array,
-  amount = 1,
-): Record<string, number> {
+export function effects(probes: Probes, direction: Direction, z: Float32Array, amount = 1): Record<string, number> {
   const [before, after] = [read(probes, z), read(probes, move(z, [{ direction, amount }]))];
   const count = probes.names.length;
   const change = probes.names.map((_, probe) => {

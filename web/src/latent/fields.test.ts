@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { effects, move, without } from "./directions";
+import { effects, move, orthogonalTo } from "./directions";
 import { type FieldAbout, follow, readField } from "./fields";
 import { expectClose, floats } from "../../test/close";
 import golden from "../../test/fixtures/fields.json";
@@ -30,14 +30,17 @@ test("moving back returns to the start", () => {
 
 test("linear directions are applied before nonlinear ones", () => {
   const straight = { name: "up", vector: Float32Array.of(0, 1, 0, 0, 0), std: 2 };
-  const result = move(latents, [{ direction: slider, amount: 2 }, { direction: straight, amount: 1 }]);
+  const result = move(latents, [
+    { direction: slider, amount: 2 },
+    { direction: straight, amount: 1 },
+  ]);
   const lifted = move(latents, [{ direction: straight, amount: 1 }]);
   expectClose(result, follow(field, lifted, DIM, 2));
 });
 
 test("a nonlinear direction without another is orthogonal to it everywhere", () => {
   const normal = { name: "hat", vector: Float32Array.of(0.6, 0, 0.8, 0, 0) };
-  const clean = without(slider, [normal], () => 1);
+  const clean = orthogonalTo(slider, [normal], () => 1);
   expect(clean.name).toBe("curly without hat");
   const moved = subtract(move(latents, [{ direction: clean, amount: 3 }]), latents);
   expect(norm(moved)).toBeGreaterThan(1);

@@ -24,7 +24,8 @@ interface Net {
 export function readField({ kind, sizes, held }: FieldAbout, numbers: Float32Array): Field {
   const lengths = [sizes[0], sizes[0], ...[0, 1, 2].map((i) => sizes[i] * sizes[i + 1]), ...sizes.slice(1)];
   const total = lengths.reduce((sum, length) => sum + length, 0);
-  if (total !== numbers.length) throw new Error(`The file of a direction holds ${numbers.length} numbers, not ${total}. Export the run again.`);
+  if (total !== numbers.length)
+    throw new Error(`The file of a direction holds ${numbers.length} numbers, not ${total}. Export the run again.`);
   let at = 0;
   const [mean, std, ...rest] = lengths.map((length) => numbers.subarray(at, (at += length)));
   const layer = (i: number): Layer => ({ weights: rest[i], offsets: rest[i + 3] });
@@ -73,7 +74,10 @@ function gradientField(net: Net, z: Float64Array, held: number): Float64Array {
   const units = others.map((gradient) => scaled(gradient, 1 / Math.max(norm(gradient), 1e-9)));
   if (units.length) {
     const square = units.map((a, i) => Float64Array.from(units, (b, j) => dot(a, b) + (i === j ? held : 0)));
-    const share = solve(square, Float64Array.from(units, (unit) => dot(unit, up)));
+    const share = solve(
+      square,
+      Float64Array.from(units, (unit) => dot(unit, up)),
+    );
     units.forEach((unit, k) => {
       for (let i = 0; i < up.length; i++) up[i] -= share[k] * unit[i];
     });
@@ -100,7 +104,12 @@ function hidden(net: Net, z: Float64Array) {
   const x = z.map((value, i) => (value - net.mean[i]) / net.std[i]);
   const lower = silu(times(first, x), first.offsets);
   const upper = silu(times(second, lower.value), second.offsets);
-  return { firstDerivative: lower.gradient, secondDerivative: upper.gradient, last: upper.value, offset: third.offsets };
+  return {
+    firstDerivative: lower.gradient,
+    secondDerivative: upper.gradient,
+    last: upper.value,
+    offset: third.offsets,
+  };
 }
 
 /** The SiLU activation x * sigmoid(x), and its derivative. */

@@ -3,12 +3,32 @@
 export { type DimensionChart, dimensionChart } from "./dimensions";
 export { type FittedPoints, type Lattice, type Plane, PlaneInverse } from "./chart";
 export {
-  at, type Blend, changes, closed, type Curve, curve, lerp, loop, sample, slerp, steady,
-  defaultBlend, walk,
+  at,
+  type Blend,
+  changes,
+  closed,
+  type Curve,
+  curve,
+  lerp,
+  loop,
+  sample,
+  slerp,
+  steady,
+  defaultBlend,
+  walk,
 } from "./curves";
 export {
-  arithmetic, byExample, type Direction, effects, move, type Probes, read, stdFrom,
-  stdOf, stepOf, without,
+  arithmetic,
+  byExample,
+  type Direction,
+  effects,
+  move,
+  type Probes,
+  read,
+  stdFrom,
+  stdOf,
+  stepOf,
+  orthogonalTo,
 } from "./directions";
 export { type Field, follow, readField } from "./fields";
 export { type Neighbors, nearest, relativeDistances } from "./nearest";

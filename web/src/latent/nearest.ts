@@ -35,13 +35,7 @@ export function relativeDistances(neighbors: Neighbors, density: DensityEntry): 
 }
 
 /** Find the nearest rows of one latent by insertion into a sorted list. */
-function scan(
-  latents: Float32Array,
-  dim: number,
-  z: Float32Array,
-  rows: Int32Array,
-  distances: Float32Array,
-): void {
+function scan(latents: Float32Array, dim: number, z: Float32Array, rows: Int32Array, distances: Float32Array): void {
   const k = rows.length;
   const best = new Float64Array(k).fill(Infinity);
   const count = latents.length / dim;

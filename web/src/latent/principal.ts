@@ -16,7 +16,13 @@ export function principalComponents(latents: Float32Array, dim: number): Princip
   const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
   const center = mean(latents, dim);
   return {
-    components: order.map((k) => towardsLongerTail(Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k]), latents, center)),
+    components: order.map((k) =>
+      towardsLongerTail(
+        Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k]),
+        latents,
+        center,
+      ),
+    ),
     std: order.map((k) => Math.sqrt(Math.max(values[k], 0))),
   };
 }
@@ -25,7 +31,8 @@ export function principalComponents(latents: Float32Array, dim: number): Princip
 function towardsLongerTail(axis: Float32Array, latents: Float32Array, center: Float32Array): Float32Array {
   const [dim, offset] = [axis.length, dot(axis, center)];
   let sum = 0;
-  for (let start = 0; start < latents.length; start += dim) sum += (dot(axis, latents.subarray(start, start + dim)) - offset) ** 3;
+  for (let start = 0; start < latents.length; start += dim)
+    sum += (dot(axis, latents.subarray(start, start + dim)) - offset) ** 3;
   return sum < 0 ? axis.map((value) => -value) : axis;
 }
 

@@ -15,7 +15,8 @@ export interface Prior {
 /** Read a prior from a safetensors file; its metadata holds the kind. */
 export function openPrior(bytes: ArrayBuffer): Prior {
   const { about, tensors } = readTensors(bytes);
-  if (about.format !== PRIOR_FORMAT) throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
+  if (about.format !== PRIOR_FORMAT)
+    throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
   return about.kind === "mixture" ? new Mixture(tensors) : new Flow(tensors, about.couplings ?? 0);
 }
 
@@ -35,7 +36,10 @@ export class Mixture implements Prior {
 
   sample(n: number, random: () => number, temperature = 1): Float32Array {
     const components = Int32Array.from({ length: n }, () => this.component(random()));
-    return this.transform(components, normals(n * this.dim, random).map((value) => value * temperature));
+    return this.transform(
+      components,
+      normals(n * this.dim, random).map((value) => value * temperature),
+    );
   }
 
   /** Latents for standard normal noise, each in its component. */
@@ -54,7 +58,10 @@ export class Mixture implements Prior {
 
   private component(u: number): number {
     let left = u * this.weights.reduce((sum, weight) => sum + weight, 0);
-    return Math.max(0, this.weights.findIndex((weight) => (left -= weight) < 0));
+    return Math.max(
+      0,
+      this.weights.findIndex((weight) => (left -= weight) < 0),
+    );
   }
 }
 
@@ -71,12 +78,21 @@ export class Flow implements Prior {
     this.factor = tensorOf(tensors, "factor");
     const dim = (this.dim = this.mean.length);
     this.couplings = Array.from({ length: couplings }, (_, number) => coupling(tensors, number, dim)).reverse();
-    const [widths, heights, derivatives] = ["widths", "heights", "slopes"].map((name) => tensorOf(tensors, `spline.${name}`));
+    const [widths, heights, derivatives] = ["widths", "heights", "slopes"].map((name) =>
+      tensorOf(tensors, `spline.${name}`),
+    );
     const bins = widths.length / dim;
     this.splines = Array.from({ length: dim }, (_, axis) => ({
       across: marks(widths.subarray(axis * bins, (axis + 1) * bins)),
       up: marks(heights.subarray(axis * bins, (axis + 1) * bins)),
-      derivatives: [1, ...Array.from(derivatives.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)), (raw) => SPLINE_MIN + Math.log1p(Math.exp(raw))), 1],
+      derivatives: [
+        1,
+        ...Array.from(
+          derivatives.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)),
+          (raw) => SPLINE_MIN + Math.log1p(Math.exp(raw)),
+        ),
+        1,
+      ],
     }));
   }
 
@@ -122,7 +138,7 @@ interface Spline {
 /** Split by one binary digit of the dimension's index after the other, as Python's `Coupling` does. */
 function coupling(tensors: Tensors, number: number, dim: number): Coupling {
   const digits = 32 - Math.clz32(dim - 1);
-  const side = (axis: number) => ((axis >> (number >> 1) % digits) & 1) ^ (number & 1);
+  const side = (axis: number) => ((axis >> ((number >> 1) % digits)) & 1) ^ (number & 1);
   const axes = Array.from({ length: dim }, (_, axis) => axis);
   const layers = [0, 2, 4].map((layer) => ({
     weight: tensorOf(tensors, `couplings.${number}.net.${layer}.weight`),
@@ -180,12 +196,24 @@ function tensorOf(tensors: Tensors, name: string): Float32Array {
 }
 
 /** https://huggingface.co/docs/safetensors : the length of a JSON header, the header, the numbers. */
-function readTensors(bytes: ArrayBuffer): { about: { format?: number; kind?: string; couplings?: number }; tensors: Tensors } {
+function readTensors(bytes: ArrayBuffer): {
+  about: { format?: number; kind?: string; couplings?: number };
+  tensors: Tensors;
+} {
   const length = Number(new DataView(bytes).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length)));
-  const { __metadata__: words, ...rest } = header as Record<string, { shape: number[]; data_offsets: [number, number] }>;
+  const { __metadata__: words, ...rest } = header as Record<
+    string,
+    { shape: number[]; data_offsets: [number, number] }
+  >;
   const tensors: Tensors = new Map();
-  for (const [name, { shape, data_offsets: [from, to] }] of Object.entries(rest)) {
+  for (const [
+    name,
+    {
+      shape,
+      data_offsets: [from, to],
+    },
+  ] of Object.entries(rest)) {
     tensors.set(name, { shape, values: new Float32Array(bytes.slice(8 + length + from, 8 + length + to)) });
   }
   return { about: JSON.parse((words as unknown as Record<string, string>)[PRIOR_KEY]), tensors };

@@ -66,7 +66,10 @@ function mixed(
       for (let j = 0; j < dim; j++) sums[j] += weights[row] * (latents[row * dim + j] - mean[j]);
     }
     const by = temperature / Math.sqrt(count);
-    z.set(sums.map((sum, j) => mean[j] + by * sum), i * dim);
+    z.set(
+      sums.map((sum, j) => mean[j] + by * sum),
+      i * dim,
+    );
   }
   return z;
 }

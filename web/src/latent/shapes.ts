@@ -22,9 +22,7 @@ export function spline(
   if (closed) knots = closing(knots, dim);
   const count = knots.length / dim;
   if (count < 2) throw new Error(`A curve needs at least 2 points, not ${count}.`);
-  const lengths = Float64Array.from({ length: count }, (_, i) =>
-    Math.max(norm(row(knots, dim, i)), 1e-12),
-  );
+  const lengths = Float64Array.from({ length: count }, (_, i) => Math.max(norm(row(knots, dim, i)), 1e-12));
   const shape = Float64Array.from(knots, (v, i) => (norms ? v / lengths[Math.floor(i / dim)] : v));
   const path = smooth(shape, dim, closed);
   if (norms) stretch(path, dim, smooth(lengths.map(Math.log), 1, closed));

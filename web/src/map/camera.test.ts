@@ -1,18 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import {
-  apart,
-  between,
-  boxOf,
-  fit,
-  held,
-  limitsOf,
-  panBy,
-  visibleBox,
-  toPixel,
-  toPosition,
-  zoomAt,
-} from "./camera";
+import { apart, between, boxOf, fit, held, limitsOf, panBy, visibleBox, toPixel, toPosition, zoomAt } from "./camera";
 
 const view = { x: 3, y: -2, scale: 40 };
 const [width, height] = [800, 500];
@@ -23,9 +11,7 @@ describe("a view", () => {
     const [px, py] = toPixel(view, width, height, x, y);
     expect(px).toBeCloseTo(120, 9);
     expect(py).toBeCloseTo(77, 9);
-    expect(toPosition(view, width, height, 0, 0)[1]).toBeGreaterThan(
-      toPosition(view, width, height, 0, height)[1],
-    );
+    expect(toPosition(view, width, height, 0, 0)[1]).toBeGreaterThan(toPosition(view, width, height, 0, height)[1]);
   });
 
   it("zooms about the pointer, and stays within its limits", () => {
@@ -45,11 +31,7 @@ describe("a view", () => {
     expect([px, py].map(Math.round)).toEqual([130, 88]);
     const limits = limitsOf([0, -5, 10, 5], width, height);
     expect(panBy(view, -1e6, 1e6, limits)).toMatchObject({ x: 10, y: 5 });
-    expect(held({ x: -99, y: 0, scale: 1e-9 }, limits)).toEqual({
-      x: 0,
-      y: 0,
-      scale: limits.least,
-    });
+    expect(held({ x: -99, y: 0, scale: 1e-9 }, limits)).toEqual({ x: 0, y: 0, scale: limits.least });
   });
 
   it("fits a box into the screen with a margin", () => {

@@ -11,23 +11,11 @@ export interface Limits {
   box: Box;
 }
 
-export function toPosition(
-  view: View,
-  width: number,
-  height: number,
-  px: number,
-  py: number,
-): [number, number] {
+export function toPosition(view: View, width: number, height: number, px: number, py: number): [number, number] {
   return [view.x + (px - width / 2) / view.scale, view.y - (py - height / 2) / view.scale];
 }
 
-export function toPixel(
-  view: View,
-  width: number,
-  height: number,
-  x: number,
-  y: number,
-): [number, number] {
+export function toPixel(view: View, width: number, height: number, x: number, y: number): [number, number] {
   return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
 }
 
@@ -43,10 +31,7 @@ export function fit(box: Box, width: number, height: number, margin = 0): View {
   const [left, bottom, right, top] = box;
   const across = Math.max(right - left, 1e-9);
   const up = Math.max(top - bottom, 1e-9);
-  const scale = Math.min(
-    Math.max(width - 2 * margin, 1) / across,
-    Math.max(height - 2 * margin, 1) / up,
-  );
+  const scale = Math.min(Math.max(width - 2 * margin, 1) / across, Math.max(height - 2 * margin, 1) / up);
   return { x: (left + right) / 2, y: (bottom + top) / 2, scale };
 }
 
@@ -101,11 +86,7 @@ export function between(a: View, b: View, t: number, width = 1000): View {
   const across = Math.hypot(b.x - a.x, b.y - a.y);
   const [w0, w1] = [width / a.scale, width / b.scale];
   if (across < 1e-6 * Math.min(w0, w1)) {
-    return {
-      x: a.x + (b.x - a.x) * t,
-      y: a.y + (b.y - a.y) * t,
-      scale: a.scale * (b.scale / a.scale) ** t,
-    };
+    return { x: a.x + (b.x - a.x) * t, y: a.y + (b.y - a.y) * t, scale: a.scale * (b.scale / a.scale) ** t };
   }
   const bend = CURVATURE ** 4 * across * across;
   const r0 = -Math.asinh((w1 * w1 - w0 * w0 + bend) / (2 * w0 * CURVATURE ** 2 * across));

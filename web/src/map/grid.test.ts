@@ -4,13 +4,7 @@ import { clusters, random } from "../../test/points";
 import { Grid } from "./grid";
 
 /** The k nearest by trying all. */
-function plainly(
-  positions: Float32Array,
-  x: number,
-  y: number,
-  k: number,
-  mask?: Uint8Array,
-): number[] {
+function plainly(positions: Float32Array, x: number, y: number, k: number, mask?: Uint8Array): number[] {
   return Array.from({ length: positions.length / 2 }, (_, row) => row)
     .filter((row) => (!mask || mask[row]) && Number.isFinite(positions[2 * row]))
     .map((row) => ({ row, square: (positions[2 * row] - x) ** 2 + (positions[2 * row + 1] - y) ** 2 }))
@@ -74,8 +68,7 @@ describe("a grid", () => {
     expect(some.length).toBeGreaterThan(100);
     expect(some.length).toBeLessThanOrEqual(200);
     expect(some.every(inside)).toBe(true);
-    const above = (rows: number[]): number =>
-      rows.filter((row) => positions[2 * row + 1] > 0).length / rows.length;
+    const above = (rows: number[]): number => rows.filter((row) => positions[2 * row + 1] > 0).length / rows.length;
     expect(Math.abs(above(some) - above(all))).toBeLessThan(0.12);
   });
 

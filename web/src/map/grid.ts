@@ -91,10 +91,7 @@ export class Grid {
       if (square > squares[k - 1] || (mask && !mask[row])) return squares[k - 1];
       let at = Math.min(size, k - 1);
       if (size === k && square === squares[at] && row > rows[at]) return squares[k - 1];
-      while (
-        at > 0 &&
-        (squares[at - 1] > square || (squares[at - 1] === square && rows[at - 1] > row))
-      ) {
+      while (at > 0 && (squares[at - 1] > square || (squares[at - 1] === square && rows[at - 1] > row))) {
         squares[at] = squares[at - 1];
         rows[at] = rows[at - 1];
         at--;
@@ -104,10 +101,7 @@ export class Grid {
       size = Math.min(size + 1, k);
       return squares[k - 1];
     });
-    return {
-      rows: rows.slice(0, size),
-      distances: Float32Array.from(squares.subarray(0, size), Math.sqrt),
-    };
+    return { rows: rows.slice(0, size), distances: Float32Array.from(squares.subarray(0, size), Math.sqrt) };
   }
 
   /** Visit points in growing rings of cells until no nearer point can follow; `visit` returns the squared bound. */
@@ -147,8 +141,7 @@ export class Grid {
     const [first, last] = [this.across(left), this.across(right)];
     const [low, high] = [this.up(bottom), this.up(top)];
     let total = 0;
-    for (let j = low; j <= high; j++)
-      total += starts[j * side + last + 1] - starts[j * side + first];
+    for (let j = low; j <= high; j++) total += starts[j * side + last + 1] - starts[j * side + first];
     const part = Math.min(1, most / Math.max(total, 1));
     const result = new Int32Array(total);
     let size = 0;
@@ -176,11 +169,7 @@ export class Grid {
     const spaces: number[] = [];
     for (let i = 0; i < some; i++) {
       const row = this.rows[Math.floor(((i + 0.5) * this.count) / some)];
-      const { distances } = this.nearestMany(
-        this.positions[2 * row],
-        this.positions[2 * row + 1],
-        around,
-      );
+      const { distances } = this.nearestMany(this.positions[2 * row], this.positions[2 * row + 1], around);
       spaces.push(distances[around - 1] * Math.sqrt(Math.PI / (around - 1)));
     }
     spaces.sort((a, b) => a - b);
@@ -192,8 +181,7 @@ function heldRows(positions: Float32Array, mask: Uint8Array | null): Int32Array 
   const rows = new Int32Array(positions.length / 2);
   let size = 0;
   for (let row = 0; row < rows.length; row++) {
-    if ((!mask || mask[row]) && Number.isFinite(positions[2 * row] + positions[2 * row + 1]))
-      rows[size++] = row;
+    if ((!mask || mask[row]) && Number.isFinite(positions[2 * row] + positions[2 * row + 1])) rows[size++] = row;
   }
   return rows.subarray(0, size);
 }

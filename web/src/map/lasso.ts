@@ -3,11 +3,7 @@
 import type { Grid } from "./grid";
 
 /** Rows (ascending) of the points inside a closed polygon of positions x, y, x, y ...; with the even-odd rule. */
-export function rowsInside(
-  polygon: ArrayLike<number>,
-  grid: Grid,
-  mask: Uint8Array | null = null,
-): Int32Array {
+export function rowsInside(polygon: ArrayLike<number>, grid: Grid, mask: Uint8Array | null = null): Int32Array {
   const { side, starts, rows, positions } = grid;
   const result: number[] = [];
   if (polygon.length < 6) return new Int32Array(0);
@@ -36,14 +32,7 @@ function cellsTouched(polygon: ArrayLike<number>, grid: Grid): Uint8Array {
   eachEdge(polygon, (ax, ay, bx, by) => {
     const [low, high] = [grid.up(Math.min(ay, by)), grid.up(Math.max(ay, by))];
     for (let j = low; j <= high; j++) {
-      const [from, to] = spanAt(
-        ax,
-        ay,
-        bx,
-        by,
-        grid.bottom + j * grid.high,
-        grid.bottom + (j + 1) * grid.high,
-      );
+      const [from, to] = spanAt(ax, ay, bx, by, grid.bottom + j * grid.high, grid.bottom + (j + 1) * grid.high);
       const first = Math.max(0, grid.across(from) - 1); // one more on each side, for rounding
       const last = Math.min(side - 1, grid.across(to) + 1);
       touched.fill(1, j * side + first, j * side + last + 1);
@@ -53,14 +42,7 @@ function cellsTouched(polygon: ArrayLike<number>, grid: Grid): Uint8Array {
 }
 
 /** The range of x of an edge between two heights. */
-function spanAt(
-  ax: number,
-  ay: number,
-  bx: number,
-  by: number,
-  low: number,
-  high: number,
-): [number, number] {
+function spanAt(ax: number, ay: number, bx: number, by: number, low: number, high: number): [number, number] {
   if (ay === by) return [Math.min(ax, bx), Math.max(ax, bx)];
   const at = (y: number): number => ax + (bx - ax) * Math.min(1, Math.max(0, (y - ay) / (by - ay)));
   const [item, two] = [at(low), at(high)];
@@ -80,12 +62,7 @@ export function holds(polygon: ArrayLike<number>, x: number, y: number): boolean
   return inside;
 }
 
-function eachEdge(
-  polygon: ArrayLike<number>,
-  visit: (ax: number, ay: number, bx: number, by: number) => void,
-): void {
+function eachEdge(polygon: ArrayLike<number>, visit: (ax: number, ay: number, bx: number, by: number) => void): void {
   const end = polygon.length - (polygon.length % 2);
-  for (let i = 0, j = end - 2; i < end; j = i, i += 2)
-    visit(polygon[j], polygon[j + 1], polygon[i], polygon[i + 1]);
+  for (let i = 0, j = end - 2; i < end; j = i, i += 2) visit(polygon[j], polygon[j + 1], polygon[i], polygon[i + 1]);
 }
-

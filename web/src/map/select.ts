@@ -41,9 +41,7 @@ function firstOfCells(grid: Grid, box: Box, step: number): Int32Array {
   const first = new Int32Array(across * (top - bottom + 1)).fill(-1);
   for (const row of grid.within(box)) {
     const cell =
-      (Math.floor(positions[2 * row + 1] / step) - bottom) * across +
-      Math.floor(positions[2 * row] / step) -
-      left;
+      (Math.floor(positions[2 * row + 1] / step) - bottom) * across + Math.floor(positions[2 * row] / step) - left;
     if (first[cell] < 0 || row < first[cell]) first[cell] = row;
   }
   return first.filter((row) => row >= 0).sort();
@@ -89,8 +87,7 @@ function byCell(
       const [i, j] = cellOf(row);
       for (let dj = -1; dj <= 1; dj++) {
         for (let di = -1; di <= 1; di++) {
-          for (const other of cells.get(key(i + di, j + dj)) ?? [])
-            if (counts(other) && close(row, other)) return true;
+          for (const other of cells.get(key(i + di, j + dj)) ?? []) if (counts(other) && close(row, other)) return true;
         }
       }
       return false;

@@ -45,8 +45,7 @@ describe("selected tiles", () => {
       );
     const before = inner(view);
     expect(before.size).toBeGreaterThan(5);
-    for (let step = 1; step < 20; step++)
-      expect(inner(panBy(view, step * 9.7, step * -6.3))).toEqual(before);
+    for (let step = 1; step < 20; step++) expect(inner(panBy(view, step * 9.7, step * -6.3))).toEqual(before);
   });
 
   it("belong to shown points only", () => {
@@ -91,15 +90,8 @@ describe("thumbnails", () => {
       restore: () => undefined,
       strokeRect: () => undefined,
       getTransform: () => ({ a: 1 }),
-      drawImage: (
-        page: { page: number },
-        x: number,
-        y: number,
-        _w: number,
-        _h: number,
-        left: number,
-        top: number,
-      ) => drawn.push([page.page, x, y, left, top]),
+      drawImage: (page: { page: number }, x: number, y: number, _w: number, _h: number, left: number, top: number) =>
+        drawn.push([page.page, x, y, left, top]),
     } as unknown as CanvasRenderingContext2D;
     let redraws = 0;
     const mask = Uint8Array.from({ length: 200 }, (_, row) => (row % 3 ? 1 : 0));
@@ -130,13 +122,7 @@ describe("thumbnails", () => {
   it("enlarge small images by whole factors and shrink large ones", () => {
     const files = {} as Files;
     expect(new Thumbnails(sprites, files).side).toEqual({ width: 56, height: 40 });
-    expect(new Thumbnails({ ...sprites, width: 8, height: 8 }, files).side).toEqual({
-      width: 48,
-      height: 48,
-    });
-    expect(new Thumbnails({ ...sprites, width: 96, height: 96 }, files).side).toEqual({
-      width: 48,
-      height: 48,
-    });
+    expect(new Thumbnails({ ...sprites, width: 8, height: 8 }, files).side).toEqual({ width: 48, height: 48 });
+    expect(new Thumbnails({ ...sprites, width: 96, height: 96 }, files).side).toEqual({ width: 48, height: 48 });
   });
 });

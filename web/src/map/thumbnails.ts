@@ -57,10 +57,7 @@ export class Thumbnails {
   ) {
     const longer = Math.max(sprites.width, sprites.height);
     const scale = longer <= ROOM ? Math.ceil(ROOM / longer) : ROOM / longer;
-    this.side = {
-      width: Math.round(sprites.width * scale),
-      height: Math.round(sprites.height * scale),
-    };
+    this.side = { width: Math.round(sprites.width * scale), height: Math.round(sprites.height * scale) };
   }
 
   /** How opaque tiles are at a scale: 0 where the points are too close. */
@@ -73,12 +70,7 @@ export class Thumbnails {
 
   /** Rows whose tiles are drawn for the scene, the lowest first. */
   chosen({ view, width, height, grid }: Scene): Int32Array {
-    return selectTiles(
-      grid,
-      view,
-      { width, height },
-      { width: this.side.width + 6, height: this.side.height + 6 },
-    );
+    return selectTiles(grid, view, { width, height }, { width: this.side.width + 6, height: this.side.height + 6 });
   }
 
   /** Draw the scene's tiles, each centered on its point; returns the rows drawn. The context's unit is a CSS pixel. */
@@ -107,21 +99,12 @@ export class Thumbnails {
   /** The row whose tile, as last drawn, is under a pixel; -1 if there is none. */
   rowAt(px: number, py: number): number {
     const { width, height } = this.side;
-    const over = this.tiles.find(
-      ({ x, y }) => px >= x && px < x + width && py >= y && py < y + height,
-    );
+    const over = this.tiles.find(({ x, y }) => px >= x && px < x + width && py >= y && py < y + height);
     return over ? over.row : -1;
   }
 
   /** Draw the image of a row into a rectangle, without smoothing if enlarged; false while its page is loading. */
-  drawTile(
-    context: CanvasRenderingContext2D,
-    row: number,
-    x: number,
-    y: number,
-    w: number,
-    h: number,
-  ): boolean {
+  drawTile(context: CanvasRenderingContext2D, row: number, x: number, y: number, w: number, h: number): boolean {
     const tile = tileOf(this.sprites, row);
     const page = this.page(tile.page);
     if (!page) return false;

@@ -10,10 +10,7 @@ export interface StripOptions {
   least?: number; // smallest longer side of an image in pixels
 }
 
-const PAPERS = {
-  light: { paper: "#ffffff", ink: "#333333" },
-  dark: { paper: "#15171a", ink: "#d5d7da" },
-};
+const PAPERS = { light: { paper: "#ffffff", ink: "#333333" }, dark: { paper: "#15171a", ink: "#d5d7da" } };
 const GAP = 6;
 const LINE = 22; // height of a caption in pixels
 
