@@ -1,13 +1,14 @@
 /** Decoded tiles over the map: the image at every position, drawn as soon as it is decoded. */
 
-import type { Images, View } from "../types";
+import { THEMES } from "../contract";
+import type { View } from "../types";
 import { toPixel, toPosition } from "../map";
+import { paint } from "../media";
 import type { RunState } from "./run.svelte";
 
 const SIDE = 34; // smallest side of a tile in CSS pixels; at most 1.5 times as large
 const BATCH = 16; // tiles decoded at a time
 const MAX_TILES = 4000; // tiles in the cache
-const FRAME = "#ee7733"; // of generated images
 const MIN_COVERAGE = 0.12; // below this data coverage no tile is shown
 
 interface Cell {
@@ -37,7 +38,7 @@ export class DecodedTiles {
     const step = stepOf(view);
     const side = step * view.scale;
     context.imageSmoothingEnabled = side < 2 * this.run.entry.image.width;
-    context.strokeStyle = FRAME;
+    context.strokeStyle = THEMES.light.generated;
     context.lineWidth = 1;
     for (const cell of this.cells(view, width, height)) {
       const tile = this.tiles.get(cell.key);
@@ -61,7 +62,7 @@ export class DecodedTiles {
       const positions = Float32Array.from(part.flatMap(({ x, y }) => [x, y]));
       const images = await this.run.decode(this.run.liftAll(positions), part.length);
       if (ticket !== this.ticket || !images) return;
-      part.forEach((cell, j) => this.tiles.set(cell.key, canvasOf(images, j)));
+      part.forEach((cell, j) => this.tiles.set(cell.key, paint(document.createElement("canvas"), images, j)));
       this.changed();
     }
   }
@@ -85,14 +86,4 @@ export class DecodedTiles {
 /** The side of a tile in units of the chart. */
 function stepOf(view: View): number {
   return 2 ** (Math.ceil(2 * Math.log2(SIDE / view.scale)) / 2);
-}
-
-export function canvasOf(images: Images, index: number): HTMLCanvasElement {
-  const { width, height, rgba } = images;
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
-  const size = width * height * 4;
-  const image = new ImageData(rgba.subarray(index * size, (index + 1) * size), width, height);
-  canvas.getContext("2d")!.putImageData(image, 0, 0);
-  return canvas;
 }

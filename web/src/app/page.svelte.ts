@@ -38,7 +38,7 @@ export class Page {
   pins = $state.raw<Anchor[]>([]);
   chosen = $state<number | null>(null); // the pin that the sliders start from
   hovered = $state.raw<Here | null>(null); // under the pointer
-  held = $state.raw<Here | null>(null); // shown while the pointer is not over the map
+  shown = $state.raw<Here | null>(null); // shown while the pointer is not over the map
   offline = $state(""); // message while the server does not answer
   announcement = $state(""); // for screen readers
   view = $state.raw<[number, number, number] | null>(null); // a view requested by a link
@@ -65,7 +65,7 @@ export class Page {
   }
 
   get here(): Here | null {
-    return this.hovered ?? this.held;
+    return this.hovered ?? this.shown;
   }
 
   /** The anchor that the sliders start from: the chosen pin, or the mean latent. */
@@ -94,10 +94,10 @@ export class Page {
     const [left, bottom, right, top] = site.box;
     const [x, y] = [(left + right) / 2, (bottom + top) / 2];
     let first = 0;
-    for (let row = 1; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, x, y) > apart(positions, first, x, y)) first = row;
+    for (let row = 1; row < Math.min(positions.length / 2, 2000); row++) if (distance(positions, row, x, y) > distance(positions, first, x, y)) first = row;
     const [fromX, fromY] = [positions[2 * first], positions[2 * first + 1]];
     let second = first ? 0 : 1;
-    for (let row = 0; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, fromX, fromY) > apart(positions, second, fromX, fromY)) second = row;
+    for (let row = 0; row < Math.min(positions.length / 2, 2000); row++) if (distance(positions, row, fromX, fromY) > distance(positions, second, fromX, fromY)) second = row;
     await this.pinBoth(first, second);
   }
 
@@ -144,10 +144,10 @@ export class Page {
   }
 
   /** Show an anchor in the large image while the pointer is not over the map. */
-  async hold(anchor: Anchor): Promise<void> {
+  async show(anchor: Anchor): Promise<void> {
     const run = this.run;
-    const result = await this.look(run, anchor, run.positionOf(anchor), 1, "held");
-    if (result && run === this.run) this.held = result;
+    const result = await this.look(run, anchor, run.positionOf(anchor), 1, "shown");
+    if (result && run === this.run) this.shown = result;
   }
 
   pin(anchor: Anchor): void {
@@ -304,7 +304,7 @@ export function defaultColour({ entry, table }: RunState): string {
   return result;
 }
 
-function apart(positions: Float32Array, row: number, x: number, y: number): number {
+function distance(positions: Float32Array, row: number, x: number, y: number): number {
   return Math.hypot(positions[2 * row] - x, positions[2 * row + 1] - y);
 }
 

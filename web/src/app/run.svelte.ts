@@ -104,19 +104,16 @@ export class RunState {
   /** Show the points by two latent dimensions. */
   showDimensions(i: number, j: number): void {
     if (!this.latents) return;
-    const own = dimensionChart(this.latents.values, this.latents.dim, i, j);
-    const positions = new Float32Array(2 * own.positions.x.length);
-    own.positions.x.forEach((x, row) => positions.set([x, own.positions.y[row]], 2 * row));
+    const chart = dimensionChart(this.latents.values, this.latents.dim, i, j);
     const site: ChartEntry = {
-      ...own, x: "", y: "", trustworthiness: NaN, lattice: { url: "", n: 0 }, coverage: "", tiles: null,
+      ...chart, x: "", y: "", trustworthiness: NaN, lattice: { url: "", n: 0 }, coverage: "", tiles: null,
     };
-    this.setChart(site, positions, new PlaneInverse(own, this.entry.dim));
+    this.setChart(site, chart.positions, new PlaneInverse(chart, this.entry.dim));
   }
 
   /** Have the server compute another layout, and show it. */
   async make(layout: string, by?: string): Promise<void> {
-    const { chart, x, y } = await newChart(this.socket!, this.entry, layout, by);
-    const positions = Float32Array.from({ length: 2 * x.length }, (_, i) => (i % 2 ? y : x)[i >> 1]);
+    const { chart, positions } = await newChart(this.socket!, this.entry, layout, by);
     this.charts = [...this.charts.filter((item) => item.name !== chart.name), chart];
     this.computedPositions.set(chart.name, positions);
     this.setChart(chart, positions, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
@@ -151,9 +148,7 @@ export class RunState {
 
   private refine({ first: { positions, grid }, inverse }: LaidChart): void {
     if (!this.latents || inverse.fine) return;
-    const x = positions.filter((_, i) => i % 2 === 0);
-    const y = positions.filter((_, i) => i % 2 === 1);
-    inverse.refine({ latents: this.latents.values, x, y, nearest: (px, py, k) => grid.nearestMany(px, py, k) });
+    inverse.refine({ latents: this.latents.values, positions, nearest: (px, py, k) => grid.nearestMany(px, py, k) });
   }
 
   // Positions and latents
@@ -215,10 +210,10 @@ export class RunState {
     const { sprites } = this.entry;
     if (!sprites || row >= this.entry.count) return null;
     const tile = tileOf(sprites, row);
-    const page = await (this.sheets[tile.page] ??= this.files.image(sprites.sheets[tile.page]));
+    const sheet = await (this.sheets[tile.sheet] ??= this.files.image(sprites.sheets[tile.sheet]));
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [tile.w, tile.h];
-    canvas.getContext("2d")!.drawImage(page, tile.x, tile.y, tile.w, tile.h, 0, 0, tile.w, tile.h);
+    canvas.getContext("2d")!.drawImage(sheet, tile.x, tile.y, tile.w, tile.h, 0, 0, tile.w, tile.h);
     return canvas;
   }
 
@@ -327,23 +322,23 @@ export class RunState {
       const vector = vectors.subarray(i * dim, (i + 1) * dim);
       return { name: site.name, title: site.title, kind: site.kind, vector, std: site.std, field: fields[i], site };
     });
-    const own = dimensions.map(({ index }): Slider => {
+    const axes = dimensions.map(({ index }): Slider => {
       const vector = new Float32Array(dim);
       vector[index] = 1;
       const title = `dimension ${index}`;
       const name = named.some((slider) => slider.name === title) ? `the ${title}` : title; // a class may have the same name
       return { name, title, kind: "dimension", vector, std: std[index] || 1, site: null };
     });
-    this.sliders = [...named, ...own];
+    this.sliders = [...named, ...axes];
   }
 
   /** Linear-probe probabilities for a latent, the highest first. */
-  probabilities(z: Float32Array, most = 5): [string, number][] {
+  probabilities(z: Float32Array, limit = 5): [string, number][] {
     if (!this.probes?.names.length) return [];
     const result = read(this.probes, z);
     const numbers = new Set(this.entry.columns.filter(({ kind }) => kind === "number").map(({ name }) => name));
     const named = this.probes.names.flatMap((name, i): [string, number][] => (numbers.has(name) ? [] : [[name, result[i]]]));
-    return named.sort((a, b) => b[1] - a[1]).slice(0, most);
+    return named.sort((a, b) => b[1] - a[1]).slice(0, limit);
   }
 
   /** Predictions of the run's classifier for the first image, the highest first; null without a classifier. */

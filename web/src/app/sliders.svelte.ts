@@ -99,7 +99,7 @@ export class Sliders {
 
   /** Show the moved anchor, and the moved samples if they are enabled. */
   show(): void {
-    void this.page.hold(this.result).then(() => this.classify());
+    void this.page.show(this.result).then(() => this.classify());
     if (this.together) void this.showBatch();
   }
 
@@ -107,10 +107,10 @@ export class Sliders {
   private async classify(): Promise<void> {
     if (this.classifying) return;
     this.classifying = true;
-    for (let held = this.page.held; this.moved && held?.images && held.anchor === this.result && held.anchor !== this.predictions?.anchor; held = this.page.held) {
-      const result = await held.run.classify(held.images);
+    for (let shown = this.page.shown; this.moved && shown?.images && shown.anchor === this.result && shown.anchor !== this.predictions?.anchor; shown = this.page.shown) {
+      const result = await shown.run.classify(shown.images);
       if (!result) break;
-      this.predictions = { anchor: held.anchor, values: result };
+      this.predictions = { anchor: shown.anchor, values: result };
     }
     this.classifying = false;
   }

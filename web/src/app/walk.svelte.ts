@@ -72,7 +72,7 @@ export class Walk {
   async go(at: number): Promise<void> {
     this.at = Math.min(Math.max(at, 0), 1);
     if (!this.curve) return;
-    await this.page.hold(this.anchorAt(this.at));
+    await this.page.show(this.anchorAt(this.at));
   }
 
   anchorAt(at: number): Anchor {
@@ -102,7 +102,7 @@ export class Walk {
 
   /** Whether the large image belongs to the walk. */
   private get shown(): boolean {
-    return this.page.held?.anchor.name === ON_THE_WALK;
+    return this.page.shown?.anchor.name === ON_THE_WALK;
   }
 
   link(): LinkState {

@@ -130,7 +130,7 @@ function byNumber(column: Column, table: Table, theme: Theme): Colouring {
 }
 
 /** The smallest and the largest value; missing values are ignored. */
-export function extent(values: Float32Array): [number, number] {
+function extent(values: Float32Array): [number, number] {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
     if (value < low) low = value;

@@ -74,11 +74,9 @@ export async function newChart(
   run: ServedRun,
   layout: string,
   by?: string,
-): Promise<{ chart: ChartEntry; x: Float32Array; y: Float32Array }> {
+): Promise<{ chart: ChartEntry; positions: Float32Array }> {
   const reply = await requestFrom(socket, { kind: "chart", run: run.id, layout, by }, "chart");
-  const positions = new Float32Array(reply.payload);
-  const every = (from: number) => positions.filter((_, i) => i % 2 === from);
-  return { chart: reply.chart, x: every(0), y: every(1) };
+  return { chart: reply.chart, positions: new Float32Array(reply.payload) };
 }
 
 type Of<K extends ServerAnswer["kind"]> = Extract<ServerAnswer, { kind: K }> & { payload: ArrayBuffer };

@@ -91,10 +91,7 @@ test("a new chart comes with its positions", async () => {
   const open = await connected(() => [{ kind: "chart", chart }, Float32Array.of(1, 2, 3, 4)]);
   const result = await newChart(open, run, "umap", "label");
   expect(result.chart).toEqual(chart);
-  expect([Array.from(result.x), Array.from(result.y)]).toEqual([
-    [1, 3],
-    [2, 4],
-  ]);
+  expect(Array.from(result.positions)).toEqual([1, 2, 3, 4]);
   expect(server!.requests[0]).toMatchObject({ layout: "umap", by: "label" });
 });
 

@@ -67,22 +67,22 @@ test("data coverage falls smoothly from the data to a gap", () => {
 
 test("a chart of two dimensions equals Python's", () => {
   const item = golden.find((each) => each.name === "dimensions")!;
-  const own = dimensionChart(floats(item.latents), DIM, 0, 2);
-  expectClose(own.box, item.box);
-  expectClose(own.projection!.components, item.projection!.components);
-  expectClose(own.projection!.origin, item.projection!.origin);
-  expect(own.reach).toBeCloseTo(item.reach, 4);
-  const inverse = new PlaneInverse(own, DIM);
+  const chart = dimensionChart(floats(item.latents), DIM, 0, 2);
+  expectClose(chart.box, item.box);
+  expectClose(chart.projection!.components, item.projection!.components);
+  expectClose(chart.projection!.origin, item.projection!.origin);
+  expect(chart.reach).toBeCloseTo(item.reach, 4);
+  const inverse = new PlaneInverse(chart, DIM);
   expect(() => inverse.inverse(0, 0)).toThrow("being loaded");
-  inverse.refine(fittedPoints(floats(item.latents), own.positions.x, own.positions.y));
+  inverse.refine(fittedPoints(floats(item.latents), chart.positions));
   expectClose(inverse.inverseAll(floats(item.queries)), item.inverse);
 });
 
 test("without a lattice, data coverage is 1 where Python finds data", () => {
   const item = golden.find((each) => each.name === "dimensions")!;
-  const own = dimensionChart(floats(item.latents), DIM, 0, 2);
-  const inverse = new PlaneInverse(own, DIM);
-  inverse.refine(fittedPoints(floats(item.latents), own.positions.x, own.positions.y));
+  const chart = dimensionChart(floats(item.latents), DIM, 0, 2);
+  const inverse = new PlaneInverse(chart, DIM);
+  inverse.refine(fittedPoints(floats(item.latents), chart.positions));
   item.covers.forEach((covered, i) => {
     const result = inverse.coverage(item.queries[2 * i], item.queries[2 * i + 1]);
     if (covered) expect(result).toBe(1);
@@ -92,14 +92,12 @@ test("without a lattice, data coverage is 1 where Python finds data", () => {
 
 function opened(item: Case): PlaneInverse {
   const inverse = new PlaneInverse(planeOf(item), DIM, latticeOf(item));
-  const positions = floats(item.positions);
-  const [x, y] = [0, 1].map((k) => positions.filter((_, i) => i % 2 === k));
-  inverse.refine(fittedPoints(floats(item.latents), x, y));
+  inverse.refine(fittedPoints(floats(item.latents), floats(item.positions)));
   return inverse;
 }
 
-function fittedPoints(latents: Float32Array, x: Float32Array, y: Float32Array): FittedPoints {
-  return { latents, x, y, nearest: bruteForce(x, y) };
+function fittedPoints(latents: Float32Array, positions: Float32Array): FittedPoints {
+  return { latents, positions, nearest: bruteForce(positions) };
 }
 
 function planeOf(item: Case): Plane {
@@ -110,9 +108,11 @@ function latticeOf(item: Case) {
   return { latents: floats(item.lattice), coverage: new Uint8Array(81).fill(255), n: 9 };
 }
 
-function bruteForce(x: Float32Array, y: Float32Array): FittedPoints["nearest"] {
+function bruteForce(positions: Float32Array): FittedPoints["nearest"] {
   return (px, py, k) => {
-    const all = Array.from(x, (value, row) => ({ row, distance: Math.hypot(value - px, y[row] - py) }));
+    const all = Array.from({ length: positions.length / 2 }, (_, row) => {
+      return { row, distance: Math.hypot(positions[2 * row] - px, positions[2 * row + 1] - py) };
+    });
     const best = all.sort((a, b) => a.distance - b.distance).slice(0, k);
     return { rows: best.map((item) => item.row), distances: best.map((item) => item.distance) };
   };

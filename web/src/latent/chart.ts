@@ -10,9 +10,8 @@ type NearestPositions = (x: number, y: number, k: number) => { rows: ArrayLike<n
 /** The latents that a chart holds, and their positions. */
 export interface FittedPoints {
   latents: Float32Array; // (count, dim)
-  x: Float32Array;
-  y: Float32Array;
-  nearest: NearestPositions; // among (x, y)
+  positions: Float32Array; // x, y, x, y ...
+  nearest: NearestPositions; // among the positions
 }
 
 /** Latents and data coverage on a regular grid over the chart. */
@@ -44,7 +43,7 @@ export class PlaneInverse {
   refine(fitted: FittedPoints): void {
     const { dim } = this;
     this.#mean = mean(fitted.latents, dim) as Float32Array<ArrayBuffer>;
-    this.#norms = Float32Array.from(fitted.x, (_, row) =>
+    this.#norms = Float32Array.from({ length: fitted.latents.length / dim }, (_, row) =>
       norm(subtract(fitted.latents.subarray(row * dim, (row + 1) * dim), this.#mean)),
     );
     this.#fitted = fitted;
@@ -160,33 +159,32 @@ function projected({ components, mean, origin }: Projection, z: Float32Array): [
 }
 
 /** The geometric median of the positions of these latents; see https://doi.org/10.1007/s10479-008-0352-z */
-function medianOf({ rows, distances, k }: Neighbors, { x, y }: FittedPoints): [number, number] {
+function medianOf({ rows, distances, k }: Neighbors, { positions }: FittedPoints): [number, number] {
   const last = Math.max(distances[k - 1], 1e-12);
-  const weights = Float64Array.from(distances.subarray(0, k), (item) => {
-    const share = item / last;
+  const weights = Float64Array.from(distances.subarray(0, k), (distance) => {
+    const share = distance / last;
     return (Math.max(1 - share, 1e-6) / Math.max(share, 1e-6)) ** 2;
   });
-  let position = centre(rows, weights, x, y);
+  let [x, y] = weightedMean(rows, weights, positions);
   for (let round = 0; round < 12; round++) {
-    const [ownX, ownY] = position;
     const pull = weights.map((weight, i) => {
-      return weight / Math.max(Math.hypot(x[rows[i]] - ownX, y[rows[i]] - ownY), 1e-6);
+      return weight / Math.max(Math.hypot(positions[2 * rows[i]] - x, positions[2 * rows[i] + 1] - y), 1e-6);
     });
-    position = centre(rows, pull, x, y);
+    [x, y] = weightedMean(rows, pull, positions);
   }
-  return position;
+  return [x, y];
 }
 
-function centre(rows: Int32Array, weights: Float64Array, x: Float32Array, y: Float32Array): [number, number] {
-  let [sumX, sumY, sum] = [0, 0, 0];
-  for (let i = 0; i < weights.length; i++) {
-    sumX += weights[i] * x[rows[i]];
-    sumY += weights[i] * y[rows[i]];
-    sum += weights[i];
-  }
-  return [sumX / sum, sumY / sum];
+function weightedMean(rows: Int32Array, weights: Float64Array, positions: Float32Array): [number, number] {
+  let [x, y, sum] = [0, 0, 0];
+  weights.forEach((weight, i) => {
+    x += weight * positions[2 * rows[i]];
+    y += weight * positions[2 * rows[i] + 1];
+    sum += weight;
+  });
+  return [x / sum, y / sum];
 }
 
-function clamp(value: number, most: number): number {
-  return Math.min(Math.max(value, 0), most);
+function clamp(value: number, max: number): number {
+  return Math.min(Math.max(value, 0), max);
 }

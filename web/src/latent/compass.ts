@@ -15,7 +15,7 @@ import {
 import type { Direction } from "./directions";
 import type { Principal } from "./principal";
 import { normals, uniform } from "./random";
-import { dot, norm, row } from "./vectors";
+import { dot, norm, row, unit } from "./vectors";
 
 /** A question: the shown latents, and which of them was chosen. */
 export interface Choice {
@@ -204,13 +204,13 @@ function mostInformative(posterior: Posterior, count: number, random: () => numb
     const along = random() < 0.5 ? dot(step, mean) : 0;
     return unit(step.map((value, k) => value - along * mean[k]));
   });
-  let [best, most] = [steps.slice(0, count), -Infinity];
+  let [best, bestBits] = [steps.slice(0, count), -Infinity];
   for (let i = 0; i < CANDIDATES; i++) {
     const set = steps.slice(i * count, (i + 1) * count);
     const half = count >> 1;
     for (let k = 0; k < half; k++) set[half + k] = set[k].map((value) => -value);
     const bits = information(set, preferences);
-    if (bits > most) [best, most] = [set, bits];
+    if (bits > bestBits) [best, bestBits] = [set, bits];
   }
   return best;
 }
@@ -255,9 +255,4 @@ function cholesky(matrix: Float64Array, n: number): Float64Array {
     }
   }
   return root;
-}
-
-function unit(vector: Float64Array): Float64Array {
-  const length = Math.max(norm(vector), 1e-12);
-  return vector.map((value) => value / length);
 }

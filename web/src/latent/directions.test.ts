@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import {
-  arithmetic,
   byExample,
   type Direction,
   effects,
@@ -72,14 +71,4 @@ test("probe probabilities and side effects equal Python's", () => {
 
 test("without latents, the std of each dimension gives the std", () => {
   expect(stdFrom(Float32Array.of(0, 1, 0), [5, 2, 1])).toBeCloseTo(2);
-});
-
-test("A - B + C", () => {
-  const [a, b, c] = [Float32Array.of(1, 2), Float32Array.of(3, 3), Float32Array.of(10, 20)];
-  const sum = arithmetic([
-    { sign: 1, z: a },
-    { sign: -1, z: b },
-    { sign: 1, z: c },
-  ]);
-  expect(Array.from(sum)).toEqual([8, 19]);
 });

@@ -1,7 +1,7 @@
 /** Nonlinear directions: vector fields of small nets, integrated step by step. */
 
 import { FIELD_STEP, type FieldEntry } from "../contract";
-import { dot, norm } from "./vectors";
+import { dot, unit } from "./vectors";
 
 /** The step of one standard deviation from a latent. */
 export type Field = (z: Float64Array) => Float64Array;
@@ -71,7 +71,7 @@ function vectorField(net: Net, z: Float64Array): Float64Array {
 /** One std along the gradient of the first output, with the gradients of the others projected out (ridge). */
 function gradientField(net: Net, z: Float64Array, held: number): Float64Array {
   const [up, ...others] = gradients(net, z);
-  const units = others.map((gradient) => scaled(gradient, 1 / Math.max(norm(gradient), 1e-9)));
+  const units = others.map(unit);
   if (units.length) {
     const square = units.map((a, i) => Float64Array.from(units, (b, j) => dot(a, b) + (i === j ? held : 0)));
     const share = solve(
@@ -82,8 +82,7 @@ function gradientField(net: Net, z: Float64Array, held: number): Float64Array {
       for (let i = 0; i < up.length; i++) up[i] -= share[k] * unit[i];
     });
   }
-  const length = Math.max(norm(up), 1e-9);
-  return up.map((value, i) => (value / length) * net.std[i]);
+  return unit(up).map((value, i) => value * net.std[i]);
 }
 
 /** The gradient of each output, in units of the std. */
@@ -165,8 +164,4 @@ function solve(rows: Float64Array[], wanted: Float64Array): Float64Array {
     b[i] /= a[i][i];
   }
   return b;
-}
-
-function scaled(vector: Float64Array, by: number): Float64Array {
-  return vector.map((value) => value * by);
 }

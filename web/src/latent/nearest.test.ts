@@ -31,9 +31,9 @@ test("an odd number of dimensions works", () => {
 });
 
 test("few latents are searched without a worker", async () => {
-  const many = normals(2000 * 64, uniform(1));
-  const search = openSearch(many, 64);
-  const result = await search.nearest(many.slice(640, 704), 3);
+  const latents = normals(2000 * 64, uniform(1));
+  const search = openSearch(latents, 64);
+  const result = await search.nearest(latents.slice(640, 704), 3);
   expect(result!.rows[0]).toBe(10);
   search.close();
 });

@@ -38,12 +38,11 @@ function towardsLongerTail(axis: Float32Array, latents: Float32Array, center: Fl
 
 function covariance(latents: Float32Array, dim: number): Float64Array {
   const count = latents.length / dim;
-  const mean = new Float64Array(dim);
-  for (let i = 0; i < latents.length; i++) mean[i % dim] += latents[i] / count;
+  const center = mean(latents, dim);
   const result = new Float64Array(dim * dim);
   const row = new Float64Array(dim);
   for (let start = 0; start < latents.length; start += dim) {
-    for (let i = 0; i < dim; i++) row[i] = latents[start + i] - mean[i];
+    for (let i = 0; i < dim; i++) row[i] = latents[start + i] - center[i];
     for (let i = 0; i < dim; i++) for (let j = i; j < dim; j++) result[i * dim + j] += row[i] * row[j];
   }
   for (let i = 0; i < dim; i++) {

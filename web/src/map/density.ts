@@ -143,26 +143,8 @@ const PIECES: Record<number, [number, number][]> = {
 
 /** The segments of a square; if two opposite corners are high, the mean decides whether they are joined. */
 function piecesOf(kind: number, joined: boolean): [number, number][] {
-  if (kind === 5)
-    return joined
-      ? [
-          [0, 1],
-          [2, 3],
-        ]
-      : [
-          [0, 3],
-          [2, 1],
-        ];
-  if (kind === 10)
-    return joined
-      ? [
-          [3, 0],
-          [1, 2],
-        ]
-      : [
-          [1, 0],
-          [3, 2],
-        ];
+  if (kind === 5) return [...PIECES[joined ? 13 : 1], ...PIECES[joined ? 7 : 4]];
+  if (kind === 10) return [...PIECES[joined ? 14 : 2], ...PIECES[joined ? 11 : 8]];
   return PIECES[kind];
 }
 

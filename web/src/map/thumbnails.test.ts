@@ -11,10 +11,10 @@ import { Thumbnails, tileOf } from "./thumbnails";
 const sprites: Sprites = { width: 28, height: 20, columns: 5, rows: 3, sheets: ["0", "1", "2"] };
 
 it("a tile has the page and position of its row", () => {
-  expect(tileOf(sprites, 0)).toEqual({ page: 0, x: 0, y: 0, w: 28, h: 20 });
-  expect(tileOf(sprites, 14)).toEqual({ page: 0, x: 112, y: 40, w: 28, h: 20 });
-  expect(tileOf(sprites, 15)).toEqual({ page: 1, x: 0, y: 0, w: 28, h: 20 });
-  expect(tileOf(sprites, 38)).toEqual({ page: 2, x: 84, y: 20, w: 28, h: 20 });
+  expect(tileOf(sprites, 0)).toEqual({ sheet: 0, x: 0, y: 0, w: 28, h: 20 });
+  expect(tileOf(sprites, 14)).toEqual({ sheet: 0, x: 112, y: 40, w: 28, h: 20 });
+  expect(tileOf(sprites, 15)).toEqual({ sheet: 1, x: 0, y: 0, w: 28, h: 20 });
+  expect(tileOf(sprites, 38)).toEqual({ sheet: 2, x: 84, y: 20, w: 28, h: 20 });
 });
 
 describe("selected tiles", () => {
@@ -68,8 +68,8 @@ describe("thumbnails", () => {
     expect(scales).toEqual([...scales].sort((a, b) => a - b));
   });
 
-  it("draw each row's image centered on its point, and load each page once", async () => {
-    const many: Sprites = {
+  it("draw each row's image centered on its point, and load each sheet once", async () => {
+    const large: Sprites = {
       width: 8,
       height: 8,
       columns: 2,
@@ -82,16 +82,16 @@ describe("thumbnails", () => {
     const requested: string[] = [];
     const image = async (url: string): Promise<ImageBitmap> => {
       requested.push(url);
-      return { page: Number(url), close: () => undefined } as unknown as ImageBitmap;
+      return { sheet: Number(url), close: () => undefined } as unknown as ImageBitmap;
     };
-    const drawn: [page: number, x: number, y: number, left: number, top: number][] = [];
+    const drawn: [sheet: number, x: number, y: number, left: number, top: number][] = [];
     const context = {
       save: () => undefined,
       restore: () => undefined,
       strokeRect: () => undefined,
       getTransform: () => ({ a: 1 }),
-      drawImage: (page: { page: number }, x: number, y: number, _w: number, _h: number, left: number, top: number) =>
-        drawn.push([page.page, x, y, left, top]),
+      drawImage: (sheet: { sheet: number }, x: number, y: number, _w: number, _h: number, left: number, top: number) =>
+        drawn.push([sheet.sheet, x, y, left, top]),
     } as unknown as CanvasRenderingContext2D;
     let redraws = 0;
     const mask = Uint8Array.from({ length: 200 }, (_, row) => (row % 3 ? 1 : 0));
@@ -102,16 +102,16 @@ describe("thumbnails", () => {
       grid: new Grid(positions, mask),
       frame: () => "#000",
     };
-    const thumbnails = new Thumbnails(many, { image } as unknown as Files, () => redraws++);
+    const thumbnails = new Thumbnails(large, { image } as unknown as Files, () => redraws++);
     expect(thumbnails.draw(context, scene)).toEqual([]);
     await new Promise((done) => setTimeout(done, 10));
     const rows = thumbnails.draw(context, scene);
     expect(rows.length).toBe(133);
     expect(rows.every((row) => mask[row])).toBe(true);
     rows.forEach((row, i) => {
-      const tile = tileOf(many, row);
+      const tile = tileOf(large, row);
       const [left, top] = [650 + positions[2 * row] - 570 - 24, 350 - positions[2 * row + 1] + 270 - 24];
-      expect(drawn[i]).toEqual([tile.page, tile.x, tile.y, left, top]);
+      expect(drawn[i]).toEqual([tile.sheet, tile.x, tile.y, left, top]);
       expect(thumbnails.rowAt(left + 5, top + 40)).toBe(row);
     });
     expect(thumbnails.rowAt(-50, -50)).toBe(-1);
