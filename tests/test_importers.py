@@ -514,11 +514,11 @@ def test_an_imported_run_has_a_gallery_and_a_page(tmp_path):
     workspace = import_source(Decoder(), tmp_path)
     text = draw_gallery(workspace).read_text()
     assert "imported without images" in text and "samples.png" in text
-    tree = run_tree(workspace, most=50)
+    tree = run_tree(workspace, max_points=50)
     assert tree.entry["decoder"] is not None and tree.entry["data"] == "no images"
     latents = tmp_path / "codes.npy"
     np.save(latents, workspace.cloud[:200])
-    tree = run_tree(import_source(latents, tmp_path / "codes"), most=50)
+    tree = run_tree(import_source(latents, tmp_path / "codes"), max_points=50)
     assert tree.entry["decoder"] is None and len(tree.latents) == 50
 
 

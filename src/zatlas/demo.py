@@ -30,7 +30,7 @@ def demo(out: Path) -> Path:
 
 def run_tour(out: Path, write: Print) -> None:
     """Open both runs of a demo in the explorer, until Ctrl-C."""
-    explore([out / FACES_ARCHIVE, out / CLOTHES_RUN], told=write)
+    explore([out / FACES_ARCHIVE, out / CLOTHES_RUN], print_url=write)
 
 
 def unpack(folder: Path) -> Path:

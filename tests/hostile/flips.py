@@ -120,8 +120,8 @@ def _page_files(run: Path) -> Any:
     workspace = _atlas(run)
     trees = (
         run_tree(workspace, tiled=True),
-        run_tree(workspace, most=POINTS, geodesics=True, tiled=True),
-        run_tree(workspace, most=POINTS_SINGLE, geodesics=True),
+        run_tree(workspace, max_points=POINTS, geodesics=True, tiled=True),
+        run_tree(workspace, max_points=POINTS_SINGLE, geodesics=True),
     )
     return [(json.dumps(tree.entry), {url: make() for url, make in tree.files.items()}) for tree in trees]
 
