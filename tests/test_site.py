@@ -331,7 +331,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
     np.testing.assert_array_equal(
         numbers[: 2 * dim],
-        np.concatenate([direction.vector_field.layers.mean, direction.vector_field.layers.std]),
+        np.concatenate([direction.vector_field.network.mean, direction.vector_field.network.std]),
     )
     wide, high, deep, many = bends["sizes"]
     assert numbers.size == 2 * wide + wide * high + high * deep + deep * many + high + deep + many
