@@ -58,7 +58,7 @@ def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
     assert expected <= names
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
     assert {"train/elbo", "valid/elbo", "valid/rate"} <= run.metrics()[0].keys()
-    assert run.provenance()["data"] == blobs.fingerprint
+    assert run.provenance()["fingerprint"] == blobs.fingerprint
     result = json.loads((run.folder / "result.json").read_text())
     assert result["test"]["elbo"] < 0
 

@@ -16,7 +16,7 @@ from zatlas.training.recovery import best_weights, metrics_text, recipe_text
 
 IMAGE_FOLDERS = ("previews/", "gallery/", "curves.png", "report.html")
 # Made again when needed. Priors, directions and predictions are not: a user chose their settings.
-DERIVED_FILES = ("charts/", "codes/", "site/", *IMAGE_FOLDERS)
+DERIVED_FILES = ("charts/", "latents/", "site/", *IMAGE_FOLDERS)
 # They have their own manifests, or belong to another program.
 UNRECORDED = ("checkpoints", "tensorboard")
 UNNAMED = (".lock", ".lock-held", digests.FILE)
@@ -59,7 +59,7 @@ def check(folder: Path | str, accept: Sequence[str] = ()) -> CheckResult:
 def _fingerprint(run: Run) -> object:
     """The fingerprint of the run's images; None if made.json has none."""
     try:
-        return run.provenance().get("data")
+        return run.provenance().get("fingerprint")
     except (ZatlasError, ValueError, AttributeError):
         return None
 
@@ -145,7 +145,7 @@ def _repair(run: Run, result: CheckResult) -> None:
 def _rewrite(run: Run, name: str, data: bytes | None) -> str:
     """Write these bytes to the file if they are the recorded ones; say so, or return an empty text."""
     entry = digests.entries(run.folder)[name][-1]
-    if data is None or not digests.holds(entry, data):
+    if data is None or not digests.matches(entry, data):
         return ""
     atomic.write_file(run.folder / name, data, grows=entry.grows)
     return "written again from a checkpoint, byte for byte"
@@ -159,7 +159,7 @@ def _remove(run: Run, name: str) -> str:
     except BadRun:  # a link or a pipe, which zatlas did not write
         return ""
     if path.name.startswith("part-"):
-        atomic.remove_file(path.with_name(tables.SEAL))
+        atomic.remove_file(path.with_name(tables.PARTS_FILE))
         return "removed; encode the images again: zatlas encode"
     if name.startswith(IMAGE_FOLDERS):
         return "removed; draw the figures again: zatlas gallery"

@@ -44,7 +44,7 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
         "made": [*_read(run, "made.json"), json.dumps(whole).encode()],
         "recipe": _read(run, "recipe.toml"),
         "metrics": _read(run, "metrics.jsonl"),
-        "codes": _read(run, "codes/*-test.parquet"),
+        "codes": _read(run, "latents/*-test.parquet"),
         "places": [_places(folder)],
         "npz": [npz.getvalue(), npy.getvalue()],
         "image": _images(),

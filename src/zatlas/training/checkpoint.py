@@ -125,8 +125,8 @@ def latest(folder: Path) -> tuple[int | None, dict[int, str]]:
 def move_aside(folder: Path, step: int) -> Path:
     """Rename a damaged checkpoint to `damaged-<step>`. Only the process that trains the run may call this."""
     path = folder / f"{step:09d}"
-    with atomic.explained(path):
-        return path.rename(atomic.unused(folder / f"damaged-{step:09d}"))
+    with atomic.explain_errors(path):
+        return path.rename(atomic.unused_path(folder / f"damaged-{step:09d}"))
 
 
 def _is_checkpoint(path: Path) -> bool:

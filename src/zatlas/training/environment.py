@@ -106,8 +106,8 @@ def provenance(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str
         "python": platform.python_version(),
         "system": platform.platform(),
         "seed": recipe.seed,
-        "images": images.describe(),
-        "data": images.fingerprint,
+        "dataset": images.describe(),
+        "fingerprint": images.fingerprint,
         **machine(fabric),
     }
 

@@ -83,7 +83,7 @@ def import_model(
         info = replace(info, digest=digest_of_all(info, side))
         provenance = _provenance(info)
         if data is not None:
-            recipe, provenance["data"] = _recipe(data, info, side)
+            recipe, provenance["fingerprint"] = _recipe(data, info, side)
             (side / "recipe.toml").write_bytes(recipe)
         (side / "made.json").write_bytes(atomic.as_json(provenance))
     run = Run(out)

@@ -17,7 +17,7 @@ from zatlas.models.nets import Shape
 
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat"]
-StdSource = Literal["none", "deviation", "log_variance"]  # the second output of an encoder
+StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
 Half = Callable[..., Any]  # the encoder or the decoder, with its own input and output formats
 

@@ -61,7 +61,7 @@ def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, nam
 
 def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
     before = Workspace.open(run.folder).chart().positions
-    table, chart = (next(run.path(name).iterdir()) for name in ("codes", "charts"))
+    table, chart = (next(run.path(name).iterdir()) for name in ("latents", "charts"))
     flip(table)
     flip(chart)
     assert main(["chart", str(run.folder)]) == 1 and "zatlas check" in capsys.readouterr().err
