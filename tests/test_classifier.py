@@ -359,12 +359,12 @@ def test_predictions_are_saved_and_used_by_every_command(sketcher, tmp_path, cap
     assert (tmp_path / "a.png").exists()
 
 
-def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
+def test_predictions_of_other_weights_are_not_used(sketcher, tmp_path):
     path = save_predictions(tmp_path / "r.parquet", Predictions("d", {"a": np.array([True])}), "model")
     assert load_predictions(path, "model").columns["a"].tolist() == [True]
     assert load_predictions(path, "another") is None
     path.write_bytes(b"noise")
-    with pytest.raises(Damaged, match="read again"):
+    with pytest.raises(Damaged, match="predict again"):
         load_predictions(path, "model")
 
 

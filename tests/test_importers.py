@@ -485,7 +485,7 @@ def test_latents_with_images_have_labels_and_neighbours(wide, tmp_path):
 
 
 def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
-    with pytest.raises(BadData, match="but this model's are 1,8,8"):
+    with pytest.raises(BadData, match="but those of this model are 1,8,8"):
         import_source(Decoder(), tmp_path, data="faces:count=20")
     with pytest.raises(NotFound):
         import_source(tmp_path / "nowhere.onnx", tmp_path)

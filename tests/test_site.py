@@ -330,7 +330,7 @@ def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits
     numbers = np.frombuffer(tree.files[field["url"]](), "<f4")
     np.testing.assert_array_equal(
         numbers[: 2 * dim],
-        np.concatenate([direction.vector_field.layers.mean, direction.vector_field.layers.std]),
+        np.concatenate([direction.vector_field.network.mean, direction.vector_field.network.std]),
     )
     inputs, first, second, outputs = field["sizes"]
     assert numbers.size == 2 * inputs + inputs * first + first * second + second * outputs + first + second + outputs

@@ -149,7 +149,7 @@ def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]
     flags = {name: latents @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
     normals = [directions.plane_normal(latents, flags[name], name) for name in ("hat", "beard")]
     example_direction = directions.example_direction(latents[:20], latents[20:50], "smile", latents)
-    clean = directions.orthogonal(example_direction, normals, latents)
+    clean = directions.orthogonalize(example_direction, normals, latents)
     fitted = probes.fit_probes(latents, flags)
     return {
         "latents": latents,

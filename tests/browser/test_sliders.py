@@ -78,7 +78,7 @@ def test_a_direction_holds_an_attribute_constant(explore, portraits):
     other = held.inner_text()[:-1].strip().replace(" ", "_")
     names = [probe["name"] for probe in truth.entry["directions"]["probes"]]
     normal = LinearDirection(other, truth.vectors("normals")[names.index(other)])
-    orthogonal = directions.orthogonal(chosen, [normal], truth.latents)
+    orthogonal = directions.orthogonalize(chosen, [normal], truth.latents)
     explorer.shows(portraits.decode(orthogonal.move(z, 3.0))[0])
     held.click()
     explorer.shows(portraits.decode(chosen.move(z, 3.0))[0])

@@ -73,7 +73,9 @@ def _reading(run: Path) -> Any:
 
 def _made(run: Path) -> Any:
     return {
-        k: v for k, v in _atlas(run).run.provenance().items() if k in ("format", "fingerprint", "imported", "dataset")
+        k: v
+        for k, v in _atlas(run).run.provenance().items()
+        if k in ("format", "fingerprint", "imported", "dataset")
     }
 
 
