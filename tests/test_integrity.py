@@ -37,7 +37,7 @@ def check(run, capsys, *words):
     return status, json.loads(out) if out else None, err
 
 
-def test_a_whole_run_is_said_to_be_whole(run, capsys):
+def test_an_intact_run_has_no_findings(run, capsys):
     status, result, said = check(run, capsys)
     assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in said
     assert not any(result[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
@@ -45,7 +45,7 @@ def test_a_whole_run_is_said_to_be_whole(run, capsys):
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "recipe.toml", "metrics.jsonl"])
 @pytest.mark.parametrize("harm", ["flip", "flip that keeps the time", "cut", "remove"])
-def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, name, harm):
+def test_files_are_restored_from_a_checkpoint_byte_for_byte(run, capsys, name, harm):
     path = run.path(name)
     good = path.read_bytes()
     match harm:
@@ -59,7 +59,7 @@ def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, nam
     assert status == 0 and list(result["repaired"]) == [name] and path.read_bytes() == good
 
 
-def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
+def test_damaged_derived_files_are_removed_and_computed_again(run, capsys):
     before = Workspace.open(run.folder).chart().positions
     table, chart = (next(run.path(name).iterdir()) for name in ("latents", "charts"))
     flip(table)
@@ -70,7 +70,7 @@ def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
     assert (Workspace.open(run.folder).chart().positions == before).all()
 
 
-def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
+def test_files_that_cannot_be_repaired_are_listed_and_unchanged(run, capsys):
     flip(run.provenance_file)
     harmed = run.provenance_file.read_bytes()
     status, result, said = check(run, capsys)
@@ -78,14 +78,14 @@ def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
     assert "cannot be made again" in said and run.provenance_file.read_bytes() == harmed
 
 
-def test_a_damaged_checkpoint_is_named(run, capsys):
+def test_a_damaged_checkpoint_is_reported(run, capsys):
     first = min(run.checkpoints.iterdir())
     flip(first / "state.safetensors")
     status, result, _ = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == [f"checkpoints/{first.name}"]
 
 
-def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
+def test_an_edited_recipe_is_used_after_it_is_accepted(run, capsys):
     run.recipe_file.write_text(run.recipe_file.read_text() + "# mine\n")
     assert main(["points", str(run.folder)]) == 1
     assert "recipe.toml has changed" in capsys.readouterr().err
@@ -94,7 +94,7 @@ def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
     assert main(["points", str(run.folder)]) == 0
 
 
-def test_a_lost_record_is_made_again_with_consent(run, capsys):
+def test_a_lost_record_is_rebuilt_with_consent(run, capsys):
     run.path("digests.jsonl").unlink()
     assert main(["sample", str(run.folder)]) == 2 and "--accept ." in capsys.readouterr().err
     assert check(run, capsys, "--accept", ".")[0] == 0
@@ -108,7 +108,7 @@ def test_only_a_file_of_the_run_is_accepted(run, capsys, name):
     assert (status == 2 and "--accept" in said) or "no file" in said
 
 
-def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
+def test_files_that_zatlas_did_not_write_are_listed_and_unchanged(run, capsys, tmp_path):
     (run.folder / "notes.txt").write_text("mine")
     (run.folder / "link").symlink_to(tmp_path)
     status, result, _ = check(run, capsys)
@@ -122,7 +122,7 @@ def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
     assert status == 1 and "being trained by process" in said
 
 
-def test_a_folder_that_is_no_run_is_not_checked(tmp_path, capsys):
+def test_a_folder_that_is_not_a_run_is_not_checked(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
     assert "is not a run" in capsys.readouterr().err
 
@@ -146,7 +146,7 @@ def photo(folder, index):
     return folder / "photos" / f"{index}.png"
 
 
-def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_path):
+def test_a_link_instead_of_a_derived_file_is_reported_and_unchanged(run, capsys, tmp_path):
     chart = next(run.path("charts").iterdir())
     chart.unlink()
     chart.symlink_to(tmp_path / "mine")
@@ -154,7 +154,7 @@ def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_pa
     assert status == 1 and list(result["damaged"]) == [f"charts/{chart.name}"] and chart.is_symlink()
 
 
-def test_what_another_command_is_writing_is_left_alone(run, capsys):
+def test_unfinished_files_of_another_command_are_ignored(run, capsys):
     side = run.folder / ".side-samples.png-1-00000000"
     side.write_bytes(b"half a picture")
     assert check(run, capsys, "--accept", ".")[0] == 0
