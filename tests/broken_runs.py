@@ -89,13 +89,13 @@ CASES = (
 )
 
 
-def trained(case: Case, folder: Path) -> Workspace:
+def train_case(case: Case, folder: Path) -> Workspace:
     """The run of this case."""
     run, few = folder / case.name, folder / "hundred.npz"
     if not few.exists():
         hundred_digits(few)
     if not (run / "result.json").exists():
-        typed(f"zatlas train {case.train.replace(few.name, str(few))} {STILL} --out {run}")
+        run_command(f"zatlas train {case.train.replace(few.name, str(few))} {STILL} --out {run}")
     return Workspace.open(run)
 
 
@@ -112,7 +112,7 @@ def hundred_digits(path: Path) -> None:
     )
 
 
-def typed(command: str) -> None:
+def run_command(command: str) -> None:
     """Run a command line, with its output on stderr."""
     with redirect_stdout(sys.stderr):
         status = cli.main(shlex.split(command)[1:])
@@ -120,19 +120,19 @@ def typed(command: str) -> None:
         raise SystemExit(f"{command} ended with {status}")
 
 
-def evaluated(workspace: Workspace, prior: str = "own") -> EvaluationResult:
+def evaluate_run(workspace: Workspace, prior: str = "model") -> EvaluationResult:
     """The evaluation of a run."""
     return evaluate(workspace, groups=GROUPS, prior=prior)
 
 
-def improved(workspace: Workspace, finding: Finding) -> EvaluationResult:
+def evaluate_after_suggestion(workspace: Workspace, finding: Finding) -> EvaluationResult:
     """The evaluation after the first suggestion of a finding."""
     command = finding.suggestions[0].command
-    typed(command)
+    run_command(command)
     words = shlex.split(command)
     if "--prior" in words:
-        return evaluated(workspace, words[words.index("--prior") + 1])
-    return evaluated(Workspace.open(Path(words[words.index("--out") + 1])))
+        return evaluate_run(workspace, words[words.index("--prior") + 1])
+    return evaluate_run(Workspace.open(Path(words[words.index("--out") + 1])))
 
 
 def main(names: list[str]) -> None:
@@ -145,14 +145,14 @@ def main(names: list[str]) -> None:
 
 
 def _row(case: Case, folder: Path) -> str:
-    workspace = trained(case, folder)
-    before = evaluated(workspace)
+    workspace = train_case(case, folder)
+    before = evaluate_run(workspace)
     result = ", ".join(finding.name for finding in before.findings) or "nothing"
     cells = [f"`zatlas train {case.train}`", result]
     finding = next((one for one in before.findings if one.name == case.finding), None)
     if finding is None:
         return f"| {' | '.join([*cells, '', '', '', ''])} |"
-    after = improved(workspace, finding).metric(case.metric)
+    after = evaluate_after_suggestion(workspace, finding).metric(case.metric)
     one = before.metric(case.metric)
     typed_words = finding.suggestions[0].command.replace(str(folder), "runs")
     cells += [metric_title(one), format_value(one), format_value(after), f"`{typed_words}`"]

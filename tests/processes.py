@@ -1,4 +1,4 @@
-"""Processes that the tests start, and that do not outlive them."""
+"""Child processes that end with their test."""
 
 import os
 import subprocess
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 @contextmanager
 def process(*words, threads=1):
-    """Python in a process of its own; where the test fails meanwhile, it is ended and not waited for."""
+    """Start Python in a child process, and kill it if the block raises."""
     with subprocess.Popen(
         [sys.executable, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-    ) as begun:
+    ) as child:
         try:
-            yield begun
+            yield child
         except BaseException:
-            begun.kill()
+            child.kill()
             raise

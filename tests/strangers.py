@@ -1,4 +1,4 @@
-"""Runs and files as a stranger would hand them on: programs with side effects, endless ones, false words."""
+"""Untrusted runs and files: programs with side effects, programs that never end, wrong descriptions."""
 
 import json
 from pathlib import Path
@@ -14,18 +14,18 @@ from zatlas.store import atomic
 DIM = 4
 
 
-def remade(folder: Path, **changed) -> Path:
-    """A brought run with parts of its table changed, and the digest that goes with them."""
+def with_changed_description(folder: Path, **changed) -> Path:
+    """An imported run with parts of its table changed, and the digest that goes with them."""
     made = json.loads((folder / "made.json").read_text())
     made["imported"] |= changed
-    brought = read_table(made["imported"])
-    made["imported"]["digest"] = digest_of_all(brought, folder)
+    imported = read_table(made["imported"])
+    made["imported"]["digest"] = digest_of_all(imported, folder)
     atomic.write_file(folder / "made.json", json.dumps(made).encode())
     return folder
 
 
 class Endless(nn.Module):
-    """A decoder that never answers."""
+    """A decoder that never returns."""
 
     def forward(self, z: Tensor) -> Tensor:
         x = z.sum()
@@ -56,17 +56,17 @@ class EndlessToRead(nn.Module):
 
 
 def endless_script(path: Path) -> Path:
-    """A TorchScript decoder of points of 4 numbers that never answers."""
+    """Write a TorchScript decoder of latents (n, 4) that never returns."""
     torch.jit.script(Endless()).save(str(path))
     return path
 
 
 def onnx_decoder(path: Path, *, endless: bool = False) -> Path:
-    """An ONNX decoder of points of 4 numbers to images of 2x2; or one whose loop never ends."""
+    """Write an ONNX decoder of latents (n, 4) to images of 2x2, optionally with an endless loop."""
     value = helper.make_tensor_value_info
-    whole = helper.make_tensor("whole", TensorProto.INT64, [4], [-1, 1, 2, 2])
+    target_shape = helper.make_tensor("target_shape", TensorProto.INT64, [4], [-1, 1, 2, 2])
     nodes = [
-        helper.make_node("Constant", [], ["shape"], value=whole),
+        helper.make_node("Constant", [], ["shape"], value=target_shape),
         helper.make_node("Sigmoid", ["r" if endless else "z"], ["s"]),
         helper.make_node("Reshape", ["s", "shape"], ["x"]),
     ]

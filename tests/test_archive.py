@@ -27,7 +27,7 @@ def test_an_archive_is_a_folder(tmp_path, ending):
     assert sources.load(str(archive)).classes == ("a", "b")
 
 
-def test_the_one_folder_that_an_archive_holds_is_no_class(tmp_path):
+def test_a_single_top_folder_of_an_archive_is_not_a_class(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
         for part in ("train", "test"):
             for kind in ("a", "b"):
@@ -44,7 +44,7 @@ HOSTILE_NAMES = ["../x.png", "/x.png", "a/../../x.png", "..\\x.png", "C:\\x.png"
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_an_archive_never_writes_outside(tmp_path, name, kind):
+def test_an_archive_never_writes_outside_its_folder(tmp_path, name, kind):
     archive = tmp_path / "bad"
     if kind == "zip":
         with zipfile.ZipFile(archive, "w") as packed:
@@ -78,7 +78,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
         unpack(tmp_path / "bad.zip", tmp_path / "into")
 
 
-def test_an_archive_made_to_fill_the_disk_is_stopped(tmp_path, monkeypatch):
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.data.archive.MIN_CHECKED_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("x.png", b"\0" * (8 << 20))
@@ -89,7 +89,7 @@ def test_an_archive_made_to_fill_the_disk_is_stopped(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("names", [("a.png", "a.png"), ("a.png", "A.PNG")])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_entries_of_one_name_are_refused(tmp_path, names):
+def test_two_entries_with_the_same_name_are_refused(tmp_path, names):
     with zipfile.ZipFile(tmp_path / "twice.zip", "w") as packed:
         for name in names:
             packed.writestr(name, b"x")
@@ -105,7 +105,7 @@ def test_two_entries_of_one_name_are_refused(tmp_path, names):
         (("a.doc",), "has no images"),
     ],
 )
-def test_an_archive_that_cannot_be_a_folder_says_why(tmp_path, names, told):
+def test_an_unusable_archive_raises_an_error_with_the_reason(tmp_path, names, told):
     with zipfile.ZipFile(tmp_path / "odd.zip", "w") as packed:
         for name in names:
             packed.writestr(name, jpeg())
@@ -114,7 +114,7 @@ def test_an_archive_that_cannot_be_a_folder_says_why(tmp_path, names, told):
 
 
 @pytest.mark.parametrize("damage", ["a bit", "the checksum", "the end", "all"])
-def test_damage_to_a_packed_tar_is_found_before_any_of_it_is_used(tmp_path, damage):
+def test_a_damaged_tar_is_detected_before_its_files_are_used(tmp_path, damage):
     archive = tmp_path / "set.tar.gz"
     with tarfile.open(archive, "w:gz") as rolled:
         for index in range(30):
@@ -129,7 +129,7 @@ def test_damage_to_a_packed_tar_is_found_before_any_of_it_is_used(tmp_path, dama
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set.tar.gz"]
 
 
-def test_two_at_once_unpack_an_archive_to_one_folder(tmp_path):
+def test_two_processes_unpack_an_archive_into_the_same_folder(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
         for index in range(200):
             packed.writestr(f"{index}.jpg", jpeg())
@@ -138,7 +138,7 @@ def test_two_at_once_unpack_an_archive_to_one_folder(tmp_path):
     assert len(places) == 1 and len(list(places.pop().glob("*.jpg"))) == 200
 
 
-def test_a_broken_archive_is_named(tmp_path):
+def test_the_error_of_a_broken_archive_names_it(tmp_path):
     picture(tmp_path / "0.png")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
         packed.write(tmp_path / "0.png", "0.png")

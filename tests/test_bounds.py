@@ -109,7 +109,7 @@ def cost(tmp_path, data):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by /proc")
 @pytest.mark.parametrize("name", BOMBS)
-def test_an_image_that_is_made_to_fill_memory_is_refused_by_its_header(tmp_path, name):
+def test_an_image_bomb_is_refused_by_its_header(tmp_path, name):
     reason, seconds, megabytes = cost(tmp_path, BOMBS[name]())
     assert reason == "too-large"
     assert megabytes < 20 and seconds < 0.05
@@ -118,13 +118,13 @@ def test_an_image_that_is_made_to_fill_memory_is_refused_by_its_header(tmp_path,
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by /proc")
 @pytest.mark.parametrize("name", COSTLY)
-def test_the_largest_image_that_is_read_takes_a_gigabyte_at_most(tmp_path, name):
+def test_decoding_the_largest_image_needs_at_most_one_gigabyte(tmp_path, name):
     reason, _, megabytes = cost(tmp_path, COSTLY[name]())
     assert reason == "read" and megabytes < MEGABYTES
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_a_flat_picture_of_an_ordinary_size_is_read(mode):
+def test_a_uniform_image_of_ordinary_size_is_read(mode):
     buffer = io.BytesIO()
     Image.new(mode, (3000, 3000)).save(buffer, "PNG")
     assert read_image(buffer.getvalue(), size=8).pixels.shape[1:] == (8, 8)
@@ -176,7 +176,7 @@ HEADERS = [
 
 @pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_a_header_that_means_nothing_is_one_sentence(tmp_path, header, suffix):
+def test_an_invalid_array_header_raises_a_clear_error(tmp_path, header, suffix):
     path = tmp_path / f"a{suffix}"
     data = npy_bytes(header, bytes(128))
     if suffix == ".npz":
@@ -201,7 +201,7 @@ def packed(path, shape, zeros):
     return path
 
 
-def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+def test_arrays_larger_than_the_free_memory_are_refused_before_reading(tmp_path, monkeypatch):
     path = packed(tmp_path / "a.npz", (64, 1024, 1024), 64 << 20)
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(npy, "free_memory", lambda: 100 << 20)
@@ -211,14 +211,14 @@ def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_header_that_promises_more_than_its_file_holds_is_refused(tmp_path):
+def test_a_header_that_states_more_bytes_than_its_file_has_is_refused(tmp_path):
     path = packed(tmp_path / "a.npz", (8 << 10, 1024, 1024), 1 << 10)
     for read_it in (sources.load, lambda name: import_run(name, tmp_path / "run", show=False)):
         with pytest.raises(BadData, match="states 8,589,934,592 bytes of values, but the file has 1,024"):
             read_it(str(path))
 
 
-def test_an_entry_that_says_it_is_huge_is_refused(tmp_path):
+def test_an_npz_entry_with_an_implausible_size_is_refused(tmp_path):
     path = packed(tmp_path / "a.npz", (8, 8, 8), 512)
     data = bytearray(path.read_bytes())
     at = data.rindex(b"PK\x01\x02")
@@ -228,7 +228,7 @@ def test_an_entry_that_says_it_is_huge_is_refused(tmp_path):
         sources.load(str(path))
 
 
-def test_memory_is_known():
+def test_the_free_memory_is_measured():
     assert 1 << 20 < npy.free_memory() < 1 << 50
 
 
@@ -286,7 +286,7 @@ def mutated(good, trial):
 @pytest.mark.parametrize(
     "name", ["a.npy", "a.npz", "b.npz", "a-idx3-ubyte", "b-idx3-ubyte.gz", "a.csv", "a.parquet", "shards"]
 )
-def test_250_mutations_of_a_file_are_read_or_one_sentence(tmp_path, name):
+def test_250_mutations_of_a_file_are_read_or_raise_a_zatlas_error(tmp_path, name):
     reader = seeds(tmp_path)[name]
     source = tmp_path / (name if name != "shards" else "a.parquet")
     place = tmp_path / "broken" / source.name
@@ -302,7 +302,7 @@ def test_250_mutations_of_a_file_are_read_or_one_sentence(tmp_path, name):
     assert refused > 20
 
 
-def test_a_mutated_image_is_read_or_has_a_reason():
+def test_a_mutated_image_is_read_or_raises_bad_image():
     good = png(8, 2, 3, side=16)
     for trial in range(500):
         try:

@@ -60,7 +60,7 @@ def aside(images):
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.EACCES, MemoryError])
-def test_an_image_that_cannot_be_read_once_is_read_the_next_time(photos, cache_folder, monkeypatch, error):
+def test_an_image_with_a_read_error_is_tried_again_by_the_next_call(photos, cache_folder, monkeypatch, error):
     with monkeypatch.context() as patch:
         fail(patch, error)
         images = sources.load(str(photos), size=12)
@@ -74,13 +74,13 @@ def test_an_image_that_cannot_be_read_once_is_read_the_next_time(photos, cache_f
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE])
-def test_an_error_that_passes_is_not_noticed(photos, cache_folder, monkeypatch, error):
+def test_a_transient_read_error_has_no_effect(photos, cache_folder, monkeypatch, error):
     failures = fail(monkeypatch, error, times=2)
     assert not aside(sources.load(str(photos), size=12))
     assert len(failures) == 4
 
 
-def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache_folder, monkeypatch, capsys):
+def test_many_read_errors_stop_with_one_message(photos, cache_folder, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         fail(patch, errno.EIO, names={f"{number:03d}.png" for number in range(4)})
         with pytest.raises(CannotRead, match=r"4 of 60 files .* Input/output error .*Repeat the command"):
@@ -91,7 +91,7 @@ def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache
     assert len(sources.load(str(photos), size=12)) == 60
 
 
-def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, monkeypatch):
+def test_too_little_memory_while_decoding_is_not_damage(photos, cache_folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(image_reader, "_decode", lambda *_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(CannotRead, match="not enough memory"):
@@ -99,14 +99,14 @@ def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, mon
     assert len(sources.load(str(photos), size=12)) == 60
 
 
-def test_too_little_memory_for_a_whole_file_is_one_sentence(tmp_path, monkeypatch):
+def test_an_array_file_larger_than_memory_raises_one_message(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 8, 8), np.uint8))
     monkeypatch.setattr("zatlas.data.npz.concatenate_parts", lambda *_: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(TooLarge, match=r"a\.npy does not fit into memory"):
         sources.load(str(tmp_path / "a.npy"))
 
 
-def test_a_training_does_not_go_on_with_fewer_images(photos, cache_folder, tmp_path, monkeypatch):
+def test_a_training_is_not_resumed_with_fewer_images(photos, cache_folder, tmp_path, monkeypatch):
     run = small_run(tmp_path / "run", photos, dim=2, epochs=1, size=12).run
     shutil.rmtree(cache_folder)
     fail(monkeypatch, errno.EIO)
@@ -116,7 +116,7 @@ def test_a_training_does_not_go_on_with_fewer_images(photos, cache_folder, tmp_p
         resume(run.folder, {"training.epochs": 2}, show=False)
 
 
-def test_a_training_says_which_images_it_could_not_read(photos, cache_folder, tmp_path, monkeypatch):
+def test_the_data_report_lists_unread_images(photos, cache_folder, tmp_path, monkeypatch):
     fail(monkeypatch, errno.EIO)
     run = small_run(tmp_path / "run", photos, dim=2, epochs=1, size=12).run
     report = json.loads((run.folder / "data_report.json").read_text())
@@ -124,7 +124,7 @@ def test_a_training_says_which_images_it_could_not_read(photos, cache_folder, tm
     assert report["used"] == 58
 
 
-def test_a_file_that_is_listed_and_not_there_is_missing(photos, cache_folder, tmp_path):
+def test_a_link_to_a_missing_file_is_skipped(photos, cache_folder, tmp_path):
     (photos / "kind 0" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     assert aside(sources.load(str(photos), size=12)) == [("gone.png", "link-outside")]
     (photos / "kind 0" / "gone.png").unlink()
@@ -134,7 +134,7 @@ def test_a_file_that_is_listed_and_not_there_is_missing(photos, cache_folder, tm
     assert not aside(sources.load(str(photos), size=12))
 
 
-def test_a_folder_that_is_deleted_while_it_is_read_is_one_sentence(photos, cache_folder, monkeypatch):
+def test_deleting_a_folder_while_it_is_read_raises_one_message(photos, cache_folder, monkeypatch):
     whole = Path.read_bytes
 
     def deleted(path):
@@ -149,7 +149,7 @@ def test_a_folder_that_is_deleted_while_it_is_read_is_one_sentence(photos, cache
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.ENOENT])
-def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(photos, cache_folder, monkeypatch, error):
+def test_a_folder_that_cannot_be_listed_raises_one_message(photos, cache_folder, monkeypatch, error):
     listed = os.scandir
 
     def scandir(path="."):
@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(photos, cache_fo
         sources.load(str(photos), size=12)
 
 
-def test_an_encoding_does_not_leave_out_an_image_that_could_not_be_read(photos, monkeypatch):
+def test_encoding_stops_at_an_image_that_cannot_be_read(photos, monkeypatch):
     pieces = open_partitions(str(photos), (3, 12, 12))
     fail(monkeypatch, errno.EACCES)
     with pytest.raises(CannotRead, match=r"003\.png could not be read this time: Permission denied"):
@@ -181,7 +181,7 @@ def flip(path, place=-1, keep_time=False):
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(photos, cache_folder, capfd):
+def test_damage_to_any_file_of_the_cache_rebuilds_the_dataset(photos, cache_folder, capfd):
     first = sources.load(str(photos), size=12)
     pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
     names = sorted(file.name for file in place.iterdir())
@@ -206,7 +206,7 @@ def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(photos
     assert len(list(cache_folder.iterdir())) == 1
 
 
-def test_a_flip_that_keeps_the_time_is_found_by_whoever_trains(photos, cache_folder, capfd):
+def test_training_detects_damage_that_keeps_the_modification_time(photos, cache_folder, capfd):
     first = sources.load(str(photos), size=12)
     pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
     flip(place / "pixels.npy", keep_time=True)
@@ -245,7 +245,7 @@ def test_a_read_error_in_the_cache_removes_nothing(photos, cache_folder, monkeyp
     assert len(sources.load(str(photos), size=12)) == 60
 
 
-def test_damage_without_the_source_is_one_sentence(photos, cache_folder):
+def test_damage_without_the_source_raises_one_message(photos, cache_folder):
     sources.load(str(photos), size=12)
     shutil.rmtree(photos)
     flip(next(cache_folder.glob("*/pixels.npy")))
@@ -254,9 +254,7 @@ def test_damage_without_the_source_is_one_sentence(photos, cache_folder):
 
 
 @pytest.mark.parametrize("harm", [flip, Path.unlink, lambda path: os.truncate(path, 20)])
-def test_damage_to_an_unpacked_archive_is_found_before_its_images_are_used(
-    photos, cache_folder, tmp_path, capfd, harm
-):
+def test_damage_to_an_unpacked_archive_is_detected_before_use(photos, cache_folder, tmp_path, capfd, harm):
     archive = shutil.make_archive(str(tmp_path / "photos"), "zip", photos)
     first = sources.load(archive, size=12)
     (place,) = cache_folder.glob("archive-*")
@@ -294,7 +292,7 @@ def age(folder):
     os.utime(folder, (past, past))
 
 
-def test_what_a_killed_reader_leaves_is_removed_by_the_next(photos, cache_folder):
+def test_the_next_reader_removes_the_files_of_a_killed_one(photos, cache_folder):
     (process,) = readers(photos, 100)
     (side,) = cache_folder.glob(".side-*")
     process.send_signal(signal.SIGKILL)
@@ -307,7 +305,7 @@ def test_what_a_killed_reader_leaves_is_removed_by_the_next(photos, cache_folder
     assert not side.exists()
 
 
-def test_what_a_living_reader_fills_is_never_removed(photos, cache_folder):
+def test_the_folder_of_a_running_reader_is_never_removed(photos, cache_folder):
     (process,) = readers(photos, 0.05)
     (side,) = cache_folder.glob(".side-*")
     while process.poll() is None:
@@ -348,7 +346,7 @@ def test_a_class_folder_may_have_any_name(cache_folder, tmp_path, name):
     assert set(sources.load(str(tmp_path / "p")).classes) == {name, "other"}
 
 
-def test_an_array_file_that_cannot_be_read_is_not_called_broken(tmp_path, monkeypatch):
+def test_a_read_error_of_an_array_file_is_not_reported_as_damage(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 8, 8), np.uint8))
     monkeypatch.setattr(retry, "PAUSE", 0.001)
     whole = Path.open

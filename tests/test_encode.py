@@ -8,7 +8,7 @@ from zatlas.latent.latent_blocks import labels_of, latent_blocks
 
 
 @pytest.mark.parametrize("run", ["digits", "told", "plain"])
-def test_codes_of_bytes_are_those_of_the_images_to_the_bit(run, request, monkeypatch):
+def test_latents_of_bytes_equal_latents_of_float_images_to_the_bit(run, request, monkeypatch):
     workspace = request.getfixturevalue(run)
     rows = workspace.rows("train")[:700]
     monkeypatch.setattr(blocks_module, "BLOCK", 300 * int(np.prod(workspace.dataset.shape)))

@@ -56,14 +56,14 @@ def test_a_folder_is_encoded_in_parts_as_its_images_are(digits, folder, tmp_path
     assert sorted(tables.read(out).rows.tolist()) == list(range(250))
 
 
-def test_labels_and_splits_go_with_the_points_and_duckdb_reads_all_parts(digits, tmp_path):
+def test_labels_and_splits_are_columns_and_duckdb_reads_all_parts(digits, tmp_path):
     out = encode(digits, out=tmp_path / "codes.parquet")
     answer = tables.query({"codes": out}, "select split, count(*) as n from codes group by split")
     counts = dict(zip(answer["split"].to_pylist(), answer["n"].to_pylist(), strict=True))
     assert counts == {name: len(digits.dataset.rows(name)) for name in ("train", "valid", "test")}
 
 
-def test_no_images_travel_to_another_process():
+def test_pickled_partitions_contain_no_images():
     there = partitions.open_partitions("sprites:count=200", (1, 32, 32))
     here = there.read(0)
     sent = pickle.dumps(there)
@@ -71,7 +71,7 @@ def test_no_images_travel_to_another_process():
     np.testing.assert_array_equal(pickle.loads(sent).read(0).pixels, here.pixels)
 
 
-def test_what_is_there_is_not_made_again(digits, folder, tmp_path):
+def test_finished_parts_are_not_encoded_again(digits, folder, tmp_path):
     out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
     parts = sorted(out.glob("part-*.parquet"))
     whole = {part.name: part.read_bytes() for part in parts}
@@ -84,7 +84,7 @@ def test_what_is_there_is_not_made_again(digits, folder, tmp_path):
     assert tables.provenance(out) is not None
 
 
-def test_parts_of_another_model_are_made_again(digits, plain, folder, tmp_path):
+def test_parts_of_another_model_are_encoded_again(digits, plain, folder, tmp_path):
     out = tmp_path / "codes.parquet"
     encode(plain, out=out)  # in many more parts
     encode(digits, str(folder), out=out)
@@ -93,7 +93,7 @@ def test_parts_of_another_model_are_made_again(digits, plain, folder, tmp_path):
     np.testing.assert_array_equal(tables.read(out).latents, tables.read(fresh).latents)
 
 
-def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
+def test_the_run_reads_its_latents_from_the_parts(plain, tmp_path):
     shutil.copytree(plain.run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("latents"))
     workspace = Workspace.open(tmp_path / "run")
     out = encode(workspace, split="train")
@@ -105,7 +105,7 @@ def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
     assert {part: part.stat().st_mtime_ns for part in out.iterdir()} == written
 
 
-def test_a_few_bad_files_are_set_aside_and_many_are_refused(digits, folder, tmp_path):
+def test_a_few_bad_files_are_skipped_and_many_are_refused(digits, folder, tmp_path):
     (folder / "0" / "0000broken.png").write_bytes(b"no image")
     out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
     asides = [one for path in out.glob("part-*.json") for one in json.loads(path.read_text())]
@@ -117,7 +117,7 @@ def test_a_few_bad_files_are_set_aside_and_many_are_refused(digits, folder, tmp_
         encode(digits, str(folder), out=tmp_path / "more.parquet")
 
 
-def test_shards_with_images_in_them_are_read_where_they_lie(digits, tmp_path):
+def test_images_are_read_from_parquet_shards(digits, tmp_path):
     rows = digits.rows("test")[:60]
     files = []
     for row in rows:
@@ -136,7 +136,7 @@ def test_shards_with_images_in_them_are_read_where_they_lie(digits, tmp_path):
     np.testing.assert_allclose(codes.latents[np.argsort(codes.rows)], expected, atol=1e-5)
 
 
-def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path):
+def test_a_conditional_encoder_gets_the_classes_of_the_folders(told, folder, tmp_path):
     out = encode(told, str(folder), out=tmp_path / "codes.parquet")
     rows = told.rows("test")[:250]
     expected = told.generator.encode(told.dataset.images(rows), told.dataset.labels[rows])
@@ -147,7 +147,7 @@ def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path)
         encode(told, str(folder), out=tmp_path / "other.parquet")
 
 
-def test_a_file_is_not_written_over(digits, folder, tmp_path):
+def test_an_existing_file_is_not_overwritten(digits, folder, tmp_path):
     out = tmp_path / "precious.parquet"
     out.write_bytes(b"mine")
     with pytest.raises(BadData, match="Name another place"):
@@ -155,7 +155,7 @@ def test_a_file_is_not_written_over(digits, folder, tmp_path):
     assert out.read_bytes() == b"mine"
 
 
-def test_a_model_without_an_encoder_is_told_how_to_get_one(rival, folder):
+def test_a_model_without_an_encoder_raises_an_error_with_advice(rival, folder):
     with pytest.raises(NotSupported, match="zatlas invert"):
         encode(rival, str(folder))
 
@@ -163,14 +163,14 @@ def test_a_model_without_an_encoder_is_told_how_to_get_one(rival, folder):
 @pytest.mark.parametrize(
     ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "Remove --split")]
 )
-def test_what_cannot_be_encoded_is_said_in_a_sentence(words, said, digits, folder, capsys):
+def test_unusable_data_raises_one_message(words, said, digits, folder, capsys):
     given = [word.format(folder=folder) for word in words]
     assert cli.main(["encode", str(digits.run.folder), *given]) == 2
     printed, told = capsys.readouterr()
     assert not printed and said in told
 
 
-def test_a_place_with_a_run_or_with_other_parquet_files_is_left_alone(digits, folder, tmp_path):
+def test_a_folder_with_a_run_or_other_parquet_files_is_unchanged(digits, folder, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "made.json").write_text('{"format": 1}')

@@ -161,11 +161,11 @@ def test_a_value_has_no_more_digits_than_its_error_supports(value, error, output
 @pytest.mark.slow
 @pytest.mark.parametrize("case", broken_runs.CASES, ids=lambda case: case.name)
 def test_broken_runs_get_the_right_finding_and_its_suggestion_improves_the_metric(case, tmp_path):
-    workspace = broken_runs.trained(case, tmp_path)
-    before = broken_runs.evaluated(workspace)
+    workspace = broken_runs.train_case(case, tmp_path)
+    before = broken_runs.evaluate_run(workspace)
     assert [finding.name for finding in before.findings] == ([case.finding] if case.finding else [])
     if case.finding:
-        after = broken_runs.improved(workspace, before.findings[0])
+        after = broken_runs.evaluate_after_suggestion(workspace, before.findings[0])
         change = after.metric(case.metric).value - before.metric(case.metric).value
         assert (change > 0) == case.rises
 

@@ -63,7 +63,7 @@ def numbers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("correlated", [False, True])
-def test_growing_a_set_keeps_its_faces(correlated: bool) -> None:
+def test_a_larger_dataset_begins_with_the_same_faces(correlated: bool) -> None:
     few = faces.factors(1000, seed=3, correlated=correlated)
     many = faces.factors(2500, seed=3, correlated=correlated)
     for name, column in few.items():
@@ -92,7 +92,7 @@ def test_faces_come_in_any_number_and_size(size: int, count: int) -> None:
     assert (pixels.std(axis=(1, 2, 3)) > 15).all()
 
 
-def test_a_small_picture_is_the_large_one_from_afar() -> None:
+def test_a_small_image_matches_the_downscaled_large_one() -> None:
     rows = faces.factors(20, seed=4)
     small = faces.draw(rows, 32).astype(float)
     large = faces.draw(rows, 128).reshape(20, 3, 32, 4, 32, 4).mean(axis=(3, 5))
@@ -115,7 +115,7 @@ def test_the_table_is_finite_and_of_its_types(correlated: bool) -> None:
 
 
 @pytest.mark.parametrize("attribute", SHOWS)
-def test_each_attribute_shows_where_it_should_and_nowhere_else(attribute: str) -> None:
+def test_each_attribute_changes_only_its_region(attribute: str) -> None:
     factor, low, high, (top, bottom, left, right) = SHOWS[attribute]
     rows = faces.factors(40, seed=2)
     ends = [varied(rows, factor, value) for value in (low, high)]
@@ -130,7 +130,7 @@ def test_each_attribute_shows_where_it_should_and_nowhere_else(attribute: str) -
 @pytest.mark.parametrize(
     "factor", ["hair_length", "pose_x", "pose_y", "eye_colour", "background_hue", "clothes_hue"]
 )
-def test_each_other_factor_shows(factor: str) -> None:
+def test_each_factor_changes_the_image(factor: str) -> None:
     rows = faces.factors(40, seed=2)
     ends = [varied(rows, factor, value) for value in (0.0, 0.6)]
     pictures = [faces.draw(end, 64).astype(int) for end in ends]
@@ -139,7 +139,7 @@ def test_each_other_factor_shows(factor: str) -> None:
 
 
 @pytest.mark.parametrize("bald", [False, True])
-def test_the_colour_of_the_hair_shows_even_on_a_bald_head(bald: bool) -> None:
+def test_the_hair_colour_is_visible_on_a_bald_head(bald: bool) -> None:
     rows = varied(faces.factors(30, seed=5), "bald", bald)
     pictures = [faces.draw(varied(rows, "hair_colour", name), 64) for name in ("black", "blond")]
     changed = np.abs(pictures[0].astype(int) - pictures[1]).max(axis=1) > 40
@@ -154,7 +154,7 @@ def test_factors_are_independent_by_default() -> None:
     assert np.abs(matrix - np.eye(len(matrix))).max() < 0.06
 
 
-def test_correlated_factors_go_together_as_in_life() -> None:
+def test_correlated_factors_are_correlated() -> None:
     table = numbers(faces.factors(5000, seed=0, correlated=True))
     pairs = [
         ("male", "beard", 1),

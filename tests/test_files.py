@@ -75,16 +75,16 @@ def check_quarantine(folder, total, broken):
     json.dumps(images.report)
 
 
-def test_exactly_the_broken_files_are_set_aside(tmp_path):
+def test_exactly_the_broken_files_are_skipped(tmp_path):
     check_quarantine(tmp_path / "photos", 800, 40)
 
 
 @pytest.mark.slow
-def test_exactly_five_hundred_of_ten_thousand_are_set_aside(tmp_path):
+def test_exactly_500_of_10000_files_are_skipped(tmp_path):
     check_quarantine(tmp_path / "photos", 10_000, 500)
 
 
-def test_too_many_broken_files_stop_the_job_and_say_how_to_go_on(tmp_path):
+def test_too_many_broken_files_raise_an_error_with_advice(tmp_path):
     fill(tmp_path / "photos", 40, 8)
     with pytest.raises(BadData, match=r"8 of 40 files of photos cannot be used .*data.tolerate=0\.2"):
         sources.load(str(tmp_path / "photos"), size=16)
@@ -92,7 +92,7 @@ def test_too_many_broken_files_stop_the_job_and_say_how_to_go_on(tmp_path):
 
 
 @pytest.mark.parametrize("broken", [7, 29, 57])
-def test_the_tolerance_that_the_error_names_is_enough(tmp_path, broken):
+def test_the_tolerance_that_the_error_suggests_is_sufficient(tmp_path, broken):
     fill(tmp_path / "photos", 100, broken)
     with pytest.raises(BadData) as refused:
         sources.load(str(tmp_path / "photos"), size=16)
@@ -116,7 +116,7 @@ def test_the_tolerance_that_the_error_names_is_enough(tmp_path, broken):
         {"size": 10**6},
     ],
 )
-def test_an_option_that_means_nothing_is_refused_before_a_file_is_read(tmp_path, options):
+def test_an_invalid_option_is_refused_before_a_file_is_read(tmp_path, options):
     picture(tmp_path / "p" / "a.png")
     with pytest.raises(BadRecipe, match=f"not {next(iter(options.values()))!r}"):
         sources.load(str(tmp_path / "p"), **options)
@@ -139,7 +139,7 @@ def test_images_larger_than_a_block_keep_their_order(tmp_path):
     assert images.pixels[:, 0, 0, 0].tolist() == list(range(20))
 
 
-def test_a_second_start_reads_no_image_file(tmp_path, monkeypatch):
+def test_a_second_call_reads_no_image_file(tmp_path, monkeypatch):
     fill(tmp_path / "photos", 30, 0)
     first = sources.load(str(tmp_path / "photos"), size=16)
     for path in (tmp_path / "photos").iterdir():
@@ -151,7 +151,7 @@ def test_a_second_start_reads_no_image_file(tmp_path, monkeypatch):
     assert isinstance(second.pixels, np.memmap)
 
 
-def test_a_changed_file_makes_another_set(tmp_path):
+def test_a_changed_file_invalidates_the_cache(tmp_path):
     fill(tmp_path / "photos", 30, 0)
     first = sources.load(str(tmp_path / "photos"), size=16)
     (tmp_path / "photos" / "00003.jpg").write_bytes(jpeg(199))

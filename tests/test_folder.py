@@ -9,7 +9,7 @@ from zatlas.core.errors import BadData, NotFound
 from zatlas.data import sources
 
 
-def test_sub_folders_are_classes_and_files_beside_them_are_unlabelled(tmp_path):
+def test_sub_folders_are_classes_and_other_files_are_unlabelled(tmp_path):
     for index, kind in enumerate(["cat", "dog", "dog"]):
         picture(tmp_path / "p" / kind / f"{index}.png", grey=index)
     picture(tmp_path / "p" / "stray.png")
@@ -47,7 +47,7 @@ def test_a_table_gives_labels_attributes_and_split(tmp_path):
     assert images.report["notes"] == {"images not in the table": 1, "rows of the table without an image": 1}
 
 
-def test_truth_values_are_known_in_their_usual_writings(tmp_path):
+def test_booleans_are_recognized_in_their_usual_forms(tmp_path):
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -74,18 +74,18 @@ def labelled(folder, table, *names, **options):
     return [images.classes[label] for label in images.labels]
 
 
-def test_names_of_digits_keep_their_zeros(tmp_path):
+def test_file_names_of_digits_keep_leading_zeros(tmp_path):
     assert labelled(tmp_path, "id,label\n001,a\n002,b\n", "001.png", "002.png") == ["a", "b"]
 
 
-def test_the_column_that_names_files_is_found_among_several(tmp_path):
+def test_the_column_of_file_names_is_found_among_several(tmp_path):
     table = "id,file_name,label\n7,1.png,a\n8,0.png,b\n"
     assert labelled(tmp_path / "p", table, "0.png", "1.png") == ["b", "a"]
     table = "photo,label\n1.png,a\n0.png,b\n"
     assert labelled(tmp_path / "q", table, "0.png", "1.png") == ["b", "a"]
 
 
-def test_a_name_that_could_mean_two_files_labels_neither(tmp_path):
+def test_an_ambiguous_file_name_labels_no_file(tmp_path):
     names = ("x/1.png", "y/1.png", "z/1.png", "z/2.png")
     table = "file,label\nx/1.png,a\ny/1.png,b\n2,c\n"
     assert labelled(tmp_path / "p", table, *names) == ["a", "b", "unlabelled", "c"]
@@ -110,18 +110,18 @@ def test_labels_of_any_kind_are_classes(tmp_path):
         ("file,Split\n0.png,west\n", "unknown split 'west'"),
     ],
 )
-def test_a_table_that_cannot_be_used_says_why(tmp_path, table, told):
+def test_an_unusable_table_raises_an_error_with_the_reason(tmp_path, table, told):
     with pytest.raises(BadData, match=told):
         labelled(tmp_path, table, "0.png")
 
 
-def test_a_label_that_no_table_has_is_refused(tmp_path):
+def test_a_label_column_without_a_table_is_refused(tmp_path):
     picture(tmp_path / "0.png")
     with pytest.raises(BadData, match="no table with a column 'age'"):
         sources.load(str(tmp_path), label="age")
 
 
-def test_an_image_without_a_split_is_for_training(tmp_path):
+def test_an_image_without_a_split_is_in_the_training_split(tmp_path):
     table = "file,Split\n0.png,test\n1.png,\n"
     for name in ("0.png", "1.png", "2.png"):
         picture(tmp_path / name)
@@ -130,7 +130,7 @@ def test_an_image_without_a_split_is_for_training(tmp_path):
     assert images.split.tolist() == [2, 0, 0] and not images.attributes
 
 
-def test_an_empty_folder_says_what_it_saw(tmp_path):
+def test_the_error_of_a_folder_without_images_lists_its_files(tmp_path):
     (tmp_path / "p").mkdir()
     with pytest.raises(BadData, match="has no images; it contains nothing"):
         sources.load(str(tmp_path / "p"))
@@ -140,7 +140,7 @@ def test_an_empty_folder_says_what_it_saw(tmp_path):
         sources.load(str(tmp_path / "p"))
 
 
-def test_images_of_different_sizes_name_two_and_the_way_out(tmp_path):
+def test_images_of_different_sizes_raise_an_error_with_advice(tmp_path):
     picture(tmp_path / "p" / "a.png", size=(10, 10))
     picture(tmp_path / "p" / "b.png", size=(10, 12))
     with pytest.raises(BadData, match=r"a.png is 10x10, .*b.png is 10x12. Resize all to one size: --size 64"):
@@ -154,7 +154,7 @@ def test_a_folder_whose_files_are_all_broken_is_refused(tmp_path):
         sources.load(str(tmp_path / "p"))
 
 
-def test_a_link_that_leads_out_is_set_aside(tmp_path):
+def test_a_link_out_of_the_folder_is_skipped(tmp_path):
     for index in range(30):
         picture(tmp_path / "p" / f"{index}.png", grey=index)
     picture(tmp_path / "secret.png", grey=255)
@@ -163,7 +163,7 @@ def test_a_link_that_leads_out_is_set_aside(tmp_path):
     assert [entry["reason"] for entry in images.report["skipped"]] == ["link-outside"]
 
 
-def test_links_to_folders_are_told_of_and_a_link_to_itself_is_set_aside(tmp_path):
+def test_links_to_folders_are_counted_and_a_link_to_itself_is_skipped(tmp_path):
     for index in range(40):
         picture(tmp_path / "p" / "a" / f"{index}.png", grey=index)
     picture(tmp_path / "far" / "x.png")
@@ -176,7 +176,7 @@ def test_links_to_folders_are_told_of_and_a_link_to_itself_is_set_aside(tmp_path
     assert report["notes"] == {"links to folders ignored": 1}
 
 
-def test_what_is_passed_over_is_counted(tmp_path):
+def test_ignored_files_are_counted(tmp_path):
     picture(tmp_path / "p" / "a" / "0.png")
     (tmp_path / "p" / "b").mkdir()
     (tmp_path / "p" / "b" / ".gitkeep").touch()
@@ -185,7 +185,7 @@ def test_what_is_passed_over_is_counted(tmp_path):
     assert notes == {"empty folders": 1, "files of other types ignored": 1}
 
 
-def test_names_that_are_no_text_are_read(tmp_path):
+def test_file_names_that_are_not_utf8_are_read(tmp_path):
     place = os.fsencode(tmp_path) + b"/caf\xe9/caf\xe9"
     os.makedirs(place)
     picture(tmp_path / "0.png")
@@ -196,13 +196,13 @@ def test_names_that_are_no_text_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["räksmörgås 🦐", "with space", "a'b\"c", "new\nline", "x" * 200])
-def test_names_of_any_kind_are_read(tmp_path, name):
+def test_any_file_name_is_read(tmp_path, name):
     picture(tmp_path / name / f"{name}.png")
     images = sources.load(str(tmp_path))
     assert images.classes == (name,)
 
 
-def test_what_is_not_there_says_what_could_be(tmp_path):
+def test_a_missing_path_raises_an_error_with_the_possible_forms(tmp_path):
     with pytest.raises(NotFound, match="There is no file or folder"):
         sources.load(str(tmp_path / "none"))
     (tmp_path / "a.doc").touch()

@@ -32,7 +32,7 @@ def pictures(values=PICTURES):
     return values, datasets.Image()
 
 
-def test_columns_are_told_by_their_kinds(tmp_path):
+def test_columns_are_found_by_their_types(tmp_path):
     place = put(
         tmp_path / "set",
         picture=pictures(),
@@ -50,7 +50,7 @@ def test_columns_are_told_by_their_kinds(tmp_path):
     assert len(hub.load(place, count=2)) == 2
 
 
-def test_of_two_classes_the_label_is_one_and_the_other_an_attribute_by_name(tmp_path):
+def test_a_second_class_column_becomes_an_attribute(tmp_path):
     columns = {"label": ([0, 1, -1, 0], KINDS), "smiling": ([1, 0, 1, -1], KINDS)}
     images = hub.load(put(tmp_path / "set", image=pictures(), **columns))
     assert images.classes == ("no", "yes", "unlabelled")
@@ -67,13 +67,13 @@ def test_parts_are_the_split(tmp_path):
     assert [len(images.rows(part)) for part in ("train", "valid", "test")] == [4, 2, 1]
 
 
-def test_one_picture_in_colour_makes_a_set_of_colour(tmp_path):
+def test_one_colour_image_makes_a_colour_dataset(tmp_path):
     colour = Image.fromarray(np.repeat(SQUARE[0][..., None], 3, 2))
     images = hub.load(put(tmp_path / "set", image=pictures([*PICTURES[1:], colour])))
     assert images.shape == (3, 6, 5)
 
 
-def test_pictures_of_other_sides_need_a_size(tmp_path):
+def test_images_of_different_sizes_need_a_size(tmp_path):
     odd = Image.fromarray(np.zeros((9, 9), np.uint8))
     place = put(tmp_path / "set", image=pictures([*PICTURES, odd]))
     with pytest.raises(BadData, match="have different sizes: 5x6 and 9x9"):
@@ -81,14 +81,14 @@ def test_pictures_of_other_sides_need_a_size(tmp_path):
     assert hub.load(place, size=4).pixels.shape == (5, 1, 4, 4)
 
 
-def test_a_row_without_a_picture_is_set_aside(tmp_path):
+def test_a_row_without_an_image_is_skipped(tmp_path):
     place = put(tmp_path / "set", image=pictures([*PICTURES, None]))
     with pytest.raises(BadData, match=r"1 of 5 files .* cannot be used \(1 empty\), such as train/4"):
         hub.load(place)
     assert len(hub.load(place, tolerate=0.2)) == 4
 
 
-def test_what_cannot_be_meant_is_refused(tmp_path):
+def test_invalid_options_are_refused(tmp_path):
     place = put(
         tmp_path / "set",
         image=pictures(),
@@ -109,12 +109,12 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
         hub.load("")
 
 
-def test_what_is_out_of_reach_is_said_in_the_words_of_the_hub():
+def test_a_failed_download_reports_the_message_of_the_hub():
     with pytest.raises(NotFound, match=r"could not be downloaded: Couldn't reach 'nobody/nothing'"):
         hub.load("nobody/nothing")
 
 
-def test_mnist_comes_from_the_hub_where_no_file_is_here(tmp_path, monkeypatch):
+def test_mnist_is_downloaded_without_local_files(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_DATA", str(tmp_path / "none"))
     place = put(tmp_path / "set", image=pictures(), label=([3, 7, 3, 3], datasets.Value("int64")))
     digits = mnist.load("mnist", place, mnist.DIGIT_CLASSES)
@@ -124,7 +124,7 @@ def test_mnist_comes_from_the_hub_where_no_file_is_here(tmp_path, monkeypatch):
         mnist.load("mnist", "nobody/nothing", mnist.DIGIT_CLASSES)
 
 
-def test_the_package_that_is_missing_is_named(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr("zatlas.data.hub.find_spec", lambda name: None)
     with pytest.raises(NotFound, match=r"pip install 'zatlas\[hub\]'"):
         hub.load("a/b")

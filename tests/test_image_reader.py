@@ -36,7 +36,7 @@ def test_a_colour_image_has_its_channels_first():
     close(read_image(encoded(Image.fromarray(COLOUR))).pixels, COLOUR.transpose(2, 0, 1), 0)
 
 
-def test_grey_becomes_colour_and_colour_grey_where_that_is_asked():
+def test_channels_are_converted():
     three = read_image(encoded(Image.fromarray(RAMP)), channels=3).pixels
     close(three, np.repeat(RAMP[None], 3, axis=0), 0)
     one = read_image(encoded(Image.fromarray(COLOUR)), channels=1).pixels
@@ -44,14 +44,14 @@ def test_grey_becomes_colour_and_colour_grey_where_that_is_asked():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_are_scaled_and_not_clipped(kind):
+def test_16_bit_values_are_scaled_and_not_clipped(kind):
     deep = np.linspace(0, 65535, 16 * 12).reshape(12, 16).astype(np.uint16)
     result = read_image(encoded(Image.fromarray(deep), kind))
     close(result.pixels[0], np.rint(deep / 257).astype(np.uint8))
     assert result.notes == ("16bit-scaled",)
 
 
-def test_decimal_grey_is_scaled_by_its_range():
+def test_float_grey_values_are_scaled_by_their_range():
     for top in (1.0, 255.0):
         values = (RAMP / 255 * top).astype(np.float32)
         result = read_image(encoded(Image.fromarray(values), "TIFF"))
@@ -60,7 +60,7 @@ def test_decimal_grey_is_scaled_by_its_range():
 
 
 @pytest.mark.parametrize("bad", [np.nan, -1.0, 1e6])
-def test_decimal_grey_that_means_nothing_is_refused(bad):
+def test_invalid_float_grey_values_are_refused(bad):
     values = RAMP.astype(np.float32)
     values[0, 0] = bad
     with pytest.raises(BadImage, match="unsupported"):
@@ -74,7 +74,7 @@ def test_one_bit_is_black_and_white():
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(10))
-def test_orientation_is_applied_once_and_one_that_means_nothing_is_passed_over(orientation, kind):
+def test_orientation_is_applied_once_and_an_invalid_one_is_ignored(orientation, kind):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "WEBP" else {}
@@ -94,19 +94,19 @@ def test_orientation_is_applied_once_and_one_that_means_nothing_is_passed_over(o
     assert ("exif-rotated" in result.notes) == (2 <= orientation <= 8)
 
 
-def test_a_good_picture_with_broken_camera_notes_is_used():
+def test_an_image_with_broken_exif_data_is_used():
     result = read_image(encoded(Image.fromarray(COLOUR), exif=b"no such thing"))
     close(result.pixels, COLOUR.transpose(2, 0, 1), 0)
     assert result.notes == ("exif-unreadable",)
 
 
-def test_a_photograph_with_further_ones_behind_it_is_no_animation():
+def test_an_mpo_photo_is_not_an_animation():
     image = Image.fromarray(COLOUR)
     assert read_image(encoded(image, "MPO", save_all=True, append_images=[image])).notes == ()
 
 
 @pytest.mark.parametrize("background", [0, 255, 128])
-def test_transparency_is_laid_over_the_stated_background(background):
+def test_transparency_is_composited_over_the_background(background):
     alpha = np.full((12, 16), 255, np.uint8)
     alpha[:6] = 0
     for image in (
@@ -119,13 +119,13 @@ def test_transparency_is_laid_over_the_stated_background(background):
         assert result.notes == ("alpha-flattened",)
 
 
-def test_half_transparency_is_half_the_background():
+def test_half_transparency_mixes_half_of_the_background():
     half = np.dstack([np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 128, np.uint8)])
     result = read_image(encoded(Image.fromarray(half)), background=200)
     assert abs(int(result.pixels[0, 0, 0]) - 100) <= 1
 
 
-def test_a_palette_gives_its_colours_and_its_transparency():
+def test_palette_colours_and_transparency_are_converted():
     flat = Image.fromarray(np.repeat(np.uint8([[0, 1]]), 4, axis=0), "P")
     flat.putpalette([255, 0, 0, 0, 0, 255])
     close(read_image(encoded(flat)).pixels[:, 0, 1], np.uint8([0, 0, 255]), 0)
@@ -150,14 +150,14 @@ def test_an_animation_gives_its_first_frame(kind):
     assert "animated-first-frame" in result.notes
 
 
-def test_a_size_gives_the_middle_square():
+def test_a_size_gives_the_centre_square():
     wide = np.zeros((10, 40, 3), np.uint8)
     wide[:, 15:25] = 255
     result = read_image(encoded(Image.fromarray(wide)), size=10).pixels
     assert result.shape == (3, 10, 10) and result.min() == 255
 
 
-def test_a_big_jpeg_made_small_is_nearly_what_it_is_without_the_short_cut():
+def test_fast_jpeg_downscaling_is_close_to_the_exact_result():
     y, x = np.mgrid[:512, :512] / 512
     smooth = np.stack([x, y, x * y], axis=2)
     image = Image.fromarray((255 * smooth).astype(np.uint8))
@@ -180,7 +180,7 @@ def png_that_claims(width, height):
 
 
 @pytest.mark.parametrize("side", [8001, 9_600, 14_000, 60_000])
-def test_an_image_of_too_many_pixels_is_refused_by_its_header(side):
+def test_an_image_with_too_many_pixels_is_refused_by_its_header(side):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         begun = time.process_time()
@@ -189,7 +189,7 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(side):
         assert time.process_time() - begun < 0.2
 
 
-def test_every_truncation_of_a_jpeg_is_found():
+def test_every_truncation_of_a_jpeg_is_detected():
     data = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)), "JPEG")
     for size in (None, 16):
         for length in range(1, len(data) - 20, 37):
@@ -197,7 +197,7 @@ def test_every_truncation_of_a_jpeg_is_found():
                 read_image(data[:length], size=size)
 
 
-def test_what_is_no_file_does_not_hang(tmp_path):
+def test_reading_a_pipe_or_folder_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "empty.png").touch()
@@ -216,7 +216,7 @@ def test_what_is_no_file_does_not_hang(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"hello", b"%PDF-1.4", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
-def test_what_is_no_image_is_said_to_be_none(data):
+def test_a_file_that_is_not_an_image_is_reported_as_such(data):
     with pytest.raises(BadImage):
         read_image(data)
 
@@ -230,7 +230,7 @@ def test_a_header_tells_channels_and_size(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
-def test_whatever_bytes_come_only_one_kind_of_error_leaves(kind):
+def test_any_bytes_raise_only_bad_image(kind):
     chance = np.random.default_rng(1)
     seed = np.frombuffer(encoded(Image.fromarray(COLOUR), kind), np.uint8)
     with warnings.catch_warnings():

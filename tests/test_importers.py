@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.strangers import remade
+from tests.strangers import with_changed_description
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, UnknownName, ZatlasError
 from zatlas.create import import_run
@@ -434,7 +434,7 @@ def test_pickles_in_an_exported_program_are_never_read(tmp_path):
         folder = import_source(good, tmp_path / f"run{number}").run.folder
         atomic.write_file(folder / "decoder.pt2", bad.read_bytes())
         with pytest.raises(BadData, match="refused"):
-            Workspace.open(remade(folder), trust=True)
+            Workspace.open(with_changed_description(folder), trust=True)
 
 
 def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):

@@ -45,7 +45,7 @@ def test_an_intact_run_is_reported_as_intact(run, capsys):
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "recipe.toml", "metrics.jsonl"])
 @pytest.mark.parametrize("harm", ["flip", "flip that keeps the time", "cut", "remove"])
-def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, name, harm):
+def test_files_are_restored_from_a_checkpoint_byte_for_byte(run, capsys, name, harm):
     path = run.path(name)
     good = path.read_bytes()
     match harm:
@@ -59,7 +59,7 @@ def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, nam
     assert status == 0 and list(result["repaired"]) == [name] and path.read_bytes() == good
 
 
-def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
+def test_damaged_derived_files_are_removed_and_computed_again(run, capsys):
     before = Workspace.open(run.folder).chart().positions
     table, chart = (next(run.path(name).iterdir()) for name in ("latents", "charts"))
     flip(table)
@@ -78,14 +78,14 @@ def test_damaged_originals_are_reported_and_not_changed(run, capsys):
     assert "cannot be made again" in output and run.provenance_file.read_bytes() == harmed
 
 
-def test_a_damaged_checkpoint_is_named(run, capsys):
+def test_a_damaged_checkpoint_is_reported(run, capsys):
     first = min(run.checkpoints.iterdir())
     flip(first / "state.safetensors")
     status, result, _ = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == [f"checkpoints/{first.name}"]
 
 
-def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
+def test_an_edited_recipe_is_used_after_it_is_accepted(run, capsys):
     run.recipe_file.write_text(run.recipe_file.read_text() + "# mine\n")
     assert main(["points", str(run.folder)]) == 1
     assert "recipe.toml has changed" in capsys.readouterr().err
@@ -108,7 +108,7 @@ def test_only_a_file_of_the_run_is_accepted(run, capsys, name):
     assert (status == 2 and "--accept" in output) or "no file" in output
 
 
-def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
+def test_files_that_zatlas_did_not_write_are_listed_and_unchanged(run, capsys, tmp_path):
     (run.folder / "notes.txt").write_text("mine")
     (run.folder / "link").symlink_to(tmp_path)
     status, result, _ = check(run, capsys)
@@ -122,7 +122,7 @@ def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
     assert status == 1 and "being trained by process" in output
 
 
-def test_a_folder_that_is_no_run_is_not_checked(tmp_path, capsys):
+def test_a_folder_that_is_not_a_run_is_not_checked(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
     assert "is not a run" in capsys.readouterr().err
 

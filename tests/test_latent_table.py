@@ -60,7 +60,7 @@ def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, caps
     assert abs(direction).argmax() == 1
 
 
-def test_latents_with_labels_are_coloured_in_charts_and_on_the_page(clouds, tmp_path, monkeypatch):
+def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkeypatch):
     workspace = import_run(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
     asked = []
     monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))

@@ -42,13 +42,13 @@ def test_arrays_of_every_usual_kind_are_read(tmp_path, array, wanted):
         (np.zeros((0, 3, 3), np.uint8), "has no images"),
     ],
 )
-def test_arrays_that_are_no_images_are_refused(tmp_path, array, match):
+def test_arrays_that_are_not_images_are_refused(tmp_path, array, match):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(BadData, match=match):
         sources.load(str(tmp_path / "a.npy"))
 
 
-def test_python_objects_in_a_file_are_never_unpacked(tmp_path):
+def test_pickled_objects_are_never_loaded(tmp_path):
     np.savez(tmp_path / "a.npz", x_train=np.array([object()], dtype=object))
     with pytest.raises(BadData, match="pickled Python objects"):
         sources.load(str(tmp_path / "a.npz"))
@@ -57,7 +57,7 @@ def test_python_objects_in_a_file_are_never_unpacked(tmp_path):
         sources.load(str(tmp_path / "b.npz"))
 
 
-def test_an_npz_carries_labels_and_attributes(tmp_path):
+def test_an_npz_has_labels_and_attributes(tmp_path):
     np.savez(tmp_path / "a.npz", images=SQUARE, labels=[0.0, 1.0, np.nan, 1.0], age=[1, 2, 3, 4])
     images = sources.load(str(tmp_path / "a.npz"), size=4)
     assert images.pixels.shape == (4, 1, 4, 4)
@@ -72,7 +72,7 @@ def test_an_npz_carries_labels_and_attributes(tmp_path):
         sources.load(str(tmp_path / "c.npz"))
 
 
-def test_parts_are_scaled_alike(tmp_path):
+def test_parts_are_scaled_by_the_same_range(tmp_path):
     grey = np.linspace(-1, 1, 48).reshape(3, 4, 4)
     np.savez(tmp_path / "a.npz", x_train=grey, x_test=np.abs(grey[:1] / 2))
     images = sources.load(str(tmp_path / "a.npz"))
@@ -81,14 +81,14 @@ def test_parts_are_scaled_alike(tmp_path):
     assert images.report["converted"] == {"-1..1-scaled": 4}
 
 
-def test_parts_of_other_sides_need_a_size(tmp_path):
+def test_parts_of_different_sizes_need_a_size(tmp_path):
     np.savez(tmp_path / "a.npz", x_train=SQUARE, x_test=SQUARE[:, :4])
     with pytest.raises(BadData, match=r"x_train has \(1, 6, 5\), x_test .* --size 64"):
         sources.load(str(tmp_path / "a.npz"))
     assert sources.load(str(tmp_path / "a.npz"), size=4).shape == (1, 4, 4)
 
 
-def test_a_part_without_labels_is_unlabelled_and_an_empty_one_is_no_part(tmp_path):
+def test_a_part_without_labels_is_unlabelled_and_an_empty_one_is_ignored(tmp_path):
     y = np.array(["a", "b", "a", "b"])
     np.savez(tmp_path / "a.npz", x_train=SQUARE, y_train=y, x_test=SQUARE, x_valid=SQUARE[:0])
     images = sources.load(str(tmp_path / "a.npz"))
@@ -97,7 +97,7 @@ def test_a_part_without_labels_is_unlabelled_and_an_empty_one_is_no_part(tmp_pat
     assert len(images.rows("valid")) == 1
 
 
-def test_columns_of_every_kind_are_attributes_or_counted_as_left_out(tmp_path):
+def test_columns_of_every_type_are_attributes_or_counted_as_left_out(tmp_path):
     columns = {
         "who": np.array([b"x", b"y", b"", b"x"]),
         "when": np.array(["2020-01-02", "NaT", "2020-01-03", "2020-01-04"], "datetime64[D]"),
@@ -122,7 +122,7 @@ def test_a_header_that_asks_for_all_memory_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_broken_bytes_are_an_error_of_ours_or_nothing(tmp_path, save):
+def test_broken_bytes_are_read_or_raise_a_zatlas_error(tmp_path, save):
     path = tmp_path / "a.npz"
     save(path, x_train=SQUARE, y_train=np.arange(4))
     good = path.read_bytes()

@@ -89,7 +89,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:3]))
-def test_a_command_refuses_data_that_the_run_was_not_made_with(stranger, tmp_path, capsys, words):
+def test_a_command_refuses_other_data_than_the_run_was_made_with(stranger, tmp_path, capsys, words):
     places = {"RUN": stranger, "OUT": tmp_path / "out", "OUT.html": tmp_path / "out.html"}
     before = sorted(stranger.rglob("*"))
     refused(capsys, [places.get(word, word) for word in words])
@@ -119,13 +119,13 @@ def test_in_python_the_data_is_refused_and_can_be_accepted(stranger, tmp_path):
     assert sample_latents(workspace, 3).shape == (3, 2)
 
 
-def test_what_needs_no_data_works_without_it(stranger, tmp_path):
+def test_commands_without_data_work_without_it(stranger, tmp_path):
     assert main(["sample", str(stranger), "--out", str(tmp_path / "s.png")]) == 0
     assert Workspace.open(stranger).decode(np.zeros((1, 2), np.float32)).shape == (1, 1, SIDE, SIDE)
 
 
 @pytest.mark.parametrize("fingerprint", [None, "", "0" * 64, 7])
-def test_a_run_that_records_no_fingerprint_or_a_false_one_is_refused(stranger, fingerprint):
+def test_a_missing_or_wrong_fingerprint_is_refused(stranger, fingerprint):
     made = json.loads((stranger / "made.json").read_text())
     made = {key: value for key, value in made.items() if key != "fingerprint"}
     if fingerprint is not None:
@@ -135,12 +135,12 @@ def test_a_run_that_records_no_fingerprint_or_a_false_one_is_refused(stranger, f
         _ = Workspace.open(stranger).dataset
 
 
-def test_a_run_that_is_followed_shows_no_other_data(stranger):
+def test_following_a_run_refuses_other_data(stranger):
     with pytest.raises(DataMismatch):
         _ = follow_run(stranger, "run", run_tree).images
 
 
-def test_images_that_changed_since_training_are_said_to_have(public, tmp_path, capsys):
+def test_images_that_changed_since_training_are_reported(public, tmp_path, capsys):
     images, run = tmp_path / "images", tmp_path / "own"
     small_run(run, fill(images, 3), dim=2, epochs=1)
     assert main(["points", str(run)]) == 0
@@ -169,7 +169,7 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
         _ = Workspace.open(run).dataset
 
 
-def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
+def test_synthetic_images_are_not_compared(tmp_path, capfd):
     run = small_run(tmp_path / "run", "sprites:count=64", size=SIDE, dim=2, epochs=1).run.folder
     made = json.loads((run / "made.json").read_text()) | {"fingerprint": "0" * 64}
     rename(run, "made.json", json.dumps(made))

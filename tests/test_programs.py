@@ -21,7 +21,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save, save_file
 
-from tests.strangers import EndlessToRead, endless_script, onnx_decoder, remade
+from tests.strangers import EndlessToRead, endless_script, onnx_decoder, with_changed_description
 from tests.test_importers import Decoder
 from zatlas.cli import main
 from zatlas.commands import app
@@ -138,7 +138,7 @@ def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
     folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
-    workspace = Workspace.open(remade(folder), trust=True)
+    workspace = Workspace.open(with_changed_description(folder), trust=True)
     monkeypatch.setattr("zatlas.core.deadline.USUAL", 0.3)
     with pytest.raises(ZatlasError, match=r"decoder\.onnx has run for 0\.3 seconds"):
         workspace.decode(np.zeros((1, 4), np.float32))

@@ -62,7 +62,7 @@ def test_a_command_on_a_read_only_run_is_refused_before_its_work(digits, words, 
     assert "is read-only" in told and ("--out PATH" in told or "--by PATH" in told)
 
 
-def test_what_works_without_writing_into_the_run_works_on_a_read_only_disk(mounted, tmp_path, capsys):
+def test_commands_that_do_not_write_into_the_run_work_on_a_read_only_disk(mounted, tmp_path, capsys):
     assert not atomic.is_writable(mounted) and atomic.is_writable(tmp_path / "new" / "x")
     assert main(["sample", str(mounted)]) == 2
     assert "is read-only" in capsys.readouterr().err

@@ -34,7 +34,7 @@ def sentence(done):
 
 
 @pytest.mark.parametrize("words", [["train", "digits"], ["sample", "run"], ["datasets"]], ids=str)
-def test_a_current_folder_that_is_gone_is_said(tmp_path, words):
+def test_a_removed_current_folder_is_reported(tmp_path, words):
     place = tmp_path / "gone"
     place.mkdir()
     latent = f"import os, sys; os.chdir({str(place)!r}); os.rmdir({str(place)!r}); "
@@ -44,7 +44,7 @@ def test_a_current_folder_that_is_gone_is_said(tmp_path, words):
 
 
 @pytest.mark.parametrize("most", [6, 8, 31])
-def test_too_few_files_that_may_be_open_are_said(most):
+def test_a_limit_of_too_few_open_files_is_reported(most):
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -63,7 +63,7 @@ def test_thirty_two_open_files_are_enough(tmp_path):
         assert done.returncode == 0, done.stderr.decode()
 
 
-def test_another_default_type_of_torch_is_said(digits, tmp_path, capsys):
+def test_another_default_dtype_of_torch_is_reported(digits, tmp_path, capsys):
     torch.set_default_dtype(torch.float64)
     try:
         for words in (["train", "digits"], ["sample", str(digits.run.folder)], ["datasets"]):
@@ -83,9 +83,7 @@ def test_another_default_type_of_torch_is_said(digits, tmp_path, capsys):
     [("r\udcffn", "is not UTF-8"), ("a" * 256, "too long"), ("🗺" * 64, "too long")],
     ids=["bytes", "letters", "emoji"],
 )
-def test_a_name_that_no_run_can_have_is_refused_before_the_images_are_read(
-    tmp_path, monkeypatch, capsys, name, match
-):
+def test_an_invalid_run_name_is_refused_before_images_are_read(tmp_path, monkeypatch, capsys, name, match):
     def read(*_, **__):
         raise AssertionError("the images were read")
 
@@ -109,7 +107,7 @@ def test_a_name_that_no_run_can_have_is_refused_before_the_images_are_read(
     ],
     ids=lambda words: words[0],
 )
-def test_a_run_with_such_a_name_gets_one_sentence(tmp_path, capsys, name, words):
+def test_a_run_with_an_invalid_name_raises_one_message(tmp_path, capsys, name, words):
     place = tmp_path / name
     if len(name) < 255:
         place.mkdir()
@@ -132,14 +130,14 @@ def test_a_long_name_of_emoji_is_printed_as_bytes_that_a_script_can_use(tmp_path
         assert Path(os.fsdecode(done.stdout.splitlines()[-1])).exists()
 
 
-def test_a_picture_with_a_name_that_is_no_text_is_made_and_printed(digits, tmp_path):
+def test_an_image_with_a_name_that_is_not_utf8_is_written_and_printed(digits, tmp_path):
     picture = tmp_path / "p\udcff.png"
     done = zatlas("sample", digits.run.folder, "--out", picture)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == os.fsencode(picture) + b"\n" and picture.exists()
 
 
-def test_a_result_that_cannot_be_written_to_stdout_is_said():
+def test_a_result_that_cannot_be_written_to_stdout_is_reported():
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "zatlas", "datasets"], stdout=full, stderr=subprocess.PIPE, check=False
@@ -148,6 +146,6 @@ def test_a_result_that_cannot_be_written_to_stdout_is_said():
     assert "could not be written to stdout: No space left on device" in sentence(done)
 
 
-def test_a_run_is_never_made_where_its_name_could_not_be_written(tmp_path):
+def test_a_run_is_never_created_at_a_path_that_is_not_utf8(tmp_path):
     with pytest.raises(ZatlasError, match="is not UTF-8"):
         runs.create_run(tmp_path / "r\udcffn", {"made.json": b"{}"})

@@ -10,28 +10,28 @@ from zatlas.store import atomic
 from zatlas.store import run as runs
 
 
-def test_a_file_is_replaced_whole(tmp_path):
+def test_a_file_is_replaced_atomically(tmp_path):
     path = atomic.write_file(tmp_path / "new" / "a.txt", b"one")
     atomic.write_file(path, b"two")
     assert path.read_bytes() == b"two"
     assert os.listdir(path.parent) == ["a.txt"]
 
 
-def test_a_file_has_the_rights_that_the_user_gives_new_files(tmp_path):
+def test_a_file_has_the_default_permissions_of_the_user(tmp_path):
     path = atomic.write_file(tmp_path / "a.txt", b"")
     before = os.umask(0)
     os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~before
 
 
-def test_a_folder_is_there_only_when_its_block_has_ended(tmp_path):
+def test_a_folder_exists_only_after_its_block(tmp_path):
     with atomic.folder(tmp_path / "f") as side:
         atomic.write_new(side / "a", b"x")
         assert not (tmp_path / "f").exists()
     atomic.verify(tmp_path / "f")
 
 
-def test_a_folder_whose_block_fails_leaves_nothing(tmp_path):
+def test_a_failed_block_leaves_no_folder(tmp_path):
     with pytest.raises(RuntimeError), atomic.folder(tmp_path / "f") as side:
         atomic.write_new(side / "a", b"x")
         raise RuntimeError
@@ -48,7 +48,7 @@ def test_an_existing_folder_is_never_written_over(tmp_path):
     assert (tmp_path / "f" / "a").read_bytes() == b"one"
 
 
-def test_a_folder_gives_way_where_that_is_meant(tmp_path):
+def test_a_folder_is_replaced_if_requested(tmp_path):
     for text in (b"one", b"two"):
         with atomic.folder(tmp_path / "f", replace=True) as side:
             atomic.write_new(side / "a", text)
@@ -57,7 +57,7 @@ def test_a_folder_gives_way_where_that_is_meant(tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove", "add", "manifest", "no manifest"])
-def test_damage_is_found(tmp_path, harm):
+def test_damage_is_detected(tmp_path, harm):
     with atomic.folder(tmp_path / "f") as side:
         atomic.write_new(side / "a", b"some bytes")
     place, file = tmp_path / "f", tmp_path / "f" / "a"
@@ -78,9 +78,11 @@ def test_damage_is_found(tmp_path, harm):
         atomic.verify(place)
 
 
-def test_too_little_room_is_said_before_anything_is_written(tmp_path):
+def test_too_little_disk_space_is_reported_before_writing(tmp_path):
     with (
-        pytest.raises(CannotWrite, match=r"1,000,000,000,000,000,000 bytes are needed, [\d,]+ bytes are free"),
+        pytest.raises(
+            CannotWrite, match=r"1,000,000,000,000,000,000 bytes are needed, [\d,]+ bytes are free"
+        ),
         atomic.folder(tmp_path / "f", need=10**18),
     ):
         raise AssertionError("the block must not begin")
@@ -90,12 +92,12 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path):
     ("number", "match"),
     [(errno.ENOSPC, "No room for"), (errno.EROFS, "Choose a folder"), (errno.EIO, "untouched")],
 )
-def test_the_system_s_refusal_becomes_a_sentence(tmp_path, number, match):
+def test_an_os_error_becomes_cannot_write(tmp_path, number, match):
     with pytest.raises(CannotWrite, match=match), atomic.explain_errors(tmp_path / "a" / "b", need=5):
         raise OSError(number, os.strerror(number))
 
 
-def test_sweeping_clears_what_a_kill_left(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / ".side-x").mkdir()
     (tmp_path / ".side-x" / "a").write_text("")
     (tmp_path / ".side-file").write_text("")
@@ -108,13 +110,13 @@ def made(folder, **said):
     return runs.create_run(folder, {"made.json": json.dumps({"format": 1, **said}).encode()})
 
 
-def test_a_run_is_made_once(tmp_path):
+def test_a_run_is_created_only_once(tmp_path):
     made(tmp_path / "run")
     with pytest.raises(BadRun, match=r"not empty. .*zatlas train --resume"):
         made(tmp_path / "run")
 
 
-def test_a_run_of_a_newer_format_is_refused_and_left_alone(tmp_path):
+def test_a_run_of_a_newer_format_is_refused_and_unchanged(tmp_path):
     run = made(tmp_path / "run", format=99, zatlas="9.0")
     before = (run.folder / "made.json").read_bytes()
     with pytest.raises(BadRun, match=r"format 99, written by zatlas 9.0, .*pip install -U zatlas"):
@@ -123,13 +125,13 @@ def test_a_run_of_a_newer_format_is_refused_and_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"format": "x"}', b"\xff"])
-def test_a_spoilt_made_json_is_named(tmp_path, text):
+def test_a_broken_made_json_raises_an_error(tmp_path, text):
     run = runs.create_run(tmp_path / "run", {"made.json": text})
     with pytest.raises(BadRun, match=r"made\.json"):
         runs.open_run(run.folder)
 
 
-def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path):
+def test_a_folder_that_is_not_a_run_raises_an_error(tmp_path):
     with pytest.raises(BadRun, match="is not a run"):
         runs.open_run(tmp_path)
     with pytest.raises(BadRun, match=r"There is no run at .*zatlas train digits"):
@@ -146,12 +148,12 @@ def test_a_name_in_a_run_never_leads_out_of_it(tmp_path, name):
         run.path(name)
 
 
-def test_a_name_in_a_run_leads_into_it(tmp_path):
+def test_a_name_in_a_run_is_a_path_inside_it(tmp_path):
     run = made(tmp_path / "run")
     assert run.path("sprites/0.png") == run.folder / "sprites" / "0.png"
 
 
-def test_a_run_has_one_trainer_at_a_time(tmp_path):
+def test_only_one_process_trains_a_run(tmp_path):
     run = made(tmp_path / "run")
     with run.lock(), pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lock():
         raise AssertionError("two held it")

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.strangers import DIM, endless_script, onnx_decoder, remade
+from tests.strangers import DIM, endless_script, onnx_decoder, with_changed_description
 from tests.test_importers import Decoder
 from zatlas.cli import main
 from zatlas.core.errors import NeedsTrust, ZatlasError
@@ -102,7 +102,7 @@ def test_the_user_who_imported_a_program_opens_it_without_an_option(tmp_path, mo
     changed = onnx_decoder(tmp_path / "other.onnx").read_bytes() + b"\x00"
     atomic.write_file(folder / "decoder.onnx", changed)
     with pytest.raises(NeedsTrust):
-        Workspace.open(remade(folder))
+        Workspace.open(with_changed_description(folder))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "trusted": [1]}', "\0" * 99])
@@ -130,7 +130,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
         tmp_path / "w.safetensors", place / "run", module="tests.test_importers:Decoder", show=False
     )
     settings = json.loads((brought.run.folder / "made.json").read_text())["imported"]["settings"]
-    remade(brought.run.folder, settings={**settings, "module": name})
+    with_changed_description(brought.run.folder, settings={**settings, "module": name})
     (place / "evilpkg").mkdir()
     for file in ("evilnet.py", "evilpkg/__init__.py", "evilpkg/inner.py", "sitecustomize.py"):
         (place / file).write_text(EVIL.format(marker=str(marker)))

@@ -1,5 +1,5 @@
-"""Coverage-guided fuzzing of every parser that reads a stranger's bytes.
+"""Coverage-guided fuzzing of all parsers of untrusted files.
 
 `python -m tests.fuzz TARGET --seconds 60` needs atheris (`pip install atheris`); `just fuzz` runs all.
-What it finds goes to `corpus/TARGET/`, and the default suite replays all of that without atheris.
+New crashes are stored in `corpus/TARGET/`, and the default tests replay the corpus without atheris.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz TARGET --seconds 60`, `all --seconds 60`, or `seeds` to write the first corpus."""
+"""`python -m tests.fuzz TARGET --seconds 60`, `all --seconds 60`, or `seeds` to write the initial corpus."""
 
 import argparse
 import hashlib
@@ -9,52 +9,54 @@ import sys
 import tempfile
 from pathlib import Path
 
-LONGEST = 4096  # bytes of an input that is stored in the corpus
+MAX_INPUT = 4096  # bytes of an input that is stored in the corpus
 MEMORY = 2048  # MiB that a target may use
 
 
 def main() -> int:
-    """Fuzz one parser or all; 0 if nothing but errors of zatlas left them."""
+    """Fuzz one parser or all; return 0 if they raised only errors of zatlas."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("target")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--inside", metavar="FOLDER", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.inside:
-        return inside(asked.target, asked.seconds, Path(asked.inside))
+    options = parser.parse_args()
+    if options.inside:
+        return fuzz_here(options.target, options.seconds, Path(options.inside))
     from tests.fuzz.targets import TARGETS
 
-    if asked.target == "seeds":
+    if options.target == "seeds":
         return write_seeds()
-    names = list(TARGETS) if asked.target == "all" else [asked.target]
-    return max(fuzz(name, asked.seconds) for name in names)
+    names = list(TARGETS) if options.target == "all" else [options.target]
+    return max(fuzz(name, options.seconds) for name in names)
 
 
 def fuzz(name: str, seconds: int) -> int:
-    """Fuzz one parser in a process of its own, again and again until the time is over."""
+    """Fuzz one parser in its own process until the time is over."""
     from tests.fuzz.targets import CORPUS
 
-    with tempfile.TemporaryDirectory(prefix="zatlas-fuzz-") as place:
+    with tempfile.TemporaryDirectory(prefix="zatlas-fuzz-") as folder:
         command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(seconds)]
-        done = subprocess.run([*command, "--inside", place], capture_output=True, text=True, errors="replace")
-        words = done.stdout + done.stderr
-        count = re.findall(r"^#(\d+)\s", words, re.MULTILINE) or re.findall(r"Done (\d+)", words)
-        result = sorted(Path(place).glob("crash-*")) + sorted(Path(place).glob("*out-*"))
-        for path in result:
+        process = subprocess.run(
+            [*command, "--inside", folder], capture_output=True, text=True, errors="replace"
+        )
+        output = process.stdout + process.stderr
+        count = re.findall(r"^#(\d+)\s", output, re.MULTILINE) or re.findall(r"Done (\d+)", output)
+        crashes = sorted(Path(folder).glob("crash-*")) + sorted(Path(folder).glob("*out-*"))
+        for path in crashes:
             data = path.read_bytes()
-            into = CORPUS / name / f"found-{hashlib.sha256(data).hexdigest()[:12]}"
-            into.parent.mkdir(parents=True, exist_ok=True)
-            into.write_bytes(data)
-            print(f"{name}: {path.name} is stored as {into}")
+            stored = CORPUS / name / f"crash-{hashlib.sha256(data).hexdigest()[:12]}"
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            stored.write_bytes(data)
+            print(f"{name}: {path.name} is stored as {stored}")
     last = max(map(int, count), default=0)
-    print(f"{name}: {last:,} executions, {len(result)} findings, exit {done.returncode}", flush=True)
-    if done.returncode:
-        _, raised, error = words.partition(" === Uncaught Python exception: ===")
-        print(error.partition("\n==")[0][:3000] if raised else words[-1000:])
-    return 1 if result or done.returncode else 0
+    print(f"{name}: {last:,} executions, {len(crashes)} crashes, exit {process.returncode}", flush=True)
+    if process.returncode:
+        _, raised, error = output.partition(" === Uncaught Python exception: ===")
+        print(error.partition("\n==")[0][:3000] if raised else output[-1000:])
+    return 1 if crashes or process.returncode else 0
 
 
-def inside(name: str, seconds: int, place: Path) -> int:
+def fuzz_here(name: str, seconds: int, folder: Path) -> int:
     """Fuzz in this process, with zatlas instrumented."""
     import atheris
 
@@ -65,18 +67,18 @@ def inside(name: str, seconds: int, place: Path) -> int:
         with atheris.instrument_imports(include=["zatlas"]):
             targets.attempt(target, path.read_bytes())  # the first input imports the parser
         break
-    known = place / "corpus"
-    known.mkdir()
+    new_inputs = folder / "corpus"
+    new_inputs.mkdir()
     atheris.Setup(
         [
             "fuzz",
-            str(known),
+            str(new_inputs),
             str(targets.CORPUS / name),
             f"-max_total_time={seconds}",
-            f"-max_len={max(LONGEST, 64 << 10)}",
+            f"-max_len={max(MAX_INPUT, 64 << 10)}",
             f"-rss_limit_mb={MEMORY}",
             "-timeout=10",
-            f"-artifact_prefix={place}{os.sep}",
+            f"-artifact_prefix={folder}{os.sep}",
             "-print_final_stats=1",
         ],
         lambda data: targets.attempt(target, data),
@@ -86,7 +88,7 @@ def inside(name: str, seconds: int, place: Path) -> int:
 
 
 def write_seeds() -> int:
-    """Write the good files that each corpus begins with."""
+    """Write the valid files of each corpus."""
     from tests.fuzz import targets
 
     for name, files in targets.seeds().items():
@@ -94,7 +96,7 @@ def write_seeds() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for number, data in enumerate(files):
             (folder / f"seed-{number}").write_bytes(data)
-    targets.sweep()
+    targets.remove_scratch_folder()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Small good files, one or a few for each target, that the corpus begins with."""
+"""Small valid files for each target, from which the corpus starts."""
 
 import gzip
 import io
@@ -14,7 +14,7 @@ from zatlas.directions.find import find_direction, store_of
 
 
 def good_files(folder: Path) -> dict[str, list[bytes]]:
-    """Files of a tiny run, and of what a run is made from."""
+    """Return files of a tiny run and of its data, by target."""
     run = _run(folder)
     site = next(run.glob("site/*/*/entry.json")).parent
     rows = {"id": 1, "run": "a", "kind": "decode", "stream": "s", "n": 4, "labels": [0, 1, 2, 0]}
@@ -41,11 +41,11 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
     return {
         "weights": _read(run, "weights.safetensors"),
         "arrays": _read(run, "charts/pca-*", "directions/*"),
-        "made": [*_read(run, "made.json"), json.dumps(whole).encode()],
+        "made": [*_read(run, "made.json"), json.dumps(made).encode()],
         "recipe": _read(run, "recipe.toml"),
         "metrics": _read(run, "metrics.jsonl"),
-        "codes": _read(run, "latents/*-test.parquet"),
-        "places": [_places(folder)],
+        "latents": _read(run, "latents/*-test.parquet"),
+        "positions": [_positions(folder)],
         "npz": [npz.getvalue(), npy.getvalue()],
         "image": _images(),
         "entry": [(site / "entry.json").read_bytes()],
@@ -81,11 +81,13 @@ def _read(run: Path, *patterns: str) -> list[bytes]:
     return [sorted(run.glob(pattern))[0].read_bytes() for pattern in patterns]
 
 
-def _places(folder: Path) -> bytes:
+def _positions(folder: Path) -> bytes:
     from zatlas.store import chart_positions
 
     rows, plane = np.arange(3), np.zeros((3, 2), np.float32)
-    return chart_positions.write(folder / "places.parquet", [(rows, plane)], {"layout": "pca"}).read_bytes()
+    return chart_positions.write(
+        folder / "positions.parquet", [(rows, plane)], {"layout": "pca"}
+    ).read_bytes()
 
 
 def _images() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""A function for each parser: it takes any bytes, and only zatlas's own errors may leave it."""
+"""One function for each parser: it takes any bytes and may raise only errors of zatlas."""
 
 import io
 import os
@@ -16,27 +16,27 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 @cache
-def place() -> Path:
-    """A folder in memory, of this process, where files are put for parsers that want one."""
+def scratch_folder() -> Path:
+    """Return a folder of this process in memory, for parsers that need a file."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     return Path(tempfile.mkdtemp(prefix="zatlas-fuzz-", dir=memory))
 
 
-def sweep() -> None:
-    """Remove that folder."""
-    shutil.rmtree(place(), ignore_errors=True)
-    place.cache_clear()
+def remove_scratch_folder() -> None:
+    """Remove the folder of `scratch_folder`."""
+    shutil.rmtree(scratch_folder(), ignore_errors=True)
+    scratch_folder.cache_clear()
 
 
 def _file(name: str, data: bytes) -> Path:
-    path = place() / name
+    path = scratch_folder() / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
 
 
 def weights(data: bytes) -> None:
-    """A model, or an encoder or classifier of zatlas."""
+    """A model, or a classifier."""
     from zatlas.models.classifier import load_classifier
     from zatlas.models.description import load_weights
 
@@ -59,7 +59,7 @@ def arrays(data: bytes) -> None:
 
 
 def made(data: bytes) -> None:
-    """`made.json`, with what it says of an imported model."""
+    """`made.json`, with the description of an imported model."""
     from zatlas.models.importers import imported_model_of
     from zatlas.store.run import open_run
 
@@ -80,21 +80,21 @@ def metrics(data: bytes) -> None:
     Run(_file("metrics/metrics.jsonl", data).parent).metrics()
 
 
-def codes(data: bytes) -> None:
+def latents(data: bytes) -> None:
     """A table of latents."""
     from zatlas.store import latent_table
 
-    path = _file("codes.parquet", data)
+    path = _file("latents.parquet", data)
     with suppress(ZatlasError):
         latent_table.provenance(path)
     latent_table.read(path)
 
 
-def places(data: bytes) -> None:
-    """A table of a chart's places."""
+def positions(data: bytes) -> None:
+    """A table of positions on a chart."""
     from zatlas.store import chart_positions
 
-    path = _file("places.parquet", data)
+    path = _file("positions.parquet", data)
     chart_positions.provenance(path)
     chart_positions.read(path)
 
@@ -129,7 +129,7 @@ def written(data: bytes) -> None:
 
 
 def names(data: bytes) -> None:
-    """What a person types: a source with options, values of a sweep, and a name."""
+    """Text of the command line: a source with options, values of a sweep, and a name."""
     from zatlas.data import sources
     from zatlas.sweeps import parse_values
 
@@ -143,45 +143,45 @@ def frame(data: bytes) -> None:
     from zatlas.server.messages import unpack
     from zatlas.server.requests import read_request
 
-    ask = read_request(*unpack(data))
-    ask.integer("n", 0, 4096)
-    ask.labels(4, 3)
-    ask.latents(4, 2)
+    request = read_request(*unpack(data))
+    request.integer("n", 0, 4096)
+    request.labels(4, 3)
+    request.latents(4, 2)
 
 
 def digests(data: bytes) -> None:
     """`digests.jsonl` of a run."""
     from zatlas.store import digests
 
-    root = _file("book/digests.jsonl", data).parent
+    root = _file("record/digests.jsonl", data).parent
     digests.entries(root)
-    digests.verify(_file("book/made.json", b"{}"))
+    digests.verify(_file("record/made.json", b"{}"))
 
 
 def idx(data: bytes) -> None:
-    """A file of MNIST's format."""
+    """An idx file of MNIST."""
     from zatlas.data.idx import read_idx
 
     read_idx(_file("images-idx3-ubyte", data))
 
 
 def table(data: bytes) -> None:
-    """A table of labels beside images."""
+    """A table of labels for images."""
     from zatlas.data.attribute_table import read_table
 
     read_table(_file("labels.parquet" if data[:3] == b"PAR" else "labels.csv", data))
 
 
 TARGETS: dict[str, Target] = {
-    one.__name__: one
-    for one in (
+    target.__name__: target
+    for target in (
         weights,
         arrays,
         made,
         recipe,
         metrics,
-        codes,
-        places,
+        latents,
+        positions,
         npz,
         image,
         entry,
@@ -196,22 +196,22 @@ TARGETS: dict[str, Target] = {
 
 
 def attempt(target: Target, data: bytes) -> None:
-    """Give the bytes to a parser; only what is no error of zatlas's own is raised."""
+    """Call a parser; raise only errors that are not of zatlas."""
     with suppress(ZatlasError):
         target(data)
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """Good files for each parser, as small as they can be, from a run of a few seconds."""
+    """Return small valid files for each parser, from a short training."""
     from tests.fuzz.seeds import good_files
 
-    return good_files(place())
+    return good_files(scratch_folder())
 
 
 def as_npy(array: object) -> bytes:
-    """An array as a .npy file."""
+    """Return an array as a .npy file."""
     import numpy as np
 
-    into = io.BytesIO()
-    np.save(into, np.asarray(array))
-    return into.getvalue()
+    file = io.BytesIO()
+    np.save(file, np.asarray(array))
+    return file.getvalue()

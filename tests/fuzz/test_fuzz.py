@@ -1,20 +1,20 @@
-"""Every input of the corpus, given to its parser again: only errors of zatlas leave it."""
+"""Replay the corpus: each parser raises only errors of zatlas."""
 
 import pytest
 
-from tests.fuzz.targets import CORPUS, TARGETS, attempt, sweep
+from tests.fuzz.targets import CORPUS, TARGETS, attempt, remove_scratch_folder
 
-LARGEST = 200_000  # bytes of all inputs together
+MAX_CORPUS_BYTES = 200_000
 
 
 @pytest.fixture(autouse=True, scope="module")
-def tidy():
+def clean_up():
     yield
-    sweep()
+    remove_scratch_folder()
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_only_errors_of_zatlas_leave_a_parser(name):
+def test_a_parser_raises_only_zatlas_errors(name):
     inputs = sorted((CORPUS / name).iterdir())
     assert inputs
     for path in inputs:
@@ -22,15 +22,15 @@ def test_only_errors_of_zatlas_leave_a_parser(name):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_is_cut_short_or_changed_is_refused_in_the_same_way(name):
+def test_truncated_or_changed_input_raises_only_zatlas_errors(name):
     for path in sorted((CORPUS / name).glob("seed-*")):
         data = path.read_bytes()
-        for cut in (0, 1, len(data) // 2, len(data) - 1):
-            attempt(TARGETS[name], data[:cut])
-        for at in range(0, len(data), max(1, len(data) // 20)):
-            attempt(TARGETS[name], data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        for length in (0, 1, len(data) // 2, len(data) - 1):
+            attempt(TARGETS[name], data[:length])
+        for position in range(0, len(data), max(1, len(data) // 20)):
+            attempt(TARGETS[name], data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :])
 
 
 def test_the_corpus_is_small():
     files = [path for path in CORPUS.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < LARGEST
+    assert sum(path.stat().st_size for path in files) < MAX_CORPUS_BYTES

@@ -15,7 +15,7 @@ from typing import Any
 from tests.hostile import flips as flipping
 from tests.hostile.case import Case
 from tests.hostile.cases import all_cases
-from tests.hostile.trial import table, trial
+from tests.hostile.trial import run_case, table
 from tests.hostile.world import RUNS, Base, make_base
 
 AT_ONCE = int(os.environ.get("HOSTILE_AT_ONCE", "2"))
@@ -29,7 +29,7 @@ def runs(cases: list[Case], base: Base, place: Path) -> dict[str, Any]:
     """Open these hostile runs; counts of what went wrong."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         verdicts = list(
-            pool.map(lambda case: trial(case, base, place / f"case-{case.number}", SECONDS), cases)
+            pool.map(lambda case: run_case(case, base, place / f"case-{case.number}", SECONDS), cases)
         )
     return table(zip(cases, verdicts, strict=True))
 

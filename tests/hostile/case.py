@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tests.hostile.reader import USUAL
 from tests.hostile.world import Change, World
 
-DRAWN = (*USUAL, "gallery")
+WITH_GALLERY = (*USUAL, "gallery")
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,21 @@ class Case:
 
     name: str
     change: Change
-    deeds: tuple[str, ...] = USUAL
+    actions: tuple[str, ...] = USUAL
     run: str = "run"
     sealed: bool = True  # the stranger has written digests that fit
     may_open: bool = False  # the reader names private data, or the recipe's fingerprint is compared
     number: int = -1
 
 
-def only(pattern: str, run: Path) -> Path:
+def single_path(pattern: str, run: Path) -> Path:
     """The first file or folder of this pattern in a run."""
     result = sorted(run.glob(pattern))
     assert result, f"the good run has no {pattern}"
     return result[0]
 
 
-def gone(path: Path) -> Path:
+def cleared(path: Path) -> Path:
     """The same path with nothing at it."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -63,7 +63,7 @@ def edit_tensors(pattern: str, edit: Callable[[str], str]) -> Change:
     """Change the text of zatlas's own metadata in a safetensors file."""
 
     def change(world: World) -> None:
-        path = only(pattern, world.run)
+        path = single_path(pattern, world.run)
         data = path.read_bytes()
         (size,) = struct.unpack_from("<Q", data)
         header = json.loads(data[8 : 8 + size])
@@ -80,7 +80,7 @@ def edit_parquet(pattern: str, edit: Callable[[str], str], column: str | None = 
     """Change zatlas's metadata in a Parquet file, and give its last column another name."""
 
     def change(world: World) -> None:
-        path = only(pattern, world.run)
+        path = single_path(pattern, world.run)
         result = pq.read_table(path)
         text = (result.schema.metadata or {}).get(b"zatlas", b"null").decode()
         if column is not None:
@@ -94,7 +94,7 @@ def write(name: str, text: str | bytes) -> Change:
     """Put a file of this content into the run."""
 
     def change(world: World) -> None:
-        path = gone(world.run / name)
+        path = cleared(world.run / name)
         path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
     return change
@@ -110,7 +110,7 @@ def edit_text(name: str, edit: Callable[[str], str]) -> Change:
     return change
 
 
-def put(table: Any, where: str, value: Any) -> Any:
+def with_value(table: Any, where: str, value: Any) -> Any:
     """The JSON value with one part replaced, as `entry.columns.0.name`."""
     *direction, last = where.split(".")
     inner = table

@@ -66,7 +66,7 @@ def _scores(run: Path) -> Any:
     return classifier and classifier.predict(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
-def _reading(run: Path) -> Any:
+def _predictions(run: Path) -> Any:
     workspace = _atlas(run)
     return [(name, column) for name, column in (workspace.dataset.attributes or {}).items()]
 
@@ -92,7 +92,7 @@ def _latest(run: Path) -> Any:
     return step, meta, {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
-def _codes(run: Path) -> Any:
+def _latents(run: Path) -> Any:
     workspace = _atlas(run)
     result = [(c.rows, c.latents, c.std) for c in map(workspace.table, ("train", "test"))]
     table = workspace.query("select count(*), sum(z[1]) from test").to_pydict()
@@ -143,23 +143,23 @@ KINDS = {
     "weights": Kind("run", "weights.safetensors", _decoded),
     "inverter": Kind("gan", "inverter.safetensors", _encoded),
     "classifier": Kind("run", "classifier.safetensors", _scores),
-    "reading": Kind("run", "predictions.parquet", _reading),
+    "predictions": Kind("run", "predictions.parquet", _predictions),
     "recipe": Kind("run", "recipe.toml", lambda run: str(_atlas(run).recipe)),
     "made": Kind("run", "made.json", _made),
     "metrics": Kind("run", "metrics.jsonl", lambda run: _atlas(run).run.metrics()),
     "result": Kind("run", "result.json", _result),
     "checkpoint": Kind("run", "checkpoints/*/*", _latest),
-    "codes": Kind("run", "latents/*", _codes),
+    "latents": Kind("run", "latents/*", _latents),
     "chart": Kind("run", "charts/pca-*", _chart),
     "page charts": Kind("run", "charts/page-*", _page_files),
     "prior": Kind("run", "priors/*", lambda run: _samples(run)),
     "direction": Kind("run", "directions/*", lambda run: _directions(run)),
     "page files": Kind("run", "site/*/*/*", _page_files),
     "page nets": Kind("run", "site/*/*.onnx", _page_files),
-    "digests": Kind("run", "digests.jsonl", lambda run: (_decoded(run), _codes(run), _chart(run))),
-    "brought onnx": Kind("brought", "decoder.onnx", _decoded),
-    "brought pt2": Kind("exported", "decoder.pt2", _decoded),
-    "brought made": Kind("brought", "made.json", _decoded),
+    "digests": Kind("run", "digests.jsonl", lambda run: (_decoded(run), _latents(run), _chart(run))),
+    "imported onnx": Kind("imported", "decoder.onnx", _decoded),
+    "imported pt2": Kind("exported", "decoder.pt2", _decoded),
+    "imported made": Kind("imported", "made.json", _decoded),
     "data cache": Kind("gan", f"../../cache/{24 * '?'}/*", _data),
     "previews": Kind("run", "previews/*", lambda run: None),
     "data report": Kind("run", "data_report.json", lambda run: None),

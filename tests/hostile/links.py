@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.hostile.case import DRAWN, Case, gone
+from tests.hostile.case import WITH_GALLERY, Case, cleared
 from tests.hostile.reader import USUAL
 from tests.hostile.world import World
 
@@ -69,7 +69,7 @@ def cases() -> Iterator[Case]:
                 yield Case(
                     f"link {name} {kind}",
                     _replaced(name, kind),
-                    DRAWN if drawn else USUAL,
+                    WITH_GALLERY if drawn else USUAL,
                     sealed=kind != "hard",  # nobody knows the digest of a victim's file
                 )
 
@@ -79,7 +79,7 @@ def _replaced(name: str, kind: str):
         known = sorted(world.run.glob(name))
         path = known[0] if known else world.run / name.replace("*", "x")
         was = path.read_bytes() if path.is_file() and kind == "device" else b""
-        replace(world, gone(path), kind, was)
+        replace(world, cleared(path), kind, was)
 
     return change
 

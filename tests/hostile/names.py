@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from tests.hostile.case import DRAWN, Case, edit_json, edit_parquet, edit_tensors, edit_text, put, write
+from tests.hostile.case import (
+    WITH_GALLERY,
+    Case,
+    edit_json,
+    edit_parquet,
+    edit_tensors,
+    edit_text,
+    with_value,
+    write,
+)
 from tests.hostile.reader import LOOKED, USUAL
 from tests.hostile.world import TOKEN, Change, World
 
@@ -52,7 +61,7 @@ def _toml(value: str) -> str:
 
 
 def _entry(where: str) -> Callable[[str], Change]:
-    return lambda name: edit_json(FILES, lambda value: put(value, where, name))
+    return lambda name: edit_json(FILES, lambda value: with_value(value, where, name))
 
 
 def _listed(name: str) -> Change:
@@ -106,7 +115,9 @@ PLACES: dict[str, Callable[[str], Change]] = {
     "entry.json cover": _entry("entry.charts.0.cover"),
     "entry.json decoder": _entry("entry.decoder.url"),
     "written.json": _outputs,
-    "made.json data": lambda name: edit_json("made.json", lambda v: v | {"data": name, "images": name}),
+    "made.json fingerprint": lambda name: edit_json(
+        "made.json", lambda v: v | {"fingerprint": name, "dataset": name}
+    ),
     "sweep.json": lambda name: write("sweep.json", json.dumps(_deep(name))),
     "recipe.toml family": lambda name: edit_text(
         "recipe.toml", lambda t: t.replace('family = "vae"', f"family = {_toml(name)}")
@@ -120,7 +131,7 @@ PLACES: dict[str, Callable[[str], Change]] = {
     "chart layout": lambda name: edit_tensors("charts/*.safetensors", lambda t: put_json(t, "layout", name)),
     "direction": lambda name: edit_tensors("directions/*.safetensors", lambda t: put_json(t, "name", name)),
     "prior kind": lambda name: edit_tensors("priors/*.safetensors", lambda t: put_json(t, "kind", name)),
-    "codes": lambda name: edit_parquet(
+    "latents": lambda name: edit_parquet(
         "latents/*-test.parquet", lambda t: t, name.replace("\udc80\udcff", "x")
     ),
     "checkpoint manifest": lambda name: edit_json(
@@ -128,8 +139,21 @@ PLACES: dict[str, Callable[[str], Change]] = {
     ),
     "digests.jsonl": lambda name: edit_text("digests.jsonl", lambda t: t + digest_line(name)),
 }
-SHOWN = {"entry.json files", "entry.json points", "entry.json lattice", "direction", "chart layout", "codes"}
-RESUMED = {"recipe.toml family", "recipe.toml net", "checkpoint manifest", "made.json data", "written.json"}
+VISIBLE = {
+    "entry.json files",
+    "entry.json points",
+    "entry.json lattice",
+    "direction",
+    "chart layout",
+    "latents",
+}
+RESUMED = {
+    "recipe.toml family",
+    "recipe.toml net",
+    "checkpoint manifest",
+    "made.json fingerprint",
+    "written.json",
+}
 WORDS: dict[str, Callable[[str], Change]] = {
     "class names": lambda text: edit_tensors(
         "weights.safetensors", lambda t: put_json(t, "classes", [text, text + "2", text + "3"])
@@ -137,8 +161,8 @@ WORDS: dict[str, Callable[[str], Change]] = {
     "entry.json column": _entry("entry.columns.0.title"),
     "entry.json chart": _entry("entry.charts.0.title"),
     "entry.json direction": lambda text: edit_json(FILES, lambda v: _named(v, text)),
-    "made.json images": lambda text: edit_json(
-        "made.json", lambda v: v | {"images": text, "zatlas": text, "device": text}
+    "made.json dataset": lambda text: edit_json(
+        "made.json", lambda v: v | {"dataset": text, "zatlas": text, "device": text}
     ),
     "data_report.json": lambda text: edit_json(
         "data_report.json", lambda v: v | {"dataset": text, "skipped": [{"path": text, "reason": text}]}
@@ -150,14 +174,14 @@ WORDS: dict[str, Callable[[str], Change]] = {
     "recipe.toml data": lambda text: edit_text(
         "recipe.toml", lambda t: t.replace("[model]", f"note = {_toml(text)}\n[model]")
     ),
-    "reading column": lambda text: edit_parquet("predictions.parquet", lambda t: t, text),
-    "codes column": lambda text: edit_parquet("latents/*-train.parquet", lambda t: t, text),
+    "predictions column": lambda text: edit_parquet("predictions.parquet", lambda t: t, text),
+    "latents column": lambda text: edit_parquet("latents/*-train.parquet", lambda t: t, text),
 }
 
 
 def put_json(text: str, where: str, value: Any) -> str:
     """JSON text with one part replaced."""
-    return json.dumps(put(json.loads(text), where, value))
+    return json.dumps(with_value(json.loads(text), where, value))
 
 
 def digest_line(name: str) -> str:
@@ -184,16 +208,16 @@ def cases() -> Iterator[Case]:
     """Each place with names in turn; each word of a page with markup; run names and class names."""
     names = list(NAMES)
     for number, (place, change) in enumerate(PLACES.items()):
-        many = 5 if place in SHOWN else 4
+        many = 5 if place in VISIBLE else 4
         for name in [names[(5 * number + i) % len(names)] for i in range(many)]:
             resumed = place in RESUMED
             yield Case(f"name {place}: {name}", change(NAMES[name]), USUAL if resumed else LOOKED)
     kinds = list(MARKUP)
     for number, (place, change) in enumerate(WORDS.items()):
         for kind in [kinds[(number + 3 * i) % len(kinds)] for i in range(4)]:
-            deeds = DRAWN if kind in ("tag", "quote") else LOOKED
+            deeds = WITH_GALLERY if kind in ("tag", "quote") else LOOKED
             yield Case(f"markup {place}: {kind}", change(MARKUP[kind]), deeds)
     for place in ("entry.json files", "entry.json points"):
         for kind in kinds:
             yield Case(f"markup {place}: {kind}", PLACES[place](MARKUP[kind]), LOOKED)
-    yield Case("markup in every class and attribute", lambda world: None, DRAWN, run="marked")
+    yield Case("markup in every class and attribute", lambda world: None, WITH_GALLERY, run="marked")

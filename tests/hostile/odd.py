@@ -6,7 +6,16 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.hostile.case import Case, edit_json, edit_parquet, edit_tensors, edit_text, gone, only, write
+from tests.hostile.case import (
+    Case,
+    cleared,
+    edit_json,
+    edit_parquet,
+    edit_tensors,
+    edit_text,
+    single_path,
+    write,
+)
 from tests.hostile.links import replace
 from tests.hostile.reader import USUAL
 from tests.hostile.world import SECRET, Change, World
@@ -109,7 +118,7 @@ def cases() -> Iterator[Case]:
             yield Case(
                 f"checkpoint {name[:20]} is a {kind}", _checkpoint(name, kind), ("resume", "open", "check")
             )
-    yield Case("no checkpoints", lambda world: gone(world.run / "checkpoints") and None)
+    yield Case("no checkpoints", lambda world: cleared(world.run / "checkpoints") and None)
     for name, text in DIGESTS.items():
         yield Case(f"digests {name}", write("digests.jsonl", text), sealed=False)
     for number, source in enumerate(SOURCES):
@@ -127,20 +136,22 @@ def _locks() -> Iterator[Case]:
         yield Case(f"lock {name}", write(".lock", text), ("resume", "explore"))
     for kind in ("fifo", "device", "secret", "new", "hard", "loop", "a-folder"):
         yield Case(
-            f"lock is {kind}", lambda w, k=kind: replace(w, gone(w.run / ".lock"), k), ("resume", "explore")
+            f"lock is {kind}",
+            lambda w, k=kind: replace(w, cleared(w.run / ".lock"), k),
+            ("resume", "explore"),
         )
 
 
 def _checkpoint(name: str, kind: str) -> Change:
     def change(world: World) -> None:
-        path = gone(world.run / "checkpoints" / name)
+        path = cleared(world.run / "checkpoints" / name)
         if kind == "file":
             path.write_text("x")
         elif kind == "folder":
             path.mkdir()
             (path / "MANIFEST.json").write_text("{}")
         else:
-            os.rename(only("checkpoints/0*", world.run), path)
+            os.rename(single_path("checkpoints/0*", world.run), path)
 
     return change
 
@@ -152,7 +163,7 @@ def _source(source: str, encoded: bool) -> Change:
         text = source.replace("{home}", str(world.home))
         (world.run / "photos").symlink_to(world.home / "Documents" / "photos")
         for name in ("latents", "site", "charts", "predictions.parquet") if not encoded else ():
-            gone(world.run / name)
+            cleared(world.run / name)
 
         def edit(recipe: str) -> str:
             lines = [
@@ -200,14 +211,14 @@ def _earlier(name: str) -> Change:
         written.write_text(json.dumps(["index.html", "data/written.json", "../../home/.bashrc", "x"]))
         (site / "index.html").write_text("<!doctype html>")
         deeds: dict[str, Callable[[], Any]] = {
-            "data is a link": lambda: replace(world, gone(site / "data"), "documents"),
-            "index is a link": lambda: replace(world, gone(site / "index.html"), "secret"),
-            "index is a hard link": lambda: replace(world, gone(site / "index.html"), "hard"),
+            "data is a link": lambda: replace(world, cleared(site / "data"), "documents"),
+            "index is a link": lambda: replace(world, cleared(site / "index.html"), "secret"),
+            "index is a hard link": lambda: replace(world, cleared(site / "index.html"), "hard"),
             "page is a link": lambda: page.symlink_to(home / ".bashrc"),
             "page is a pipe": lambda: os.mkfifo(page),
             "page is a link to an export": lambda: _linked_page(world),
-            "written.json is a pipe": lambda: os.mkfifo(gone(written)),
-            "written.json is a link": lambda: replace(world, gone(written), "secret"),
+            "written.json is a pipe": lambda: os.mkfifo(cleared(written)),
+            "written.json is a link": lambda: replace(world, cleared(written), "secret"),
             "written.json is deep": lambda: written.write_text("[" * 100_000),
             "names links": lambda: replace(world, site / "x", "documents"),
             "side folder is a link": lambda: (world.out / ".side-site").symlink_to(home),
@@ -234,19 +245,19 @@ def _values() -> Iterator[Case]:
         "chart": lambda edit: edit_tensors("charts/*.safetensors", edit),
         "prior": lambda edit: edit_tensors("priors/*.safetensors", edit),
         "direction": lambda edit: edit_tensors("directions/*.safetensors", edit),
-        "scorer": lambda edit: edit_tensors("classifier.safetensors", edit),
-        "codes": lambda edit: edit_parquet("latents/*-test.parquet", edit),
-        "reading": lambda edit: edit_parquet("predictions.parquet", edit),
+        "classifier": lambda edit: edit_tensors("classifier.safetensors", edit),
+        "latents": lambda edit: edit_parquet("latents/*-test.parquet", edit),
+        "predictions": lambda edit: edit_parquet("predictions.parquet", edit),
         "meta.json": lambda edit: edit_json("checkpoints/*/meta.json", through(edit)),
         "metrics.jsonl": lambda edit: edit_text("metrics.jsonl", lambda t: _lines(t, edit)),
-        "brought": lambda edit: edit_text("made.json", edit),
+        "imported": lambda edit: edit_text("made.json", edit),
     }
     number = 0
     while True:
         for name, change in kinds.items():
             chance = random.Random(f"values {number}")
-            run = "brought" if name == "brought" else "run"
-            yield Case(f"value {number} of {name}", change(_odd(chance)), USUAL, run=run)
+            run = "imported" if name == "imported" else "run"
+            yield Case(f"value {number} of {name}", change(_odd_edit(chance)), USUAL, run=run)
             number += 1
 
 
@@ -260,7 +271,7 @@ def _lines(text: str, edit: Edit) -> str:
     return "\n".join([edit(first), *rest]) + "\n"
 
 
-def _odd(chance: random.Random) -> Edit:
+def _odd_edit(chance: random.Random) -> Edit:
     """An edit of JSON text: one part, anywhere in it, is replaced, removed or the whole is no JSON."""
 
     def edit(text: str) -> str:

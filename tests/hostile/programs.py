@@ -13,7 +13,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
-from tests.hostile.case import Case, edit_json, gone
+from tests.hostile.case import Case, cleared, edit_json
 from tests.hostile.reader import LOOKED
 from tests.hostile.world import Change, World
 
@@ -65,22 +65,22 @@ def _module(spec: str, role: str) -> Change:
 
 
 def _with_module(made: dict[str, Any], spec: str, role: str) -> dict[str, Any]:
-    brought = made["imported"]
+    imported = made["imported"]
     kinds = {
         "weights": ("weights", {"weights": "weights.safetensors"}, {"module": spec}),
-        "encoder": (brought["kind"], brought["files"], {**brought["settings"], "encoder": spec}),
-        "kind": (spec, brought["files"], {"module": spec, "class": spec}),
+        "encoder": (imported["kind"], imported["files"], {**imported["settings"], "encoder": spec}),
+        "kind": (spec, imported["files"], {"module": spec, "class": spec}),
         "pythae": ("pythae", {"weights": "weights.safetensors"}, {"module": spec, "encoder": spec}),
     }
-    brought["kind"], brought["files"], brought["settings"] = kinds[role]
+    imported["kind"], imported["files"], imported["settings"] = kinds[role]
     return made
 
 
 def _program(make: Callable[[], bytes], kind: str = "onnx", name: str = "decoder.onnx") -> Change:
-    """The file of a brought model is this program."""
+    """The file of an imported model is this program."""
 
     def change(world: World) -> None:
-        gone(world.run / name).write_bytes(make())
+        cleared(world.run / name).write_bytes(make())
 
         def edit(made: dict[str, Any]) -> dict[str, Any]:
             made["imported"] |= {"kind": kind, "files": {"decoder": name}}
@@ -220,7 +220,7 @@ def npy_header(shape: str) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
 
 
-def _brought_file(name: str, make: Callable[[World], bytes]) -> Change:
+def _imported_file(name: str, make: Callable[[World], bytes]) -> Change:
     return lambda world: (world.downloads / name).write_bytes(make(world)) and None
 
 
@@ -274,10 +274,10 @@ def cases() -> Iterator[Case]:
     roles = ("weights", "encoder", "kind", "pythae")
     for number, spec in enumerate(MODULES):
         for role in roles if number < 3 else ("weights", roles[1 + number % 3]):
-            yield Case(f"module {spec} as {role}", _module(spec, role), LOOKED, "brought")
+            yield Case(f"module {spec} as {role}", _module(spec, role), LOOKED, "imported")
     for name, change in PROGRAMS.items():
-        yield Case(f"program {name}", change, LOOKED, "brought")
+        yield Case(f"program {name}", change, LOOKED, "imported")
     for name, make in (("endless", endless), ("bomb", bomb), ("custom", custom)):
         yield Case(f"the page's net is {name}", _page_net(make), LOOKED)
     for name, (file, model) in MODELS.items():
-        yield Case(f"import {name}", _brought_file(file, model), ("bring",))
+        yield Case(f"import {name}", _imported_file(file, model), ("import",))

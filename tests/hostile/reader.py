@@ -179,7 +179,7 @@ def _check(world: World, words: Path) -> str:
     return command(lambda: check(Path("run")))
 
 
-def _bring(world: World, words: Path) -> str:
+def _import(world: World, words: Path) -> str:
     """Import the model that lies beside the run."""
     from zatlas.commands.bring import bring
 
@@ -196,7 +196,7 @@ DEEDS: dict[str, Callable[[World, Path], str]] = {
     "gallery": _gallery,
     "resume": _resume,
     "check": _check,
-    "bring": _bring,
+    "import": _import,
 }
 
 

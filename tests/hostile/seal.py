@@ -8,7 +8,7 @@ from pathlib import Path
 DIGESTS = "digests.jsonl"
 
 
-def reseal(run: Path, changed: Iterable[Path]) -> None:
+def record_changes(run: Path, changed: Iterable[Path]) -> None:
     """Add a line to the run's digests for each file that was changed."""
     book = run / DIGESTS
     if book.is_symlink() or not book.is_file():

@@ -8,7 +8,7 @@ import pytest
 
 from tests.hostile.cases import COUNT, all_cases
 from tests.hostile.flips import BAD
-from tests.hostile.trial import COUNTED, markup
+from tests.hostile.trial import KINDS, find_markup
 
 
 def found(*words):
@@ -21,7 +21,7 @@ def found(*words):
 def nothing_is_wrong(result):
     for part in result.values():
         assert part["wrong"] == []
-        assert {name: part[name] for name in (*COUNTED, *BAD) if part.get(name)} == {}
+        assert {name: part[name] for name in (*KINDS, *BAD) if part.get(name)} == {}
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ def test_the_cases_are_the_same_each_time_and_each_has_its_own_name():
 
 
 def test_markup_of_a_stranger_is_told_from_its_text():
-    assert markup(b"<p>&lt;hostile7&gt;</p>") == ""
+    assert find_markup(b"<p>&lt;hostile7&gt;</p>") == ""
     for page in (b"<hostile7>", b"<p hostile7=1>", b"<script>hostile7()</script>", b"<!--hostile7-->"):
-        assert markup(page)
-    assert markup(b"<a href=javascript:x>")
+        assert find_markup(page)
+    assert find_markup(b"<a href=javascript:x>")

@@ -19,14 +19,14 @@ from PIL import Image
 from tests.hostile.cases import Case
 from tests.hostile.child import HANG, TRACEBACK, Report, in_child
 from tests.hostile.reader import read
-from tests.hostile.seal import DIGESTS, reseal
+from tests.hostile.seal import DIGESTS, record_changes
 from tests.hostile.world import SECRET, TOKEN, Base, World, make_world, walk
 
 SECONDS = 10.0  # that one step may take
 EXPECTED = ("site", "page.html", "sample.png", "imported")  # what the reader asked for
 UNRECORDED = 3  # every third run has no record of its files
 MEMORY = 1024  # MiB that a case may need beyond what is loaded already
-COUNTED = (
+KINDS = (
     "executions",
     "reads outside",
     "writes outside",
@@ -45,32 +45,32 @@ DATA = re.compile(rb'data-url="([^"]*)" data-encoding="(\w+)">([^<]*)</script>')
 class Verdict:
     """What went wrong in a case, by kind, and how its steps ended."""
 
-    wrong: dict[str, list[str]] = field(default_factory=dict)
+    failures: dict[str, list[str]] = field(default_factory=dict)
     steps: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def add(self, kind: str, what: str) -> None:
-        self.wrong.setdefault(kind, []).append(what)
+        self.failures.setdefault(kind, []).append(what)
 
 
-def trial(case: Case, base: Base, folder: Path, seconds: float = SECONDS) -> Verdict:
+def run_case(case: Case, base: Base, folder: Path, seconds: float = SECONDS) -> Verdict:
     """Open the hostile run as a reader would, and say what it did that it may not do."""
     world = make_world(base, folder, case.run)
     before_change = {path: _stamp(path) for path in walk(world.run)}
     case.change(world)
     if case.sealed:
         changed = [p for p in walk(world.run) if before_change.get(p) != _stamp(p)]
-        reseal(world.run, changed)
+        record_changes(world.run, changed)
     if case.number % UNRECORDED == UNRECORDED - 1 and "digests" not in case.name:
         book = world.run / DIGESTS  # a stranger may also leave the record out
         if not book.is_symlink() and book.is_file():
             book.unlink()
     outputs = {path.name for path in world.out.iterdir()}
     before, words = world.record(), folder.with_name(f"{folder.name}.words")
-    report = in_child(lambda note: read(world, words, case.deeds, note), words, seconds=seconds, steps=True)
-    verdict = judged(case, world, report, before, outputs, words.read_bytes())
+    report = in_child(lambda note: read(world, words, case.actions, note), words, seconds=seconds, steps=True)
+    verdict = judge(case, world, report, before, outputs, words.read_bytes())
     shutil.rmtree(folder, ignore_errors=True)
-    if not verdict.wrong:
+    if not verdict.failures:
         words.unlink()
     return verdict
 
@@ -80,7 +80,7 @@ def _stamp(path: Path) -> object:
     return state.st_ino, state.st_mtime_ns, state.st_size
 
 
-def judged(
+def judge(
     case: Case, world: World, report: Report, before: dict[str, str], outputs: set[str], words: bytes
 ) -> Verdict:
     """Compare the world with what it was, and look through everything that came out."""
@@ -114,7 +114,7 @@ def _judge_ends(report: Report, words: bytes, verdict: Verdict) -> None:
             verdict.add("odd ends", f"{deed} ended with {result}")
     if report.ended not in ("0", HANG):
         verdict.add("odd ends", f"the process ended with {report.ended}")
-    if b"Traceback (most recent" in words and "tracebacks" not in verdict.wrong:
+    if b"Traceback (most recent" in words and "tracebacks" not in verdict.failures:
         verdict.add("tracebacks", f"printed: {last_line(words)}")
     if report.grown > MEMORY:
         verdict.add("memory", f"{report.grown:.0f} MiB")
@@ -134,9 +134,9 @@ def _judge_outputs(case: Case, world: World, words: bytes, verdict: Verdict) -> 
     for name, data in [("what was printed", words), *_outputs(world)]:
         if SECRET.encode() in data or b"root:x:0:0" in data:
             verdict.add("reads outside", f"the secret is in {name}")
-        if name.endswith(("html", "pages")) and (result := markup(data)):
+        if name.endswith(("html", "pages")) and (result := find_markup(data)):
             verdict.add("markup", f"{name}: {result}")
-        if name.endswith(".png") and "sprites" in name and white(data):
+        if name.endswith(".png") and "sprites" in name and has_private_photos(data):
             verdict.add("reads outside", f"private photos are in {name}")
 
 
@@ -154,7 +154,7 @@ def _outputs(world: World) -> Iterator[tuple[str, bytes]]:
             yield with_names, gzip.decompress(inner) if encoding == b"gzip" else inner
 
 
-def white(data: bytes) -> bool:
+def has_private_photos(data: bytes) -> bool:
     """Whether a sheet of thumbnails shows white photos."""
     try:
         pixels = np.asarray(Image.open(BytesIO(data)).convert("L"))
@@ -192,7 +192,7 @@ class _Markup(HTMLParser):
             self.found = f"within a comment: {data[:100]}"
 
 
-def markup(page: bytes) -> str:
+def find_markup(page: bytes) -> str:
     """What of the stranger's markup is markup in this page; empty if it is text only."""
     parser = _Markup()
     parser.feed(page.decode(errors="replace"))
@@ -206,12 +206,12 @@ def table(verdicts: Iterable[tuple[Case, Verdict]]) -> dict[str, Any]:
     for case, verdict in verdicts:
         counts["cases"] += 1
         ends.update(f"{deed} {result}" for deed, result in verdict.steps.items())
-        for kind, found in verdict.wrong.items():
+        for kind, found in verdict.failures.items():
             counts[kind] += 1
             lines.append(f"{case.number} {case.name}: {kind}: {found[0]}")
     return {
         "cases": counts["cases"],
-        **{kind: counts[kind] for kind in COUNTED},
+        **{kind: counts[kind] for kind in KINDS},
         "ends": dict(sorted(ends.items())),
         "wrong": lines,
     }

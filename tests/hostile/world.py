@@ -20,7 +20,7 @@ from tests.hostile.child import in_child
 
 SECRET = "victim-secret-7f3a91c2"  # stands in every file of the victim
 TOKEN = "hostile7"  # a tag or an attribute of this name in a page is markup that came through
-RUNS = ("run", "marked", "gan", "brought", "exported")
+RUNS = ("run", "marked", "gan", "imported", "exported")
 LABELS = ("left", "right", "below")
 MARKED = (f"<{TOKEN}>", f'"\'><{TOKEN} a="', f"</script><{TOKEN}>", f"' {TOKEN}='x")
 DEADLINE = 3.0  # seconds for one call of a program; minutes for a person
@@ -46,7 +46,7 @@ class Base:
         return self.folder / "cache"
 
     def run(self, name: str) -> Path:
-        """`run` (a VAE with all that a run can hold), `marked`, `gan` or `brought`."""
+        """`run` (a VAE with all that a run can hold), `marked`, `gan` or `imported`."""
         return self.folder / "runs" / name
 
 
@@ -185,8 +185,8 @@ def _make_runs(base: Base, runs: Sequence[str], loaded: Path) -> None:
         _vae(base, "marked", save_data(base.folder / "marked.npz", MARKED, MARKED[1]))
     if "gan" in runs:
         _gan(base, save_photos(base.folder))
-    for name in {"brought", "exported"} & set(runs):
-        _brought(base, name)
+    for name in {"imported", "exported"} & set(runs):
+        _imported(base, name)
     loaded.write_text(json.dumps(sorted(sys.modules)))
 
 
@@ -293,18 +293,18 @@ class Decoder(nn.Module):
         return self.line(z).sigmoid().reshape(-1, 1, 8, 8)
 
 
-def _brought(base: Base, name: str) -> None:
-    from zatlas.create import import_run as bring
+def _imported(base: Base, name: str) -> None:
+    from zatlas.create import import_run
 
     torch.manual_seed(0)
-    source = base.folder / ("decoder.onnx" if name == "brought" else "decoder.pt2")
+    source = base.folder / ("decoder.onnx" if name == "imported" else "decoder.pt2")
     decoder, z = Decoder().eval(), torch.zeros(2, 2)
     rows = ({0: torch.export.Dim("n")},)
-    if name == "brought":
+    if name == "imported":
         torch.onnx.export(decoder, (z,), source, dynamic_shapes=rows, external_data=False, verbose=False)
     else:
         torch.export.save(torch.export.export(decoder, (z,), dynamic_shapes=rows), source)
-    bring(source, base.run(name))
+    import_run(source, base.run(name))
 
 
 Change = Callable[[World], None]
