@@ -34,7 +34,7 @@ class Predictions:
         if images.fingerprint != self.data:
             raise NotSupported(
                 "The scorer has read other images than those that the run has now. Read them again: "
-                "zatlas scorer read FILE RUN"
+                "zatlas classifier predict FILE RUN"
             )
         digest = hashlib.sha256(images.fingerprint.encode())
         for name, column in self.columns.items():

@@ -31,7 +31,7 @@ EXAMPLE_SETTINGS = {"generator", "points", "seed", "show"}  # arguments that eve
 # These methods number their directions, so a refit cannot be matched, or fit to a few examples.
 FITTED_ONCE = ("principal", "closed_form", "unsupervised", "examples")
 REQUIRED_SETTINGS = {
-    "classifier": "a scorer. Train one with `zatlas scorer train`, or pass any function of images",
+    "classifier": "a scorer. Train one with `zatlas classifier train`, or pass any function of images",
     "plus": "examples of images that have the property",
 }
 

@@ -107,7 +107,7 @@ class DirectionStore:
             raise BadRun(
                 f"{saved.name!r} was found in another model, with {axes} axes, and means nothing in "
                 f"this one{alike}. If both runs encode the same images, carry it over: "
-                "zatlas saved RUN --take FILE --other RUN"
+                "zatlas directions take RUN FILE --other RUN"
             )
         size = next((saved.arrays[key].size for key in DIMENSION_KIND if key in saved.arrays), 0)
         if size != own:
@@ -163,7 +163,7 @@ def transfer(way: Direction, latents: Latents, others: Latents, *, seed: int = 0
     if isinstance(direction, FieldDirection):
         raise NotSupported(
             f"{way.name!r} bends, and a linear map from one model's codes to another's says nothing of "
-            "how it would bend there. Learn it in the other run: zatlas steer"
+            "how it would bend there. Find it in the other run: zatlas directions find"
         )
     if len(latents) != len(others) or len(latents) < MIN_PAIRED_LATENTS:
         raise ShapeError(

@@ -169,7 +169,7 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
     if not targets or not all(isfinite(target.mean) and isfinite(target.std) for target in targets):
         raise BadRun(
             f"{path} describes a classifier without attributes, or with a mean or std that is not finite. "
-            "Train it again: zatlas scorer train."
+            "Train it again: zatlas classifier train."
         )
     shape = image_shape(metadata.shape, path)
     reader = build_checked(lambda: ClassifierNet(targets, shape, metadata.net, metadata.layers), state, path)

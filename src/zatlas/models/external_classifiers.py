@@ -32,7 +32,7 @@ from zatlas.store import digests
 CHANNELS = (1, 3)  # possible numbers of channels of an image
 KIND_OF_LAST: dict[str, Kind] = {"Sigmoid": "flag", "Softmax": "class", "LogSoftmax": "class"}
 USAGE = (
-    "Give a file that `zatlas scorer train` wrote (FILE.safetensors), an ONNX file (FILE.onnx or "
+    "Give a file that `zatlas classifier train` wrote (FILE.safetensors), an ONNX file (FILE.onnx or "
     "FILE.onnx:pixels=signed), or a function from images to numbers (package.module:function)."
 )
 

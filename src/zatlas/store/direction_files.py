@@ -34,7 +34,7 @@ def save(folder: Path, direction: SavedDirection, *, replace: bool = False) -> P
     if path.exists() and not replace:
         raise BadData(
             f"A direction named {direction.name!r} is kept already, in {path}. Choose another name, or "
-            "rename or remove that one: zatlas saved --help"
+            "rename or remove that one: zatlas directions --help"
         )
     about = {"format": FORMAT, "name": direction.name, "told": dict(direction.description)}
     text = json.dumps(about, sort_keys=True, default=_plain)

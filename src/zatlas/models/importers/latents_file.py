@@ -103,7 +103,7 @@ class LatentsOnly:
     def __getitem__(self, rows: Any) -> Pixels:
         raise NotSupported(
             "These latents were imported without images. Import them with one image for each latent: "
-            "zatlas bring LATENTS --data FOLDER --out RUN"
+            "zatlas import LATENTS --data FOLDER --out RUN"
         )
 
 
@@ -111,7 +111,7 @@ def no_decoder(z: Tensor, y: Tensor | None = None) -> Tensor:
     """Raise `NotSupported`: the decoder of a run that has only latents."""
     raise NotSupported(
         "These latents were imported without a decoder, so zatlas cannot make images of them. Charts, "
-        "scatter plots and distances work. For images, import the model: zatlas bring MODEL --out RUN"
+        "scatter plots and distances work. For images, import the model: zatlas import MODEL --out RUN"
     )
 
 
