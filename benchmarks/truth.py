@@ -4,7 +4,7 @@ python benchmarks/truth.py [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
 For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by three
 std, and the mean change of the other predictions. Compared are the mean difference, the same orthogonal to
-the others, the aimed direction (`zatlas steer RUN labels --set method=aimed`), the nonlinear direction
+the others, the aimed direction (`zatlas directions find RUN labels --set method=aimed`), the nonlinear direction
 (`method=local`) for the two attributes that no linear one flips, and the median difference on a supervised
 chart (the share of twenty paths whose ends the classifier separates). The settings of the aimed direction
 were chosen on the first 450 test faces; `--skip 450` measures on others.
@@ -57,7 +57,7 @@ def main() -> None:
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        report(workspace, load_classifier(here / "faces-scorer.safetensors"), given)
+        report(workspace, load_classifier(here / "faces-classifier.safetensors"), given)
 
 
 def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespace) -> None:

@@ -87,11 +87,11 @@ def test_a_damaged_checkpoint_is_named(run, capsys):
 
 def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
     run.recipe_file.write_text(run.recipe_file.read_text() + "# mine\n")
-    assert main(["points", str(run.folder)]) == 1
+    assert main(["scatter", str(run.folder)]) == 1
     assert "recipe.toml has changed" in capsys.readouterr().err
     status, result, _ = check(run, capsys, "--accept", "recipe.toml")
     assert status == 0 and not result["repaired"]
-    assert main(["points", str(run.folder)]) == 0
+    assert main(["scatter", str(run.folder)]) == 0
 
 
 def test_a_lost_record_is_made_again_with_consent(run, capsys):

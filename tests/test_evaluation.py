@@ -38,7 +38,7 @@ def test_an_evaluation_has_metrics_of_every_group_that_applies(scored):
 
 def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_else(digits, tmp_path, capsys):
     report = tmp_path / "report.html"
-    words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
+    words = ["evaluate", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
     assert cli.main([*words, "--out", str(report)]) == 0
     printed, told = capsys.readouterr()
     result = json.loads(printed)
@@ -52,7 +52,7 @@ def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_el
 
 def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path):
     runs = [str(digits.run.folder), str(plain.run.folder)]
-    assert cli.main(["score", *runs, "--only", "space"]) == 0
+    assert cli.main(["evaluate", *runs, "--only", "space"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert [one["run"] for one in result] == ["digits", "plain"]
     for run in runs:
@@ -72,7 +72,7 @@ def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path)
 )
 def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, said, digits, capsys):
     given = [word.format(run=digits.run.folder) for word in words]
-    assert cli.main(["score", *given]) == 2
+    assert cli.main(["evaluate", *given]) == 2
     printed, told = capsys.readouterr()
     assert not printed and said in told and "Traceback" not in told
 
@@ -134,14 +134,14 @@ def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
 def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):
     run = tmp_path / "my [red] run"
     shutil.copytree(digits.run.folder, run)
-    assert cli.main(["score", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0
+    assert cli.main(["evaluate", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0
     assert capsys.readouterr().err.count("my [red] run") >= 2
 
 
 def test_a_folder_that_is_not_a_run_is_refused_before_any_run_is_measured(digits, tmp_path, capsys):
     report = digits.run.folder / "report.html"
     report.unlink(missing_ok=True)
-    assert cli.main(["score", str(digits.run.folder), str(tmp_path / "nowhere")]) == 2
+    assert cli.main(["evaluate", str(digits.run.folder), str(tmp_path / "nowhere")]) == 2
     assert not report.exists()
 
 

@@ -114,7 +114,7 @@ def test_a_model_without_encoder_and_labels_is_proved_by_its_pictures(rival):
     for direction in result:
         assert direction.target is None and not direction.gradients
         assert direction.leak is None and direction.effect.value > 0
-    with pytest.raises(NotSupported, match="--scorer"):
+    with pytest.raises(NotSupported, match="--classifier"):
         entanglement_matrix(result, title="t")
     assert effect_bars(result, title="t") is not None
     assert evaluator_of(rival).names == ()
@@ -153,21 +153,21 @@ def test_images_are_made_small_by_the_mean_of_blocks():
 
 def test_the_command_prints_the_table_draws_and_keeps(portraits, tmp_path, capsys):
     run = str(portraits.run.folder)
-    words_said = ["directions", run, "Male", "Bald", "--way", "apart", "--save", "--out"]
+    words_said = ["directions", "evaluate", run, "Male", "Bald", "--method", "joint", "--save", "--out"]
     assert main([*words_said, str(tmp_path)]) == 0
     said = capsys.readouterr()
     rows = json.loads(said.out)
     assert [row["direction"] for row in rows] == ["Male", "Bald"]
     assert {"effect", "times random", "usable", "stability", "side effects"} <= rows[0].keys()
     drawn = {path.name for path in tmp_path.iterdir()}
-    assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= drawn
+    assert {"directions-entanglement.png", "directions-effects.png", "direction-Male.png"} <= drawn
     assert "Male: " in said.err
-    assert [one.name for one in store_of(portraits).all()] == ["Bald by apart", "Male by apart"]
-    assert main(["directions", run, "Male by apart", "--out", str(tmp_path)]) == 0
+    assert [one.name for one in store_of(portraits).all()] == ["Bald by joint", "Male by joint"]
+    assert main(["directions", "evaluate", run, "Male by joint", "--out", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)[0]["moves"] == "Male"
-    for name in ("Male by apart", "Bald by apart"):
-        assert main(["saved", run, "--remove", name]) == 0
-    assert main(["directions", run, "Male", "--way", "mean_diff", "--out", str(tmp_path)]) == 2
+    for name in ("Male by joint", "Bald by joint"):
+        assert main(["directions", "remove", run, name]) == 0
+    assert main(["directions", "evaluate", run, "Male", "--method", "mean_diff", "--out", str(tmp_path)]) == 2
     assert "Did you mean 'mean_difference'" in capsys.readouterr().err
 
 
@@ -217,7 +217,7 @@ def test_a_way_that_bends_at_random_says_so_in_words(portraits):
 
 def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp_path, capsys):
     run, out = str(portraits.run.folder), str(tmp_path)
-    steer_it = ["steer", run, "labels", "Male", "--set", "method=local", "--set", "steps=60"]
+    steer_it = ["directions", "find", run, "labels", "Male", "--set", "method=local", "--set", "steps=60"]
     assert main([*steer_it, "--save", "beardy", "--out", out]) == 0
     said = capsys.readouterr()
     (row,) = json.loads(said.out)
@@ -229,22 +229,22 @@ def test_what_is_kept_and_bends_is_used_by_its_name_like_the_rest(portraits, tmp
     assert store_of(portraits).report("beardy").target == "Male"
     assert "beardy" in [one.name for one in store_of(portraits).all()]
     for command in (
-        ["attribute", run, "beardy", "--stop", "1", "--out", str(tmp_path / "a.png")],
+        ["edit", run, "beardy", "--anchor", "1", "--out", str(tmp_path / "a.png")],
         ["interpolate", run, "1", "beardy", "--out", str(tmp_path / "i.png")],
-        ["directions", run, "beardy", "Bald", "--out", out],
+        ["directions", "evaluate", run, "beardy", "Bald", "--out", out],
     ):
         assert main(command) == 0
     capsys.readouterr()
     assert {"a.png", "i.png", "direction-beardy.png"} <= {one.name for one in tmp_path.iterdir()}
     assert main(["arithmetic", run, "1 + beardy"]) == 2
     assert "cannot be used in an equation" in capsys.readouterr().err
-    assert main(["saved", run, "--rename", "beardy", "bearded"]) == 0
+    assert main(["directions", "rename", run, "beardy", "bearded"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["direction"], listed["kind"], listed["moves"]) == ("bearded", "nonlinear", "Male")
     with pytest.raises(NotSupported, match="says nothing of how it would bend"):
         transfer(find_direction(portraits, "bearded"), portraits.cloud, portraits.cloud)
-    assert main(["saved", run, "--take", listed["file"]]) == 2  # its name is taken
-    assert main(["saved", run, "--remove", "bearded"]) == 0
+    assert main(["directions", "take", run, listed["file"]]) == 2  # its name is taken
+    assert main(["directions", "remove", run, "bearded"]) == 0
 
 
 def test_a_scorer_that_is_given_comes_before_what_is_kept(portraits):

@@ -233,7 +233,7 @@ def test_the_shipped_scorer_reads_drawn_faces(fresh, name):
 
 @pytest.fixture(scope="module")
 def fresh():
-    return evaluate_classifier(load_classifier(SHIPPED / "faces-scorer.safetensors"), portraits(300))
+    return evaluate_classifier(load_classifier(SHIPPED / "faces-classifier.safetensors"), portraits(300))
 
 
 def portraits(count: int) -> ImageDataset:
@@ -355,7 +355,7 @@ def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, ca
     assert len(again.chart("pca", by="inky").positions) == len(again.latents("test"))
     result = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
     assert result == pytest.approx(again.flags("inky", again.rows("train")).mean())
-    assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
+    assert main(["edit", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").exists()
 
 
@@ -378,14 +378,14 @@ def test_two_scorers_tell_more_than_one(portraits, trained):
 
 def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
     file = tmp_path / "digits.safetensors"
-    assert main(["scorer", "train", "digits", "--out", str(file), "--epochs", "2"]) == 0
+    assert main(["classifier", "train", "digits", "--out", str(file), "--epochs", "2"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["attribute"] == "label" and row["value"] > row["chance"] + 0.2
-    assert main(["scorer", "read", str(file), "digits"]) == 0
+    assert row["attribute"] == "label" and row["value"] > row["baseline"] + 0.2
+    assert main(["classifier", "predict", str(file), "digits"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["measure"] == "accuracy" and sum(row["read"].values()) == pytest.approx(1, abs=0.01)
+    assert row["metric"] == "accuracy" and sum(row["predicted"].values()) == pytest.approx(1, abs=0.01)
     folder = tmp_path / "run"
     shutil.copytree(sketcher.run.folder, folder)
-    assert main(["scorer", "read", str(file), str(folder)]) == 0
+    assert main(["classifier", "predict", str(file), str(folder)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["kind"] == "class" and Workspace.open(folder).source.generated

@@ -211,7 +211,7 @@ def test_sampled_axes_are_those_of_the_samples():
 def test_a_score_rises_by_what_is_asked(spots):
     generator, latents = spots
     (direction,) = predictor.fit(generator, latents, classifier=LIGHT)
-    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.field.step)
+    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
     low, high = direction.facts["follows"]
     before = LIGHT.score(generator.decode(latents)).mean()
     for asked in (0.5 * low, 0.5 * high):
@@ -224,7 +224,7 @@ def test_a_scorer_of_numpy_will_do(spots):
     generator, latents = spots
     by_numpy = Classifier(("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",))
     (direction,) = predictor.fit(generator, latents, classifier=by_numpy)
-    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.field.step)
+    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
 
 
 def test_a_local_way_turns_what_no_line_can():
@@ -283,21 +283,21 @@ def test_a_model_without_an_encoder_has_no_labels_and_says_what_will_do(rival):
 
 
 def test_an_assessor_without_a_scorer_is_told_where_to_get_one(wide):
-    with pytest.raises(BadRecipe, match="zatlas scorer train"):
+    with pytest.raises(BadRecipe, match="zatlas classifier train"):
         find_directions(wide, "predictor")
 
 
 def test_the_command_tells_rows_and_draws_strips(wide, tmp_path, capsys):
     run = str(wide.run.folder)
-    assert main(["steer", run, "closed_form", "--set", "count=2", "--out", str(tmp_path)]) == 0
+    assert main(["directions", "find", run, "closed_form", "--set", "count=2", "--out", str(tmp_path)]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["direction"] for row in rows] == ["closed form 1", "closed form 2"]
     assert sorted(file.name for file in tmp_path.iterdir()) == [
-        f"steer-closed_form-closed-form-{i}.png" for i in (1, 2)
+        f"direction-closed_form-closed-form-{i}.png" for i in (1, 2)
     ]
     film = tmp_path / "film.gif"
     words = ["examples", "curly", "--set", "plus=1,2", "--set", "minus=3,4", "--out", str(film)]
-    assert main(["steer", run, *words]) == 0
+    assert main(["directions", "find", run, *words]) == 0
     assert film.exists() and json.loads(capsys.readouterr().out)[0]["direction"] == "curly"
 
 
@@ -308,7 +308,7 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     (windy,) = transform.fit(wide.generator, latents, names=["contrast"], method="net", steps=5)
     scaled = predictor.fit(wide.generator, latents, classifier=LIGHT)[0]
     home = DirectionStore(tmp_path, "this model", (12,))
-    for direction in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
+    for direction in (replace(bent, description="one"), replace(windy, name="windy"), scaled):
         path = home.save(direction)
         again = home.load(direction.name)
         np.testing.assert_allclose(again.move(latents[:9], 0.1), direction.move(latents[:9], 0.1), atol=1e-6)
@@ -347,7 +347,7 @@ def test_a_scaled_way_that_never_bends_is_a_direction_in_spreads(spots):
 
 def test_the_command_keeps_what_it_finds(wide, tmp_path, capsys):
     words = ["closed_form", "--set", "count=1", "--save", "widest", "--out", str(tmp_path)]
-    assert main(["steer", str(wide.run.folder), *words]) == 0
+    assert main(["directions", "find", str(wide.run.folder), *words]) == 0
     assert json.loads(capsys.readouterr().out)
     assert store_of(wide).has("widest")
     assert store_of(wide).report("widest") is not None
@@ -355,7 +355,7 @@ def test_the_command_keeps_what_it_finds(wide, tmp_path, capsys):
 
 def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):
     words = ["principal", "--set", "count=2", "--out", str(tmp_path / "one.png")]
-    assert main(["steer", str(wide.run.folder), *words]) == 2
+    assert main(["directions", "find", str(wide.run.folder), *words]) == 2
     assert "folder" in capsys.readouterr().err
 
 
@@ -363,7 +363,7 @@ def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):
 def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     """All but smiles, of which the codes know less; an outside scorer judges what labels taught."""
     faces = Workspace.open(unpack(tmp_path / "faces"))
-    with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
+    with as_file(files("zatlas") / "shipped" / "faces-classifier.safetensors") as file:
         judge = open_classifier(file)
     z = faces.latents("test")[:150]
     for direction in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):

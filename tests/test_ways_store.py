@@ -90,17 +90,17 @@ def test_commands_take_a_kept_direction_for_an_attribute(rival, tmp_path, capsys
     folder = str(rival.run.folder)
     store_of(rival).save(renamed(principal(rival.cloud, 1)[0], "bolder"), over=True)
     for words in (
-        ["attribute", folder, "bolder", "--out", str(tmp_path / "a.png")],
+        ["edit", folder, "bolder", "--out", str(tmp_path / "a.png")],
         ["interpolate", folder, "3", "bolder", "--out", str(tmp_path / "i.png")],
         ["arithmetic", folder, "3 + bolder", "--out", str(tmp_path / "e.png")],
     ):
         assert main(words) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "i.png", "e.png"}
     capsys.readouterr()
-    assert main(["saved", folder, "--rename", "bolder", "thicker"]) == 0
+    assert main(["directions", "rename", folder, "bolder", "thicker"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["direction"] for row in rows] == ["thicker"]
-    assert main(["saved", folder, "--remove", "thicker"]) == 0
+    assert main(["directions", "remove", folder, "thicker"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 
 
@@ -108,15 +108,15 @@ def test_on_another_model_it_is_refused_and_carried_over_by_common_images(wide, 
     other = small_run(tmp_path / "other", "digits", dim=12, seed=5)
     path = store_of(other).save(renamed(find_direction(other, "0"), "nought"))
     folder = str(wide.run.folder)
-    assert main(["saved", folder, "--take", str(path)]) == 2
+    assert main(["directions", "take", folder, str(path)]) == 2
     said = capsys.readouterr().err
     assert "another model" in said and "as many axes" in said
-    assert main(["saved", folder, "--take", str(path), "--other", str(other.run.folder)]) == 0
+    assert main(["directions", "take", folder, str(path), "--other", str(other.run.folder)]) == 0
     capsys.readouterr()
     carried = find_direction(wide, "nought")
     assert carried.facts["missed"] < 1
     assert carried.vector @ find_direction(wide, "0").vector > 0.7
-    assert main(["saved", folder, "--remove", "nought"]) == 0
+    assert main(["directions", "remove", folder, "nought"]) == 0
 
 
 def test_carrying_over_follows_a_turn_exactly_and_refuses_what_has_nothing_in_common():

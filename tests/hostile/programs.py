@@ -280,4 +280,4 @@ def cases() -> Iterator[Case]:
     for name, make in (("endless", endless), ("bomb", bomb), ("custom", custom)):
         yield Case(f"the page's net is {name}", _page_net(make), LOOKED)
     for name, (file, model) in MODELS.items():
-        yield Case(f"import {name}", _brought_file(file, model), ("bring",))
+        yield Case(f"import {name}", _brought_file(file, model), ("import",))
