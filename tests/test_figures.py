@@ -177,7 +177,10 @@ def test_a_spiral_of_any_formula(digits, tmp_path, capsys):
 
 
 def test_directions_are_listed_as_json_for_a_program(portraits, capsys):
-    assert main(["directions", "evaluate", str(portraits.run.folder), "Bald", "Male", "--orthogonal-to", "Male"]) == 0
+    assert (
+        main(["directions", "evaluate", str(portraits.run.folder), "Bald", "Male", "--orthogonal-to", "Male"])
+        == 0
+    )
     rows = json.loads(capsys.readouterr().out)
     assert [row["direction"] for row in rows] == ["Bald without Male", "Male"]
     assert rows[0]["low"] <= rows[0]["effect"] <= rows[0]["high"] and rows[0]["auc"] > 0.5

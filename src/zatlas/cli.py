@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from importlib.metadata import version
 from types import FrameType
 
 import tyro
@@ -57,9 +58,7 @@ def _run(words: list[str]) -> None:
     if first in ("--help", "-h"):
         print(overview())
     elif first == "--version":
-        from zatlas import __version__
-
-        print(f"zatlas {__version__}")
+        print(f"zatlas {version('zatlas')}")
     elif first in COMMANDS:
         _parse(first, rest)
     elif first not in SETS:

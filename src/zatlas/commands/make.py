@@ -96,7 +96,7 @@ def sweep(
         threads: Number of threads of each process or task.
         out: Folder of all runs. (default: runs/RECIPE-sweep)
     """
-    from zatlas.sweep import as_rows, parse_values, sweep
+    from zatlas.sweeps import as_rows, parse_values, sweep
 
     settings: dict[str, Any] = {}
     for text in set:
