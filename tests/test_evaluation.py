@@ -43,7 +43,7 @@ def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_el
     printed, told = capsys.readouterr()
     result = json.loads(printed)
     assert result["metrics"]["elbo"]["interval"][0] < result["metrics"]["elbo"]["value"]
-    assert "Diagnosis" in told
+    assert "Findings for" in told
     text = report.read_text()
     assert "ELBO" in text and "data:image/png;base64," in text
     linked = re.findall(r'(?:src|href)="([^"]+)"', text)
@@ -62,10 +62,10 @@ def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Name a run to score"),
+        ((), "Name a run to evaluate"),
         (("nowhere",), "nowhere"),
         (("{run}", "--only", "sample"), "samples"),
-        (("{run}", "{run}", "--out", "x.html"), "leave --out away"),
+        (("{run}", "{run}", "--out", "x.html"), "--out takes the report of one run"),
         (("{run}", "--features", "nothing.onnx"), "nothing.onnx"),
         (("{run}", "--only", "samples", "--prior", "floww"), "flow"),
     ],

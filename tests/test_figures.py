@@ -150,7 +150,7 @@ def test_several_attributes_go_into_a_folder(portraits, tmp_path, capsys):
     paths = run("edit", portraits, "Bald", "not Male", "--frames", 4, out=tmp_path / "many")
     names = ["edit-Bald.png", "edit-Bald.gif", "edit-not-Male.png", "edit-not-Male.gif"]
     assert [path.name for path in paths] == names and all(path.exists() for path in paths)
-    assert "give a folder" in refused(
+    assert "Give a folder" in refused(
         capsys, "edit", portraits, "Bald", "Male", "--out", tmp_path / "one.png"
     )
 

@@ -289,7 +289,7 @@ def test_a_prior_of_few_codes_is_told_to_be_chance(tmp_path, own_cache, capsys):
     np.savez(tmp_path / "few.npz", x_train=spots(10).pixels[:, 0])
     run = small_run(tmp_path / "run", tmp_path / "few.npz", epochs=1)
     assert main(["prior", str(run.run.folder), "--kind", "mixture"]) == 0
-    assert "few to fit a density to" in capsys.readouterr().err
+    assert "few to fit a density" in capsys.readouterr().err
 
 
 def test_a_page_has_the_prior_that_it_is_asked_for(fitted):

@@ -328,7 +328,7 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     with pytest.raises(Damaged, match="do not fit"):
         direction_from(replace(broken, arrays=arrays))
     with pytest.raises(Damaged, match="no field of the kind 'gust'"):
-        direction_from(replace(broken, told={**broken.description, "kind": "gust"}))
+        direction_from(replace(broken, description={**broken.description, "kind": "gust"}))
     with pytest.raises(NotSupported, match="function of your own"):
         home.save(FieldDirection("mine", lambda z: z))
 

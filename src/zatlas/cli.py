@@ -62,25 +62,24 @@ def _run(words: list[str]) -> None:
     elif first in COMMANDS:
         _parse(first, rest)
     elif first not in SETS:
-        raise _unknown(first, {name.partition(" ")[0] for name in COMMANDS}, "zatlas --help")
+        raise _unknown("zatlas", first, {name.partition(" ")[0] for name in COMMANDS})
     elif not rest or rest[0] in ("--help", "-h"):
         print(overview_of(first))
     elif (name := f"{first} {rest[0]}") in COMMANDS:
         _parse(name, rest[1:])
     else:
-        names = {key for key in COMMANDS if key.startswith(f"{first} ")}
-        raise _unknown(name, names, f"zatlas {first} --help")
+        names = {key.removeprefix(f"{first} ") for key in COMMANDS if key.startswith(f"{first} ")}
+        raise _unknown(f"zatlas {first}", rest[0], names)
 
 
 def _parse(name: str, words: list[str]) -> None:
     tyro.cli(COMMANDS[name].function, prog=f"zatlas {name}", args=words, config=(FlagCreatePairsOff,))
 
 
-def _unknown(name: str, names: set[str], help_command: str) -> BadRecipe:
+def _unknown(program: str, name: str, names: set[str]) -> BadRecipe:
     close = get_close_matches(name, sorted(names), n=1)
-    if close:
-        return BadRecipe(f"There is no command {name!r}; the nearest name is: zatlas {close[0]}")
-    return BadRecipe(f"There is no command {name!r}. List the commands: {help_command}")
+    advice = f"Did you mean: {program} {close[0]}" if close else f"List the commands: {program} --help"
+    return BadRecipe(f"{program} has no command {name!r}. {advice}")
 
 
 def _print(error: ZatlasError) -> None:

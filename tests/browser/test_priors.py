@@ -64,7 +64,7 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     page.get_by_role("radio", name="Normal").click()
     expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
     explorer.eventually(lambda: differs(tiles.first.get_by_role("img"), before))
-    explorer.eventually(lambda: said(explorer, "own"))
+    explorer.eventually(lambda: said(explorer, "model"))
     page.reload()
     explorer.wait()
     expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()

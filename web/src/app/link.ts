@@ -12,7 +12,7 @@ export interface LinkState {
   at?: number; // position on the walk, from 0 to 1
   amounts?: Record<string, number>; // of the sliders
   without?: string[];
-  prior?: string; // "own": sample from the model's own prior instead of a fitted one
+  prior?: string; // "model": sample from the model's own prior instead of a fitted one
   label?: number; // class index for a conditional model
   decodeAll?: boolean; // decoded tiles over the map
   arithmetic?: string; // the equation

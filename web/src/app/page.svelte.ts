@@ -217,7 +217,7 @@ export class Page {
       panel: this.panel === "point" ? undefined : this.panel,
       pins: this.pins.map(anchorText),
       label: run.label || undefined,
-      prior: run.fromOwn ? "own" : undefined,
+      prior: run.fromModelPrior ? "model" : undefined,
       decodeAll: this.decodeAll,
       note: this.note,
       run: this.active || undefined,
@@ -250,7 +250,7 @@ export class Page {
     this.panel = (link.panel as Panel) ?? "point";
     this.decodeAll = link.decodeAll ?? false;
     this.note = link.note ?? "";
-    run.fromOwn = link.prior === "own";
+    run.fromModelPrior = link.prior === "model";
     run.label = Math.min(link.label ?? 0, Math.max(run.entry.told.length - 1, 0));
     this.walk.follow(link);
     this.sliders.follow(link);

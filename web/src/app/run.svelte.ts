@@ -32,7 +32,7 @@ export class RunState {
   sliders = $state.raw<Slider[]>([]);
   probes = $state.raw<Probes | null>(null);
   prior = $state.raw<Prior | null>(null); // prior fitted to the latents after training
-  fromOwn = $state(false); // sample from the model's own prior although one was fitted
+  fromModelPrior = $state(false); // sample from the model's own prior although one was fitted
   label = $state(0); // class index for a conditional model
   where = $state<"page" | "server" | "">("");
   problem = $state("");
@@ -279,7 +279,7 @@ export class RunState {
 
   /** n random latents from the fitted prior, or from the model's own prior. */
   sample(n: number, seed: number): Float32Array {
-    if (this.prior && !this.fromOwn) return this.prior.sample(n, uniform(seed));
+    if (this.prior && !this.fromModelPrior) return this.prior.sample(n, uniform(seed));
     return draw(this.entry, n, { seed, latents: this.latents?.values });
   }
 
