@@ -1,10 +1,12 @@
 """The table of commands: names, groups and help."""
 
+import ast
 import re
+from inspect import signature
 
 import pytest
 
-from tests.write_docs import help_of
+from tests.write_docs import ROOT, help_of
 from zatlas.cli import main
 from zatlas.commands.overview import GROUPS, SETS, overview
 from zatlas.commands.registration import COMMANDS
@@ -79,3 +81,49 @@ def test_an_unknown_command_gets_the_nearest_name_and_what_to_type(words, answer
     assert main(words) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1 and answer in printed.err
+
+
+SOURCES = [
+    *(ROOT / "src/zatlas").rglob("*.py"),
+    *(ROOT / "web/src").rglob("*.ts"),
+    *(ROOT / "web/src").rglob("*.svelte"),
+]
+SHOWN = re.compile(r"(?:[:`] ?|Run: )zatlas ((?:[a-z]+ )?[a-z]+)([^`\n]*)")
+SENTENCES = {"stores", "finds"}  # verbs after "zatlas" in a sentence
+
+
+def strings(path):
+    """Every text in a Python file, with ... for values; the whole text of another file."""
+    if path.suffix != ".py":
+        yield path.read_text()
+        return
+    tree = ast.parse(path.read_text())
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            yield node.value
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "shell_command" and node.args:
+            words = [arg.value if isinstance(arg, ast.Constant) else "..." for arg in node.args]
+            yield ": zatlas " + " ".join(map(str, words))
+
+
+def test_every_command_in_a_message_exists_with_its_options():
+    wrong, count = [], 0
+    for path in SOURCES:
+        for words, rest in [match for text in strings(path) for match in SHOWN.findall(text)]:
+            first = words.partition(" ")[0]
+            name = words if words in COMMANDS else first
+            if first in SENTENCES or words in SETS:
+                continue
+            if name not in COMMANDS:
+                wrong.append((path.name, words))
+                continue
+            count += 1
+            options = re.findall(r" --([a-z-]+)", rest)
+            known = signature(COMMANDS[name].function).parameters
+            wrong += [(path.name, name, each) for each in options if each.replace("-", "_") not in known]
+    assert not wrong and count > 50

@@ -50,6 +50,7 @@ FACE_ATTRIBUTES = (
     "Oval_Face",
     "Male",
 )
+FRAMES = 150  # of a film
 MAX_FILMS = 2  # attributes that also get a film
 MAX_ATTRIBUTES = 12  # attributes with a figure
 
@@ -345,6 +346,7 @@ def _path(
     panel: str = "none",
 ) -> Iterator[Entry]:
     """The strip of a path and, if `film` is true, its film."""
+    shown = ["--panel", panel] if words[0] == "interpolate" and panel != "none" else []
     yield Entry(
         section,
         f"{file}.png",
@@ -361,8 +363,8 @@ def _path(
             f"{title}, as a film",
             "",
             "",
-            shell_command(*words, "--out", f"{file}.mp4"),
-            lambda path: make().film(path, 150, panel=panel, theme=theme),
+            shell_command(*words, *shown, "--frames", FRAMES, "--out", f"{file}.mp4"),
+            lambda path: make().film(path, FRAMES, panel=panel, theme=theme),
         )
 
 

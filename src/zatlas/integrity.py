@@ -163,5 +163,5 @@ def _removed(run: Run, name: str) -> str:
         atomic.remove_file(path.with_name(tables.SEAL))
         return "removed; encode the images again: zatlas encode"
     if name.startswith(IMAGE_FOLDERS):
-        return "removed; draw the run's pictures again: zatlas gallery"
+        return "removed; draw the run's figures again: zatlas gallery"
     return "removed; it is made again when it is needed"

@@ -52,7 +52,7 @@ def take(
     *,
     other: Annotated[Path | None, arg(metavar="RUN"), OPENS_RUN] = None,
 ) -> None:
-    """Save a direction from the file of another person or run.
+    """Save a direction from a file into a run.
 
     Args:
         file: File of a direction of the same model.

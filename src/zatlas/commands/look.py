@@ -26,7 +26,7 @@ from zatlas.commands.registration import command
 
 @command("Look")
 def gallery(run: Run, *, dark: Dark = False, no_open: bool = False, out: OutputFolder = None) -> None:
-    """Draw every figure of a run, with a page that explains them.
+    """Draw every figure of a run, on a page that explains it.
 
     Args:
         no_open: Do not open the page in the browser.

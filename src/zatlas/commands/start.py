@@ -9,7 +9,7 @@ from zatlas.commands.registration import command
 
 @command("Start")
 def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
-    """Train a small VAE, draw its latent space and explore it.
+    """Train a small VAE, draw its latent space, explore it.
 
     The second run of the demo is a face model that zatlas ships with.
 
@@ -26,7 +26,7 @@ def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
 
 @command("Start")
 def datasets() -> None:
-    """List the datasets that can be named, with size and license."""
+    """List the datasets by name, with size and license."""
     from zatlas.core.registry import DATASETS
 
     rows = []
