@@ -75,7 +75,7 @@ def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
     harmed = run.provenance_file.read_bytes()
     status, result, said = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == ["made.json"]
-    assert "cannot be made again" in said and run.provenance_file.read_bytes() == harmed
+    assert "cannot be repaired" in said and run.provenance_file.read_bytes() == harmed
 
 
 def test_a_damaged_checkpoint_is_named(run, capsys):

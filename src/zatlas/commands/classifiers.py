@@ -32,7 +32,7 @@ def train(
         data: Data as for `zatlas train`, with labels or a table of attributes.
         out: File to write, such as faces.safetensors.
         attribute: Attribute to predict, or "label". Repeatable. (default: all)
-        epochs: Number of epochs. (default: depends on the number of images)
+        epochs: Number of epochs. (default: 12)
     """
     from zatlas.data import sources
     from zatlas.models.classifier import save_classifier

@@ -10,7 +10,7 @@ from tyro.conf import arg
 from zatlas.commands.options import OPENS_RUN
 
 Trust = Annotated[
-    bool, arg(help="Run the program in an imported model of another person.", help_behavior_hint="")
+    bool, arg(help="Run a model that is a program which you did not import yourself.", help_behavior_hint="")
 ]
 DataChanged = Annotated[
     bool, arg(help="Use the dataset although it has changed since training.", help_behavior_hint="")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import Dark, Names, OutputFolder, Run, Seed
+from zatlas.commands.options import Dark, OrthogonalTo, OutputFolder, Run, Seed
 from zatlas.commands.printing import classifier_of, message, open_workspace, print_rows, theme_of
 from zatlas.commands.registration import command
 
@@ -22,7 +22,7 @@ def evaluate(
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
     *,
     method: str = "mean_difference",
-    orthogonal_to: Names = (),
+    orthogonal_to: OrthogonalTo = (),
     classifier: Annotated[str | None, arg(metavar="FILE|MODULE:FUNCTION")] = None,
     save: bool = False,
     seed: Seed = 0,
@@ -39,7 +39,6 @@ def evaluate(
             directions if the run has no labels)
         method: mean_difference, median_difference or linear fit each direction separately; joint fits all
             together, so that each changes the others as little as possible.
-        orthogonal_to: Keep this attribute unchanged. Repeatable.
         classifier: Measure by this classifier instead of the model's own encoder. It also labels images or
             samples that have no labels.
         save: Save the directions in the run, named after attribute and method.

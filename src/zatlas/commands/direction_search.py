@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import IN_GALLERY, Dark, Label, Names, Run, Seed
+from zatlas.commands.options import IN_GALLERY, Anchors, Dark, Label, Names, Run, Seed
 from zatlas.commands.printing import (
     FILMS,
     class_of,
@@ -39,7 +39,7 @@ def find(
     *,
     set: Annotated[Names, arg(metavar="NAME=VALUE")] = (),
     classifier: Annotated[str | None, arg(metavar="FILE|MODULE:FUNCTION")] = None,
-    anchor: Names = (),
+    anchor: Anchors = (),
     label: Label = None,
     save: Annotated[str | None, arg(metavar="NAME")] = None,
     seed: Seed = 0,

@@ -34,8 +34,8 @@ def train(
         data: A name from `zatlas datasets`, a folder or archive of images, an .npz file or
             hf:owner/name. Options follow a colon: faces:count=20000,correlated=true.
         model: Model family from `zatlas models`. (default: vae)
-        dim: Number of latent dimensions. (default: 2)
-        epochs: Number of epochs. (default: depends on the model)
+        dim: Number of latent dimensions. (default: 2, or 64 for a GAN)
+        epochs: Number of epochs. (default: 30, or that of the recipe)
         seed: Random seed for weights, order and noise. (default: 0)
         preset: Start from a recipe of `zatlas presets`.
         recipe: Start from a recipe file, such as recipe.toml of another run.

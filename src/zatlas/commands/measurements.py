@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from zatlas.commands.options import Dark, Names, OutputFolder, Run, Runs, Seed
+from zatlas.commands.options import IN_GALLERY, Dark, Names, OutputFolder, Run, Runs, Seed
 from zatlas.commands.printing import message, open_workspace, print_table, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
@@ -107,7 +107,7 @@ def compare(
     epochs: int | None = None,
     seed: Seed = 0,
     dark: Dark = False,
-    out: OutputFolder = None,
+    out: Annotated[Path | None, arg(metavar="FOLDER"), IN_GALLERY] = None,
 ) -> None:
     """Compare runs of the same images: figures and metrics.
 
@@ -116,7 +116,8 @@ def compare(
         data: Train these models on this data first, with the same nets and seed, instead of naming runs.
         models: With --data: models to train: ae, vae, or cvae for a conditional VAE.
         dim: With --data: number of latent dimensions.
-        epochs: With --data: number of epochs. (default: depends on the model)
+        epochs: With --data: number of epochs. (default: 30)
+        out: Output folder. (default: gallery/compare in the first run; runs/compare with --data)
     """
     from zatlas import create
     from zatlas.figures.comparison import as_table, draw_comparison

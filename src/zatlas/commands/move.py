@@ -7,12 +7,13 @@ from tyro.conf import Positional, arg
 
 from zatlas.commands.options import (
     IN_GALLERY,
+    Anchors,
     ConstantSpeed,
     Dark,
     Frames,
     FramesPerSecond,
     Label,
-    Names,
+    OrthogonalTo,
     OutputFile,
     Run,
     Seed,
@@ -82,7 +83,7 @@ def traverse(
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
-    """Change one dimension at a time: a strip for each.
+    """Change one dimension at a time: a row for each.
 
     Args:
         anchor: Latent to start from, named as for interpolate. (default: the most typical image)
@@ -147,8 +148,8 @@ def edit(
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
     *,
     method: str = "mean_difference",
-    orthogonal_to: Names = (),
-    anchor: Names = (),
+    orthogonal_to: OrthogonalTo = (),
+    anchor: Anchors = (),
     reach: float = 3.0,
     frames: Frames = 90,
     fps: FramesPerSecond = 30,
@@ -163,7 +164,6 @@ def edit(
             (default: every boolean attribute, or every class)
         method: mean_difference, median_difference or linear move images along a direction; medians and
             chart move from the median without the attribute to the median with it.
-        orthogonal_to: Keep this attribute unchanged. Repeatable.
         anchor: Image to edit, named as for interpolate. Repeatable. (default: four test images)
         reach: Distance to either side, in standard deviations.
         out: Output file for one name, output folder for several. (default: the run's gallery)

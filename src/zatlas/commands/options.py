@@ -18,12 +18,11 @@ OutputFolder = Annotated[
 ]
 Dark = Annotated[bool, arg(help="Draw on a dark background.")]
 Seed = Annotated[int, arg(help="Random seed.")]
-Label = Annotated[
-    str | None,
-    arg(metavar="CLASS", help="Class to decode to, for a conditional model. (default: every class)"),
-]
+Label = Annotated[str | None, arg(metavar="CLASS", help="Class to decode, for a conditional model.")]
 Split = Annotated[Literal["train", "valid", "test"], arg(help="Split of the dataset.")]
-Size = Annotated[int | None, arg(metavar="PIXELS", help="Resize and center-crop images to this side length.")]
+Size = Annotated[
+    int | None, arg(metavar="PIXELS", help="Resize and center-crop images to this side. (default: no change)")
+]
 FittedPrior = Annotated[
     Literal["mixture", "flow"] | None,
     arg(help="Sample from this prior, fitted to the latents. (default: the model's prior)"),
@@ -40,6 +39,8 @@ Supervise = Annotated[
     str | None, arg(metavar="ATTRIBUTE", help='Attribute, class or "label" that supervises the layout.')
 ]
 Names = UseAppendAction[tuple[str, ...]]
+Anchors = Annotated[Names, arg(metavar="ANCHOR")]
+OrthogonalTo = Annotated[Names, arg(metavar="NAME", help="Keep this attribute unchanged. Repeatable.")]
 Layout = Annotated[str | None, arg(help="Layout: pca, umap, tsne or axes. (default: umap, or axes in 2-D)")]
 Frames = Annotated[int, arg(help="Number of frames of the film.")]
 FramesPerSecond = Annotated[int, arg(help="Frames per second of the film.")]

@@ -33,7 +33,7 @@ def encode(
             `zatlas train`. (default: the images of the run)
         split: Split of the data: train, valid or test. (default: all)
         on: Encode on this machine, or with Ray (on the cluster of RAY_ADDRESS, or on all cores).
-        out: Output folder. (default: codes/DATA-SPLIT.parquet in the run)
+        out: Output folder. (default: a folder in the run)
     """
     from zatlas.encode import encode
 

@@ -37,7 +37,7 @@ def fit_named(
     orthogonal_to: Sequence[str] = (),
     seed: int = 0,
 ) -> NamedDirections:
-    """Return the directions of classes and attributes, and saved directions; without names, principal ones."""
+    """Return the directions of classes and attributes, and saved ones; without names, principal ones."""
     if method not in (*ESTIMATORS, JOINT):
         raise UnknownName("method for directions", method, (*ESTIMATORS, JOINT))
     if not names:
