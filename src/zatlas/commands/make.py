@@ -41,7 +41,7 @@ def train(
         recipe: Start from a recipe file, such as recipe.toml of another run.
         set: Change a setting of the recipe, such as model.beta=4. Repeatable.
         out: Run folder to write. (default: runs/DATA-MODEL)
-        resume: Resume this run exactly where it stopped. More --epochs extend it.
+        resume: Resume this run where it stopped. A larger --epochs extends it, except with schedule=onecycle.
         restart: With --resume: train the run again from the first epoch.
     """
     from zatlas import create
