@@ -73,14 +73,14 @@ def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: The
     entries = list(_entries(workspace, theme))
     if workspace.source.indexed:
         workspace.table("train"), workspace.table("test")  # computed once, before threads need them
-    drawn: list[tuple[Entry, Path]] = []
+    figures: list[tuple[Entry, Path]] = []
     missing: dict[str, list[str]] = {}  # reason -> titles of the figures that were not drawn
     with bar("drawing", len(entries), "figures") as advance, ThreadPoolExecutor(2) as pool:
         jobs = [(entry, pool.submit(entry.draw, folder / entry.file)) for entry in entries]
         try:
             for entry, job in jobs:
                 try:
-                    drawn.append((entry, job.result()))
+                    figures.append((entry, job.result()))
                 except (NotSupported, BadData) as error:
                     missing.setdefault(str(error), []).append(entry.title)
                 advance(1)
@@ -93,7 +93,7 @@ def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: The
     text = render_page(
         f"The latent space of {workspace.name}",
         describe_run(workspace),
-        _sections(drawn, folder),
+        _sections(figures, folder),
         skipped,
         dark=theme.name == "dark",
     )
@@ -262,11 +262,11 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "What directions mean"
-    flags, kind, known = binary_names(workspace.dataset), workspace.source.kind, known_names(workspace)
+    flags, kind, names = binary_names(workspace.dataset), workspace.source.kind, known_names(workspace)
     chosen = [name for name in FACE_ATTRIBUTES if name in flags] or flags[:MAX_ATTRIBUTES]
     files = file_names(f"edit-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
-        typed = text_of(ParsedName("attribute", name), known, anchor=False)
+        typed = text_of(ParsedName("attribute", name), names, anchor=False)
         yield from _path(
             section,
             file,
@@ -371,9 +371,9 @@ def _save_figure(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
     return save(draw(), path)
 
 
-def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:
+def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:
     figures_of: dict[str, list[PageFigure]] = {}
-    for entry, path in drawn:
+    for entry, path in figures:
         figure = PageFigure(
             path.relative_to(folder).as_posix(), entry.title, entry.about, entry.theory, entry.command
         )

@@ -94,7 +94,9 @@ def _show(workspace: "Workspace", state: "Compass", folder: Path, label: int | N
     from zatlas.render.pixels import save
 
     title = f"Which image do you prefer? Question {len(state.answers) + 1}"
-    figure = comparison_strip(workspace, state.next_pair(), title=title, label=label, theme=theme_of(dark))
+    figure = comparison_strip(
+        workspace, state.next_question(), title=title, label=label, theme=theme_of(dark)
+    )
     path = save(figure, folder / "question.png")
     message(f"{path}   ({state.choices} choices; uncertainty of the direction: {state.angle:.0f}°)")
 

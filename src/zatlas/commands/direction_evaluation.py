@@ -100,5 +100,5 @@ def _save(workspace: "Workspace", reports: "Sequence[DirectionReport]", suffix: 
         name = report.name
         name = name if name.isprintable() and name == name.strip() else repr(name)
         title = name if store.has(name) else name + suffix
-        paths.append(store.save(renamed(report.direction, title), report, over=True))
+        paths.append(store.save(renamed(report.direction, title), report, overwrite=True))
     return paths

@@ -83,7 +83,7 @@ def _print(run: Path) -> None:
                 "moves": direction.description,
                 "std": std_of(direction),
                 "auc": None if direction.score is None else round(direction.score.auc, 4),
-                "file": str(store.folder / direction_files.file_of(direction.name)),
+                "file": str(store.folder / direction_files.file_name(direction.name)),
             }
             for direction in store.all()
         ]

@@ -132,7 +132,9 @@ def grid(
         chart = workspace.chart(layout, supervise)
         figure = chart_sheet(workspace, chart, n, label=number, theme=theme)
     else:
-        figure = manifold(workspace, n, by=by, axes=dimensions, label=number, extent=extent, theme=theme)
+        figure = manifold(
+            workspace, n, by=by, dimensions=dimensions, label=number, extent=extent, theme=theme
+        )
     print_figure(figure, workspace, "chart-sheet" if by == "chart" else "manifold", out)
 
 
@@ -162,9 +164,9 @@ def scatter(
         workspace,
         split=split,
         each=per_class,
-        drawn=samples,
+        samples=samples,
         by=color_by,
-        axes=dimensions,
+        dimensions=dimensions,
         seed=seed,
         theme=theme_of(dark),
     )

@@ -98,7 +98,7 @@ def traverse(
 
     workspace = open_workspace(run)
     start = None if anchor is None else locate(workspace, anchor)
-    path = traversal(workspace, start, axes=dimensions, count=count, by=by, extent=extent)
+    path = traversal(workspace, start, dimensions=dimensions, count=count, by=by, extent=extent)
     print_path(path, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
 
 

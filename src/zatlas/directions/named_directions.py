@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zatlas.core.errors import BadRecipe, BadRun, UnknownName
 from zatlas.directions.direction_report import DirectionReport
-from zatlas.directions.estimate import ESTIMATORS, principal
+from zatlas.directions.estimate import ESTIMATORS, principal_directions
 from zatlas.directions.evaluate import Refit
 from zatlas.directions.find import find_direction, parse_property, refit_attributes, refit_joint, store_of
 from zatlas.directions.joint import fit_jointly
@@ -41,7 +41,7 @@ def fit_named(
     if method not in (*ESTIMATORS, JOINT):
         raise UnknownName("method for directions", method, (*ESTIMATORS, JOINT))
     if not names:
-        return NamedDirections(principal(workspace.cloud, PRINCIPAL), None, {})
+        return NamedDirections(principal_directions(workspace.cloud, PRINCIPAL), None, {})
     properties = {text: parse_property(workspace, text) for text in names}
     store = store_of(workspace)
     saved_names = [name.text for name in properties.values() if name.kind == "direction"]
@@ -75,8 +75,8 @@ def take_direction(workspace: Workspace, path: Path, origin: Workspace | None = 
     """Return the direction in a file of the same model, or mapped from `origin`, a run of the same images."""
     saved = direction_files.read(path)
     if origin is None:
-        return store_of(workspace).own(saved)
-    direction = store_of(origin).own(saved)
+        return store_of(workspace).restore(saved)
+    direction = store_of(origin).restore(saved)
     if origin.dataset.fingerprint != workspace.dataset.fingerprint:
         raise BadRun(
             f"{origin.name} and {workspace.name} do not have the same images, so a direction cannot be "

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from zatlas.core.arrays import Images, Values
-from zatlas.directions.image_edits import EDITS, amounts
+from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.figures.paths import LatentPath, quality
 from zatlas.latent.attributes import pretty
@@ -23,11 +23,11 @@ MAX_STD = 3.0  # standard deviations to either side
 COLUMNS = 7
 
 
-def amount_range(direction: Direction, most: float = MAX_STD) -> tuple[float, float]:
-    """The range of amounts to show: the scale of a direction that has one, else `most` std to either side."""
+def amount_range(direction: Direction, default: float = MAX_STD) -> tuple[float, float]:
+    """The range of amounts to show: the direction's scale, or `default` std to either side without one."""
     if isinstance(direction, FieldDirection) and direction.scale is not None:
         return float(direction.scale[0][0]), float(direction.scale[0][-1])
-    return -most, most
+    return -default, default
 
 
 def edit_strip(
@@ -80,8 +80,8 @@ def image_reader(name: str, method: str, classifier: Classifier | None) -> tuple
     It is the output of the classifier, the amount of a `transform` edit, or else the change of the pixels.
     """
     if classifier is not None and name in classifier.names:
-        output = classifier.only([name])
-        return lambda images: output.score(images)[:, 0], f"{name}, by the classifier"
+        output = classifier.select([name])
+        return lambda images: output.predict(images)[:, 0], f"{name}, by the classifier"
     if method != "transform":
         return pixel_change, "mean change of the pixels"
     edit = EDITS[name]
@@ -89,7 +89,7 @@ def image_reader(name: str, method: str, classifier: Classifier | None) -> tuple
     def measure(images: Images) -> Values:
         after = torch.from_numpy(images)
         before = after[len(after) // 2].expand_as(after)
-        return amounts(edit, before, after)[0].numpy()
+        return measure_edit(edit, before, after)[0].numpy()
 
     return measure, f"measured {name}, {edit.unit}"
 

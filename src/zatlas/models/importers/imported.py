@@ -17,7 +17,7 @@ from zatlas.models.nets import Shape
 
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat"]
-StdSource = Literal["none", "deviation", "log_variance"]  # the second output of an encoder
+StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
 Half = Callable[..., Any]  # the encoder or the decoder, with its own input and output formats
 
@@ -50,7 +50,7 @@ class SourceInfo:
     """What the importer read from a source, whose files are now in the run."""
 
     kind: str
-    files: Mapping[str, str]  # by role: decoder, encoder, weights, config, codes
+    files: Mapping[str, str]  # by role: decoder, encoder, weights, config, latents, labels
     settings: Mapping[str, Any] = field(default_factory=dict)  # specific to the kind
     shapes: tuple[tuple[int, ...], ...] = ()  # of a latent: the known shape, or candidates to try
     why: str = "a program does not say what it takes"  # why the shape is unknown
@@ -74,7 +74,7 @@ class Halves:
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """The table `brought` of a run's made.json, from which the model is opened again."""
+    """The table `imported` of a run's made.json, from which the model is opened again."""
 
     kind: str
     files: Mapping[str, str]
