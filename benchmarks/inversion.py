@@ -3,7 +3,7 @@
 python benchmarks/inversion.py [--images 16] [--run RUN ...]
 
 A GAN searches for its own samples, which it can make for certain; the VAE for test images, beside which
-stands what its own encoder comes to. Further runs, as one brought with zatlas bring, search for their own
+stands what its own encoder comes to. Further runs, as one imported with zatlas import, search for their own
 samples. Each row is a whole search of all images at once, starts included.
 """
 

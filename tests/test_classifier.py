@@ -355,7 +355,7 @@ def test_predictions_are_saved_and_used_by_every_command(sketcher, tmp_path, cap
     assert len(loaded.chart("pca", by="inky").positions) == len(loaded.latents("test"))
     result = loaded.query("select avg(inky::int) as share from train")["share"][0].as_py()
     assert result == pytest.approx(loaded.flags("inky", loaded.rows("train")).mean())
-    assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
+    assert main(["edit", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").exists()
 
 
@@ -378,14 +378,14 @@ def test_predictions_of_two_classifiers_are_combined(portraits, trained):
 
 def test_the_command_trains_and_predicts(tmp_path, capsys, sketcher):
     file = tmp_path / "digits.safetensors"
-    assert main(["scorer", "train", "digits", "--out", str(file), "--epochs", "2"]) == 0
+    assert main(["classifier", "train", "digits", "--out", str(file), "--epochs", "2"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["attribute"] == "label" and row["value"] > row["chance"] + 0.2
-    assert main(["scorer", "read", str(file), "digits"]) == 0
+    assert row["attribute"] == "label" and row["value"] > row["baseline"] + 0.2
+    assert main(["classifier", "predict", str(file), "digits"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["measure"] == "accuracy" and sum(row["read"].values()) == pytest.approx(1, abs=0.01)
+    assert row["metric"] == "accuracy" and sum(row["predicted"].values()) == pytest.approx(1, abs=0.01)
     folder = tmp_path / "run"
     shutil.copytree(sketcher.run.folder, folder)
-    assert main(["scorer", "read", str(file), str(folder)]) == 0
+    assert main(["classifier", "predict", str(file), str(folder)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["kind"] == "class" and Workspace.open(folder).source.generated

@@ -34,7 +34,7 @@ def test_help_says_what_can_be_said_and_not_what_stands_for_nothing():
     page = (DOCS / "commands.md").read_text()
     for word in ("None", "(default: )", "default: False", "(fixed"):
         assert word not in page
-    assert "--kind {mixture,flow}" in page and "Of the fit. (default: 0)" in page
+    assert "--kind {mixture,flow}" in page and "Random seed. (default: 0)" in page
 
 
 def own_time(*words):
@@ -80,15 +80,15 @@ def test_a_recipe_of_one_run_makes_another_of_the_same_weights(tmp_path, capsys)
 def test_lists_are_json_for_a_program(command, capsys):
     assert main([command]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows and all({"name", "what"} <= row.keys() for row in rows)
+    assert rows and all({"name", "description"} <= row.keys() for row in rows)
 
 
 def test_datasets_tell_size_licence_and_whether_they_are_here(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("ZATLAS_DATA", str(tmp_path))
     main(["datasets"])
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert rows["digits"]["here"] is True and rows["mnist"]["here"] is False
-    assert all(row["licence"] and row["images"] and row["size"] for row in rows.values())
+    assert rows["digits"]["available"] is True and rows["mnist"]["available"] is False
+    assert all(row["license"] and row["images"] and row["size"] for row in rows.values())
 
 
 BAD = {
@@ -122,7 +122,7 @@ BAD = {
     "no such run": (["train", "--resume", "{empty}/x"], "There is no run at"),
     "a folder that is no run": (["train", "--resume", "{empty}"], "is no run"),
     "a run of a newer format": (["train", "--resume", "{newer}"], "pip install -U zatlas"),
-    "two recipes": (["train", "--preset", "demo", "--recipe", "x.toml"], "not with both"),
+    "two recipes": (["train", "--preset", "demo", "--recipe", "x.toml"], "not both"),
     "a place that is taken": (["train", "digits", "--out", "{newer}"], "not empty"),
     "a read-only place": (["train", "digits", "--out", "/proc/run"], "cannot be written"),
 }

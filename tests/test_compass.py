@@ -148,17 +148,17 @@ def test_the_command_reads_choices_from_a_file_and_saves_the_direction(wide, tmp
     assert find_direction(wide, "liked it").facts["choices"] == 4
     file.write_text("a\nz\n")
     assert main(["compass", run, "--choices", str(file)]) == 2
-    assert "'z' is no answer" in capsys.readouterr().err
+    assert "'z' is not an answer" in capsys.readouterr().err
 
 
 def test_the_command_draws_a_question_and_reads_letters(wide, tmp_path, capsys, monkeypatch):
     import io
 
     monkeypatch.setattr("sys.stdin", io.StringIO("a\nhuh\nu\nb\ns by hand\nq\n"))
-    assert main(["compass", str(wide.run.folder), "--by", str(tmp_path / "shown")]) == 0
+    assert main(["compass", str(wide.run.folder), "--out", str(tmp_path / "shown")]) == 0
     output = capsys.readouterr()
     assert (tmp_path / "shown" / "question.png").stat().st_size > 500
-    assert "'huh' is no answer" in output.err and "question.png" in output.err
+    assert "'huh' is not an answer" in output.err and "question.png" in output.err
     assert output.out.strip().endswith("by-hand-" + output.out.strip().rpartition("-")[2])
     assert "by hand" in [direction.name for direction in store_of(wide).all()]
     store_of(wide).folder.joinpath(output.out.strip()).unlink()

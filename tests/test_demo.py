@@ -14,7 +14,7 @@ def test_the_demo_leaves_two_runs_with_their_galleries(tmp_path, capsys):
     assert time.process_time() - begun < 90
     front = tmp_path / "demo" / "index.html"
     assert capsys.readouterr().out == f"{front}\n"
-    for run, image in (("fashion-vae", "manifold"), ("faces-vae", "attribute-Smiling")):
+    for run, image in (("fashion-vae", "manifold"), ("faces-vae", "edit-Smiling")):
         gallery = front.parent / run / "gallery"
         assert f"{run}/gallery/index.html" in front.read_text()
         opened = re.findall(r'src="([^"]+)"', (gallery / "index.html").read_text())

@@ -89,17 +89,17 @@ def test_commands_accept_a_saved_direction_as_an_attribute(rival, tmp_path, caps
     folder = str(rival.run.folder)
     store_of(rival).save(renamed(principal_directions(rival.cloud, 1)[0], "bolder"), overwrite=True)
     for words in (
-        ["attribute", folder, "bolder", "--out", str(tmp_path / "a.png")],
+        ["edit", folder, "bolder", "--out", str(tmp_path / "a.png")],
         ["interpolate", folder, "3", "bolder", "--out", str(tmp_path / "i.png")],
         ["arithmetic", folder, "3 + bolder", "--out", str(tmp_path / "e.png")],
     ):
         assert main(words) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "i.png", "e.png"}
     capsys.readouterr()
-    assert main(["saved", folder, "--rename", "bolder", "thicker"]) == 0
+    assert main(["directions", "rename", folder, "bolder", "thicker"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["direction"] for row in rows] == ["thicker"]
-    assert main(["saved", folder, "--remove", "thicker"]) == 0
+    assert main(["directions", "remove", folder, "thicker"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 
 
@@ -109,15 +109,15 @@ def test_a_direction_of_another_model_is_refused_or_transferred_by_common_images
     other = small_run(tmp_path / "other", "digits", dim=12, seed=5)
     path = store_of(other).save(renamed(find_direction(other, "0"), "nought"))
     folder = str(wide.run.folder)
-    assert main(["saved", folder, "--take", str(path)]) == 2
+    assert main(["directions", "take", folder, str(path)]) == 2
     said = capsys.readouterr().err
     assert "another model" in said and "same number of dimensions" in said
-    assert main(["saved", folder, "--take", str(path), "--other", str(other.run.folder)]) == 0
+    assert main(["directions", "take", folder, str(path), "--other", str(other.run.folder)]) == 0
     capsys.readouterr()
     transferred = find_direction(wide, "nought")
     assert transferred.facts["unexplained"] < 1
     assert transferred.vector @ find_direction(wide, "0").vector > 0.7
-    assert main(["saved", folder, "--remove", "nought"]) == 0
+    assert main(["directions", "remove", folder, "nought"]) == 0
 
 
 def test_a_transfer_follows_a_rotation_and_refuses_unrelated_latents():

@@ -289,15 +289,15 @@ def test_the_predictor_method_says_where_to_get_a_classifier(wide):
 
 def test_the_command_prints_rows_and_draws_strips(wide, tmp_path, capsys):
     run = str(wide.run.folder)
-    assert main(["steer", run, "closed_form", "--set", "count=2", "--out", str(tmp_path)]) == 0
+    assert main(["directions", "find", run, "closed_form", "--set", "count=2", "--out", str(tmp_path)]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["direction"] for row in rows] == ["closed form 1", "closed form 2"]
     assert sorted(file.name for file in tmp_path.iterdir()) == [
-        f"steer-closed_form-closed-form-{i}.png" for i in (1, 2)
+        f"direction-closed_form-closed-form-{i}.png" for i in (1, 2)
     ]
     film = tmp_path / "film.gif"
     words = ["examples", "curly", "--set", "plus=1,2", "--set", "minus=3,4", "--out", str(film)]
-    assert main(["steer", run, *words]) == 0
+    assert main(["directions", "find", run, *words]) == 0
     assert film.exists() and json.loads(capsys.readouterr().out)[0]["direction"] == "curly"
 
 
@@ -345,7 +345,7 @@ def test_a_scaled_constant_field_is_a_linear_direction_in_std(soft_spot):
 
 def test_the_command_saves_what_it_finds(wide, tmp_path, capsys):
     words = ["closed_form", "--set", "count=1", "--save", "largest", "--out", str(tmp_path)]
-    assert main(["steer", str(wide.run.folder), *words]) == 0
+    assert main(["directions", "find", str(wide.run.folder), *words]) == 0
     assert json.loads(capsys.readouterr().out)
     assert store_of(wide).has("largest")
     assert store_of(wide).report("largest") is not None
@@ -353,7 +353,7 @@ def test_the_command_saves_what_it_finds(wide, tmp_path, capsys):
 
 def test_several_directions_are_not_drawn_into_one_file(wide, tmp_path, capsys):
     words = ["principal", "--set", "count=2", "--out", str(tmp_path / "one.png")]
-    assert main(["steer", str(wide.run.folder), *words]) == 2
+    assert main(["directions", "find", str(wide.run.folder), *words]) == 2
     assert "folder" in capsys.readouterr().err
 
 

@@ -152,21 +152,21 @@ def test_images_are_downsampled_by_the_mean_of_blocks():
 
 def test_the_command_prints_a_table_draws_figures_and_saves(portraits, tmp_path, capsys):
     run = str(portraits.run.folder)
-    words_said = ["directions", run, "Male", "Bald", "--method", "apart", "--save", "--out"]
+    words_said = ["directions", "evaluate", run, "Male", "Bald", "--method", "apart", "--save", "--out"]
     assert main([*words_said, str(tmp_path)]) == 0
     output = capsys.readouterr()
     rows = json.loads(output.out)
     assert [row["direction"] for row in rows] == ["Male", "Bald"]
     assert {"effect", "times random", "usable", "stability", "side effects"} <= rows[0].keys()
     files = {path.name for path in tmp_path.iterdir()}
-    assert {"directions-tangle.png", "directions-effects.png", "direction-Male.png"} <= files
+    assert {"directions-entanglement.png", "directions-effects.png", "direction-Male.png"} <= files
     assert "Male: " in output.err
-    assert [direction.name for direction in store_of(portraits).all()] == ["Bald by apart", "Male by apart"]
-    assert main(["directions", run, "Male by apart", "--out", str(tmp_path)]) == 0
+    assert [direction.name for direction in store_of(portraits).all()] == ["Bald by joint", "Male by joint"]
+    assert main(["directions", "evaluate", run, "Male by joint", "--out", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)[0]["moves"] == "Male"
-    for name in ("Male by apart", "Bald by apart"):
-        assert main(["saved", run, "--remove", name]) == 0
-    assert main(["directions", run, "Male", "--method", "mean_diff", "--out", str(tmp_path)]) == 2
+    for name in ("Male by joint", "Bald by joint"):
+        assert main(["directions", "remove", run, name]) == 0
+    assert main(["directions", "evaluate", run, "Male", "--method", "mean_diff", "--out", str(tmp_path)]) == 2
     assert "Did you mean 'mean_difference'" in capsys.readouterr().err
 
 
@@ -220,7 +220,7 @@ def test_the_summary_of_a_random_field_says_that_it_is_random(portraits):
 
 def test_a_saved_nonlinear_direction_is_used_by_its_name(portraits, tmp_path, capsys):
     run, out = str(portraits.run.folder), str(tmp_path)
-    arguments = ["steer", run, "labels", "Male", "--set", "method=local", "--set", "steps=60"]
+    arguments = ["directions", "find", run, "labels", "Male", "--set", "method=local", "--set", "steps=60"]
     assert main([*arguments, "--save", "beardy", "--out", out]) == 0
     output = capsys.readouterr()
     (row,) = json.loads(output.out)
@@ -232,22 +232,22 @@ def test_a_saved_nonlinear_direction_is_used_by_its_name(portraits, tmp_path, ca
     assert store_of(portraits).report("beardy").target == "Male"
     assert "beardy" in [direction.name for direction in store_of(portraits).all()]
     for command in (
-        ["attribute", run, "beardy", "--stop", "1", "--out", str(tmp_path / "a.png")],
+        ["edit", run, "beardy", "--anchor", "1", "--out", str(tmp_path / "a.png")],
         ["interpolate", run, "1", "beardy", "--out", str(tmp_path / "i.png")],
-        ["directions", run, "beardy", "Bald", "--out", out],
+        ["directions", "evaluate", run, "beardy", "Bald", "--out", out],
     ):
         assert main(command) == 0
     capsys.readouterr()
     assert {"a.png", "i.png", "direction-beardy.png"} <= {path.name for path in tmp_path.iterdir()}
     assert main(["arithmetic", run, "1 + beardy"]) == 2
     assert "cannot be used in an equation" in capsys.readouterr().err
-    assert main(["saved", run, "--rename", "beardy", "bearded"]) == 0
+    assert main(["directions", "rename", run, "beardy", "bearded"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["direction"], listed["kind"], listed["moves"]) == ("bearded", "nonlinear", "Male")
     with pytest.raises(NotSupported, match="only linear directions can be transferred"):
         transfer(find_direction(portraits, "bearded"), portraits.cloud, portraits.cloud)
-    assert main(["saved", run, "--take", listed["file"]]) == 2  # its name is taken
-    assert main(["saved", run, "--remove", "bearded"]) == 0
+    assert main(["directions", "take", run, listed["file"]]) == 2  # its name is taken
+    assert main(["directions", "remove", run, "bearded"]) == 0
 
 
 def test_a_given_classifier_takes_precedence_over_a_saved_direction(portraits):

@@ -38,12 +38,12 @@ def test_an_evaluation_has_metrics_of_every_group_that_applies(scored):
 
 def test_the_command_prints_only_json_and_writes_a_self_contained_report(digits, tmp_path, capsys):
     report = tmp_path / "report.html"
-    words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
+    words = ["evaluate", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
     assert cli.main([*words, "--out", str(report)]) == 0
     printed, told = capsys.readouterr()
     result = json.loads(printed)
     assert result["metrics"]["elbo"]["interval"][0] < result["metrics"]["elbo"]["value"]
-    assert "Diagnosis" in told
+    assert "Findings for" in told
     text = report.read_text()
     assert "ELBO" in text and "data:image/png;base64," in text
     linked = re.findall(r'(?:src|href)="([^"]+)"', text)
@@ -52,7 +52,7 @@ def test_the_command_prints_only_json_and_writes_a_self_contained_report(digits,
 
 def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path):
     runs = [str(digits.run.folder), str(plain.run.folder)]
-    assert cli.main(["score", *runs, "--only", "space"]) == 0
+    assert cli.main(["evaluate", *runs, "--only", "space"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert [one["run"] for one in result] == ["digits", "plain"]
     for run in runs:
@@ -62,17 +62,17 @@ def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Name a run to score"),
+        ((), "Name a run to evaluate"),
         (("nowhere",), "nowhere"),
         (("{run}", "--only", "sample"), "samples"),
-        (("{run}", "{run}", "--out", "x.html"), "leave --out away"),
+        (("{run}", "{run}", "--out", "x.html"), "--out takes the report of one run"),
         (("{run}", "--features", "nothing.onnx"), "nothing.onnx"),
         (("{run}", "--only", "samples", "--prior", "floww"), "flow"),
     ],
 )
 def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, output, digits, capsys):
     given = [word.format(run=digits.run.folder) for word in words]
-    assert cli.main(["score", *given]) == 2
+    assert cli.main(["evaluate", *given]) == 2
     printed, told = capsys.readouterr()
     assert not printed and output in told and "Traceback" not in told
 
@@ -134,14 +134,14 @@ def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
 def test_names_in_brackets_are_printed_in_full(digits, tmp_path, capsys):
     run = tmp_path / "my [red] run"
     shutil.copytree(digits.run.folder, run)
-    assert cli.main(["score", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0
+    assert cli.main(["evaluate", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0
     assert capsys.readouterr().err.count("my [red] run") >= 2
 
 
 def test_a_folder_that_is_not_a_run_is_refused_before_any_run_is_measured(digits, tmp_path, capsys):
     report = digits.run.folder / "report.html"
     report.unlink(missing_ok=True)
-    assert cli.main(["score", str(digits.run.folder), str(tmp_path / "nowhere")]) == 2
+    assert cli.main(["evaluate", str(digits.run.folder), str(tmp_path / "nowhere")]) == 2
     assert not report.exists()
 
 

@@ -22,15 +22,17 @@ PLAIN = {  # what a command takes by itself, on a run with an encoder
     "sample": [],
     "reconstruct": [],
     "grid": ["--n", "5"],
-    "points": [],
+    "scatter": [],
     "chart": [],
-    "place": [],
+    "decode": [],
     "interpolate": ["--frames", "8"],
     "traverse": [],
     "geometry": [],
-    "spiral": ["--frames", "8"],
+    "path": ["--frames", "8"],
+    "edit": ["--frames", "4"],
+    "arithmetic": [],
 }
-NO_ENCODER = ("sample", "grid", "points", "chart", "place", "interpolate", "traverse", "geometry", "spiral")
+NO_ENCODER = PLAIN.keys() - {"reconstruct"}
 
 
 def run(command, workspace, *words, out=None):
@@ -77,7 +79,7 @@ def test_every_command_needs_nothing_but_a_run(request, capsys, name, command):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-@pytest.mark.parametrize("command", ["sample", "points", "traverse"])
+@pytest.mark.parametrize("command", ["sample", "scatter", "traverse"])
 def test_figures_are_written_in_the_format_of_the_file_name(digits, tmp_path, command, suffix):
     (path,) = run(command, digits, "--dark", out=tmp_path / f"picture{suffix}")
     start = {".png": b"\x89PNG", ".svg": b"<", ".pdf": b"%PDF"}[suffix]
@@ -113,9 +115,9 @@ def test_interpolations_of_every_kind(digits, tmp_path):
         "1",
         "2",
         "--loop",
-        "--way",
+        "--method",
         "spline",
-        "--even",
+        "--constant-speed",
         out=tmp_path / "strip.png",
     )
     assert run("interpolate", digits, "0", "1", "2", "3", "--corners", out=tmp_path / "c.png")
@@ -137,7 +139,7 @@ def test_an_interpolation_begins_and_ends_at_the_decoded_anchors(digits):
 
 @pytest.mark.parametrize("direction", ["mean_difference", "median_difference", "linear", "medians", "chart"])
 def test_attributes_are_moved_by_every_method(portraits, tmp_path, direction):
-    paths = run("attribute", portraits, "Bald", "--way", direction, "--frames", 5, out=tmp_path / "a.png")
+    paths = run("edit", portraits, "Bald", "--method", direction, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
     far = attribute(portraits, "Bald", method=direction).curves[0].sample(2)
     moved = find_direction(portraits, "Bald")
@@ -145,11 +147,11 @@ def test_attributes_are_moved_by_every_method(portraits, tmp_path, direction):
 
 
 def test_several_attributes_go_into_a_folder(portraits, tmp_path, capsys):
-    paths = run("attribute", portraits, "Bald", "not Male", "--frames", 4, out=tmp_path / "many")
-    names = ["attribute-Bald.png", "attribute-Bald.gif", "attribute-not-Male.png", "attribute-not-Male.gif"]
+    paths = run("edit", portraits, "Bald", "not Male", "--frames", 4, out=tmp_path / "many")
+    names = ["edit-Bald.png", "edit-Bald.gif", "edit-not-Male.png", "edit-not-Male.gif"]
     assert [path.name for path in paths] == names and all(path.exists() for path in paths)
-    assert "give a folder" in refused(
-        capsys, "attribute", portraits, "Bald", "Male", "--out", tmp_path / "one.png"
+    assert "Give a folder" in refused(
+        capsys, "edit", portraits, "Bald", "Male", "--out", tmp_path / "one.png"
     )
 
 
@@ -168,14 +170,17 @@ def test_equations_by_attribute_number_and_file(portraits, rival, digits, tmp_pa
 
 def test_a_spiral_of_any_formula(digits, tmp_path, capsys):
     file = tmp_path / "loop.mp4"
-    words = ["--x", "2*cos(2*pi*t)", "--y", "sin(4*pi*t)", "--frames", 6, "--even"]
-    assert run("spiral", digits, *words, out=file) == [file]
-    assert "both --x and --y" in refused(capsys, "spiral", digits, "--x", "t")
-    assert "no formula" in refused(capsys, "spiral", digits, "--x", "t", "--y", "exit()")
+    words = ["--x", "2*cos(2*pi*t)", "--y", "sin(4*pi*t)", "--frames", 6, "--constant-speed"]
+    assert run("path", digits, *words, out=file) == [file]
+    assert "both --x and --y" in refused(capsys, "path", digits, "--x", "t")
+    assert "no formula" in refused(capsys, "path", digits, "--x", "t", "--y", "exit()")
 
 
 def test_directions_are_listed_as_json_for_a_program(portraits, capsys):
-    assert main(["directions", str(portraits.run.folder), "Bald", "Male", "--without", "Male"]) == 0
+    assert (
+        main(["directions", "evaluate", str(portraits.run.folder), "Bald", "Male", "--orthogonal-to", "Male"])
+        == 0
+    )
     rows = json.loads(capsys.readouterr().out)
     assert [row["direction"] for row in rows] == ["Bald without Male", "Male"]
     assert rows[0]["low"] <= rows[0]["effect"] <= rows[0]["high"] and rows[0]["auc"] > 0.5
@@ -229,22 +234,22 @@ def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name
 
 def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_path):
     for words, answer in {
-        ("sample", "--label", "3"): "is not told a class",
+        ("sample", "--label", "3"): "is not a conditional model",
         ("sample", "--prior", "magic"): "prior",
         ("grid", "--by", "quantiles"): "Did you mean 'quantile'",
-        ("grid", "--axes", "0", "7"): "two different axes",
+        ("grid", "--dimensions", "0", "7"): "two different axes",
         ("grid", "--n", "0"): "between 1 and 100",
-        ("points", "--by", "Snaeker"): "No class or attribute",
-        ("place", "0.5"): "pairs of numbers",
+        ("scatter", "--color-by", "Snaeker"): "No class or attribute",
+        ("decode", "0.5"): "pairs of numbers",
         ("interpolate", "0"): "2 anchors or more",
         ("interpolate", "0", "1", "--frames", "0"): "from 1 frame",
-        ("interpolate", "0", "1", "--way", "slurp"): "Did you mean 'slerp'",
-        ("interpolate", "0", "1", "--corners"): "four stops",
+        ("interpolate", "0", "1", "--method", "slurp"): "Did you mean 'slerp'",
+        ("interpolate", "0", "1", "--corners"): "four anchors",
         ("sample", "--out", str(tmp_path / "picture.xyz")): "xyz",
         ("sample", "--count", "100000000"): "between 1 and 10,000",
         ("reconstruct", "--count", "0"): "between 1 and 100",
         ("interpolate", "--frames", "100000000"): "from 1 frame to 100,000",
-        ("traverse", "--axes", "5"): "There is no axis 5",
+        ("traverse", "--dimensions", "5"): "There is no axis 5",
     }.items():
         assert answer in refused(capsys, words[0], digits, *words[1:]), words
     assert "No class named" in refused(capsys, "sample", told, "--label", "eleven")

@@ -346,7 +346,7 @@ def refused(capfd):
 
     def told(source, folder):
         before, begun = sorted(folder.iterdir()), time.monotonic()
-        words = ["bring", str(source), "--net", "dcgan", "--out", str(folder / "run")]
+        words = ["import", str(source), "--net", "dcgan", "--out", str(folder / "run")]
         assert main(words) == 2 and time.monotonic() - begun < 60
         said = capfd.readouterr()
         assert sorted(folder.iterdir()) == before and not said.out
@@ -467,9 +467,9 @@ def test_latents_without_a_decoder_have_charts_but_no_images(suffix, tmp_path, c
     with pytest.raises(NotSupported, match="--data"):
         workspace.dataset  # noqa: B018
     capsys.readouterr()
-    assert main(["place", str(workspace.run.folder), "0", "0", "--layout", "pca"]) == 0
+    assert main(["decode", str(workspace.run.folder), "0", "0", "--layout", "pca"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row["place"] == [0, 0] and len(row["codes"]) == 5
+    assert row["position"] == [0, 0] and len(row["latents"]) == 5
 
 
 def test_latents_with_images_have_labels_and_neighbours(wide, tmp_path):
@@ -496,14 +496,14 @@ def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
 def test_the_command_prints_the_run_to_stdout_and_the_rest_to_stderr(dcgan, tmp_path, capsys):
     torch.save(dcgan[0], tmp_path / "w.pt")
     run = str(tmp_path / "run")
-    assert main(["bring", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 0
+    assert main(["import", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 0
     said = capsys.readouterr()
     assert said.out == f"{run}\n"
     assert "dcgan 20-16-8-3" in said.err and "tanh" in said.err
     assert main(["interpolate", run, "0", "1", "--out", str(tmp_path / "way.png")]) == 0
-    assert main(["place", run, "--layout", "pca"]) == 0
-    assert main(["bring", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 2
-    assert main(["attribute", run, "Smiling"]) == 2
+    assert main(["decode", run, "--layout", "pca"]) == 0
+    assert main(["import", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 2
+    assert main(["edit", run, "Smiling"]) == 2
     assert "--data" in capsys.readouterr().err
 
 

@@ -75,7 +75,7 @@ def test_damaged_originals_are_reported_and_not_changed(run, capsys):
     harmed = run.provenance_file.read_bytes()
     status, result, output = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == ["made.json"]
-    assert "cannot be made again" in output and run.provenance_file.read_bytes() == harmed
+    assert "cannot be repaired" in output and run.provenance_file.read_bytes() == harmed
 
 
 def test_a_damaged_checkpoint_is_reported(run, capsys):
@@ -87,11 +87,11 @@ def test_a_damaged_checkpoint_is_reported(run, capsys):
 
 def test_an_edited_recipe_is_used_after_it_is_accepted(run, capsys):
     run.recipe_file.write_text(run.recipe_file.read_text() + "# mine\n")
-    assert main(["points", str(run.folder)]) == 1
+    assert main(["scatter", str(run.folder)]) == 1
     assert "recipe.toml has changed" in capsys.readouterr().err
     status, result, _ = check(run, capsys, "--accept", "recipe.toml")
     assert status == 0 and not result["repaired"]
-    assert main(["points", str(run.folder)]) == 0
+    assert main(["scatter", str(run.folder)]) == 0
 
 
 def test_a_lost_record_is_written_again_with_consent(run, capsys):

@@ -250,7 +250,7 @@ def test_the_command_prints_the_error_and_saves_latents_and_figure(rival, tmp_pa
     (row,) = json.loads(capsys.readouterr().out)
     assert row["file"] == str(file) and row["psnr"] > 25
     saved = np.load(out)
-    np.testing.assert_allclose(saved["images"], rival.decode(saved["points"]), atol=1e-6)
+    np.testing.assert_allclose(saved["images"], rival.decode(saved["latents"]), atol=1e-6)
     with Image.open(out.with_suffix(".png")) as drawn:
         assert drawn.size[0] > 50
 

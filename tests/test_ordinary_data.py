@@ -79,7 +79,7 @@ def explore_all(workspace, out):
 
     attempt("gallery", lambda: draw_gallery(workspace))
     attempt("score", lambda: evaluate(workspace))
-    for words in (["directions"], ["interpolate"], ["export"]):
+    for words in (["directions", "evaluate"], ["interpolate"], ["export"]):
         more = [str(out / "page.html")] if words == ["export"] else []
         done[words[0]] = main([*words, str(workspace.run.folder), *more])
     with serving([workspace], files=FILES) as server:
@@ -110,11 +110,11 @@ def test_classes_without_held_out_images_stop_nothing(classes, each, tmp_path, p
 
 def test_a_class_with_one_image_is_left_out_of_the_directions_with_a_sentence(tmp_path, capfd):
     workspace = run_of(tmp_path, {"many": 20, "others": 20, "single": 1})
-    assert main(["directions", str(workspace.run.folder)]) == 0
+    assert main(["directions", "evaluate", str(workspace.run.folder)]) == 0
     told = capfd.readouterr()
-    assert "left out: 'single'. A direction takes 2 training images or more" in told.err
+    assert "omitted: 'single'. A direction takes 2 training images or more" in told.err
     assert {row["direction"] for row in json.loads(told.out)} == {"many", "others"}
-    assert main(["directions", str(workspace.run.folder), "single"]) == 2
+    assert main(["directions", "evaluate", str(workspace.run.folder), "single"]) == 2
     assert "is true of 1" in capfd.readouterr().err
 
 
@@ -162,22 +162,23 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
     capfd.readouterr()
     for words in (
         ["interpolate", run, *texts, "--frames", "3"],
-        ["attribute", run, texts[-1], "--without", texts[0], "--stop", texts[1], "--frames", "3"],
-        ["chart", run, "--layout", "pca", "--by", texts[0]],
-        ["points", run, "--by", texts[-1]],
-        ["directions", run, *texts, "--without", texts[0], "--save"],
+        ["edit", run, texts[-1], "--orthogonal-to", texts[0], "--anchor", texts[1], "--frames", "3"],
+        ["chart", run, "--layout", "pca", "--color-by", texts[0]],
+        ["scatter", run, "--color-by", texts[-1]],
+        ["directions", "evaluate", run, *texts, "--orthogonal-to", texts[0], "--save"],
         [
-            "steer",
+            "directions",
+            "find",
             run,
             "labels",
             texts[0],
             "--set",
             f"orthogonal_to={texts[0]},{texts[1]}",
-            "--start",
+            "--anchor",
             texts[1],
         ],
-        ["steer", run, "examples", "new", "--set", f"plus={','.join(texts)}"],
-        ["saved", run],
+        ["directions", "find", run, "examples", "new", "--set", f"plus={','.join(texts)}"],
+        ["directions", "list", run],
         ["compare", run, run],
     ):
         assert main([*words]) == 0, capfd.readouterr().err
@@ -229,7 +230,7 @@ def test_a_run_folder_of_any_name_is_drawn_explored_and_exported(name, tmp_path,
     run_of(Path(), {"left": 10, "right": 10}, name=name)
     typed = f"./{name}" if name.startswith("-") else name
     assert main(["gallery", typed, "--no-open"]) == 0
-    assert main(["score", typed, "--only", "space"]) == 0
+    assert main(["evaluate", typed, "--only", "space"]) == 0
     assert main(["export", typed, "page.html"]) == 0
     workspace = Workspace.open(Path(typed))
     with serving([workspace], files=FILES) as server:
@@ -312,11 +313,11 @@ def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path,
         ).all()
     sums = ["hair=a:3 - not attribute:sure + not sure", 'attribute:"a - b" + attribute:"hair"="x, y"']
     for words in (
-        ["directions", run],
+        ["directions", "evaluate", run],
         ["interpolate", run, "hair=a:3", "not attribute:sure", "not sure", "--frames", "3"],
         *(["arithmetic", run, equation] for equation in sums),
-        ["points", run, "--by", "hair"],
-        ["chart", run, "--layout", "pca", "--supervise", "not sure", "--by", "attribute:-x"],
+        ["scatter", run, "--color-by", "hair"],
+        ["chart", run, "--layout", "pca", "--supervise", "not sure", "--color-by", "attribute:-x"],
     ):
         assert main(words) == 0, capfd.readouterr().err
     told = {row["direction"] for row in json.loads(_last_json(capfd.readouterr().out))}

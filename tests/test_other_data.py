@@ -78,10 +78,10 @@ COMMANDS = [
     ["gallery", "RUN"],
     ["export", "RUN", "OUT"],
     ["export", "RUN", "OUT.html"],
-    ["score", "RUN"],
+    ["evaluate", "RUN"],
     ["reconstruct", "RUN"],
     ["chart", "RUN", "--layout", "pca"],
-    ["points", "RUN"],
+    ["scatter", "RUN"],
     ["encode", "RUN"],
     ["interpolate", "RUN", "kind 0:1", "kind 1:1"],
     ["explore", "RUN", "--no-open"],
@@ -98,7 +98,7 @@ def test_a_command_refuses_other_data_than_the_run_was_made_with(stranger, tmp_p
 
 
 def test_with_the_option_the_data_is_used(stranger, tmp_path, capsys):
-    assert main(["points", str(stranger), "--data-changed"]) == 0
+    assert main(["scatter", str(stranger), "--data-changed"]) == 0
     assert main(["reconstruct", str(stranger), "--data-changed", "--out", str(tmp_path / "r.png")]) == 0
     assert (tmp_path / "r.png").exists()
     refused(capsys_cleared(capsys), ["gallery", stranger])  # the consent holds for one command
@@ -143,10 +143,10 @@ def test_following_a_run_refuses_other_data(stranger):
 def test_images_that_changed_since_training_are_reported(public, tmp_path, capsys):
     images, run = tmp_path / "images", tmp_path / "own"
     small_run(run, fill(images, 3), dim=2, epochs=1)
-    assert main(["points", str(run)]) == 0
+    assert main(["scatter", str(run)]) == 0
     capsys.readouterr()
     (images / "kind 0" / "00.png").unlink()
-    words = refused(capsys, ["points", run])
+    words = refused(capsys, ["scatter", run])
     assert "39 grey images" in words
 
 

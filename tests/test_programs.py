@@ -24,7 +24,9 @@ from safetensors.torch import save, save_file
 from tests.strangers import EndlessToRead, endless_script, onnx_decoder, with_changed_description
 from tests.test_importers import Decoder
 from zatlas.cli import main
-from zatlas.commands import app
+from zatlas.commands.consent import has_mark
+from zatlas.commands.options import OPENS_RUN
+from zatlas.commands.registration import COMMANDS
 from zatlas.core.deadline import call_with_deadline, within
 from zatlas.core.errors import BadData, BadRun, Damaged, NeedsTrust, ZatlasError
 from zatlas.create import import_run as import_source
@@ -63,11 +65,15 @@ def command(words, folder, state, *path):
 
 
 def test_each_command_that_opens_runs_has_the_option():
-    commands = app._subcommands.items()
-    known = {name: signature(one.target).parameters for name, one in commands if callable(one.target)}
-    opening = {name for name, options in known.items() if {"run", "runs"} & set(options)}
-    assert {"explore", "export", "sample", "gallery", "score", "compare"} <= opening
-    assert not [name for name in opening if "trust" not in known[name]]
+    options = {name: signature(each.function).parameters for name, each in COMMANDS.items()}
+    opening = {
+        name
+        for name, each in options.items()
+        if any(has_mark(option.annotation, OPENS_RUN) for option in each.values())
+    }
+    others = set(COMMANDS) - opening
+    assert others == {"demo", "datasets", "models", "presets", "train", "sweep", "import", "classifier train"}
+    assert all({"trust", "data_changed"} <= options[name].keys() for name in opening)
 
 
 @pytest.mark.slow
@@ -79,7 +85,7 @@ def test_a_user_class_is_imported_again_only_from_its_folder(tmp_path):
     save_file(
         {f"net.{k}": v for k, v in torch.nn.Linear(6, 64).state_dict().items()}, project / "w.safetensors"
     )
-    words = ["bring", "w.safetensors", "--module", "ownnet:Net", "--out", "run"]
+    words = ["import", "w.safetensors", "--module", "ownnet:Net", "--out", "run"]
     refused = command(words, project, tmp_path / "own")
     assert refused.returncode == 2 and "not searched" in refused.stderr and not marker.exists()
     assert command(words, project, tmp_path / "own", project).returncode == 0
@@ -150,7 +156,7 @@ def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
         "import sys, zatlas.core.deadline as w; from zatlas.cli import main; w.PROBING = 1.0\n"
         "sys.exit(main(sys.argv[1:]))"
     )
-    words = ["bring", str(tmp_path / "m.pt"), "--shape", "4", "--out", str(tmp_path / "run")]
+    words = ["import", str(tmp_path / "m.pt"), "--shape", "4", "--out", str(tmp_path / "run")]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [sys.executable, "-c", latent, *words], env=env, capture_output=True, text=True, timeout=120
@@ -450,12 +456,12 @@ def test_a_changed_byte_of_an_imported_model_is_detected(kind, tmp_path):
 @pytest.mark.parametrize("name", ["m.onnx", "m.pt2", "m.pt", "m.safetensors"])
 def test_an_error_names_the_file_that_the_user_gave(name, tmp_path, capsys):
     (tmp_path / name).write_bytes(b"PK\x03\x04 no model at all" * 9)
-    assert main(["bring", str(tmp_path / name), "--out", str(tmp_path / "run")]) == 2
+    assert main(["import", str(tmp_path / name), "--out", str(tmp_path / "run")]) == 2
     output = capsys.readouterr().err
     assert name in output and ".side-" not in output
     encoder = tmp_path / "encoder.onnx"
     encoder.write_bytes(b"no encoder")
-    words = ["bring", str(onnx_decoder(tmp_path / "good.onnx")), "--encoder", str(encoder)]
+    words = ["import", str(onnx_decoder(tmp_path / "good.onnx")), "--encoder", str(encoder)]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
     output = capsys.readouterr().err
     assert str(encoder) in output and ".side-" not in output

@@ -12,20 +12,20 @@ WRITING = [
     ["sample"],
     ["reconstruct"],
     ["grid"],
-    ["points"],
+    ["scatter"],
     ["chart"],
-    ["place"],
+    ["decode"],
     ["interpolate"],
     ["traverse"],
-    ["attribute"],
-    ["spiral"],
+    ["edit"],
+    ["path"],
     ["arithmetic", "3 - 4"],
     ["geometry"],
     ["gallery"],
-    ["directions"],
+    ["directions evaluate"],
     ["prior"],
     ["invert"],
-    ["steer", "principal"],
+    ["directions find", "principal"],
     ["compass"],
 ]
 
@@ -57,9 +57,9 @@ def test_a_command_on_a_read_only_run_is_refused_before_its_work(digits, words, 
     monkeypatch.setattr(os, "access", access)
     monkeypatch.setattr("zatlas.workspace.Workspace.open", opened)
     name, *rest = words
-    assert main([name, str(digits.run.folder), *rest]) == 2
+    assert main([*name.split(), str(digits.run.folder), *rest]) == 2
     told = capsys.readouterr().err
-    assert "is read-only" in told and ("--out PATH" in told or "--by PATH" in told)
+    assert "is read-only" in told and "--out PATH" in told
 
 
 def test_commands_that_do_not_write_into_the_run_work_on_a_read_only_disk(mounted, tmp_path, capsys):
@@ -68,12 +68,12 @@ def test_commands_that_do_not_write_into_the_run_work_on_a_read_only_disk(mounte
     assert "is read-only" in capsys.readouterr().err
     for words in (
         ["sample", "--out", str(tmp_path / "a.png")],
-        ["points", "--out", str(tmp_path / "b.png")],
+        ["scatter", "--out", str(tmp_path / "b.png")],
         ["chart", "--out", str(tmp_path / "c.png")],
         ["prior", "--kind", "mixture", "--out", str(tmp_path / "d.png")],
     ):
         assert main([words[0], str(mounted), *words[1:]]) == 0, capsys.readouterr().err
-    for words in (["encode"], ["score", "--only", "likelihood"]):
+    for words in (["encode"], ["evaluate", "--only", "likelihood"]):
         assert main([words[0], str(mounted), *words[1:]]) == 0, capsys.readouterr().err
     assert main(["train", "--resume", str(mounted)]) == 2
     told = capsys.readouterr().err.splitlines()[-1]

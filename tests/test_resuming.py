@@ -225,7 +225,7 @@ HARM = {
 def test_damaged_metrics_are_named_and_restored_from_the_checkpoint(run, capsys, name):
     good = run.metrics_file.read_bytes()
     run.metrics_file.write_bytes(HARM[name](good))
-    assert main(["score", str(run.folder), "--only", "likelihood"]) == 1
+    assert main(["evaluate", str(run.folder), "--only", "likelihood"]) == 1
     assert "metrics.jsonl has changed since zatlas wrote it" in capsys.readouterr().err
     if name not in ("no row of the best", "nothing"):
         with pytest.raises(Damaged, match=r"line \d is not a row of metrics.*train --resume"):

@@ -58,7 +58,7 @@ def test_thirty_two_open_files_are_enough(tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 
     run = tmp_path / "run"
-    for words in (["train", "digits", "--out", run, *FAST], ["points", run], ["score", run]):
+    for words in (["train", "digits", "--out", run, *FAST], ["scatter", run], ["evaluate", run]):
         done = zatlas(*words, preexec_fn=limit)
         assert done.returncode == 0, done.stderr.decode()
 
@@ -98,12 +98,12 @@ def test_an_invalid_run_name_is_refused_before_images_are_read(tmp_path, monkeyp
     "words",
     [
         ["sample", "RUN"],
-        ["points", "RUN"],
+        ["scatter", "RUN"],
         ["encode", "RUN"],
         ["export", "RUN", "x.html"],
         ["gallery", "RUN", "--no-open"],
         ["train", "--resume", "RUN"],
-        ["score", "RUN"],
+        ["evaluate", "RUN"],
     ],
     ids=lambda words: words[0],
 )
@@ -124,7 +124,7 @@ def test_a_long_name_of_emoji_is_printed_as_bytes_that_a_script_can_use(tmp_path
     done = zatlas("train", "digits", "--out", run, *FAST, env=env)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == os.fsencode(run) + b"\n"
-    for words in (["sample", run], ["points", run], ["encode", run], ["gallery", run, "--no-open"]):
+    for words in (["sample", run], ["scatter", run], ["encode", run], ["gallery", run, "--no-open"]):
         done = zatlas(*words, env=env)
         assert done.returncode == 0, done.stderr.decode()
         assert Path(os.fsdecode(done.stdout.splitlines()[-1])).exists()

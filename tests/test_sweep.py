@@ -120,7 +120,7 @@ def test_a_failed_run_does_not_end_the_sweep(tmp_path, capfd, on):
     output = capfd.readouterr()
     assert status == 1
     assert output.out == f"{tmp_path / 's'}\n"
-    assert "1 of 2 runs failed, as training.rate-1e30: The loss is NaN or infinite" in output.err
+    assert "1 of 2 runs failed. The first is training.rate-1e30: The loss is NaN or infinite" in output.err
     rows = json.loads((tmp_path / "s" / "sweep.json").read_text())["runs"]
     assert [bool(row["error"]) for row in rows] == [False, True]
     assert rows[0]["metrics"]["loss"] > 0 and (tmp_path / "s" / "samples.png").exists()

@@ -155,7 +155,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
 def test_a_model_that_never_returns_ends_with_the_first_signal(tmp_path, make, number):
     path = tmp_path / ("m.onnx" if make is onnx_decoder else "m.pt")
     make(path, endless=True) if make is onnx_decoder else make(path)
-    words = ["bring", str(path), "--out", str(tmp_path / "run"), "--shape", str(DIM)]
+    words = ["import", str(path), "--out", str(tmp_path / "run"), "--shape", str(DIM)]
     process = subprocess.Popen(
         [sys.executable, "-m", "zatlas", *words],
         stderr=subprocess.PIPE,

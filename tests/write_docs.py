@@ -10,6 +10,8 @@ from typing import Literal, get_args, get_origin
 from unittest.mock import patch
 
 from zatlas.cli import main
+from zatlas.commands.overview import GROUPS
+from zatlas.commands.registration import COMMANDS
 from zatlas.core.registry import DATASETS, MODELS, NETS
 from zatlas.core.settings import setting_types
 from zatlas.training.recipe import Training, presets
@@ -17,60 +19,32 @@ from zatlas.training.recipe import Training, presets
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-COMMANDS = (
-    "demo",
-    "train",
-    "sweep",
-    "bring",
-    "encode",
-    "invert",
-    "datasets",
-    "models",
-    "presets",
-    "sample",
-    "prior",
-    "reconstruct",
-    "grid",
-    "points",
-    "chart",
-    "place",
-    "interpolate",
-    "traverse",
-    "attribute",
-    "spiral",
-    "arithmetic",
-    "geometry",
-    "compare",
-    "gallery",
-    "score",
-    "directions",
-    "saved",
-    "steer",
-    "compass",
-    "scorer train",
-    "scorer read",
-    "explore",
-    "export",
-)
 
 
 def commands() -> str:
-    parts = ["# Commands", "Made from the commands themselves by `just docs`."]
-    for name in COMMANDS:
-        parts += [f"## zatlas {name}", f"```\n{help_of(name)}\n```"]
+    parts = [
+        "# Commands",
+        "Every command with its arguments. `just docs` writes this page from the code.",
+        f"```\n{help_of()}\n```",
+    ]
+    for group in GROUPS:
+        parts.append(f"## {group}")
+        for name in [each.name for each in COMMANDS.values() if each.group == group]:
+            parts += [f"### zatlas {name}", f"```\n{help_of(*name.split())}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
-def help_of(name: str) -> str:
+def help_of(*words: str) -> str:
+    """The help of a command as a terminal of 88 columns shows it."""
     wide = {"COLUMNS": "88", "NO_COLOR": "1"}
     with (
         patch.dict(os.environ, wide),
-        redirect_stdout(TextIOWrapper(BytesIO(), "utf-8")) as told,
+        redirect_stdout(TextIOWrapper(BytesIO(), "utf-8")) as page,
         suppress(SystemExit),
     ):
-        main([*name.split(), "--help"])
-    told.seek(0)
-    return "\n".join(line.rstrip() for line in told.read().strip().splitlines())
+        main([*words, "--help"])
+    page.seek(0)
+    return "\n".join(line.rstrip() for line in page.read().strip().splitlines())
 
 
 def recipes() -> str:

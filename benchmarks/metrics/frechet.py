@@ -3,7 +3,7 @@
 python benchmarks/metrics/frechet.py [DATA ...] [--seed 0]
 
 Held-out images are compared with as many training images (the baseline), with the same blurred by a pixel
-and by two, and with noise, in the features that `zatlas score` uses for the set, and beside them the kernel
+and by two, and with noise, in the features that `zatlas evaluate` uses for the set, and beside them the kernel
 distance, precision, recall, density and coverage. Every row of a set is of as many images.
 """
 

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from zatlas.commands.shared import settings_of
 from zatlas.create import resume, train
+from zatlas.data.sources import parse_settings
 from zatlas.workspace import Workspace
 
 
@@ -27,7 +27,7 @@ def arguments(about: str, data: str, **more: dict[str, Any]) -> argparse.Namespa
     for name, how in more.items():
         parser.add_argument(f"--{name}", **how)
     result = parser.parse_args()
-    result.settings = settings_of(result.settings)
+    result.settings = parse_settings(result.settings, "TABLE.NAME=VALUE", "training.rate=1e-3")
     result.out.mkdir(parents=True, exist_ok=True)
     return result
 

@@ -104,12 +104,12 @@ class Atlas:
         """The latents of images; of a posterior, the mean."""
         return self.generator.for_class(label).encode(images)
 
-    def generate(self, n: int, *, label: Label = None, seed: int = 0, prior: str = "own") -> Images:
+    def generate(self, n: int, *, label: Label = None, seed: int = 0, prior: str = "model") -> Images:
         """Decode `n` sampled latents."""
         return self.decode(self.sample_latents(n, seed=seed, prior=prior), label)
 
     def sample_latents(
-        self, n: int, *, seed: int = 0, prior: str = "own", temperature: float = 1.0
+        self, n: int, *, seed: int = 0, prior: str = "model", temperature: float = 1.0
     ) -> Latents:
         """Sample from the model's own prior, a fitted one (mixture, flow), or around images (posterior)."""
         return sample_latents(self.workspace, n, seed=seed, prior=prior, temperature=temperature)

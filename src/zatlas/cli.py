@@ -1,65 +1,100 @@
-"""The command line: `zatlas COMMAND`, with what every command shares of signals and errors."""
+"""The command line `zatlas COMMAND`: it finds the command, and handles signals and errors of all commands."""
 
 import signal
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
 from types import FrameType
 
+import tyro
 from tyro.conf import FlagCreatePairsOff
 
-from zatlas.commands import app
+from zatlas.commands.overview import SETS, overview, overview_of
+from zatlas.commands.registration import COMMANDS
 from zatlas.core import runtime
 from zatlas.core.deadline import exit_process
-from zatlas.core.errors import Interrupted, SystemRefused, ZatlasError
+from zatlas.core.errors import BadRecipe, Interrupted, SystemRefused, ZatlasError
 from zatlas.core.process_group import process_group
 
-# Imported, they add their commands, in the order in which a newcomer meets them.
-from zatlas.commands import make, sweep, bring, encode, invert, draw, prior, move, study  # noqa: F401  # isort: skip
-from zatlas.commands import score, scorer, ways, steer, compass, check, explore, share  # noqa: F401  # isort: skip
+# These modules register their commands, in the order of the help.
+from zatlas.commands import start, make, look, move  # noqa: F401  # isort: skip
+from zatlas.commands import direction_search, direction_evaluation, direction_list  # noqa: F401  # isort: skip
+from zatlas.commands import compass, classifiers, measurements, run_data, share  # noqa: F401  # isort: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 0, 1 failed, 2 bad input, 129, 130 or 143 for a signal."""
-    return exit_process(_status(arguments))
+    """Run a command and return its exit status: 0, 1 failed, 2 bad input, 129, 130 or 143 for a signal."""
+    return exit_process(_status(sys.argv[1:] if arguments is None else arguments))
 
 
-def _status(arguments: Sequence[str] | None) -> int:
+def _status(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         runtime.check()
         with runtime.print_any_path():
-            app.cli(prog="zatlas", args=arguments, config=(FlagCreatePairsOff,))
-    except Interrupted as stopped:
-        _tell(stopped)
-        return 128 + stopped.signal
+            _run(list(arguments))
+    except Interrupted as interrupt:
+        _print(interrupt)
+        return 128 + interrupt.signal
     except ZatlasError as error:
-        _tell(error)
+        _print(error)
         return error.exit_code
     except KeyboardInterrupt:
-        _tell(Interrupted("Stopped by SIGINT before there was anything to save.", signal.SIGINT))
+        _print(Interrupted("Stopped by SIGINT before there was anything to save.", signal.SIGINT))
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough
+        sys.stderr.close()  # the program that reads stdout has ended
         return 1
     except OSError as error:
-        _tell(_explained(error))
+        _print(_system_error(error))
         return SystemRefused.exit_code
     return 0
 
 
-def _tell(error: ZatlasError) -> None:
-    """Say it once, where several processes meet the same."""
-    from zatlas.core.progress import Messages  # brings bars, which help need not
+def _run(words: list[str]) -> None:
+    """Run the command that these words name, or print a help page or the version."""
+    first, *rest = words or ["--help"]
+    if first in ("--help", "-h"):
+        print(overview())
+    elif first == "--version":
+        print(f"zatlas {version('zatlas')}")
+    elif first in COMMANDS:
+        _parse(first, rest)
+    elif first not in SETS:
+        raise _unknown("zatlas", first, {name.partition(" ")[0] for name in COMMANDS})
+    elif not rest or rest[0] in ("--help", "-h"):
+        print(overview_of(first))
+    elif (name := f"{first} {rest[0]}") in COMMANDS:
+        _parse(name, rest[1:])
+    else:
+        names = {key.removeprefix(f"{first} ") for key in COMMANDS if key.startswith(f"{first} ")}
+        raise _unknown(f"zatlas {first}", rest[0], names)
+
+
+def _parse(name: str, words: list[str]) -> None:
+    tyro.cli(COMMANDS[name].function, prog=f"zatlas {name}", args=words, config=(FlagCreatePairsOff,))
+
+
+def _unknown(program: str, name: str, names: set[str]) -> BadRecipe:
+    close = get_close_matches(name, sorted(names), n=1)
+    advice = f"Did you mean: {program} {close[0]}" if close else f"List the commands: {program} --help"
+    return BadRecipe(f"{program} has no command {name!r}. {advice}")
+
+
+def _print(error: ZatlasError) -> None:
+    """Print an error; only once if several processes have it."""
+    from zatlas.core.progress import Messages  # imports rich, which help does not need
 
     if error.every_process or process_group().is_main:
         print(f"zatlas: {error}", file=Messages())
 
 
-def _explained(error: OSError) -> SystemRefused:
-    """The system's refusal in words."""
-    where = f"{error.filename} cannot be used" if error.filename else "The system refused"
+def _system_error(error: OSError) -> SystemRefused:
+    """An error of the operating system as a sentence."""
+    subject = f"{error.filename} cannot be used" if error.filename else "The operating system refused"
     reason = error.strerror or str(error)
-    return SystemRefused(f"{where}: {reason}. What was finished before is untouched.")
+    return SystemRefused(f"{subject}: {reason}. Files that were finished before are unchanged.")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

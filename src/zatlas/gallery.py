@@ -5,12 +5,10 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
@@ -18,10 +16,10 @@ from zatlas.core.shell import shell_command
 from zatlas.directions.find import known_names
 from zatlas.figures import file_names, geometry, maps, paths, sheets
 from zatlas.figures.paths import LatentPath
-from zatlas.latent.attributes import binary_names, flags_of, pretty
+from zatlas.latent.attributes import binary_names, pretty
 from zatlas.latent.curves import spiral
-from zatlas.latent.names import KnownNames, ParsedName, text_of
-from zatlas.locate import class_text, classes_with_images, default_anchors
+from zatlas.latent.names import ParsedName, text_of
+from zatlas.locate import default_anchors
 from zatlas.metrics.titles import describe_run
 from zatlas.page import PageFigure, PageSection, render_page
 from zatlas.render.pixels import save
@@ -51,6 +49,7 @@ FACE_ATTRIBUTES = (
     "Oval_Face",
     "Male",
 )
+FRAMES = 150  # of a film
 MAX_FILMS = 2  # attributes that also get a film
 MAX_ATTRIBUTES = 12  # attributes with a figure
 
@@ -178,14 +177,14 @@ def _latent_space(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     )
     yield Entry(
         section,
-        "points.png",
+        "scatter.png",
         f"The {latents}",
         f"The positions of the {'test image' if workspace.source.kind == 'image' else workspace.source.kind}s in the latent space"
         + (class_names if workspace.has_dataset and workspace.dataset.classes else "."),
         "The model was trained without labels."
         if not workspace.generator.classes
         else "This model gets the class as an input, so latents need not contain it: the classes overlap.",
-        shell_command("points", run),
+        shell_command("scatter", run),
         lambda path: save(maps.latent_scatter(workspace, theme=theme), path),
     )
     if workspace.dim > 2:
@@ -222,7 +221,7 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         f"From {kind} to {kind}",
         f"A path through three {kind}s and back to the first.",
         f"{theory} Its speed is adjusted so that the image changes evenly.",
-        ("interpolate", run, *names[:3], "--loop", "--even"),
+        ("interpolate", run, *names[:3], "--loop", "--constant-speed"),
         lambda: paths.interpolation(workspace, anchors[:3], closed=True, even=True),
         theme,
         panel="prior" if workspace.dim == 2 else "none",
@@ -250,11 +249,11 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     if workspace.dim == 2:
         yield from _path(
             section,
-            "spiral",
+            "path",
             "A spiral",
             "From the center of the plane outwards, with the position next to the image.",
             "The prior is densest at the center, so the model is trained most for images there.",
-            ("spiral", run),
+            ("path", run),
             lambda: paths.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
             theme,
             panel="prior",
@@ -265,7 +264,7 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "What directions mean"
     flags, kind, names = binary_names(workspace.dataset), workspace.source.kind, known_names(workspace)
     chosen = [name for name in FACE_ATTRIBUTES if name in flags] or flags[:MAX_ATTRIBUTES]
-    files = file_names(f"attribute-{name}" for name in chosen)
+    files = file_names(f"edit-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
         typed = text_of(ParsedName("attribute", name), names, anchor=False)
         yield from _path(
@@ -276,14 +275,12 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             f"The direction is the difference between the mean latents of {kind}s with and without it."
             if number == 0
             else "",
-            ("attribute", run, typed),
+            ("edit", run, typed),
             partial(paths.attribute, workspace, typed),
             theme,
             film=number < MAX_FILMS,
         )
-    equation = _equation(workspace, chosen, names)
-    if not equation:
-        return
+    equation = geometry.default_equation(workspace)
     yield Entry(
         section,
         "arithmetic.png",
@@ -293,22 +290,6 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         shell_command("arithmetic", run, equation),
         lambda path: save(geometry.arithmetic(workspace, equation, theme=theme)[0], path),
     )
-
-
-def _equation(workspace: Workspace, flags: Sequence[str], names: KnownNames) -> str:
-    """An equation with an attribute or three classes; an empty string if there are too few."""
-    if flags:
-        chosen = "Eyeglasses" if "Eyeglasses" in flags else flags[0]
-        added = ParsedName("attribute", chosen)
-        removed = text_of(replace(added, negated=True), names)
-        without = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
-        word = text_of(added, names)
-        return f"{without[0]} + {word} - {removed}" if len(without) else f"{word} - 0 + 1"
-    classes = classes_with_images(workspace)
-    if len(classes) < 3:
-        return ""
-    first, second, third = (class_text(workspace, name) for name in classes[:3])
-    return f"{first} - {second} + {third}"
 
 
 def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
@@ -364,6 +345,7 @@ def _path(
     panel: str = "none",
 ) -> Iterator[Entry]:
     """The strip of a path and, if `film` is true, its film."""
+    shown = ["--panel", panel] if words[0] == "interpolate" and panel != "none" else []
     yield Entry(
         section,
         f"{file}.png",
@@ -380,8 +362,8 @@ def _path(
             f"{title}, as a film",
             "",
             "",
-            shell_command(*words, "--out", f"{file}.mp4"),
-            lambda path: make().film(path, 150, panel=panel, theme=theme),
+            shell_command(*words, *shown, "--frames", FRAMES, "--out", f"{file}.mp4"),
+            lambda path: make().film(path, FRAMES, panel=panel, theme=theme),
         )
 
 

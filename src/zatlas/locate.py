@@ -55,7 +55,7 @@ def locate(workspace: Workspace, text: str) -> Anchor:
 
 def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     if name.kind in RANDOM:
-        prior = "own" if name.kind == RANDOM[0] else name.kind
+        prior = "model" if name.kind == RANDOM[0] else name.kind
         point = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
         return Anchor(text, point, title=title_of(replace(name, text=name.kind)))
     if name.kind == "row":
@@ -100,6 +100,27 @@ def interpolate(
     if len(z) < 2:
         raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
     return interpolate_latents(workspace.generator.for_class(label), z, method, closed=closed, even=even)
+
+
+def locate_latents(workspace: Workspace, text: str) -> Latents:
+    """Return latents by the names of images ("3,14,15"), a file of such names, or an .npy file of latents."""
+    path = Path(text)
+    if path.suffix not in (".npy", ".txt", ".csv"):
+        return np.concatenate([anchor.latent for anchor in locate_all(workspace, split_list(text))])
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}. Name images instead, such as 3,14,15.")
+    if path.suffix == ".npy":
+        try:
+            return np.asarray(np.load(path, allow_pickle=False), np.float32)
+        except ValueError as error:
+            raise BadData(f"{path} cannot be read as latents: {error}.") from error
+    names = [name for line in path.read_text().splitlines() for name in _names_in(line) if name]
+    return np.concatenate([anchor.latent for anchor in locate_all(workspace, names)])
+
+
+def _names_in(line: str) -> list[str]:
+    """The names in a line of a file: separated by commas, or numbers separated by spaces."""
+    return line.split() if re.fullmatch(r"[\d\s]+", line) else split_list(line)
 
 
 def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
@@ -267,7 +288,7 @@ def _step(workspace: Workspace, name: ParsedName) -> Latents:
     """What a saved direction adds to any latent."""
     if is_nonlinear(store_of(workspace).load(name.text)):
         typed = text_of(replace(name, negated=False), known_names(workspace), anchor=False)
-        command = shell_command("attribute", workspace.run.folder, typed, "--stop", "0")
+        command = shell_command("edit", workspace.run.folder, typed, "--anchor", "0")
         raise NotSupported(
             f"The nonlinear direction {name.text!r} cannot be used in an equation, because its step depends "
             f"on the starting point. Follow it from an image: {command}"

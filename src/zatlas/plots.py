@@ -21,7 +21,7 @@ class Plots:
     workspace: Workspace
     theme: Theme = LIGHT
 
-    def samples(self, count: int = 64, *, prior: str = "own", seed: int = 0) -> Canvas:
+    def samples(self, count: int = 64, *, prior: str = "model", seed: int = 0) -> Canvas:
         """A sheet of decoded samples."""
         return sheets.sample_sheet(self.workspace, count, prior=prior, seed=seed, theme=self.theme)
 

@@ -35,7 +35,7 @@ def write_report(workspace: Workspace, result: EvaluationResult, path: Path, *, 
         result.about,
         sections,
         footer="Made by zatlas. ± is one standard error; n is the number of images, samples or pairs. "
-        f"To make this report again, run: {shell_command('score', workspace.run.folder)}",
+        f"To make this report again, run: {shell_command('evaluate', workspace.run.folder)}",
         dark=theme.name == "dark",
     )
     return atomic.write_file(path, text.encode())

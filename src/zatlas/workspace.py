@@ -342,7 +342,7 @@ class Workspace:
         if not self.has_dataset:
             raise NotSupported(
                 f"{self.name} was brought without images, so none are known. Bring it with some that are "
-                "like its own, as: zatlas bring SOURCE --out RUN --data FOLDER"
+                "like its own, as: zatlas import SOURCE --out RUN --data FOLDER"
             )
         return contents.open_dataset(self.run, data_changed=self.data_changed)
 

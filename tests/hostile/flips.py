@@ -296,7 +296,7 @@ def _read(kind: Kind, base: Base, run: Path, checked: bool, note: Note) -> None:
     try:
         if checked:
             from tests.hostile.reader import command
-            from zatlas.commands.check import check
+            from zatlas.commands.run_data import check
 
             note(f"read={command(lambda: check(run))}")
         else:

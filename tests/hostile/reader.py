@@ -71,7 +71,7 @@ def _open(world: World, words: Path) -> str:
 
 def _explore(world: World, words: Path) -> str:
     """Explore the run: fetch the page, every URL of its manifest and some that should not be there."""
-    from zatlas.commands.explore import explore
+    from zatlas.commands.share import explore
 
     start = words.stat().st_size
     over = threading.Event()
@@ -144,7 +144,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _sample(world: World, words: Path) -> str:
-    from zatlas.commands.draw import sample
+    from zatlas.commands.look import sample
 
     return command(lambda: sample(Path("run"), count=9, out=world.out / "sample.png"))
 
@@ -162,7 +162,7 @@ def _page(world: World, words: Path) -> str:
 
 
 def _gallery(world: World, words: Path) -> str:
-    from zatlas.commands.study import gallery
+    from zatlas.commands.look import gallery
 
     return command(lambda: gallery(Path("run"), no_open=True))
 
@@ -174,17 +174,17 @@ def _resume(world: World, words: Path) -> str:
 
 
 def _check(world: World, words: Path) -> str:
-    from zatlas.commands.check import check
+    from zatlas.commands.run_data import check
 
     return command(lambda: check(Path("run")))
 
 
 def _import(world: World, words: Path) -> str:
     """Import the model that lies beside the run."""
-    from zatlas.commands.bring import bring
+    from zatlas.commands.make import import_model
 
     (source,) = world.downloads.glob("model.*")
-    return command(lambda: bring(source, out=world.out / "imported"))
+    return command(lambda: import_model(source, out=world.out / "imported"))
 
 
 DEEDS: dict[str, Callable[[World, Path], str]] = {

@@ -32,7 +32,7 @@ def faces(tmp_path_factory):
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         (folder / "weights.tar").write_bytes(wheel.read("gan_face_generate/weights.tar"))
     words = ["--key", "netG_state_dict", "--net", "dcgan", "--out", str(folder / "g")]
-    assert main(["bring", str(folder / "weights.tar"), *words]) == 0
+    assert main(["import", str(folder / "weights.tar"), *words]) == 0
     return folder / "g"
 
 
@@ -42,7 +42,7 @@ def faces(tmp_path_factory):
         ["sample"],
         ["interpolate", "0", "1", "2"],
         ["chart", "--layout", "pca"],
-        ["place", "--layout", "pca"],
+        ["decode", "--layout", "pca"],
         ["traverse", "--count", "2"],
         ["geometry"],
         ["arithmetic", "6,14 - 9,13 + 10"],

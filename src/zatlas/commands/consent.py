@@ -7,41 +7,42 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-OPENING = {"run", "runs", "what"}  # arguments of a command that opens runs
+from zatlas.commands.options import OPENS_RUN
+
 Trust = Annotated[
-    bool,
-    arg(
-        help="Open a run whose model is a program that you did not import yourself, and run it.",
-        help_behavior_hint="",
-    ),
+    bool, arg(help="Run a model that is a program which you did not import yourself.", help_behavior_hint="")
 ]
 DataChanged = Annotated[
-    bool, arg(help="Use the run's data although it is not what the run was made with.", help_behavior_hint="")
+    bool, arg(help="Use the dataset although it has changed since training.", help_behavior_hint="")
 ]
 
 
-def consenting(function: Callable[..., None]) -> Callable[..., None]:
-    """The function with --trust and --data-changed, if it opens runs; each holds for this call."""
+def has_mark(annotation: Any, mark: str) -> bool:
+    """Return whether the metadata of an annotation contains this mark."""
+    return mark in [each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, str)]
+
+
+def with_consent(function: Callable[..., None]) -> Callable[..., None]:
+    """Add --trust and --data-changed to a function that opens runs; each holds for one call."""
     form = signature(function)
-    if not OPENING & form.parameters.keys():
+    if not any(has_mark(each.annotation, OPENS_RUN) for each in form.parameters.values()):
         return function
 
     @wraps(function)
-    def whole(*given: Any, trust: bool = False, data_changed: bool = False, **named: Any) -> None:
+    def wrapper(*values: Any, trust: bool = False, data_changed: bool = False, **options: Any) -> None:
         from zatlas.data import sources
         from zatlas.models.trust import consent
 
         with consent(trust), sources.accept_changed_data(data_changed):
-            function(*given, **named)
+            function(*values, **options)
 
     added = {"trust": Trust, "data_changed": DataChanged}
-    hints = function.__annotations__
-    known = [one.replace(annotation=hints[name]) for name, one in form.parameters.items()]
-    options = [
+    extra = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
         for name, kind in added.items()
     ]
-    whole.__signature__ = form.replace(parameters=[*known, *options])  # type: ignore[attr-defined]
-    whole.__annotations__ = {**hints, **added}
-    del whole.__wrapped__  # tyro would read its annotations instead
-    return whole
+    parameters = [*form.parameters.values(), *extra]
+    wrapper.__signature__ = form.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {**function.__annotations__, **added}
+    del wrapper.__wrapped__  # tyro would read its annotations instead
+    return wrapper

@@ -1,83 +1,59 @@
-"""Commands that make a run, and those that list what there is to make one of."""
+"""Commands that make runs: train, sweep and import."""
 
-import json
-import sys
-from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import Positional, arg
 
-from zatlas.commands import command
-from zatlas.core.errors import BadRecipe
+from zatlas.commands.options import Names, Size
+from zatlas.commands.printing import print_table
+from zatlas.commands.registration import command
+from zatlas.core.errors import BadRecipe, RunsFailed
 from zatlas.core.process_group import process_group
 
 
-@command
-def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
-    """Train a 2-D VAE on images that come along, and draw its latent space and that of a face model.
-
-    Args:
-        out: The folder to make.
-        no_open: Do not show the result on the screen.
-    """
-    from zatlas.demo import demo, run_tour
-
-    print(demo(out), flush=True)
-    if not no_open:
-        run_tour(out, write=partial(print, flush=True))
-
-
-@command
+@command("Make a run")
 def train(
-    data: Annotated[Positional[str | None], arg(metavar="DATA")] = None,
+    data: Annotated[Positional[str | None], arg(metavar="[DATA]")] = None,
     *,
     model: str | None = None,
     dim: int | None = None,
     epochs: int | None = None,
     seed: int | None = None,
-    size: Annotated[int | None, arg(metavar="PX")] = None,
+    size: Size = None,
     preset: Annotated[str | None, arg(metavar="NAME")] = None,
     recipe: Annotated[Path | None, arg(metavar="FILE")] = None,
-    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TABLE.NAME=VALUE")] = (),
+    set: Annotated[Names, arg(metavar="TABLE.NAME=VALUE")] = (),
     out: Annotated[Path | None, arg(metavar="RUN")] = None,
     resume: Annotated[Path | None, arg(metavar="RUN")] = None,
     restart: bool = False,
 ) -> None:
-    """Train a model on images and leave a run; or go on with one that was stopped.
+    """Train a model on images, or resume a training.
 
     Args:
         data: A name from `zatlas datasets`, a folder or archive of images, an .npz file or
-            hf:owner/name. Options follow a colon, as faces:count=20000,correlated=true.
-        model: A family from `zatlas models`; a VAE if nothing else is said.
-        dim: Axes of the latent space.
-        epochs: Times through the images.
-        seed: Of all chance: weights, order, noise.
-        size: Resize and centre-crop the images to PX x PX.
-        preset: Begin with a recipe from `zatlas presets`.
-        recipe: Begin with a recipe file, as recipe.toml of another run.
-        set: Change any setting of the recipe, as model.beta=4; may be given again.
-        out: The folder to make; runs/DATA-MODEL if nothing is said.
-        resume: Go on with this run, exactly as if it had never stopped.
-        restart: With --resume: train the run again from the beginning. Its weights stay until the first
-            epoch is over.
+            hf:owner/name. Options follow a colon: faces:count=20000,correlated=true.
+        model: Model family from `zatlas models`. (default: vae)
+        dim: Number of latent dimensions. (default: 2, or 64 for a GAN)
+        epochs: Number of epochs. (default: 30, or that of the recipe)
+        seed: Random seed for weights, order and noise. (default: 0)
+        preset: Start from a recipe of `zatlas presets`.
+        recipe: Start from a recipe file, such as recipe.toml of another run.
+        set: Change a setting of the recipe, such as model.beta=4. Repeatable.
+        out: Run folder to write. (default: runs/DATA-MODEL)
+        resume: Resume this run where it stopped. A larger --epochs extends it, except with schedule=onecycle.
+        restart: With --resume: train the run again from the first epoch.
     """
     from zatlas import create
-    from zatlas.data.sources import value_of
+    from zatlas.data.sources import parse_settings
 
-    settings: dict[str, Any] = {}
-    for text in set:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise BadRecipe(f"--set takes TABLE.NAME=VALUE, as model.beta=4, not {text!r}.")
-        settings[key] = value_of(value)
+    settings = parse_settings(set, "TABLE.NAME=VALUE", "model.beta=4")
     if preset and recipe:
-        raise BadRecipe("Begin with --preset or with --recipe, not with both.")
+        raise BadRecipe("Give either --preset or --recipe, not both.")
     if restart and resume is None:
-        raise BadRecipe("--restart is for a run that is there: zatlas train --resume RUN --restart")
+        raise BadRecipe("--restart needs an existing run: zatlas train --resume RUN --restart")
     if resume is None:
-        made = create.train(
+        workspace = create.train(
             data,
             model=model,
             dim=dim,
@@ -90,73 +66,106 @@ def train(
             out=out,
         )
     else:
-        said = {"data.size": size, "model.family": model, "model.dim": dim}
-        said |= {"training.epochs": epochs, "seed": seed}
         if data or preset or recipe or out:
-            raise BadRecipe("A run goes on with its own images and recipe, in its own folder.")
-        settings |= {key: value for key, value in said.items() if value is not None}
-        made = create.resume(resume, settings, restart=restart)
+            raise BadRecipe("--resume uses the data, recipe and folder of the run. Omit the other arguments.")
+        options = {"data.size": size, "model.family": model, "model.dim": dim}
+        options |= {"training.epochs": epochs, "seed": seed}
+        settings |= {key: value for key, value in options.items() if value is not None}
+        workspace = create.resume(resume, settings, restart=restart)
     if process_group().is_main:
-        print(made.run.folder)
+        print(workspace.run.folder)
 
 
-@command
-def datasets() -> None:
-    """List the images known by name: size, licence, and whether they are on this machine."""
-    from zatlas.core.registry import DATASETS
+@command("Make a run")
+def sweep(
+    recipe: Annotated[Positional[str], arg(metavar="RECIPE")],
+    *,
+    set: Annotated[Names, arg(metavar="TABLE.NAME=VALUE,VALUE")] = (),
+    on: Literal["here", "processes", "ray"] = "here",
+    threads: int = 1,
+    out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
+) -> None:
+    """Train a run for each combination of settings.
 
-    rows = []
-    for name in DATASETS.names():
-        source = DATASETS.get(name)
-        about = {"images": source.images, "size": source.size, "here": source.is_available()}
-        rows.append({"name": name, **about, "licence": source.licence, "what": source.summary})
-    list_rows(rows)
+    Repeat the command to resume a sweep: finished runs are not trained again.
 
+    Args:
+        recipe: A preset, a recipe file (.toml), or data as for `zatlas train`.
+        set: Values of a setting, such as model.beta=1,4,16 or net.widths=[64],[128,64]. Repeatable.
+        on: Train in this process, in several processes, or as Ray tasks.
+        threads: Number of threads of each process or task.
+        out: Folder of all runs. (default: runs/RECIPE-sweep)
+    """
+    from zatlas.sweeps import as_rows, parse_values, sweep
 
-@command
-def models() -> None:
-    """List the families of models and their settings, as --set takes them."""
-    from zatlas.core.registry import MODELS, NETS
-    from zatlas.core.settings import setting_types
-
-    rows = []
-    for kind, registry in (("model", MODELS), ("net", NETS)):
-        for name in registry.names():
-            config = registry.get(name)
-            usual = config()
-            taken = ", ".join(f"{key}={getattr(usual, key)}" for key in setting_types(config))
-            what = (config.__doc__ or "").partition("\n")[0]
-            rows.append({"kind": kind, "name": name, "settings": taken, "what": what})
-    list_rows(rows)
-
-
-@command
-def presets() -> None:
-    """List the recipes that come along, to begin with by --preset."""
-    from zatlas.training.recipe import presets
-
-    rows = []
-    for name, path in presets().items():
-        first = path.read_text().partition("\n")[0].lstrip("# ")
-        rows.append({"name": name, "what": first, "file": str(path)})
-    list_rows(rows)
+    settings: dict[str, Any] = {}
+    for text in set:
+        key, equals, values = text.partition("=")
+        if not equals or not values:
+            raise BadRecipe(f"--set takes TABLE.NAME=VALUE,VALUE, such as model.beta=1,4, not {text!r}.")
+        settings[key] = parse_values(values)
+    result = sweep(recipe, settings, on=on, threads=threads, out=out)
+    print_table(as_rows(result))
+    print(result.folder)
+    if failed := result.failed:
+        raise RunsFailed(
+            f"{len(failed)} of {len(result.rows)} runs failed. The first is {failed[0].name}: "
+            f"{failed[0].error} Repeat the command to try the failed runs again."
+        )
 
 
-def list_rows(rows: Sequence[Mapping[str, Any]], *, to_person: bool = False) -> None:
-    """A table for a person at a terminal; JSON for a program, unless it is for people alone."""
-    if not to_person and not sys.stdout.isatty():
-        print(json.dumps(rows, indent=1))
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+@command("Make a run", "import")
+def import_model(
+    source: Annotated[Positional[Path], arg(metavar="SOURCE")],
+    *,
+    out: Annotated[Path, arg(metavar="RUN")],
+    net: str | None = None,
+    key: str | None = None,
+    module: Annotated[str | None, arg(metavar="PACKAGE.MODULE:CLASS")] = None,
+    encoder: Annotated[str | None, arg(metavar="FILE")] = None,
+    shape: Annotated[str | None, arg(metavar="N,N,N")] = None,
+    prior: Annotated[str | None, arg(metavar="NAME")] = None,
+    pixels: Annotated[str | None, arg(metavar="RANGE")] = None,
+    layout: Annotated[str | None, arg(metavar="LAYOUT")] = None,
+    data: Annotated[str | None, arg(metavar="DATA")] = None,
+) -> None:
+    """Make a run from a model or latents made elsewhere.
 
-    from zatlas.core.progress import console
+    Args:
+        source: A decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar), latents
+            (.npy, .npz, .parquet), or a folder that pythae or diffusers saved.
+        out: Run folder to write.
+        net: Net of the weights: dcgan.
+        key: State dict in a file, such as netG_state_dict; array or column of latents.
+        module: Your class for the weights, such as mine.nets:Decoder or "mine.nets:Decoder(100, width=64)".
+            zatlas imports the module and runs it.
+        encoder: Encoder file; for a pythae model, a class as for --module.
+        shape: Shape of a latent, such as 100 or 4,64,64.
+        prior: Prior of the latents: normal, sphere or none.
+        pixels: Range of the model's pixels: unit (0 to 1), signed (-1 to 1), bytes (0 to 255) or logits.
+        layout: Layout of the model's images: nchw, nhwc, nhw (no channels) or flat.
+        data: Real images of the model, as for `zatlas train`. An encoder gives them latents.
+    """
+    from zatlas import create
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        told = {True: "yes", False: "no"}
-        table.add_row(*(told[v] if isinstance(v, bool) else str(v) for v in row.values()))
-    (console() if to_person else Console()).print(table)
+    workspace = create.import_run(
+        source,
+        out,
+        net=net,
+        key=key,
+        module=module,
+        encoder=encoder,
+        shape=_parse_shape(shape),
+        prior=prior,
+        pixels=pixels,
+        layout=layout,
+        data=data,
+    )
+    print(workspace.run.folder)
+
+
+def _parse_shape(text: str | None) -> tuple[int, ...] | None:
+    try:
+        return None if text is None else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise BadRecipe(f"--shape takes whole numbers, such as 100 or 4,64,64, not {text!r}.") from None

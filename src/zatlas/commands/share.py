@@ -1,36 +1,79 @@
-"""The command that makes something of a run to give away."""
+"""Commands that show runs in the browser: explore and export."""
 
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands import Fitted, Run, command
-from zatlas.commands.shared import open_workspace
+from zatlas.commands.options import FittedPrior, Run, Runs
+from zatlas.commands.printing import open_workspace
+from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
 
 
-@command
+@command("Share")
+def explore(
+    runs: Runs,
+    *,
+    port: int | None = None,
+    host: str = "127.0.0.1",
+    points: Annotated[int | None, arg(metavar="N")] = None,
+    prior: FittedPrior = None,
+    token: bool = False,
+    no_open: bool = False,
+) -> None:
+    """Explore one run or two in the browser, until Ctrl-C.
+
+    The page follows a run that is being trained.
+
+    Args:
+        runs: One run, or two to compare.
+        port: Port of the server. (default: a free port)
+        host: Address to listen on. Beyond this machine, the printed link works once.
+        points: Number of images to show. (default: 100,000 at random, or all in tiles beyond 200,000)
+        token: Require the printed link, which works once, on this machine too. This keeps other users out.
+        no_open: Do not open the browser.
+    """
+    from zatlas.server import session
+
+    session.explore(
+        runs,
+        host=host,
+        port=port,
+        points=points,
+        prior=prior,
+        token=token,
+        opened=not no_open,
+        print_url=print_address,
+    )
+
+
+def print_address(address: str) -> None:
+    """Print the address of the page at once."""
+    print(address, flush=True)
+
+
+@command("Share")
 def export(
     run: Run,
     rest: Annotated[Positional[tuple[Path, ...]], arg(metavar="[RUN] OUT", help_behavior_hint="")],
     *,
     points: Annotated[int | None, arg(metavar="N")] = None,
     limit: Annotated[float, arg(metavar="MB")] = 50.0,
-    prior: Fitted = None,
+    prior: FittedPrior = None,
 ) -> None:
-    """Write the explorer's page of a run, or of two to compare, that works without a server.
+    """Export the explorer as a page that needs no server.
 
     Args:
-        rest: Another run, to compare; then a folder for any static host, or a name that ends in
-            .html for a single file with the model and the images inside.
-        points: Images shown of each run; 20,000 in a folder and 3,000 in a single file if not said.
-        limit: Refuse a single file of more than so many million bytes.
+        rest: A second run to compare, if any; then the output: a folder for a static host, or a name that
+            ends in .html for a single file.
+        points: Number of images of each run. (default: 20,000 in a folder, 3,000 in a single file)
+        limit: Maximum size of a single file, in megabytes.
     """
-    from zatlas.site.export import export as write
+    from zatlas.site.export import export
 
     if not rest:
-        raise BadRecipe("Name a run and where to, as: zatlas export runs/digits-vae digits.html")
+        raise BadRecipe("Name a run and an output, such as: zatlas export runs/digits-vae digits.html")
     *others, out = rest
-    workspaces = [open_workspace(one) for one in (run, *others)]
-    print(write(workspaces, out, points=points, limit=limit, prior=prior))
+    workspaces = [open_workspace(each) for each in (run, *others)]
+    print(export(workspaces, out, points=points, limit=limit, prior=prior))

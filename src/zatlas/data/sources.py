@@ -1,7 +1,7 @@
 """Open the dataset that a text names: a known name, a folder, an npz file or `hf:owner/name`."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -164,6 +164,17 @@ def value_of(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def parse_settings(texts: Sequence[str], form: str, example: str) -> dict[str, Any]:
+    """Return the settings in texts NAME=VALUE; the error for another text shows a form and an example."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise BadRecipe(f"--set takes {form}, such as {example}, not {text!r}.")
+        settings[key] = value_of(value)
+    return settings
 
 
 def loader(name: str) -> Callable[..., ImageDataset]:

@@ -46,7 +46,7 @@ class RunComparison:
     most_frequent: float | None  # accuracy of always predicting the most frequent label
 
 
-def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> RunComparison:
+def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "model") -> RunComparison:
     """Measure reconstruction error, empty share of the prior, sample distance and a linear probe.
 
     Samples come from the model's prior, or from one that was fitted to the latents.

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 
 from zatlas.core.arrays import Images, Values
+from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.figures.paths import LatentPath, quality
 from zatlas.latent.attributes import pretty
 from zatlas.locate import Anchor
+from zatlas.models.classifier import Classifier
 from zatlas.render.canvas import Canvas
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
@@ -69,6 +72,26 @@ def edit_path(
     """The path along a direction through one latent, for a film."""
     curve = direction.walk(start.latent, *amount_range(direction, reach))
     return LatentPath(workspace, (curve,), (start.title,), pretty(direction.name), label=label)
+
+
+def image_reader(name: str, method: str, classifier: Classifier | None) -> tuple[ImageReader, str]:
+    """Return what to measure on images along a direction, and its title.
+
+    It is the output of the classifier, the amount of a `transform` edit, or else the change of the pixels.
+    """
+    if classifier is not None and name in classifier.names:
+        output = classifier.select([name])
+        return lambda images: output.predict(images)[:, 0], f"{name}, by the classifier"
+    if method != "transform":
+        return pixel_change, "mean change of the pixels"
+    edit = EDITS[name]
+
+    def measure(images: Images) -> Values:
+        after = torch.from_numpy(images)
+        before = after[len(after) // 2].expand_as(after)
+        return measure_edit(edit, before, after)[0].numpy()
+
+    return measure, f"measured {name}, {edit.unit}"
 
 
 def pixel_change(images: Images) -> Values:

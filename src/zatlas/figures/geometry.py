@@ -1,5 +1,6 @@
 """Figures of the geometry and the arithmetic of a latent space."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,9 +8,12 @@ import numpy as np
 from zatlas.core.arrays import Images
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
+from zatlas.directions.find import known_names
+from zatlas.latent.attributes import binary_names, flags_of
 from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
-from zatlas.locate import find_groups
+from zatlas.latent.names import ParsedName, text_of
+from zatlas.locate import class_text, classes_with_images, find_groups
 from zatlas.render.canvas import Canvas
 from zatlas.render.equation import Term, equation
 from zatlas.render.plot import lines
@@ -21,7 +25,8 @@ from zatlas.workspace import Workspace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NORM_DIMENSIONS = (1, 2, 5, 10, 50, 100, 500)  # dimensions whose norm distributions are figures
+EQUATION_ATTRIBUTES = ("Eyeglasses", "Smiling")  # preferred for the default equation
+NORM_DIMENSIONS = (1, 2, 5, 10, 50, 100, 500)  # dimensions whose norm distributions are drawn
 
 
 def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
@@ -145,6 +150,26 @@ def arithmetic(
     figure = equation(terms, title=f"{words} in {workspace.name}", theme=theme)
     scale = "1 is typical of data, above 2 is far from it"
     return figure, f"{words} = a latent at distance {far:.2f} ({scale})"
+
+
+def default_equation(workspace: Workspace) -> str:
+    """Return an equation of an attribute, of three classes, or else of images by number."""
+    named = workspace.source.indexed and workspace.has_dataset
+    flags = binary_names(workspace.dataset) if named else []
+    if flags:
+        added = ParsedName(
+            "attribute", next((name for name in EQUATION_ATTRIBUTES if name in flags), flags[0])
+        )
+        known = known_names(workspace)
+        word, removed = text_of(added, known), text_of(replace(added, negated=True), known)
+        without = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
+        return f"{without[0]} + {word} - {removed}" if len(without) else f"{word} - 0 + 1"
+    classes = classes_with_images(workspace) if named else []
+    if len(classes) < 3:
+        few = workspace.source.indexed and len(workspace.table("test")) < 3
+        return "random:0 - random:1 + random:2" if few else "0 - 1 + 2"
+    first, second, third = (class_text(workspace, name) for name in classes[:3])
+    return f"{first} - {second} + {third}"
 
 
 def _density_of(values: np.ndarray, positions: np.ndarray) -> np.ndarray:

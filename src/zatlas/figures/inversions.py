@@ -55,7 +55,7 @@ def save_inversion(
     np.savez(
         data,
         names=np.array(given.names),
-        points=result.latents,
+        latents=result.latents,
         images=result.images,
         psnr=result.psnr,
         rms=result.rms,

@@ -24,7 +24,7 @@ from zatlas.workspace import Workspace
 SPANS = ("quantile", "range", "std")
 MAX_SHEET, MAX_ROW = 10_000, 100  # images of a sheet and of a row
 PRIOR_TEXT = {
-    "own": "the prior",
+    "model": "the prior",
     "mixture": "a mixture fitted to the latents",
     "flow": "a flow fitted to the latents",
 }
@@ -35,7 +35,7 @@ def sample_sheet(
     workspace: Workspace,
     count: int = 64,
     *,
-    prior: str = "own",
+    prior: str = "model",
     temperature: float = 1.0,
     truncation: float | None = None,
     label: int | None = None,
@@ -46,7 +46,7 @@ def sample_sheet(
     check_range("images of a sheet", count, MAX_SHEET)
     columns = max(round(count**0.5), 1)
     source = PRIOR_TEXT.get(prior, "around the latents of test images")
-    if prior == "own" and workspace.generator.space.prior == "none":
+    if prior == "model" and workspace.generator.space.prior == "none":
         source = "a normal distribution fitted to the latents (an auto-encoder has no prior)"
     title = f"Samples of {workspace.name}, from {source}"
     note = ", ".join(_settings_text(temperature=temperature, truncation=truncation, seed=seed))
@@ -78,11 +78,11 @@ def prior_sheet(
     A flow is included if the run has one, or if `flow` is true: fitting one takes a while.
     """
     check_range("images of a block", count, MAX_SHEET)
-    kinds = ["own", "mixture", *(["flow"] if flow or find_prior(workspace, "flow") else [])]
+    kinds = ["model", "mixture", *(["flow"] if flow or find_prior(workspace, "flow") else [])]
     turns = np.arange(count) % max(len(workspace.generator.classes), 1)
     groups = {}
     for kind in kinds:
-        name = own_prior_text(workspace) if kind == "own" else PRIOR_TEXT[kind]
+        name = own_prior_text(workspace) if kind == "model" else PRIOR_TEXT[kind]
         groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), None, turns)
     return blocks(
         groups,

@@ -23,7 +23,7 @@ from zatlas.core.errors import UnknownName
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 RANDOM = ("random", "mixture", "flow")
-LABEL = "label"  # all classes together, where a command takes `--by`
+LABEL = "label"  # all classes together, where a command takes `--color-by`
 NOT = "not "
 KINDS = ("direction", "class", "attribute")  # in the order in which a bare name is looked up
 MAX_LISTED = 20  # values of an attribute that an error names

@@ -1,0 +1,255 @@
+"""Commands that draw the latent space of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from zatlas.commands.options import (
+    OPENS_RUN,
+    ColorBy,
+    Dark,
+    Dimensions,
+    Label,
+    Layout,
+    Names,
+    OutputFile,
+    OutputFolder,
+    Run,
+    Seed,
+    Split,
+    Supervise,
+)
+from zatlas.commands.printing import class_of, message, open_workspace, print_figure, print_rows, theme_of
+from zatlas.commands.registration import command
+
+
+@command("Look")
+def gallery(run: Run, *, dark: Dark = False, no_open: bool = False, out: OutputFolder = None) -> None:
+    """Draw every figure of a run, on a page that explains it.
+
+    Args:
+        no_open: Do not open the page in the browser.
+    """
+    from zatlas.gallery import draw_gallery, open_page
+
+    page = draw_gallery(open_workspace(run), out, theme=theme_of(dark))
+    if not no_open:
+        open_page(page)
+    print(page)
+
+
+@command("Look")
+def sample(
+    run: Run,
+    *,
+    count: int = 64,
+    prior: str = "model",
+    temperature: float = 1.0,
+    truncation: float | None = None,
+    label: Label = None,
+    seed: Seed = 0,
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Draw images decoded from random latents.
+
+    Args:
+        count: Number of images.
+        prior: Distribution of the latents: model, mixture or flow (fitted to the latents), or posterior
+            (around encoded images).
+        temperature: Factor of the standard deviation. Below 1, images are more typical and less varied.
+        truncation: Largest absolute value of a latent's numbers, in standard deviations.
+    """
+    from zatlas.figures.sheets import sample_sheet
+
+    workspace = open_workspace(run)
+    figure = sample_sheet(
+        workspace,
+        count,
+        prior=prior,
+        temperature=temperature,
+        truncation=truncation,
+        label=class_of(workspace, label),
+        seed=seed,
+        theme=theme_of(dark),
+    )
+    print_figure(figure, workspace, "samples" if prior == "model" else f"samples-{prior}", out)
+
+
+@command("Look")
+def reconstruct(
+    run: Run,
+    *,
+    against: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="RUN"), OPENS_RUN] = (),
+    count: int = 12,
+    split: Split = "test",
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Draw real images and their reconstructions.
+
+    Args:
+        against: Another run of the same data, for one more row. Repeatable.
+        count: Number of images, spread over the classes.
+    """
+    from zatlas.figures.sheets import reconstruction_sheet
+
+    workspaces = [open_workspace(folder) for folder in (run, *against)]
+    figure = reconstruction_sheet(workspaces, count, split=split, theme=theme_of(dark))
+    print_figure(figure, workspaces[0], "reconstructions", out)
+
+
+@command("Look")
+def grid(
+    run: Run,
+    *,
+    n: int = 15,
+    by: str | None = None,
+    extent: float | None = None,
+    dimensions: Dimensions = None,
+    layout: Layout = None,
+    supervise: Supervise = None,
+    label: Label = None,
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Draw a plane of the latent space as a grid of images.
+
+    For a conditional model, zatlas draws a grid for each class.
+
+    Args:
+        n: Number of images along each side.
+        by: Scale of the grid: quantile (of the prior), range (of the latents), std, or chart. (default:
+            quantile, or range without a prior)
+        extent: With --by std: standard deviations to either side. (default: 2)
+    """
+    from zatlas.figures.sheets import chart_sheet, manifold
+
+    workspace, theme = open_workspace(run), theme_of(dark)
+    number = class_of(workspace, label)
+    if by == "chart":
+        chart = workspace.chart(layout, supervise)
+        figure = chart_sheet(workspace, chart, n, label=number, theme=theme)
+    else:
+        figure = manifold(
+            workspace, n, by=by, dimensions=dimensions, label=number, extent=extent, theme=theme
+        )
+    print_figure(figure, workspace, "chart-sheet" if by == "chart" else "manifold", out)
+
+
+@command("Look")
+def scatter(
+    run: Run,
+    *,
+    split: Split = "test",
+    per_class: int | None = None,
+    samples: bool = False,
+    color_by: ColorBy = None,
+    dimensions: Dimensions = None,
+    seed: Seed = 0,
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Draw the latents of real images as a scatter plot.
+
+    Args:
+        per_class: Number of images of each class. (default: all)
+        samples: Draw a sample of each posterior instead of its mean.
+    """
+    from zatlas.figures import maps
+
+    workspace = open_workspace(run)
+    figure = maps.latent_scatter(
+        workspace,
+        split=split,
+        each=per_class,
+        samples=samples,
+        by=color_by,
+        dimensions=dimensions,
+        seed=seed,
+        theme=theme_of(dark),
+    )
+    print_figure(figure, workspace, "scatter", out)
+
+
+@command("Look")
+def chart(
+    run: Run,
+    *,
+    layout: Layout = None,
+    supervise: Supervise = None,
+    color_by: ColorBy = None,
+    split: Split = "test",
+    set: Annotated[Names, arg(metavar="NAME=VALUE")] = (),
+    seed: Seed = 0,
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Lay the latents out in two dimensions, and draw the chart.
+
+    The run stores the chart, so that other commands and the explorer use it.
+
+    Args:
+        set: A setting of the layout, such as neighbors=25 or min_dist=0.1. Repeatable.
+    """
+    from zatlas.data.sources import parse_settings
+    from zatlas.figures.maps import chart_scatter
+
+    workspace = open_workspace(run)
+    settings = parse_settings(set, "NAME=VALUE", "neighbors=25")
+    result = workspace.chart(layout, supervise, split=split, seed=seed, **settings)
+    message(f"trustworthiness {result.trustworthiness:.4f}")
+    if len(result.positions) < len(workspace.chart_table(split)):
+        message(f"positions of all latents: {workspace.chart_positions(result, split)}")
+    figure = chart_scatter(workspace, result, split=split, by=color_by or supervise, theme=theme_of(dark))
+    print_figure(figure, workspace, f"chart-{result.layout}", out)
+
+
+@command("Look")
+def decode(
+    run: Run,
+    positions: Annotated[Positional[tuple[float, ...]], arg(metavar="[X Y ...]")] = (
+        -0.857,
+        0.0,
+        0.0,
+        0.0,
+        0.857,
+        0.0,
+    ),
+    *,
+    layout: Layout = None,
+    supervise: Supervise = None,
+    label: Label = None,
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Decode positions of a chart to images.
+
+    Below each image is the real image whose latent is nearest.
+
+    Args:
+        positions: Positions on the chart, from -1 (left, bottom) to 1 (right, top).
+    """
+    import numpy as np
+
+    from zatlas.core.errors import BadRecipe
+    from zatlas.figures.sheets import chart_positions
+    from zatlas.latent.neighbors import nearest
+    from zatlas.latent_source import Given
+
+    if not positions or len(positions) % 2:
+        raise BadRecipe(
+            f"Positions are pairs of numbers, such as -0.857 0. You gave {len(positions)} numbers."
+        )
+    workspace = open_workspace(run)
+    pairs = np.array(positions, np.float32).reshape(-1, 2)
+    result = workspace.chart(layout, supervise)
+    if isinstance(source := workspace.source, Given) and not source.indexed:  # there are no images to draw
+        rows, _ = nearest(result.inverse_transform(result.at(pairs)), source.latents, 5)
+        print_rows(
+            [{"position": p.tolist(), "latents": r.tolist()} for p, r in zip(pairs, rows, strict=True)]
+        )
+        return
+    figure = chart_positions(workspace, result, pairs, label=class_of(workspace, label), theme=theme_of(dark))
+    print_figure(figure, workspace, "decoded", out)

@@ -1,0 +1,152 @@
+"""Commands that measure runs: evaluate, compare and geometry."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from zatlas.commands.options import IN_GALLERY, Dark, Names, OutputFolder, Run, Runs, Seed
+from zatlas.commands.printing import message, open_workspace, print_table, theme_of
+from zatlas.commands.registration import command
+from zatlas.core.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from zatlas.metrics.evaluation import EvaluationResult
+
+
+@command("Measure")
+def evaluate(
+    runs: Runs = (),
+    *,
+    only: Annotated[Names, arg(metavar="GROUP")] = (),
+    features: Annotated[str | None, arg(metavar="FILE.onnx")] = None,
+    prior: str = "model",
+    seed: Seed = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FILE.html")] = None,
+) -> None:
+    """Measure a run, find its problems and suggest commands.
+
+    Prints JSON to stdout and a table to the terminal, and writes a report with figures into each run.
+
+    Args:
+        runs: One run or more.
+        only: Group of metrics: likelihood, space, samples, meaning or charts. Repeatable. (default: all)
+        features: Net whose features compare images. (default: a small net trained on the same images)
+        prior: Distribution that samples are from: model, or mixture or flow (fitted to the latents).
+        out: File of the report, for one run. (default: report.html in the run)
+    """
+    from zatlas.metrics.evaluation import GROUPS, evaluate
+    from zatlas.metrics.features import read_features
+    from zatlas.report import write_report
+
+    if not runs:
+        raise BadRecipe("Name a run to evaluate, such as: zatlas evaluate runs/digits-vae")
+    if out is not None and len(runs) > 1:
+        raise BadRecipe("--out takes the report of one run. Omit it: each run gets its own report.")
+    net = None if features is None else read_features(features)
+    results = []
+    for workspace in [open_workspace(run) for run in runs]:  # all are opened before the first is measured
+        result = evaluate(workspace, groups=only or GROUPS, features=net, prior=prior, seed=seed)
+        report = out or workspace.folder("report.html")
+        write_report(workspace, result, report, theme=theme_of(dark))
+        message(f"report: {report}")
+        results.append(result)
+    _show(results)
+    tables = [result.as_dict() for result in results]
+    print(json.dumps(tables[0] if len(tables) == 1 else tables, indent=1))
+
+
+def _show(results: Sequence["EvaluationResult"]) -> None:
+    """Print a table of the metrics, with a column for each run, and the findings."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from zatlas.core.progress import console
+    from zatlas.metrics.titles import format_baseline, format_value, metric_title
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric")
+    for result in results:
+        table.add_column(Text(result.run), justify="right")
+    if len(results) == 1:
+        table.add_column("baseline", overflow="fold")
+    names = list(dict.fromkeys(metric.name for result in results for metric in result.metrics))
+    for name in names:
+        rows = [{metric.name: metric for metric in result.metrics}.get(name) for result in results]
+        first = next(row for row in rows if row is not None)
+        cells = [metric_title(first), *("" if row is None else format_value(row) for row in rows)]
+        table.add_row(*cells, *([format_baseline(first)] if len(results) == 1 else []))
+    console().print(table)
+    for result in results:
+        message("\n".join(_findings(result)))
+
+
+def _findings(result: "EvaluationResult") -> list[str]:
+    if not result.findings:
+        return [f"Findings for {result.run}: these metrics show no problem."]
+    lines = [f"Findings for {result.run}"]
+    lines += [f"  {finding.name}: {finding.text}" for finding in result.findings]
+    suggestions = [suggestion for finding in result.findings for suggestion in finding.suggestions]
+    lines += ["Suggestions"] if suggestions else []
+    for suggestion in suggestions:
+        lines += [f"  # {suggestion.text}", f"  {suggestion.command}"]
+    return lines
+
+
+@command("Measure")
+def compare(
+    runs: Runs = (),
+    *,
+    data: Annotated[str | None, arg(metavar="DATA")] = None,
+    models: tuple[str, ...] = ("ae", "vae"),
+    dim: int = 2,
+    epochs: int | None = None,
+    seed: Seed = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FOLDER"), IN_GALLERY] = None,
+) -> None:
+    """Compare runs of the same images: figures and metrics.
+
+    Args:
+        runs: Two runs or more of the same images.
+        data: Train these models on this data first, with the same nets and seed, instead of naming runs.
+        models: With --data: models to train: ae, vae, or cvae for a conditional VAE.
+        dim: With --data: number of latent dimensions.
+        epochs: With --data: number of epochs. (default: 30)
+        out: Output folder. (default: gallery/compare in the first run; runs/compare with --data)
+    """
+    from zatlas import create
+    from zatlas.figures.comparison import as_table, draw_comparison
+
+    if data is not None and runs:
+        raise BadRecipe("Give either runs to compare or --data to train on, not both.")
+    if data is None and len(runs) < 2:
+        raise BadRecipe(
+            "Name two runs or more, or data: zatlas compare RUN RUN, or zatlas compare --data fashion-mini"
+        )
+    if data is None:
+        workspaces = [open_workspace(run) for run in runs]
+        folder = out or workspaces[0].run.gallery / "compare"
+    else:
+        folder = out or Path("runs") / "compare"
+        workspaces = create.train_comparable(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
+    files, metrics = draw_comparison(workspaces, folder, theme=theme_of(dark))
+    for file in files:
+        print(file)
+    print_table(as_table(metrics))
+
+
+@command("Measure")
+def geometry(run: Run, *, dark: Dark = False, out: OutputFolder = None) -> None:
+    """Draw volumes, norms and midpoints in many dimensions."""
+    from zatlas.figures.geometry import geometry
+    from zatlas.render.pixels import save
+
+    workspace = open_workspace(run)
+    folder = out or workspace.run.gallery
+    for name, figure in geometry(workspace, theme=theme_of(dark)).items():
+        print(save(figure, folder / f"geometry-{name}.png"))

@@ -1,0 +1,47 @@
+"""Types of arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+OPENS_RUN = "opens run"  # marks an argument whose run the command opens
+IN_GALLERY = "in gallery"  # marks an output that lies in the run's gallery by default
+
+Run = Annotated[Positional[Path], arg(metavar="RUN", help="Run folder."), OPENS_RUN]
+Runs = Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN ..."), OPENS_RUN]
+OutputFile = Annotated[
+    Path | None, arg(metavar="FILE", help="Output file. (default: a file in the run's gallery)"), IN_GALLERY
+]
+OutputFolder = Annotated[
+    Path | None, arg(metavar="FOLDER", help="Output folder. (default: the run's gallery)"), IN_GALLERY
+]
+Dark = Annotated[bool, arg(help="Draw on a dark background.")]
+Seed = Annotated[int, arg(help="Random seed.")]
+Label = Annotated[str | None, arg(metavar="CLASS", help="Class to decode, for a conditional model.")]
+Split = Annotated[Literal["train", "valid", "test"], arg(help="Split of the dataset.")]
+Size = Annotated[
+    int | None, arg(metavar="PIXELS", help="Resize and center-crop images to this side. (default: no change)")
+]
+FittedPrior = Annotated[
+    Literal["mixture", "flow"] | None,
+    arg(help="Sample from this prior, fitted to the latents. (default: the model's prior)"),
+]
+Dimensions = Annotated[
+    tuple[int, int] | None,
+    arg(metavar="I J", help="Two dimensions. (default: those that change the image most)"),
+]
+ColorBy = Annotated[
+    str | None,
+    arg(metavar="ATTRIBUTE", help="Attribute or class that colors the points. (default: the label)"),
+]
+Supervise = Annotated[
+    str | None, arg(metavar="ATTRIBUTE", help='Attribute, class or "label" that supervises the layout.')
+]
+Names = UseAppendAction[tuple[str, ...]]
+Anchors = Annotated[Names, arg(metavar="ANCHOR")]
+OrthogonalTo = Annotated[Names, arg(metavar="NAME", help="Keep this attribute unchanged. Repeatable.")]
+Layout = Annotated[str | None, arg(help="Layout: pca, umap, tsne or axes. (default: umap, or axes in 2-D)")]
+Frames = Annotated[int, arg(help="Number of frames of the film.")]
+FramesPerSecond = Annotated[int, arg(help="Frames per second of the film.")]
+ConstantSpeed = Annotated[bool, arg(help="Move so that the image changes at a constant speed.")]

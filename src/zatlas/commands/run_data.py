@@ -1,0 +1,160 @@
+"""Commands for the data of a run: encode, invert, prior and check."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from zatlas.commands.options import IN_GALLERY, Dark, Label, Names, OutputFile, Run, Seed
+from zatlas.commands.printing import class_of, message, open_workspace, print_rows, theme_of
+from zatlas.commands.registration import command
+from zatlas.core.errors import BadRecipe, Damaged
+
+MIN_LATENTS = 10  # per dimension, to fit a density
+
+
+@command("Data")
+def encode(
+    run: Run,
+    data: Annotated[Positional[str | None], arg(metavar="[DATA]")] = None,
+    *,
+    split: Annotated[Literal["train", "valid", "test"] | None, arg(metavar="SPLIT")] = None,
+    on: Annotated[Literal["here", "ray"], arg(metavar="here|ray")] = "here",
+    out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
+) -> None:
+    """Encode images to a folder of Parquet files.
+
+    The folder has a row for each image. Repeat the command to resume it.
+
+    Args:
+        data: A folder of images, a folder of Parquet files that contain images, or data as for
+            `zatlas train`. (default: the images of the run)
+        split: Split of the data: train, valid or test. (default: all)
+        on: Encode on this machine, or with Ray (on the cluster of RAY_ADDRESS, or on all cores).
+        out: Output folder. (default: a folder in the run)
+    """
+    from zatlas.encode import encode
+
+    print(encode(open_workspace(run), data, split=split, on=on, out=out))
+
+
+@command("Data")
+def invert(
+    run: Run,
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="[IMAGE ...]")] = (),
+    *,
+    learn: bool = False,
+    steps: int | None = None,
+    starts: int | None = None,
+    label: Label = None,
+    seed: Seed = 0,
+    dark: Dark = False,
+    out: Annotated[Path | None, arg(metavar="FILE.npz"), IN_GALLERY] = None,
+) -> None:
+    """Find the latents of image files by optimization.
+
+    zatlas decodes the latents, draws the result and prints the error.
+
+    Args:
+        images: Image files, cropped to a square and resized for the model. (default: the model's own samples)
+        learn: Train an encoder on the model's samples first, and save it in the run. This takes minutes;
+            then every command knows the latents of real images.
+        steps: Number of optimization steps; 0 uses the encoder alone.
+        starts: Number of starting latents for each image, without an encoder.
+        out: File of the latents; the figure has the same name. (default: in the run's gallery)
+    """
+    from zatlas.encoder import invert, train_encoder
+    from zatlas.figures.inversions import read_files, sample_inputs, save_inversion
+    from zatlas.latent.inversion import STARTS, STEPS
+
+    if out is not None and out.suffix != ".npz":
+        raise BadRecipe(f"Latents are saved in an .npz file, not in {out.name}.")
+    workspace = open_workspace(run)
+    number = class_of(workspace, label)
+    if learn:
+        workspace = train_encoder(workspace, seed=seed)
+    inputs = read_files(workspace, images, number) if images else sample_inputs(workspace, number, seed)
+    result = invert(
+        workspace,
+        inputs.images,
+        inputs.labels,
+        seed=seed,
+        steps=STEPS if steps is None else steps,
+        starts=STARTS if starts is None else starts,
+    )
+    file = out or workspace.run.gallery / "inverted.npz"
+    figure = save_inversion(workspace, inputs, result, file, theme=theme_of(dark))
+    message(f"latents: {file}\nfigure: {figure}")
+    seconds = round(result.seconds / len(inputs.names), 2)
+    print_rows(
+        [
+            {"file": name, "psnr": round(float(psnr), 2), "rms": round(float(rms), 4), "seconds": seconds}
+            for name, psnr, rms in zip(inputs.names, result.psnr, result.rms, strict=True)
+        ]
+    )
+
+
+@command("Data")
+def prior(
+    run: Run,
+    *,
+    kind: Literal["mixture", "flow"] | None = None,
+    seed: Seed = 0,
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Fit a prior to the latents of a run.
+
+    Its samples look better if the latents do not fill the model's prior: zatlas sample RUN --prior flow.
+
+    Args:
+        kind: mixture (of ten Gaussians; a second) or flow (half a minute). (default: both)
+    """
+    from zatlas.figures.sheets import prior_sheet
+    from zatlas.latent.priors import KINDS
+    from zatlas.render.pixels import save
+    from zatlas.sample import fit_prior, own_prior_text
+
+    workspace = open_workspace(run)
+    saved = [fit_prior(workspace, each, seed=seed) for each in ([kind] if kind else KINDS)]
+    facts = saved[0].description
+    message(f"mean log-density of {facts.held_out:,} held-out latents, in nats; more is better")
+    message(f"{facts.own_prior:10.2f}  {own_prior_text(workspace)}")
+    for each in saved:
+        fitted = each.description
+        message(f"{fitted.nats:10.2f}  {fitted.kind} fitted to {fitted.latents:,} latents")
+    if facts.latents < MIN_LATENTS * (workspace.dim + 1):
+        message(f"{facts.latents} latents are too few to fit a density in {workspace.dim} dimensions.")
+    if workspace.source.decodes:
+        file = out or workspace.run.gallery / "samples-priors.png"
+        message(f"figure: {save(prior_sheet(workspace, theme=theme_of(dark)), file)}")
+    for each in saved:
+        print(each.path)
+
+
+@command("Data")
+def check(run: Run, *, accept: Annotated[Names, arg(metavar="FILE")] = ()) -> None:
+    """Check the files of a run for damage, and repair them.
+
+    Prints the result as JSON. The exit status is 1 if a file stays damaged.
+
+    Args:
+        accept: Accept a file or folder as it is, such as recipe.toml after you edited it, or "." for the
+            whole run. Repeatable.
+    """
+    from zatlas.integrity import check
+
+    result = check(run, accept)
+    print(json.dumps(asdict(result), indent=1))
+    for name, action in result.repaired.items():
+        message(f"{name}: {action}")
+    if result.damaged:
+        first = next(iter(result.damaged.values()))
+        more = f" {len(result.damaged) - 1} more are in the list." if len(result.damaged) > 1 else ""
+        raise Damaged(
+            f"{len(result.damaged)} of {result.files} files are damaged and cannot be repaired: {first}"
+            f"{more} Restore them from a copy of the run, or accept them as they are with --accept."
+        )
+    message(f"{result.files} files are as zatlas wrote them.")

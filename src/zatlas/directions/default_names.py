@@ -1,0 +1,33 @@
+"""Names of directions to use if the user gives none."""
+
+from zatlas.directions.find import fittable_names, known_names, store_of
+from zatlas.latent.names import ParsedName, text_of
+from zatlas.workspace import Workspace
+
+
+def default_attributes(workspace: Workspace) -> tuple[tuple[str, ...], str]:
+    """Return the boolean attributes, or else the classes, or else the saved directions, as one types them.
+
+    A run without any of them gets "Random". The second value says which attributes have too few images.
+    """
+    names, omitted = fittable_names(workspace) if workspace.source.indexed else ([], "")
+    attributes = [name for name in names if name.kind == "attribute"]
+    return _texts(workspace, attributes or names or _saved(workspace)) or ("Random",), omitted
+
+
+def default_properties(workspace: Workspace) -> tuple[tuple[str, ...], str]:
+    """Return all classes, boolean attributes and saved directions, as one types them.
+
+    The second value says which classes and attributes have too few images.
+    """
+    names, omitted = fittable_names(workspace) if workspace.source.indexed else ([], "")
+    return _texts(workspace, [*names, *_saved(workspace)]), omitted
+
+
+def _saved(workspace: Workspace) -> list[ParsedName]:
+    return [ParsedName("direction", direction.name) for direction in store_of(workspace).all()]
+
+
+def _texts(workspace: Workspace, names: list[ParsedName]) -> tuple[str, ...]:
+    known = known_names(workspace)
+    return tuple(text_of(name, known, anchor=False) for name in names)
