@@ -9,7 +9,7 @@ from sklearn.manifold import trustworthiness as theirs
 
 from zatlas.core.errors import BadData, BadRun, Damaged, ShapeError
 from zatlas.latent.chart import Chart, dimension_chart, make_chart, trustworthiness
-from zatlas.latent.neighbors import nearest, others
+from zatlas.latent.neighbors import nearest, nearest_others
 from zatlas.latent.subprocess_layout import make_in_subprocess
 
 
@@ -71,7 +71,7 @@ def test_many_sources_are_sieved_without_a_loss():
 
 def test_the_others_leave_the_point_itself_out_even_among_duplicates():
     twins = np.repeat(np.random.default_rng(0).normal(size=(5, 3)), 30, axis=0).astype(np.float32)
-    index, distance = others(twins, 4)
+    index, distance = nearest_others(twins, 4)
     assert (index != np.arange(150)[:, None]).all()
     assert distance.max() < 1e-5
 
@@ -148,7 +148,7 @@ def test_a_saved_chart_is_the_same_to_the_bit(chart, tmp_path):
     again = Chart.load(chart.save(tmp_path / "charts" / "one.safetensors"))
     np.testing.assert_array_equal(again.latents, chart.latents)
     np.testing.assert_array_equal(again.positions, chart.positions)
-    assert (again.layout, again.made) == (chart.layout, chart.made)
+    assert (again.layout, again.parameters) == (chart.layout, chart.made)
     places = chart.grid(5)[0]
     np.testing.assert_array_equal(again.inverse_transform(places), chart.inverse_transform(places))
     np.testing.assert_array_equal(again.transform(chart.latents[:9]), chart.transform(chart.latents[:9]))
@@ -226,8 +226,8 @@ def test_a_chart_of_another_process_is_the_same_to_the_bit(layout, supervised):
     labels = np.arange(200) % 3 if supervised else None
     here, there = make_chart(latents, layout, labels), make_in_subprocess(latents, layout, labels)
     np.testing.assert_array_equal(here.positions, there.positions)
-    assert (here.made, here.layout) == (there.made, there.layout)
-    assert (here.frame is None) == (there.frame is None)
+    assert (here.parameters, here.layout) == (there.parameters, there.layout)
+    assert (here.components is None) == (there.components is None)
 
 
 def test_an_error_of_the_other_process_is_a_sentence():

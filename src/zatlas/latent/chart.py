@@ -14,8 +14,8 @@ from zatlas.core.arrays import Flags, Labels, Latents, Plane, Rows, Values
 from zatlas.core.errors import BadRun, ShapeError
 from zatlas.core.parsing import from_table
 from zatlas.core.seeds import stream
-from zatlas.latent.layouts import lay_out, principal_axes
-from zatlas.latent.neighbors import Neighbors, nearest, others
+from zatlas.latent.layouts import compute_layout, principal_components
+from zatlas.latent.neighbors import Neighbors, nearest, nearest_others
 from zatlas.store import tensors
 
 FORMAT = 1
@@ -36,8 +36,8 @@ class Chart:
     latents: Latents
     positions: Plane
     layout: str = "own"  # its name
-    made: Mapping[str, Any] = field(default_factory=dict)  # its settings and seed
-    frame: Float32[np.ndarray, "2 d"] | None = None  # the axes of a chart that is a plain projection
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # its settings and seed
+    components: Float32[np.ndarray, "2 d"] | None = None  # the axes of a chart that is a plain projection
     rows: Rows | None = None  # of the dataset, one for each point
 
     def __post_init__(self) -> None:
@@ -58,12 +58,12 @@ class Chart:
         Elsewhere it is the place nearest to those of the anchors around, not their mean: between
         two groups there is nothing, and a mean would fall there.
         """
-        if self.frame is not None:
-            return self.origin + (z - self.center) @ self.frame.T
+        if self.components is not None:
+            return self.origin + (z - self.center) @ self.components.T
         near, distance = nearest(z, self.latents, FORWARD)
         share = distance / np.maximum(distance[:, -1:], 1e-12)
         weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
-        return _middle_place(self.positions[near], weight)
+        return _geometric_median(self.positions[near], weight)
 
     def inverse_transform(self, xy: Plane) -> Latents:
         """The codes under these places: a mean of the anchors around, stretched to their mean norm.
@@ -72,14 +72,14 @@ class Chart:
         shell is grey to most decoders. On a plain projection the code falls on the place exactly.
         """
         index, distance = self._neighbors(xy)
-        weight = _fading(distance)
+        weight = _fading_weights(distance)
         z = np.einsum("nk,nkd->nd", weight, self._centred[index])
         norm = (weight * self._norms[index]).sum(axis=1)
         own = np.linalg.norm(z, axis=1)
         z = self.center + z * (norm / np.maximum(own, 1e-12))[:, None]
-        if self.frame is None:
+        if self.components is None:
             return z
-        return z + (xy - self.transform(z)) @ self.frame
+        return z + (xy - self.transform(z)) @ self.components
 
     def covers(self, xy: Plane) -> Flags:
         """Which places lie among the anchors; elsewhere `inverse_transform` is only a guess."""
@@ -87,7 +87,7 @@ class Chart:
 
     def outside_share(self, xy: Plane) -> Values:
         """How far a place is from the anchors that have a say in it: 1 is the most that is usual."""
-        return self._neighbors(xy)[1][:, -1] / np.float32(max(self.reach, 1e-12))
+        return self._neighbors(xy)[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
 
     def grid(self, n: int) -> tuple[Plane, Latents]:
         """n x n places at equal steps over the box, row by row from the top left, and their codes."""
@@ -104,7 +104,7 @@ class Chart:
         wide = np.maximum(high - low, 1e-6 + 1e-3 * float((high - low).max()))
         return np.stack([low - MARGIN * wide, high + MARGIN * wide]).astype(np.float32)
 
-    def at(self, normalised: Plane) -> Plane:
+    def denormalised(self, normalised: Plane) -> Plane:
         """The places of these positions of [-1, 1]^2, whose corners are the box's."""
         low, high = self.box
         return low + (normalised + 1) / 2 * (high - low)
@@ -121,10 +121,10 @@ class Chart:
 
     def save(self, path: Path) -> Path:
         """Write the chart to one safetensors file, with what made it."""
-        told = {"format": FORMAT, "layout": self.layout, "made": dict(self.made)}
+        told = {"format": FORMAT, "layout": self.layout, "made": dict(self.parameters)}
         arrays = {"latents": self.latents, "positions": self.positions}
-        if self.frame is not None:
-            arrays["frame"] = self.frame
+        if self.components is not None:
+            arrays["frame"] = self.components
         if self.rows is not None:
             arrays["rows"] = self.rows
         return tensors.write(path, KEY, json.dumps(told), arrays)
@@ -171,7 +171,7 @@ class Chart:
         return np.linalg.norm(self._centred, axis=1)
 
     @cached_property
-    def reach(self) -> float:
+    def neighbor_radius(self) -> float:
         """How far the farthest of a place's anchors is at most, but for the loneliest hundredth."""
         some = self.positions[:: max(1, len(self.positions) // 2000)]
         return float(np.quantile(self._neighbors(some)[1][:, -1], 0.99))
@@ -181,9 +181,9 @@ def make_chart(
     latents: Latents, layout: str = "umap", labels: Labels | None = None, seed: int = 0, **settings: Any
 ) -> Chart:
     """The chart of these points by a layout."""
-    places = lay_out(layout, latents, labels, seed=seed, **settings)
+    places = compute_layout(layout, latents, labels, seed=seed, **settings)
     made = {"seed": seed, "labels": labels is not None, "settings": settings}
-    frame = principal_axes(latents, seed) if layout == "pca" else None
+    frame = principal_components(latents, seed) if layout == "pca" else None
     return Chart(np.ascontiguousarray(latents, np.float32), places, layout, made, frame)
 
 
@@ -197,18 +197,18 @@ def dimension_chart(latents: Latents, i: int = 0, j: int = 1) -> Chart:
     return Chart(latents, places, "axes", {"settings": {"axes": [i, j]}}, frame)
 
 
-def trustworthiness(latents: Latents, places: Plane, k: int = 15, most: int = 2000) -> float:
+def trustworthiness(latents: Latents, positions: Plane, k: int = 15, max_samples: int = 2000) -> float:
     """Venna and Kaski's measure of a seeded sample: 1 if all neighbours there are neighbours here.
 
     Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68; halfway to 1 is chance.
     """
-    rows = np.sort(stream(0, "trust").permutation(len(latents))[:most])
+    rows = np.sort(stream(0, "trust").permutation(len(latents))[:max_samples])
     n = len(rows)
     k = min(k, (n - 1) // 2)
     if k < 1:
         return 1.0
-    near = others(places[rows], k)[0]
-    table = _squares(latents[rows])
+    near = nearest_others(positions[rows], k)[0]
+    table = _squared_distances(latents[rows])
     np.fill_diagonal(table, -1)  # each is its own nearest, and counts for nothing
     rank = np.empty((n, n), np.int32)
     np.put_along_axis(rank, np.argsort(table, axis=1), np.arange(n, dtype=np.int32)[None], axis=1)
@@ -216,20 +216,20 @@ def trustworthiness(latents: Latents, places: Plane, k: int = 15, most: int = 20
     return float(1 - excess.sum() * 2 / (n * k * (2 * n - 3 * k - 1)))
 
 
-def _squares(latents: Latents) -> Float32[np.ndarray, "n n"]:
+def _squared_distances(latents: Latents) -> Float32[np.ndarray, "n n"]:
     """The squared distances of all from all."""
     apart = latents - latents.mean(axis=0)
     own = np.einsum("nd,nd->n", apart, apart)
     return own[:, None] + own - 2 * apart @ apart.T
 
 
-def _fading(distance: Float32[np.ndarray, "m k"]) -> Float32[np.ndarray, "m k"]:
+def _fading_weights(distance: Float32[np.ndarray, "m k"]) -> Float32[np.ndarray, "m k"]:
     """Weights that sum to 1 and fall to 0 at the farthest, which so comes and goes without a jump."""
     weight = np.maximum(1 - distance / np.maximum(distance[:, -1:], 1e-12), 1e-6) ** 2
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-def _middle_place(places: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarray, "m k"]) -> Plane:
+def _geometric_median(places: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarray, "m k"]) -> Plane:
     """The geometric median: the place of the least weighted sum of distances to these.
 
     Weiszfeld 1937; see https://doi.org/10.1007/s10479-008-0352-z

@@ -9,7 +9,7 @@ from zatlas.core.seeds import stream
 from zatlas.core.space import Space
 from zatlas.latent.neighbors import nearest
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 OUTSIDE_QUANTILE = 0.99  # of the codes are nearer to their neighbours than that
 MAX_GAP_DIM = 10  # axes in which gaps can be told
 MIN_DENSITY_RATIO = 10.0  # times less dense than the prior: a gap
@@ -40,14 +40,14 @@ def density(latents: Latents, *, seed: int = 0) -> Density:
     """Measure what distances are usual among these codes."""
     count = min(SAMPLED, len(latents))
     chosen = stream(seed, "density").choice(len(latents), count, replace=False)
-    distance = nearest(latents[chosen], latents, NEIGHBOURS + 1)[1][:, 1:]  # the nearest is itself
+    distance = nearest(latents[chosen], latents, NEIGHBORS + 1)[1][:, 1:]  # the nearest is itself
     if not distance.size:
         return Density(latents, 1.0, 2.0)
     usual, lonely = np.quantile(distance.mean(axis=1), [0.5, OUTSIDE_QUANTILE])
     return Density(latents, float(usual), float(lonely))
 
 
-def gap(latents: Latents, space: Space, *, seed: int = 0, samples: int = 2000) -> tuple[float, float]:
+def prior_gap(latents: Latents, space: Space, *, seed: int = 0, samples: int = 2000) -> tuple[float, float]:
     """Share of the prior's mass where codes are ten times rarer than the prior's own samples; its error.
 
     Densities are compared by the distances to the nearest neighbours among the codes and among as
@@ -57,15 +57,15 @@ def gap(latents: Latents, space: Space, *, seed: int = 0, samples: int = 2000) -
     """
     if len(latents) > GAP_SAMPLES:
         latents = latents[stream(seed, "gap").choice(len(latents), GAP_SAMPLES, replace=False)]
-    z = fitted_samples(latents, space, samples, seed=seed)
-    others = fitted_samples(latents, space, len(latents), seed=seed + 1)
+    z = reference_samples(latents, space, samples, seed=seed)
+    others = reference_samples(latents, space, len(latents), seed=seed + 1)
     ratio = np.log(np.maximum(_distance(z, latents), 1e-12))
     ratio -= np.log(np.maximum(_distance(z, others), 1e-12))
     share = float((space.dim * ratio > np.log(MIN_DENSITY_RATIO)).mean())
     return share, float(np.sqrt(share * (1 - share) / samples))
 
 
-def fitted_samples(latents: Latents, space: Space, n: int, *, seed: int) -> Latents:
+def reference_samples(latents: Latents, space: Space, n: int, *, seed: int) -> Latents:
     """Samples of the prior; without one, of the normal distribution that the codes suggest."""
     if space.prior != "none":
         return space.sample(n, seed=seed)
@@ -77,4 +77,4 @@ def fitted_samples(latents: Latents, space: Space, n: int, *, seed: int) -> Late
 
 
 def _distance(z: Latents, latents: Latents) -> Values:
-    return nearest(z, latents, NEIGHBOURS)[1].mean(axis=1)
+    return nearest(z, latents, NEIGHBORS)[1].mean(axis=1)

@@ -23,15 +23,15 @@ BLOCK = 20_000  # codes that are carried at a time
 TRUST_SAMPLE = 2000  # of them, by which the rest is judged
 
 
-def landmarks(count: int, most: int | None = None, *, seed: int = 0) -> Rows:
+def landmarks(count: int, limit: int | None = None, *, seed: int = 0) -> Rows:
     """Return which of `count` latents a chart is made of: all, or a random sample of them, in order."""
-    most = MAX_CHARTED if most is None else most
-    if count <= most:
+    limit = MAX_CHARTED if limit is None else limit
+    if count <= limit:
         return np.arange(count)
-    return np.sort(stream(seed, "landmarks").choice(count, most, replace=False))
+    return np.sort(stream(seed, "landmarks").choice(count, limit, replace=False))
 
 
-def place_all(
+def write_positions(
     chart: Chart, path: Path, blocks: Iterable[LatentTable], total: int, made: Mapping[str, Any]
 ) -> Path:
     """Write the place of every code on a chart of some, block by block; how far both are to be trusted.
@@ -39,43 +39,43 @@ def place_all(
     What is there already of the same chart and the same codes is kept.
     """
     if tables.provenance(path) != made:
-        sample = ReservoirSample(TRUST_SAMPLE, total)
+        sample = SystematicSample(TRUST_SAMPLE, total)
         with bar(f"placing on {chart.layout}", total, "codes") as advance:
-            tables.write(path, _placed(chart, blocks, sample, advance), made)
-        _tell(chart, sample, total)
+            tables.write(path, _positions(chart, blocks, sample, advance), made)
+        _print_trustworthiness(chart, sample, total)
     return path
 
 
-def digest_of(chart: Chart) -> str:
+def chart_digest(chart: Chart) -> str:
     """What the chart says of any point, in a word."""
     result = hashlib.sha256(chart.latents.tobytes() + chart.positions.tobytes())
     return result.hexdigest()[:16]
 
 
-class ReservoirSample:
+class SystematicSample:
     """An even choice of what passes, for a judgement afterwards: memory stays flat."""
 
     def __init__(self, most: int, total: int) -> None:
         self.every = max(1, total // most)
         self.seen = 0
-        self.points: list[Latents] = []
+        self.latents: list[Latents] = []
         self.places: list[Plane] = []
 
     def take(self, latents: Latents, places: Plane) -> None:
         """Keep some of these."""
         first = -self.seen % self.every
-        self.points.append(latents[first :: self.every].copy())
+        self.latents.append(latents[first :: self.every].copy())
         self.places.append(places[first :: self.every].copy())
         self.seen += len(latents)
 
     @property
     def trust(self) -> float:
         """How far neighbours among their places are neighbours among the points."""
-        return trustworthiness(np.concatenate(self.points), np.concatenate(self.places))
+        return trustworthiness(np.concatenate(self.latents), np.concatenate(self.places))
 
 
-def _placed(
-    chart: Chart, blocks: Iterable[LatentTable], sample: ReservoirSample, advance: Advance
+def _positions(
+    chart: Chart, blocks: Iterable[LatentTable], sample: SystematicSample, advance: Advance
 ) -> Iterator[tuple[Rows, Plane]]:
     for block in blocks:
         for start in range(0, len(block), BLOCK):
@@ -86,7 +86,7 @@ def _placed(
             advance(len(latents))
 
 
-def _tell(chart: Chart, sample: ReservoirSample, total: int) -> None:
+def _print_trustworthiness(chart: Chart, sample: SystematicSample, total: int) -> None:
     console().print(
         f"{chart.layout}: trust {chart.trustworthiness:.3f} of its {len(chart.latents):,} landmarks, "
         f"{sample.trust:.3f} of the {total:,} codes placed among them",

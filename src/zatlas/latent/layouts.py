@@ -20,7 +20,7 @@ from zatlas.core.errors import BadData, BadRecipe
 from zatlas.core.registry import LAYOUTS
 from zatlas.core.seeds import stream
 from zatlas.core.settings import fill
-from zatlas.latent.neighbors import Neighbors, others
+from zatlas.latent.neighbors import Neighbors, nearest_others
 
 Layout = Callable[[Latents, Labels | None, int], Plane]
 Squares = Float32[np.ndarray, "..."]  # of distances
@@ -28,7 +28,7 @@ Kernel = Callable[[Squares], Squares]
 MIN_LATENTS = 5  # distinct points; fewer are laid by their principal axes
 
 
-def lay_out(
+def compute_layout(
     name: str, latents: Latents, labels: Labels | None = None, *, seed: int = 0, **settings: Any
 ) -> Plane:
     """Places of these points by the layout of that name; equal points have one place."""
@@ -37,7 +37,7 @@ def lay_out(
     rows = _checked(latents, labels)
     _, first, again = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     if len(first) < MIN_LATENTS or isinstance(layout, PCA):
-        return principal(latents, seed)
+        return project_to_plane(latents, seed)
     some = latents[first] - latents.mean(axis=0, dtype=np.float64)
     places = layout(some.astype(np.float32), None if labels is None else labels[first], seed)
     if places.shape != (len(first), 2) or not np.isfinite(places).all():
@@ -54,11 +54,11 @@ class PCA:
 
     def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """Each point's coordinates along those axes."""
-        return principal(latents, seed)
+        return project_to_plane(latents, seed)
 
 
 @dataclass(frozen=True)
-class UMAP:
+class GridUMAP:
     """Neighbours stay neighbours at a chosen closeness, and groups stand apart.
 
     McInnes et al. 2018, https://arxiv.org/abs/1802.03426. With labels, links between neighbours
@@ -84,10 +84,10 @@ class UMAP:
 
     def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """The places after the descent, which begins at the principal axes."""
-        links = _fuzzy_links(others(_unit(latents), self.neighbors - 1), self.neighbors)
+        links = _fuzzy_graph(nearest_others(_rescaled(latents), self.neighbors - 1), self.neighbors)
         if labels is not None:
-            links = _by_label(links, labels, self.label_weight)
-        a, b = _curve(self.min_dist, self.spread)
+            links = _weaken_between_labels(links, labels, self.label_weight)
+        a, b = _kernel_parameters(self.min_dist, self.spread)
 
         def pull(square: Squares) -> Squares:
             power = square**b
@@ -96,13 +96,13 @@ class UMAP:
         def push(square: Squares) -> Squares:
             return 2 * b / ((square + np.float32(1e-3)) * (1 + a * square**b))
 
-        field, places = RepulsionGrid(len(latents), push), _start(latents, 10.0, seed)
+        field, places = RepulsionGrid(len(latents), push), _initial_positions(latents, 10.0, seed)
         speed, degree = np.zeros_like(places), links.degree[:, None]
         for step in range(self.steps):
             # Groups find together while the push is weak, and then make room for each other.
             left = 1 - step / self.steps
             share = self.repulsion * min(1.0, 0.01 + 2 * (1 - left)) / len(latents)
-            force = links.pull(places, pull) / degree
+            force = links.attraction(places, pull) / degree
             force += np.float32(share) * field(places)[0]
             speed = np.float32(0.9) * speed + np.float32(0.2 * left) * force
             places = places + speed
@@ -110,7 +110,7 @@ class UMAP:
 
 
 @dataclass(frozen=True)
-class TSNE:
+class GridTSNE:
     """Each point's few nearest stay nearest; distances between groups mean little.
 
     van der Maaten and Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html. Every
@@ -133,16 +133,16 @@ class TSNE:
     def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """The places after the descent, which begins at the principal axes; no labels are used."""
         n = len(latents)
-        index, _ = others(_unit(latents), self.neighbors)
-        links = _united(index, np.ones(index.shape))
-        share = np.float32(0.5 / links.weight.sum())  # all weights, both ways, sum to 1
-        field, places = RepulsionGrid(n, _cauchy_squared, _cauchy), _start(latents, 1e-3, seed)
+        index, _ = nearest_others(_rescaled(latents), self.neighbors)
+        links = _union(index, np.ones(index.shape))
+        share = np.float32(0.5 / links.weights.sum())  # all weights, both ways, sum to 1
+        field, places = RepulsionGrid(n, _cauchy_squared, _cauchy), _initial_positions(latents, 1e-3, seed)
         speed, gain = np.zeros_like(places), np.ones_like(places)
         rate = np.float32(n / self.exaggeration)  # Belkina et al. 2019
         for step in range(self.steps):
             begun = step >= self.early
             push, closeness = field(places)
-            force = links.pull(places, _cauchy) * share * (1 if begun else self.exaggeration)
+            force = links.attraction(places, _cauchy) * share * (1 if begun else self.exaggeration)
             force += push / np.float32(max(closeness - n, 1e-12))
             against = np.sign(force) != np.sign(speed)
             gain = np.maximum(np.where(against, gain * 0.8, gain + 0.2), 0.01).astype(np.float32)
@@ -151,20 +151,20 @@ class TSNE:
         return places
 
 
-def principal(latents: Latents, seed: int = 0) -> Plane:
+def project_to_plane(latents: Latents, seed: int = 0) -> Plane:
     """Coordinates along the two directions of greatest spread, from the mean."""
     if not len(latents):
         return np.zeros((0, 2), np.float32)
     apart = latents - latents.mean(axis=0, dtype=np.float64)
-    return (apart @ principal_axes(latents, seed).T.astype(np.float64)).astype(np.float32)
+    return (apart @ principal_components(latents, seed).T.astype(np.float64)).astype(np.float32)
 
 
-def principal_axes(latents: Latents, seed: int = 0) -> Float32[np.ndarray, "2 d"]:
+def principal_components(latents: Latents, seed: int = 0) -> Float32[np.ndarray, "2 d"]:
     """The two directions of greatest spread, each of length 1; of one coordinate, and nothing.
 
     Of wide tables they are found by a sketch: Halko et al. 2011, https://arxiv.org/abs/0909.4061.
     """
-    apart = _unit((latents - latents.mean(axis=0, dtype=np.float64)).astype(np.float32))
+    apart = _rescaled((latents - latents.mean(axis=0, dtype=np.float64)).astype(np.float32))
     d = apart.shape[1]
     basis = np.eye(d, dtype=np.float32)
     if d > 512:
@@ -184,27 +184,27 @@ def principal_axes(latents: Latents, seed: int = 0) -> Float32[np.ndarray, "2 d"
 class NeighborGraph:
     """Weighted links between pairs of points, each pair once."""
 
-    one: Rows
-    other: Rows
-    weight: Values
+    heads: Rows
+    tails: Rows
+    weights: Values
     count: int  # of the points
 
     @property
     def degree(self) -> Values:
         """The weight at each point; at least a little, as labels can cut a point off."""
-        both = np.concatenate([self.one, self.other])
-        summed = np.bincount(both, np.tile(self.weight, 2), self.count)
+        both = np.concatenate([self.heads, self.tails])
+        summed = np.bincount(both, np.tile(self.weights, 2), self.count)
         return np.maximum(summed, 1e-3).astype(np.float32)
 
-    def pull(self, places: Plane, kernel: Kernel) -> Plane:
+    def attraction(self, places: Plane, kernel: Kernel) -> Plane:
         """The force at each point towards its neighbours: weight, kernel and difference."""
         x, y = places.T.copy()
-        dx, dy = x[self.other] - x[self.one], y[self.other] - y[self.one]
-        strength = self.weight * kernel(dx * dx + dy * dy + np.float32(1e-8))
+        dx, dy = x[self.tails] - x[self.heads], y[self.tails] - y[self.heads]
+        strength = self.weights * kernel(dx * dx + dy * dy + np.float32(1e-8))
         force = np.empty((self.count, 2), np.float32)
         for axis, along in enumerate((strength * dx, strength * dy)):
-            force[:, axis] = np.bincount(self.one, along, self.count)
-            force[:, axis] -= np.bincount(self.other, along, self.count)
+            force[:, axis] = np.bincount(self.heads, along, self.count)
+            force[:, axis] -= np.bincount(self.tails, along, self.count)
         return force
 
 
@@ -287,20 +287,20 @@ def _checked(latents: Latents, labels: Labels | None) -> Float64[np.ndarray, "n 
     return np.column_stack([latents, labels])
 
 
-def _unit(latents: Latents) -> Latents:
+def _rescaled(latents: Latents) -> Latents:
     """The same points with a largest coordinate of 1, lest their squares overflow."""
     return latents / max(np.abs(latents).max(initial=0.0), np.float32(1e-30))
 
 
-def _start(latents: Latents, size: float, seed: int) -> Plane:
+def _initial_positions(latents: Latents, size: float, seed: int) -> Plane:
     """The principal axes, within that size; a little noise sets apart what falls together there."""
-    places = principal(latents, seed)
+    places = project_to_plane(latents, seed)
     places = places / np.float32(np.abs(places).max()) * np.float32(size)
     noise = stream(seed, "layout").normal(0, 1e-3 * size, places.shape)
     return places + noise.astype(np.float32)
 
 
-def _fuzzy_links(near: Neighbors, neighbors: int) -> NeighborGraph:
+def _fuzzy_graph(near: Neighbors, neighbors: int) -> NeighborGraph:
     """UMAP's memberships: 1 for the nearest, falling so that they sum to log2 of their number."""
     index, distance = near
     over = distance - distance[:, :1]
@@ -311,10 +311,10 @@ def _fuzzy_links(near: Neighbors, neighbors: int) -> NeighborGraph:
         much = np.exp(-over / scale[:, None]).sum(axis=1) > np.log2(min(neighbors, len(over)))
         low, high = np.where(much, low, scale), np.where(much, scale, high)
         scale = np.where(np.isinf(high), 2 * scale, (low + high) / 2)
-    return _united(index, np.exp(-over / np.maximum(scale, floor)[:, None]))
+    return _union(index, np.exp(-over / np.maximum(scale, floor)[:, None]))
 
 
-def _united(index: Int64[np.ndarray, "n k"], weight: Float64[np.ndarray, "n k"]) -> NeighborGraph:
+def _union(index: Int64[np.ndarray, "n k"], weight: Float64[np.ndarray, "n k"]) -> NeighborGraph:
     """One link a pair: how likely it is that one or the other holds."""
     from scipy.sparse import coo_array, triu
 
@@ -326,24 +326,24 @@ def _united(index: Int64[np.ndarray, "n k"], weight: Float64[np.ndarray, "n k"])
     return NeighborGraph(one, other, whole.data.astype(np.float32), n)
 
 
-def _by_label(links: NeighborGraph, labels: Labels, weight: float) -> NeighborGraph:
+def _weaken_between_labels(links: NeighborGraph, labels: Labels, weight: float) -> NeighborGraph:
     """The links after those between different labels have been weakened, and the rest restored."""
-    one, other = labels[links.one], labels[links.other]
+    one, other = labels[links.heads], labels[links.tails]
     far = 2.5 / max(1 - weight, 1e-6)
     unknown = (one < 0) | (other < 0)
     keep = np.exp(-np.where(unknown, 1.0, np.where(one != other, far, 0.0)))
-    saved = links.weight * keep
+    saved = links.weights * keep
     best = np.zeros(links.count)
-    for end in (links.one, links.other):
+    for end in (links.heads, links.tails):
         np.maximum.at(best, end, saved)
     best = np.maximum(best, 1e-12)
-    direction, back = saved / best[links.one], saved / best[links.other]
+    direction, back = saved / best[links.heads], saved / best[links.tails]
     return NeighborGraph(
-        links.one, links.other, (direction + back - direction * back).astype(np.float32), links.count
+        links.heads, links.tails, (direction + back - direction * back).astype(np.float32), links.count
     )
 
 
-def _curve(min_dist: float, spread: float) -> tuple[np.float32, np.float32]:
+def _kernel_parameters(min_dist: float, spread: float) -> tuple[np.float32, np.float32]:
     """a and b of the smooth 1 / (1 + a d^2b) nearest to 1 within `min_dist` and a decay beyond."""
     from scipy.optimize import curve_fit
 

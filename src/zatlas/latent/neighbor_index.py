@@ -14,13 +14,13 @@ import numpy as np
 from zatlas.core.arrays import Latents, Rows, Values
 from zatlas.core.progress import bar
 from zatlas.core.seeds import stream
-from zatlas.latent.neighbors import ExactNeighbors, Neighbors, halves, nearest, none
+from zatlas.latent.neighbors import ExactNeighbors, Neighbors, half_squared_norms, nearest, no_neighbors
 from zatlas.store import atomic, digests
 
 MIN_INDEXED = 1_000_000  # codes from which to look at all takes milliseconds, and an index a tenth of them
-TRAINING_SHARE = 0.25  # of the cells: who must look into more is sooner done with a look at all
+MAX_PROBED_SHARE = 0.25  # of the cells: who must look into more is sooner done with a look at all
 SUFFIX = ".cells.npz"
-SAMPLE = 64  # codes of each cell by which its middle is found
+SAMPLES_PER_CELL = 64  # codes of each cell by which its middle is found
 ROUNDS = 8
 ASKED, NEAREST = 200, 20  # codes that are asked of, and for how many, to know how far to look
 MIN_RECALL = 0.96  # of their nearest that must be found
@@ -41,26 +41,26 @@ class CellNeighbors:
     """Codes in the order of their cells, among which the nearest are looked for."""
 
     def __init__(self, latents: Latents, cells: CellIndex) -> None:
-        self.points, self.cells = latents, cells
+        self.latents, self.cells = latents, cells
         self._middle = latents.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._codes = latents[cells.rows]
         self._codes -= self._middle
-        self._half = halves(self._codes)
+        self._half = half_squared_norms(self._codes)
         self._middles = cells.centroids - self._middle
-        self._half_of_middles = halves(self._middles)
+        self._half_of_middles = half_squared_norms(self._middles)
 
-    def of(self, query: Latents, k: int) -> Neighbors:
+    def search(self, query: Latents, k: int) -> Neighbors:
         """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""
         k = min(k, len(self._codes))
         if k < 1 or not len(query):
-            return none(len(query), k)
-        places = np.stack([self._one(place, k) for place in query - self._middle])
+            return no_neighbors(len(query), k)
+        places = np.stack([self._search_one(place, k) for place in query - self._middle])
         rows = self.cells.rows[places]
-        distance = np.linalg.norm(self.points[rows] - query[:, None], axis=2)
+        distance = np.linalg.norm(self.latents[rows] - query[:, None], axis=2)
         order = np.argsort(distance, axis=1, kind="stable")
         return np.take_along_axis(rows, order, 1), np.take_along_axis(distance, order, 1)
 
-    def _one(self, query: Values, k: int) -> Rows:
+    def _search_one(self, query: Values, k: int) -> Rows:
         """Where the k nearest to a query lie in the order of the cells, in no order."""
         starts, latents, half = self.cells.starts, self._codes, self._half
         around = np.argsort(self._half_of_middles - self._middles @ query)
@@ -73,10 +73,10 @@ class CellNeighbors:
         return place[np.argpartition(far, k - 1)[:k]]
 
 
-def cells_of(latents: Latents) -> CellIndex:
+def build_cells(latents: Latents) -> CellIndex:
     """These codes in cells; the same ones each time."""
     chance = stream(0, "cells")
-    middles = _middles(latents, round(len(latents) ** 0.5), chance)
+    middles = _centroids(latents, round(len(latents) ** 0.5), chance)
     own = np.empty(len(latents), np.int64)
     with bar("indexing", len(latents), "codes") as advance:
         for start in range(0, len(latents), BLOCK):
@@ -84,13 +84,13 @@ def cells_of(latents: Latents) -> CellIndex:
             own[some] = nearest(latents[some], middles, 1)[0][:, 0]
             advance(len(own[some]))
     starts = np.concatenate([[0], np.cumsum(np.bincount(own, minlength=len(middles)))])
-    looks = _looks(latents, middles, own, chance)
+    looks = _probe_count(latents, middles, own, chance)
     return CellIndex(middles, np.argsort(own, kind="stable"), starts, looks)
 
 
-def _middles(latents: Latents, count: int, chance: np.random.Generator) -> Latents:
+def _centroids(latents: Latents, count: int, chance: np.random.Generator) -> Latents:
     """Middles of so many cells, by Lloyd's rounds over a draw of the codes."""
-    size = min(len(latents), SAMPLE * count)
+    size = min(len(latents), SAMPLES_PER_CELL * count)
     sample = latents[np.sort(chance.choice(len(latents), size, replace=False))]
     middles = sample[chance.choice(size, count, replace=False)]
     for _ in range(ROUNDS):
@@ -101,10 +101,10 @@ def _middles(latents: Latents, count: int, chance: np.random.Generator) -> Laten
     return middles
 
 
-def _looks(latents: Latents, middles: Latents, own: Rows, chance: np.random.Generator) -> int:
+def _probe_count(latents: Latents, middles: Latents, own: Rows, chance: np.random.Generator) -> int:
     """Into how many cells one must look to find nearly all that is nearest to some of the codes."""
     some = latents[chance.choice(len(latents), min(ASKED, len(latents)), replace=False)]
-    true = ExactNeighbors(latents).of(some, NEAREST + 1)[0][:, 1:]
+    true = ExactNeighbors(latents).search(some, NEAREST + 1)[0][:, 1:]
     around = nearest(some, middles, len(middles))[0]
     ranks = np.take_along_axis(np.argsort(around, axis=1), own[true], axis=1)
     return 1 + int(np.quantile(ranks, MIN_RECALL, method="higher"))
@@ -113,7 +113,7 @@ def _looks(latents: Latents, middles: Latents, own: Rows, chance: np.random.Gene
 class NeighborIndex(Protocol):
     """What finds the codes nearest to a point."""
 
-    def of(self, query: Latents, k: int) -> Neighbors: ...
+    def search(self, query: Latents, k: int) -> Neighbors: ...
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,14 @@ class IndexedNeighbors:
     latents: Latents
     path: Path
 
-    def of(self, query: Latents, k: int) -> Neighbors:
+    def search(self, query: Latents, k: int) -> Neighbors:
         """The k nearest codes of each query, nearest first, and their distances; a few may be missed."""
-        return self._search.of(query, k)
+        return self._search.search(query, k)
 
     @cached_property
     def _search(self) -> NeighborIndex:
-        cells = _opened(self.path) or _kept(self.path, cells_of(self.latents))
-        if cells.probed_cells > TRAINING_SHARE * len(cells.centroids):
+        cells = _load(self.path) or _save(self.path, build_cells(self.latents))
+        if cells.probed_cells > MAX_PROBED_SHARE * len(cells.centroids):
             return ExactNeighbors(self.latents)
         return CellNeighbors(self.latents, cells)
 
@@ -142,7 +142,7 @@ def neighbor_index(latents: Latents, stem: Path, digest: str, *, indexed: int = 
     return IndexedNeighbors(latents, stem.with_name(f"{stem.name}.{digest}{SUFFIX}"))
 
 
-def _opened(path: Path) -> CellIndex | None:
+def _load(path: Path) -> CellIndex | None:
     """The index in this file; None where there is none, or it is damaged and has to be built anew."""
     if not path.exists():
         return None
@@ -154,7 +154,7 @@ def _opened(path: Path) -> CellIndex | None:
         return None
 
 
-def _kept(path: Path, cells: CellIndex) -> CellIndex:
+def _save(path: Path, cells: CellIndex) -> CellIndex:
     """Keep this index; those of the same codes as they were are removed."""
     stem = Path(path.name.removesuffix(SUFFIX)).stem
     for stale in path.parent.glob(f"{stem}.*{SUFFIX}"):

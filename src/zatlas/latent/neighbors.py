@@ -18,13 +18,13 @@ class ExactNeighbors:
     """Points among which the nearest are looked for: what does not change from query to query is kept."""
 
     def __init__(self, latents: Latents) -> None:
-        self.points = latents
+        self.latents = latents
 
-    def of(self, query: Latents, k: int) -> Neighbors:
+    def search(self, query: Latents, k: int) -> Neighbors:
         """The k nearest points of each query, nearest first, and their distances; k is clipped."""
-        k = min(k, len(self.points))
+        k = min(k, len(self.latents))
         if k < 1 or not len(query):
-            return none(len(query), k)
+            return no_neighbors(len(query), k)
         source, half = self._centred, self._half
         step = max(1, MAX_TABLE // max(len(source), k * source.shape[1]))
         parts = [
@@ -35,15 +35,15 @@ class ExactNeighbors:
     @cached_property
     def _center(self) -> Values:
         # Products instead of differences lose digits far from the origin, so we go there first.
-        return self.points.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return self.latents.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
     def _centred(self) -> Latents:
-        return self.points - self._center
+        return self.latents - self._center
 
     @cached_property
     def _half(self) -> Values:
-        return halves(self._centred)
+        return half_squared_norms(self._centred)
 
 
 def nearest(query: Latents, source: Latents, k: int) -> Neighbors:
@@ -52,10 +52,10 @@ def nearest(query: Latents, source: Latents, k: int) -> Neighbors:
         raise ShapeError(
             f"Neighbours need two tables of equal width; these have shapes {query.shape} and {source.shape}."
         )
-    return ExactNeighbors(source).of(query, k)
+    return ExactNeighbors(source).search(query, k)
 
 
-def others(latents: Latents, k: int) -> Neighbors:
+def nearest_others(latents: Latents, k: int) -> Neighbors:
     """The k nearest other points of each point, itself left out."""
     index, distance = nearest(latents, latents, k + 1)
     own = index == np.arange(len(latents))[:, None]
@@ -65,13 +65,13 @@ def others(latents: Latents, k: int) -> Neighbors:
     return index[~own].reshape(shape), distance[~own].reshape(shape)
 
 
-def halves(latents: Latents) -> Values:
+def half_squared_norms(latents: Latents) -> Values:
     """Half the squared length of each: with a product, all of a squared distance but the query's own part."""
     half: Values = np.einsum("nd,nd->n", latents, latents) / 2
     return half
 
 
-def none(queries: int, k: int) -> Neighbors:
+def no_neighbors(queries: int, k: int) -> Neighbors:
     """What is found of no query, or where no neighbours are asked for."""
     shape = queries, max(k, 0)
     return np.zeros(shape, np.int64), np.zeros(shape, np.float32)

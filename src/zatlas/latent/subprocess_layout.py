@@ -38,7 +38,7 @@ def make_in_subprocess(latents: Latents, layout: str, labels: Labels | None = No
         return Chart(latents, result["places"], layout, made, frame)
 
 
-def work() -> None:
+def main() -> None:
     """What that process does: arrays on stdin become arrays on stdout."""
     if os.name == "posix":
         os.nice(NICENESS)
@@ -49,7 +49,7 @@ def work() -> None:
     except ZatlasError as error:
         sys.stderr.write(str(error))
         sys.exit(FAILED)
-    result = {"places": made.positions} if made.frame is None else vars(made)
+    result = {"places": made.positions} if made.components is None else vars(made)
     sys.stdout.buffer.write(_packed(**{k: result[k] for k in ("places", "frame") if k in result}))
 
 
