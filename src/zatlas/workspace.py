@@ -21,6 +21,7 @@ from zatlas.latent.attributes import all_flags, flags_of, labels_by
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density, density
 from zatlas.latent.landmarks import chart_digest, landmarks, write_positions
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.latent_blocks import latent_blocks
 from zatlas.latent.neighbor_index import NeighborIndex, neighbor_index
 from zatlas.latent.sample_dataset import sample_dataset, samples
@@ -236,7 +237,7 @@ class Workspace:
         """A flat chart of the latents, saved in the run; `by` "label" or an attribute supervises it."""
         count = len(self.chart_table(split))
         chosen = landmarks(count)
-        layout = layout or {1: "pca", 2: "axes"}.get(self.dim, "umap")
+        layout = layout or {1: "pca", 2: "axes"}.get(self.dim, DEFAULT_LAYOUT)
         made = {"layout": layout, "by": by, "seed": seed, **settings}
         made |= self.provenance(split) | ({} if len(chosen) == count else {"landmarks": len(chosen)})
         path = self.folder("charts") / f"{layout}-{_digest(made)}.safetensors"

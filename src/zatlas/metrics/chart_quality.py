@@ -8,6 +8,7 @@ from zatlas.core.arrays import Latents, Rows
 from zatlas.core.seeds import derive, stream
 from zatlas.latent.chart import Chart, make_chart, trustworthiness
 from zatlas.latent.landmarks import MAX_CHARTED, landmarks
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -38,7 +39,7 @@ def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     latents = points[landmarks(len(points), MAX_CHARTED)]
     if workspace.dim <= 2 or len(latents) <= MAX_LATENTS:
         return workspace.chart()
-    for path in sorted(workspace.folder("charts").glob("umap-*.safetensors")):
+    for path in sorted(workspace.folder("charts").glob(f"{DEFAULT_LAYOUT}-*.safetensors")):
         chart = Chart.load(path)
         if not chart.parameters.get("labels") and np.array_equal(chart.latents, latents):
             return chart

@@ -18,6 +18,7 @@ from zatlas.latent.attributes import binary_names, pretty
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
 from zatlas.latent.landmarks import MAX_CHARTED, chart_digest, write_positions
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.names import ParsedName, text_of
 from zatlas.latent.subprocess_layout import make_in_subprocess
 from zatlas.site.columns import column_names
@@ -31,7 +32,14 @@ from zatlas.workspace import Workspace
 NUMBERS = 1_000_000  # of a grid of codes: 2 MB
 FINEST, FINE, COARSEST = 128, 64, 24  # steps of a grid
 USEFUL = 0.1  # of the points at least on either side, for an attribute to lay a chart by
-TITLES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA", "axes": "The two axes", "line": "The axis"}
+TITLES = {
+    "grid_umap": "UMAP (grid)",
+    "grid_tsne": "t-SNE (grid)",
+    "umap": "UMAP",
+    "pca": "PCA",
+    "axes": "The two dimensions",
+    "line": "The dimension",
+}
 STRIP_HEIGHT = 0.25  # height of the chart of a single axis, as part of its width
 
 Files = Mapping[str, Callable[[], bytes]]
@@ -157,9 +165,9 @@ def default_charts(workspace: Workspace, drawn: PageSubset) -> list[tuple[str, s
     if workspace.dim <= 2:
         return [("line" if workspace.dim == 1 else "axes", None)]
     if not drawn.real:
-        return [("pca", None), ("umap", None)]  # neighbours among samples of a prior mean little
+        return [("pca", None), (DEFAULT_LAYOUT, None)]  # neighbors among samples of a prior mean little
     by = _supervisor(workspace, drawn)
-    return [("umap", None), ("pca", None)] + ([("umap", by)] if by else [])
+    return [(DEFAULT_LAYOUT, None), ("pca", None)] + ([(DEFAULT_LAYOUT, by)] if by else [])
 
 
 def _supervision(workspace: Workspace, by: str, rows: Rows) -> Labels:
