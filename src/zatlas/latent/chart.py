@@ -85,11 +85,11 @@ class Chart:
         return self.outside_share(xy) <= 1
 
     def outside_share(self, xy: Plane) -> Values:
-        """Return the distance from each position to its farthest neighbor, as a share of `neighbor_radius`."""
+        """Return the distance from each position to its farthest neighbor, over `neighbor_radius`."""
         return self._neighbors(xy)[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
 
     def grid(self, n: int) -> tuple[Plane, Latents]:
-        """Return n x n positions at equal steps over the box, row by row from the top left, and their latents."""
+        """Return n x n positions over the box, row by row from the top left, and their latents."""
         (left, low), (right, high) = self.box
         x = np.linspace(left, right, n, dtype=np.float32)
         y = np.linspace(high, low, n, dtype=np.float32)
@@ -201,7 +201,7 @@ def dimension_chart(latents: Latents, i: int = 0, j: int = 1) -> Chart:
 
 
 def trustworthiness(latents: Latents, positions: Plane, k: int = 15, max_samples: int = 2000) -> float:
-    """Return the trustworthiness of a random sample: 1 if all neighbors there are neighbors among the latents.
+    """Return the trustworthiness of a random sample: 1 if neighbors on the plane are neighbors in the space.
 
     Random positions give 0.5. Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
     """

@@ -76,8 +76,7 @@ class GridUMAP:
     steps: Count = 200  # of gradient descent
 
     def __post_init__(self) -> None:
-        if self.min_dist > self.spread:
-            raise BadRecipe(f"min_dist must not exceed spread; they are {self.min_dist} and {self.spread}.")
+        check_min_dist(self.min_dist, self.spread)
 
     def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """Return the positions after gradient descent that starts at the PCA."""
@@ -111,8 +110,8 @@ class GridTSNE:
     """t-SNE's loss with equal weights for the nearest neighbors instead of a perplexity.
 
     van der Maaten and Hinton 2008, https://jmlr.org/papers/v9/vandermaaten08a.html. Equal weights preserve
-    neighborhoods as well, with fewer edges: Boehm et al. 2022, https://arxiv.org/abs/2007.08902. The repulsion
-    on a grid follows Linderman et al. 2019, https://arxiv.org/abs/1712.09005.
+    neighborhoods as well, with fewer edges: Boehm et al. 2022, https://arxiv.org/abs/2007.08902. The
+    repulsion on a grid follows Linderman et al. 2019, https://arxiv.org/abs/1712.09005.
     """
 
     n_neighbors: Annotated[int, Within(1)] = 15  # of each latent, itself excluded
@@ -251,6 +250,12 @@ class RepulsionGrid:
         kernels = [self.kernel(square) * offset[:, None], self.kernel(square) * offset]
         kernels += [self.scalar(square)] if self.scalar else []
         self.transforms = [fft.rfft2(kernel) for kernel in kernels]
+
+
+def check_min_dist(min_dist: float, spread: float) -> None:
+    """Refuse a smallest distance above the spread, for which no kernel exists."""
+    if min_dist > spread:
+        raise BadRecipe(f"min_dist must not exceed spread; they are {min_dist} and {spread}.")
 
 
 def rescaled(latents: Latents) -> Latents:

@@ -9,7 +9,7 @@ import numpy as np
 from zatlas.core.arrays import Labels, Latents, Plane
 from zatlas.core.errors import BadRecipe, NotSupported, first_line
 from zatlas.core.settings import Count, Weight, Within
-from zatlas.latent.layouts import Positive, rescaled
+from zatlas.latent.layouts import Positive, check_min_dist, rescaled
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class UMAP:
     metric: str = "euclidean"  # of the distances between latents
     target_weight: Annotated[float, Within(0.0, 1.0)] = 0.5  # of the labels; 0 ignores them
     n_epochs: Count | None = None  # of the optimization; None for umap-learn's default
+
+    def __post_init__(self) -> None:
+        check_min_dist(self.min_dist, self.spread)
 
     def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """Return the positions, equal for equal seeds."""
