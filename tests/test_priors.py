@@ -258,7 +258,7 @@ def test_a_file_that_is_no_prior_is_told_so(fitted, tmp_path):
     facts = PriorDescription("flow", fitted.digest, fitted.data[1], 9, 0, 9, 0.0, 0.0)
     about = json.dumps({"format": 1, **vars(facts), "width": 8, "couplings": 2})
     path = tensors.write(tmp_path / "x", "zatlas-prior", about, {"mean": np.zeros(2)})
-    with pytest.raises(Damaged, match="does not hold the prior"):
+    with pytest.raises(Damaged, match="does not contain the prior"):
         load_prior(path, fitted.digest, fitted.data[1])
 
 

@@ -1,4 +1,4 @@
-"""Formulas of one parameter t, as a person types them: read by a small grammar, never run as code."""
+"""Formulas of a parameter t, parsed by a small grammar and never executed as code."""
 
 import ast
 from collections.abc import Callable
@@ -27,31 +27,31 @@ OPERATORS: dict[type, Callable] = {
     ast.Pow: np.power,
 }
 CONSTANTS = {"pi": np.pi, "e": np.e}
-MAX_LENGTH = 300  # letters
+MAX_LENGTH = 300  # characters
 
 
 def plane_formula(x: str, y: str) -> Callable[[Values], Plane]:
-    """The places (x(t), y(t)) of two formulas, as "2*t*cos(8*pi*t)"."""
-    right, up = read_formula(x), read_formula(y)
+    """Return the function t -> (x(t), y(t)) of two formulas, as "2*t*cos(8*pi*t)"."""
+    x_of, y_of = read_formula(x), read_formula(y)
 
-    def places(t: Values) -> Plane:
-        with np.errstate(all="ignore"):  # what is no number is refused by whoever draws it
-            both = np.broadcast_arrays(t, right(t), up(t))[1:]
+    def positions(t: Values) -> Plane:
+        with np.errstate(all="ignore"):  # the caller refuses NaN and infinity
+            both = np.broadcast_arrays(t, x_of(t), y_of(t))[1:]
         return np.stack(both, axis=1).astype(np.float32)
 
-    return places
+    return positions
 
 
 def read_formula(text: str) -> Number:
-    """The function of t that this text is."""
+    """Parse a formula of t, and return it as a function."""
     try:
         if len(text) > MAX_LENGTH:
             raise ValueError
         return _compile(ast.parse(text.strip().replace("^", "**"), mode="eval").body, text)
     except (SyntaxError, ValueError, RecursionError):
         raise BadRecipe(
-            f"{text[:MAX_LENGTH]!r} is no formula of t. Write it with + - * / **, numbers, pi and "
-            f"{', '.join(FUNCTIONS)}, as 2*t*cos(8*pi*t)."
+            f"{text[:MAX_LENGTH]!r} is not a formula of t. Use t, numbers, pi, e, + - * / ** and "
+            f"{', '.join(FUNCTIONS)}: 2*t*cos(8*pi*t)."
         ) from None
 
 
