@@ -166,11 +166,11 @@ def test_the_same_seed_fits_the_same_flow():
 
 
 def test_codes_without_a_density_are_refused():
-    with pytest.raises(BadData, match="2 codes or more"):
+    with pytest.raises(BadData, match="at least 2 latents"):
         check_latents(np.zeros((1, 3), np.float32), None)
     holed = ring(30, 0)
     holed[4, 1] = np.nan
-    with pytest.raises(BadData, match=r"1 of 30 codes .* curves\.png"):
+    with pytest.raises(BadData, match=r"1 of 30 latents .* curves\.png"):
         check_latents(holed, None)
 
 

@@ -1,7 +1,10 @@
-"""The lock of a run: one process trains it, and the system lets go if that process dies.
+"""The lock of a run: only one process trains it. The operating system releases it when that process ends.
 
-The operating system locks `.lock` where the disk can. Where it cannot (some network disks),
-`.lock-held` is made as a file that must not exist before, and a dead process of this machine loses it.
+`.lock` is locked by the operating system, and contains the name of the process. Where the disk has no
+locks (some network disks), `.lock-held` is created instead; one of a process that has ended is removed.
+
+filelock locks the descriptor. Its `FileLock` would not do: it does not refuse hard links and pipes, and
+names no holder.
 """
 
 import errno
@@ -12,14 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from zatlas.core.errors import Busy
 from zatlas.store import atomic, safe_paths
-from zatlas.store.system_lock import is_alive, lock
+from zatlas.store.processes import is_alive
 
 FILE, HELD = ".lock", ".lock-held"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 HOLDER = re.compile(r"process (\d{1,10}) on (\S{1,255})")
 LONGEST = 300  # bytes of the holder's name
+OFFSET = 1  # of the name: on Windows, nobody else can read the first byte of a locked file
 
 
 @contextmanager
@@ -35,7 +41,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
             return
         with atomic.explained(path):
             os.ftruncate(handle, 0)
-            os.write(handle, _own_name())
+            os.write(handle, b" " * OFFSET + _own_name())
         yield
     finally:
         os.close(handle)
@@ -53,7 +59,7 @@ def lock_holder(folder: Path) -> str | None:
             continue
         handle = safe_paths.open_ordinary(path, os.O_RDONLY)
         try:
-            text = os.read(handle, LONGEST).decode(errors="replace").strip()
+            text = _read_name(handle).decode(errors="replace").strip()
             if _is_dead(text):
                 continue
             if name == HELD or _is_locked(handle):
@@ -67,13 +73,13 @@ def _locked(folder: Path, handle: int) -> bool:
     """Lock the open file; False where this disk has no locks."""
     with atomic.explained(folder / FILE):
         try:
-            lock(handle)
-        except BlockingIOError:
-            raise _busy(folder, os.read(handle, LONGEST)) from None
+            locked = lock_descriptor(handle, blocking=False)
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise
             return False
+        if not locked:
+            raise _busy(folder, _read_name(handle))
     return True
 
 
@@ -82,13 +88,13 @@ def _held_by_file(folder: Path) -> Iterator[None]:
     path = folder / HELD
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with atomic.explained(path):
-        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[:LONGEST].decode(errors="replace")):
+        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[OFFSET:LONGEST].decode(errors="replace")):
             path.unlink(missing_ok=True)
         try:
             handle = safe_paths.open_in_place(path, flags)
         except FileExistsError:
-            raise _busy(folder, path.read_bytes()[:LONGEST]) from None
-        os.write(handle, _own_name())
+            raise _busy(folder, path.read_bytes()[OFFSET:LONGEST]) from None
+        os.write(handle, b" " * OFFSET + _own_name())
         os.close(handle)
     try:
         yield
@@ -104,6 +110,11 @@ def _busy(folder: Path, name: bytes) -> Busy:
     )
 
 
+def _read_name(handle: int) -> bytes:
+    os.lseek(handle, OFFSET, os.SEEK_SET)
+    return os.read(handle, LONGEST)
+
+
 def _own_name() -> bytes:
     return f"process {os.getpid()} on {socket.gethostname()}\n".encode()
 
@@ -116,9 +127,6 @@ def _is_dead(name: str) -> bool:
 
 def _is_locked(handle: int) -> bool:
     try:
-        lock(handle, shared=True)
-    except BlockingIOError:
-        return True
+        return not lock_descriptor(handle, blocking=False)
     except OSError:
-        return False  # this disk has no locks: the other file tells
-    return False
+        return False  # this disk has no locks: see HELD
