@@ -1,7 +1,7 @@
 """All errors that a user can cause, and their exit status.
 
 ZatlasError        2  the request cannot be carried out
-  ShapeError          an array does not fit the generator it was given to
+  ShapeError          the shape of an array does not match the generator
   UnknownName         no model, dataset, preset or run of that name
   NotSupported        this generator cannot do that, for example encode
   BadRecipe           a recipe has an unknown key or a wrong value
@@ -44,7 +44,7 @@ def first_line(error: BaseException) -> str:
 
 
 class ShapeError(ZatlasError, ValueError):
-    """An array does not fit the generator it was given to."""
+    """The shape of an array does not match the generator."""
 
 
 class UnknownName(ZatlasError, KeyError):
