@@ -65,7 +65,8 @@ def measured(latents: np.ndarray, programs: dict[str, tuple], repeats: int) -> d
         np.save(table, latents[:1000])
         for name, packages in programs.items():
             pythons[name] = environment(packages[0].split("=")[0], *packages) if packages else sys.executable
-            call(pythons[name], RIVALS / "lay.py", name=name, latents=table, out=out)  # fills numba's cache
+            if packages:  # fills the cache of numba
+                call(pythons[name], RIVALS / "lay.py", name=name, latents=table, out=out)
         np.save(table, latents)
         for turn in range(repeats):
             for name in programs:

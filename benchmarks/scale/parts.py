@@ -96,7 +96,7 @@ def chart(count: int, dim: int, folder: Path) -> Told:
 
     z, _ = codes(count, dim)
     begun = perf_counter()
-    made = make_chart(z[landmarks(count)], "umap")
+    made = make_chart(z[landmarks(count)])
     fitted = perf_counter()
     blocks = (
         LatentTable(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000])
