@@ -62,7 +62,7 @@ bench:
     python benchmarks/data.py
     python benchmarks/memory.py
     python benchmarks/encode.py
-    python benchmarks/chart_fit.py
+    python benchmarks/layouts.py
     python benchmarks/chart_inverse.py
     python benchmarks/sheet.py
     python benchmarks/film.py

@@ -29,7 +29,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from common import quiet
 
 DIM = 32  # of the face model
-LAYOUTS = ("pca", "umap", "tsne")
+LAYOUTS = ("pca", "grid_umap", "grid_tsne")
 BY = (None, "Smiling", "Male", "Eyeglasses")
 CHART_EVERY, RELOAD_EVERY, EXPORT_EVERY = 6.0, 3.0, 60.0  # seconds
 SERVER = """

@@ -1,6 +1,7 @@
 """A run's record of its files: damage is named, ordinary changes are not damage."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import shutil
 import pytest
 
 from zatlas.core.errors import BadRun, Busy, CannotRead, Damaged
-from zatlas.store import atomic, digests, lock, retry, safe_paths, system_lock
+from zatlas.store import atomic, digests, lock, retry, safe_paths
 from zatlas.store import run as runs
 
 
@@ -220,7 +221,7 @@ def test_only_one_process_trains_on_a_disk_without_locks(run, monkeypatch, numbe
     def refusing(*arguments):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(system_lock.fcntl, "flock", refusing)
+    monkeypatch.setattr(fcntl, "flock", refusing)
     with run.lock():
         assert run.lock_holder.startswith(f"process {os.getpid()} on ")
         with pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lock():

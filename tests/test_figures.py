@@ -237,7 +237,7 @@ def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_pa
         ("sample", "--label", "3"): "is not a conditional model",
         ("sample", "--prior", "magic"): "prior",
         ("grid", "--by", "quantiles"): "Did you mean 'quantile'",
-        ("grid", "--dimensions", "0", "7"): "two different axes",
+        ("grid", "--dimensions", "0", "7"): "two different dimensions",
         ("grid", "--n", "0"): "between 1 and 100",
         ("scatter", "--color-by", "Snaeker"): "No class or attribute",
         ("decode", "0.5"): "pairs of numbers",
@@ -249,7 +249,7 @@ def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_pa
         ("sample", "--count", "100000000"): "between 1 and 10,000",
         ("reconstruct", "--count", "0"): "between 1 and 100",
         ("interpolate", "--frames", "100000000"): "from 1 frame to 100,000",
-        ("traverse", "--dimensions", "5"): "There is no axis 5",
+        ("traverse", "--dimensions", "5"): "There is no dimension 5",
     }.items():
         assert answer in refused(capsys, words[0], digits, *words[1:]), words
     assert "No class named" in refused(capsys, "sample", told, "--label", "eleven")

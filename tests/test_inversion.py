@@ -126,7 +126,7 @@ def test_a_conditional_model_is_inverted_for_a_class(told):
     images = told.decode(z, labels=labels)
     result = search(bare(told), images, labels, show=False)
     assert np.median(result.psnr) > 30
-    with pytest.raises(NotSupported, match="told the class"):
+    with pytest.raises(NotSupported, match="needs the class"):
         search(bare(told), images, show=False)
 
 
@@ -150,9 +150,9 @@ def test_a_space_without_prior_is_searched_near_encoded_latents(plain):
 
 def test_what_cannot_be_searched_for_is_refused(rival):
     images = rival.decode(sample_latents(rival, 1, seed=0))
-    with pytest.raises(ShapeError, match="makes images of 1x8x8"):
+    with pytest.raises(ShapeError, match="decodes to images of 1x8x8"):
         invert(rival, np.zeros((1, 3, 8, 8), np.float32), show=False)
-    with pytest.raises(BadRecipe, match="1 start or more"):
+    with pytest.raises(BadRecipe, match="starts must be at least 1"):
         invert(rival, images, starts=0, show=False)
 
 

@@ -166,11 +166,11 @@ def test_the_same_seed_fits_the_same_flow():
 
 
 def test_codes_without_a_density_are_refused():
-    with pytest.raises(BadData, match="2 codes or more"):
+    with pytest.raises(BadData, match="at least 2 latents"):
         check_latents(np.zeros((1, 3), np.float32), None)
     holed = ring(30, 0)
     holed[4, 1] = np.nan
-    with pytest.raises(BadData, match=r"1 of 30 codes .* curves\.png"):
+    with pytest.raises(BadData, match=r"1 of 30 latents .* curves\.png"):
         check_latents(holed, None)
 
 
@@ -258,7 +258,7 @@ def test_a_file_that_is_no_prior_is_told_so(fitted, tmp_path):
     facts = PriorDescription("flow", fitted.digest, fitted.data[1], 9, 0, 9, 0.0, 0.0)
     about = json.dumps({"format": 1, **vars(facts), "width": 8, "couplings": 2})
     path = tensors.write(tmp_path / "x", "zatlas-prior", about, {"mean": np.zeros(2)})
-    with pytest.raises(Damaged, match="does not hold the prior"):
+    with pytest.raises(Damaged, match="does not contain the prior"):
         load_prior(path, fitted.digest, fitted.data[1])
 
 

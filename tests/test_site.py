@@ -158,7 +158,7 @@ def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
 
 def test_charts_hold_every_point_and_their_lattice_inverts_them(wide, digits):
     tree = run_tree(wide)
-    assert [chart["name"] for chart in tree.entry["charts"]] == ["umap", "pca", "umap by label"]
+    assert [chart["name"] for chart in tree.entry["charts"]] == ["grid_umap", "pca", "grid_umap by label"]
     table = table_of(tree)
     for chart in tree.entry["charts"]:
         xy = np.stack([table[chart[axis]].to_numpy() for axis in "xy"], axis=1)
@@ -179,7 +179,10 @@ def test_charts_hold_every_point_and_their_lattice_inverts_them(wide, digits):
     projected = pca["projection"]["origin"] + (tree.latents - pca["projection"]["mean"]) @ components.T
     np.testing.assert_allclose(projected[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
     (only,) = run_tree(digits).entry["charts"]
-    assert only["name"] == "dimensions" and np.reshape(only["projection"]["components"], (2, 2)).tolist() == [[1, 0], [0, 1]]
+    assert only["name"] == "dimensions" and np.reshape(only["projection"]["components"], (2, 2)).tolist() == [
+        [1, 0],
+        [0, 1],
+    ]
 
 
 def test_a_single_dimension_is_charted_as_a_strip(tmp_path):
@@ -220,7 +223,11 @@ def test_directions_have_scores_and_probes(wide, portraits):
     male = portraits.dataset.attributes["Male"][tree.rows]
     assert probability[male].mean() > probability[~male].mean() + 0.02
     assert normals[probe] @ weights[probe] > 0
-    shares = [direction["explained_variance"] for direction in directions["list"] if direction["kind"] == "principal"]
+    shares = [
+        direction["explained_variance"]
+        for direction in directions["list"]
+        if direction["kind"] == "principal"
+    ]
     assert shares == sorted(shares, reverse=True) and 0.9 < sum(shares) < 1.01
     kinds = {entry["name"]: entry["kind"] for entry in run_tree(wide).entry["directions"]["list"]}
     assert kinds["4"] == "class" and kinds["principal 1"] == "principal"
@@ -243,12 +250,12 @@ def test_a_model_without_an_encoder_shows_samples(rival):
     assert set(table_of(tree)["index"].to_pylist()) == {-1} and (tree.rows == -1).all()
     assert entry["columns"] == [] and entry["charts"][0]["name"] == "pca"
     with pytest.raises(NotSupported, match="samples without images"):
-        tree.chart("umap", "label")
+        tree.chart("grid_umap", "label")
 
 
 def test_a_new_chart_holds_the_same_points(wide):
     tree = run_tree(wide)
-    chart = tree.chart("tsne")
+    chart = tree.chart("grid_tsne")
     assert chart.positions.shape == (tree.entry["count"], 2)
     assert {chart.site["lattice"]["url"], chart.site["coverage"]} == set(chart.files)
     assert not set(chart.files) & set(tree.files)
@@ -333,7 +340,10 @@ def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits
         np.concatenate([direction.vector_field.network.mean, direction.vector_field.network.std]),
     )
     inputs, first, second, outputs = field["sizes"]
-    assert numbers.size == 2 * inputs + inputs * first + first * second + second * outputs + first + second + outputs
+    assert (
+        numbers.size
+        == 2 * inputs + inputs * first + first * second + second * outputs + first + second + outputs
+    )
     classifier = tree.entry["classifier"]
     assert classifier["names"] == ["Male", "age"] and classifier["kinds"] == ["flag", "number"]
     data = tree.files[classifier["url"]]()

@@ -179,7 +179,7 @@ def test_a_model_that_never_returns_ends_with_the_first_signal(tmp_path, make, n
 
 
 def test_a_model_that_never_returns_is_stopped_after_the_time_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("zatlas.core.deadline.PROBING", 0.5)
+    monkeypatch.setattr("zatlas.core.deadline.IMPORT_SECONDS", 0.5)
     with pytest.raises(ZatlasError, match=r"m\.onnx"):
         import_source(onnx_decoder(tmp_path / "m.onnx", endless=True), tmp_path / "run", show=False)
     assert not list(tmp_path.glob(".side-*"))

@@ -70,7 +70,7 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
         "pairs": [[name, *ends, *both(*ends)] for name, ends in pairs.items()],
         "slerp": path.sample(13),
         "loop": curves.loop(anchors, curves.lerp).sample(13),
-        "walk": curves.walk(a, anchors[1]).sample(7),
+        "walk": curves.line_along(a, anchors[1]).sample(7),
         "splines": [
             [count, closed, norms, curves.spline(anchors[:count], closed=closed, norms=norms).sample(29)]
             for count in (2, 3, 5)

@@ -1,6 +1,6 @@
-"""Lay points on a plane by one program; prints the seconds, with its imports, and the peak of memory."""
+"""Compute a layout with one package; print wall and CPU seconds, imports included, and the peak memory."""
 
-from time import perf_counter
+from time import perf_counter, process_time
 
 BEGUN = perf_counter()
 
@@ -12,15 +12,18 @@ import numpy as np  # noqa: E402
 
 
 def lay(name: str, latents: np.ndarray) -> np.ndarray:
-    """The places; neighbours and closeness as in zatlas' default, the rest as each program has it."""
+    """Return the positions; n_neighbors and min_dist as in grid_umap, the rest as each package's default."""
     if name.startswith("zatlas-"):
-        from zatlas.latent.layouts import lay_out
+        from zatlas.latent.layouts import compute_layout
 
-        return lay_out(name.removeprefix("zatlas-"), latents)
-    if name == "umap-learn":
+        return compute_layout(name.removeprefix("zatlas-"), latents)
+    if name.startswith("umap-learn"):
         import umap
 
-        return umap.UMAP(n_neighbors=25, min_dist=0.1).fit_transform(latents)
+        seeded = (
+            {"random_state": 0, "n_jobs": 1} if name.endswith("seeded") else {}
+        )  # a seed needs one thread
+        return umap.UMAP(n_neighbors=25, min_dist=0.1, **seeded).fit_transform(latents)
     if name == "fastumap":
         import fastumap
 
@@ -40,13 +43,13 @@ def lay(name: str, latents: np.ndarray) -> np.ndarray:
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--name", required=True)
-parser.add_argument("--points", required=True)
+parser.add_argument("--latents", required=True)
 parser.add_argument("--out", required=True)
 given = parser.parse_args()
-places = lay(given.name, np.load(given.points))
+positions = lay(given.name, np.load(given.latents))
 seconds = perf_counter() - BEGUN
-np.save(given.out, places)
-# The system's own peak of a process counts what its parent held when it was started.
+np.save(given.out, positions)
+# getrusage would count the memory of the parent process too.
 lines = Path("/proc/self/status").read_text().splitlines()
 memory = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-print(json.dumps({"seconds": seconds, "memory": memory}))
+print(json.dumps({"seconds": seconds, "cpu": process_time(), "memory": memory}))

@@ -1,9 +1,9 @@
 """Source A: exploring the latent space of a VAE of faces (A1-A6)."""
 
 import numpy as np
-from layouts import celeba
 
 from common import arguments, print_paths, trained
+from layouts import celeba
 from zatlas.figures import file_name, maps, paths, sheets
 from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.render.pixels import save
@@ -22,8 +22,8 @@ def main() -> None:
     )
     out = asked.out
     print_paths(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
-    free = workspace.chart("umap", neighbors=25, min_dist=0.1)
-    male = workspace.chart("umap", "Male", neighbors=25, min_dist=0.1)
+    free = workspace.chart("grid_umap", n_neighbors=25, min_dist=0.1)
+    male = workspace.chart("grid_umap", "Male", n_neighbors=25, min_dist=0.1)
     print_paths(
         save(maps.chart_scatter(workspace, free, by="Male"), out / "a3-chart.png"),
         save(maps.chart_scatter(workspace, male, by="Male"), out / "a3-chart-supervised.png"),

@@ -158,7 +158,7 @@ def import_run(
     )  # words that mean nothing are refused there
     result = models.import_model(source, Path(out), asked, data, best_device())
     workspace = Workspace(result.run, result.description, result.generator)
-    with deadline.within(deadline.PROBING):
+    with deadline.within(deadline.IMPORT_SECONDS):
         seen = check(workspace)
     for line in (*result.messages, *seen):
         if show:

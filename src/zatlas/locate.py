@@ -99,7 +99,9 @@ def interpolate(
         z = np.concatenate([anchor.latent for anchor in result])
     if len(z) < 2:
         raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
-    return interpolate_latents(workspace.generator.for_class(label), z, method, closed=closed, even=even)
+    return interpolate_latents(
+        workspace.generator.for_class(label), z, method, closed=closed, constant_speed=even
+    )
 
 
 def locate_latents(workspace: Workspace, text: str) -> Latents:

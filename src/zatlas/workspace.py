@@ -17,11 +17,12 @@ from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows
 from zatlas.core.errors import NotSupported
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.latent import chart as charts
-from zatlas.latent.attributes import all_flags, flags_of, kinds_of
+from zatlas.latent.attributes import all_flags, flags_of, labels_by
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density, density
-from zatlas.latent.landmarks import digest_of, landmarks, place_all
+from zatlas.latent.landmarks import chart_digest, landmarks, write_positions
 from zatlas.latent.latent_blocks import latent_blocks
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.neighbor_index import NeighborIndex, neighbor_index
 from zatlas.latent.sample_dataset import sample_dataset, samples
 from zatlas.latent.sampling import from_posterior
@@ -212,7 +213,7 @@ class Workspace:
     def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows of the images nearest to each latent (of samples, if images have none), and distances."""
         table = self.chart_table(split)
-        index, distance = self.neighbors(split).of(z, k)
+        index, distance = self.neighbors(split).search(z, k)
         return table.rows[index] if self.source.indexed else index, distance
 
     def neighbors(self, split: str) -> NeighborIndex:
@@ -236,7 +237,7 @@ class Workspace:
         """A flat chart of the latents, saved in the run; `by` "label" or an attribute supervises it."""
         count = len(self.chart_table(split))
         chosen = landmarks(count)
-        layout = layout or {1: "pca", 2: "axes"}.get(self.dim, "umap")
+        layout = layout or {1: "pca", 2: "dimensions"}.get(self.dim, DEFAULT_LAYOUT)
         made = {"layout": layout, "by": by, "seed": seed, **settings}
         made |= self.provenance(split) | ({} if len(chosen) == count else {"landmarks": len(chosen)})
         path = self.folder("charts") / f"{layout}-{_digest(made)}.safetensors"
@@ -245,7 +246,7 @@ class Workspace:
                 return saved
             table = self.chart_table(split)
             rows, latents = table.rows[chosen], table.latents[chosen]
-            if layout == "axes":
+            if layout == "dimensions":
                 chart = charts.dimension_chart(latents, **settings)
             else:
                 labels = self.supervision(by, rows) if by else None
@@ -256,19 +257,19 @@ class Workspace:
 
     def chart_positions(self, chart: Chart, split: str = "test") -> Path:
         """The table of the positions of all latents of a split on a chart of theirs, saved in the run."""
-        made = {**self.provenance(split), "chart": digest_of(chart)}
+        made = {**self.provenance(split), "chart": chart_digest(chart)}
         path = self.folder("charts") / f"{chart.layout}-{_digest(made)}.parquet"
         total = len(self.chart_table(split))
         tabled = isinstance(self.source, Encoded)
         parts = tables.blocks(self.encode(split)) if tabled else [self.chart_table(split)]
         with self.cache.lock(path.name):
-            return place_all(chart, path, parts, total, made)
+            return write_positions(chart, path, parts, total, made)
 
     def supervision(self, by: str, rows: Rows) -> Labels:
         """The labels, or an attribute as 0 and 1, that supervise a chart of these rows."""
         if len(rows) and rows[0] == NO_ROW:
             raise NotSupported(f"Nothing is known of these points that a chart could go by: {by!r}.")
-        return kinds_of(self.dataset, rows, by)
+        return labels_by(self.dataset, rows, by)
 
     # Predictions of a classifier
 

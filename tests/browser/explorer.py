@@ -156,7 +156,9 @@ class Explorer:
 
     def pin(self, *pins):
         """The part of a link for pins: rows, or latents."""
-        return "pins=" + ",".join(f"r{pin}" if isinstance(pin, int) else f"z{latent_text(pin)}" for pin in pins)
+        return "pins=" + ",".join(
+            f"r{pin}" if isinstance(pin, int) else f"z{latent_text(pin)}" for pin in pins
+        )
 
 
 class Truth:
@@ -183,7 +185,7 @@ class Truth:
         components = None
         if projection is not None:
             components = np.array(projection["components"], np.float32).reshape(2, -1)
-        return Chart(self.latents, self.positions(number), frame=components)
+        return Chart(self.latents, self.positions(number), components=components)
 
     def vectors(self, name):
         url = self.entry["directions"][name]

@@ -246,7 +246,7 @@ def decode(
     pairs = np.array(positions, np.float32).reshape(-1, 2)
     result = workspace.chart(layout, supervise)
     if isinstance(source := workspace.source, Given) and not source.indexed:  # there are no images to draw
-        rows, _ = nearest(result.inverse_transform(result.at(pairs)), source.latents, 5)
+        rows, _ = nearest(result.inverse_transform(result.denormalised(pairs)), source.latents, 5)
         print_rows(
             [{"position": p.tolist(), "latents": r.tolist()} for p, r in zip(pairs, rows, strict=True)]
         )

@@ -127,14 +127,14 @@ def path(
         y: Formula of the second coordinate.
     """
     from zatlas.figures.paths import plane_walk
-    from zatlas.latent.curves import spiral, trace
+    from zatlas.latent.curves import parametric_curve, spiral
     from zatlas.latent.formula import plane_formula
 
     if (x is None) != (y is None):
         raise BadRecipe("A formula takes both --x and --y.")
     workspace = open_workspace(run)
     if x is not None and y is not None:
-        plane, title = trace(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
+        plane, title = parametric_curve(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
     else:
         plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
     result = plane_walk(workspace, plane, title, even=constant_speed)

@@ -41,7 +41,12 @@ Supervise = Annotated[
 Names = UseAppendAction[tuple[str, ...]]
 Anchors = Annotated[Names, arg(metavar="ANCHOR")]
 OrthogonalTo = Annotated[Names, arg(metavar="NAME", help="Keep this attribute unchanged. Repeatable.")]
-Layout = Annotated[str | None, arg(help="Layout: pca, umap, tsne or axes. (default: umap, or axes in 2-D)")]
+Layout = Annotated[
+    str | None,
+    arg(
+        help="Layout: grid_umap, grid_tsne, umap, pca or dimensions. (default: grid_umap, or dimensions in 2-D)"
+    ),
+]
 Frames = Annotated[int, arg(help="Number of frames of the film.")]
 FramesPerSecond = Annotated[int, arg(help="Frames per second of the film.")]
 ConstantSpeed = Annotated[bool, arg(help="Move so that the image changes at a constant speed.")]

@@ -1,4 +1,4 @@
-"""Free memory, to refuse a file that needs too much before it is read."""
+"""Free memory, so that a file that needs more is refused before it is read."""
 
 import os
 import sys
@@ -13,21 +13,21 @@ UNKNOWN_MEMORY = 1 << 62  # bytes, where the system does not say: nothing is ref
 
 
 def free_memory() -> int:
-    """Bytes of memory that this process can still take, as far as the system says."""
+    """Return the bytes of memory that this process can still allocate, as far as the system says."""
     sizes = [_installed()]
     available = [line for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
     sizes += [1024 * int(line.split()[1]) for line in available]
     limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
     if limit and used and limit[0].isdecimal():
         sizes.append(int(limit[0]) - int(used[0]))
-    most = process_limit("RLIMIT_AS")
-    if most is not None and (pages := _lines("/proc/self/statm")):
-        sizes.append(most - int(pages[0].split()[0]) * os.sysconf("SC_PAGE_SIZE"))
+    limit_bytes = process_limit("RLIMIT_AS")
+    if limit_bytes is not None and (pages := _lines("/proc/self/statm")):
+        sizes.append(limit_bytes - int(pages[0].split()[0]) * os.sysconf("SC_PAGE_SIZE"))
     return max(min(sizes), 0)
 
 
 def process_limit(name: str) -> int | None:
-    """The soft limit of this process, as "RLIMIT_AS"; None if there is none."""
+    """Return a soft limit of this process, as "RLIMIT_AS"; None if there is none."""
     if resource is None:
         return None
     soft, _ = resource.getrlimit(getattr(resource, name))
@@ -35,7 +35,7 @@ def process_limit(name: str) -> int | None:
 
 
 def _installed() -> int:
-    """Bytes of memory in this machine; on Windows, those that are free."""
+    """Return the bytes of memory of this machine; on Windows, the free ones."""
     if sys.platform == "win32":
         return _available_on_windows()
     sysconf = getattr(os, "sysconf", None)

@@ -1,4 +1,4 @@
-"""Random numbers that a browser draws too: the same for the same seed in Python and TypeScript."""
+"""Random numbers that are equal in Python and TypeScript for equal seeds."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ _STEP = np.uint32(0x9E3779B9)  # of the Weyl sequence that is hashed
 
 
 class PortableRandom:
-    """Uniform and normal numbers of a seed and a stream, equal to those of web/src/latent/random.ts.
+    """Uniform and normal random numbers, equal to those of web/src/latent/random.ts.
 
-    The n-th number is a hash of n (the finalizer of MurmurHash3), so that many are computed at once.
+    The n-th number is a hash of n (the finalizer of MurmurHash3), so arrays are computed at once.
     Not for training or statistics: the state has 32 bits.
     """
 
@@ -17,14 +17,14 @@ class PortableRandom:
         self._state = _scalar(_scalar(_scalar(high) ^ low) ^ stream)
 
     def uniform(self, count: int) -> np.ndarray:
-        """`count` float64 numbers in [0, 1)."""
+        """Return `count` float64 numbers in [0, 1)."""
         steps = np.arange(1, count + 1, dtype=np.uint32) * _STEP
         numbers: np.ndarray = _mix(steps + np.uint32(self._state)) / 2**32
         self._state = (self._state + count * int(_STEP)) & 0xFFFFFFFF
         return numbers
 
     def normal(self, *shape: int) -> np.ndarray:
-        """Standard normal numbers, rounded to float32: Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645."""
+        """Return standard normal float32 numbers: Box and Muller 1958, https://doi.org/10.1214/aoms/1177706645."""
         count = int(np.prod(shape))
         pairs = self.uniform(count + count % 2).reshape(-1, 2)
         radius, angle = np.sqrt(-2 * np.log(1 - pairs[:, 0])), 2 * np.pi * pairs[:, 1]

@@ -1,4 +1,4 @@
-"""Named datasets, models, nets, layouts and methods for directions, built in or added by a plugin.
+"""Datasets, models, nets, layouts and direction methods by name, built in or added by a plugin.
 
 A package adds one by a line of its `pyproject.toml`:
 
@@ -36,7 +36,7 @@ class Registry:
         return sorted({*self._entry_points, *self._registered})
 
     def get(self, name: str) -> Any:
-        """The plugin of this name; an error for an unknown name lists the nearest ones."""
+        """Return the plugin of this name; the error for an unknown name lists similar ones."""
         if name in self._registered:
             return self._registered[name]
         if name not in self._entry_points:
@@ -88,8 +88,8 @@ def register(kind: str, name: str) -> Callable[[T], T]:
     >>> import numpy as np
     >>> import zatlas
     >>> @zatlas.register("layout", "first-two")
-    ... def first_two(points, labels, seed):
-    ...     return np.ascontiguousarray(points[:, :2])
+    ... def first_two(latents, labels, seed):
+    ...     return np.ascontiguousarray(latents[:, :2])
     """
     if kind not in REGISTRIES:
         raise UnknownName("kind of plugin", kind, REGISTRIES)

@@ -22,10 +22,10 @@ def check() -> None:
         os.getcwd()  # noqa: PTH109
     except OSError as error:
         raise BadEnvironment("The current folder no longer exists. Change to another folder: cd ~") from error
-    most = process_limit("RLIMIT_NOFILE")
-    if most is not None and most < FILES:
+    limit = process_limit("RLIMIT_NOFILE")
+    if limit is not None and limit < FILES:
         raise BadEnvironment(
-            f"This shell lets a process open {most} files, and zatlas needs {FILES}. Raise the limit: "
+            f"This shell lets a process open {limit} files, and zatlas needs {FILES}. Raise the limit: "
             "ulimit -n 1024"
         )
     check_numbers()
@@ -67,9 +67,9 @@ def print_any_path() -> Iterator[None]:
 
 def redirect_to_null(descriptor: int) -> None:
     """Redirect a file descriptor to the null device."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _as_bytes(error: UnicodeError) -> tuple[bytes, int]:

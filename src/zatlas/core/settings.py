@@ -34,9 +34,9 @@ class Within:
         if not (self.above or self.below or math.isinf(self.low) or math.isinf(self.high)):
             return f"from {low} to {high}"
         least = f"above {low}" if self.above else f"of at least {low}"
-        most = f"below {high}" if self.below else f"at most {high}"
+        upper = f"below {high}" if self.below else f"at most {high}"
         limits = [least] if math.isfinite(self.low) else []
-        return " and ".join([*limits, most] if math.isfinite(self.high) else limits)
+        return " and ".join([*limits, upper] if math.isfinite(self.high) else limits)
 
 
 def _formatted(value: float) -> str:
@@ -46,7 +46,7 @@ def _formatted(value: float) -> str:
 FINITE_NUMBER = Within()
 TOML_INTEGER = Within(-(2**63), 2**63 - 1)  # the integers that TOML can store
 Count = Annotated[int, Within(1, 1_000_000)]
-Dim = Annotated[int, Within(1, 100_000)]  # of a latent space
+Dim = Annotated[int, Within(1, 100_000)]  # dimensions of a latent space
 Weight = Annotated[float, Within(0.0)]  # 0 for none
 
 

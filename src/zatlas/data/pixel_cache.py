@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from filelock import lock_descriptor
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged, NotFound
@@ -26,7 +27,6 @@ from zatlas.data.image_reader import NOT_READ
 from zatlas.data.npy import read_npy
 from zatlas.store import atomic, retry, safe_paths
 from zatlas.store.atomic import MANIFEST
-from zatlas.store.system_lock import lock
 
 FORMAT = 2  # increase it if the files, or the decoding of images, change
 DESCRIPTION_FILE = "description.json"
@@ -173,7 +173,7 @@ def mark_in_use(folder: Path) -> Iterator[bool]:
     handle = os.open(folder, os.O_RDONLY | safe_paths.DIRECTORY)
     try:
         with suppress(OSError):  # without locks, `remove_abandoned` removes no folder
-            lock(handle, wait=True)
+            lock_descriptor(handle)
         yield folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
     finally:
         os.close(handle)
@@ -191,8 +191,8 @@ def remove_abandoned(root: Path) -> None:
                 continue
             handle = os.open(side, os.O_RDONLY | safe_paths.DIRECTORY | safe_paths.CAN_OPEN_BELOW)
             try:
-                lock(handle)
-                shutil.rmtree(side)
+                if lock_descriptor(handle, blocking=False):
+                    shutil.rmtree(side)
             finally:
                 os.close(handle)
 

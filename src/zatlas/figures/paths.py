@@ -118,7 +118,7 @@ def interpolation(
     curve = interpolate(workspace, anchors, method, closed=closed, even=even, label=label)
     names = [anchor.title for anchor in anchors] + [anchors[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
-    marks = tuple(zip(curve.named, names, strict=True))
+    marks = tuple(zip(curve.named_times, names, strict=True))
     note = "" if not workspace.generator.classes else f"class input: {_class(workspace, label)}"
     return LatentPath(workspace, (curve,), (), title, marks, label, note)
 

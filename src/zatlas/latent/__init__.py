@@ -1,1 +1,1 @@
-"""Operations on points: numpy in, numpy out."""
+"""Functions on latents, which take and return numpy arrays."""

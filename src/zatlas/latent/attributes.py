@@ -1,4 +1,4 @@
-"""Yes or no of every image: classes and attributes by the names that a person would use."""
+"""Classes and attributes of images as boolean flags, by their names."""
 
 import re
 from collections.abc import Container
@@ -12,13 +12,13 @@ from zatlas.core.errors import NotSupported
 from zatlas.data.image_dataset import NO_LABEL, Column, ImageDataset
 from zatlas.latent.names import LABEL, NOT, KnownNames, ParsedName, find, parse, text_of
 
-MIN_IMAGES = 2  # images with and without a class or an attribute, for a direction
+MIN_IMAGES = 2  # with and without a class or an attribute, for a direction
 MAX_LISTED = 6  # names in a sentence
-MAX_VALUES = 20  # of a text attribute, each of which is then a yes or no of its own
+MAX_VALUES = 20  # of a text attribute whose values become flags
 
 
 def dataset_names(images: ImageDataset, directions: Container[str] = ()) -> KnownNames:
-    """The names of the classes and attributes of these images, and of saved directions."""
+    """Return the names of classes, attributes and saved directions."""
 
     @cache
     def values(key: str) -> set[str]:
@@ -32,10 +32,10 @@ def dataset_names(images: ImageDataset, directions: Container[str] = ()) -> Know
 
 
 def flags_of(images: ImageDataset, rows: Rows, name: str | ParsedName) -> Flags:
-    """Which of these images have a class or an attribute.
+    """Return which of these images have a class or an attribute.
 
-    "Sneaker" is a class, "Smiling" a yes or no, "age" a number (above its median), "hair=gray" a
-    text; "not" before any of them turns it round. An unknown value counts as no.
+    "Sneaker" is a class, "Smiling" a boolean, "age" a number (true above its median), "hair=gray" a
+    value of a text; "not" negates any of them. A missing value counts as false.
     """
     if isinstance(name, str):
         name = parse(name, dataset_names(images), anchor=False)
@@ -52,17 +52,17 @@ def flags_of(images: ImageDataset, rows: Rows, name: str | ParsedName) -> Flags:
     return ~result & _has_value(column, rows) if name.negated else result
 
 
-def kinds_of(images: ImageDataset, rows: Rows, by: str) -> Labels:
-    """The labels of these images, or an attribute as 0 and 1."""
+def labels_by(images: ImageDataset, rows: Rows, by: str) -> Labels:
+    """Return the labels of these images, or an attribute as 0 and 1."""
     if by != LABEL:
         return flags_of(images, rows, by).astype(np.int64)
     if images.labels is None:
-        raise NotSupported("These images have no labels; name one of their attributes.")
+        raise NotSupported("These images have no labels. Name an attribute instead.")
     return images.labels[rows]
 
 
 def properties(images: ImageDataset) -> dict[str, ParsedName]:
-    """Every class and attribute that can be true of an image, by a text that names it alone."""
+    """Return every class and attribute value, by an unambiguous text."""
     known = dataset_names(images)
     result: dict[str, ParsedName] = {}
     all_names = [ParsedName("class", name) for name in known.classes if name != NO_LABEL]
@@ -75,24 +75,24 @@ def properties(images: ImageDataset) -> dict[str, ParsedName]:
             all_names += [ParsedName("attribute", key, str(value)) for value in values]
     for name in all_names:
         bare = name.text if name.value is None else f"{name.text}={name.value}"
-        alone = bare != LABEL and find(bare, known, anchor=False) == name
-        result[bare if alone else text_of(name, known, anchor=False)] = name
+        unambiguous = bare != LABEL and find(bare, known, anchor=False) == name
+        result[bare if unambiguous else text_of(name, known, anchor=False)] = name
     return result
 
 
 def names(images: ImageDataset) -> list[str]:
-    """Every class and attribute that can be named."""
+    """Return the names of all classes and attribute values."""
     return list(properties(images))
 
 
 def all_flags(images: ImageDataset, rows: Rows) -> dict[str, Flags]:
-    """All of them that some of these images have and others lack."""
+    """Return the flags of all properties that are true for some of these images and false for others."""
     table = {key: flags_of(images, rows, name) for key, name in properties(images).items()}
     return {name: flags for name, flags in table.items() if 0 < flags.sum() < len(flags)}
 
 
 def key_of(images: ImageDataset, text: str) -> str:
-    """The text by which tables of classes and attributes know what a person typed."""
+    """Return the key in `properties` of a text that the user typed."""
     known = dataset_names(images)
     name = parse(text, known, anchor=False)
     bare = replace(name, negated=False)
@@ -104,18 +104,18 @@ def key_of(images: ImageDataset, text: str) -> str:
 
 
 def binary_names(images: ImageDataset) -> list[str]:
-    """The attributes that are true or false by themselves; numbers and texts are left out."""
+    """Return the names of the boolean attributes."""
     return [name for name, column in images.attributes.items() if column.dtype.kind == "b"]
 
 
 def pretty(name: str) -> str:
-    """As one would write it above a picture."""
+    """Return a name as a title."""
     words = re.sub(r"\s+", " ", name.replace("_", " ").replace("=", ": "))
     return words if words.strip() else repr(name)
 
 
 def title_of(name: ParsedName) -> str:
-    """A class, an attribute or a direction as one would write it above a picture."""
+    """Return a class, an attribute or a direction as a title."""
     words = pretty(name.text if name.value is None else f"{name.text}={name.value}")
     number = "" if name.number is None else f" {name.number}"
     return f"{NOT if name.negated else ''}{words}{number}"
@@ -125,8 +125,8 @@ def _true(column: Column, rows: Rows) -> Flags:
     values = column[rows]
     if values.dtype.kind == "b":
         return values
-    middle = np.nanmedian(column.astype(np.float64)) if np.isfinite(column).any() else 0.0
-    return np.nan_to_num(values, nan=-np.inf) > middle
+    median = np.nanmedian(column.astype(np.float64)) if np.isfinite(column).any() else 0.0
+    return np.nan_to_num(values, nan=-np.inf) > median
 
 
 def _has_value(column: Column, rows: Rows) -> Flags:

@@ -1,4 +1,4 @@
-"""Curves through latent space. Whatever moves is a `Curve`; whatever shows samples one."""
+"""Curves in latent space: interpolations, traversals and parametric paths are all a `Curve`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,34 +9,34 @@ from zatlas.core.arrays import Column, Images, Latents, Plane, Values
 from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.core.space import Space
 
-Blend = Callable[[Latents, Latents, Column], Latents]  # from, to, (n, 1) in [0, 1] -> between
-DENSE_SAMPLES = 48  # straight pieces that stand for one smooth leg
-SHELL_DIM = 8  # axes from which on a normal prior is a shell rather than a heap
+Blend = Callable[[Latents, Latents, Column], Latents]  # (start, end, t in [0, 1]) -> latents between them
+DENSE_SAMPLES = 48  # straight pieces that approximate one smooth segment
+SHELL_DIM = 8  # dimensions from which samples of a normal prior lie close to a sphere
 
 
 def lerp(a: Latents, b: Latents, t: Column) -> Latents:
-    """The straight line. Right for auto-encoders; under a normal prior it cuts inside the shell."""
+    """Interpolate linearly. Suits auto-encoders; with a normal prior, its middle has too small a norm."""
     between: Latents = (a + t * (b - a)).astype(np.float32)
     return between
 
 
 def slerp(a: Latents, b: Latents, t: Column) -> Latents:
-    """The great arc, with norms blended in between. Right for a normal or spherical prior.
+    """Interpolate directions along the great circle, and norms linearly. Suits normal and spherical priors.
 
     Shoemake 1985, https://doi.org/10.1145/325165.325242 ; White 2016, https://arxiv.org/abs/1609.04468
     """
     norm_a, norm_b = (np.linalg.norm(end, axis=1, keepdims=True) for end in (a, b))
     unit_a, unit_b = a / np.maximum(norm_a, 1e-12), b / np.maximum(norm_b, 1e-12)
     angle = np.arccos(np.clip((unit_a * unit_b).sum(1, keepdims=True), -1, 1))
-    # Neighbors 0 the arc is the chord; near pi every arc is as good, and the line is defined.
+    # At angle 0 the arc equals the line; at pi it is not unique, so the line is used.
     flat = np.sin(angle) < 1e-4
     sine = np.where(flat, 1, np.sin(angle))
     weight_a = np.where(flat, 1 - t, np.sin((1 - t) * angle) / sine)
     weight_b = np.where(flat, t, np.sin(t * angle) / sine)
     arc = (weight_a * unit_a + weight_b * unit_b) * lerp(norm_a, norm_b, t)
-    # An end at the centre has no direction to turn from.
-    centre = (norm_a < 1e-12) | (norm_b < 1e-12)
-    between: Latents = np.where(centre, lerp(a, b, t), arc).astype(np.float32)
+    # A latent at the origin has no direction.
+    at_origin = (norm_a < 1e-12) | (norm_b < 1e-12)
+    between: Latents = np.where(at_origin, lerp(a, b, t), arc).astype(np.float32)
     return between
 
 
@@ -44,7 +44,7 @@ BLENDS: dict[str, Blend] = {"lerp": lerp, "slerp": slerp}
 
 
 def default_blend(space: Space) -> Blend:
-    """The arc where the prior is a shell; the line in few axes, and where there is no prior."""
+    """Return `slerp` for a prior whose samples lie close to a sphere, else `lerp`."""
     return slerp if space.prior == "sphere" or _is_shell(space) else lerp
 
 
@@ -54,65 +54,66 @@ def _is_shell(space: Space) -> bool:
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve through its stops for t in [0, 1]: by equal time between each two, unless a clock is given.
+    """A curve through anchors, as a function of t in [0, 1].
 
-    A smooth curve is one of many stops near to each other; `marks` are then the times of those
-    that somebody asked for.
+    A smooth curve has many anchors close to each other; `anchor_times` are then the times of those that
+    the user named.
     """
 
     anchors: Latents
     blend: Blend = slerp
-    clock: Values | None = None  # when each stop is reached, from 0 to 1
-    anchor_times: tuple[float, ...] | None = None
+    clock: Values | None = None  # time of each anchor, from 0 to 1; None for equal steps
+    anchor_times: tuple[float, ...] | None = None  # None: all anchors are named
 
     def __post_init__(self) -> None:
         if self.anchors.ndim != 2 or len(self.anchors) < 2:
-            raise ShapeError(f"A curve needs at least 2 stops; it was given {len(self.anchors)}.")
+            raise ShapeError(f"A curve needs at least 2 anchors; it was given {len(self.anchors)}.")
 
     @property
     def times(self) -> Values:
-        """When each stop is reached."""
+        """The time of each anchor."""
         even = np.linspace(0, 1, len(self.anchors), dtype=np.float32)
         return even if self.clock is None else self.clock
 
     @property
-    def named(self) -> tuple[float, ...]:
-        """When each stop that somebody asked for is reached."""
+    def named_times(self) -> tuple[float, ...]:
+        """The times of the anchors that the user named."""
         return tuple(float(time) for time in self.times) if self.anchor_times is None else self.anchor_times
 
     def __call__(self, t: Values) -> Latents:
         times = np.asarray(self.times, np.float64)
-        leg = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(times) - 2)
-        length = np.maximum(times[leg + 1] - times[leg], 1e-12)
-        local = np.clip((t - times[leg]) / length, 0, 1).astype(np.float32)[:, None]
-        return self.blend(self.anchors[leg], self.anchors[leg + 1], local)
+        segment = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(times) - 2)
+        length = np.maximum(times[segment + 1] - times[segment], 1e-12)
+        local = np.clip((t - times[segment]) / length, 0, 1).astype(np.float32)[:, None]
+        return self.blend(self.anchors[segment], self.anchors[segment + 1], local)
 
     def sample(self, frames: int) -> Latents:
-        """Points at equal times, both ends included."""
+        """Return latents at equal steps of time, both ends included."""
         if frames < 1:
-            raise ShapeError(f"A curve is shown in 1 frame or more, not in {frames}.")
+            raise ShapeError(f"A curve needs at least 1 frame, not {frames}.")
         return self(np.linspace(0, 1, frames, dtype=np.float32))
 
 
 def loop(anchors: Latents, blend: Blend = slerp) -> Curve:
-    """The curve that comes back to its first stop."""
+    """Return the curve that ends at its first anchor."""
     return Curve(np.concatenate([anchors, anchors[:1]]), blend)
 
 
 def spline(anchors: Latents, *, closed: bool = False, norms: bool = False) -> Curve:
-    """A curve without corners through its stops: cubic pieces that meet with equal curvature.
+    """Return a cubic spline through the anchors.
 
-    With `norms`, directions and norms go each their own way, so that the curve keeps to the shell.
+    With `norms`, directions and norms are interpolated separately, so that the curve stays close to the
+    sphere of a normal prior.
     """
     from scipy.interpolate import CubicSpline
 
     if closed:
         anchors = np.concatenate([anchors, anchors[:1]])
-    legs = len(anchors) - 1
-    if legs < 1:
-        raise ShapeError(f"A curve needs at least 2 stops; it was given {len(anchors)}.")
-    knots = np.arange(legs + 1)
-    fine = np.linspace(0, legs, legs * DENSE_SAMPLES + 1)
+    segments = len(anchors) - 1
+    if segments < 1:
+        raise ShapeError(f"A curve needs at least 2 anchors; it was given {len(anchors)}.")
+    knots = np.arange(segments + 1)
+    fine = np.linspace(0, segments, segments * DENSE_SAMPLES + 1)
     ends = "periodic" if closed else "natural"
     lengths = np.linalg.norm(anchors, axis=1, keepdims=True)
     shape = anchors / np.maximum(lengths, 1e-12) if norms else anchors
@@ -121,64 +122,64 @@ def spline(anchors: Latents, *, closed: bool = False, norms: bool = False) -> Cu
         logs = CubicSpline(knots, np.log(np.maximum(lengths, 1e-12)), bc_type=ends)(fine)
         path = path / np.maximum(np.linalg.norm(path, axis=1, keepdims=True), 1e-12) * np.exp(logs)
     path[::DENSE_SAMPLES] = anchors
-    return Curve(path.astype(np.float32), lerp, anchor_times=tuple(knots / legs))
+    return Curve(path.astype(np.float32), lerp, anchor_times=tuple(knots / segments))
 
 
-def traverse(z: Latents, axis: int, low: float = -3.0, high: float = 3.0) -> Curve:
-    """One coordinate of one point swept from low to high, the others held."""
-    if not 0 <= axis < z.shape[1]:
-        raise ShapeError(f"There is no axis {axis}: this space has {z.shape[1]}, from 0 on.")
+def traverse(z: Latents, dimension: int, low: float = -3.0, high: float = 3.0) -> Curve:
+    """Vary one dimension of a latent from low to high; the others stay constant."""
+    if not 0 <= dimension < z.shape[1]:
+        raise ShapeError(f"There is no dimension {dimension}: this space has {z.shape[1]}, from 0 on.")
     ends = np.repeat(z[:1], 2, axis=0)
-    ends[:, axis] = (low, high)
+    ends[:, dimension] = (low, high)
     return Curve(ends, lerp)
 
 
-def walk(z: Latents, step: Values, low: float = -3.0, high: float = 3.0) -> Curve:
-    """From one point along a direction: `step` is one unit of the amounts low and high."""
+def line_along(z: Latents, step: Values, low: float = -3.0, high: float = 3.0) -> Curve:
+    """Return the line z + amount * step, for amounts from low to high."""
     return Curve(np.concatenate([z[:1] + low * step, z[:1] + high * step]), lerp)
 
 
-def trace(formula: Callable[[Values], Plane], *, steps: int = 720) -> Curve:
-    """Any parametric formula in the plane, for its parameter from 0 to 1."""
-    places = np.asarray(formula(np.linspace(0, 1, steps + 1)), np.float32)
-    if places.shape != (steps + 1, 2) or not np.isfinite(places).all():
+def parametric_curve(formula: Callable[[Values], Plane], *, steps: int = 720) -> Curve:
+    """Return the curve of a parametric formula in the plane, for t from 0 to 1."""
+    positions = np.asarray(formula(np.linspace(0, 1, steps + 1)), np.float32)
+    if positions.shape != (steps + 1, 2) or not np.isfinite(positions).all():
         raise ShapeError(
-            "A formula must give two finite numbers for every parameter from 0 to 1; "
-            f"this one gave {places.shape} for {steps + 1} of them."
+            f"A formula must return finite positions of shape {(steps + 1, 2)} for {steps + 1} values of t; "
+            f"this one returned shape {positions.shape}."
         )
-    return Curve(places, lerp, anchor_times=())
+    return Curve(positions, lerp, anchor_times=())
 
 
 def spiral(*, turns: float = 4.0, extent: float = 2.0) -> Curve:
-    """From the centre of the plane outwards, to `extent` on either axis."""
+    """Return the spiral from the center of the plane to radius `extent`."""
 
     def formula(t: Values) -> Plane:
         angle = 2 * np.pi * turns * t
         return np.stack([t * np.cos(angle), t * np.sin(angle)], axis=1) * np.float32(extent)
 
-    return trace(formula)
+    return parametric_curve(formula)
 
 
-def in_dimensions(plane: Curve, space: Space, axes: tuple[int, int] = (0, 1)) -> Curve:
-    """A curve of the plane in two axes of a space, the others at 0."""
-    if space.dim < 2 or max(axes) >= space.dim or min(axes) < 0 or axes[0] == axes[1]:
-        raise NotSupported(f"Two different axes of {space.dim} are needed, not {axes}.")
+def in_dimensions(plane: Curve, space: Space, dimensions: tuple[int, int] = (0, 1)) -> Curve:
+    """Place a curve of the plane in two dimensions of a space; the other dimensions are 0."""
+    if space.dim < 2 or max(dimensions) >= space.dim or min(dimensions) < 0 or dimensions[0] == dimensions[1]:
+        raise NotSupported(f"Name two different dimensions below {space.dim}, not {dimensions}.")
     anchors = np.zeros((len(plane.anchors), space.dim), np.float32)
-    anchors[:, list(axes)] = plane.anchors
-    return Curve(anchors, lerp, plane.clock, plane.named)
+    anchors[:, list(dimensions)] = plane.anchors
+    return Curve(anchors, lerp, plane.clock, plane.named_times)
 
 
-def at_constant_speed(curve: Curve, look: Callable[[Latents], Images], *, pieces: int = 240) -> Curve:
-    """The same curve walked so that the picture changes by the same amount in the same time."""
+def at_constant_speed(curve: Curve, decode: Callable[[Latents], Images], *, pieces: int = 240) -> Curve:
+    """Return the same curve with times such that the image changes at constant speed."""
     times = np.linspace(0, 1, pieces + 1, dtype=np.float32)
     latents = curve(times)
-    images = look(latents).reshape(len(latents), -1)
+    images = decode(latents).reshape(len(latents), -1)
     changes = np.linalg.norm(np.diff(images, axis=0), axis=1).astype(np.float64)
     if not changes.sum():
         return curve
-    # A little of the old clock remains, so that time goes on even where no pixel changes.
+    # A small constant lets time advance even where no pixel changes.
     changes += changes.sum() * 1e-3 / pieces
     clock = np.concatenate([[0], np.cumsum(changes) / changes.sum()]).astype(np.float32)
     clock[-1] = 1
-    marks = tuple(float(np.interp(mark, times, clock)) for mark in curve.named)
+    marks = tuple(float(np.interp(mark, times, clock)) for mark in curve.named_times)
     return Curve(latents, lerp, clock, marks)

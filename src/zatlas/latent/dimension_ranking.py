@@ -1,4 +1,4 @@
-"""Which axes matter: how much the picture changes when one of them moves."""
+"""Latent dimensions ranked by how much the image changes with each."""
 
 import numpy as np
 
@@ -6,29 +6,29 @@ from zatlas.core.arrays import Labels, Latents, Rows, Values
 from zatlas.core.seeds import stream
 from zatlas.models.generator import Generator
 
-MAX_DECODED = 2048  # images decoded to rank the axes
-MAX_DIMENSIONS = 512  # axes that are compared; of more, those that vary most
+MAX_IMAGES = 2048  # decoded for the ranking
+MAX_DIMENSIONS = 512  # dimensions that are ranked: those with the largest std
 
 
 def rank_dimensions(
     generator: Generator, latents: Latents, labels: Labels | None = None, *, seed: int = 0
 ) -> tuple[Rows, Values]:
-    """Axes from the one that changes the image most, and the change of each.
+    """Return the dimensions, the one that changes the image most first, and the change of each.
 
-    The change is the root mean square of the pixels' difference between one standard deviation of
-    the codes below and one above, over codes of the data.
+    The change is the root mean squared difference of the pixels between one std below and one std above
+    a latent of the data.
     """
     std = latents.std(axis=0)
-    axes = np.argsort(-std)[:MAX_DIMENSIONS]
-    count = int(np.clip(MAX_DECODED // (2 * len(axes)), 2, min(64, max(len(latents), 2))))
+    dimensions = np.argsort(-std)[:MAX_DIMENSIONS]
+    count = int(np.clip(MAX_IMAGES // (2 * len(dimensions)), 2, min(64, max(len(latents), 2))))
     rows = stream(seed, "axes").choice(len(latents), count, replace=len(latents) < count)
-    told = None if labels is None else np.repeat(labels[rows], 2)
-    changes = np.empty(len(axes), np.float32)
-    for index, axis in enumerate(axes):
+    repeated = None if labels is None else np.repeat(labels[rows], 2)
+    changes = np.empty(len(dimensions), np.float32)
+    for index, dimension in enumerate(dimensions):
         ends = np.repeat(latents[rows], 2, axis=0)
-        ends[0::2, axis] -= std[axis]
-        ends[1::2, axis] += std[axis]
-        images = generator.decode(ends, told)
+        ends[0::2, dimension] -= std[dimension]
+        ends[1::2, dimension] += std[dimension]
+        images = generator.decode(ends, repeated)
         changes[index] = np.sqrt(((images[1::2] - images[0::2]) ** 2).mean())
     order = np.argsort(-changes, kind="stable")
-    return axes[order], changes[order]
+    return dimensions[order], changes[order]

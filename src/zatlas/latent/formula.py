@@ -1,4 +1,4 @@
-"""Formulas of one parameter t, as a person types them: read by a small grammar, never run as code."""
+"""Formulas of a parameter t, parsed by a small grammar and never executed as code."""
 
 import ast
 from collections.abc import Callable
@@ -27,35 +27,35 @@ OPERATORS: dict[type, Callable] = {
     ast.Pow: np.power,
 }
 CONSTANTS = {"pi": np.pi, "e": np.e}
-LONGEST = 300  # letters
+MAX_LENGTH = 300  # characters
 
 
 def plane_formula(x: str, y: str) -> Callable[[Values], Plane]:
-    """The places (x(t), y(t)) of two formulas, as "2*t*cos(8*pi*t)"."""
-    right, up = read_formula(x), read_formula(y)
+    """Return the function t -> (x(t), y(t)) of two formulas, as "2*t*cos(8*pi*t)"."""
+    x_of, y_of = read_formula(x), read_formula(y)
 
-    def places(t: Values) -> Plane:
-        with np.errstate(all="ignore"):  # what is no number is refused by whoever draws it
-            both = np.broadcast_arrays(t, right(t), up(t))[1:]
+    def positions(t: Values) -> Plane:
+        with np.errstate(all="ignore"):  # the caller refuses NaN and infinity
+            both = np.broadcast_arrays(t, x_of(t), y_of(t))[1:]
         return np.stack(both, axis=1).astype(np.float32)
 
-    return places
+    return positions
 
 
 def read_formula(text: str) -> Number:
-    """The function of t that this text is."""
+    """Parse a formula of t, and return it as a function."""
     try:
-        if len(text) > LONGEST:
+        if len(text) > MAX_LENGTH:
             raise ValueError
-        return _meaning(ast.parse(text.strip().replace("^", "**"), mode="eval").body, text)
+        return _compile(ast.parse(text.strip().replace("^", "**"), mode="eval").body, text)
     except (SyntaxError, ValueError, RecursionError):
         raise BadRecipe(
-            f"{text[:LONGEST]!r} is no formula of t. Write it with + - * / **, numbers, pi and "
-            f"{', '.join(FUNCTIONS)}, as 2*t*cos(8*pi*t)."
+            f"{text[:MAX_LENGTH]!r} is not a formula of t. Use t, numbers, pi, e, + - * / ** and "
+            f"{', '.join(FUNCTIONS)}: 2*t*cos(8*pi*t)."
         ) from None
 
 
-def _meaning(node: ast.expr, text: str) -> Number:
+def _compile(node: ast.expr, text: str) -> Number:
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return lambda t: np.asarray(value, np.float64)
@@ -64,12 +64,12 @@ def _meaning(node: ast.expr, text: str) -> Number:
         case ast.Name(id=name) if name in CONSTANTS:
             return lambda t: np.asarray(CONSTANTS[name], np.float64)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            part = _meaning(inner, text)
+            part = _compile(inner, text)
             return lambda t: -part(t)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-            a, b, operator = _meaning(left, text), _meaning(right, text), OPERATORS[type(op)]
+            a, b, operator = _compile(left, text), _compile(right, text), OPERATORS[type(op)]
             return lambda t: operator(a(t), b(t))
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in FUNCTIONS:
-            part, function = _meaning(inner, text), FUNCTIONS[name]
+            part, function = _compile(inner, text), FUNCTIONS[name]
             return lambda t: function(part(t))
     raise ValueError

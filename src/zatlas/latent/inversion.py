@@ -1,4 +1,4 @@
-"""The points of images, for any generator: searched for by going downhill from several starts.
+"""Inversion: find the latents of images for any generator, by optimisation from several starts.
 
 Zhu et al. 2016, https://arxiv.org/abs/1609.03552 ; Lipton and Tripathi 2017,
 https://arxiv.org/abs/1702.04782
@@ -26,29 +26,29 @@ from zatlas.latent.neighbors import nearest
 from zatlas.models.generator import Generator, differentiable
 
 STEPS, STARTS = 80, 4
-POOL = 512  # points that are decoded, to begin at those whose images are the nearest
-SKETCH = 16  # pixels of the side that near images are told by
-TRIAL = 0.15  # of the steps, that every start is given; the best of them goes on
-LEVELS = 4  # of the pyramid: pixels, then means of 2x2, 4x4 and 8x8 of them
-LOOSE = 3.0  # deviations from the prior's shell that cost nothing
-PRIOR = 1e-4  # what a deviation more costs, against the mean squared error of a pixel
-GROUP, ROOM = 64, 8 << 20  # images searched for at once, and bytes of them
-COARSE = 10  # steps with slopes that count for one without
-MAX_NUMERIC_DIM = 512  # axes up to which slopes can be felt for
+POOL = 512  # latents that are decoded; the search starts at those with the most similar images
+THUMBNAIL = 16  # side, in pixels, of the thumbnails that similarity is measured on
+TRIAL_SHARE = 0.15  # of the steps, for every start; only the best start continues
+LEVELS = 4  # of the image pyramid: pixels, then means over 2x2, 4x4 and 8x8 pixels
+SHELL_TOLERANCE = 3.0  # std of the norm of prior samples within which there is no penalty
+SHELL_PENALTY = 1e-4  # for one more std, squared, against the mean squared error of a pixel
+GROUP, GROUP_BYTES = 64, 8 << 20  # images inverted at once, and their bytes
+STEPS_PER_NUMERIC_STEP = 10  # steps with gradients that replace one step without
+MAX_NUMERIC_DIM = 512  # dimensions up to which finite differences are affordable
 
 
 @dataclass(frozen=True)
 class InversionResult:
-    """The points found for some images, and how near the generator comes to them."""
+    """The latents of some images, and the reconstruction error."""
 
     latents: Latents
-    images: Images  # what the generator makes of the points
-    rms: Values  # of each image's difference, black to white being 1
-    seconds: float  # that it took, for all of them
+    images: Images  # the reconstructions
+    rms: Values  # root mean squared error of each image, for pixels in [0, 1]
+    seconds: float  # for all images
 
     @property
     def psnr(self) -> Values:
-        """Peak signal to noise of each image, in dB: 20 is a likeness, 30 hard to tell apart."""
+        """Peak signal-to-noise ratio of each image, in dB: 20 is similar, 30 is hard to distinguish."""
         return -20 * np.log10(np.maximum(self.rms, 1e-6))
 
 
@@ -64,52 +64,53 @@ def invert(
     seed: int = 0,
     show: bool = True,
 ) -> InversionResult:
-    """The points whose images come nearest to these.
+    """Return the latents whose decoded images are closest to these images.
 
-    The search begins at `guess`, a point for each image, or else at those of `pool` (points of the
-    prior, if none are given) whose images look most alike. A decoder that torch cannot differentiate
-    is felt for instead, which takes a decode for each axis and step.
+    The search starts at `guess`, one latent for each image, or else at those latents of `pool` (default:
+    samples of the prior) whose images are most similar. If torch cannot differentiate the decoder,
+    finite differences are used, which decode once for each dimension and step.
     """
     if starts < 1 or steps < 0:
-        raise BadRecipe(f"Give 1 start or more and 0 steps or more, not {starts} and {steps}.")
+        raise BadRecipe(f"starts must be at least 1, and steps at least 0; they are {starts} and {steps}.")
     _check(generator, images, labels)
-    begun = perf_counter()
+    begin = perf_counter()
     guesses = None if guess is None else guess[:, None]
     if guesses is None:
-        guesses = _alike(generator, images, labels, pool, starts, seed)
-    smooth = differentiable(generator)
-    if not smooth:
-        _check_felt(generator.space)
-    rounds = steps if smooth else -(-steps // COARSE)
-    lower = _descent if smooth else _feeling
-    result, size = [], int(np.clip(ROOM // max(images[:1].nbytes, 1), 1, GROUP))
+        guesses = _nearest_guesses(generator, images, labels, pool, starts, seed)
+    has_gradient = differentiable(generator)
+    if not has_gradient:
+        _check_dim(generator.space)
+    rounds = steps if has_gradient else -(-steps // STEPS_PER_NUMERIC_STEP)
+    minimize = _descent if has_gradient else _numeric
+    result, size = [], int(np.clip(GROUP_BYTES // max(images[:1].nbytes, 1), 1, GROUP))
     groups = range(0, len(images), size)
-    told = bar("inverting", len(groups) * rounds, "steps") if show else nullcontext(_silent)
-    with told as advance:
+    progress = bar("inverting", len(groups) * rounds, "steps") if show else nullcontext(_no_progress)
+    with progress as advance:
         for start in groups:
             part = slice(start, start + size)
             y = None if labels is None else labels[part]
-            lowered = partial(lower, generator, images[part], y, advance)
-            result.append(_best(lowered, guesses[part], rounds))
-    latents = _onto(generator.space, np.concatenate([guesses[:0, 0], *result]))
+            minimizer = partial(minimize, generator, images[part], y, advance)
+            result.append(_best(minimizer, guesses[part], rounds))
+    latents = _project(generator.space, np.concatenate([guesses[:0, 0], *result]))
     rebuilt = generator.decode(latents, labels)
     rms = np.sqrt(((rebuilt - images) ** 2).mean(axis=(1, 2, 3)))
-    return InversionResult(latents, rebuilt, rms, perf_counter() - begun)
+    return InversionResult(latents, rebuilt, rms, perf_counter() - begin)
 
 
-Minimizer = Callable[[Latents, Rows, int], tuple[Latents, Values]]  # points of these images, lower by steps
+# (latents, rows of their images, steps) -> (better latents, losses)
+Minimizer = Callable[[Latents, Rows, int], tuple[Latents, Values]]
 
 
-def _best(lower: Minimizer, guesses: np.ndarray, steps: int) -> Latents:
-    """All starts of each image for some steps, and the best of them for the rest."""
+def _best(minimize: Minimizer, guesses: np.ndarray, steps: int) -> Latents:
+    """Minimise from all starts of each image for some steps, and from the best of them for the rest."""
     count, starts, dim = guesses.shape
     rows, z = np.arange(count), guesses[:, 0]
     if starts > 1:
-        trial = round(TRIAL * steps)
-        every, loss = lower(guesses.reshape(-1, dim), np.repeat(rows, starts), trial)
-        z = every.reshape(count, starts, dim)[rows, loss.reshape(count, starts).argmin(1)]
+        trial = round(TRIAL_SHARE * steps)
+        trials, loss = minimize(guesses.reshape(-1, dim), np.repeat(rows, starts), trial)
+        z = trials.reshape(count, starts, dim)[rows, loss.reshape(count, starts).argmin(1)]
         steps -= trial
-    return lower(z, rows, steps)[0]
+    return minimize(z, rows, steps)[0]
 
 
 def _descent(
@@ -121,24 +122,23 @@ def _descent(
     rows: Rows,
     steps: int,
 ) -> tuple[Latents, Values]:
-    """Downhill along the decoder's slopes, by what is left of the pixels and of their means."""
-    wanted = torch.as_tensor(images[rows], device=generator.device)
+    """Minimise the squared error of the pixels and of their means, with the decoder's gradient."""
+    target = torch.as_tensor(images[rows], device=generator.device)
     y = None if labels is None else torch.as_tensor(labels[rows], device=generator.device)
 
-    def slope(z: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient_of(z: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            rest = generator.decoder(_shaped(generator.space, z), y) - wanted
-            loss = _pyramid(rest) + PRIOR * _excess(generator.space, z).square()
+            error = generator.decoder(_shaped(generator.space, z), y) - target
+            loss = _pyramid(error) + SHELL_PENALTY * _shell_excess(generator.space, z).square()
             (gradient,) = torch.autograd.grad(loss.sum(), z)
         return loss.detach(), gradient
 
-    begin = torch.as_tensor(start, device=generator.device)
-    z, loss = descend(slope, begin, steps, advance)
+    z, loss = descend(gradient_of, torch.as_tensor(start, device=generator.device), steps, advance)
     return z.cpu().numpy(), loss.cpu().numpy()
 
 
-def _feeling(
+def _numeric(
     generator: Generator,
     images: Images,
     labels: Labels | None,
@@ -147,104 +147,104 @@ def _feeling(
     rows: Rows,
     steps: int,
 ) -> tuple[Latents, Values]:
-    """Downhill by decoding near points alone, by what is left of the pixels."""
+    """Minimise the squared error of the pixels, with finite differences."""
     space = generator.space
     flat = images.reshape(len(images), -1)
 
-    def rest(z: Latents, which: Rows) -> np.ndarray:
-        told = None if labels is None else labels[rows[which]]
-        made = generator.decode(_onto(space, z), told).reshape(len(z), -1)
-        left = (made - flat[rows[which]]) / np.float32(flat.shape[1] ** 0.5)
-        beyond = PRIOR**0.5 * _excess(space, torch.as_tensor(z)).numpy()
-        return np.concatenate([left, beyond[:, None]], axis=1)
+    def residual(z: Latents, which: Rows) -> np.ndarray:
+        y = None if labels is None else labels[rows[which]]
+        decoded = generator.decode(_project(space, z), y).reshape(len(z), -1)
+        error = (decoded - flat[rows[which]]) / np.float32(flat.shape[1] ** 0.5)
+        penalty = SHELL_PENALTY**0.5 * _shell_excess(space, torch.as_tensor(z)).numpy()
+        return np.concatenate([error, penalty[:, None]], axis=1)
 
-    return numeric_descent(rest, start, steps, advance)
+    return numeric_descent(residual, start, steps, advance)
 
 
-def _alike(
+def _nearest_guesses(
     generator: Generator, images: Images, labels: Labels | None, pool: Latents | None, starts: int, seed: int
 ) -> np.ndarray:
-    """For each image the points of the pool whose images are the nearest: (images, starts, axes)."""
+    """Return the latents of the pool with the most similar images: (images, starts, dim)."""
     if pool is None:
         pool = generator.space.sample(POOL, seed=derive(seed, "inversion"))
     elif len(pool) > POOL:
         pool = pool[stream(seed, "inversion").choice(len(pool), POOL, replace=False)]
     if not generator.classes or labels is None:
-        index, _ = nearest(_sketch(images), _sketches(generator, pool, None), starts)
+        index, _ = nearest(_thumbnail(images), _thumbnails(generator, pool, None), starts)
         return pool[index]
     result = np.zeros((len(images), min(starts, len(pool)), pool.shape[1]), np.float32)
-    for kind in np.unique(labels):  # a conditional model draws each class another way
-        of_kind = labels == kind
-        sketches = _sketches(generator, pool, np.full(len(pool), kind))
-        result[of_kind] = pool[nearest(_sketch(images[of_kind]), sketches, starts)[0]]
+    for label in np.unique(labels):  # a conditional model decodes a latent differently for each class
+        members = labels == label
+        thumbnails = _thumbnails(generator, pool, np.full(len(pool), label))
+        result[members] = pool[nearest(_thumbnail(images[members]), thumbnails, starts)[0]]
     return result
 
 
-def _sketches(generator: Generator, pool: Latents, labels: Labels | None) -> Latents:
-    return np.concatenate([_sketch(part) for part in generator.decode_batches(pool, labels)])
+def _thumbnails(generator: Generator, pool: Latents, labels: Labels | None) -> Latents:
+    return np.concatenate([_thumbnail(part) for part in generator.decode_batches(pool, labels)])
 
 
-def _sketch(images: Images) -> Latents:
-    """What is left of an image from far away, as a row of numbers."""
-    side = min(*images.shape[2:], SKETCH)
+def _thumbnail(images: Images) -> Latents:
+    """Each image at low resolution, as a row."""
+    side = min(*images.shape[2:], THUMBNAIL)
     return F.adaptive_avg_pool2d(torch.as_tensor(images), side).flatten(1).numpy()
 
 
-def _pyramid(rest: Tensor) -> Tensor:
-    """Mean squares of each image's difference, and of its means over ever larger squares."""
-    whole = rest.square().flatten(1).mean(1)
+def _pyramid(error: Tensor) -> Tensor:
+    """The mean squared error of each image, summed over the levels of an image pyramid."""
+    total = error.square().flatten(1).mean(1)
     for _ in range(LEVELS - 1):
-        if min(rest.shape[2:]) < 2:
+        if min(error.shape[2:]) < 2:
             break
-        rest = F.avg_pool2d(rest, 2)
-        whole = whole + rest.square().flatten(1).mean(1)
-    return whole
+        error = F.avg_pool2d(error, 2)
+        total = total + error.square().flatten(1).mean(1)
+    return total
 
 
-def _excess(space: Space, z: Tensor) -> Tensor:
-    """How many deviations further from the prior's shell each point lies than samples do."""
+def _shell_excess(space: Space, z: Tensor) -> Tensor:
+    """How many std the norm of each latent lies outside the range of prior samples."""
     if space.prior != "normal":
         return z.new_zeros(len(z))
     mean, std = shell(space.dim)
-    return ((z.norm(dim=1) - mean).abs() / std - LOOSE).clamp(min=0)
+    return ((z.norm(dim=1) - mean).abs() / std - SHELL_TOLERANCE).clamp(min=0)
 
 
 def _shaped(space: Space, z: Tensor) -> Tensor:
-    """The points as the decoder takes them."""
-    on = F.normalize(z, dim=1) if space.prior == "sphere" else z
-    return on.reshape(-1, *space.shape)
+    """The latents in the shape that the decoder takes."""
+    z = F.normalize(z, dim=1) if space.prior == "sphere" else z
+    return z.reshape(-1, *space.shape)
 
 
-def _onto(space: Space, z: Latents) -> Latents:
-    """The points where the space has them: of a sphere, on it."""
+def _project(space: Space, z: Latents) -> Latents:
+    """Project latents to the sphere, if the prior is one."""
     if space.prior != "sphere":
         return z
     return (z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
-def _check_felt(space: Space) -> None:
+def _check_dim(space: Space) -> None:
     if space.dim > MAX_NUMERIC_DIM:
         raise NotSupported(
-            f"This decoder cannot be differentiated, and its {space.dim:,} axes are too many to feel "
-            f"for ({MAX_NUMERIC_DIM} at most). Teach the run an encoder: zatlas invert RUN --learn"
+            f"This decoder cannot be differentiated, and its {space.dim:,} dimensions are too many for "
+            f"finite differences (at most {MAX_NUMERIC_DIM}). Train an encoder: zatlas invert RUN --learn"
         )
 
 
 def _check(generator: Generator, images: Images, labels: Labels | None) -> None:
     if images.ndim != 4 or (labels is not None and len(labels) != len(images)):
         raise ShapeError(
-            "Images come as (n, channels, height, width) with a label each or none; these have shape "
+            f"Images have shape (n, channels, height, width), with one label each or none; these have shape "
             f"{images.shape}."
         )
     if generator.classes and labels is None:
-        raise NotSupported("A conditional model must be told the class of each image.")
-    made = generator.decode(
+        raise NotSupported("A conditional model needs the class of each image.")
+    decoded = generator.decode(
         np.zeros((1, generator.space.dim), np.float32), None if labels is None else labels[:1]
     )
-    if len(images) and made.shape[1:] != images.shape[1:]:
-        want, have = ("x".join(map(str, shape[1:])) for shape in (made.shape, images.shape))
-        raise ShapeError(f"This generator makes images of {want}; these are of {have}.")
+    if len(images) and decoded.shape[1:] != images.shape[1:]:
+        expected, given = ("x".join(map(str, shape[1:])) for shape in (decoded.shape, images.shape))
+        raise ShapeError(f"This generator decodes to images of {expected}; these are {given}.")
 
 
-def _silent(count: int) -> None:
-    """Progress that nobody is told of."""
+def _no_progress(count: int) -> None:
+    """Progress that is not shown."""

@@ -91,7 +91,7 @@ class RunHandlers:
 
     def _neighbors(self, request: Request) -> Reply:
         n, k = request.integer("n", 1, MAX_LATENTS), request.integer("k", 1, MAX_NEIGHBORS)
-        rows, distances = self.neighbors.of(request.latents(n, self.workspace.dim), k)
+        rows, distances = self.neighbors.search(request.latents(n, self.workspace.dim), k)
         payload = rows.astype("<i4").tobytes() + distances.astype("<f4").tobytes()
         return Reply({"kind": "neighbors", "shape": list(rows.shape)}, payload)
 

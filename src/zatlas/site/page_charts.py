@@ -17,7 +17,8 @@ from zatlas.latent import chart as charts
 from zatlas.latent.attributes import binary_names, pretty
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
-from zatlas.latent.landmarks import MAX_CHARTED, digest_of, place_all
+from zatlas.latent.landmarks import MAX_CHARTED, chart_digest, write_positions
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.names import ParsedName, text_of
 from zatlas.latent.subprocess_layout import make_in_subprocess
 from zatlas.site.columns import column_names
@@ -31,7 +32,14 @@ from zatlas.workspace import Workspace
 MAX_GRID_NUMBERS = 1_000_000  # of all latents of a grid: 2 MB
 MIN_STEPS, USUAL_STEPS, MAX_STEPS = 24, 64, 128  # along each side of a grid
 MIN_SHARE = 0.1  # of images with and without an attribute that supervises a layout
-TITLES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA", "dimensions": "Latent space", "line": "Latent space"}
+TITLES = {
+    "grid_umap": "UMAP (grid)",
+    "grid_tsne": "t-SNE (grid)",
+    "umap": "UMAP",
+    "pca": "PCA",
+    "dimensions": "Latent space",
+    "line": "Latent space",
+}
 STRIP_HEIGHT = 0.25  # of the chart of a one-dimensional latent space, relative to its width
 
 Files = Mapping[str, Callable[[], bytes]]
@@ -65,7 +73,7 @@ class PageChart:
             "lattice": {"url": f"{folder}/lattice-{self.key}.f16", "n": self.steps},
             "coverage": f"{folder}/coverage-{self.key}.u8",
             "projection": self._projection(),
-            "reach": plain(max(chart.reach, 1e-12))[0],
+            "reach": plain(max(chart.neighbor_radius, 1e-12))[0],
             "tiles": tiles,
         }
 
@@ -90,9 +98,9 @@ class PageChart:
 
     def _projection(self) -> dict[str, Any] | None:
         chart = self.chart
-        if chart.frame is None:
+        if chart.components is None:
             return None
-        arrays = {"components": chart.frame, "mean": chart.center, "origin": chart.origin}
+        arrays = {"components": chart.components, "mean": chart.center, "origin": chart.origin}
         return {name: plain(values) for name, values in arrays.items()}
 
 
@@ -141,13 +149,13 @@ def add_tiles(
     first, total = len(charted.positions), len(everything)
     provenance = {
         **workspace.provenance("page"),
-        "chart": digest_of(charted.chart),
+        "chart": chart_digest(charted.chart),
         "first": first,
         "total": total,
     }
     path = workspace.folder("charts") / f"page-{charted.chart.layout}-{provenance['chart']}.parquet"
     rest = LatentTable(everything.rows[first:], everything.latents[first:])
-    added = chart_positions.read(place_all(charted.chart, path, [rest], total - first, provenance))[1]
+    added = chart_positions.read(write_positions(charted.chart, path, [rest], total - first, provenance))[1]
     positions = np.concatenate([charted.positions, added])
     charted.tiles = quadtree(positions, charted.chart.box, first, categories)
     return positions
@@ -158,9 +166,9 @@ def default_charts(workspace: Workspace, subset: PageSubset) -> list[tuple[str, 
     if workspace.dim <= 2:
         return [("line" if workspace.dim == 1 else "dimensions", None)]
     if not subset.has_images:
-        return [("pca", None), ("umap", None)]  # neighbors among samples of a prior mean little
+        return [("pca", None), (DEFAULT_LAYOUT, None)]  # neighbors among samples of a prior mean little
     by = _supervisor(workspace, subset)
-    return [("umap", None), ("pca", None)] + ([("umap", by)] if by else [])
+    return [(DEFAULT_LAYOUT, None), ("pca", None)] + ([(DEFAULT_LAYOUT, by)] if by else [])
 
 
 def _supervision(workspace: Workspace, by: str, rows: Rows) -> Labels:

@@ -74,7 +74,9 @@ def page_directions(workspace: Workspace, subset: PageSubset, *, light: bool = F
     limits: list[Range | None] = [None] * (len(result) + len(principal))
     if not light:
         limits[: len(result)] = ranges(workspace, latents, result, probes, reports)
-    result = [estimate.with_side_effects(direction, latents, {}, probes) for direction in (*result, *principal)]
+    result = [
+        estimate.with_side_effects(direction, latents, {}, probes) for direction in (*result, *principal)
+    ]
     variance = float(latents.var(axis=0).sum()) or 1.0
     kinds = dict.fromkeys(flags, "attribute") | _class_kinds(workspace)
     kinds |= {direction.name: "saved" for direction in saved}

@@ -12,7 +12,7 @@ import numpy as np
 from zatlas.core.arrays import Latents, Plane
 from zatlas.core.progress import bar
 from zatlas.latent import dimension_ranking
-from zatlas.latent.density import NEIGHBOURS, Density, density
+from zatlas.latent.density import NEIGHBORS, Density, density
 from zatlas.site.columns import Columns, arrow, columns
 from zatlas.site.geodesics import example_geodesics
 from zatlas.site.networks import exported_classifier, exported_networks, network_file
@@ -163,7 +163,7 @@ class RunPage:
             "density": {
                 "typical_distance": data.typical_distance,
                 "outside_distance": data.typical_distance + data.step,
-                "neighbors": NEIGHBOURS,
+                "neighbors": NEIGHBORS,
             },
             **self.networks,
             "dimensions": self.dimensions,

@@ -2,6 +2,8 @@
 
 The operating system locks the file `.lock`. On disks without locks (some network disks), zatlas creates
 `.lock-held` instead, and removes it if its process on this machine has ended.
+
+filelock locks the open file. Its `FileLock` would open hard links and pipes, and it names no holder.
 """
 
 import errno
@@ -12,14 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from zatlas.core.errors import Busy
 from zatlas.store import atomic, safe_paths
-from zatlas.store.system_lock import is_alive, lock
+from zatlas.store.processes import is_alive
 
 FILE, HELD_FILE = ".lock", ".lock-held"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 HOLDER = re.compile(r"process (\d{1,10}) on (\S{1,255})")
 MAX_NAME_BYTES = 300  # of the holder's name
+OFFSET = 1  # of the name: on Windows, no other process can read the first byte of a locked file
 
 
 @contextmanager
@@ -53,7 +58,7 @@ def lock_holder(folder: Path) -> str | None:
             continue
         handle = safe_paths.open_ordinary(path, os.O_RDONLY)
         try:
-            text = os.read(handle, MAX_NAME_BYTES).decode(errors="replace").strip()
+            text = _read_name(handle)
             if _is_dead(text):
                 continue
             if name == HELD_FILE or _is_locked(handle):
@@ -67,13 +72,13 @@ def _try_lock(folder: Path, handle: int) -> bool:
     """Lock the open file; return False if this disk has no locks."""
     with atomic.explain_errors(folder / FILE):
         try:
-            lock(handle)
-        except BlockingIOError:
-            raise _busy_error(folder, os.read(handle, MAX_NAME_BYTES)) from None
+            locked = lock_descriptor(handle, blocking=False)
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise
             return False
+        if not locked:
+            raise _busy_error(folder, _read_name(handle))
     return True
 
 
@@ -82,12 +87,12 @@ def _held_by_file(folder: Path) -> Iterator[None]:
     path = folder / HELD_FILE
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with atomic.explain_errors(path):
-        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[:MAX_NAME_BYTES].decode(errors="replace")):
+        if safe_paths.is_file(path) and _is_dead(_decode(path.read_bytes())):
             path.unlink(missing_ok=True)
         try:
             handle = safe_paths.open_in_place(path, flags)
         except FileExistsError:
-            raise _busy_error(folder, path.read_bytes()[:MAX_NAME_BYTES]) from None
+            raise _busy_error(folder, _decode(path.read_bytes())) from None
         os.write(handle, _own_name())
         os.close(handle)
     try:
@@ -96,8 +101,8 @@ def _held_by_file(folder: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _busy_error(folder: Path, name: bytes) -> Busy:
-    holder = HOLDER.match(name.decode(errors="replace"))
+def _busy_error(folder: Path, name: str) -> Busy:
+    holder = HOLDER.match(name)
     return Busy(
         f"{folder} is being trained by {holder[0] if holder else 'another process'}. "
         "Wait for it to end, or train another run: --out FOLDER"
@@ -105,7 +110,16 @@ def _busy_error(folder: Path, name: bytes) -> Busy:
 
 
 def _own_name() -> bytes:
-    return f"process {os.getpid()} on {socket.gethostname()}\n".encode()
+    return f" process {os.getpid()} on {socket.gethostname()}\n".encode()
+
+
+def _read_name(handle: int) -> str:
+    os.lseek(handle, OFFSET, os.SEEK_SET)
+    return _decode(os.read(handle, MAX_NAME_BYTES))
+
+
+def _decode(name: bytes) -> str:
+    return name[:MAX_NAME_BYTES].decode(errors="replace").strip()
 
 
 def _is_dead(name: str) -> bool:
@@ -116,9 +130,6 @@ def _is_dead(name: str) -> bool:
 
 def _is_locked(handle: int) -> bool:
     try:
-        lock(handle, shared=True)
-    except BlockingIOError:
-        return True
+        return not lock_descriptor(handle, blocking=False)
     except OSError:
         return False  # this disk has no locks: `.lock-held` is used
-    return False

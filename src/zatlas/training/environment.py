@@ -33,7 +33,7 @@ def launch(recipe: Recipe, description: Description) -> Fabric:
     players = 1 if group.world_size == 1 else count_players(description)
     with log_level("lightning_fabric", logging.WARNING if group.world_size > 1 else logging.NOTSET):
         fabric = Fabric(
-            devices=group.local_rank,
+            devices=group.local_world_size,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),
             precision=recipe.training.precision,

@@ -87,7 +87,7 @@ test("other requests are sent by kind", async () => {
 });
 
 test("a new chart comes with its positions", async () => {
-  const chart = { name: "umap" } as never;
+  const chart = { name: "grid_umap" } as never;
   const open = await connected(() => [{ kind: "chart", chart }, Float32Array.of(1, 2, 3, 4)]);
   const result = await newChart(open, run, "umap", "label");
   expect(result.chart).toEqual(chart);
