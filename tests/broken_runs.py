@@ -120,7 +120,7 @@ def typed(command: str) -> None:
         raise SystemExit(f"{command} ended with {status}")
 
 
-def evaluated(workspace: Workspace, prior: str = "own") -> EvaluationResult:
+def evaluated(workspace: Workspace, prior: str = "model") -> EvaluationResult:
     """The evaluation of a run."""
     return evaluate(workspace, groups=GROUPS, prior=prior)
 

@@ -14,7 +14,7 @@ from zatlas.workspace import Workspace
 
 def test_codes_are_written_once_and_read_again(digits):
     table = digits.table("test")
-    path = next((digits.run.folder / "codes").glob("*-test.parquet"))
+    path = next((digits.run.folder / "latents").glob("*-test.parquet"))
     before = path.stat().st_mtime_ns
     again = Workspace.open(digits.run.folder).table("test")
     assert path.stat().st_mtime_ns == before
@@ -29,9 +29,9 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
 
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy)
-    path = next((copy / "codes").glob("*-test.parquet")) if (copy / "codes").exists() else None
+    path = next((copy / "latents").glob("*-test.parquet")) if (copy / "latents").exists() else None
     Workspace.open(copy).table("test")
-    path = next((copy / "codes").glob("*-test.parquet"))
+    path = next((copy / "latents").glob("*-test.parquet"))
     table = pq.read_table(path)
     made = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
     with atomic.file(path) as side:
@@ -45,7 +45,7 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
 
 def test_the_table_of_codes_is_for_people_too(portraits):
     portraits.table("test")
-    path = next((portraits.run.folder / "codes").glob("*-test.parquet"))
+    path = next((portraits.run.folder / "latents").glob("*-test.parquet"))
     table = pq.read_table(path).to_pandas()
     assert {"index", "split", "z", "deviation", "Smiling", "hair_colour", "age"} <= set(table.columns)
     assert table["z"][0].shape == (8,) and set(table["split"]) == {"test"}
@@ -119,8 +119,8 @@ def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):
     count = len(list(folder.iterdir()))
     np.testing.assert_array_equal(Workspace.open(wide.run.folder).chart("pca").positions, first.positions)
     assert len(list(folder.iterdir())) == count
-    told = wide.chart("umap", "label", neighbors=10)
-    free = wide.chart("umap", neighbors=10)
+    told = wide.chart("umap", "label", settings={"neighbors": 10})
+    free = wide.chart("umap", settings={"neighbors": 10})
     assert len(list(folder.iterdir())) == count + 2
     assert (told.positions != free.positions).any()
     with pytest.raises(UnknownName, match="Did you mean 'umap'"):

@@ -94,7 +94,7 @@ def test_parts_of_another_model_are_made_again(digits, plain, folder, tmp_path):
 
 
 def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
-    shutil.copytree(plain.run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("codes"))
+    shutil.copytree(plain.run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("latents"))
     workspace = Workspace.open(tmp_path / "run")
     out = encode(workspace, split="train")
     assert out.is_dir() and len(list(out.glob("part-*.parquet"))) > 10

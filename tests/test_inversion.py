@@ -123,7 +123,7 @@ def test_a_black_box_of_many_axes_is_refused_with_a_way_out():
 def test_a_conditional_model_is_told_the_class(told):
     labels = np.array([1, 7])
     z = sample_latents(told, 2, seed=0)
-    images = told.decode(z, labels=labels)
+    images = told.decode(z, labels)
     result = search(bare(told), images, labels, show=False)
     assert np.median(result.psnr) > 30
     with pytest.raises(NotSupported, match="told the class"):

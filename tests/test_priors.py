@@ -222,9 +222,9 @@ def test_a_prior_fits_codes_that_it_has_not_seen_better_than_one_normal_distribu
 def test_samples_of_a_fitted_prior_are_nearer_to_the_data(fitted):
     lonely = {
         prior: (fitted.density.relative_distance(sample_latents(fitted, 600, prior=prior)) > 2).mean()
-        for prior in ("own", "mixture", "flow")
+        for prior in ("model", "mixture", "flow")
     }
-    assert lonely["mixture"] < lonely["own"] and lonely["flow"] < lonely["own"]
+    assert lonely["mixture"] < lonely["model"] and lonely["flow"] < lonely["model"]
 
 
 def test_a_prior_of_other_weights_is_fitted_again(fitted, digits, tmp_path):

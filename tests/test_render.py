@@ -303,12 +303,12 @@ def test_classes_are_named_where_they_are_and_beside_the_plot_where_they_lie_on_
     places, labels = points(kinds=10, n=300)
     names = [f"class {i}" for i in range(10)]
     apart = cloud(places, labels, names, title="", axes=("x", "y"), marks={"A": (0, 0)})
-    assert {text.get_text() for text in apart.axes[0].texts} == {*names, "A"}
-    assert apart.axes[0].get_legend() is None
+    assert {text.get_text() for text in apart.figure.axes[0].texts} == {*names, "A"}
+    assert apart.figure.axes[0].get_legend() is None
     same = places - 4 * labels[:, None].astype(np.float32)
     together = cloud(same, labels, names, title="", axes=("x", "y"), density=True, theme=DARK)
-    assert not together.axes[0].texts
-    assert [text.get_text() for text in together.axes[0].get_legend().get_texts()] == names
+    assert not together.figure.axes[0].texts
+    assert [text.get_text() for text in together.figure.axes[0].get_legend().get_texts()] == names
 
 
 @pytest.mark.parametrize("values", [None, np.linspace(0, 1, 300)])
@@ -317,7 +317,7 @@ def test_many_classes_and_quantities_get_a_bar_beside_the_data(values):
     names = [f"class {i}" for i in range(20)]
     figure = cloud(places, labels, names, title="", axes=("x", "y"), values=values)
     figure.draw_without_rendering()
-    plot, bar = figure.axes
+    plot, bar = figure.figure.axes
     assert plot.get_position().x1 < bar.get_position().x0
     if values is None:
         assert [text.get_text() for text in bar.get_yticklabels()] == names
@@ -332,8 +332,8 @@ def test_clouds_stand_side_by_side_with_a_line_of_numbers_under_each():
         axes=("x", "y"),
         notes={"ae": "gaps 0.4", "vae": "gaps 0.1"},
     )
-    assert [plot.get_title(loc="left") for plot in figure.axes] == ["ae", "vae"]
-    assert [plot.get_xlabel() for plot in figure.axes] == ["x\ngaps 0.4", "x\ngaps 0.1"]
+    assert [plot.get_title(loc="left") for plot in figure.figure.axes] == ["ae", "vae"]
+    assert [plot.get_xlabel() for plot in figure.figure.axes] == ["x\ngaps 0.4", "x\ngaps 0.1"]
 
 
 def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo():
@@ -342,17 +342,17 @@ def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo()
         for n in (1, 2, 3)
     ]
     figure = curves(rows, title="run")
-    titles = [plot.get_title(loc="left") for plot in figure.axes if plot.get_visible()]
+    titles = [plot.get_title(loc="left") for plot in figure.figure.axes if plot.get_visible()]
     assert titles == ["elbo", "rate"]
     for row in rows:
         row["train/loss"] = 7.0
-    titles = [plot.get_title(loc="left") for plot in curves(rows, title="run").axes]
+    titles = [plot.get_title(loc="left") for plot in curves(rows, title="run").figure.axes]
     assert titles[:3] == ["elbo", "loss", "rate"]
 
 
 def boxes_of(figure):
     figure.canvas.draw()
-    texts = [t for plot in figure.axes for t in plot.texts if not t.get_path_effects()]
+    texts = [t for plot in figure.figure.axes for t in plot.texts if not t.get_path_effects()]
     return [t.get_window_extent().extents for t in texts]
 
 
@@ -371,7 +371,7 @@ def test_forty_bars_are_as_readable_as_two():
     names = [f"Mouth_Slightly_Open_{i}" for i in range(40)]
     figure = bars(names, np.linspace(-1, 1, 40), spans=np.full(40, 0.1), title="t", axis="effect")
     figure.canvas.draw()
-    labels = figure.axes[0].get_yticklabels()
+    labels = figure.figure.axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == names
     result = [label.get_window_extent().extents for label in labels]
     assert not [pair for pair in combinations(result, 2) if collide(*pair)]

@@ -59,7 +59,7 @@ def test_a_mixture_s_samples_leave_fewer_gaps_than_the_prior_s(digits):
 
 def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
     for workspace in (digits, plain):
-        for prior in ("own", "mixture", "posterior"):
+        for prior in ("model", "mixture", "posterior"):
             first, again = (sample_latents(workspace, 9, seed=3, prior=prior) for _ in range(2))
             other = sample_latents(workspace, 9, seed=4, prior=prior)
             assert first.shape == (9, 2) and (first == again).all() and (first != other).any()

@@ -352,7 +352,7 @@ def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, ca
     again = Workspace.open(folder)
     assert again.source.generated and "inky" in again.dataset.attributes
     assert locate(again, "inky:2").image is not None
-    assert len(again.chart("pca", by="inky").positions) == len(again.latents("test"))
+    assert len(again.chart("pca", supervise="inky").positions) == len(again.latents("test"))
     result = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
     assert result == pytest.approx(again.flags("inky", again.rows("train")).mean())
     assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0

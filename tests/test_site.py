@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conform import conforms
 from zatlas.core.errors import NotSupported
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import evaluator_of
@@ -274,7 +274,7 @@ def test_what_is_slow_is_kept_and_made_again_for_other_weights(digits, tmp_path)
 
 def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
+    shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("site", "latents", "charts"))
     before = sorted(path for path in copy.rglob("*"))
     tree = run_tree(Workspace.open(copy), light=True)
     for make in tree.files.values():
@@ -289,7 +289,7 @@ def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
 
 def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
-    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
+    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "latents", "charts"))
     before = sorted(path for path in copy.rglob("*"))
     may = os.access
     monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK and may(path, how))
@@ -351,7 +351,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
 def test_codes_without_labels_go_by_their_own_numbers(tmp_path):
     latents = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     np.save(tmp_path / "codes.npy", latents)
-    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
+    tree = run_tree(import_model(tmp_path / "codes.npy", tmp_path / "run", verbose=False), most=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
     np.testing.assert_array_equal(latents[numbers], tree.latents)
 

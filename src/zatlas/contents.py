@@ -44,7 +44,7 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
         return labels
     recipe = make_recipe(read_recipe(run.recipe_file))
     images = sources.load_same(
-        recipe.source,
+        recipe.source_in(run),
         fingerprint=run.provenance().get("data"),
         run=run.folder,
         data_changed=data_changed,

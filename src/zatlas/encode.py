@@ -120,7 +120,7 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
         open_dataset(
             workspace.run, data_changed=workspace.data_changed
         )  # refused, if they are not those that the run was made with
-        pieces: Partitions = DatasetPartitions(recipe.source, recipe.size, recipe.options, split)
+        pieces: Partitions = DatasetPartitions(recipe.source_in(workspace.run), recipe.size, recipe.options, split)
     else:
         pieces = partitions_of(data, workspace.description.shape)
         if split is not None:
@@ -131,7 +131,7 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
-    folder = out or workspace.folder("codes") / f"{name}.parquet"
+    folder = out or workspace.folder("latents") / f"{name}.parquet"
     _refuse_foreign(folder)
     if folder.is_file() and tables.provenance(folder) != made:
         atomic.remove_file(folder)  # a table of the run's own, of other weights

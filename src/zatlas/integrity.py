@@ -17,7 +17,7 @@ from zatlas.training.recovery import best_weights, metrics_text, recipe_text
 IMAGE_FOLDERS = ("previews/", "gallery/", "curves.png", "report.html")
 # What is made again when it is needed. Fitted priors, directions and readings are not: a person
 # chose their settings.
-DERIVED_FILES = ("charts/", "codes/", "site/", *IMAGE_FOLDERS)
+DERIVED_FILES = ("charts/", "latents/", "site/", *IMAGE_FOLDERS)
 # Sealed by manifests of their own, or another program's.
 UNRECORDED = ("checkpoints", "tensorboard")
 UNNAMED = (".lock", ".lock-held", digests.FILE)

@@ -55,7 +55,7 @@ def locate(workspace: Workspace, text: str) -> Anchor:
 
 def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     if name.kind in RANDOM:
-        prior = "own" if name.kind == RANDOM[0] else name.kind
+        prior = "model" if name.kind == RANDOM[0] else name.kind
         point = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
         return Anchor(text, point, title=title_of(replace(name, text=name.kind)))
     if name.kind == "row":
@@ -85,7 +85,7 @@ def interpolate(
     method: str | None = None,
     *,
     closed: bool = False,
-    even: bool = False,
+    constant_speed: bool = False,
     label: int | None = None,
 ) -> Curve:
     """Return the curve through two anchors or more, given by name or as latents.
@@ -99,7 +99,9 @@ def interpolate(
         z = np.concatenate([anchor.latent for anchor in result])
     if len(z) < 2:
         raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
-    return interpolate_latents(workspace.generator.for_class(label), z, method, closed=closed, even=even)
+    return interpolate_latents(
+        workspace.generator.for_class(label), z, method, closed=closed, even=constant_speed
+    )
 
 
 def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:

@@ -32,17 +32,17 @@ def sample_latents(
     n: int,
     *,
     seed: int = 0,
-    prior: str = "own",
+    prior: str = "model",
     temperature: float = 1.0,
     truncation: float | None = None,
 ) -> Latents:
     """Points drawn by chance; without a prior, the normal distribution that the codes suggest stands in."""
     space = workspace.generator.space
-    if prior == "own" and space.prior != "none":
+    if prior == "model" and space.prior != "none":
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
         raise NotSupported("Only a prior that is normal is truncated; give --temperature below 1 instead.")
-    if prior == "own":
+    if prior == "model":
         middle = workspace.cloud.mean(axis=0)
         z = fitted_samples(workspace.cloud, space, n, seed=seed)
         return (middle + temperature * (z - middle)).astype(np.float32)
@@ -55,7 +55,7 @@ def sample_latents(
             return table.latents[chosen]
         std = table.std[chosen] * np.float32(temperature)
         return from_posterior(table.latents[chosen], std, seed=seed)
-    raise UnknownName("prior", prior, ("own", *KINDS, "posterior"))
+    raise UnknownName("prior", prior, ("model", *KINDS, "posterior"))
 
 
 def prior_of(workspace: Workspace, kind: str) -> FittedPrior:

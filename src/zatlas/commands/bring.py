@@ -43,7 +43,7 @@ def bring(
     """
     from zatlas import create
 
-    workspace = create.import_run(
+    workspace = create.import_model(
         source,
         out,
         net=net,

@@ -15,7 +15,7 @@ def sample(
     run: Run,
     *,
     count: int = 64,
-    prior: str = "own",
+    prior: str = "model",
     temperature: float = 1.0,
     truncation: float | None = None,
     label: Label = None,
@@ -46,7 +46,7 @@ def sample(
         seed=seed,
         theme=theme_of(dark),
     )
-    tell(figure, workspace, "samples" if prior == "own" else f"samples-{prior}", out)
+    tell(figure, workspace, "samples" if prior == "model" else f"samples-{prior}", out)
 
 
 @command
@@ -102,7 +102,7 @@ def grid(
         chart = workspace.chart(layout)
         tell(chart_sheet(workspace, chart, n, label=told, theme=theme), workspace, "chart-sheet", out)
     else:
-        figure = manifold(workspace, n, by=by, axes=axes, label=told, extent=extent, theme=theme)
+        figure = manifold(workspace, n, by=by, dimensions=axes, label=told, extent=extent, theme=theme)
         tell(figure, workspace, "manifold", out)
 
 
@@ -132,7 +132,14 @@ def points(
 
     workspace = open_workspace(run)
     figure = maps.latent_scatter(
-        workspace, split=split, each=each, drawn=drawn, by=by, axes=axes, seed=seed, theme=theme_of(dark)
+        workspace,
+        split=split,
+        per_class=each,
+        samples=drawn,
+        color_by=by,
+        dimensions=axes,
+        seed=seed,
+        theme=theme_of(dark),
     )
     tell(figure, workspace, "points", out)
 
@@ -164,12 +171,12 @@ def chart(
     from zatlas.figures.maps import chart_scatter
 
     workspace = open_workspace(run)
-    made = workspace.chart(layout, supervise, split=split, seed=seed, **settings_of(set))
+    made = workspace.chart(layout, supervise, split=split, seed=seed, settings=settings_of(set))
     console().print(f"trustworthiness {made.trustworthiness:.4f}", soft_wrap=True)
     if len(made.positions) < len(workspace.chart_table(split)):
         saved = workspace.chart_positions(made, split)
         console().print(f"places of all codes: {saved}", soft_wrap=True, markup=False)
-    figure = chart_scatter(workspace, made, split=split, by=by or supervise, theme=theme_of(dark))
+    figure = chart_scatter(workspace, made, split=split, color_by=by or supervise, theme=theme_of(dark))
     tell(figure, workspace, f"chart-{made.layout}", out)
 
 

@@ -62,7 +62,7 @@ def interpolate(
         figure = draw(workspace, result, theme=theme_of(dark))
         tell(figure, workspace, "corners" if corners else "pairs", out)
         return
-    move = interpolation(workspace, result, method=method, closed=loop, even=even)
+    move = interpolation(workspace, result, method=method, closed=loop, constant_speed=even)
     name = "interpolation-" + "-".join(stop.name for stop in result) if anchors else "interpolation"
     tell_move(move, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
 
@@ -93,7 +93,7 @@ def traverse(
 
     workspace = open_workspace(run)
     result = None if stop is None else locate(workspace, stop)
-    move = traversal(workspace, result, axes=axes, count=count, by=by, extent=extent)
+    move = traversal(workspace, result, dimensions=axes, count=count, by=by, extent=extent)
     tell_move(move, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
 
 
@@ -141,7 +141,7 @@ def attribute(
     files = file_names(f"attribute-{name}" for name in wanted)
     for name, file in zip(wanted, files, strict=True):
         move = attribute_move(
-            workspace, name, method=method, anchors=anchors, without=without, reach=reach, seed=seed
+            workspace, name, method=method, anchors=anchors, orthogonal_to=without, reach=reach, seed=seed
         )
         place = out / f"{file}.gif" if out is not None and not out.suffix else out
         if place is not None and not (out and out.suffix):
@@ -200,6 +200,6 @@ def spiral(
         plane, title = trace(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
     else:
         plane, title = spiral_curve(turns=turns, extent=extent), f"A spiral in {workspace.name}"
-    move = plane_walk(workspace, plane, title, even=even)
+    move = plane_walk(workspace, plane, title, constant_speed=even)
     place = out or workspace.run.gallery / "spiral.mp4"
     tell_move(move, "spiral", place, frames=frames, fps=fps, panel="prior", dark=dark)

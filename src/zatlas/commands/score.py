@@ -20,7 +20,7 @@ def score(
     *,
     only: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="GROUP")] = (),
     features: Annotated[str | None, arg(metavar="FILE.onnx")] = None,
-    prior: Annotated[str, arg(metavar="KIND")] = "own",
+    prior: Annotated[str, arg(metavar="KIND")] = "model",
     seed: int = 0,
     dark: Dark = False,
     out: Annotated[Path | None, arg(metavar="FILE.html")] = None,

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from zatlas.figures.paths import LatentPath
-    from zatlas.render.canvas import Canvas
+    from zatlas.render.figure import Figure
     from zatlas.render.theme import Theme
     from zatlas.workspace import Workspace
 
@@ -47,7 +45,7 @@ def class_of(workspace: "Workspace", name: str | None) -> int | None:
     return classes.index(result.text)
 
 
-def tell(figure: "Canvas | Figure", workspace: "Workspace", name: str, out: Path | None) -> None:
+def tell(figure: "Figure", workspace: "Workspace", name: str, out: Path | None) -> None:
     """Save a picture and print where it is."""
     from zatlas.render.pixels import save
 

@@ -84,7 +84,9 @@ class LatentPath:
         """Write the first curve as a film, with the position on the prior or chart in a `panel`."""
         z = self.curves[0].sample(frames)
         return films.film(
-            self.workspace.generator.decode_batches(z, self.workspace.labels_for(frames, self.label)),
+            self.workspace.generator.decode_batches(
+                z, self.workspace.generator.class_numbers(frames, self.label)
+            ),
             path,
             fps=fps,
             panel=self._panel(panel, z, theme),
@@ -111,11 +113,11 @@ def interpolation(
     *,
     method: str | None = None,
     closed: bool = False,
-    even: bool = False,
+    constant_speed: bool = False,
 ) -> LatentPath:
     """A path through the anchors (C4, C5, D4, E4), and back to the first if `closed`."""
     label = anchors[0].label
-    curve = interpolate(workspace, anchors, method, closed=closed, even=even, label=label)
+    curve = interpolate(workspace, anchors, method, closed=closed, constant_speed=constant_speed, label=label)
     names = [anchor.title for anchor in anchors] + [anchors[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
     marks = tuple(zip(curve.named, names, strict=True))
@@ -127,7 +129,7 @@ def traversal(
     workspace: Workspace,
     anchor: Anchor | None = None,
     *,
-    axes: Sequence[int] = (),
+    dimensions: Sequence[int] = (),
     count: int = 10,
     by: str | None = None,
     extent: float | None = None,
@@ -136,10 +138,12 @@ def traversal(
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     latents = workspace.cloud
     changes: dict[int, float] = {}
-    if not axes:
-        order, change = rank_dimensions(workspace.generator, latents, workspace.labels_for(len(latents)))
-        axes = [int(axis) for axis in order[:count]]
-        changes = dict(zip(axes, map(float, change), strict=False))
+    if not dimensions:
+        order, change = rank_dimensions(
+            workspace.generator, latents, workspace.generator.class_numbers(len(latents))
+        )
+        dimensions = [int(axis) for axis in order[:count]]
+        changes = dict(zip(dimensions, map(float, change), strict=False))
     center = latents.mean(axis=0, keepdims=True)
     through = "the center of the latents" if anchor is None else anchor.title
     if anchor is None and workspace.source.indexed:
@@ -149,7 +153,7 @@ def traversal(
         center, through = latents[:1], "sample 0"
     z = center if anchor is None else anchor.latent
     curves, names = [], []
-    for axis in axes:
+    for axis in dimensions:
         ends = dimension_values(workspace, axis, 2, by, extent)
         curves.append(traverse(z, axis, float(ends[0]), float(ends[1])))
         change_text = f"\nchange {changes[axis]:.3f}" if axis in changes else ""
@@ -170,7 +174,7 @@ def attribute(
     *,
     method: str = "mean_difference",
     anchors: Sequence[Anchor] = (),
-    without: Sequence[str] = (),
+    orthogonal_to: Sequence[str] = (),
     reach: float = MAX_STD,
     seed: int = 0,
 ) -> LatentPath:
@@ -190,7 +194,7 @@ def attribute(
         words = title_of(parse_property(workspace, name))
         title = f"From not {words} to {words} in {workspace.name}"
         return LatentPath(workspace, (curve,), (), title, note=_method_note(method))
-    direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=without, seed=seed))
+    direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=orthogonal_to, seed=seed))
     starts = list(anchors) or [
         locate(workspace, str(i)) for i in range(min(4, len(workspace.chart_table("test"))))
     ]
@@ -223,14 +227,16 @@ def side_effects(direction: Direction, count: int = 3) -> str:
     return ", ".join(f"{pretty(key)} {others[key]:+.0%}" for key in worst)
 
 
-def plane_walk(workspace: Workspace, plane: Curve, title: str, *, even: bool = False) -> LatentPath:
+def plane_walk(workspace: Workspace, plane: Curve, title: str, *, constant_speed: bool = False) -> LatentPath:
     """A plane curve in the first two dimensions (B3); `even` gives it constant image speed."""
     axes = plot_dimensions(workspace)
     space = workspace.generator.space
     if space.dim < 2:
         raise NotSupported("A plane curve needs two dimensions, and this space has one: use a traversal.")
     curve = in_dimensions(plane, space, axes)
-    return LatentPath(workspace, (at_constant_speed(curve, workspace.decode) if even else curve,), (), title)
+    return LatentPath(
+        workspace, (at_constant_speed(curve, workspace.decode) if constant_speed else curve,), (), title
+    )
 
 
 def _medians(workspace: Workspace, name: str, seed: int) -> Curve:
@@ -241,7 +247,7 @@ def _medians(workspace: Workspace, name: str, seed: int) -> Curve:
 
 
 def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
-    chart = workspace.chart(by=name)
+    chart = workspace.chart(supervise=name)
     assert chart.rows is not None  # charts of a run have rows
     flags = workspace.flags(name, chart.rows)
     ends = [_jittered(chart.positions[flags == side], seed + side, name) for side in (False, True)]

@@ -24,7 +24,7 @@ from zatlas.workspace import Workspace
 SPANS = ("quantile", "range", "std")
 MAX_SHEET, MAX_ROW = 10_000, 100  # images of a sheet and of a row
 PRIOR_TEXT = {
-    "own": "the prior",
+    "model": "the prior",
     "mixture": "a mixture fitted to the latents",
     "flow": "a flow fitted to the latents",
 }
@@ -35,7 +35,7 @@ def sample_sheet(
     workspace: Workspace,
     count: int = 64,
     *,
-    prior: str = "own",
+    prior: str = "model",
     temperature: float = 1.0,
     truncation: float | None = None,
     label: int | None = None,
@@ -46,7 +46,7 @@ def sample_sheet(
     check_range("images of a sheet", count, MAX_SHEET)
     columns = max(round(count**0.5), 1)
     source = PRIOR_TEXT.get(prior, "around the latents of test images")
-    if prior == "own" and workspace.generator.space.prior == "none":
+    if prior == "model" and workspace.generator.space.prior == "none":
         source = "a normal distribution fitted to the latents (an auto-encoder has no prior)"
     title = f"Samples of {workspace.name}, from {source}"
     note = ", ".join(_settings_text(temperature=temperature, truncation=truncation, seed=seed))
@@ -78,12 +78,12 @@ def prior_sheet(
     A flow is included if the run has one, or if `flow` is true: fitting one takes a while.
     """
     check_range("images of a block", count, MAX_SHEET)
-    kinds = ["own", "mixture", *(["flow"] if flow or find_prior(workspace, "flow") else [])]
+    kinds = ["model", "mixture", *(["flow"] if flow or find_prior(workspace, "flow") else [])]
     turns = np.arange(count) % max(len(workspace.generator.classes), 1)
     groups = {}
     for kind in kinds:
-        name = own_prior_text(workspace) if kind == "own" else PRIOR_TEXT[kind]
-        groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), None, turns)
+        name = own_prior_text(workspace) if kind == "model" else PRIOR_TEXT[kind]
+        groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), turns)
     return blocks(
         groups,
         max(round(count**0.5), 1),
@@ -126,7 +126,7 @@ def manifold(
     n: int = 15,
     *,
     by: str | None = None,
-    axes: tuple[int, int] | None = None,
+    dimensions: tuple[int, int] | None = None,
     label: int | None = None,
     extent: float | None = None,
     theme: Theme = LIGHT,
@@ -140,18 +140,20 @@ def manifold(
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     if workspace.dim == 1:
         return _line(workspace, n, by, label, extent, theme)
-    axes = axes or plot_dimensions(workspace)
-    right, up = (dimension_values(workspace, axis, n, by, extent) for axis in axes)
-    z = in_space(lattice(right, up), workspace.dim, axes)
+    dimensions = dimensions or plot_dimensions(workspace)
+    right, up = (dimension_values(workspace, axis, n, by, extent) for axis in dimensions)
+    z = in_space(lattice(right, up), workspace.dim, dimensions)
     fixed = "" if workspace.dim == 2 else "; the other dimensions at 0"
     if workspace.dim > 2 and not workspace.source.indexed:
         # In many dimensions no sample is near the center, so the plane goes through a sample.
         fixed = "; the other dimensions as in sample 0"
-        others = np.setdiff1d(np.arange(workspace.dim), axes)
+        others = np.setdiff1d(np.arange(workspace.dim), dimensions)
         z[:, others] = workspace.cloud[0, others]
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the latents"}
     steps = scale.get(by, "in standard deviations of the prior")
-    words = [Axis(f"dimension {axis}: {steps}", marks) for axis, marks in zip(axes, (right, up), strict=True)]
+    words = [
+        Axis(f"dimension {axis}: {steps}", marks) for axis, marks in zip(dimensions, (right, up), strict=True)
+    ]
     title = f"The latent plane of {workspace.name}, decoded at {n} x {n} positions{fixed}"
     classes = workspace.generator.classes
     if not classes or label is not None:
@@ -255,7 +257,7 @@ def plot_dimensions(workspace: Workspace) -> tuple[int, int]:
         wide = np.argsort(-source.latents.std(axis=0), kind="stable")
         return int(wide[0]), int(wide[1])
     order, _ = rank_dimensions(
-        workspace.generator, workspace.cloud, workspace.labels_for(len(workspace.cloud))
+        workspace.generator, workspace.cloud, workspace.generator.class_numbers(len(workspace.cloud))
     )
     return int(order[0]), int(order[1])
 

@@ -50,7 +50,7 @@ def evaluate(
     *,
     groups: Sequence[str] = GROUPS,
     features: Features | None = None,
-    prior: str = "own",
+    prior: str = "model",
     seed: int = 0,
 ) -> EvaluationResult:
     """Measure the named groups of metrics, and find problems of the run.

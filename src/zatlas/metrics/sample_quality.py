@@ -54,7 +54,7 @@ REAL_BASELINE = "equally many other real images"
 
 
 def sample_metrics(
-    workspace: Workspace, *, seed: int = 0, features: Features | None = None, prior: str = "own"
+    workspace: Workspace, *, seed: int = 0, features: Features | None = None, prior: str = "model"
 ) -> list[Metric]:
     """Compare samples with held-out images; the baselines compare equally many other real images.
 

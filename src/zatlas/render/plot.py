@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zatlas.core.arrays import Labels, Plane
-from zatlas.core.errors import ShapeError
+from zatlas.core.errors import ShapeError, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.render import text as type_
+from zatlas.render.figure import Plot
 from zatlas.render.plot_style import (
     SMALL,
     WORD,
@@ -42,12 +43,13 @@ def cloud(
     density: bool = False,
     marks: Mapping[str, Sequence[float]] | None = None,
     theme: Theme = LIGHT,
-) -> "Figure":
+    ax: "Axes | None" = None,
+) -> Plot:
     """Draw points (n, 2) coloured by class with labels, or by `values` with a colour bar.
 
     `density` adds contours around 10, 50 and 90 percent of the points; `marks` are named positions.
     """
-    figure, (plot,) = paper((7.6, _height(points)), title, theme)
+    figure, (plot,) = paper((7.6, _height(points)), title, theme, ax=ax)
     _scatter(figure, plot, points, labels, classes, values, theme)
     name_axes(plot, axes, theme)
     if density:
@@ -55,7 +57,7 @@ def cloud(
     named = {name: (float(x), float(y)) for name, (x, y) in (marks or {}).items()}
     _mark(plot, list(named.values()), theme)
     _name_classes(figure, plot, points, None if values is not None else labels, classes, theme, named)
-    return figure
+    return Plot(figure)
 
 
 def clouds(
@@ -66,7 +68,7 @@ def clouds(
     axes: tuple[str, str],
     notes: Mapping[str, str] | None = None,
     theme: Theme = LIGHT,
-) -> "Figure":
+) -> Plot:
     """Draw several scatter plots side by side, each with a title and a note."""
     if not groups:
         raise ShapeError("There are no points to draw. Pass at least one group.")
@@ -83,19 +85,33 @@ def clouds(
         _name_classes(figure, plot, points, labels, classes, theme)
     for plot in plots[len(groups) :]:
         plot.set_visible(False)
-    return figure
+    return Plot(figure)
 
 
-def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Theme = LIGHT) -> "Figure":
-    """Draw each loss term over the epochs, on the training and the validation images."""
+def curves(
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    term: str | None = None,
+    theme: Theme = LIGHT,
+    ax: "Axes | None" = None,
+) -> Plot:
+    """Draw the terms of the loss over the epochs, on the training and the validation images.
+
+    Only the term of this name is drawn if there is one, and only the first with `ax`.
+    """
     from matplotlib.ticker import MaxNLocator
 
     names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key}, key=_order)
-    if all(row.get("train/loss", 0) == -row.get("train/elbo", 1) for row in rows):
+    if not names or term is not None and term not in names:
+        raise UnknownName("term of the loss", term or "loss", names)
+    if term is not None or ax is not None:
+        names = [term or names[0]]
+    elif all(row.get("train/loss", 0) == -row.get("train/elbo", 1) for row in rows):
         names.remove("loss")  # the same curve upside down
     across = min(len(names), 3)
     down = -(-len(names) // across)
-    figure, plots = paper((4.2 * across, 3.2 * down + 0.5), title, theme, down, across)
+    figure, plots = paper((4.2 * across, 3.2 * down + 0.5), title, theme, down, across, ax)
     for plot, name in zip(plots, names, strict=False):
         for part, colour, word in (
             ("train", theme.palette[0], "training"),
@@ -112,7 +128,7 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Theme = LIGH
     plots[0].legend(frameon=False, labelcolor=theme.ink)
     for plot in plots[len(names) :]:
         plot.set_visible(False)
-    return figure
+    return Plot(figure)
 
 
 def lines(
@@ -124,14 +140,15 @@ def lines(
     marks: Mapping[str, float] | None = None,
     bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     theme: Theme = LIGHT,
-) -> "Figure":
+    ax: "Axes | None" = None,
+) -> Plot:
     """Draw lines over one quantity, with labels at their ends, or at their peaks if the ends are close.
 
     `marks` are named vertical lines; `bands` are (low, high) around the line of that name.
     """
     if not series:
         raise ShapeError("There are no lines to draw. Pass at least one.")
-    figure, (plot,) = paper((8.0, 4.8), title, theme)
+    figure, (plot,) = paper((8.0, 4.8), title, theme, ax=ax)
     colours = {name: theme.palette[i % len(theme.palette)] for i, name in enumerate(series)}
     for name, (low, high) in (bands or {}).items():
         shade = colours.get(name, theme.inside)
@@ -144,7 +161,7 @@ def lines(
         plot.axvline(at, color=theme.pale, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     _name_lines(figure, plot, x, series, colours, theme)
     _name_marks(figure, plot, marks or {}, theme)
-    return figure
+    return Plot(figure)
 
 
 def bars(
@@ -155,7 +172,7 @@ def bars(
     title: str,
     axis: str,
     theme: Theme = LIGHT,
-) -> "Figure":
+) -> Plot:
     """Draw horizontal bars, the first on top; `spans` are half-widths (n,) or lows and highs (n, 2)."""
     values = np.asarray(values, float)
     if len(names) != len(values) or not len(values):
@@ -177,7 +194,7 @@ def bars(
     plot.spines["left"].set_visible(False)
     plot.axvline(0, color=theme.pale, linewidth=1, zorder=3)
     plot.set_xlabel(axis, fontsize=WORD, color=theme.ink, parse_math=False)
-    return figure
+    return Plot(figure)
 
 
 def _scatter(

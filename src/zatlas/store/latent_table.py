@@ -1,4 +1,4 @@
-"""The table of encoded images: `codes/NAME-SPLIT.parquet`, one row an image, for pandas, duckdb and us.
+"""The table of encoded images: `latents/NAME-SPLIT.parquet`, one row an image, for pandas, duckdb and us.
 
 It is one file or, of very many images, a folder of that name with a file for each part of them, sealed
 when all are there.

@@ -60,7 +60,7 @@ def sweep(
     on: Backend = "here",
     threads: int = 1,
     out: Path | str | None = None,
-    show: bool = True,
+    verbose: bool = True,
 ) -> Sweep:
     """Train each combination of settings, and compare them.
 
@@ -80,18 +80,18 @@ def sweep(
     ]
     rows, jobs = _prepared(str(recipe), combinations, varied, folder.absolute())
     runners: dict[str, Callable[[Sequence[SweepJob]], Ends]] = {
-        "here": partial(run_here, watchers=lambda: default_callbacks(show)),
+        "here": partial(run_here, callbacks=lambda: default_callbacks(verbose)),
         "processes": partial(run_in_processes, threads=threads),
         "ray": partial(run_on_ray, threads=threads),
     }
     waiting = [job for job in jobs.values() if not job.finished]
-    if show:
+    if verbose:
         done = len(jobs) - len(waiting)
         _print(f"{len(waiting)} runs -> {folder}" + (f" ({done} are finished already)" if done else ""))
         for row in rows:
             if row.error:
                 _print(f"{row.name} cannot be trained: {row.error}")
-    problems = _run_jobs(runners[on], waiting, folder, show) if waiting else {}
+    problems = _run_jobs(runners[on], waiting, folder, verbose) if waiting else {}
     rows = [replace(row, error=problems.get(row.name, row.error)) for row in rows]
     rows = [row if row.error else _with_metrics(row, jobs[row.name]) for row in rows]
     result = Sweep(folder, varied, rows)
