@@ -1,7 +1,7 @@
 """Make the face model and the scorer that come along: python make_faces_demo.py FOLDER [RUN]
 
 Trains by the preset faces-demo, unless a RUN of it is there, and leaves in FOLDER `faces-vae`, a run
-of half its size that zatlas opens as any other, and `faces-scorer.safetensors`.
+of half its size that zatlas opens as any other, and `faces-classifier.safetensors`.
 """
 
 import json
@@ -15,7 +15,7 @@ from zatlas.models.description import load_weights, save_weights
 from zatlas.store import atomic
 from zatlas.training.classifier_training import evaluate_classifier, train_classifier
 
-PRESET, MODEL, SCORER = "faces-demo", "faces-vae", "faces-scorer.safetensors"
+PRESET, MODEL, SCORER = "faces-demo", "faces-vae", "faces-classifier.safetensors"
 COPIED = ("recipe.toml", "metrics.jsonl", "data_report.json")
 OF_THE_MACHINE = {"system", "processor", "threads", "processes"}  # of no use elsewhere
 TAUGHT = {"count": 60_000, "seed": 1}  # other faces than those that the model knows

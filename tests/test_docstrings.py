@@ -16,6 +16,7 @@ SETTINGS = {
     "training.batch": 32,
     "training.preview": 0,
     "training.schedule": "constant",
+    "training.rate": 3e-3,
 }
 
 
@@ -38,7 +39,7 @@ def place(tmp_path_factory, own_cache):
             folder / "spots.npz",
             model=model,
             dim=2,
-            epochs=2,
+            epochs=20,
             settings={**SETTINGS, **settings},
             out=folder / "runs" / name,
             verbose=False,

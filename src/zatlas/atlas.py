@@ -148,7 +148,7 @@ class Atlas(AtlasData):
         Examples
         --------
         >>> atlas.find_direction("left", orthogonal_to=["below"])
-        <RunDirection left>
+        <RunDirection left without below>
         """
         direction = find.find_direction(
             self.workspace, name, method=method, orthogonal_to=orthogonal_to, seed=seed

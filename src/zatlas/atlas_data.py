@@ -77,7 +77,7 @@ class AtlasData:
         """The settings that the model was trained with.
 
         >>> atlas.recipe.training.epochs
-        2
+        20
         """
         return self.workspace.recipe
 

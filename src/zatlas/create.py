@@ -207,7 +207,7 @@ def resume(
 
     Examples
     --------
-    >>> zatlas.resume("runs/spots", {"training.epochs": 3}, verbose=False)
+    >>> zatlas.resume("runs/spots", {"training.epochs": 21}, verbose=False)
     <Atlas spots: vae, 2 dimensions>
     """
     opened = runs.open_run(Path(run))
