@@ -1,4 +1,4 @@
-"""Paths in latent space as strips and films: interpolations, traversals, attributes and spirals."""
+"""Paths in latent space as strips and films: interpolations, traversals, attributes and formulas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,16 @@ MAX_STD = 3.0  # standard deviations to either side
 
 @dataclass(frozen=True)
 class LatentPath:
-    """One or more curves with titles; each is a row of the strip, and the first is the film."""
+    """One curve or more in latent space. A notebook shows its decoded images.
+
+    Each curve is a row of the strip; latents, images and the film are those of the first.
+
+    Examples
+    --------
+    >>> path = atlas.interpolate("left", "below", "right", closed=True)
+    >>> path.latents(25).shape
+    (25, 2)
+    """
 
     workspace: Workspace
     curves: tuple[Curve, ...]
@@ -47,16 +56,47 @@ class LatentPath:
     label: int | None = None
     note: str = ""
 
+    def __repr__(self) -> str:
+        return f"<LatentPath {self.title}>"
+
+    def _repr_png_(self) -> bytes:
+        return self.strip().drawn("png")
+
     def latents(self, n: int = FRAMES) -> Latents:
-        """`n` latents along the first curve."""
+        """Return n latents at equal steps along the first curve, (n, dim).
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").latents(5).shape
+        (5, 2)
+        """
         return self.curves[0].sample(n)
 
     def images(self, n: int = FRAMES) -> Images:
-        """`n` decoded images along the first curve."""
+        """Return n decoded images along the first curve, (n, channels, height, width) in [0, 1].
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").images(5).shape
+        (5, 1, 8, 8)
+        """
         return self.workspace.decode(self.latents(n), self.label)
 
     def strip(self, frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
-        """The frames side by side, with a line that shows the distance from the data."""
+        """Draw the images side by side, with a line that shows the distance from the data.
+
+        Parameters
+        ----------
+        frames : int
+            Images of each curve.
+        theme : Theme
+            `zatlas.render.theme.LIGHT` or `DARK`.
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").strip(7).save("path.svg").name
+        'path.svg'
+        """
         z = np.concatenate([curve.sample(frames) for curve in self.curves])
         heads = [""] * frames
         for position, text in self.marks:
@@ -81,7 +121,36 @@ class LatentPath:
         panel: str = "none",
         theme: Theme = LIGHT,
     ) -> Path:
-        """Write the first curve as a film, with the position on the prior or chart in a `panel`."""
+        """Write the first curve as a film.
+
+        Parameters
+        ----------
+        path : str or Path
+            A name that ends in .mp4, .gif, .webp or .apng.
+        frames : int
+            Number of images.
+        fps : int
+            Images per second.
+        panel : {"none", "prior", "chart"}
+            Show the position on the prior or on the chart beside the image.
+        theme : Theme
+            `zatlas.render.theme.LIGHT` or `DARK`.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        NotSupported
+            The name has another ending.
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").film("path.gif", frames=10).name
+        'path.gif'
+        """
         z = self.curves[0].sample(frames)
         return films.film(
             self.workspace.generator.decode_batches(
@@ -121,7 +190,7 @@ def interpolation(
     names = [anchor.title for anchor in anchors] + [anchors[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
     marks = tuple(zip(curve.named, names, strict=True))
-    note = "" if not workspace.generator.classes else f"class input: {_class(workspace, label)}"
+    note = "" if not workspace.generator.classes else f"class: {_class(workspace, label)}"
     return LatentPath(workspace, (curve,), (), title, marks, label, note)
 
 

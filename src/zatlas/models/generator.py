@@ -105,7 +105,7 @@ class Generator:
         Examples
         --------
         >>> conditional.generator.class_numbers(2, "below")
-        array([2, 2])
+        array([0, 0])
         """
         if not self.classes:
             return None
@@ -122,11 +122,40 @@ class Generator:
         return given.astype(np.int64)
 
     def decode(self, z: Latents, y: Labels | None = None) -> Images:
-        """Return the images (n, c, h, w) of these latents (n, dim), in the same order."""
+        """Decode latents to images.
+
+        Parameters
+        ----------
+        z : array (n, dim)
+            Latents.
+        y : array (n,)
+            Class numbers, for a conditional model.
+
+        Returns
+        -------
+        array (n, channels, height, width)
+            float32 in [0, 1].
+
+        Raises
+        ------
+        ShapeError
+            The latents have another number of dimensions, or the labels another length.
+
+        Examples
+        --------
+        >>> atlas.generator.decode(atlas.latents()[:3]).shape
+        (3, 1, 8, 8)
+        """
         return np.concatenate(list(self.decode_batches(z, y)))
 
     def decode_batches(self, z: Latents, y: Labels | None = None) -> Iterator[Images]:
-        """Yield the decoded images batch by batch, for sets that do not fit into memory."""
+        """Yield the decoded images in batches, if they do not fit into memory together.
+
+        Examples
+        --------
+        >>> sum(len(images) for images in atlas.generator.decode_batches(atlas.latents()))
+        30
+        """
         if z.ndim != 2 or z.shape[1] != self.space.dim:
             raise ShapeError(
                 f"These latents have {z.shape[-1]} dimensions; the latent space of this model has "
@@ -143,16 +172,40 @@ class Generator:
             size = int(np.clip(BATCH_BYTES // max(images[:1].nbytes, 1), 1, self.batch))
 
     def encode(self, x: Images, y: Labels | None = None) -> Latents:
-        """Return the latents (n, dim) of these images; of a posterior, its mean."""
+        """Return the latents (n, dim) of images (n, c, h, w); of a posterior, its mean.
+
+        Raises
+        ------
+        NotSupported
+            The model has no encoder.
+
+        Examples
+        --------
+        >>> atlas.generator.encode(atlas.generate(3)).shape
+        (3, 2)
+        """
         return self.latents(x, y)[0]
 
     def posterior(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents] | None:
-        """Return mean and standard deviation of q(z | x), each (n, dim); None for a deterministic encoder."""
+        """Return mean and standard deviation of q(z | x), each (n, dim); None for a deterministic encoder.
+
+        Examples
+        --------
+        >>> mean, std = atlas.generator.posterior(atlas.generate(3))
+        >>> bool((std > 0).all())
+        True
+        """
         mean, std = self.latents(x, y)
         return None if std is None else (mean, std)
 
     def latents(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents | None]:
-        """Return the latents (n, dim) of images, and their std; None for a deterministic encoder."""
+        """Return the latents (n, dim) of images, and their std; None for a deterministic encoder.
+
+        Examples
+        --------
+        >>> atlas.generator.latents(atlas.generate(3))[0].shape
+        (3, 2)
+        """
         if self.encoder is None:
             raise NotSupported(
                 "This model has no encoder, so it cannot give the latents of images. Sample its prior, or "
