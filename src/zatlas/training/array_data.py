@@ -50,7 +50,10 @@ def _items(dataset: Dataset) -> tuple[np.ndarray, list[int | str] | None]:
     if isinstance(dataset, IterableDataset) or size is None:
         raise BadData("A Dataset needs a length: zatlas reads all its items. Pass one with __len__.")
     items = [dataset[i] for i in range(size())]
-    pairs = [item if isinstance(item, tuple | list) else (item, None) for item in items]
+    pairs = [
+        (*item, None)[: max(len(item), 2)] if isinstance(item, tuple | list) else (item, None)
+        for item in items
+    ]
     if any(len(pair) != 2 for pair in pairs):
         raise BadData("An item of a Dataset must be an image or a pair (image, label).")
     images = [_array(image) for image, _ in pairs]
