@@ -9,7 +9,7 @@ from sklearn.manifold import trustworthiness as theirs
 
 from zatlas.core.errors import BadData, BadRun, Damaged, ShapeError
 from zatlas.latent.chart import Chart, dimension_chart, make_chart, trustworthiness
-from zatlas.latent.neighbors import nearest, others
+from zatlas.latent.neighbors import nearest, nearest_others
 from zatlas.latent.subprocess_layout import make_in_subprocess
 
 
@@ -22,15 +22,15 @@ def shell(n: int = 1500, d: int = 16, seed: int = 0) -> np.ndarray:
     return (4 * z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=["pca", "umap", "tsne"])
+@pytest.fixture(scope="module", params=["pca", "grid_umap", "grid_tsne"])
 def chart(request) -> Chart:
-    few = {"steps": 200} if request.param == "tsne" else {}
+    few = {"steps": 200} if request.param == "grid_tsne" else {}
     return make_chart(shell(), request.param, seed=0, **few)
 
 
 @pytest.fixture(scope="module")
-def umap() -> Chart:
-    return make_chart(shell(), "umap", seed=0)
+def umap_chart() -> Chart:
+    return make_chart(shell(), "grid_umap", seed=0)
 
 
 def inside(chart: Chart, n: int = 300) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_many_sources_are_sieved_without_a_loss():
 
 def test_the_others_leave_the_point_itself_out_even_among_duplicates():
     twins = np.repeat(np.random.default_rng(0).normal(size=(5, 3)), 30, axis=0).astype(np.float32)
-    index, distance = others(twins, 4)
+    index, distance = nearest_others(twins, 4)
     assert (index != np.arange(150)[:, None]).all()
     assert distance.max() < 1e-5
 
@@ -114,41 +114,45 @@ def test_any_place_has_a_code_even_where_there_is_no_data(chart):
     assert np.isfinite(chart.inverse_transform(away)).all()
 
 
-def test_codes_keep_the_norm_of_those_around(umap):
-    made = np.linalg.norm(umap.inverse_transform(inside(umap)) - umap.latents.mean(axis=0), axis=1)
-    real = np.linalg.norm(umap.latents - umap.latents.mean(axis=0), axis=1)
+def test_codes_keep_the_norm_of_those_around(umap_chart):
+    made = np.linalg.norm(
+        umap_chart.inverse_transform(inside(umap_chart)) - umap_chart.latents.mean(axis=0), axis=1
+    )
+    real = np.linalg.norm(umap_chart.latents - umap_chart.latents.mean(axis=0), axis=1)
     assert abs(made.mean() / real.mean() - 1) < 0.05
 
 
-def test_a_code_moves_little_when_the_place_moves_little(umap):
-    places = inside(umap)
-    step = np.float32([[1e-4, 0]]) * (umap.box[1] - umap.box[0])
-    moved = np.linalg.norm(umap.inverse_transform(places + step) - umap.inverse_transform(places), axis=1)
-    assert moved.max() < 0.1 * np.linalg.norm(umap.latents, axis=1).mean()
+def test_a_code_moves_little_when_the_place_moves_little(umap_chart):
+    places = inside(umap_chart)
+    step = np.float32([[1e-4, 0]]) * (umap_chart.box[1] - umap_chart.box[0])
+    moved = np.linalg.norm(
+        umap_chart.inverse_transform(places + step) - umap_chart.inverse_transform(places), axis=1
+    )
+    assert moved.max() < 0.1 * np.linalg.norm(umap_chart.latents, axis=1).mean()
 
 
-def test_a_grid_runs_by_rows_from_the_top_left(umap):
-    places, latents = umap.grid(4)
+def test_a_grid_runs_by_rows_from_the_top_left(umap_chart):
+    places, latents = umap_chart.grid(4)
     assert places.shape == (16, 2) and latents.shape == (16, 16)
-    (left, low), (right, high) = umap.box
+    (left, low), (right, high) = umap_chart.box
     np.testing.assert_allclose(
         places[[0, 3, 12, 15]], [[left, high], [right, high], [left, low], [right, low]]
     )
-    np.testing.assert_array_equal(latents, umap.inverse_transform(places))
+    np.testing.assert_array_equal(latents, umap_chart.inverse_transform(places))
 
 
-def test_normalised_positions_go_both_ways(umap):
+def test_normalised_positions_go_both_ways(umap_chart):
     corners = np.float32([[-1, -1], [1, 1], [0, 0], [-0.857, 0]])
-    np.testing.assert_allclose(umap.at(corners)[:2], umap.box, rtol=1e-5)
-    np.testing.assert_allclose(umap.normalised(umap.at(corners)), corners, atol=1e-5)
-    assert (np.abs(umap.normalised(umap.positions)) < 1).all()
+    np.testing.assert_allclose(umap_chart.denormalised(corners)[:2], umap_chart.box, rtol=1e-5)
+    np.testing.assert_allclose(umap_chart.normalised(umap_chart.denormalised(corners)), corners, atol=1e-5)
+    assert (np.abs(umap_chart.normalised(umap_chart.positions)) < 1).all()
 
 
 def test_a_saved_chart_is_the_same_to_the_bit(chart, tmp_path):
     again = Chart.load(chart.save(tmp_path / "charts" / "one.safetensors"))
     np.testing.assert_array_equal(again.latents, chart.latents)
     np.testing.assert_array_equal(again.positions, chart.positions)
-    assert (again.layout, again.made) == (chart.layout, chart.made)
+    assert (again.layout, again.parameters) == (chart.layout, chart.parameters)
     places = chart.grid(5)[0]
     np.testing.assert_array_equal(again.inverse_transform(places), chart.inverse_transform(places))
     np.testing.assert_array_equal(again.transform(chart.latents[:9]), chart.transform(chart.latents[:9]))
@@ -167,17 +171,17 @@ def test_a_file_that_is_no_chart_says_so(tmp_path):
         Chart.load(tmp_path / "other.safetensors")
 
 
-def test_trust_is_what_others_measure_and_tells_structure_from_noise(umap):
-    latents, places = umap.latents[:500], umap.positions[:500]
+def test_trust_is_what_others_measure_and_tells_structure_from_noise(umap_chart):
+    latents, places = umap_chart.latents[:500], umap_chart.positions[:500]
     assert trustworthiness(latents, places) == pytest.approx(
         theirs(latents, places, n_neighbors=15), abs=1e-3
     )
-    noise = Chart(umap.latents, np.random.default_rng(0).permutation(umap.positions))
-    assert 0 <= noise.trustworthiness < 0.6 < 0.9 < umap.trustworthiness <= 1
+    noise = Chart(umap_chart.latents, np.random.default_rng(0).permutation(umap_chart.positions))
+    assert 0 <= noise.trustworthiness < 0.6 < 0.9 < umap_chart.trustworthiness <= 1
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10])
-@pytest.mark.parametrize("layout", ["pca", "umap", "tsne"])
+@pytest.mark.parametrize("layout", ["pca", "grid_umap", "grid_tsne"])
 def test_a_chart_of_few_or_equal_points_still_works(n, layout):
     for latents in (shell(n), np.ones((n, 4), np.float32)):
         chart = make_chart(latents, layout)
@@ -195,7 +199,7 @@ def test_own_axes_are_kept_exactly_and_the_rest_is_as_nearby():
     codes = chart.inverse_transform(asked)
     np.testing.assert_allclose(codes[:, [3, 1]], asked, atol=1e-5)
     np.testing.assert_allclose(chart.transform(codes), asked, atol=1e-5)
-    with pytest.raises(ShapeError, match="no axis 16"):
+    with pytest.raises(ShapeError, match="no dimension 16"):
         dimension_chart(latents, 0, 16)
 
 
@@ -206,13 +210,13 @@ def test_a_pca_chart_of_two_coordinates_loses_nothing():
     np.testing.assert_allclose(chart.inverse_transform(chart.transform(wanted)), wanted, atol=1e-4)
 
 
-def test_shapes_that_make_no_chart_are_refused(umap):
-    with pytest.raises(ShapeError, match="3 points and 2 places"):
+def test_shapes_that_make_no_chart_are_refused(umap_chart):
+    with pytest.raises(ShapeError, match="3 latents and 2 positions"):
         Chart(np.zeros((3, 4), np.float32), np.zeros((2, 2), np.float32))
     with pytest.raises(ShapeError, match="finite numbers"):
-        umap.inverse_transform(np.float32([[np.nan, 0]]))
+        umap_chart.inverse_transform(np.float32([[np.nan, 0]]))
     with pytest.raises(ShapeError, match=r"shape \(2,\)"):
-        umap.inverse_transform(np.zeros(2, np.float32))
+        umap_chart.inverse_transform(np.zeros(2, np.float32))
 
 
 def test_charts_need_no_torch():
@@ -220,14 +224,14 @@ def test_charts_need_no_torch():
     subprocess.run([sys.executable, "-c", latent], check=True)
 
 
-@pytest.mark.parametrize(("layout", "supervised"), [("umap", True), ("pca", False)])
+@pytest.mark.parametrize(("layout", "supervised"), [("grid_umap", True), ("pca", False)])
 def test_a_chart_of_another_process_is_the_same_to_the_bit(layout, supervised):
     latents = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
     labels = np.arange(200) % 3 if supervised else None
     here, there = make_chart(latents, layout, labels), make_in_subprocess(latents, layout, labels)
     np.testing.assert_array_equal(here.positions, there.positions)
-    assert (here.made, here.layout) == (there.made, there.layout)
-    assert (here.frame is None) == (there.frame is None)
+    assert (here.parameters, here.layout) == (there.parameters, there.layout)
+    assert (here.components is None) == (there.components is None)
 
 
 def test_an_error_of_the_other_process_is_a_sentence():

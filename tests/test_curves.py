@@ -10,8 +10,8 @@ from zatlas.latent.curves import (
     default_blend,
     in_dimensions,
     lerp,
+    parametric_curve,
     spiral,
-    trace,
     traverse,
 )
 from zatlas.latent.formula import plane_formula, read_formula
@@ -62,7 +62,7 @@ def test_a_steady_walk_changes_the_picture_evenly():
     even = at_constant_speed(curve, look)
     after = np.abs(np.diff(look(even.sample(50)).ravel()))
     assert after.std() < 0.05 * before.std()
-    np.testing.assert_allclose(even(np.float32(even.named))[:, 0], [0, 1, 4], atol=0.02)
+    np.testing.assert_allclose(even(np.float32(even.named_times))[:, 0], [0, 1, 4], atol=0.02)
     still = Curve(np.float32([[1], [1]]), lerp)
     assert at_constant_speed(still, look) is still
 
@@ -96,9 +96,9 @@ def test_a_formula_is_what_it_says():
     places = plane_formula("2*t*cos(8*pi*t)", "-sqrt(t)^2 + 1e-3")(t)
     np.testing.assert_allclose(places[:, 0], 2 * t * np.cos(8 * np.pi * t), atol=1e-6)
     np.testing.assert_allclose(places[:, 1], -t + 1e-3, atol=1e-6)
-    assert trace(plane_formula("1", "t")).sample(3).tolist() == [[1, 0], [1, 0.5], [1, 1]]
+    assert parametric_curve(plane_formula("1", "t")).sample(3).tolist() == [[1, 0], [1, 0.5], [1, 1]]
     with pytest.raises(ShapeError, match="two finite numbers"):
-        trace(plane_formula("1/t", "t"))
+        parametric_curve(plane_formula("1/t", "t"))
 
 
 def test_a_geodesic_is_no_longer_than_the_straight_line(digits):

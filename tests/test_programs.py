@@ -139,7 +139,7 @@ def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
     workspace = Workspace.open(remade(folder), trust=True)
-    monkeypatch.setattr("zatlas.core.deadline.USUAL", 0.3)
+    monkeypatch.setattr("zatlas.core.deadline.CALL_SECONDS", 0.3)
     with pytest.raises(ZatlasError, match=r"decoder\.onnx has run for 0\.3 seconds"):
         workspace.decode(np.zeros((1, 4), np.float32))
 
@@ -147,7 +147,7 @@ def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
 def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
     endless_script(tmp_path / "m.pt")
     latent = (
-        "import sys, zatlas.core.deadline as w; from zatlas.cli import main; w.PROBING = 1.0\n"
+        "import sys, zatlas.core.deadline as w; from zatlas.cli import main; w.IMPORT_SECONDS = 1.0\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     words = ["bring", str(tmp_path / "m.pt"), "--shape", "4", "--out", str(tmp_path / "run")]

@@ -3,7 +3,7 @@ import pytest
 
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
-from zatlas.latent.density import density, gap
+from zatlas.latent.density import density, prior_gap
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
 from zatlas.latent.sampling import fit_mixture, from_posterior, from_prior
 from zatlas.sample import sample_latents
@@ -79,13 +79,13 @@ def test_the_gap_is_the_share_of_the_prior_without_codes():
     rng = np.random.default_rng(0)
     whole = rng.standard_normal((3000, 2)).astype(np.float32)
     half = whole[whole[:, 0] > 0]
-    full, error = gap(whole, Space((2,)))
-    empty, _ = gap(half, Space((2,)))
+    full, error = prior_gap(whole, Space((2,)))
+    empty, _ = prior_gap(half, Space((2,)))
     assert full < 0.01 and 0.35 < empty < 0.5 and 0 <= error < 0.02
     # A ring of codes, as an auto-encoder may leave: its own normal distribution has a hole.
     angle = rng.uniform(0, 2 * np.pi, 3000)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
-    assert gap(ring, Space((2,), "none"))[0] > 0.5
+    assert prior_gap(ring, Space((2,), "none"))[0] > 0.5
 
 
 def test_equal_codes_have_a_density_too():

@@ -10,7 +10,7 @@ from tests.conform import conforms
 from zatlas.create import import_model
 from zatlas.latent import landmarks as module
 from zatlas.latent.chart import make_chart, trustworthiness
-from zatlas.latent.landmarks import landmarks, place_all
+from zatlas.latent.landmarks import landmarks, write_positions
 from zatlas.latent.neighbor_index import IndexedNeighbors, neighbor_index
 from zatlas.latent.neighbors import ExactNeighbors, nearest
 from zatlas.site import run_page, run_tree
@@ -49,7 +49,7 @@ def test_codes_are_carried_to_where_the_chart_puts_them_and_trusted_nearly_as_mu
     chosen = landmarks(len(latents), 1000)
     chart = make_chart(latents[chosen], "pca")
     blocks = [LatentTable(np.arange(i, i + 1500), latents[i : i + 1500]) for i in range(0, 6000, 1500)]
-    path = place_all(chart, tmp_path / "places.parquet", blocks, 6000, {"of": "these"})
+    path = write_positions(chart, tmp_path / "places.parquet", blocks, 6000, {"of": "these"})
     rows, places = tables.read(path)
     assert np.array_equal(rows, np.arange(6000))
     assert np.array_equal(places, np.concatenate([chart.transform(one.latents) for one in blocks]))
@@ -63,9 +63,9 @@ def test_places_are_made_once_and_again_for_other_codes(tmp_path):
     def blocks():
         yield LatentTable(np.arange(300), latents)
 
-    path = place_all(chart, tmp_path / "places.parquet", blocks(), 300, {"of": "these"})
-    assert place_all(chart, path, iter([]), 300, {"of": "these"}) == path
-    place_all(chart, path, [LatentTable(np.arange(7), latents[:7])], 7, {"of": "those"})
+    path = write_positions(chart, tmp_path / "places.parquet", blocks(), 300, {"of": "these"})
+    assert write_positions(chart, path, iter([]), 300, {"of": "these"}) == path
+    write_positions(chart, path, [LatentTable(np.arange(7), latents[:7])], 7, {"of": "those"})
     assert len(tables.read(path)[0]) == 7
 
 
@@ -86,7 +86,7 @@ def test_the_index_finds_nineteen_of_twenty_neighbours_and_their_true_distances(
     query = latents[:400] + np.float32(0.1)
     index = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
     assert isinstance(index, IndexedNeighbors)
-    rows, distance = index.of(query, 10)
+    rows, distance = index.search(query, 10)
     true = nearest(query, latents, 10)[0]
     shared = [len(set(a) & set(b)) for a, b in zip(rows, true, strict=True)]
     assert np.mean(shared) >= 9.5
@@ -97,35 +97,35 @@ def test_the_index_finds_nineteen_of_twenty_neighbours_and_their_true_distances(
 def test_an_index_is_kept_for_the_codes_it_is_of_and_no_longer(tmp_path):
     latents = groups(2000)
     first = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
-    rows = first.of(latents[:5], 3)[0]
+    rows = first.search(latents[:5], 3)[0]
     (file,) = tmp_path.iterdir()
     written = file.stat().st_mtime_ns
     again = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
-    assert np.array_equal(again.of(latents[:5], 3)[0], rows)
+    assert np.array_equal(again.search(latents[:5], 3)[0], rows)
     assert file.stat().st_mtime_ns == written
     other = neighbor_index(latents[::-1].copy(), tmp_path / "codes", "1", indexed=1000)
-    assert other.of(latents[:1], 1)[0][0, 0] == 1999
+    assert other.search(latents[:1], 1)[0][0, 0] == 1999
     assert [one.name for one in tmp_path.iterdir()] == ["codes.1.cells.npz"]
 
 
 def test_a_damaged_index_is_built_anew(tmp_path):
     latents = groups(2000)
-    rows = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000).of(latents[:5], 3)[0]
+    rows = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000).search(latents[:5], 3)[0]
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     again = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
-    assert np.array_equal(again.of(latents[:5], 3)[0], rows)
+    assert np.array_equal(again.search(latents[:5], 3)[0], rows)
     assert file.read_bytes() == whole
 
 
 def test_an_index_gives_as_many_neighbours_as_are_asked_for(tmp_path):
     latents = groups(2000)
     index = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
-    rows = index.of(latents[:3], 1500)[0]
+    rows = index.search(latents[:3], 1500)[0]
     assert all(len(set(some)) == 1500 for some in rows) and (rows[:, 0] == [0, 1, 2]).all()
-    assert index.of(latents[:3], 5000)[0].shape == (3, 2000)
-    assert index.of(latents[:0], 4)[0].shape == (0, 4)
+    assert index.search(latents[:3], 5000)[0].shape == (3, 2000)
+    assert index.search(latents[:0], 4)[0].shape == (0, 4)
 
 
 @pytest.mark.parametrize("kind", ["alike on all sides", "all the same"])
@@ -134,7 +134,7 @@ def test_codes_that_fall_into_no_cells_are_searched_exactly(tmp_path, kind):
     if kind == "all the same":
         latents[:] = latents[0]
     query = latents[:50] + np.float32(0.1)
-    rows, distance = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000).of(query, 10)
+    rows, distance = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000).search(query, 10)
     assert np.allclose(distance, nearest(query, latents, 10)[1], atol=1e-5)
     assert np.allclose(distance, np.linalg.norm(latents[rows] - query[:, None], axis=2), atol=1e-5)
 

@@ -159,7 +159,7 @@ def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
 
 def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
     tree = run_tree(wide)
-    assert [chart["name"] for chart in tree.entry["charts"]] == ["umap", "pca", "umap by label"]
+    assert [chart["name"] for chart in tree.entry["charts"]] == ["grid_umap", "pca", "grid_umap by label"]
     table = table_of(tree)
     for chart in tree.entry["charts"]:
         xy = np.stack([table[chart[axis]].to_numpy() for axis in "xy"], axis=1)
@@ -244,12 +244,12 @@ def test_a_model_without_an_encoder_shows_samples(rival):
     assert set(table_of(tree)["index"].to_pylist()) == {-1} and (tree.rows == -1).all()
     assert entry["columns"] == [] and entry["charts"][0]["name"] == "pca"
     with pytest.raises(NotSupported, match="samples without images"):
-        tree.chart("umap", "label")
+        tree.chart("grid_umap", "label")
 
 
 def test_another_chart_is_made_of_the_same_points(wide):
     tree = run_tree(wide)
-    made = tree.chart("tsne")
+    made = tree.chart("grid_tsne")
     assert made.positions.shape == (tree.entry["count"], 2)
     assert {made.site["lattice"]["url"], made.site["cover"]} == set(made.files)
     assert not set(made.files) & set(tree.files)

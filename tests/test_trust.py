@@ -177,7 +177,7 @@ def test_a_model_that_never_returns_ends_with_the_first_signal(tmp_path, make, n
 
 
 def test_a_model_that_never_returns_is_stopped_after_the_time_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("zatlas.core.deadline.PROBING", 0.5)
+    monkeypatch.setattr("zatlas.core.deadline.IMPORT_SECONDS", 0.5)
     with pytest.raises(ZatlasError, match=r"m\.onnx"):
         bring(onnx_decoder(tmp_path / "m.onnx", endless=True), tmp_path / "run", verbose=False)
     assert not list(tmp_path.glob(".side-*"))

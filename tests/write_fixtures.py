@@ -70,7 +70,7 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
         "pairs": [[name, *ends, *both(*ends)] for name, ends in pairs.items()],
         "slerp": path.sample(13),
         "loop": curves.loop(anchors, curves.lerp).sample(13),
-        "walk": curves.walk(a, anchors[1]).sample(7),
+        "walk": curves.line_along(a, anchors[1]).sample(7),
         "splines": [
             [count, closed, norms, curves.spline(anchors[:count], closed=closed, norms=norms).sample(29)]
             for count in (2, 3, 5)
@@ -79,7 +79,7 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
         ],
         "changes": changes,
         "steady": even.sample(17),
-        "marks": list(even.named),
+        "marks": list(even.named_times),
         "spiral": curves.spiral(turns=3, extent=1.5).sample(25),
     }
 
@@ -109,8 +109,8 @@ def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[st
     queries = np.concatenate([queries, one.positions[:2]])
     z = np.concatenate([one.latents[:3], one.latents[3:9] + np.float32(0.2)])
     frame = None
-    if one.frame is not None:
-        frame = {"axes": one.frame, "middle": one.center, "origin": one.origin}
+    if one.components is not None:
+        frame = {"axes": one.components, "middle": one.center, "origin": one.origin}
     return {
         "name": name,
         "latents": one.latents,
@@ -118,7 +118,7 @@ def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[st
         "box": [left, low, right, high],
         "frame": frame,
         "lattice": one.grid(9)[1],
-        "reach": one.reach,
+        "reach": one.neighbor_radius,
         "queries": queries,
         "inverse": one.inverse_transform(queries),
         "covers": one.covers(queries),
@@ -139,7 +139,7 @@ def near_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
         "distances": distances,
         "usual": data.typical_distance,
         "lonely": data.outside_distance,
-        "neighbours": density.NEIGHBOURS,
+        "neighbours": density.NEIGHBORS,
         "far": data.relative_distance(z),
     }
 

@@ -14,9 +14,9 @@ import numpy as np  # noqa: E402
 def lay(name: str, latents: np.ndarray) -> np.ndarray:
     """The places; neighbours and closeness as in zatlas' default, the rest as each program has it."""
     if name.startswith("zatlas-"):
-        from zatlas.latent.layouts import lay_out
+        from zatlas.latent.layouts import compute_layout
 
-        return lay_out(name.removeprefix("zatlas-"), latents)
+        return compute_layout(name.removeprefix("zatlas-"), latents)
     if name == "umap-learn":
         import umap
 

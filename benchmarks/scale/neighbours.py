@@ -54,10 +54,10 @@ def row(dim: int, count: int) -> str:
         z, _ = codes(count, dim)
         begun = perf_counter()
         index = IndexedNeighbors(z, file)
-        index.of(z[:1], K)  # builds it
+        index.search(z[:1], K)  # builds it
         built = perf_counter() - begun
         query = asked(z)
-        true, result = ExactNeighbors(z).of(query, K)[0], index.of(query, K)[0]
+        true, result = ExactNeighbors(z).search(query, K)[0], index.search(query, K)[0]
         recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(true, result, strict=True)])
         del index
         exact, saved = (apart(how, count, dim, file) for how in ("exact", "index"))
@@ -84,9 +84,9 @@ def searched(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
     z, _ = codes(count, dim)
     near = ExactNeighbors(z) if how == "exact" else IndexedNeighbors(z, file)
     query = asked(z)
-    near.of(query[:1], K)  # what is made once
-    one = min(milliseconds(partial(near.of, query[i : i + 1], K)) for i in range(9))
-    many = milliseconds(partial(near.of, query, K))
+    near.search(query[:1], K)  # what is made once
+    one = min(milliseconds(partial(near.search, query[i : i + 1], K)) for i in range(9))
+    many = milliseconds(partial(near.search, query, K))
     return {"one": one, "many": many, "rss": peak_memory()}
 
 

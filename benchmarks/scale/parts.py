@@ -91,7 +91,7 @@ def largest(name: str) -> float:
 def chart(count: int, dim: int, folder: Path) -> Told:
     """A UMAP of 20,000 landmarks, and the places of all codes among them."""
     from zatlas.latent.chart import make_chart
-    from zatlas.latent.landmarks import landmarks, place_all
+    from zatlas.latent.landmarks import landmarks, write_positions
     from zatlas.store.latent_table import LatentTable
 
     z, _ = codes(count, dim)
@@ -102,7 +102,7 @@ def chart(count: int, dim: int, folder: Path) -> Told:
         LatentTable(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000])
         for i in range(0, count, 100_000)
     )
-    place_all(made, folder / f"places-{count}.parquet", blocks, count, {})
+    write_positions(made, folder / f"places-{count}.parquet", blocks, count, {})
     return {"seconds": perf_counter() - fitted, "landmarks": fitted - begun}
 
 

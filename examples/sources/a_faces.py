@@ -22,8 +22,8 @@ def main() -> None:
     )
     out = asked.out
     print_paths(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
-    free = workspace.chart("umap", settings={"neighbors": 25, "min_dist": 0.1})
-    male = workspace.chart("umap", "Male", settings={"neighbors": 25, "min_dist": 0.1})
+    free = workspace.chart("grid_umap", settings={"n_neighbors": 25, "min_dist": 0.1})
+    male = workspace.chart("grid_umap", "Male", settings={"n_neighbors": 25, "min_dist": 0.1})
     print_paths(
         save(maps.chart_scatter(workspace, free, color_by="Male"), out / "a3-chart.png"),
         save(maps.chart_scatter(workspace, male, color_by="Male"), out / "a3-chart-supervised.png"),

@@ -311,7 +311,7 @@ def import_model(
     )  # raises errors for unknown words
     result = importers.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)
-    with deadline.within(deadline.PROBING):
+    with deadline.within(deadline.IMPORT_SECONDS):
         lines = check(workspace)
     for line in (*result.messages, *lines):
         if verbose:

@@ -24,7 +24,7 @@ from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
 from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, partitions_of
-from zatlas.latent.latent_blocks import accepts_bytes
+from zatlas.latent.latent_blocks import from_bytes
 from zatlas.models.generator import Generator
 from zatlas.store import atomic
 from zatlas.store import latent_table as tables
@@ -153,7 +153,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
     """Part after part; the next is read while one is encoded."""
-    generator = accepts_bytes(workspace.generator)
+    generator = from_bytes(workspace.generator)
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(job.pieces.read, number) for number in numbers[:1]]
         for place, number in enumerate(numbers):
@@ -178,7 +178,7 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
         """
 
         def __init__(self) -> None:
-            self.generator = accepts_bytes(Workspace.open(job.run, trust=True).generator)
+            self.generator = from_bytes(Workspace.open(job.run, trust=True).generator)
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             for number in batch["part"].tolist():

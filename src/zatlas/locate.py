@@ -100,7 +100,7 @@ def interpolate(
     if len(z) < 2:
         raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
     return interpolate_latents(
-        workspace.generator.for_class(label), z, method, closed=closed, even=constant_speed
+        workspace.generator.for_class(label), z, method, closed=closed, constant_speed=constant_speed
     )
 
 

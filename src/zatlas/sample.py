@@ -8,7 +8,7 @@ from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
-from zatlas.latent.density import fitted_samples
+from zatlas.latent.density import reference_samples
 from zatlas.latent.priors import (
     KINDS,
     FittedPrior,
@@ -17,10 +17,10 @@ from zatlas.latent.priors import (
     SavedPrior,
     check_kind,
     check_latents,
-    halved,
     load_prior,
     posterior_samples,
     save_prior,
+    split_latents,
 )
 from zatlas.latent.sampling import Mixture, fit_mixture, from_posterior, from_prior
 from zatlas.training.flow_training import STEPS, fit_flow
@@ -44,7 +44,7 @@ def sample_latents(
         raise NotSupported("Only a prior that is normal is truncated; give --temperature below 1 instead.")
     if prior == "model":
         middle = workspace.cloud.mean(axis=0)
-        z = fitted_samples(workspace.cloud, space, n, seed=seed)
+        z = reference_samples(workspace.cloud, space, n, seed=seed)
         return (middle + temperature * (z - middle)).astype(np.float32)
     if prior in KINDS:
         return prior_of(workspace, prior).sample(n, seed=seed, temperature=temperature)
@@ -127,7 +127,7 @@ def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latent
             f"encoder first: {shell_command('invert', workspace.run.folder, '--learn')}"
         )
     if not workspace.source.indexed or not workspace.holds_out:
-        return halved(*_codes(workspace, "train"), seed)
+        return split_latents(*_codes(workspace, "train"), seed)
     means, std = _codes(workspace, "train")
     check_latents(means, std)
     return means, std, posterior_samples(*_codes(workspace, "test"), seed + 1)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from zatlas.core.arrays import Labels, Latents
-from zatlas.latent.layouts import lay_out
+from zatlas.latent.layouts import compute_layout
 from zatlas.models.description import Description, generator, load_weights, save_weights
 from zatlas.models.nets import Shape
 
@@ -182,7 +182,7 @@ def lays_out_any_latents(name: str, settings: Mapping[str, Any]) -> None:
             "huge": 1e30 * random.normal(size=(n, 4)),
             "tiny": 1e-30 * random.normal(size=(n, 4)),
         }.items():
-            positions = lay_out(name, latents.astype(np.float32), seed=1, **settings)
+            positions = compute_layout(name, latents.astype(np.float32), seed=1, **settings)
             right = positions.shape == (n, 2) and positions.dtype == np.float32
             assert right and np.isfinite(positions).all(), f"{n} {kind} latents have no finite positions."
 
@@ -191,7 +191,7 @@ def lays_out_alike_for_a_seed(name: str, settings: Mapping[str, Any]) -> None:
     """The same seed gives the same positions; the latents and numpy's global generator stay as they were."""
     latents = _latents(60, 8)
     before, state = latents.copy(), _numpy_state()
-    first, second = (lay_out(name, latents, seed=4, **settings) for _ in range(2))
+    first, second = (compute_layout(name, latents, seed=4, **settings) for _ in range(2))
     assert np.array_equal(first, second), "The same seed gives other positions."
     assert np.array_equal(latents, before), "The layout changes the latents that it is given."
     assert np.array_equal(state, _numpy_state()), "The layout uses numpy's global generator."
@@ -201,7 +201,7 @@ def accepts_any_labels(name: str, settings: Mapping[str, Any]) -> None:
     """Labels may be all alike, all different, or -1 for none."""
     latents = _latents(60, 8)
     for labels in (np.zeros(60), np.arange(60), np.full(60, -1), np.arange(60) % 2 - 1):
-        positions = lay_out(name, latents, labels.astype(np.int64), **settings)
+        positions = compute_layout(name, latents, labels.astype(np.int64), **settings)
         assert np.isfinite(positions).all(), "Positions are not finite for some labels."
 
 

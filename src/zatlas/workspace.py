@@ -17,10 +17,11 @@ from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows
 from zatlas.core.errors import NotSupported
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.latent import chart as charts
-from zatlas.latent.attributes import all_flags, flags_of, kinds_of
+from zatlas.latent.attributes import all_flags, flags_of, labels_by
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density, density
-from zatlas.latent.landmarks import digest_of, landmarks, place_all
+from zatlas.latent.landmarks import chart_digest, landmarks, write_positions
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.latent_blocks import latent_blocks
 from zatlas.latent.neighbor_index import NeighborIndex, neighbor_index
 from zatlas.latent.sample_dataset import sample_dataset, samples
@@ -240,7 +241,7 @@ class Workspace:
     def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
         table = self.chart_table(split)
-        index, distance = self.neighbors(split).of(z, k)
+        index, distance = self.neighbors(split).search(z, k)
         return table.rows[index] if self.source.indexed else index, distance
 
     def neighbors(self, split: str) -> NeighborIndex:
@@ -268,7 +269,7 @@ class Workspace:
         settings = settings or {}
         count = len(self.chart_table(split))
         chosen = landmarks(count)
-        method = method or {1: "pca", 2: "axes"}.get(self.dim, "umap")
+        method = method or {1: "pca", 2: "axes"}.get(self.dim, DEFAULT_LAYOUT)
         made = {"layout": method, "by": supervise, "seed": seed, **settings}
         made |= self.provenance(split) | ({} if len(chosen) == count else {"landmarks": len(chosen)})
         path = self.folder("charts") / f"{method}-{_digest(made)}.safetensors"
@@ -288,19 +289,19 @@ class Workspace:
 
     def chart_positions(self, chart: Chart, split: str = "test") -> Path:
         """The file of the positions of all latents of a split on their chart, saved in the run."""
-        made = {**self.provenance(split), "chart": digest_of(chart)}
+        made = {**self.provenance(split), "chart": chart_digest(chart)}
         path = self.folder("charts") / f"{chart.layout}-{_digest(made)}.parquet"
         total = len(self.chart_table(split))
         encoded = isinstance(self.source, Encoded)
         parts = tables.blocks(self.encode(split)) if encoded else [self.chart_table(split)]
         with self.cache.lock(path.name):
-            return place_all(chart, path, parts, total, made)
+            return write_positions(chart, path, parts, total, made)
 
     def supervision(self, name: str, rows: Rows) -> Labels:
         """The labels, or an attribute as 0 and 1, that supervise a chart of these rows."""
         if len(rows) and rows[0] == NO_ROW:
             raise NotSupported(f"These latents have no labels or attributes, so no {name!r} to supervise by.")
-        return kinds_of(self.dataset, rows, name)
+        return labels_by(self.dataset, rows, name)
 
     # Predictions of a classifier
 

@@ -181,7 +181,7 @@ class Truth:
     def chart(self, number=0):
         frame = self.entry["charts"][number]["frame"]
         axes = None if frame is None else np.array(frame["axes"], np.float32).reshape(2, -1)
-        return Chart(self.latents, self.places(number), frame=axes)
+        return Chart(self.latents, self.places(number), components=axes)
 
     def vectors(self, name):
         url = self.entry["ways"][name]

@@ -18,7 +18,7 @@ FINE = np.linspace(0, 1, 2001, dtype=np.float32)
 def test_a_curve_passes_its_stops_without_a_jump(wide, direction, closed, even):
     anchors = sample_latents(wide, 3, seed=4)
     curve = interpolate(wide, anchors, direction, closed=closed, even=even)
-    at_marks = curve(np.float32(curve.named))
+    at_marks = curve(np.float32(curve.named_times))
     wanted = np.concatenate([anchors, anchors[:1]]) if closed else anchors
     np.testing.assert_allclose(at_marks, wanted, atol=0.06)
     steps = np.linalg.norm(np.diff(curve(FINE), axis=0), axis=1)

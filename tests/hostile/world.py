@@ -195,7 +195,7 @@ def prepare(base: Base, folder: Path, cache: Path) -> None:
     from zatlas.core import deadline, registry
     from zatlas.site import static
 
-    deadline.PROBING = deadline.USUAL = DEADLINE
+    deadline.IMPORT_SECONDS = deadline.CALL_SECONDS = DEADLINE
     torch.set_num_threads(1)
     os.environ |= {
         "HOME": str(folder / "home"),

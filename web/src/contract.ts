@@ -91,7 +91,7 @@ export interface Tiles {
 
 /** A chart: positions of the latents in two dimensions. */
 export interface ChartEntry {
-  name: string; // "umap", "umap by label", "pca" ...
+  name: string; // "grid_umap", "grid_umap by label", "pca" ...
   title: string;
   x: string; // columns of `points`, float32
   y: string;

@@ -218,7 +218,7 @@ def place(
     pairs = np.array(places, np.float32).reshape(-1, 2)
     result = workspace.chart(layout, supervise)
     if isinstance(source := workspace.source, Given) and not source.indexed:  # neighbours without images
-        rows, _ = nearest(result.inverse_transform(result.at(pairs)), source.latents, 5)
+        rows, _ = nearest(result.inverse_transform(result.denormalised(pairs)), source.latents, 5)
         list_rows([{"place": p.tolist(), "codes": r.tolist()} for p, r in zip(pairs, rows, strict=True)])
         return
     figure = chart_positions(workspace, result, pairs, label=class_of(workspace, label), theme=theme_of(dark))

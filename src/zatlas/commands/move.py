@@ -189,15 +189,15 @@ def spiral(
         fps: Frames a second.
     """
     from zatlas.figures.paths import plane_walk
+    from zatlas.latent.curves import parametric_curve
     from zatlas.latent.curves import spiral as spiral_curve
-    from zatlas.latent.curves import trace
     from zatlas.latent.formula import plane_formula
 
     if (x is None) != (y is None):
         raise BadRecipe("A formula takes both --x and --y.")
     workspace = open_workspace(run)
     if x is not None and y is not None:
-        plane, title = trace(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
+        plane, title = parametric_curve(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
     else:
         plane, title = spiral_curve(turns=turns, extent=extent), f"A spiral in {workspace.name}"
     move = plane_walk(workspace, plane, title, constant_speed=even)

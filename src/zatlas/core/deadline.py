@@ -19,13 +19,13 @@ from zatlas.core.errors import DeadlineExceeded, Interrupted
 
 # An import decodes a few rows; a model that needs two minutes for them is too slow to explore. Later a
 # batch may be 256 large images on a busy machine without a GPU.
-PROBING, USUAL = 120.0, 600.0  # seconds for one call
+IMPORT_SECONDS, CALL_SECONDS = 120.0, 600.0  # seconds for one call
 CHECK_SECONDS = 0.1  # seconds between two checks of the deadline
 GRACE_SECONDS = 2.0  # seconds for a program to stop by itself
 
 T = TypeVar("T")
 
-_seconds: ContextVar[float] = ContextVar("seconds", default=0.0)  # 0 for USUAL
+_seconds: ContextVar[float] = ContextVar("seconds", default=0.0)  # 0 for CALL_SECONDS
 _idle: list["_Worker"] = []
 _running: set["_Job"] = set()
 _leaving = threading.Event()
@@ -70,7 +70,7 @@ def call_with_deadline(function: Callable[[], T], what: str, stop: Callable[[], 
 
     Raises `Endless`, which names `what`, after the deadline. `stop` then asks the function to end.
     """
-    job, seconds = _Job(function), _seconds.get() or USUAL
+    job, seconds = _Job(function), _seconds.get() or CALL_SECONDS
     until = time.monotonic() + seconds
     try:
         worker = _free()

@@ -6,12 +6,12 @@ ZatlasError        2  the request cannot be carried out
   NotSupported        this generator cannot do that, for example encode
   BadRecipe           a recipe has an unknown key or a wrong value
   BadData             images, labels or attributes that cannot be used
-  NotHere             data that is not on this machine and cannot be fetched
-  OtherData           the data is not the data that the run was trained on
+  NotFound            data that is not on this machine and cannot be fetched
+  DataMismatch        the data is not the data that the run was trained on
   BadRun              a run folder is missing, incomplete or of a newer format
   NeedsTrust          opening the run would execute a program, which needs consent
   ProgramFailed       a model from a file raised an error or returned another shape than its run states
-  Endless          1  a model from a file returned no result before its deadline
+  DeadlineExceeded 1  a model from a file returned no result before its deadline
   BadEnvironment      zatlas cannot work with this current folder, limit or setting of torch
   CannotWrite         the disk is full, read-only or failing
   Diverged            the loss is NaN or infinite
@@ -75,13 +75,13 @@ class BadData(ZatlasError, ValueError):
 class NotFound(ZatlasError):
     """Data that is not on this machine and cannot be fetched."""
 
-    alone = True
+    every_process = True
 
 
 class DataMismatch(ZatlasError):
     """The data is not the data that the run was trained on. zatlas shows none of its images."""
 
-    alone = True
+    every_process = True
 
 
 class BadRun(ZatlasError):
@@ -105,14 +105,14 @@ class DeadlineExceeded(ZatlasError):
 class CannotWrite(ZatlasError):
     """The disk is full, read-only or failing."""
 
-    alone = True
+    every_process = True
 
 
 class CannotRead(ZatlasError):
     """A file exists and cannot be read now. It may be intact."""
 
     exit_code = 1
-    alone = True
+    every_process = True
 
 
 class Diverged(ZatlasError, ArithmeticError):
@@ -122,7 +122,7 @@ class Diverged(ZatlasError, ArithmeticError):
 class TooLarge(ZatlasError):
     """The model and a batch do not fit into memory."""
 
-    alone = True
+    every_process = True
 
 
 class Busy(ZatlasError):
@@ -139,7 +139,7 @@ class Damaged(ZatlasError):
     """The contents of a file have changed since zatlas wrote it."""
 
     exit_code = 1
-    alone = True
+    every_process = True
 
 
 class RunsFailed(ZatlasError):
@@ -152,14 +152,14 @@ class PeerLost(ZatlasError):
     """Another process of this training has ended or cannot be reached."""
 
     exit_code = 1
-    alone = True
+    every_process = True
 
 
 class SystemRefused(ZatlasError):
     """The operating system refused an operation that is not on a file of zatlas."""
 
     exit_code = 1
-    alone = True
+    every_process = True
 
 
 class Interrupted(ZatlasError):

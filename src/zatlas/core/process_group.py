@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zatlas.core.errors import NotSupported
 
-MANUAL_VARIABLES = ("bash", "interactive")  # names of interactive SLURM jobs
+INTERACTIVE_JOBS = ("bash", "interactive")  # names of interactive SLURM jobs
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,13 @@ class ProcessGroup:
     """The rank of this process, the number of processes on each machine, and the number of machines."""
 
     rank: int = 0
-    local_rank: int = 1
+    local_world_size: int = 1
     machines: int = 1
 
     @property
     def world_size(self) -> int:
         """The number of processes on all machines."""
-        return self.local_rank * self.machines
+        return self.local_world_size * self.machines
 
     @property
     def is_main(self) -> bool:
@@ -36,7 +36,7 @@ def process_group(environment: Mapping[str, str] = os.environ) -> ProcessGroup:
             raise _uneven(size, "torchrun", "--nproc-per-node")
         return ProcessGroup(int(environment["RANK"]), here, size // here)
     # The process of a batch file has SLURM's variables too, but no step.
-    if "SLURM_STEP_ID" in environment and environment.get("SLURM_JOB_NAME") not in MANUAL_VARIABLES:
+    if "SLURM_STEP_ID" in environment and environment.get("SLURM_JOB_NAME") not in INTERACTIVE_JOBS:
         size, machines = int(environment.get("SLURM_NTASKS", "1")), int(environment.get("SLURM_NNODES", "1"))
         here = int(environment.get("SLURM_NTASKS_PER_NODE", "1" if size == 1 else "0"))
         if here * machines != size:

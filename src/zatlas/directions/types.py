@@ -9,7 +9,7 @@ import numpy as np
 
 from zatlas.core.arrays import Latents, Values
 from zatlas.directions.field_networks import ConstantField, Field
-from zatlas.latent.curves import Curve, lerp, walk
+from zatlas.latent.curves import Curve, lerp, line_along
 
 FIELD_STEP = 0.375  # standard deviations that one integration step covers
 MAX_FIELD_STEPS = 25  # samples of a curve
@@ -50,7 +50,7 @@ class LinearDirection:
 
     def walk(self, z: Latents, low: float = -3.0, high: float = 3.0) -> Curve:
         """The way from `low` to `high` spreads through one point."""
-        return walk(z, (self.vector * self.std).astype(np.float32), low, high)
+        return line_along(z, (self.vector * self.std).astype(np.float32), low, high)
 
 
 @dataclass(frozen=True)

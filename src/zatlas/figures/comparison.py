@@ -11,7 +11,7 @@ from zatlas.core.seeds import stream
 from zatlas.directions.probes import accuracy
 from zatlas.figures import file_name
 from zatlas.figures.sheets import manifold, reconstruction_sheet
-from zatlas.latent.density import MAX_GAP_DIM, gap
+from zatlas.latent.density import MAX_GAP_DIM, prior_gap
 from zatlas.metrics.distances import frechet
 from zatlas.metrics.features import feature_tables, image_batches, principal_pixels
 from zatlas.metrics.sample_quality import cycle_classes, held_out_and_training
@@ -56,7 +56,7 @@ def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "model") ->
     share, uncertain = None, None
     if workspace.dim <= MAX_GAP_DIM:
         drawn = workspace.posterior_samples("train", seed=seed)
-        share, uncertain = gap(drawn, workspace.generator.space, seed=seed)
+        share, uncertain = prior_gap(drawn, workspace.generator.space, seed=seed)
     accuracy_of_probe, most_frequent = _probe(workspace, seed)
     return RunComparison(
         workspace.name,

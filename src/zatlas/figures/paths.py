@@ -189,7 +189,7 @@ def interpolation(
     curve = interpolate(workspace, anchors, method, closed=closed, constant_speed=constant_speed, label=label)
     names = [anchor.title for anchor in anchors] + [anchors[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
-    marks = tuple(zip(curve.named, names, strict=True))
+    marks = tuple(zip(curve.named_times, names, strict=True))
     note = "" if not workspace.generator.classes else f"class: {_class(workspace, label)}"
     return LatentPath(workspace, (curve,), (), title, marks, label, note)
 

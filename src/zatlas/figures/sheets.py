@@ -10,7 +10,7 @@ from zatlas.latent.chart import Chart
 from zatlas.latent.curves import default_blend
 from zatlas.latent.dimension_ranking import rank_dimensions
 from zatlas.latent.grids import corners as between_corners
-from zatlas.latent.grids import even_marks, in_space, lattice, quantile_marks
+from zatlas.latent.grids import embed_plane, even_steps, lattice, normal_quantiles
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given
 from zatlas.locate import Anchor, interpolate
@@ -142,7 +142,7 @@ def manifold(
         return _line(workspace, n, by, label, extent, theme)
     dimensions = dimensions or plot_dimensions(workspace)
     right, up = (dimension_values(workspace, axis, n, by, extent) for axis in dimensions)
-    z = in_space(lattice(right, up), workspace.dim, dimensions)
+    z = embed_plane(lattice(right, up), workspace.dim, dimensions)
     fixed = "" if workspace.dim == 2 else "; the other dimensions at 0"
     if workspace.dim > 2 and not workspace.source.indexed:
         # In many dimensions no sample is near the center, so the plane goes through a sample.
@@ -186,7 +186,7 @@ def chart_positions(
     workspace: Workspace, chart: Chart, positions: Plane, *, label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """The decoded images at positions of a chart, from -1 to 1 in both directions (A5)."""
-    there = chart.at(positions)
+    there = chart.denormalised(positions)
     z = chart.inverse_transform(there)
     near, kind = _nearest_shown(workspace, z, label)
     shown = [near] if not workspace.source.decodes else [workspace.decode(z, label), near]
@@ -267,16 +267,16 @@ def dimension_values(workspace: Workspace, axis: int, n: int, by: str, extent: f
     if by == "quantile":
         if workspace.generator.space.prior == "none":
             raise NotSupported("An auto-encoder has no prior, so there are no quantiles: use --by range.")
-        return quantile_marks(n, TAIL)
+        return normal_quantiles(n, TAIL)
     if by == "range":
         if not 0 <= axis < workspace.dim:
             raise NotSupported(
                 f"There is no dimension {axis}: this space has {workspace.dim}, counted from 0."
             )
         low, high = np.quantile(workspace.cloud[:, axis], [0.01, 0.99])
-        return even_marks(n, float(low), float(high))
+        return even_steps(n, float(low), float(high))
     if by == "std":
-        return even_marks(n, -(extent or 2.0), extent or 2.0)
+        return even_steps(n, -(extent or 2.0), extent or 2.0)
     raise UnknownName("span of a grid", by, SPANS)
 
 

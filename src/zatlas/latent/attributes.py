@@ -52,7 +52,7 @@ def flags_of(images: ImageDataset, rows: Rows, name: str | ParsedName) -> Flags:
     return ~result & _has_value(column, rows) if name.negated else result
 
 
-def kinds_of(images: ImageDataset, rows: Rows, by: str) -> Labels:
+def labels_by(images: ImageDataset, rows: Rows, by: str) -> Labels:
     """The labels of these images, or an attribute as 0 and 1."""
     if by != LABEL:
         return flags_of(images, rows, by).astype(np.int64)

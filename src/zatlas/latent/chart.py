@@ -1,4 +1,4 @@
-"""Flat charts of a latent space: any layout of the points, made walkable both ways."""
+"""Charts: positions of latents on a plane, with a map from latents to positions and its inverse."""
 
 import json
 from collections.abc import Mapping
@@ -14,134 +14,131 @@ from zatlas.core.arrays import Flags, Labels, Latents, Plane, Rows, Values
 from zatlas.core.errors import BadRun, ShapeError
 from zatlas.core.parsing import from_table
 from zatlas.core.seeds import stream
-from zatlas.latent.layouts import lay_out, principal_axes
-from zatlas.latent.neighbors import Neighbors, nearest, others
+from zatlas.latent.layouts import DEFAULT_LAYOUT, compute_layout, principal_components
+from zatlas.latent.neighbors import Neighbors, nearest
 from zatlas.store import tensors
 
 FORMAT = 1
-KEY = "zatlas"  # of a file's metadata
-MARGIN = 0.02  # of the box around the places, on each side
-FORWARD, INVERSE = 8, 16  # anchors that have a say in a place, and in a code
+KEY = "zatlas"  # in the metadata of the file
+MARGIN = 0.02  # of the box around the positions, on each side
+FORWARD, INVERSE = 8, 16  # neighbors that `transform` and `inverse_transform` average
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Points and their places, and the way from each side to the other.
+    """Latents and their positions on a plane.
 
-    A layout only has to place the points it is given. New points, and the codes under new places,
-    come from the nearest anchors, so that every layout has an inverse and a chart on disk is two
-    arrays.
+    A layout only gives positions for the latents it is fitted to. `transform` and `inverse_transform`
+    interpolate between their nearest neighbors, so every layout has an inverse, and two arrays store it.
     """
 
     latents: Latents
     positions: Plane
-    layout: str = "own"  # its name
-    made: Mapping[str, Any] = field(default_factory=dict)  # its settings and seed
-    frame: Float32[np.ndarray, "2 d"] | None = None  # the axes of a chart that is a plain projection
-    rows: Rows | None = None  # of the dataset, one for each point
+    layout: str = "own"  # name of the layout
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # settings and seed of the layout
+    components: Float32[np.ndarray, "2 d"] | None = None  # of a linear projection
+    rows: Rows | None = None  # row in the dataset of each latent
 
     def __post_init__(self) -> None:
         if len(self.latents) != len(self.positions) or not len(self.latents):
             raise ShapeError(
-                "A chart needs one place for each point and at least one point; it was given "
-                f"{len(self.latents)} points and {len(self.positions)} places."
+                "A chart needs one position for each latent, and at least one latent; it was given "
+                f"{len(self.latents)} latents and {len(self.positions)} positions."
             )
         if self.rows is not None and self.rows.shape != (len(self.latents),):
             raise ShapeError(
-                f"A chart of {len(self.latents)} points needs as many rows of the dataset; it was given "
-                f"{self.rows.shape}."
+                f"A chart of {len(self.latents)} latents needs one row of the dataset for each; it was given "
+                f"rows of shape {self.rows.shape}."
             )
 
     def transform(self, z: Latents) -> Plane:
-        """Where these points fall on the chart; an anchor falls on its own place.
+        """Return the position (n, 2) of each latent (n, d); the chart's own latents keep their positions.
 
-        Elsewhere it is the place nearest to those of the anchors around, not their mean: between
-        two groups there is nothing, and a mean would fall there.
+        A new latent gets the weighted geometric median of its neighbors' positions. Their mean could fall
+        into the empty area between two clusters.
         """
-        if self.frame is not None:
-            return self.origin + (z - self.center) @ self.frame.T
-        near, distance = nearest(z, self.latents, FORWARD)
+        if self.components is not None:
+            return self.origin + (z - self.center) @ self.components.T
+        index, distance = nearest(z, self.latents, FORWARD)
         share = distance / np.maximum(distance[:, -1:], 1e-12)
         weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
-        return _middle_place(self.positions[near], weight)
+        return _geometric_median(self.positions[index], weight)
 
     def inverse_transform(self, xy: Plane) -> Latents:
-        """The codes under these places: a mean of the anchors around, stretched to their mean norm.
+        """Return a latent (n, d) for each position (n, 2): the weighted mean of the neighbors' latents.
 
-        A mean of codes of many coordinates is shorter than they are, and what lies inside the
-        shell is grey to most decoders. On a plain projection the code falls on the place exactly.
+        The mean is rescaled to the neighbors' mean norm: in many dimensions a mean is shorter than the
+        latents, and most decoders blur what lies closer to the center. The inverse of a linear
+        projection is exact.
         """
         index, distance = self._neighbors(xy)
-        weight = _fading(distance)
-        z = np.einsum("nk,nkd->nd", weight, self._centred[index])
+        weight = _fading_weights(distance)
+        z = np.einsum("nk,nkd->nd", weight, self._centered[index])
         norm = (weight * self._norms[index]).sum(axis=1)
-        own = np.linalg.norm(z, axis=1)
-        z = self.center + z * (norm / np.maximum(own, 1e-12))[:, None]
-        if self.frame is None:
+        z = self.center + z * (norm / np.maximum(np.linalg.norm(z, axis=1), 1e-12))[:, None]
+        if self.components is None:
             return z
-        return z + (xy - self.transform(z)) @ self.frame
+        return z + (xy - self.transform(z)) @ self.components
 
     def covers(self, xy: Plane) -> Flags:
-        """Which places lie among the anchors; elsewhere `inverse_transform` is only a guess."""
+        """Return which positions lie near the data; elsewhere `inverse_transform` extrapolates."""
         return self.outside_share(xy) <= 1
 
     def outside_share(self, xy: Plane) -> Values:
-        """How far a place is from the anchors that have a say in it: 1 is the most that is usual."""
-        return self._neighbors(xy)[1][:, -1] / np.float32(max(self.reach, 1e-12))
+        """Return the distance from each position to its farthest neighbor, over `neighbor_radius`."""
+        return self._neighbors(xy)[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
 
     def grid(self, n: int) -> tuple[Plane, Latents]:
-        """n x n places at equal steps over the box, row by row from the top left, and their codes."""
+        """Return n x n positions over the box, row by row from the top left, and their latents."""
         (left, low), (right, high) = self.box
-        across = np.linspace(left, right, n, dtype=np.float32)
-        up = np.linspace(high, low, n, dtype=np.float32)
-        places = np.stack([np.tile(across, n), np.repeat(up, n)], axis=1)
-        return places, self.inverse_transform(places)
+        x = np.linspace(left, right, n, dtype=np.float32)
+        y = np.linspace(high, low, n, dtype=np.float32)
+        positions = np.stack([np.tile(x, n), np.repeat(y, n)], axis=1)
+        return positions, self.inverse_transform(positions)
 
     @cached_property
     def box(self) -> Float32[np.ndarray, "2 2"]:
-        """The lowest and the highest corner of the chart, with a small margin."""
+        """The lower left and the upper right corner of the positions, with a small margin."""
         low, high = self.positions.min(axis=0), self.positions.max(axis=0)
-        wide = np.maximum(high - low, 1e-6 + 1e-3 * float((high - low).max()))
-        return np.stack([low - MARGIN * wide, high + MARGIN * wide]).astype(np.float32)
+        size = np.maximum(high - low, 1e-6 + 1e-3 * float((high - low).max()))
+        return np.stack([low - MARGIN * size, high + MARGIN * size]).astype(np.float32)
 
-    def at(self, normalised: Plane) -> Plane:
-        """The places of these positions of [-1, 1]^2, whose corners are the box's."""
+    def denormalised(self, normalised: Plane) -> Plane:
+        """Convert coordinates in [-1, 1]^2 to positions; the corners are those of the box."""
         low, high = self.box
         return low + (normalised + 1) / 2 * (high - low)
 
     def normalised(self, xy: Plane) -> Plane:
-        """The positions in [-1, 1]^2 of these places: `at` the other way."""
+        """Convert positions to coordinates in [-1, 1]^2."""
         low, high = self.box
         return (xy - low) / (high - low) * 2 - 1
 
     @cached_property
     def trustworthiness(self) -> float:
-        """How far neighbours on the chart are neighbours in the space too, from 0 to 1."""
+        """The trustworthiness of the positions, from 0 to 1."""
         return trustworthiness(self.latents, self.positions)
 
     def save(self, path: Path) -> Path:
-        """Write the chart to one safetensors file, with what made it."""
-        told = {"format": FORMAT, "layout": self.layout, "made": dict(self.made)}
+        """Write the chart to one safetensors file."""
+        description = {"format": FORMAT, "layout": self.layout, "parameters": dict(self.parameters)}
+        optional = {"components": self.components, "rows": self.rows}
         arrays = {"latents": self.latents, "positions": self.positions}
-        if self.frame is not None:
-            arrays["frame"] = self.frame
-        if self.rows is not None:
-            arrays["rows"] = self.rows
-        return tensors.write(path, KEY, json.dumps(told), arrays)
+        arrays |= {name: array for name, array in optional.items() if array is not None}
+        return tensors.write(path, KEY, json.dumps(description), arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Chart":
-        """The chart of such a file, identical to the bit."""
-        told, arrays = tensors.read(path, KEY, "chart", FORMAT)
+        """Read a chart from a file, identical to the bit."""
+        description, arrays = tensors.read(path, KEY, "chart", FORMAT)
         if not {"latents", "positions"} <= set(arrays):
             raise BadRun(f"{path} is a safetensors file, but not a chart.")
         if "rows" in arrays and arrays["rows"].dtype != np.int64:
             raise BadRun(f"The rows of the chart at {path} are not 64-bit integers.")
-        return from_table(cls, told, str(path), **arrays)
+        return from_table(cls, description, str(path), **arrays)
 
     def _neighbors(self, xy: Plane) -> Neighbors:
         if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
-            raise ShapeError(f"Places are a table (n, 2) of finite numbers; these have shape {xy.shape}.")
+            raise ShapeError(f"Positions are a table (n, 2) of finite numbers; these have shape {xy.shape}.")
         count = min(INVERSE + 1, len(self.positions))
         distance, index = self._tree.query(xy, k=range(1, count + 1))
         return index, distance.astype(np.float32)
@@ -154,89 +151,81 @@ class Chart:
 
     @cached_property
     def center(self) -> Values:
-        """The mean of the points."""
+        """The mean of the latents."""
         return self.latents.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
-    def _centred(self) -> Latents:
+    def _centered(self) -> Latents:
         return self.latents - self.center
 
     @cached_property
     def origin(self) -> Values:
-        """The mean of the places."""
+        """The mean of the positions."""
         return self.positions.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
     def _norms(self) -> Values:
-        return np.linalg.norm(self._centred, axis=1)
+        return np.linalg.norm(self._centered, axis=1)
 
     @cached_property
-    def reach(self) -> float:
-        """How far the farthest of a place's anchors is at most, but for the loneliest hundredth."""
-        some = self.positions[:: max(1, len(self.positions) // 2000)]
-        return float(np.quantile(self._neighbors(some)[1][:, -1], 0.99))
+    def neighbor_radius(self) -> float:
+        """The 99th percentile of the distance from a position of the data to its farthest neighbor."""
+        sample = self.positions[:: max(1, len(self.positions) // 2000)]
+        return float(np.quantile(self._neighbors(sample)[1][:, -1], 0.99))
 
 
 def make_chart(
-    latents: Latents, layout: str = "umap", labels: Labels | None = None, seed: int = 0, **settings: Any
+    latents: Latents,
+    layout: str = DEFAULT_LAYOUT,
+    labels: Labels | None = None,
+    seed: int = 0,
+    **settings: Any,
 ) -> Chart:
-    """The chart of these points by a layout."""
-    places = lay_out(layout, latents, labels, seed=seed, **settings)
-    made = {"seed": seed, "labels": labels is not None, "settings": settings}
-    frame = principal_axes(latents, seed) if layout == "pca" else None
-    return Chart(np.ascontiguousarray(latents, np.float32), places, layout, made, frame)
+    """Return the chart of these latents by a layout; labels supervise it."""
+    positions = compute_layout(layout, latents, labels, seed=seed, **settings)
+    parameters = {"seed": seed, "labels": labels is not None, "settings": settings}
+    components = principal_components(latents, seed) if layout == "pca" else None
+    return Chart(np.ascontiguousarray(latents, np.float32), positions, layout, parameters, components)
 
 
 def dimension_chart(latents: Latents, i: int = 0, j: int = 1) -> Chart:
-    """The chart of two of the points' own coordinates; `inverse_transform` takes the others nearby."""
-    for axis in (i, j):
-        if not 0 <= axis < latents.shape[1]:
-            raise ShapeError(f"There is no axis {axis}: these points have {latents.shape[1]} coordinates.")
-    places = np.ascontiguousarray(latents[:, [i, j]], np.float32)
-    frame = np.eye(latents.shape[1], dtype=np.float32)[[i, j]]
-    return Chart(latents, places, "axes", {"settings": {"axes": [i, j]}}, frame)
+    """Return the chart of two dimensions; `inverse_transform` takes the others from the neighbors."""
+    for dimension in (i, j):
+        if not 0 <= dimension < latents.shape[1]:
+            raise ShapeError(
+                f"There is no dimension {dimension}: the latents have {latents.shape[1]}, from 0 on."
+            )
+    positions = np.ascontiguousarray(latents[:, [i, j]], np.float32)
+    components = np.eye(latents.shape[1], dtype=np.float32)[[i, j]]
+    return Chart(latents, positions, "axes", {"settings": {"axes": [i, j]}}, components)
 
 
-def trustworthiness(latents: Latents, places: Plane, k: int = 15, most: int = 2000) -> float:
-    """Venna and Kaski's measure of a seeded sample: 1 if all neighbours there are neighbours here.
+def trustworthiness(latents: Latents, positions: Plane, k: int = 15, max_samples: int = 2000) -> float:
+    """Return the trustworthiness of a random sample: 1 if neighbors on the plane are neighbors in the space.
 
-    Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68; halfway to 1 is chance.
+    Random positions give 0.5. Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
     """
-    rows = np.sort(stream(0, "trust").permutation(len(latents))[:most])
-    n = len(rows)
-    k = min(k, (n - 1) // 2)
-    if k < 1:
-        return 1.0
-    near = others(places[rows], k)[0]
-    table = _squares(latents[rows])
-    np.fill_diagonal(table, -1)  # each is its own nearest, and counts for nothing
-    rank = np.empty((n, n), np.int32)
-    np.put_along_axis(rank, np.argsort(table, axis=1), np.arange(n, dtype=np.int32)[None], axis=1)
-    excess = np.maximum(np.take_along_axis(rank, near, 1) - k, 0)
-    return float(1 - excess.sum() * 2 / (n * k * (2 * n - 3 * k - 1)))
+    from sklearn.manifold import trustworthiness as measure
+
+    rows = np.sort(stream(0, "trust").permutation(len(latents))[:max_samples])
+    k = min(k, (len(rows) - 1) // 2)
+    return float(measure(latents[rows], positions[rows], n_neighbors=k)) if k > 0 else 1.0
 
 
-def _squares(latents: Latents) -> Float32[np.ndarray, "n n"]:
-    """The squared distances of all from all."""
-    apart = latents - latents.mean(axis=0)
-    own = np.einsum("nd,nd->n", apart, apart)
-    return own[:, None] + own - 2 * apart @ apart.T
-
-
-def _fading(distance: Float32[np.ndarray, "m k"]) -> Float32[np.ndarray, "m k"]:
-    """Weights that sum to 1 and fall to 0 at the farthest, which so comes and goes without a jump."""
+def _fading_weights(distance: Float32[np.ndarray, "m k"]) -> Float32[np.ndarray, "m k"]:
+    """Weights that sum to 1 and are 0 at the farthest neighbor, so that they change without a jump."""
     weight = np.maximum(1 - distance / np.maximum(distance[:, -1:], 1e-12), 1e-6) ** 2
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-def _middle_place(places: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarray, "m k"]) -> Plane:
-    """The geometric median: the place of the least weighted sum of distances to these.
+def _geometric_median(positions: Float32[np.ndarray, "m k 2"], weight: Float32[np.ndarray, "m k"]) -> Plane:
+    """The positions with the least weighted sum of distances to these, by Weiszfeld's iteration.
 
     Weiszfeld 1937; see https://doi.org/10.1007/s10479-008-0352-z
     """
-    result = np.einsum("mk,mkd->md", weight / weight.sum(axis=1, keepdims=True), places)
+    result = np.einsum("mk,mkd->md", weight / weight.sum(axis=1, keepdims=True), positions)
     for _ in range(12):
-        apart = np.linalg.norm(places - result[:, None], axis=2)
-        pull = weight / np.maximum(apart, 1e-6)
-        result = np.einsum("mk,mkd->md", pull / pull.sum(axis=1, keepdims=True), places)
+        distance = np.linalg.norm(positions - result[:, None], axis=2)
+        scaled = weight / np.maximum(distance, 1e-6)
+        result = np.einsum("mk,mkd->md", scaled / scaled.sum(axis=1, keepdims=True), positions)
     return result.astype(np.float32)

@@ -76,7 +76,7 @@ class Curve:
         return even if self.clock is None else self.clock
 
     @property
-    def named(self) -> tuple[float, ...]:
+    def named_times(self) -> tuple[float, ...]:
         """When each stop that somebody asked for is reached."""
         return tuple(float(time) for time in self.times) if self.anchor_times is None else self.anchor_times
 
@@ -124,21 +124,21 @@ def spline(anchors: Latents, *, closed: bool = False, norms: bool = False) -> Cu
     return Curve(path.astype(np.float32), lerp, anchor_times=tuple(knots / legs))
 
 
-def traverse(z: Latents, axis: int, low: float = -3.0, high: float = 3.0) -> Curve:
+def traverse(z: Latents, dimension: int, low: float = -3.0, high: float = 3.0) -> Curve:
     """One coordinate of one point swept from low to high, the others held."""
-    if not 0 <= axis < z.shape[1]:
-        raise ShapeError(f"There is no axis {axis}: this space has {z.shape[1]}, from 0 on.")
+    if not 0 <= dimension < z.shape[1]:
+        raise ShapeError(f"There is no axis {dimension}: this space has {z.shape[1]}, from 0 on.")
     ends = np.repeat(z[:1], 2, axis=0)
-    ends[:, axis] = (low, high)
+    ends[:, dimension] = (low, high)
     return Curve(ends, lerp)
 
 
-def walk(z: Latents, step: Values, low: float = -3.0, high: float = 3.0) -> Curve:
+def line_along(z: Latents, step: Values, low: float = -3.0, high: float = 3.0) -> Curve:
     """From one point along a direction: `step` is one unit of the amounts low and high."""
     return Curve(np.concatenate([z[:1] + low * step, z[:1] + high * step]), lerp)
 
 
-def trace(formula: Callable[[Values], Plane], *, steps: int = 720) -> Curve:
+def parametric_curve(formula: Callable[[Values], Plane], *, steps: int = 720) -> Curve:
     """Any parametric formula in the plane, for its parameter from 0 to 1."""
     places = np.asarray(formula(np.linspace(0, 1, steps + 1)), np.float32)
     if places.shape != (steps + 1, 2) or not np.isfinite(places).all():
@@ -156,23 +156,23 @@ def spiral(*, turns: float = 4.0, extent: float = 2.0) -> Curve:
         angle = 2 * np.pi * turns * t
         return np.stack([t * np.cos(angle), t * np.sin(angle)], axis=1) * np.float32(extent)
 
-    return trace(formula)
+    return parametric_curve(formula)
 
 
-def in_dimensions(plane: Curve, space: Space, axes: tuple[int, int] = (0, 1)) -> Curve:
+def in_dimensions(plane: Curve, space: Space, dimensions: tuple[int, int] = (0, 1)) -> Curve:
     """A curve of the plane in two axes of a space, the others at 0."""
-    if space.dim < 2 or max(axes) >= space.dim or min(axes) < 0 or axes[0] == axes[1]:
-        raise NotSupported(f"Two different axes of {space.dim} are needed, not {axes}.")
+    if space.dim < 2 or max(dimensions) >= space.dim or min(dimensions) < 0 or dimensions[0] == dimensions[1]:
+        raise NotSupported(f"Two different axes of {space.dim} are needed, not {dimensions}.")
     anchors = np.zeros((len(plane.anchors), space.dim), np.float32)
-    anchors[:, list(axes)] = plane.anchors
-    return Curve(anchors, lerp, plane.clock, plane.named)
+    anchors[:, list(dimensions)] = plane.anchors
+    return Curve(anchors, lerp, plane.clock, plane.named_times)
 
 
-def at_constant_speed(curve: Curve, look: Callable[[Latents], Images], *, pieces: int = 240) -> Curve:
+def at_constant_speed(curve: Curve, decode: Callable[[Latents], Images], *, pieces: int = 240) -> Curve:
     """The same curve walked so that the picture changes by the same amount in the same time."""
     times = np.linspace(0, 1, pieces + 1, dtype=np.float32)
     latents = curve(times)
-    images = look(latents).reshape(len(latents), -1)
+    images = decode(latents).reshape(len(latents), -1)
     changes = np.linalg.norm(np.diff(images, axis=0), axis=1).astype(np.float64)
     if not changes.sum():
         return curve
@@ -180,5 +180,5 @@ def at_constant_speed(curve: Curve, look: Callable[[Latents], Images], *, pieces
     changes += changes.sum() * 1e-3 / pieces
     clock = np.concatenate([[0], np.cumsum(changes) / changes.sum()]).astype(np.float32)
     clock[-1] = 1
-    marks = tuple(float(np.interp(mark, times, clock)) for mark in curve.named)
+    marks = tuple(float(np.interp(mark, times, clock)) for mark in curve.named_times)
     return Curve(latents, lerp, clock, marks)

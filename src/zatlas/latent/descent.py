@@ -14,10 +14,10 @@ Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]  # points -> a loss each, a
 Residual = Callable[[Latents, Rows], np.ndarray]  # points -> a row of numbers each, all wanted to be 0
 
 MEMORY = 20  # steps that bend the next one
-FIRST = 0.1  # length of the first step, of a point's own
-ENOUGH = 1e-4  # of the decrease that the slope promises
-STEEPER = 1e-6  # cosine between a step and the change of slope, from which it tells of the valley
-NUDGE = 1e-2  # by which a coordinate is moved, to feel what it does
+FIRST_STEP = 0.1  # length of the first step, of a point's own
+SUFFICIENT_DECREASE = 1e-4  # of the decrease that the slope promises
+MIN_CURVATURE = 1e-6  # cosine between a step and the change of slope, from which it tells of the valley
+DIFFERENCE = 1e-2  # by which a coordinate is moved, to feel what it does
 
 
 def descend(slope: Gradient, z: Tensor, steps: int, advance: Advance) -> tuple[Tensor, Tensor]:
@@ -28,16 +28,16 @@ def descend(slope: Gradient, z: Tensor, steps: int, advance: Advance) -> tuple[T
     """
     loss, gradient = slope(z)
     past: list[tuple[Tensor, Tensor, Tensor]] = []
-    direction = _first(gradient, z)
+    direction = _first_step(gradient, z)
     reach = torch.ones_like(loss)
     for _ in range(steps):
         tried = z + reach[:, None] * direction
         tried_loss, tried_gradient = slope(tried)
         promised = reach * (gradient * direction).sum(1)
-        fell = tried_loss <= loss + ENOUGH * promised
+        fell = tried_loss <= loss + SUFFICIENT_DECREASE * promised
         moved, bent = (tried - z) * fell[:, None], (tried_gradient - gradient) * fell[:, None]
         along = (moved * bent).sum(1)
-        good = along > STEEPER * moved.norm(dim=1) * bent.norm(dim=1)
+        good = along > MIN_CURVATURE * moved.norm(dim=1) * bent.norm(dim=1)
         past.append((moved, bent, torch.where(good, 1 / along.clamp(min=1e-30), 0)))
         past = past[-MEMORY:]
         # Less far, as a parabola through the two losses and the slope says.
@@ -45,19 +45,19 @@ def descend(slope: Gradient, z: Tensor, steps: int, advance: Advance) -> tuple[T
         less = torch.where(torch.isfinite(less), less, 0).clamp(0.1 * reach, 0.5 * reach)
         z, loss = torch.where(fell[:, None], tried, z), torch.where(fell, tried_loss, loss)
         gradient = torch.where(fell[:, None], tried_gradient, gradient)
-        direction = torch.where(fell[:, None], _bent(gradient, past, z), direction)
+        direction = torch.where(fell[:, None], _lbfgs_direction(gradient, past, z), direction)
         reach = torch.where(fell, 1.0, less)
         advance(1)
     return z, loss
 
 
-def _first(gradient: Tensor, z: Tensor) -> Tensor:
+def _first_step(gradient: Tensor, z: Tensor) -> Tensor:
     """Straight down, a little way."""
-    far = FIRST * z.norm(dim=1, keepdim=True).clamp(min=1)
+    far = FIRST_STEP * z.norm(dim=1, keepdim=True).clamp(min=1)
     return -gradient * far / gradient.norm(dim=1, keepdim=True).clamp(min=1e-20)
 
 
-def _bent(gradient: Tensor, past: list[tuple[Tensor, Tensor, Tensor]], z: Tensor) -> Tensor:
+def _lbfgs_direction(gradient: Tensor, past: list[tuple[Tensor, Tensor, Tensor]], z: Tensor) -> Tensor:
     """The way down, bent by what the last steps told of the valley's shape."""
     q, parts = gradient, []
     for moved, bent, weight in reversed(past):
@@ -72,7 +72,7 @@ def _bent(gradient: Tensor, past: list[tuple[Tensor, Tensor, Tensor]], z: Tensor
     for (moved, bent, weight), part in zip(past, reversed(parts), strict=True):
         r = r + moved * (part - weight * (bent * r).sum(1))[:, None]
     down = (r * gradient).sum(1, keepdim=True) > 0
-    return torch.where(down, -r, _first(gradient, z))
+    return torch.where(down, -r, _first_step(gradient, z))
 
 
 def numeric_descent(rest: Residual, z: Latents, steps: int, advance: Advance) -> tuple[Latents, Values]:
@@ -85,8 +85,8 @@ def numeric_descent(rest: Residual, z: Latents, steps: int, advance: Advance) ->
     here = rest(z, np.arange(len(z)))
     for _ in range(steps):
         for row in np.flatnonzero(going):
-            at = partial(_at, rest, int(row))
-            result = _stride(at, z[row], here[row], damping[row])
+            at = partial(_residual_of_row, rest, int(row))
+            result = _levenberg_marquardt_step(at, z[row], here[row], damping[row])
             going[row] = result is not None
             if result is not None:
                 z[row], here[row], damping[row] = result
@@ -94,15 +94,15 @@ def numeric_descent(rest: Residual, z: Latents, steps: int, advance: Advance) ->
     return z, (here**2).sum(1)
 
 
-def _at(rest: Residual, row: int, z: Latents) -> np.ndarray:
+def _residual_of_row(rest: Residual, row: int, z: Latents) -> np.ndarray:
     return rest(z, np.full(len(z), row))
 
 
-def _stride(
+def _levenberg_marquardt_step(
     at: Callable[[Latents], np.ndarray], z: Values, here: Values, damping: float
 ) -> tuple[Values, Values, float] | None:
     """The best of four strides, from bold to careful; None where none of them helps."""
-    jacobian = (at(z + NUDGE * np.eye(len(z), dtype=np.float32)) - here) / NUDGE
+    jacobian = (at(z + DIFFERENCE * np.eye(len(z), dtype=np.float32)) - here) / DIFFERENCE
     square, gradient = jacobian @ jacobian.T, jacobian @ here
     size = float(np.trace(square)) / len(z) + 1e-20
     dampings = damping * np.array([0.1, 1, 10, 100])

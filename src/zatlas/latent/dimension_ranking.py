@@ -6,7 +6,7 @@ from zatlas.core.arrays import Labels, Latents, Rows, Values
 from zatlas.core.seeds import stream
 from zatlas.models.generator import Generator
 
-MAX_DECODED = 2048  # images decoded to rank the axes
+MAX_IMAGES = 2048  # images decoded to rank the axes
 MAX_DIMENSIONS = 512  # axes that are compared; of more, those that vary most
 
 
@@ -20,7 +20,7 @@ def rank_dimensions(
     """
     std = latents.std(axis=0)
     axes = np.argsort(-std)[:MAX_DIMENSIONS]
-    count = int(np.clip(MAX_DECODED // (2 * len(axes)), 2, min(64, max(len(latents), 2))))
+    count = int(np.clip(MAX_IMAGES // (2 * len(axes)), 2, min(64, max(len(latents), 2))))
     rows = stream(seed, "axes").choice(len(latents), count, replace=len(latents) < count)
     told = None if labels is None else np.repeat(labels[rows], 2)
     changes = np.empty(len(axes), np.float32)

@@ -27,7 +27,7 @@ OPERATORS: dict[type, Callable] = {
     ast.Pow: np.power,
 }
 CONSTANTS = {"pi": np.pi, "e": np.e}
-LONGEST = 300  # letters
+MAX_LENGTH = 300  # letters
 
 
 def plane_formula(x: str, y: str) -> Callable[[Values], Plane]:
@@ -45,17 +45,17 @@ def plane_formula(x: str, y: str) -> Callable[[Values], Plane]:
 def read_formula(text: str) -> Number:
     """The function of t that this text is."""
     try:
-        if len(text) > LONGEST:
+        if len(text) > MAX_LENGTH:
             raise ValueError
-        return _meaning(ast.parse(text.strip().replace("^", "**"), mode="eval").body, text)
+        return _compile(ast.parse(text.strip().replace("^", "**"), mode="eval").body, text)
     except (SyntaxError, ValueError, RecursionError):
         raise BadRecipe(
-            f"{text[:LONGEST]!r} is no formula of t. Write it with + - * / **, numbers, pi and "
+            f"{text[:MAX_LENGTH]!r} is no formula of t. Write it with + - * / **, numbers, pi and "
             f"{', '.join(FUNCTIONS)}, as 2*t*cos(8*pi*t)."
         ) from None
 
 
-def _meaning(node: ast.expr, text: str) -> Number:
+def _compile(node: ast.expr, text: str) -> Number:
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return lambda t: np.asarray(value, np.float64)
@@ -64,12 +64,12 @@ def _meaning(node: ast.expr, text: str) -> Number:
         case ast.Name(id=name) if name in CONSTANTS:
             return lambda t: np.asarray(CONSTANTS[name], np.float64)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            part = _meaning(inner, text)
+            part = _compile(inner, text)
             return lambda t: -part(t)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-            a, b, operator = _meaning(left, text), _meaning(right, text), OPERATORS[type(op)]
+            a, b, operator = _compile(left, text), _compile(right, text), OPERATORS[type(op)]
             return lambda t: operator(a(t), b(t))
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in FUNCTIONS:
-            part, function = _meaning(inner, text), FUNCTIONS[name]
+            part, function = _compile(inner, text), FUNCTIONS[name]
             return lambda t: function(part(t))
     raise ValueError

@@ -14,7 +14,7 @@ from zatlas.latent.curves import Curve, at_constant_speed, lerp
 from zatlas.models.generator import Generator
 
 CURVE_NODES = 24  # points that the curve is bent at
-FINE = 4  # pieces of a node's step by which lengths are measured
+SAMPLES_PER_NODE = 4  # pieces of a node's step by which lengths are measured
 
 
 def geodesic(generator: Generator, a: Latents, b: Latents, *, steps: int = 60) -> Curve:
@@ -28,7 +28,7 @@ def geodesic(generator: Generator, a: Latents, b: Latents, *, steps: int = 60) -
     straight = Curve(np.concatenate([a[:1], b[:1]]), lerp)
     even = at_constant_speed(straight, generator.decode)
     start = even.sample(CURVE_NODES + 1)
-    result = _relax(generator, start, steps)
+    result = _minimize(generator, start, steps)
     bent = Curve(result, lerp, anchor_times=(0.0, 1.0))
     if length(generator, bent) >= length(generator, straight):
         return straight
@@ -37,24 +37,24 @@ def geodesic(generator: Generator, a: Latents, b: Latents, *, steps: int = 60) -
 
 def length(generator: Generator, curve: Curve) -> float:
     """Length of a curve in image space: the sum of the distances between near frames, in pixels of 0 to 1."""
-    z = curve.sample(CURVE_NODES * FINE + 1)
+    z = curve.sample(CURVE_NODES * SAMPLES_PER_NODE + 1)
     frames = generator.decode(z)
     return float(np.linalg.norm(np.diff(frames.reshape(len(frames), -1), axis=0), axis=1).sum())
 
 
-def _relax(generator: Generator, start: Latents, steps: int) -> Latents:
+def _minimize(generator: Generator, start: Latents, steps: int) -> Latents:
     z = torch.as_tensor(start, device=generator.device)
     first, last = z[:1], z[-1:]
     inner = z[1:-1].clone().requires_grad_()
     # Nodes are held apart in latent space too, lightly: where pixels are flat they would bunch.
-    tie = 1e-3 * float(_energy(generator, z).detach()) / max(float(_ties(z)), 1e-12)
+    tie = 1e-3 * float(_image_energy(generator, z).detach()) / max(float(_spring_energy(z)), 1e-12)
     optimizer = torch.optim.LBFGS([inner], max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
         whole = torch.cat([first, inner, last])
-        energy = _energy(generator, whole)
-        ties = tie * _ties(whole)
+        energy = _image_energy(generator, whole)
+        ties = tie * _spring_energy(whole)
         inner.grad = _gradient(energy, inner) + _gradient(ties, inner)
         return float((energy + ties).detach())
 
@@ -62,7 +62,7 @@ def _relax(generator: Generator, start: Latents, steps: int) -> Latents:
     return torch.cat([first, inner.detach(), last]).cpu().numpy()
 
 
-def _energy(generator: Generator, z: Tensor) -> Tensor:
+def _image_energy(generator: Generator, z: Tensor) -> Tensor:
     images = generator.decoder(z.reshape(-1, *generator.space.shape), None).flatten(1)
     return (images[1:] - images[:-1]).square().sum()
 
@@ -77,5 +77,5 @@ def _gradient(energy: Tensor, z: Tensor) -> Tensor:
     return result
 
 
-def _ties(z: Tensor) -> Tensor:
+def _spring_energy(z: Tensor) -> Tensor:
     return (z[1:] - z[:-1]).square().sum()

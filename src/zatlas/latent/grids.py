@@ -9,13 +9,13 @@ from zatlas.core.errors import ShapeError
 from zatlas.latent.curves import Blend, lerp
 
 
-def quantile_marks(n: int, tail: float = 0.05) -> Values:
+def normal_quantiles(n: int, tail: float = 0.05) -> Values:
     """n values of an axis at equal steps of the normal prior's mass."""
     steps = np.linspace(tail, 1 - tail, n) if n > 1 else np.array([0.5])
     return np.array([NormalDist().inv_cdf(step) for step in steps], np.float32)
 
 
-def even_marks(n: int, low: float, high: float) -> Values:
+def even_steps(n: int, low: float, high: float) -> Values:
     """n values at equal distances; one alone lies in the middle."""
     ends = (low, high) if n > 1 else ((low + high) / 2,) * 2
     return np.linspace(*ends, n, dtype=np.float32)
@@ -29,7 +29,7 @@ def lattice(right: Values, up: Values) -> Plane:
     return np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)
 
 
-def in_space(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Latents:
+def embed_plane(plane: Plane, dim: int, axes: tuple[int, int] = (0, 1)) -> Latents:
     """Places of a plane as points of a space, in two of its axes and 0 in the others."""
     if dim < 2 or len(set(axes)) < 2 or not 0 <= min(axes) <= max(axes) < dim:
         raise ShapeError(f"A grid lies in two different axes of {dim}, not in {axes[0]} and {axes[1]}.")

@@ -12,7 +12,12 @@ METHODS = (*BLENDS, "spline", "geodesic")
 
 
 def interpolate_latents(
-    generator: Generator, z: Latents, method: str | None = None, *, closed: bool = False, even: bool = False
+    generator: Generator,
+    z: Latents,
+    method: str | None = None,
+    *,
+    closed: bool = False,
+    constant_speed: bool = False,
 ) -> Curve:
     """The way through these points; what suits the space, if none is said.
 
@@ -29,7 +34,7 @@ def interpolate_latents(
         blend = BLENDS[method] if method else usual
         result = loop(z, blend) if closed else Curve(z, blend)
 
-    return at_constant_speed(result, generator.decode) if even else result
+    return at_constant_speed(result, generator.decode) if constant_speed else result
 
 
 def _geodesics(generator: Generator, z: Latents) -> Curve:

@@ -27,13 +27,13 @@ from zatlas.models.generator import Generator, differentiable
 
 STEPS, STARTS = 80, 4
 POOL = 512  # points that are decoded, to begin at those whose images are the nearest
-SKETCH = 16  # pixels of the side that near images are told by
-TRIAL = 0.15  # of the steps, that every start is given; the best of them goes on
+THUMBNAIL = 16  # pixels of the side that near images are told by
+TRIAL_SHARE = 0.15  # of the steps, that every start is given; the best of them goes on
 LEVELS = 4  # of the pyramid: pixels, then means of 2x2, 4x4 and 8x8 of them
 LOOSE = 3.0  # deviations from the prior's shell that cost nothing
 PRIOR = 1e-4  # what a deviation more costs, against the mean squared error of a pixel
-GROUP, ROOM = 64, 8 << 20  # images searched for at once, and bytes of them
-COARSE = 10  # steps with slopes that count for one without
+GROUP, GROUP_BYTES = 64, 8 << 20  # images searched for at once, and bytes of them
+STEPS_PER_NUMERIC_STEP = 10  # steps with slopes that count for one without
 MAX_NUMERIC_DIM = 512  # axes up to which slopes can be felt for
 
 
@@ -76,22 +76,22 @@ def invert(
     begun = perf_counter()
     guesses = None if guess is None else guess[:, None]
     if guesses is None:
-        guesses = _alike(generator, images, labels, pool, starts, seed)
+        guesses = _nearest_guesses(generator, images, labels, pool, starts, seed)
     smooth = differentiable(generator)
     if not smooth:
-        _check_felt(generator.space)
-    rounds = steps if smooth else -(-steps // COARSE)
-    lower = _descent if smooth else _feeling
-    result, size = [], int(np.clip(ROOM // max(images[:1].nbytes, 1), 1, GROUP))
+        _check_dim(generator.space)
+    rounds = steps if smooth else -(-steps // STEPS_PER_NUMERIC_STEP)
+    lower = _descent if smooth else _numeric
+    result, size = [], int(np.clip(GROUP_BYTES // max(images[:1].nbytes, 1), 1, GROUP))
     groups = range(0, len(images), size)
-    told = bar("inverting", len(groups) * rounds, "steps") if show else nullcontext(_silent)
+    told = bar("inverting", len(groups) * rounds, "steps") if show else nullcontext(_no_progress)
     with told as advance:
         for start in groups:
             part = slice(start, start + size)
             y = None if labels is None else labels[part]
             lowered = partial(lower, generator, images[part], y, advance)
             result.append(_best(lowered, guesses[part], rounds))
-    latents = _onto(generator.space, np.concatenate([guesses[:0, 0], *result]))
+    latents = _project(generator.space, np.concatenate([guesses[:0, 0], *result]))
     rebuilt = generator.decode(latents, labels)
     rms = np.sqrt(((rebuilt - images) ** 2).mean(axis=(1, 2, 3)))
     return InversionResult(latents, rebuilt, rms, perf_counter() - begun)
@@ -105,7 +105,7 @@ def _best(lower: Minimizer, guesses: np.ndarray, steps: int) -> Latents:
     count, starts, dim = guesses.shape
     rows, z = np.arange(count), guesses[:, 0]
     if starts > 1:
-        trial = round(TRIAL * steps)
+        trial = round(TRIAL_SHARE * steps)
         every, loss = lower(guesses.reshape(-1, dim), np.repeat(rows, starts), trial)
         z = every.reshape(count, starts, dim)[rows, loss.reshape(count, starts).argmin(1)]
         steps -= trial
@@ -129,7 +129,7 @@ def _descent(
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             rest = generator.decoder(_shaped(generator.space, z), y) - wanted
-            loss = _pyramid(rest) + PRIOR * _excess(generator.space, z).square()
+            loss = _pyramid(rest) + PRIOR * _shell_excess(generator.space, z).square()
             (gradient,) = torch.autograd.grad(loss.sum(), z)
         return loss.detach(), gradient
 
@@ -138,7 +138,7 @@ def _descent(
     return z.cpu().numpy(), loss.cpu().numpy()
 
 
-def _feeling(
+def _numeric(
     generator: Generator,
     images: Images,
     labels: Labels | None,
@@ -153,15 +153,15 @@ def _feeling(
 
     def rest(z: Latents, which: Rows) -> np.ndarray:
         told = None if labels is None else labels[rows[which]]
-        made = generator.decode(_onto(space, z), told).reshape(len(z), -1)
+        made = generator.decode(_project(space, z), told).reshape(len(z), -1)
         left = (made - flat[rows[which]]) / np.float32(flat.shape[1] ** 0.5)
-        beyond = PRIOR**0.5 * _excess(space, torch.as_tensor(z)).numpy()
+        beyond = PRIOR**0.5 * _shell_excess(space, torch.as_tensor(z)).numpy()
         return np.concatenate([left, beyond[:, None]], axis=1)
 
     return numeric_descent(rest, start, steps, advance)
 
 
-def _alike(
+def _nearest_guesses(
     generator: Generator, images: Images, labels: Labels | None, pool: Latents | None, starts: int, seed: int
 ) -> np.ndarray:
     """For each image the points of the pool whose images are the nearest: (images, starts, axes)."""
@@ -170,23 +170,23 @@ def _alike(
     elif len(pool) > POOL:
         pool = pool[stream(seed, "inversion").choice(len(pool), POOL, replace=False)]
     if not generator.classes or labels is None:
-        index, _ = nearest(_sketch(images), _sketches(generator, pool, None), starts)
+        index, _ = nearest(_thumbnail(images), _thumbnails(generator, pool, None), starts)
         return pool[index]
     result = np.zeros((len(images), min(starts, len(pool)), pool.shape[1]), np.float32)
     for kind in np.unique(labels):  # a conditional model draws each class another way
         of_kind = labels == kind
-        sketches = _sketches(generator, pool, np.full(len(pool), kind))
-        result[of_kind] = pool[nearest(_sketch(images[of_kind]), sketches, starts)[0]]
+        sketches = _thumbnails(generator, pool, np.full(len(pool), kind))
+        result[of_kind] = pool[nearest(_thumbnail(images[of_kind]), sketches, starts)[0]]
     return result
 
 
-def _sketches(generator: Generator, pool: Latents, labels: Labels | None) -> Latents:
-    return np.concatenate([_sketch(part) for part in generator.decode_batches(pool, labels)])
+def _thumbnails(generator: Generator, pool: Latents, labels: Labels | None) -> Latents:
+    return np.concatenate([_thumbnail(part) for part in generator.decode_batches(pool, labels)])
 
 
-def _sketch(images: Images) -> Latents:
+def _thumbnail(images: Images) -> Latents:
     """What is left of an image from far away, as a row of numbers."""
-    side = min(*images.shape[2:], SKETCH)
+    side = min(*images.shape[2:], THUMBNAIL)
     return F.adaptive_avg_pool2d(torch.as_tensor(images), side).flatten(1).numpy()
 
 
@@ -201,7 +201,7 @@ def _pyramid(rest: Tensor) -> Tensor:
     return whole
 
 
-def _excess(space: Space, z: Tensor) -> Tensor:
+def _shell_excess(space: Space, z: Tensor) -> Tensor:
     """How many deviations further from the prior's shell each point lies than samples do."""
     if space.prior != "normal":
         return z.new_zeros(len(z))
@@ -215,14 +215,14 @@ def _shaped(space: Space, z: Tensor) -> Tensor:
     return on.reshape(-1, *space.shape)
 
 
-def _onto(space: Space, z: Latents) -> Latents:
+def _project(space: Space, z: Latents) -> Latents:
     """The points where the space has them: of a sphere, on it."""
     if space.prior != "sphere":
         return z
     return (z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
-def _check_felt(space: Space) -> None:
+def _check_dim(space: Space) -> None:
     if space.dim > MAX_NUMERIC_DIM:
         raise NotSupported(
             f"This decoder cannot be differentiated, and its {space.dim:,} axes are too many to feel "
@@ -246,5 +246,5 @@ def _check(generator: Generator, images: Images, labels: Labels | None) -> None:
         raise ShapeError(f"This generator makes images of {want}; these are of {have}.")
 
 
-def _silent(count: int) -> None:
+def _no_progress(count: int) -> None:
     """Progress that nobody is told of."""

@@ -1,7 +1,7 @@
-"""Charts of any number of codes: laid out for some of them, the landmarks, and carried to the rest.
+"""Charts of any number of latents: fitted to a random sample, the landmarks, and extended to the rest.
 
-A layout of more landmarks is slower and no truer; a fair draw of them has the density of all. De Silva
-and Tenenbaum 2004, https://graphics.stanford.edu/courses/cs468-05-winter/Papers/Landmarks/Silva_landmarks5.pdf
+More landmarks take longer and do not improve the chart. De Silva and Tenenbaum 2004,
+https://graphics.stanford.edu/courses/cs468-05-winter/Papers/Landmarks/Silva_landmarks5.pdf
 """
 
 import hashlib
@@ -18,78 +18,77 @@ from zatlas.latent.chart import Chart, trustworthiness
 from zatlas.store import chart_positions as tables
 from zatlas.store.latent_table import LatentTable
 
-MAX_CHARTED = 20_000  # codes that a chart is made of
-BLOCK = 20_000  # codes that are carried at a time
-TRUST_SAMPLE = 2000  # of them, by which the rest is judged
+MAX_CHARTED = 20_000  # latents that a chart is fitted to
+BLOCK = 20_000  # latents that are transformed at a time
+TRUST_SAMPLE = 2000  # latents by which the positions of all are evaluated
 
 
-def landmarks(count: int, most: int | None = None, *, seed: int = 0) -> Rows:
-    """Return which of `count` latents a chart is made of: all, or a random sample of them, in order."""
-    most = MAX_CHARTED if most is None else most
-    if count <= most:
+def landmarks(count: int, limit: int | None = None, *, seed: int = 0) -> Rows:
+    """Return the rows, out of `count`, that a chart is fitted to: all, or a sorted random sample."""
+    limit = MAX_CHARTED if limit is None else limit
+    if count <= limit:
         return np.arange(count)
-    return np.sort(stream(seed, "landmarks").choice(count, most, replace=False))
+    return np.sort(stream(seed, "landmarks").choice(count, limit, replace=False))
 
 
-def place_all(
-    chart: Chart, path: Path, blocks: Iterable[LatentTable], total: int, made: Mapping[str, Any]
+def write_positions(
+    chart: Chart, path: Path, blocks: Iterable[LatentTable], total: int, provenance: Mapping[str, Any]
 ) -> Path:
-    """Write the place of every code on a chart of some, block by block; how far both are to be trusted.
+    """Write the positions of all latents on a chart, block by block, and print their trustworthiness.
 
-    What is there already of the same chart and the same codes is kept.
+    A file with the same provenance is left as it is.
     """
-    if tables.provenance(path) != made:
-        sample = ReservoirSample(TRUST_SAMPLE, total)
-        with bar(f"placing on {chart.layout}", total, "codes") as advance:
-            tables.write(path, _placed(chart, blocks, sample, advance), made)
-        _tell(chart, sample, total)
+    if tables.provenance(path) != provenance:
+        sample = SystematicSample(TRUST_SAMPLE, total)
+        with bar(f"placing on {chart.layout}", total, "latents") as advance:
+            tables.write(path, _positions(chart, blocks, sample, advance), provenance)
+        _print_trustworthiness(chart, sample, total)
     return path
 
 
-def digest_of(chart: Chart) -> str:
-    """What the chart says of any point, in a word."""
-    result = hashlib.sha256(chart.latents.tobytes() + chart.positions.tobytes())
-    return result.hexdigest()[:16]
+def chart_digest(chart: Chart) -> str:
+    """Return a digest of a chart's latents and positions."""
+    return hashlib.sha256(chart.latents.tobytes() + chart.positions.tobytes()).hexdigest()[:16]
 
 
-class ReservoirSample:
-    """An even choice of what passes, for a judgement afterwards: memory stays flat."""
+class SystematicSample:
+    """Every n-th latent of a stream of blocks, with its position."""
 
-    def __init__(self, most: int, total: int) -> None:
-        self.every = max(1, total // most)
-        self.seen = 0
-        self.points: list[Latents] = []
-        self.places: list[Plane] = []
+    def __init__(self, limit: int, total: int) -> None:
+        self.every = max(1, total // limit)
+        self.count = 0
+        self.latents: list[Latents] = []
+        self.positions: list[Plane] = []
 
-    def take(self, latents: Latents, places: Plane) -> None:
-        """Keep some of these."""
-        first = -self.seen % self.every
-        self.points.append(latents[first :: self.every].copy())
-        self.places.append(places[first :: self.every].copy())
-        self.seen += len(latents)
+    def add(self, latents: Latents, positions: Plane) -> None:
+        """Add the next block."""
+        first = -self.count % self.every
+        self.latents.append(latents[first :: self.every].copy())
+        self.positions.append(positions[first :: self.every].copy())
+        self.count += len(latents)
 
     @property
-    def trust(self) -> float:
-        """How far neighbours among their places are neighbours among the points."""
-        return trustworthiness(np.concatenate(self.points), np.concatenate(self.places))
+    def trustworthiness(self) -> float:
+        """The trustworthiness of the sampled positions."""
+        return trustworthiness(np.concatenate(self.latents), np.concatenate(self.positions))
 
 
-def _placed(
-    chart: Chart, blocks: Iterable[LatentTable], sample: ReservoirSample, advance: Advance
+def _positions(
+    chart: Chart, blocks: Iterable[LatentTable], sample: SystematicSample, advance: Advance
 ) -> Iterator[tuple[Rows, Plane]]:
     for block in blocks:
         for start in range(0, len(block), BLOCK):
             latents = block.latents[start : start + BLOCK]
-            places = chart.transform(latents).astype(np.float32)
-            sample.take(latents, places)
-            yield block.rows[start : start + BLOCK], places
+            positions = chart.transform(latents).astype(np.float32)
+            sample.add(latents, positions)
+            yield block.rows[start : start + BLOCK], positions
             advance(len(latents))
 
 
-def _tell(chart: Chart, sample: ReservoirSample, total: int) -> None:
+def _print_trustworthiness(chart: Chart, sample: SystematicSample, total: int) -> None:
     console().print(
-        f"{chart.layout}: trust {chart.trustworthiness:.3f} of its {len(chart.latents):,} landmarks, "
-        f"{sample.trust:.3f} of the {total:,} codes placed among them",
+        f"{chart.layout}: trustworthiness {chart.trustworthiness:.3f} of its {len(chart.latents):,} "
+        f"landmarks, {sample.trustworthiness:.3f} of the {total:,} latents placed among them",
         soft_wrap=True,
         markup=False,
     )

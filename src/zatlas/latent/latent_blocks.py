@@ -15,7 +15,7 @@ from zatlas.models.generator import Generator
 from zatlas.store.latent_table import LatentBlock, LatentTable
 
 BLOCK = 8 << 20  # bytes of images at a time
-LONGEST = 1 << 15  # images at a time
+MAX_IMAGES = 1 << 15  # images at a time
 LABEL = "label"
 
 
@@ -29,8 +29,8 @@ def latent_blocks(
     if latents is not None:
         yield LatentBlock(LatentTable(rows, latents[rows]), columns(images, rows))
         return
-    generator = accepts_bytes(generator)
-    batches = int(np.clip(BLOCK // np.prod(images.shape), 1, LONGEST)) // generator.batch
+    generator = from_bytes(generator)
+    batches = int(np.clip(BLOCK // np.prod(images.shape), 1, MAX_IMAGES)) // generator.batch
     size = max(batches, 1) * generator.batch  # only whole batches: none of them small
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     with ThreadPoolExecutor(1) as pool, bar("encoding", len(rows)) as advance:
@@ -43,7 +43,7 @@ def latent_blocks(
             advance(len(part))
 
 
-def accepts_bytes(generator: Generator) -> Generator:
+def from_bytes(generator: Generator) -> Generator:
     """The generator for images as bytes: what a batch of them needs as floats fits the cache."""
     encoder = generator.encoder
     if encoder is None:

@@ -29,17 +29,21 @@ KINDS = ("direction", "class", "attribute")  # in the order in which a bare name
 MAX_LISTED = 20  # values of an attribute that an error names
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 NUMBER = r"[0-9]{1,15}"
-STRICT = re.compile(rf"((?:not )*)({'|'.join(KINDS)}):({QUOTED})(?:=({QUOTED}))?(?::({NUMBER}))?", re.DOTALL)
-OWN = re.compile(rf"({'|'.join(RANDOM)})(?::({NUMBER}))?|(?:row:)?(-?{NUMBER})|file:(.+)", re.DOTALL)
+PREFIXED = re.compile(
+    rf"((?:not )*)({'|'.join(KINDS)}):({QUOTED})(?:=({QUOTED}))?(?::({NUMBER}))?", re.DOTALL
+)
+IMAGE_REFERENCE = re.compile(
+    rf"({'|'.join(RANDOM)})(?::({NUMBER}))?|(?:row:)?(-?{NUMBER})|file:(.+)", re.DOTALL
+)
 # A quoted name inside an equation or a list: it ends where the next term begins.
-PIECE = re.compile(
+QUOTED_NAME = re.compile(
     rf"(?:not )*(?:(?:{'|'.join((*KINDS, 'file'))}):)?{QUOTED}(?:={QUOTED})?(?::{NUMBER})?"
     r"(?=\s*(?:,|$)|\s+[+-]\s)",
     re.DOTALL,
 )
 SIGN = re.compile(r"\s+([+-])\s+")
 COMMA = re.compile(r"\s*,\s*")
-EITHER = re.compile(rf"{SIGN.pattern}|{COMMA.pattern}")
+SEPARATOR = re.compile(rf"{SIGN.pattern}|{COMMA.pattern}")
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,14 @@ def parse(text: str, known: KnownNames, *, anchor: bool = True) -> ParsedName:
 
 def find(text: str, known: KnownNames, *, anchor: bool = True) -> ParsedName | None:
     """The same, or None where the text names nothing that is known."""
-    if strict := STRICT.fullmatch(text):
-        return _strict(strict, known, anchor)
-    if anchor and (own := OWN.fullmatch(text)):
+    if strict := PREFIXED.fullmatch(text):
+        return _prefixed(strict, known, anchor)
+    if anchor and (own := IMAGE_REFERENCE.fullmatch(text)):
         sampled, seed, row, path = own.groups()
         if sampled:
             return ParsedName(sampled, number=None if seed is None else int(seed))
         return ParsedName("file", unquoted(path)) if path else ParsedName("row", number=int(row))
-    if exact := _whole(text, KINDS, known):
+    if exact := _exact(text, KINDS, known):
         return exact
     if text.startswith(NOT):
         inner = find(text.removeprefix(NOT).strip(), known, anchor=anchor)
@@ -93,17 +97,17 @@ def find(text: str, known: KnownNames, *, anchor: bool = True) -> ParsedName | N
             return None
         return replace(inner, negated=not inner.negated)
     prefix, colon, rest = text.partition(":")
-    if colon and prefix in KINDS and (result := _counted(rest, (prefix,), known, anchor)):
+    if colon and prefix in KINDS and (result := _with_number(rest, (prefix,), known, anchor)):
         return result
-    if result := _counted(text, KINDS, known, anchor):
+    if result := _with_number(text, KINDS, known, anchor):
         return result
     return ParsedName("file", text) if anchor and text.lower().endswith(SUFFIXES) else None
 
 
 def text_of(name: ParsedName, known: KnownNames, *, anchor: bool = True) -> str:
     """The shortest text that `parse` reads as this name, also as a term of an equation or of a list."""
-    for text in _texts(name):
-        if '"' in text and not PIECE.fullmatch(text):
+    for text in _spellings(name):
+        if '"' in text and not QUOTED_NAME.fullmatch(text):
             continue  # in an equation, a single quote mark could pair with one of another term
         whole = split_list(text) == [text] == [term for _, term in split_terms(text)]
         if whole and not text.startswith(("-", "+")) and find(text, known, anchor=anchor) == name:
@@ -144,7 +148,7 @@ def _listed(known: KnownNames) -> Iterator[str]:
         )
 
 
-def _strict(match: re.Match[str], known: KnownNames, anchor: bool) -> ParsedName | None:
+def _prefixed(match: re.Match[str], known: KnownNames, anchor: bool) -> ParsedName | None:
     nots, kind, word, value, number = match.groups()
     result = ParsedName(
         kind,
@@ -162,19 +166,19 @@ def _strict(match: re.Match[str], known: KnownNames, anchor: bool) -> ParsedName
     return result if there else None
 
 
-def _counted(text: str, kinds: Collection[str], known: KnownNames, anchor: bool) -> ParsedName | None:
+def _with_number(text: str, kinds: Collection[str], known: KnownNames, anchor: bool) -> ParsedName | None:
     """A name of one of these kinds, perhaps with a number after it."""
-    if result := _whole(text, kinds, known) or _valued(text, kinds, known):
+    if result := _exact(text, kinds, known) or _with_value(text, kinds, known):
         return result
     word, colon, rest = text.rpartition(":")
     if not (anchor and colon and re.fullmatch(NUMBER, rest)):
         return None
     imaged = [kind for kind in kinds if kind != "direction"]
-    bare = _whole(word, imaged, known) or _valued(word, imaged, known)
+    bare = _exact(word, imaged, known) or _with_value(word, imaged, known)
     return None if bare is None else replace(bare, number=int(rest))
 
 
-def _whole(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
+def _exact(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
     for word in dict.fromkeys((text, unquoted(text))):
         for kind in kinds:
             if word in known.of(kind):
@@ -182,7 +186,7 @@ def _whole(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName |
     return None
 
 
-def _valued(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
+def _with_value(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
     """An attribute and its value, with the first equals sign that parts two known words."""
     if "attribute" not in kinds:
         return None
@@ -193,7 +197,7 @@ def _valued(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName 
     return None
 
 
-def _texts(name: ParsedName) -> Iterator[str]:
+def _spellings(name: ParsedName) -> Iterator[str]:
     """Ways to write a name, the shortest first and the one that is always read last."""
     tail = "" if name.number is None else f":{name.number}"
     if name.kind in RANDOM:
@@ -219,8 +223,8 @@ def _split(text: str, saved: re.Pattern[str]) -> list[str]:
     """Pieces and the signs of one kind between them, in turn; what stands in quotes is one piece."""
     parts, start = [""], 0
     while start <= len(text):
-        piece = PIECE.match(text, start)
-        sign = EITHER.search(text, piece.end() if piece else start)
+        piece = QUOTED_NAME.match(text, start)
+        sign = SEPARATOR.search(text, piece.end() if piece else start)
         parts[-1] += text[start : sign.start() if sign else len(text)]
         if sign is None:
             break

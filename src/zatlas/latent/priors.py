@@ -171,7 +171,7 @@ def posterior_samples(means: Latents, std: Latents | None, seed: int) -> Latents
     return means + std * noise
 
 
-def halved(means: Latents, std: Latents | None, seed: int) -> tuple[Latents, Latents | None, Latents]:
+def split_latents(means: Latents, std: Latents | None, seed: int) -> tuple[Latents, Latents | None, Latents]:
     """Where there is but one part, a fifth of it judges."""
     check_latents(means, std)
     order = stream(seed, "prior-held").permutation(len(means))

@@ -6,7 +6,7 @@ from zatlas.core.arrays import Labels, Latents, Pixels, Rows
 from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.models.generator import Generator
 
-NUMBERS, FEWEST, MOST = 1 << 24, 500, 5000  # of very long points fewer, but so many at least
+MAX_NUMBERS, MIN_SAMPLES, MAX_SAMPLES = 1 << 24, 500, 5000  # of very long points fewer, but so many at least
 TEST_SHARE = 5  # the first of so many parts is held out
 
 
@@ -17,22 +17,22 @@ class DecodedImages:
     ndim = 4
 
     def __init__(self, generator: Generator, latents: Latents, labels: Labels | None) -> None:
-        self.generator, self.points, self.labels = generator, latents, labels
+        self.generator, self.latents, self.labels = generator, latents, labels
         first = None if labels is None else labels[:1]
         self.shape = (len(latents), *generator.decode(latents[:1], first).shape[1:])
 
     def __len__(self) -> int:
-        return len(self.points)
+        return len(self.latents)
 
     def __getitem__(self, rows: Rows | slice) -> Pixels:
         told = None if self.labels is None else self.labels[rows]
-        images = self.generator.decode(self.points[rows], told)
+        images = self.generator.decode(self.latents[rows], told)
         return np.rint(255 * images.clip(0, 1)).astype(np.uint8)
 
 
 def samples(generator: Generator) -> Latents:
     """Points of the prior that stand for the codes of images; always the same."""
-    many = int(np.clip(NUMBERS // generator.space.dim, FEWEST, MOST))
+    many = int(np.clip(MAX_NUMBERS // generator.space.dim, MIN_SAMPLES, MAX_SAMPLES))
     return generator.space.sample(many, seed=0)
 
 

@@ -8,6 +8,7 @@ from zatlas.core.arrays import Latents, Rows
 from zatlas.core.seeds import derive, stream
 from zatlas.latent.chart import Chart, make_chart, trustworthiness
 from zatlas.latent.landmarks import MAX_CHARTED, landmarks
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -38,9 +39,9 @@ def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     latents = points[landmarks(len(points), MAX_CHARTED)]
     if workspace.dim <= 2 or len(latents) <= MAX_LATENTS:
         return workspace.chart()
-    for path in sorted(workspace.folder("charts").glob("umap-*.safetensors")):
+    for path in sorted(workspace.folder("charts").glob(f"{DEFAULT_LAYOUT}-*.safetensors")):
         chart = Chart.load(path)
-        if not chart.made.get("labels") and np.array_equal(chart.latents, latents):
+        if not chart.parameters.get("labels") and np.array_equal(chart.latents, latents):
             return chart
     some = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
     return make_chart(latents[some], seed=seed)
@@ -51,20 +52,20 @@ def continuity(chart: Chart, most: int = MAX_RANKED) -> float:
 
     Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
     """
-    return trustworthiness(chart.positions, chart.latents, most=most)
+    return trustworthiness(chart.positions, chart.latents, max_samples=most)
 
 
 def box_coverage(chart: Chart, grid: int = GRID_SIDE) -> float:
     """The share of the chart's box near its latents; elsewhere the inverse extrapolates."""
     steps = (np.arange(grid, dtype=np.float32) + 0.5) / grid * 2 - 1
     places = np.stack([axis.ravel() for axis in np.meshgrid(steps, steps)], axis=1)
-    return float(chart.covers(chart.at(places)).mean())
+    return float(chart.covers(chart.denormalised(places)).mean())
 
 
 def position_round_trip(chart: Chart, count: int = ROUND_TRIPS, *, seed: int = 0) -> np.ndarray:
     """Distance from a covered position to the position of its latent, in diagonals of the box."""
     sampled = stream(seed, "places").uniform(-1, 1, (20 * count, 2)).astype(np.float32)
-    places = chart.at(sampled)
+    places = chart.denormalised(sampled)
     places = places[chart.covers(places)][:count]
     diagonal = float(np.linalg.norm(chart.box[1] - chart.box[0]))
     return np.linalg.norm(chart.transform(chart.inverse_transform(places)) - places, axis=1) / diagonal

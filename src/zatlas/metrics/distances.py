@@ -7,7 +7,7 @@ from jaxtyping import Float32, Float64
 
 from zatlas.core.arrays import Rows, Values
 from zatlas.core.seeds import stream
-from zatlas.latent.neighbors import nearest, others
+from zatlas.latent.neighbors import nearest, nearest_others
 
 Table = Float32[np.ndarray, "n d"]
 
@@ -68,7 +68,7 @@ def count_balls(query: Table, centers: Table, radii: Values) -> Values:
 
 def neighbor_radii(rows: Table, k: int) -> Values:
     """The distance of each row to its k-th nearest neighbor."""
-    return others(rows, min(k, len(rows) - 1))[1][:, -1]
+    return nearest_others(rows, min(k, len(rows) - 1))[1][:, -1]
 
 
 def precision(real: Table, made: Table, k: int = 3) -> Values:

@@ -9,7 +9,7 @@ from scipy.stats import chi2
 from zatlas.core.arrays import Latents
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
-from zatlas.latent.density import MAX_GAP_DIM, gap
+from zatlas.latent.density import MAX_GAP_DIM, prior_gap
 from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.workspace import Workspace
 
@@ -193,10 +193,10 @@ def kernel_distance(a: Latents, b: Latents, width: float) -> float:
 
 def holes(sampled: Latents, space: Space, *, seed: int = 0) -> Metric:
     """The share of the prior's mass in regions with almost no latents."""
-    share, error = gap(sampled, space, seed=seed)
+    share, error = prior_gap(sampled, space, seed=seed)
     reference = "the prior" if space.prior != "none" else "the normal distribution fitted to the latents"
     own = space if space.prior != "none" else replace(space, prior="normal")
-    baseline, _ = gap(own.sample(len(sampled), seed=seed + 2), own, seed=seed)
+    baseline, _ = prior_gap(own.sample(len(sampled), seed=seed + 2), own, seed=seed)
     about = f"share of the mass of {reference} where {POSTERIOR_SAMPLES} are at least ten times rarer"
     return Metric(
         "holes",

@@ -11,7 +11,7 @@ from zatlas.directions.probes import accuracy, area_under_curve, fit_probes, rid
 from zatlas.latent.attributes import flags_of, properties
 from zatlas.latent.curves import Blend, Curve, default_blend, lerp
 from zatlas.latent.geodesic import geodesic, length
-from zatlas.latent.neighbors import others
+from zatlas.latent.neighbors import nearest_others
 from zatlas.metrics.factor_metrics import disentanglement_metrics
 from zatlas.metrics.metric import Metric, bootstrap_error, mean_and_error
 from zatlas.models.generator import differentiable
@@ -73,7 +73,7 @@ def probe_scores(predicted: Mapping[str, Values], true: Attributes) -> dict[str,
 
 def neighbor_agreement(latents: Latents, kinds: np.ndarray, k: int = NEIGHBORS) -> tuple[Values, float]:
     """For each latent the share of its neighbors with the same class, and the share for random neighbors."""
-    near, _ = others(latents, k)
+    near, _ = nearest_others(latents, k)
     counts = np.unique(kinds, return_counts=True)[1]
     same = (kinds[near] == kinds[:, None]).mean(axis=1)
     return same, float((counts * (counts - 1)).sum() / max(len(kinds) * (len(kinds) - 1), 1))

@@ -96,7 +96,7 @@ class RunHandlers:
 
     def _nearest(self, request: Request) -> Reply:
         n, k = request.integer("n", 1, MAX_POINTS), request.integer("k", 1, MAX_NEIGHBORS)
-        index, distance = self.neighbors.of(request.latents(n, self.workspace.dim), k)
+        index, distance = self.neighbors.search(request.latents(n, self.workspace.dim), k)
         payload = index.astype("<i4").tobytes() + distance.astype("<f4").tobytes()
         return Reply({"kind": "near", "shape": list(index.shape)}, payload)
 

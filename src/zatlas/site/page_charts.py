@@ -17,7 +17,8 @@ from zatlas.latent import chart as charts
 from zatlas.latent.attributes import binary_names, pretty
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density
-from zatlas.latent.landmarks import MAX_CHARTED, digest_of, place_all
+from zatlas.latent.landmarks import MAX_CHARTED, chart_digest, write_positions
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.names import ParsedName, text_of
 from zatlas.latent.subprocess_layout import make_in_subprocess
 from zatlas.site.columns import column_names
@@ -31,7 +32,14 @@ from zatlas.workspace import Workspace
 NUMBERS = 1_000_000  # of a grid of codes: 2 MB
 FINEST, FINE, COARSEST = 128, 64, 24  # steps of a grid
 USEFUL = 0.1  # of the points at least on either side, for an attribute to lay a chart by
-TITLES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA", "axes": "The two axes", "line": "The axis"}
+TITLES = {
+    "grid_umap": "UMAP (grid)",
+    "grid_tsne": "t-SNE (grid)",
+    "umap": "UMAP",
+    "pca": "PCA",
+    "axes": "The two dimensions",
+    "line": "The dimension",
+}
 STRIP_HEIGHT = 0.25  # height of the chart of a single axis, as part of its width
 
 Files = Mapping[str, Callable[[], bytes]]
@@ -63,7 +71,7 @@ class PageChart:
             "lattice": {"url": f"{folder}/lattice-{self.key}.f16", "n": self.steps},
             "cover": f"{folder}/cover-{self.key}.u8",
             "frame": self._frame(),
-            "reach": plain(max(chart.reach, 1e-12))[0],
+            "reach": plain(max(chart.neighbor_radius, 1e-12))[0],
             "tiles": self.tiles
             and {"url": f"{folder}/tile-{self.key}-", "squares": self.tiles.inner((0, 0, 0))},
         }
@@ -89,9 +97,9 @@ class PageChart:
 
     def _frame(self) -> dict[str, Any] | None:
         chart = self.chart
-        if chart.frame is None:
+        if chart.components is None:
             return None
-        names = {"axes": chart.frame, "middle": chart.center, "origin": chart.origin}
+        names = {"axes": chart.components, "middle": chart.center, "origin": chart.origin}
         return {name: plain(values) for name, values in names.items()}
 
 
@@ -138,10 +146,15 @@ def with_tiles(
 ) -> Plane:
     """Give a chart of a page its tiles; the places of all points, which are kept in the run."""
     first, total = len(charted.positions), len(everyone)
-    made = {**workspace.provenance("page"), "chart": digest_of(charted.chart), "first": first, "total": total}
+    made = {
+        **workspace.provenance("page"),
+        "chart": chart_digest(charted.chart),
+        "first": first,
+        "total": total,
+    }
     path = workspace.folder("charts") / f"page-{charted.chart.layout}-{made['chart']}.parquet"
     rest = LatentTable(everyone.rows[first:], everyone.latents[first:])
-    places = tables.read(place_all(charted.chart, path, [rest], total - first, made))[1]
+    places = tables.read(write_positions(charted.chart, path, [rest], total - first, made))[1]
     whole = np.concatenate([charted.positions, places])
     charted.tiles = quadtree(whole, charted.chart.box, first, told)
     return whole
@@ -152,9 +165,9 @@ def default_charts(workspace: Workspace, drawn: PageSubset) -> list[tuple[str, s
     if workspace.dim <= 2:
         return [("line" if workspace.dim == 1 else "axes", None)]
     if not drawn.real:
-        return [("pca", None), ("umap", None)]  # neighbours among samples of a prior mean little
+        return [("pca", None), (DEFAULT_LAYOUT, None)]  # neighbors among samples of a prior mean little
     by = _supervisor(workspace, drawn)
-    return [("umap", None), ("pca", None)] + ([("umap", by)] if by else [])
+    return [(DEFAULT_LAYOUT, None), ("pca", None)] + ([(DEFAULT_LAYOUT, by)] if by else [])
 
 
 def _supervision(workspace: Workspace, by: str, rows: Rows) -> Labels:

@@ -12,7 +12,7 @@ import numpy as np
 from zatlas.core.arrays import Latents, Plane
 from zatlas.core.progress import bar
 from zatlas.latent import dimension_ranking
-from zatlas.latent.density import NEIGHBOURS, Density, density
+from zatlas.latent.density import NEIGHBORS, Density, density
 from zatlas.site.columns import Columns, arrow, columns
 from zatlas.site.geodesics import example_geodesics
 from zatlas.site.networks import exported_networks, file_of
@@ -140,7 +140,7 @@ class RunPage:
             "density": {
                 "usual": near.typical_distance,
                 "lonely": near.typical_distance + near.step,
-                "neighbours": NEIGHBOURS,
+                "neighbours": NEIGHBORS,
             },
             **self.networks,
             "axes": self.dimensions,

@@ -80,7 +80,7 @@ class Tiles(TypedDict):
 class ChartEntry(TypedDict):
     """A chart: positions of the latents in two dimensions."""
 
-    name: str  # "umap", "umap by label", "pca" ...
+    name: str  # "grid_umap", "grid_umap by label", "pca" ...
     title: str
     x: str  # columns of `points`, float32
     y: str

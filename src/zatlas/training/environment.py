@@ -34,7 +34,7 @@ def launch(recipe: Recipe, description: Description, device: str = "auto") -> Fa
     with log_level("lightning_fabric", logging.WARNING if group.world_size > 1 else logging.NOTSET):
         fabric = Fabric(
             accelerator=device,
-            devices=group.local_rank,
+            devices=group.local_world_size,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),
             precision=recipe.training.precision,

@@ -3,7 +3,7 @@ import { readLink, writeLink, type LinkState } from "./link";
 import { letter, readAnchor, readVector, anchorText, vectorText } from "./anchor";
 
 const STATE: LinkState = {
-  chart: "umap by label",
+  chart: "grid_umap by label",
   colour: "label",
   filter: "label=7 !Male error>0.1",
   view: [0.25, -3.5, 120],

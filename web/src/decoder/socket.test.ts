@@ -84,12 +84,12 @@ test("other requests are sent by kind", async () => {
 });
 
 test("a new chart comes with its positions", async () => {
-  const chart = { name: "umap" } as never;
+  const chart = { name: "grid_umap" } as never;
   const open = await connected(() => [{ kind: "chart", chart }, Float32Array.of(1, 2, 3, 4)]);
-  const found = await newChart(open, run, "umap", "label");
+  const found = await newChart(open, run, "grid_umap", "label");
   expect(found.chart).toEqual(chart);
   expect([Array.from(found.x), Array.from(found.y)]).toEqual([[1, 3], [2, 4]]);
-  expect(server!.requests[0]).toMatchObject({ layout: "umap", by: "label" });
+  expect(server!.requests[0]).toMatchObject({ layout: "grid_umap", by: "label" });
 });
 
 test("a refusal by the server is an error with its hint", async () => {

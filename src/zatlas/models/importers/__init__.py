@@ -67,7 +67,7 @@ def import_model(
     with (
         atomic.folder(out, sealed=False, recorded=True) as side,
         errors_name_source(side, source, options.encoder),
-        deadline.within(deadline.PROBING),
+        deadline.within(deadline.IMPORT_SECONDS),
     ):
         if isinstance(source, (str, Path)):
             taken, halves = _from_disk(Path(source), side, options)
