@@ -316,7 +316,7 @@ def test_many_classes_and_quantities_get_a_bar_beside_the_data(values):
     places, labels = points(kinds=20, n=300)
     names = [f"class {i}" for i in range(20)]
     figure = cloud(places, labels, names, title="", axes=("x", "y"), values=values)
-    figure.draw_without_rendering()
+    figure.figure.draw_without_rendering()
     plot, bar = figure.figure.axes
     assert plot.get_position().x1 < bar.get_position().x0
     if values is None:
@@ -351,7 +351,7 @@ def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo()
 
 
 def boxes_of(figure):
-    figure.canvas.draw()
+    figure.figure.canvas.draw()
     texts = [t for plot in figure.figure.axes for t in plot.texts if not t.get_path_effects()]
     return [t.get_window_extent().extents for t in texts]
 
@@ -370,7 +370,7 @@ def test_lines_are_named_at_their_ends_or_at_their_peaks_and_no_names_collide():
 def test_forty_bars_are_as_readable_as_two():
     names = [f"Mouth_Slightly_Open_{i}" for i in range(40)]
     figure = bars(names, np.linspace(-1, 1, 40), spans=np.full(40, 0.1), title="t", axis="effect")
-    figure.canvas.draw()
+    figure.figure.canvas.draw()
     labels = figure.figure.axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == names
     result = [label.get_window_extent().extents for label in labels]

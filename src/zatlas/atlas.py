@@ -88,15 +88,15 @@ class Atlas(AtlasData):
         Parameters
         ----------
         method : str
-            A layout: "umap", "tsne", "pca", "axes" (two dimensions of the latents) or one of a plugin.
-            The default is "axes" for two dimensions and "umap" for more.
+            A layout: "grid_umap", "grid_tsne", "pca", "axes" (two dimensions of the latents), "umap" (of
+            umap-learn) or one of a plugin. The default is "axes" for two dimensions, "grid_umap" for more.
         supervise : str
             Separate the classes ("label"), or one class or attribute.
         split : {"train", "valid", "test"}
         seed : int
             Random seed (default 0).
         settings : mapping
-            Settings of the layout, as ``{"neighbors": 25, "min_dist": 0.1}``.
+            Settings of the layout, as ``{"n_neighbors": 25, "min_dist": 0.1}``.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class Atlas(AtlasData):
 
         Examples
         --------
-        >>> chart = atlas.chart("umap", settings={"neighbors": 5})
+        >>> chart = atlas.chart("grid_umap", settings={"n_neighbors": 5})
         >>> atlas.decode(chart.inverse_transform(chart.positions)).shape
         (30, 1, 8, 8)
         """
