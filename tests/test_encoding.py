@@ -143,14 +143,14 @@ def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path)
     for name, z in by_file(out).items():
         np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
     (folder / "0").rename(folder / "nought")
-    with pytest.raises(BadData, match="folders of those names"):
+    with pytest.raises(BadData, match="folders with these names"):
         encode(told, str(folder), out=tmp_path / "other.parquet")
 
 
 def test_a_file_is_not_written_over(digits, folder, tmp_path):
     out = tmp_path / "precious.parquet"
     out.write_bytes(b"mine")
-    with pytest.raises(BadData, match="Name another place"):
+    with pytest.raises(BadData, match="Choose another --out"):
         encode(digits, str(folder), out=out)
     assert out.read_bytes() == b"mine"
 
@@ -161,7 +161,7 @@ def test_a_model_without_an_encoder_is_told_how_to_get_one(rival, folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "leave --split away")]
+    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "omit --split")]
 )
 def test_what_cannot_be_encoded_is_said_in_a_sentence(words, said, digits, folder, capsys):
     given = [word.format(folder=folder) for word in words]
@@ -179,6 +179,6 @@ def test_a_place_with_a_run_or_with_other_parquet_files_is_left_alone(digits, fo
     pq.write_table(pa.table({"mine": [1]}), data / "part-00000.parquet")
     for place in (run, data):
         before = {path: path.read_bytes() for path in place.iterdir()}
-        with pytest.raises(BadData, match="another place"):
+        with pytest.raises(BadData, match="Choose another folder"):
             encode(digits, str(folder), out=place)
         assert {path: path.read_bytes() for path in place.iterdir()} == before

@@ -220,7 +220,7 @@ def test_codes_are_made_again_for_another_encoder(trained, tmp_path):
 
 
 def test_a_model_with_an_encoder_of_its_own_is_taught_none(wide):
-    with pytest.raises(NotSupported, match="of its own"):
+    with pytest.raises(NotSupported, match="has an encoder already"):
         train_encoder(wide, show=False)
 
 

@@ -6,6 +6,7 @@ import io
 import pkgutil
 import subprocess
 import sys
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.utils.data import Dataset, TensorDataset
 import zatlas
 from tests.conftest import spots
 from zatlas.core.errors import BadData, BadRecipe, NotSupported, ShapeError, UnknownName
-from zatlas.plots import GEOMETRY
+from zatlas.plots import GEOMETRY, Plots
 
 SMALL = {"net.name": "mlp", "net.widths": [16], "training.batch": 32, "training.preview": 0}
 NAMES = np.array(["left", "right", "below"])
@@ -275,10 +276,7 @@ FIGURES = {
     "traversal": lambda plot, ax: plot.traversal(frames=3, ax=ax),
     "arithmetic": lambda plot, ax: plot.arithmetic("left - right", ax=ax),
     "training": lambda plot, ax: plot.training(ax=ax),
-    **{
-        f"geometry {name}": (lambda name: lambda plot, ax: plot.geometry(name, ax=ax))(name)
-        for name in GEOMETRY
-    },
+    **{f"geometry {name}": partial(Plots.geometry, name=name) for name in GEOMETRY},
 }
 
 
@@ -289,14 +287,14 @@ def test_every_figure_of_the_surface_is_tested():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_shown_saved_read_and_drawn_into_axes(name, atlas, tmp_path):
-    figure = FIGURES[name](atlas.plot, None)
+    figure = FIGURES[name](atlas.plot, ax=None)
     assert isinstance(figure, zatlas.Figure)
     shown = Image.open(io.BytesIO(figure._repr_png_()))
     assert figure.array.shape == (shown.height, shown.width, 3) and figure.array.dtype == np.uint8
     assert figure.save(tmp_path / "figure.svg").read_text().startswith(("<svg", "<?xml"))
     page = MatplotlibFigure()
     first, second = page.subplots(1, 2)
-    FIGURES[name](atlas.plot, second)
+    FIGURES[name](atlas.plot, ax=second)
     assert second.has_data() or second.images
     assert not (first.has_data() or first.images) and page.axes[:2] == [first, second]
     if second.images:

@@ -13,8 +13,9 @@ from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.render import text
 from zatlas.render.canvas import Bar, Text, Tiles
 from zatlas.render.equation import Term, equation
+from zatlas.render.loss_plots import loss_curves
 from zatlas.render.pixels import enlarge, save, to_bytes
-from zatlas.render.plot import bars, cloud, clouds, curves, lines
+from zatlas.render.plot import bars, cloud, clouds, lines
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import MAX_COLUMNS, strip
 from zatlas.render.theme import DARK, LIGHT, rgb
@@ -341,12 +342,12 @@ def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo()
         {"epoch": n, "train/loss": -float(n), "train/elbo": float(n), "valid/elbo": 1.0, "train/rate": 2.0}
         for n in (1, 2, 3)
     ]
-    figure = curves(rows, title="run")
+    figure = loss_curves(rows, title="run")
     titles = [plot.get_title(loc="left") for plot in figure.figure.axes if plot.get_visible()]
     assert titles == ["elbo", "rate"]
     for row in rows:
         row["train/loss"] = 7.0
-    titles = [plot.get_title(loc="left") for plot in curves(rows, title="run").figure.axes]
+    titles = [plot.get_title(loc="left") for plot in loss_curves(rows, title="run").figure.axes]
     assert titles[:3] == ["elbo", "loss", "rate"]
 
 

@@ -57,7 +57,7 @@ def train(
     data : str, Path, array, tensor or torch Dataset
         A name from `zatlas datasets`, a folder, an .npz file or "hf:owner/name"; or images
         (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1 or 3, as uint8 or as floats in [0, 1] or [0, 255];
-        or a Dataset of images or of pairs (image, label). The run holds a copy of arrays, so it can be resumed.
+        or a Dataset of images or of pairs (image, label). The run stores a copy of arrays, for `resume`.
     labels : sequence of int or str
         The class of each image of an array, (n,).
     model : str
@@ -104,16 +104,9 @@ def train(
     >>> zatlas.train(images, model="ae", dim=3, epochs=1, out="runs/noise", verbose=False)
     <Atlas noise: ae, 3 dimensions>
     """
-    arrays = None
-    if data is None or isinstance(data, str | Path):
-        if labels is not None:
-            raise BadRecipe("Labels belong to an array of images. A folder, file or name has its own labels.")
-        source, options = (None, {}) if data is None else sources.resolve(str(data))
-    else:
-        arrays, source, options = npz_bytes(data, labels), RUN_DATA, {}
+    source, arrays = _source_of(data, labels)
     given = {
-        "data.source": source,
-        **{f"data.{key}": value for key, value in options.items()},
+        **source,
         "data.size": size,
         "model.family": model,
         "model.dim": dim,
@@ -139,6 +132,18 @@ def train(
         files={} if arrays is None else {Path(RUN_DATA).name: arrays},
     )
     return Workspace.open(run.folder, device=device)
+
+
+def _source_of(data: Any, labels: Any) -> tuple[dict[str, Any], bytes | None]:
+    """Return the recipe settings of the data, and the .npz file of an array."""
+    if data is not None and not isinstance(data, str | Path):
+        return {"data.source": RUN_DATA}, npz_bytes(data, labels)
+    if labels is not None:
+        raise BadRecipe("Labels belong to an array of images. A folder, file or name has its own labels.")
+    if data is None:
+        return {}, None
+    source, options = sources.resolve(str(data))
+    return {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}, None
 
 
 def _open_images(recipe: Recipe, arrays: bytes | None) -> ImageDataset:

@@ -1,7 +1,7 @@
-"""Very many images to points: part by part, in this process or on a cluster, and never one twice.
+"""Encode millions of images in parts, in this process or on a cluster, each image once.
 
-A part is a file that is written whole or not at all, by whichever process reads its images. What is
-there is not made again, so a job that was stopped goes on, and a worker that dies costs time alone.
+A part is a file that one process writes completely or not at all. Existing parts are not written again, so
+a stopped job resumes, and a worker that dies costs only time.
 """
 
 import json
@@ -34,13 +34,13 @@ from zatlas.workspace import Workspace
 
 Where = Literal["here", "ray"]
 
-MAX_BAD_SHARE = 0.05  # share of the images that may be bad
-RESERVED_COLUMNS = ("index", "z", "deviation")  # names of columns of our own
+MAX_BAD_SHARE = 0.05  # largest share of unusable images
+RESERVED_COLUMNS = ("index", "z", "deviation")  # names of the columns of zatlas
 
 
 @dataclass(frozen=True)
 class EncodeJob:
-    """What is to be encoded, by what, and where to."""
+    """The run that encodes, the images in parts, and the folder of the result."""
 
     run: Path
     pieces: Partitions
@@ -48,20 +48,20 @@ class EncodeJob:
     made: Mapping[str, Any]
 
     def missing(self) -> list[int]:
-        """The parts that are not there yet; those of other images or weights are cleared away."""
+        """Return the numbers of the missing parts, and remove parts of other images or weights."""
         atomic.remove_file(self.folder / tables.SEAL)
-        wanted = {tables.part(self.folder, number): number for number in range(len(self.pieces.counts))}
-        there = []
+        numbers = {tables.part(self.folder, number): number for number in range(len(self.pieces.counts))}
+        present = []
         for path in self.folder.glob("part-*.parquet"):
-            if path in wanted and tables.provenance(path) == self._part(wanted[path]):
-                there.append(wanted[path])
+            if path in numbers and tables.provenance(path) == self._part(numbers[path]):
+                present.append(numbers[path])
                 continue
             atomic.remove_file(path)
             atomic.remove_file(path.with_suffix(".json"))
-        return sorted(set(wanted.values()) - set(there))
+        return sorted(set(numbers.values()) - set(present))
 
     def write(self, number: int, read: ReadBlock, generator: Generator) -> int:
-        """Encode what was read and write the part; how many images it holds."""
+        """Encode the images of a part, write it, and return the number of images."""
         labels = _labels(read, generator)
         latents = LatentTable(read.rows, *generator.latents(read.pixels, labels))
         columns = {
@@ -86,15 +86,15 @@ def encode(
     on: Where = "here",
     out: Path | None = None,
 ) -> Path:
-    """Encode DATA, or the run's own images, into a folder of Parquet files; the folder's path.
+    """Encode images, or the dataset of the run, into a folder of Parquet files, and return its path.
 
-    The run's own splits, encoded so, are what its charts and pictures are made of from then on.
+    The charts and figures of the run use encoded splits of its dataset from then on.
     """
     if not workspace.source.decodes:
-        raise NotSupported(f"{workspace.name} is codes alone: there is no model to encode images with.")
+        raise NotSupported(f"{workspace.name} has only latents: there is no model to encode images with.")
     if workspace.generator.encoder is None:
         raise NotSupported(
-            f"{workspace.name} has no encoder, so its images have no known points. Teach it one: "
+            f"{workspace.name} has no encoder, so its images have no latents. Train one: "
             f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
     job = _job(workspace, data, split, out)
@@ -117,54 +117,54 @@ def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | 
     made = {"weights": workspace.digest}
     if data is None:
         recipe = workspace.recipe
-        open_dataset(
-            workspace.run, data_changed=workspace.data_changed
-        )  # refused, if they are not those that the run was made with
-        pieces: Partitions = DatasetPartitions(recipe.source_in(workspace.run), recipe.size, recipe.options, split)
+        # Raises an error if the images have changed.
+        open_dataset(workspace.run, data_changed=workspace.data_changed)
+        source = recipe.source_in(workspace.run)
+        pieces: Partitions = DatasetPartitions(source, recipe.size, recipe.options, split)
     else:
         pieces = partitions_of(data, workspace.description.shape)
         if split is not None:
             if not isinstance(pieces, DatasetPartitions):
-                raise BadData(f"{data} has no splits that are known: leave --split away.")
+                raise BadData(f"{data} has no splits: omit --split.")
             pieces = DatasetPartitions(pieces.source, pieces.size, pieces.options, split)
     made |= {"data": pieces.fingerprint, "split": split or "all"}
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
-        raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
+        raise BadData(f"{out} is a file; zatlas writes the latents to a folder. Choose another --out.")
     folder = out or workspace.folder("latents") / f"{name}.parquet"
     _refuse_foreign(folder)
     if folder.is_file() and tables.provenance(folder) != made:
-        atomic.remove_file(folder)  # a table of the run's own, of other weights
+        atomic.remove_file(folder)  # a table of other weights
     return EncodeJob(workspace.run.folder.resolve(), pieces, folder.resolve(), made)
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Touch no folder that holds a run, or parts of someone else's making."""
+    """Raise `BadData` for a folder with files that are not parts of zatlas."""
     seal = tables.provenance(folder) if folder.is_dir() else None
     foreign = [] if seal is None or "weights" in seal else [folder / tables.SEAL]
     parts = sorted(folder.glob("part-*.parquet"))
     foreign += [path for path in parts if tables.provenance(path) is None]
     if foreign:
         raise BadData(
-            f"{folder} holds {foreign[0].name}, which is of no table of codes and would be lost. Name "
-            "another place for them."
+            f"{folder} holds {foreign[0].name}, which is not part of a table of latents and would be lost. "
+            "Choose another folder."
         )
 
 
 def _here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
-    """Part after part; the next is read while one is encoded."""
+    """Write the parts in order, and yield their numbers; the next is read while one is encoded."""
     generator = from_bytes(workspace.generator)
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(job.pieces.read, number) for number in numbers[:1]]
-        for place, number in enumerate(numbers):
+        for index, number in enumerate(numbers):
             read = ahead.pop().result()
-            ahead += [pool.submit(job.pieces.read, n) for n in numbers[place + 1 : place + 2]]
+            ahead += [pool.submit(job.pieces.read, n) for n in numbers[index + 1 : index + 2]]
             job.write(number, read, generator)
             yield number
 
 
 def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
-    """Parts as they are done by ray's processes: on the cluster of RAY_ADDRESS, or on this machine.
+    """Yield the numbers of parts that ray's processes write, on the cluster of RAY_ADDRESS or this machine.
 
     Moritz et al. 2018, https://arxiv.org/abs/1712.05889
     """
@@ -172,9 +172,9 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
         return
 
     class Encoding:
-        """What one process holds: the model, opened once. It travels with the job in it.
+        """The model of one process, opened once.
 
-        The process that sends the job has opened the same run, with consent if that was needed.
+        The process that sends the job has opened the same run, and checked its trust.
         """
 
         def __init__(self) -> None:
@@ -185,7 +185,7 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
                 job.write(number, job.pieces.read(number), self.generator)
             return batch
 
-    # What ray tells of its workers is no result.
+    # Messages of ray about its workers go to stderr.
     quiet = log_level("ray.data", logging.ERROR)
     with redirect_stdout(sys.stderr), ray_cluster("Encoding") as ray, quiet:
         threads = int(ray.cluster_resources().get("CPU", 1))
@@ -200,26 +200,27 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
 
 
 def _labels(read: ReadBlock, generator: Generator) -> Labels | None:
-    """The labels that a conditional encoder is told, by the names of its classes."""
+    """Return the class numbers for a conditional encoder, by the names of its classes."""
     if not generator.classes:
         return None
-    known = {name: number for number, name in enumerate(generator.classes)}
+    numbers = {name: number for number, name in enumerate(generator.classes)}
     names = read.columns.get(LABEL)
-    if names is None or not set(names.tolist()) <= set(known):
+    if names is None or not set(names.tolist()) <= set(numbers):
         raise BadData(
-            "This model is told the class of each image, and these images have not the classes that it "
-            f"knows: {', '.join(generator.classes)}. Put them into folders of those names."
+            "This model is conditional, and these images do not have its classes: "
+            f"{', '.join(generator.classes)}. Put them into folders with these names."
         )
-    return np.array([known[name] for name in names.tolist()], np.int64)
+    return np.array([numbers[name] for name in names.tolist()], np.int64)
 
 
 def _refuse_many(job: EncodeJob) -> None:
-    """Say so where more images than tolerated were bad; the parts stay."""
-    asides = [one for path in sorted(job.folder.glob("part-*.json")) for one in json.loads(path.read_bytes())]
+    """Raise `BadData` if more than `MAX_BAD_SHARE` of the images cannot be used; the parts stay."""
+    paths = sorted(job.folder.glob("part-*.json"))
+    entries = [entry for path in paths for entry in json.loads(path.read_bytes())]
     total = sum(job.pieces.counts)
-    if len(asides) > MAX_BAD_SHARE * total:
-        first = asides[0]
+    if len(entries) > MAX_BAD_SHARE * total:
+        first = entries[0]
         raise BadData(
-            f"{len(asides):,} of {total:,} images cannot be used, as {first['file']}: {first['detail']}. "
-            f"All are named in {job.folder}/part-*.json. Mend them or take them out, and encode again."
+            f"{len(entries):,} of {total:,} images cannot be used, for example {first['file']}: {first['detail']}. "
+            f"All are listed in {job.folder}/part-*.json. Repair or remove them, and encode again."
         )

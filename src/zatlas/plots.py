@@ -8,7 +8,7 @@ from zatlas.core.errors import UnknownName
 from zatlas.figures import geometry, maps, paths, sheets
 from zatlas.locate import default_anchors, locate, locate_all
 from zatlas.render.figure import Figure
-from zatlas.render.plot import curves
+from zatlas.render.loss_plots import loss_curves
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import Workspace
 
@@ -361,7 +361,7 @@ class Plots:
         'rate.png'
         """
         rows, title = self.workspace.run.metrics(), self.workspace.name
-        return curves(rows, title=title, term=term, theme=self.theme, ax=ax)
+        return loss_curves(rows, title=title, term=term, theme=self.theme, ax=ax)
 
     def _number(self, label: int | str | None) -> int | None:
         numbers = None if label is None else self.workspace.generator.class_numbers(1, label)

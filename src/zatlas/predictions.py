@@ -1,4 +1,4 @@
-"""What a scorer has read of a run's images: attributes for images that nobody has labelled."""
+"""Predictions of a classifier for the images of a run, which become attributes of the images."""
 
 import hashlib
 import json
@@ -19,22 +19,22 @@ from zatlas.training.classifier_training import targets_of
 
 KEY = b"zatlas"  # of the file's metadata
 MIN_CONFIDENCE = 0.5  # probability from which a flag is true
-BLOCK = 1024  # images at a time
+BLOCK = 1024  # images in a batch
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A column for each attribute that a scorer knows, and the images that they are of."""
+    """A column for each attribute that a classifier predicts, and the fingerprint of the images."""
 
     data: str  # fingerprint of the images
     columns: Mapping[str, Column]
 
     def add_to(self, images: ImageDataset) -> ImageDataset:
-        """The same images with what was read of them as attributes, beside those they have."""
+        """Return the images with the predictions as additional attributes."""
         if images.fingerprint != self.data:
             raise NotSupported(
-                "The scorer has read other images than those that the run has now. Read them again: "
-                "zatlas scorer read FILE RUN"
+                "The predictions are of other images than those of the run. Predict again: "
+                "zatlas classifier predict FILE RUN"
             )
         digest = hashlib.sha256(images.fingerprint.encode())
         for name, column in self.columns.items():
@@ -44,28 +44,29 @@ class Predictions:
 
 
 def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
-    """The answers of a scorer: flags are true from a probability of 0.5, of classes the likeliest counts,
-    and numbers stay numbers.
+    """Return the predictions of a classifier for all images.
+
+    A flag is true from `MIN_CONFIDENCE`, a class is the most probable one, and a number stays a number.
     """
     parts = []
-    with bar("reading", len(images)) as advance:
+    with bar("predicting", len(images)) as advance:
         for start in range(0, len(images), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(images)))
             parts.append(classifier.score(resized_for(classifier, images.images(rows))))
             advance(len(rows))
     scores = np.concatenate(parts)
-    result: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for target in targets_of(classifier):
-        read = scores[:, [classifier.column(name) for name in target.columns]]
+        values = scores[:, [classifier.column(name) for name in target.columns]]
         if target.kind == "class":
-            result[target.name] = np.array(target.classes)[read.argmax(1)]
+            columns[target.name] = np.array(target.classes)[values.argmax(1)]
         else:
-            result[target.name] = read[:, 0] >= MIN_CONFIDENCE if target.kind == "flag" else read[:, 0]
-    return Predictions(images.fingerprint, result)
+            columns[target.name] = values[:, 0] >= MIN_CONFIDENCE if target.kind == "flag" else values[:, 0]
+    return Predictions(images.fingerprint, columns)
 
 
 def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
-    """One Parquet file, with the digest of the model whose images they are."""
+    """Write the predictions and the digest of the model to a Parquet file, and return its path."""
     table = pa.table({name: pa.array(column) for name, column in predictions.columns.items()})
     made = json.dumps({"data": predictions.data, "model": model}).encode()
     with atomic.file(path) as side:
@@ -74,14 +75,14 @@ def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
 
 
 def load_predictions(path: Path, model: str) -> Predictions | None:
-    """What was read of this model's images; None if nothing was, or it has changed since."""
+    """Read the predictions for the images of this model; None if there are none, or the model has changed."""
     if not path.exists():
         return None
     digests.verify(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise Damaged(f"{path} cannot be read: {error}. Remove it, and read again.") from error
+        raise Damaged(f"{path} cannot be read: {error}. Remove it, and predict again.") from error
     try:
         made = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
         if made.get("model") != model:
@@ -89,7 +90,7 @@ def load_predictions(path: Path, model: str) -> Predictions | None:
         columns = {name: _column(table[name]) for name in table.column_names}
         return Predictions(str(made["data"]), columns)
     except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
-        raise Damaged(f"{path} does not hold what a scorer has read: {error}.") from error
+        raise Damaged(f"{path} does not hold predictions of a classifier: {error}.") from error
 
 
 def _column(column: pa.ChunkedArray) -> Column:

@@ -21,8 +21,8 @@ from zatlas.latent.attributes import all_flags, flags_of, labels_by
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density, density
 from zatlas.latent.landmarks import chart_digest, landmarks, write_positions
-from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.latent_blocks import latent_blocks
+from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.neighbor_index import NeighborIndex, neighbor_index
 from zatlas.latent.sample_dataset import sample_dataset, samples
 from zatlas.latent.sampling import from_posterior

@@ -11,8 +11,8 @@ from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
 from zatlas.locate import find_groups
 from zatlas.render.canvas import Canvas
-from zatlas.render.figure import Figure, Plot
 from zatlas.render.equation import Term, equation
+from zatlas.render.figure import Figure, Plot
 from zatlas.render.plot import lines
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme

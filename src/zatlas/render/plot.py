@@ -1,4 +1,4 @@
-"""Plots: scatter plots, training curves, lines and bars, with labels at the data."""
+"""Plots: scatter plots, lines and bars, with labels at the data."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zatlas.core.arrays import Labels, Plane
-from zatlas.core.errors import ShapeError, UnknownName
+from zatlas.core.errors import ShapeError
 from zatlas.core.seeds import stream
 from zatlas.render import text as type_
 from zatlas.render.figure import Plot
@@ -84,49 +84,6 @@ def clouds(
     for plot, (points, labels) in zip(plots, shown, strict=False):
         _name_classes(figure, plot, points, labels, classes, theme)
     for plot in plots[len(groups) :]:
-        plot.set_visible(False)
-    return Plot(figure)
-
-
-def curves(
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    title: str,
-    term: str | None = None,
-    theme: Theme = LIGHT,
-    ax: "Axes | None" = None,
-) -> Plot:
-    """Draw the terms of the loss over the epochs, on the training and the validation images.
-
-    Only the term of this name is drawn if there is one, and only the first with `ax`.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key}, key=_order)
-    if not names or term is not None and term not in names:
-        raise UnknownName("term of the loss", term or "loss", names)
-    if term is not None or ax is not None:
-        names = [term or names[0]]
-    elif all(row.get("train/loss", 0) == -row.get("train/elbo", 1) for row in rows):
-        names.remove("loss")  # the same curve upside down
-    across = min(len(names), 3)
-    down = -(-len(names) // across)
-    figure, plots = paper((4.2 * across, 3.2 * down + 0.5), title, theme, down, across, ax)
-    for plot, name in zip(plots, names, strict=False):
-        for part, colour, word in (
-            ("train", theme.palette[0], "training"),
-            ("valid", theme.palette[1], "validation"),
-        ):
-            pairs = [(row["epoch"], row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row]
-            if pairs:
-                x, y = zip(*pairs, strict=True)
-                plot.plot(x, y, color=colour, label=word, marker="." if len(x) < 3 else "")
-        label = name.replace("_", " ").replace("/", ": ")
-        plot.set_title(label, fontsize=WORD, loc="left", color=theme.ink, parse_math=False)
-        plot.set_xlabel("epoch", color=theme.pale)
-        plot.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plots[0].legend(frameon=False, labelcolor=theme.ink)
-    for plot in plots[len(names) :]:
         plot.set_visible(False)
     return Plot(figure)
 
@@ -405,8 +362,3 @@ def _name_marks(figure: "Figure", plot: "Axes", marks: Mapping[str, float], them
             color=theme.pale,
             parse_math=False,
         )
-
-
-def _order(name: str) -> tuple[int, str]:
-    first = ("elbo", "loss", "distortion", "rate", "ssim")
-    return (first.index(name) if name in first else len(first), name)

@@ -102,8 +102,8 @@ def resume(
     images = sources.load_verified(recipe.source_in(run), size=recipe.size, **recipe.options)
     if images.fingerprint != run.provenance().get("data"):
         raise BadRun(
-            f"{recipe.source_in(run)} has other images now than when {folder} was trained, so training cannot "
-            f"resume exactly.{sources.unread_text(images)} Restore the old images, or train a new run."
+            f"{recipe.source_in(run)} has other images now than when {folder} was trained, so training "
+            f"cannot resume exactly.{sources.unread_text(images)} Restore the old images, or train a new run."
         )
     description = recipe.describe(images.shape, images.classes)
     fabric = launch(recipe, description, device)
