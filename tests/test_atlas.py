@@ -47,7 +47,7 @@ def test_the_table_of_codes_is_for_people_too(portraits):
     portraits.table("test")
     path = next((portraits.run.folder / "latents").glob("*-test.parquet"))
     table = pq.read_table(path).to_pandas()
-    assert {"index", "split", "z", "deviation", "Smiling", "hair_colour", "age"} <= set(table.columns)
+    assert {"index", "split", "z", "std", "Smiling", "hair_colour", "age"} <= set(table.columns)
     assert table["z"][0].shape == (8,) and set(table["split"]) == {"test"}
     rows = portraits.rows("test")
     assert (table["Smiling"] == portraits.dataset.attributes["Smiling"][rows]).all()
@@ -58,7 +58,7 @@ def test_codes_are_queried_with_sql(digits):
     labels = digits.labels(digits.rows("test"))
     assert result["n"].to_pylist() == np.bincount(labels).tolist()
     assert digits.query("select count(*) as n from latents")["n"][0].as_py() == len(digits.rows("train"))
-    with pytest.raises(BadRecipe, match="duckdb cannot answer"):
+    with pytest.raises(BadRecipe, match="duckdb cannot run"):
         digits.query("select nothing from nowhere")
 
 

@@ -16,7 +16,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.create import import_model
 from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
-from zatlas.directions.measure import evaluator_of
+from zatlas.directions.measure import make_evaluator
 from zatlas.latent.density import density
 from zatlas.models.classifier import Classifier
 from zatlas.server.follow import follow_run
@@ -304,7 +304,7 @@ def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(dig
     workspace = Workspace.open(folder)
     before = run_tree(workspace, most=200).entry
     direction = replace(find_direction(workspace, "1"), name="upright")
-    proof = evaluate(evaluator_of(workspace), [direction])[0]
+    proof = evaluate(make_evaluator(workspace), [direction])[0]
     store_of(workspace).save(direction, proof)
     after = run_tree(workspace, most=200).entry
     (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
@@ -326,7 +326,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     conforms([tree])
     (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
     bends, dim = told["bends"], workspace.dim
-    assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["meant"] == "Male"
+    assert bends["field"] == "gradient" and bends["sizes"][0] == dim and told["meant"] == "Male"
     assert told["range"][0] <= 0 <= told["range"][1]
     numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
     np.testing.assert_array_equal(
@@ -341,7 +341,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     assert len(data) == classifier["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     images = workspace.decode(tree.latents[:5])
-    wanted = workspace.classifier.score(images)
+    wanted = workspace.classifier.predict(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
     with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
     assert with_all and all("range" in one for one in with_all)

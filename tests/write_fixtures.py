@@ -147,9 +147,9 @@ def near_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
 def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
     """Directions by example, made orthogonal to others, and their side effects."""
     flags = {name: latents @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
-    normals = [directions.normal(latents, flags[name], name) for name in ("hat", "beard")]
-    shown = directions.by_example(latents[:20], latents[20:50], "smile", latents)
-    clean = directions.orthogonal(shown, normals, latents)
+    normals = [directions.plane_normal(latents, flags[name], name) for name in ("hat", "beard")]
+    shown = directions.example_direction(latents[:20], latents[20:50], "smile", latents)
+    clean = directions.orthogonalize(shown, normals, latents)
     told = probes.fit_probes(latents, flags)
     return {
         "latents": latents,
@@ -158,8 +158,8 @@ def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]
         "clean": {"name": clean.name, "vector": clean.vector, "std": clean.std},
         "moved": clean.move(latents[:4], 1.5),
         "probes": {"names": told.names, "weights": told.weights.T, "offsets": told.offsets},
-        "read": told.read(latents[:5]),
-        "effects": directions.with_statistics(shown, latents, flags, told).side_effects,
+        "read": told.predict(latents[:5]),
+        "effects": directions.with_side_effects(shown, latents, flags, told).side_effects,
     }
 
 
@@ -170,7 +170,7 @@ def field_cases() -> dict[str, Any]:
     amounts, some = [0.0, 1.0, -2.5, 3.2], latents[:4]
 
     def layers(answers: int, width: int) -> field_networks.AttributeNetwork:
-        begun = field_networks.initial_layers(latents, answers, seed=answers, width=width)
+        begun = field_networks.initial_network(latents, answers, seed=answers, width=width)
         offsets = [0.3 * rng.standard_normal(o.shape).astype(np.float32) for o in begun.offsets]
         return replace(begun, offsets=tuple(offsets))
 
@@ -182,7 +182,7 @@ def field_cases() -> dict[str, Any]:
         cases.append(
             {
                 "about": {"field": kind, "sizes": sizes, "hold": hold},
-                "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.PARTS]),
+                "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.ARRAY_NAMES]),
                 "moved": [FieldDirection("field", field).move(some, amount) for amount in amounts],
             }
         )
@@ -249,7 +249,7 @@ def skewed(count: int, dim: int) -> Latents:
 def principal_case() -> dict[str, Any]:
     """Principal components with their signs."""
     latents = skewed(300, 5)
-    result = directions.principal(latents, 5)
+    result = directions.principal_directions(latents, 5)
     axes, std = [one.vector for one in result], [one.std for one in result]
     return {"dim": 5, "latents": latents, "axes": np.stack(axes), "std": std}
 
@@ -264,7 +264,7 @@ def compass_case(count: int, dim: int, seed: int) -> dict[str, Any]:
     case: dict[str, Any] = {"seed": seed, "dim": dim, "latents": state.starts}
     case |= {"axes": state.components, "std": state.std, "steps": []}
     for number in range(6):
-        shown, choice = state.next_pair(), None if number == 2 else number % state.count
+        shown, choice = state.next_question(), None if number == 2 else number % state.count
         state = state.answer(choice)
         result = state.direction()
         step = {"shown": shown, "choice": choice, "vector": result.vector, "std": result.std}

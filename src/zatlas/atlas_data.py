@@ -9,7 +9,7 @@ import numpy as np
 from zatlas.core.arrays import Images, Latents, Rows
 from zatlas.core.errors import UnknownName
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.directions.decoding import module_of
+from zatlas.directions.decoding import decoder_module
 from zatlas.encoder import invert
 from zatlas.latent.inversion import InversionResult
 from zatlas.locate import Anchor, locate
@@ -61,7 +61,7 @@ class AtlasData:
         >>> sum(p.numel() for p in atlas.model.parameters()) > 0
         True
         """
-        return module_of(self.generator)
+        return decoder_module(self.generator)
 
     @property
     def dataset(self) -> ImageDataset:

@@ -1,7 +1,7 @@
-"""Encode millions of images in parts, in this process or on a cluster, each image once.
+"""Encode large datasets part by part, in this process or on a cluster.
 
-A part is a file that one process writes completely or not at all. Existing parts are not written again, so
-a stopped job resumes, and a worker that dies costs only time.
+Each part is a file that is written atomically. Existing parts are not encoded again, so that an interrupted
+job can be resumed, and a failed worker does not lose finished parts.
 """
 
 import json
@@ -23,7 +23,7 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
-from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, partitions_of
+from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, open_partitions
 from zatlas.latent.latent_blocks import from_bytes
 from zatlas.models.generator import Generator
 from zatlas.store import atomic
@@ -34,43 +34,43 @@ from zatlas.workspace import Workspace
 
 Where = Literal["here", "ray"]
 
-MAX_BAD_SHARE = 0.05  # largest share of unusable images
-RESERVED_COLUMNS = ("index", "z", "deviation")  # names of the columns of zatlas
+MAX_BAD_SHARE = 0.05  # maximum share of skipped images
+RESERVED_COLUMNS = ("index", "z", "std")  # columns of zatlas
 
 
 @dataclass(frozen=True)
 class EncodeJob:
-    """The run that encodes, the images in parts, and the folder of the result."""
+    """Images to encode, the run with the model, and the folder for the result."""
 
     run: Path
-    pieces: Partitions
+    partitions: Partitions
     folder: Path
     made: Mapping[str, Any]
 
     def missing(self) -> list[int]:
-        """Return the numbers of the missing parts, and remove parts of other images or weights."""
-        atomic.remove_file(self.folder / tables.SEAL)
-        numbers = {tables.part(self.folder, number): number for number in range(len(self.pieces.counts))}
-        present = []
+        """Return the numbers of the missing parts; parts of other images or weights are removed."""
+        atomic.remove_file(self.folder / tables.PARTS_FILE)
+        numbers = {tables.part_path(self.folder, n): n for n in range(len(self.partitions.counts))}
+        finished = []
         for path in self.folder.glob("part-*.parquet"):
             if path in numbers and tables.provenance(path) == self._part(numbers[path]):
-                present.append(numbers[path])
+                finished.append(numbers[path])
                 continue
             atomic.remove_file(path)
             atomic.remove_file(path.with_suffix(".json"))
-        return sorted(set(numbers.values()) - set(present))
+        return sorted(set(numbers.values()) - set(finished))
 
     def write(self, number: int, read: ReadBlock, generator: Generator) -> int:
-        """Encode the images of a part, write it, and return the number of images."""
-        labels = _labels(read, generator)
+        """Encode a block and write it as a part; return its number of images."""
+        labels = _labels_of(read, generator)
         latents = LatentTable(read.rows, *generator.latents(read.pixels, labels))
         columns = {
             name if name not in RESERVED_COLUMNS else f"{name}_": column
             for name, column in read.columns.items()
         }
-        path = tables.part(self.folder, number)
-        if read.set_aside:
-            atomic.write_file(path.with_suffix(".json"), atomic.as_json(list(read.set_aside)))
+        path = tables.part_path(self.folder, number)
+        if read.skipped:
+            atomic.write_file(path.with_suffix(".json"), atomic.as_json(list(read.skipped)))
         tables.write(path, [LatentBlock(latents, columns)], self._part(number))
         return len(latents)
 
@@ -86,85 +86,85 @@ def encode(
     on: Where = "here",
     out: Path | None = None,
 ) -> Path:
-    """Encode images, or the dataset of the run, into a folder of Parquet files, and return its path.
+    """Encode DATA, or the images of the run, into a folder of Parquet files, and return its path.
 
-    The charts and figures of the run use encoded splits of its dataset from then on.
+    Charts and other commands use the encoded splits of the run.
     """
     if not workspace.source.decodes:
-        raise NotSupported(f"{workspace.name} has only latents: there is no model to encode images with.")
+        raise NotSupported(f"{workspace.name} has latents without a model, so it cannot encode images.")
     if workspace.generator.encoder is None:
         raise NotSupported(
-            f"{workspace.name} has no encoder, so its images have no latents. Train one: "
+            f"{workspace.name} has no encoder, so it cannot encode images. Train one: "
             f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
-    job = _job(workspace, data, split, out)
+    job = _make_job(workspace, data, split, out)
     if tables.provenance(job.folder) == job.made:
         return job.folder
     job.folder.mkdir(parents=True, exist_ok=True)
     missing = job.missing()
-    numbers = _here(job, workspace, missing) if on == "here" else _on_ray(job, missing)
-    counts = job.pieces.counts
+    numbers = _encode_here(job, workspace, missing) if on == "here" else _encode_on_ray(job, missing)
+    counts = job.partitions.counts
     with bar("encoding", sum(counts)) as advance:
         advance(sum(counts) - sum(counts[number] for number in missing))
         for number in numbers:
             advance(counts[number])
-    _refuse_many(job)
-    tables.seal(job.folder, job.made)
+    _check_skipped(job)
+    tables.mark_complete(job.folder, job.made)
     return job.folder
 
 
-def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> EncodeJob:
+def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> EncodeJob:
     made = {"weights": workspace.digest}
     if data is None:
         recipe = workspace.recipe
-        # Raises an error if the images have changed.
+        # Raises `DataMismatch` if the images differ.
         open_dataset(workspace.run, data_changed=workspace.data_changed)
         source = recipe.source_in(workspace.run)
         pieces: Partitions = DatasetPartitions(source, recipe.size, recipe.options, split)
     else:
-        pieces = partitions_of(data, workspace.description.shape)
+        pieces = open_partitions(data, workspace.description.shape)
         if split is not None:
             if not isinstance(pieces, DatasetPartitions):
-                raise BadData(f"{data} has no splits: omit --split.")
+                raise BadData(f"{data} has no splits. Remove --split.")
             pieces = DatasetPartitions(pieces.source, pieces.size, pieces.options, split)
-    made |= {"data": pieces.fingerprint, "split": split or "all"}
+    made |= {"fingerprint": pieces.fingerprint, "split": split or "all"}
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
-        raise BadData(f"{out} is a file; zatlas writes the latents to a folder. Choose another --out.")
+        raise BadData(f"{out} is a file, but the result is a folder. Choose another folder: --out FOLDER")
     folder = out or workspace.folder("latents") / f"{name}.parquet"
-    _refuse_foreign(folder)
+    _check_folder(folder)
     if folder.is_file() and tables.provenance(folder) != made:
         atomic.remove_file(folder)  # a table of other weights
     return EncodeJob(workspace.run.folder.resolve(), pieces, folder.resolve(), made)
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Raise `BadData` for a folder with files that are not parts of zatlas."""
-    seal = tables.provenance(folder) if folder.is_dir() else None
-    foreign = [] if seal is None or "weights" in seal else [folder / tables.SEAL]
+def _check_folder(folder: Path) -> None:
+    """Raise `BadData` for a folder with a run or with files of another program."""
+    provenance = tables.provenance(folder) if folder.is_dir() else None
+    foreign = [] if provenance is None or "weights" in provenance else [folder / tables.PARTS_FILE]
     parts = sorted(folder.glob("part-*.parquet"))
     foreign += [path for path in parts if tables.provenance(path) is None]
     if foreign:
         raise BadData(
-            f"{folder} holds {foreign[0].name}, which is not part of a table of latents and would be lost. "
-            "Choose another folder."
+            f"{folder} contains {foreign[0].name}, which is not part of a table of latents and would be "
+            "lost. Choose another folder: --out FOLDER"
         )
 
 
-def _here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
-    """Write the parts in order, and yield their numbers; the next is read while one is encoded."""
+def _encode_here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
+    """Encode part after part; a thread reads the next one."""
     generator = from_bytes(workspace.generator)
     with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(job.pieces.read, number) for number in numbers[:1]]
+        ahead = [pool.submit(job.partitions.read, number) for number in numbers[:1]]
         for index, number in enumerate(numbers):
             read = ahead.pop().result()
-            ahead += [pool.submit(job.pieces.read, n) for n in numbers[index + 1 : index + 2]]
+            ahead += [pool.submit(job.partitions.read, n) for n in numbers[index + 1 : index + 2]]
             job.write(number, read, generator)
             yield number
 
 
-def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
-    """Yield the numbers of parts that ray's processes write, on the cluster of RAY_ADDRESS or this machine.
+def _encode_on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
+    """Encode parts in processes of Ray: on the cluster of RAY_ADDRESS, or on this machine.
 
     Moritz et al. 2018, https://arxiv.org/abs/1712.05889
     """
@@ -172,9 +172,9 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
         return
 
     class Encoding:
-        """The model of one process, opened once.
+        """The model in a worker process, opened once.
 
-        The process that sends the job has opened the same run, and checked its trust.
+        The process that sends the job has already opened the same run, with consent if it needs trust.
         """
 
         def __init__(self) -> None:
@@ -182,45 +182,46 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             for number in batch["part"].tolist():
-                job.write(number, job.pieces.read(number), self.generator)
+                job.write(number, job.partitions.read(number), self.generator)
             return batch
 
-    # Messages of ray about its workers go to stderr.
+    # The output of Ray is not part of the result.
     quiet = log_level("ray.data", logging.ERROR)
     with redirect_stdout(sys.stderr), ray_cluster("Encoding") as ray, quiet:
         threads = int(ray.cluster_resources().get("CPU", 1))
-        cards = int(ray.cluster_resources().get("GPU", 0))
-        workers = min(cards or threads, len(numbers))
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        workers = min(gpus or threads, len(numbers))
         items = [{"part": number} for number in numbers]
         result = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-            Encoding, batch_size=1, concurrency=workers, num_cpus=1, num_gpus=1 if cards else 0
+            Encoding, batch_size=1, concurrency=workers, num_cpus=1, num_gpus=1 if gpus else 0
         )
         for row in result.iter_rows():
             yield int(row["part"])
 
 
-def _labels(read: ReadBlock, generator: Generator) -> Labels | None:
-    """Return the class numbers for a conditional encoder, by the names of its classes."""
+def _labels_of(read: ReadBlock, generator: Generator) -> Labels | None:
+    """Return the labels for a conditional encoder; None if the encoder is unconditional."""
     if not generator.classes:
         return None
-    numbers = {name: number for number, name in enumerate(generator.classes)}
+    index_of = {name: number for number, name in enumerate(generator.classes)}
     names = read.columns.get(LABEL)
-    if names is None or not set(names.tolist()) <= set(numbers):
+    if names is None or not set(names.tolist()) <= set(index_of):
         raise BadData(
-            "This model is conditional, and these images do not have its classes: "
-            f"{', '.join(generator.classes)}. Put them into folders with these names."
+            "This model needs the class of each image, and these images lack its classes: "
+            f"{', '.join(generator.classes)}. Put the images into folders with these names."
         )
-    return np.array([numbers[name] for name in names.tolist()], np.int64)
+    return np.array([index_of[name] for name in names.tolist()], np.int64)
 
 
-def _refuse_many(job: EncodeJob) -> None:
-    """Raise `BadData` if more than `MAX_BAD_SHARE` of the images cannot be used; the parts stay."""
+def _check_skipped(job: EncodeJob) -> None:
+    """Raise `BadData` if too many images were skipped; the finished parts are not removed."""
     paths = sorted(job.folder.glob("part-*.json"))
-    entries = [entry for path in paths for entry in json.loads(path.read_bytes())]
-    total = sum(job.pieces.counts)
-    if len(entries) > MAX_BAD_SHARE * total:
-        first = entries[0]
+    skipped = [file for path in paths for file in json.loads(path.read_bytes())]
+    total = sum(job.partitions.counts)
+    if len(skipped) > MAX_BAD_SHARE * total:
+        first = skipped[0]
         raise BadData(
-            f"{len(entries):,} of {total:,} images cannot be used, for example {first['file']}: {first['detail']}. "
-            f"All are listed in {job.folder}/part-*.json. Repair or remove them, and encode again."
+            f"{len(skipped):,} of {total:,} images cannot be used, such as {first['file']}: "
+            f"{first['detail']}. {job.folder}/part-*.json lists all of them. Repair or remove them, and "
+            "encode again."
         )

@@ -1,4 +1,4 @@
-"""Predictions of a classifier for the images of a run, which become attributes of the images."""
+"""Predictions of a classifier for the images of a run, used as attributes of unlabelled images."""
 
 import hashlib
 import json
@@ -17,23 +17,23 @@ from zatlas.models.classifier import Classifier, resized_for
 from zatlas.store import atomic, digests
 from zatlas.training.classifier_training import targets_of
 
-KEY = b"zatlas"  # of the file's metadata
+KEY = b"zatlas"  # metadata key
 MIN_CONFIDENCE = 0.5  # probability from which a flag is true
-BLOCK = 1024  # images in a batch
+BLOCK = 1024  # images
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A column for each attribute that a classifier predicts, and the fingerprint of the images."""
+    """One column for each attribute of a classifier, and the fingerprint of the images."""
 
     data: str  # fingerprint of the images
     columns: Mapping[str, Column]
 
     def add_to(self, images: ImageDataset) -> ImageDataset:
-        """Return the images with the predictions as additional attributes."""
+        """Return the images with the predictions as further attributes."""
         if images.fingerprint != self.data:
             raise NotSupported(
-                "The predictions are of other images than those of the run. Predict again: "
+                "The predictions are for other images than the run has now. Predict again: "
                 "zatlas classifier predict FILE RUN"
             )
         digest = hashlib.sha256(images.fingerprint.encode())
@@ -44,15 +44,12 @@ class Predictions:
 
 
 def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
-    """Return the predictions of a classifier for all images.
-
-    A flag is true from `MIN_CONFIDENCE`, a class is the most probable one, and a number stays a number.
-    """
+    """Return the predictions of a classifier: flags (probability of at least 0.5), classes and numbers."""
     parts = []
     with bar("predicting", len(images)) as advance:
         for start in range(0, len(images), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(images)))
-            parts.append(classifier.score(resized_for(classifier, images.images(rows))))
+            parts.append(classifier.predict(resized_for(classifier, images.images(rows))))
             advance(len(rows))
     scores = np.concatenate(parts)
     columns: dict[str, Column] = {}
@@ -66,31 +63,33 @@ def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
 
 
 def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
-    """Write the predictions and the digest of the model to a Parquet file, and return its path."""
+    """Write one Parquet file, with the digest of the model in its metadata."""
     table = pa.table({name: pa.array(column) for name, column in predictions.columns.items()})
-    made = json.dumps({"data": predictions.data, "model": model}).encode()
+    made = json.dumps({"fingerprint": predictions.data, "model": model}).encode()
     with atomic.file(path) as side:
         pq.write_table(table.replace_schema_metadata({KEY: made}), side)
     return path
 
 
 def load_predictions(path: Path, model: str) -> Predictions | None:
-    """Read the predictions for the images of this model; None if there are none, or the model has changed."""
+    """Return the saved predictions; None if there are none, or the model has changed."""
     if not path.exists():
         return None
     digests.verify(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise Damaged(f"{path} cannot be read: {error}. Remove it, and predict again.") from error
+        raise Damaged(
+            f"{path} cannot be read: {error}. Remove it, and predict again: zatlas classifier predict"
+        ) from error
     try:
         made = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
         if made.get("model") != model:
             return None
         columns = {name: _column(table[name]) for name in table.column_names}
-        return Predictions(str(made["data"]), columns)
+        return Predictions(str(made["fingerprint"]), columns)
     except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
-        raise Damaged(f"{path} does not hold predictions of a classifier: {error}.") from error
+        raise Damaged(f"{path} does not contain predictions of a classifier: {error}.") from error
 
 
 def _column(column: pa.ChunkedArray) -> Column:

@@ -339,7 +339,7 @@ class Workspace:
         """What the latents of a split depend on. Files of other latents are computed again."""
         if not self.source.indexed:
             return {"weights": self.digest}
-        return {"weights": self.digest, "data": self.dataset.fingerprint, "split": split}
+        return {"weights": self.digest, "fingerprint": self.dataset.fingerprint, "split": split}
 
     def folder(self, name: str) -> Path:
         """A folder of the run; a folder of the cache if the run is read-only."""

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import MODES
 from tests.browser.explorer import pixels
 from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import by_example
+from zatlas.directions.estimate import example_direction
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import evaluate_directions
 from zatlas.directions.types import LinearDirection
@@ -78,7 +78,7 @@ def test_a_direction_leaves_alone_what_it_is_told_to(explore, portraits):
     other = left.inner_text()[:-1].strip().replace(" ", "_")
     names = [probe["name"] for probe in truth.entry["ways"]["probes"]]
     normal = LinearDirection(other, truth.vectors("normals")[names.index(other)])
-    clean = directions.orthogonal(way, [normal], truth.latents)
+    clean = directions.orthogonalize(way, [normal], truth.latents)
     explorer.shows(portraits.decode(clean.move(z, 3.0))[0])
     left.click()
     explorer.shows(portraits.decode(way.move(z, 3.0))[0])
@@ -188,7 +188,7 @@ def test_a_lasso_becomes_a_group_and_a_group_a_slider(way, explore, wide):
     panel.get_by_role("textbox", name="called").fill("leftness")
     panel.get_by_role("button", name="Make it a slider").click()
     rest = np.setdiff1d(np.arange(len(truth.latents)), inside)
-    own = by_example(truth.latents[inside], truth.latents[rest], "leftness", truth.latents)
+    own = example_direction(truth.latents[inside], truth.latents[rest], "leftness", truth.latents)
     turn(explorer, "Yours", "leftness", 3)
     moved = wide.decode(own.move(truth.latents[[5]], 3.0))[0]
     explorer.shows(moved)
@@ -236,7 +236,7 @@ def test_a_way_that_bends_is_a_slider_and_its_picture_is_read(way, explore, curv
     expect(page.get_by_text("Predicted from the image")).to_be_visible()
     classifier = curved.classifier
     seen = np.rint(picture * 255).astype(np.float32) / 255
-    chance = float(classifier.score(seen)[0, classifier.column("Male")])
+    chance = float(classifier.predict(seen)[0, classifier.column("Male")])
     panel = page.get_by_role("tabpanel")
     told = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
 

@@ -150,7 +150,7 @@ export interface ReportEntry {
 /** A nonlinear direction: a net of three layers that reads latents standardized by its mean and std. */
 export interface FieldEntry {
   url: string; // float32: mean, std, three weight matrices (from, to) row by row, three offsets
-  field: "uphill" | "wind"; // gradient of the first output, or the output
+  field: "gradient" | "vector"; // gradient of the first output, or the output
   sizes: number[]; // dimensions, units of both hidden layers, outputs
   hold: number; // ridge term for holding the other outputs
 }

@@ -49,9 +49,9 @@ def latent_scatter(
     selected = _limit_per_class(workspace.labels(table.rows), len(table), per_class)
     z, rows = z[selected], table.rows[selected]
     colors = colors_of(workspace, rows, color_by)
-    what = "posterior samples" if samples and workspace.source.indexed else "latents"
+    subject = "posterior samples" if samples and workspace.source.indexed else "latents"
     title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
-    title += f": {what}" if workspace.source.kind == "image" else ""
+    title += f": {subject}" if workspace.source.kind == "image" else ""
     if workspace.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
         positions = np.stack([z[:, 0], level], axis=1).astype(np.float32)
@@ -75,8 +75,8 @@ def chart_scatter(
     """The latents on a chart (A3), colored by label or by an attribute."""
     rows = np.full(len(chart.positions), NO_ROW) if chart.rows is None else chart.rows
     labels, classes, values = colors_of(workspace, rows, color_by)
-    what = f"{len(chart.positions):,} {_point_noun(workspace, split)}"
-    title = f"The {chart.layout} chart of {what} in {workspace.name}"
+    subject = f"{len(chart.positions):,} {_point_noun(workspace, split)}"
+    title = f"The {chart.layout} chart of {subject} in {workspace.name}"
     trust = f"trustworthiness {chart.trustworthiness:.3f}  (1: neighbors here are neighbors in latent space)"
     named = (trust, "")
     return cloud(chart.positions, labels, classes, title=title, axes=named, values=values, theme=theme, ax=ax)
@@ -97,9 +97,9 @@ def colors_of(
     if by is None or by == LABEL:
         labels = workspace.labels(rows)
         return (labels, images.classes, None) if labels is not None else (None, (), None)
-    known = dataset_names(images)
-    known = replace(known, attributes=[*images.attributes])  # each value of a text has a color
-    name = parse(by, known, anchor=False)
+    names = dataset_names(images)
+    names = replace(names, attributes=[*images.attributes])  # each value of a text has a color
+    name = parse(by, names, anchor=False)
     title = title_of(name)
     if name.kind == "attribute" and name.value is None and not name.negated:
         column = images.attributes[name.text][rows]

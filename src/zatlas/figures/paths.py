@@ -280,9 +280,9 @@ def quality(direction: Direction) -> str:
     if direction.score is not None:
         s = direction.score
         parts.append(f"AUC on held-out latents {s.auc:.3f} ({s.low:.3f} to {s.high:.3f})")
-        parts.append(f"random labels reach {s.shuffled:.3f}")
-    if "error" in direction.facts:
-        parts.append(f"mean error of the targets {direction.facts['error']:.3f}")
+        parts.append(f"random labels reach {s.random_limit:.3f}")
+    if "mean_error" in direction.facts:
+        parts.append(f"mean error of the targets {direction.facts['mean_error']:.3f}")
     if moved := side_effects(direction):
         parts.append(f"one std also moves {moved}")
     return "; ".join(parts)

@@ -79,7 +79,7 @@ class FollowedRun:
         """What it is trained on; `OtherData` if its source holds something else now."""
         return sources.load_same(
             self.recipe.source,
-            fingerprint=self.run.provenance().get("data"),
+            fingerprint=self.run.provenance().get("fingerprint"),
             run=self.run.folder,
             size=self.recipe.size,
             **self.recipe.options,

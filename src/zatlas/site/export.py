@@ -175,7 +175,7 @@ def _check_folder(out: Path) -> None:
 def _recorded(folder: Path) -> set[str]:
     """The names of the files that an earlier export recorded in its folder; a link is not read."""
     try:
-        names = json.loads(safe_paths.read_below(folder, WRITTEN, most=MOST_RECORDED))
+        names = json.loads(safe_paths.read_below(folder, WRITTEN, limit=MOST_RECORDED))
     except (OSError, ValueError, RecursionError, BadRun):
         return set()
     if not isinstance(names, list):
@@ -201,7 +201,7 @@ def _set_aside(place: Path) -> Path | None:
     """Rename an earlier export, and look again that it holds nothing else; None if there is none."""
     if not place.exists() or not any(place.iterdir()):
         return None
-    aside = atomic.unused(
+    aside = atomic.unused_path(
         place.with_name(f"{safe_paths.TEMPORARY_PREFIX}{place.name[:60]}-{secrets.token_hex(4)}")
     )
     place.rename(aside)

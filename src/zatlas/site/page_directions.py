@@ -11,9 +11,9 @@ from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate as directions
-from zatlas.directions.direction_report import DirectionReport, effect_text, report_lines
+from zatlas.directions.direction_report import DirectionReport, effect_text, summary_text
 from zatlas.directions.estimate import std_along
-from zatlas.directions.field_networks import PARTS, to_arrays
+from zatlas.directions.field_networks import ARRAY_NAMES, to_arrays
 from zatlas.directions.find import store_of
 from zatlas.directions.probes import Probes, fit_probes
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection, SeparationScore, in_std
@@ -70,12 +70,14 @@ def page_directions(workspace: Workspace, drawn: PageSubset, *, light: bool = Fa
     saved = [] if light else [way for way in store_of(workspace).all() if way.name not in table]
     reports = {} if light else store_of(workspace).reports()
     reports = {name: report for name, report in reports.items() if name not in table}
-    main = _renamed(directions.principal(latents, PRINCIPAL), {*table, *(way.name for way in saved)})
+    main = _renamed(
+        directions.principal_directions(latents, PRINCIPAL), {*table, *(way.name for way in saved)}
+    )
     result: list[Direction] = [in_std(direction) for direction in (*fitted, *saved)]
     ends: list[Range | None] = [None] * (len(result) + len(main))
     if not light:
         ends[: len(result)] = ranges(workspace, latents, result, probes, reports)
-    result = [directions.with_statistics(way, latents, {}, probes) for way in (*result, *main)]
+    result = [directions.with_side_effects(way, latents, {}, probes) for way in (*result, *main)]
     whole = float(latents.var(axis=0).sum()) or 1.0
     kinds = dict.fromkeys(table, "attribute") | _class_kinds(workspace)
     kinds |= {way.name: "saved" for way in saved} | {way.name: "principal" for way in main}
@@ -119,7 +121,7 @@ def _learnt(
     for name, flags in table.items():
         try:
             direction = directions.fit_direction(latents, flags, name)
-            normals[name] = directions.normal(latents, flags, name).vector
+            normals[name] = directions.plane_normal(latents, flags, name).vector
         except BadData:
             continue  # too few examples, or no difference
         result.append(direction)
@@ -169,22 +171,26 @@ def _heading(direction: Direction, latents: Latents) -> Values:
 def _bends(direction: FieldDirection, url: str) -> dict[str, Any]:
     """What a page must know of a field beside its numbers."""
     kind, arrays, hold = to_arrays(direction.vector_field)
-    sizes = [arrays["middle"].size, *(arrays[f"offset {i}"].size for i in range(3))]
+    sizes = [arrays["mean"].size, *(arrays[f"offset {i}"].size for i in range(3))]
     return {"url": url, "field": kind, "sizes": sizes, "hold": hold}
 
 
 def _numbers(direction: FieldDirection) -> np.ndarray:
     """A field's arrays, one after the other in the order of their names in `fields.PARTS`."""
     arrays = to_arrays(direction.vector_field)[1]
-    return np.concatenate([arrays[name].ravel() for name in PARTS])
+    return np.concatenate([arrays[name].ravel() for name in ARRAY_NAMES])
 
 
 def _proof(proof: DirectionReport) -> dict[str, Any]:
-    return {"real": proof.effect.real, "times": effect_text(proof.effect), "words": report_lines(proof)}
+    return {
+        "real": proof.effect.significant,
+        "times": effect_text(proof.effect),
+        "words": summary_text(proof),
+    }
 
 
 def _score(score: SeparationScore | None) -> dict[str, float] | None:
     if score is None:
         return None
-    ends = {"area": score.auc, "low": score.low, "high": score.high, "chance": score.shuffled}
+    ends = {"area": score.auc, "low": score.low, "high": score.high, "chance": score.random_limit}
     return {name: round(value, 4) for name, value in ends.items()}

@@ -146,7 +146,7 @@ class FieldEntry(TypedDict):
     """A nonlinear direction: a net of three layers that reads latents standardized by its mean and std."""
 
     url: str  # float32: mean, std, three weight matrices (from, to) row by row, three offsets
-    field: Literal["uphill", "wind"]  # gradient of the first output, or the output
+    field: Literal["gradient", "vector"]  # gradient of the first output, or the output
     sizes: list[int]  # dimensions, units of both hidden layers, outputs
     hold: float  # ridge term for holding the other outputs
 

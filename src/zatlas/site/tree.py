@@ -90,7 +90,16 @@ def run_tree(
     """
     most = min(most, QUICK_POINTS) if light else most
     kept = (direction_files.digest(store_of(workspace).folder), workspace.run.classifier.exists())
-    parts = (BUILD_VERSION, version("zatlas"), workspace.digest, workspace.data[1], most, geodesics, kept, tiled)
+    parts = (
+        BUILD_VERSION,
+        version("zatlas"),
+        workspace.digest,
+        workspace.data[1],
+        most,
+        geodesics,
+        kept,
+        tiled,
+    )
     stamp = hashlib.sha256(repr((*parts, light)).encode()).hexdigest()[:16]
     folder, room = f"data/{id}", cache_folder(workspace)
     page = RunPage(workspace, folder, most, room, light, geodesics, tiled)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from zatlas.core.errors import BadData
-from zatlas.data.npz import joined
+from zatlas.data.npz import concatenate_parts
 
 
 def npz_bytes(data: Any, labels: Sequence[int | str] | np.ndarray | Tensor | None = None) -> bytes:
@@ -31,7 +31,7 @@ def npz_bytes(data: Any, labels: Sequence[int | str] | np.ndarray | Tensor | Non
     images = _array(data)
     if not images.size:
         raise BadData(f"This array has no images: its shape is {images.shape}.")
-    arrays = {"images": joined(Path("this array"), {"the images": images}, None, Counter())}
+    arrays = {"images": concatenate_parts(Path("this array"), {"images": images}, None, Counter())}
     if labels is not None:
         arrays["labels"] = _array(labels)
         if arrays["labels"].shape != (len(images),):

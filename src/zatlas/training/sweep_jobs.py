@@ -56,7 +56,7 @@ Ends = Generator[Ended, None, None]  # closing it stops the running trainings, w
 
 
 def run_here(jobs: Sequence[SweepJob], callbacks: Callable[[], Sequence[Callback]]) -> Ends:
-    """Train one after the other in this process. `watchers` returns new callbacks for each run."""
+    """Train one after the other in this process. `callbacks` returns new callbacks for each run."""
     for job in jobs:
         problem = ""
         try:

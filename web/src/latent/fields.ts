@@ -29,7 +29,7 @@ export function readField({ field: kind, sizes, hold }: FieldAbout, numbers: Flo
   const [mean, std, ...rest] = lengths.map((length) => numbers.subarray(at, (at += length)));
   const layer = (i: number): Layer => ({ weights: rest[i], offsets: rest[i + 3] });
   const net: Net = { mean, std, layers: [layer(0), layer(1), layer(2)] };
-  return kind === "wind" ? (z) => wind(net, z) : (z) => uphill(net, z, hold);
+  return kind === "vector" ? (z) => vectorStep(net, z) : (z) => gradientStep(net, z, hold);
 }
 
 /** Latents moved along a field by the midpoint method, so that moving back returns to the start. */
@@ -62,13 +62,13 @@ function along(z: Float64Array, step: Float64Array, amount: number): Float64Arra
 }
 
 /** The output of the net, scaled by the std of the latents. */
-function wind(net: Net, z: Float64Array): Float64Array {
+function vectorStep(net: Net, z: Float64Array): Float64Array {
   const { offset, last } = hidden(net, z);
   return times(net.layers[2], last).map((value, i) => (value + offset[i]) * net.std[i]);
 }
 
 /** One std along the gradient of the first output, with the gradients of the others projected out (ridge). */
-function uphill(net: Net, z: Float64Array, hold: number): Float64Array {
+function gradientStep(net: Net, z: Float64Array, hold: number): Float64Array {
   const [up, ...others] = gradients(net, z);
   const units = others.map((gradient) => scaled(gradient, 1 / Math.max(norm(gradient), 1e-9)));
   if (units.length) {
