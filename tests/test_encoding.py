@@ -150,7 +150,7 @@ def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path)
 def test_a_file_is_not_written_over(digits, folder, tmp_path):
     out = tmp_path / "precious.parquet"
     out.write_bytes(b"mine")
-    with pytest.raises(BadData, match="Choose another --out"):
+    with pytest.raises(BadData, match="Choose another folder"):
         encode(digits, str(folder), out=out)
     assert out.read_bytes() == b"mine"
 

@@ -98,7 +98,7 @@ def test_a_torch_dataset_brings_its_labels_and_class_names(tmp_path):
     [
         (np.zeros((5, 8)), None, "has the shape"),
         (np.zeros((5, 8, 8, 4)), None, "1 or 3 channels"),
-        (np.full((5, 8, 8), 300.0), None, "pixels go to 1 or to 255"),
+        (np.full((5, 8, 8), 300.0), None, "Scale them to"),
         (np.full((5, 8, 8), np.nan), None, "NaN or infinite"),
         (np.empty((0, 8, 8)), None, "no images"),
         (IMAGES, LABELS[:5], "90 images, and labels of shape"),

@@ -368,7 +368,7 @@ def _with_lists(table: "pa.Table", dim: int) -> "pa.Table":
     """Return the table with its latents and their std as lists of fixed length in the last columns."""
     import pyarrow as pa
 
-    for column, name in (("z", "latents"), ("deviation", "std")):
+    for column, name in (("z", "latents"), ("std", "std")):
         if column in table.column_names:
             values = table[column].cast(pa.list_(pa.float32(), dim))
             table = table.drop_columns(column).append_column(name, values)

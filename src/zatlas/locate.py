@@ -187,8 +187,8 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
 def _no_images(workspace: Workspace, text: str) -> NotSupported:
     missing = "dataset" if workspace.generator.encoder else "encoder"
     return NotSupported(
-        f"{text!r} names images, and this model has no {missing}, so its images have no latents. Name samples "
-        "by their number, or random."
+        f"{text!r} names images, and this model has no {missing}, so its images have no latents. Name "
+        "samples by their number, or random."
     )
 
 

@@ -65,7 +65,7 @@ class DirectionReport(EffectMeasurement):
     Examples
     --------
     >>> report = atlas.find_direction("left").evaluate()
-    >>> sorted(report.side_effect)
+    >>> sorted(report.side_effects)
     ['below', 'right']
     """
 

@@ -36,7 +36,7 @@ def paper(
     across: int = 1,
     ax: "Axes | None" = None,
 ) -> tuple["Figure", list["Axes"]]:
-    """Return a figure of this size in inches with its axes and a title that wraps, or `ax` with its figure."""
+    """Return a figure of this size in inches with its axes and a title that wraps, or `ax` and its figure."""
     if ax is not None:
         style_plot(ax, theme)
         ax.set_title(title, fontsize=WORD, loc="left", color=theme.ink, parse_math=False, wrap=True)
