@@ -19,7 +19,7 @@ from common import in_turns, medians, quiet
 RUN = """
 import sys
 from zatlas.create import train
-train(f"sprites:count={sys.argv[1]}", size=32, dim=16, epochs=1, out=sys.argv[2], show=False,
+train(f"sprites:count={sys.argv[1]}", size=32, dim=16, epochs=1, out=sys.argv[2], verbose=False,
       settings={"net.name": sys.argv[3], "training.preview": 0, "training.batch": 1024})
 """
 MEASURED = """

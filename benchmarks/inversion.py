@@ -63,7 +63,7 @@ def main() -> None:
         table("GAN of digits, own samples", gan.generator, own(gan, given.images))
         trained = train_encoder(gan, show=False)
         table("the same, with a taught encoder", trained.generator, own(gan, given.images), searched=False)
-        vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
+        vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, verbose=False)
         images = vae.dataset.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)
     for run in given.run:

@@ -2,7 +2,7 @@
 
 import sys
 
-from zatlas.create import import_run
+from zatlas.create import import_model
 
-workspace = import_run(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
+workspace = import_model(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
 print(workspace.run.folder)

@@ -54,7 +54,7 @@ def small_run(folder: Path, data: str | Path, **settings) -> Workspace:
     words = {key: settings.pop(key) for key in ("model", "dim", "epochs", "size") if key in settings}
     usual = {"training.preview": 0, "training.batch": 128, "training.rate": 3e-3, "net.name": "mlp"}
     said = {**usual, "net.widths": [64], **settings}
-    return train(data, settings=said, out=folder, show=False, **{"epochs": 8, **words})
+    return train(data, settings=said, out=folder, verbose=False, **{"epochs": 8, **words})
 
 
 @pytest.fixture(scope="session")

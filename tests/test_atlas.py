@@ -119,8 +119,8 @@ def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):
     count = len(list(folder.iterdir()))
     np.testing.assert_array_equal(Workspace.open(wide.run.folder).chart("pca").positions, first.positions)
     assert len(list(folder.iterdir())) == count
-    told = wide.chart("grid_umap", "label", n_neighbors=10)
-    free = wide.chart("grid_umap", n_neighbors=10)
+    told = wide.chart("grid_umap", "label", settings={"n_neighbors": 10})
+    free = wide.chart("grid_umap", settings={"n_neighbors": 10})
     assert len(list(folder.iterdir())) == count + 2
     assert (told.positions != free.positions).any()
     with pytest.raises(UnknownName, match="Did you mean 'umap'"):

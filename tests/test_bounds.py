@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from zatlas.core.errors import BadData, TooLarge, ZatlasError
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.data import image_reader, npy, sources
 from zatlas.data.attribute_table import read_table
 from zatlas.data.idx import read_idx
@@ -187,7 +187,7 @@ def test_an_invalid_array_header_raises_a_clear_error(tmp_path, header, suffix):
     with pytest.raises(BadData, match=r"a\.np[yz] cannot be read as arrays: "):
         sources.load(str(path))
     with pytest.raises(BadData, match=r"a\.np[yz] cannot be read as arrays: "):
-        import_run(str(path), tmp_path / "run", show=False)
+        import_model(str(path), tmp_path / "run", verbose=False)
     assert not (tmp_path / "run").exists()
 
 
@@ -205,7 +205,7 @@ def test_arrays_larger_than_the_free_memory_are_refused_before_reading(tmp_path,
     path = packed(tmp_path / "a.npz", (64, 1024, 1024), 64 << 20)
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(npy, "free_memory", lambda: 100 << 20)
-    for read_it in (sources.load, lambda name: import_run(name, tmp_path / "run", show=False)):
+    for read_it in (sources.load, lambda name: import_model(name, tmp_path / "run", verbose=False)):
         with pytest.raises(TooLarge, match=r"has 67,108,864 bytes of values.* but 104,857,600 are"):
             read_it(str(path))
     assert not (tmp_path / "run").exists()
@@ -213,7 +213,7 @@ def test_arrays_larger_than_the_free_memory_are_refused_before_reading(tmp_path,
 
 def test_a_header_that_states_more_bytes_than_its_file_has_is_refused(tmp_path):
     path = packed(tmp_path / "a.npz", (8 << 10, 1024, 1024), 1 << 10)
-    for read_it in (sources.load, lambda name: import_run(name, tmp_path / "run", show=False)):
+    for read_it in (sources.load, lambda name: import_model(name, tmp_path / "run", verbose=False)):
         with pytest.raises(BadData, match="states 8,589,934,592 bytes of values, but the file has 1,024"):
             read_it(str(path))
 

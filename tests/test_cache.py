@@ -113,7 +113,7 @@ def test_a_training_is_not_resumed_with_fewer_images(photos, cache_folder, tmp_p
     from zatlas.create import resume
 
     with pytest.raises(BadRun, match=r"other images.* 2 of its files could not be read this time"):
-        resume(run.folder, {"training.epochs": 2}, show=False)
+        resume(run.folder, {"training.epochs": 2}, verbose=False)
 
 
 def test_the_data_report_lists_unread_images(photos, cache_folder, tmp_path, monkeypatch):

@@ -352,7 +352,7 @@ def test_predictions_are_saved_and_used_by_every_command(sketcher, tmp_path, cap
     loaded = Workspace.open(folder)
     assert loaded.source.generated and "inky" in loaded.dataset.attributes
     assert locate(loaded, "inky:2").image is not None
-    assert len(loaded.chart("pca", by="inky").positions) == len(loaded.latents("test"))
+    assert len(loaded.chart("pca", supervise="inky").positions) == len(loaded.latents("test"))
     result = loaded.query("select avg(inky::int) as share from train")["share"][0].as_py()
     assert result == pytest.approx(loaded.flags("inky", loaded.rows("train")).mean())
     assert main(["edit", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0

@@ -124,7 +124,7 @@ def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
     images = tmp_path / "one"
     images.mkdir()
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(images / "a.png")
-    run = train(images, epochs=1, out=tmp_path / "run", show=False)
+    run = train(images, epochs=1, out=tmp_path / "run", verbose=False)
     reconstruction = evaluate(run).metric("reconstruction")
     assert reconstruction.n == 1 and reconstruction.about.endswith("on training images")
     assert write_report(run, evaluate(run, groups=["likelihood"]), tmp_path / "report.html").exists()

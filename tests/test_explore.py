@@ -14,7 +14,7 @@ from tests.processes import process
 from tests.serving import FILES, Page, get
 from zatlas.cli import main
 from zatlas.core.errors import Damaged
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.sample import sample_latents
 from zatlas.server.follow import follow_run
 from zatlas.server.placeholder import placeholder
@@ -125,10 +125,10 @@ BAD = {
 @pytest.mark.slow
 def test_imported_models_and_latents_are_explored_without_a_recipe(tmp_path, capsys):
     layers = (torch.nn.Linear(6, 64), torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Sigmoid())
-    model = import_run(torch.nn.Sequential(*layers), tmp_path / "theirs", show=False)
+    model = import_model(torch.nn.Sequential(*layers), tmp_path / "theirs", verbose=False)
     table = {"z": model.cloud[:50], "label": np.arange(50) % 3}
     np.savez(tmp_path / "codes.npz", **table)
-    latents = import_run(tmp_path / "codes.npz", tmp_path / "map", show=False)
+    latents = import_model(tmp_path / "codes.npz", tmp_path / "map", verbose=False)
     runs = model.run.folder, latents.run.folder
     with process("-c", EXPLORE, *runs, "--points", 100) as explorer:
         address = explorer.stdout.readline().strip()

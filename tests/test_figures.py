@@ -267,7 +267,7 @@ def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_pat
     copy = tmp_path / "wide"
     shutil.copytree(wide.run.folder, copy)
     workspace = Workspace.open(copy)
-    chart = workspace.chart(by="3")
+    chart = workspace.chart(supervise="3")
     assert len(chart.positions) == 150 < len(workspace.table("test"))
     with_it = workspace.flags("3", chart.rows)
     ends = attribute(workspace, "3", method="chart").curves[0].sample(2)

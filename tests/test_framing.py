@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from zatlas.core.errors import NotSupported
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.models.onnx_export import export_decoder, export_encoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -63,7 +63,7 @@ def run(file, **inputs):
 
 
 def import_source(source, folder, **settings):
-    return import_run(source, folder / "run", show=False, **settings)
+    return import_model(source, folder / "run", verbose=False, **settings)
 
 
 def alike(workspace, folder, atol=1e-6):
@@ -120,7 +120,7 @@ def test_a_conditional_decoder_is_wrapped(rows, tmp_path):
     assert len(workspace.generator.classes) == 5
     out = export_decoder(workspace.generator, tmp_path / "out.onnx")
     z, y = sample_latents(workspace, 8, seed=1), np.arange(8) % 5
-    np.testing.assert_allclose(run(out, z=z, y=y)[1], workspace.decode(z, labels=y), atol=1e-6)
+    np.testing.assert_allclose(run(out, z=z, y=y)[1], workspace.decode(z, y), atol=1e-6)
 
 
 def test_names_in_subgraphs_are_renamed_too(tmp_path):

@@ -21,7 +21,7 @@ from torch import nn
 from tests.strangers import with_changed_description
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, UnknownName, ZatlasError
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.directions.find import find_direction
 from zatlas.figures import geometry, maps, paths, sheets
 from zatlas.locate import interpolate, locate, locate_all
@@ -86,7 +86,7 @@ def seeded():
 
 
 def import_source(source, folder, **settings):
-    return import_run(source, folder / "run", show=False, **settings)
+    return import_model(source, folder / "run", verbose=False, **settings)
 
 
 def test_a_module_is_imported_and_opened_again(tmp_path):
@@ -105,7 +105,7 @@ def test_a_module_is_imported_and_opened_again(tmp_path):
 
 
 def test_the_inferred_formats_are_printed(tmp_path, capsys):
-    import_run(Decoder(last="Tanh"), tmp_path / "run")
+    import_model(Decoder(last="Tanh"), tmp_path / "run")
     output = capsys.readouterr().err
     assert "Latents: 6; prior: standard normal" in output
     assert "grey, 8x8, channels first; pixels -1 to 1 (its last layer is tanh" in output
@@ -162,7 +162,7 @@ def test_a_function_that_torch_cannot_export_works_only_in_memory(tmp_path, caps
     def decoder(z):
         return torch.from_numpy(np.tanh(np.asarray(z))[:, :4].reshape(-1, 1, 2, 2))
 
-    workspace = import_run(decoder, tmp_path / "run", shape=(6,))
+    workspace = import_model(decoder, tmp_path / "run", shape=(6,))
     assert "only where the function is defined" in capsys.readouterr().err
     assert workspace.decode(sample_latents(workspace, 2, seed=0)).shape == (2, 1, 2, 2)
     with pytest.raises(BadRun, match=r"Import it where it is defined: zatlas\.import_model"):

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from zatlas.core.errors import NotSupported
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.directions.find import find_direction
 from zatlas.figures import maps, paths, sheets
 from zatlas.locate import locate
@@ -44,7 +44,7 @@ def saved(kind, folder, clouds):
 @pytest.mark.parametrize("kind", ["npz", "lists", "columns"])
 def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, capsys):
     latents, names, right = clouds
-    import_run(saved(kind, tmp_path, clouds), tmp_path / "run")
+    import_model(saved(kind, tmp_path, clouds), tmp_path / "run")
     told = capsys.readouterr().err
     label = "label" if kind == "npz" else "animal"
     assert f"Labels from {label}; attributes right (yes or no), age (number)" in told
@@ -61,11 +61,11 @@ def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, caps
 
 
 def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkeypatch):
-    workspace = import_run(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
+    workspace = import_model(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
     asked = []
     monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))
     maps.latent_scatter(workspace)
-    maps.chart_scatter(workspace, workspace.chart("pca"), by="right")
+    maps.chart_scatter(workspace, workspace.chart("pca"), color_by="right")
     (first, words), (second, _) = asked
     assert len(np.unique(first[1])) == 3 and tuple(first[2]) == ("cat", "dog", "fox")
     assert len(np.unique(second[1])) == 2 and words["title"].startswith("300 codes in run")
@@ -95,7 +95,7 @@ def test_a_text_with_many_values_is_an_attribute_and_missing_values_are_not_a_cl
     kinds = [None if i % 10 == 0 else i % 2 for i in range(COUNT)]
     table = {"z": clouds[0].tolist(), "name": names, "class": pa.array(kinds, pa.int32())}
     pq.write_table(pa.table(table), tmp_path / "codes.parquet")
-    workspace = import_run(tmp_path / "codes.parquet", tmp_path / "run", show=False)
+    workspace = import_model(tmp_path / "codes.parquet", tmp_path / "run", verbose=False)
     assert workspace.dataset.classes == ("0", "1", "unlabelled")
     assert workspace.dataset.attributes["name"][3] == "image 3"
 
@@ -106,6 +106,6 @@ def test_labels_of_latents_apply_to_the_images_imported_with_them(wide, tmp_path
         table = wide.table(part)
         every[table.rows] = table.latents
     np.savez(tmp_path / "codes.npz", z=every, right=every[:, 0] > 0)
-    workspace = import_run(tmp_path / "codes.npz", tmp_path / "run", data="digits", show=False)
+    workspace = import_model(tmp_path / "codes.npz", tmp_path / "run", data="digits", verbose=False)
     assert find_direction(workspace, "right").score.auc > 0.8 and "3" in workspace.dataset.classes
     assert locate(workspace, "7").title == "image 7"

@@ -6,7 +6,7 @@ import torch
 
 from zatlas.core.errors import BadRecipe, NotSupported
 from zatlas.core.space import Space
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.directions.find import find_directions
 from zatlas.directions.fit import closed_form, labels, principal
 from zatlas.models.generator import Generator
@@ -105,6 +105,6 @@ def test_layers_that_do_not_exist_are_refused(styled, latents):
 
 
 def test_find_directions_takes_layers_as_a_setting(tmp_path):
-    workspace = import_run(Bands(), tmp_path / "run", shape=(LAYERS, WIDTH), show=False)
+    workspace = import_model(Bands(), tmp_path / "run", shape=(LAYERS, WIDTH), verbose=False)
     (direction,) = find_directions(workspace, "closed_form", count=1, layers="0-1")
     assert (direction.vector[2 * WIDTH :] == 0).all()

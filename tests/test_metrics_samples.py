@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from tests.conftest import spots
 from zatlas.core.errors import BadRun
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.data import sources
 from zatlas.data.image_dataset import image_dataset
 from zatlas.metrics.distances import (
@@ -294,7 +294,7 @@ def test_metrics_are_equal_for_equal_seeds(digits):
 
 def test_a_model_without_images_has_no_figures_of_samples(rival, tmp_path):
 
-    imported = import_run(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
+    imported = import_model(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
     assert real_images(imported) is None and sample_metrics(imported) == []
 
 

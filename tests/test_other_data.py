@@ -13,7 +13,7 @@ from torch import nn
 from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import DataMismatch
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.data.source import DataSource
 from zatlas.encode import encode
 from zatlas.sample import sample_latents
@@ -161,7 +161,7 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
 
     images = fill(tmp_path / "images", 4)
     run = tmp_path / "brought"
-    import_run(Decoder(), run, data=str(images), show=False)
+    import_model(Decoder(), run, data=str(images), verbose=False)
     assert len(json.loads((run / "made.json").read_text())["fingerprint"]) == 64
     assert len(Workspace.open(run).dataset) == 40
     (images / "kind 0" / "00.png").unlink()

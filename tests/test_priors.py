@@ -279,7 +279,7 @@ def test_the_command_keeps_a_prior_and_says_how_well_it_fits(fitted, capsys):
     assert main(["prior", str(fitted.run.folder), "--kind", "mixture"]) == 0
     out, told = capsys.readouterr()
     assert out.strip() == str(fitted.run.folder / "priors" / "mixture.safetensors")
-    assert "one normal distribution of the codes" in told and "mixture fitted to" in told
+    assert "a normal distribution of the latents" in told and "mixture fitted to" in told
     assert (fitted.run.gallery / "samples-priors.png").exists()
     assert main(["sample", str(fitted.run.folder), "--prior", "flow", "--count", "4"]) == 0
     assert capsys.readouterr().out.strip().endswith("samples-flow.png")

@@ -29,7 +29,7 @@ from zatlas.commands.options import OPENS_RUN
 from zatlas.commands.registration import COMMANDS
 from zatlas.core.deadline import call_with_deadline, within
 from zatlas.core.errors import BadData, BadRun, Damaged, NeedsTrust, ZatlasError
-from zatlas.create import import_run as import_source
+from zatlas.create import import_model as import_source
 from zatlas.models import trust
 from zatlas.models.description import load_weights
 from zatlas.models.external_classifiers import open_classifier
@@ -106,7 +106,7 @@ def test_a_user_class_is_imported_again_only_from_its_folder(tmp_path):
 
 def test_a_trust_file_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", verbose=False).run.folder
     monkeypatch.setattr(trust, "_trusted", set())
     (tmp_path / "state" / "trusted.json").chmod(0o666)
     with pytest.raises(NeedsTrust):
@@ -122,7 +122,7 @@ def test_a_read_only_state_folder_gives_only_a_warning(tmp_path, monkeypatch, ca
 
 def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, digits):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", verbose=False).run.folder
     monkeypatch.setattr(trust, "_trusted", set())
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "other"))
     for spec in (folder / "decoder.onnx", f"{folder}/decoder.onnx:pixels=signed"):
@@ -136,12 +136,12 @@ def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, di
 def test_a_script_that_loops_while_it_is_read_is_refused_unread(tmp_path):
     torch.jit.script(EndlessToRead()).save(str(tmp_path / "m.pt"))
     with pytest.raises(BadData, match="runs while it is loaded"):
-        import_source(tmp_path / "m.pt", tmp_path / "run", shape=(4,), show=False)
+        import_source(tmp_path / "m.pt", tmp_path / "run", shape=(4,), verbose=False)
     assert not list(tmp_path.glob(".side-*"))
 
 
 def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
-    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", verbose=False).run.folder
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
     workspace = Workspace.open(with_changed_description(folder), trust=True)
@@ -202,7 +202,7 @@ def test_a_program_that_would_unpack_to_far_more_is_refused_before(tmp_path, suf
             for _ in range(300):
                 part.write(bytes(1 << 20))
     with pytest.raises(BadData, match=rf"bomb\.{suffix} would unpack to 0\.31 GB") as refused:
-        import_source(bomb, tmp_path / "run", show=False)
+        import_source(bomb, tmp_path / "run", verbose=False)
     assert ".side-" not in str(refused.value) and not list(tmp_path.glob(".side-*"))
 
 
@@ -211,13 +211,13 @@ def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
     texts = pa.array(["x"] * 199_999 + ["y" * 9_000]).dictionary_encode()
     pq.write_table(pa.table({"z": latents, "text": texts}), path := tmp_path / "t.parquet")
     with pytest.raises(BadData, match="Leave that column out"):
-        import_source(path, tmp_path / "run", show=False)
+        import_source(path, tmp_path / "run", verbose=False)
     many = pa.table({"a": pa.array(np.zeros(1000)), "b": pa.array(np.zeros(1000))})
     pq.write_table(many, path := tmp_path / "m.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zatlas.data.npy.free_memory", lambda: 1000)
         with pytest.raises(ZatlasError, match="memory"):
-            import_source(path, tmp_path / "run", show=False)
+            import_source(path, tmp_path / "run", verbose=False)
 
 
 def test_a_safetensors_header_is_bounded(tmp_path):
@@ -227,7 +227,7 @@ def test_a_safetensors_header_is_bounded(tmp_path):
     save_file({f"w{i}": torch.zeros(1) for i in range(20_001)}, many)
     for path, output in ((huge, "header of 9,437,184 bytes"), (many, "20,001 tensors")):
         with pytest.raises(BadData, match=output):
-            import_source(path, tmp_path / "run", net="dcgan", show=False)
+            import_source(path, tmp_path / "run", net="dcgan", verbose=False)
         with pytest.raises(Damaged, match=output):
             load_weights(path)
 
@@ -412,7 +412,7 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
     }
     onnx_decoder(tmp_path / "m.onnx")
     runs = [
-        import_source(tmp_path / name, tmp_path / f"run-{name}", show=False, **settings).run.folder
+        import_source(tmp_path / name, tmp_path / f"run-{name}", verbose=False, **settings).run.folder
         for name, settings in sources.items()
     ]
     draw, refused = random.Random(0), 0
@@ -444,7 +444,7 @@ def test_a_changed_byte_of_an_imported_model_is_detected(kind, tmp_path):
         "onnx": (onnx_decoder(tmp_path / "m.onnx"), {}),
         "safetensors": (tmp_path / "w.safetensors", {"module": "tests.test_importers:Decoder"}),
     }[kind]
-    folder = import_source(source, tmp_path / "run", show=False, **settings).run.folder
+    folder = import_source(source, tmp_path / "run", verbose=False, **settings).run.folder
     (file,) = [one for one in folder.iterdir() if one.name.startswith(("decoder", "weights"))]
     data = bytearray(file.read_bytes())
     data[-5] ^= 1

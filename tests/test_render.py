@@ -13,8 +13,9 @@ from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.render import text
 from zatlas.render.canvas import Bar, Text, Tiles
 from zatlas.render.equation import Term, equation
+from zatlas.render.loss_plots import loss_curves
 from zatlas.render.pixels import enlarge, save, to_bytes
-from zatlas.render.plot import bars, cloud, clouds, curves, lines
+from zatlas.render.plot import bars, cloud, clouds, lines
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import MAX_COLUMNS, strip
 from zatlas.render.theme import DARK, LIGHT, rgb
@@ -303,12 +304,12 @@ def test_classes_are_labelled_in_the_plot_or_in_a_legend_where_they_overlap():
     positions, labels = points(kinds=10, n=300)
     names = [f"class {i}" for i in range(10)]
     distance = cloud(positions, labels, names, title="", axes=("x", "y"), marks={"A": (0, 0)})
-    assert {text.get_text() for text in distance.axes[0].texts} == {*names, "A"}
-    assert distance.axes[0].get_legend() is None
+    assert {text.get_text() for text in distance.figure.axes[0].texts} == {*names, "A"}
+    assert distance.figure.axes[0].get_legend() is None
     same = positions - 4 * labels[:, None].astype(np.float32)
     together = cloud(same, labels, names, title="", axes=("x", "y"), density=True, theme=DARK)
-    assert not together.axes[0].texts
-    assert [text.get_text() for text in together.axes[0].get_legend().get_texts()] == names
+    assert not together.figure.axes[0].texts
+    assert [text.get_text() for text in together.figure.axes[0].get_legend().get_texts()] == names
 
 
 @pytest.mark.parametrize("values", [None, np.linspace(0, 1, 300)])
@@ -316,8 +317,8 @@ def test_many_classes_and_quantities_get_a_color_bar(values):
     positions, labels = points(kinds=20, n=300)
     names = [f"class {i}" for i in range(20)]
     figure = cloud(positions, labels, names, title="", axes=("x", "y"), values=values)
-    figure.draw_without_rendering()
-    plot, bar = figure.axes
+    figure.figure.draw_without_rendering()
+    plot, bar = figure.figure.axes
     assert plot.get_position().x1 < bar.get_position().x0
     if values is None:
         assert [text.get_text() for text in bar.get_yticklabels()] == names
@@ -332,8 +333,8 @@ def test_clouds_stand_side_by_side_with_a_line_of_numbers_under_each():
         axes=("x", "y"),
         notes={"ae": "gaps 0.4", "vae": "gaps 0.1"},
     )
-    assert [plot.get_title(loc="left") for plot in figure.axes] == ["ae", "vae"]
-    assert [plot.get_xlabel() for plot in figure.axes] == ["x\ngaps 0.4", "x\ngaps 0.1"]
+    assert [plot.get_title(loc="left") for plot in figure.figure.axes] == ["ae", "vae"]
+    assert [plot.get_xlabel() for plot in figure.figure.axes] == ["x\ngaps 0.4", "x\ngaps 0.1"]
 
 
 def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo():
@@ -341,18 +342,18 @@ def test_curves_show_each_term_once_and_the_loss_only_where_it_is_not_the_elbo()
         {"epoch": n, "train/loss": -float(n), "train/elbo": float(n), "valid/elbo": 1.0, "train/rate": 2.0}
         for n in (1, 2, 3)
     ]
-    figure = curves(rows, title="run")
-    titles = [plot.get_title(loc="left") for plot in figure.axes if plot.get_visible()]
+    figure = loss_curves(rows, title="run")
+    titles = [plot.get_title(loc="left") for plot in figure.figure.axes if plot.get_visible()]
     assert titles == ["elbo", "rate"]
     for row in rows:
         row["train/loss"] = 7.0
-    titles = [plot.get_title(loc="left") for plot in curves(rows, title="run").axes]
+    titles = [plot.get_title(loc="left") for plot in loss_curves(rows, title="run").figure.axes]
     assert titles[:3] == ["elbo", "loss", "rate"]
 
 
 def boxes_of(figure):
-    figure.canvas.draw()
-    texts = [t for plot in figure.axes for t in plot.texts if not t.get_path_effects()]
+    figure.figure.canvas.draw()
+    texts = [t for plot in figure.figure.axes for t in plot.texts if not t.get_path_effects()]
     return [t.get_window_extent().extents for t in texts]
 
 
@@ -370,8 +371,8 @@ def test_lines_are_named_at_their_ends_or_at_their_peaks_and_no_names_collide():
 def test_forty_bars_are_as_readable_as_two():
     names = [f"Mouth_Slightly_Open_{i}" for i in range(40)]
     figure = bars(names, np.linspace(-1, 1, 40), spans=np.full(40, 0.1), title="t", axis="effect")
-    figure.canvas.draw()
-    labels = figure.axes[0].get_yticklabels()
+    figure.figure.canvas.draw()
+    labels = figure.figure.axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == names
     result = [label.get_window_extent().extents for label in labels]
     assert not [pair for pair in combinations(result, 2) if collide(*pair)]

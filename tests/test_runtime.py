@@ -71,7 +71,7 @@ def test_another_default_dtype_of_torch_is_reported(digits, tmp_path, capsys):
             told = capsys.readouterr().err
             assert "by default here" in told and "torch.set_default_dtype(torch.float32)" in told
         with pytest.raises(BadEnvironment):
-            train("digits", epochs=1, out=tmp_path / "run", show=False)
+            train("digits", epochs=1, out=tmp_path / "run", verbose=False)
         with pytest.raises(BadEnvironment):
             type(digits).open(digits.run.folder)
     finally:

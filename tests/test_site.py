@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conform import conforms
 from zatlas.core.errors import NotSupported
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import make_evaluator
@@ -280,7 +280,7 @@ def test_slow_parts_are_cached_until_the_weights_change(digits, tmp_path):
 
 def test_a_light_tree_writes_nothing_into_the_run(wide, tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
+    shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("site", "latents", "charts"))
     before = sorted(path for path in copy.rglob("*"))
     tree = run_tree(Workspace.open(copy), light=True)
     for make in tree.files.values():
@@ -295,7 +295,7 @@ def test_a_light_tree_writes_nothing_into_the_run(wide, tmp_path):
 
 def test_a_read_only_run_has_a_page(digits, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
-    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
+    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "latents", "charts"))
     before = sorted(path for path in copy.rglob("*"))
     may = os.access
     monkeypatch.setattr(os, "access", lambda path, how: how != os.W_OK and may(path, how))
@@ -360,7 +360,7 @@ def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits
 def test_imported_latents_are_named_by_their_number(tmp_path):
     latents = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     np.save(tmp_path / "codes.npy", latents)
-    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), max_points=20)
+    tree = run_tree(import_model(tmp_path / "codes.npy", tmp_path / "run", show=False), max_points=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
     np.testing.assert_array_equal(latents[numbers], tree.latents)
 

@@ -41,7 +41,7 @@ def swept(tmp_path_factory, own_cache):
     """Two by two runs of digits."""
     out = tmp_path_factory.mktemp("sweeps") / "digits"
     settings = {**SMALL, "model.beta": [1, 4], "model.dim": [2, 3]}
-    return sweep("digits", settings, out=out, show=False), settings
+    return sweep("digits", settings, out=out, verbose=False), settings
 
 
 def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
@@ -68,7 +68,7 @@ def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
 def test_what_is_finished_is_not_trained_again(swept):
     result, settings = swept
     before = {path: path.stat().st_mtime_ns for path in result.folder.glob("*/weights.safetensors")}
-    second = zatlas.sweep("digits", settings, out=result.folder, show=False)
+    second = zatlas.sweep("digits", settings, out=result.folder, verbose=False)
     assert second.rows == result.rows
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
@@ -76,7 +76,7 @@ def test_what_is_finished_is_not_trained_again(swept):
 def test_another_recipe_in_the_same_folder_is_refused_before_anything_is_trained(swept):
     result, settings = swept
     with pytest.raises(BadRecipe, match=r"training.batch: 64, not 256.*--out"):
-        sweep("digits", {**settings, "training.batch": 64}, out=result.folder, show=False)
+        sweep("digits", {**settings, "training.batch": 64}, out=result.folder, verbose=False)
 
 
 LONG = {**SMALL, "training.epochs": 40, "training.batch": 64}
@@ -85,7 +85,7 @@ LONG = {**SMALL, "training.epochs": 40, "training.batch": 64}
 @pytest.fixture(scope="module")
 def full(tmp_path_factory, own_cache):
     """One run that was never stopped."""
-    return sweep("digits", LONG, out=tmp_path_factory.mktemp("sweeps") / "whole", show=False)
+    return sweep("digits", LONG, out=tmp_path_factory.mktemp("sweeps") / "whole", verbose=False)
 
 
 @pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
@@ -106,7 +106,7 @@ def test_a_stopped_run_of_a_sweep_resumes_exactly(tmp_path, capfd, full, on):
     assert status == 130
     assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; unfinished runs are saved")
     assert not (run / "result.json").exists()
-    second = sweep("digits", LONG, out=tmp_path / "s", show=False)
+    second = sweep("digits", LONG, out=tmp_path / "s", verbose=False)
     assert second.rows[0].metrics == full.rows[0].metrics
     a, b = (load_file(s.folder / "run" / "weights.safetensors") for s in (full, second))
     assert all(np.array_equal(a[name], b[name]) for name in a)
@@ -127,7 +127,7 @@ def test_a_failed_run_does_not_end_the_sweep(tmp_path, capfd, on):
 
 
 def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_in_all(tmp_path):
-    some = sweep("digits", {**SMALL, "model.dim": [2, 0]}, out=tmp_path / "some", show=False)
+    some = sweep("digits", {**SMALL, "model.dim": [2, 0]}, out=tmp_path / "some", verbose=False)
     assert "model.dim must be" in some.failed[0].error and not some.rows[0].error
     for settings, error in (
         ({"model.bet": [1, 2]}, UnknownName),
@@ -135,7 +135,7 @@ def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_
         ({"model.beta": []}, BadRecipe),
     ):
         with pytest.raises(error):
-            sweep("digits", {**SMALL, **settings}, out=tmp_path / "none", show=False)
+            sweep("digits", {**SMALL, **settings}, out=tmp_path / "none", verbose=False)
     assert not (tmp_path / "none").exists()
 
 
@@ -154,12 +154,12 @@ def test_a_killed_process_ends_only_its_own_run(tmp_path, swept):
 def test_a_sweep_begins_with_a_preset_or_a_recipe_file_too(tmp_path, swept):
     result, _ = swept
     file = result.folder / "dim-2_beta-1" / "recipe.toml"
-    second = sweep(file, {"seed": [1, 2], "training.epochs": 1}, out=tmp_path / "file", show=False)
+    second = sweep(file, {"seed": [1, 2], "training.epochs": 1}, out=tmp_path / "file", verbose=False)
     assert [row.name for row in second.rows] == ["seed-1", "seed-2"]
     losses = [row.metrics["loss"] for row in second.rows]
     assert losses[0] != losses[1]
     with pytest.raises(UnknownName, match="demos"):
-        sweep("demos", {}, out=tmp_path / "none", show=False)
+        sweep("demos", {}, out=tmp_path / "none", verbose=False)
 
 
 def test_values_are_parted_by_commas_outside_brackets_and_quotes():
@@ -171,10 +171,10 @@ def test_values_are_parted_by_commas_outside_brackets_and_quotes():
 
 def test_figures_show_text_settings_and_runs_of_other_sizes(tmp_path):
     varied = {"model.likelihood": ["bernoulli", "gaussian"], "data.size": [8, 12]}
-    result = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
+    result = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", verbose=False)
     assert not result.failed
     told = [(row.name, row.settings, {"loss": 1.0}) for row in result.rows]
     plot = metric_plots({"model.likelihood": ["bernoulli", "gaussian"]}, told)
-    assert [text.get_text() for text in plot.axes[0].get_xticklabels()] == ["bernoulli", "gaussian"]
+    assert [text.get_text() for text in plot.figure.axes[0].get_xticklabels()] == ["bernoulli", "gaussian"]
     folders = {row.name: result.folder / row.name for row in result.rows[1:]}
     assert len(sample_table(varied, told, folders).items) > 4

@@ -20,7 +20,7 @@ from tests.strangers import DIM, endless_script, onnx_decoder, with_changed_desc
 from tests.test_importers import Decoder
 from zatlas.cli import main
 from zatlas.core.errors import NeedsTrust, ZatlasError
-from zatlas.create import import_run as import_source
+from zatlas.create import import_model as import_source
 from zatlas.models import trust
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
@@ -61,7 +61,7 @@ def stranger(request, tmp_path, monkeypatch):
         torch.jit.script(Small()).save(str(source))
     else:
         source = Small()
-    folder = import_source(source, tmp_path / "run", shape=(DIM,), show=False).run.folder
+    folder = import_source(source, tmp_path / "run", shape=(DIM,), verbose=False).run.folder
     forget(monkeypatch, tmp_path / "mine")
     return folder
 
@@ -91,7 +91,7 @@ def test_consent_holds_for_one_command_and_is_not_remembered(stranger, monkeypat
 
 def test_the_user_who_imported_a_program_opens_it_without_an_option(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", verbose=False).run.folder
     forget(monkeypatch, tmp_path / "state")
     assert Workspace.open(folder).dim == DIM
     noted = tmp_path / "state" / "trusted.json"
@@ -127,7 +127,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     place, marker = tmp_path / "download", tmp_path / "marker"
     place.mkdir()
     brought = import_source(
-        tmp_path / "w.safetensors", place / "run", module="tests.test_importers:Decoder", show=False
+        tmp_path / "w.safetensors", place / "run", module="tests.test_importers:Decoder", verbose=False
     )
     settings = json.loads((brought.run.folder / "made.json").read_text())["imported"]["settings"]
     with_changed_description(brought.run.folder, settings={**settings, "module": name})
@@ -181,7 +181,7 @@ def test_a_model_that_never_returns_ends_with_the_first_signal(tmp_path, make, n
 def test_a_model_that_never_returns_is_stopped_after_the_time_limit(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.core.deadline.IMPORT_SECONDS", 0.5)
     with pytest.raises(ZatlasError, match=r"m\.onnx"):
-        import_source(onnx_decoder(tmp_path / "m.onnx", endless=True), tmp_path / "run", show=False)
+        import_source(onnx_decoder(tmp_path / "m.onnx", endless=True), tmp_path / "run", verbose=False)
     assert not list(tmp_path.glob(".side-*"))
 
 
@@ -198,7 +198,7 @@ def test_a_zip_that_would_unpack_to_hundreds_of_times_its_size_is_refused(tmp_pa
                 file.write(bytes(1 << 20))
     assert (tmp_path / "bomb.pt").stat().st_size < 2 << 20
     with pytest.raises(ZatlasError, match=r"bomb\.pt") as refused:
-        import_source(tmp_path / "bomb.pt", tmp_path / "run", show=False)
+        import_source(tmp_path / "bomb.pt", tmp_path / "run", verbose=False)
     assert ".side-" not in str(refused.value)
     assert sum(file.stat().st_size for file in tmp_path.rglob("*")) < 4 << 20
 
@@ -209,7 +209,7 @@ FIELDS = ("kind", "files", "settings", "shape", "image", "prior", "pixels", "lay
 
 def test_any_description_of_a_model_gives_a_result_or_an_error_message(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", verbose=False).run.folder
     good = (folder / "made.json").read_bytes()
     refused = 0
     draw = random.Random(0)

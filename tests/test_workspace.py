@@ -48,14 +48,14 @@ def counted(monkeypatch):
     count(contents, "model_digest")
     for name in ("latent_blocks", "density", "neighbor_index", "make_recipe"):
         count(module, name)
-    count(module.charts, "make")
+    count(module.charts, "make_chart")
     count(find, "fit_probes")
     return counts
 
 
 def test_eight_threads_make_each_artifact_of_a_run_once(wide, tmp_path, counted):
     copy = tmp_path / "wide"
-    shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("codes", "charts", "priors"))
+    shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("latents", "charts", "priors"))
     run = Workspace.open(copy)
     counted.clear()
     z = np.zeros((1, run.dim), np.float32)

@@ -41,7 +41,7 @@ def train(count: int, dim: int, folder: Path) -> Told:
     data = f"sprites:count={count}"
     sources.load(data, size=32)  # drawn once, and mapped from then on
     begun = perf_counter()
-    train(data, size=32, dim=dim, epochs=1, out=folder / f"train-{count}", show=False, settings=SETTINGS)
+    train(data, size=32, dim=dim, epochs=1, out=folder / f"train-{count}", verbose=False, settings=SETTINGS)
     return {"seconds": perf_counter() - begun}
 
 
@@ -122,9 +122,9 @@ def serve(count: int, dim: int, folder: Path) -> Told:
 
     z, kinds = codes(count, 2)
     np.savez(folder / f"codes-{count}.npz", codes=z, label=kinds)
-    from zatlas.create import import_run
+    from zatlas.create import import_model
 
-    workspace = import_run(folder / f"codes-{count}.npz", folder / f"codes-{count}", show=False)
+    workspace = import_model(folder / f"codes-{count}.npz", folder / f"codes-{count}", verbose=False)
     begun = perf_counter()
     with serving([workspace]) as server:
         made = perf_counter() - begun
@@ -163,7 +163,7 @@ def run_of(folder: Path, dim: int) -> Path:
     run = folder / "encoder"
     if not run.exists():
         data = "sprites:count=20000"
-        train(data, size=32, dim=dim, epochs=1, out=run, show=False, settings=SETTINGS)
+        train(data, size=32, dim=dim, epochs=1, out=run, verbose=False, settings=SETTINGS)
     return run
 
 

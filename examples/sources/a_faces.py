@@ -22,11 +22,11 @@ def main() -> None:
     )
     out = asked.out
     print_paths(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
-    free = workspace.chart("grid_umap", n_neighbors=25, min_dist=0.1)
-    male = workspace.chart("grid_umap", "Male", n_neighbors=25, min_dist=0.1)
+    free = workspace.chart("grid_umap", settings={"n_neighbors": 25, "min_dist": 0.1})
+    male = workspace.chart("grid_umap", "Male", settings={"n_neighbors": 25, "min_dist": 0.1})
     print_paths(
-        save(maps.chart_scatter(workspace, free, by="Male"), out / "a3-chart.png"),
-        save(maps.chart_scatter(workspace, male, by="Male"), out / "a3-chart-supervised.png"),
+        save(maps.chart_scatter(workspace, free, color_by="Male"), out / "a3-chart.png"),
+        save(maps.chart_scatter(workspace, male, color_by="Male"), out / "a3-chart-supervised.png"),
         save(sheets.chart_sheet(workspace, male, 15), out / "a4-chart-sheet.png"),
         save(sheets.chart_positions(workspace, male, PLACES), out / "a5-places.png"),
     )

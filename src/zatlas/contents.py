@@ -34,8 +34,8 @@ def predictions_of(run: Run, generator: Generator) -> Predictions | None:
 
 
 def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
-    """Return the images of the recipe, with the labels that came with imported latents; of latents
-    alone, only those labels.
+    """Return the images of the recipe with the labels of imported latents; only the labels if there are
+    no images.
 
     Raise `DataMismatch` if the images are not those that the run was made with, unless `data_changed`.
     """
@@ -44,7 +44,7 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
         return labels
     recipe = make_recipe(read_recipe(run.recipe_file))
     images = sources.load_same(
-        recipe.source,
+        recipe.source_in(run),
         fingerprint=run.provenance().get("fingerprint"),
         run=run.folder,
         data_changed=data_changed,

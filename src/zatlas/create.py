@@ -1,36 +1,41 @@
-"""From words to a run: images and a recipe are found, a model is trained, gone on with or brought."""
+"""Make a run: train a model on images, resume a training, or import a model."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
 
 from zatlas.core import deadline
+from zatlas.core.errors import BadRecipe
 from zatlas.core.progress import console
 from zatlas.core.space import Prior
 from zatlas.data import sources
-from zatlas.models import importers as models
-from zatlas.models.generator import best_device
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.models import importers
+from zatlas.models.generator import resolve_device
 from zatlas.models.importers import ImportOptions
 from zatlas.models.importers.imported import Layout, PixelRange
-from zatlas.render.pixels import save
 from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
 from zatlas.training import loop
-from zatlas.training.callbacks import TensorBoard, Terminal
-from zatlas.training.recipe import change, make_recipe, preset, read_recipe
+from zatlas.training.array_data import npz_bytes
+from zatlas.training.callbacks import Callback, TensorBoard, Terminal
+from zatlas.training.recipe import RUN_DATA, Recipe, change, make_recipe, preset, read_recipe
 from zatlas.workspace import Workspace
 
-CHECK_SAMPLES = 64  # samples of a check
-CHECK_SECONDS = 10.0  # seconds that they may take
-MIN_DIFFERENCE = 0.004  # of images that differ by less, one cannot tell them apart
+CHECK_SAMPLES = 64  # largest number of samples that an imported model decodes for its check
+CHECK_SECONDS = 10.0  # time for these samples
+MIN_DIFFERENCE = 0.004  # root mean square difference of images, below which they look the same
+ARRAYS = "arrays"  # name of data that is passed as an array
 
 
 def train(
-    data: Path | str | None = None,
+    data: Any = None,
+    labels: Any = None,
     *,
     model: str | None = None,
     dim: int | None = None,
@@ -38,94 +43,208 @@ def train(
     seed: int | None = None,
     size: int | None = None,
     preset: str | None = None,
-    recipe: Path | str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    out: Path | str | None = None,
-    show: bool = True,
+    recipe: str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    callbacks: Sequence[Callback] = (),
+    verbose: bool = True,
 ) -> Workspace:
-    """Train a model on images and open the run.
+    """Train a model on images, and return the run.
 
-    `data` is a name, a folder, an npz file or hf:owner/name; `settings` changes anything else of
-    the recipe, as {"model.beta": 4}.
+    Parameters
+    ----------
+    data : str, Path, array, tensor or torch Dataset
+        A name from `zatlas datasets`, a folder, an .npz file or "hf:owner/name"; or images
+        (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1 or 3, as uint8 or as floats in [0, 1] or [0, 255];
+        or a Dataset of images or of pairs (image, label). The run stores a copy of arrays, for `resume`.
+    labels : sequence of int or str
+        The class of each image of an array, (n,).
+    model : str
+        A model family: "vae", "ae", "gan" or one of a plugin. The default is that of the preset or
+        recipe, without one "vae".
+    dim : int
+        Number of latent dimensions. The default is that of the preset or recipe, without one that of the
+        model (2 for a VAE).
+    epochs : int
+        Passes over the training images (default: as the recipe, or 30).
+    seed : int
+        Random seed for weights, order and noise (default: as the recipe, or 0).
+    size : int
+        Side in pixels to which images are resized and cropped (default: as they are).
+    preset, recipe : str or Path
+        The name of a recipe from `zatlas presets`, or a recipe file, to start from.
+    settings : mapping
+        Other settings of the recipe, as ``{"model.beta": 4}``.
+    out : str or Path
+        Folder of the run (default: a new one in ``runs/``).
+    device : {"auto", "cpu", "cuda", "mps"}
+        Device to train on; "auto" takes a GPU if there is one.
+    callbacks : sequence of Callback
+        Called at the start, after each step and epoch, and at the end. An error in one stops the training
+        after a checkpoint is saved.
+    verbose : bool
+        Show progress in the terminal.
+
+    Returns
+    -------
+    Atlas
+
+    Raises
+    ------
+    BadData
+        The images or labels cannot be used.
+    BadRecipe, UnknownName
+        A setting is wrong, or a name does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.random.default_rng(0).random((60, 8, 8))
+    >>> zatlas.train(images, model="ae", dim=3, epochs=1, out="runs/noise", verbose=False)
+    <Atlas noise: ae, 3 dimensions>
     """
-    source, options = (None, {}) if data is None else sources.resolve(str(data))
-    said = {
-        "data.source": source,
-        **{f"data.{key}": value for key, value in options.items()},
+    source, arrays = _source_of(data, labels)
+    given = {
+        **source,
         "data.size": size,
         "model.family": model,
         "model.dim": dim,
         "training.epochs": epochs,
         "seed": seed,
     }
-    given = {key: value for key, value in said.items() if value is not None} | dict(settings or {})
+    given = {key: value for key, value in given.items() if value is not None} | dict(settings or {})
     tables = compose(preset, None if recipe is None else Path(recipe), given)
-    whole = make_recipe(tables)  # what is wrong with it is said before a million files are read
+    first = make_recipe(tables)  # reports wrong settings before the images are read
+    device = resolve_device(device)
     if out is not None:
         runs.check_free(Path(out))
-    images = sources.load_verified(whole.source, size=whole.size, **whole.options)
-    whole = make_recipe(tables, images.shape)
-    name = Path(whole.source.removeprefix("hf:")).stem
-    folder = Path(out) if out else runs.free_folder(f"{name}-{preset or whole.family}")
-    return Workspace.open(loop.fit(whole, images, folder, default_callbacks(show)).folder)
+    images = _open_images(first, arrays)
+    complete = make_recipe(tables, images.shape)
+    name = ARRAYS if arrays else Path(complete.source.removeprefix("hf:")).stem
+    folder = Path(out) if out else runs.free_folder(f"{name}-{preset or complete.family}")
+    run = loop.fit(
+        complete,
+        images,
+        folder,
+        [*default_callbacks(verbose), *callbacks],
+        device=device,
+        files={} if arrays is None else {Path(RUN_DATA).name: arrays},
+    )
+    return Workspace.open(run.folder, device=device)
+
+
+def _source_of(data: Any, labels: Any) -> tuple[dict[str, Any], bytes | None]:
+    """Return the recipe settings of the data, and the .npz file of an array."""
+    if data is not None and not isinstance(data, str | Path):
+        return {"data.source": RUN_DATA}, npz_bytes(data, labels)
+    if labels is not None:
+        raise BadRecipe("Labels belong to an array of images. A folder, file or name has its own labels.")
+    if data is None:
+        return {}, None
+    source, options = sources.resolve(str(data))
+    return {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}, None
+
+
+def _open_images(recipe: Recipe, arrays: bytes | None) -> ImageDataset:
+    """Return the images of a recipe; those of arrays are read in the same way as later from the run."""
+    if arrays is None:
+        return sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / RUN_DATA
+        path.write_bytes(arrays)
+        return sources.load(str(path), size=recipe.size, **recipe.options)
 
 
 def train_comparable(
     data: str, models: Sequence[str], *, dim: int, epochs: int | None, seed: int, folder: Path
 ) -> list[Workspace]:
-    """Runs that differ in their family alone: the same images, nets, seed and epochs; "cvae" is a
-    conditional VAE. A run that is there already is opened.
+    """Return runs of several families with the same images, nets, seed and epochs.
+
+    The family "cvae" is a conditional VAE. Runs that exist in the folder are opened.
     """
     workspaces = []
     for name in models:
-        place = folder / name
-        if (place / "weights.safetensors").exists():
-            workspaces.append(Workspace.open(place))
+        out = folder / name
+        if (out / "weights.safetensors").exists():
+            workspaces.append(Workspace.open(out))
             continue
-        told: dict[str, Any] = {"model.conditional": True} if name == "cvae" else {}
+        settings = {"model.conditional": True} if name == "cvae" else {}
         family = "vae" if name == "cvae" else name
         workspaces.append(
-            train(data, model=family, dim=dim, epochs=epochs, seed=seed, settings=told, out=place)
+            train(data, model=family, dim=dim, epochs=epochs, seed=seed, settings=settings, out=out)
         )
     return workspaces
 
 
 def resume(
-    folder: Path | str, settings: Mapping[str, Any] | None = None, show: bool = True, *, restart: bool = False
+    run: str | Path,
+    settings: Mapping[str, object] | None = None,
+    *,
+    device: str = "auto",
+    callbacks: Sequence[Callback] = (),
+    verbose: bool = True,
+    restart: bool = False,
 ) -> Workspace:
-    """Go on with a run that was stopped, exactly as if it had not been.
+    """Continue a training that was stopped, with the result of one that never stopped.
 
-    With `restart` the run is trained again from the beginning; its weights stay until new ones replace
-    them after the first epoch.
+    Parameters
+    ----------
+    run : str or Path
+        Folder of the run.
+    settings : mapping
+        Settings that may change, as ``{"training.epochs": 40}``.
+    device, callbacks, verbose
+        As in `train`.
+    restart : bool
+        Train from the beginning. The weights stay until new ones replace them after the first epoch.
+
+    Returns
+    -------
+    Atlas
+
+    Raises
+    ------
+    BadRun
+        The folder holds no run, or its images have changed.
+    BadRecipe
+        A setting has changed that the trained epochs depend on.
+
+    Examples
+    --------
+    >>> zatlas.resume("runs/spots", {"training.epochs": 21}, verbose=False)
+    <Atlas spots: vae, 2 dimensions>
     """
-    run = runs.open_run(Path(folder))
-    tables = read_recipe(run.recipe_file)
+    opened = runs.open_run(Path(run))
+    tables = read_recipe(opened.recipe_file)
     for key, value in (settings or {}).items():
         tables = change(tables, key, value)
-    loop.resume(run.folder, make_recipe(tables), default_callbacks(show), restart=restart)
-    return Workspace.open(run.folder)
+    device = resolve_device(device)
+    all_callbacks = [*default_callbacks(verbose), *callbacks]
+    loop.resume(opened.folder, make_recipe(tables), all_callbacks, restart=restart, device=device)
+    return Workspace.open(opened.folder, device=device)
 
 
 def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of a preset or a file, with these settings changed."""
+    """Return the tables of a preset or a file, with these settings changed."""
     tables: dict[str, Any] = preset(name) if name else read_recipe(file) if file else {}
     data = tables.get("data", {})
     if settings.get("data.source", data.get("source")) != data.get("source"):
-        # Other images: the options were those of the source that the recipe names.
+        # The options belong to the source that the recipe names.
         tables = {**tables, "data": {key: data[key] for key in ("size",) if key in data}}
     for key, value in settings.items():
         tables = change(tables, key, value)
     return tables
 
 
-def default_callbacks(show: bool) -> Sequence[Terminal | TensorBoard]:
-    """TensorBoard where it is there, and the terminal where somebody looks."""
-    return [Terminal(), TensorBoard()] if show else [TensorBoard()]
+def default_callbacks(verbose: bool) -> list[Callback]:
+    """Return the callbacks of every training: TensorBoard, and the terminal if `verbose`."""
+    return [Terminal(), TensorBoard()] if verbose else [TensorBoard()]
 
 
-def import_run(
+def import_model(
     source: Any,
-    out: Path | str,
+    out: str | Path,
     *,
     shape: Sequence[int] | None = None,
     encoder: Any = None,
@@ -137,15 +256,54 @@ def import_run(
     module: str | None = None,
     classes: Sequence[str] = (),
     data: str | None = None,
-    show: bool = True,
+    device: str = "auto",
+    verbose: bool = True,
 ) -> Workspace:
-    """Make a run of a model that was made elsewhere, say what was found out of it, check it, and open it.
+    """Make a run of a model that was trained elsewhere, and check its images.
 
-    `source` is a decoder (a torch module, a function, a file of ONNX, TorchScript or torch.export),
-    a file of weights, a folder saved by pythae or diffusers, or a file of codes; `docs/bringing.md`
-    lists what each takes. What is not said is found out.
+    Parameters
+    ----------
+    source : module, function, str or Path
+        A decoder (latents -> images); a file of ONNX, TorchScript or torch.export; a file of weights; a
+        folder saved by pythae or diffusers; or a file of latents.
+    out : str or Path
+        Folder of the new run.
+    shape : sequence of int
+        Shape of one latent (default: zatlas tries usual ones).
+    encoder : module or function
+        The encoder, if it is not part of the source.
+    prior : {"normal", "sphere", "none"}
+        The prior of the latents.
+    pixels, layout : str
+        The range of the pixels, and the order of the image's axes.
+    key, net, module : str
+        For a file of weights: the part of the file, and the net or module that it belongs to.
+    classes : sequence of str
+        Class names of a conditional model.
+    data : str
+        Images like those of the model, as a name or path that `train` takes.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Device of the model.
+    verbose : bool
+        Print what zatlas inferred about the model.
+
+    Returns
+    -------
+    Atlas
+
+    Raises
+    ------
+    BadData, NotSupported
+        The source is of no known kind, or its images cannot be read.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> decoder = nn.Sequential(nn.Linear(4, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
+    >>> zatlas.import_model(decoder, "runs/mine", shape=(4,), verbose=False)
+    <Atlas mine: Sequential, 4 dimensions>
     """
-    asked = ImportOptions(
+    options = ImportOptions(
         net,
         key,
         module,
@@ -155,42 +313,41 @@ def import_run(
         cast("PixelRange | None", pixels),
         cast("Layout | None", layout),
         tuple(classes),
-    )  # words that mean nothing are refused there
-    result = models.import_model(source, Path(out), asked, data, best_device())
+    )  # raises errors for unknown words
+    result = importers.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)
     with deadline.within(deadline.IMPORT_SECONDS):
-        seen = check(workspace)
-    for line in (*result.messages, *seen):
-        if show:
+        lines = check(workspace)
+    for line in (*result.messages, *lines):
+        if verbose:
             console().print(line, soft_wrap=True, markup=False)
     return workspace
 
 
 def check(workspace: Workspace) -> list[str]:
-    """Decode samples of a brought model, draw them into its gallery, and say what was seen."""
+    """Decode samples of an imported model, draw them into its gallery, and return lines about them."""
     if not workspace.source.decodes:
         return []
     space = workspace.generator.space
-    stand_in = space if space.prior != "none" else replace(space, prior="normal")
-    z = stand_in.sample(CHECK_SAMPLES, seed=0)
-    workspace.decode(z[:1])  # the first call prepares what the others need
-    begun = time.perf_counter()
+    sampled_space = space if space.prior != "none" else replace(space, prior="normal")
+    z = sampled_space.sample(CHECK_SAMPLES, seed=0)
+    workspace.decode(z[:1])  # the first call is slower
+    started = time.perf_counter()
     workspace.decode(z[:1])
-    side = int(np.clip((CHECK_SECONDS / (time.perf_counter() - begun)) ** 0.5, 2, CHECK_SAMPLES**0.5))
-    begun = time.perf_counter()
+    side = int(np.clip((CHECK_SECONDS / (time.perf_counter() - started)) ** 0.5, 2, CHECK_SAMPLES**0.5))
+    started = time.perf_counter()
     images = workspace.decode(z[: side * side])
-    each = (time.perf_counter() - begun) / len(images)
-    alike = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
-    title = f"{len(images)} normal points decoded by {workspace.name}"
-    figure = sheet(images, side, title=title)
-    path = save(figure, workspace.run.gallery / "check.png")
-    told = [
+    seconds = (time.perf_counter() - started) / len(images)
+    difference = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
+    figure = sheet(images, side, title=f"{len(images)} normal samples decoded by {workspace.name}")
+    path = figure.save(workspace.run.gallery / "check.png")
+    lines = [
         f"Check: {len(images)} images from {images.min():.3f} to {images.max():.3f} (0 black, 1 white), "
-        f"{1000 * each:.2g} ms each; they differ from each other by {alike:.3f}."
+        f"{1000 * seconds:.2g} ms each; they differ from each other by {difference:.3f}."
     ]
-    if alike < MIN_DIFFERENCE:
-        told.append(
-            "All images are nearly the same: the model is not trained, or its points are of another "
-            "size or --shape."
+    if difference < MIN_DIFFERENCE:
+        lines.append(
+            "All images are nearly the same: the model is not trained, or its latents have another scale "
+            "or --shape."
         )
-    return [*told, f"Look at them: {path}"]
+    return [*lines, f"Look at them: {path}"]

@@ -117,10 +117,10 @@ def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Pa
     made = {"weights": workspace.digest}
     if data is None:
         recipe = workspace.recipe
-        open_dataset(
-            workspace.run, data_changed=workspace.data_changed
-        )  # raises `DataMismatch` if the images differ
-        pieces: Partitions = DatasetPartitions(recipe.source, recipe.size, recipe.options, split)
+        # Raises `DataMismatch` if the images differ.
+        open_dataset(workspace.run, data_changed=workspace.data_changed)
+        source = recipe.source_in(workspace.run)
+        pieces: Partitions = DatasetPartitions(source, recipe.size, recipe.options, split)
     else:
         pieces = open_partitions(data, workspace.description.shape)
         if split is not None:

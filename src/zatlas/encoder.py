@@ -13,8 +13,8 @@ from zatlas.store import atomic
 from zatlas.training.inverter_training import TRAINING, train_inverter
 from zatlas.workspace import Workspace
 
-MAX_SAMPLES, MIN_SAMPLES = 16_384, 2048  # that an encoder is trained on
-MAX_BYTES = 48 << 20  # of their images
+MAX_SAMPLES, MIN_SAMPLES = 16_384, 2048  # limits of the number of samples to train an encoder on
+MAX_BYTES = 48 << 20  # bytes of their images
 
 
 def train_encoder(
@@ -28,10 +28,10 @@ def train_encoder(
     """Train an encoder on the run's own samples, save it in the run, and return the run opened with it."""
     generator = workspace.generator
     if not workspace.source.decodes:
-        raise NotSupported("This run was brought as codes alone: there is no decoder to learn from.")
+        raise NotSupported("This run has only latents: there is no decoder to train an encoder with.")
     if generator.encoder is not None and not isinstance(generator.encoder, Inverter):
-        raise NotSupported(f"{workspace.name} has an encoder of its own, which needs no teaching.")
-    atomic.check_writable(workspace.run.folder, "Make a copy of the run, and teach that one.")
+        raise NotSupported(f"{workspace.name} has an encoder already.")
+    atomic.check_writable(workspace.run.folder, "Copy the run, and train the encoder of the copy.")
     size = np.prod(workspace.description.shape)
     count = samples or int(np.clip(MAX_BYTES // size, MIN_SAMPLES, MAX_SAMPLES))
     latents = sample_latents(workspace, count, seed=seed)

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
@@ -22,15 +21,11 @@ from zatlas.latent.names import ParsedName, text_of
 from zatlas.locate import default_anchors
 from zatlas.metrics.titles import describe_run
 from zatlas.page import PageFigure, PageSection, render_page
+from zatlas.render.figure import Figure
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Plot
-
-    from zatlas.render.canvas import Canvas
 
 Words = tuple[str | Path, ...]  # arguments of a command
 
@@ -222,7 +217,7 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         f"A path through three {kind}s and back to the first.",
         f"{theory} Its speed is adjusted so that the image changes evenly.",
         ("interpolate", run, *names[:3], "--loop", "--constant-speed"),
-        lambda: paths.interpolation(workspace, anchors[:3], closed=True, even=True),
+        lambda: paths.interpolation(workspace, anchors[:3], closed=True, constant_speed=True),
         theme,
         panel="prior" if workspace.dim == 2 else "none",
     )
@@ -313,7 +308,7 @@ def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             "The norms of this run's latents",
             "Means lie inside the shell, and posterior samples lie on it, because the encoder is uncertain.",
         )
-    draw: dict[str, Callable[[], Canvas | Plot]] = {
+    draw: dict[str, Callable[[], Figure]] = {
         "own-norms": lambda: geometry.own_norms(workspace, theme=theme),
         "volumes": lambda: geometry.volumes(theme=theme),
         "norms": lambda: geometry.norms(theme=theme),
@@ -367,7 +362,7 @@ def _path(
         )
 
 
-def _save_figure(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
+def _save_figure(draw: Callable[[], Figure], path: Path) -> Path:
     return save(draw(), path)
 
 

@@ -34,7 +34,7 @@ class Given:
 
     @property
     def kind(self) -> str:
-        """What a number names."""
+        """What a number of `name` refers to."""
         return "image" if self.has_images else "latent"
 
     def name(self, number: int) -> str:
@@ -50,7 +50,7 @@ class Sampled:
     """
 
     sample: Callable[[], Latents]
-    indexed: bool = False  # whether a classifier has labelled them
+    indexed: bool = False  # whether a classifier has labelled their images
     kind: ClassVar[str] = "sample"
     decodes: ClassVar[bool] = True
 

@@ -26,7 +26,8 @@ from zatlas.sample import sample_latents
 from zatlas.store.latent_table import LatentTable
 from zatlas.workspace import Workspace
 
-DIRECTION_STEP = 2.0  # standard deviations along a direction where its anchor lies
+DIRECTION_STEP = 2.0  # standard deviations from the mean to the anchor of a direction
+MAX_SAMPLES = 1000  # samples that can be named by number
 NAME_HELP = (
     "Name an image by its number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
     "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5; mixture:5 or "
@@ -38,45 +39,45 @@ NAME_HELP = (
 class Anchor:
     """A named latent, and the real image that it belongs to, if there is one."""
 
-    name: str  # as one types it
+    name: str  # as a person types it
     latent: Latents  # one row
     image: Images | None = None  # one row
     label: int | None = None
-    title: str = ""  # as one writes it beside a picture
+    title: str = ""  # for figures
 
 
 def locate(workspace: Workspace, text: str) -> Anchor:
     """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5"."""
-    known = known_names(workspace)
-    if not workspace.source.indexed and find(text, known) is None:
+    names = known_names(workspace)
+    if not workspace.source.indexed and find(text, names) is None:
         raise _no_images(workspace, text)
-    return _anchor(workspace, text, parse(text, known))
+    return _anchor(workspace, text, parse(text, names))
 
 
 def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     if name.kind in RANDOM:
         prior = "model" if name.kind == RANDOM[0] else name.kind
-        point = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
-        return Anchor(text, point, title=title_of(replace(name, text=name.kind)))
+        latent = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
+        return Anchor(text, latent, title=title_of(replace(name, text=name.kind)))
     if name.kind == "row":
         return _numbered(workspace, name.number or 0, text)
     if name.kind == "file":
         return _from_file(workspace, Path(name.text))
     if name.kind == "direction":
-        point = _moved(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
-        return Anchor(text, point, title=title_of(name))
+        latent = _moved(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
+        return Anchor(text, latent, title=title_of(name))
     return _typical(workspace, text, name)
 
 
 def locate_all(workspace: Workspace, texts: Sequence[str]) -> list[Anchor]:
-    """Return the anchors of several texts. "random" without a seed is another latent each time."""
-    result, drawn = [], 0
+    """Return the anchors of several texts. Each "random" without a seed gets a different seed."""
+    anchors, seed = [], 0
     for text in texts:
         if text in RANDOM:
-            text = f"{text}:{drawn}"
-            drawn += 1
-        result.append(locate(workspace, text))
-    return result
+            text = f"{text}:{seed}"
+            seed += 1
+        anchors.append(locate(workspace, text))
+    return anchors
 
 
 def interpolate(
@@ -85,22 +86,22 @@ def interpolate(
     method: str | None = None,
     *,
     closed: bool = False,
-    even: bool = False,
+    constant_speed: bool = False,
     label: int | None = None,
 ) -> Curve:
     """Return the curve through two anchors or more, given by name or as latents.
 
-    With `even`, the image changes at a steady pace along the curve.
+    With `constant_speed`, the image changes by the same amount in each step.
     """
     if isinstance(anchors, np.ndarray):
         z = anchors
     else:
-        result = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
-        z = np.concatenate([anchor.latent for anchor in result])
+        located = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
+        z = np.concatenate([anchor.latent for anchor in located])
     if len(z) < 2:
         raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
     return interpolate_latents(
-        workspace.generator.for_class(label), z, method, closed=closed, constant_speed=even
+        workspace.generator.for_class(label), z, method, closed=closed, constant_speed=constant_speed
     )
 
 
@@ -133,9 +134,9 @@ def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
         return locate_all(workspace, [str(number) for number in range(count)])
     classes = classes_with_images(workspace)
     if len(classes) < count:
-        there = min(count, len(workspace.table("test")))
-        numbers = [str(number) for number in range(there)]
-        return locate_all(workspace, [*numbers, *[RANDOM[0]] * (count - there)])
+        present = min(count, len(workspace.table("test")))
+        numbers = [str(number) for number in range(present)]
+        return locate_all(workspace, [*numbers, *[RANDOM[0]] * (count - present)])
     chosen = [classes[number * len(classes) // count] for number in range(count)]
     return locate_all(workspace, [class_text(workspace, name) for name in chosen])
 
@@ -151,7 +152,7 @@ def classes_with_images(workspace: Workspace) -> list[str]:
 
 
 def class_text(workspace: Workspace, name: str) -> str:
-    """Return the name of a class as one types it."""
+    """Return the name of a class as a person types it."""
     return text_of(ParsedName("class", name), known_names(workspace))
 
 
@@ -161,13 +162,12 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
     title = source.name(number)
     if isinstance(source, Given) and not source.indexed:
         if not 0 <= number < len(source.latents):
-            raise ShapeError(f"Codes are numbered from 0 to {len(source.latents) - 1}.")
+            raise ShapeError(f"Latents are numbered from 0 to {len(source.latents) - 1}.")
         return Anchor(name, source.latents[number : number + 1], title=title)
     if not source.indexed:
-        many = 1000
-        if not 0 <= number < many:
-            raise ShapeError(f"Samples are numbered from 0 to {many - 1}; there is no {number}.")
-        return Anchor(name, sample_latents(workspace, many, seed=0)[number : number + 1], title=title)
+        if not 0 <= number < MAX_SAMPLES:
+            raise ShapeError(f"Samples are numbered from 0 to {MAX_SAMPLES - 1}; there is no {number}.")
+        return Anchor(name, sample_latents(workspace, MAX_SAMPLES, seed=0)[number : number + 1], title=title)
     latents = workspace.table("test")
     if not 0 <= number < len(latents):
         raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(latents) - 1}.")
@@ -191,30 +191,32 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
         raise _no_images(workspace, text)
     table, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
     trained_on = split == "train" and workspace.holds_out
-    place = name.number or 0
-    if place >= len(members):
+    index = name.number or 0
+    if index >= len(members):
         what = f"{'training' if trained_on else 'test'} image{'s' * (len(members) > 1)}"
         raise BadData(
             f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {what}, "
             f"numbered from 0 to {len(members) - 1}."
         )
     latents = table.latents[members]
-    middle = np.median(latents, axis=0, keepdims=True)
-    order = nearest(middle, latents, place + 1)[0][0]
+    median = np.median(latents, axis=0, keepdims=True)
+    order = nearest(median, latents, index + 1)[0][0]
     title = title_of(name) + (" (training image)" if trained_on else "")
-    return _real(workspace, table, int(members[order[place]]), text, title)
+    return _real(workspace, table, int(members[order[index]]), text, title)
 
 
 def _no_images(workspace: Workspace, text: str) -> NotSupported:
-    none = "no images are known of this model"
-    why = none if workspace.generator.encoder else "this model has no encoder to say where they lie"
-    return NotSupported(f"{text!r} names images, and {why}. Name samples by their number, or random.")
+    missing = "dataset" if workspace.generator.encoder else "encoder"
+    return NotSupported(
+        f"{text!r} names images, and this model has no {missing}, so its images have no latents. Name "
+        "samples by their number, or random."
+    )
 
 
 def _members_of(
     workspace: Workspace, name: ParsedName, splits: Sequence[str]
 ) -> tuple[LatentTable, Rows, str]:
-    """The codes of the first of these splits that has such an image, which of them they are, the split."""
+    """Return the latents of the first split with such an image, the rows of these images, and the split."""
     for split in splits:
         table = workspace.table(split)
         members = np.flatnonzero(flags_of(workspace.dataset, table.rows, name))
@@ -226,7 +228,7 @@ def _members_of(
 def _from_file(workspace: Workspace, path: Path) -> Anchor:
     image = image_of(workspace, path)
     if workspace.generator.classes:
-        raise NotSupported("A conditional model must be told the class of an image; a file has none.")
+        raise NotSupported("A conditional model needs the class of an image, and a file has none.")
     if workspace.generator.encoder is not None:
         return Anchor(path.name, workspace.generator.encode(image), image, title=path.name)
     console().print(

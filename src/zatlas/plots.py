@@ -1,59 +1,375 @@
-"""`atlas.plot`: every figure of a run as a method. Notebooks show what a method returns."""
+"""`atlas.plot`: every figure of a run as a method. A notebook shows what a method returns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zatlas.core.errors import UnknownName
 from zatlas.figures import geometry, maps, paths, sheets
 from zatlas.locate import default_anchors, locate, locate_all
-from zatlas.render.canvas import Canvas
+from zatlas.render.figure import Figure
+from zatlas.render.loss_plots import loss_curves
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
+
+GEOMETRY = ("own-norms", "norms", "volumes", "midpoints")
 
 
 @dataclass(frozen=True)
 class Plots:
-    """The figures of one run."""
+    """The figures of one run.
+
+    Each method takes `ax`: matplotlib axes to draw into, such as one of several in a figure of your own.
+    Figures of images have no ticks there. `theme` is `zatlas.render.theme.LIGHT` or `DARK`.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> left, right = Figure().subplots(1, 2)
+    >>> figure = atlas.plot.samples(16, ax=left)
+    >>> figure = atlas.plot.scatter(ax=right)
+    """
 
     workspace: Workspace
     theme: Theme = LIGHT
 
-    def samples(self, count: int = 64, *, prior: str = "model", seed: int = 0) -> Canvas:
-        """A sheet of decoded samples."""
-        return sheets.sample_sheet(self.workspace, count, prior=prior, seed=seed, theme=self.theme)
+    def samples(
+        self,
+        count: int = 64,
+        *,
+        label: int | str | None = None,
+        prior: str = "model",
+        temperature: float = 1.0,
+        seed: int = 0,
+        ax: "Axes | None" = None,
+    ) -> Figure:
+        """Draw decoded samples.
 
-    def reconstructions(self, count: int = 12, *, split: str = "test") -> Canvas:
-        """Images above their reconstructions."""
-        return sheets.reconstruction_sheet([self.workspace], count, split=split, theme=self.theme)
+        Parameters
+        ----------
+        count : int
+            Number of samples.
+        label : int or str
+            The class for a conditional model (default: a row for each class).
+        prior : {"model", "mixture", "flow", "posterior"}
+            Where the latents are sampled, as in `Atlas.sample_latents`.
+        temperature : float
+            Factor on the distance from the mean.
+        seed : int
+            Random seed (default 0).
+        ax : matplotlib axes
+            Axes to draw into.
 
-    def grid(self, n: int = 15, *, by: str | None = None) -> Canvas:
-        """Two dimensions of the latent space, decoded at n x n positions."""
-        return sheets.manifold(self.workspace, n, by=by, theme=self.theme)
+        Returns
+        -------
+        Figure
 
-    def scatter(self, *, split: str = "test", color_by: str | None = None) -> "Figure":
-        """The latents of a split in two dimensions, coloured by label or by an attribute."""
-        return maps.latent_scatter(self.workspace, split=split, by=color_by, theme=self.theme)
+        Examples
+        --------
+        >>> conditional.plot.samples(9, label="left").save("samples.png").name
+        'samples.png'
+        """
+        figure = sheets.sample_sheet(
+            self.workspace,
+            count,
+            prior=prior,
+            temperature=temperature,
+            label=self._number(label),
+            seed=seed,
+            theme=self.theme,
+        )
+        return _on(ax, figure)
 
-    def chart(self, method: str | None = None, *, color_by: str | None = None) -> "Figure":
-        """The latents on a chart."""
-        chart = self.workspace.chart(method)
-        return maps.chart_scatter(self.workspace, chart, by=color_by, theme=self.theme)
+    def reconstructions(self, count: int = 12, *, split: str = "test", ax: "Axes | None" = None) -> Figure:
+        """Draw images above their reconstructions.
 
-    def interpolation(self, *anchors: str, method: str | None = None, frames: int = 10) -> Canvas:
-        """Decoded images along a path through named latents; through typical ones if none is named."""
-        stops = locate_all(self.workspace, anchors) if anchors else default_anchors(self.workspace, 2)
-        return paths.interpolation(self.workspace, stops, method=method).strip(frames, theme=self.theme)
+        Parameters
+        ----------
+        count : int
+            Number of images, from all classes.
+        split : {"train", "valid", "test"}
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.reconstructions(6).array.ndim
+        3
+        """
+        return _on(ax, sheets.reconstruction_sheet([self.workspace], count, split=split, theme=self.theme))
+
+    def grid(
+        self,
+        n: int = 15,
+        *,
+        by: str | None = None,
+        dimensions: tuple[int, int] | None = None,
+        label: int | str | None = None,
+        ax: "Axes | None" = None,
+    ) -> Figure:
+        """Draw two dimensions of the latent space, decoded at n x n positions.
+
+        Parameters
+        ----------
+        n : int
+            Positions along each side.
+        by : {"quantile", "range", "std"}
+            Equal steps of the prior's mass, of the range of the latents, or of standard deviations.
+        dimensions : tuple of two int
+            The dimensions (default: those that change the image most).
+        label : int or str
+            The class for a conditional model (default: a grid for each class).
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.grid(5, by="range").save("grid.png").name
+        'grid.png'
+        """
+        number, theme = self._number(label), self.theme
+        figure = sheets.manifold(self.workspace, n, by=by, dimensions=dimensions, label=number, theme=theme)
+        return _on(ax, figure)
+
+    def scatter(
+        self,
+        *,
+        split: str = "test",
+        color_by: str | None = None,
+        samples: bool = False,
+        dimensions: tuple[int, int] | None = None,
+        ax: "Axes | None" = None,
+    ) -> Figure:
+        """Draw the latents of a split in two dimensions.
+
+        Parameters
+        ----------
+        split : {"train", "valid", "test"}
+        color_by : str
+            A class or an attribute (default: the label).
+        samples : bool
+            Draw samples from the posteriors instead of their means.
+        dimensions : tuple of two int
+            The dimensions (default: those that change the image most).
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.scatter(color_by="left").save("scatter.svg").name
+        'scatter.svg'
+        """
+        return maps.latent_scatter(
+            self.workspace,
+            split=split,
+            samples=samples,
+            color_by=color_by,
+            dimensions=dimensions,
+            theme=self.theme,
+            ax=ax,
+        )
+
+    def chart(
+        self,
+        method: str | None = None,
+        supervise: str | None = None,
+        *,
+        color_by: str | None = None,
+        split: str = "test",
+        ax: "Axes | None" = None,
+    ) -> Figure:
+        """Draw the latents on a chart.
+
+        Parameters
+        ----------
+        method, supervise, split
+            As in `Atlas.chart`.
+        color_by : str
+            A class or an attribute (default: the label).
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.chart("pca").save("chart.png").name
+        'chart.png'
+        """
+        chart = self.workspace.chart(method, supervise, split=split)
+        return maps.chart_scatter(
+            self.workspace, chart, split=split, color_by=color_by, theme=self.theme, ax=ax
+        )
+
+    def interpolation(
+        self, *anchors: str, method: str | None = None, frames: int = 10, ax: "Axes | None" = None
+    ) -> Figure:
+        """Draw decoded images along a path through named latents.
+
+        Parameters
+        ----------
+        *anchors : str
+            Names as for `Atlas.locate` (default: two typical images).
+        method : {"lerp", "slerp", "spline", "geodesic"}
+            The default suits the prior.
+        frames : int
+            Number of images.
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.interpolation("left", "below").save("path.png").name
+        'path.png'
+        """
+        located = locate_all(self.workspace, anchors) if anchors else default_anchors(self.workspace, 2)
+        path = paths.interpolation(self.workspace, located, method=method)
+        return _on(ax, path.strip(frames, theme=self.theme))
 
     def traversal(
-        self, anchor: str | None = None, *, dimensions: Sequence[int] = (), frames: int = 9
-    ) -> Canvas:
-        """One latent, changed in one dimension at a time."""
-        start = None if anchor is None else locate(self.workspace, anchor)
-        return paths.traversal(self.workspace, start, dimensions=dimensions).strip(frames, theme=self.theme)
+        self,
+        anchor: str | None = None,
+        *,
+        dimensions: Sequence[int] = (),
+        frames: int = 9,
+        ax: "Axes | None" = None,
+    ) -> Figure:
+        """Draw one latent that changes in one dimension at a time.
 
-    def arithmetic(self, equation: str) -> Canvas:
-        """An equation of latents, such as "Eyeglasses - not Eyeglasses + Smiling"."""
-        return geometry.arithmetic(self.workspace, equation, theme=self.theme)[0]
+        Parameters
+        ----------
+        anchor : str
+            Name of the latent, as for `Atlas.locate` (default: the one nearest to the mean).
+        dimensions : sequence of int
+            The dimensions, a row for each (default: those that change the image most).
+        frames : int
+            Images in a row.
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.traversal("left", dimensions=[1]).save("dimension.png").name
+        'dimension.png'
+        """
+        start = None if anchor is None else locate(self.workspace, anchor)
+        path = paths.traversal(self.workspace, start, dimensions=dimensions)
+        return _on(ax, path.strip(frames, theme=self.theme))
+
+    def arithmetic(
+        self, equation: str, *, label: int | str | None = None, ax: "Axes | None" = None
+    ) -> Figure:
+        """Draw an equation of latents, such as "Eyeglasses - not Eyeglasses + Smiling".
+
+        Parameters
+        ----------
+        equation : str
+            Classes, attributes, image numbers ("3,14") or files, with + and - between spaces.
+        label : int or str
+            The class of the result for a conditional model.
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.arithmetic("left - right + below").save("equation.png").name
+        'equation.png'
+        """
+        number = self._number(label)
+        return _on(ax, geometry.arithmetic(self.workspace, equation, label=number, theme=self.theme)[0])
+
+    def geometry(self, name: str = "own-norms", *, ax: "Axes | None" = None) -> Figure:
+        """Draw the geometry of a latent space of many dimensions.
+
+        Parameters
+        ----------
+        name : {"own-norms", "norms", "volumes", "midpoints"}
+            Norms of the latents and of the prior; norms of normal samples by dimension; the volume of the
+            unit ball by dimension; or midpoints of samples on the line and on the arc.
+        ax : matplotlib axes
+            Axes to draw into.
+
+        Returns
+        -------
+        Figure
+
+        Examples
+        --------
+        >>> atlas.plot.geometry().save("norms.png").name
+        'norms.png'
+        """
+        if name == "own-norms":
+            return geometry.own_norms(self.workspace, theme=self.theme, ax=ax)
+        if name == "midpoints":
+            return _on(ax, geometry.midpoints(self.workspace, theme=self.theme))
+        if name not in GEOMETRY:
+            raise UnknownName("figure of geometry", name, GEOMETRY)
+        draw = geometry.norms if name == "norms" else geometry.volumes
+        return draw(theme=self.theme, ax=ax)
+
+    def training(self, term: str | None = None, *, ax: "Axes | None" = None) -> Figure:
+        """Draw the terms of the loss over the epochs of the training.
+
+        Parameters
+        ----------
+        term : str
+            Draw only this term, such as "loss" or "rate".
+        ax : matplotlib axes
+            Axes to draw one term into (default: the loss).
+
+        Returns
+        -------
+        Figure
+
+        Raises
+        ------
+        UnknownName
+            The training has no such term; an imported model has none.
+
+        Examples
+        --------
+        >>> atlas.plot.training("rate").save("rate.png").name
+        'rate.png'
+        """
+        rows, title = self.workspace.run.metrics(), self.workspace.name
+        return loss_curves(rows, title=title, term=term, theme=self.theme, ax=ax)
+
+    def _number(self, label: int | str | None) -> int | None:
+        numbers = None if label is None else self.workspace.generator.class_numbers(1, label)
+        return None if numbers is None else int(numbers[0])
+
+
+def _on(ax: "Axes | None", figure: Figure) -> Figure:
+    """Draw the figure into the axes if there are any, and return it."""
+    if ax is not None:
+        figure.draw_on(ax)
+    return figure

@@ -1,9 +1,7 @@
 """The report of a run: its metrics and findings as one HTML file that contains its figures."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,16 +11,12 @@ from zatlas.metrics.evaluation import GROUPS, EvaluationResult
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
 from zatlas.page import PageFigure, PageNote, PageSection, PageTable, render_page
-from zatlas.render.pixels import Drawn, plotted
+from zatlas.render.figure import Figure
+from zatlas.render.html import data_url
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Plot
-
-    from zatlas.render.canvas import Canvas
 
 MAX_BARS = 32  # dimensions in the bar chart
 
@@ -74,8 +68,7 @@ def _groups(workspace: Workspace, result: EvaluationResult, theme: Theme) -> lis
         )
         table = PageTable(("", "value", "baseline", "n", "description"), rows)
         figures = [
-            PageFigure(_data_url(figure), title)
-            for title, figure in _figures(workspace, result, group, theme)
+            PageFigure(data_url(figure), title) for title, figure in _figures(workspace, result, group, theme)
         ]
         sections.append(PageSection(group_title(group), (table, *figures)))
     return sections
@@ -92,7 +85,7 @@ def _count(metric: Metric) -> str:
 
 def _figures(
     workspace: Workspace, result: EvaluationResult, group: str, theme: Theme
-) -> Sequence[tuple[str, "Canvas | Plot"]]:
+) -> Sequence[tuple[str, Figure]]:
     """The figures for a group of metrics, with their titles."""
     if group == "likelihood" and workspace.generator.encoder is not None:
         split = "Held-out" if workspace.holds_out else "Training"
@@ -115,7 +108,7 @@ def _figures(
     return []
 
 
-def _rate_bars(rates: Mapping[str, float], theme: Theme) -> "Plot":
+def _rate_bars(rates: Mapping[str, float], theme: Theme) -> Figure:
     order = sorted(rates, key=lambda name: -rates[name])[:MAX_BARS]
     left = f", the first {MAX_BARS} of {len(rates)}" if len(rates) > MAX_BARS else ""
     values = np.array([rates[name] for name in order])
@@ -126,9 +119,3 @@ def _rate_bars(rates: Mapping[str, float], theme: Theme) -> "Plot":
         axis="nats: divergence of the posterior from the prior",
         theme=theme,
     )
-
-
-def _data_url(figure: "Canvas | Plot") -> str:
-    """The figure as a data URL."""
-    drawn = figure.drawn("png") if isinstance(figure, Drawn) else plotted(figure, "png")
-    return "data:image/png;base64," + base64.b64encode(drawn).decode()

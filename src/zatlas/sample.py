@@ -36,35 +36,38 @@ def sample_latents(
     temperature: float = 1.0,
     truncation: float | None = None,
 ) -> Latents:
-    """Points drawn by chance; without a prior, the normal distribution that the codes suggest stands in."""
+    """Sample n latents (n, dim) from the model's prior, a fitted prior, or the posteriors of test images.
+
+    A model without a prior samples a normal distribution fitted to its latents.
+    """
     space = workspace.generator.space
     if prior == "model" and space.prior != "none":
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
-        raise NotSupported("Only a prior that is normal is truncated; give --temperature below 1 instead.")
+        raise NotSupported("Only a normal prior can be truncated. Use a temperature below 1 instead.")
     if prior == "model":
-        middle = workspace.cloud.mean(axis=0)
+        mean = workspace.cloud.mean(axis=0)
         z = reference_samples(workspace.cloud, space, n, seed=seed)
-        return (middle + temperature * (z - middle)).astype(np.float32)
+        return (mean + temperature * (z - mean)).astype(np.float32)
     if prior in KINDS:
         return prior_of(workspace, prior).sample(n, seed=seed, temperature=temperature)
     if prior == "posterior":
         table = workspace.table("test")
-        chosen = stream(seed, "posterior").choice(len(table), n, replace=n > len(table))
+        rows = stream(seed, "posterior").choice(len(table), n, replace=n > len(table))
         if table.std is None:
-            return table.latents[chosen]
-        std = table.std[chosen] * np.float32(temperature)
-        return from_posterior(table.latents[chosen], std, seed=seed)
+            return table.latents[rows]
+        std = table.std[rows] * np.float32(temperature)
+        return from_posterior(table.latents[rows], std, seed=seed)
     raise UnknownName("prior", prior, ("model", *KINDS, "posterior"))
 
 
 def prior_of(workspace: Workspace, kind: str) -> FittedPrior:
-    """The prior of this kind that the run keeps; fitted and kept now, if it has none of these weights."""
+    """Return the fitted prior of this kind; fit and save it if the run has none for these weights."""
     return saved_prior(workspace, kind).prior
 
 
 def saved_prior(workspace: Workspace, kind: str) -> SavedPrior:
-    """The same with its file and what is known of it."""
+    """Return the fitted prior of this kind with its file and its description."""
     check_kind(kind)
     return workspace.cache.get(
         f"{kind} prior", lambda: find_prior(workspace, kind) or fit_prior(workspace, kind)
@@ -72,7 +75,7 @@ def saved_prior(workspace: Workspace, kind: str) -> SavedPrior:
 
 
 def find_prior(workspace: Workspace, kind: str) -> SavedPrior | None:
-    """The one that the run keeps, if it was fitted to the codes of these weights."""
+    """Return the saved prior of this kind; None if there is none for these weights."""
     path = path_of(workspace, kind)
     return load_prior(path, workspace.digest, workspace.data[1]) if path.exists() else None
 
@@ -80,13 +83,13 @@ def find_prior(workspace: Workspace, kind: str) -> SavedPrior | None:
 def fit_prior(
     workspace: Workspace, kind: str = "flow", *, steps: int = STEPS, seed: int = 0, show: bool = True
 ) -> SavedPrior:
-    """Fit a mixture or a flow to draws from the posteriors of the training images, and keep it.
+    """Fit a mixture or a flow to samples from the posteriors of the training images, and save it.
 
-    Of a conditional model the points of all classes together: a point is meant to tell nothing of the
-    class. Two-stage fitting: Dai and Wipf 2019, https://arxiv.org/abs/1903.05789
+    For a conditional model it is fitted to all classes together, since its latents should not depend on
+    the class. Two-stage fitting: Dai and Wipf 2019, https://arxiv.org/abs/1903.05789
     """
     check_kind(kind)
-    means, std, judges = mixture_components(workspace, seed)
+    means, std, validation = mixture_components(workspace, seed)
     prior: FittedPrior
     if kind == "mixture":
         prior = fit_mixture(posterior_samples(means, std, seed), seed=seed)
@@ -99,9 +102,9 @@ def fit_prior(
         workspace.data[1],
         len(means),
         seed,
-        len(judges),
-        float(prior.log_density(judges).mean()),
-        float(own.log_density(judges).mean()),
+        len(validation),
+        float(prior.log_density(validation).mean()),
+        float(own.log_density(validation).mean()),
     )
     made = SavedPrior(prior, facts, path_of(workspace, kind))
     save_prior(made)
@@ -110,45 +113,43 @@ def fit_prior(
 
 
 def path_of(workspace: Workspace, kind: str) -> Path:
-    """The file that keeps the prior of this kind."""
+    """Return the file of the prior of this kind."""
     return workspace.folder("priors") / f"{kind}.safetensors"
 
 
 def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latents | None, Latents]:
-    """Codes to fit to and their deviations, and draws from those of other images to judge by."""
+    """Return latents to fit to, their std or None, and samples for validation from other images."""
     if workspace.generator.space.prior == "sphere":
         raise NotSupported(
-            f"The points of {workspace.name} lie on a sphere, and are drawn evenly from it: nothing is "
-            "fitted there."
+            f"The prior of {workspace.name} is uniform on a sphere, so there is no density to fit."
         )
     if not workspace.source.indexed and workspace.source.decodes:
         raise NotSupported(
-            f"No image of {workspace.name} has a point, so there are no codes to fit a prior to. Teach it an "
-            f"encoder first: {shell_command('invert', workspace.run.folder, '--learn')}"
+            f"The images of {workspace.name} have no latents to fit a prior to. Train an encoder first: "
+            f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
     if not workspace.source.indexed or not workspace.holds_out:
-        return split_latents(*_codes(workspace, "train"), seed)
-    means, std = _codes(workspace, "train")
+        return split_latents(*_latents(workspace, "train"), seed)
+    means, std = _latents(workspace, "train")
     check_latents(means, std)
-    return means, std, posterior_samples(*_codes(workspace, "test"), seed + 1)
+    return means, std, posterior_samples(*_latents(workspace, "test"), seed + 1)
 
 
 def own_prior(workspace: Workspace, means: Latents, std: Latents | None) -> Mixture:
-    """The run's own prior as a density; without one, the normal distribution of the codes."""
+    """Return the model's prior as a density; a normal distribution fitted to the latents without one."""
     dim = workspace.dim
     if workspace.generator.space.prior == "none":
         return fit_mixture(posterior_samples(means, std, 0), components=1)
-    middle, spread = np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32)
-    return Mixture(np.ones(1, np.float32), middle, spread)
+    return Mixture(np.ones(1, np.float32), np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32))
 
 
 def own_prior_text(workspace: Workspace) -> str:
-    """What the run's own prior is, in words."""
+    """Return a description of the model's prior."""
     none = workspace.generator.space.prior == "none"
-    return "one normal distribution of the codes" if none else "its own prior, N(0, 1)"
+    return "a normal distribution of the latents" if none else "the prior of the model, N(0, 1)"
 
 
-def _codes(workspace: Workspace, split: str) -> tuple[Latents, Latents | None]:
+def _latents(workspace: Workspace, split: str) -> tuple[Latents, Latents | None]:
     if not workspace.source.indexed:
         return workspace.cloud, None
     table = workspace.table(split)

@@ -17,6 +17,7 @@ from zatlas.data import sources
 from zatlas.data.sources import value_of
 from zatlas.figures import file_name
 from zatlas.figures.sweep_plots import draw_sweep
+from zatlas.render.html import html_table
 from zatlas.store import atomic
 from zatlas.training.recipe import make_recipe, presets
 from zatlas.training.sweep_jobs import Ends, SweepJob, run_here, run_in_processes, run_on_ray
@@ -41,7 +42,16 @@ class SweepRow:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A finished sweep: its folder, the varied settings, and a row for each combination."""
+    """A finished sweep: its folder, the varied settings, and a row for each combination.
+
+    A notebook shows a table of the metrics.
+
+    Examples
+    --------
+    >>> result = zatlas.sweep("spots.npz", {"model.dim": [2, 3], "training.epochs": 1}, verbose=False)
+    >>> [row.name for row in result.rows]
+    ['dim-2', 'dim-3']
+    """
 
     folder: Path
     varied: Mapping[str, Sequence[Any]]
@@ -52,21 +62,52 @@ class Sweep:
         """The combinations that could not be trained."""
         return [row for row in self.rows if row.error]
 
+    def _repr_html_(self) -> str:
+        return html_table(as_rows(self))
+
 
 def sweep(
     recipe: str | Path,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     *,
     on: Backend = "here",
     threads: int = 1,
     out: Path | str | None = None,
-    show: bool = True,
+    verbose: bool = True,
 ) -> Sweep:
-    """Train each combination of settings, and compare them.
+    """Train each combination of settings, and compare the runs in a table and figures.
 
-    `recipe` is a preset, a recipe file or images as `zatlas train` takes them. A setting with several
-    values varies, such as {"model.beta": [1, 4, 16]}. Finished runs are not trained again, and interrupted
-    runs are resumed exactly. `threads` is the number of threads of each process or ray task.
+    Finished runs are not trained again, and interrupted runs are resumed exactly.
+
+    Parameters
+    ----------
+    recipe : str or Path
+        A preset, a recipe file, or images by name or path, as `train` takes them.
+    settings : mapping
+        Settings of the recipe. One with several values varies, as ``{"model.beta": [1, 4, 16]}``.
+    on : {"here", "processes", "ray"}
+        Train one after the other, in several processes, or as tasks of ray.
+    threads : int
+        Threads of each process or task.
+    out : str or Path
+        Folder of the sweep (default: a new one in ``runs/``).
+    verbose : bool
+        Show progress in the terminal.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    BadRecipe
+        No combination is valid, or a folder holds a run of another recipe.
+
+    Examples
+    --------
+    >>> settings = {"model.beta": [1, 4], "training.epochs": 1}
+    >>> len(zatlas.sweep("spots.npz", settings, out="runs/betas", verbose=False).rows)
+    2
     """
     if on not in ("here", "processes", "ray"):
         raise UnknownName("place to run on", on, ("here", "processes", "ray"))
@@ -80,18 +121,18 @@ def sweep(
     ]
     rows, jobs = _prepared(str(recipe), combinations, varied, folder.absolute())
     runners: dict[str, Callable[[Sequence[SweepJob]], Ends]] = {
-        "here": partial(run_here, callbacks=lambda: default_callbacks(show)),
+        "here": partial(run_here, callbacks=lambda: default_callbacks(verbose)),
         "processes": partial(run_in_processes, threads=threads),
         "ray": partial(run_on_ray, threads=threads),
     }
     waiting = [job for job in jobs.values() if not job.finished]
-    if show:
+    if verbose:
         done = len(jobs) - len(waiting)
         _print(f"{len(waiting)} runs -> {folder}" + (f" ({done} are finished already)" if done else ""))
         for row in rows:
             if row.error:
                 _print(f"{row.name} cannot be trained: {row.error}")
-    problems = _run_jobs(runners[on], waiting, folder, show) if waiting else {}
+    problems = _run_jobs(runners[on], waiting, folder, verbose) if waiting else {}
     rows = [replace(row, error=problems.get(row.name, row.error)) for row in rows]
     rows = [row if row.error else _with_metrics(row, jobs[row.name]) for row in rows]
     result = Sweep(folder, varied, rows)
@@ -116,13 +157,13 @@ def parse_values(text: str) -> list[Any]:
 
 def as_rows(sweep: Sweep) -> list[dict[str, Any]]:
     """The rows of the table: varied settings and metrics."""
-    known = {name for row in sweep.rows for name in _numbers(row)}
+    measured = {name for row in sweep.rows for name in _numbers(row)}
     lines = []
     for row in sweep.rows:
         settings = zip(_short(row.settings), row.settings.values(), strict=True)
         line: dict[str, Any] = dict(settings) if row.settings else {"run": row.name}
         numbers = {name: f"{n:.4g}" for name, n in _numbers(row).items()}
-        line |= {name: numbers.get(name, "") for name in COLUMNS if name in known}
+        line |= {name: numbers.get(name, "") for name in COLUMNS if name in measured}
         lines.append(line | ({"failed": bool(row.error)} if sweep.failed else {}))
     return lines
 
@@ -139,9 +180,9 @@ def _prepared(
     shapes: dict[str, tuple[int, int, int]] = {}
     wrong: list[ZatlasError] = []
     for settings in combinations:
-        own = {key: settings[key] for key in varied}
-        name = _name(own, [row.name for row in rows])
-        rows.append(SweepRow(name, own))
+        varied_settings = {key: settings[key] for key in varied}
+        name = _name(varied_settings, [row.name for row in rows])
+        rows.append(SweepRow(name, varied_settings))
         try:
             tables = _tables(recipe, settings)
             resolved = make_recipe(tables)

@@ -161,7 +161,7 @@ def draws_noise_from_its_generator(description: Description) -> None:
 
 
 def is_rebuilt_from_its_file(description: Description) -> None:
-    """The weights file alone gives the same model, and the same images to the bit."""
+    """The weights file gives the same model without other files, and the same images to the bit."""
     model = description.build().eval()
     with TemporaryDirectory() as folder:
         path = save_weights(Path(folder) / "weights.safetensors", description, model.state_dict())

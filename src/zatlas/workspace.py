@@ -1,11 +1,11 @@
 """The data of a run: its model, its dataset, and the latents of the dataset's images.
 
-Every function that needs a run takes a `Workspace`. What takes long is made once and kept in its cache,
-however many threads ask for it.
+Every function that needs a run takes a `Workspace`. Slow results are computed once and cached, also if
+several threads request them.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from zatlas.latent_source import Encoded, Given, LatentSource, Sampled
 from zatlas.models import importers
 from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, save_classifier
 from zatlas.models.description import Description
-from zatlas.models.generator import Generator, best_device
+from zatlas.models.generator import ClassLabel, Generator, resolve_device
 from zatlas.predictions import Predictions, predict, save_predictions
 from zatlas.store import atomic
 from zatlas.store import latent_table as tables
@@ -41,19 +41,30 @@ from zatlas.store.run import Run
 from zatlas.store.safe_paths import file_name
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
-NO_ROW = -1  # of a latent that belongs to no image of the dataset
+NO_ROW = -1  # row number of a latent that belongs to no image of the dataset
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A run, its model, its dataset and its latents."""
+    """A run, its model, its dataset and its latents.
+
+    The functions of zatlas take a workspace; `Atlas` is the same run with methods for notebooks.
+
+    Examples
+    --------
+    >>> workspace = zatlas.Workspace.open("runs/spots")
+    >>> workspace.name, workspace.dim, workspace.dataset.classes
+    ('spots', 2, ('below', 'left', 'right'))
+    >>> workspace.decode(workspace.latents("test")).shape
+    (30, 1, 8, 8)
+    """
 
     run: Run
     description: Description
     generator: Generator
-    predictions: Predictions | None = None  # labels of its images by a classifier
-    data_changed: bool = False  # accept images that are not those the run was made with
-    opened_dataset: ImageDataset | None = None  # the dataset, where the caller has opened it already
+    predictions: Predictions | None = None  # of a classifier, for the images
+    data_changed: bool = False  # accept images that differ from those of the run
+    opened_dataset: ImageDataset | None = None  # the dataset, if the caller has opened it
     cache: Cache = field(default_factory=Cache, repr=False, compare=False)
 
     @classmethod
@@ -63,16 +74,37 @@ class Workspace:
         *,
         trust: bool = False,
         data_changed: bool = False,
-        device: str | None = None,
+        device: str = "auto",
         dataset: ImageDataset | None = None,
     ) -> "Workspace":
         """Open the run in this folder.
 
-        `trust` allows a model that is a program to run. `data_changed` accepts a dataset that differs from
-        the one the run was made with. A `dataset` that is open already is used as it is.
+        Parameters
+        ----------
+        folder : str or Path
+        trust : bool
+            Allow a model that is a program to run.
+        data_changed : bool
+            Accept a dataset that differs from the one the run was made with.
+        device : {"auto", "cpu", "cuda", "mps"}
+            Device of the model.
+        dataset : ImageDataset
+            The images of the run, if they are open already.
+
+        Raises
+        ------
+        BadRun
+            The folder holds no run.
+        NeedsTrust
+            The model is a program, and `trust` is false.
+
+        Examples
+        --------
+        >>> zatlas.Workspace.open("runs/spots", device="cpu").name
+        'spots'
         """
         run = runs.open_run(Path(folder))
-        description, generator = contents.load_model(run, device or best_device(), trust)
+        description, generator = contents.load_model(run, resolve_device(device), trust)
         predictions = contents.predictions_of(run, generator)
         return cls(run, description, generator, predictions, data_changed, dataset)
 
@@ -88,12 +120,12 @@ class Workspace:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that the run was trained by."""
+        """The settings that the model was trained with."""
         return self.cache.get("recipe", lambda: make_recipe(read_recipe(self.run.recipe_file)))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the model: files that were made with another model are made again."""
+        """SHA-256 of the model. Files that were computed with another model are computed again."""
         return self.cache.get("digest", lambda: contents.model_digest(self.run, self.generator))
 
     # The dataset
@@ -105,7 +137,7 @@ class Workspace:
 
     @property
     def has_dataset(self) -> bool:
-        """Whether a dataset is known; that of an imported model may not be."""
+        """Whether the run has a dataset; an imported model may have none."""
         return self.source.generated or self._has_recipe or importers.has_dataset(self.run)
 
     @property
@@ -115,18 +147,18 @@ class Workspace:
 
     @property
     def unlabelled_dataset(self) -> ImageDataset:
-        """The images without predictions; the run's samples, where a classifier has labelled those."""
-        return self.cache.get("bare images", self._open_images)
+        """The images without predictions; samples of the model if a classifier labelled those."""
+        return self.cache.get("unlabelled images", self._open_images)
 
     @property
     def data(self) -> tuple[str, str]:
-        """The name and the fingerprint of the dataset; of a run without one, stand-ins."""
+        """The name and the fingerprint of the dataset; placeholders for a run without one."""
         if not self.has_dataset:
             return "no images", f"none of {self.digest}"
         return self.dataset.name, self.dataset.fingerprint
 
     def rows(self, split: str = "test") -> Rows:
-        """The dataset's rows of a split; without a test split, those held out of training, else all."""
+        """The dataset rows of a split. An empty test split is replaced by the validation or training rows."""
         rows = self.dataset.rows(split)
         if split == "test" and not len(rows):
             rows = self.dataset.rows("valid")
@@ -134,90 +166,86 @@ class Workspace:
 
     @property
     def holds_out(self) -> bool:
-        """Whether there are images that training has not seen."""
+        """Whether there are images that the model was not trained on."""
         return self.cache.get("holds out", lambda: not np.array_equal(self.rows("train"), self.rows("test")))
 
     def labels(self, rows: Rows) -> Labels | None:
-        """The class labels of these rows, where there are any."""
+        """The class numbers of these rows (n,), or None without labels."""
         if len(rows) and rows[0] == NO_ROW:
             return None
         return None if self.dataset.labels is None else self.dataset.labels[rows]
 
     def flags(self, name: str, rows: Rows) -> Flags:
-        """Which rows have a class or an attribute: "Sneaker", "not Male", "hair_colour=gray"."""
+        """Whether each row has a class or an attribute: "Sneaker", "not Male", "hair_colour=gray"."""
         return flags_of(self.dataset, rows, name)
 
     def attributes(self, rows: Rows) -> dict[str, Flags]:
-        """Every class and attribute that some of these rows have and others lack."""
+        """The flags (n,) of every class and attribute that varies over these rows, by name."""
         return all_flags(self.dataset, rows)
 
     # Latents
 
     def table(self, split: str = "test") -> LatentTable:
-        """The latents of the images of a split: from the run's table, which is made when first needed."""
-        return self.cache.get(f"codes {split}", lambda: self._read_table(split))
+        """The rows, latents and standard deviations of a split, which are encoded on first use."""
+        return self.cache.get(f"latents {split}", lambda: self._read_table(split))
 
     def latents(self, split: str = "test") -> Latents:
-        """The latents of the images of a split; of a posterior, its mean."""
+        """The latents (n, dim) of the images of a split; of a posterior, its mean."""
         return self.table(split).latents
 
     def posterior_samples(self, split: str = "test", *, seed: int = 0) -> Latents:
-        """A sample from the posterior of each image; its latent, where the encoder gives no std."""
+        """A sample from the posterior of each image (n, dim); its latent if the encoder has no posterior."""
         table = self.table(split)
         if table.std is None:
             return table.latents
         return from_posterior(table.latents, table.std, seed=seed)
 
     def chart_table(self, split: str = "test") -> LatentTable:
-        """The latents that a map shows: those of a split, or the cloud (rows -1) without indexed images."""
+        """The latents of a scatter plot: those of a split, or the cloud with rows `NO_ROW`."""
         if self.source.indexed:
             return self.table(split)
         return LatentTable(np.full(len(self.cloud), NO_ROW), self.cloud)
 
     def encode(self, split: str = "test") -> Path:
-        """The table of the latents of a split, written if need be; memory stays flat meanwhile."""
+        """The file of the latents of a split, written in blocks if it does not exist."""
         path = self.folder("latents") / f"{file_name(f'{self.dataset.name}-{split}')}.parquet"
         with self.cache.lock(f"table {split}"):
             if tables.provenance(path) != (made := self.provenance(split)):
-                blocks = latent_blocks(self.generator, self.dataset, self.rows(split), self._known_latents)
+                blocks = latent_blocks(self.generator, self.dataset, self.rows(split), self._given_latents)
                 tables.write(path, blocks, made)
         return path
 
     @property
     def cloud(self) -> Latents:
-        """Latents that show where the data lies: of training images, or samples where images have none."""
+        """Latents (n, dim) that represent the data: of training images, or samples if images have none."""
         if self.source.indexed:
             return self.table("train").latents
         return self.samples if self.source.latents is None else self.source.latents
 
     @property
     def samples(self) -> Latents:
-        """Samples of the prior that stand for latents, always the same."""
+        """Samples of the prior that replace latents of images, with a fixed seed."""
         return self.cache.get("samples", lambda: samples(self.generator))
 
     @property
     def density(self) -> Density:
-        """How near the data is to any latent."""
+        """The density of the data, which gives the distance of any latent from it."""
         return self.cache.get(
             "density", lambda: density(self.posterior_samples("train") if self.source.indexed else self.cloud)
         )
 
-    def decode(self, z: Latents, label: int | None = None, labels: Labels | None = None) -> Images:
-        """The images of these latents; a conditional model takes one label, or one for each."""
-        return self.generator.decode(z, self.labels_for(len(z), label) if labels is None else labels)
-
-    def labels_for(self, n: int, label: int | None = None) -> Labels | None:
-        """One label n times, for a conditional model; its first class by default."""
-        return np.full(n, label or 0, np.int64) if self.generator.classes else None
+    def decode(self, z: Latents, label: ClassLabel = None) -> Images:
+        """The images of latents (n, dim); a conditional model takes one class, or one for each."""
+        return self.generator.decode(z, self.generator.class_numbers(len(z), label))
 
     def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
-        """Rows of the images nearest to each latent (of samples, if images have none), and distances."""
+        """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
         table = self.chart_table(split)
         index, distance = self.neighbors(split).search(z, k)
         return table.rows[index] if self.source.indexed else index, distance
 
     def neighbors(self, split: str) -> NeighborIndex:
-        """The search index of the latents of a split; that of very many is saved beside them."""
+        """The search index of the latents of a split; a large one is saved in the run."""
         return self.cache.get(f"neighbors {split}", lambda: self._index(split))
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> Any:
@@ -227,49 +255,53 @@ class Workspace:
 
     def chart(
         self,
-        layout: str | None = None,
-        by: str | None = None,
+        method: str | None = None,
+        supervise: str | None = None,
         *,
         split: str = "test",
         seed: int = 0,
-        **settings: Any,
+        settings: Mapping[str, Any] | None = None,
     ) -> Chart:
-        """A flat chart of the latents, saved in the run; `by` "label" or an attribute supervises it."""
+        """A two-dimensional chart of the latents of a split, saved in the run.
+
+        `supervise` separates the classes ("label") or an attribute; `settings` are those of the layout.
+        """
+        settings = settings or {}
         count = len(self.chart_table(split))
         chosen = landmarks(count)
-        layout = layout or {1: "pca", 2: "dimensions"}.get(self.dim, DEFAULT_LAYOUT)
-        made = {"layout": layout, "by": by, "seed": seed, **settings}
+        method = method or {1: "pca", 2: "dimensions"}.get(self.dim, DEFAULT_LAYOUT)
+        made = {"layout": method, "by": supervise, "seed": seed, **settings}
         made |= self.provenance(split) | ({} if len(chosen) == count else {"landmarks": len(chosen)})
-        path = self.folder("charts") / f"{layout}-{_digest(made)}.safetensors"
+        path = self.folder("charts") / f"{method}-{_digest(made)}.safetensors"
         with self.cache.lock(path.name):
             if path.exists() and (saved := Chart.load(path)).rows is not None:
                 return saved
             table = self.chart_table(split)
             rows, latents = table.rows[chosen], table.latents[chosen]
-            if layout == "dimensions":
+            if method == "dimensions":
                 chart = charts.dimension_chart(latents, **settings)
             else:
-                labels = self.supervision(by, rows) if by else None
-                chart = charts.make_chart(latents, layout, labels, seed=seed, **settings)
+                labels = self.supervision(supervise, rows) if supervise else None
+                chart = charts.make_chart(latents, method, labels, seed=seed, **settings)
             chart = replace(chart, rows=rows)
             chart.save(path)
             return chart
 
     def chart_positions(self, chart: Chart, split: str = "test") -> Path:
-        """The table of the positions of all latents of a split on a chart of theirs, saved in the run."""
+        """The file of the positions of all latents of a split on their chart, saved in the run."""
         made = {**self.provenance(split), "chart": chart_digest(chart)}
         path = self.folder("charts") / f"{chart.layout}-{_digest(made)}.parquet"
         total = len(self.chart_table(split))
-        tabled = isinstance(self.source, Encoded)
-        parts = tables.blocks(self.encode(split)) if tabled else [self.chart_table(split)]
+        encoded = isinstance(self.source, Encoded)
+        parts = tables.blocks(self.encode(split)) if encoded else [self.chart_table(split)]
         with self.cache.lock(path.name):
             return write_positions(chart, path, parts, total, made)
 
-    def supervision(self, by: str, rows: Rows) -> Labels:
+    def supervision(self, name: str, rows: Rows) -> Labels:
         """The labels, or an attribute as 0 and 1, that supervise a chart of these rows."""
         if len(rows) and rows[0] == NO_ROW:
-            raise NotSupported(f"Nothing is known of these points that a chart could go by: {by!r}.")
-        return labels_by(self.dataset, rows, by)
+            raise NotSupported(f"These latents have no labels or attributes, so no {name!r} to supervise by.")
+        return labels_by(self.dataset, rows, name)
 
     # Predictions of a classifier
 
@@ -284,56 +316,56 @@ class Workspace:
     def annotate(self, classifier: Classifier, *, save: bool = False) -> "Workspace":
         """The same run with a classifier's predictions as attributes of its images.
 
-        Where images have no latents, the classifier labels the run's own samples, which then are its
-        dataset. With `save`, the run keeps the predictions, and a classifier that zatlas has trained.
+        If images have no latents, the classifier labels samples of the model, which become the dataset.
+        With `save`, the run stores the predictions, and the classifier if zatlas trained it.
         """
         if save:
-            atomic.check_writable(self.run.folder, "Make a copy of the run, and read that one.")
+            atomic.check_writable(self.run.folder, "Copy the run, and annotate the copy.")
         before = self.predictions or Predictions("", {})
         images = replace(self, predictions=before, cache=Cache()).unlabelled_dataset
-        result = predict(classifier, images)
-        older = before.columns if before.data == result.data else {}
-        result = replace(result, columns={**older, **result.columns})
+        predictions = predict(classifier, images)
+        older = before.columns if before.data == predictions.data else {}
+        predictions = replace(predictions, columns={**older, **predictions.columns})
         if save:
-            save_predictions(self.run.predictions, result, self.digest)
+            save_predictions(self.run.predictions, predictions, self.digest)
             atomic.remove_file(self.run.classifier)
             if isinstance(classifier.function, ClassifierNet):
                 save_classifier(self.run.classifier, classifier)
-        return replace(self, predictions=result, cache=Cache())
+        return replace(self, predictions=predictions, cache=Cache())
 
     # Files
 
     def provenance(self, split: str) -> dict[str, Any]:
-        """What the latents of a split depend on; files that were made of other latents are made again."""
+        """What the latents of a split depend on. Files of other latents are computed again."""
         if not self.source.indexed:
             return {"weights": self.digest}
         return {"weights": self.digest, "fingerprint": self.dataset.fingerprint, "split": split}
 
     def folder(self, name: str) -> Path:
-        """A folder of the run; one of the cache, where the run is read-only."""
+        """A folder of the run; a folder of the cache if the run is read-only."""
         return contents.folder_for(self.run, name)
 
-    # Made once each
+    # Computed once each
 
     @property
     def _has_recipe(self) -> bool:
         return self.run.recipe_file.exists()
 
     @property
-    def _known_latents(self) -> Latents | None:
-        """Latents of the images that are known without an encoder."""
+    def _given_latents(self) -> Latents | None:
+        """Latents of the images that were imported or sampled, not encoded."""
         source = self.source
         return source.latents if source.indexed or not source.decodes else None
 
     def _find_source(self) -> LatentSource:
         given = importers.latents_of_run(self.run)
-        known = self._has_recipe or importers.has_dataset(self.run)
+        labelled = self._has_recipe or importers.has_dataset(self.run)
         if given is not None:
-            return Given(given, self._has_recipe, known)
+            return Given(given, self._has_recipe, labelled)
         encodes = self.generator.encoder is not None and self._has_recipe
         if self.predictions is not None and not encodes:
             return Sampled(lambda: self.samples, indexed=True)
-        return Encoded() if self.generator.encoder is not None and known else Sampled(lambda: self.samples)
+        return Encoded() if self.generator.encoder is not None and labelled else Sampled(lambda: self.samples)
 
     def _open_images(self) -> ImageDataset:
         if self.source.generated:
@@ -342,8 +374,8 @@ class Workspace:
             return self.opened_dataset
         if not self.has_dataset:
             raise NotSupported(
-                f"{self.name} was brought without images, so none are known. Bring it with some that are "
-                "like its own, as: zatlas import SOURCE --out RUN --data FOLDER"
+                f"{self.name} was imported without images. Import it with images like those of the model: "
+                "zatlas import SOURCE --out RUN --data FOLDER"
             )
         return contents.open_dataset(self.run, data_changed=self.data_changed)
 
@@ -352,7 +384,7 @@ class Workspace:
         return images if self.predictions is None else self.predictions.add_to(images)
 
     def _read_table(self, split: str) -> LatentTable:
-        if (latents := self._known_latents) is not None:
+        if (latents := self._given_latents) is not None:
             rows = self.rows(split)
             return LatentTable(rows, latents[rows])
         return tables.read(self.encode(split))

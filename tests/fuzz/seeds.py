@@ -68,7 +68,7 @@ def _run(folder: Path) -> Path:
 
     data, run = save_data(folder / "spots.npz", LABELS, "Bright"), folder / "good"
     settings = {**SETTINGS, "net.widths": [4], "training.preview": 0}
-    workspace = train(data, dim=2, epochs=1, settings=settings, out=run, show=False)
+    workspace = train(data, dim=2, epochs=1, settings=settings, out=run, verbose=False)
     workspace.annotate(train_classifier(workspace.dataset, ["Bright"], epochs=1, show=False), save=True)
     workspace = Workspace.open(run)
     store_of(workspace).save(find_direction(workspace, "width"))

@@ -237,7 +237,7 @@ def _vae(base: Base, name: str, data: Path) -> None:
 
     run = base.run(name)
     settings = {**SETTINGS, "training.preview": 1}
-    workspace = train(data, dim=2, epochs=2, settings=settings, out=run, show=False)
+    workspace = train(data, dim=2, epochs=2, settings=settings, out=run, verbose=False)
     first = MARKED[1] if name == "marked" else "Bright"
     classifier = train_classifier(workspace.dataset, [first], epochs=1, seed=0, show=False)
     workspace.annotate(classifier, save=True)
@@ -278,7 +278,9 @@ def _gan(base: Base, data: Path) -> None:
     from zatlas.encoder import train_encoder
 
     settings = {**SETTINGS, "training.preview": 0}
-    workspace = train(data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), show=False)
+    workspace = train(
+        data, model="gan", dim=2, epochs=1, settings=settings, out=base.run("gan"), verbose=False
+    )
     train_encoder(workspace, samples=64, epochs=1, show=False)
 
 
@@ -294,7 +296,7 @@ class Decoder(nn.Module):
 
 
 def _imported(base: Base, name: str) -> None:
-    from zatlas.create import import_run
+    from zatlas.create import import_model
 
     torch.manual_seed(0)
     source = base.folder / ("decoder.onnx" if name == "imported" else "decoder.pt2")
@@ -304,7 +306,7 @@ def _imported(base: Base, name: str) -> None:
         torch.onnx.export(decoder, (z,), source, dynamic_shapes=rows, external_data=False, verbose=False)
     else:
         torch.export.save(torch.export.export(decoder, (z,), dynamic_shapes=rows), source)
-    import_run(source, base.run(name))
+    import_model(source, base.run(name))
 
 
 Change = Callable[[World], None]

@@ -11,7 +11,7 @@ import torch
 
 import zatlas
 from zatlas.cli import main
-from zatlas.create import import_run
+from zatlas.create import import_model
 from zatlas.directions.find import find_direction
 from zatlas.figures import paths, sheets
 from zatlas.locate import locate_all
@@ -106,7 +106,7 @@ def pythae_vae(tmp_path_factory):
 
 def test_a_vae_of_pythae_rebuilds_as_pythae_does(pythae_vae, tmp_path):
     folder, model, data = pythae_vae
-    import_run(folder, tmp_path / "run", data="digits", show=False)
+    import_model(folder, tmp_path / "run", data="digits", verbose=False)
     workspace = Workspace.open(tmp_path / "run")
     about = imported_model_of(workspace.run)
     assert (about.pixels, about.std, about.prior) == ("unit", "log_variance", "normal")
@@ -133,14 +133,14 @@ def test_a_net_of_the_person_in_pythae_is_named_not_unpickled(tmp_path):
         model = AE(config, Encoder_Conv_AE_MNIST(config), Decoder_Conv_AE_MNIST(config)).eval()
         model.save(str(tmp_path / "ae"))
     with pytest.raises(zatlas.core.errors.NotSupported, match="never read"):
-        import_run(tmp_path / "ae", tmp_path / "run", show=False)
+        import_model(tmp_path / "ae", tmp_path / "run", verbose=False)
     nets = "pythae.models.nn.benchmarks.mnist"
-    workspace = import_run(
+    workspace = import_model(
         tmp_path / "ae",
         tmp_path / "run",
         module=f"{nets}:Decoder_Conv_AE_MNIST",
         encoder=f"{nets}:Encoder_Conv_AE_MNIST",
-        show=False,
+        verbose=False,
     )
     assert imported_model_of(workspace.run).prior == "none"
     x = np.random.default_rng(0).random((4, 1, 28, 28), np.float32)
@@ -186,7 +186,7 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
         torch.manual_seed(0)  # some random nets give nearly the same image for all latents
         model = make(diffusers).eval()
         model.save_pretrained(tmp_path / "vae")
-        import_run(tmp_path / "vae", tmp_path / "run", show=False)
+        import_model(tmp_path / "vae", tmp_path / "run", verbose=False)
         workspace = Workspace.open(tmp_path / "run")
     shape, scale = workspace.generator.space.shape, model.config.scaling_factor
     assert len(shape) == 3 and shape[0] == 4

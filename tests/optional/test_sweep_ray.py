@@ -24,7 +24,7 @@ def test_a_sweep_on_ray_has_the_runs_of_one_in_this_process(tmp_path, capfd):
     assert status == 1 and capfd.readouterr().out == f"{place}\n"
     rows = json.loads((place / "sweep.json").read_text())["runs"]
     assert "NaN or infinite" in rows[1]["error"]
-    here = sweep("digits", settings, out=tmp_path / "here", show=False)
+    here = sweep("digits", settings, out=tmp_path / "here", verbose=False)
     a, b = (load_file(f / "training.rate-0.001" / "weights.safetensors") for f in (place, here.folder))
     assert all(np.array_equal(a[name], b[name]) for name in a)
 

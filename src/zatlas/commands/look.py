@@ -163,9 +163,9 @@ def scatter(
     figure = maps.latent_scatter(
         workspace,
         split=split,
-        each=per_class,
+        per_class=per_class,
         samples=samples,
-        by=color_by,
+        color_by=color_by,
         dimensions=dimensions,
         seed=seed,
         theme=theme_of(dark),
@@ -197,12 +197,14 @@ def chart(
     from zatlas.figures.maps import chart_scatter
 
     workspace = open_workspace(run)
-    settings = parse_settings(set, "NAME=VALUE", "neighbors=25")
-    result = workspace.chart(layout, supervise, split=split, seed=seed, **settings)
+    settings = parse_settings(set, "NAME=VALUE", "n_neighbors=25")
+    result = workspace.chart(layout, supervise, split=split, seed=seed, settings=settings)
     message(f"trustworthiness {result.trustworthiness:.4f}")
     if len(result.positions) < len(workspace.chart_table(split)):
         message(f"positions of all latents: {workspace.chart_positions(result, split)}")
-    figure = chart_scatter(workspace, result, split=split, by=color_by or supervise, theme=theme_of(dark))
+    figure = chart_scatter(
+        workspace, result, split=split, color_by=color_by or supervise, theme=theme_of(dark)
+    )
     print_figure(figure, workspace, f"chart-{result.layout}", out)
 
 

@@ -148,7 +148,7 @@ def import_model(
     """
     from zatlas import create
 
-    workspace = create.import_run(
+    workspace = create.import_model(
         source,
         out,
         net=net,

@@ -66,7 +66,7 @@ def interpolate(
         figure = draw(workspace, result, theme=theme_of(dark))
         print_figure(figure, workspace, "corners" if corners else "pairs", out)
         return
-    path = interpolation(workspace, result, method=method, closed=loop, even=constant_speed)
+    path = interpolation(workspace, result, method=method, closed=loop, constant_speed=constant_speed)
     name = "interpolation-" + "-".join(anchor.name for anchor in result) if anchors else "interpolation"
     print_path(path, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
 
@@ -137,7 +137,7 @@ def path(
         plane, title = parametric_curve(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
     else:
         plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
-    result = plane_walk(workspace, plane, title, even=constant_speed)
+    result = plane_walk(workspace, plane, title, constant_speed=constant_speed)
     file = out or workspace.run.gallery / "path.mp4"
     print_path(result, "path", file, frames=frames, fps=fps, panel="prior", dark=dark)
 
@@ -184,7 +184,13 @@ def edit(
     anchors = locate_all(workspace, anchor)
     for name, file in zip(names, file_names(f"edit-{name}" for name in names), strict=True):
         result = attribute(
-            workspace, name, method=method, anchors=anchors, without=orthogonal_to, reach=reach, seed=seed
+            workspace,
+            name,
+            method=method,
+            anchors=anchors,
+            orthogonal_to=orthogonal_to,
+            reach=reach,
+            seed=seed,
         )
         files = [out] if folder is None else [folder / f"{file}.png", folder / f"{file}.gif"]
         for each in files:

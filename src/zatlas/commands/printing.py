@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from zatlas.figures.paths import LatentPath
     from zatlas.models.classifier import Classifier
-    from zatlas.render.canvas import Canvas
+    from zatlas.render.figure import Figure
     from zatlas.render.theme import Theme
     from zatlas.workspace import Workspace
 
@@ -57,7 +55,7 @@ def classifier_of(spec: str | None) -> "Classifier | None":
     return None if spec is None else open_classifier(spec)
 
 
-def print_figure(figure: "Canvas | Figure", workspace: "Workspace", name: str, out: Path | None) -> None:
+def print_figure(figure: "Figure", workspace: "Workspace", name: str, out: Path | None) -> None:
     """Save a figure and print its path."""
     from zatlas.render.pixels import save
 

@@ -31,7 +31,14 @@ from typing import ClassVar
 
 
 class ZatlasError(Exception):
-    """Base class. The command line prints the message without a traceback."""
+    """Base class. The command line prints the message without a traceback.
+
+    >>> try:
+    ...     atlas.locate("lfet")
+    ... except zatlas.ZatlasError as error:
+    ...     print(type(error).__name__)
+    UnknownName
+    """
 
     exit_code: ClassVar[int] = 2
     every_process: ClassVar[bool] = False  # whether any of several processes prints it, not only the first

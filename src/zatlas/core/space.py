@@ -19,6 +19,11 @@ class Space:
 
     All algorithms use latents as rows (n, dim). `shape` is the latent shape of the net; only the
     generator reshapes.
+
+    Examples
+    --------
+    >>> zatlas.Space((4, 8, 8)).dim
+    256
     """
 
     shape: tuple[int, ...]
@@ -26,11 +31,39 @@ class Space:
 
     @property
     def dim(self) -> int:
-        """The number of latent dimensions."""
+        """The number of latent dimensions.
+
+        >>> zatlas.Space((100,)).dim
+        100
+        """
         return math.prod(self.shape)
 
     def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Latents:
-        """Sample n latents from the prior, (n, dim); `temperature` scales a normal prior."""
+        """Sample latents from the prior.
+
+        Parameters
+        ----------
+        n : int
+            Number of latents.
+        seed : int
+            Random seed.
+        temperature : float
+            Factor on the samples of a normal prior.
+
+        Returns
+        -------
+        array (n, dim)
+
+        Raises
+        ------
+        NotSupported
+            The space has no prior.
+
+        Examples
+        --------
+        >>> zatlas.Space((2,)).sample(5, seed=0).shape
+        (5, 2)
+        """
         if self.prior == "none":
             raise NotSupported(
                 "This latent space has no prior to sample from, since an auto-encoder has none. "

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from zatlas.directions.types import Direction
 from zatlas.latent.attributes import pretty
+from zatlas.render.html import html_table
 
 MAX_AMOUNT = 4  # standard deviations to either side that an evaluation covers
 MAX_RATIO = 20  # larger ratios to a random direction are written as "more than"
@@ -58,9 +60,26 @@ class EffectMeasurement:
 
 @dataclass(frozen=True)
 class DirectionReport(EffectMeasurement):
-    """A direction with its measurements."""
+    """The measured effect, side effects and usable range of a direction. A notebook shows them as a table.
+
+    Examples
+    --------
+    >>> report = atlas.find_direction("left").evaluate()
+    >>> sorted(report.side_effects)
+    ['below', 'right']
+    """
 
     direction: Direction = field(kw_only=True)
+
+    def __repr__(self) -> str:
+        return f"<DirectionReport {self.name}: {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        order = sorted(self.gradients, key=lambda name: -abs(self.gradients[name]))
+        rows = [
+            {"attribute": pretty(key), "change by one std": f"{self.gradients[key]:+.1%}"} for key in order
+        ]
+        return f"<p>{escape(self.name)}: {escape(self.summary())}</p>{html_table(rows) if rows else ''}"
 
     @property
     def name(self) -> str:

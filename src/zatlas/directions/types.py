@@ -32,7 +32,14 @@ class SeparationScore:
 
 @dataclass(frozen=True)
 class LinearDirection:
-    """A named unit vector of the latent space; amounts are in standard deviations of the data along it."""
+    """A named unit vector of the latent space; amounts are in standard deviations of the data along it.
+
+    Examples
+    --------
+    >>> direction = zatlas.LinearDirection("right", np.array([1, 0], np.float32), std=2.0)
+    >>> direction.move(np.zeros((1, 2), np.float32), 1.5).tolist()
+    [[3.0, 0.0]]
+    """
 
     name: str
     vector: Values
@@ -58,6 +65,12 @@ class FieldDirection:
     """A nonlinear direction: `vector_field` returns the step of one standard deviation at each latent.
 
     Amounts are in standard deviations, or in the unit of `scale` if there is one.
+
+    Examples
+    --------
+    >>> direction = zatlas.FieldDirection("up", lambda z: np.ones_like(z))
+    >>> direction.move(np.zeros((1, 2), np.float32), 1.0).tolist()
+    [[1.0, 1.0]]
     """
 
     name: str

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from zatlas.latent.density import MAX_GAP_DIM, prior_gap
 from zatlas.metrics.distances import frechet
 from zatlas.metrics.features import feature_tables, image_batches, principal_pixels
 from zatlas.metrics.sample_quality import cycle_classes, held_out_and_training
-from zatlas.render.canvas import Canvas
+from zatlas.render.figure import Figure
 from zatlas.render.pixels import save
 from zatlas.render.plot import clouds
 from zatlas.render.sheet import blocks
@@ -24,9 +23,6 @@ from zatlas.render.theme import LIGHT, Theme
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MAX_IMAGES = 2000  # images and samples that are measured
 
@@ -91,7 +87,7 @@ def draw_comparison(
 
 def comparison(
     workspaces: Sequence[Workspace], measured: Sequence[RunComparison], *, theme: Theme = LIGHT
-) -> dict[str, "Canvas | Figure"]:
+) -> dict[str, Figure]:
     """Latents, samples and reconstructions of several runs, and grids of those with two dimensions."""
     charts = {}
     for workspace, name in zip(workspaces, unique_names(workspaces), strict=True):
@@ -111,10 +107,10 @@ def comparison(
         theme=theme,
     )
     groups = {
-        name: workspace.decode(sample_latents(workspace, 36, seed=1), None, cycle_classes(workspace, 36))
+        name: workspace.decode(sample_latents(workspace, 36, seed=1), cycle_classes(workspace, 36))
         for name, workspace in zip(charts, workspaces, strict=True)
     }
-    figures: dict[str, Canvas | Figure] = {
+    figures: dict[str, Figure] = {
         "latents": scatter,
         "samples": blocks(groups, 6, title="Samples of each", theme=theme),
         "reconstructions": reconstruction_sheet(workspaces, theme=theme),

@@ -1,7 +1,7 @@
 """Figures of direction reports: effects, side effects, and a strip of each direction."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,20 +15,18 @@ from zatlas.latent.attributes import pretty
 from zatlas.latent.curves import Curve
 from zatlas.locate import Anchor, default_anchors
 from zatlas.render.canvas import Canvas
+from zatlas.render.figure import Plot
 from zatlas.render.matrix import matrix
 from zatlas.render.plot import bars
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import Workspace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MAX_COLUMNS = 24  # of a matrix: the targets, and the other attributes that change most
 STRIP_ROWS = 3  # rows of a strip
 MAX_STD = 3.0  # standard deviations to either side
 
 
-def entanglement_matrix(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
+def entanglement_matrix(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> Plot:
     """The change of each attribute (column) by one std of each direction (row); targets are framed."""
     names = _columns(reports)
     if not names:
@@ -58,7 +56,7 @@ def leakage(reports: Sequence[DirectionReport]) -> float | None:
     return leak(entanglement(gradients, [target for target in targets if target is not None]))
 
 
-def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
+def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> Plot:
     """The effect of one std of each direction, with its interval and the effect of random directions."""
     measured = [report.effect for report in reports]
     values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "random_limit"))
@@ -70,7 +68,7 @@ def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme 
     axis = "percent of the attribute, or of grey, by one std;\nvertical marks: random directions"
     figure = bars(names, 100 * values, spans=100 * spans, title=title, axis=axis, theme=theme)
     at = np.arange(len(measured))
-    figure.axes[0].vlines(100 * random, at - 0.42, at + 0.42, colors=theme.outside, lw=2.4, zorder=4)
+    figure.figure.axes[0].vlines(100 * random, at - 0.42, at + 0.42, colors=theme.outside, lw=2.4, zorder=4)
     return figure
 
 

@@ -16,6 +16,7 @@ from zatlas.latent.names import ParsedName, text_of
 from zatlas.locate import class_text, classes_with_images, find_groups
 from zatlas.render.canvas import Canvas
 from zatlas.render.equation import Term, equation
+from zatlas.render.figure import Figure, Plot
 from zatlas.render.plot import lines
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
@@ -23,15 +24,15 @@ from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 EQUATION_ATTRIBUTES = ("Eyeglasses", "Smiling")  # preferred for the default equation
 NORM_DIMENSIONS = (1, 2, 5, 10, 50, 100, 500)  # dimensions whose norm distributions are drawn
 
 
-def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
+def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, Figure]:
     """Figures of geometry in many dimensions, in general and for this run (B4)."""
-    figures: dict[str, Canvas | Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
+    figures: dict[str, Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
     if workspace.source.kind != "sample":  # samples of the prior need no comparison with it
         figures["own-norms"] = own_norms(workspace, theme=theme)
     if workspace.source.decodes:  # imported latents have no decoder
@@ -39,19 +40,20 @@ def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, "Canvas
     return figures
 
 
-def volumes(*, theme: Theme = LIGHT) -> "Figure":
+def volumes(*, theme: Theme = LIGHT, ax: "Axes | None" = None) -> Plot:
     """The volume of the unit ball over the number of dimensions (B4)."""
     n = np.arange(0, 41)
     return lines(
         n,
         {"volume": ball_volume(n)},
         theme=theme,
+        ax=ax,
         axes=("dimensions", "volume"),
         title="The volume of the unit ball is largest in 5 dimensions, and then goes to 0",
     )
 
 
-def norms(*, theme: Theme = LIGHT) -> "Figure":
+def norms(*, theme: Theme = LIGHT, ax: "Axes | None" = None) -> Plot:
     """The distribution of the norms of normal samples, for several dimensions (B4)."""
     radius = np.linspace(0.01, 26, 1500)
     series = {
@@ -62,12 +64,13 @@ def norms(*, theme: Theme = LIGHT) -> "Figure":
         radius,
         series,
         theme=theme,
+        ax=ax,
         axes=("distance from the center", "density"),
         title="Normal samples in many dimensions lie near a shell of radius √d",
     )
 
 
-def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
+def own_norms(workspace: Workspace, *, theme: Theme = LIGHT, ax: "Axes | None" = None) -> Plot:
     """The norms of the run's latents and of prior samples (B4)."""
     latents = np.linalg.norm(workspace.cloud, axis=1)
     top = 1.15 * max(float(np.quantile(latents, 0.999)), shell(workspace.dim)[0] + 3)
@@ -84,6 +87,7 @@ def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
         radius,
         series,
         theme=theme,
+        ax=ax,
         axes=("distance from the center", "density"),
         marks=marks,
         title=f"Norms of the latents of {workspace.name} and of its prior, in {workspace.dim} dimensions",

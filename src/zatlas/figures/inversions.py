@@ -37,13 +37,15 @@ def read_files(workspace: Workspace, files: Sequence[Path], label: int | None) -
     if workspace.generator.classes and label is None:
         raise NotSupported("A conditional model needs the class of the images: add --label.")
     images = np.concatenate([image_of(workspace, file) for file in files])
-    return InversionInput(tuple(map(str, files)), images, workspace.labels_for(len(files), label))
+    return InversionInput(
+        tuple(map(str, files)), images, workspace.generator.class_numbers(len(files), label)
+    )
 
 
 def sample_inputs(workspace: Workspace, label: int | None, seed: int) -> InversionInput:
     """Samples of the model itself, which it can reproduce exactly."""
-    labels = workspace.labels_for(SAMPLES, label)
-    images = workspace.decode(sample_latents(workspace, SAMPLES, seed=seed), labels=labels)
+    labels = workspace.generator.class_numbers(SAMPLES, label)
+    images = workspace.decode(sample_latents(workspace, SAMPLES, seed=seed), labels)
     return InversionInput(tuple(f"sample {number}" for number in range(SAMPLES)), images, labels)
 
 

@@ -13,12 +13,13 @@ from zatlas.figures.sheets import plot_dimensions
 from zatlas.latent.attributes import dataset_names, flags_of, title_of
 from zatlas.latent.chart import Chart
 from zatlas.latent.names import LABEL, parse, quoted
+from zatlas.render.figure import Plot
 from zatlas.render.plot import cloud
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import NO_ROW, Workspace
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 MAX_TEXT_VALUES = 12  # values of a text attribute that colors points
 
@@ -27,13 +28,14 @@ def latent_scatter(
     workspace: Workspace,
     *,
     split: str = "test",
-    each: int | None = None,
+    per_class: int | None = None,
     samples: bool = False,
-    by: str | None = None,
+    color_by: str | None = None,
     dimensions: tuple[int, int] | None = None,
     seed: int = 0,
     theme: Theme = LIGHT,
-) -> "Figure":
+    ax: "Axes | None" = None,
+) -> Plot:
     """The latents of a split in two dimensions (C3, E3, C7): posterior means, or samples if `drawn`.
 
     `each` limits the images of each class; `by` colors by an attribute instead of the label.
@@ -44,9 +46,9 @@ def latent_scatter(
         if samples and workspace.source.indexed
         else table.latents
     )
-    selected = _limit_per_class(workspace.labels(table.rows), len(table), each)
+    selected = _limit_per_class(workspace.labels(table.rows), len(table), per_class)
     z, rows = z[selected], table.rows[selected]
-    colors = colors_of(workspace, rows, by)
+    colors = colors_of(workspace, rows, color_by)
     subject = "posterior samples" if samples and workspace.source.indexed else "latents"
     title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
     title += f": {subject}" if workspace.source.kind == "image" else ""
@@ -58,19 +60,26 @@ def latent_scatter(
         dimensions = dimensions or plot_dimensions(workspace)
         positions = z[:, list(dimensions)]
         named = (f"dimension {dimensions[0]}", f"dimension {dimensions[1]}")
-    return cloud(positions, *colors[:2], title=title, axes=named, values=colors[2], theme=theme)
+    return cloud(positions, *colors[:2], title=title, axes=named, values=colors[2], theme=theme, ax=ax)
 
 
 def chart_scatter(
-    workspace: Workspace, chart: Chart, *, split: str = "test", by: str | None = None, theme: Theme = LIGHT
-) -> "Figure":
+    workspace: Workspace,
+    chart: Chart,
+    *,
+    split: str = "test",
+    color_by: str | None = None,
+    theme: Theme = LIGHT,
+    ax: "Axes | None" = None,
+) -> Plot:
     """The latents on a chart (A3), colored by label or by an attribute."""
     rows = np.full(len(chart.positions), NO_ROW) if chart.rows is None else chart.rows
-    labels, classes, values = colors_of(workspace, rows, by)
+    labels, classes, values = colors_of(workspace, rows, color_by)
     subject = f"{len(chart.positions):,} {_point_noun(workspace, split)}"
     title = f"The {chart.layout} chart of {subject} in {workspace.name}"
     trust = f"trustworthiness {chart.trustworthiness:.3f}  (1: neighbors here are neighbors in latent space)"
-    return cloud(chart.positions, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
+    named = (trust, "")
+    return cloud(chart.positions, labels, classes, title=title, axes=named, values=values, theme=theme, ax=ax)
 
 
 def colors_of(

@@ -1,4 +1,4 @@
-"""Paths in latent space as strips and films: interpolations, traversals, attributes and spirals."""
+"""Paths in latent space as strips and films: interpolations, traversals, attributes and formulas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,16 @@ MAX_STD = 3.0  # standard deviations to either side
 
 @dataclass(frozen=True)
 class LatentPath:
-    """One or more curves with titles; each is a row of the strip, and the first is the film."""
+    """One curve or more in latent space. A notebook shows its decoded images.
+
+    Each curve is a row of the strip; latents, images and the film are those of the first.
+
+    Examples
+    --------
+    >>> path = atlas.interpolate("left", "below", "right", closed=True)
+    >>> path.latents(25).shape
+    (25, 2)
+    """
 
     workspace: Workspace
     curves: tuple[Curve, ...]
@@ -47,16 +56,47 @@ class LatentPath:
     label: int | None = None
     note: str = ""
 
+    def __repr__(self) -> str:
+        return f"<LatentPath {self.title}>"
+
+    def _repr_png_(self) -> bytes:
+        return self.strip().drawn("png")
+
     def latents(self, n: int = FRAMES) -> Latents:
-        """`n` latents along the first curve."""
+        """Return n latents at equal steps along the first curve, (n, dim).
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").latents(5).shape
+        (5, 2)
+        """
         return self.curves[0].sample(n)
 
     def images(self, n: int = FRAMES) -> Images:
-        """`n` decoded images along the first curve."""
+        """Return n decoded images along the first curve, (n, channels, height, width) in [0, 1].
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").images(5).shape
+        (5, 1, 8, 8)
+        """
         return self.workspace.decode(self.latents(n), self.label)
 
     def strip(self, frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
-        """The frames side by side, with a line that shows the distance from the data."""
+        """Draw the images side by side, with a line that shows the distance from the data.
+
+        Parameters
+        ----------
+        frames : int
+            Images of each curve.
+        theme : Theme
+            `zatlas.render.theme.LIGHT` or `DARK`.
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").strip(7).save("path.svg").name
+        'path.svg'
+        """
         z = np.concatenate([curve.sample(frames) for curve in self.curves])
         heads = [""] * frames
         for position, text in self.marks:
@@ -81,10 +121,41 @@ class LatentPath:
         panel: str = "none",
         theme: Theme = LIGHT,
     ) -> Path:
-        """Write the first curve as a film, with the position on the prior or chart in a `panel`."""
+        """Write the first curve as a film.
+
+        Parameters
+        ----------
+        path : str or Path
+            A name that ends in .mp4, .gif, .webp or .apng.
+        frames : int
+            Number of images.
+        fps : int
+            Images per second.
+        panel : {"none", "prior", "chart"}
+            Show the position on the prior or on the chart beside the image.
+        theme : Theme
+            `zatlas.render.theme.LIGHT` or `DARK`.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        NotSupported
+            The name has another ending.
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below").film("path.gif", frames=10).name
+        'path.gif'
+        """
         z = self.curves[0].sample(frames)
         return films.film(
-            self.workspace.generator.decode_batches(z, self.workspace.labels_for(frames, self.label)),
+            self.workspace.generator.decode_batches(
+                z, self.workspace.generator.class_numbers(frames, self.label)
+            ),
             path,
             fps=fps,
             panel=self._panel(panel, z, theme),
@@ -111,15 +182,15 @@ def interpolation(
     *,
     method: str | None = None,
     closed: bool = False,
-    even: bool = False,
+    constant_speed: bool = False,
 ) -> LatentPath:
     """A path through the anchors (C4, C5, D4, E4), and back to the first if `closed`."""
     label = anchors[0].label
-    curve = interpolate(workspace, anchors, method, closed=closed, even=even, label=label)
+    curve = interpolate(workspace, anchors, method, closed=closed, constant_speed=constant_speed, label=label)
     names = [anchor.title for anchor in anchors] + [anchors[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
     marks = tuple(zip(curve.named_times, names, strict=True))
-    note = "" if not workspace.generator.classes else f"class input: {_class(workspace, label)}"
+    note = "" if not workspace.generator.classes else f"class: {_class(workspace, label)}"
     return LatentPath(workspace, (curve,), (), title, marks, label, note)
 
 
@@ -137,7 +208,9 @@ def traversal(
     latents = workspace.cloud
     changes: dict[int, float] = {}
     if not dimensions:
-        order, change = rank_dimensions(workspace.generator, latents, workspace.labels_for(len(latents)))
+        order, change = rank_dimensions(
+            workspace.generator, latents, workspace.generator.class_numbers(len(latents))
+        )
         dimensions = [int(axis) for axis in order[:count]]
         changes = dict(zip(dimensions, map(float, change), strict=False))
     center = latents.mean(axis=0, keepdims=True)
@@ -170,7 +243,7 @@ def attribute(
     *,
     method: str = "mean_difference",
     anchors: Sequence[Anchor] = (),
-    without: Sequence[str] = (),
+    orthogonal_to: Sequence[str] = (),
     reach: float = MAX_STD,
     seed: int = 0,
 ) -> LatentPath:
@@ -190,7 +263,7 @@ def attribute(
         words = title_of(parse_property(workspace, name))
         title = f"From not {words} to {words} in {workspace.name}"
         return LatentPath(workspace, (curve,), (), title, note=_method_note(method))
-    direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=without, seed=seed))
+    direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=orthogonal_to, seed=seed))
     starts = list(anchors) or [
         locate(workspace, str(i)) for i in range(min(4, len(workspace.chart_table("test"))))
     ]
@@ -223,14 +296,16 @@ def side_effects(direction: Direction, count: int = 3) -> str:
     return ", ".join(f"{pretty(key)} {others[key]:+.0%}" for key in worst)
 
 
-def plane_walk(workspace: Workspace, plane: Curve, title: str, *, even: bool = False) -> LatentPath:
+def plane_walk(workspace: Workspace, plane: Curve, title: str, *, constant_speed: bool = False) -> LatentPath:
     """A plane curve in the first two dimensions (B3); `even` gives it constant image speed."""
     axes = plot_dimensions(workspace)
     space = workspace.generator.space
     if space.dim < 2:
         raise NotSupported("A plane curve needs two dimensions, and this space has one: use a traversal.")
     curve = in_dimensions(plane, space, axes)
-    return LatentPath(workspace, (at_constant_speed(curve, workspace.decode) if even else curve,), (), title)
+    return LatentPath(
+        workspace, (at_constant_speed(curve, workspace.decode) if constant_speed else curve,), (), title
+    )
 
 
 def _medians(workspace: Workspace, name: str, seed: int) -> Curve:
@@ -241,7 +316,7 @@ def _medians(workspace: Workspace, name: str, seed: int) -> Curve:
 
 
 def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
-    chart = workspace.chart(by=name)
+    chart = workspace.chart(supervise=name)
     assert chart.rows is not None  # charts of a run have rows
     flags = workspace.flags(name, chart.rows)
     ends = [_jittered(chart.positions[flags == side], seed + side, name) for side in (False, True)]

@@ -83,7 +83,7 @@ def prior_sheet(
     groups = {}
     for kind in kinds:
         name = own_prior_text(workspace) if kind == "model" else PRIOR_TEXT[kind]
-        groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), None, turns)
+        groups[name] = workspace.decode(sample_latents(workspace, count, seed=seed, prior=kind), turns)
     return blocks(
         groups,
         max(round(count**0.5), 1),
@@ -257,7 +257,7 @@ def plot_dimensions(workspace: Workspace) -> tuple[int, int]:
         wide = np.argsort(-source.latents.std(axis=0), kind="stable")
         return int(wide[0]), int(wide[1])
     order, _ = rank_dimensions(
-        workspace.generator, workspace.cloud, workspace.labels_for(len(workspace.cloud))
+        workspace.generator, workspace.cloud, workspace.generator.class_numbers(len(workspace.cloud))
     )
     return int(order[0]), int(order[1])
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from zatlas.core.arrays import Images
 from zatlas.render.canvas import Canvas
+from zatlas.render.figure import Plot
 from zatlas.render.pixels import save
 from zatlas.render.plot_style import SMALL, WORD, paper
 from zatlas.render.sheet import sheet
@@ -17,7 +18,6 @@ from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SIDE = 3  # samples of a run, across and down
 EDGE = 1  # pixels between them
@@ -41,7 +41,7 @@ def draw_sweep(folder: Path, varied: Varied, runs: Sequence[SweepRun], *, theme:
     return paths
 
 
-def metric_plots(varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIGHT) -> "Figure":
+def metric_plots(varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIGHT) -> Plot:
     """A plot for each metric over the first numeric setting, with a line per combination of the others."""
     across_key = _horizontal(varied)
     names = [name for name in _names(runs) if name != "epochs"]
@@ -64,7 +64,7 @@ def metric_plots(varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIG
         )
     for plot in plots[len(names) :]:
         plot.set_visible(False)
-    return figure
+    return Plot(figure)
 
 
 def sample_table(
@@ -128,7 +128,7 @@ def _montage(workspace: Workspace) -> Images:
     n = SIDE * SIDE
     kinds = len(workspace.generator.classes)
     labels = np.arange(n) % kinds if kinds else None
-    images = workspace.decode(sample_latents(workspace, n, seed=0), None, labels)
+    images = workspace.decode(sample_latents(workspace, n, seed=0), labels)
     edged = ((0, 0), (0, 0), (0, EDGE), (0, EDGE))
     images = np.pad(images, edged, constant_values=1)
     _, channels, high, wide = images.shape

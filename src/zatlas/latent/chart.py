@@ -16,6 +16,7 @@ from zatlas.core.parsing import from_table
 from zatlas.core.seeds import stream
 from zatlas.latent.layouts import DEFAULT_LAYOUT, compute_layout, principal_components
 from zatlas.latent.neighbors import Neighbors, nearest
+from zatlas.render.plot import cloud
 from zatlas.store import tensors
 
 FORMAT = 1
@@ -26,10 +27,29 @@ FORWARD, INVERSE = 8, 16  # neighbors that `transform` and `inverse_transform` a
 
 @dataclass(frozen=True)
 class Chart:
-    """Latents and their positions on a plane.
+    """Latents and their positions on a plane. A notebook shows them.
 
     A layout only gives positions for the latents it is fitted to. `transform` and `inverse_transform`
     interpolate between their nearest neighbors, so every layout has an inverse, and two arrays store it.
+
+    Parameters
+    ----------
+    latents : array (n, dim)
+    positions : array (n, 2)
+    layout : str
+        Name of the layout.
+    parameters : mapping
+        Settings and seed of the layout.
+    components : array (2, dim)
+        The two axes of a linear projection.
+    rows : array (n,)
+        Row in the dataset of each latent.
+
+    Examples
+    --------
+    >>> latents = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    >>> zatlas.Chart(latents, latents[:, :2]).transform(latents[:3]).shape
+    (3, 2)
     """
 
     latents: Latents
@@ -51,11 +71,23 @@ class Chart:
                 f"rows of shape {self.rows.shape}."
             )
 
+    def __repr__(self) -> str:
+        return f"<Chart {self.layout}: {len(self.latents):,} latents>"
+
+    def _repr_png_(self) -> bytes:
+        title = f"The {self.layout} chart of {len(self.latents):,} latents"
+        return cloud(self.positions, None, (), title=title, axes=("", "")).drawn("png")
+
     def transform(self, z: Latents) -> Plane:
         """Return the position (n, 2) of each latent (n, d); the chart's own latents keep their positions.
 
         A new latent gets the weighted geometric median of its neighbors' positions. Their mean could fall
         into the empty area between two clusters.
+
+        Examples
+        --------
+        >>> atlas.chart("pca").transform(atlas.latents("train")).shape
+        (114, 2)
         """
         if self.components is not None:
             return self.origin + (z - self.center) @ self.components.T
@@ -70,6 +102,16 @@ class Chart:
         The mean is rescaled to the neighbors' mean norm: in many dimensions a mean is shorter than the
         latents, and most decoders blur what lies closer to the center. The inverse of a linear
         projection is exact.
+
+        Raises
+        ------
+        ShapeError
+            The positions are not (n, 2), or not finite.
+
+        Examples
+        --------
+        >>> atlas.chart("pca").inverse_transform(np.zeros((1, 2), np.float32)).shape
+        (1, 2)
         """
         index, distance = self._neighbors(xy)
         weight = _fading_weights(distance)
@@ -81,7 +123,14 @@ class Chart:
         return z + (xy - self.transform(z)) @ self.components
 
     def covers(self, xy: Plane) -> Flags:
-        """Return which positions lie near the data; elsewhere `inverse_transform` extrapolates."""
+        """Return which positions (n, 2) lie near the data; elsewhere `inverse_transform` extrapolates.
+
+        Examples
+        --------
+        >>> chart = atlas.chart("pca")
+        >>> bool(chart.covers(chart.positions).mean() > 0.9)
+        True
+        """
         return self.outside_share(xy) <= 1
 
     def outside_share(self, xy: Plane) -> Values:
@@ -89,7 +138,14 @@ class Chart:
         return self._neighbors(xy)[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
 
     def grid(self, n: int) -> tuple[Plane, Latents]:
-        """Return n x n positions over the box, row by row from the top left, and their latents."""
+        """Return n x n positions over the box, row by row from the top left, and their latents.
+
+        Examples
+        --------
+        >>> positions, latents = atlas.chart("pca").grid(5)
+        >>> positions.shape, latents.shape
+        ((25, 2), (25, 2))
+        """
         (left, low), (right, high) = self.box
         x = np.linspace(left, right, n, dtype=np.float32)
         y = np.linspace(high, low, n, dtype=np.float32)
@@ -118,18 +174,25 @@ class Chart:
         """The trustworthiness of the positions, from 0 to 1."""
         return trustworthiness(self.latents, self.positions)
 
-    def save(self, path: Path) -> Path:
-        """Write the chart to one safetensors file."""
+    def save(self, path: Path | str) -> Path:
+        """Write the chart to one safetensors file, and return its path.
+
+        Examples
+        --------
+        >>> path = atlas.chart("pca").save("chart.safetensors")
+        >>> zatlas.Chart.load(path).layout
+        'pca'
+        """
         description = {"format": FORMAT, "layout": self.layout, "parameters": dict(self.parameters)}
         optional = {"components": self.components, "rows": self.rows}
         arrays = {"latents": self.latents, "positions": self.positions}
         arrays |= {name: array for name, array in optional.items() if array is not None}
-        return tensors.write(path, KEY, json.dumps(description), arrays)
+        return tensors.write(Path(path), KEY, json.dumps(description), arrays)
 
     @classmethod
-    def load(cls, path: Path) -> "Chart":
+    def load(cls, path: Path | str) -> "Chart":
         """Read a chart from a file, identical to the bit."""
-        description, arrays = tensors.read(path, KEY, "chart", FORMAT)
+        description, arrays = tensors.read(Path(path), KEY, "chart", FORMAT)
         if not {"latents", "positions"} <= set(arrays):
             raise BadRun(f"{path} is a safetensors file, but not a chart.")
         if "rows" in arrays and arrays["rows"].dtype != np.int64:

@@ -224,7 +224,7 @@ def _smoothness(workspace: Workspace, seed: int) -> list[Metric]:
     n = int(np.clip(MAX_PIXELS // (2 * _size(workspace)), 16, STEP_PAIRS))
     z, further = small_steps(a[:n], b[:n], default_blend(workspace.generator.space), seed=seed)
     labels = _class_cycle(workspace, n)
-    images = workspace.decode(z, None, labels), workspace.decode(further, None, labels)
+    images = workspace.decode(z, labels), workspace.decode(further, labels)
     changes = pixel_change_rate(*images, np.linalg.norm(further - z, axis=1))
     value, error = mean_and_error(changes)
     after = "; as in Karras et al. 2019, https://arxiv.org/abs/1812.04948, but in pixels"
@@ -308,4 +308,4 @@ def _class_cycle(workspace: Workspace, n: int) -> Labels | None:
 
 def _size(workspace: Workspace) -> int:
     z, _ = _ends(workspace, 1, 0)
-    return int(workspace.decode(z, None, _class_cycle(workspace, 1)).size)
+    return int(workspace.decode(z, _class_cycle(workspace, 1)).size)

@@ -1,6 +1,6 @@
 """`Generator`: a decoder and perhaps an encoder, called in batches on a device, with numpy in and out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.models.trainable import Encoder
 
+ClassLabel = int | str | Sequence[int | str] | np.ndarray | None
 Decoder = Callable[[Tensor, Tensor | None], Tensor]  # latents, labels -> images in [0, 1]
 
 FIRST_BATCH = 16  # latents in the first batch, which shows how large an image is
@@ -36,6 +37,29 @@ class Generator:
 
     The rest of the library uses a model only through this class. Two functions and a `Space` are
     enough to make one, whether zatlas trained the model or imported it.
+
+    Parameters
+    ----------
+    space : Space
+        The shape of a latent and the prior.
+    decoder : function
+        Takes latents (n, *space.shape) and labels (n,) or None as tensors; returns images in [0, 1].
+    encoder : function
+        Takes images and labels; returns latents, or their means and standard deviations.
+    classes : tuple of str
+        Names of the classes of a conditional model.
+    device : str
+        Device of the tensors.
+    batch : int
+        Largest number of rows in one call.
+
+    Examples
+    --------
+    >>> import torch
+    >>> decoder = lambda z, y: torch.sigmoid(z).reshape(-1, 1, 2, 2)
+    >>> generator = zatlas.Generator(zatlas.Space((4,)), decoder)
+    >>> generator.decode(generator.space.sample(3, seed=0)).shape
+    (3, 1, 2, 2)
     """
 
     space: Space
@@ -49,21 +73,89 @@ class Generator:
         """Return an unconditional generator of one class, by its number or name (default: the first).
 
         An unconditional generator returns itself.
+
+        Examples
+        --------
+        >>> left = conditional.generator.for_class("left")
+        >>> left.classes, left.decode(left.space.sample(4, seed=0)).shape
+        ((), (4, 1, 8, 8))
+        """
+        numbers = self.class_numbers(1, label)
+        if numbers is None:
+            return self
+        label = int(numbers[0])
+        encoder = None if self.encoder is None else ClassConditioned(self.encoder, label)
+        return replace(self, decoder=ClassConditioned(self.decoder, label), encoder=encoder, classes=())
+
+    def class_numbers(self, n: int, label: ClassLabel = None) -> Labels | None:
+        """Return the class number of each of n rows, (n,); None for an unconditional generator.
+
+        Parameters
+        ----------
+        n : int
+            Number of rows.
+        label : int, str or sequence of n of them
+            One class for all rows, or one for each, by number or name (default: the first class).
+
+        Raises
+        ------
+        UnknownName
+            There is no such class.
+
+        Examples
+        --------
+        >>> conditional.generator.class_numbers(2, "below")
+        array([0, 0])
         """
         if not self.classes:
-            return self
-        number = self.classes.index(label) if label in self.classes else label or 0
-        if not isinstance(number, int | np.integer) or not 0 <= number < len(self.classes):
-            raise UnknownName("class", str(label), self.classes)
-        encoder = None if self.encoder is None else ClassConditioned(self.encoder, int(number))
-        return replace(self, decoder=ClassConditioned(self.decoder, int(number)), encoder=encoder, classes=())
+            return None
+        single = label is None or np.ndim(label) == 0
+        given = np.asarray([label if label is not None else 0] * n if single else label)
+        names = given.tolist()
+        if given.dtype.kind not in "iu":
+            index = {name: number for number, name in enumerate(self.classes)}
+            given = np.array([index.get(str(each), -1) for each in names], np.int64)
+        if len(wrong := np.flatnonzero((given < 0) | (given >= len(self.classes)))):
+            raise UnknownName("class", str(names[wrong[0]]), self.classes)
+        if len(given) != n:
+            raise ShapeError(f"There are {n} rows and {len(given)} labels. Give one label for each row.")
+        return given.astype(np.int64)
 
     def decode(self, z: Latents, y: Labels | None = None) -> Images:
-        """Return the images (n, c, h, w) of these latents (n, dim), in the same order."""
+        """Decode latents to images.
+
+        Parameters
+        ----------
+        z : array (n, dim)
+            Latents.
+        y : array (n,)
+            Class numbers, for a conditional model.
+
+        Returns
+        -------
+        array (n, channels, height, width)
+            float32 in [0, 1].
+
+        Raises
+        ------
+        ShapeError
+            The latents have another number of dimensions, or the labels another length.
+
+        Examples
+        --------
+        >>> atlas.generator.decode(atlas.latents()[:3]).shape
+        (3, 1, 8, 8)
+        """
         return np.concatenate(list(self.decode_batches(z, y)))
 
     def decode_batches(self, z: Latents, y: Labels | None = None) -> Iterator[Images]:
-        """Yield the decoded images batch by batch, for sets that do not fit into memory."""
+        """Yield the decoded images in batches, if they do not fit into memory together.
+
+        Examples
+        --------
+        >>> sum(len(images) for images in atlas.generator.decode_batches(atlas.latents()))
+        30
+        """
         if z.ndim != 2 or z.shape[1] != self.space.dim:
             raise ShapeError(
                 f"These latents have {z.shape[-1]} dimensions; the latent space of this model has "
@@ -80,16 +172,40 @@ class Generator:
             size = int(np.clip(BATCH_BYTES // max(images[:1].nbytes, 1), 1, self.batch))
 
     def encode(self, x: Images, y: Labels | None = None) -> Latents:
-        """Return the latents (n, dim) of these images; of a posterior, its mean."""
+        """Return the latents (n, dim) of images (n, c, h, w); of a posterior, its mean.
+
+        Raises
+        ------
+        NotSupported
+            The model has no encoder.
+
+        Examples
+        --------
+        >>> atlas.generator.encode(atlas.generate(3)).shape
+        (3, 2)
+        """
         return self.latents(x, y)[0]
 
     def posterior(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents] | None:
-        """Return mean and standard deviation of q(z | x), each (n, dim); None for a deterministic encoder."""
+        """Return mean and standard deviation of q(z | x), each (n, dim); None for a deterministic encoder.
+
+        Examples
+        --------
+        >>> mean, std = atlas.generator.posterior(atlas.generate(3))
+        >>> bool((std > 0).all())
+        True
+        """
         mean, std = self.latents(x, y)
         return None if std is None else (mean, std)
 
     def latents(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents | None]:
-        """Return the latents (n, dim) of images, and their std; None for a deterministic encoder."""
+        """Return the latents (n, dim) of images, and their std; None for a deterministic encoder.
+
+        Examples
+        --------
+        >>> atlas.generator.latents(atlas.generate(3))[0].shape
+        (3, 2)
+        """
         if self.encoder is None:
             raise NotSupported(
                 "This model has no encoder, so it cannot give the latents of images. Sample its prior, or "
@@ -134,3 +250,15 @@ def differentiable(generator: Generator) -> bool:
 def best_device() -> str:
     """Return "cuda" if a GPU is available, else "cpu"."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def resolve_device(device: str) -> str:
+    """Return the device of this name; for "auto", the best one. Raise an error if the machine has none."""
+    if device == "auto":
+        return best_device()
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device not in present:
+        raise UnknownName("device", device, ("auto", *present))
+    if not present[device]:
+        raise NotSupported(f"This machine has no {device} device. Use device='auto' or device='cpu'.")
+    return device

@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from zatlas.render import text as type_
+from zatlas.render.figure import Figure
 from zatlas.render.pixels import Frame, Tiles8, encoded, plotted, repeat
-from zatlas.render.pixels import save as save
 from zatlas.render.theme import LIGHT, Theme, rgb
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -130,7 +130,7 @@ Item = Tiles | Text | Bar
 
 
 @dataclass(frozen=True)
-class Canvas:
+class Canvas(Figure):
     """A figure as a list of items, in drawing order."""
 
     width: int
@@ -158,9 +158,10 @@ class Canvas:
             return self.svg().encode()
         return self.pdf() if kind == "pdf" else encoded(self.image(), kind)
 
-    def _repr_png_(self) -> bytes:
-        """Return the PNG for a notebook."""
-        return self.drawn("png")
+    @property
+    def array(self) -> Frame:
+        """The pixels as an array (height, width, 3) of uint8."""
+        return np.asarray(self.image())
 
     def svg(self) -> str:
         """Return the canvas as SVG, with text as text and sharp pixels."""
@@ -175,9 +176,9 @@ class Canvas:
 
     def pdf(self) -> bytes:
         """Return the canvas as PDF, one point for each pixel, with text as text."""
-        from matplotlib.figure import Figure
+        from matplotlib.figure import Figure as MatplotlibFigure
 
-        figure = Figure(figsize=(self.width / 72, self.height / 72), dpi=72)
+        figure = MatplotlibFigure(figsize=(self.width / 72, self.height / 72), dpi=72)
         figure.set_facecolor(self.theme.paper)
         for order, item in enumerate(self.items):
             _print(figure, item, self.height, order)
@@ -272,7 +273,7 @@ def _svg(item: Item) -> Iterator[str]:
         )
 
 
-def _print(figure: "Figure", item: Item, height: int, order: int) -> None:
+def _print(figure: "MatplotlibFigure", item: Item, height: int, order: int) -> None:
     from matplotlib.font_manager import FontProperties
     from matplotlib.patches import Rectangle as Patch
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from zatlas.core.errors import ShapeError
 from zatlas.render import text as type_
+from zatlas.render.figure import Plot
 from zatlas.render.plot_style import SMALL, WORD, paper
 from zatlas.render.theme import LIGHT, Theme, between, rgb
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CELL = 0.36  # inches
 NAME_WIDTH = 3.0  # inches for the name of a row
@@ -29,7 +29,7 @@ def matrix(
     note: str = "",
     own: Sequence[int | None] = (),
     theme: Theme = LIGHT,
-) -> "Figure":
+) -> Plot:
     """Draw shares from -1 to 1 as percents; `own` is the column of each row's own attribute, with a frame."""
     values = np.asarray(values, float)
     if values.shape != (len(rows), len(columns)) or not values.size:
@@ -49,7 +49,7 @@ def matrix(
     if note:
         lines = type_.lines(note, int(SMALL), wide * 72 * 0.9)
         figure.supxlabel("\n".join(lines), fontsize=SMALL, color=theme.pale, x=0.012, ha="left")
-    return figure
+    return Plot(figure)
 
 
 def _colours(parts: np.ndarray, theme: Theme) -> np.ndarray:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -32,7 +32,6 @@ FADED = 0.82  # share of the paper colour in a faded tile
 _one_at_a_time = threading.RLock()
 
 
-@runtime_checkable
 class Drawn(Protocol):
     """A figure that can return the bytes of a file."""
 
@@ -84,8 +83,8 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
     return faded
 
 
-def save(picture: "Drawn | Figure", path: Path | str) -> Path:
-    """Write a canvas or a matplotlib figure in the format of the file name, and return the path."""
+def save(picture: Drawn, path: Path | str) -> Path:
+    """Write a figure in the format of the file name, and return the path."""
     path = Path(path)
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
     if kind not in KINDS:
@@ -93,8 +92,7 @@ def save(picture: "Drawn | Figure", path: Path | str) -> Path:
             f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
-    drawn = picture.drawn(kind) if isinstance(picture, Drawn) else plotted(picture, kind)
-    return atomic.write_file(path, drawn)
+    return atomic.write_file(path, picture.drawn(kind))
 
 
 def encoded(picture: Image.Image, kind: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Plots: scatter plots, training curves, lines and bars, with labels at the data."""
+"""Plots: scatter plots, lines and bars, with labels at the data."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from zatlas.core.arrays import Labels, Plane
 from zatlas.core.errors import ShapeError
 from zatlas.core.seeds import stream
 from zatlas.render import text as type_
+from zatlas.render.figure import Plot
 from zatlas.render.plot_style import (
     SMALL,
     WORD,
@@ -42,12 +43,13 @@ def cloud(
     density: bool = False,
     marks: Mapping[str, Sequence[float]] | None = None,
     theme: Theme = LIGHT,
-) -> "Figure":
+    ax: "Axes | None" = None,
+) -> Plot:
     """Draw points (n, 2) coloured by class with labels, or by `values` with a colour bar.
 
     `density` adds contours around 10, 50 and 90 percent of the points; `marks` are named positions.
     """
-    figure, (plot,) = paper((7.6, _height(points)), title, theme)
+    figure, (plot,) = paper((7.6, _height(points)), title, theme, ax=ax)
     _scatter(figure, plot, points, labels, classes, values, theme)
     name_axes(plot, axes, theme)
     if density:
@@ -55,7 +57,7 @@ def cloud(
     named = {name: (float(x), float(y)) for name, (x, y) in (marks or {}).items()}
     _mark(plot, list(named.values()), theme)
     _name_classes(figure, plot, points, None if values is not None else labels, classes, theme, named)
-    return figure
+    return Plot(figure)
 
 
 def clouds(
@@ -66,7 +68,7 @@ def clouds(
     axes: tuple[str, str],
     notes: Mapping[str, str] | None = None,
     theme: Theme = LIGHT,
-) -> "Figure":
+) -> Plot:
     """Draw several scatter plots side by side, each with a title and a note."""
     if not groups:
         raise ShapeError("There are no points to draw. Pass at least one group.")
@@ -83,36 +85,7 @@ def clouds(
         _name_classes(figure, plot, points, labels, classes, theme)
     for plot in plots[len(groups) :]:
         plot.set_visible(False)
-    return figure
-
-
-def curves(rows: Sequence[Mapping[str, Any]], *, title: str, theme: Theme = LIGHT) -> "Figure":
-    """Draw each loss term over the epochs, on the training and the validation images."""
-    from matplotlib.ticker import MaxNLocator
-
-    names = sorted({key.partition("/")[2] for row in rows for key in row if "/" in key}, key=_order)
-    if all(row.get("train/loss", 0) == -row.get("train/elbo", 1) for row in rows):
-        names.remove("loss")  # the same curve upside down
-    across = min(len(names), 3)
-    down = -(-len(names) // across)
-    figure, plots = paper((4.2 * across, 3.2 * down + 0.5), title, theme, down, across)
-    for plot, name in zip(plots, names, strict=False):
-        for part, colour, word in (
-            ("train", theme.palette[0], "training"),
-            ("valid", theme.palette[1], "validation"),
-        ):
-            pairs = [(row["epoch"], row[f"{part}/{name}"]) for row in rows if f"{part}/{name}" in row]
-            if pairs:
-                x, y = zip(*pairs, strict=True)
-                plot.plot(x, y, color=colour, label=word, marker="." if len(x) < 3 else "")
-        label = name.replace("_", " ").replace("/", ": ")
-        plot.set_title(label, fontsize=WORD, loc="left", color=theme.ink, parse_math=False)
-        plot.set_xlabel("epoch", color=theme.pale)
-        plot.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plots[0].legend(frameon=False, labelcolor=theme.ink)
-    for plot in plots[len(names) :]:
-        plot.set_visible(False)
-    return figure
+    return Plot(figure)
 
 
 def lines(
@@ -124,14 +97,15 @@ def lines(
     marks: Mapping[str, float] | None = None,
     bands: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     theme: Theme = LIGHT,
-) -> "Figure":
+    ax: "Axes | None" = None,
+) -> Plot:
     """Draw lines over one quantity, with labels at their ends, or at their peaks if the ends are close.
 
     `marks` are named vertical lines; `bands` are (low, high) around the line of that name.
     """
     if not series:
         raise ShapeError("There are no lines to draw. Pass at least one.")
-    figure, (plot,) = paper((8.0, 4.8), title, theme)
+    figure, (plot,) = paper((8.0, 4.8), title, theme, ax=ax)
     colours = {name: theme.palette[i % len(theme.palette)] for i, name in enumerate(series)}
     for name, (low, high) in (bands or {}).items():
         shade = colours.get(name, theme.inside)
@@ -144,7 +118,7 @@ def lines(
         plot.axvline(at, color=theme.pale, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     _name_lines(figure, plot, x, series, colours, theme)
     _name_marks(figure, plot, marks or {}, theme)
-    return figure
+    return Plot(figure)
 
 
 def bars(
@@ -155,7 +129,7 @@ def bars(
     title: str,
     axis: str,
     theme: Theme = LIGHT,
-) -> "Figure":
+) -> Plot:
     """Draw horizontal bars, the first on top; `spans` are half-widths (n,) or lows and highs (n, 2)."""
     values = np.asarray(values, float)
     if len(names) != len(values) or not len(values):
@@ -177,7 +151,7 @@ def bars(
     plot.spines["left"].set_visible(False)
     plot.axvline(0, color=theme.pale, linewidth=1, zorder=3)
     plot.set_xlabel(axis, fontsize=WORD, color=theme.ink, parse_math=False)
-    return figure
+    return Plot(figure)
 
 
 def _scatter(
@@ -388,8 +362,3 @@ def _name_marks(figure: "Figure", plot: "Axes", marks: Mapping[str, float], them
             color=theme.pale,
             parse_math=False,
         )
-
-
-def _order(name: str) -> tuple[int, str]:
-    first = ("elbo", "loss", "distortion", "rate", "ssim")
-    return (first.index(name) if name in first else len(first), name)

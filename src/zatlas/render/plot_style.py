@@ -29,9 +29,20 @@ class Label:
 
 
 def paper(
-    size: tuple[float, float], title: str, theme: Theme, down: int = 1, across: int = 1
+    size: tuple[float, float],
+    title: str,
+    theme: Theme,
+    down: int = 1,
+    across: int = 1,
+    ax: "Axes | None" = None,
 ) -> tuple["Figure", list["Axes"]]:
-    """Return a figure of this size in inches with its axes, and a title that wraps."""
+    """Return a figure of this size in inches with its axes and a title that wraps, or `ax` and its figure."""
+    if ax is not None:
+        style_plot(ax, theme)
+        ax.set_title(title, fontsize=WORD, loc="left", color=theme.ink, parse_math=False, wrap=True)
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        return figure, [ax]
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 

@@ -19,19 +19,39 @@ MAX_ROWS = 25  # epochs with a row on the terminal
 
 
 class Callback:
-    """Receives the progress of a training. Override the methods of the events that matter."""
+    """Receives the progress of a training. Override the methods of the events that matter.
+
+    Pass instances as ``zatlas.train(..., callbacks=[...])``. If a method raises an exception, zatlas saves a
+    checkpoint, stops the training and raises it; `zatlas.resume` continues. Of several processes, each calls
+    its own callbacks and saves no checkpoint then.
+
+    Examples
+    --------
+    >>> class Losses(zatlas.Callback):
+    ...     def __init__(self):
+    ...         self.values = []
+    ...     def on_epoch_end(self, row):
+    ...         self.values.append(row["train/loss"])
+    >>> losses = Losses()
+    >>> run = zatlas.train("spots.npz", epochs=3, callbacks=[losses], out="runs/logged", verbose=False)
+    >>> len(losses.values)
+    3
+    """
 
     def on_train_start(self, run: Run, recipe: Recipe, images: ImageDataset, learner: Learner) -> None:
-        """Called before the first step, also when a run resumes."""
+        """Called before the first step, also when a run resumes. `learner.model` is the torch module."""
 
     def on_message(self, line: str) -> None:
         """Called with each sentence for the user."""
 
     def on_step_end(self, step: int, images: int, terms: Terms) -> None:
-        """Called after each step with its number, its number of images and the terms of the loss."""
+        """Called after each step with its number, its number of images and the terms of the loss.
+
+        The terms are tensors; ``float(terms["loss"])`` waits for the device.
+        """
 
     def on_epoch_end(self, row: Row) -> None:
-        """Called after each epoch with its row of metrics.jsonl."""
+        """Called after each epoch with its row of metrics.jsonl: "epoch", "train/loss", "valid/loss" ..."""
 
     def on_test_end(self, result: Mapping[str, Any]) -> None:
         """Called with the row of the best epoch ("best") and the metrics of the test images ("test")."""

@@ -25,14 +25,15 @@ from zatlas.training.distributed import choose_strategy, is_sharded, leave_proce
 from zatlas.training.recipe import Recipe
 
 
-def launch(recipe: Recipe, description: Description) -> Fabric:
-    """Start Fabric in this process, or in each process that torchrun or srun started."""
+def launch(recipe: Recipe, description: Description, device: str = "auto") -> Fabric:
+    """Start Fabric on a device, in this process or in each process that torchrun or srun started."""
     group = process_group()
     # Without this, Fabric takes the process of a SLURM batch file for the first of several.
     plugins: Any = [LightningEnvironment()] if group.world_size == 1 else None
     players = 1 if group.world_size == 1 else count_players(description)
     with log_level("lightning_fabric", logging.WARNING if group.world_size > 1 else logging.NOTSET):
         fabric = Fabric(
+            accelerator=device,
             devices=group.local_world_size,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),

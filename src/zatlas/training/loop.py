@@ -4,10 +4,11 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -55,27 +56,41 @@ class TrainingSession:
     started: float
 
 
-def fit(recipe: Recipe, images: ImageDataset, folder: Path, callbacks: Sequence[Callback] = ()) -> Run:
-    """Train a new model by the recipe, write the run to this folder and return it."""
+def fit(
+    recipe: Recipe,
+    images: ImageDataset,
+    folder: Path,
+    callbacks: Sequence[Callback] = (),
+    *,
+    device: str = "auto",
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> Run:
+    """Train a new model by the recipe, write the run with these other files to the folder, and return it."""
     description = recipe.describe(images.shape, images.classes)
-    fabric = launch(recipe, description)
+    fabric = launch(recipe, description, device)
     folder = Path(fabric.broadcast(str(folder)))  # the name that the first process found free
     with _guarded(recipe, fabric, folder):
         model = description.build()
         check_strategy(model, fabric)
-        files = {
+        all_files = {
+            **files,
             "recipe.toml": recipe.to_toml().encode(),
             "made.json": atomic.as_json(provenance(recipe, images, fabric)),
             "data_report.json": atomic.as_json({"dataset": images.describe(), **images.report}),
         }
         if fabric.is_global_zero:
-            runs.create_run(folder, files)
+            runs.create_run(folder, all_files)
         fabric.barrier()
         return _train_run(Run(folder), recipe, images, model, fabric, callbacks)
 
 
 def resume(
-    folder: Path, recipe: Recipe | None = None, callbacks: Sequence[Callback] = (), *, restart: bool = False
+    folder: Path,
+    recipe: Recipe | None = None,
+    callbacks: Sequence[Callback] = (),
+    *,
+    restart: bool = False,
+    device: str = "auto",
 ) -> Run:
     """Continue a run from its latest intact checkpoint, with the result of a training that never stopped.
 
@@ -84,14 +99,14 @@ def resume(
     run = runs.open_run(folder)
     earlier = make_recipe(read_recipe(run.recipe_file))
     recipe = recipe or earlier
-    images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
+    images = sources.load_verified(recipe.source_in(run), size=recipe.size, **recipe.options)
     if images.fingerprint != run.provenance().get("fingerprint"):
         raise BadRun(
-            f"{recipe.source} has other images now than when {folder} was trained, so training cannot "
-            f"resume exactly.{sources.unread_text(images)} Restore the old images, or train a new run."
+            f"{recipe.source_in(run)} has other images now than when {folder} was trained, so training "
+            f"cannot resume exactly.{sources.unread_text(images)} Restore the old images, or train a new run."
         )
     description = recipe.describe(images.shape, images.classes)
-    fabric = launch(recipe, description)
+    fabric = launch(recipe, description, device)
     with _guarded(recipe, fabric, folder):
         model = description.build()
         check_strategy(model, fabric)
@@ -144,13 +159,11 @@ def _train_run(
             atomic.write_file(run.recipe_file, recipe.to_toml().encode())
         if fabric.is_global_zero and restart:
             atomic.write_file(run.provenance_file, atomic.as_json(provenance(recipe, images, fabric)))
-        for callback in callbacks:
-            callback.on_train_start(run, recipe, images, session.learner)
-        try:
-            _train(session, cursor)
-        finally:
+        with ExitStack() as stack:
             for callback in callbacks:
-                callback.on_train_end()
+                stack.callback(callback.on_train_end)
+                callback.on_train_start(run, recipe, images, session.learner)
+            _train(session, cursor)
     return run
 
 
@@ -247,8 +260,13 @@ def _epoch(s: TrainingSession, cursor: Cursor, epoch: int) -> Cursor:
             raise _diverged(s, cursor.step, epoch, index, rows, rate)
         tally.add(terms, part.total)
         cursor = replace(cursor, step=cursor.step + 1, batch=index + 1)
-        for callback in s.callbacks:
-            callback.on_step_end(cursor.step, part.total, terms)
+        try:
+            for callback in s.callbacks:
+                callback.on_step_end(cursor.step, part.total, terms)
+        except Exception:
+            if s.fabric.world_size == 1:  # other processes do not wait here for a save
+                _save(s, replace(cursor, totals=tally.totals()))
+            raise
         due = training.save_steps and cursor.step % training.save_steps == 0
         if due and index + 1 < len(batches):
             cursor = _save(s, replace(cursor, totals=tally.totals()))

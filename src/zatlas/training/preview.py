@@ -8,8 +8,8 @@ import torch
 
 from zatlas.core.seeds import derive
 from zatlas.models.trainable import Trainable
+from zatlas.render.loss_plots import loss_curves
 from zatlas.render.pixels import save
-from zatlas.render.plot import curves
 from zatlas.render.sheet import sheet
 from zatlas.store.run import Run
 from zatlas.training.batches import Batches
@@ -42,7 +42,7 @@ class Previews:
         started = time.monotonic()
         self._sheet(model, batches, epoch, self.run.path("previews", f"{epoch:05d}.png"))
         rows = self.run.metrics()
-        save(curves(rows, title=self.run.folder.name), self.run.path("curves.png"))
+        save(loss_curves(rows, title=self.run.folder.name), self.run.path("curves.png"))
         self.ended = time.monotonic()
         self.seconds = self.ended - started
 

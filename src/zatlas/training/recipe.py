@@ -17,6 +17,7 @@ from zatlas.core.settings import Count, Weight, Within, checked_value, fill, set
 from zatlas.models.description import Description
 from zatlas.models.nets import Shape, usual_net
 from zatlas.store import digests, retry
+from zatlas.store.run import Run
 
 Share = Annotated[float, Within(0.0, 1.0, below=True)]
 Rate = Annotated[float, Within(0.0, above=True)]
@@ -25,6 +26,7 @@ Size = Annotated[int, Within(1, 65_536)]
 Seed = Annotated[int, Within(0, 2**63 - 1)]
 BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 TABLES = ("data", "model", "net", "training")
+RUN_DATA = "./data.npz"  # source of a run that holds its own images
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Recipe:
     layers: Mapping[str, Any] = field(default_factory=dict)
     training: Training = Training()
     seed: int = 0
+
+    def source_in(self, run: Run) -> str:
+        """Return the name or path of the images of this run."""
+        return str(run.path(RUN_DATA[2:])) if self.source == RUN_DATA else self.source
 
     def describe(self, shape: Shape, classes: tuple[str, ...]) -> Description:
         """Return the description of the model for images of this shape."""

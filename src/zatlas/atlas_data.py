@@ -1,0 +1,375 @@
+"""The part of an `Atlas` that concerns its model, its images and their latents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zatlas.core.arrays import Images, Latents, Rows
+from zatlas.core.errors import UnknownName
+from zatlas.data.image_dataset import ImageDataset
+from zatlas.directions.decoding import decoder_module
+from zatlas.encoder import invert
+from zatlas.latent.inversion import InversionResult
+from zatlas.locate import Anchor, locate
+from zatlas.models.generator import ClassLabel, Generator
+from zatlas.sample import sample_latents
+from zatlas.training.recipe import Recipe
+from zatlas.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import nn
+
+KINDS = ("mean", "sample")  # of latents
+
+
+@dataclass(frozen=True)
+class AtlasData:
+    """A run with its model, its images and their latents."""
+
+    workspace: Workspace
+
+    def __repr__(self) -> str:
+        dim = self.generator.space.dim
+        family = self.workspace.description.family
+        return f"<Atlas {self.name}: {family}, {dim} dimension{'s' if dim > 1 else ''}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder.
+
+        >>> atlas.name
+        'spots'
+        """
+        return self.workspace.name
+
+    @property
+    def generator(self) -> Generator:
+        """The decoder and the encoder as functions of numpy arrays.
+
+        >>> atlas.generator.space
+        Space(shape=(2,), prior='normal')
+        """
+        return self.workspace.generator
+
+    @property
+    def model(self) -> "nn.Module | None":
+        """The decoder as a torch module; None if it is not one.
+
+        >>> sum(p.numel() for p in atlas.model.parameters()) > 0
+        True
+        """
+        return decoder_module(self.generator)
+
+    @property
+    def dataset(self) -> ImageDataset:
+        """The images of the run, with labels and attributes.
+
+        >>> atlas.dataset.shape, atlas.dataset.classes
+        ((1, 8, 8), ('below', 'left', 'right'))
+        """
+        return self.workspace.dataset
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings that the model was trained with.
+
+        >>> atlas.recipe.training.epochs
+        20
+        """
+        return self.workspace.recipe
+
+    def latents(self, split: str = "test", kind: str = "mean", *, seed: int = 0) -> Latents:
+        """Return the latents of the images of a split.
+
+        Parameters
+        ----------
+        split : {"train", "valid", "test"}
+            Without test images, "test" means the validation images.
+        kind : {"mean", "sample"}
+            The mean of each posterior, or a sample from it.
+        seed : int
+            Random seed of the samples (default 0).
+
+        Returns
+        -------
+        array (n, dim)
+
+        Raises
+        ------
+        NotSupported
+            The model has no encoder; see `train_encoder`.
+
+        Examples
+        --------
+        >>> atlas.latents("train").shape
+        (114, 2)
+        """
+        if kind not in KINDS:
+            raise UnknownName("kind of latents", kind, KINDS)
+        if kind == "sample":
+            return self.workspace.posterior_samples(split, seed=seed)
+        return self.workspace.latents(split)
+
+    def table(self, split: str = "test") -> "pa.Table":
+        """Return the latents of a split as an Arrow table, which pandas and polars read.
+
+        Parameters
+        ----------
+        split : {"train", "valid", "test"}
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns index (row of the dataset), split, label, each attribute, and latents and std as lists
+            of `dim` floats. Models without a posterior have no std.
+
+        Examples
+        --------
+        >>> table = atlas.table()
+        >>> table.column_names, table.schema.field("latents").type
+        (['index', 'split', 'label', 'latents', 'std'], FixedSizeListType(fixed_size_list<item: float>[2]))
+        >>> table.to_pandas().groupby("label").size()["left"]
+        np.int64(10)
+        """
+        return _with_lists(self.query("select * from latents", (split,)), self.workspace.dim)
+
+    def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> "pa.Table":
+        """Return the result of a SQL query about the latents, by duckdb.
+
+        Parameters
+        ----------
+        sql : str
+            Each split is a table by its name, and `latents` is the first of them.
+        splits : sequence of str
+            The tables of the query.
+
+        Returns
+        -------
+        pyarrow.Table
+
+        Raises
+        ------
+        BadRecipe
+            duckdb cannot answer the query.
+
+        Examples
+        --------
+        >>> atlas.query("select count(*) as n from test")["n"].to_pylist()
+        [30]
+        """
+        return self.workspace.query(sql, splits)
+
+    def decode(self, z: Latents, label: ClassLabel = None) -> Images:
+        """Decode latents to images.
+
+        Parameters
+        ----------
+        z : array (n, dim)
+            Latents.
+        label : int, str or sequence of n of them
+            The class for a conditional model, by number or name (default: its first class).
+
+        Returns
+        -------
+        array (n, channels, height, width)
+            float32 in [0, 1].
+
+        Raises
+        ------
+        ShapeError
+            The latents have another number of dimensions.
+        UnknownName
+            The model has no such class.
+
+        Examples
+        --------
+        >>> atlas.decode(atlas.latents()[:2]).shape
+        (2, 1, 8, 8)
+        >>> conditional.decode(conditional.latents()[:2], ["left", "below"]).shape
+        (2, 1, 8, 8)
+        """
+        return self.workspace.decode(z, label)
+
+    def encode(self, images: Images, label: ClassLabel = None) -> Latents:
+        """Encode images to latents; of a posterior, the mean.
+
+        Parameters
+        ----------
+        images : array (n, channels, height, width)
+            In [0, 1].
+        label : int, str or sequence of n of them
+            The class of the images for a conditional model.
+
+        Returns
+        -------
+        array (n, dim)
+
+        Raises
+        ------
+        NotSupported
+            The model has no encoder.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> atlas.encode(np.zeros((3, 1, 8, 8), np.float32)).shape
+        (3, 2)
+        """
+        return self.generator.encode(images, self.generator.class_numbers(len(images), label))
+
+    def generate(
+        self,
+        n: int,
+        *,
+        label: ClassLabel = None,
+        seed: int = 0,
+        prior: str = "model",
+        temperature: float = 1.0,
+    ) -> Images:
+        """Decode sampled latents.
+
+        Parameters
+        ----------
+        n : int
+            Number of images.
+        label
+            As in `decode`.
+        seed, prior, temperature
+            As in `sample_latents`.
+
+        Returns
+        -------
+        array (n, channels, height, width)
+            float32 in [0, 1].
+
+        Examples
+        --------
+        >>> conditional.generate(4, label="left").shape
+        (4, 1, 8, 8)
+        """
+        return self.decode(self.sample_latents(n, seed=seed, prior=prior, temperature=temperature), label)
+
+    def sample_latents(
+        self, n: int, *, seed: int = 0, prior: str = "model", temperature: float = 1.0
+    ) -> Latents:
+        """Sample latents.
+
+        Parameters
+        ----------
+        n : int
+            Number of latents.
+        seed : int
+            Random seed (default 0).
+        prior : {"model", "mixture", "flow", "posterior"}
+            The prior of the model, a density fitted to its latents, or the posteriors of test images.
+            A model without a prior samples a normal distribution fitted to its latents.
+        temperature : float
+            Factor on the distance from the mean.
+
+        Returns
+        -------
+        array (n, dim)
+
+        Raises
+        ------
+        UnknownName
+            There is no such prior.
+
+        Examples
+        --------
+        >>> atlas.sample_latents(5, prior="mixture").shape
+        (5, 2)
+        """
+        return sample_latents(self.workspace, n, seed=seed, prior=prior, temperature=temperature)
+
+    def invert(self, images: Images, label: ClassLabel = None, *, seed: int = 0) -> InversionResult:
+        """Search for the latents whose decoded images are nearest to any images.
+
+        Parameters
+        ----------
+        images : array (n, channels, height, width)
+            In [0, 1].
+        label : int, str or sequence of n of them
+            The class of the images for a conditional model.
+        seed : int
+            Random seed of the starting latents (default 0).
+
+        Returns
+        -------
+        InversionResult
+            `latents` (n, dim), decoded `images`, and for each the error `rms` and the `psnr` in dB.
+
+        Examples
+        --------
+        >>> result = atlas.invert(atlas.generate(2))
+        >>> result.latents.shape, bool(result.psnr.min() > 20)
+        ((2, 2), True)
+        """
+        labels = self.generator.class_numbers(len(images), label)
+        return invert(self.workspace, images, labels, seed=seed)
+
+    def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
+        """Find the images whose latents are nearest.
+
+        Parameters
+        ----------
+        z : array (n, dim)
+            Latents.
+        k : int
+            Number of images for each.
+        split : {"train", "valid", "test"}
+            Images to search.
+
+        Returns
+        -------
+        rows : array (n, k)
+            Rows of the dataset.
+        distances : array (n, k)
+
+        Examples
+        --------
+        >>> rows, distances = atlas.nearest(atlas.latents()[:2], 3)
+        >>> atlas.dataset.images(rows[0]).shape
+        (3, 1, 8, 8)
+        """
+        return self.workspace.nearest(z, k, split)
+
+    def locate(self, text: str) -> Anchor:
+        """Return the latent that a text names.
+
+        Parameters
+        ----------
+        text : str
+            The number of an image ("7"), a class or attribute ("left", "left:3" for the fourth typical
+            image, "not left"), an image file, a saved direction, or "random:5".
+
+        Returns
+        -------
+        Anchor
+            With `latent` (1, dim), `image` or None, `label` and `title`.
+
+        Raises
+        ------
+        UnknownName, NotFound, BadData
+            The text names nothing in this run.
+
+        Examples
+        --------
+        >>> atlas.locate("left").latent.shape
+        (1, 2)
+        """
+        return locate(self.workspace, text)
+
+
+def _with_lists(table: "pa.Table", dim: int) -> "pa.Table":
+    """Return the table with its latents and their std as lists of fixed length in the last columns."""
+    import pyarrow as pa
+
+    for column, name in (("z", "latents"), ("std", "std")):
+        if column in table.column_names:
+            values = table[column].cast(pa.list_(pa.float32(), dim))
+            table = table.drop_columns(column).append_column(name, values)
+    return table

@@ -1,0 +1,20 @@
+"""HTML of results for notebooks: tables, and figures as data URLs."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from zatlas.render.figure import Figure
+
+
+def data_url(figure: Figure) -> str:
+    """Return the figure as the data URL of a PNG image."""
+    return "data:image/png;base64," + base64.b64encode(figure.drawn("png")).decode()
+
+
+def html_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows with the same keys as an HTML table."""
+    heads = "".join(f"<th>{escape(key)}</th>" for key in (rows[0] if rows else ()))
+    lines = ["".join(f"<td>{escape(str(value))}</td>" for value in row.values()) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
