@@ -104,7 +104,8 @@ PROSE = {
     r"axes\b": "dimension(s)",
     r"(?<!docs/)\bpictures?\b": "figure, image",
     r"zatlas (bring|points|place|attribute|spiral|score|scorer|steer|saved)\b(?! (is|was|has))": "see design.md's commands",
-    r"(?<![\w-])--(way|without|scorer|stop|start|axes|drawn|each|even|by)\b(?!-)|--prior own\b": "the option's new name",
+    r"(?<![\w-])--(way|without|scorer|stop|start|axes|drawn|each|even)\b(?!-)|--prior own\b|(points|scatter|chart)"
+    r"\b[^`]* --by\b": "the option's new name",
 }
 
 # (file, regular expression of the old word, why it stays)
