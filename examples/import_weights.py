@@ -1,4 +1,4 @@
-"""The weights of a DCGAN become a run: python examples/bring_weights.py weights.tar netG_state_dict"""
+"""Import the weights of a DCGAN as a run: python examples/import_weights.py weights.tar netG_state_dict"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A torch module of your own becomes a run: three lines, then everything works on it."""
+"""Import a torch module of your own as a run, in three lines."""
 
 import torch
 
