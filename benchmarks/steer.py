@@ -91,7 +91,7 @@ def main() -> None:
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        on_faces(workspace, here / "faces-scorer.safetensors")
+        on_faces(workspace, here / "faces-classifier.safetensors")
 
 
 def on_faces(workspace: Workspace, classifier: Path) -> None:

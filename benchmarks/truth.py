@@ -57,7 +57,7 @@ def main() -> None:
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        report(workspace, load_classifier(here / "faces-scorer.safetensors"), given)
+        report(workspace, load_classifier(here / "faces-classifier.safetensors"), given)
 
 
 def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespace) -> None:

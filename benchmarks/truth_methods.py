@@ -47,7 +47,7 @@ def main() -> None:
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        judge = open_classifier(here / "faces-scorer.safetensors")
+        judge = open_classifier(here / "faces-classifier.safetensors")
         report(workspace, judge, second(workspace, given.second, given.epochs), given.faces)
 
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from zatlas.create import import_run
+import zatlas
 
 decoder = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.Sigmoid(), torch.nn.Unflatten(1, (1, 8, 8)))
-workspace = import_run(decoder, "runs/mine", shape=(16,))
-print(workspace.run.gallery / "check.png")
+atlas = zatlas.import_model(decoder, "runs/mine", shape=(16,))
+print(atlas.workspace.run.gallery / "check.png")

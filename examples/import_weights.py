@@ -2,7 +2,7 @@
 
 import sys
 
-from zatlas.create import import_run
+import zatlas
 
-workspace = import_run(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
-print(workspace.run.folder)
+atlas = zatlas.import_model(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
+print(atlas.workspace.run.folder)

@@ -1,7 +1,7 @@
 """Make the shipped face model and classifier: python make_faces_demo.py FOLDER [RUN]
 
-Trains the preset faces-demo, unless RUN is given. Writes to FOLDER the run `faces-vae` with 16-bit weights, and
-`faces-classifier.safetensors`.
+Trains the preset faces-demo, unless RUN is given. Writes to FOLDER the run `faces-vae` with 16-bit weights,
+and `faces-classifier.safetensors`.
 """
 
 import json

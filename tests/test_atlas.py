@@ -18,7 +18,7 @@ def test_codes_are_written_once_and_read_again(digits):
     before = path.stat().st_mtime_ns
     again = Workspace.open(digits.run.folder).table("test")
     assert path.stat().st_mtime_ns == before
-    for name in ("rows", "points", "deviations"):
+    for name in ("rows", "latents", "std"):
         np.testing.assert_array_equal(getattr(again, name), getattr(table, name))
     x = digits.dataset.images(table.rows)
     np.testing.assert_allclose(table.latents, digits.generator.encode(x), atol=1e-5)

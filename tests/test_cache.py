@@ -17,7 +17,7 @@ from PIL import Image
 from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, CannotRead, Damaged, TooLarge, ZatlasError
-from zatlas.data import pixel_cache, sources
+from zatlas.data import files, image_reader, pixel_cache, sources
 from zatlas.data.partitions import partitions_of
 from zatlas.store import retry
 
@@ -93,7 +93,7 @@ def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache
 
 def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(retry, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
+        patch.setattr(image_reader, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(CannotRead, match="not enough memory"):
             sources.load(str(photos), size=12)
     assert len(sources.load(str(photos), size=12)) == 60
@@ -241,7 +241,7 @@ def test_a_read_error_in_the_cache_removes_nothing(photos, cache_folder, monkeyp
         fail(patch, errno.EIO, names=("MANIFEST.json",))
         with pytest.raises(CannotRead, match=r"MANIFEST\.json cannot be read"):
             sources.load(str(photos), size=12)
-    monkeypatch.setattr(retry, "read_image", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(files, "read_image", lambda *_, **__: pytest.fail("read again"))
     assert len(sources.load(str(photos), size=12)) == 60
 
 

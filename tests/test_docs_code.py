@@ -25,7 +25,7 @@ def place(tmp_path_factory, digits, rival):
     for name, run in (("digits", digits), ("digits-vae", digits), ("gan", rival)):
         shutil.copytree(run.run.folder, folder / "runs" / name)
     unpack(folder / "zatlas-demo" / "faces-vae")
-    shipped = Path(zatlas.__file__).parent / "shipped" / "faces-scorer.safetensors"
+    shipped = Path(zatlas.__file__).parent / "shipped" / "faces-classifier.safetensors"
     shutil.copy(shipped, folder / "faces.safetensors")
     return folder
 

@@ -104,7 +104,7 @@ def test_a_run_that_cannot_be_read_is_said_once_and_so_is_its_recovery(digits, c
         def say(self, name, **words):
             said.append(words)
 
-    monkeypatch.setattr(run, "look", look)
+    monkeypatch.setattr(run, "check", look)
     monkeypatch.setattr("zatlas.server.follow.lower_priority", lambda: None)
     run.follow(Screen())
     assert len(said) == 2 and said[1] == {"notice": None}

@@ -83,5 +83,5 @@ def test_a_sample_of_very_many_latents_is_charted_unless_their_chart_is_saved(wi
     monkeypatch.setattr(module, "MAX_LATENTS", 100)
     saved = wide.chart()
     assert np.array_equal(default_chart(wide).latents, saved.latents)
-    monkeypatch.setattr(module, "CHARTED", 200)
+    monkeypatch.setattr(module, "MAX_CHARTED", 200)
     assert len(default_chart(wide).latents) == 100

@@ -280,7 +280,7 @@ def test_weights_with_a_wrong_description_are_refused(changed, digits, tmp_path)
     assert len(str(refused.value)) < 700
 
 
-KINDS = ["zatlas-inverter", "zatlas-scorer", "zatlas-direction", "zatlas-prior"]
+KINDS = ["zatlas-inverter", "zatlas-classifier", "zatlas-direction", "zatlas-prior"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -295,7 +295,7 @@ def test_so_are_encoders_classifiers_directions_and_priors(kind, text, tmp_path)
     path.write_bytes(save({"a": torch.zeros(2)}, metadata={kind: text}))
     read = {
         "zatlas-inverter": lambda: load_inverter(path, "model"),
-        "zatlas-scorer": lambda: load_classifier(path),
+        "zatlas-classifier": lambda: load_classifier(path),
         "zatlas-direction": lambda: direction_files.read(path),
         "zatlas-prior": lambda: load_prior(path, "m", "d"),
     }[kind]
@@ -316,11 +316,11 @@ def test_a_prior_that_is_not_as_large_as_it_says_takes_no_memory(changed, tmp_pa
         "kind": "flow",
         "model": "m",
         "data": "d",
-        "codes": 9,
+        "latents": 9,
         "seed": 0,
-        "held": 1,
+        "held_out": 1,
         "nats": 0.0,
-        "own": 0.0,
+        "own_prior": 0.0,
         "width": 8,
         "couplings": 2,
     }

@@ -233,7 +233,7 @@ def test_the_shipped_scorer_reads_drawn_faces(fresh, name):
 
 @pytest.fixture(scope="module")
 def fresh():
-    return evaluate_classifier(load_classifier(SHIPPED / "faces-scorer.safetensors"), portraits(300))
+    return evaluate_classifier(load_classifier(SHIPPED / "faces-classifier.safetensors"), portraits(300))
 
 
 def portraits(count: int) -> ImageDataset:

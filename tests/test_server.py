@@ -465,7 +465,7 @@ def test_an_error_of_the_run_is_no_500_and_is_given_as_its_sentence(server, capl
 
 
 def test_an_unexpected_error_of_the_socket_has_an_id_that_the_log_has_too(server, shown, monkeypatch, caplog):
-    monkeypatch.setattr(handlers.RunHandlers, "_code", fails(OSError("/home/someone/secret")))
+    monkeypatch.setattr(handlers.RunHandlers, "_latent", fails(OSError("/home/someone/secret")))
     with Page(server.url) as asked:
         answer, _ = asked.ask("code", row=0)
         assert answer["kind"] == "error" and answer["code"] == "internal"

@@ -318,7 +318,7 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     shutil.copytree(portraits.run.folder, folder)
     workspace = Workspace.open(folder)
     (direction,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=30)
-    store_of(workspace).save(replace(direction, name="beardy", meant="Male"))
+    store_of(workspace).save(replace(direction, name="beardy", description="Male"))
     workspace = workspace.annotate(
         train_classifier(workspace.dataset, ["Male", "age"], epochs=1, show=False), save=True
     )

@@ -211,7 +211,7 @@ def test_sampled_axes_are_those_of_the_samples():
 def test_a_score_rises_by_what_is_asked(spots):
     generator, latents = spots
     (direction,) = predictor.fit(generator, latents, classifier=LIGHT)
-    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.field.step)
+    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
     low, high = direction.facts["follows"]
     before = LIGHT.score(generator.decode(latents)).mean()
     for asked in (0.5 * low, 0.5 * high):
@@ -224,7 +224,7 @@ def test_a_scorer_of_numpy_will_do(spots):
     generator, latents = spots
     by_numpy = Classifier(("light",), lambda x: torch.from_numpy(x.numpy().mean(axis=(2, 3))), ("number",))
     (direction,) = predictor.fit(generator, latents, classifier=by_numpy)
-    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.field.step)
+    assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
 
 
 def test_a_local_way_turns_what_no_line_can():
@@ -308,7 +308,7 @@ def test_ways_that_bend_are_kept_and_read_again(wide, tmp_path):
     (windy,) = transform.fit(wide.generator, latents, names=["contrast"], method="net", steps=5)
     scaled = predictor.fit(wide.generator, latents, classifier=LIGHT)[0]
     home = DirectionStore(tmp_path, "this model", (12,))
-    for direction in (replace(bent, meant="one"), replace(windy, name="windy"), scaled):
+    for direction in (replace(bent, description="one"), replace(windy, name="windy"), scaled):
         path = home.save(direction)
         again = home.load(direction.name)
         np.testing.assert_allclose(again.move(latents[:9], 0.1), direction.move(latents[:9], 0.1), atol=1e-6)
@@ -363,7 +363,7 @@ def test_several_ways_do_not_go_into_one_file(wide, tmp_path, capsys):
 def test_local_ways_turn_drawn_faces_and_leave_the_rest(tmp_path):
     """All but smiles, of which the codes know less; an outside scorer judges what labels taught."""
     faces = Workspace.open(unpack(tmp_path / "faces"))
-    with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
+    with as_file(files("zatlas") / "shipped" / "faces-classifier.safetensors") as file:
         judge = open_classifier(file)
     z = faces.latents("test")[:150]
     for direction in find_directions(faces, "labels", names=list(FACE_ATTRIBUTES), method="local"):

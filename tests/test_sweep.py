@@ -12,7 +12,7 @@ import zatlas
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, UnknownName
 from zatlas.figures.sweep_plots import metric_plots, sample_table
-from zatlas.sweep import as_rows, parse_values, sweep
+from zatlas.sweeps import as_rows, parse_values, sweep
 from zatlas.training import sweep_jobs
 from zatlas.training.recipe import make_recipe, read_recipe
 from zatlas.training.sweep_jobs import SweepJob

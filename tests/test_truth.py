@@ -29,7 +29,7 @@ def faces(tmp_path_factory, own_cache):
 
 @pytest.fixture(scope="module")
 def classifier():
-    with as_file(files("zatlas") / "shipped" / "faces-scorer.safetensors") as file:
+    with as_file(files("zatlas") / "shipped" / "faces-classifier.safetensors") as file:
         return load_classifier(file)
 
 

@@ -67,45 +67,66 @@ NAMES = {
     "what which": "name the value",
 }
 
-# Prose: docstrings, comments, messages, pages. Patterns are matched without regard to case.
+# Prose, by what to write instead: docstrings, comments, messages, pages. Upper and lower case are the same.
 PROSE = {
-    r"ways? (that|which) bends?|(what|that|they|it) bends?\b|\bbent (ways?|directions?)|straight (ways?|or bent|and bent)": (
-        "nonlinear direction"
+    "nonlinear (direction)": (
+        r"ways? (that|which) bends?\b",
+        r"\bstraight (ways?|or bent|and bent)\b",
+        r"\b(bends|bent)\b",
     ),
-    r"\b(bends|bent)\b": "nonlinear",
-    r"(saved|kept|linear|learnt|found|same|each|every|of|along) ways?\b(?= (of|in|from|through) (a|the) (run|latent|space|"
-    r"model))|along (a|the|each|every|this|one) ways?\b|ways? to steer|ways? of a run|keeps? and its ways": "direction",
-    r"\bsteer(s|ed|ing)?\b": "find a direction",
-    r"\b(proof|proofs|proves?|proved|proven|proving)\b": "evaluate, evaluation",
-    r"(?<!error )(?<!exit )(?<!status )(?<!language )(?<!hair )\bcodes\b|\blatent code\b|\b(a|its|each|every|one) code\b(?! of)"
-    r"(?! (path|block))": "latents, latent",
-    r"\b(scorer|assessor)s?\b": "classifier, predictor",
-    r"\b(learnt|taught|teach|teaches|teaching|unlearnt)\b": "fitted, trained",
-    r"\b(brings?|brought|bringing)\b": "import",
-    r"\b(kept)\b": "saved, cached, stored",
-    r"\b(is|are|was|were|be|been|not|of|what|it) told\b(?! apart)": "name the value that is passed",
-    r"\b(tell|tells|told|telling) [\w ]{0,20}apart\b": "separate",
-    r"\b(illness|illnesses|ails?|ailments?|complaints?)\b|\bcures?\b": "finding, suggestion",
-    r"\b(imagined)\b|\bmade[- ]up\b(?! of)": "generated, decoded",
-    r"\bspreads?\b(?! (over|across|out|evenly|between))": "standard deviation, std",
-    r"(?<!negative )(?<!downward )\bslopes?\b": "gradient",
-    r"\b(by|of|with|what|all) chance\b": "random, sampled",
-    r"(?<!standard )(?<!absolute )(?<!std )(?<!lute\n)\bdeviations?\b(?! from)": "standard deviation",
-    r"\bso many\b(?! (that|images|of them))": "count, number",
-    r"\bamid\b": "inside",
-    r"\bstops (of|on|along) (a|the)\b|\b(two|several|more|its|the|many|these|first|last) stops\b": "anchors",
-    r"\bspots?\b|\b(chart|map)('s)? places?\b|\bplaces? (of|on|in) (a|the|its|every) (chart|map|plane)\b|"
-    r"\b(empty|neighbouring|every|chart) places?\b": "position, anchor, region",
-    r"\bmiddles\b|\bmiddle of (a|the|each|every) (class|group|data|latent|cluster)\w*|\bclass(es)?'?s? middles?\b": (
-        "mean, center"
+    "direction": (
+        r"\b(saved|kept|linear|learnt|found|each|every) ways? (of|in|from|through) (a|the) (run|latent|model)",
+        r"\balong (a|the|each|every|this|one) ways?\b",
+        r"\bways? (to steer|of a run)\b|\bkeeps and its ways\b",
+        r"\bsteer(s|ed|ing)?\b",
     ),
-    r"\b(lanes?|shelf|shelves|knobs?|watchers?)\b|\btastes?\b": "queue, assets, slider, callbacks, preference",
-    r"\b(axis|axes) of (the|a|its) (latent|model|space|code)\w*|\blatent (axes|axis)\b|\b\d+ axes\b|\b(two|three|many|few) "
-    r"axes\b": "dimension(s)",
-    r"(?<!docs/)\bpictures?\b": "figure, image",
-    r"zatlas (bring|points|place|attribute|spiral|score|scorer|steer|saved)\b(?! (is|was|has))": "see design.md's commands",
-    r"(?<![\w-])--(way|without|scorer|stop|start|axes|drawn|each|even)\b(?!-)|--prior own\b|(points|scatter|chart)"
-    r"\b[^`]* --by\b": "the option's new name",
+    "evaluate, evaluation": (r"\b(proofs?|proves?|proved|proven|proving)\b",),
+    "latents, latent": (
+        r"(?<!error )(?<!exit )(?<!status )(?<!language )(?<!hair )\bcodes\b",
+        r"\blatent code\b",
+        r"\b(a|its|each|every|one) code\b(?! of)(?! (path|block))",
+    ),
+    "classifier, predictor": (r"\b(scorer|assessor)s?\b",),
+    "fitted, trained": (r"\b(learnt|unlearnt|taught|teach|teaches|teaching)\b",),
+    "import": (r"\b(brings?|brought|bringing)\b",),
+    "saved, cached, stored": (r"\bkept\b",),
+    "name the value that is passed": (r"\b(is|are|was|were|be|been|not|of|what|it) told\b(?! apart)",),
+    "separate": (r"\b(tell|tells|told|telling) [\w ]{0,20}apart\b",),
+    "finding, suggestion": (r"\b(illness|illnesses|ails?|ailments?|complaints?|cures?)\b",),
+    "generated, decoded": (r"\bimagined\b", r"\bmade[- ]up\b(?! of)"),
+    "standard deviation, std": (
+        r"\bspreads?\b(?! (over|across|out|evenly|between))",
+        r"(?<!standard )(?<!absolute )(?<!std )\bdeviations?\b(?! from)",
+    ),
+    "gradient": (r"(?<!negative )(?<!downward )\bslopes?\b",),
+    "random, sampled": (r"\b(by|of|with|what|all) chance\b",),
+    "count, number": (r"\bso many\b(?! (that|images|of them))",),
+    "inside": (r"\bamid\b",),
+    "anchor(s)": (
+        r"\bstops (of|on|along) (a|the)\b",
+        r"\b(two|several|more|its|the|many|these|first|last) stops\b",
+    ),
+    "position, anchor, region": (
+        r"\bspots?\b",
+        r"\b(empty|neighbouring|every|chart|map)('s)? places?\b",
+        r"\bplaces? (of|on|in) (a|the|its|every) (chart|map|plane)\b",
+    ),
+    "mean, center": (r"\bmiddles\b", r"\bmiddle of (a|the|each|every) (class|group|data|latent|cluster)"),
+    "queue, assets, slider, callbacks, preference": (r"\b(lanes?|shelf|shelves|knobs?|watchers?|tastes?)\b",),
+    "dimension(s)": (
+        r"\b(axis|axes) of (the|a|its) (latent|model|space|code)",
+        r"\blatent (axes|axis)\b",
+        r"\b(\d+|two|three|many|few) axes\b",
+    ),
+    "figure, image": (r"(?<!docs/)\bpictures?\b",),
+    "the command's new name (CHANGELOG.md)": (
+        r"zatlas (bring|points|place|attribute|spiral|score|scorer|steer|saved)\b(?! (is|was|has))",
+    ),
+    "the option's new name (CHANGELOG.md)": (
+        r"(?<![\w-])--(way|without|scorer|stop|start|axes|drawn|each|even)\b(?!-)",
+        r"--prior own\b",
+        r"\b(points|scatter|chart)\b[^`]* --by\b",
+    ),
 }
 
 # (file, regular expression of the old word, why it stays)
@@ -136,7 +157,11 @@ def _spelled(table: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
 
 
 PART_PATTERNS, NAME_PATTERNS = _spelled(PARTS), _spelled(NAMES)
-PROSE_PATTERNS = [(re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in PROSE.items()]
+PROSE_PATTERNS = [
+    (re.compile(pattern, re.IGNORECASE), instead)
+    for instead, patterns in PROSE.items()
+    for pattern in patterns
+]
 
 
 def defined_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -189,8 +214,8 @@ def prose_of_page(text: str) -> Iterator[tuple[int, str]]:
 def prose_of_web(text: str) -> Iterator[tuple[int, str]]:
     """Comments, text literals and text between tags, line by line."""
     for number, line in enumerate(text.splitlines(), 1):
-        for found in re.finditer(r"//.*|/?\*.*|\"[^\"]* [^\"]*\"|`[^`]* [^`]*`|>[^<>{}]* [^<>{}]*<", line):
-            yield number, found[0]
+        for match in re.finditer(r"//.*|/?\*.*|\"[^\"]* [^\"]*\"|`[^`]* [^`]*`|>[^<>{}]* [^<>{}]*<", line):
+            yield number, match[0]
 
 
 def problems(root: Path) -> list[Problem]:
@@ -204,7 +229,8 @@ def problems(root: Path) -> list[Problem]:
             instead = name_problem(name)
             result += [Problem(file, line, f"`{name}`", instead)] if instead else []
         result += prose_problems(file, prose_of_python(text, tree))
-    pages = [*(root / "docs").glob("*.md"), root / "README.md", root / "CHANGELOG.md"]
+    presets = (root / "src" / "zatlas" / "presets").glob("*.toml")
+    pages = [*(root / "docs").glob("*.md"), *presets, root / "README.md", root / "CHANGELOG.md"]
     for path in sorted(pages):
         result += prose_problems(path.relative_to(root).as_posix(), prose_of_page(path.read_text()))
     for path in sorted((root / "web" / "src").rglob("*")):

@@ -46,7 +46,7 @@ def counted(monkeypatch):
 
     count(contents, "open_dataset")
     count(contents, "model_digest")
-    for name in ("encoded", "density", "nearest_of", "make_recipe"):
+    for name in ("latent_blocks", "density", "neighbor_index", "make_recipe"):
         count(module, name)
     count(module.charts, "make")
     count(find, "fit_probes")
@@ -69,7 +69,7 @@ def test_eight_threads_make_each_artifact_of_a_run_once(wide, tmp_path, counted)
     ):
         first, *others = together(make)
         assert all(np.array_equal(first, other) for other in others)
-    assert counted.pop("encoded") == 2  # the training images, and the test images of the chart
+    assert counted.pop("latent_blocks") == 2  # the training images, and the test images of the chart
     assert counted and set(counted.values()) == {1}, counted
 
 

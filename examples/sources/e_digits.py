@@ -9,17 +9,11 @@ from zatlas.render.pixels import save
 def main() -> None:
     options = arguments(__doc__, "fashion-mini")
     out = options.out
+    keywords = {"preset": "digits-e1", "settings": options.settings}
     large, small = (
-        trained(
-            out / f"vae-{dim}",
-            options.data,
-            options.epochs,
-            preset="digits-e1",
-            dim=dim,
-            settings=options.settings,
-        )
-        for dim in (20, 2)
+        trained(out / f"vae-{dim}", options.data, options.epochs, dim=dim, **keywords) for dim in (20, 2)
     )
+    corners = locate_all(large, ["0", "250", "500", "750"])
     print_paths(
         save(sheets.reconstruction_sheet([large, small]), out / "e2-reconstructions.png"),
         save(maps.latent_scatter(small), out / "e3-scatter.png"),

@@ -1,4 +1,4 @@
-"""Write drawn faces in the file layouts of CelebA and UTKFace, so that both presets run without these datasets."""
+"""Write drawn faces in the layouts of CelebA and UTKFace: both presets run without these datasets."""
 
 from collections.abc import Iterator
 from pathlib import Path

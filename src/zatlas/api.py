@@ -8,8 +8,8 @@ from zatlas import create
 from zatlas.atlas import Atlas
 from zatlas.models.generator import best_device
 from zatlas.site import export as site
-from zatlas.sweep import Sweep
-from zatlas.sweep import sweep as sweep_runs
+from zatlas.sweeps import Sweep
+from zatlas.sweeps import sweep as sweep_runs
 from zatlas.workspace import Workspace
 
 
@@ -170,7 +170,7 @@ def import_model(
 
 
 def sweep(recipe: str | Path, settings: Mapping[str, Any], **options: Any) -> Sweep:
-    """Train each combination of settings, and compare the runs; `zatlas.sweep.sweep` lists the options.
+    """Train each combination of settings, and compare the runs; `zatlas.sweeps.sweep` lists the options.
 
     >>> zatlas.sweep("digits", {"model.beta": [1, 4], "model.dim": [2, 8]})    # doctest: +SKIP
     """

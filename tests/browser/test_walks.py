@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import POINTS, MODES
+from tests.browser.conftest import MODES, POINTS
 from tests.browser.explorer import difference, named, pixels
 from zatlas.latent.curves import Curve, default_blend, lerp, loop, slerp
 from zatlas.locate import interpolate

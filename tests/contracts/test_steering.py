@@ -83,7 +83,7 @@ def test_ways_move_spatial_latents_as_flat_rows(method, settings):
     generator = spatial()
     latents = generator.space.sample(300, seed=1)
     if method == "closed_form":
-        settings = {"of": "metric"}
+        settings = {"source": "metric"}
     check(learnt(generator, latents, method, settings), generator, latents)
 
 

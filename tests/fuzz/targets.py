@@ -131,7 +131,7 @@ def written(data: bytes) -> None:
 def names(data: bytes) -> None:
     """What a person types: a source with options, values of a sweep, and a name."""
     from zatlas.data import sources
-    from zatlas.sweep import parse_values
+    from zatlas.sweeps import parse_values
 
     text = data.decode(errors="surrogateescape")
     sources.parse(text)

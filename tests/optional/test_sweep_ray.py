@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from tests.test_sweep import LONG, SMALL, words
 from zatlas.cli import main
-from zatlas.sweep import sweep
+from zatlas.sweeps import sweep
 
 pytestmark = [pytest.mark.optional, pytest.mark.filterwarnings("ignore")]  # ray's own
 

@@ -32,7 +32,7 @@ def sweep(
         threads: Of each process, or task of ray.
         out: The folder of all runs; runs/RECIPE-sweep if nothing is said.
     """
-    from zatlas.sweep import as_rows, parse_values, sweep
+    from zatlas.sweeps import as_rows, parse_values, sweep
 
     settings: dict[str, Any] = {}
     for text in set:

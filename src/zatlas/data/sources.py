@@ -74,7 +74,7 @@ def load_same(
     if images.fingerprint == fingerprint or consent:
         return images
     name = parse(text)[0]
-    if name in DATASETS.names() and DATASETS.get(name).drawn:
+    if name in DATASETS.names() and DATASETS.get(name).synthetic:
         return images  # another processor rounds differently
     words = _difference(text, images, fingerprint, run)
     raise DataMismatch(

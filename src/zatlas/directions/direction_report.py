@@ -20,13 +20,13 @@ class Effect:
     value: float  # mean over the starts
     low: float  # ends of the 95 % interval, over starts
     high: float
-    random_low: float  # what 97.5 % of random directions stay below
+    random_high: float  # what 97.5 % of random directions stay below
     random: float  # what a random direction does in the mean
 
     @property
     def real(self) -> bool:
         """Whether even the low end is above what random directions reach."""
-        return self.low > self.random_low
+        return self.low > self.random_high
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _effect_sentence(report: EffectMeasurement) -> str:
     change = f"One standard deviation changes {target} by {_amount(report, effect.value)} "
     change += f"({_amount(report, effect.low)} to {_amount(report, effect.high)})"
     if not effect.real:
-        limit = _amount(report, effect.random_low)
+        limit = _amount(report, effect.random_high)
         return f"Not better than random. {change}; random directions change it by up to {limit}."
     return f"{change}, {effect_text(effect)} as much as a random direction."
 

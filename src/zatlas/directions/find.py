@@ -27,7 +27,7 @@ from zatlas.workspace import Workspace
 MAX_VALUES = 4_000_000  # numbers in the latents that a direction is fitted to again
 REFITS = 3  # times that the directions of a method are fitted again: each takes as long as the first
 MAX_LISTED = 6  # names in a sentence
-EXAMPLE_SETTINGS = {"generator", "points", "seed", "show"}  # arguments that every method gets
+EXAMPLE_SETTINGS = {"generator", "latents", "seed", "show"}  # arguments that every method gets
 # These methods number their directions, so a refit cannot be matched, or fit to a few examples.
 FITTED_ONCE = ("principal", "closed_form", "unsupervised", "examples")
 REQUIRED_SETTINGS = {

@@ -66,7 +66,7 @@ class DirectionStore:
             "score": None if direction.score is None else asdict(direction.score),
             "side_effects": dict(direction.side_effects),
             "facts": dict(direction.facts),
-            "meant": direction.description,
+            "description": direction.description,
             "report": None if report is None else report.measured(),
             "model": {"weights": self.digest, "shape": list(self.shape)},
         }
@@ -122,7 +122,7 @@ def direction_from(saved: SavedDirection) -> Direction:
         "score": told.score,
         "side_effects": told.side_effects,
         "facts": told.facts,
-        "meant": told.description,
+        "description": told.description,
     }
     if told.kind == LINEAR:
         vector = arrays.get("vector", np.zeros(()))

@@ -61,7 +61,7 @@ def leakage(reports: Sequence[DirectionReport]) -> float | None:
 def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """The effect of one std of each direction, with its interval and the effect of random directions."""
     measured = [report.effect for report in reports]
-    values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "chance"))
+    values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "random_high"))
     spans = np.array([[effect.low, effect.high] for effect in measured])
     names = [
         pretty(report.name) + ("" if effect.real else " (not better than random)")
@@ -127,7 +127,7 @@ def _row(report: DirectionReport) -> dict[str, Any]:
         "effect": round(effect.value, 4),
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),
-        "random": round(effect.random_low, 4),
+        "random": round(effect.random_high, 4),
         "times random": effect_text(effect) if effect.real else "not better than random",
         "auc": None if score is None else round(score.auc, 4),
         "side effects": ", ".join(f"{pretty(name)} {report.side_effect[name]:+.0%}" for name in worst),

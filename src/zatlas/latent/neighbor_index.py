@@ -149,7 +149,7 @@ def _opened(path: Path) -> CellIndex | None:
     digests.verify(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return CellIndex(arrays["middles"], arrays["rows"], arrays["starts"], int(arrays["looks"]))
+            return CellIndex(arrays["centroids"], arrays["rows"], arrays["starts"], int(arrays["probed_cells"]))
     except (BadZipFile, EOFError, KeyError, ValueError):
         return None
 

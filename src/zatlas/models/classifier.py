@@ -25,7 +25,7 @@ from zatlas.models.nets import Shape
 from zatlas.models.safe_build import build_checked, image_shape
 
 FORMAT = 1
-KEY = "zatlas-scorer"  # name of the description in the file's metadata
+KEY = "zatlas-classifier"  # name of the description in the file's metadata
 
 Kind = Literal["flag", "number", "class"]
 Logits = Float32[np.ndarray, "n k"]

@@ -33,8 +33,8 @@ class Inverter(nn.Module):
         self.space, self.shape, self.classes = space, shape, classes
         self.net, self.layers = net, layers
         self.body = fill(NETS.get(net), layers, "net").encoder(shape, space.dim, classes)
-        self.register_buffer("middle", torch.zeros(space.dim))
-        self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("mean", torch.zeros(space.dim))
+        self.register_buffer("std", torch.ones(()))
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the latents (n, dim) of images (n, c, h, w)."""
