@@ -75,7 +75,7 @@ PROSE = {
         r"\b(bends|bent)\b",
     ),
     "direction": (
-        r"\b(saved|kept|linear|learnt|found|each|every) ways? (of|in|from|through) (a|the) (run|latent|model)",
+        r"\b(saved|kept|linear|learnt|each|every) ways? (of|in|from|through) (a|the) (run|latent|model)",
         r"\balong (a|the|each|every|this|one) ways?\b",
         r"\bways? (to steer|of a run)\b|\bkeeps and its ways\b",
         r"\bsteer(s|ed|ing)?\b",

@@ -22,9 +22,7 @@ def main() -> None:
             sheets.pair_rows(large, locate_all(large, [str(i) for i in range(0, 800, 100)])),
             out / "e4-pairs.png",
         ),
-        save(
-            sheets.four_corners(large, locate_all(large, ["0", "250", "500", "750"])), out / "e4-corners.png"
-        ),
+        save(sheets.four_corners(large, corners), out / "e4-corners.png"),
     )
 
 
