@@ -1,10 +1,10 @@
-"""How near a search comes to an image, against its steps and seconds: for GANs and a VAE without its encoder.
+"""Error of inversion against steps and seconds: for GANs, and for a VAE without its encoder.
 
 python benchmarks/inversion.py [--images 16] [--run RUN ...]
 
-A GAN searches for its own samples, which it can make for certain; the VAE for test images, beside which
-stands what its own encoder comes to. Further runs, as one brought with zatlas bring, search for their own
-samples. Each row is a whole search of all images at once, starts included.
+A GAN inverts its own samples, which it can generate exactly. The VAE inverts test images, with its own
+encoder as the baseline. Runs of --run, such as imported ones, invert their own samples. Each row is one
+inversion of all images at once, with all starts.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> None:
         )
         table("GAN of digits, own samples", gan.generator, own(gan, given.images))
         trained = train_encoder(gan, show=False)
-        table("the same, with a taught encoder", trained.generator, own(gan, given.images), searched=False)
+        table("the same, with a trained encoder", trained.generator, own(gan, given.images), searched=False)
         vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, show=False)
         images = vae.dataset.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)

@@ -2,12 +2,12 @@
 
 python benchmarks/truth.py [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
-For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by three
-std, and the mean change of the other predictions. Compared are the mean difference, the same orthogonal to
-the others, the aimed direction (`zatlas steer RUN labels --set method=aimed`), the nonlinear direction
-(`method=local`) for the two attributes that no linear one flips, and the median difference on a supervised
-chart (the share of twenty paths whose ends the classifier separates). The settings of the aimed direction
-were chosen on the first 450 test faces; `--skip 450` measures on others.
+For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by
+three std, and the mean change of the other predictions. Compared are the mean difference, the same
+orthogonal to the others, the aimed direction (`zatlas directions find RUN labels --set method=aimed`), the
+nonlinear direction (`method=local`) for the two attributes that no linear one flips, and the median
+difference on a supervised chart (the share of twenty paths whose ends the classifier separates). The
+settings of the aimed direction were chosen on the first 450 test faces; `--skip 450` measures on others.
 """
 
 import argparse
@@ -25,19 +25,19 @@ from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.models.classifier import Classifier, load_classifier
 from zatlas.workspace import Workspace
 
-# Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: no straight
-# way was found that turns these two with every seed.
+# Hair on the forehead or the chin can be darker or lighter than the skin: no linear direction changes
+# these two attributes with every seed.
 BENT = ("Bangs", "No_Beard")
 HAIR = {"Gray_Hair", "Black_Hair", "Brown_Hair", "Blond_Hair"}
 
 
 def others_of(name: str) -> list[str]:
-    """The attributes that have nothing to do with this one: hair has one colour."""
+    """The attributes that are independent of this one; hair has one colour."""
     return [other for other in FACE_ATTRIBUTES if other != name and not {name, other} <= HAIR]
 
 
 def on_chart(workspace: Workspace, classifier: Classifier, name: str) -> tuple[float, float]:
-    """Whether the two ends of the source's way are told apart, and what else differs between them."""
+    """Whether the classifier separates the ends of source A's path, and the change of other predictions."""
     ends = [attribute(workspace, name, method="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
     read = classifier.score(workspace.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
@@ -61,14 +61,18 @@ def main() -> None:
 
 
 def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespace) -> None:
-    """The table of all twelve."""
+    """The table of all twelve attributes."""
     z = workspace.latents("test")[given.skip : given.skip + given.faces]
     names = list(FACE_ATTRIBUTES)
-    aimed = find_directions(workspace, "labels", names=names, method="aimed", orthogonal_to=names, seed=given.seed)
-    local = find_directions(workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed)
+    aimed = find_directions(
+        workspace, "labels", names=names, method="aimed", orthogonal_to=names, seed=given.seed
+    )
+    local = find_directions(
+        workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed
+    )
     bent = {way.name: way for way in local}
     heads = ("mean_difference", "without", "aimed", "local")
-    print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
+    print(f"| attribute | {' | '.join(f'{head}: add, remove | others' for head in heads)} |", end="")
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")
     for name, direction in zip(names, aimed, strict=True):

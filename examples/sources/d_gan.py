@@ -58,7 +58,7 @@ def main() -> None:
     print_paths(save(sheets.sample_sheet(gan, 9), out / "d3-samples.png"))
     move = paths.interpolation(gan, locate_all(gan, ["random", "random"]), method="lerp")
     print_paths(save(move.strip(6), out / "d4-interpolation.png"))
-    hundred = gan.decode(np.concatenate([locate(gan, str(i)).point for i in range(100)]))
+    hundred = gan.decode(np.concatenate([locate(gan, str(i)).latent for i in range(100)]))
     numbered = sheet(
         hundred,
         10,
