@@ -72,6 +72,20 @@ def test_every_command_and_option_in_the_pages_exists():
     assert count > 100 and not unknown, "\n".join(unknown)
 
 
+def test_every_script_that_a_page_names_exists():
+    named = {
+        path
+        for page in PAGES
+        for path in re.findall(r"\b(?:tests|benchmarks|examples)/[\w/.]+\w", page.read_text())
+    }
+    modules = {
+        path for page in PAGES for path in re.findall(r"-m ((?:tests|benchmarks)[\w.]*\w)", page.read_text())
+    }
+    assert named and not [path for path in sorted(named) if not (ROOT / path).exists()]
+    paths = [ROOT / name.replace(".", "/") for name in sorted(modules)]
+    assert paths and not [path for path in paths if not (path.is_dir() or path.with_suffix(".py").exists())]
+
+
 def test_every_test_that_a_page_names_exists():
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     names = {
