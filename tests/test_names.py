@@ -81,6 +81,14 @@ def test_a_quote_mark_in_a_name_does_not_take_in_the_next_term(word):
         assert [parse(text, known, anchor=False).text for text in texts] == [word, other]
 
 
+def test_a_name_that_ends_in_a_sign_does_not_take_in_the_next_term():
+    known = KnownNames(["cat"], attributes=["+", "-", "a -"])
+    for attribute in known.attributes:
+        text = text_of(ParsedName("attribute", attribute, negated=True), known)
+        assert split_terms(f"{text} - cat") == [(1, text), (-1, "cat")]
+        assert parse(text, known) == ParsedName("attribute", attribute, negated=True)
+
+
 @pytest.mark.parametrize(
     ("classes", "text", "meaning"),
     [

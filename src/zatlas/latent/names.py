@@ -105,8 +105,9 @@ def text_of(name: ParsedName, known: KnownNames, *, anchor: bool = True) -> str:
     for text in _texts(name):
         if '"' in text and not PIECE.fullmatch(text):
             continue  # in an equation, a single quote mark could pair with one of another term
-        whole = split_list(text) == [text] == [term for _, term in split_terms(text)]
-        if whole and not text.startswith(("-", "+")) and find(text, known, anchor=anchor) == name:
+        terms = [term for _, term in split_terms(f"x - {text} + x")]
+        is_whole = split_list(f"x,{text},x") == terms == ["x", text, "x"]
+        if is_whole and not text.startswith(("-", "+")) and find(text, known, anchor=anchor) == name:
             return text
     raise UnknownName(name.kind, name.text, known.classes)
 
