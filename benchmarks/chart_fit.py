@@ -1,10 +1,9 @@
-"""Time, memory and trustworthiness of the default layout against umap-learn and others.
+"""Time of the default layout against umap-learn and others: imports and compiling in, fresh processes.
 
 python benchmarks/chart_fit.py [--root FOLDER] [--points 20000] [--repeats 3] [--all]
 
-The data are the first 64 principal components of MNIST. Each program runs in a fresh process; imports and
-compilation count. Trustworthiness is scikit-learn's, over 15 neighbours of the same 5,000 rows; 1 is best.
-With --all, other programs are measured too.
+The points are MNIST's first 64 principal coordinates. Trustworthiness is scikit-learn's, over 15
+neighbours of the same 5,000 points; 1 is best. With --all, also programs that we chose between.
 """
 
 import argparse
@@ -65,7 +64,7 @@ def main() -> None:
 
 
 def principal(path: Path, count: int) -> np.ndarray:
-    """The first principal components of the images, (n, 64)."""
+    """The images' coordinates along their principal axes."""
     with np.load(path) as arrays:
         pixels = arrays["x_train"][:count].reshape(count, -1).astype(np.float32) / 255
     pixels -= pixels.mean(axis=0)
@@ -74,7 +73,7 @@ def principal(path: Path, count: int) -> np.ndarray:
 
 
 def trust(latents: np.ndarray, places: np.ndarray) -> float:
-    """Trustworthiness over the same random rows for all programs."""
+    """Trustworthiness over the same few points for all."""
     rows = np.random.default_rng(0).permutation(len(latents))[:SAMPLE]
     return float(trustworthiness(latents[rows], places[rows], n_neighbors=NEIGHBORS))
 

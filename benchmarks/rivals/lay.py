@@ -1,4 +1,4 @@
-"""Compute a 2-D layout with one program; prints seconds, with imports, and peak memory."""
+"""Lay points on a plane by one program; prints the seconds, with its imports, and the peak of memory."""
 
 from time import perf_counter
 
@@ -12,7 +12,7 @@ import numpy as np  # noqa: E402
 
 
 def lay(name: str, latents: np.ndarray) -> np.ndarray:
-    """The positions; neighbours and minimal distance as in zatlas, other settings at their defaults."""
+    """The places; neighbours and closeness as in zatlas' default, the rest as each program has it."""
     if name.startswith("zatlas-"):
         from zatlas.latent.layouts import lay_out
 
@@ -46,7 +46,7 @@ given = parser.parse_args()
 places = lay(given.name, np.load(given.points))
 seconds = perf_counter() - BEGUN
 np.save(given.out, places)
-# The system's peak of a process includes the memory of its parent at the start.
+# The system's own peak of a process counts what its parent held when it was started.
 lines = Path("/proc/self/status").read_text().splitlines()
 memory = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 print(json.dumps({"seconds": seconds, "memory": memory}))

@@ -9,6 +9,7 @@ from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.render.pixels import save
 
 POSITIONS = np.float32([[-0.857, 0], [0, 0], [0.857, 0]])
+LAYOUT = {"n_neighbors": 25, "min_dist": 0.1}
 
 
 def main() -> None:
@@ -22,11 +23,11 @@ def main() -> None:
     )
     out = options.out
     print_paths(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
-    unsupervised = workspace.chart("umap", neighbors=25, min_dist=0.1)
-    supervised = workspace.chart("umap", "Male", neighbors=25, min_dist=0.1)
+    unsupervised = workspace.chart("grid_umap", settings=LAYOUT)
+    supervised = workspace.chart("grid_umap", "Male", settings=LAYOUT)
     print_paths(
-        save(maps.chart_scatter(workspace, unsupervised, by="Male"), out / "a3-chart.png"),
-        save(maps.chart_scatter(workspace, supervised, by="Male"), out / "a3-chart-supervised.png"),
+        save(maps.chart_scatter(workspace, unsupervised, color_by="Male"), out / "a3-chart.png"),
+        save(maps.chart_scatter(workspace, supervised, color_by="Male"), out / "a3-chart-supervised.png"),
         save(sheets.chart_sheet(workspace, supervised, 15), out / "a4-chart-sheet.png"),
         save(sheets.chart_positions(workspace, supervised, POSITIONS), out / "a5-positions.png"),
     )
