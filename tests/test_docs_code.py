@@ -9,7 +9,6 @@ import pytest
 from torch import nn
 
 import zatlas
-from tests.test_bring import Decoder
 from tests.write_docs import DOCS
 from zatlas.core.registry import LAYOUTS
 from zatlas.demo import unpack
@@ -32,7 +31,8 @@ def folder(tmp_path_factory, digits, rival):
 
 def names_of(page, folder):
     """Names that a page assumes: your own model, your own images, the run of the page."""
-    names = {"decoder": Decoder(100), "encoder": nn.Sequential(nn.Flatten(), nn.Linear(64, 100))}
+    decoder = nn.Sequential(nn.Linear(100, 64), nn.Unflatten(1, (1, 8, 8)), nn.Sigmoid())
+    names = {"decoder": decoder, "encoder": nn.Sequential(nn.Flatten(), nn.Linear(64, 100))}
     if page == "inverting.md":
         names["images"] = np.random.default_rng(0).random((2, 1, 8, 8), np.float32)
     if page == "directions.md":
