@@ -1,9 +1,9 @@
-# What one does with this repository; `just` lists it.
+# Tasks of a developer; `just` lists them.
 
 default:
     @just --list
 
-# Style, types, floors and documents.
+# Check style, types, import layers and documents.
 lint:
     ruff check .
     ruff format --check .
@@ -11,50 +11,50 @@ lint:
     lint-imports
     pytest -n 0 tests/test_docs.py
 
-# Mend what can be mended by itself.
+# Fix style automatically.
 fix:
     ruff check --fix .
     ruff format .
 
-# The tests that take seconds, three minutes in all.
+# Run the default tests: three minutes.
 test:
     pytest
 
-# The tests that take minutes.
+# Run the slow tests.
 slow:
     pytest -m slow -n 2
 
-# With packages of other people, which are installed for it.
+# Install third-party packages and test with them.
 optional:
     pip install -c constraints.txt -r tests/optional/requirements.txt
     pytest -m optional -n 0 tests/optional
 
-# The explorer's page: its own tests, its types, and the page itself.
+# Test, check and build the explorer's page.
 web:
     npm --prefix web ci --no-audit --no-fund
     npm --prefix web test
     npm --prefix web run check
     npm --prefix web run build
 
-# The explorer in a real browser, with the page as `just web` built it: apt-get install chromium.
+# Test the built page in a real browser (apt-get install chromium).
 browser:
     pytest -m browser -n 0 tests/browser
 
-# The same a thousand times: for the night.
+# Kill a training a thousand times: for the night.
 faults:
     python -m tests.faults kill 1000
 
-# Five hundred hostile runs, exports and models, two thousand damaged files, sixty folders of any shape.
+# Open 500 hostile runs, exports and models, 2,000 damaged files, and 60 folders of any layout.
 hostile:
     python -m tests.hostile all
     ZATLAS_SHAPES=60 pytest -n 0 -m slow tests/test_ordinary_data.py -k any_shape
 
-# Every parser under a coverage-guided fuzzer, two minutes each: for the night.
+# Fuzz every parser, guided by coverage, two minutes each: for the night.
 fuzz:
     pip install atheris
     python -m tests.fuzz all --seconds 120
 
-# Every claim of speed, each with the command that prints it.
+# Repeat every measurement of docs/speed.md.
 bench:
     python benchmarks/train_throughput.py
     python benchmarks/time_to_elbo.py
@@ -71,33 +71,33 @@ bench:
     python -m benchmarks.scale
     python -m benchmarks.scale.neighbours
 
-# Whether directions do what they say, on the faces that come along.
+# Measure directions on the shipped faces.
 truth:
     python benchmarks/truth.py
 
-# How likely MNIST is by our recipes, and which score prefers which model: hours, for the night.
-bench-score:
+# Measure likelihoods of MNIST and disentanglement: hours, for the night.
+bench-metrics:
     python benchmarks/metrics/likelihood.py
     python benchmarks/metrics/disentangle.py
 
-# Ten illnesses made on purpose, what is found of each, and its cure.
-illnesses:
+# Train ten broken runs, and print the finding and the suggestion for each.
+broken-runs:
     python -m tests.broken_runs
 
-# Which settings won the place of the defaults.
+# Compare candidates for the default settings.
 bench-defaults:
     python benchmarks/defaults.py
 
-# Write the pages that are made from the code.
+# Generate pages, fixtures and the contract from the code.
 docs:
     python -m tests.write_docs
     python -m tests.write_fixtures
     python -m tests.write_contract
 
-# Take the documents' pictures of the explorer anew.
-pictures:
+# Take the screenshots of the documents again.
+screenshots:
     python -m tests.browser.write_pictures
 
-# Pin what is installed now as what is tested with.
+# Pin the installed versions for the tests.
 pin:
     pip freeze --exclude zatlas > constraints.txt

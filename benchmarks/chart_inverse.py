@@ -1,21 +1,20 @@
-"""Six ways from a place on a chart to a code: how true, how sharp, how smooth and how fast each is.
+"""Six methods that map a chart position to a latent: their error, sharpness, smoothness and time.
 
-python benchmarks/chart_inverse.py [--root FOLDER] [--codes 20000] [--repeats 5]
+python benchmarks/chart_inverse.py [--root FOLDER] [--latents 20000] [--repeats 5]
 
-A 784-512-64 VAE is trained on MNIST for a moment; umap-learn lays its codes, and every way inverts
-that one chart, at 225 places drawn evenly where it has data.
+A 784-512-64 VAE is trained briefly on MNIST. umap-learn lays out its latents, and every method inverts
+this chart at 225 random positions inside the data.
 
-place error: a place's code is sent back to the chart and its distance from the place is taken, as
-a share of the chart's diagonal. Each way back favours some inverse - `Chart.forward` reads the
-same neighbours as ours, umap-learn's `transform` descends on the same loss as umap-learn's - so both
-are shown, and with them the place of the nearest real code, which is of neither: that one is the
-common measure.
-rebuilt: squared error of held-out images that went to the chart and back, over that of images that
-were only encoded and decoded. sharp: mean slope of the decoded places, over that of decoded codes.
-jump: how far the code moves when the place moves by 0.2 % of the diagonal, over a code's norm.
+position error: the latent of a position is mapped back to the chart; the distance to the position is a
+share of the chart's diagonal. Each forward method favours one inverse: `Chart.transform` uses the same
+neighbours as zatlas, and umap-learn's `transform` the same loss as umap-learn. Both are shown. The third,
+the position of the nearest real latent, favours neither and is the common measure. reconstruction: squared
+error of held-out images that were mapped to the chart and back, divided by that of images that were only
+encoded and decoded. sharpness: mean image gradient at the positions, divided by that of decoded latents.
+jump: change of the latent for a step of 0.2 % of the diagonal, divided by the latent's norm.
 
-A second table inverts a chart of draws from the prior, which is all that a GAN has: how long the
-codes are and how sharp their images, over those of the draws.
+A second table inverts a chart of prior samples, the only data of a GAN: the norm of the latents and the
+sharpness of their images, divided by those of the samples.
 """
 
 import argparse
@@ -42,80 +41,80 @@ from zatlas.models.generator import Generator
 from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
 
-Direction = Callable[[np.ndarray], np.ndarray]
-PLACES = 225
+Map = Callable[[np.ndarray], np.ndarray]
+POSITIONS = 225
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What every way is measured on."""
+    """Data and models that every method is measured on."""
 
     net: Generator
     chart: Chart
-    places: np.ndarray
-    held: np.ndarray  # images that the chart has not seen
-    back: dict[str, Direction]  # the ways from a code to the chart
+    positions: np.ndarray
+    held: np.ndarray  # held-out images
+    back: dict[str, Map]  # methods from a latent to the chart
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", default="")
-    parser.add_argument("--codes", type=int, default=20_000)
+    parser.add_argument("--latents", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     umap = umap_learn()
-    net, latents, held = trained(mnist_npz(given.root).parent, given.codes)
-    print(f"umap-learn lays {len(latents):,} codes of {latents.shape[1]} coordinates", file=sys.stderr)
+    net, latents, held = trained(mnist_npz(given.root).parent, given.latents)
+    print(f"umap-learn lays out {len(latents):,} latents of {latents.shape[1]} coordinates", file=sys.stderr)
     model = umap.UMAP(n_neighbors=25, min_dist=0.1).fit(latents)
     chart = Chart(latents, np.ascontiguousarray(model.embedding_, np.float32))
-    back: dict[str, Direction] = {
+    back: dict[str, Map] = {
         "nearest": lambda z: chart.positions[nearest(z, latents, 1)[0][:, 0]],
-        "forward": chart.forward,
+        "Chart.transform": chart.transform,
         "transform": lambda z: np.asarray(model.transform(z)),
     }
-    ground = Ground(net, chart, some_places(chart), held, back)
-    print(f"{'':26}  place error, % (median, 9 in 10)              rebuilt  sharp   jump       ms")
+    ground = Ground(net, chart, random_positions(chart), held, back)
+    print(f"{'':26}  position error, % (median, p90)               recons.  sharp   jump       ms")
     print(f"{'':26}" + "".join(f"{name:>15}" for name in back))
     result = {}
-    for name, direction in ways(chart, model).items():
+    for name, mapping in methods(chart, model).items():
         print(f"  {name}", file=sys.stderr)
-        result[name] = measured(ground, direction, 1 if name == "umap-learn" else given.repeats)
+        result[name] = measured(ground, mapping, 1 if name == "umap-learn" else given.repeats)
         print(row(name, result[name]))
-    ours, theirs = result["Chart.inverse"], result["umap-learn"]
+    ours, theirs = result["Chart.inverse_transform"], result["umap-learn"]
     print(f"time, umap-learn / zatlas: {theirs['ms'] / ours['ms']:,.0f}")
     prior_table(net)
     for name in back:
         ratio = ours[name][0] / max(theirs[name][0], 1e-9)
-        print(f"place error by {name}, zatlas / umap-learn: {ratio:.2f}")
+        print(f"position error by {name}, zatlas / umap-learn: {ratio:.2f}")
 
 
 def prior_table(net: Generator) -> None:
-    """The lengths of codes and the sharpness of images on a chart of the prior, way by way."""
+    """Norm of the latents and sharpness of the images on a chart of the prior, for each method."""
     chart = make_chart(net.space.sample(5000, seed=0))
-    places, real = some_places(chart), chart.latents[:2000]
+    positions, real = random_positions(chart), chart.latents[:2000]
     print(f"{'a chart of the prior':26}  length   sharp")
-    for name, direction in ways(chart, None).items():
-        z = as_codes(direction(places))
+    for name, mapping in methods(chart, None).items():
+        z = as_latents(mapping(positions))
         long = float(np.linalg.norm(z, axis=1).mean() / np.linalg.norm(real, axis=1).mean())
-        print(f"{name:26}{long:8.2f}{slope(net.decode(z)) / slope(net.decode(real)):8.2f}")
+        print(f"{name:26}{long:8.2f}{gradient(net.decode(z)) / gradient(net.decode(real)):8.2f}")
 
 
-def ways(chart: Chart, model: Any) -> dict[str, Direction]:
-    """Every way from places to codes that was thought of; umap-learn's where its model is given."""
-    latents, places = chart.latents, chart.positions
+def methods(chart: Chart, model: Any) -> dict[str, Map]:
+    """Every method by name; umap-learn's if its model is given."""
+    latents, positions = chart.latents, chart.positions
 
     def weighted(xy: np.ndarray) -> np.ndarray:
-        """The mean of the neighbours, its norm as it comes."""
-        index, far = nearest(xy, places, 9)
+        """The mean of the neighbours without correction of its norm."""
+        index, far = nearest(xy, positions, 9)
         weight = np.maximum(1 - far / far[:, -1:], 1e-6) ** 2
         return np.einsum("nk,nkd->nd", weight / weight.sum(1, keepdims=True), latents[index])
 
     def plane(xy: np.ndarray) -> np.ndarray:
         """A plane fitted to 50 neighbours."""
-        index, far = nearest(xy, places, 50)
+        index, far = nearest(xy, positions, 50)
         weight = np.maximum(1 - far / far[:, -1:], 1e-6) ** 2
-        terms = np.concatenate([np.ones((*index.shape, 1)), places[index] - xy[:, None]], axis=2)
+        terms = np.concatenate([np.ones((*index.shape, 1)), positions[index] - xy[:, None]], axis=2)
         left = np.einsum("nki,nkj,nk->nij", terms, terms, weight) + np.diag([0, 1e-3, 1e-3])
         right = np.einsum("nki,nkd,nk->nid", terms, latents[index], weight)
         return np.linalg.solve(left, right)[:, 0]
@@ -123,16 +122,16 @@ def ways(chart: Chart, model: Any) -> dict[str, Direction]:
     theirs = {} if model is None else {"umap-learn": model.inverse_transform}
     return {
         **theirs,
-        "nearest code": lambda xy: latents[nearest(xy, places, 1)[0][:, 0]],
+        "nearest latent": lambda xy: latents[nearest(xy, positions, 1)[0][:, 0]],
         "weighted mean": weighted,
         "plane of 50 neighbours": plane,
-        "net (128, 128)": regressor(chart),
-        "Chart.inverse": chart.inverse,
+        "network (128, 128)": regressor(chart),
+        "Chart.inverse_transform": chart.inverse_transform,
     }
 
 
-def regressor(chart: Chart) -> Direction:
-    """A small net from places to codes."""
+def regressor(chart: Chart) -> Map:
+    """A small network from positions to latents."""
     from sklearn.neural_network import MLPRegressor
 
     low, wide = chart.positions.mean(0), chart.positions.std(0)
@@ -141,28 +140,28 @@ def regressor(chart: Chart) -> Direction:
     return lambda xy: net.predict((xy - low) / wide)
 
 
-def measured(ground: Ground, direction: Direction, repeats: int) -> dict:
-    """All that is told of one way; the first call, which may compile something, is not timed."""
-    chart, places = ground.chart, ground.places
+def measured(ground: Ground, mapping: Map, repeats: int) -> dict:
+    """All measures of one method; the first call, which may compile, is not timed."""
+    chart, positions = ground.chart, ground.positions
     size = float(np.linalg.norm(chart.box[1] - chart.box[0]))
-    z = as_codes(direction(places))
+    z = as_latents(mapping(positions))
     seconds = []
     for _ in range(repeats):
         begun = perf_counter()
-        direction(places)
+        mapping(positions)
         seconds.append(perf_counter() - begun)
     result: dict = {"ms": 1000 * median(seconds)}
     for name, back in ground.back.items():
-        missed = 100 * np.linalg.norm(back(z) - places, axis=1) / size
+        missed = 100 * np.linalg.norm(back(z) - positions, axis=1) / size
         result[name] = (float(np.median(missed)), float(np.quantile(missed, 0.9)))
     net, held = ground.net, ground.held
     there = net.encode(held)
-    lost = np.square(net.decode(as_codes(direction(chart.transform(there)))) - held).mean()
+    lost = np.square(net.decode(as_latents(mapping(chart.transform(there)))) - held).mean()
     result["rebuilt"] = float(lost / np.square(net.decode(there) - held).mean())
-    result["sharp"] = slope(net.decode(z)) / slope(net.decode(chart.latents[:2000]))
-    step = np.random.default_rng(1).normal(size=places.shape)
+    result["sharp"] = gradient(net.decode(z)) / gradient(net.decode(chart.latents[:2000]))
+    step = np.random.default_rng(1).normal(size=positions.shape)
     step *= 0.002 * size / np.linalg.norm(step, axis=1, keepdims=True)
-    moved = np.linalg.norm(as_codes(direction((places + step).astype(np.float32))) - z, axis=1)
+    moved = np.linalg.norm(as_latents(mapping((positions + step).astype(np.float32))) - z, axis=1)
     result["jump"] = float(np.median(moved) / np.median(np.linalg.norm(chart.latents, axis=1)))
     return result
 
@@ -170,25 +169,25 @@ def measured(ground: Ground, direction: Direction, repeats: int) -> dict:
 def row(name: str, result: dict) -> str:
     """One line of the table."""
     errors = "".join(
-        f"{result[key][0]:8.2f} {result[key][1]:6.2f}" for key in ("nearest", "forward", "transform")
+        f"{result[key][0]:8.2f} {result[key][1]:6.2f}" for key in ("nearest", "Chart.transform", "transform")
     )
     rest = f"{result['rebuilt']:9.2f} {result['sharp']:6.2f} {result['jump']:6.2f}"
     return f"{name:26}{errors}{rest} {result['ms']:10,.2f}"
 
 
-def slope(images: np.ndarray) -> float:
-    """Mean difference between pixels side by side."""
+def gradient(images: np.ndarray) -> float:
+    """Mean absolute difference of neighbouring pixels."""
     return float(np.abs(np.diff(images, axis=2)).mean() + np.abs(np.diff(images, axis=3)).mean())
 
 
-def some_places(chart: Chart) -> np.ndarray:
-    """Places drawn evenly over the box and kept where the chart has data."""
-    drawn = np.random.default_rng(0).uniform(*chart.box, (50 * PLACES, 2)).astype(np.float32)
-    return drawn[chart.covers(drawn)][:PLACES]
+def random_positions(chart: Chart) -> np.ndarray:
+    """Random positions of the box where the chart has data."""
+    samples = np.random.default_rng(0).uniform(*chart.box, (50 * POSITIONS, 2)).astype(np.float32)
+    return samples[chart.covers(samples)][:POSITIONS]
 
 
 def trained(root: Path, count: int) -> tuple[Generator, np.ndarray, np.ndarray]:
-    """A net, the codes of so many images, and images to hold out."""
+    """A network, the latents of its training images, and held-out images."""
     images = sources.load("mnist", root=str(root))
     recipe = make_recipe(
         {
@@ -205,13 +204,13 @@ def trained(root: Path, count: int) -> tuple[Generator, np.ndarray, np.ndarray]:
     return net, latents, images.images(images.rows("test")[:500])
 
 
-def as_codes(z: np.ndarray) -> np.ndarray:
-    """As zatlas' own nets take them."""
+def as_latents(z: np.ndarray) -> np.ndarray:
+    """A contiguous float32 array, as the networks need."""
     return np.ascontiguousarray(z, np.float32)
 
 
 def umap_learn() -> Any:
-    """umap-learn, from an environment of its own where this one does not hold it."""
+    """umap-learn, from its own environment if this one does not have it."""
     python = environment("umap-learn", "umap-learn==0.5.12")
     site.addsitedir(str(next(python.parent.parent.glob("lib/python*/site-packages"))))
     import umap

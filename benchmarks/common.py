@@ -1,4 +1,4 @@
-"""What the benchmarks share: environments for other software, turns, and the matrix product's rate."""
+"""Shared code: environments for other software, repetitions in turn, and the matrix product rate."""
 
 import json
 import os
@@ -16,7 +16,7 @@ RIVALS = Path(__file__).parent / "rivals"
 
 
 def environment(name: str, *packages: str) -> Path:
-    """The Python of an environment that holds these packages, made the first time."""
+    """The Python of an environment with these packages; made at first use."""
     place = cache_root().parent / "zatlas-benchmarks" / name
     python = place / "bin" / "python"
     if not (place / "ready").exists():
@@ -28,7 +28,7 @@ def environment(name: str, *packages: str) -> Path:
 
 
 def call(python: Path | str, script: Path, **options: object) -> dict:
-    """Run a script with --name value options; the last line it prints is its answer as JSON."""
+    """Run a script with --name value options; return the JSON of its last line."""
     words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
     done = subprocess.run(
         [str(python), str(script), *words], check=True, capture_output=True, text=True, env=quiet()
@@ -37,7 +37,7 @@ def call(python: Path | str, script: Path, **options: object) -> dict:
 
 
 def in_turns(repeats: int, runs: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Each measured in turn, again and again, so that what disturbs one disturbs all."""
+    """Measure each in turn, several times, so that disturbances affect all."""
     result: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(repeats):
         for name, run in runs.items():
@@ -48,19 +48,19 @@ def in_turns(repeats: int, runs: Mapping[str, Callable[[], float]]) -> dict[str,
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that this takes once."""
+    """Seconds of one call."""
     begun = perf_counter()
     work()
     return perf_counter() - begun
 
 
 def medians(result: Mapping[str, list[float]]) -> dict[str, float]:
-    """The middle of the repeats of each."""
+    """The median of the repeats of each."""
     return {name: median(values) for name, values in result.items()}
 
 
 def matrix_product_rate(size: int = 2048, repeats: int = 8) -> float:
-    """Floating-point operations a second in products of two square matrices, the best of some."""
+    """Floating-point operations per second of square matrix products, the best of several."""
     import torch
 
     a, b = torch.randn(size, size), torch.randn(size, size)
@@ -74,7 +74,7 @@ def matrix_product_rate(size: int = 2048, repeats: int = 8) -> float:
 
 
 def peak_memory(process: str = "self") -> float:
-    """Megabytes that a process has come to; getrusage would count what its parent had when it began."""
+    """Peak megabytes of this process; getrusage would include the parent at the start."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 

@@ -1,6 +1,6 @@
-"""A folder of 10,000 JPEGs of 178x218 to a 64x64 set: first start, second start, and a plain Pillow loop.
+"""A folder of 10,000 JPEGs of 178x218 to a 64x64 dataset: first start, second start, and a plain Pillow loop.
 
-Prints too how many faces and sprites are drawn a second.
+Also prints how many faces and sprites are drawn per second.
 
     python benchmarks/data.py [--files 10000] [--repeats 3]
 """
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def make(folder: Path, count: int) -> None:
-    """Smooth pictures with some grain, as photographs have."""
+    """Smooth images with some noise, like photographs."""
     folder.mkdir()
     chance = np.random.default_rng(0)
     y, x = np.mgrid[:218, :178]
@@ -70,7 +70,7 @@ def make(folder: Path, count: int) -> None:
 
 
 def plain(folder: Path) -> np.ndarray:
-    """What one would write oneself."""
+    """The usual Pillow loop."""
     images = []
     for path in sorted(folder.iterdir()):
         image = Image.open(path).convert("RGB")

@@ -1,7 +1,6 @@
-"""Which settings win the place of the defaults: held-out -ELBO after the same wall time on the same images.
+"""Compare default settings: held-out -ELBO after the same wall time on the same images.
 
-Every candidate's epochs are fitted to the budget by a short trial, so that each one-cycle schedule
-ends as the time does.
+A short run sets the number of epochs of each candidate, so that its one-cycle schedule fits the time.
 
     python benchmarks/defaults.py [--seconds 25] [--data fashion-mini] [--dims 2,16]
 """
@@ -59,7 +58,7 @@ def main() -> None:
 
 
 def trained(images, source, tables, dim, epochs) -> tuple[float, float, float]:
-    """Held-out loss, seconds of the epochs, and images a second."""
+    """Held-out loss, seconds of the epochs, and images per second."""
     said = {key: dict(value) for key, value in tables.items()}
     said["data"] = {"source": source}
     said["model"] = {"dim": dim, **said.get("model", {})}

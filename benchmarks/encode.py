@@ -1,9 +1,9 @@
-"""Images a second from a mapped file to the table of codes, against the encoder alone; and peak memory.
+"""Images per second from a mapped file to the table of latents, against the encoder only; peak memory.
 
 python benchmarks/encode.py [--most 1000000] [--repeats 5]
 
-The encoder alone is called with the same batches, already floats in memory. Memory is that of a
-process that encodes 10,000 and of one that encodes 1,000,000 drawn 32x32 images.
+The baseline calls the encoder with the same batches, already floats in memory. Memory is that of a process
+that encodes 10,000 and of one that encodes 1,000,000 drawn 32x32 images.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def rates(folder: Path, repeats: int) -> None:
         rows = workspace.rows("train")
         whole = workspace.dataset.images(rows)
         generator = workspace.generator
-        workspace.encode("train")  # once, so that neither finds the machine cold
+        workspace.encode("train")  # warm up for both
 
         def to_table(workspace=workspace, rows=rows) -> float:
             path = workspace.encode("train")

@@ -1,8 +1,8 @@
-"""The explorer in Chromium: from pointer to picture, from nothing to a map, a million points, one file.
+"""The explorer in Chromium: latency of the pointer, loading time, a million points, and the single file.
 
 python benchmarks/explorer.py [hover] [first] [million] [single] [places]
 
-Pictures come from the page's own decoder, on one core; Chromium draws without a graphics card.
+The page decodes all images itself, on one core; Chromium draws without a GPU.
 """
 
 import argparse
@@ -32,12 +32,12 @@ from zatlas.workspace import Workspace
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
-POINTS = 2000  # of a run; a browser without a graphics card draws few quickly
+POINTS = 2000  # points of a run; a browser without a GPU draws few quickly
 MILLION = 1_000_000
 MOVES = 200
 LOADS = 9
 
-# Notes when the large picture was first drawn, and when the map was.
+# Records when the large image and the map were first drawn.
 NOTE = """
 window.noted = {};
 const note = (name) => { window.noted[name] ??= performance.now(); };
@@ -58,7 +58,7 @@ for (const name of ["drawArrays", "drawArraysInstanced"]) {
 }
 """
 
-# One move a frame: when its picture was drawn, and the frame that showed it.
+# One move per frame: when its image was drawn, and the frame that showed it.
 HOVER = """async (moves) => {
     const map = document.querySelector("[role=application]");
     const box = map.getBoundingClientRect();
@@ -77,7 +77,7 @@ HOVER = """async (moves) => {
     return found;
 }"""
 
-# How long the page's own thread is busy with one move.
+# Time of the page's main thread for one move.
 PICK = """(moves) => {
     const map = document.querySelector("[role=application]");
     const box = map.getBoundingClientRect();
@@ -90,7 +90,7 @@ PICK = """(moves) => {
     });
 }"""
 
-# Frames while the map is zoomed a little at each, so that all of it is drawn anew.
+# Frames while the map zooms at each, so that it is drawn again.
 FRAMES = """async (count) => {
     const map = document.querySelector("[role=application]");
     const box = map.getBoundingClientRect();
@@ -128,57 +128,57 @@ def main() -> None:
         browser.close()
 
 
-# What is measured
+# Measurements
 
 
 def hover(browser: Browser, folder: Path) -> None:
-    """From a move of the pointer to the picture, and to the frame that shows it."""
+    """Time from a move of the pointer to the decoded image, and to the frame that shows it."""
     for name, workspace in runs(folder).items():
         with serving([workspace], points=POINTS) as server, opened(browser, server.url) as page:
             page.evaluate(HOVER, moves(40))
             result = np.array(page.evaluate(HOVER, moves(MOVES, seed=1)))
         next_frame = (result[:, 1] < 17.5).mean()
         print(f"hover, {name}: drawn after {words(result[:, 0])}; ", end="")
-        print(f"frame that shows it {words(result[:, 1])}, the very next one {next_frame:.0%}")
+        print(f"frame that shows it {words(result[:, 1])}, next frame {next_frame:.0%}")
 
 
 def first(browser: Browser, folder: Path) -> None:
-    """From the start of loading, with nothing in the cache, to the map and the first decoded picture."""
+    """Time from the start of loading, with an empty cache, to the map and the first decoded image."""
     for name, workspace in runs(folder).items():
         with serving([workspace], points=POINTS) as server:
             result = [loaded(browser, server.url) for _ in range(LOADS + 1)][1:]
-        print(f"first picture, {name}: {words([one['picture'] for one in result])}; ", end="")
+        print(f"first image, {name}: {words([one['picture'] for one in result])}; ", end="")
         print(f"map {words([one['map'] for one in result])}")
 
 
 def million(browser: Browser, room: Path) -> None:
-    """A million points: load, memory, pick, and frames."""
+    """A million points: loading, memory, picking, and frames."""
     folder = crowded(runs(room)["2-D MLP 28x28"], room / "million")
     with hosted(folder) as url:
         result = [loaded(browser, url, keys=("map",)) for _ in range(3)]
         print(f"1,000,000 points, load: {words([one['map'] for one in result])}")
         with opened(browser, url) as page:
-            page.wait_for_timeout(3000)  # until all has come, and the map has been drawn
+            page.wait_for_timeout(3000)  # until everything is loaded and drawn
             page.evaluate(PICK, moves(50))
             print(f"pick: {words(page.evaluate(PICK, moves(MOVES, seed=1)))}")
             print(f"memory: {memory(browser)}")
             frames = page.evaluate(FRAMES, 8)
             rate = 1000 / np.median(frames)
-            print(f"frames of the whole map: {words(frames)}, {rate:.1f} a second")
+            print(f"frames of the complete map: {words(frames)}, {rate:.1f} a second")
             print(f"drawn by {page.evaluate(RENDERER)}")
 
 
 def single(browser: Browser, folder: Path) -> None:
-    """The face model that comes along, as one file from the disk."""
+    """The shipped face model as one file on disk."""
     out = zatlas.export(Workspace.open(unpack(folder / "faces")), folder / "faces.html")
     result = [loaded(browser, out.as_uri()) for _ in range(LOADS + 1)][1:]
     size = out.stat().st_size / 1e6
-    print(f"single file of the faces: {size:.1f} MB; first picture from the disk ", end="")
+    print(f"single file of the faces: {size:.1f} MB; first image from disk ", end="")
     print(words([one["picture"] for one in result]))
 
 
 def places(browser: Browser, room: Path) -> None:
-    """The code under a place as the page finds it, against the chart's own."""
+    """The latent of a position in the page, against that of the chart."""
     workspace = Workspace.open(unpack(room / "faces"))
     tree = run_tree(workspace, most=POINTS)
     folder = zatlas.export(workspace, room / "faces-folder", points=POINTS)
@@ -194,19 +194,19 @@ def places(browser: Browser, room: Path) -> None:
             wanted = chart.inverse_transform(where)
             apart = np.linalg.norm(result - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
             pixels = np.abs(workspace.decode(result) - workspace.decode(wanted)).mean(axis=(1, 2, 3))
-            print(f"place to code, {what}: {quantiles(100 * apart, 2)} % of its length; ", end="")
-            print(f"pictures differ by {quantiles(255 * pixels, 2)} of 255")
+            print(f"latent of a position, {what}: {quantiles(100 * apart, 2)} % of its norm; ", end="")
+            print(f"images differ by {quantiles(255 * pixels, 2)} of 255")
 
 
 PARTS = {"hover": hover, "first": first, "million": million, "single": single, "places": places}
 
 
-# What it is measured with
+# Runs and pages
 
 
 @cache
 def runs(folder: Path) -> dict[str, Workspace]:
-    """Models as large as people's; how long they were trained is of no account."""
+    """Models of realistic size; the length of their training does not matter."""
     usual = {"training.preview": 0}
     small = train(
         "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=folder / "mlp", show=False
@@ -224,7 +224,7 @@ def runs(folder: Path) -> dict[str, Workspace]:
 
 
 def crowded(workspace: Workspace, folder: Path) -> Path:
-    """The page of a run of a million points: twenty clouds, all else as it is."""
+    """The page of a run of a million points in twenty clusters."""
     zatlas.export(workspace, folder, points=POINTS)
     manifest = json.loads((folder / "data/manifest.json").read_bytes())
     (entry,) = manifest["runs"]
@@ -245,7 +245,7 @@ def crowded(workspace: Workspace, folder: Path) -> Path:
 
 
 def places_of(folder: Path) -> np.ndarray:
-    """Where the points of the first chart of an export lie."""
+    """Positions of the points of the first chart of an export."""
     import pyarrow as pa
 
     (entry,) = json.loads((folder / "data/manifest.json").read_bytes())["runs"]
@@ -255,7 +255,7 @@ def places_of(folder: Path) -> np.ndarray:
 
 
 def pinned(page: Page, chart: Chart, rounds: int = 6, each: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """Places of a map where there is no point, and the codes that the page pinned there."""
+    """Map positions without a point, and the latents that the page pinned there."""
     low, high = chart.positions.min(axis=0), chart.positions.max(axis=0)
     scale = 3 * min(np.array([800, 400]) / (high - low))
     middle = np.median(chart.positions, axis=0)
@@ -271,7 +271,7 @@ def pinned(page: Page, chart: Chart, rounds: int = 6, each: int = 8) -> tuple[np
             width, height = round(box["width"]), round(box["height"])
             at = [round(width / 2 + (x - middle[0]) * scale), round(height / 2 - (y - middle[1]) * scale)]
             page.mouse.click(box["x"] + at[0], box["y"] + at[1])
-            page.wait_for_timeout(250)  # the map makes room for the walk's strip
+            page.wait_for_timeout(250)  # the map shrinks for the strip of the walk
             down = np.array([at[0] - width / 2, height / 2 - at[1]])
             where.append(middle + down / scale)
         page.wait_for_timeout(600)
@@ -284,7 +284,7 @@ def pinned(page: Page, chart: Chart, rounds: int = 6, each: int = 8) -> tuple[np
 
 
 def code(text: str) -> np.ndarray:
-    """A pin of a link."""
+    """The latent of a pin in a link."""
     import base64
 
     data = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
@@ -292,14 +292,14 @@ def code(text: str) -> np.ndarray:
 
 
 def loaded(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture")) -> dict:
-    """When the map and the first picture were drawn, in milliseconds from the start of loading."""
+    """Milliseconds from the start of loading to the map and to the first image."""
     with opened(browser, url, keys) as page:
         return page.evaluate("window.noted")
 
 
 @contextmanager
 def opened(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture")) -> Iterator[Page]:
-    """A page with an empty cache that has drawn what is asked for."""
+    """A page with an empty cache that has drawn the requested element."""
     context = browser.new_context(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
     context.add_init_script(NOTE)
     page = context.new_page()
@@ -311,7 +311,7 @@ def opened(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture"))
 
 @contextmanager
 def hosted(folder: Path) -> Iterator[str]:
-    """A plain static host of a folder, in a process of its own."""
+    """A static host of a folder, in its own process."""
     command = [
         sys.executable,
         "-u",
@@ -334,7 +334,7 @@ def hosted(folder: Path) -> Iterator[str]:
 
 
 def memory(browser: Browser) -> str:
-    """What the processes of the browser hold."""
+    """Memory of the browser processes."""
     session = browser.new_browser_cdp_session()
     result = session.send("SystemInfo.getProcessInfo")["processInfo"]
     kinds: dict[str, float] = {}
@@ -346,7 +346,7 @@ def memory(browser: Browser) -> str:
 
 
 def moves(count: int, seed: int = 0) -> list[list[float]]:
-    """A pointer that wanders about the middle of the map, as parts of its sides."""
+    """Random pointer positions in the center of the map, as shares of its sides."""
     chance = np.random.default_rng(seed)
     steps = np.cumsum(chance.normal(0, 0.02, (count, 2)), axis=0)
     return (0.5 + 0.3 * np.sin(3 * steps)).tolist()

@@ -1,9 +1,9 @@
-"""What it costs a training to be followed by the explorer, with a page open: its time, and its weights.
+"""The cost of following a training with the explorer and an open page: its time, and its weights.
 
 python benchmarks/explorer_follow.py [--epochs 90] [--repeats 3]
 
-Each training is timed alone and followed, in turns, by its own clock, and from a third of its epochs
-on: by then the explorer has started. Its weights must be the same to the bit.
+Each training is timed without and with a follower, in turn, by its own clock, from a third of its epochs
+on: by then the explorer has started. The weights must be identical to the bit.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from urllib.request import urlopen
 
 from common import in_turns, quiet
 
-SEEN: set[str] = set()  # weights that trainings left
-SHARES: list[float] = []  # of one core that the explorer took, once it had started
-STATES: list[int] = []  # how many states of a run its page saw
+SEEN: set[str] = set()  # digests of the weights
+SHARES: list[float] = []  # shares of one core that the explorer used after its start
+STATES: list[int] = []  # number of states of the run that the page received
 
 
 def main() -> None:
@@ -40,13 +40,13 @@ def main() -> None:
             },
         )
     alone, followed = median(result["alone"]), median(result["followed"])
-    print(f"alone {alone:.1f} s, followed {followed:.1f} s: slower by {followed / alone - 1:+.1%}")
+    print(f"not followed {alone:.1f} s, followed {followed:.1f} s: slower by {followed / alone - 1:+.1%}")
     print(f"of one core, the explorer took {', '.join(f'{share:.1%}' for share in SHARES)}")
-    print(f"weights: {len(SEEN)} kind(s); states that a page saw: {STATES}")
+    print(f"weights: {len(SEEN)} kind(s); states that a page received: {STATES}")
 
 
 def train(place: Path, epochs: int, *, followed: bool) -> float:
-    """Seconds that the epochs of one training took."""
+    """Seconds of the epochs of one training."""
     run = place / f"run-{time.monotonic_ns()}"
     words = ["train", "fashion-mini", "--dim", 12, "--epochs", epochs, "--out", run]
     words += ["--set", "training.preview=0", "--set", "net.name=mlp"]
@@ -66,14 +66,14 @@ def train(place: Path, epochs: int, *, followed: bool) -> float:
 
 
 def watch(run: Path, training: subprocess.Popen) -> None:
-    """Explore the run, and ask for its manifest as a page does, until it is trained."""
+    """Explore the run and request its manifest like a page, until the training ends."""
     command = [sys.executable, "-m", "zatlas", "explore", str(run), "--no-open"]
     pipe, stamps = subprocess.PIPE, []
     with subprocess.Popen(
         command, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=quiet()
     ) as explorer:
         url = explorer.stdout.readline().strip()
-        json.load(urlopen(f"{url}data/manifest.json"))  # it has started when this is there
+        json.load(urlopen(f"{url}data/manifest.json"))  # this file shows that it has started
         begun, before = time.monotonic(), processor(explorer.pid)
         while training.poll() is None:
             told = json.load(urlopen(f"{url}data/manifest.json"))["runs"][0]
@@ -88,7 +88,7 @@ def watch(run: Path, training: subprocess.Popen) -> None:
 
 
 def processor(process: int) -> float:
-    """Seconds of a processor that a process has taken."""
+    """Processor seconds of a process."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

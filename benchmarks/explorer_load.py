@@ -1,8 +1,8 @@
-"""Many pages that hover at the same time: how soon they are answered, and whether memory stays flat.
+"""Many pages that hover at the same time: latency of the server, and whether its memory grows.
 
 python benchmarks/explorer_load.py [--clients 50] [--seconds 20]
 
-The server and the pages are processes of their own; the pages wander about the face model that comes along.
+Server and pages run in their own processes; the pages move over the shipped face model.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 
 from common import quiet
 
-RATE = 60  # asks a second of each page
+RATE = 60  # requests per second of each page
 SERVER = """
 import sys
 from pathlib import Path
@@ -44,7 +44,7 @@ def main() -> None:
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=quiet()) as server:
             url = server.stdout.readline().strip()
-            # Once to warm up: what counts is whether it grows from then on.
+            # Warm up once; growth is measured from then on.
             asyncio.run(crowd(url, given.clients, 2))
             before = resident(server.pid)
             result = asyncio.run(crowd(url, given.clients, given.seconds))
@@ -108,9 +108,9 @@ def report(result: list[dict], clients: int, before: float, after: float) -> Non
     took = 1000 * np.concatenate([one["images"] for one in result])
     asked, dropped = (sum(one[key] for one in result) for key in ("asked", "dropped"))
     middle, high = np.quantile(took, [0.5, 0.95])
-    print(f"{clients} pages at {RATE} Hz: {asked:,} asks, {len(took):,} answered")
+    print(f"{clients} pages at {RATE} Hz: {asked:,} requests, {len(took):,} answered")
     print(f"latency: median {middle:.1f} ms, p95 {high:.1f} ms")
-    print(f"dropped for a newer one: {dropped / asked:.0%}; lost: {asked - dropped - len(took)}")
+    print(f"replaced by a newer one: {dropped / asked:.0%}; lost: {asked - dropped - len(took)}")
     print(f"memory of the server: {before:.0f} MiB, then {after:.0f} MiB")
 
 

@@ -1,12 +1,10 @@
-"""300 frames of 256x256 as MP4, decoded on the way, against matplotlib's animation writer.
+"""300 frames of 256x256 as MP4, with decoding, against matplotlib's animation writer.
 
-Both walk the same interpolation of the face model that comes along, whose images of 64x64 are shown
-four times as large (or, with --side 256, of a decoder of random weights that makes images of that
-size itself, most of whose time is the decoding), and encode H.264 with ffmpeg's libx264.
-matplotlib (FuncAnimation, FFMpegWriter, `set_data` on an image made once) is measured in three ways:
-its default figure; with the plane beside the image, as a film of a curve has it; and at its best, a
-bare figure of 256x256 pixels with nothing but the image. What is left without the decoding is
-printed too.
+Both follow the same interpolation of the shipped face model, with its 64x64 images four times as large,
+and encode H.264 with ffmpeg's libx264. With --side 256, a decoder with random weights generates images of
+that size, and most of the time is decoding. matplotlib (FuncAnimation, FFMpegWriter, `set_data`) is
+measured in three variants: its default figure, the image with the plane next to it, and a bare figure of
+256x256 pixels. The ratio without decoding is printed too.
 
     python benchmarks/film.py [--frames 300] [--repeats 3]
 """
@@ -45,10 +43,10 @@ def main() -> None:
     matplotlib.rcParams["animation.ffmpeg_path"] = ffmpeg()
     decoder = shipped_decoder() if given.side < SIDE else large_decoder()
     z = walk(given.frames, decoder.space.dim)
-    decoder.decode(z[:32])  # what torch prepares on the first call
+    decoder.decode(z[:32])  # torch's preparations on the first call
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = Path(folder) / "ours.mp4", Path(folder) / "theirs.mp4"
-        film(decoder.decode_batches(z[:2]), ours)  # imports are paid outside
+        film(decoder.decode_batches(z[:2]), ours)  # imports do not count
 
         def mine(panel: bool) -> float:
             beside = density_panel(z[:, :2]) if panel else None
@@ -70,7 +68,7 @@ def main() -> None:
 
 
 def report(result: dict[str, float], frames: int) -> None:
-    """Times, and ratios with and without the decoding."""
+    """Times, and ratios with and without decoding."""
     for name, seconds in result.items():
         print(f"{name:20} {seconds:8.2f} s  {frames / seconds:8,.0f} frames/s")
     batches, singly = result["decoding, in batches"], result["decoding, one by one"]
@@ -85,20 +83,20 @@ def report(result: dict[str, float], frames: int) -> None:
 
 
 def shipped_decoder() -> Generator:
-    """The face model that comes along."""
+    """The shipped face model."""
     with as_file(files("zatlas") / "shipped" / "faces-vae" / "weights.safetensors") as path:
         return generator(*load_weights(path))
 
 
 def large_decoder() -> Generator:
-    """Random weights, the last made so strong that the images have contrast: no easy pictures."""
+    """A decoder with random weights, scaled so that its images have contrast."""
     torch.manual_seed(0)
     described = Description("vae", {"dim": 16}, "conv", {"width": 2}, (3, SIDE, SIDE))
     model = described.build().eval()
     layers = [layer for layer in model.modules() if isinstance(layer, nn.ConvTranspose2d)]
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, mode="fan_out")
-    # Images of this size stay in the processor's cache if few are decoded at a time.
+    # Small batches of this size fit into the processor's cache.
     made = replace(generator(described, model), batch=16)
     with torch.no_grad():
         layers[-1].weight *= 0.3 / float(made.decode(walk(8, 16)).std())
@@ -106,7 +104,7 @@ def large_decoder() -> Generator:
 
 
 def walk(frames: int, dim: int) -> np.ndarray:
-    """Points from one random point of the prior to another."""
+    """Latents from one random latent of the prior to another."""
     ends = np.random.default_rng(0).normal(size=(2, dim)).astype(np.float32)
     t = np.linspace(0, 1, frames, dtype=np.float32)[:, None]
     a, b = (np.repeat(end[None], frames, axis=0) for end in ends)
@@ -114,7 +112,7 @@ def walk(frames: int, dim: int) -> np.ndarray:
 
 
 def animate(decoder: Generator, z: np.ndarray, path: Path, size: tuple[float, float], panel: bool) -> None:
-    """What one would write oneself, after matplotlib's own documentation."""
+    """The usual code, after matplotlib's documentation."""
     figure, axes = pyplot.subplots(1, 1 + panel, figsize=size, dpi=100, squeeze=False)
     if size[0] < 3:
         figure.subplots_adjust(0, 0, 1, 1)
@@ -140,7 +138,7 @@ def animate(decoder: Generator, z: np.ndarray, path: Path, size: tuple[float, fl
 
 
 def ffmpeg() -> str:
-    """The program that matplotlib hands its frames to, out of imageio-ffmpeg."""
+    """The ffmpeg program of imageio-ffmpeg, for matplotlib."""
     python = environment("ffmpeg", "imageio-ffmpeg==0.6.0")
     latent = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
     said = subprocess.run([python, "-c", latent], check=True, capture_output=True, text=True)

@@ -1,10 +1,10 @@
-"""How near a search comes to an image, against its steps and seconds: for GANs and a VAE without its encoder.
+"""Error of inversion against steps and seconds: for GANs, and for a VAE without its encoder.
 
 python benchmarks/inversion.py [--images 16] [--run RUN ...]
 
-A GAN searches for its own samples, which it can make for certain; the VAE for test images, beside which
-stands what its own encoder comes to. Further runs, as one imported with zatlas import, search for their own
-samples. Each row is a whole search of all images at once, starts included.
+A GAN inverts its own samples, which it can generate exactly. The VAE inverts test images, with its own
+encoder as the baseline. Runs of --run, such as imported ones, invert their own samples. Each row is one
+inversion of all images at once, with all starts.
 """
 
 import argparse
@@ -35,12 +35,12 @@ def table(name: str, generator: Generator, images: Images, searched: bool = True
     bare = replace(generator, encoder=None)
     for steps in STEPS_TRIED if searched else ():
         for starts in (1, STARTS) if steps == STEPS else (STARTS,):
-            result = invert(bare, images, steps=steps, starts=starts, show=False)
+            result = invert(bare, images, steps=steps, starts=starts, verbose=False)
             tell(name, f"{steps} steps, {starts} starts", result)
     if generator.encoder is not None:
         for steps in (0, 10, 40):
             guess = generator.encode(images)
-            result = invert(bare, images, guess=guess, steps=steps, show=False)
+            result = invert(bare, images, guess=guess, steps=steps, verbose=False)
             tell(name, f"encoder and {steps} steps", result)
 
 
@@ -58,11 +58,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         quiet = {"training.preview": 0}
         gan = train(
-            "digits", model="gan", dim=32, epochs=60, out=Path(folder) / "gan", settings=quiet, show=False
+            "digits", model="gan", dim=32, epochs=60, out=Path(folder) / "gan", settings=quiet, verbose=False
         )
         table("GAN of digits, own samples", gan.generator, own(gan, given.images))
-        trained = train_encoder(gan, show=False)
-        table("the same, with a taught encoder", trained.generator, own(gan, given.images), searched=False)
+        trained = train_encoder(gan, verbose=False)
+        table("the same, with a trained encoder", trained.generator, own(gan, given.images), searched=False)
         vae = train("digits", dim=12, out=Path(folder) / "vae", settings=quiet, verbose=False)
         images = vae.dataset.images(vae.rows("test")[: given.images])
         table("VAE of digits, test images", vae.generator, images)

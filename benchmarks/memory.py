@@ -1,4 +1,4 @@
-"""Peak memory while training on 10,000 and on 1,000,000 drawn 32x32 images, mapped from a file.
+"""Peak memory while training on 10,000 and on 1,000,000 drawn 32x32 images, memory-mapped from a file.
 
 python benchmarks/memory.py [--most 1000000]
 """
@@ -10,7 +10,7 @@ import sys
 
 from common import quiet
 
-# Two runs of the same number of steps: what differs is how many images there are.
+# Two runs of the same number of steps, with different numbers of images.
 MEASURED = """
 import json, sys, tempfile
 from pathlib import Path
@@ -38,7 +38,7 @@ def main() -> None:
     given = parser.parse_args()
     result = {}
     for count, epochs in ((10_000, 10), (given.most, 1)):
-        # Drawn first and by another process, so that only training is measured.
+        # Another process draws the images first, so that only training is measured.
         subprocess.run([sys.executable, "-c", DRAW, str(count)], check=True, env=quiet())
         command = [sys.executable, "-c", MEASURED, str(count), str(epochs)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet())

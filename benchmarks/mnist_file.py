@@ -1,4 +1,4 @@
-"""Full MNIST as one npz file, for the software that it is compared with."""
+"""Full MNIST as one npz file, for other software."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from zatlas.data.pixel_cache import cache_root
 
 
 def mnist_npz(root: str = "") -> Path:
-    """A folder's mnist.npz, or one made from wherever zatlas finds MNIST."""
+    """A folder's mnist.npz, or a new one from the MNIST that zatlas finds."""
     if root and (Path(root) / "mnist.npz").exists():
         return (Path(root) / "mnist.npz").resolve()
     images = sources.load("mnist", **({"root": root} if root else {}))

@@ -1,7 +1,7 @@
-"""A plane decoded at 15 x 15 places and saved as PNG, against a decoder call and a subplot a place.
+"""A plane decoded at 15 x 15 positions, against one decoder call and one subplot per position.
 
-The slower way is the one of most tutorials: for each place, the decoder is called and `imshow`
-draws what it gives in a subplot of its own; then `savefig`.
+The slower method is that of most tutorials: for each position it calls the decoder and `imshow` in a
+subplot, and then `savefig`.
 
     python benchmarks/sheet.py [--repeats 5]
 """
@@ -37,7 +37,7 @@ def main() -> None:
             "zatlas, SVG": lambda: draw(decoder, place / "ours.svg"),
             "subplots": lambda: subplots(decoder, place / "theirs.png"),
         }
-        for direction in ways.values():  # imports are paid outside
+        for direction in ways.values():  # imports do not count
             direction()
         result = medians(
             in_turns(given.repeats, {name: lambda way=way: timed(way) for name, way in ways.items()})
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def draw(decoder: Generator, path: Path) -> None:
-    """One decoder call for the plane, one picture with axes."""
+    """One decoder call for the plane, one image with axes."""
     marks = np.linspace(-2, 2, PLACES, dtype=np.float32)
     right, up = np.meshgrid(marks, marks[::-1])
     images = decoder.decode(np.stack([right.ravel(), up.ravel()], axis=1))
@@ -57,7 +57,7 @@ def draw(decoder: Generator, path: Path) -> None:
 
 
 def subplots(decoder: Generator, path: Path) -> None:
-    """What one would write oneself."""
+    """The code of most tutorials."""
     marks = np.linspace(-2, 2, PLACES, dtype=np.float32)
     figure, axes = pyplot.subplots(PLACES, PLACES, figsize=(10, 10))
     for row, y in enumerate(marks[::-1]):

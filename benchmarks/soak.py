@@ -1,11 +1,11 @@
-"""Many pages for half an hour: latency, memory and descriptors of a server that is asked everything.
+"""Fifty pages for half an hour: latency, memory and descriptors of a server under mixed requests.
 
 python benchmarks/soak.py [--minutes 30] [--clients 50] [--rate 30] [--quiet-pages]
 
-Each page moves its pointer RATE times a second over the face model that comes with zatlas. Meanwhile
-one page after another asks for a new chart, loads every file again and reconnects, and the run is
-exported as a folder again and again by another process. `--quiet-pages` leaves that part out.
-Targets: p95 <= 100 ms, p99 <= 300 ms, memory and descriptors flat after the first minute.
+Each page moves its pointer RATE times a second over the shipped face model. Meanwhile one page after the
+other requests a new chart, loads every file again and reconnects, and another process exports the run
+repeatedly. `--quiet-pages` leaves that out. Targets: p95 <= 100 ms, p99 <= 300 ms, memory and descriptors
+flat after the first minute.
 """
 
 import argparse
@@ -47,9 +47,9 @@ unpack(Path(sys.argv[1]))
 
 @dataclass
 class Measured:
-    """What came back so far."""
+    """Results so far."""
 
-    seconds: list[float] = field(default_factory=list)  # of each decoded picture since the last line
+    seconds: list[float] = field(default_factory=list)  # of each decoded image since the last line
     sent: int = 0
     dropped: int = 0
     charts: list[float] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Measured:
 
 
 class Page:
-    """A page's socket: answers by the number of their request."""
+    """A page's socket: answers by the id of their request."""
 
     def __init__(self, socket: ClientConnection, measured: Measured) -> None:
         self.socket, self.measured = socket, measured
@@ -139,7 +139,7 @@ async def reload(url: str, over: asyncio.Event, measured: Measured) -> None:
 
 
 def load(url: str) -> None:
-    """Load what a page loads when it is opened."""
+    """Load the files of a page."""
     with urlopen(url + "data/manifest.json") as answer:
         entry = json.load(answer)["runs"][0]
     names = [entry["points"], entry["codes"], entry["charts"][0]["cover"]]

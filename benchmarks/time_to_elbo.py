@@ -1,4 +1,4 @@
-"""Wall time to the test -ELBO that pythae's trainer has after 10 epochs: the same net, MNIST, grey means.
+"""Wall time to the test -ELBO that pythae's trainer reaches in 10 epochs: the same network on MNIST.
 
 python benchmarks/time_to_elbo.py [--root FOLDER] [--repeats 3]
 """
@@ -10,7 +10,7 @@ from statistics import median
 from common import RIVALS, call, environment
 from mnist_file import mnist_npz
 
-EPOCHS, RATE = 5, 1.2e-2  # of ours; pythae has 10 epochs at batch 64 and rate 1e-3
+EPOCHS, RATE = 5, 1.2e-2  # of zatlas; pythae has 10 epochs at batch 64 and rate 1e-3
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Wall time of a 2-D VAE on MNIST to a test -ELBO of 150 nats or less, and of the whole demo.
+"""Wall time of a 2-D VAE on MNIST to a test -ELBO of 150 nats or less, and of the complete demo.
 
 python benchmarks/time_to_manifold.py [--root FOLDER]
 """
@@ -34,7 +34,7 @@ def main() -> None:
         begun = perf_counter()
         command = [sys.executable, "-m", "zatlas", "demo", "--out", f"{folder}/demo", "--no-open"]
         subprocess.run(command, check=True, env=quiet(), capture_output=True)
-        print(f"zatlas demo: {perf_counter() - begun:.1f} s from the command to the last picture")
+        print(f"zatlas demo: {perf_counter() - begun:.1f} s from the command to the last figure")
 
 
 if __name__ == "__main__":

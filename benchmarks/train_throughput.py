@@ -1,4 +1,4 @@
-"""Images a second while training a 784-512-16 VAE on MNIST, against pythae's trainer and a plain loader.
+"""Images per second of training a 784-512-16 VAE on MNIST, against pythae's trainer and a DataLoader.
 
 python benchmarks/train_throughput.py [--root FOLDER] [--repeats 3]
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from common import RIVALS, call, environment, in_turns, matrix_product_rate, medians
 from mnist_file import mnist_npz
 
-# Forward, the slopes of the weights, and those of all inputs but the image's.
+# Forward, the gradients of the weights, and those of all inputs except the image.
 FORWARD = 2 * (784 * 512 + 512 * 32 + 16 * 512 + 512 * 784)
 OPERATIONS = 3 * FORWARD - 2 * 784 * 512
 

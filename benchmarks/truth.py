@@ -25,19 +25,19 @@ from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.models.classifier import Classifier, load_classifier
 from zatlas.workspace import Workspace
 
-# Whether hair lies over the forehead or the chin is darker or lighter than the skin by turns: no straight
-# way was found that turns these two with every seed.
+# Hair on the forehead or the chin can be darker or lighter than the skin: no linear direction changes
+# these two attributes with every seed.
 BENT = ("Bangs", "No_Beard")
 HAIR = {"Gray_Hair", "Black_Hair", "Brown_Hair", "Blond_Hair"}
 
 
 def others_of(name: str) -> list[str]:
-    """The attributes that have nothing to do with this one: hair has one colour."""
+    """The attributes that are independent of this one; hair has one colour."""
     return [other for other in FACE_ATTRIBUTES if other != name and not {name, other} <= HAIR]
 
 
 def on_chart(workspace: Workspace, classifier: Classifier, name: str) -> tuple[float, float]:
-    """Whether the two ends of the source's way are told apart, and what else differs between them."""
+    """Whether the classifier separates the ends of source A's path, and the change of other predictions."""
     ends = [attribute(workspace, name, method="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
     read = classifier.predict(workspace.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespace) -> None:
-    """The table of all twelve."""
+    """The table of all twelve attributes."""
     z = workspace.latents("test")[given.skip : given.skip + given.faces]
     names = list(FACE_ATTRIBUTES)
     aimed = find_directions(

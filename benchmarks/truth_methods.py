@@ -1,12 +1,12 @@
-"""Whether ways to steer do what they say on drawn faces, method by method, judged by the shipped scorer.
+"""Effects and side effects of the methods that find directions, on drawn faces.
 
 python -m benchmarks.truth_methods [--run FOLDER] [--faces 300] [--second FILE] [--epochs 4]
 
-For each of twelve attributes: the share of test faces whose answer turns when they are moved by three
-spreads (there: of those without it; back: of those with it), and the mean change of the scorer's other
-answers. Labels are the truth of the drawings. The assessor goes by a second scorer, taught here with
-another seed or read from a file; the judge has no part in learning. Beside them is the source's way, from
-median to median on a supervised chart, as in `benchmarks/truth.py`.
+For each of twelve attributes: the share of test faces whose prediction changes when they move by three std
+(add: faces without it; remove: faces with it), and the mean change of the other predictions. Labels are
+the true factors. The predictor uses a second classifier, trained here with another seed or read from a
+file; the measuring classifier is not used to fit. The last columns are source A's method, from median to
+median on a supervised chart, as in `benchmarks/truth.py`.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from zatlas.workspace import Workspace
 
 METHODS = {
     "mean_difference": ("labels", {"method": "mean_difference"}),
-    "linear without others": ("labels", {"method": "linear"}),
+    "linear, orthogonal": ("labels", {"method": "linear"}),
     "local": ("labels", {"method": "local"}),
     "predictor": ("predictor", {"method": "linear"}),
-    "assessor local": ("predictor", {"method": "local"}),
+    "predictor local": ("predictor", {"method": "local"}),
 }
 ENOUGH, ASIDE = 0.9, 0.1
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def second(workspace: Workspace, path: Path | None, epochs: int) -> Classifier:
-    """The scorer that may be learnt from: not the judge."""
+    """The classifier that predictors are fitted to; not the measuring one."""
     if path is not None and path.exists():
         return open_classifier(path)
     result = train_classifier(workspace.dataset, list(FACE_ATTRIBUTES), seed=1, epochs=epochs)
@@ -61,8 +61,8 @@ def second(workspace: Workspace, path: Path | None, epochs: int) -> Classifier:
     return result
 
 
-def ways_of(workspace: Workspace, name: str, method: str, classifier: Classifier) -> Direction:
-    """What a method finds for an attribute, the others held where it can hold them."""
+def direction_of(workspace: Workspace, name: str, method: str, classifier: Classifier) -> Direction:
+    """The direction of a method for an attribute, with the other attributes held if possible."""
     kind, settings = METHODS[method]
     if method != "mean_difference":
         settings = {**settings, "orthogonal_to": others_of(name)}
@@ -83,7 +83,7 @@ def good(result: FlipRates) -> bool:
 
 
 def report(workspace: Workspace, judge: Classifier, classifier: Classifier, faces: int) -> None:
-    """The table of all twelve."""
+    """The table of all twelve attributes."""
     z = workspace.latents("test")[:faces]
     heads = " | ".join(f"{method}: there, back | others" for method in METHODS)
     print(f"| attribute | {heads} | chart | others |")
@@ -93,11 +93,11 @@ def report(workspace: Workspace, judge: Classifier, classifier: Classifier, face
         told = []
         for method in METHODS:
             begun = perf_counter()
-            direction = ways_of(workspace, name, method, classifier)
+            direction = direction_of(workspace, name, method, classifier)
             spent[method] += perf_counter() - begun
             if isinstance(
                 direction, FieldDirection
-            ):  # by spreads, as all others, rather than by its own scale
+            ):  # amounts in std, like all others, instead of its own unit
                 direction = replace(direction, scale=None)
             result = flip_rates(workspace.generator, judge, z, direction, name, others_of(name))
             reached.setdefault(name, []).append(good(result))
@@ -106,7 +106,7 @@ def report(workspace: Workspace, judge: Classifier, classifier: Classifier, face
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
     print(f"\nSeconds an attribute: { {m: round(s / len(FACE_ATTRIBUTES), 1) for m, s in spent.items()} }")
     missing = [name for name, ok in reached.items() if not any(ok)]
-    print(f"Without a method that turns 90 % at less than 10 % aside: {missing or 'none'}.")
+    print(f"Without a method that changes 90 % with side effects below 10 %: {missing or 'none'}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Choose the images of fashion-mini: python make_fashion_mini.py fashion_mnist.npz page.png"""
+"""Make the image file of fashion-mini: python make_fashion_mini.py fashion_mnist.npz page.png"""
 
 import sys
 
@@ -9,7 +9,7 @@ TRAIN, TEST, SIDE, ACROSS = 500, 100, 28, 100
 
 
 def choose(pixels: np.ndarray, labels: np.ndarray, kind: int, count: int) -> np.ndarray:
-    """Some images of one class, by a seed of its own."""
+    """Return `count` random images of a class; the class is the seed."""
     rows = np.flatnonzero(labels == kind)
     return pixels[np.sort(np.random.default_rng(kind).choice(rows, count, replace=False))]
 
@@ -20,8 +20,8 @@ def main(full: str, page: str) -> None:
         test = arrays["x_test"], arrays["y_test"]
     parts = [p for kind in range(10) for p in (choose(*train, kind, TRAIN), choose(*test, kind, TEST))]
     tiles = np.concatenate(parts).reshape(-1, ACROSS, SIDE, SIDE)
-    whole = tiles.transpose(0, 2, 1, 3).reshape(len(tiles) * SIDE, ACROSS * SIDE)
-    Image.fromarray(whole).save(page, optimize=True)
+    image = tiles.transpose(0, 2, 1, 3).reshape(len(tiles) * SIDE, ACROSS * SIDE)
+    Image.fromarray(image).save(page, optimize=True)
 
 
 if __name__ == "__main__":

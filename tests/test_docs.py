@@ -1,4 +1,4 @@
-"""What the documents say is so."""
+"""The documents name files, commands, options, tests and Python names that exist."""
 
 import pkgutil
 import re
@@ -9,7 +9,6 @@ import pytest
 
 from tests.write_docs import DOCS
 from tests.write_docs import PAGES as GENERATED
-from zatlas.commands.registration import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -42,11 +41,57 @@ def test_python_names_in_backticks_exist(page):
             assert last in getattr(pkgutil.resolve_name(owner), "__dataclass_fields__", {}), name
 
 
-def test_every_command_in_the_readme_is_a_command():
-    known = {name.partition(" ")[0] for name in COMMANDS}
-    blocks = "".join(re.findall(r"```\n(.*?)```", README, re.DOTALL))
-    named = set(re.findall(r"^zatlas ([a-z]+)", blocks, re.MULTILINE))
-    assert named and named <= known
+def commands_of(text):
+    """Commands in blocks and in backticks, without comments."""
+    fence = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    blocks = [block for language, block in fence.findall(text) if language in ("", "bash")]
+    prose = fence.sub("", text)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"^    (\S.*)$", prose, re.MULTILINE)
+    lines += [span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", prose)]
+    for line in lines:
+        for command in re.findall(r"(?:^|&& |srun |-m )(zatlas [a-z].*?)(?= && |  #|$)", line):
+            yield command.split(" # ")[0].strip()
+
+
+def test_every_command_and_option_in_the_pages_exists():
+    sections = re.split(r"(?m)^##+ (?=zatlas )", (DOCS / "commands.md").read_text())[1:]
+    helps = {section.partition("\n")[0]: section for section in sections}
+    groups = {" ".join(name.split()[:2]) for name in helps}
+    unknown, count = [], 0
+    for page in [*PAGES, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]:
+        text = re.sub(r"(?m)^\| old name .*\n(\|.*\n)*", "", page.read_text())
+        for command in commands_of(text) if page.name != "commands.md" else ():
+            words, count = command.split(), count + 1
+            names = [" ".join(words[:size]) for size in (3, 2) if " ".join(words[:size]) in helps]
+            options = re.findall(r"(?<!\S)--[a-z][a-z-]*", re.sub("'[^']*'|\"[^\"]*\"", "", command))
+            if not names and " ".join(words[:2]) not in groups:
+                unknown.append(f"{page.name}: {command}")
+            elif names:
+                unknown += [f"{page.name}: {command}: {o}" for o in options if f"{o} " not in helps[names[0]]]
+    assert count > 100 and not unknown, "\n".join(unknown)
+
+
+def test_every_script_that_a_page_names_exists():
+    named = {
+        path
+        for page in PAGES
+        for path in re.findall(r"\b(?:tests|benchmarks|examples)/[\w/.]+\w", page.read_text())
+    }
+    modules = {
+        path for page in PAGES for path in re.findall(r"-m ((?:tests|benchmarks)[\w.]*\w)", page.read_text())
+    }
+    assert named and not [path for path in sorted(named) if not (ROOT / path).exists()]
+    paths = [ROOT / name.replace(".", "/") for name in sorted(modules)]
+    assert paths and not [path for path in paths if not (path.is_dir() or path.with_suffix(".py").exists())]
+
+
+def test_every_test_that_a_page_names_exists():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    names = {
+        name for page in PAGES for name in re.findall(r"`(?:test_\w+\.py::)?(test_\w+)`", page.read_text())
+    }
+    assert names and not [name for name in sorted(names) if f"def {name}(" not in tests]
 
 
 def test_the_readme_has_its_two_commands():

@@ -50,12 +50,12 @@ def help_of(*words: str) -> str:
 def recipes() -> str:
     parts = [
         "# Recipes",
-        "A recipe is all that decides how a model is trained. `zatlas train` writes the whole of it into "
-        "the run as `recipe.toml`; `--recipe FILE` begins with one, `--preset NAME` with one that comes "
-        "along, and `--set TABLE.NAME=VALUE` changes any line. Made from the code by `just docs`.",
+        "Use this page to look up a setting. A recipe contains all settings of a training. `zatlas train` "
+        "writes it into the run as `recipe.toml`. `--recipe FILE` starts from a recipe, `--preset NAME` from "
+        "a built-in one, and `--set TABLE.NAME=VALUE` changes a setting. `just docs` generates this page.",
         "## [data]",
-        "`source` is what stands after `zatlas train`, `size` what stands after `--size`; the other keys "
-        "are the source's options ([datasets](datasets.md)).",
+        "`source` is the argument of `zatlas train`, and `size` is `--size`. The other keys are options of "
+        "the source ([datasets](datasets.md)).",
     ]
     for registry, table in ((MODELS, "model"), (NETS, "net")):
         for name in registry.names():
@@ -70,7 +70,7 @@ def recipes() -> str:
 
 def table_of(kind: type) -> str:
     words = comments(kind)
-    lines = ["| setting | usually | what it is |", "|---|---|---|"]
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
     usual = kind()
     for name, hint in setting_types(kind).items():
         told = words.get(name, "")
@@ -99,7 +99,7 @@ def comments(kind: type) -> dict[str, str]:
 
 
 def presets_table() -> str:
-    lines = ["| name | what it is |", "|---|---|"]
+    lines = ["| name | images and model |", "|---|---|"]
     for name, path in presets().items():
         lines.append(f"| `{name}` | {path.read_text().partition(chr(10))[0].lstrip('# ')} |")
     return "\n".join(lines)
@@ -110,10 +110,10 @@ def datasets() -> str:
 
     parts = [
         "# Datasets",
-        "What can stand after `zatlas train`. Options follow a colon, as "
-        "`faces:count=50000,correlated=true`, or stand under `[data]` in a recipe. Made from the code by "
-        "`just docs`.",
-        "| name | what it is | images | size | licence | options |\n|---|---|---|---|---|---|",
+        "Use this page to choose images for `zatlas train`. Options follow a colon, as in "
+        "`faces:count=50000,correlated=true`, or go under `[data]` in a recipe. `just docs` generates the "
+        "table.",
+        "| name | content | images | size | licence | options |\n|---|---|---|---|---|---|",
     ]
     rows = []
     for name in DATASETS.names():

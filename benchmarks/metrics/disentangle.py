@@ -1,10 +1,10 @@
-"""Whether the scores by known factors put ideal codes before a beta-VAE's, and those before chance.
+"""Check that disentanglement metrics rank the factors above a beta-VAE, and that above random latents.
 
 python benchmarks/metrics/disentangle.py [--epochs 20] [--count 20000] [--betas 1 4 16]
 
-Trains VAEs of drawn sprites that differ in beta alone, and prints every score of each: mean and
-standard error over seeds. Beside them, what the factors themselves score as codes, and what the codes
-of the first run score when they are given to other images.
+Trains VAEs of drawn sprites that differ in beta only. Prints every metric of each, mean and standard error
+over seeds, with two baselines: the factors themselves as latents, and the latents of the first run with
+shuffled images.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from zatlas.workspace import Workspace
 
 
 def ideal(workspace: Workspace) -> dict[str, float]:
-    """The scores of the factors themselves, as codes of as many test images."""
+    """The metrics of the factors themselves, as latents of as many test images."""
     table = true_factors(workspace, workspace.table("test").rows)
     columns = [
         column if column.dtype.kind == "f" else np.unique(column, return_inverse=True)[1]
@@ -53,8 +53,8 @@ def main() -> None:
             best = best or ideal(workspace)
             begun = perf_counter()
             result[name] = {figure.name: figure for figure in disentanglement_metrics(workspace)}
-            print(f"{name}: scored in {perf_counter() - begun:.1f} s")
-    print("| score | the factors | " + " | ".join(result) + " | other images' codes |")
+            print(f"{name}: measured in {perf_counter() - begun:.1f} s")
+    print("| score | the factors | " + " | ".join(result) + " | shuffled latents |")
     print("|---" * (len(result) + 3) + "|")
     first = next(iter(result.values()))
     for score in first:

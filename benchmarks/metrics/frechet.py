@@ -1,10 +1,10 @@
-"""Are Frechet distances ordered rightly, and how much is nothing? Real images against real, blurred, noise.
+"""Check the order of Frechet distances and their baseline: real images against real, blurred, noise.
 
 python benchmarks/metrics/frechet.py [DATA ...] [--seed 0]
 
-Held-out images are compared with as many training images (the baseline), with the same blurred by a pixel
-and by two, and with noise, in the features that `zatlas evaluate` uses for the set, and beside them the kernel
-distance, precision, recall, density and coverage. Every row of a set is of as many images.
+Held-out images are compared with as many training images (the baseline), with the same images blurred by
+one and two pixels, and with noise, in the features of `zatlas evaluate`. Also prints the kernel distance,
+precision, recall, density and coverage. All rows of a dataset use the same number of images.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def report(images: ImageDataset, seed: int) -> None:
-    """The table of one set."""
+    """The table of one dataset."""
     trained = dataset_features(images)
     features = principal_pixels(images) if trained is None else trained.features
     held, train = (images.images(rows) for rows in held_out_and_training(images, MAX_IMAGES, seed=seed))

@@ -1,9 +1,9 @@
-"""How likely our recipes find MNIST's test digits, with pixels drawn black or white, and how long they train.
+"""Likelihood of MNIST's test digits (black and white) under the presets, and training time.
 
 python benchmarks/metrics/likelihood.py [--root FOLDER] [--runs FOLDER] [--only PRESET]
 
-Each preset is trained in a run of its own under --runs; one that is there is measured, one that was
-stopped goes on. pythae's README has 89.78 for its VAE and 86.82 for its IWAE with 50 draws.
+Each preset is trained in its own run under --runs; a finished run is only measured, and a stopped one is
+resumed. pythae's README reports 89.78 for its VAE and 86.82 for its IWAE with 50 samples.
 """
 
 import argparse
@@ -47,12 +47,12 @@ def main() -> None:
 
 
 def trained(name: str, folder: Path, root: str) -> Workspace:
-    """The run of this preset: found, gone on with, or trained anew."""
+    """The run of this preset: opened, resumed, or trained."""
     if not folder.exists():
         data = f"mnist:root={root}" if root else "mnist"
         return create.train(data, preset=name, out=folder)
     if not (folder / "result.json").exists():
-        print(f"{folder} was stopped, and goes on", file=sys.stderr)
+        print(f"{folder} was stopped; resuming it", file=sys.stderr)
         return create.resume(folder)
     return Workspace.open(folder)
 

@@ -1,4 +1,4 @@
-"""Train the same net as tutorials do: a dataset of single images, a DataLoader, Adam."""
+"""Train the same network like most tutorials: a dataset of single images, a DataLoader, Adam."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ with np.load(given.data) as arrays:
 
 
 class Images(Dataset):
-    """One image at a time, made a picture and then a float tensor: what torchvision's MNIST does."""
+    """One image at a time, as a PIL image and then a float tensor, like torchvision's MNIST."""
 
     def __len__(self):
         return len(train)

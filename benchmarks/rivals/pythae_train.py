@@ -1,4 +1,4 @@
-"""Train the same net with pythae's own trainer; prints the same figures."""
+"""Train the same network with pythae's own trainer; prints the same numbers."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ with np.load(given.data) as arrays:
 
 
 class Clock(TrainingCallback):
-    """How long the training part of each epoch takes."""
+    """Measures the training part of each epoch."""
 
     def __init__(self):
         self.rates = []

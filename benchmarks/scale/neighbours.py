@@ -1,10 +1,10 @@
-"""From how many codes on is a saved index worth it? A look at all against cells, and what they miss.
+"""At which number of latents a saved index pays: exact search against cells, and the recall.
 
 python -m benchmarks.scale.neighbours [--counts 10000 100000 1000000] [--dims 16 64]
 
-Of each size: seconds to build the index, milliseconds for the 10 nearest of one code and of 1,000 by
-either, the share of the true ten that the index finds, peak memory of a process that searches exactly and
-of one that opens the saved index, and how many single queries make up for its building.
+For each size: seconds to build the index, milliseconds of both searches for the 10 nearest of one latent
+and of 1,000, the recall, the peak memory of a process with each search, and how many single queries
+amortize the index.
 """
 
 import argparse
@@ -38,8 +38,8 @@ def main() -> None:
         print(json.dumps(searched(given.search, given.counts[0], given.dims[0], given.file)))
         return
     print(
-        "| axes | codes | build | one, exact | one, index | 1,000, exact | 1,000, index | recall@10 "
-        "| memory, exact | memory, index | queries that pay for it |"
+        "| dimensions | latents | build | one, exact | one, index | 1,000, exact | 1,000, index | recall@10 "
+        "| memory, exact | memory, index | queries to amortize the index |"
     )
     print("|" + "---|" * 11)
     for dim in given.dims:
@@ -71,7 +71,7 @@ def row(dim: int, count: int) -> str:
 
 
 def apart(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
-    """The same in a process of its own."""
+    """The same in its own process."""
     command = [sys.executable, "-m", "benchmarks.scale.neighbours", "--search", how]
     command += ["--counts", str(count), "--dims", str(dim), "--file", str(file)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet())
@@ -80,7 +80,7 @@ def apart(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
 
 
 def searched(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
-    """Milliseconds for one query and for many, and this process's peak of memory."""
+    """Milliseconds for one query and for a thousand, and this process's peak memory."""
     z, _ = codes(count, dim)
     near = ExactNeighbors(z) if how == "exact" else IndexedNeighbors(z, file)
     query = asked(z)
@@ -91,7 +91,7 @@ def searched(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
 
 
 def asked(z: np.ndarray) -> np.ndarray:
-    """Places near codes, as a pointer on a map asks for them."""
+    """Queries near latents, like those of a pointer on a map."""
     chance = np.random.default_rng(1)
     near = z[chance.integers(0, len(z), MANY)]
     return near + 0.3 * chance.standard_normal(near.shape, dtype=np.float32)

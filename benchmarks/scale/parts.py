@@ -1,6 +1,6 @@
-"""One measurement in a process of its own, so that its peak of memory is its own; JSON on stdout.
+"""One measurement in its own process, to measure its peak memory; JSON on stdout.
 
-python -m benchmarks.scale.parts PART COUNT [--dim 16] [--room FOLDER]
+python -m benchmarks.scale.parts PART COUNT [--dim 16] [--folder FOLDER]
 """
 
 import argparse
@@ -27,7 +27,7 @@ PAGE = ("points.arrow", "codes.f16", "vectors.f32", "normals.f32", "weights.f32"
 
 
 def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
-    """Codes in groups, as those of images are, and the group of each."""
+    """Latents in groups, like those of images, and the group of each."""
     chance = np.random.default_rng(0)
     middles = 2 * chance.standard_normal((GROUPS, dim), dtype=np.float32)
     kinds = chance.integers(0, GROUPS, count)
@@ -36,17 +36,20 @@ def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
 
 def train(count: int, dim: int, folder: Path) -> Told:
     """One epoch of a small VAE of drawn 32x32 images."""
+    from zatlas import create
     from zatlas.data import sources
 
     data = f"sprites:count={count}"
-    sources.load(data, size=32)  # drawn once, and mapped from then on
+    sources.load(data, size=32)  # drawn once, then memory-mapped
     begun = perf_counter()
-    train(data, size=32, dim=dim, epochs=1, out=folder / f"train-{count}", verbose=False, settings=SETTINGS)
+    create.train(
+        data, size=32, dim=dim, epochs=1, out=folder / f"train-{count}", verbose=False, settings=SETTINGS
+    )
     return {"seconds": perf_counter() - begun}
 
 
 def encode(count: int, dim: int, folder: Path, on: str = "here") -> Told:
-    """Drawn images to a folder of codes by the encoder of a run that is there already."""
+    """Drawn images to a folder of latents, with the encoder of an existing run."""
     from zatlas.data import sources
     from zatlas.encode import encode as encoded
     from zatlas.workspace import Workspace
@@ -60,7 +63,7 @@ def encode(count: int, dim: int, folder: Path, on: str = "here") -> Told:
 
 
 def ray(count: int, dim: int, folder: Path) -> Told:
-    """The same by ray's processes, and what memory the largest of them came to."""
+    """The same with Ray's processes, and the memory of the largest of them."""
     peaks, ended = [0.0], Event()
 
     def look() -> None:
@@ -77,19 +80,19 @@ def ray(count: int, dim: int, folder: Path) -> Told:
 
 
 def largest(name: str) -> float:
-    """Megabytes that the largest process of this name has come to."""
+    """Peak megabytes of the largest process of this name."""
     result = [0.0]
     for place in Path("/proc").glob("[0-9]*"):
         try:
             if (place / "cmdline").read_bytes().startswith(name.encode()):
                 result.append(peak_memory(place.name))
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has exited
             continue
     return max(result)
 
 
 def chart(count: int, dim: int, folder: Path) -> Told:
-    """A UMAP of 20,000 landmarks, and the places of all codes among them."""
+    """A UMAP of 20,000 landmarks, and the positions of all latents among them."""
     from zatlas.latent.chart import make_chart
     from zatlas.latent.landmarks import landmarks, write_positions
     from zatlas.store.latent_table import LatentTable
@@ -107,7 +110,7 @@ def chart(count: int, dim: int, folder: Path) -> Told:
 
 
 def tiles(count: int, dim: int, folder: Path) -> Told:
-    """The squares of a chart of so many points, with the counts of fifty classes."""
+    """The squares of a chart of `count` points, with the counts of fifty classes."""
     from zatlas.site.quadtree import quadtree as tiled
 
     z, kinds = codes(count, 2)
@@ -117,7 +120,7 @@ def tiles(count: int, dim: int, folder: Path) -> Told:
 
 
 def serve(count: int, dim: int, folder: Path) -> Told:
-    """The page of a run of codes: made, loaded as far as the first view needs, and its tiles fetched."""
+    """The page of a run of latents: made, loaded up to the first view, and its tiles fetched."""
     from zatlas.server.serve import serving
 
     z, kinds = codes(count, 2)
@@ -145,7 +148,7 @@ def serve(count: int, dim: int, folder: Path) -> Told:
 
 
 def reader(address: str) -> Callable[[str], bytes]:
-    """How files of a server are read, which knows a page by the cookie that its first answer gives."""
+    """A client of a server, which identifies itself by the cookie of the first answer."""
     with urlopen(address) as answer:
         cookie = (answer.headers.get("set-cookie") or "").split(";")[0]
     root = address.split("?")[0]
@@ -159,11 +162,12 @@ def reader(address: str) -> Callable[[str], bytes]:
 
 def run_of(folder: Path, dim: int) -> Path:
     """A run whose encoder is measured."""
+    from zatlas import create
 
     run = folder / "encoder"
     if not run.exists():
         data = "sprites:count=20000"
-        train(data, size=32, dim=dim, epochs=1, out=run, verbose=False, settings=SETTINGS)
+        create.train(data, size=32, dim=dim, epochs=1, out=run, verbose=False, settings=SETTINGS)
     return run
 
 
@@ -182,10 +186,10 @@ def main() -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("count", type=int)
     parser.add_argument("--dim", type=int, default=DIM)
-    parser.add_argument("--room", type=Path)
+    parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        told: dict[str, Any] = PARTS[given.part](given.count, given.dim, given.room or Path(folder))
+        told: dict[str, Any] = PARTS[given.part](given.count, given.dim, given.folder or Path(folder))
     told["rss"] = peak_memory()
     sys.stdout.write(json.dumps(told) + "\n")
 

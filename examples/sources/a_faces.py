@@ -8,27 +8,28 @@ from zatlas.figures import file_name, maps, paths, sheets
 from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.render.pixels import save
 
-PLACES = np.float32([[-0.857, 0], [0, 0], [0.857, 0]])
+POSITIONS = np.float32([[-0.857, 0], [0, 0], [0.857, 0]])
+LAYOUT = {"n_neighbors": 25, "min_dist": 0.1}
 
 
 def main() -> None:
-    asked = arguments(__doc__, "celeba, drawn")
-    data = asked.data
+    options = arguments(__doc__, "celeba, drawn")
+    data = options.data
     if data == "celeba, drawn":
-        data = f"celeba:root={celeba(asked.out / 'drawn-celeba', asked.count)}"
+        data = f"celeba:root={celeba(options.out / 'drawn-celeba', options.count)}"
     # A1; its curves and previews are in the run.
     workspace = trained(
-        asked.out / "faces-a1", data, asked.epochs, preset="faces-a1", settings=asked.settings
+        options.out / "faces-a1", data, options.epochs, preset="faces-a1", settings=options.settings
     )
-    out = asked.out
+    out = options.out
     print_paths(save(sheets.sample_sheet(workspace, 64), out / "a2-samples.png"))
-    free = workspace.chart("grid_umap", settings={"n_neighbors": 25, "min_dist": 0.1})
-    male = workspace.chart("grid_umap", "Male", settings={"n_neighbors": 25, "min_dist": 0.1})
+    unsupervised = workspace.chart("grid_umap", settings=LAYOUT)
+    supervised = workspace.chart("grid_umap", "Male", settings=LAYOUT)
     print_paths(
-        save(maps.chart_scatter(workspace, free, color_by="Male"), out / "a3-chart.png"),
-        save(maps.chart_scatter(workspace, male, color_by="Male"), out / "a3-chart-supervised.png"),
-        save(sheets.chart_sheet(workspace, male, 15), out / "a4-chart-sheet.png"),
-        save(sheets.chart_positions(workspace, male, PLACES), out / "a5-places.png"),
+        save(maps.chart_scatter(workspace, unsupervised, color_by="Male"), out / "a3-chart.png"),
+        save(maps.chart_scatter(workspace, supervised, color_by="Male"), out / "a3-chart-supervised.png"),
+        save(sheets.chart_sheet(workspace, supervised, 15), out / "a4-chart-sheet.png"),
+        save(sheets.chart_positions(workspace, supervised, POSITIONS), out / "a5-positions.png"),
     )
     for name in (*FACE_ATTRIBUTES, "Random"):
         move = paths.attribute(workspace, name, method="chart")

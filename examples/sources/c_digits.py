@@ -13,17 +13,17 @@ from zatlas.workspace import Workspace
 
 
 def main() -> None:
-    asked = arguments(__doc__, "mnist-mini")
-    out, data = asked.out, asked.data
+    options = arguments(__doc__, "mnist-mini")
+    out, data = options.out, options.data
     try:
         sources.load(data)
     except NotFound:
         data = "digits"
-    how = {"epochs": asked.epochs, "settings": asked.settings}
-    vae = trained(out / "manifold-c1", data, preset="manifold-c1", **how)
+    training = {"epochs": options.epochs, "settings": options.settings}
+    vae = trained(out / "manifold-c1", data, preset="manifold-c1", **training)
     print_paths(
         save(sheets.manifold(vae, 10), out / "c2-manifold.png"),
-        save(maps.latent_scatter(vae, per_class=300, samples=True), out / "c3-points.png"),
+        save(maps.latent_scatter(vae, per_class=300, samples=True), out / "c3-scatter.png"),
     )
     for first in ("1", "6"):
         for last in "0123456789":
@@ -32,17 +32,17 @@ def main() -> None:
         _film(vae, ["4", "9", "1"], 50, out / "c5-4-9-1.gif"),
         _film(vae, ["1", "0", "9"], 225, out / "c5-1-0-9-1.gif", closed=True),
     )
-    conditional = trained(out / "conditional-c6", data, preset="conditional-c6", **how)
+    conditional = trained(out / "conditional-c6", data, preset="conditional-c6", **training)
     print_paths(
         save(sheets.manifold(conditional, 10), out / "c6-manifolds.png"),
         save(sheets.sample_sheet(conditional, 64, label=7), out / "c6-sevens.png"),
-        save(maps.latent_scatter(conditional, per_class=300, samples=True), out / "c7-points.png"),
+        save(maps.latent_scatter(conditional, per_class=300, samples=True), out / "c7-scatter.png"),
     )
     print_paths(*draw_comparison([vae, conditional], out / "c7-compare")[0])
 
 
 def _film(workspace: Workspace, digits: list[str], frames: int, path: Path, *, closed: bool = False) -> Path:
-    # Two images of one digit, where it goes from a digit to itself.
+    # A film from a digit to itself uses two images of it.
     names = [f"class:{d}:{digits[:i].count(d)}" for i, d in enumerate(digits)]
     move = paths.interpolation(workspace, locate_all(workspace, names), closed=closed)
     return move.film(path, frames, fps=15)

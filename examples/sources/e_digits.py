@@ -1,4 +1,4 @@
-"""Source E: from auto-encoder to VAE, in 20 axes and in 2 (E1-E4)."""
+"""Source E: from auto-encoder to VAE, in 20 and in 2 dimensions (E1-E4)."""
 
 from common import arguments, print_paths, trained
 from zatlas.figures import maps, sheets
@@ -7,23 +7,22 @@ from zatlas.render.pixels import save
 
 
 def main() -> None:
-    asked = arguments(__doc__, "fashion-mini")
-    out = asked.out
-    many, two = (
-        trained(
-            out / f"vae-{dim}", asked.data, asked.epochs, preset="digits-e1", dim=dim, settings=asked.settings
-        )
-        for dim in (20, 2)
+    options = arguments(__doc__, "fashion-mini")
+    out = options.out
+    keywords = {"preset": "digits-e1", "settings": options.settings}
+    large, small = (
+        trained(out / f"vae-{dim}", options.data, options.epochs, dim=dim, **keywords) for dim in (20, 2)
     )
+    corners = locate_all(large, ["0", "250", "500", "750"])
     print_paths(
-        save(sheets.reconstruction_sheet([many, two]), out / "e2-reconstructions.png"),
-        save(maps.latent_scatter(two), out / "e3-points.png"),
-        save(sheets.manifold(two, 20), out / "e3-manifold.png"),
+        save(sheets.reconstruction_sheet([large, small]), out / "e2-reconstructions.png"),
+        save(maps.latent_scatter(small), out / "e3-scatter.png"),
+        save(sheets.manifold(small, 20), out / "e3-manifold.png"),
         save(
-            sheets.pair_rows(many, locate_all(many, [str(i) for i in range(0, 800, 100)])),
+            sheets.pair_rows(large, locate_all(large, [str(i) for i in range(0, 800, 100)])),
             out / "e4-pairs.png",
         ),
-        save(sheets.four_corners(many, locate_all(many, ["0", "250", "500", "750"])), out / "e4-corners.png"),
+        save(sheets.four_corners(large, corners), out / "e4-corners.png"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Drawn faces as the files of CelebA and of UTKFace, so that both presets run where neither set is."""
+"""Write drawn faces in the layouts of CelebA and UTKFace: both presets run without these datasets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ BLOCK = 256
 
 
 def celeba(folder: Path, count: int) -> Path:
-    """A folder in CelebA's layout: images, attributes of each, and the split."""
+    """Write images, attributes and split in CelebA's layout; return the folder."""
     if (folder / "list_attr_celeba.txt").exists():
         return folder
     factors = faces.factors(count, seed=0, correlated=True)
@@ -21,7 +21,7 @@ def celeba(folder: Path, count: int) -> Path:
     files = [f"{number:06d}.jpg" for number in range(1, count + 1)]
     left = (HIGH - WIDE) // 2
     (folder / "img_align_celeba").mkdir(parents=True, exist_ok=True)
-    for name, pixels in zip(files, _drawn(factors, count, HIGH), strict=True):
+    for name, pixels in zip(files, _draw_blocks(factors, count, HIGH), strict=True):
         cut = pixels[:, :, left : left + WIDE].transpose(1, 2, 0)
         Image.fromarray(cut).save(folder / "img_align_celeba" / name, quality=95)
     lines = [str(count), " ".join(table)]
@@ -35,20 +35,20 @@ def celeba(folder: Path, count: int) -> Path:
 
 
 def utkface(folder: Path, count: int) -> Path:
-    """A folder of images named as UTKFace's are: age_gender_race_date."""
+    """Write images with UTKFace's names, age_gender_race_date; return the folder."""
     if folder.exists():
         return folder
     factors = faces.factors(count, seed=1, correlated=True)
     folder.mkdir(parents=True)
     ages = (5 + 80 * factors["age"]).astype(int)
     races = (4 * factors["skin_tone"]).astype(int)
-    for number, pixels in enumerate(_drawn(factors, count, 128)):
+    for number, pixels in enumerate(_draw_blocks(factors, count, 128)):
         gender = 0 if factors["male"][number] else 1
         name = f"{ages[number]}_{gender}_{races[number]}_{20170101000000000 + number}.jpg"
         Image.fromarray(pixels.transpose(1, 2, 0)).save(folder / name, quality=95)
     return folder
 
 
-def _drawn(factors: dict[str, np.ndarray], count: int, size: int) -> Iterator[np.ndarray]:
+def _draw_blocks(factors: dict[str, np.ndarray], count: int, size: int) -> Iterator[np.ndarray]:
     for start in range(0, count, BLOCK):
         yield from faces.draw({k: v[start : start + BLOCK] for k, v in factors.items()}, size)

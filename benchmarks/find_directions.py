@@ -1,10 +1,10 @@
-"""How long ways to steer take, and how much memory.
+"""Time and memory of the methods that find directions.
 
-python benchmarks/steer.py [--samples 100000] [--run FOLDER]
+python benchmarks/find_directions.py [--samples 100000] [--run FOLDER]
 
-closed_form and principal on a decoder like that of many GANs of faces (100-512-256-128-64-3, transposed
-convolutions, 64x64; random weights take the same time as taught ones); principal in a process of its own for
-each number of samples, so that its peak is its own. transform and assessor on the shipped face model.
+closed_form and principal use a decoder like that of many GANs of faces (100-512-256-128-64-3, transposed
+convolutions, 64x64); random weights take the same time as trained ones. principal runs in its own process
+for each number of samples, to measure its peak memory. transform and predictor use the shipped face model.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def gan() -> Generator:
 
 
 def alone(of: str, samples: int) -> None:
-    """One run of principal: its seconds and the peak of this process."""
+    """Run principal once; print its seconds and the peak memory of this process."""
     generator = gan()
     latents = generator.space.sample(2000, seed=0)
     seconds = timed(lambda: principal.fit(generator, latents, source=of, samples=samples, show=False))
@@ -63,7 +63,7 @@ def alone(of: str, samples: int) -> None:
 
 
 def in_turn(of: str, samples: int) -> dict:
-    words = [sys.executable, "-m", "benchmarks.steer", "--alone", of, "--samples", str(samples)]
+    words = [sys.executable, "-m", "benchmarks.find_directions", "--alone", of, "--samples", str(samples)]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -82,7 +82,7 @@ def main() -> None:
     print("| what | seconds | peak MiB |\n|---|---|---|")
     for of in closed_form.SOURCES:
         seconds = timed(lambda of=of: closed_form.fit(generator, latents, source=of))
-        print(f"| closed_form of {of}, 100 axes, 64x64 | {seconds:.2f} | |", flush=True)
+        print(f"| closed_form of {of}, 100 dimensions, 64x64 | {seconds:.2f} | |", flush=True)
     for of in ("samples", "layer"):
         for samples in (given.samples // 10, given.samples):
             result = in_turn(of, samples)
@@ -95,15 +95,15 @@ def main() -> None:
 
 
 def on_faces(workspace: Workspace, classifier: Path) -> None:
-    """The methods that decode while they learn, on the face model."""
+    """The methods that decode while they fit, on the face model."""
     _ = workspace.cloud
-    smile = {"scorer": open_classifier(classifier), "names": ["Smiling"]}
+    smile = {"classifier": open_classifier(classifier), "names": ["Smiling"]}
     runs = {
         "transform of brightness": ("transform", {"names": ["brightness"]}),
-        "transform of brightness by a net": ("transform", {"names": ["brightness"], "method": "net"}),
-        "assessor of Smiling": ("assessor", smile),
-        "assessor of Smiling, local": ("assessor", {**smile, "method": "local"}),
-        "labels of Bangs, local": ("labels", {"names": ["Bangs"], "method": "local"}),
+        "transform of brightness, nonlinear": ("transform", {"names": ["brightness"], "method": "net"}),
+        "predictor of Smiling": ("predictor", smile),
+        "predictor of Smiling, nonlinear": ("predictor", {**smile, "method": "local"}),
+        "labels of Bangs, nonlinear": ("labels", {"names": ["Bangs"], "method": "local"}),
         "unsupervised, 8 directions": ("unsupervised", {}),
     }
     for told, (method, settings) in runs.items():
