@@ -150,7 +150,7 @@ def test_a_conditional_encoder_gets_the_classes_of_the_folders(told, folder, tmp
 def test_an_existing_file_is_not_overwritten(digits, folder, tmp_path):
     out = tmp_path / "precious.parquet"
     out.write_bytes(b"mine")
-    with pytest.raises(BadData, match="Name another place"):
+    with pytest.raises(BadData, match="Choose another folder"):
         encode(digits, str(folder), out=out)
     assert out.read_bytes() == b"mine"
 
@@ -179,6 +179,6 @@ def test_a_folder_with_a_run_or_other_parquet_files_is_unchanged(digits, folder,
     pq.write_table(pa.table({"mine": [1]}), data / "part-00000.parquet")
     for place in (run, data):
         before = {path: path.read_bytes() for path in place.iterdir()}
-        with pytest.raises(BadData, match="another place"):
+        with pytest.raises(BadData, match="another folder"):
             encode(digits, str(folder), out=place)
         assert {path: path.read_bytes() for path in place.iterdir()} == before
