@@ -1,4 +1,4 @@
-"""A page's side of the server, for tests: its socket, and requests as raw as one likes."""
+"""A client of the explorer's server for tests: WebSocket, HTTP requests and raw bytes."""
 
 import json
 import socket
@@ -20,44 +20,44 @@ FILES = {url: partial(bytes, data) for url, data in PAGE.items()}
 
 
 class Page:
-    """The socket of one page."""
+    """The WebSocket of one page."""
 
     def __init__(self, url, run="a"):
         parts = urlsplit(url)
         self.run, self.number = run, 0
-        self.begin = connect(
+        self.connection = connect(
             f"ws://{parts.netloc}/socket", origin=f"http://{parts.netloc}", compression=None, max_size=None
         )
 
     def __enter__(self):
-        self.socket = self.begin.__enter__()
+        self.socket = self.connection.__enter__()
         return self
 
     def __exit__(self, *error):
-        self.begin.__exit__(*error)
+        self.connection.__exit__(*error)
 
-    def send(self, kind, payload=b"", **said):
-        """Ask, and do not wait."""
+    def send(self, kind, payload=b"", **fields):
+        """Send a request and return its id."""
         self.number += 1
-        header = {"id": self.number, "run": self.run, "kind": kind, **said}
+        header = {"id": self.number, "run": self.run, "kind": kind, **fields}
         self.socket.send(frame(header, payload))
         return self.number
 
-    def hear(self):
-        """The next answer and what came with it."""
+    def receive(self):
+        """The next answer and its payload."""
         data = self.socket.recv(timeout=30)
         (length,) = struct.unpack_from("<I", data)
         answer, payload = json.loads(data[4 : 4 + length]), data[4 + length :]
         if answer["kind"] == "images":
             return answer, np.frombuffer(payload, np.uint8).reshape(answer["shape"])
-        if answer["kind"] == "points":
+        if answer["kind"] == "latents":
             return answer, np.frombuffer(payload, "<f4").reshape(answer["shape"])
         return answer, payload
 
-    def ask(self, kind, payload=b"", **said):
-        """Ask, and wait for the answer."""
-        number = self.send(kind, payload, **said)
-        answer, result = self.hear()
+    def request(self, kind, payload=b"", **fields):
+        """Send a request and wait for its answer."""
+        number = self.send(kind, payload, **fields)
+        answer, result = self.receive()
         assert answer["id"] == number
         return answer, result
 
@@ -72,8 +72,8 @@ def get(url, path="/", method="GET", body=None, **headers):
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname, parts.port, timeout=30)
     try:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, named)
+        renamed = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, renamed)
         answer = connection.getresponse()
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
     finally:
@@ -81,14 +81,14 @@ def get(url, path="/", method="GET", body=None, **headers):
 
 
 def raw(url, data):
-    """Whatever comes back to these bytes until the connection is closed, or nothing more comes."""
+    """The response to these bytes, until the connection is closed or idle."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
         result = b""
         try:
             connection.sendall(data)
-            while piece := connection.recv(65536):
-                result += piece
+            while chunk := connection.recv(65536):
+                result += chunk
         except OSError:
             pass
     return result

@@ -18,7 +18,7 @@ def test_the_contract_of_the_page_is_up_to_date():
 
 @pytest.mark.parametrize("name", ["digits", "wide", "told", "plain", "rival", "portraits"])
 def test_a_manifest_is_as_the_schema_says(name, request):
-    conforms([run_tree(request.getfixturevalue(name), most=300, geodesics=True)])
+    conforms([run_tree(request.getfixturevalue(name), max_points=300, geodesics=True)])
 
 
 def test_the_manifest_of_a_run_in_training_is_as_the_schema_says(digits):
@@ -29,10 +29,10 @@ def test_the_manifest_of_a_run_in_training_is_as_the_schema_says(digits):
 
 
 def test_a_changed_manifest_is_noticed(digits):
-    entry = json.loads(manifest([run_tree(digits, most=300)]))["runs"][0]
+    entry = json.loads(manifest([run_tree(digits, max_points=300)]))["runs"][0]
     for change, fault in (
         ({"dim": "2"}, ".dim is '2', not int"),
-        ({"middle": [0.5, None]}, ".middle[1] is 'None', not float"),
+        ({"mean": [0.5, None]}, ".mean[1] is 'None', not float"),
         ({"prior": "uniform"}, ".prior is 'uniform'"),
         ({"more": 1}, ".more is not in the schema"),
     ):
@@ -42,5 +42,5 @@ def test_a_changed_manifest_is_noticed(digits):
 
 
 def test_the_server_answers_the_kinds_of_requests_in_the_schema():
-    kinds = [get_args(get_type_hints(one)["kind"])[0] for one in get_args(schema.ServerRequest)]
+    kinds = [get_args(get_type_hints(request)["kind"])[0] for request in get_args(schema.ServerRequest)]
     assert sorted(kinds) == sorted(KINDS)

@@ -22,7 +22,7 @@ from zatlas.server.serve import Server
 from zatlas.site import run_tree
 from zatlas.store.run import Run
 
-PROMPT = 6.0  # seconds on a machine with much else to do; 2 where there is nothing
+MAX_SECONDS = 6.0  # on a busy machine; 2 on an idle one
 EXPLORE = """
 import sys
 from tests.serving import FILES
@@ -35,25 +35,25 @@ TRAIN = """
 import sys
 from zatlas.cli import main
 settings = {"training.preview": "0", "net.name": "mlp", "net.widths": "16", "training.batch": "16"}
-words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-sys.exit(main(["train", "digits", "--dim", "2", "--seed", "3", *words, *sys.argv[1:]]))
+options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+sys.exit(main(["train", "digits", "--dim", "2", "--seed", "3", *options, *sys.argv[1:]]))
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_explore_prints_its_address_and_stops_when_asked(digits, wide, number):
+def test_explore_prints_its_address_and_stops_on_a_signal(digits, wide, number):
     with process("-c", EXPLORE, digits.run.folder, wide.run.folder, "--points", 100) as explorer:
         address = explorer.stdout.readline().strip()
         manifest = json.loads(get(address, "/data/manifest.json")[2])
         assert [(run["id"], run["count"]) for run in manifest["runs"]] == [("a", 100), ("b", 100)]
         assert manifest["socket"] == "socket"
         with Page(address, run="b") as page:
-            assert page.ask("code", row=3)[0]["shape"] == [1, 12]
+            assert page.request("latent", row=3)[0]["shape"] == [1, 12]
         explorer.send_signal(number)
-        rest, words = explorer.communicate(timeout=30)
+        output, messages = explorer.communicate(timeout=30)
     assert explorer.returncode == 128 + number
-    assert rest == "" and words.splitlines()[-1] == "zatlas: The explorer is closed."
-    assert "decoded in the page (" in words and "Traceback" not in words
+    assert output == "" and messages.splitlines()[-1] == "zatlas: The explorer is closed."
+    assert "decoded in the page (" in messages and "Traceback" not in messages
 
 
 STUCK = """
@@ -64,11 +64,11 @@ from zatlas.cli import main
 from zatlas.models.generator import Generator
 from zatlas.server import serve
 serve.page = lambda: FILES
-usual = Generator.decode
-def decode(self, *given, **more):
+original = Generator.decode
+def decode(self, *args, **kwargs):
     if threading.current_thread().name == "zatlas-a-decoder":
         while True: pass
-    return usual(self, *given, **more)
+    return original(self, *args, **kwargs)
 Generator.decode = decode
 sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
 """
@@ -80,42 +80,42 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
         get(address, "/data/manifest.json")
         with Page(address) as page:
             page.send("decode", sample_latents(digits, 1, seed=0).tobytes(), n=1)
-            assert page.ask("code", row=3)[0]["shape"] == [1, 2]
+            assert page.request("latent", row=3)[0]["shape"] == [1, 2]
             begun = time.monotonic()
             explorer.send_signal(signal.SIGINT)
-            _, words = explorer.communicate(timeout=30)
-    assert time.monotonic() - begun < PROMPT
+            _, messages = explorer.communicate(timeout=30)
+    assert time.monotonic() - begun < MAX_SECONDS
     assert explorer.returncode == 128 + signal.SIGINT
-    assert words.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in words
+    assert messages.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in messages
 
 
-def test_a_run_that_cannot_be_read_is_said_once_and_so_is_its_recovery(digits, caplog, monkeypatch):
+def test_a_run_that_cannot_be_read_is_reported_once_and_so_is_its_recovery(digits, caplog, monkeypatch):
     monkeypatch.setattr("zatlas.server.follow.CHECK_SECONDS", 0.01)
-    run, said, looks = follow_run(digits.run.folder, "a", run_tree), [], iter("xx-xxxxx-")
+    run, updates, results = follow_run(digits.run.folder, "a", run_tree), [], iter("xx-xxxxx-")
 
-    def look(screen):
-        kind = next(looks, "end")
-        if kind == "end":
-            run.over.set()
-        elif kind == "x":
+    def check(display):
+        result = next(results, "end")
+        if result == "end":
+            run.stopped.set()
+        elif result == "x":
             raise Damaged("weights.safetensors is not as it was written.")
 
-    class Screen:
-        def say(self, name, **words):
-            said.append(words)
+    class Display:
+        def update(self, id, **values):
+            updates.append(values)
 
-    monkeypatch.setattr(run, "check", look)
+    monkeypatch.setattr(run, "check", check)
     monkeypatch.setattr("zatlas.server.follow.lower_priority", lambda: None)
-    run.follow(Screen())
-    assert len(said) == 2 and said[1] == {"notice": None}
-    assert "weights.safetensors is not as it was written." in said[0]["notice"]
+    run.follow(Display())
+    assert len(updates) == 2 and updates[1] == {"notice": None}
+    assert "weights.safetensors is not as it was written." in updates[0]["notice"]
     assert len(caplog.records) == 2 and "can be read again" in caplog.records[1].getMessage()
 
 
 BAD = {
     "no such run": (["{empty}/x"], "There is no run at"),
     "a folder that is no run": (["{empty}"], "is no run"),
-    "three runs": (["{run}", "{run}", "{run}"], "One run is explored, or two side by side; not 3."),
+    "three runs": (["{run}", "{run}", "{run}"], "one run or two side by side, not 3."),
     "no points": (["{run}", "--points", "0"], "at least 1, not 0"),
     "no such port": (["{run}", "--port", "99999"], "ports go from 0 to 65535"),
     "no such address": (["{run}", "--host", "192.0.2.7"], "has no address '192.0.2.7'"),
@@ -123,7 +123,7 @@ BAD = {
 
 
 @pytest.mark.slow
-def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys):
+def test_imported_models_and_latents_are_explored_without_a_recipe(tmp_path, capsys):
     layers = (torch.nn.Linear(6, 64), torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Sigmoid())
     model = import_run(torch.nn.Sequential(*layers), tmp_path / "theirs", show=False)
     table = {"z": model.cloud[:50], "label": np.arange(50) % 3}
@@ -134,53 +134,52 @@ def test_brought_models_and_codes_are_explored_without_a_recipe(tmp_path, capsys
         address = explorer.stdout.readline().strip()
         manifest = json.loads(get(address, "/data/manifest.json")[2])
         with Page(address, run="a") as page:
-            answer, _ = page.ask("decode", sample_latents(model, 2, seed=0).tobytes(), n=2)
+            answer, _ = page.request("decode", sample_latents(model, 2, seed=0).tobytes(), n=2)
         explorer.send_signal(signal.SIGINT)
-        _, words = explorer.communicate(timeout=30)
+        _, messages = explorer.communicate(timeout=30)
     shown = [(run["kind"], run["count"]) for run in manifest["runs"]]
-    assert shown == [("sample", 100), ("code", 50)] and answer["shape"] == [2, 1, 8, 8]
-    assert "Traceback" not in words
+    assert shown == [("sample", 100), ("latent", 50)] and answer["shape"] == [2, 1, 8, 8]
+    assert "Traceback" not in messages
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_explored_is_said_in_one_sentence(name, digits, tmp_path, capsys, monkeypatch):
+def test_bad_arguments_of_explore_are_one_sentence(name, digits, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("zatlas.server.serve.page", lambda: FILES)
-    words, wanted = BAD[name]
-    given = [word.format(empty=tmp_path, run=digits.run.folder) for word in words]
-    assert main(["explore", "--no-open", *given]) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and wanted in told.err
+    arguments, wanted = BAD[name]
+    formatted = [argument.format(empty=tmp_path, run=digits.run.folder) for argument in arguments]
+    assert main(["explore", "--no-open", *formatted]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and wanted in captured.err
 
 
 @pytest.mark.slow
 def test_a_training_is_followed_and_not_changed(tmp_path, digits):
-    with process("-c", TRAIN, "--epochs", 12, "--out", tmp_path / "alone") as alone:
-        assert alone.wait(60) == 0, alone.stderr.read()
+    with process("-c", TRAIN, "--epochs", 12, "--out", tmp_path / "reference") as reference:
+        assert reference.wait(60) == 0, reference.stderr.read()
     folder = tmp_path / "run"
     with process("-c", TRAIN, "--epochs", 12, "--out", folder) as training:
         while not (folder / "made.json").exists():
             assert training.poll() is None, training.stderr.read()
             time.sleep(0.02)
-        seen = follow(folder, training)
+        states = follow(folder, training)
     assert training.returncode == 0
     assert (folder / "weights.safetensors").read_bytes() == (
-        tmp_path / "alone" / "weights.safetensors"
+        tmp_path / "reference" / "weights.safetensors"
     ).read_bytes()
-    stamps = list(dict.fromkeys(stamp for stamp, _, _ in seen))
-    assert len(stamps) >= 2  # the page saw other weights while it was trained, and at the end
-    epochs = [epoch for _, epoch, _ in seen]
+    stamps = list(dict.fromkeys(stamp for stamp, _, _ in states))
+    assert len(stamps) >= 2  # during the training, and at the end
+    epochs = [epoch for _, epoch, _ in states]
     assert epochs == sorted(epochs) and epochs[-1] == 12
-    running = [running for _, _, running in seen]
+    running = [running for _, _, running in states]
     assert running[0] is True and running[-1] is False
 
 
 def follow(folder, training):
-    """What the manifest said of a run, each time that it changed, until it was trained."""
-    run, seen = follow_run(folder, "a", partial(run_tree, most=100)), []
-    run.rested, patience = 0.0, "zatlas.server.follow.PATIENCE"
+    """The states of a run in the manifest until it is trained: stamp, epoch, running."""
+    run, states = follow_run(folder, "a", partial(run_tree, max_points=100)), []
     server = Server(1 << 20, port=0, files=FILES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patience, 0)
+        patch.setattr("zatlas.server.follow.RETRY_FACTOR", 0)
         try:
             tree = placeholder("a", "run", run.recipe, run.images)
             tree.entry["training"] = run.training()
@@ -189,14 +188,14 @@ def follow(folder, training):
             while True:
                 ended = training.poll() is not None
                 run.check(server)
-                told = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
-                now = (told["stamp"], told["training"]["epoch"], told["training"]["running"])
-                if not seen or now != seen[-1]:
-                    seen.append(now)
+                entry = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
+                state = (entry["stamp"], entry["training"]["epoch"], entry["training"]["running"])
+                if not states or state != states[-1]:
+                    states.append(state)
                 if ended:
                     with Page(server.url) as page:
-                        assert page.ask("code", row=0)[0]["kind"] == "points"
-                    return seen
+                        assert page.request("latent", row=0)[0]["kind"] == "latents"
+                    return states
         finally:
             server.close()
 
@@ -207,19 +206,19 @@ def test_a_run_without_weights_has_a_page_without_points(digits):
     try:
         server.show(tree, None)
         server.begin()
-        told = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
-        assert told["count"] == 0 and told["dim"] == 2
-        full = run_tree(digits, most=50).entry
-        assert told.keys() == full.keys()
+        entry = json.loads(get(server.url, "/data/manifest.json")[2])["runs"][0]
+        assert entry["count"] == 0 and entry["dim"] == 2
+        full = run_tree(digits, max_points=50).entry
+        assert entry.keys() == full.keys()
         for url in tree.files:
             assert get(server.url, f"/{url}")[0] == 200
         with Page(server.url) as page:
-            assert page.ask("code", row=0)[0]["code"] == "no-weights"
+            assert page.request("latent", row=0)[0]["code"] == "no-weights"
     finally:
         server.close()
 
 
-def test_a_finished_run_is_not_said_to_be_trained(digits, tmp_path):
+def test_a_finished_run_is_not_training(digits, tmp_path):
     assert digits.run.lock_holder is None and Run(tmp_path).lock_holder is None
     assert follow_run(digits.run.folder, "a", run_tree).training() is None
     with digits.run.lock():
@@ -230,14 +229,14 @@ def test_a_finished_run_is_not_said_to_be_trained(digits, tmp_path):
 def test_the_manifest_waits_until_there_is_something_to_show(digits):
     server, answers = Server(1 << 20, port=0, files=FILES), []
     try:
-        ask = threading.Thread(target=lambda: answers.append(get(server.url, "/data/manifest.json")))
-        ask.start()
+        request = threading.Thread(target=lambda: answers.append(get(server.url, "/data/manifest.json")))
+        request.start()
         assert get(server.url, "/")[0] == 200
         time.sleep(0.2)
         assert not answers
-        server.show(run_tree(digits, most=50), digits)
+        server.show(run_tree(digits, max_points=50), digits)
         server.begin()
-        ask.join(10)
+        request.join(10)
         assert answers[0][0] == 200
     finally:
         server.close()

@@ -18,7 +18,7 @@ SCRIPT = re.compile(
 
 @pytest.fixture
 def page(tmp_path, monkeypatch):
-    """A page small enough to see through, in place of the built one."""
+    """A small page instead of the built one."""
     folder = tmp_path / "static"
     for name, text in {
         "index.html": "<!doctype html><script src=assets/page.js></script>",
@@ -32,8 +32,8 @@ def page(tmp_path, monkeypatch):
     return folder
 
 
-def inside(path):
-    """The files written into a page, by URL."""
+def embedded(path):
+    """The files embedded in a page, by URL."""
     result = {}
     for url, encoding, text in SCRIPT.findall(path.read_text()):
         data = base64.b64decode(text)
@@ -41,32 +41,32 @@ def inside(path):
     return result
 
 
-def test_a_folder_holds_the_page_and_all_that_its_manifest_names(digits, page, tmp_path, capsys):
+def test_a_folder_holds_the_page_and_all_files_of_its_manifest(digits, page, tmp_path, capsys):
     out = tmp_path / "given" / "away"
     assert main(["export", str(digits.run.folder), str(out), "--points", "200"]) == 0
-    told = capsys.readouterr()
-    assert told.out == f"{out}\n" and f"python -m http.server --directory {out}" in told.err
-    there = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert {"index.html", "assets/page.js", "runtime/run.wasm", "data/manifest.json"} <= there
-    assert "single.html" not in there
-    assert sorted(there) == json.loads((out / "data/written.json").read_bytes())
+    captured = capsys.readouterr()
+    assert captured.out == f"{out}\n" and f"python -m http.server --directory {out}" in captured.err
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert {"index.html", "assets/page.js", "runtime/run.wasm", "data/manifest.json"} <= names
+    assert "single.html" not in names
+    assert sorted(names) == json.loads((out / "data/written.json").read_bytes())
     manifest = json.loads((out / "data/manifest.json").read_bytes())
     (entry,) = manifest["runs"]
     assert manifest["socket"] is None and entry["count"] == 200 and entry["geodesics"]
-    for url in (entry["points"], entry["decoder"]["url"], entry["charts"][0]["cover"]):
+    for url in (entry["table"], entry["decoder"]["url"], entry["charts"][0]["coverage"]):
         assert (out / url).stat().st_size > 0
 
 
-def test_two_runs_are_exported_to_be_compared(digits, told, page, tmp_path):
+def test_two_runs_are_exported_for_comparison(digits, told, page, tmp_path):
     out = zatlas.export([digits, told.run.folder], tmp_path / "both", points=50)
     manifest = json.loads((out / "data/manifest.json").read_bytes())
     assert [run["id"] for run in manifest["runs"]] == ["a", "b"]
-    assert (out / manifest["runs"][1]["points"]).exists()
+    assert (out / manifest["runs"][1]["table"]).exists()
     with pytest.raises(BadRecipe, match="one run or compares two, not 3"):
         zatlas.export([digits] * 3, tmp_path / "three")
 
 
-def test_only_an_earlier_export_gives_way(digits, page, tmp_path):
+def test_only_an_earlier_export_is_replaced(digits, page, tmp_path):
     out = tmp_path / "site"
     zatlas.export(digits, out, points=50)
     (page / "assets" / "page.js").rename(page / "assets" / "new.js")
@@ -90,43 +90,43 @@ def test_only_an_earlier_export_gives_way(digits, page, tmp_path):
         zatlas.export(digits, digits.run.folder, points=50)
 
 
-def test_a_single_file_holds_everything_to_the_byte(digits, page, tmp_path, capsys):
-    one, folder = tmp_path / "one.html", tmp_path / "folder"
-    assert main(["export", str(digits.run.folder), str(one), "--points", "80"]) == 0
-    told = capsys.readouterr()
-    assert told.out == f"{one}\n" and "MB; a double click opens it" in told.err
+def test_a_single_file_holds_the_same_bytes_as_a_folder(digits, page, tmp_path, capsys):
+    single, folder = tmp_path / "one.html", tmp_path / "folder"
+    assert main(["export", str(digits.run.folder), str(single), "--points", "80"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{single}\n" and "A double click opens it" in captured.err
     zatlas.export(digits, folder, points=80)
-    result = inside(one)
+    result = embedded(single)
     assert next(iter(result)) == "data/manifest.json"
     for url, data in result.items():
         assert (folder / url).read_bytes() == data
-    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert there - set(result) == {"index.html", "assets/page.js", "data/written.json"}
-    text = one.read_text()
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert names - set(result) == {"index.html", "assets/page.js", "data/written.json"}
+    text = single.read_text()
     assert text.startswith("<!doctype html><body>") and text.endswith("<script>page()</script>")
-    before = one.read_bytes()
-    zatlas.export(digits, one, points=80)
-    assert one.read_bytes() == before
+    before = single.read_bytes()
+    zatlas.export(digits, single, points=80)
+    assert single.read_bytes() == before
 
 
 def test_a_single_file_over_the_limit_is_refused_with_advice(digits, page, tmp_path):
     out = tmp_path / "one.html"
-    with pytest.raises(NotSupported, match=r"would take 0\.\d MB, and 0\.01 are allowed.*--points"):
+    with pytest.raises(NotSupported, match=r"would take 0\.\d MB, more than the limit of 0\.01 MB.*--points"):
         exports.export([digits], out, points=50, limit=0.01)
     assert not out.exists()
 
 
-def test_a_page_that_is_not_built_is_said_before_any_work(digits, page, tmp_path):
+def test_a_page_that_is_not_built_is_an_error_before_any_work(digits, page, tmp_path):
     (page / "single.html").unlink()
     with pytest.raises(NotFound, match="npm --prefix web ci && npm --prefix web run build"):
         zatlas.export(digits, tmp_path / "out")
-    (page / "single.html").write_text("no place")
-    with pytest.raises(NotSupported, match="no place for data"):
+    (page / "single.html").write_text("no placeholder")
+    with pytest.raises(NotSupported, match="has no placeholder"):
         zatlas.export(digits, tmp_path / "out.html", points=50)
     assert {path.name for path in tmp_path.iterdir()} == {"static"}
 
 
-def test_a_run_and_a_place_are_both_named(capsys):
+def test_export_requires_a_run_and_a_target(capsys):
     assert main(["export", "runs/none"]) == 2
     assert "zatlas export runs/digits-vae digits.html" in capsys.readouterr().err
 
@@ -147,7 +147,7 @@ EVIL = (
 
 
 @pytest.mark.parametrize("url", EVIL)
-def test_no_file_of_another_name_is_written_into_or_beside_an_export(url, tmp_path):
+def test_no_other_name_is_written_into_or_outside_an_export(url, tmp_path):
     with pytest.raises(NotSupported, match="which no page of zatlas uses"):
         exports.one_file(b"<!--zatlas:data-->", {url: bytes})
     with pytest.raises(NotSupported, match="which no page of zatlas uses"):
@@ -155,7 +155,7 @@ def test_no_file_of_another_name_is_written_into_or_beside_an_export(url, tmp_pa
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
-def test_an_earlier_export_with_links_or_false_records_is_not_touched(digits, page, tmp_path):
+def test_an_earlier_export_with_links_or_false_records_is_not_changed(digits, page, tmp_path):
     out, own = tmp_path / "site", tmp_path / "own"
     own.mkdir()
     (own / "thesis.txt").write_text("mine")
@@ -170,7 +170,7 @@ def test_an_earlier_export_with_links_or_false_records_is_not_touched(digits, pa
     with pytest.raises(CannotWrite, match="holds 'data/a/more'"):
         zatlas.export(digits, out, points=50)
     (out / "data" / "a" / "more").unlink()
-    zatlas.export(digits, out, points=50)  # the other names lead nowhere
+    zatlas.export(digits, out, points=50)  # the other names are ignored
     assert recorded.read_bytes() == before
     recorded.rename(own / "written.json")
     recorded.symlink_to(own / "written.json")
@@ -184,7 +184,7 @@ def test_an_earlier_export_with_links_or_false_records_is_not_touched(digits, pa
     assert (own / "thesis.txt").read_text() == "mine"
 
 
-def test_a_file_that_comes_while_an_export_is_written_stays(digits, page, tmp_path, monkeypatch):
+def test_a_file_that_appears_during_an_export_stays(digits, page, tmp_path, monkeypatch):
     out = tmp_path / "site"
     zatlas.export(digits, out, points=50)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}

@@ -24,7 +24,7 @@ def test_an_export_of_an_earlier_version_decodes_to_the_same_pixels(version):
     session = onnxruntime.InferenceSession(net, providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {session.get_inputs()[0].name: truth["z"]})
     assert np.abs(result - truth["pixels"] / 255).max() <= 1 / 255
-    table = pa.ipc.open_file((folder / entry["points"]).read_bytes()).read_all()
+    table = pa.ipc.open_file((folder / entry["table"]).read_bytes()).read_all()
     assert manifest["format"] == 1 and table.num_rows == entry["count"] == POINTS
 
 
@@ -32,8 +32,8 @@ def test_an_export_of_an_earlier_version_decodes_to_the_same_pixels(version):
 def test_a_single_file_of_an_earlier_version_holds_the_same_files_as_its_folder(version):
     folder = EXPORTS / version
     result = ELEMENT.findall((folder / "single.html").read_bytes())
-    there = {path for path in (folder / "data").rglob("*") if path.is_file()}
-    assert {folder / url.decode() for url, _, _ in result} == there
+    files = {path for path in (folder / "data").rglob("*") if path.is_file()}
+    assert {folder / url.decode() for url, _, _ in result} == files
     for url, encoding, text in result:
         data = base64.b64decode(text)
         data = gzip.decompress(data) if encoding == b"gzip" else data

@@ -16,7 +16,7 @@ from zatlas.workspace import Workspace
 
 @pytest.fixture
 def run(digits, tmp_path) -> Run:
-    """A run with codes, a chart and a page, to be harmed."""
+    """A run with latents, a chart and a page, whose files the tests damage."""
     digits.chart()
     copy = tmp_path / "a run"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("gallery"))
@@ -37,9 +37,9 @@ def check(run, capsys, *words):
     return status, json.loads(out) if out else None, err
 
 
-def test_an_intact_run_has_no_findings(run, capsys):
-    status, result, said = check(run, capsys)
-    assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in said
+def test_an_intact_run_is_reported_as_intact(run, capsys):
+    status, result, output = check(run, capsys)
+    assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in output
     assert not any(result[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
 
 
@@ -70,12 +70,12 @@ def test_damaged_derived_files_are_removed_and_computed_again(run, capsys):
     assert (Workspace.open(run.folder).chart().positions == before).all()
 
 
-def test_files_that_cannot_be_repaired_are_listed_and_unchanged(run, capsys):
+def test_damaged_originals_are_reported_and_not_changed(run, capsys):
     flip(run.provenance_file)
     harmed = run.provenance_file.read_bytes()
-    status, result, said = check(run, capsys)
+    status, result, output = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == ["made.json"]
-    assert "cannot be made again" in said and run.provenance_file.read_bytes() == harmed
+    assert "cannot be made again" in output and run.provenance_file.read_bytes() == harmed
 
 
 def test_a_damaged_checkpoint_is_reported(run, capsys):
@@ -94,7 +94,7 @@ def test_an_edited_recipe_is_used_after_it_is_accepted(run, capsys):
     assert main(["points", str(run.folder)]) == 0
 
 
-def test_a_lost_record_is_rebuilt_with_consent(run, capsys):
+def test_a_lost_record_is_written_again_with_consent(run, capsys):
     run.path("digests.jsonl").unlink()
     assert main(["sample", str(run.folder)]) == 2 and "--accept ." in capsys.readouterr().err
     assert check(run, capsys, "--accept", ".")[0] == 0
@@ -104,8 +104,8 @@ def test_a_lost_record_is_rebuilt_with_consent(run, capsys):
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "none.txt"])
 def test_only_a_file_of_the_run_is_accepted(run, capsys, name):
-    status, _, said = check(run, capsys, "--accept", name)
-    assert (status == 2 and "--accept" in said) or "no file" in said
+    status, _, output = check(run, capsys, "--accept", name)
+    assert (status == 2 and "--accept" in output) or "no file" in output
 
 
 def test_files_that_zatlas_did_not_write_are_listed_and_unchanged(run, capsys, tmp_path):
@@ -118,8 +118,8 @@ def test_files_that_zatlas_did_not_write_are_listed_and_unchanged(run, capsys, t
 
 def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
     with run.lock():
-        status, _, said = check(run, capsys)
-    assert status == 1 and "being trained by process" in said
+        status, _, output = check(run, capsys)
+    assert status == 1 and "being trained by process" in output
 
 
 def test_a_folder_that_is_not_a_run_is_not_checked(tmp_path, capsys):
@@ -137,8 +137,8 @@ def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, ca
     flip(pixels, keep_time=True)
     status, result, _ = check(workspace.run, capsys)
     assert status == 0 and list(result["repaired"]) == ["cached images of photos"]
-    again = Workspace.open(workspace.run.folder)
-    assert (again.dataset.images(again.rows("train")) == before).all()
+    second = Workspace.open(workspace.run.folder)
+    assert (second.dataset.images(second.rows("train")) == before).all()
 
 
 def photo(folder, index):
@@ -146,7 +146,7 @@ def photo(folder, index):
     return folder / "photos" / f"{index}.png"
 
 
-def test_a_link_instead_of_a_derived_file_is_reported_and_unchanged(run, capsys, tmp_path):
+def test_a_link_in_place_of_a_derived_file_is_reported_and_not_changed(run, capsys, tmp_path):
     chart = next(run.path("charts").iterdir())
     chart.unlink()
     chart.symlink_to(tmp_path / "mine")
@@ -154,7 +154,7 @@ def test_a_link_instead_of_a_derived_file_is_reported_and_unchanged(run, capsys,
     assert status == 1 and list(result["damaged"]) == [f"charts/{chart.name}"] and chart.is_symlink()
 
 
-def test_unfinished_files_of_another_command_are_ignored(run, capsys):
+def test_files_that_another_command_writes_are_ignored(run, capsys):
     side = run.folder / ".side-samples.png-1-00000000"
     side.write_bytes(b"half a picture")
     assert check(run, capsys, "--accept", ".")[0] == 0

@@ -69,11 +69,11 @@ def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkey
     (first, words), (second, _) = asked
     assert len(np.unique(first[1])) == 3 and tuple(first[2]) == ("cat", "dog", "fox")
     assert len(np.unique(second[1])) == 2 and words["title"].startswith("300 codes in run")
-    tree = run_tree(workspace, most=1000)
+    tree = run_tree(workspace, max_points=1000)
     kinds = {column["name"]: column["kind"] for column in tree.entry["columns"]}
     assert kinds == {"label": "class", "right": "flag", "age": "number"}
     assert tree.entry["kind"] == "code" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
-    ways = [direction["name"] for direction in tree.entry["ways"]["list"]]
+    ways = [direction["name"] for direction in tree.entry["directions"]["list"]]
     assert {"right", "fox"} <= set(ways)
     json.dumps(tree.entry, allow_nan=False)
     stop = locate(workspace, "7")

@@ -146,8 +146,8 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
     assert next(c for c in entry["columns"] if c["name"] == "label")["values"] == sorted(
         classes, key=lambda name: (not name.isdecimal(), name)
     )
-    shown = {direction["name"]: direction["kind"] for direction in entry["ways"]["list"]}
-    assert len(shown) == len(entry["ways"]["list"])
+    shown = {direction["name"]: direction["kind"] for direction in entry["directions"]["list"]}
+    assert len(shown) == len(entry["directions"]["list"])
     run = str(workspace.run.folder)
     for number, name in enumerate(workspace.dataset.classes):
         text = text_of(ParsedName("class", name), known)

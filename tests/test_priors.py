@@ -293,13 +293,13 @@ def test_a_prior_of_few_codes_is_told_to_be_chance(tmp_path, own_cache, capsys):
 
 
 def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
-    bare, tree = run_tree(fitted, most=50), run_tree(fitted, most=50, prior="flow")
+    bare, tree = run_tree(fitted, max_points=50), run_tree(fitted, max_points=50, prior="flow")
     conforms([bare, tree])
-    assert bare.entry["fitted"] is None
-    told = tree.entry["fitted"]
+    assert bare.entry["fitted_prior"] is None
+    told = tree.entry["fitted_prior"]
     data = tree.files[told["url"]]()
     assert data == saved_prior(fitted, "flow").path.read_bytes() and told["bytes"] == len(data)
-    assert told["kind"] == "flow" and told["nats"] > told["own"]
+    assert told["kind"] == "flow" and told["log_density"] > told["model_log_density"]
     assert tree.entry["stamp"] != bare.entry["stamp"]
 
 

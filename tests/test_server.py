@@ -32,64 +32,64 @@ def server(digits, wide):
 
 
 @pytest.fixture
-def shown(server):
+def run_a(server):
     return server.explorer.handlers["a"]
 
 
-# What is asked of the socket
+# Requests over the WebSocket
 
 
 def test_the_server_decodes_as_the_model_does(server, digits):
     z = sample_latents(digits, 40, seed=1)
-    with Page(server.url) as asked:
-        answer, pixels = asked.ask("decode", z.tobytes(), n=len(z))
+    with Page(server.url) as page:
+        answer, pixels = page.request("decode", z.tobytes(), n=len(z))
     assert answer["kind"] == "images" and answer["shape"] == [40, 1, 8, 8]
     assert np.abs(pixels / 255 - digits.decode(z)).max() <= 0.5 / 255 + 1e-6
 
 
 def test_each_run_answers_for_itself(server, wide):
     z = sample_latents(wide, 3, seed=2)
-    with Page(server.url, run="b") as asked:
-        _, pixels = asked.ask("decode", z.tobytes(), n=3)
+    with Page(server.url, run="b") as page:
+        _, pixels = page.request("decode", z.tobytes(), n=3)
     assert np.abs(pixels / 255 - wide.decode(z)).max() <= 0.5 / 255 + 1e-6
 
 
 def test_images_are_encoded(server, digits):
     x = digits.dataset.pixels[:5]
-    with Page(server.url) as asked:
-        _, z = asked.ask("encode", x.tobytes(), n=5)
+    with Page(server.url) as page:
+        _, z = page.request("encode", x.tobytes(), n=5)
     assert np.allclose(z, digits.generator.encode(digits.dataset.images(np.arange(5))), atol=1e-4)
 
 
-def test_a_row_of_the_points_has_its_image_and_its_code(server, shown, digits):
-    with Page(server.url) as asked:
-        _, image = asked.ask("image", row=7)
-        _, latent = asked.ask("code", row=7)
-    assert (image[0] == digits.dataset.pixels[shown.tree.rows[7]]).all()
-    assert (latent[0] == shown.tree.latents[7]).all()
+def test_a_row_has_its_image_and_its_latent(server, run_a, digits):
+    with Page(server.url) as page:
+        _, image = page.request("image", row=7)
+        _, latent = page.request("latent", row=7)
+    assert (image[0] == digits.dataset.pixels[run_a.tree.rows[7]]).all()
+    assert (latent[0] == run_a.tree.latents[7]).all()
 
 
-def test_the_nearest_points_are_the_nearest(server, shown, digits):
+def test_the_nearest_neighbors_are_exact(server, run_a, digits):
     z = sample_latents(digits, 4, seed=3)
-    with Page(server.url) as asked:
-        answer, payload = asked.ask("nearest", z.tobytes(), n=4, k=6)
-    rows, distances = nearest(z, shown.tree.latents, 6)
-    assert answer["kind"] == "near" and answer["shape"] == [4, 6]
+    with Page(server.url) as page:
+        answer, payload = page.request("neighbors", z.tobytes(), n=4, k=6)
+    rows, distances = nearest(z, run_a.tree.latents, 6)
+    assert answer["kind"] == "neighbors" and answer["shape"] == [4, 6]
     assert (np.frombuffer(payload[:96], "<i4").reshape(4, 6) == rows).all()
     assert np.allclose(np.frombuffer(payload[96:], "<f4").reshape(4, 6), distances, atol=1e-4)
 
 
-def test_a_geodesic_leads_from_the_one_to_the_other(server, digits):
+def test_a_geodesic_connects_two_latents(server, digits):
     z = sample_latents(digits, 2, seed=4)
-    with Page(server.url) as asked:
-        answer, curve = asked.ask("geodesic", z.tobytes())
-    assert answer["kind"] == "points"
+    with Page(server.url) as page:
+        answer, curve = page.request("geodesic", z.tobytes())
+    assert answer["kind"] == "latents"
     assert np.allclose(curve[[0, -1]], z, atol=1e-5)
 
 
-def test_a_new_chart_has_places_and_files(server, shown):
-    with Page(server.url, run="b") as asked:
-        answer, payload = asked.ask("chart", layout="pca", by=None)
+def test_a_new_chart_has_positions_and_files(server):
+    with Page(server.url, run="b") as page:
+        answer, payload = page.request("chart", layout="pca", by=None)
     assert answer["kind"] == "chart"
     chart, tree = answer["chart"], server.explorer.handlers["b"].tree
     places = np.frombuffer(payload, "<f4").reshape(len(tree.latents), 2)
@@ -97,51 +97,51 @@ def test_a_new_chart_has_places_and_files(server, shown):
     assert (places >= [left, bottom]).all() and (places <= [right, top]).all()
     n = chart["lattice"]["n"]
     assert len(get(server.url, "/" + chart["lattice"]["url"])[2]) == n * n * 12 * 2
-    assert len(get(server.url, "/" + chart["cover"])[2]) == n * n
+    assert len(get(server.url, "/" + chart["coverage"])[2]) == n * n
 
 
-def test_a_conditional_model_is_told_the_label(told):
+def test_a_conditional_model_decodes_by_label(told):
     z, labels = sample_latents(told, 3, seed=0), [1, 5, 9]
-    with serving([told], points=100, files=FILES) as result, Page(result.url) as asked:
-        _, pixels = asked.ask("decode", z.tobytes(), n=3, labels=labels)
+    with serving([told], points=100, files=FILES) as result, Page(result.url) as page:
+        _, pixels = page.request("decode", z.tobytes(), n=3, labels=labels)
         wanted = told.decode(z, labels=np.array(labels))
         assert np.abs(pixels / 255 - wanted).max() <= 0.5 / 255 + 1e-6
         for bad in ([1, 2], [1, 2, 10], [1, 2, -1], [1, 2, 0.5], [True, 1, 2], "abc", {}):
-            answer, _ = asked.ask("decode", z.tobytes(), n=3, labels=bad)
+            answer, _ = page.request("decode", z.tobytes(), n=3, labels=bad)
             assert answer["kind"] == "error" and answer["code"] == "bad-labels"
-        answer, curve = asked.ask("geodesic", z[:2].tobytes(), label=4)
-        assert answer["kind"] == "points" and np.isfinite(curve).all()
+        answer, curve = page.request("geodesic", z[:2].tobytes(), label=4)
+        assert answer["kind"] == "latents" and np.isfinite(curve).all()
 
 
 def test_samples_have_no_real_images(rival):
-    with serving([rival], points=100, files=FILES) as result, Page(result.url) as asked:
-        assert asked.ask("image", row=0)[0]["code"] == "no-images"
-        assert asked.ask("encode", bytes(64), n=1)[0]["code"] == "not-supported"
-        assert asked.ask("code", row=0)[0]["kind"] == "points"
+    with serving([rival], points=100, files=FILES) as result, Page(result.url) as page:
+        assert page.request("image", row=0)[0]["code"] == "no-images"
+        assert page.request("encode", bytes(64), n=1)[0]["code"] == "not-supported"
+        assert page.request("latent", row=0)[0]["kind"] == "latents"
 
 
 NAN = np.full((1, 2), np.nan, "<f4").tobytes()
 BAD = {
-    "unknown-run": ({"run": "c", "kind": "code", "row": 0}, b""),
+    "unknown-run": ({"run": "c", "kind": "latent", "row": 0}, b""),
     "unknown-kind": ({"kind": "run"}, b""),
     "bad-number": ({"kind": "decode", "n": 10**6}, b""),
     "bad-shape": ({"kind": "decode", "n": 1}, bytes(7)),
-    "bad-points": ({"kind": "decode", "n": 1}, NAN),
-    "bad-id": ({"id": "one", "kind": "code"}, b""),
-    "bad-word": ({"kind": "code", "row": 0, "stream": 3}, b""),
+    "bad-latents": ({"kind": "decode", "n": 1}, NAN),
+    "bad-id": ({"id": "one", "kind": "latent"}, b""),
+    "bad-text": ({"kind": "latent", "row": 0, "stream": 3}, b""),
     "unknown-name": ({"kind": "chart", "layout": "../../etc/passwd"}, b""),
 }
 
 
-@pytest.mark.parametrize("latent", BAD)
-def test_a_bad_ask_is_told_why_and_the_next_is_answered(server, latent):
-    header, payload = BAD[latent]
-    with Page(server.url) as asked:
-        asked.socket.send(frame({"id": 5, "run": "a", **header}, payload))
-        answer, _ = asked.hear()
-        assert answer["kind"] == "error" and answer["code"] == latent
+@pytest.mark.parametrize("code", BAD)
+def test_a_bad_request_gets_an_error_and_the_next_is_answered(server, code):
+    header, payload = BAD[code]
+    with Page(server.url) as page:
+        page.socket.send(frame({"id": 5, "run": "a", **header}, payload))
+        answer, _ = page.receive()
+        assert answer["kind"] == "error" and answer["code"] == code
         assert answer["message"] and "Traceback" not in answer["message"]
-        assert asked.ask("code", row=0)[0]["kind"] == "points"
+        assert page.request("latent", row=0)[0]["kind"] == "latents"
 
 
 @pytest.mark.parametrize(
@@ -158,88 +158,88 @@ def test_a_bad_ask_is_told_why_and_the_next_is_answered(server, latent):
         frame(b"1" * 60_000),
     ],
 )
-def test_what_is_no_frame_is_told_so(server, data):
-    with Page(server.url) as asked:
-        asked.socket.send(data)
-        assert asked.hear()[0]["kind"] == "error"
+def test_an_invalid_frame_gets_an_error(server, data):
+    with Page(server.url) as page:
+        page.socket.send(data)
+        assert page.receive()[0]["kind"] == "error"
 
 
-def test_who_sends_nothing_but_nonsense_is_sent_away(server):
-    with Page(server.url) as asked, pytest.raises(ConnectionClosed) as closed:
+def test_many_invalid_frames_close_the_socket(server):
+    with Page(server.url) as page, pytest.raises(ConnectionClosed) as closed:
         for _ in range(100):
-            asked.socket.send(b"nonsense")
-            asked.hear()
+            page.socket.send(b"nonsense")
+            page.receive()
     assert closed.value.rcvd.code == 1008
 
 
 def test_a_message_that_is_too_long_closes_the_socket(server):
-    with Page(server.url) as asked, pytest.raises(ConnectionClosed) as closed:
-        asked.socket.send(bytes(64 << 20))
-        asked.hear()
+    with Page(server.url) as page, pytest.raises(ConnectionClosed) as closed:
+        page.socket.send(bytes(64 << 20))
+        page.receive()
     assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
 
 
-def test_a_newer_ask_of_a_stream_replaces_the_older_and_all_are_answered(server, digits):
+def test_a_newer_request_of_a_stream_replaces_the_older_and_all_are_answered(server, digits):
     z = sample_latents(digits, 1, seed=0).tobytes()
-    with Page(server.url) as asked:
-        sent = [asked.send("decode", z, n=1, stream="hover") for _ in range(60)]
-        answers = [asked.hear()[0] for _ in sent]
+    with Page(server.url) as page:
+        sent = [page.send("decode", z, n=1, stream="hover") for _ in range(60)]
+        answers = [page.receive()[0] for _ in sent]
     assert sorted(answer["id"] for answer in answers) == sent
     kinds = {answer["id"]: answer["kind"] for answer in answers}
     assert set(kinds.values()) <= {"images", "dropped"} and kinds[sent[-1]] == "images"
 
 
-def test_who_asks_without_bound_is_told_to_wait(server, digits):
+def test_too_many_pending_requests_are_busy(server, digits):
     z = np.repeat(sample_latents(digits, 1, seed=0), 4000, axis=0).tobytes()
-    with Page(server.url) as asked:
-        sent = [asked.send("decode", z, n=4000) for _ in range(200)]
-        answers = [asked.hear()[0] for _ in sent]
-    latents = {answer.get("code") for answer in answers}
-    assert latents == {None, "busy"}
+    with Page(server.url) as page:
+        sent = [page.send("decode", z, n=4000) for _ in range(200)]
+        answers = [page.receive()[0] for _ in sent]
+    codes = {answer.get("code") for answer in answers}
+    assert codes == {None, "busy"}
 
 
-# How the decoder is shared
+# Sharing the decoder
 
 
-def shares(asks, rows=32):
-    """The rows of each call of a decoder for these asks of (client, rows), and who is done when."""
+def decode_calls(requests, rows=32):
+    """The rows of each decoder call for requests (client, rows), and the order of the clients' answers."""
     calls, done = [], []
 
     def decode(z, labels):
         calls.append(len(z))
         return z.astype(np.uint8).reshape(-1, 1, 1, 1)
 
-    async def all_of_them():
+    async def run_all():
         queue, loop = DecodeScheduler("decoder", 60), asyncio.get_running_loop()
         decoder = Decoder(decode, rows)
         decoder.measure = lambda *_: None
         futures = []
-        for client, count in asks:
+        for client, count in requests:
             z = np.arange(count, dtype=np.float32)[:, None]
             future = loop.create_future()
             future.add_done_callback(lambda _, client=client: done.append(client))
             futures.append(future)
             queue.add(Decoding(client, None, future, decoder, z, None))
         work = asyncio.create_task(queue.run())
-        found = await asyncio.gather(*futures)
+        results = await asyncio.gather(*futures)
         work.cancel()
         queue.close()
-        return found
+        return results
 
-    result = asyncio.run(all_of_them())
-    for (_, count), pixels in zip(asks, result, strict=True):
+    result = asyncio.run(run_all())
+    for (_, count), pixels in zip(requests, result, strict=True):
         assert (pixels.ravel() == np.arange(count).astype(np.uint8)).all()
     return calls, done
 
 
-def test_asks_of_several_pages_are_decoded_in_one_call():
-    calls, _ = shares([(client, 1) for client in range(20)])
+def test_requests_of_several_pages_are_decoded_in_one_call():
+    calls, _ = decode_calls([(client, 1) for client in range(20)])
     assert calls == [20]
 
 
-def test_a_page_that_asks_much_does_not_hold_up_the_others():
-    calls, done = shares([("much", 1000), ("little", 1), ("some", 20), ("little", 1)])
-    assert done[-1] == "much" and done.index("some") < 3
+def test_a_large_request_does_not_delay_small_ones():
+    calls, done = decode_calls([("large", 1000), ("small", 1), ("medium", 20), ("small", 1)])
+    assert done[-1] == "large" and done.index("medium") < 3
     assert max(calls) <= 32
 
 
@@ -253,7 +253,7 @@ def test_files_have_their_types_and_are_not_sent_twice(server):
         ("/runtime/some.mjs", "text/javascript; charset=utf-8"),
         ("/runtime/some.wasm", "application/wasm"),
         ("/data/manifest.json", "application/json"),
-        ("/data/a/points.arrow", "application/vnd.apache.arrow.stream"),
+        ("/data/a/table.arrow", "application/vnd.apache.arrow.stream"),
     ):
         status, headers, body = get(server.url, path)
         assert (status, headers["content-type"]) == (200, kind)
@@ -266,13 +266,13 @@ def test_files_have_their_types_and_are_not_sent_twice(server):
     assert "immutable" in get(server.url, "/assets/app.js")[1]["cache-control"]
 
 
-def test_every_file_that_the_tree_names_is_served(server):
+def test_every_file_of_the_tree_is_served(server):
     for tree in server.explorer.trees.values():
         for url in tree.files:
             assert get(server.url, f"/{url}")[0] == 200, url
 
 
-def test_two_who_ask_for_the_same_file_wait_for_one_making():
+def test_concurrent_requests_for_a_file_make_it_once():
     made = []
 
     def slow():
@@ -281,18 +281,18 @@ def test_two_who_ask_for_the_same_file_wait_for_one_making():
         return b"x" * 1000
 
     async def both():
-        assets = AssetStore(pack=True)
+        assets = AssetStore(compress=True)
         assets.put({"a.txt": slow})
-        found = await asyncio.gather(*(assets.get("a.txt") for _ in range(5)))
+        results = await asyncio.gather(*(assets.get("a.txt") for _ in range(5)))
         assets.close()
-        return found
+        return results
 
     result = asyncio.run(both())
     assert len(made) == 1 and made[0] != threading.main_thread().name
-    assert all(file is result[0] for file in result) and len(result[0].packed) < 100
+    assert all(file is result[0] for file in result) and len(result[0].compressed) < 100
 
 
-# Who may ask
+# Access
 
 CSP = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
@@ -301,7 +301,7 @@ CSP = (
 )
 
 
-def test_every_answer_says_what_a_page_may_do(server):
+def test_every_response_has_the_security_headers(server):
     for path in ("/", "/data/manifest.json", "/none"):
         headers = get(server.url, path)[1]
         assert headers["content-security-policy"] == CSP
@@ -324,7 +324,7 @@ def test_every_answer_says_what_a_page_may_do(server):
         "/socket",
     ],
 )
-def test_nothing_but_known_files_is_served(server, path):
+def test_only_known_files_are_served(server, path):
     assert get(server.url, path)[0] == 404
 
 
@@ -360,14 +360,14 @@ def test_files_are_only_read(server):
     assert get(server.url, "/", "GET", b"body")[0] == 413
 
 
-def test_over_a_network_only_the_link_leads_in_and_only_once(digits):
+def test_over_a_network_the_link_is_required_and_works_once(digits):
     with serving([digits], points=50, files=FILES) as result:
-        guard = access_policy({"127.0.0.1"}, result.port, open_to="192.0.2.1", framed=False)
-        link, result.explorer.guard = guard.link, guard
+        access = access_policy({"127.0.0.1"}, result.port, host="192.0.2.1", framed=False)
+        link, result.explorer.access = access.link_token, access
         address = result.url.replace("http", "ws") + "socket"
         assert get(result.url, "/data/manifest.json")[0] == 403
         assert get(result.url, "/?token=wrong")[0] == 403
-        assert get(result.url, f"/?token={link}", "HEAD")[0] == 403  # who only looks uses nothing up
+        assert get(result.url, f"/?token={link}", "HEAD")[0] == 403  # HEAD does not use up the link
         status, headers, _ = get(result.url, f"/?token={link}")
         assert status == 200 and headers["refresh"] == "0; url=./"
         cookie, *rules = headers["set-cookie"].split("; ")
@@ -382,26 +382,26 @@ def test_over_a_network_only_the_link_leads_in_and_only_once(digits):
             pass
 
 
-def test_who_does_not_finish_a_head_is_hung_up_on(server, monkeypatch):
-    usual = protocol.HEAD_SECONDS
+def test_an_incomplete_head_closes_the_connection(server, monkeypatch):
+    limit = protocol.HEAD_SECONDS
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
     begun = time.monotonic()
     assert raw(server.url, b"GET / HTTP/1.1\r\nHost: 127") == b""
     assert raw(server.url, b"") == b""
-    assert time.monotonic() - begun < usual
+    assert time.monotonic() - begun < limit
 
 
-def test_who_does_not_finish_a_message_is_hung_up_on(digits, monkeypatch):
+def test_an_incomplete_message_closes_the_connection(digits, monkeypatch):
     monkeypatch.setattr(protocol, "PING_SECONDS", 0.6)
-    with serving([digits], points=50, files=FILES) as result, Page(result.url) as asked:
-        time.sleep(1.5)  # who answers pings may stay
-        assert asked.ask("code", row=0)[0]["kind"] == "points"
-        asked.socket.socket.sendall(b"\x82\xfe\x10\x00")  # a message of 4 KiB, it says
+    with serving([digits], points=50, files=FILES) as result, Page(result.url) as page:
+        time.sleep(1.5)  # a client that answers pings stays
+        assert page.request("latent", row=0)[0]["kind"] == "latents"
+        page.socket.socket.sendall(b"\x82\xfe\x10\x00")  # announces a message of 4 KiB
         with pytest.raises(ConnectionClosed):
-            asked.hear()
+            page.receive()
 
 
-def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
+def test_a_client_that_does_not_read_is_disconnected(digits, monkeypatch):
     monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.5)
     z = np.repeat(sample_latents(digits, 1, seed=0), 4000, axis=0).tobytes()
     with serving([digits], points=50, files=FILES) as result:
@@ -426,10 +426,10 @@ def test_who_takes_no_answers_is_hung_up_on(digits, monkeypatch):
             until(lambda: not result.explorer.clients)
 
 
-def until(true):
-    """Wait until something is so."""
+def until(condition):
+    """Wait until a condition holds."""
     deadline = time.monotonic() + 30
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -444,8 +444,8 @@ def fails(error):
     return make
 
 
-def test_an_unexpected_error_is_a_500_with_an_id_that_the_log_has_too(server, caplog):
-    server.explorer.shelf.put({"data/a/broken.f16": fails(OSError("/home/someone/secret"))})
+def test_an_unexpected_error_is_a_500_with_an_id_in_the_log(server, caplog):
+    server.explorer.assets.put({"data/a/broken.f16": fails(OSError("/home/someone/secret"))})
     status, headers, body = get(server.url, "/data/a/broken.f16")
     answer = json.loads(body)
     assert status == 500 and answer.keys() == {"code", "message", "hint", "id"}
@@ -457,42 +457,42 @@ def test_an_unexpected_error_is_a_500_with_an_id_that_the_log_has_too(server, ca
 
 
 @pytest.mark.parametrize("error, wanted", [(BadData("No images."), 422), (Damaged("Bytes."), 409)])
-def test_an_error_of_the_run_is_no_500_and_is_given_as_its_sentence(server, caplog, error, wanted):
-    server.explorer.shelf.put({"data/a/broken.f16": fails(error)})
+def test_an_error_of_the_run_is_no_500_and_has_its_message(server, caplog, error, wanted):
+    server.explorer.assets.put({"data/a/broken.f16": fails(error)})
     status, _, body = get(server.url, "/data/a/broken.f16")
     assert status == wanted and json.loads(body)["message"] == str(error)
     assert not caplog.records
 
 
-def test_an_unexpected_error_of_the_socket_has_an_id_that_the_log_has_too(server, shown, monkeypatch, caplog):
+def test_an_unexpected_error_of_the_socket_has_an_id_in_the_log(server, monkeypatch, caplog):
     monkeypatch.setattr(handlers.RunHandlers, "_latent", fails(OSError("/home/someone/secret")))
-    with Page(server.url) as asked:
-        answer, _ = asked.ask("code", row=0)
+    with Page(server.url) as page:
+        answer, _ = page.request("latent", row=0)
         assert answer["kind"] == "error" and answer["code"] == "internal"
         assert "secret" not in str(answer)
         assert [line for line in caplog.records if answer["error"] in line.getMessage()]
-        assert asked.ask("image", row=0)[0]["kind"] == "images"
+        assert page.request("image", row=0)[0]["kind"] == "images"
 
 
-def test_a_model_that_never_returns_holds_up_no_other_run(digits, wide, monkeypatch):
+def test_a_model_that_never_returns_blocks_no_other_run(digits, wide, monkeypatch):
     monkeypatch.setitem(app.SECONDS, "decoder", 0.3)
     never = threading.Event()
     with serving([digits, wide], points=50, files=FILES) as result:
         decoder = result.explorer.handlers["a"].decoder
-        usual, decoder.decode = decoder.decode, lambda *_: never.wait(60)
+        original, decoder.decode = decoder.decode, lambda *_: never.wait(60)
         z, other = sample_latents(digits, 1, seed=0).tobytes(), sample_latents(wide, 1, seed=0).tobytes()
         with Page(result.url) as stuck, Page(result.url, run="b") as good:
             stuck.send("decode", z, n=1)
-            assert good.ask("decode", other, n=1)[0]["kind"] == "images"
-            assert stuck.hear()[0]["code"] == "overdue"
+            assert good.request("decode", other, n=1)[0]["kind"] == "images"
+            assert stuck.receive()[0]["code"] == "call-timeout"
             begun = time.monotonic()
-            assert stuck.ask("decode", z, n=1)[0]["code"] == "overdue"
-            assert time.monotonic() - begun < 0.3  # no second call was begun
-            assert stuck.ask("code", row=0)[0]["kind"] == "points"
+            assert stuck.request("decode", z, n=1)[0]["code"] == "call-timeout"
+            assert time.monotonic() - begun < 0.3  # no second call started
+            assert stuck.request("latent", row=0)[0]["kind"] == "latents"
             never.set()
-            decoder.decode = usual
+            decoder.decode = original
             until(lambda: not result.explorer.busy)
-            assert stuck.ask("decode", z, n=1)[0]["kind"] == "images"
+            assert stuck.request("decode", z, n=1)[0]["kind"] == "images"
 
 
 def test_two_servers_with_a_token_share_one_browser(digits):
@@ -500,34 +500,34 @@ def test_two_servers_with_a_token_share_one_browser(digits):
     browser = build_opener(HTTPCookieProcessor(jar))
     first, second = (Server(1 << 20, port=0, token=True, files=FILES) for _ in range(2))
     try:
-        for one in (first, second):
-            assert "?token=" in one.url
+        for server in (first, second):
+            assert "?token=" in server.url
             with pytest.raises(HTTPError, match="403"):
-                urlopen(bare(one))
-            assert browser.open(one.url).status == 200
-        for one in (first, second, first):
-            assert browser.open(bare(one)).status == 200
+                urlopen(address_without_token(server))
+            assert browser.open(server.url).status == 200
+        for server in (first, second, first):
+            assert browser.open(address_without_token(server)).status == 200
             with pytest.raises(HTTPError, match="403"):
-                urlopen(one.url)  # the link is used up
+                urlopen(server.url)  # the link has expired
     finally:
         first.close()
         second.close()
 
 
-def bare(server):
+def address_without_token(server):
     return f"http://127.0.0.1:{server.port}/"
 
 
 # Starting and stopping
 
 
-def test_a_taken_port_is_said_in_one_sentence(server):
-    with pytest.raises(CannotServe, match=rf"^Port {server.port} is taken by another program\."):
+def test_a_port_in_use_is_one_sentence(server):
+    with pytest.raises(CannotServe, match=rf"^Port {server.port} is in use by another program\."):
         Server(1 << 20, port=server.port, files=FILES)
 
 
 def test_a_server_leaves_no_thread_behind(digits):
     before = set(threading.enumerate())
-    with serving([digits], points=50, files=FILES) as result, Page(result.url) as asked:
-        asked.ask("code", row=0)
+    with serving([digits], points=50, files=FILES) as result, Page(result.url) as page:
+        page.request("latent", row=0)
     until(lambda: set(threading.enumerate()) <= before)

@@ -16,7 +16,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.create import import_run
 from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
-from zatlas.directions.measure import evaluator_of
+from zatlas.directions.measure import make_evaluator
 from zatlas.latent.density import density
 from zatlas.models.classifier import Classifier
 from zatlas.server.follow import follow_run
@@ -31,7 +31,7 @@ from .conftest import small_run
 
 
 def table_of(tree):
-    return pa.ipc.open_file(io.BytesIO(tree.files[tree.entry["points"]]())).read_all()
+    return pa.ipc.open_file(io.BytesIO(tree.files[tree.entry["table"]]())).read_all()
 
 
 def halves(tree, url):
@@ -42,25 +42,25 @@ def floats(tree, url):
     return np.frombuffer(tree.files[url](), "<f4").reshape(-1, tree.entry["dim"])
 
 
-def tile(tree, row):
-    """The thumbnail of a point as the page would cut it out."""
-    told = tree.entry["sprites"]
-    page, place = divmod(row, told["across"] * told["down"])
-    down, across = divmod(place, told["across"])
-    picture = np.asarray(Image.open(io.BytesIO(tree.files[told["pages"][page]]())))
-    high, wide = told["height"], told["width"]
-    return picture[down * high : (down + 1) * high, across * wide : (across + 1) * wide]
+def thumbnail(tree, row):
+    """The thumbnail of a point as the page cuts it out."""
+    sprites = tree.entry["sprites"]
+    sheet, position = divmod(row, sprites["columns"] * sprites["rows"])
+    i, j = divmod(position, sprites["columns"])
+    image = np.asarray(Image.open(io.BytesIO(tree.files[sprites["sheets"][sheet]]())))
+    height, width = sprites["height"], sprites["width"]
+    return image[i * height : (i + 1) * height, j * width : (j + 1) * width]
 
 
 @pytest.mark.parametrize("name", ["digits", "wide", "told", "plain", "rival", "portraits"])
-def test_the_manifest_names_every_file_and_no_other(name, request):
+def test_the_manifest_lists_exactly_the_files_of_the_tree(name, request):
     tree = run_tree(request.getfixturevalue(name), geodesics=True)
     entry = json.loads(manifest([tree], None))["runs"][0]
-    urls = [entry["points"], entry["codes"], *(chart["cover"] for chart in entry["charts"])]
+    urls = [entry["table"], entry["latents"], *(chart["coverage"] for chart in entry["charts"])]
     urls += [chart["lattice"]["url"] for chart in entry["charts"]]
-    urls += (entry["sprites"] or {"pages": []})["pages"]
+    urls += (entry["sprites"] or {"sheets": []})["sheets"]
     urls += [entry[half]["url"] for half in ("decoder", "encoder") if entry[half]]
-    urls += [entry["ways"][key] for key in ("vectors", "normals", "weights")]
+    urls += [entry["directions"][key] for key in ("vectors", "normals", "weights")]
     urls += [curve["url"] for curve in entry["geodesics"]]
     assert sorted(urls) == sorted(tree.files)
     for url, make in tree.files.items():
@@ -68,41 +68,40 @@ def test_the_manifest_names_every_file_and_no_other(name, request):
     for chart in entry["charts"]:
         n = chart["lattice"]["n"]
         assert halves(tree, chart["lattice"]["url"]).shape == (n * n * entry["dim"],)
-        assert len(tree.files[chart["cover"]]()) == n * n
+        assert len(tree.files[chart["coverage"]]()) == n * n
 
 
-def test_points_are_a_fair_draw_that_two_runs_of_the_same_images_share(digits, told):
-    one, other = run_tree(digits, "a", most=300), run_tree(told, "b", most=300)
+def test_points_are_a_uniform_sample_that_runs_of_the_same_images_share(digits, told):
+    one, other = run_tree(digits, "a", max_points=300), run_tree(told, "b", max_points=300)
     assert one.entry["count"] == 300 and one.entry["total"] > 1500
     assert one.entry["fingerprint"] == other.entry["fingerprint"]
     np.testing.assert_array_equal(one.rows, other.rows)
     assert len(set(one.rows.tolist())) == 300
     share = np.isin(one.rows, digits.rows("test")).mean()
-    whole = len(digits.rows("test")) / one.entry["total"]
-    assert abs(share - whole) < 0.08
+    expected = len(digits.rows("test")) / one.entry["total"]
+    assert abs(share - expected) < 0.08
     table = table_of(one)
     np.testing.assert_array_equal(table["index"].to_numpy(), one.rows)
-    codes = digits.table("train")
-    some = np.flatnonzero(np.isin(one.rows, codes.rows))[:20]
-    for row in some:
-        np.testing.assert_array_equal(one.latents[row], codes.latents[codes.rows == one.rows[row]][0])
+    train = digits.table("train")
+    for row in np.flatnonzero(np.isin(one.rows, train.rows))[:20]:
+        np.testing.assert_array_equal(one.latents[row], train.latents[train.rows == one.rows[row]][0])
     np.testing.assert_allclose(
-        halves(one, one.entry["codes"]).reshape(300, 2), one.latents, rtol=2e-3, atol=1e-3
+        halves(one, one.entry["latents"]).reshape(300, 2), one.latents, rtol=2e-3, atol=1e-3
     )
     assert {url.split("/")[1] for url in other.files} == {"b"}
 
 
-def test_columns_say_what_is_known_of_each_point(portraits):
+def test_columns_hold_the_properties_of_each_point(portraits):
     tree = run_tree(portraits)
-    table, told = table_of(tree), {column["name"]: column for column in tree.entry["columns"]}
+    table, entries = table_of(tree), {column["name"]: column for column in tree.entry["columns"]}
     attributes = portraits.dataset.attributes
     smiling = table["Smiling"].to_numpy()
     assert smiling.dtype == np.uint8
     np.testing.assert_array_equal(smiling == 1, attributes["Smiling"][tree.rows])
-    hair = np.array(told["hair_colour"]["values"])[table["hair_colour"].to_numpy()]
+    hair = np.array(entries["hair_colour"]["values"])[table["hair_colour"].to_numpy()]
     np.testing.assert_array_equal(hair, attributes["hair_colour"][tree.rows])
-    low, high = told["age"]["range"]
-    assert told["age"]["kind"] == "number" and low < high
+    low, high = entries["age"]["range"]
+    assert entries["age"]["kind"] == "number" and low < high
     np.testing.assert_array_equal(table["age"].to_numpy(), attributes["age"][tree.rows])
     error = table["error"].to_numpy()
     row = 5
@@ -120,7 +119,7 @@ def test_labels_of_any_text_stay_plain_data(digits):
     workspace = Workspace(digits.run, digits.description, digits.generator, opened_dataset=images)
     result = columns(workspace, PageSubset(rows, np.zeros((40, 2), np.float32), 40), np.zeros(40, np.float32))
     assert {bad, "_index", "_x:0", "split", "label", "error"} == set(result)
-    json.dumps([told for told, _ in result.values()], allow_nan=False).encode()
+    json.dumps([entry for entry, _ in result.values()], allow_nan=False).encode()
 
 
 def vars_of(images):
@@ -128,12 +127,12 @@ def vars_of(images):
 
 
 @pytest.mark.parametrize("name", ["digits", "portraits"])
-def test_a_thumbnail_is_of_its_own_point(name, request):
+def test_each_point_has_its_own_thumbnail(name, request):
     workspace = request.getfixturevalue(name)
     tree = run_tree(workspace)
     for row in (0, 7, tree.entry["count"] - 1):
         real = workspace.dataset.pixels[tree.rows[row]].transpose(1, 2, 0).squeeze()
-        shown = tile(tree, row)
+        shown = thumbnail(tree, row)
         assert shown.shape == real.shape
         assert np.abs(shown.astype(int) - real).mean() < (1 if real.ndim == 2 else 12)
 
@@ -141,9 +140,9 @@ def test_a_thumbnail_is_of_its_own_point(name, request):
 @pytest.mark.slow
 def test_large_images_have_small_thumbnails(tmp_path):
     workspace = small_run(tmp_path / "run", "faces:count=60", size=96, dim=3, epochs=1)
-    told = run_tree(workspace).entry["sprites"]
-    assert (told["width"], told["height"]) == (64, 64)
-    assert max(told["across"] * told["width"], told["down"] * told["height"]) <= 2048
+    sprites = run_tree(workspace).entry["sprites"]
+    assert (sprites["width"], sprites["height"]) == (64, 64)
+    assert max(sprites["columns"] * sprites["width"], sprites["rows"] * sprites["height"]) <= 2048
 
 
 def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
@@ -157,7 +156,7 @@ def test_the_decoder_and_the_encoder_are_those_of_the_run(wide):
     np.testing.assert_allclose(result.run(None, {"x": x})[0], tree.latents[:5], atol=2e-2)
 
 
-def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
+def test_charts_hold_every_point_and_their_lattice_inverts_them(wide, digits):
     tree = run_tree(wide)
     assert [chart["name"] for chart in tree.entry["charts"]] == ["umap", "pca", "umap by label"]
     table = table_of(tree)
@@ -165,25 +164,25 @@ def test_charts_place_every_point_and_their_lattice_leads_back(wide, digits):
         xy = np.stack([table[chart[axis]].to_numpy() for axis in "xy"], axis=1)
         left, bottom, right, top = chart["box"]
         assert (xy > [left, bottom]).all() and (xy < [right, top]).all()
-        assert 0.5 < chart["trust"] <= 1
+        assert 0.5 < chart["trustworthiness"] <= 1
         n = chart["lattice"]["n"]
         lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n, -1)
-        cover = np.frombuffer(tree.files[chart["cover"]](), np.uint8).reshape(n, n)
+        coverage = np.frombuffer(tree.files[chart["coverage"]](), np.uint8).reshape(n, n)
         row = np.rint((top - xy[:, 1]) / (top - bottom) * (n - 1)).astype(int)
         column = np.rint((xy[:, 0] - left) / (right - left) * (n - 1)).astype(int)
-        assert np.median(cover[row, column]) == 255 and cover[0, 0] == 0
-        apart = np.linalg.norm(lattice[row, column] - tree.latents, axis=1)
+        assert np.median(coverage[row, column]) == 255 and coverage[0, 0] == 0
+        distance = np.linalg.norm(lattice[row, column] - tree.latents, axis=1)
         shuffled = np.linalg.norm(lattice[row, column] - tree.latents[::-1], axis=1)
-        assert np.median(apart) < 0.8 * np.median(shuffled)
+        assert np.median(distance) < 0.8 * np.median(shuffled)
     pca = tree.entry["charts"][1]
-    axes = np.reshape(pca["frame"]["axes"], (2, 12))
-    flat = pca["frame"]["origin"] + (tree.latents - pca["frame"]["middle"]) @ axes.T
-    np.testing.assert_allclose(flat[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
+    components = np.reshape(pca["projection"]["components"], (2, 12))
+    projected = pca["projection"]["origin"] + (tree.latents - pca["projection"]["mean"]) @ components.T
+    np.testing.assert_allclose(projected[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
     (only,) = run_tree(digits).entry["charts"]
-    assert only["name"] == "axes" and np.reshape(only["frame"]["axes"], (2, 2)).tolist() == [[1, 0], [0, 1]]
+    assert only["name"] == "dimensions" and np.reshape(only["projection"]["components"], (2, 2)).tolist() == [[1, 0], [0, 1]]
 
 
-def test_a_single_axis_is_charted_as_a_strip(tmp_path):
+def test_a_single_dimension_is_charted_as_a_strip(tmp_path):
     tree = run_tree(small_run(tmp_path / "run", "digits", dim=1, epochs=2))
     (chart,) = tree.entry["charts"]
     table, n = table_of(tree), chart["lattice"]["n"]
@@ -192,48 +191,48 @@ def test_a_single_axis_is_charted_as_a_strip(tmp_path):
     assert 0.1 < (top - bottom) / (right - left) < 0.5
     lattice = halves(tree, chart["lattice"]["url"]).reshape(n, n)
     np.testing.assert_allclose(lattice, np.tile(np.linspace(left, right, n), (n, 1)), atol=0.01)
-    assert tree.entry["words"] == "VAE, 1 latent dimension"
+    assert tree.entry["summary"] == "VAE, 1 latent dimension"
 
 
-def test_distances_are_told_so_that_a_page_can_say_how_far(wide):
+def test_the_density_holds_the_distances_of_the_data(wide):
     tree = run_tree(wide)
-    known = density(tree.latents)
-    assert tree.entry["density"]["usual"] == pytest.approx(known.typical_distance, rel=1e-5)
-    assert tree.entry["density"]["lonely"] == pytest.approx(known.outside_distance, rel=1e-5)
-    np.testing.assert_allclose(tree.entry["middle"], tree.latents.mean(axis=0), atol=1e-5)
+    data = density(tree.latents)
+    assert tree.entry["density"]["typical_distance"] == pytest.approx(data.typical_distance, rel=1e-5)
+    assert tree.entry["density"]["outside_distance"] == pytest.approx(data.outside_distance, rel=1e-5)
+    np.testing.assert_allclose(tree.entry["mean"], tree.latents.mean(axis=0), atol=1e-5)
 
 
-def test_directions_come_with_their_proof_and_their_probes(wide, portraits):
+def test_directions_have_scores_and_probes(wide, portraits):
     tree = run_tree(portraits)
-    ways = tree.entry["ways"]
-    by_name = {way["name"]: i for i, way in enumerate(ways["list"])}
-    vectors = floats(tree, ways["vectors"])
+    directions = tree.entry["directions"]
+    by_name = {entry["name"]: i for i, entry in enumerate(directions["list"])}
+    vectors = floats(tree, directions["vectors"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     same = find_direction(portraits, "Male")
-    told = ways["list"][by_name["Male"]]
+    entry = directions["list"][by_name["Male"]]
     np.testing.assert_allclose(vectors[by_name["Male"]], same.vector, atol=1e-5)
-    assert told["score"]["area"] == pytest.approx(same.score.auc, abs=1e-3)
-    assert told["effects"]["Male"] == pytest.approx(same.side_effects["Male"], abs=0.02)
-    assert set(told["effects"]) == {probe["name"] for probe in ways["probes"]}
-    probe = [probe["name"] for probe in ways["probes"]].index("Male")
-    weights, normals = floats(tree, ways["weights"]), floats(tree, ways["normals"])
-    sure = 1 / (1 + np.exp(-(tree.latents @ weights[probe] + ways["probes"][probe]["offset"])))
+    assert entry["score"]["auc"] == pytest.approx(same.score.auc, abs=1e-3)
+    assert entry["effects"]["Male"] == pytest.approx(same.side_effects["Male"], abs=0.02)
+    assert set(entry["effects"]) == {probe["name"] for probe in directions["probes"]}
+    probe = [probe["name"] for probe in directions["probes"]].index("Male")
+    weights, normals = floats(tree, directions["weights"]), floats(tree, directions["normals"])
+    probability = 1 / (1 + np.exp(-(tree.latents @ weights[probe] + directions["probes"][probe]["offset"])))
     male = portraits.dataset.attributes["Male"][tree.rows]
-    assert sure[male].mean() > sure[~male].mean() + 0.02
+    assert probability[male].mean() > probability[~male].mean() + 0.02
     assert normals[probe] @ weights[probe] > 0
-    shares = [direction["share"] for direction in ways["list"] if direction["kind"] == "principal"]
+    shares = [direction["explained_variance"] for direction in directions["list"] if direction["kind"] == "principal"]
     assert shares == sorted(shares, reverse=True) and 0.9 < sum(shares) < 1.01
-    kinds = {way["name"]: way["kind"] for way in run_tree(wide).entry["ways"]["list"]}
+    kinds = {entry["name"]: entry["kind"] for entry in run_tree(wide).entry["directions"]["list"]}
     assert kinds["4"] == "class" and kinds["principal 1"] == "principal"
 
 
-def test_geodesics_join_points_that_are_far_apart(wide):
+def test_geodesics_connect_points(wide):
     tree = run_tree(wide, geodesics=True)
     curves = tree.entry["geodesics"]
     assert 1 <= len(curves) <= 6
     for curve in curves:
         z = halves(tree, curve["url"]).reshape(curve["steps"], 12)
-        np.testing.assert_allclose(z[[0, -1]], tree.latents[[curve["from"], curve["to"]]], atol=1e-2)
+        np.testing.assert_allclose(z[[0, -1]], tree.latents[[curve["start"], curve["end"]]], atol=1e-2)
     assert run_tree(wide).entry["geodesics"] == []
 
 
@@ -247,15 +246,15 @@ def test_a_model_without_an_encoder_shows_samples(rival):
         tree.chart("umap", "label")
 
 
-def test_another_chart_is_made_of_the_same_points(wide):
+def test_a_new_chart_holds_the_same_points(wide):
     tree = run_tree(wide)
-    made = tree.chart("tsne")
-    assert made.positions.shape == (tree.entry["count"], 2)
-    assert {made.site["lattice"]["url"], made.site["cover"]} == set(made.files)
-    assert not set(made.files) & set(tree.files)
+    chart = tree.chart("tsne")
+    assert chart.positions.shape == (tree.entry["count"], 2)
+    assert {chart.site["lattice"]["url"], chart.site["coverage"]} == set(chart.files)
+    assert not set(chart.files) & set(tree.files)
 
 
-def test_what_is_slow_is_kept_and_made_again_for_other_weights(digits, tmp_path):
+def test_slow_parts_are_cached_until_the_weights_change(digits, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site"))
     first = run_tree(Workspace.open(copy))
@@ -272,7 +271,7 @@ def test_what_is_slow_is_kept_and_made_again_for_other_weights(digits, tmp_path)
     assert not any(path.exists() for path in before)
 
 
-def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
+def test_a_light_tree_writes_nothing_into_the_run(wide, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(wide.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
     before = sorted(path for path in copy.rglob("*"))
@@ -287,7 +286,7 @@ def test_a_run_in_training_is_told_quickly_and_left_alone(wide, tmp_path):
     assert "train/loss" in entry["training"]["metrics"][0]
 
 
-def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatch):
+def test_a_read_only_run_has_a_page(digits, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "codes", "charts"))
     before = sorted(path for path in copy.rglob("*"))
@@ -298,22 +297,22 @@ def test_a_run_that_may_only_be_read_has_a_page_too(digits, tmp_path, monkeypatc
     assert sorted(path for path in copy.rglob("*")) == before
 
 
-def test_a_direction_that_is_kept_is_a_knob_with_the_range_it_was_proved_for(digits, tmp_path):
+def test_a_saved_direction_is_a_slider_with_the_range_of_its_report(digits, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(digits.run.folder, folder)
     workspace = Workspace.open(folder)
-    before = run_tree(workspace, most=200).entry
+    before = run_tree(workspace, max_points=200).entry
     direction = replace(find_direction(workspace, "1"), name="upright")
-    proof = evaluate(evaluator_of(workspace), [direction])[0]
-    store_of(workspace).save(direction, proof)
-    after = run_tree(workspace, most=200).entry
-    (told,) = [one for one in after["ways"]["list"] if one["kind"] == "saved"]
-    assert told["name"] == "upright"
-    assert told["range"] == [round(proof.low, 2), round(proof.high, 2)]
+    report = evaluate(make_evaluator(workspace), [direction])[0]
+    store_of(workspace).save(direction, report)
+    after = run_tree(workspace, max_points=200).entry
+    (entry,) = [item for item in after["directions"]["list"] if item["kind"] == "saved"]
+    assert entry["name"] == "upright"
+    assert entry["range"] == [round(report.low, 2), round(report.high, 2)]
     assert after["stamp"] != before["stamp"]
 
 
-def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits, tmp_path):
+def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(portraits.run.folder, folder)
     workspace = Workspace.open(folder)
@@ -322,59 +321,59 @@ def test_what_bends_and_what_reads_pictures_come_as_files_of_the_page(portraits,
     workspace = workspace.annotate(
         train_classifier(workspace.dataset, ["Male", "age"], epochs=1, show=False), save=True
     )
-    tree = run_tree(workspace, most=200)
+    tree = run_tree(workspace, max_points=200)
     conforms([tree])
-    (told,) = [one for one in tree.entry["ways"]["list"] if one["kind"] == "saved"]
-    bends, dim = told["bends"], workspace.dim
-    assert bends["field"] == "uphill" and bends["sizes"][0] == dim and told["meant"] == "Male"
-    assert told["range"][0] <= 0 <= told["range"][1]
-    numbers = np.frombuffer(tree.files[bends["url"]](), "<f4")
+    (entry,) = [item for item in tree.entry["directions"]["list"] if item["kind"] == "saved"]
+    field, dim = entry["field"], workspace.dim
+    assert field["kind"] == "gradient" and field["sizes"][0] == dim and entry["description"] == "Male"
+    assert entry["range"][0] <= 0 <= entry["range"][1]
+    numbers = np.frombuffer(tree.files[field["url"]](), "<f4")
     np.testing.assert_array_equal(
         numbers[: 2 * dim],
-        np.concatenate([direction.vector_field.layers.mean, direction.vector_field.layers.std]),
+        np.concatenate([direction.vector_field.network.mean, direction.vector_field.network.std]),
     )
-    wide, high, deep, many = bends["sizes"]
-    assert numbers.size == 2 * wide + wide * high + high * deep + deep * many + high + deep + many
-    classifier = tree.entry["scorer"]
+    inputs, first, second, outputs = field["sizes"]
+    assert numbers.size == 2 * inputs + inputs * first + first * second + second * outputs + first + second + outputs
+    classifier = tree.entry["classifier"]
     assert classifier["names"] == ["Male", "age"] and classifier["kinds"] == ["flag", "number"]
     data = tree.files[classifier["url"]]()
     assert len(data) == classifier["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     images = workspace.decode(tree.latents[:5])
-    wanted = workspace.classifier.score(images)
+    wanted = workspace.classifier.predict(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
-    with_all = [one for one in tree.entry["ways"]["list"] if one["kind"] == "attribute"]
-    assert with_all and all("range" in one for one in with_all)
-    assert all("range" not in one for one in run_tree(workspace, light=True).entry["ways"]["list"])
+    attributes = [item for item in tree.entry["directions"]["list"] if item["kind"] == "attribute"]
+    assert attributes and all("range" in item for item in attributes)
+    assert all("range" not in item for item in run_tree(workspace, light=True).entry["directions"]["list"])
 
 
-def test_codes_without_labels_go_by_their_own_numbers(tmp_path):
+def test_imported_latents_are_named_by_their_number(tmp_path):
     latents = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     np.save(tmp_path / "codes.npy", latents)
-    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), most=20)
+    tree = run_tree(import_run(tmp_path / "codes.npy", tmp_path / "run", show=False), max_points=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
     np.testing.assert_array_equal(latents[numbers], tree.latents)
 
 
-def test_what_a_scorer_has_read_is_in_the_page_of_a_run_that_is_followed(digits, tmp_path):
+def test_a_followed_run_has_the_predictions_of_its_classifier(digits, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(digits.run.folder, folder)
     classifier = Classifier(("bright",), lambda images: images.mean((1, 2, 3))[:, None], ("number",))
     workspace = Workspace.open(folder).annotate(classifier, save=True)
-    screen = Screened()
-    follow_run(folder, "a", partial(run_tree, most=50)).check(screen)
-    (tree,) = screen.shown
+    display = Recorder()
+    follow_run(folder, "a", partial(run_tree, max_points=50)).check(display)
+    (tree,) = display.trees
     names = [column["name"] for column in tree.entry["columns"]]
     assert "bright" in names
-    told = np.array(table_of(tree)["bright"].to_pylist(), np.float32)
-    np.testing.assert_allclose(told, workspace.dataset.attributes["bright"][tree.rows], rtol=1e-6)
+    column = np.array(table_of(tree)["bright"].to_pylist(), np.float32)
+    np.testing.assert_allclose(column, workspace.dataset.attributes["bright"][tree.rows], rtol=1e-6)
 
 
-class Screened:
-    """A screen that only remembers."""
+class Recorder:
+    """A display that records the trees."""
 
     def __init__(self):
-        self.shown = []
+        self.trees = []
 
     def show(self, tree, workspace):
-        self.shown.append(tree)
+        self.trees.append(tree)

@@ -139,7 +139,7 @@ def main(folder):
 
     with Page(frame.url) as socket:
         z = atlas.sample_latents(2, seed=0)
-        assert socket.ask("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
+        assert socket.request("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
     frame.close()
     for name in ("index.html", "single.html"):
         (folder / "static").mkdir(exist_ok=True)

@@ -2,16 +2,21 @@
 
 import ast
 import inspect
+import json
 import re
 from pathlib import Path
+
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 
 from zatlas.directions import preference, types
 from zatlas.latent import chart, curves, priors
 from zatlas.models import flow
+from zatlas.render.theme import DARK, LIGHT, Theme
 from zatlas.site import schema, tree
 
 CONTRACT = Path(__file__).parents[1] / "web" / "src" / "contract.ts"
-HEAD = """/** Written by `python -m tests.write_contract` from src/zatlas/site/schema.py. Do not edit. */
+HEAD = """/** Written by `python -m tests.write_contract` from the package and its site/schema.py. Do not edit. */
 
 // The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
 """
@@ -30,15 +35,19 @@ CONSTANTS: dict[str, tuple[float | str, str]] = {
     "SPLINE_MIN": (flow.MIN_SIZE, "minimum bin width, bin height and derivative of these splines"),
     "MAX_COMPONENTS": (preference.MAX_DIMENSIONS, "principal components in which a preference is estimated"),
     "MIN_STD": (preference.MIN_STD, "components with a smaller share of the largest std are ignored"),
-    "MAX_PAIRWISE": (preference.PAIRS, "most components for questions of 2 images; above, GROUP images"),
-    "GROUP": (preference.POOL, "images of a question in many dimensions"),
-    "RADIUS": (preference.REACH, "distance of the shown images from the starting latent, in std"),
+    "MAX_PAIRWISE": (
+        preference.MAX_PAIR_DIMENSIONS,
+        "most components for questions of 2 images; above, GROUP images",
+    ),
+    "GROUP": (preference.QUESTION_SIZE, "images of a question in many dimensions"),
+    "RADIUS": (preference.RADIUS, "distance of the shown images from the starting latent, in std"),
     "ERROR_RATE": (preference.ERROR_RATE, "of the user's answers"),
-    "NOISE": (preference.BLUR, "preference difference below which answers are close to random"),
+    "NOISE": (preference.NOISE, "preference difference below which answers are close to random"),
     "SWEEPS": (preference.SWEEPS, "of expectation propagation over all answers"),
     "CANDIDATES": (preference.CANDIDATES, "questions, of which the most informative is shown"),
     "SAMPLES": (preference.POSTERIOR_SAMPLES, "posterior samples for the information of a question"),
 }
+SCALE_STEPS = 17  # colours of the scale for numbers
 NAMES = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
 
 
@@ -46,7 +55,7 @@ def contract() -> str:
     """The TypeScript file."""
     source = inspect.getsource(schema)
     lines = source.splitlines()
-    parts = [HEAD, *(f"{constant(name, *value)}" for name, value in CONSTANTS.items())]
+    parts = [HEAD, *(f"{constant(name, *value)}" for name, value in CONSTANTS.items()), themes()]
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             parts.append(interface(node, lines))
@@ -72,13 +81,29 @@ def interface(node: ast.ClassDef, lines: list[str]) -> str:
 
 
 def assigned(node: ast.Assign, lines: list[str]) -> str:
-    """A union, an alias, or a TypedDict of names that are Python's own words."""
+    """A union or an alias."""
     name = ast.unparse(node.targets[0])
-    if isinstance(node.value, ast.Call) and isinstance(table := node.value.args[1], ast.Dict):
-        pairs = zip(table.keys, table.values, strict=True)
-        fields = [member(ast.literal_eval(key), hint, lines[hint.lineno - 1]) for key, hint in pairs if key]
-        return "\n".join(["", *block(name, fields)])
     return f"\nexport type {name} = {typed(node.value)};{remark(lines[node.lineno - 1])}"
+
+
+def themes() -> str:
+    """The colours of the light and the dark theme."""
+    return "\n".join(
+        ["", "/** Colours of the themes. */", "export const THEMES = {", theme(LIGHT), theme(DARK), "};"]
+    )
+
+
+def theme(colours: Theme) -> str:
+    low, high = colours.scale
+    steps = (low + (high - low) * i / (SCALE_STEPS - 1) for i in range(SCALE_STEPS))
+    values = {
+        "paper": colours.paper,
+        "generated": colours.generated,
+        "classes": colours.palette,
+        "scale": [to_hex(colormaps["viridis"](step)) for step in steps],
+    }
+    fields = (f"    {name}: {json.dumps(value)}," for name, value in values.items())
+    return "\n".join([f"  {colours.name}: {{", *fields, "  },"])
 
 
 def block(name: str, fields: list[str]) -> list[str]:

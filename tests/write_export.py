@@ -13,7 +13,7 @@ import numpy as np
 import zatlas
 from tests.conftest import small_run
 from zatlas.sample import sample_latents
-from zatlas.site.export import PLACE, one_file
+from zatlas.site.export import PLACEHOLDER, one_file
 
 EXPORTS = Path(__file__).parent / "fixtures" / "exports"
 POINTS = 40
@@ -30,7 +30,7 @@ def write(version: str) -> Path:
         shutil.copytree(site / "data", out / "data")
     names = sorted(path for path in (out / "data").rglob("*") if path.is_file())
     files = {path.relative_to(out).as_posix(): path.read_bytes for path in names}
-    (out / "single.html").write_bytes(one_file(PLACE, files))
+    (out / "single.html").write_bytes(one_file(PLACEHOLDER, files))
     z = sample_latents(workspace, 16, seed=0).astype(np.float16).astype(np.float32)  # exact in a page's link
     pixels = np.rint(workspace.decode(z).clip(0, 1) * 255).astype(np.uint8)
     np.savez_compressed(out / "truth.npz", z=z, pixels=pixels)

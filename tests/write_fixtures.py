@@ -33,7 +33,7 @@ def fixtures() -> dict[str, Any]:
     cases = {
         "curves": curve_cases(rng),
         "charts": chart_cases(latents, rng),
-        "near": near_case(latents, rng),
+        "neighbors": neighbor_case(latents, rng),
         "directions": direction_case(latents, rng),
         "priors": prior_cases(),
         "fields": field_cases(),
@@ -60,11 +60,11 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
     anchors = rng.standard_normal((5, DIM)).astype(np.float32)
     zero = np.zeros((1, DIM), np.float32)
     a, b = anchors[:1], anchors[1:2]
-    pairs = {"usual": (a, b), "same": (a, a), "opposite": (a, -a), "centre": (zero, b)}
+    pairs = {"different": (a, b), "same": (a, a), "opposite": (a, -a), "center": (zero, b)}
     path = curves.Curve(anchors)
     changes = rng.random(40).astype(np.float32)
-    looks = np.concatenate([[0], np.cumsum(changes)]).astype(np.float32).reshape(-1, 1, 1, 1)
-    even = curves.at_constant_speed(path, lambda _: looks, pieces=40)
+    images = np.concatenate([[0], np.cumsum(changes)]).astype(np.float32).reshape(-1, 1, 1, 1)
+    constant_speed = curves.at_constant_speed(path, lambda _: images, pieces=40)
     return {
         "knots": anchors,
         "pairs": [[name, *ends, *both(*ends)] for name, ends in pairs.items()],
@@ -78,8 +78,8 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
             for norms in (False, True)
         ],
         "changes": changes,
-        "steady": even.sample(17),
-        "marks": list(even.named),
+        "steady": constant_speed.sample(17),
+        "marks": list(constant_speed.named),
         "spiral": curves.spiral(turns=3, extent=1.5).sample(25),
     }
 
@@ -93,41 +93,41 @@ def both(a: Latents, b: Latents) -> tuple[Latents, Latents]:
 
 def chart_cases(latents: Latents, rng: np.random.Generator) -> list[dict[str, Any]]:
     """A nonlinear chart, a linear projection, and a chart of two dimensions."""
-    bent = np.stack([latents[:, 0] + latents[:, 1] ** 2 / 4, np.sin(latents[:, 1]) + latents[:, 2]], axis=1)
-    made = {
-        "bent": chart.Chart(latents, bent.astype(np.float32)),
+    curved = np.stack([latents[:, 0] + latents[:, 1] ** 2 / 4, np.sin(latents[:, 1]) + latents[:, 2]], axis=1)
+    charts = {
+        "nonlinear": chart.Chart(latents, curved.astype(np.float32)),
         "pca": chart.make_chart(latents, "pca"),
         "dimensions": chart.dimension_chart(latents, 0, 2),
     }
-    return [chart_case(name, one, rng) for name, one in made.items()]
+    return [chart_case(name, fitted, rng) for name, fitted in charts.items()]
 
 
-def chart_case(name: str, one: chart.Chart, rng: np.random.Generator) -> dict[str, Any]:
+def chart_case(name: str, fitted: chart.Chart, rng: np.random.Generator) -> dict[str, Any]:
     """A chart, its inverse at some positions, and positions of some latents."""
-    (left, low), (right, high) = one.box
+    (left, low), (right, high) = fitted.box
     queries = rng.uniform([left, low], [right, high], (12, 2)).astype(np.float32)
-    queries = np.concatenate([queries, one.positions[:2]])
-    z = np.concatenate([one.latents[:3], one.latents[3:9] + np.float32(0.2)])
-    frame = None
-    if one.frame is not None:
-        frame = {"axes": one.frame, "middle": one.center, "origin": one.origin}
+    queries = np.concatenate([queries, fitted.positions[:2]])
+    z = np.concatenate([fitted.latents[:3], fitted.latents[3:9] + np.float32(0.2)])
+    projection = None
+    if fitted.frame is not None:
+        projection = {"components": fitted.frame, "mean": fitted.center, "origin": fitted.origin}
     return {
         "name": name,
-        "latents": one.latents,
-        "positions": one.positions,
+        "latents": fitted.latents,
+        "positions": fitted.positions,
         "box": [left, low, right, high],
-        "frame": frame,
-        "lattice": one.grid(9)[1],
-        "reach": one.reach,
+        "projection": projection,
+        "lattice": fitted.grid(9)[1],
+        "reach": fitted.reach,
         "queries": queries,
-        "inverse": one.inverse_transform(queries),
-        "covers": one.covers(queries),
+        "inverse": fitted.inverse_transform(queries),
+        "covers": fitted.covers(queries),
         "z": z,
-        "forward": one.transform(z),
+        "forward": fitted.transform(z),
     }
 
 
-def near_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
+def neighbor_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
     """Neighbors of a few latents, and their distance from the data."""
     z = np.concatenate([latents[:2], rng.standard_normal((4, DIM)).astype(np.float32) * 4])
     rows, distances = nearest(z, latents, 7)
@@ -137,29 +137,29 @@ def near_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
         "z": z,
         "rows": rows,
         "distances": distances,
-        "usual": data.typical_distance,
-        "lonely": data.outside_distance,
-        "neighbours": density.NEIGHBOURS,
-        "far": data.relative_distance(z),
+        "typical_distance": data.typical_distance,
+        "outside_distance": data.outside_distance,
+        "neighbors": density.NEIGHBOURS,
+        "relative_distances": data.relative_distance(z),
     }
 
 
 def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
     """Directions by example, made orthogonal to others, and their side effects."""
     flags = {name: latents @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
-    normals = [directions.normal(latents, flags[name], name) for name in ("hat", "beard")]
-    shown = directions.by_example(latents[:20], latents[20:50], "smile", latents)
-    clean = directions.orthogonal(shown, normals, latents)
-    told = probes.fit_probes(latents, flags)
+    normals = [directions.plane_normal(latents, flags[name], name) for name in ("hat", "beard")]
+    example_direction = directions.example_direction(latents[:20], latents[20:50], "smile", latents)
+    clean = directions.orthogonalize(example_direction, normals, latents)
+    fitted = probes.fit_probes(latents, flags)
     return {
         "latents": latents,
-        "normals": np.stack([one.vector for one in normals]),
-        "shown": {"vector": shown.vector, "std": shown.std},
-        "clean": {"name": clean.name, "vector": clean.vector, "std": clean.std},
+        "normals": np.stack([normal.vector for normal in normals]),
+        "example_direction": {"vector": example_direction.vector, "std": example_direction.std},
+        "orthogonal": {"name": clean.name, "vector": clean.vector, "std": clean.std},
         "moved": clean.move(latents[:4], 1.5),
-        "probes": {"names": told.names, "weights": told.weights.T, "offsets": told.offsets},
-        "read": told.read(latents[:5]),
-        "effects": directions.with_statistics(shown, latents, flags, told).side_effects,
+        "probes": {"names": fitted.names, "weights": fitted.weights.T, "offsets": fitted.offsets},
+        "read": fitted.read(latents[:5]),
+        "effects": directions.with_side_effects(example_direction, latents, flags, fitted).side_effects,
     }
 
 
@@ -167,49 +167,52 @@ def field_cases() -> dict[str, Any]:
     """Nonlinear directions of both kinds, and latents that they move."""
     rng = np.random.default_rng(7)
     latents = (rng.standard_normal((60, 5)) * [1, 2, 0.5, 1, 3] + [0, 1, 0, -2, 0]).astype(np.float32)
-    amounts, some = [0.0, 1.0, -2.5, 3.2], latents[:4]
+    amounts, starts = [0.0, 1.0, -2.5, 3.2], latents[:4]
 
-    def layers(answers: int, width: int) -> field_networks.AttributeNetwork:
-        begun = field_networks.initial_layers(latents, answers, seed=answers, width=width)
-        offsets = [0.3 * rng.standard_normal(o.shape).astype(np.float32) for o in begun.offsets]
-        return replace(begun, offsets=tuple(offsets))
+    def layers(outputs: int, width: int) -> field_networks.AttributeNetwork:
+        initial = field_networks.initial_network(latents, outputs, seed=outputs, width=width)
+        offsets = [0.3 * rng.standard_normal(o.shape).astype(np.float32) for o in initial.offsets]
+        return replace(initial, offsets=tuple(offsets))
 
     cases = []
-    held, alone = field_networks.GradientField(layers(3, 8)), field_networks.GradientField(layers(1, 8))
-    for field in (held, alone, field_networks.VectorField(layers(5, 6))):
-        kind, arrays, hold = field_networks.to_arrays(field)
+    gradients = [field_networks.GradientField(layers(outputs, 8)) for outputs in (3, 1)]
+    for field in (*gradients, field_networks.VectorField(layers(5, 6))):
+        _, arrays, weight = field_networks.to_arrays(field)
+        kind = "gradient" if isinstance(field, field_networks.GradientField) else "vector"
         sizes = [5, *(arrays[f"offset {i}"].size for i in range(3))]
         cases.append(
             {
-                "about": {"field": kind, "sizes": sizes, "hold": hold},
-                "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.PARTS]),
-                "moved": [FieldDirection("field", field).move(some, amount) for amount in amounts],
+                "about": {"kind": kind, "sizes": sizes, "held": weight},
+                "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.ARRAY_NAMES]),
+                "moved": [FieldDirection("field", field).move(starts, amount) for amount in amounts],
             }
         )
-    return {"points": some, "amounts": amounts, "fields": cases}
+    return {"latents": starts, "amounts": amounts, "fields": cases}
 
 
 def prior_cases() -> dict[str, Any]:
     """Files of fitted priors, and the latents that they map noise to."""
-    facts = priors.PriorDescription("flow", "model", "data", 600, 0, 60, 1.0, 0.0)
+    description = priors.PriorDescription("flow", "model", "data", 600, 0, 60, 1.0, 0.0)
     flows, mixtures = [], []
     for dim in (1, 2, 5):
         rng = np.random.default_rng(dim)
         latents = np.sin(3 * rng.standard_normal((600, dim)).astype(np.float32)).cumsum(axis=1)
         noise = np.float32(1.5) * rng.standard_normal((12, dim)).astype(np.float32)
-        flow = priors.FlowPrior(some_flow(dim))
-        file = encoded(priors.SavedPrior(flow, facts, FIXTURES / "prior"))
-        flows.append({"dim": dim, "file": file, "noise": noise, "points": flow.transform(noise)})
+        flow = priors.FlowPrior(random_flow(dim))
+        file = prior_file(priors.SavedPrior(flow, description, FIXTURES / "prior"))
+        flows.append({"dim": dim, "file": file, "noise": noise, "latents": flow.transform(noise)})
         mixture = fit_mixture(latents, components=3, seed=dim)
-        file = encoded(priors.SavedPrior(mixture, replace(facts, kind="mixture"), FIXTURES / "prior"))
-        which = np.arange(12) % len(mixture.weights)
-        known = {"weights": mixture.weights, "means": mixture.means, "which": which}
-        points = mixture.transform(which, noise)
-        mixtures.append({"dim": dim, "file": file, **known, "noise": noise, "points": points})
+        file = prior_file(
+            priors.SavedPrior(mixture, replace(description, kind="mixture"), FIXTURES / "prior")
+        )
+        component = np.arange(12) % len(mixture.weights)
+        arrays = {"weights": mixture.weights, "means": mixture.means, "component": component}
+        samples = mixture.transform(component, noise)
+        mixtures.append({"dim": dim, "file": file, **arrays, "noise": noise, "latents": samples})
     return {"flows": flows, "mixtures": mixtures}
 
 
-def some_flow(dim: int) -> Flow:
+def random_flow(dim: int) -> Flow:
     """A small flow in which no layer is the identity."""
     with torch.random.fork_rng():
         torch.manual_seed(dim)
@@ -221,7 +224,7 @@ def some_flow(dim: int) -> Flow:
     return flow.eval()
 
 
-def encoded(saved: priors.SavedPrior) -> str:
+def prior_file(saved: priors.SavedPrior) -> str:
     """A prior's file as base64."""
     data = priors.save_prior(saved).read_bytes()
     saved.path.unlink()
@@ -232,8 +235,13 @@ def random_cases() -> list[dict[str, Any]]:
     """Uniform and normal numbers of some seeds and streams."""
     cases = []
     for seed, stream in ((0, 0), (1, 0), (7, 3), (2**32 + 5, 1), (987_654_321, 2)):
-        both = PortableRandom(seed, stream), PortableRandom(seed, stream)
-        case = {"seed": seed, "stream": stream, "uniform": both[0].uniform(9), "normal": both[1].normal(9)}
+        uniform = PortableRandom(seed, stream).uniform(9)
+        case = {
+            "seed": seed,
+            "stream": stream,
+            "uniform": uniform,
+            "normal": PortableRandom(seed, stream).normal(9),
+        }
         cases.append(case)
     return cases
 
@@ -242,16 +250,16 @@ def skewed(count: int, dim: int) -> Latents:
     """Latents with a different variance and a long tail along each component."""
     rng = np.random.default_rng(dim)
     latents = (rng.gamma(2.0, size=(count, dim)) - 2) * np.linspace(2, 0.6, dim)
-    turned: Latents = (latents @ np.linalg.qr(rng.standard_normal((dim, dim)))[0] + 0.5).astype(np.float32)
-    return turned
+    rotated: Latents = (latents @ np.linalg.qr(rng.standard_normal((dim, dim)))[0] + 0.5).astype(np.float32)
+    return rotated
 
 
 def principal_case() -> dict[str, Any]:
     """Principal components with their signs."""
     latents = skewed(300, 5)
-    result = directions.principal(latents, 5)
-    axes, std = [one.vector for one in result], [one.std for one in result]
-    return {"dim": 5, "latents": latents, "axes": np.stack(axes), "std": std}
+    result = directions.principal_directions(latents, 5)
+    components, std = [item.vector for item in result], [item.std for item in result]
+    return {"dim": 5, "latents": latents, "components": np.stack(components), "std": std}
 
 
 def compass_cases() -> list[dict[str, Any]]:
@@ -262,9 +270,9 @@ def compass_cases() -> list[dict[str, Any]]:
 def compass_case(count: int, dim: int, seed: int) -> dict[str, Any]:
     state = preference.compass(skewed(count, dim), seed=seed)
     case: dict[str, Any] = {"seed": seed, "dim": dim, "latents": state.starts}
-    case |= {"axes": state.components, "std": state.std, "steps": []}
+    case |= {"components": state.components, "std": state.std, "steps": []}
     for number in range(6):
-        shown, choice = state.next_pair(), None if number == 2 else number % state.count
+        shown, choice = state.next_question(), None if number == 2 else number % state.count
         state = state.answer(choice)
         result = state.direction()
         step = {"shown": shown, "choice": choice, "vector": result.vector, "std": result.std}
@@ -279,9 +287,9 @@ def conditional_model(rng: np.random.Generator) -> tuple[dict[str, Any], bytes]:
     shape = np.array([-1, 3, 2, 2], np.int64)
     constants: dict[str, np.ndarray] = {"weights": weights, "classes": classes, "shape": shape}
     nodes = [
-        helper.make_node("MatMul", ["z", "weights"], ["far"]),
-        helper.make_node("Gather", ["classes", "y"], ["told"]),
-        helper.make_node("Add", ["far", "told"], ["sum"]),
+        helper.make_node("MatMul", ["z", "weights"], ["linear"]),
+        helper.make_node("Gather", ["classes", "y"], ["bias"]),
+        helper.make_node("Add", ["linear", "bias"], ["sum"]),
         helper.make_node("Sigmoid", ["sum"], ["flat"]),
         helper.make_node("Reshape", ["flat", "shape"], ["x"]),
     ]

@@ -35,7 +35,7 @@ class Given:
     @property
     def kind(self) -> str:
         """What a number names."""
-        return "image" if self.has_images else "code"
+        return "image" if self.has_images else "latent"
 
     def name(self, number: int) -> str:
         """The title of a latent by its number."""

@@ -155,7 +155,7 @@ def _real(workspace: Workspace, table: LatentTable, number: int, name: str, titl
     rows = table.rows[number : number + 1]
     labels = workspace.labels(rows)
     label = None if labels is None else int(labels[0])
-    image = None if workspace.source.kind == "code" else workspace.dataset.images(rows)
+    image = None if workspace.source.kind == "latent" else workspace.dataset.images(rows)
     return Anchor(name, table.latents[number : number + 1], image, label, title)
 
 

@@ -1,4 +1,4 @@
-"""The explorer in a notebook: a frame that leads to a server of this process, or the page itself."""
+"""The explorer in a notebook: a frame with a server of this process, or with the page itself."""
 
 import atexit
 import html
@@ -11,20 +11,20 @@ from zatlas.site import run_tree
 from zatlas.site.export import export
 from zatlas.workspace import Workspace
 
-LOW, HIGH = 200, 4000  # pixels
+MIN_HEIGHT, MAX_HEIGHT = 200, 4000  # pixels
 
-_servers: dict[tuple[Path, ...], Server] = {}  # one for each page that is shown, by its runs
+_servers: dict[tuple[Path, ...], Server] = {}  # by the folders of the runs
 
 
 class ExplorerFrame:
-    """What a notebook shows of runs."""
+    """A frame with the explorer, as a notebook displays it."""
 
     def __init__(self, source: str, height: int, server: Server | None = None) -> None:
         self.source, self.height, self.server = source, height, server
 
     @property
     def url(self) -> str | None:
-        """Where the page is served, if it is: it opens in a tab of its own too."""
+        """The address of the page, which also opens in a browser tab; None for an inline page."""
         return None if self.server is None else self.server.url
 
     def _repr_html_(self) -> str:
@@ -35,7 +35,7 @@ class ExplorerFrame:
         return f"<explorer at {self.url}>" if self.url else "<explorer>"
 
     def close(self) -> None:
-        """Stop the server; the frame is empty from then on. The process's end does the same."""
+        """Stop the server, which empties the frame."""
         for runs, server in list(_servers.items()):
             if server is self.server:
                 del _servers[runs]
@@ -43,11 +43,14 @@ class ExplorerFrame:
 
 
 def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> ExplorerFrame:
-    """The page of one run or of two side by side; shown again, the same server answers."""
+    """The explorer of one run, or of two side by side; later calls for the same runs share a server.
+
+    inline: put the page with its data into the notebook, so that it needs no server. height: in pixels.
+    """
     if not 1 <= len(workspaces) <= len(IDS):
-        raise BadRecipe(f"One run is shown, or two side by side; not {len(workspaces)}.")
-    if not LOW <= height <= HIGH:
-        raise BadRecipe(f"A frame is from {LOW} to {HIGH} pixels high, not {height}.")
+        raise BadRecipe(f"The explorer shows one run or two side by side, not {len(workspaces)}.")
+    if not MIN_HEIGHT <= height <= MAX_HEIGHT:
+        raise BadRecipe(f"A frame is {MIN_HEIGHT} to {MAX_HEIGHT} pixels high, not {height}.")
     if inline:
         return ExplorerFrame(f'srcdoc="{html.escape(inline_page(workspaces))}"', height)
     runs = tuple(workspace.run.folder.resolve() for workspace in workspaces)
@@ -62,7 +65,7 @@ def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> Exp
 
 
 def inline_page(workspaces: tuple[Workspace, ...]) -> str:
-    """The page as one file with its data and its model, as text."""
+    """The HTML of the page with its data and its model."""
     with TemporaryDirectory(prefix="zatlas-") as folder:
         return export(workspaces, Path(folder) / "page.html").read_text()
 

@@ -49,7 +49,7 @@ def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
     with bar("predicting", len(images)) as advance:
         for start in range(0, len(images), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(images)))
-            parts.append(classifier.score(resized_for(classifier, images.images(rows))))
+            parts.append(classifier.predict(resized_for(classifier, images.images(rows))))
             advance(len(rows))
     scores = np.concatenate(parts)
     columns: dict[str, Column] = {}

@@ -1,4 +1,4 @@
-"""A real browser, and every run as a person gets it: from the server, as a folder, as one file."""
+"""A real browser, and the page of a run in every mode: server, folder and single file."""
 
 import shutil
 import subprocess
@@ -10,13 +10,13 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import zatlas
-from tests.browser.explorer import PATIENCE, Explorer
+from tests.browser.explorer import TIMEOUT, Explorer
 from tests.conftest import small_run
 from zatlas.server.serve import serving
 from zatlas.site import run_tree
 
 MODES = ("server", "folder", "file")
-POINTS = 600  # of each run: a browser without a graphics card draws few quickly
+POINTS = 600  # of each run: a browser without a GPU draws slowly
 VIEWPORT = {"width": 1280, "height": 760}
 FLAGS = [
     "--no-sandbox",
@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
-TELL = """document.addEventListener("securitypolicyviolation", (event) =>
+REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
     console.error("CSP", event.blockedURI, event.violatedDirective))"""
 
 
@@ -35,7 +35,7 @@ TELL = """document.addEventListener("securitypolicyviolation", (event) =>
 def browser():
     path = shutil.which("chromium")
     assert path, "These tests drive Chromium: apt-get install chromium"
-    expect.set_options(timeout=1000 * PATIENCE)
+    expect.set_options(timeout=1000 * TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -50,7 +50,7 @@ def sites(tmp_path_factory, own_cache):
 
 @pytest.fixture
 def explore(browser, sites):
-    """Opens runs in pages of their own; whatever a page complained of fails the test."""
+    """Opens runs in new pages; any error of a page fails the test."""
     opened = Opened(browser, sites)
     yield opened
     for context in opened.contexts:
@@ -60,29 +60,29 @@ def explore(browser, sites):
 
 @pytest.fixture(scope="session")
 def line(tmp_path_factory, own_cache):
-    """A VAE of digits with a single axis."""
+    """A VAE of digits with one latent dimension."""
     return small_run(tmp_path_factory.mktemp("runs") / "line", "digits", dim=1, epochs=3)
 
 
 class Opened:
-    """The pages of a test, and what they complained of."""
+    """The pages of a test, and their errors."""
 
     def __init__(self, browser, sites):
         self.browser, self.sites = browser, sites
         self.contexts, self.faults = [], []
 
-    def __call__(self, direction, *workspaces, link="", **settings):
-        """A page of these runs, ready."""
-        url = self.sites.url(direction, *workspaces)
+    def __call__(self, mode, *workspaces, link="", **settings):
+        """A loaded page of these runs."""
+        url = self.sites.url(mode, *workspaces)
         page = self.page(url, **settings)
         return Explorer(page, url, self.sites.trees(*workspaces)).open(link)
 
     def page(self, url, **settings):
-        """A page that is watched, and will only have to do with this address."""
-        usual = {"reduced_motion": "reduce", "color_scheme": "light", "viewport": VIEWPORT}
-        context = self.browser.new_context(**{**usual, **settings})
-        context.set_default_timeout(1000 * PATIENCE)
-        context.add_init_script(TELL)
+        """A page whose errors and requests to other addresses are recorded."""
+        defaults = {"reduced_motion": "reduce", "color_scheme": "light", "viewport": VIEWPORT}
+        context = self.browser.new_context(**{**defaults, **settings})
+        context.set_default_timeout(1000 * TIMEOUT)
+        context.add_init_script(REPORT_VIOLATIONS)
         self.contexts.append(context)
         page = context.new_page()
         watch(page, url, self.faults)
@@ -90,34 +90,35 @@ class Opened:
 
 
 class Sites:
-    """Where runs are found; each is made when it is first asked for, and stays."""
+    """The pages of runs by mode; each is created on first use."""
 
     def __init__(self, folder, stack):
-        self.room, self.stack, self.known = folder, stack, {}
+        self.root, self.stack, self.urls = folder, stack, {}
 
-    def url(self, direction, *workspaces):
-        key = (direction, *(workspace.run.folder for workspace in workspaces))
-        if key not in self.known:
+    def url(self, mode, *workspaces):
+        key = (mode, *(workspace.run.folder for workspace in workspaces))
+        if key not in self.urls:
             name = "-".join(workspace.name for workspace in workspaces)
-            self.known[key] = getattr(self, direction)(name, workspaces)
-        return self.known[key]
+            self.urls[key] = getattr(self, mode)(name, workspaces)
+        return self.urls[key]
 
     def trees(self, *workspaces):
-        """What the pages of these runs read."""
-        return [run_tree(workspace, id, most=POINTS) for workspace, id in zip(workspaces, "ab", strict=False)]
+        """The files that the pages of these runs read."""
+        ids = zip("ab", workspaces, strict=False)
+        return [run_tree(workspace, id, max_points=POINTS) for id, workspace in ids]
 
     def server(self, name, workspaces):
         return self.stack.enter_context(serving(workspaces, points=POINTS)).url
 
     def folder(self, name, workspaces):
-        """Deep below the root of a plain static host."""
-        if "host" not in self.known:
-            self.known["host"] = self.stack.enter_context(hosted(self.room))
-        zatlas.export(workspaces, self.room / "some" / "where" / name, points=POINTS)
-        return f"{self.known['host']}/some/where/{name}/"
+        """In a subfolder of a plain static host."""
+        if "host" not in self.urls:
+            self.urls["host"] = self.stack.enter_context(hosted(self.root))
+        zatlas.export(workspaces, self.root / "some" / "where" / name, points=POINTS)
+        return f"{self.urls['host']}/some/where/{name}/"
 
     def file(self, name, workspaces):
-        out = zatlas.export(workspaces, self.room / f"{name}.html", points=POINTS)
+        out = zatlas.export(workspaces, self.root / f"{name}.html", points=POINTS)
         return out.as_uri()
 
 
@@ -125,9 +126,9 @@ class hosted:
     """`python -m http.server` for a folder; its address."""
 
     def __init__(self, folder):
-        words = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
+        arguments = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
         self.process = subprocess.Popen(
-            [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
 
     def __enter__(self):
@@ -141,20 +142,20 @@ class hosted:
 
 
 def watch(page, url, faults):
-    """Note what a page should never do: complain, open a dialog, ask anyone but who gave it."""
+    """Record what a page must not do: errors, dialogs, requests to other hosts."""
     own = urlsplit(url)
 
-    def asked(request):
+    def requested(request):
         to = urlsplit(request.url)
         if to.scheme not in ("data", "blob") and (to.scheme, to.netloc) != (own.scheme, own.netloc):
-            faults.append(f"asked for {request.url}")
+            faults.append(f"requested {request.url}")
 
-    def dialog(one):
-        faults.append(f"dialog: {one.message}")
-        one.dismiss()
+    def dismiss(dialog):
+        faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
-    page.on("console", lambda said: said.type == "error" and faults.append(said.text))
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
     page.on("crash", lambda: faults.append("the page crashed"))
-    page.on("dialog", dialog)
-    page.on("request", asked)
+    page.on("dialog", dismiss)
+    page.on("request", requested)

@@ -1,4 +1,4 @@
-"""The page as a person works it, and what it ought to show as Python reckons it."""
+"""The page as a user operates it, and the expected results computed in Python."""
 
 import base64
 import io
@@ -14,8 +14,8 @@ from PIL import Image
 from zatlas.latent.chart import Chart
 
 CLOSE = 2 / 255  # mean difference of pixels that are the same
-PATIENCE = 30  # seconds for the page to come to what is expected, where a machine has much else to do
-MARGIN = 28  # CSS pixels around a map that is shown whole
+TIMEOUT = 30  # seconds for the page to reach an expected state on a busy machine
+MARGIN = 28  # CSS pixels around a chart that is shown completely
 
 
 class Explorer:
@@ -25,10 +25,10 @@ class Explorer:
         self.page, self.url, self.trees = page, url, trees
         self.truth = Truth(trees[0])
         self.maps = page.get_by_role("application")
-        self.imagined = page.get_by_role("region", name="Generated").get_by_role("img").first
+        self.generated = page.get_by_role("region", name="Generated").get_by_role("img").first
         self.view = (0.0, 0.0, 1.0)
 
-    # Getting about
+    # Navigation
 
     def open(self, link=""):
         """Load the page at a state, and wait until it decodes."""
@@ -43,23 +43,23 @@ class Explorer:
     def wait(self):
         self.maps.first.wait_for()
         self.page.get_by_text(re.compile("decoded in")).wait_for()
-        if self.trees[0].entry["dim"] > 2 and self.trees[0].entry["codes"]:
-            # Then the codes have come, and places are exact.
+        if self.trees[0].entry["dim"] > 2 and self.trees[0].entry["latents"]:
+            # Once the latents are loaded, positions are exact.
             self.page.get_by_role("option", name="two latent dimensions").wait_for(state="attached")
-        self.eventually(lambda: named(self.imagined, lambda name: name != "No image yet"))
+        self.eventually(lambda: named(self.generated, lambda name: name != "No image yet"))
         return self
 
-    def said(self):
-        """The state of the page as its link says it, by name."""
+    def state(self):
+        """The state of the page in its link, by name."""
         return dict(parse_qsl(self.page.evaluate("location.hash.slice(1)")))
 
     def pinned(self):
-        """The codes that are pinned, as the link says them."""
-        pins = [one for one in self.said().get("pins", "").split(",") if one]
-        rows = [one[1:] for one in pins]
+        """The pinned latents in the link."""
+        pins = [pin for pin in self.state().get("pins", "").split(",") if pin]
+        texts = [pin[1:] for pin in pins]
         return [
-            self.truth.latents[int(rest)] if pin[0] == "r" else read_code(rest)
-            for pin, rest in zip(pins, rows, strict=True)
+            self.truth.latents[int(text)] if pin[0] == "r" else latent_of(text)
+            for pin, text in zip(pins, texts, strict=True)
         ]
 
     def tab(self, name):
@@ -67,8 +67,8 @@ class Explorer:
         return self.page.get_by_role("tabpanel")
 
     def eventually(self, check):
-        """Ask until it holds; what it failed of last is what is told."""
-        end = monotonic() + PATIENCE
+        """Repeat the check until it passes; raises its last failure after a timeout."""
+        end = monotonic() + TIMEOUT
         while True:
             try:
                 return check()
@@ -84,61 +84,61 @@ class Explorer:
 
     @property
     def size(self):
-        """Width and height of the map as the page counts them."""
+        """Width and height of the map in CSS pixels."""
         box = self.box()
         return round(box["width"]), round(box["height"])
 
-    def fitted(self, zoom=1.0, places=None):
-        """The view that shows the whole chart, or so many times nearer."""
-        places = self.truth.places() if places is None else places
-        low, high = places.min(axis=0), places.max(axis=0)
+    def fitted(self, zoom=1.0, positions=None):
+        """The view that shows the complete chart, enlarged by `zoom`."""
+        positions = self.truth.positions() if positions is None else positions
+        low, high = positions.min(axis=0), positions.max(axis=0)
         width, height = self.size
         scale = min((np.array([width, height]) - 2 * MARGIN) / np.maximum(high - low, 1e-9))
         x, y = ((low + high) / 2).tolist()
         return x, y, float(scale) * zoom
 
     def at(self, row, zoom):
-        """The view with a point in the middle, so many times nearer than the whole."""
-        x, y = self.truth.places()[row].tolist()
+        """The view centered on a point, enlarged by `zoom`."""
+        x, y = self.truth.positions()[row].tolist()
         return x, y, self.fitted(zoom)[2]
 
-    def go(self, view, **words):
-        """Look at a part of the map."""
+    def go(self, view, **state):
+        """Show a part of the map."""
         self.view = view
-        said = {"view": ",".join(str(value) for value in view), **words}
-        self.follow("&".join(f"{key}={value}" for key, value in said.items()))
-        self.page.wait_for_timeout(350)  # the page takes a view when it has come to rest
+        state = {"view": ",".join(str(value) for value in view), **state}
+        self.follow("&".join(f"{key}={value}" for key, value in state.items()))
+        self.page.wait_for_timeout(350)  # the page applies a view after a delay
         return self
 
-    def pixels_of(self, places):
-        """Where these places are on the map, in CSS pixels from its top left."""
+    def pixels_of(self, positions):
+        """The pixels of chart positions, from the top left of the map."""
         width, height = self.size
         x, y, scale = self.view
-        places = np.asarray(places, np.float64)
-        down = height / 2 - (places[:, 1] - y) * scale
-        return np.stack([width / 2 + (places[:, 0] - x) * scale, down], axis=1)
+        positions = np.asarray(positions, np.float64)
+        down = height / 2 - (positions[:, 1] - y) * scale
+        return np.stack([width / 2 + (positions[:, 0] - x) * scale, down], axis=1)
 
-    def places_of(self, pixels):
-        """The places under these pixels."""
+    def positions_of(self, pixels):
+        """The chart positions under pixels."""
         width, height = self.size
         x, y, scale = self.view
         pixels = np.asarray(pixels, np.float64)
         up = y - (pixels[:, 1] - height / 2) / scale
         return np.stack([x + (pixels[:, 0] - width / 2) / scale, up], axis=1).astype(np.float32)
 
-    def free(self, count, folder=45, seed=0, number=0):
-        """Pixels of the map amid the data, and away from every point and its thumbnail."""
+    def free(self, count, margin=45, seed=0, number=0):
+        """Pixels of the map inside the data, away from every point and its thumbnail."""
         width, height = self.size
         pixels = np.random.default_rng(seed).integers(40, [width - 40, height - 60], (4000, 2))
         chart = self.truth.chart(number)
-        apart = self.pixels_of(chart.positions)
-        alone = np.linalg.norm(pixels[:, None] - apart, axis=2).min(axis=1) > folder
-        fine = alone & chart.covers(self.places_of(pixels))
-        assert fine.sum() >= count, "there is no free place on this map"
-        return pixels[fine][:count]
+        points = self.pixels_of(chart.positions)
+        distant = np.linalg.norm(pixels[:, None] - points, axis=2).min(axis=1) > margin
+        free = distant & chart.covers(self.positions_of(pixels))
+        assert free.sum() >= count, "there is no free position on this map"
+        return pixels[free][:count]
 
     def point(self, px, py, number=0):
-        """Where the mouse has to be for that pixel of the map."""
+        """The page coordinates of a pixel of the map."""
         box = self.box(number)
         return box["x"] + float(px), box["y"] + float(py)
 
@@ -148,19 +148,19 @@ class Explorer:
     def click(self, px, py, number=0):
         self.page.mouse.click(*self.point(px, py, number))
 
-    # What is shown
+    # Images
 
     def shows(self, image, where=None, within=CLOSE):
-        """Whether a picture, the large one if none is said, comes to be this image."""
-        return self.eventually(lambda: same(where or self.imagined, image, within))
+        """Wait until a canvas, by default the large one, shows this image."""
+        return self.eventually(lambda: same(where or self.generated, image, within))
 
     def pin(self, *pins):
-        """The words of a link for pins: rows, or codes."""
-        return "pins=" + ",".join(f"r{one}" if isinstance(one, int) else f"z{code(one)}" for one in pins)
+        """The part of a link for pins: rows, or latents."""
+        return "pins=" + ",".join(f"r{pin}" if isinstance(pin, int) else f"z{latent_text(pin)}" for pin in pins)
 
 
 class Truth:
-    """What a run's page should show, reckoned in Python."""
+    """What a run's page should show, computed in Python."""
 
     def __init__(self, tree):
         self.tree, self.entry = tree, tree.entry
@@ -168,23 +168,25 @@ class Truth:
 
     @cached_property
     def table(self):
-        data = self.tree.files[self.entry["points"]]()
+        data = self.tree.files[self.entry["table"]]()
         return pa.ipc.open_file(io.BytesIO(data)).read_all()
 
     def column(self, name):
         return self.table[name].to_numpy()
 
-    def places(self, number=0):
+    def positions(self, number=0):
         site = self.entry["charts"][number]
         return np.stack([self.column(site["x"]), self.column(site["y"])], axis=1)
 
     def chart(self, number=0):
-        frame = self.entry["charts"][number]["frame"]
-        axes = None if frame is None else np.array(frame["axes"], np.float32).reshape(2, -1)
-        return Chart(self.latents, self.places(number), frame=axes)
+        projection = self.entry["charts"][number]["projection"]
+        components = None
+        if projection is not None:
+            components = np.array(projection["components"], np.float32).reshape(2, -1)
+        return Chart(self.latents, self.positions(number), frame=components)
 
     def vectors(self, name):
-        url = self.entry["ways"][name]
+        url = self.entry["directions"][name]
         return np.frombuffer(self.tree.files[url](), "<f4").reshape(-1, self.entry["dim"])
 
 
@@ -194,23 +196,23 @@ def named(locator, fits):
 
 
 def pixels(locator):
-    """What a canvas holds: (height, width, 4) from 0 to 1."""
+    """The pixels of a canvas: (height, width, 4) from 0 to 1."""
     url = locator.evaluate("canvas => canvas.toDataURL()")
     data = base64.b64decode(url.partition(",")[2])
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA")) / 255
 
 
-def screen(locator):
-    """What a person sees of an element."""
+def screenshot(locator):
+    """A screenshot of an element."""
     data = locator.screenshot(animations="disabled")
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) / 255
 
 
 def same(locator, image, within=CLOSE):
-    """Hold a canvas to an image (channels, height, width)."""
+    """Assert that a canvas shows an image (channels, height, width)."""
     result = pixels(locator)[..., :3]
-    apart = difference(result, image)
-    assert apart < within, f"{255 * apart:.1f} of 255 from what it should be"
+    distance = difference(result, image)
+    assert distance < within, f"differs from the expected image by {255 * distance:.1f} of 255"
     return result
 
 
@@ -220,12 +222,12 @@ def difference(result, image):
     return float(np.abs(result - wanted).mean())
 
 
-def code(z):
-    """A code as a link holds it."""
+def latent_text(z):
+    """A latent as text in a link."""
     text = base64.urlsafe_b64encode(np.asarray(z, "<f2").tobytes()).decode()
     return text.rstrip("=")
 
 
-def read_code(text):
+def latent_of(text):
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     return np.frombuffer(data, "<f2").astype(np.float32)

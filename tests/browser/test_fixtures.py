@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.browser.conftest import hosted
-from tests.browser.explorer import code, same
+from tests.browser.explorer import latent_text, same
 from tests.write_export import EXPORTS
-from zatlas.site.export import PLACE, RUNTIME, one_file
+from zatlas.site.export import PLACEHOLDER, RUNTIME, one_file
 from zatlas.site.static import SINGLE_PAGE, page_files
 
 pytestmark = pytest.mark.browser
@@ -26,13 +26,13 @@ def test_the_data_of_an_earlier_version_decodes_in_todays_page(version, mode, br
         (tmp_path / url).write_bytes(data)
     saved = (EXPORTS / version / "single.html").read_bytes()
     runtime = {url: partial(bytes, data) for url, data in files.items() if url.startswith(RUNTIME)}
-    single = one_file(files[SINGLE_PAGE].replace(PLACE, saved + PLACE), runtime)
+    single = one_file(files[SINGLE_PAGE].replace(PLACEHOLDER, saved + PLACEHOLDER), runtime)
     (tmp_path / SINGLE_PAGE).write_bytes(single)
     with hosted(tmp_path) as host:
         address = f"{host}/" if mode == "folder" else (tmp_path / SINGLE_PAGE).as_uri()
         for z, pixels in zip(truth["z"][:3], truth["pixels"][:3], strict=True):
             page = browser.new_page()
-            page.goto(f"{address}#pins=z{code(z)}")
+            page.goto(f"{address}#pins=z{latent_text(z)}")
             page.get_by_role("application").wait_for()
             picture = page.get_by_role("region", name="Generated").get_by_role("img").first
             eventually(page, partial(same, picture, pixels / 255))

@@ -1,4 +1,4 @@
-"""Labels that would like to be more than text, in a real browser: they stay text."""
+"""Hostile labels in a real browser stay text."""
 
 import shutil
 from dataclasses import replace
@@ -77,7 +77,7 @@ WORDS = [
 
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory, digits):
-    """The digits' model, whose classes and attributes have such names."""
+    """The digits' model with such names for classes and attributes."""
     folder = tmp_path_factory.mktemp("runs") / "nasty"
     shutil.copytree(digits.run.folder, folder)
     workspace = Workspace.open(folder)
@@ -100,9 +100,9 @@ def test_nasty_labels_stay_text(mode, explore, nasty):
     explorer = explore(mode, workspace)
     page = explorer.page
     elements = page.evaluate(COUNTED)
-    classes = next(one for one in explorer.truth.entry["columns"] if one["name"] == "label")
+    classes = next(column for column in explorer.truth.entry["columns"] if column["name"] == "label")
     assert classes["values"] == names and len(names) == COUNT
-    # In the legend, in the lists of directions, in what is said of a point.
+    # In the legend, in the lists of directions, and in the details of a point.
     legend = page.evaluate("document.body.innerText")
     assert SCRIPTS[0] in legend
     for title in ("Sliders", "Arithmetic", "Notes", "Walk", "Point"):
@@ -125,15 +125,15 @@ def test_nasty_labels_stay_text(mode, explore, nasty):
 
 
 COUNTED = """["script", "iframe", "base", "meta", "style", "b > b", "img", "object"]
-    .map((one) => document.querySelectorAll(one).length)"""
+    .map((node) => document.querySelectorAll(node).length)"""
 
 
 def says(panel, heading, value):
-    """Whether the panel has the heading, and a value to the letter."""
+    """Assert that the panel has the heading and exactly this value."""
     result = panel.evaluate(
         """panel => ({
             heading: panel.querySelector("h3")?.textContent,
-            values: [...panel.querySelectorAll("dd")].map((one) => one.textContent),
+            values: [...panel.querySelectorAll("dd")].map((node) => node.textContent),
         })"""
     )
     assert result["heading"] == heading and value in result["values"]
@@ -154,12 +154,12 @@ def counted(explorer, count):
     assert f": {count} points." in explorer.maps.first.get_attribute("aria-label")
 
 
-def test_names_full_of_signs_travel_in_links(explore, nasty):
+def test_links_preserve_names_with_special_characters(explore, nasty):
     workspace, _ = nasty
     explorer = explore("server", workspace, link="panel=arithmetic")
     panel = explorer.page.get_by_role("tabpanel")
-    known = [one["name"] for one in explorer.truth.entry["ways"]["list"]]
-    wanted = ["constructor", *(name for name in known if set("+-%,:&=#") & set(name))][:13]
+    names = [entry["name"] for entry in explorer.truth.entry["directions"]["list"]]
+    wanted = ["constructor", *(name for name in names if set("+-%,:&=#") & set(name))][:13]
     for name in wanted:
         panel.get_by_label("Add a direction").select_option(name)
     terms = panel.get_by_role("img")
@@ -171,5 +171,5 @@ def test_names_full_of_signs_travel_in_links(explore, nasty):
 
 
 def named_all(pictures, names):
-    result = pictures.evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
+    result = pictures.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
     assert result == [*names, "The result"]

@@ -1,4 +1,4 @@
-"""How the page looks, and whether everyone can use it: dark, without motion, on a tablet, by axe's rules."""
+"""Appearance and accessibility: dark theme, reduced motion, tablets, and the rules of axe."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.explorer import screen
+from tests.browser.explorer import screenshot
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 FAULTS = """async () => {
-    const found = await axe.run(document, { resultTypes: ["violations"] });
-    return found.violations
+    const result = await axe.run(document, { resultTypes: ["violations"] });
+    return result.violations
         .filter(({ impact }) => impact === "serious" || impact === "critical")
         .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(" | ")}`);
 }"""
@@ -38,7 +38,7 @@ def test_axe_finds_no_serious_fault_in_any_panel(theme, name, explore, request):
 
 
 def prepare(explorer, panel):
-    """Open what a panel keeps closed."""
+    """Open the collapsed parts of a panel."""
     page, own = explorer.page, explorer.page.get_by_role("tabpanel")
     if panel == "Sliders":
         own.get_by_role("button", name="side effects").first.click()
@@ -54,7 +54,7 @@ def prepare(explorer, panel):
         page.get_by_role("searchbox").fill("no such thing =")
 
 
-def test_the_page_is_dark_for_who_wants_it_so(explore, digits):
+def test_the_page_follows_the_preferred_colour_scheme(explore, digits):
     explorer = explore("server", digits, color_scheme="dark")
     page = explorer.page
     button = page.get_by_role("button", name="Dark")
@@ -62,7 +62,7 @@ def test_the_page_is_dark_for_who_wants_it_so(explore, digits):
 
     def paper(low, high):
         for part in (page.locator("body"), explorer.maps.first):
-            assert low <= np.median(screen(part)) <= high
+            assert low <= np.median(screenshot(part)) <= high
 
     explorer.eventually(lambda: paper(0, 0.2))
     button.click()
@@ -73,14 +73,14 @@ def test_the_page_is_dark_for_who_wants_it_so(explore, digits):
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
-def test_a_new_chart_moves_the_points_only_for_who_likes_motion(motion, explore, wide):
+def test_a_new_chart_animates_the_points_unless_motion_is_reduced(motion, explore, wide):
     explorer = explore("server", wide, reduced_motion=motion)
-    page, latents = explorer.page, explorer.maps.first.locator("canvas").first
+    page, canvas = explorer.page, explorer.maps.first.locator("canvas").first
     settled = None
 
     def still():
         nonlocal settled
-        before, settled = settled, screen(latents)
+        before, settled = settled, screenshot(canvas)
         page.wait_for_timeout(100)
         assert before is not None and np.array_equal(before, settled)
 
@@ -88,11 +88,11 @@ def test_a_new_chart_moves_the_points_only_for_who_likes_motion(motion, explore,
     page.clock.install()
     page.clock.pause_at(page.evaluate("Date.now() + 60_000"))
     page.get_by_role("combobox", name="Chart").select_option("pca")
-    explorer.eventually(lambda: page.clock.run_for(16) or differs(screen(latents), settled))
+    explorer.eventually(lambda: page.clock.run_for(16) or differs(screenshot(canvas), settled))
     page.clock.run_for(50)
-    early = screen(latents)
+    early = screenshot(canvas)
     page.clock.run_for(3000)
-    late = screen(latents)
+    late = screenshot(canvas)
     assert np.array_equal(early, late) == (motion == "reduce")
 
 
@@ -108,7 +108,7 @@ def test_nothing_is_cut_off_on_a_laptop_or_a_tablet(size, explore, portraits):
     page.get_by_role("slider", name="Position on the walk").wait_for()
     wide = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
     assert wide[0] <= wide[1]
-    for part in (explorer.maps.first, page.get_by_role("tablist"), explorer.imagined):
+    for part in (explorer.maps.first, page.get_by_role("tablist"), explorer.generated):
         box = part.bounding_box()
         assert box["width"] > 100 and box["x"] >= 0
         assert box["x"] + box["width"] <= size[0] + 0.5

@@ -1,4 +1,4 @@
-"""What an export may do in a real browser, whatever its data say: no form, no other base, no other page."""
+"""The content policy of an export in a real browser: no forms, no other base, no other page."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from zatlas.site import run_tree
 pytestmark = pytest.mark.browser
 
 EVIL = """() => {
-    const found = [];
-    const note = (event) => found.push(event.effectiveDirective);
+    const violations = [];
+    const note = (event) => violations.push(event.effectiveDirective);
     document.addEventListener("securitypolicyviolation", note);
     const form = document.createElement("form");
     form.action = "https://evil.example/";
@@ -19,7 +19,7 @@ EVIL = """() => {
     document.body.append(form);
     document.head.append(base);
     form.submit();
-    return new Promise((done) => setTimeout(() => done([found, document.baseURI]), 500));
+    return new Promise((done) => setTimeout(() => done([violations, document.baseURI]), 500));
 }"""
 
 
@@ -36,9 +36,9 @@ def test_an_export_sends_no_form_and_takes_no_other_base(mode, sites, browser, d
 def test_markup_in_names_stays_text_in_an_export(browser, digits, tmp_path, monkeypatch):
     evil = "</script><form action=//evil.example><meta http-equiv=refresh content=0;url=//evil.example>"
 
-    def named(*given, **more):
-        tree = run_tree(*given, **more)
-        tree.entry.update(name=evil, words=evil, data=evil)
+    def named(*args, **kwargs):
+        tree = run_tree(*args, **kwargs)
+        tree.entry.update(name=evil, summary=evil, data=evil)
         return tree
 
     monkeypatch.setattr(exports, "run_tree", named)

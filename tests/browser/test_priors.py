@@ -1,4 +1,4 @@
-"""Samples in a real browser: the fitted prior's own points, from wherever the page comes."""
+"""Samples of a fitted prior in a real browser, in every mode."""
 
 import shutil
 
@@ -22,7 +22,7 @@ POINTS = 200
 
 @pytest.fixture(scope="module")
 def fitted(plain, tmp_path_factory):
-    """An auto-encoder that keeps a flow, in a folder of its own."""
+    """An auto-encoder with a fitted flow."""
     folder = tmp_path_factory.mktemp("priors") / "plain"
     shutil.copytree(plain.run.folder, folder)
     fit_prior(Workspace.open(folder), "flow", steps=120, show=False)
@@ -31,7 +31,7 @@ def fitted(plain, tmp_path_factory):
 
 @pytest.fixture
 def address(request, fitted, tmp_path):
-    """Where the page is, in each of its three ways."""
+    """The address of the page in every mode."""
     if request.param == "file":
         yield zatlas.export(fitted, tmp_path / "page.html", points=POINTS, prior="flow").as_uri()
     elif request.param == "folder":
@@ -40,16 +40,16 @@ def address(request, fitted, tmp_path):
             yield f"{host}/site/"
     else:
         server = Server(max_request_bytes([fitted]), port=0)
-        server.show(run_tree(fitted, most=POINTS, prior="flow"), fitted)
+        server.show(run_tree(fitted, max_points=POINTS, prior="flow"), fitted)
         server.begin()
         yield server.url
         server.close()
 
 
 @pytest.mark.parametrize("address", MODES, indirect=True)
-def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fitted, explore):
+def test_a_page_samples_from_the_fitted_prior_or_from_the_models_own(address, fitted, explore):
     page = explore.page(address)
-    explorer = Explorer(page, address, [run_tree(fitted, most=POINTS, prior="flow")]).open()
+    explorer = Explorer(page, address, [run_tree(fitted, max_points=POINTS, prior="flow")]).open()
     tiles = page.get_by_role("button", name="Pin sample")
     expect(tiles).to_have_count(SHOWN)
     expect(page.get_by_text("from a flow fitted to the latents")).to_be_visible()
@@ -64,7 +64,7 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     page.get_by_role("radio", name="Normal").click()
     expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
     explorer.eventually(lambda: differs(tiles.first.get_by_role("img"), before))
-    explorer.eventually(lambda: said(explorer, "own"))
+    explorer.eventually(lambda: has_prior(explorer, "model"))
     page.reload()
     explorer.wait()
     expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
@@ -72,7 +72,7 @@ def test_a_page_draws_the_fitted_prior_s_points_and_lets_one_go_back(address, fi
     explorer.shows(images[0], tiles.first.get_by_role("img"))
 
 
-def test_a_page_without_a_fitted_prior_has_samples_of_its_own(explore, digits):
+def test_a_page_without_a_fitted_prior_samples_from_the_models_own(explore, digits):
     page = explore("server", digits).page
     page.get_by_text("from the model\N{RIGHT SINGLE QUOTATION MARK}s own prior, N(0, 1)").click()
     expect(page.get_by_role("button", name="Pin sample")).to_have_count(SHOWN)
@@ -89,5 +89,5 @@ def differs(canvas, before):
     assert np.abs(pixels(canvas) - before).mean() > 1 / 255
 
 
-def said(explorer, prior):
-    assert explorer.said().get("prior") == prior
+def has_prior(explorer, prior):
+    assert explorer.state().get("prior") == prior

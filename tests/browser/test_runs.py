@@ -1,4 +1,4 @@
-"""Every kind of run in a real browser: told a class, no encoder, one axis, two side by side, half trained."""
+"""Every kind of run in a real browser: conditional, GAN, one dimension, two runs, still training."""
 
 from functools import partial
 
@@ -17,17 +17,17 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_conditional_model_is_told_a_class(mode, explore, told):
+def test_a_conditional_model_decodes_the_selected_class(mode, explore, told):
     explorer = explore(mode, told)
     explorer.go(explorer.at(3, zoom=7))
-    (spot,) = explorer.free(1)
-    z = explorer.places_of([spot])
+    (target,) = explorer.free(1)
+    z = explorer.positions_of([target])
     picker = explorer.page.get_by_role("combobox", name="Class label for the decoder")
     result = []
     for label in (0, 4, 7):
         picker.select_option(told.generator.classes[label])
         explorer.hover(5, 5)
-        explorer.hover(*spot)
+        explorer.hover(*target)
         image = told.decode(z, label=label)[0]
         explorer.shows(image)
         result.append(image)
@@ -35,30 +35,30 @@ def test_a_conditional_model_is_told_a_class(mode, explore, told):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_gan_decodes_every_place_and_takes_no_image(mode, explore, rival):
+def test_a_gan_decodes_every_position_and_encodes_no_image(mode, explore, rival):
     explorer = explore(mode, rival)
     page = explorer.page
     explorer.go(explorer.at(3, zoom=9))
-    spots = explorer.free(2, room=12)
-    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
-    for spot, image in zip(spots, rival.decode(latents), strict=True):
-        explorer.hover(*spot)
+    targets = explorer.free(2, margin=12)
+    latents = explorer.truth.chart().inverse_transform(explorer.positions_of(targets))
+    for target, image in zip(targets, rival.decode(latents), strict=True):
+        explorer.hover(*target)
         explorer.shows(image)
     explorer.hover(*np.array(explorer.size) / 2)
     explorer.shows(rival.decode(explorer.truth.latents[[3]])[0])
-    named(explorer.imagined, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name)
+    named(explorer.generated, lambda name: name == "Reconstruction of sample 3" or "sample 3" in name)
     expect(page.get_by_label("choose one")).to_have_count(0)
     expect(page.get_by_text("Nearest real images")).to_have_count(0)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_space_of_one_axis_is_a_line_that_one_can_walk(mode, explore, line):
+def test_a_one_dimensional_latent_space_is_a_strip(mode, explore, line):
     explorer = explore(mode, line)
     explorer.go(explorer.at(3, zoom=7))
-    spots = explorer.free(3)
-    latents = explorer.places_of(spots)[:, :1]
-    for spot, image in zip(spots, line.decode(latents), strict=True):
-        explorer.hover(*spot)
+    targets = explorer.free(3)
+    latents = explorer.positions_of(targets)[:, :1]
+    for target, image in zip(targets, line.decode(latents), strict=True):
+        explorer.hover(*target)
         explorer.shows(image)
 
 
@@ -74,15 +74,15 @@ def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
     assert other.tree.rows[3] == explorer.truth.tree.rows[3]
     across = page.get_by_role("img", name="The same image by plain")
     explorer.shows(plain.decode(other.latents[[3]])[0], across)
-    # A ring is around the same image on the other map.
+    # A ring marks the same image on the other map.
     ring = explorer.maps.nth(1).locator("circle.ring")
-    middle = ring.bounding_box()
+    center = ring.bounding_box()
     explorer.trees, explorer.truth, box = explorer.trees[::-1], other, explorer.box(1)
     explorer.view = explorer.fitted()
-    wanted = explorer.pixels_of(other.places()[[3]])[0]
-    result = (middle["x"] + middle["width"] / 2 - box["x"], middle["y"] + middle["height"] / 2 - box["y"])
+    wanted = explorer.pixels_of(other.positions()[[3]])[0]
+    result = (center["x"] + center["width"] / 2 - box["x"], center["y"] + center["height"] / 2 - box["y"])
     np.testing.assert_allclose(result, wanted, atol=1.5)
-    # The other run is taken up by its name.
+    # A click on its name activates the other run.
     page.get_by_role("button", name="plain", exact=True).click()
     explorer.hover(*wanted, number=1)
     explorer.shows(plain.decode(other.latents[[3]])[0])
@@ -90,7 +90,7 @@ def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
     explorer.shows(digits.decode(Truth(explorer.trees[1]).latents[[3]])[0], across)
 
 
-def test_each_of_two_maps_is_coloured_by_what_its_run_knows(explore, portraits, digits):
+def test_each_of_two_maps_has_a_colour_column_of_its_run(explore, portraits, digits):
     page = explore("server", portraits, digits).page
     expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
     expect(page.get_by_role("figure").nth(1).get_by_text("7", exact=True)).to_be_attached()
@@ -100,7 +100,7 @@ def test_each_of_two_maps_is_coloured_by_what_its_run_knows(explore, portraits, 
     expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
 
 
-def test_a_link_of_two_runs_says_which_one_is_looked_at(explore, digits, plain):
+def test_a_link_of_two_runs_stores_the_active_run(explore, digits, plain):
     explorer = explore("folder", digits, plain)
     page = explorer.page
     page.get_by_role("button", name="plain", exact=True).click()
@@ -110,16 +110,16 @@ def test_a_link_of_two_runs_says_which_one_is_looked_at(explore, digits, plain):
     expect(chosen).to_have_attribute("aria-pressed", "true")
     truth = Truth(other.trees[1])
     other.shows(plain.decode(truth.latents[[17]])[0])
-    other.eventually(lambda: says(other, {"pins": "r3,r17", "run": "1"}))
-    explorer.eventually(lambda: says(explorer, {"run": "1"}))
+    other.eventually(lambda: has_state(other, {"pins": "r3,r17", "run": "1"}))
+    explorer.eventually(lambda: has_state(explorer, {"run": "1"}))
 
 
-def says(explorer, words):
-    assert explorer.said() == words
+def has_state(explorer, state):
+    assert explorer.state() == state
 
 
 def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites, digits):
-    run = follow_run(digits.run.folder, "a", partial(run_tree, most=100))
+    run = follow_run(digits.run.folder, "a", partial(run_tree, max_points=100))
     server = Server(max_request_bytes([digits]), port=0)
     try:
         with digits.run.lock():
@@ -144,7 +144,7 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
         page.get_by_role("tab", name="Training").click()
         stopped = page.get_by_role("tabpanel").get_by_text("Stopped at epoch")
         expect(stopped).to_contain_text(f"{epochs} of {epochs}")
-        imagined = page.get_by_role("region", name="Generated").get_by_role("img").first
-        assert pixels(imagined).std() > 0
+        generated = page.get_by_role("region", name="Generated").get_by_role("img").first
+        assert pixels(generated).std() > 0
     finally:
         server.close()

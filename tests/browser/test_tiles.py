@@ -1,4 +1,4 @@
-"""A run of so many codes that its page begins with some, and has the others as tiles."""
+"""A run with so many points that its page loads most of them as tiles."""
 
 import re
 
@@ -7,19 +7,19 @@ import pytest
 
 import zatlas
 from tests.browser.conftest import hosted
-from tests.test_scale import brought
+from tests.test_scale import imported
 from zatlas.server.serve import serving
 
 pytestmark = pytest.mark.browser
 
 MANY = 300_000
-LIGHT = 20e6  # bytes of a first view
+MAX_FIRST_BYTES = 20e6  # bytes of a first view
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory, own_cache):
-    """Codes of two axes: their chart is the plane itself, so that what is in view can be reckoned."""
-    return brought(tmp_path_factory.mktemp("many"), MANY, 2)
+    """Latents of two dimensions: their chart is the plane itself, so the points in view can be counted."""
+    return imported(tmp_path_factory.mktemp("many"), MANY, 2)
 
 
 @pytest.fixture(scope="module", params=["server", "folder"])
@@ -35,7 +35,7 @@ def address(request, many, tmp_path_factory):
 
 
 class Watched:
-    """A page whose files are weighed, and what it says of the points in view."""
+    """A page with the sizes of its files and its count of the points in view."""
 
     def __init__(self, page, address):
         self.page, self.sizes = page, {}
@@ -52,31 +52,31 @@ class Watched:
     def tiles(self):
         return [name for name in self.sizes if name.startswith("tile-")]
 
-    def show(self, words):
-        self.page.get_by_role("searchbox").fill(words)
+    def show(self, query):
+        self.page.get_by_role("searchbox").fill(query)
         self.page.wait_for_timeout(700)
-        return self.said()
+        return self.state()
 
     def go(self, x, y, scale):
         self.page.evaluate(f"location.hash = 'view={x},{y},{scale}'")
         self.page.wait_for_timeout(1500)
         self.page.wait_for_load_state("networkidle")
-        return self.said()
+        return self.state()
 
-    def said(self):
-        """How many points are said to be in view, and whether they were all counted."""
-        words = self.page.get_by_text("points in view").inner_text()
-        about, result = re.match(r"(about )?([\d,]+) of 300,000", words).groups()
+    def state(self):
+        """The number of points in view, and whether it is exact."""
+        text = self.page.get_by_text("points in view").inner_text()
+        about, result = re.match(r"(about )?([\d,]+) of 300,000", text).groups()
         return int(result.replace(",", "")), about is None
 
 
-def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address, explore):
+def test_the_first_view_is_small_and_counts_all_points(many, address, explore):
     page = Watched(explore.page(address), address)
-    assert sum(page.sizes.values()) < LIGHT
+    assert sum(page.sizes.values()) < MAX_FIRST_BYTES
     assert not page.tiles
     table = many.table("train")
     labels, big = many.labels(table.rows), many.flags("big", table.rows)
-    assert page.said() == (MANY, True)
+    assert page.state() == (MANY, True)
     assert page.show("label=2") == ((labels == 2).sum(), True)
     assert page.show("label=2,4") == (np.isin(labels, [2, 4]).sum(), True)
     assert page.show("!big") == ((~big).sum(), True)
@@ -85,15 +85,15 @@ def test_the_first_view_is_light_and_its_counts_are_of_all_points(many, address,
     assert both == pytest.approx(((labels == 2) & big).sum(), rel=0.1, abs=200)
 
 
-def test_who_looks_closer_sees_all_points_that_are_there(many, address, explore):
+def test_zooming_in_loads_all_points(many, address, explore):
     page = Watched(explore.page(address), address)
     latents = many.table("train").latents
-    middle = latents[np.linalg.norm(latents - np.median(latents, axis=0), axis=1).argmin()]
+    center = latents[np.linalg.norm(latents - np.median(latents, axis=0), axis=1).argmin()]
     box = page.page.get_by_role("application").bounding_box()
     for nearer in (20, 150, 600):
         half = np.array([box["width"], box["height"]]) / 2 / nearer
-        result, exact = page.go(*middle.tolist(), nearer)
-        true = (np.abs(latents - middle) < half).all(axis=1).sum()
+        result, exact = page.go(*center.tolist(), nearer)
+        true = (np.abs(latents - center) < half).all(axis=1).sum()
         assert result == pytest.approx(true, rel=0.15, abs=3)
     assert any(int(name.split("-")[2]) > 2 for name in page.tiles)
     assert exact and result > 3

@@ -1,4 +1,4 @@
-"""Walks in a real browser: the strip, the scrubber, the keys, and the films that are taken away."""
+"""Walks in a real browser: the strip, the scrubber, the keys, and saved films."""
 
 import io
 
@@ -17,12 +17,12 @@ from zatlas.site import run_tree
 pytestmark = pytest.mark.browser
 ROWS = [3, 17]
 PINS = "pins=r3,r17"
-TILES = 11  # pictures of the strip
+TILES = 11  # images of the strip
 FRAMES = 30  # of a walk of one second
 
 
 def curve_of(explorer, workspace, rows=ROWS):
-    """The walk that a page has between these rows if it is told nothing else."""
+    """The default walk between these rows."""
     return Curve(explorer.truth.latents[rows], default_blend(workspace.generator.space))
 
 
@@ -39,12 +39,12 @@ def test_the_strip_and_the_scrubber_show_the_walk(mode, name, explore, request):
     for at in (0.25, 0.8, 1.0):
         scrubber.fill(str(at))
         explorer.shows(workspace.decode(curve(np.array([at], np.float32)))[0])
-    # A picture of the strip leads to its place.
+    # Clicking an image of the strip moves to its position.
     explorer.page.get_by_role("button", name="Go to 50 %").click()
     explorer.shows(workspace.decode(curve(np.array([0.5], np.float32)))[0])
 
 
-def test_every_way_from_stop_to_stop_is_the_one_that_python_walks(explore, wide):
+def test_every_interpolation_method_equals_pythons(explore, wide):
     explorer = explore("server", wide, link=f"{PINS},r40&panel=walk")
     panel = explorer.page.get_by_role("tabpanel")
     anchors = explorer.truth.latents[[3, 17, 40]]
@@ -62,7 +62,7 @@ def test_every_way_from_stop_to_stop_is_the_one_that_python_walks(explore, wide)
     panel.get_by_role("checkbox", name="Closed loop").uncheck()
 
 
-def test_the_server_finds_the_way_that_changes_the_picture_least(explore, digits):
+def test_the_server_computes_geodesics(explore, digits):
     explorer = explore("server", digits, link=f"{PINS}&panel=walk")
     anchors = explorer.truth.latents[ROWS]
     result = interpolate(digits, anchors, method="geodesic")
@@ -73,12 +73,12 @@ def test_the_server_finds_the_way_that_changes_the_picture_least(explore, digits
 
 
 @pytest.mark.parametrize("mode", ["folder", "file"])
-def test_a_geodesic_made_beforehand_needs_no_server(mode, explore, wide):
-    tree = run_tree(wide, most=POINTS, geodesics=True)
-    made = tree.entry["geodesics"][0]
-    rows = np.frombuffer(tree.files[made["url"]](), "<f2").astype(np.float32)
+def test_a_precomputed_geodesic_needs_no_server(mode, explore, wide):
+    tree = run_tree(wide, max_points=POINTS, geodesics=True)
+    saved = tree.entry["geodesics"][0]
+    rows = np.frombuffer(tree.files[saved["url"]](), "<f2").astype(np.float32)
     curve = Curve(rows.reshape(-1, wide.dim), lerp)
-    pins = f"r{made['from']},r{made['to']}"
+    pins = f"r{saved['start']},r{saved['end']}"
     explorer = explore(mode, wide, link=f"pins={pins}&method=geodesic&panel=walk")
     for step, image in enumerate(wide.decode(curve.sample(TILES)), 1):
         tile = explorer.page.get_by_role("img", name=f"Step {step} of {TILES}", exact=True)
@@ -90,20 +90,20 @@ def test_a_geodesic_made_beforehand_needs_no_server(mode, explore, wide):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", ["wide", "portraits"])
-def test_films_show_the_walk_frame_by_frame(mode, name, explore, request):
+def test_films_contain_the_frames_of_the_walk(mode, name, explore, request):
     workspace = request.getfixturevalue(name)
     explorer = explore(mode, workspace, link=f"{PINS}&panel=walk")
     page = explorer.page
     page.get_by_role("slider", name="Duration").fill("1")
     curve = curve_of(explorer, workspace)
     frames, strip = workspace.decode(curve.sample(FRAMES)), workspace.decode(curve.sample(TILES))
-    hold_all(gif_frames(taken(page, "GIF")), frames, 3 / 255)
-    hold_all(film_frames(taken(page, "MP4")), frames, 4 / 255)
-    hold_all(strip_frames(taken(page, "PNG strip"), strip.shape[2]), strip, 2 / 255)
+    assert_same(gif_frames(saved_file(page, "GIF")), frames, 3 / 255)
+    assert_same(film_frames(saved_file(page, "MP4")), frames, 4 / 255)
+    assert_same(strip_frames(saved_file(page, "PNG strip"), strip.shape[2]), strip, 2 / 255)
 
 
-def taken(page, name):
-    """The bytes that a button gives."""
+def saved_file(page, name):
+    """The content of the file that a button saves."""
     with page.expect_download() as result:
         page.get_by_role("button", name=name, exact=True).click()
     ending = {"GIF": ".gif", "MP4": ".mp4", "PNG strip": ".png"}[name]
@@ -111,7 +111,7 @@ def taken(page, name):
     return result.value.path().read_bytes()
 
 
-def hold_all(result, images, within):
+def assert_same(result, images, within):
     assert len(result) == len(images)
     size = images.shape[2]
     for frame, image in zip(result, images, strict=True):
@@ -140,16 +140,16 @@ def film_frames(data):
 
 
 def strip_frames(data, size, gap=6):
-    """The pictures of a strip: in a row, with gaps."""
-    whole = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    """The images of a strip: in a row, with gaps."""
+    strip = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     side = -(-128 // size) * size
-    assert whole.shape[:2] == (side + 2 * gap, gap + TILES * (side + gap))
-    starts = range(gap, whole.shape[1], side + gap)
-    return [whole[gap : gap + side, start : start + side] for start in starts]
+    assert strip.shape[:2] == (side + 2 * gap, gap + TILES * (side + gap))
+    starts = range(gap, strip.shape[1], side + gap)
+    return [strip[gap : gap + side, start : start + side] for start in starts]
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_two_places_are_pinned_and_walked_by_keys_alone(mode, explore, digits):
+def test_pinning_and_walking_work_by_keyboard(mode, explore, digits):
     explorer = explore(mode, digits)
     page = explorer.page
     keys = page.keyboard
@@ -163,9 +163,9 @@ def test_two_places_are_pinned_and_walked_by_keys_alone(mode, explore, digits):
     width, height = explorer.size
     x, y = width / 2, height / 2
     keys.press("ArrowRight")
-    explorer.shows(reading(explorer, digits, [[x + 8, y]]))
+    explorer.shows(image_at(explorer, digits, [[x + 8, y]]))
     keys.press("Shift+ArrowUp")
-    explorer.shows(reading(explorer, digits, [[x + 8, y - 80]]))
+    explorer.shows(image_at(explorer, digits, [[x + 8, y - 80]]))
     keys.press("Enter")
     for _ in range(4):
         keys.press("Shift+ArrowLeft")
@@ -184,34 +184,34 @@ def test_two_places_are_pinned_and_walked_by_keys_alone(mode, explore, digits):
         pytest.fail("Play cannot be reached by Tab")
     keys.press("Enter")
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
-    first = pixels(explorer.imagined)
+    first = pixels(explorer.generated)
     explorer.eventually(lambda: changed(explorer, first))
-    named(explorer.imagined, lambda name: "of the walk" in name)
+    named(explorer.generated, lambda name: "of the walk" in name)
     keys.press("Enter")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.wait_for_timeout(300)
-    still = pixels(explorer.imagined)
+    still = pixels(explorer.generated)
     page.wait_for_timeout(300)
-    np.testing.assert_array_equal(pixels(explorer.imagined), still)
+    np.testing.assert_array_equal(pixels(explorer.generated), still)
 
 
-def reading(explorer, workspace, pixel):
-    """What is under a pixel of a map of a space of two axes."""
-    places = explorer.places_of(pixel)
-    apart = np.linalg.norm(explorer.pixels_of(explorer.truth.places()) - pixel, axis=1)
-    near = apart.argmin()
-    z = explorer.truth.latents[[near]] if apart[near] < 6 else places
+def image_at(explorer, workspace, pixel):
+    """The decoded image under a pixel of the map of a two-dimensional latent space."""
+    positions = explorer.positions_of(pixel)
+    distances = np.linalg.norm(explorer.pixels_of(explorer.truth.positions()) - pixel, axis=1)
+    row = distances.argmin()
+    z = explorer.truth.latents[[row]] if distances[row] < 6 else positions
     return workspace.decode(z)[0]
 
 
 def changed(explorer, before):
-    assert np.abs(pixels(explorer.imagined) - before).mean() > 1 / 255
+    assert np.abs(pixels(explorer.generated) - before).mean() > 1 / 255
 
 
 def view(explorer, before):
-    """The view that the link says; it has to be another one."""
+    """The view in the link, which must have changed."""
     explorer.page.wait_for_timeout(250)
-    now = explorer.said().get("view")
+    now = explorer.state().get("view")
     assert before is None or now != before
     return now
 
@@ -223,7 +223,7 @@ def test_a_line_drawn_on_the_map_is_walked(explore, digits):
     page.get_by_role("radio", name="Draw").click()
     width, height = explorer.size
     start, end = np.array([[0.3 * width, 0.4 * height], [0.7 * width, 0.5 * height]]).round()
-    ends = explorer.places_of([start, end])
+    ends = explorer.positions_of([start, end])
     page.mouse.move(*explorer.point(*start))
     page.mouse.down()
     page.mouse.move(*explorer.point(*end), steps=12)

@@ -1,6 +1,6 @@
-"""Draws the pictures of the explorer in the documents: `python -m tests.browser.write_pictures`.
+"""Write the screenshots of the explorer for the documents: `python -m tests.browser.write_pictures`.
 
-Two people of the faces that come along are pinned, and the page is shown as its links say.
+They show the shipped face model with two pinned faces.
 """
 
 import io
@@ -19,7 +19,7 @@ from zatlas.workspace import Workspace
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 POINTS = 3000
-PEOPLE = 580, 7826  # numbers of two images
+PINNED = 580, 7826  # numbers of two images
 WINDOW, SIZE = {"width": 1280, "height": 800}, (1000, 625)
 
 
@@ -27,42 +27,41 @@ def main() -> None:
     expect.set_options(timeout=60_000)
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         workspace = Workspace.open(unpack(Path(folder) / "faces-vae"))
-        numbers = run_tree(workspace, most=POINTS).rows.tolist()
-        pins = "pins=" + ",".join(f"r{numbers.index(number)}" for number in PEOPLE)
+        numbers = run_tree(workspace, max_points=POINTS).rows.tolist()
+        pins = "pins=" + ",".join(f"r{numbers.index(number)}" for number in PINNED)
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        with serving([workspace], points=POINTS) as served:
+        with serving([workspace], points=POINTS) as server:
             for scheme in ("light", "dark"):
                 page = chromium.new_page(viewport=WINDOW, color_scheme=scheme)
-                page.goto(f"{served.url}#{pins}&panel=walk&at=0.5")
+                page.goto(f"{server.url}#{pins}&panel=walk&at=0.5")
                 expect(page.get_by_role("img", name="50 % of the walk")).to_be_visible()
-                keep(page, "walk" if scheme == "light" else "walk-dark")
+                save_screenshot(page, "walk" if scheme == "light" else "walk-dark")
                 if scheme == "light":
-                    others(page, pins)
+                    other_panels(page, pins)
 
 
-def others(page: Page, pins: str) -> None:
-    """What else there is to see, in the light."""
+def other_panels(page: Page, pins: str) -> None:
+    """The other panels, in the light theme."""
     panel = page.get_by_role("tabpanel")
     follow(page, f"{pins}&panel=sliders&amounts=Eyeglasses:3")
     slider = panel.get_by_role("listitem").filter(has=page.get_by_label("Eyeglasses", exact=True))
     slider.get_by_text("side effects").click()
     slider.scroll_into_view_if_needed()
-    keep(page, "sliders")
+    save_screenshot(page, "sliders")
     follow(page, f"{pins}&decodeAll=1")
-    keep(page, "decode-all")
+    save_screenshot(page, "decode-all")
     follow(page, f"{pins}&panel=preference")
     for choice in (1, 1, 4, 3, 2, 5):
         panel.get_by_role("button", name=f"Choose image {choice}").click()
         page.wait_for_timeout(600)
-    keep(page, "preference")
+    save_screenshot(page, "preference")
     follow(page, pins)
-    over = page.get_by_role("application")
-    box = over.bounding_box()
+    box = page.get_by_role("application").bounding_box()
     page.mouse.move(box["x"] + 0.66 * box["width"], box["y"] + 0.52 * box["height"])
     for _ in range(4):
         page.mouse.wheel(0, -300)
         page.wait_for_timeout(300)
-    keep(page, "near")
+    save_screenshot(page, "near")
 
 
 def follow(page: Page, link: str) -> None:
@@ -70,14 +69,14 @@ def follow(page: Page, link: str) -> None:
     page.wait_for_timeout(2500)
 
 
-def keep(page: Page, name: str) -> None:
-    """What the page shows now, small enough for a document."""
+def save_screenshot(page: Page, name: str) -> None:
+    """Save the page at the size of a document."""
     page.wait_for_timeout(2500)
-    shown = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    small = shown.resize(SIZE, Image.Resampling.LANCZOS)
-    # Few pixels of a legend have its colours, and the usual method is for the many.
-    few = small.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
-    few.save(PICTURES / f"explorer-{name}.png", optimize=True)
+    screenshot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    small = screenshot.resize(SIZE, Image.Resampling.LANCZOS)
+    # The default method drops the colours of the legend, which cover few pixels.
+    reduced = small.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    reduced.save(PICTURES / f"explorer-{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

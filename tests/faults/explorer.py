@@ -211,7 +211,7 @@ class Good(threading.Thread):
         try:
             with Page(self.url) as page:
                 while not self.over.wait(0.01):
-                    self.ask(page)
+                    self.request(page)
         except Exception as error:
             self.wrong.append(f"the good page was let down: {type(error).__name__}: {error}")
 
@@ -219,7 +219,7 @@ class Good(threading.Thread):
         """One picture, and now and then a file."""
         row = self.answers % len(self.z)
         begun = time.monotonic()
-        answer, pixels = page.ask("decode", self.z[row : row + 1].tobytes(), n=1, stream="hover")
+        answer, pixels = page.request("decode", self.z[row : row + 1].tobytes(), n=1, stream="hover")
         self.slowest = max(self.slowest, time.monotonic() - begun)
         if answer["kind"] != "images" or np.abs(pixels[0] / 255 - self.wanted[row]).max() > 1 / 255:
             self.wrong.append(f"the good page got {answer}")

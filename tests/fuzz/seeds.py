@@ -37,7 +37,7 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
         "classes": [],
         "digest": "0",
     }
-    made = {"format": 1, "zatlas": "0.1.0", "imported": imported}
+    whole = {"format": 1, "zatlas": "0.1.0", "imported": imported}
     return {
         "weights": _read(run, "weights.safetensors"),
         "arrays": _read(run, "charts/pca-*", "directions/*"),

@@ -63,7 +63,7 @@ def _encoded(run: Path) -> Any:
 def _scores(run: Path) -> Any:
 
     classifier = _atlas(run).classifier
-    return classifier and classifier.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+    return classifier and classifier.predict(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
 def _predictions(run: Path) -> Any:
@@ -122,8 +122,8 @@ def _page_files(run: Path) -> Any:
     workspace = _atlas(run)
     trees = (
         run_tree(workspace, tiled=True),
-        run_tree(workspace, most=POINTS, geodesics=True, tiled=True),
-        run_tree(workspace, most=POINTS_SINGLE, geodesics=True),
+        run_tree(workspace, max_points=POINTS, geodesics=True, tiled=True),
+        run_tree(workspace, max_points=POINTS_SINGLE, geodesics=True),
     )
     return [(json.dumps(tree.entry), {url: make() for url, make in tree.files.items()}) for tree in trees]
 

@@ -66,7 +66,7 @@ def test_the_faces_are_a_page_without_a_server(faces, tmp_path):
     pytest.importorskip("onnxscript")
     from zatlas.site import run_tree
 
-    tree = run_tree(Workspace.open(faces), most=100)
+    tree = run_tree(Workspace.open(faces), max_points=100)
     assert tree.entry["decoder"]["bytes"] < 10e6
 
 

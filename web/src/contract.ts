@@ -1,4 +1,4 @@
-/** Written by `python -m tests.write_contract` from src/zatlas/site/schema.py. Do not edit. */
+/** Written by `python -m tests.write_contract` from the package and its site/schema.py. Do not edit. */
 
 // The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
 
@@ -25,9 +25,23 @@ export const SWEEPS = 3; // of expectation propagation over all answers
 export const CANDIDATES = 60; // questions, of which the most informative is shown
 export const SAMPLES = 100; // posterior samples for the information of a question
 
-export type Far = number; // distance from the data: 1 is usual, and one encoded image in a hundred is beyond 2
+/** Colours of the themes. */
+export const THEMES = {
+  light: {
+    paper: "#ffffff",
+    generated: "#ee7733",
+    classes: ["#4477aa", "#ee6677", "#228833", "#b8a12f", "#66ccee", "#aa3377", "#8a8a8a", "#ee7733", "#004488", "#9a5b3c", "#44aa99", "#b57edc"],
+    scale: ["#440154", "#481668", "#482979", "#443b84", "#3d4d8a", "#365d8d", "#2f6c8e", "#297a8e", "#23888e", "#1f958b", "#20a386", "#2cb17e", "#42be71", "#60ca60", "#84d44b", "#aadc32", "#d2e21b"],
+  },
+  dark: {
+    paper: "#15171a",
+    generated: "#ff9f66",
+    classes: ["#77aadd", "#ff8899", "#55bb66", "#ddcc66", "#99ddff", "#dd77bb", "#b5b5b5", "#ff9f66", "#5588dd", "#c98f6f", "#66ccbb", "#c9a3ea"],
+    scale: ["#3e4989", "#39568c", "#32648e", "#2d708e", "#287c8e", "#24878e", "#20938c", "#1f9f88", "#25ab82", "#32b67a", "#48c16e", "#60ca60", "#7fd34e", "#9dd93b", "#c0df25", "#dfe318", "#fde725"],
+  },
+};
 
-export type RowKind = "image" | "sample" | "code"; // what a row is: an encoded image, a sample, an imported latent
+export type RowKind = "image" | "sample" | "latent";
 
 /** The size of a latent or of an image. */
 export interface Shape {
@@ -41,18 +55,18 @@ export interface RunIdentity {
   id: string; // "a" or "b"
   stamp: string; // changes when anything of the run changes
   name: string;
-  words: string; // one line: "VAE, 32 latent dimensions"
+  summary: string; // one line: "VAE, 32 latent dimensions"
   data: string; // name of the data set
   fingerprint: string; // of the data set: runs with the same one have the same images
   family: string; // "vae", "ae", "gan" ...
   dim: number;
   prior: "normal" | "sphere" | "none";
   image: Shape;
-  told: string[]; // class names of a conditional model, otherwise empty
+  classes: string[]; // class names of a conditional model, otherwise empty
   kind: RowKind;
 }
 
-/** A column of `points`. Every file has `index`, the row in the data set, besides. */
+/** A column of `table`. Every file also has `index`, the row in the data set. */
 export interface Column {
   name: string; // in the Arrow file
   title: string;
@@ -67,14 +81,14 @@ export interface LatticeFile {
   n: number;
 }
 
-/** A linear projection: position = origin + (z - middle) @ axes.T */
-export interface Frame {
-  axes: number[]; // (2, dim), flat
-  middle: number[];
+/** A linear projection: position = origin + (z - mean) @ components.T */
+export interface Projection {
+  components: number[]; // (2, dim), flat
+  mean: number[];
   origin: [number, number];
 }
 
-/** A square of a chart with a tile. Points in squares without one are in larger tiles, or in `points`. */
+/** A square of a chart with a tile. Points in squares without one are in larger tiles, or in `table`. */
 export interface Square {
   level: number; // the box is 2 ** level squares wide and high
   x: number; // from the left
@@ -83,9 +97,9 @@ export interface Square {
   counts: Record<string, number[]>; // by column: how many of them have each value
 }
 
-/** The points that do not fit into `points`, in the squares of a chart's box that is halved repeatedly. */
+/** The points that do not fit into `table`, in the squares of a chart's box that is halved repeatedly. */
 export interface Tiles {
-  url: string; // followed by "level-x-y.arrow": the columns of `points`, and `rank` among all points
+  url: string; // followed by "level-x-y.arrow": the columns of `table`, and `rank` among all points
   squares: Square[]; // of the first level; a tile's metadata "zatlas" lists those inside it
 }
 
@@ -93,13 +107,13 @@ export interface Tiles {
 export interface ChartEntry {
   name: string; // "umap", "umap by label", "pca" ...
   title: string;
-  x: string; // columns of `points`, float32
+  x: string; // columns of `table`, float32
   y: string;
-  trust: number; // trustworthiness
+  trustworthiness: number;
   box: [number, number, number, number]; // left, bottom, right, top
   lattice: LatticeFile;
-  cover: string; // (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
-  frame: Frame | null; // of a linear projection
+  coverage: string; // (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
+  projection: Projection | null; // of a linear chart
   reach: number; // the 17th nearest point is at most this far inside the data
   tiles: Tiles | null;
 }
@@ -108,16 +122,19 @@ export interface ChartEntry {
 export interface Sprites {
   width: number; // of one thumbnail; smaller than the image if that is large
   height: number;
-  across: number; // thumbnails per row of a page
-  down: number; // rows of a page
-  pages: string[]; // PNG or WebP; row r is on page floor(r / (across * down))
+  columns: number; // thumbnails per row of a sheet
+  rows: number; // of a sheet
+  sheets: string[]; // PNG or WebP; thumbnail i is on sheet floor(i / (columns * rows))
 }
 
-/** far = max(0, 1 + (mean distance to the `neighbours` nearest latents - usual) / (lonely - usual)) */
+/** The relative distance of a latent from the data: 1 is typical, and 1 % of encoded images are beyond 2.
+
+max(0, 1 + (d - typical_distance) / (outside_distance - typical_distance)), where d is the mean distance
+to the `neighbors` nearest latents. */
 export interface DensityEntry {
-  usual: number;
-  lonely: number;
-  neighbours: number;
+  typical_distance: number;
+  outside_distance: number;
+  neighbors: number;
 }
 
 /** An ONNX file that the page runs. */
@@ -134,25 +151,25 @@ export interface DimensionEntry {
 
 /** How well a direction separates the images with its attribute from the others. */
 export interface ScoreEntry {
-  area: number; // area under the ROC curve on held-out latents
+  auc: number; // area under the ROC curve on held-out latents
   low: number; // 95 % interval
   high: number;
-  chance: number; // 97.5 % of directions fitted to shuffled labels stay below this
+  shuffled: number; // 97.5 % of directions fitted to shuffled labels stay below this
 }
 
 /** What a direction changes in decoded images. */
 export interface ReportEntry {
-  real: boolean; // whether it moves its attribute more than random directions do
-  times: string; // how many times as much
-  words: string;
+  significant: boolean; // whether it moves its attribute more than random directions do
+  ratio: string; // "3.2 times" the effect of a random direction
+  text: string;
 }
 
 /** A nonlinear direction: a net of three layers that reads latents standardized by its mean and std. */
 export interface FieldEntry {
   url: string; // float32: mean, std, three weight matrices (from, to) row by row, three offsets
-  field: "uphill" | "wind"; // gradient of the first output, or the output
+  kind: "gradient" | "vector"; // of the first output, or the output itself
   sizes: number[]; // dimensions, units of both hidden layers, outputs
-  hold: number; // ridge term for holding the other outputs
+  held: number; // ridge term for holding the other outputs
 }
 
 /** A direction of the latent space. */
@@ -160,14 +177,14 @@ export interface DirectionEntry {
   name: string;
   title: string;
   kind: "attribute" | "class" | "principal" | "saved";
-  spread: number; // standard deviation of the latents along the vector
+  std: number; // of the latents along the vector
   score: ScoreEntry | null;
-  share: number | null; // of a principal component: share of the variance
+  explained_variance: number | null; // of a principal component: share of the total variance
   effects: Record<string, number>; // mean change of each probe by one standard deviation
   range?: [number, number]; // amounts between which the edit works
-  meant?: string; // the attribute that it should move, if that is not its name
-  proof?: ReportEntry;
-  bends?: FieldEntry; // of a nonlinear direction; its row of `vectors` is its mean step
+  description?: string; // the attribute that it should move, if that is not its name
+  report?: ReportEntry;
+  field?: FieldEntry; // of a nonlinear direction; its row of `vectors` is its mean step
 }
 
 /** A linear model that predicts an attribute from a latent. */
@@ -191,9 +208,10 @@ export interface ClassifierFile extends ModelFile {
   kinds: ("flag" | "number" | "class")[]; // a number is a value, the others are probabilities
 }
 
+/** A geodesic that was computed in advance. */
 export interface GeodesicEntry {
-  from: number; // row of `points`
-  to: number;
+  start: number; // row of `table`
+  end: number;
   url: string; // float16, (steps, dim)
   steps: number;
 }
@@ -203,8 +221,8 @@ export interface FittedPrior {
   kind: "mixture" | "flow";
   url: string; // safetensors
   bytes: number;
-  nats: number; // mean log-density of held-out latents
-  own: number; // the same under the model's own prior
+  log_density: number; // mean over held-out latents, in nats
+  model_log_density: number; // the same under the model's own prior
 }
 
 /** How far the training has come. */
@@ -218,26 +236,26 @@ export interface Training {
 /** What is computed from a run. */
 export interface RunContent {
   total: number; // rows of the data set that could be shown
-  count: number; // rows of `points`: all, or a uniform sample in random order
-  points: string; // Arrow IPC file, see Column
-  codes: string | null; // latents, (count, dim) float16; null if too large for a page
+  count: number; // rows of `table`: all, or a uniform sample in random order
+  table: string; // Arrow IPC file, see Column
+  latents: string | null; // (count, dim) float16; null if too large for a page
   columns: Column[];
   charts: ChartEntry[]; // the first is shown first
   sprites: Sprites | null; // null for rows without images
   density: DensityEntry | null;
   decoder: ModelFile | null; // null: only the server decodes
   encoder: ModelFile | null;
-  axes: DimensionEntry[]; // latent dimensions, those that change the image most first
-  middle: number[]; // mean of the latents
-  deviation: number[]; // standard deviation of each dimension
-  ways: DirectionsEntry;
-  scorer: ClassifierFile | null; // null: attributes are only estimated by linear probes
-  geodesics: GeodesicEntry[]; // precomputed, for pages without a server
+  dimensions: DimensionEntry[]; // those that change the image most first
+  mean: number[]; // of the latents
+  std: number[]; // of each dimension
+  directions: DirectionsEntry;
+  classifier: ClassifierFile | null; // null: attributes are only estimated by linear probes
+  geodesics: GeodesicEntry[]; // for pages without a server
 }
 
 /** A run in the manifest. */
 export interface RunEntry extends RunIdentity, RunContent {
-  fitted: FittedPrior | null; // null: samples are drawn from the model's own prior
+  fitted_prior: FittedPrior | null; // null: the page samples from the model's own prior
   training: Training | null; // of a run that is still being trained
   notice?: string | null; // why the run cannot be read now; the page shows what was read before
 }
@@ -264,35 +282,35 @@ export interface DecodeRequest extends Request {
   labels?: number[];
 }
 
-/** uint8 (n, c, h, w) -> points */
+/** uint8 (n, c, h, w) -> latents */
 export interface EncodeRequest extends Request {
   kind: "encode";
   n: number;
   labels?: number[];
 }
 
-/** float32 (2, dim) -> points */
+/** float32 (2, dim) -> latents */
 export interface GeodesicRequest extends Request {
   kind: "geodesic";
   label?: number;
 }
 
-/** float32 (n, dim) -> near */
-export interface NearestRequest extends Request {
-  kind: "nearest";
+/** float32 (n, dim) -> neighbors */
+export interface NeighborsRequest extends Request {
+  kind: "neighbors";
   n: number;
   k: number;
 }
 
-/** The real image of a row of `points`, or of a rank beyond -> images */
+/** The real image of a row of `table`, or of a rank beyond -> images */
 export interface ImageRequest extends Request {
   kind: "image";
   row: number;
 }
 
-/** The latent of a row of `points`, or of a rank beyond -> points */
+/** The latent of a row of `table`, or of a rank beyond -> latents */
 export interface LatentRequest extends Request {
-  kind: "code";
+  kind: "latent";
   row: number;
 }
 
@@ -303,7 +321,7 @@ export interface ChartRequest extends Request {
   by?: string;
 }
 
-export type ServerRequest = DecodeRequest | EncodeRequest | GeodesicRequest | NearestRequest | ImageRequest | LatentRequest | ChartRequest;
+export type ServerRequest = DecodeRequest | EncodeRequest | GeodesicRequest | NeighborsRequest | ImageRequest | LatentRequest | ChartRequest;
 
 /** uint8 (n, c, h, w) */
 export interface ImagesAnswer {
@@ -313,20 +331,20 @@ export interface ImagesAnswer {
 }
 
 /** float32 (n, dim) */
-export interface PointsAnswer {
+export interface LatentsAnswer {
   id: number;
-  kind: "points";
+  kind: "latents";
   shape: [number, number];
 }
 
-/** int32 rows of `points` (n, k), then float32 distances (n, k) */
-export interface NearAnswer {
+/** int32 rows of `table` (n, k), then float32 distances (n, k) */
+export interface NeighborsAnswer {
   id: number;
-  kind: "near";
+  kind: "neighbors";
   shape: [number, number];
 }
 
-/** float32 positions (count, 2); the lattice and the cover are at the URLs */
+/** float32 positions (count, 2); the lattice and the coverage are at the URLs */
 export interface ChartAnswer {
   id: number;
   kind: "chart";
@@ -348,4 +366,4 @@ export interface ErrorAnswer {
   hint: string;
 }
 
-export type ServerAnswer = ImagesAnswer | PointsAnswer | NearAnswer | ChartAnswer | DroppedAnswer | ErrorAnswer;
+export type ServerAnswer = ImagesAnswer | LatentsAnswer | NeighborsAnswer | ChartAnswer | DroppedAnswer | ErrorAnswer;

@@ -8,7 +8,7 @@ import { pack, unpack } from "../src/decoder/frame";
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 export type WireReply = [WithoutId<ServerAnswer>, ArrayBufferView?];
-export type Handler = (ask: ServerRequest, payload: ArrayBuffer) => WireReply | null;
+export type Handler = (request: ServerRequest, payload: ArrayBuffer) => WireReply | null;
 
 const ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455, section 1.3
 

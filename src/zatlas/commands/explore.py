@@ -35,7 +35,14 @@ def explore(
     from zatlas.server import session as explorer
 
     explorer.explore(
-        runs, host=host, port=port, points=points, prior=prior, token=token, opened=not no_open, told=tell
+        runs,
+        host=host,
+        port=port,
+        points=points,
+        prior=prior,
+        token=token,
+        opened=not no_open,
+        print_url=tell,
     )
 
 

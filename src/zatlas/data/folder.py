@@ -13,7 +13,7 @@ import numpy as np
 from zatlas.core.arrays import Rows
 from zatlas.core.errors import BadData, BadRecipe, CannotRead, Damaged
 from zatlas.data.archive import discard_unpacked, unpacked_folder, verify_unpacked
-from zatlas.data.attribute_table import read_table, match_rows, typed_column
+from zatlas.data.attribute_table import match_rows, read_table, typed_column
 from zatlas.data.files import Listing, SkippedFile, from_files
 from zatlas.data.image_dataset import SPLITS, ImageDataset, Split
 from zatlas.data.image_reader import EXTENSIONS

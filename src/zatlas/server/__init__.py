@@ -1,7 +1,8 @@
-"""The explorer's server: a run's page on this machine, with a socket for what a page cannot do alone.
+"""The explorer's server: a run's page on this machine, with a WebSocket for what the page cannot compute.
 
-serve     starts and stops it          app       files and the socket, as one application
-follow    a run that is being trained  client    a page's socket
-guard     who may ask                  lanes     what waits for a thread
-protocol  deadlines and bounds         shown     what is asked of a run
+session   the explorer of the command line    app       files and the WebSocket as one application
+serve     starts and stops a server           client    one WebSocket
+follow    a run that is being trained         queues    jobs that wait for a thread
+access    who may connect                     handlers  answers to requests about a run
+protocol  deadlines and limits                requests  parsing and checking requests
 """

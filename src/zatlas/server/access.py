@@ -1,4 +1,4 @@
-"""Who may ask: only this machine's own pages, and over a network only who holds the link's cookie."""
+"""Access control: only pages of this server, and over a network only browsers with the link's cookie."""
 
 import secrets
 from collections.abc import Iterable
@@ -9,29 +9,28 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-COOKIE = "zatlas-{port}"  # cookies do not know ports: without it, two servers share one
+COOKIE = "zatlas-{port}"  # cookies ignore the port, so two servers need two names
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 NOTEBOOKS = (
     "http://127.0.0.1:*",
     "http://localhost:*",
     "https://127.0.0.1:*",
     "https://localhost:*",
-)  # where one that shows the page in a frame is served from
+)  # origins of notebooks that show the page in a frame
 
 
 @dataclass
 class AccessPolicy:
-    """The names that this server goes by, and the secret of a server that others can reach."""
+    """The host names of this server, and the secrets of a server that others can reach."""
 
-    hosts: frozenset[str]  # as the header has them, with the port
+    hosts: frozenset[str]  # as in the Host header, with the port
     frames: tuple[str, ...] = ()  # origins that may show the page in a frame
-    link: str | None = None  # secret of the link, until it is used
-    cookie: str | None = None  # secret that using it gives
-    name: str = COOKIE  # of the cookie
+    link_token: str | None = None  # secret of the link, until it is used
+    cookie: str | None = None  # secret that the browser gets for the link
+    cookie_name: str = COOKIE
 
-    # As strict as the page can live with: the decoder is WebAssembly, pictures are made in the page,
-    # and styles are set by script, never by an attribute or an element of the text.
-    policy: str = field(init=False)
+    # As strict as possible: the decoder is WebAssembly, the page creates images, and scripts set styles.
+    content_policy: str = field(init=False)
 
     def __post_init__(self) -> None:
         rules = {
@@ -47,54 +46,54 @@ class AccessPolicy:
             "form-action": "'none'",
             "frame-ancestors": " ".join(self.frames) or "'none'",
         }
-        self.policy = "; ".join(f"{name} {value}" for name, value in rules.items())
+        self.content_policy = "; ".join(f"{name} {value}" for name, value in rules.items())
 
     def refusal(self, scope: Scope) -> str | None:
-        """Why this is not answered, if it is not."""
+        """The reason to refuse a request; None if it is allowed."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
-            return "This server does not go by that name."
+            return "This server has another name."
         own, origins = f"http://{hosts[0].lower()}", headers.getlist("origin")
         if origins and origins != [own]:
-            return "Pages of other origins are not answered."
+            return "Pages of other origins have no access."
         if scope["type"] == "websocket" and not origins:
-            return "A socket says its origin."
+            return "A WebSocket must send its origin."
         site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
         if site not in (None, "same-origin", "none") and mode != "navigate":
-            return "Pages of other origins are not answered."
+            return "Pages of other origins have no access."
         return None
 
-    def knows(self, scope: Scope) -> bool:
-        """Whether this browser has the cookie, where one is needed."""
+    def has_cookie(self, scope: Scope) -> bool:
+        """Whether the browser has the cookie; True if none is needed."""
         if self.cookie is None:
             return True
-        result: SimpleCookie = SimpleCookie()
+        cookies: SimpleCookie = SimpleCookie()
         try:
-            result.load("; ".join(Headers(scope=scope).getlist("cookie")))
+            cookies.load("; ".join(Headers(scope=scope).getlist("cookie")))
         except CookieError:
             return False
-        given = result[self.name].value if self.name in result else ""
-        return secrets.compare_digest(given.encode(), self.cookie.encode())
+        value = cookies[self.cookie_name].value if self.cookie_name in cookies else ""
+        return secrets.compare_digest(value.encode(), self.cookie.encode())
 
-    def enters(self, scope: Scope) -> bool:
-        """Whether this is the link, used for the first time; then it is used up."""
-        if self.link is None or scope["method"] != "GET" or scope["path"] != "/":
+    def redeem_link(self, scope: Scope) -> bool:
+        """Whether this is the first use of the link, which expires with it."""
+        if self.link_token is None or scope["method"] != "GET" or scope["path"] != "/":
             return False
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if not secrets.compare_digest(given.encode(), self.link.encode()):
+        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if not secrets.compare_digest(token.encode(), self.link_token.encode()):
             return False
-        self.link = None
+        self.link_token = None
         return True
 
     def set_cookie(self) -> str:
-        """The header's value that gives the cookie."""
-        return f"{self.name}={self.cookie}; HttpOnly; SameSite=Strict; Path=/"
+        """The Set-Cookie header."""
+        return f"{self.cookie_name}={self.cookie}; HttpOnly; SameSite=Strict; Path=/"
 
     def headers(self) -> dict[str, str]:
-        """What every answer carries."""
+        """The headers of every response."""
         return {
-            "content-security-policy": self.policy,
+            "content-security-policy": self.content_policy,
             "x-content-type-options": "nosniff",
             "referrer-policy": "no-referrer",
             "cross-origin-resource-policy": "same-origin",
@@ -103,18 +102,18 @@ class AccessPolicy:
 
 
 def access_policy(
-    names: Iterable[str], port: int, *, open_to: str, framed: bool, token: bool = False
+    names: Iterable[str], port: int, *, host: str, framed: bool, token: bool = False
 ) -> AccessPolicy:
-    """A guard for these names, with a secret if others can reach the server or `token` asks for one."""
+    """The policy for these host names, with secrets if others can reach `host` or if `token` is set."""
     with_port = {f"{name.lower()}:{port}" for name in names}
     bare = {name.lower() for name in names} if port == 80 else set()
     frames = NOTEBOOKS if framed else ()
-    if is_loopback(open_to) and not token:
+    if is_loopback(host) and not token:
         return AccessPolicy(frozenset(with_port | bare), frames)
-    secret, link = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    return AccessPolicy(frozenset(with_port | bare), frames, link, secret, COOKIE.format(port=port))
+    link, cookie = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    return AccessPolicy(frozenset(with_port | bare), frames, link, cookie, COOKIE.format(port=port))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody else can reach a server at this address."""
+    """Whether only this machine can reach a server at this address."""
     return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,8 +1,8 @@
-"""The server's one application: files by their URLs, the manifest as it is now, and the socket."""
+"""The application of the server: files by URL, the current manifest, and the WebSocket."""
 
 import asyncio
-import functools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from starlette.datastructures import Headers
@@ -23,7 +23,7 @@ from zatlas.site import RunTree, manifest
 MANIFEST = "data/manifest.json"
 SOCKET = "socket"
 MAX_CLIENTS = 200
-CHUNK = 64 << 10  # bytes that are sent at a time, so that a slow reader holds no more
+CHUNK = 64 << 10  # bytes sent at a time, so that a slow client holds little memory
 MODEL_SECONDS = 30.0  # for one call of a model
 SLOW_SECONDS = 600.0  # for a chart of very many points, or a geodesic
 QUEUES = {
@@ -31,71 +31,73 @@ QUEUES = {
     "encode": "encoder",
     "geodesic": "geodesics",
     "chart": "charts",
-}  # others are quick
+}  # others: quick
 SECONDS = {"decoder": MODEL_SECONDS, "encoder": MODEL_SECONDS, "quick": MODEL_SECONDS}
-ENTERED = b"<!doctype html><title>zatlas</title><p><a href='./'>Go on</a></p>"
+REDIRECT = b"<!doctype html><title>zatlas</title><p><a href='./'>Open the explorer</a></p>"
+DROPPED = Reply({"kind": "dropped"})
 
 
 class Explorer:
-    """What is shown, to whom, and the lanes in which it is worked for them.
+    """The runs on display, their clients, and the queues of their requests.
 
-    Each run has lanes of its own, so that a model that never returns holds up no other run.
+    Each run has its own queues, so that a model that never returns does not block other runs.
     """
 
-    def __init__(self, page: Mapping[str, Build], guard: AccessPolicy, *, pack: bool) -> None:
-        self.guard = guard
-        self.shelf = AssetStore(pack=pack)
-        self.shelf.put(page)
+    def __init__(self, page: Mapping[str, Build], access: AccessPolicy, *, compress: bool) -> None:
+        self.access = access
+        self.assets = AssetStore(compress=compress)
+        self.assets.put(page)
         self.trees: dict[str, Tree] = {}
         self.handlers: dict[str, RunHandlers] = {}
         self.clients: set[Client] = set()
-        self.lanes: dict[tuple[str, str], WorkQueue[Any]] = {}
-        self.works: set[asyncio.Task[None]] = set()
+        self.queues: dict[tuple[str, str], WorkQueue[Any]] = {}
+        self.workers: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
-        self.contents: Asset | None = None  # the manifest
+        self.manifest: Asset | None = None
 
-    # What is shown
+    # Runs
 
-    def show(self, tree: Tree, shown: RunHandlers | None) -> None:
-        """Show a run, or show it as it is now; without its model as long as it has none."""
-        name = str(tree.entry["id"])
-        self.trees[name] = tree
-        self.shelf.put(tree.files, instead=f"data/{name}/")
-        self.handlers.pop(name, None)
-        if shown is not None:
-            self.handlers[name] = shown
-        self.contents = None
+    def show(self, tree: Tree, handlers: RunHandlers | None) -> None:
+        """Show a run, or its new state; `handlers` is None while it has no weights."""
+        id = str(tree.entry["id"])
+        self.trees[id] = tree
+        self.assets.put(tree.files, replace=f"data/{id}/")
+        self.handlers.pop(id, None)
+        if handlers is not None:
+            self.handlers[id] = handlers
+        self.manifest = None
 
-    def send_notice(self, name: str, **words: Any) -> None:
-        """Change what the manifest says of a run."""
-        self.trees[name].entry.update(words)
-        self.contents = None
+    def update(self, id: str, **values: Any) -> None:
+        """Update values of a run's entry in the manifest."""
+        self.trees[id].entry.update(values)
+        self.manifest = None
 
     def queue(self, run: str, name: str) -> WorkQueue[Any]:
-        """The lane of this name for this run, which works as long as the server does."""
-        queue = self.lanes.get((run, name))
+        """The queue of this name for this run; starts it on first use."""
+        queue = self.queues.get((run, name))
         if queue is None:
             kind = DecodeScheduler if name == "decoder" else TaskScheduler
             queue = kind(f"{run}-{name}", SECONDS.get(name, SLOW_SECONDS))
-            self.lanes[run, name] = queue
-            self.works.add(asyncio.get_running_loop().create_task(queue.run()))
+            self.queues[run, name] = queue
+            self.workers.add(asyncio.get_running_loop().create_task(queue.run()))
         return queue
 
     @property
     def busy(self) -> bool:
-        """Whether a thread still works, for a call that was given up too."""
-        return any(queue.threads.busy for queue in self.lanes.values()) or self.shelf.threads.busy
+        """Whether a thread is still running, even for a call that timed out."""
+        return any(queue.threads.busy for queue in self.queues.values()) or self.assets.threads.busy
 
     async def close(self) -> None:
-        """Begin nothing more."""
-        self.shelf.close()
-        for task in (*self.works, *self.shelf.made.values()):
+        """Start no more work."""
+        self.assets.close()
+        tasks = (*self.workers, *self.assets.assets.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.works, *self.shelf.made.values(), return_exceptions=True)
-        for queue in self.lanes.values():
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for queue in self.queues.values():
             queue.close()
 
-    # Who asks
+    # The WebSocket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -104,10 +106,10 @@ class Explorer:
             await self.respond(scope, receive, send)
 
     async def handle_socket(self, socket: WebSocket) -> None:
-        """One page's socket, from the greeting to the end."""
-        known = self.guard.refusal(socket.scope) is None and self.guard.knows(socket.scope)
-        if not known or socket.scope["path"] != f"/{SOCKET}":
-            await socket.close()  # before it is accepted: the answer is 403
+        """Serve one page's WebSocket until it is closed."""
+        allowed = self.access.refusal(socket.scope) is None and self.access.has_cookie(socket.scope)
+        if not allowed or socket.scope["path"] != f"/{SOCKET}":
+            await socket.close()  # before it is accepted: status 403
             return
         await socket.accept()
         if len(self.clients) >= MAX_CLIENTS:
@@ -118,40 +120,37 @@ class Explorer:
         await client.run()
 
     def disconnect(self, client: Client) -> None:
-        """Do nothing more for a client that has gone."""
+        """Drop the jobs of a client."""
         self.clients.discard(client)
-        for queue in self.lanes.values():
+        for queue in self.queues.values():
             queue.forget(client)
 
     async def answer(self, client: Client, request: Request) -> Reply:
-        """The answer to an ask, when it is its turn."""
-        shown = self.handlers.get(request.run)
-        if shown is None:
-            raise unknown(request, self.trees)
+        """The answer to a request, after its turn in a queue."""
+        handlers = self.handlers.get(request.run)
+        if handlers is None:
+            raise unknown_run(request, self.trees)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         queue = self.queue(request.run, QUEUES.get(request.kind, "quick"))
         if request.kind == "decode":
-            latents = shown.to_decode(request)
-            queue.add(Decoding(client, request.stream, future, shown.decoder, *latents))
+            inputs = handlers.decoder_inputs(request)
+            queue.add(Decoding(client, request.stream, future, handlers.decoder, *inputs))
             pixels = await future
             return DROPPED if pixels is None else pixels_reply(pixels)
-        do: Callable[[], Any] = functools.partial(shown.answer, request)
-        if request.kind == "chart":
-            do = functools.partial(shown.chart, request)
-        queue.add(Task(client, request.stream, future, do, request.kind))
+        handle: Callable[[Request], Any] = handlers.chart if request.kind == "chart" else handlers.answer
+        queue.add(Task(client, request.stream, future, partial(handle, request), request.kind))
         result = await future
         if result is None:
             return DROPPED
         if request.kind == "chart":
-            reply, files = result
-            self.shelf.put(files)
-            return reply
-        return result
+            result, files = result
+            self.assets.put(files)
+        return cast(Reply, result)
 
-    # What is served
+    # Files
 
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The answer to one request."""
+        """Answer one HTTP request."""
         try:
             result: Response | Asset | None = self.refusal(scope)
             if result is None:
@@ -161,80 +160,77 @@ class Explorer:
         if isinstance(result, Asset):
             await self.send(result, scope, send)
             return
-        response = result or refused(404, "not-found", "There is no such file here.")
-        response.headers.update(self.guard.headers())
+        response = result or refused(404, "not-found", "There is no such file.")
+        response.headers.update(self.access.headers())
         await response(scope, receive, send)
 
     def refusal(self, scope: Scope) -> Response | None:
-        """The answer to whom no file is given."""
+        """The response to a request that gets no file; None for all others."""
         headers = Headers(scope=scope)
-        if (why := self.guard.refusal(scope)) is not None:
-            return refused(403, "refused", why)
+        if (reason := self.access.refusal(scope)) is not None:
+            return refused(403, "refused", reason)
         if scope["method"] not in ("GET", "HEAD"):
-            result = refused(405, "method", "Files are only read here.")
+            result = refused(405, "method", "This server only sends files.")
             result.headers.update({"allow": "GET, HEAD", "connection": "close"})
             return result
         if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             result = refused(413, "body", "A request for a file has no body.")
             result.headers["connection"] = "close"
             return result
-        if self.guard.enters(scope):
-            told_once = {"set-cookie": self.guard.set_cookie(), "refresh": "0; url=./"}
-            return Response(ENTERED, 200, told_once, "text/html; charset=utf-8")
-        if not self.guard.knows(scope):
+        if self.access.redeem_link(scope):
+            once = {"set-cookie": self.access.set_cookie(), "refresh": "0; url=./"}
+            return Response(REDIRECT, 200, once, "text/html; charset=utf-8")
+        if not self.access.has_cookie(scope):
             return refused(403, "refused", "Open the link that zatlas explore printed; it works once.")
         return None
 
     async def find(self, url: str) -> Asset | None:
         """The file of a URL. The manifest waits until there is something to show."""
         if url != MANIFEST:
-            return await self.shelf.get(url)
+            return await self.assets.get(url)
         await self.ready.wait()
-        if self.contents is None:
-            # Of a tree, the manifest has but its entry, which a run without weights has too.
-            trees = cast(list[RunTree], [self.trees[name] for name in sorted(self.trees)])
-            self.contents = as_asset(url, manifest(trees, SOCKET), pack=self.shelf.pack)
-        return self.contents
+        if self.manifest is None:
+            # The manifest needs only the entry of a tree, which a run without weights has too.
+            trees = cast(list[RunTree], [self.trees[id] for id in sorted(self.trees)])
+            self.manifest = as_asset(url, manifest(trees, SOCKET), compress=self.assets.compress)
+        return self.manifest
 
     async def send(self, file: Asset, scope: Scope, send: Send) -> None:
-        """Send a file, piece by piece; only its head, if that is asked or it is known already."""
-        asked = Headers(scope=scope)
-        packed = file.packed is not None and "gzip" in asked.get("accept-encoding", "")
-        data = file.packed if file.packed is not None and packed else file.data
-        lasting = scope["path"].startswith("/assets/")  # named by what they hold
+        """Send a file in chunks; only its headers for HEAD, or if the browser has it already."""
+        request = Headers(scope=scope)
+        compressed = file.compressed is not None and "gzip" in request.get("accept-encoding", "")
+        data = file.compressed if file.compressed is not None and compressed else file.data
+        immutable = scope["path"].startswith("/assets/")  # their names contain a hash
         headers = {
-            **self.guard.headers(),
-            "content-type": file.kind,
-            "etag": file.tag,
-            "cache-control": "private, max-age=31536000, immutable" if lasting else "no-cache",
+            **self.access.headers(),
+            "content-type": file.content_type,
+            "etag": file.etag,
+            "cache-control": "private, max-age=31536000, immutable" if immutable else "no-cache",
         }
-        if file.packed is not None:
+        if file.compressed is not None:
             headers["vary"] = "accept-encoding"
-        if packed:
+        if compressed:
             headers["content-encoding"] = "gzip"
-        known = file.tag in asked.get("if-none-match", "")
-        if not known:
+        unchanged = file.etag in request.get("if-none-match", "")
+        if not unchanged:
             headers["content-length"] = str(len(data))
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        status = 304 if known else 200
+        status = 304 if unchanged else 200
         await send({"type": "http.response.start", "status": status, "headers": raw})
-        if not known and scope["method"] == "GET":
+        if not unchanged and scope["method"] == "GET":
             for start in range(0, len(data), CHUNK):
-                piece = memoryview(data)[start : start + CHUNK]
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                chunk = memoryview(data)[start : start + CHUNK]
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
-DROPPED = Reply({"kind": "dropped"})
-
-
-def unknown(request: Request, trees: Mapping[str, Tree]) -> BadRequest:
-    """Why there is no model of this name."""
+def unknown_run(request: Request, trees: Mapping[str, Tree]) -> BadRequest:
+    """The error for a run without handlers."""
     if request.run in trees:
         return BadRequest("no-weights", "This run has no weights yet.", "Wait for its first epoch.")
-    return BadRequest("unknown-run", "No run of that id is shown.", f"There is {', '.join(trees)}.")
+    return BadRequest("unknown-run", "No run with that id is on display.", f"Ids: {', '.join(trees)}.")
 
 
 def refused(status: int, code: str, message: str) -> Response:
-    """An answer that says why there is none."""
+    """An error response."""
     return JSONResponse({"code": code, "message": message, "hint": ""}, status)

@@ -1,4 +1,4 @@
-"""Files by their known URLs: each made once, when it is first asked for, and told by its digest."""
+"""The files of the server by URL; each is made on first request, and its ETag is a digest."""
 
 import asyncio
 import gzip
@@ -24,8 +24,8 @@ TYPES = {
     ".arrow": "application/vnd.apache.arrow.stream",
     ".txt": "text/plain; charset=utf-8",
 }
-COMPRESSED_TYPES = {".html", ".js", ".mjs", ".css", ".json", ".svg", ".wasm", ".txt"}  # gzip makes them small
-MAX_BUILDS = 2  # files being made at the same time
+COMPRESSED_TYPES = {".html", ".js", ".mjs", ".css", ".json", ".svg", ".wasm", ".txt"}  # for gzip
+MAX_BUILDS = 2  # files made at the same time
 BUILD_SECONDS = 600.0  # for one file
 
 Build = Callable[[], bytes]
@@ -33,58 +33,58 @@ Build = Callable[[], bytes]
 
 @dataclass(frozen=True)
 class Asset:
-    """What is sent for a URL."""
+    """The content of a URL, with its HTTP headers."""
 
     data: bytes
-    packed: bytes | None  # the same, compressed
-    kind: str
-    tag: str  # quoted, as HTTP has it
+    compressed: bytes | None
+    content_type: str
+    etag: str  # with quotes
 
 
 class AssetStore:
-    """All files that there are. A URL is looked up in a dictionary; nothing else leads to a file."""
+    """All files of the server, in a dictionary: no URL is resolved on the file system."""
 
-    def __init__(self, *, pack: bool) -> None:
-        self.pack = pack  # worth it on a network, not within one machine
-        self.known: dict[str, Build] = {}
-        self.made: dict[str, asyncio.Task[Asset]] = {}
+    def __init__(self, *, compress: bool) -> None:
+        self.compress = compress  # useful on a network, not within one machine
+        self.builds: dict[str, Build] = {}
+        self.assets: dict[str, asyncio.Task[Asset]] = {}
         self.threads = Threads("zatlas-files", BUILD_SECONDS, MAX_BUILDS)
 
-    def put(self, files: Mapping[str, Build], *, instead: str | None = None) -> None:
-        """Add files, in place of all those whose URLs begin like this."""
-        gone = [url for url in self.known if instead is not None and url.startswith(instead)]
-        for url in gone:
-            del self.known[url]
-        for url in (*gone, *files):
-            self.made.pop(url, None)
-        self.known.update(files)
+    def put(self, files: Mapping[str, Build], *, replace: str | None = None) -> None:
+        """Add files; `replace` is the URL prefix of files to remove."""
+        removed = [url for url in self.builds if replace is not None and url.startswith(replace)]
+        for url in removed:
+            del self.builds[url]
+        for url in (*removed, *files):
+            self.assets.pop(url, None)
+        self.builds.update(files)
 
     async def get(self, url: str) -> Asset | None:
-        """The file of a URL; those who ask while it is being made wait for the same one."""
-        make = self.known.get(url)
+        """The file of a URL, or None; concurrent requests wait for the same result."""
+        make = self.builds.get(url)
         if make is None:
             return None
-        task = self.made.get(url)
+        task = self.assets.get(url)
         if task is None:
-            task = self.made[url] = asyncio.create_task(self._make(url, make))
+            task = self.assets[url] = asyncio.create_task(self._make(url, make))
         try:
             return await asyncio.shield(task)
         except Exception:
-            if self.made.get(url) is task:
-                del self.made[url]  # it may go better the next time
+            if self.assets.get(url) is task:
+                del self.assets[url]  # the next request tries again
             raise
 
     def close(self) -> None:
-        """Make nothing more."""
+        """Start no more work."""
         self.threads.close()
 
     async def _make(self, url: str, make: Build) -> Asset:
-        return await self.threads.call(lambda: as_asset(url, make(), pack=self.pack), url)
+        return await self.threads.call(lambda: as_asset(url, make(), compress=self.compress), url)
 
 
-def as_asset(url: str, data: bytes, *, pack: bool = False) -> Asset:
-    """These bytes with all that HTTP says of them."""
+def as_asset(url: str, data: bytes, *, compress: bool = False) -> Asset:
+    """The content of a URL with its HTTP headers."""
     suffix = PurePosixPath(url).suffix
-    packed = gzip.compress(data, 6) if pack and suffix in COMPRESSED_TYPES else None
-    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    return Asset(data, packed, TYPES.get(suffix, "application/octet-stream"), tag)
+    compressed = gzip.compress(data, 6) if compress and suffix in COMPRESSED_TYPES else None
+    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    return Asset(data, compressed, TYPES.get(suffix, "application/octet-stream"), etag)

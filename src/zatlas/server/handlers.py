@@ -1,4 +1,4 @@
-"""A run as it is shown: the files of its page, and what a page asks of its model and its codes."""
+"""Answers to a page's requests about one run: its model, its latents and its images."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,18 +14,18 @@ from zatlas.latent.geodesic import geodesic
 from zatlas.latent.neighbors import ExactNeighbors
 from zatlas.server.messages import BadRequest
 from zatlas.server.queues import Decoder
-from zatlas.server.requests import MAX_IMAGES, MAX_LATENT_VALUES, MAX_NEIGHBORS, MAX_POINTS, Request
+from zatlas.server.requests import MAX_ANSWER_BYTES, MAX_IMAGES, MAX_LATENTS, MAX_NEIGHBORS, Request
 from zatlas.site import RunTree
 from zatlas.workspace import Workspace
 
 Files = Mapping[str, Callable[[], bytes]]
 
-STEPS = 49  # points of a geodesic
+GEODESIC_STEPS = 49
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The header of an answer but for its id, and its payload."""
+    """The header of an answer without its id, and its payload."""
 
     header: Mapping[str, Any]
     payload: bytes = b""
@@ -33,7 +33,7 @@ class Reply:
 
 @dataclass(eq=False)
 class RunHandlers:
-    """A run, the tree of its page, and the look-ups that its asks need."""
+    """The functions that answer requests about one run."""
 
     workspace: Workspace
     tree: RunTree
@@ -45,46 +45,41 @@ class RunHandlers:
         self.neighbors = ExactNeighbors(self.tree.latents)
 
     @property
-    def id(self) -> str:
-        """What its asks call it."""
-        return str(self.tree.entry["id"])
-
-    @property
     def classes(self) -> int:
-        """How many classes the model is told."""
+        """Number of classes of a conditional model, otherwise 0."""
         return len(self.workspace.generator.classes)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of its images."""
+        """Channels, height and width of an image."""
         image = self.tree.entry["image"]
         return image["channels"], image["height"], image["width"]
 
-    def to_decode(self, request: Request) -> tuple[Latents, Labels | None]:
-        """The points of an ask, and what the model is told of them."""
-        most = max(1, min(MAX_POINTS, MAX_LATENT_VALUES // max(1, math.prod(self.shape))))
-        n = request.integer("n", 1, most)
+    def decoder_inputs(self, request: Request) -> tuple[Latents, Labels | None]:
+        """The latents and the labels of a decode request."""
+        limit = max(1, min(MAX_LATENTS, MAX_ANSWER_BYTES // max(1, math.prod(self.shape))))
+        n = request.integer("n", 1, limit)
         return request.latents(n, self.workspace.dim), request.labels(n, self.classes)
 
     def answer(self, request: Request) -> Reply:
-        """The answer to any ask but to decode and to chart, which wait for others."""
-        kinds = {
+        """The answer to a request of any kind but "decode" and "chart"."""
+        handlers = {
             "encode": self._encode,
-            "nearest": self._nearest,
+            "neighbors": self._neighbors,
             "image": self._image,
-            "code": self._latent,
+            "latent": self._latent,
             "geodesic": self._geodesic,
         }
-        return kinds[request.kind](request)
+        return handlers[request.kind](request)
 
     def chart(self, request: Request) -> tuple[Reply, Files]:
-        """Another chart of the points, and the files that belong to it."""
+        """Another chart of the points, and its files."""
         layout, by = request.text("layout"), request.text("by")
         if layout not in LAYOUTS.names():
             raise UnknownName("layout", layout or "", LAYOUTS.names())
-        made = self.tree.chart(layout, by)
-        header = {"kind": "chart", "chart": made.site}
-        return Reply(header, made.positions.astype("<f4").tobytes()), made.files
+        chart = self.tree.chart(layout, by)
+        header = {"kind": "chart", "chart": chart.site}
+        return Reply(header, chart.positions.astype("<f4").tobytes()), chart.files
 
     def _decode(self, z: Latents, labels: Labels | None) -> Pixels:
         return as_bytes(self.workspace.generator.decode(z, labels))
@@ -92,52 +87,51 @@ class RunHandlers:
     def _encode(self, request: Request) -> Reply:
         n = request.integer("n", 1, MAX_IMAGES)
         x = request.pixels(n, self.shape).astype(np.float32) / np.float32(255)
-        return points_reply(self.workspace.generator.encode(x, request.labels(n, self.classes)))
+        return latents_reply(self.workspace.generator.encode(x, request.labels(n, self.classes)))
 
-    def _nearest(self, request: Request) -> Reply:
-        n, k = request.integer("n", 1, MAX_POINTS), request.integer("k", 1, MAX_NEIGHBORS)
-        index, distance = self.neighbors.of(request.latents(n, self.workspace.dim), k)
-        payload = index.astype("<i4").tobytes() + distance.astype("<f4").tobytes()
-        return Reply({"kind": "near", "shape": list(index.shape)}, payload)
+    def _neighbors(self, request: Request) -> Reply:
+        n, k = request.integer("n", 1, MAX_LATENTS), request.integer("k", 1, MAX_NEIGHBORS)
+        rows, distances = self.neighbors.of(request.latents(n, self.workspace.dim), k)
+        payload = rows.astype("<i4").tobytes() + distances.astype("<f4").tobytes()
+        return Reply({"kind": "neighbors", "shape": list(rows.shape)}, payload)
 
     def _image(self, request: Request) -> Reply:
         row = self._row(request)
         if self.tree.entry["sprites"] is None:
             raise BadRequest(
                 "no-images",
-                "The points of this run are samples of its model: no real images belong to them.",
-                "Decode the point instead.",
+                "The points of this run are samples of its model, without real images.",
+                "Decode the latent instead.",
             )
-        return pixels_reply(
-            as_bytes(self.workspace.dataset.images(self.tree.all_latents.rows[row : row + 1]))
-        )
+        rows = self.tree.all_points.rows[row : row + 1]
+        return pixels_reply(as_bytes(self.workspace.dataset.images(rows)))
 
     def _latent(self, request: Request) -> Reply:
         row = self._row(request)
-        return points_reply(self.tree.all_latents.latents[row : row + 1])
+        return latents_reply(self.tree.all_points.latents[row : row + 1])
 
     def _geodesic(self, request: Request) -> Reply:
         ends = request.latents(2, self.workspace.dim)
         label = request.label(self.classes)
         curve = geodesic(self.workspace.generator.for_class(label), ends[:1], ends[1:])
-        return points_reply(curve.sample(STEPS))
+        return latents_reply(curve.sample(GEODESIC_STEPS))
 
     def _row(self, request: Request) -> int:
         if not len(self.tree.latents):
-            raise BadRequest("no-points", "This run has no points yet.", "Wait for its first epoch.")
-        return request.integer("row", 0, len(self.tree.all_latents) - 1)
+            raise BadRequest("no-latents", "This run has no latents yet.", "Wait for its first epoch.")
+        return request.integer("row", 0, len(self.tree.all_points) - 1)
 
 
 def as_bytes(images: Images) -> Pixels:
-    """Images of [0, 1] as bytes."""
+    """Images in [0, 1] as bytes."""
     return (images.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def pixels_reply(pixels: Pixels) -> Reply:
-    """The answer that these images are."""
+    """An answer with images."""
     return Reply({"kind": "images", "shape": list(pixels.shape)}, pixels.tobytes())
 
 
-def points_reply(latents: Latents) -> Reply:
-    """The answer that these points are."""
-    return Reply({"kind": "points", "shape": list(latents.shape)}, latents.astype("<f4").tobytes())
+def latents_reply(latents: Latents) -> Reply:
+    """An answer with latents."""
+    return Reply({"kind": "latents", "shape": list(latents.shape)}, latents.astype("<f4").tobytes())

@@ -1,4 +1,4 @@
-"""A frame of the socket, either way: the length of a JSON header, the header, then raw numbers."""
+"""Frames of the WebSocket: the length of a JSON header, the header, then raw numbers."""
 
 import json
 import logging
@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 from zatlas.core.errors import ZatlasError
 
 LENGTH = struct.Struct("<I")
-LONGEST_HEADER = 64 << 10  # bytes: enough for a label each of as many points as one may ask for
+MAX_HEADER_BYTES = 64 << 10  # enough for a label for each latent of the largest request
 
 
 class BadRequest(ZatlasError):
-    """What a page asked cannot be answered; `code` says which kind of mistake it is."""
+    """A request that cannot be answered; `code` identifies the kind of mistake."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -23,21 +23,21 @@ class BadRequest(ZatlasError):
 
 
 def pack(header: Mapping[str, Any], payload: bytes | memoryview = b"") -> bytes:
-    """The frame of this header and what belongs to it."""
+    """The frame of a header and its payload."""
     text = json.dumps(header, allow_nan=False, separators=(",", ":")).encode()
     return b"".join((LENGTH.pack(len(text)), text, payload))
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """The header and what follows it; anything else than a frame is refused."""
+    """The header and the payload of a frame; raises `BadRequest` for anything else."""
     if len(data) < LENGTH.size:
         raise _bad("it is shorter than the length of a header")
     (length,) = LENGTH.unpack_from(data)
-    if length > min(LONGEST_HEADER, len(data) - LENGTH.size):
+    if length > min(MAX_HEADER_BYTES, len(data) - LENGTH.size):
         raise _bad(f"its header cannot be {length:,} bytes long")
     try:
         text = data[LENGTH.size : LENGTH.size + length].decode()
-        header = json.loads(text, parse_constant=_no_number)
+        header = json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         raise _bad("its header is not JSON") from None
     if not isinstance(header, dict):
@@ -46,7 +46,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], memoryview]:
 
 
 def error_payload(error: Exception) -> dict[str, str]:
-    """An error as a page is told of it: never how it came about."""
+    """An error as the page gets it, without a traceback."""
     if isinstance(error, BadRequest):
         return {"code": error.code, "message": str(error), "hint": error.hint}
     if isinstance(error, ZatlasError):
@@ -56,7 +56,7 @@ def error_payload(error: Exception) -> dict[str, str]:
 
 
 def status_of(error: Exception) -> int:
-    """The HTTP status of an error: 409 if the run's state is at fault, and 500 for an unexpected one."""
+    """The HTTP status: 400 or 422 for a bad request, 409 for the run's state, 500 for an unexpected error."""
     if isinstance(error, BadRequest):
         return 400
     if isinstance(error, ZatlasError):
@@ -65,7 +65,7 @@ def status_of(error: Exception) -> int:
 
 
 def internal(error: Exception) -> dict[str, str]:
-    """An unexpected error: the reply holds an id, and one log record holds the id and the traceback."""
+    """An unexpected error; the log has the traceback under the id in the answer."""
     number = secrets.token_hex(4)
     logging.getLogger("zatlas.server").error("Internal error %s.", number, exc_info=error)
     return {
@@ -77,8 +77,8 @@ def internal(error: Exception) -> dict[str, str]:
 
 
 def _bad(why: str) -> BadRequest:
-    return BadRequest("bad-frame", f"This is no frame: {why}.", "Reload the page.")
+    return BadRequest("bad-frame", f"The frame is invalid: {why}.", "Reload the page.")
 
 
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,4 +1,4 @@
-"""The page of a run that is being trained and has no weights yet: its images' shape, and no points."""
+"""The page of a run that has no weights yet: no points, only the shape of its images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from zatlas.data.image_dataset import ImageDataset
 from zatlas.site.schema import RunEntry
 from zatlas.training.recipe import Recipe
 
-NO_DIRECTIONS = ("vectors", "normals", "weights")  # files of directions
+DIRECTION_FILES = ("vectors", "normals", "weights")
 
 
 class Tree(Protocol):
-    """What is served of a run: what the manifest says of it, and its files by their URLs."""
+    """What the server needs of a run: its entry in the manifest, and its files by URL."""
 
     @property
     def entry(self) -> dict[str, Any]: ...
@@ -25,7 +25,7 @@ class Tree(Protocol):
 
 @dataclass(frozen=True)
 class Placeholder:
-    """A tree with no points, to be replaced when there are weights."""
+    """A tree without points."""
 
     entry: dict[str, Any]
     files: Mapping[str, Callable[[], bytes]]
@@ -36,45 +36,45 @@ def placeholder(id: str, name: str, recipe: Recipe, images: ImageDataset) -> Pla
     dim = int(recipe.model["dim"])
     channels, height, width = images.shape
     folder = f"data/{id}"
-    vectors, normals, weights = (f"{folder}/{name}.f32" for name in NO_DIRECTIONS)
+    vectors, normals, weights = (f"{folder}/{name}.f32" for name in DIRECTION_FILES)
     entry: RunEntry = {
         "id": id,
         "stamp": f"{version('zatlas')} none",
         "name": name,
-        "words": f"{recipe.family.upper()}, {dim} latent dimension{'' if dim == 1 else 's'}",
+        "summary": f"{recipe.family.upper()}, {dim} latent dimension{'' if dim == 1 else 's'}",
         "data": images.name,
         "fingerprint": images.fingerprint,
         "family": recipe.family,
         "dim": dim,
         "prior": "none",
         "image": {"channels": channels, "height": height, "width": width},
-        "told": [],
+        "classes": [],
         "kind": "image",
         "total": 0,
         "count": 0,
-        "points": f"{folder}/points.arrow",
-        "codes": None,
+        "table": f"{folder}/table.arrow",
+        "latents": None,
         "columns": [],
         "charts": [],
         "sprites": None,
         "density": None,
         "decoder": None,
         "encoder": None,
-        "axes": [],
-        "middle": [0.0] * dim,
-        "deviation": [1.0] * dim,
-        "ways": {"vectors": vectors, "normals": normals, "weights": weights, "list": [], "probes": []},
-        "scorer": None,
+        "dimensions": [],
+        "mean": [0.0] * dim,
+        "std": [1.0] * dim,
+        "directions": {"vectors": vectors, "normals": normals, "weights": weights, "list": [], "probes": []},
+        "classifier": None,
         "geodesics": [],
-        "fitted": None,
+        "fitted_prior": None,
         "training": None,
     }
-    files = {f"{folder}/points.arrow": _no_rows, **dict.fromkeys((vectors, normals, weights), bytes)}
+    files = {f"{folder}/table.arrow": _no_rows, **dict.fromkeys((vectors, normals, weights), bytes)}
     return Placeholder({**entry}, files)
 
 
 def _no_rows() -> bytes:
-    """An Arrow file of points that are not there."""
+    """An Arrow file without rows."""
     table = pa.table({"index": pa.array([], pa.int32())})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket as uvicorn speaks them, with deadlines for those who speak slowly."""
+"""The HTTP and WebSocket protocols of uvicorn, with deadlines for slow clients."""
 
 import asyncio
 from typing import Any
@@ -9,60 +9,60 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-HEAD_BYTES = 8 << 10  # of a request's line and headers
-HEAD_FIELDS = 64
-HEAD_SECONDS = 10.0  # for a request's head, from its first byte; for the first one, from the greeting
-REPLY_SECONDS = 600.0  # for an answer, as fast as it is read
-PING_SECONDS = 20.0  # between two pings of a socket, and for the answer to each
-RECEIVE_SECONDS = 30.0  # for what was sent to be taken, so that more can be
+MAX_HEAD_BYTES = 8 << 10  # of a request's line and headers
+MAX_HEADERS = 64
+HEAD_SECONDS = 10.0  # for a request's head, from its first byte, or from the start of the connection
+REPLY_SECONDS = 600.0  # for a response
+PING_SECONDS = 20.0  # between two pings of a WebSocket, and for each pong
+RECEIVE_SECONDS = 30.0  # for the client to read what was sent
 IDLE_SECONDS = 30  # between two requests of a connection
 MAX_CONNECTIONS = 400
 
 
 class Http(H11Protocol):
-    """One connection: its heads are small and come in time, and there are never too many."""
+    """An HTTP connection with limits on the size, the duration and the number of requests."""
 
     deadline: asyncio.TimerHandle | None = None
-    since = 0.0  # when it came to wait for what it waits for now
+    waiting_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._within(HEAD_SECONDS)
+        self._set_deadline(HEAD_SECONDS)
         if len(self.connections) > MAX_CONNECTIONS:
-            # Who has kept us waiting longest goes: rather that one than the one that has just come.
-            plain = [one for one in self.connections if isinstance(one, Http)]
-            min(plain, key=lambda one: one.since).transport.abort()
+            # Close the connection that has waited longest rather than the new one.
+            others = [connection for connection in self.connections if isinstance(connection, Http)]
+            min(others, key=lambda connection: connection.waiting_since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        had = self._busy()
+        was_busy = self._busy()
         super().data_received(data)
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
-            self._rest()
+            self._clear_deadline()
         elif self._busy():
-            if not had:
-                self._within(REPLY_SECONDS)
+            if not was_busy:
+                self._set_deadline(REPLY_SECONDS)
         elif self.deadline is None:
-            self._within(HEAD_SECONDS)
+            self._set_deadline(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._rest()
+        self._clear_deadline()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        self._rest()
-        self.since = self.loop.time()
+        self._clear_deadline()
+        self.waiting_since = self.loop.time()
         super().on_response_complete()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Only what the other protocol can read is handed on to it."""
-        plain = event.method == b"GET" and event.http_version == b"1.1"
-        if not plain or len(self.headers) > HEAD_FIELDS:
+        """Pass on only requests that the WebSocket protocol accepts."""
+        valid = event.method == b"GET" and event.http_version == b"1.1"
+        if not valid or len(self.headers) > MAX_HEADERS:
             self.send_400_response("Invalid WebSocket request received.")
             return
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
-        """Say that this was no request; where nothing can be said any more, hang up."""
+        """Send status 400; close the connection if a response has begun."""
         try:
             super().send_400_response(msg)
         except h11.LocalProtocolError:
@@ -71,23 +71,21 @@ class Http(H11Protocol):
     def _busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _within(self, seconds: float) -> None:
-        self._rest()
-        self.since = self.loop.time()
+    def _set_deadline(self, seconds: float) -> None:
+        self._clear_deadline()
+        self.waiting_since = self.loop.time()
         self.deadline = self.loop.call_later(seconds, self.transport.abort)
 
-    def _rest(self) -> None:
+    def _clear_deadline(self) -> None:
         if self.deadline is not None:
             self.deadline.cancel()
             self.deadline = None
 
 
 class Socket(WebSocketsSansIOProtocol):
-    """One socket: what is sent is taken in time. (Who is asked to answer a ping cannot be in the
-    middle of a message for long.)
-    """
+    """A WebSocket whose client must read in time. Pings limit the duration of an incomplete message."""
 
-    taking: asyncio.TimerHandle | None = None
+    read_deadline: asyncio.TimerHandle | None = None
 
     async def send(self, message: ASGISendEvent) -> None:
         if self.transport.is_closing():
@@ -96,12 +94,12 @@ class Socket(WebSocketsSansIOProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.taking = self.loop.call_later(RECEIVE_SECONDS, self.transport.abort)
+        self.read_deadline = self.loop.call_later(RECEIVE_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        if self.taking is not None:
-            self.taking.cancel()
-            self.taking = None
+        if self.read_deadline is not None:
+            self.read_deadline.cancel()
+            self.read_deadline = None
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -109,8 +107,8 @@ class Socket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
 
-def settings(longest: int) -> dict[str, Any]:
-    """What uvicorn is told, so that nothing is unbounded and it keeps quiet."""
+def settings(max_message_bytes: int) -> dict[str, Any]:
+    """The settings of uvicorn: limits on everything, and no log."""
     return {
         "http": Http,
         "ws": Socket,
@@ -122,11 +120,11 @@ def settings(longest: int) -> dict[str, Any]:
         "access_log": False,
         "proxy_headers": False,
         "server_header": False,
-        "h11_max_incomplete_event_size": HEAD_BYTES,
+        "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
         "timeout_keep_alive": IDLE_SECONDS,
         "timeout_graceful_shutdown": 1,
-        "ws_max_size": longest,
-        "ws_per_message_deflate": False,  # a few bytes would become gigabytes
+        "ws_max_size": max_message_bytes,
+        "ws_per_message_deflate": False,  # a few bytes could expand to gigabytes
         "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS,
     }

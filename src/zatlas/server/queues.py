@@ -1,4 +1,4 @@
-"""Lanes: what waits for a thread. Clients take turns, and a newer ask of a stream replaces the older."""
+"""Queues of jobs for a thread. Clients take turns, and a newer job of a stream replaces an older one."""
 
 import asyncio
 import logging
@@ -15,8 +15,8 @@ from zatlas.core.arrays import Labels, Latents, Pixels
 from zatlas.core.errors import ShapeError
 from zatlas.server.threads import Threads
 
-SLICE = 16  # rows of one ask that are decoded before the next client's turn
-PASS = 0.02  # seconds that one call of the decoder should take
+SLICE = 16  # rows of one job that are decoded before the next client's turn
+PASS_SECONDS = 0.02  # that one call of the decoder should take
 MAX_ROWS = 1024  # in one call
 
 Decode = Callable[[Latents, Labels | None], Pixels]
@@ -24,7 +24,7 @@ Decode = Callable[[Latents, Labels | None], Pixels]
 
 @dataclass(eq=False)
 class Job:
-    """What waits; its answer is None if a newer one of its stream came."""
+    """A job in a queue; its answer is None if a newer job of its stream replaced it."""
 
     client: object
     stream: str | None
@@ -33,41 +33,41 @@ class Job:
 
 @dataclass(eq=False)
 class Task(Job):
-    """A function to call; `key` names what it waits for, so that a late call stops only its like."""
+    """A function to call; after a timeout, no other function with its `key` starts until it returns."""
 
-    do: Callable[[], Any]
+    function: Callable[[], Any]
     key: str = ""
 
 
 @dataclass(eq=False)
 class Decoder:
-    """How the points of one run are decoded, and how many rows of it take as long as a pass may."""
+    """The decoder of a run, and the number of rows that it decodes in one pass."""
 
     decode: Decode
     rows: int = SLICE
 
     def measure(self, rows: int, seconds: float) -> None:
-        """So many rows took so long."""
-        wanted = int(rows * PASS / max(seconds, 1e-6))
+        """Adapt the number of rows to a measured duration."""
+        wanted = int(rows * PASS_SECONDS / max(seconds, 1e-6))
         self.rows = int(np.clip((self.rows + wanted) // 2, SLICE // 2, MAX_ROWS))
 
 
 @dataclass(eq=False)
 class Decoding(Job):
-    """Points to decode."""
+    """Latents to decode."""
 
     decoder: Decoder
     z: Latents
     labels: Labels | None
-    begun: int = 0  # rows that are decoded or being decoded
-    done: list[Pixels] = field(default_factory=list)
+    started: int = 0  # rows that are decoded or being decoded
+    decoded: list[Pixels] = field(default_factory=list)
 
 
 J = TypeVar("J", bound=Job)
 
 
 class WorkQueue(ABC, Generic[J]):
-    """One thread, and the jobs of every client that wait for it."""
+    """One thread, and the jobs of all clients that wait for it."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self.threads = Threads(f"zatlas-{name}", seconds)
@@ -75,22 +75,22 @@ class WorkQueue(ABC, Generic[J]):
         self.wake = asyncio.Event()
 
     def add(self, job: J) -> None:
-        """Let this wait, in place of those of the same client and stream that still do."""
+        """Add a job; it replaces waiting jobs of the same client and stream."""
         jobs = self.waiting.setdefault(job.client, [])
         if job.stream is not None:
-            for older in [one for one in jobs if one.stream == job.stream]:
+            for older in [other for other in jobs if other.stream == job.stream]:
                 jobs.remove(older)
                 settle(older, None)
         jobs.append(job)
         self.wake.set()
 
     def forget(self, client: object) -> None:
-        """Do nothing more for a client that has gone."""
+        """Cancel the jobs of a client."""
         for job in self.waiting.pop(client, []):
             job.answer.cancel()
 
     async def run(self) -> None:
-        """Work as long as the server does."""
+        """Work until the task is cancelled."""
         while True:
             await self.wake.wait()
             if not any(self.waiting.values()):
@@ -98,7 +98,7 @@ class WorkQueue(ABC, Generic[J]):
                 continue
             try:
                 await self.round()
-            except Exception:  # of the lane itself: what waits is answered in the next rounds
+            except Exception:  # of the queue itself; the next rounds answer the waiting jobs
                 logging.getLogger("zatlas.server").exception("A round of %s failed.", self)
 
     @abstractmethod
@@ -106,91 +106,88 @@ class WorkQueue(ABC, Generic[J]):
         """One call in the thread."""
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start no more work."""
         self.threads.close()
 
     def turns(self) -> Iterator[list[J]]:
-        """The jobs of each client that has any, who was served longest ago first."""
+        """The jobs of each client that has any; the client that has waited longest is first."""
         for client in [client for client, jobs in self.waiting.items() if not jobs]:
             del self.waiting[client]
         yield from list(self.waiting.values())
 
-    def served(self, job: J) -> None:
-        """The client of this job goes to the end of the row."""
+    def end_turn(self, job: J) -> None:
+        """Move the client of this job to the end of the queue."""
         jobs = self.waiting.pop(job.client, None)
         if jobs is not None:
             self.waiting[job.client] = jobs
 
 
 class TaskScheduler(WorkQueue[Task]):
-    """A lane of functions, called one by one."""
+    """A queue of functions, called one by one."""
 
     async def round(self) -> None:
         jobs = next(self.turns())
         job = jobs.pop(0)
-        self.served(job)
-        await self._do(job)
-
-    async def _do(self, job: Task) -> None:
+        self.end_turn(job)
         try:
-            settle(job, await self.threads.call(job.do, job.key))
+            settle(job, await self.threads.call(job.function, job.key))
         except Exception as error:
             fail(job, error)
 
 
 class DecodeScheduler(WorkQueue[Decoding]):
-    """The decoder's lane: a call decodes a slice of each client's ask, as much as is quickly done."""
+    """The decoder's queue: one call decodes a slice of each client's job, up to the rows of one pass."""
 
     async def round(self) -> None:
-        shares = self._shares()
-        decoder = shares[0][0].decoder
-        begun = perf_counter()
+        slices = self._slices()
+        decoder = slices[0][0].decoder
+        begin = perf_counter()
         try:
-            z = np.concatenate([job.z[part] for job, part in shares])
-            told = [job.labels[part] for job, part in shares if job.labels is not None]
-            labels = np.concatenate(told) if told else None
+            z = np.concatenate([job.z[part] for job, part in slices])
+            label_slices = [job.labels[part] for job, part in slices if job.labels is not None]
+            labels = np.concatenate(label_slices) if label_slices else None
             pixels = await self.threads.call(partial(decoder.decode, z, labels), decoder)
             if len(pixels) != len(z):
-                raise ShapeError(f"The decoder made {len(pixels)} images of {len(z)} points.")
+                raise ShapeError(f"The decoder returned {len(pixels)} images for {len(z)} latents.")
         except Exception as error:
-            for job, _ in shares:
+            for job, _ in slices:
                 self._remove(job)
                 fail(job, error)
             return
-        decoder.measure(len(z), perf_counter() - begun)
-        ends = np.cumsum([len(job.z[part]) for job, part in shares])[:-1]
-        for (job, _), piece in zip(shares, np.split(pixels, ends), strict=True):
-            job.done.append(piece)
-            if sum(map(len, job.done)) == len(job.z):
-                settle(job, job.done[0] if len(job.done) == 1 else np.concatenate(job.done))
+        decoder.measure(len(z), perf_counter() - begin)
+        ends = np.cumsum([len(job.z[part]) for job, part in slices])[:-1]
+        for (job, _), images in zip(slices, np.split(pixels, ends), strict=True):
+            job.decoded.append(images)
+            if sum(map(len, job.decoded)) == len(job.z):
+                settle(job, job.decoded[0] if len(job.decoded) == 1 else np.concatenate(job.decoded))
 
-    def _shares(self) -> list[tuple[Decoding, slice]]:
-        """What the next call decodes: slices of jobs of one run, in turns until there is enough."""
+    def _slices(self) -> list[tuple[Decoding, slice]]:
+        """The slices of jobs with the same decoder that the next call decodes."""
         first = next(self.turns())[0]
-        folder = first.decoder.rows
-        shares: list[tuple[Decoding, slice]] = []
-        while folder > 0:
-            before = len(shares)
+        capacity = first.decoder.rows
+        slices: list[tuple[Decoding, slice]] = []
+        while capacity > 0:
+            before = len(slices)
             for jobs in self.turns():
-                job = next((one for one in jobs if one.decoder is first.decoder), None)
-                if job is None or folder <= 0:
+                job = next((job for job in jobs if job.decoder is first.decoder), None)
+                if job is None or capacity <= 0:
                     continue
-                part = slice(job.begun, min(len(job.z), job.begun + min(SLICE, folder)))
-                shares.append((job, part))
-                folder -= part.stop - part.start
-                self._step(job, part.stop)
-            if len(shares) == before:
+                part = slice(job.started, min(len(job.z), job.started + min(SLICE, capacity)))
+                slices.append((job, part))
+                capacity -= part.stop - part.start
+                self._advance(job, part.stop)
+            if len(slices) == before:
                 break
-        return shares
+        return slices
 
-    def _step(self, job: Decoding, stop: int) -> None:
-        """Note how far a job is begun; its client's other jobs come before it again."""
-        job.begun = stop
+    def _advance(self, job: Decoding, stop: int) -> None:
+        """Record how many rows are started; the client's other jobs come first in its next turn."""
+        job.started = stop
         jobs = self.waiting[job.client]
         jobs.remove(job)
         if stop < len(job.z):
             jobs.append(job)
-        self.served(job)
+        self.end_turn(job)
 
     def _remove(self, job: Decoding) -> None:
         jobs = self.waiting.get(job.client, [])
@@ -199,12 +196,12 @@ class DecodeScheduler(WorkQueue[Decoding]):
 
 
 def settle(job: Job, value: Any) -> None:
-    """Give the answer, if somebody still waits for it."""
+    """Set the answer, unless the job was cancelled."""
     if not job.answer.done():
         job.answer.set_result(value)
 
 
 def fail(job: Job, error: Exception) -> None:
-    """Give the error as the answer."""
+    """Set the error as the answer, unless the job was cancelled."""
     if not job.answer.done():
         job.answer.set_exception(error)

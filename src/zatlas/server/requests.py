@@ -1,4 +1,4 @@
-"""What a page may ask, checked: which run, how many, of what shape, and finite."""
+"""A page's requests, parsed and checked: kinds, counts, shapes and finite numbers."""
 
 import math
 from collections.abc import Mapping
@@ -8,20 +8,21 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from zatlas.core.arrays import Labels, Latents, Pixels
-from zatlas.server.messages import LENGTH, LONGEST_HEADER, BadRequest
+from zatlas.server.messages import LENGTH, MAX_HEADER_BYTES, BadRequest
 
-KINDS = ("decode", "encode", "geodesic", "nearest", "image", "code", "chart")
-MAX_POINTS = 4096  # in one ask
-MAX_IMAGES = 64  # sent in one ask
-MAX_NEIGHBORS = 64  # neighbours of each point
-MAX_COORDINATE = 1e6  # from the origin along any axis: beyond, no code has ever been
-MAX_LATENT_VALUES = 64 << 20  # bytes of an answer
-MAX_ID = 2**53  # a whole number that JavaScript holds exactly is smaller
+KINDS = ("decode", "encode", "geodesic", "neighbors", "image", "latent", "chart")
+MAX_LATENTS = 4096  # in one request
+MAX_IMAGES = 64  # sent in one request
+MAX_NEIGHBORS = 64  # of each latent
+MAX_COORDINATE = 1e6  # of a latent, far beyond any real one
+MAX_ANSWER_BYTES = 64 << 20
+MAX_ID = 2**53  # JavaScript represents smaller integers exactly
+MAX_TEXT, MAX_STREAM = 200, 64  # characters
 
 
 @dataclass(frozen=True)
 class Request:
-    """One ask of a page: what its header says, and the numbers that came with it."""
+    """One request of a page: the fields of its header, and its payload."""
 
     id: int
     run: str
@@ -31,99 +32,106 @@ class Request:
     payload: memoryview
 
     def integer(self, name: str, low: int, high: int) -> int:
-        """A whole number of the header."""
+        """An integer field of the header."""
         value = self.fields.get(name)
-        if not _is_whole(value) or not low <= value <= high:
+        if not _is_integer(value) or not low <= value <= high:
             raise BadRequest(
                 "bad-number",
-                f"{name!r} of {self.kind!r} must be a whole number from {low} to {high}.",
+                f"{name!r} of {self.kind!r} must be an integer from {low} to {high}.",
                 f"It was {_short(value)}.",
             )
         return value
 
     def label(self, classes: int) -> int | None:
-        """The one class that a conditional model is told; its first if none is said."""
+        """The class label for a conditional model, 0 by default; None for an unconditional model."""
         if not classes:
             return None
         return 0 if self.fields.get("label") is None else self.integer("label", 0, classes - 1)
 
     def labels(self, n: int, classes: int) -> Labels | None:
-        """A class for each row, where the model is told any; its first if none are said."""
-        given = self.fields.get("labels")
+        """A class label for each row, 0 by default; None for an unconditional model."""
+        values = self.fields.get("labels")
         if not classes:
             return None
-        if given is None:
+        if values is None:
             return np.zeros(n, np.int64)
-        good = isinstance(given, list) and len(given) == n
-        if not good or not all(_is_whole(one) and 0 <= one < classes for one in given):
+        valid = isinstance(values, list) and len(values) == n
+        if not valid or not all(_is_integer(value) and 0 <= value < classes for value in values):
             raise BadRequest(
                 "bad-labels",
-                f"'labels' must be {n} whole numbers from 0 to {classes - 1}.",
-                "Give one for each row, or leave them out.",
+                f"'labels' must be {n} integers from 0 to {classes - 1}.",
+                "Send one for each row, or none.",
             )
-        return np.array(given, np.int64)
+        return np.array(values, np.int64)
 
     def latents(self, n: int, dim: int) -> Latents:
-        """The points that came along."""
+        """The latents in the payload."""
         self._expect(4 * n * dim, f"({n}, {dim}) float32")
         z = np.frombuffer(self.payload, "<f4").reshape(n, dim).astype(np.float32)
         if not np.isfinite(z).all() or np.abs(z).max(initial=0) > MAX_COORDINATE:
             raise BadRequest(
-                "bad-points",
-                "Points must be finite numbers, none beyond a million.",
-                "Check what they were computed from.",
+                "bad-latents",
+                "Latents must be finite numbers between -1,000,000 and 1,000,000.",
+                "Check how they were computed.",
             )
         return z
 
     def pixels(self, n: int, shape: tuple[int, int, int]) -> Pixels:
-        """The images that came along."""
+        """The images in the payload."""
         self._expect(n * math.prod(shape), f"{(n, *shape)} uint8")
         return np.frombuffer(self.payload, np.uint8).reshape(n, *shape)
 
     def text(self, name: str) -> str | None:
-        """A short text of the header."""
+        """A text field of the header."""
         value = self.fields.get(name)
-        if value is not None and not (isinstance(value, str) and len(value) <= 200):
-            raise BadRequest("bad-word", f"{name!r} must be a short text.", f"It was {_short(value)}.")
+        if value is not None and not _is_text(value, MAX_TEXT):
+            message = f"{name!r} must be a text of at most {MAX_TEXT} characters."
+            raise BadRequest("bad-text", message, f"It was {_short(value)}.")
         return value
 
-    def _expect(self, size: int, what: str) -> None:
+    def _expect(self, size: int, content: str) -> None:
         if len(self.payload) != size:
             raise BadRequest(
                 "bad-shape",
-                f"{self.kind!r} takes {what}: {size:,} bytes after the header.",
+                f"{self.kind!r} takes {content}: {size:,} bytes after the header.",
                 f"There were {len(self.payload):,}.",
             )
 
 
 def read_request(header: Mapping[str, Any], payload: memoryview) -> Request:
-    """The ask of a frame, if it says who asks what of which run."""
+    """The request in a frame; raises if its kind, run, stream or id is invalid."""
     run, kind, stream = header.get("run"), header.get("kind"), header.get("stream")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise BadRequest("unknown-kind", f"Nothing is known of asking {_short(kind)}.", f"Known: {KINDS}.")
+        message = f"There is no request of kind {_short(kind)}."
+        raise BadRequest("unknown-kind", message, f"Kinds: {', '.join(KINDS)}.")
     if not isinstance(run, str):
-        raise BadRequest("unknown-run", "An ask names its run.", "The manifest lists them.")
-    if stream is not None and not (isinstance(stream, str) and len(stream) <= 64):
-        raise BadRequest("bad-word", "A stream is a short text.", f"It was {_short(stream)}.")
+        raise BadRequest("unknown-run", "A request names its run.", "The manifest lists them.")
+    if stream is not None and not _is_text(stream, MAX_STREAM):
+        message = f"A stream is a text of at most {MAX_STREAM} characters."
+        raise BadRequest("bad-text", message, f"It was {_short(stream)}.")
     return Request(read_id(header), run, kind, stream, header, payload)
 
 
 def read_id(header: Mapping[str, Any]) -> int:
-    """The number by which the answer is known."""
+    """The number that identifies the answer."""
     number = header.get("id")
-    if not _is_whole(number) or not 0 <= number < MAX_ID:
-        raise BadRequest("bad-id", "An ask has a whole number as its id.", f"It was {_short(number)}.")
+    if not _is_integer(number) or not 0 <= number < MAX_ID:
+        raise BadRequest("bad-id", "The id of a request is a positive integer.", f"It was {_short(number)}.")
     return number
 
 
 def max_message_bytes(dim: int, shape: tuple[int, int, int]) -> int:
-    """Bytes of the largest ask that makes sense for such a model."""
-    largest = max(4 * MAX_POINTS * dim, MAX_IMAGES * math.prod(shape))
-    return LENGTH.size + LONGEST_HEADER + largest
+    """The size of the largest valid request to such a model."""
+    largest = max(4 * MAX_LATENTS * dim, MAX_IMAGES * math.prod(shape))
+    return LENGTH.size + MAX_HEADER_BYTES + largest
 
 
-def _is_whole(value: Any) -> TypeGuard[int]:
+def _is_integer(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any, limit: int) -> bool:
+    return isinstance(value, str) and len(value) <= limit
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Exploring runs from the command line: the page is up at once, and stays until Ctrl-C."""
+"""The explorer of the command line: the page opens at once, and the server runs until Ctrl-C."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from zatlas.site import run_tree
 from zatlas.site.tree import MAX_POINTS
 
 Print = Callable[[str], None]
-SMALL_RUN = 32 << 20  # bytes of weights: one thread decodes such a model in milliseconds
+SMALL_WEIGHTS = 32 << 20  # bytes; one thread decodes such a model in milliseconds
 
 
 def explore(
@@ -35,82 +35,83 @@ def explore(
     prior: str | None = None,
     token: bool = False,
     opened: bool = True,
-    told: Print = print,
+    print_url: Print = print,
 ) -> None:
-    """Show one run or two in the browser until Ctrl-C, and follow those that are being trained."""
+    """Show one run or two in the browser until Ctrl-C, and follow runs that are being trained."""
     if not 1 <= len(folders) <= len(IDS):
-        raise BadRecipe(f"One run is explored, or two side by side; not {len(folders)}.")
+        raise BadRecipe(f"The explorer shows one run or two side by side, not {len(folders)}.")
     if points is not None and points < 1:
-        raise BadRecipe(f"--points takes a number of points to show, at least 1, not {points}.")
-    tree = partial(run_tree, most=points or MAX_POINTS, prior=prior, tiled=points is None)
+        raise BadRecipe(f"--points takes a number of points, at least 1, not {points}.")
+    tree = partial(run_tree, max_points=points or MAX_POINTS, prior=prior, tiled=points is None)
     runs = [follow_run(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
     largest = max(max_message_bytes(*run.sizes) for run in runs)
     server = Server(largest, host=host, port=port, token=token)
-    making = Background(partial(begin, runs, server), "zatlas-page")
+    preparation = Background(partial(prepare, runs, server), "zatlas-page")
     try:
-        told(server.url)
+        print_url(server.url)
         if opened:
             open_page(server.url)
-        making.wait()
+        preparation.wait()
         threading.Event().wait()
     except (KeyboardInterrupt, Interrupted) as stopped:
         number = stopped.signal if isinstance(stopped, Interrupted) else signal.SIGINT
         closed = Interrupted("The explorer is closed.", number)
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, lambda number, _: leave(closed))  # a second signal ends at once
-        if not close(runs, server, making):
+        for handled in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(handled, lambda number, _: leave(closed))  # a second signal ends at once
+        if not close(runs, server, preparation):
             leave(closed)
         raise closed from None
     except BaseException:
-        close(runs, server, making)
+        close(runs, server, preparation)
         raise
 
 
-def close(runs: Sequence[FollowedRun], server: Server, making: Background) -> bool:
-    """Stop all; whether no thread works any more."""
+def close(runs: Sequence[FollowedRun], server: Server, preparation: Background) -> bool:
+    """Stop everything; returns whether all threads have ended."""
     for run in runs:
-        run.over.set()
-    made = making.stop()
-    return server.close() and made
+        run.stopped.set()
+    prepared = preparation.stop()
+    return server.close() and prepared
 
 
 def leave(closed: Interrupted) -> NoReturn:
-    """End the process although a thread still works, in a model that does not return, say."""
+    """End the process even though a thread is still running, for example in a model that does not return."""
     console().show_cursor()
     console().print(f"zatlas: {closed}", soft_wrap=True, markup=False)
     sys.stderr.flush()
     os._exit(128 + closed.signal)
 
 
-def begin(runs: Sequence[FollowedRun], server: Server) -> None:
-    """Show all runs, let pages in, and follow those that are being trained."""
+def prepare(runs: Sequence[FollowedRun], server: Server) -> None:
+    """Show all runs, release the manifest, and follow the runs."""
     for run in runs:
-        first(run, server)
-    if all(run.run.weights.exists() and run.run.weights.stat().st_size < SMALL_RUN for run in runs):
-        torch.set_num_threads(1)  # several would wait for each other whenever a core is busy
+        show_first(run, server)
+    weights = [run.run.weights for run in runs]
+    if all(file.exists() and file.stat().st_size < SMALL_WEIGHTS for file in weights):
+        torch.set_num_threads(1)  # more threads would wait for each other on a busy core
     server.begin()
     for run in runs:
         run.start(server)
 
 
-def first(run: FollowedRun, server: Server) -> None:
-    """Show a run for the first time: as it is, or that there is nothing of it yet."""
+def show_first(run: FollowedRun, server: Server) -> None:
+    """Show a run for the first time, with or without weights."""
     training = run.training()
     if training is not None and training["running"]:
-        torch.set_num_threads(1)  # the other cores are the training's
-    if run.model.exists():
+        torch.set_num_threads(1)  # leave the other cores to the training
+    if run.model_file.exists():
         run.check(server)
         assert run.shown is not None
-        console().print(entry_text(run.shown.entry), soft_wrap=True, markup=False)
+        console().print(summary(run.shown.entry), soft_wrap=True, markup=False)
         return
     tree = placeholder(run.id, run.run.folder.resolve().name, run.recipe, run.images)
     tree.entry["training"] = run.reported = training
     server.show(tree, None)
-    console().print(f"{tree.entry['name']}: no weights yet; they are shown when they come.")
+    console().print(f"{tree.entry['name']}: no weights yet; the page shows them when they exist.")
 
 
-def entry_text(entry: dict[str, Any]) -> str:
-    """What is shown, and where its images will be made."""
+def summary(entry: dict[str, Any]) -> str:
+    """A run and the place where its images are decoded, in one line."""
     decoder = entry["decoder"]
     where = "by this server" if decoder is None else f"in the page ({decoder['bytes'] / 1e6:.1f} MB)"
-    return f"{entry['name']}: {entry['words']}; {entry['count']:,} points; decoded {where}"
+    return f"{entry['name']}: {entry['summary']}; {entry['count']:,} points; decoded {where}"

@@ -1,4 +1,4 @@
-"""What a run's pages read: one description of a run as a tree of files, served or exported."""
+"""The page of a run as a tree of files, served or exported."""
 
 from zatlas.site.tree import RunTree, manifest, run_tree
 

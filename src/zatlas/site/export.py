@@ -1,4 +1,4 @@
-"""A run to give away: a folder for any static host, or one file that opens by a double click."""
+"""Export of a run's page: a folder for any static host, or one file that opens by a double click."""
 
 import base64
 import gzip
@@ -20,19 +20,19 @@ from zatlas.site.tree import Files, RunTree, manifest, run_tree
 from zatlas.store import atomic, safe_paths
 from zatlas.workspace import Workspace
 
-POINTS, POINTS_SINGLE = 20_000, 3000  # of each run
-LIMIT = 50.0  # million bytes of a single file
+POINTS, POINTS_SINGLE = 20_000, 3000  # of each run, in a folder and in a single file
+LIMIT = 50.0  # MB of a single file
 MANIFEST = "data/manifest.json"
-WRITTEN = "data/written.json"  # the names of an export's own files
-ELEMENT = b'data-url="data/manifest.json"'  # in a single file
+WRITTEN = "data/written.json"  # the names of the files that the export wrote
+ELEMENT = b'data-url="data/manifest.json"'  # identifies a single file
 URL = re.compile(
     r"index\.html|licenses\.txt|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
     r"|(assets|runtime)/[A-Za-z0-9_][A-Za-z0-9._-]*"
-)  # of a file of an export
-MOST_RECORDED = 64 << 20  # bytes of the names
-RUNTIME = "runtime/"  # files of the page that are fetched when they are needed
-PLACE = b"<!--zatlas:data-->"  # in the page, for the data
-PACKED = (".png", ".webp")  # what gzip does not make smaller
+)  # of an exported file
+MAX_RECORD_BYTES = 64 << 20  # of the list of written names
+RUNTIME = "runtime/"  # files that the page loads when it decodes
+PLACEHOLDER = b"<!--zatlas:data-->"  # in the page, for the data
+COMPRESSED = (".png", ".webp")  # formats that gzip does not make smaller
 
 
 def export(
@@ -43,7 +43,11 @@ def export(
     limit: float = LIMIT,
     prior: str | None = None,
 ) -> Path:
-    """Write the page of a run, or of two to compare: one file if its name ends in .html, else a folder."""
+    """Write the page of one run, or of two to compare: one file if `out` ends in .html, otherwise a folder.
+
+    points: number of points of each run. limit: MB of a single file. prior: "mixture" or "flow", the fitted
+    prior that the page samples from.
+    """
     if not 1 <= len(workspaces) <= 2:
         raise BadRecipe(f"A page shows one run or compares two, not {len(workspaces)}.")
     if points is not None and points < 2:
@@ -51,36 +55,37 @@ def export(
     single = out.suffix.lower() == ".html"
     page = page_files()
     (_check_file if single else _check_folder)(out)
-    most = points or (POINTS_SINGLE if single else POINTS)
+    max_points = points or (POINTS_SINGLE if single else POINTS)
+    tiled = points is None and not single
     trees = [
-        run_tree(workspace, name, most=most, geodesics=True, prior=prior, tiled=points is None and not single)
-        for name, workspace in zip("ab", workspaces, strict=False)
+        run_tree(workspace, id, max_points=max_points, geodesics=True, prior=prior, tiled=tiled)
+        for id, workspace in zip("ab", workspaces, strict=False)
     ]
-    made: Files = {MANIFEST: lambda: manifest(trees)}
+    data: Files = {MANIFEST: lambda: manifest(trees)}
     for tree in trees:
-        made = {**made, **tree.files}
-        _tell(tree)  # its codes are encoded by now, if need be, under a bar of their own
+        data = {**data, **tree.files}
+        _print_summary(tree)
     if single:
         runtime = {url: file.read_bytes for url, file in page.items() if url.startswith(RUNTIME)}
-        return _write_single(out, page[SINGLE_PAGE].read_bytes(), {**made, **runtime}, limit)
-    rest = {url: file.read_bytes for url, file in page.items() if url != SINGLE_PAGE}
-    return _write_folder(out, {**rest, **made})
+        return _write_single(out, page[SINGLE_PAGE].read_bytes(), {**data, **runtime}, limit)
+    assets = {url: file.read_bytes for url, file in page.items() if url != SINGLE_PAGE}
+    return _write_folder(out, {**assets, **data})
 
 
 def one_file(template: bytes, files: Files) -> bytes:
-    """The page with these files written into it."""
-    before, result, after = template.partition(PLACE)
-    if not result or PLACE in after:
-        raise NotSupported(f"The built page has no place for data ({PLACE.decode()}): build it again.")
+    """The page with these files embedded."""
+    before, placeholder, after = template.partition(PLACEHOLDER)
+    if not placeholder or PLACEHOLDER in after:
+        raise NotSupported(f"The built page has no placeholder {PLACEHOLDER.decode()}. Build it again.")
     return b"".join((before, *_elements(files), after))
 
 
 def check_url(url: str) -> str:
-    """This URL, if it is one that an export writes; any other name stops the export."""
+    """The URL unchanged; raises for a name that no export writes, which could lead outside the folder."""
     if not URL.fullmatch(url):
         raise NotSupported(
-            f"The export has a file named {url[:200]!r}, which no page of zatlas uses: it could lie "
-            "outside the export. Nothing was written. Remove the run's folder 'site' and export again."
+            f"The export has a file named {url[:200]!r}, which no page of zatlas uses. zatlas wrote "
+            "nothing. Remove the run's folder 'site' and export again."
         )
     return url
 
@@ -88,9 +93,9 @@ def check_url(url: str) -> str:
 def _elements(files: Files) -> Iterator[bytes]:
     with bar("writing", len(files), "files") as advance:
         for url, make in files.items():
-            data, packed = make(), PurePosixPath(url).suffix in PACKED
-            encoding = "identity" if packed else "gzip"
-            text = base64.b64encode(data if packed else gzip.compress(data, 9, mtime=0))
+            data, compressed = make(), PurePosixPath(url).suffix in COMPRESSED
+            encoding = "identity" if compressed else "gzip"
+            text = base64.b64encode(data if compressed else gzip.compress(data, 9, mtime=0))
             name = html.escape(check_url(url), quote=True)
             kind = f'type="application/octet-stream" data-url="{name}" data-encoding="{encoding}"'
             yield b"<script " + kind.encode() + b">" + text + b"</script>\n"
@@ -102,35 +107,35 @@ def _write_single(out: Path, template: bytes, files: Files, limit: float) -> Pat
     size = len(data) / 1e6
     if size > limit:
         raise NotSupported(
-            f"{out} would take {size:.1f} MB, and {limit:g} are allowed. Show fewer points "
-            f"(--points), allow more (--limit {size + 1:.0f}), or export a folder, whose files are "
-            f"loaded as they are needed: leave .html out."
+            f"{out} would take {size:.1f} MB, more than the limit of {limit:g} MB. Show fewer points "
+            f"(--points), raise the limit (--limit {size + 1:.0f}), or export a folder, whose files are "
+            f"loaded on demand: leave out .html."
         )
     atomic.write_file(out, data)
-    console().print(f"{size:.1f} MB; a double click opens it, no network needed.")
+    console().print(f"{size:.1f} MB. A double click opens it; it needs no network.")
     return out
 
 
 def _write_folder(out: Path, files: Files) -> Path:
     names = sorted(map(check_url, (*files, WRITTEN)))
-    place, earlier, size = out.resolve(), None, 0
+    target, earlier, size = out.resolve(), None, 0
     try:
-        with atomic.folder(place, sealed=False) as side, bar("writing", len(files), "files") as advance:
+        with atomic.folder(target, sealed=False) as temporary, bar("writing", len(files), "files") as advance:
             for url, make in files.items():
                 data = make()
-                _write_below(side, url, data)
+                _write_below(temporary, url, data)
                 size += len(data)
                 advance(1)
-            _write_below(side, WRITTEN, atomic.as_json(names))
-            earlier = _set_aside(place)
+            _write_below(temporary, WRITTEN, atomic.as_json(names))
+            earlier = _set_aside(target)
     except BaseException:
         if earlier is not None:
-            earlier.rename(place)
+            earlier.rename(target)
         raise
     if earlier is not None:
         _remove_export(earlier)
     console().print(
-        f"{size / 1e6:.1f} MB. Put it on any static host, or look at it here: "
+        f"{size / 1e6:.1f} MB. Put it on any static host, or open it here: "
         f"python -m http.server --directory {shlex.quote(str(out))}",
         soft_wrap=True,
         markup=False,
@@ -139,43 +144,43 @@ def _write_folder(out: Path, files: Files) -> Path:
 
 
 def _write_below(folder: Path, url: str, data: bytes) -> None:
-    """Write a new file of an export, never one outside its folder."""
+    """Write a new file of an export, never outside its folder."""
     path = folder / check_url(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.parent.resolve().is_relative_to(folder.resolve()):
-        raise CannotWrite(f"{path} would lie outside {folder}. Nothing was written there.")
-    atomic.write_new(path, data)  # fails if anything has that name, a link too
+        raise CannotWrite(f"{path} would lie outside {folder}. zatlas wrote nothing there.")
+    atomic.write_new(path, data)  # fails if the name exists, even as a link
 
 
 def _check_file(out: Path) -> None:
-    """Refuse to write over what no export wrote."""
+    """Raise if `out` exists and is no export."""
     if out.is_symlink():
-        raise CannotWrite(f"{out} is a link. Name the file that it leads to.")
+        raise CannotWrite(f"{out} is a link. Name the file that it points to.")
     if out.exists() and not (out.is_file() and ELEMENT in out.read_bytes()):
-        raise CannotWrite(f"{out} is there already and is no earlier export. Choose another name.")
+        raise CannotWrite(f"{out} exists and is no earlier export. Choose another name.")
 
 
 def _check_folder(out: Path) -> None:
-    """Refuse a folder that holds what no export wrote."""
+    """Raise if the folder holds files that no export wrote."""
     if out.is_symlink():
-        raise CannotWrite(f"{out} is a link. Name the folder that it leads to.")
+        raise CannotWrite(f"{out} is a link. Name the folder that it points to.")
     if not out.exists():
         return
     if not out.is_dir():
         raise CannotWrite(f"{out} is a file. Name a folder, or a file that ends in .html.")
     written = _recorded(out)
     if others := sorted(_foreign(out, written)):
-        what = "holds" if written else "is no earlier export: it holds"
+        problem = "holds" if written else "is no earlier export: it holds"
         raise CannotWrite(
-            f"{out} {what} {others[0]!r}, which no export wrote. Choose another folder; "
-            "nothing in this one was touched."
+            f"{out} {problem} {others[0]!r}, which no export wrote. Choose another folder; "
+            "zatlas changed nothing in this one."
         )
 
 
 def _recorded(folder: Path) -> set[str]:
-    """The names of the files that an earlier export recorded in its folder; a link is not read."""
+    """The names that an earlier export recorded in its folder; never follows a link."""
     try:
-        names = json.loads(safe_paths.read_below(folder, WRITTEN, limit=MOST_RECORDED))
+        names = json.loads(safe_paths.read_below(folder, WRITTEN, limit=MAX_RECORD_BYTES))
     except (OSError, ValueError, RecursionError, BadRun):
         return set()
     if not isinstance(names, list):
@@ -184,7 +189,7 @@ def _recorded(folder: Path) -> set[str]:
 
 
 def _foreign(folder: Path, written: set[str]) -> set[str]:
-    """What a folder holds besides these files: other files, links, special files and other folders."""
+    """The other files, links, special files and folders in a folder."""
     parents = {str(parent) for name in written for parent in PurePosixPath(name).parents}
     result: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=False):
@@ -197,37 +202,36 @@ def _foreign(folder: Path, written: set[str]) -> set[str]:
     return result
 
 
-def _set_aside(place: Path) -> Path | None:
-    """Rename an earlier export, and look again that it holds nothing else; None if there is none."""
-    if not place.exists() or not any(place.iterdir()):
+def _set_aside(target: Path) -> Path | None:
+    """Rename an earlier export and check again that it holds nothing else; None if there is none."""
+    if not target.exists() or not any(target.iterdir()):
         return None
-    aside = atomic.unused_path(
-        place.with_name(f"{safe_paths.TEMPORARY_PREFIX}{place.name[:60]}-{secrets.token_hex(4)}")
-    )
-    place.rename(aside)
+    name = f"{safe_paths.TEMPORARY_PREFIX}{target.name[:60]}-{secrets.token_hex(4)}"
+    aside = atomic.unused_path(target.with_name(name))
+    target.rename(aside)
     try:
         _check_folder(aside)
     except CannotWrite:
-        aside.rename(place)
-        _check_folder(place)
+        aside.rename(target)
+        _check_folder(target)
         raise
     return aside
 
 
 def _remove_export(folder: Path) -> None:
-    """Remove the files that an export recorded, and the folders that are empty then."""
+    """Remove the files that an export recorded, and the folders that become empty."""
     names = _recorded(folder)
     folders = {parent for name in names for parent in PurePosixPath(name).parents}
     for name in names:
         (folder / name).unlink(missing_ok=True)
-    for below in sorted(folders, key=lambda one: len(one.parts), reverse=True):
-        with suppress(OSError):  # it holds what came after the last look: that stays
-            (folder / below).rmdir()
+    for subfolder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        with suppress(OSError):  # files that appeared since the last check stay
+            (folder / subfolder).rmdir()
 
 
-def _tell(tree: RunTree) -> None:
-    """Say what is shown, and what a page without a server will lack."""
-    entry, screen = tree.entry, console()
-    lack = "" if entry["decoder"] else "; its page decodes nothing"
-    words = f"{entry['name']}: {len(tree.rows):,} points of {entry['total']:,}{lack}"
-    screen.print(words, soft_wrap=True, markup=False)
+def _print_summary(tree: RunTree) -> None:
+    """Print the number of points, and whether the page can decode."""
+    entry = tree.entry
+    warning = "" if entry["decoder"] else "; the page cannot decode"
+    text = f"{entry['name']}: {len(tree.rows):,} points of {entry['total']:,}{warning}"
+    console().print(text, soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""A prior that was fitted to a run's codes, as a page reads it: the run's own file of it."""
+"""A prior that was fitted to a run's latents, as a page reads it: the run's own file."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,19 +10,18 @@ from zatlas.store import digests
 from zatlas.workspace import Workspace
 
 
-def fitted(
+def fitted_prior(
     workspace: Workspace, kind: str, folder: str
 ) -> tuple[dict[str, Any], Mapping[str, Callable[[], bytes]]]:
-    """What the manifest says of the prior of this kind, and its file; fitted now, if it is not kept yet."""
+    """The manifest entry of the prior of this kind, and its file; fits it now if the run has none."""
     saved = saved_prior(workspace, kind)
     data, name = digests.read(saved.path), f"prior-{kind}.safetensors"
-    nats, own = plain(saved.description.nats)[0], plain(saved.description.own_prior)[0]
-    told = {
+    entry = {
         "kind": kind,
         "url": f"{folder}/{name}",
         "bytes": len(data),
-        "nats": nats,
-        "own": own,
+        "log_density": plain(saved.description.nats)[0],
+        "model_log_density": plain(saved.description.own_prior)[0],
         "stamp": hashlib.sha256(data).hexdigest()[:8],
     }
-    return told, {name: lambda: data}
+    return entry, {name: lambda: data}

@@ -1,4 +1,4 @@
-"""A few geodesics made beforehand, for pages without a server that could make one."""
+"""A few precomputed geodesics, for pages without a server."""
 
 import time
 from itertools import combinations
@@ -9,25 +9,25 @@ from zatlas.latent.geodesic import geodesic
 from zatlas.site.subset import PageSubset, typical_rows
 from zatlas.workspace import Workspace
 
-STEPS = 49  # points of each
-ENDS = 4  # points that are joined, each with each
-SECONDS = 20.0  # in all; those that are made by then are those that there are
+STEPS = 49  # latents of a geodesic
+ENDS = 4  # latents that are connected, each with each
+MAX_SECONDS = 20.0  # in total; a page has the geodesics that are ready by then
 
 
-def example_geodesics(workspace: Workspace, drawn: PageSubset) -> list[tuple[int, int, Latents]]:
-    """Curves between points that are typical and far apart, with the numbers of these points.
+def example_geodesics(workspace: Workspace, subset: PageSubset) -> list[tuple[int, int, Latents]]:
+    """Geodesics between typical latents that are far apart: start row, end row, latents.
 
-    The curves of a model that is told a class depend on the class: there are none.
+    A conditional model has none, because its geodesics depend on the class.
     """
-    if workspace.generator.classes or len(drawn) < 2:
+    if workspace.generator.classes or len(subset) < 2:
         return []
     result: list[tuple[int, int, Latents]] = []
-    end = time.monotonic() + SECONDS
-    for a, b in combinations(typical_rows(workspace, drawn, ENDS), 2):
-        if time.monotonic() > end:
+    deadline = time.monotonic() + MAX_SECONDS
+    for a, b in combinations(typical_rows(workspace, subset, ENDS), 2):
+        if time.monotonic() > deadline:
             break
         try:
-            curve = geodesic(workspace.generator.for_class(), drawn.latents[[a]], drawn.latents[[b]])
+            curve = geodesic(workspace.generator.for_class(), subset.latents[[a]], subset.latents[[b]])
         except NotSupported:
             break  # torch cannot differentiate the decoder
         result.append((a, b, curve.sample(STEPS)))

@@ -1,4 +1,4 @@
-"""What takes long is made once and kept in the run, in a folder of its weights."""
+"""The cache of a page's files, in a folder of the run that belongs to its weights."""
 
 import json
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from zatlas.core.errors import CannotWrite, Damaged
 from zatlas.store import atomic, digests, safe_paths
 from zatlas.workspace import Workspace
 
-RETRIES = "Remove this folder; it is made again."
+REMEDY = "Remove this folder; zatlas makes it again."
 
 
 @dataclass(frozen=True)
 class PageCache:
-    """A folder of bytes by name; without a folder all is made anew each time."""
+    """Files by name in a folder; without a folder, nothing is cached."""
 
     folder: Path | None
 
     def get(self, name: str, make: Callable[[], bytes]) -> bytes:
-        """What is kept by this name; made, and kept from now on, if need be."""
+        """The cached content of this name; makes and saves it if there is none."""
         if self.folder is None:
             return make()
         path = safe_paths.path(self.folder, name)
@@ -33,20 +33,20 @@ class PageCache:
         return data
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:
-        """The same of a value that JSON can hold."""
+        """The same for a value that JSON can store."""
         try:
             return json.loads(self.get(name, lambda: atomic.as_json(make())))
         except (ValueError, RecursionError) as error:
-            raise Damaged(f"{self.folder} does not hold a page. {RETRIES}") from error
+            raise Damaged(f"{self.folder} does not hold a page. {REMEDY}") from error
 
 
 def cache_folder(workspace: Workspace) -> Path:
-    """The folder for what is made of a run's weights."""
+    """The folder for the files computed from a run's weights."""
     return safe_paths.path(workspace.folder("site"), workspace.digest[:16])
 
 
 def remove_outdated(folder: Path) -> None:
-    """Remove what was made of earlier weights: the files that zatlas recorded, and nothing else."""
+    """Remove the files computed from earlier weights: only those that zatlas recorded."""
     root = digests.root_of(folder / "entry.json")
     if root is None:
         return

@@ -1,4 +1,4 @@
-"""Charts of a page's points: the places, and a grid of codes by which every place decodes."""
+"""Charts of a page's points: positions, and a grid of latents that decodes every position."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -24,174 +24,179 @@ from zatlas.site.columns import column_names
 from zatlas.site.quadtree import Quadtree, quadtree
 from zatlas.site.quantize import half, plain
 from zatlas.site.subset import PageSubset
-from zatlas.store import chart_positions as tables
+from zatlas.store import chart_positions
 from zatlas.store.latent_table import LatentTable
 from zatlas.workspace import Workspace
 
-NUMBERS = 1_000_000  # of a grid of codes: 2 MB
-FINEST, FINE, COARSEST = 128, 64, 24  # steps of a grid
-USEFUL = 0.1  # of the points at least on either side, for an attribute to lay a chart by
-TITLES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA", "axes": "The two axes", "line": "The axis"}
-STRIP_HEIGHT = 0.25  # height of the chart of a single axis, as part of its width
+MAX_GRID_NUMBERS = 1_000_000  # of all latents of a grid: 2 MB
+MIN_STEPS, USUAL_STEPS, MAX_STEPS = 24, 64, 128  # along each side of a grid
+MIN_SHARE = 0.1  # of images with and without an attribute that supervises a layout
+TITLES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA", "dimensions": "Latent space", "line": "Latent space"}
+STRIP_HEIGHT = 0.25  # of the chart of a one-dimensional latent space, relative to its width
 
 Files = Mapping[str, Callable[[], bytes]]
 
 
 @dataclass(eq=False)
 class PageChart:
-    """A chart with the places of all points, and how a page is told of it."""
+    """A chart with the positions of all points, and its entry in the manifest."""
 
-    key: str  # of its files and columns: "0", "1" ...
+    key: str  # in names of files and columns: "0", "1" ...
     name: str
     title: str
     chart: Chart
     positions: Plane
     density: Density
-    tiles: Quadtree | None = None  # of the points that are too many for a page
+    tiles: Quadtree | None = None
 
     def site(self, folder: str) -> dict[str, Any]:
-        """What the manifest says of it."""
+        """Its entry in the manifest."""
         chart = self.chart
-        (left, bottom), (right, top) = chart.box.tolist()
+        tiles = None
+        if self.tiles is not None:
+            tiles = {"url": f"{folder}/tile-{self.key}-", "squares": self.tiles.entries((0, 0, 0))}
         return {
             "name": self.name,
             "title": self.title,
             "x": f"x:{self.key}",
             "y": f"y:{self.key}",
-            "trust": plain(chart.trustworthiness)[0],
-            "box": plain(np.array([left, bottom, right, top])),
+            "trustworthiness": plain(chart.trustworthiness)[0],
+            "box": plain(chart.box),
             "lattice": {"url": f"{folder}/lattice-{self.key}.f16", "n": self.steps},
-            "cover": f"{folder}/cover-{self.key}.u8",
-            "frame": self._frame(),
+            "coverage": f"{folder}/coverage-{self.key}.u8",
+            "projection": self._projection(),
             "reach": plain(max(chart.reach, 1e-12))[0],
-            "tiles": self.tiles
-            and {"url": f"{folder}/tile-{self.key}-", "squares": self.tiles.inner((0, 0, 0))},
+            "tiles": tiles,
         }
 
     def files(self) -> Files:
-        """The grid's codes, and where they are amid the data."""
+        """The latents of the grid, and how well the data covers it."""
         return {
             f"lattice-{self.key}.f16": lambda: half(self.grid[1]),
-            f"cover-{self.key}.u8": partial(cover, self),
+            f"coverage-{self.key}.u8": partial(coverage, self),
         }
 
     @property
     def steps(self) -> int:
-        """How fine the grid is: less so where points are few, or codes long."""
-        wanted = np.clip(1.3 * len(self.positions) ** 0.5, FINE, FINEST)
-        most = max((NUMBERS / self.chart.latents.shape[1]) ** 0.5, COARSEST)
-        return int(min(wanted, most))
+        """Steps of the grid along each side: fewer for few points or long latents."""
+        wanted = np.clip(1.3 * len(self.positions) ** 0.5, USUAL_STEPS, MAX_STEPS)
+        limit = max((MAX_GRID_NUMBERS / self.chart.latents.shape[1]) ** 0.5, MIN_STEPS)
+        return int(min(wanted, limit))
 
     @cached_property
     def grid(self) -> tuple[Plane, Latents]:
-        """Places over the box and their codes."""
+        """Positions over the box and their latents."""
         return self.chart.grid(self.steps)
 
-    def _frame(self) -> dict[str, Any] | None:
+    def _projection(self) -> dict[str, Any] | None:
         chart = self.chart
         if chart.frame is None:
             return None
-        names = {"axes": chart.frame, "middle": chart.center, "origin": chart.origin}
-        return {name: plain(values) for name, values in names.items()}
+        arrays = {"components": chart.frame, "mean": chart.center, "origin": chart.origin}
+        return {name: plain(values) for name, values in arrays.items()}
 
 
-def cover(charted: PageChart) -> bytes:
-    """How much each place of the grid is amid the data, as bytes: on the chart, and in the space."""
-    places, latents = charted.grid
-    near = _falling(charted.chart.outside_share(places), 1, 1.5)
-    usual = _falling(charted.density.relative_distance(latents), 2, 4)
-    return np.rint(255 * np.minimum(near, usual)).astype(np.uint8).tobytes()
+def coverage(charted: PageChart) -> bytes:
+    """The coverage of each grid position by data, on the chart and in the latent space, as bytes."""
+    positions, latents = charted.grid
+    on_chart = _falling(charted.chart.outside_share(positions), 1, 1.5)
+    in_space = _falling(charted.density.relative_distance(latents), 2, 4)
+    return np.rint(255 * np.minimum(on_chart, in_space)).astype(np.uint8).tobytes()
 
 
-def chart_of(
+def page_chart(
     workspace: Workspace,
-    drawn: PageSubset,
+    subset: PageSubset,
     density: Density,
     key: str,
     layout: str,
     by: str | None = None,
     *,
     saved: bool = True,
-    apart: bool = False,
+    subprocess: bool = False,
 ) -> PageChart:
-    """A chart of these points, kept in the run; of very many, the others are placed among its own."""
-    few = drawn.first(MAX_CHARTED)
-    if by is not None and not drawn.real:
-        raise NotSupported("The points are samples without images: nothing is known to lay them by.")
-    made = (layout, by, workspace.digest, workspace.data[1], len(few))
-    digest = hashlib.sha256(repr(made).encode()).hexdigest()[:12]
+    """A chart of these points, saved in the run. A layout of very many places the others among the first."""
+    fitted = subset.first(MAX_CHARTED)
+    if by is not None and not subset.has_images:
+        raise NotSupported("The points are samples without images, so no label can supervise their layout.")
+    parts = (layout, by, workspace.digest, workspace.data[1], len(fitted))
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
     path = workspace.folder("charts") / f"page-{layout}-{digest}.safetensors"
     if not (saved and path.exists() and (chart := Chart.load(path)).rows is not None):
-        labels = _supervision(workspace, by, few.rows) if by else None
-        chart = replace(_laid(few.latents, layout, labels, apart), rows=few.rows)
+        labels = _supervision(workspace, by, fitted.rows) if by else None
+        chart = replace(_laid_out(fitted.latents, layout, labels, subprocess), rows=fitted.rows)
         if saved:
             chart.save(path)
-    rest = drawn.latents[MAX_CHARTED:]
-    places = np.concatenate([chart.positions, chart.transform(rest)]) if len(rest) else chart.positions
+    rest = subset.latents[MAX_CHARTED:]
+    positions = np.concatenate([chart.positions, chart.transform(rest)]) if len(rest) else chart.positions
     name = f"{layout} by {by}" if by else layout
     title = TITLES.get(layout, layout) + (f" by {pretty(by)}" if by else "")
-    return PageChart(key, name, title, chart, places, density)
+    return PageChart(key, name, title, chart, positions, density)
 
 
-def with_tiles(
-    workspace: Workspace, charted: PageChart, everyone: PageSubset, told: Mapping[str, np.ndarray]
+def add_tiles(
+    workspace: Workspace, charted: PageChart, everything: PageSubset, categories: Mapping[str, np.ndarray]
 ) -> Plane:
-    """Give a chart of a page its tiles; the places of all points, which are kept in the run."""
-    first, total = len(charted.positions), len(everyone)
-    made = {**workspace.provenance("page"), "chart": digest_of(charted.chart), "first": first, "total": total}
-    path = workspace.folder("charts") / f"page-{charted.chart.layout}-{made['chart']}.parquet"
-    rest = LatentTable(everyone.rows[first:], everyone.latents[first:])
-    places = tables.read(place_all(charted.chart, path, [rest], total - first, made))[1]
-    whole = np.concatenate([charted.positions, places])
-    charted.tiles = quadtree(whole, charted.chart.box, first, told)
-    return whole
+    """Add tiles to a chart; returns the positions of all points, which are saved in the run."""
+    first, total = len(charted.positions), len(everything)
+    provenance = {
+        **workspace.provenance("page"),
+        "chart": digest_of(charted.chart),
+        "first": first,
+        "total": total,
+    }
+    path = workspace.folder("charts") / f"page-{charted.chart.layout}-{provenance['chart']}.parquet"
+    rest = LatentTable(everything.rows[first:], everything.latents[first:])
+    added = chart_positions.read(place_all(charted.chart, path, [rest], total - first, provenance))[1]
+    positions = np.concatenate([charted.positions, added])
+    charted.tiles = quadtree(positions, charted.chart.box, first, categories)
+    return positions
 
 
-def default_charts(workspace: Workspace, drawn: PageSubset) -> list[tuple[str, str | None]]:
-    """The layouts that a page has from the start, and what they are supervised by."""
+def default_charts(workspace: Workspace, subset: PageSubset) -> list[tuple[str, str | None]]:
+    """The layouts that a page starts with, and the column that supervises each."""
     if workspace.dim <= 2:
-        return [("line" if workspace.dim == 1 else "axes", None)]
-    if not drawn.real:
-        return [("pca", None), ("umap", None)]  # neighbours among samples of a prior mean little
-    by = _supervisor(workspace, drawn)
+        return [("line" if workspace.dim == 1 else "dimensions", None)]
+    if not subset.has_images:
+        return [("pca", None), ("umap", None)]  # neighbors among samples of a prior mean little
+    by = _supervisor(workspace, subset)
     return [("umap", None), ("pca", None)] + ([("umap", by)] if by else [])
 
 
 def _supervision(workspace: Workspace, by: str, rows: Rows) -> Labels:
-    """What a chart is laid by: the labels, or a column of the page."""
+    """The labels that supervise a layout: the classes, or the values of a column of the page."""
     attribute = column_names(workspace.dataset).get(by) if workspace.has_dataset else None
     if attribute is not None:
         by = text_of(ParsedName("attribute", attribute), known_names(workspace), anchor=False)
     return workspace.supervision(by, rows)
 
 
-def _supervisor(workspace: Workspace, drawn: PageSubset) -> str | None:
-    """The column of the labels, or the first attribute that enough have and enough lack."""
-    labels = workspace.labels(drawn.rows)
+def _supervisor(workspace: Workspace, subset: PageSubset) -> str | None:
+    """The label, or the first attribute that is neither rare nor common."""
+    labels = workspace.labels(subset.rows)
     if labels is not None and len(np.unique(labels)) > 1:
         return "label"
     flags = binary_names(workspace.dataset)
     for name, attribute in column_names(workspace.dataset).items():
         column = workspace.dataset.attributes[attribute]
-        if attribute in flags and USEFUL <= column[drawn.rows].mean() <= 1 - USEFUL:
+        if attribute in flags and MIN_SHARE <= column[subset.rows].mean() <= 1 - MIN_SHARE:
             return name
     return None
 
 
-def _laid(latents: Latents, layout: str, labels: Labels | None, apart: bool) -> Chart:
-    if layout == "axes":
+def _laid_out(latents: Latents, layout: str, labels: Labels | None, subprocess: bool) -> Chart:
+    if layout == "dimensions":
         return charts.dimension_chart(latents)
     if layout != "line":
-        return (make_in_subprocess if apart and LAYOUTS.is_installed(layout) else charts.make_chart)(
-            latents, layout, labels
-        )
-    # A line is too thin to point at: places along it are spread across a strip by chance.
-    along = latents[:, 0]
-    across = stream(0, "strip").uniform(-0.5, 0.5, len(latents)) * STRIP_HEIGHT * max(np.ptp(along), 1e-3)
-    places = np.stack([along, across], axis=1).astype(np.float32)
-    return Chart(latents, places, "line", {}, np.array([[1], [0]], np.float32))
+        make = make_in_subprocess if subprocess and LAYOUTS.is_installed(layout) else charts.make_chart
+        return make(latents, layout, labels)
+    # A line is too thin to point at, so a random height spreads its positions over a strip.
+    x = latents[:, 0]
+    y = stream(0, "strip").uniform(-0.5, 0.5, len(latents)) * STRIP_HEIGHT * max(np.ptp(x), 1e-3)
+    positions = np.stack([x, y], axis=1).astype(np.float32)
+    return Chart(latents, positions, "line", {}, np.array([[1], [0]], np.float32))
 
 
 def _falling(values: Values, start: float, end: float) -> Values:
-    """1 up to the start, 0 from the end on."""
+    """1 up to the start, 0 from the end on, linear in between."""
     return np.clip((end - values) / (end - start), 0, 1)

@@ -1,4 +1,4 @@
-"""Ways as a page's sliders read them: unit vectors or fields, with proof, probes, and planes to stay on."""
+"""Directions as a page's sliders read them: vectors or fields, reports, probes, hyperplane normals."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +10,9 @@ import numpy as np
 from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
-from zatlas.directions import estimate as directions
-from zatlas.directions.direction_report import DirectionReport, effect_text, report_lines
-from zatlas.directions.estimate import std_along
-from zatlas.directions.field_networks import PARTS, to_arrays
+from zatlas.directions import estimate
+from zatlas.directions.direction_report import DirectionReport, effect_text, summary_text
+from zatlas.directions.field_networks import ARRAY_NAMES, GradientField, to_arrays
 from zatlas.directions.find import store_of
 from zatlas.directions.probes import Probes, fit_probes
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection, SeparationScore, in_std
@@ -23,36 +22,37 @@ from zatlas.site.quantize import plain, single
 from zatlas.site.subset import PageSubset
 from zatlas.workspace import Workspace
 
-MAX_DIRECTIONS = 60  # classes and attributes
-PRINCIPAL = 8
-NUMBERS = 4_000_000  # of the codes that directions are learnt from
-FEWEST, MOST_CODES = 2000, 20_000
-FIELD_STARTS = 500  # codes that tell where a way that bends leads on the mean
+MAX_DIRECTIONS = 60  # of classes and attributes
+PRINCIPAL = 8  # principal components
+MAX_NUMBERS = 4_000_000  # of all latents that directions are fitted to
+MIN_LATENTS, MAX_LATENTS = 2000, 20_000
+FIELD_STARTS = 500  # latents over which the step of a nonlinear direction is averaged
 
 
 @dataclass(frozen=True)
 class PageDirections:
-    """What the manifest says of the directions, and the vectors that it leaves to files."""
+    """The manifest entries of the directions, and the arrays that are written to files."""
 
-    reports: Mapping[str, Any]
+    entries: list[dict[str, Any]]
+    probes: list[dict[str, Any]]
     vectors: np.ndarray
     normals: np.ndarray
     weights: np.ndarray
-    fields: Mapping[str, np.ndarray]  # of those that bend, by their files' names
+    fields: Mapping[str, np.ndarray]  # of nonlinear directions, by file name
 
     def site(self, folder: str) -> dict[str, Any]:
-        """What the manifest says of them."""
+        """Their entry in the manifest."""
         urls = {name: f"{folder}/{name}.f32" for name in ("vectors", "normals", "weights")}
-        listed = [
-            {**direction, "bends": {**direction["bends"], "url": f"{folder}/{direction['bends']['url']}"}}
-            if "bends" in direction
-            else direction
-            for direction in self.reports["list"]
+        entries = [
+            {**entry, "field": {**entry["field"], "url": f"{folder}/{entry['field']['url']}"}}
+            if "field" in entry
+            else entry
+            for entry in self.entries
         ]
-        return {**urls, **self.reports, "list": listed}
+        return {**urls, "list": entries, "probes": self.probes}
 
     def files(self) -> dict[str, Callable[[], bytes]]:
-        """The vectors' files."""
+        """The arrays by file name."""
         return {
             "vectors.f32": lambda: single(self.vectors),
             "normals.f32": lambda: single(self.normals),
@@ -61,69 +61,72 @@ class PageDirections:
         }
 
 
-def page_directions(workspace: Workspace, drawn: PageSubset, *, light: bool = False) -> PageDirections:
-    """Ways of classes, attributes and greatest spread, and what is kept; few if it is to be quick."""
-    quick = light or not drawn.real
-    latents, table = (drawn.latents, {}) if quick else _examples(workspace)
-    fitted, normals = _learnt(latents, table)
-    probes = fit_probes(latents, {way.name: table[way.name] for way in fitted})
-    saved = [] if light else [way for way in store_of(workspace).all() if way.name not in table]
-    reports = {} if light else store_of(workspace).reports()
-    reports = {name: report for name, report in reports.items() if name not in table}
-    main = _renamed(directions.principal(latents, PRINCIPAL), {*table, *(way.name for way in saved)})
+def page_directions(workspace: Workspace, subset: PageSubset, *, light: bool = False) -> PageDirections:
+    """Directions of classes and attributes, saved directions, and principal components; few if `light`."""
+    quick = light or not subset.has_images
+    latents, flags = (subset.latents, {}) if quick else _examples(workspace)
+    fitted, normals = _fit(latents, flags)
+    probes = fit_probes(latents, {direction.name: flags[direction.name] for direction in fitted})
+    saved, reports = ([], {}) if light else _saved(workspace, flags)
+    taken = {*flags, *(direction.name for direction in saved)}
+    principal = _renamed(estimate.principal_directions(latents, PRINCIPAL), taken)
     result: list[Direction] = [in_std(direction) for direction in (*fitted, *saved)]
-    ends: list[Range | None] = [None] * (len(result) + len(main))
+    limits: list[Range | None] = [None] * (len(result) + len(principal))
     if not light:
-        ends[: len(result)] = ranges(workspace, latents, result, probes, reports)
-    result = [directions.with_statistics(way, latents, {}, probes) for way in (*result, *main)]
-    whole = float(latents.var(axis=0).sum()) or 1.0
-    kinds = dict.fromkeys(table, "attribute") | _class_kinds(workspace)
-    kinds |= {way.name: "saved" for way in saved} | {way.name: "principal" for way in main}
-    vectors = [_heading(way, latents) for way in result]
-    files = {way.name: f"field-{i}.f32" for i, way in enumerate(result)}
-    told = {
-        "list": [
-            {
-                **_site(way, std_along(vector, latents), whole, kinds[way.name]),
-                **({} if (report := reports.get(way.name)) is None else {"proof": _proof(report)}),
-                **({} if end is None else {"range": [round(one, 2) for one in end]}),
-                **({"bends": _bends(way, files[way.name])} if isinstance(way, FieldDirection) else {}),
-            }
-            for way, vector, end in zip(result, vectors, ends, strict=True)
-        ],
-        "probes": [
-            {"name": name, "offset": offset}
-            for name, offset in zip(probes.names, plain(probes.offsets), strict=True)
-        ],
-    }
-    fields = {files[way.name]: _numbers(way) for way in result if isinstance(way, FieldDirection)}
-    return PageDirections(told, np.stack(vectors), _rows(normals, probes), probes.weights.T, fields)
+        limits[: len(result)] = ranges(workspace, latents, result, probes, reports)
+    result = [estimate.with_side_effects(direction, latents, {}, probes) for direction in (*result, *principal)]
+    variance = float(latents.var(axis=0).sum()) or 1.0
+    kinds = dict.fromkeys(flags, "attribute") | _class_kinds(workspace)
+    kinds |= {direction.name: "saved" for direction in saved}
+    kinds |= {direction.name: "principal" for direction in principal}
+    vectors = [_unit_vector(direction, latents) for direction in result]
+    files = {direction.name: f"field-{i}.f32" for i, direction in enumerate(result)}
+    entries = [
+        {
+            **_entry(direction, estimate.std_along(vector, latents), variance, kinds[direction.name]),
+            **({"report": _report(reports[direction.name])} if direction.name in reports else {}),
+            **({} if limit is None else {"range": [round(end, 2) for end in limit]}),
+            **({"field": _field(direction, files)} if isinstance(direction, FieldDirection) else {}),
+        }
+        for direction, vector, limit in zip(result, vectors, limits, strict=True)
+    ]
+    offsets = zip(probes.names, plain(probes.offsets), strict=True)
+    listed = [{"name": name, "offset": offset} for name, offset in offsets]
+    fields = {files[item.name]: _numbers(item) for item in result if isinstance(item, FieldDirection)}
+    return PageDirections(
+        entries, listed, np.stack(vectors), _rows(normals, probes), probes.weights.T, fields
+    )
 
 
 def _examples(workspace: Workspace) -> tuple[Latents, dict[str, Flags]]:
-    """Codes of the training part, a fair draw of very many, and what is true of each."""
+    """Latents of the training split, at most a uniform sample, and the flags of each."""
     table = workspace.table("train")
     rows, latents = table.rows, table.latents
-    most = int(np.clip(NUMBERS // latents.shape[1], FEWEST, MOST_CODES))
-    if len(rows) > most:
-        some = np.sort(stream(0, "ways").choice(len(rows), most, replace=False))
-        rows, latents = rows[some], latents[some]
+    limit = int(np.clip(MAX_NUMBERS // latents.shape[1], MIN_LATENTS, MAX_LATENTS))
+    if len(rows) > limit:
+        chosen = np.sort(stream(0, "directions").choice(len(rows), limit, replace=False))
+        rows, latents = rows[chosen], latents[chosen]
     return latents, dict(list(workspace.attributes(rows).items())[:MAX_DIRECTIONS])
 
 
-def _learnt(
-    latents: Latents, table: Mapping[str, Flags]
-) -> tuple[list[LinearDirection], dict[str, np.ndarray]]:
-    """The directions that can be learnt, and the normals of their planes."""
+def _fit(latents: Latents, flags: Mapping[str, Flags]) -> tuple[list[LinearDirection], dict[str, np.ndarray]]:
+    """The directions that can be fitted, and the normals of their hyperplanes."""
     result, normals = [], {}
-    for name, flags in table.items():
+    for name, values in flags.items():
         try:
-            direction = directions.fit_direction(latents, flags, name)
-            normals[name] = directions.normal(latents, flags, name).vector
+            direction = estimate.fit_direction(latents, values, name)
+            normals[name] = estimate.plane_normal(latents, values, name).vector
         except BadData:
             continue  # too few examples, or no difference
         result.append(direction)
     return result, normals
+
+
+def _saved(workspace: Workspace, names: Container[str]) -> tuple[list[Direction], dict[str, DirectionReport]]:
+    """The saved directions and reports, except for those that the page fits itself."""
+    store = store_of(workspace)
+    directions = [direction for direction in store.all() if direction.name not in names]
+    return directions, {name: report for name, report in store.reports().items() if name not in names}
 
 
 def _rows(normals: Mapping[str, np.ndarray], probes: Probes) -> np.ndarray:
@@ -131,60 +134,62 @@ def _rows(normals: Mapping[str, np.ndarray], probes: Probes) -> np.ndarray:
     return np.array(chosen, np.float32).reshape(len(chosen), probes.weights.shape[0])
 
 
-def _renamed(main: Sequence[LinearDirection], taken: Container[str]) -> list[LinearDirection]:
-    """The principal directions, none of them by the name of a class or a saved direction."""
-    return [replace(one, name=f"the {one.name}") if one.name in taken else one for one in main]
+def _renamed(principal: Sequence[LinearDirection], taken: Container[str]) -> list[LinearDirection]:
+    """The principal components, none with the name of another direction."""
+    return [replace(item, name=f"the {item.name}") if item.name in taken else item for item in principal]
 
 
 def _class_kinds(workspace: Workspace) -> dict[str, str]:
-    """The classes by the names that their flags have."""
+    """The kind "class" for each class, by the name of its flags."""
     result = properties(workspace.dataset) if workspace.has_dataset else {}
     return {key: "class" for key, name in result.items() if name.kind == "class"}
 
 
-def _site(direction: Direction, along: float, whole: float, kind: str) -> dict[str, Any]:
+def _entry(direction: Direction, std_along: float, variance: float, kind: str) -> dict[str, Any]:
     principal = kind == "principal"
-    std = direction.std if isinstance(direction, LinearDirection) else along
+    std = direction.std if isinstance(direction, LinearDirection) else std_along
     return {
-        **({"meant": direction.description} if direction.description else {}),
+        **({"description": direction.description} if direction.description else {}),
         "name": direction.name,
         "title": pretty(direction.name).capitalize() if principal else pretty(direction.name),
         "kind": kind,
-        "spread": plain(std)[0],
+        "std": plain(std)[0],
         "score": _score(direction.score),
-        "share": plain(std**2 / whole)[0] if principal else None,
+        "explained_variance": plain(std**2 / variance)[0] if principal else None,
         "effects": {name: round(effect, 4) for name, effect in direction.side_effects.items()},
     }
 
 
-def _heading(direction: Direction, latents: Latents) -> Values:
-    """Where a way leads, of one that bends on the mean, as a unit vector."""
+def _unit_vector(direction: Direction, latents: Latents) -> Values:
+    """The direction's vector; of a nonlinear one, its normalized mean step."""
     if isinstance(direction, LinearDirection):
         return direction.vector
-    some = latents[:FIELD_STARTS]
-    mean = (direction.move(some, 1.0) - some).mean(axis=0)
-    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    starts = latents[:FIELD_STARTS]
+    step = (direction.move(starts, 1.0) - starts).mean(axis=0)
+    return (step / max(float(np.linalg.norm(step)), 1e-12)).astype(np.float32)
 
 
-def _bends(direction: FieldDirection, url: str) -> dict[str, Any]:
-    """What a page must know of a field beside its numbers."""
-    kind, arrays, hold = to_arrays(direction.vector_field)
-    sizes = [arrays["middle"].size, *(arrays[f"offset {i}"].size for i in range(3))]
-    return {"url": url, "field": kind, "sizes": sizes, "hold": hold}
+def _field(direction: FieldDirection, files: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of a field, and the name of the file of its numbers."""
+    _, arrays, held = to_arrays(direction.vector_field)
+    kind = "gradient" if isinstance(direction.vector_field, GradientField) else "vector"
+    sizes = [arrays[ARRAY_NAMES[0]].size, *(arrays[f"offset {i}"].size for i in range(3))]
+    return {"url": files[direction.name], "kind": kind, "sizes": sizes, "held": held}
 
 
 def _numbers(direction: FieldDirection) -> np.ndarray:
-    """A field's arrays, one after the other in the order of their names in `fields.PARTS`."""
+    """A field's arrays, one after the other in the order of `ARRAY_NAMES`."""
     arrays = to_arrays(direction.vector_field)[1]
-    return np.concatenate([arrays[name].ravel() for name in PARTS])
+    return np.concatenate([arrays[name].ravel() for name in ARRAY_NAMES])
 
 
-def _proof(proof: DirectionReport) -> dict[str, Any]:
-    return {"real": proof.effect.real, "times": effect_text(proof.effect), "words": report_lines(proof)}
+def _report(report: DirectionReport) -> dict[str, Any]:
+    effect = report.effect
+    return {"significant": effect.significant, "ratio": effect_text(effect), "text": summary_text(report)}
 
 
 def _score(score: SeparationScore | None) -> dict[str, float] | None:
     if score is None:
         return None
-    ends = {"area": score.auc, "low": score.low, "high": score.high, "chance": score.shuffled}
-    return {name: round(value, 4) for name, value in ends.items()}
+    values = {"auc": score.auc, "low": score.low, "high": score.high, "shuffled": score.random_limit}
+    return {name: round(value, 4) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""All that the page of one run is made of, each part made when it is first asked for."""
+"""Everything that the page of one run consists of; each part is computed on first use."""
 
 import sys
 from collections.abc import Callable
@@ -15,10 +15,8 @@ from zatlas.latent import dimension_ranking
 from zatlas.latent.density import NEIGHBOURS, Density, density
 from zatlas.site.columns import Columns, arrow, columns
 from zatlas.site.geodesics import example_geodesics
-from zatlas.site.networks import exported_networks, file_of
-from zatlas.site.page_charts import PageChart, chart_of, default_charts, with_tiles
-from zatlas.site.page_classifier import NAME as SCORER
-from zatlas.site.page_classifier import page_classifier
+from zatlas.site.networks import exported_classifier, exported_networks, network_file
+from zatlas.site.page_charts import PageChart, add_tiles, default_charts, page_chart
 from zatlas.site.page_directions import PageDirections, page_directions
 from zatlas.site.quadtree import MIN_TILED, Square
 from zatlas.site.quantize import half, plain
@@ -27,29 +25,31 @@ from zatlas.site.thumbnails import ThumbnailSheets, thumbnail_sheets
 from zatlas.store import digests, safe_paths
 from zatlas.workspace import Workspace
 
-SLOW_PARTS = ("networks", "charts", "columns", "directions", "dimensions", "classifier", "geodesics")  # parts
-RANKED_DIMENSIONS = 64  # axes
-LATENTS_NAME = 64 << 20  # bytes of codes that a page is asked to load
-FIRST_POINTS = 12 << 20  # bytes of the first points of a page that has tiles, with their codes
-MIN_POINTS = 2000  # of them
+SLOW_PARTS = ("networks", "charts", "columns", "directions", "dimensions", "classifier", "geodesics")
+RANKED_DIMENSIONS = 64
+RANKING_LATENTS = 2000  # that the ranking of the dimensions is measured on
+EXAMPLES = 16  # latents that an exported network is checked with
+MAX_LATENT_BYTES = 64 << 20  # that a page loads
+FIRST_BYTES = 12 << 20  # of the first points of a page with tiles, with their latents
+MIN_POINTS = 2000  # of a page with tiles
 
 
 @dataclass(eq=False)
 class RunPage:
-    """A run, and how much of it is shown; `light` is of a run that is still being trained."""
+    """A run and the size of its page; `light` is for a run that is still being trained."""
 
     workspace: Workspace
     folder: str  # of its URLs
-    max_points: int  # points
-    cache_folder: Path  # where its nets are kept
+    max_points: int
+    cache_folder: Path
     light: bool = False
-    joined: bool = False  # with geodesics
-    tiled: bool = False  # with all points as tiles, if they are very many
+    with_geodesics: bool = False
+    tiled: bool = False  # whether a very large run has tiles with all points
     chart_positions: dict[str, Plane] = field(default_factory=dict)  # of all points, by the chart's key
 
     @cached_property
-    def all_latents(self) -> PageSubset | None:
-        """All points, where they are so many that the page has tiles of them."""
+    def all_points(self) -> PageSubset | None:
+        """All points of a page with tiles; None for a page without."""
         if self.light or not self.tiled:
             return None
         result = select_rows(self.workspace, sys.maxsize)
@@ -57,131 +57,132 @@ class RunPage:
 
     @cached_property
     def subset(self) -> PageSubset:
-        """Which images are shown from the start, and where they lie."""
-        if self.all_latents is not None:
-            return self.all_latents.first(min(self.max_points, self._first()))
+        """The points that the page starts with."""
+        if self.all_points is not None:
+            return self.all_points.first(min(self.max_points, self._first_count()))
         return (select_quickly if self.light else select_rows)(self.workspace, self.max_points)
 
     @cached_property
     def columns(self) -> Columns:
-        """What is known of each point."""
-        some = self.all_latents or self.subset
-        error = np.full(len(some), np.nan, np.float32)
+        """The properties of each point."""
+        points = self.all_points or self.subset
+        error = np.full(len(points), np.nan, np.float32)
         if not self.light:
             error[: len(self.subset)] = reconstruction_errors(self.workspace, self.subset)
-        return columns(self.workspace, some, error)
+        return columns(self.workspace, points, error)
 
     @cached_property
     def density(self) -> Density:
-        """How near the points lie to each other."""
+        """The density of the latents."""
         return density(self.subset.latents)
 
     @cached_property
     def charts(self) -> list[PageChart]:
-        """The charts that a page has from the start."""
-        wanted = default_charts(self.workspace, self.subset)
+        """The charts that the page starts with."""
+        layouts = default_charts(self.workspace, self.subset)
         if self.light and self.workspace.dim > 2:
-            wanted = [("pca", None)]
-        result = [self.chart(str(i), *layout) for i, layout in enumerate(wanted)]
-        if self.all_latents is not None:
-            kinds = {
-                about["name"]: values for about, values in self.columns.values() if about["kind"] != "number"
-            }
+            layouts = [("pca", None)]
+        result = [self.chart(str(i), *layout) for i, layout in enumerate(layouts)]
+        if self.all_points is not None:
+            described = self.columns.values()
+            categories = {entry["name"]: values for entry, values in described if entry["kind"] != "number"}
             for chart in result:
-                if chart.name == "line":
-                    continue  # a strip's width means nothing
-                self.chart_positions[chart.key] = with_tiles(self.workspace, chart, self.all_latents, kinds)
+                if chart.name != "line":  # the height of a strip is random
+                    self.chart_positions[chart.key] = add_tiles(
+                        self.workspace, chart, self.all_points, categories
+                    )
         return result
 
-    def chart(self, key: str, layout: str, by: str | None = None, *, apart: bool = False) -> PageChart:
+    def chart(self, key: str, layout: str, by: str | None = None, *, subprocess: bool = False) -> PageChart:
         """A chart of the same points."""
-        return chart_of(
-            self.workspace, self.subset, self.density, key, layout, by, saved=not self.light, apart=apart
+        return page_chart(
+            self.workspace,
+            self.subset,
+            self.density,
+            key,
+            layout,
+            by,
+            saved=not self.light,
+            subprocess=subprocess,
         )
 
     @cached_property
     def directions(self) -> PageDirections:
-        """Directions."""
+        """The directions with a slider."""
         return page_directions(self.workspace, self.subset, light=self.light)
 
     @cached_property
     def sheets(self) -> ThumbnailSheets | None:
-        """Thumbnails."""
-        return thumbnail_sheets(self.workspace.dataset, self.subset.rows) if self.subset.real else None
+        """The thumbnails of the images."""
+        if not self.subset.has_images:
+            return None
+        return thumbnail_sheets(self.workspace.dataset, self.subset.rows)
 
     @cached_property
     def geodesics(self) -> list[tuple[int, int, Latents]]:
-        """Curves that need no server."""
-        return example_geodesics(self.workspace, self.subset) if self.joined else []
+        """Precomputed geodesics: start row, end row, latents."""
+        return example_geodesics(self.workspace, self.subset) if self.with_geodesics else []
 
     @cached_property
     def dimensions(self) -> list[dict[str, Any]]:
-        """Latent axes, the most telling first; while training, there is no time to tell."""
+        """The latent dimensions that change the image most; empty for a light page."""
         if self.light or not self.workspace.source.decodes:
             return []
-        some = self.subset.latents[:2000]
-        labels = subset_labels(self.workspace, self.subset.rows[:2000])
-        order, change = dimension_ranking.rank_dimensions(self.workspace.generator, some, labels)
-        both = zip(order[:RANKED_DIMENSIONS].tolist(), plain(change[:RANKED_DIMENSIONS]), strict=True)
-        return [{"index": index, "change": moved} for index, moved in both]
+        latents = self.subset.latents[:RANKING_LATENTS]
+        labels = subset_labels(self.workspace, self.subset.rows[:RANKING_LATENTS])
+        order, change = dimension_ranking.rank_dimensions(self.workspace.generator, latents, labels)
+        ranked = zip(order[:RANKED_DIMENSIONS].tolist(), plain(change[:RANKED_DIMENSIONS]), strict=True)
+        return [{"index": index, "change": value} for index, value in ranked]
+
+    @cached_property
+    def networks(self) -> dict[str, Any]:
+        """The entries of the decoder and the encoder; None in a light page."""
+        if self.light:
+            return {"decoder": None, "encoder": None}
+        return exported_networks(self.workspace, self._examples, self.cache_folder, self.folder)
+
+    @cached_property
+    def classifier(self) -> dict[str, Any] | None:
+        """The entry of the run's classifier; None in a light page."""
+        if self.light:
+            return None
+        return exported_classifier(self.workspace, self._examples, self.cache_folder, self.folder)
 
     def entry(self) -> dict[str, Any]:
-        """What the manifest says of the run."""
-        self._prepare()
-        near, latents = self.density, self.subset.latents
+        """The computed part of the run's entry in the manifest, a `RunContent`."""
+        self._compute()
+        data, latents = self.density, self.subset.latents
         return {
             "total": self.subset.total,
             "count": len(self.subset),
-            "points": f"{self.folder}/points.arrow",
-            "codes": f"{self.folder}/codes.f16" if "codes.f16" in self.files else None,
-            "columns": [about for about, _ in self.columns.values()],
+            "table": f"{self.folder}/table.arrow",
+            "latents": f"{self.folder}/latents.f16" if "latents.f16" in self.files else None,
+            "columns": [entry for entry, _ in self.columns.values()],
             "charts": [chart.site(self.folder) for chart in self.charts],
             "sprites": self.sheets and self.sheets.site(self.folder),
             "density": {
-                "usual": near.typical_distance,
-                "lonely": near.typical_distance + near.step,
-                "neighbours": NEIGHBOURS,
+                "typical_distance": data.typical_distance,
+                "outside_distance": data.typical_distance + data.step,
+                "neighbors": NEIGHBOURS,
             },
             **self.networks,
-            "axes": self.dimensions,
-            "middle": plain(latents.mean(axis=0)),
-            "deviation": plain(latents.std(axis=0)),
-            "ways": self.directions.site(self.folder),
-            "scorer": self.classifier,
+            "dimensions": self.dimensions,
+            "mean": plain(latents.mean(axis=0)),
+            "std": plain(latents.std(axis=0)),
+            "directions": self.directions.site(self.folder),
+            "classifier": self.classifier,
             "geodesics": [
-                {"from": a, "to": b, "url": f"{self.folder}/geodesic-{i}.f16", "steps": len(z)}
+                {"start": a, "end": b, "url": f"{self.folder}/geodesic-{i}.f16", "steps": len(z)}
                 for i, (a, b, z) in enumerate(self.geodesics)
             ],
         }
 
-    def _prepare(self) -> None:
-        """Make what takes long, with a bar for those who wait."""
-        parts = SLOW_PARTS if len(self.subset) else ()  # that was encoded under a bar of its own
-        with bar("making the page", len(parts), "parts") as advance:
-            for part in parts:
-                getattr(self, part)
-                advance(1)
-
-    @cached_property
-    def networks(self) -> dict[str, Any]:
-        """The model's halves, of a run that is trained."""
-        if self.light:
-            return {"decoder": None, "encoder": None}
-        return exported_networks(self.workspace, self.subset.latents[:16], self.cache_folder, self.folder)
-
-    @cached_property
-    def classifier(self) -> dict[str, Any] | None:
-        """The run's scorer."""
-        if self.light:
-            return None
-        return page_classifier(self.workspace, self.subset.latents[:16], self.cache_folder, self.folder)
-
     @cached_property
     def files(self) -> dict[str, Callable[[], bytes]]:
-        """How to make each file but the model's, by name."""
-        result: dict[str, Callable[[], bytes]] = {"points.arrow": self._table, **self.directions.files()}
-        if 2 * self.subset.latents.size <= LATENTS_NAME:
-            result["codes.f16"] = partial(half, self.subset.latents)
+        """The function that makes each file, by name, except for networks."""
+        result: dict[str, Callable[[], bytes]] = {"table.arrow": self._table, **self.directions.files()}
+        if 2 * self.subset.latents.size <= MAX_LATENT_BYTES:
+            result["latents.f16"] = partial(half, self.subset.latents)
         for i, (_, _, z) in enumerate(self.geodesics):
             result[f"geodesic-{i}.f16"] = partial(half, z)
         for chart in self.charts:
@@ -191,33 +192,44 @@ class RunPage:
         return result | (self.sheets.files() if self.sheets else {})
 
     def network(self, name: str) -> bytes:
-        """The file of one half of the model, or of the scorer."""
-        if name == "scorer":
-            path = safe_paths.path(self.cache_folder, SCORER)
-            return digests.read(path)
-        return digests.read(file_of(self.workspace, self.subset.latents[:16], self.cache_folder, name))
+        """The file of the decoder, the encoder or the classifier."""
+        if name == "classifier":
+            return digests.read(safe_paths.path(self.cache_folder, "classifier.onnx"))
+        return digests.read(network_file(self.workspace, self._examples, self.cache_folder, name))
+
+    @property
+    def _examples(self) -> Latents:
+        return self.subset.latents[:EXAMPLES]
+
+    def _compute(self) -> None:
+        """Compute the slow parts under a progress bar."""
+        parts = SLOW_PARTS if len(self.subset) else ()  # encoding the images has its own bar
+        with bar("making the page", len(parts), "parts") as advance:
+            for part in parts:
+                getattr(self, part)
+                advance(1)
 
     def _table(self) -> bytes:
         count = len(self.subset)
         table = {"index": self.subset.numbers.astype(np.int32)}
         table |= {name: values[:count] for name, (_, values) in self.columns.items()}
         for chart in self.charts:
-            table |= _axes(chart, chart.positions)
+            table |= _position_columns(chart, chart.positions)
         return arrow(table)
 
     def _tile(self, chart: PageChart, square: Square) -> bytes:
-        assert self.all_latents is not None and chart.tiles is not None
+        assert self.all_points is not None and chart.tiles is not None
         ranks = square.ranks
-        table = {"rank": ranks.astype(np.int32), "index": self.all_latents.numbers[ranks].astype(np.int32)}
+        table = {"rank": ranks.astype(np.int32), "index": self.all_points.numbers[ranks].astype(np.int32)}
         table |= {name: values[ranks] for name, (_, values) in self.columns.items()}
-        table |= _axes(chart, self.chart_positions[chart.key][ranks])
-        return arrow(table, chart.tiles.about(square.name))
+        table |= _position_columns(chart, self.chart_positions[chart.key][ranks])
+        return arrow(table, chart.tiles.metadata(square.name))
 
-    def _first(self) -> int:
-        """How many points a page with tiles begins with, so that it is there at once."""
-        known = len(self.workspace.dataset.attributes) if self.workspace.has_dataset else 0
-        each = 2 * self.workspace.dim + 4 * (3 + known) + 3 * 8  # bytes: its code, what is known, places
-        return max(FIRST_POINTS // each, MIN_POINTS)
+    def _first_count(self) -> int:
+        """The number of points that a page with tiles starts with, so that it opens at once."""
+        attributes = len(self.workspace.dataset.attributes) if self.workspace.has_dataset else 0
+        point_bytes = 2 * self.workspace.dim + 4 * (3 + attributes) + 3 * 8  # latent, columns, positions
+        return max(FIRST_BYTES // point_bytes, MIN_POINTS)
 
 
 def tile_name(chart: PageChart, square: Square) -> str:
@@ -225,5 +237,5 @@ def tile_name(chart: PageChart, square: Square) -> str:
     return f"tile-{chart.key}-{'-'.join(map(str, square.name))}.arrow"
 
 
-def _axes(chart: PageChart, places: Plane) -> dict[str, np.ndarray]:
-    return {f"{axis}:{chart.key}": along for axis, along in zip("xy", places.T, strict=True)}
+def _position_columns(chart: PageChart, positions: Plane) -> dict[str, np.ndarray]:
+    return {f"{axis}:{chart.key}": values for axis, values in zip("xy", positions.T, strict=True)}

@@ -6,8 +6,9 @@ Every URL is relative to the page; numbers in files are little-endian.
 
 from typing import Literal, NotRequired, TypedDict
 
-Far = float  # distance from the data: 1 is usual, and one encoded image in a hundred is beyond 2
-RowKind = Literal["image", "sample", "code"]  # what a row is: an encoded image, a sample, an imported latent
+RowKind = Literal[
+    "image", "sample", "latent"
+]  # what a row is: an encoded image, a sample, an imported latent
 
 
 class Shape(TypedDict):
@@ -24,19 +25,19 @@ class RunIdentity(TypedDict):
     id: str  # "a" or "b"
     stamp: str  # changes when anything of the run changes
     name: str
-    words: str  # one line: "VAE, 32 latent dimensions"
+    summary: str  # one line: "VAE, 32 latent dimensions"
     data: str  # name of the data set
     fingerprint: str  # of the data set: runs with the same one have the same images
     family: str  # "vae", "ae", "gan" ...
     dim: int
     prior: Literal["normal", "sphere", "none"]
     image: Shape
-    told: list[str]  # class names of a conditional model, otherwise empty
+    classes: list[str]  # class names of a conditional model, otherwise empty
     kind: RowKind
 
 
 class Column(TypedDict):
-    """A column of `points`. Every file has `index`, the row in the data set, besides."""
+    """A column of `table`. Every file also has `index`, the row in the data set."""
 
     name: str  # in the Arrow file
     title: str
@@ -52,16 +53,16 @@ class LatticeFile(TypedDict):
     n: int
 
 
-class Frame(TypedDict):
-    """A linear projection: position = origin + (z - middle) @ axes.T"""
+class Projection(TypedDict):
+    """A linear projection: position = origin + (z - mean) @ components.T"""
 
-    axes: list[float]  # (2, dim), flat
-    middle: list[float]
+    components: list[float]  # (2, dim), flat
+    mean: list[float]
     origin: tuple[float, float]
 
 
 class Square(TypedDict):
-    """A square of a chart with a tile. Points in squares without one are in larger tiles, or in `points`."""
+    """A square of a chart with a tile. Points in squares without one are in larger tiles, or in `table`."""
 
     level: int  # the box is 2 ** level squares wide and high
     x: int  # from the left
@@ -71,9 +72,9 @@ class Square(TypedDict):
 
 
 class Tiles(TypedDict):
-    """The points that do not fit into `points`, in the squares of a chart's box that is halved repeatedly."""
+    """The points that do not fit into `table`, in the squares of a chart's box that is halved repeatedly."""
 
-    url: str  # followed by "level-x-y.arrow": the columns of `points`, and `rank` among all points
+    url: str  # followed by "level-x-y.arrow": the columns of `table`, and `rank` among all points
     squares: list[Square]  # of the first level; a tile's metadata "zatlas" lists those inside it
 
 
@@ -82,13 +83,13 @@ class ChartEntry(TypedDict):
 
     name: str  # "umap", "umap by label", "pca" ...
     title: str
-    x: str  # columns of `points`, float32
+    x: str  # columns of `table`, float32
     y: str
-    trust: float  # trustworthiness
+    trustworthiness: float
     box: tuple[float, float, float, float]  # left, bottom, right, top
     lattice: LatticeFile
-    cover: str  # (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
-    frame: Frame | None  # of a linear projection
+    coverage: str  # (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
+    projection: Projection | None  # of a linear chart
     reach: float  # the 17th nearest point is at most this far inside the data
     tiles: Tiles | None
 
@@ -98,17 +99,21 @@ class Sprites(TypedDict):
 
     width: int  # of one thumbnail; smaller than the image if that is large
     height: int
-    across: int  # thumbnails per row of a page
-    down: int  # rows of a page
-    pages: list[str]  # PNG or WebP; row r is on page floor(r / (across * down))
+    columns: int  # thumbnails per row of a sheet
+    rows: int  # of a sheet
+    sheets: list[str]  # PNG or WebP; thumbnail i is on sheet floor(i / (columns * rows))
 
 
 class DensityEntry(TypedDict):
-    """far = max(0, 1 + (mean distance to the `neighbours` nearest latents - usual) / (lonely - usual))"""
+    """The relative distance of a latent from the data: 1 is typical, and 1 % of encoded images are beyond 2.
 
-    usual: float
-    lonely: float
-    neighbours: int
+    max(0, 1 + (d - typical_distance) / (outside_distance - typical_distance)), where d is the mean distance
+    to the `neighbors` nearest latents.
+    """
+
+    typical_distance: float
+    outside_distance: float
+    neighbors: int
 
 
 class ModelFile(TypedDict):
@@ -128,27 +133,27 @@ class DimensionEntry(TypedDict):
 class ScoreEntry(TypedDict):
     """How well a direction separates the images with its attribute from the others."""
 
-    area: float  # area under the ROC curve on held-out latents
+    auc: float  # area under the ROC curve on held-out latents
     low: float  # 95 % interval
     high: float
-    chance: float  # 97.5 % of directions fitted to shuffled labels stay below this
+    shuffled: float  # 97.5 % of directions fitted to shuffled labels stay below this
 
 
 class ReportEntry(TypedDict):
     """What a direction changes in decoded images."""
 
-    real: bool  # whether it moves its attribute more than random directions do
-    times: str  # how many times as much
-    words: str
+    significant: bool  # whether it moves its attribute more than random directions do
+    ratio: str  # "3.2 times" the effect of a random direction
+    text: str
 
 
 class FieldEntry(TypedDict):
     """A nonlinear direction: a net of three layers that reads latents standardized by its mean and std."""
 
     url: str  # float32: mean, std, three weight matrices (from, to) row by row, three offsets
-    field: Literal["uphill", "wind"]  # gradient of the first output, or the output
+    kind: Literal["gradient", "vector"]  # of the first output, or the output itself
     sizes: list[int]  # dimensions, units of both hidden layers, outputs
-    hold: float  # ridge term for holding the other outputs
+    held: float  # ridge term for holding the other outputs
 
 
 class DirectionEntry(TypedDict):
@@ -157,14 +162,14 @@ class DirectionEntry(TypedDict):
     name: str
     title: str
     kind: Literal["attribute", "class", "principal", "saved"]
-    spread: float  # standard deviation of the latents along the vector
+    std: float  # of the latents along the vector
     score: ScoreEntry | None
-    share: float | None  # of a principal component: share of the variance
+    explained_variance: float | None  # of a principal component: share of the total variance
     effects: dict[str, float]  # mean change of each probe by one standard deviation
     range: NotRequired[tuple[float, float]]  # amounts between which the edit works
-    meant: NotRequired[str]  # the attribute that it should move, if that is not its name
-    proof: NotRequired[ReportEntry]
-    bends: NotRequired[FieldEntry]  # of a nonlinear direction; its row of `vectors` is its mean step
+    description: NotRequired[str]  # the attribute that it should move, if that is not its name
+    report: NotRequired[ReportEntry]
+    field: NotRequired[FieldEntry]  # of a nonlinear direction; its row of `vectors` is its mean step
 
 
 class ProbeEntry(TypedDict):
@@ -191,15 +196,13 @@ class ClassifierFile(ModelFile):
     kinds: list[Literal["flag", "number", "class"]]  # a number is a value, the others are probabilities
 
 
-GeodesicEntry = TypedDict(
-    "GeodesicEntry",
-    {
-        "from": int,  # row of `points`
-        "to": int,
-        "url": str,  # float16, (steps, dim)
-        "steps": int,
-    },
-)
+class GeodesicEntry(TypedDict):
+    """A geodesic that was computed in advance."""
+
+    start: int  # row of `table`
+    end: int
+    url: str  # float16, (steps, dim)
+    steps: int
 
 
 class FittedPrior(TypedDict):
@@ -208,8 +211,8 @@ class FittedPrior(TypedDict):
     kind: Literal["mixture", "flow"]
     url: str  # safetensors
     bytes: int
-    nats: float  # mean log-density of held-out latents
-    own: float  # the same under the model's own prior
+    log_density: float  # mean over held-out latents, in nats
+    model_log_density: float  # the same under the model's own prior
 
 
 class Training(TypedDict):
@@ -225,27 +228,27 @@ class RunContent(TypedDict):
     """What is computed from a run."""
 
     total: int  # rows of the data set that could be shown
-    count: int  # rows of `points`: all, or a uniform sample in random order
-    points: str  # Arrow IPC file, see Column
-    codes: str | None  # latents, (count, dim) float16; null if too large for a page
+    count: int  # rows of `table`: all, or a uniform sample in random order
+    table: str  # Arrow IPC file, see Column
+    latents: str | None  # (count, dim) float16; null if too large for a page
     columns: list[Column]
     charts: list[ChartEntry]  # the first is shown first
     sprites: Sprites | None  # null for rows without images
     density: DensityEntry | None
     decoder: ModelFile | None  # null: only the server decodes
     encoder: ModelFile | None
-    axes: list[DimensionEntry]  # latent dimensions, those that change the image most first
-    middle: list[float]  # mean of the latents
-    deviation: list[float]  # standard deviation of each dimension
-    ways: DirectionsEntry
-    scorer: ClassifierFile | None  # null: attributes are only estimated by linear probes
-    geodesics: list[GeodesicEntry]  # precomputed, for pages without a server
+    dimensions: list[DimensionEntry]  # those that change the image most first
+    mean: list[float]  # of the latents
+    std: list[float]  # of each dimension
+    directions: DirectionsEntry
+    classifier: ClassifierFile | None  # null: attributes are only estimated by linear probes
+    geodesics: list[GeodesicEntry]  # for pages without a server
 
 
 class RunEntry(RunIdentity, RunContent):
     """A run in the manifest."""
 
-    fitted: FittedPrior | None  # null: samples are drawn from the model's own prior
+    fitted_prior: FittedPrior | None  # null: the page samples from the model's own prior
     training: Training | None  # of a run that is still being trained
     notice: NotRequired[str | None]  # why the run cannot be read now; the page shows what was read before
 
@@ -279,7 +282,7 @@ class DecodeRequest(Request):
 
 
 class EncodeRequest(Request):
-    """uint8 (n, c, h, w) -> points"""
+    """uint8 (n, c, h, w) -> latents"""
 
     kind: Literal["encode"]
     n: int
@@ -287,31 +290,31 @@ class EncodeRequest(Request):
 
 
 class GeodesicRequest(Request):
-    """float32 (2, dim) -> points"""
+    """float32 (2, dim) -> latents"""
 
     kind: Literal["geodesic"]
     label: NotRequired[int]
 
 
-class NearestRequest(Request):
-    """float32 (n, dim) -> near"""
+class NeighborsRequest(Request):
+    """float32 (n, dim) -> neighbors"""
 
-    kind: Literal["nearest"]
+    kind: Literal["neighbors"]
     n: int
     k: int
 
 
 class ImageRequest(Request):
-    """The real image of a row of `points`, or of a rank beyond -> images"""
+    """The real image of a row of `table`, or of a rank beyond -> images"""
 
     kind: Literal["image"]
     row: int
 
 
 class LatentRequest(Request):
-    """The latent of a row of `points`, or of a rank beyond -> points"""
+    """The latent of a row of `table`, or of a rank beyond -> latents"""
 
-    kind: Literal["code"]
+    kind: Literal["latent"]
     row: int
 
 
@@ -327,7 +330,7 @@ ServerRequest = (
     DecodeRequest
     | EncodeRequest
     | GeodesicRequest
-    | NearestRequest
+    | NeighborsRequest
     | ImageRequest
     | LatentRequest
     | ChartRequest
@@ -342,24 +345,24 @@ class ImagesAnswer(TypedDict):
     shape: tuple[int, int, int, int]
 
 
-class PointsAnswer(TypedDict):
+class LatentsAnswer(TypedDict):
     """float32 (n, dim)"""
 
     id: int
-    kind: Literal["points"]
+    kind: Literal["latents"]
     shape: tuple[int, int]
 
 
-class NearAnswer(TypedDict):
-    """int32 rows of `points` (n, k), then float32 distances (n, k)"""
+class NeighborsAnswer(TypedDict):
+    """int32 rows of `table` (n, k), then float32 distances (n, k)"""
 
     id: int
-    kind: Literal["near"]
+    kind: Literal["neighbors"]
     shape: tuple[int, int]
 
 
 class ChartAnswer(TypedDict):
-    """float32 positions (count, 2); the lattice and the cover are at the URLs"""
+    """float32 positions (count, 2); the lattice and the coverage are at the URLs"""
 
     id: int
     kind: Literal["chart"]
@@ -383,4 +386,4 @@ class ErrorAnswer(TypedDict):
     hint: str
 
 
-ServerAnswer = ImagesAnswer | PointsAnswer | NearAnswer | ChartAnswer | DroppedAnswer | ErrorAnswer
+ServerAnswer = ImagesAnswer | LatentsAnswer | NeighborsAnswer | ChartAnswer | DroppedAnswer | ErrorAnswer

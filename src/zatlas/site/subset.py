@@ -1,4 +1,4 @@
-"""Which images a page shows, and where they lie: a fair draw, in random order."""
+"""The images that a page shows and their latents: a uniform sample in random order."""
 
 from dataclasses import dataclass
 
@@ -12,66 +12,68 @@ from zatlas.sample import sample_latents
 from zatlas.workspace import NO_ROW as NO_ROW
 from zatlas.workspace import Workspace
 
-SAMPLES = 2000  # points of a model whose images have none
-ERRORS = 20_000  # points that are decoded to see how far off they are
-BLOCK = 1000  # of them at a time
+SAMPLES = 2000  # points of a model that cannot encode images
+MAX_RECONSTRUCTED = 20_000  # points whose reconstruction error is computed
+BATCH = 1000  # of them at a time
+MAX_TYPICAL = 2000  # points among which typical ones are searched
+TYPICAL_SHARE = 0.9  # of the points, those nearest to the median
 
 
 @dataclass(frozen=True)
 class PageSubset:
-    """Rows of the image set, or none for samples of the prior and for bare codes, and their points."""
+    """The latents of a page and their rows of the dataset; all rows are -1 without a dataset."""
 
     rows: Rows
     latents: Latents
-    total: int  # images that could have been drawn
-    own: Rows | None = None  # of codes that are no images': their numbers among all
+    total: int  # rows that were sampled from
+    latent_numbers: Rows | None = None  # of imported latents without a dataset: their numbers in the file
 
     def first(self, count: int) -> "PageSubset":
-        """So many of them, as fair a draw."""
-        own = None if self.own is None else self.own[:count]
-        return PageSubset(self.rows[:count], self.latents[:count], self.total, own)
+        """The first `count` points, which are a uniform sample too."""
+        numbers = None if self.latent_numbers is None else self.latent_numbers[:count]
+        return PageSubset(self.rows[:count], self.latents[:count], self.total, numbers)
 
     @property
     def numbers(self) -> Rows:
-        """What each point goes by; -1 for what is only known by its place in the draw."""
-        return self.rows if self.own is None else self.own
+        """The number that names each point; -1 for samples of a prior."""
+        return self.rows if self.latent_numbers is None else self.latent_numbers
 
     @property
-    def real(self) -> bool:
-        """Whether images belong to these points."""
+    def has_images(self) -> bool:
+        """Whether the points are rows of a dataset."""
         return not len(self.rows) or int(self.rows[0]) != NO_ROW
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def select_rows(workspace: Workspace, most: int) -> PageSubset:
-    """At most so many images of the training and the test part; samples, where images have no points."""
+def select_rows(workspace: Workspace, max_points: int) -> PageSubset:
+    """At most `max_points` images of the training and the test split; samples for a model without encoder."""
     if not workspace.source.indexed:
-        return _samples(workspace, most)
-    parts = [workspace.table("train"), workspace.table("test")]
-    rows = np.concatenate([part.rows for part in parts])
-    latents = np.concatenate([part.latents for part in parts])
-    if (parts[0].rows[:1] == parts[1].rows[:1]).all():  # there is but one part
-        rows, latents = parts[0].rows, parts[0].latents
-    chosen = _order(len(rows))[:most]
+        return _samples(workspace, max_points)
+    splits = [workspace.table("train"), workspace.table("test")]
+    rows = np.concatenate([split.rows for split in splits])
+    latents = np.concatenate([split.latents for split in splits])
+    if (splits[0].rows[:1] == splits[1].rows[:1]).all():  # both names are the same split
+        rows, latents = splits[0].rows, splits[0].latents
+    chosen = _order(len(rows))[:max_points]
     return PageSubset(rows[chosen], latents[chosen], len(rows))
 
 
-def select_quickly(workspace: Workspace, most: int) -> PageSubset:
-    """The same of few images, encoded here and now: nothing is written into the run."""
+def select_quickly(workspace: Workspace, max_points: int) -> PageSubset:
+    """The same for a few images, encoded now; writes nothing into the run."""
     if not workspace.source.indexed:
-        return _samples(workspace, most)
+        return _samples(workspace, max_points)
     rows = workspace.rows("train")
     if workspace.holds_out:
         rows = np.concatenate([rows, workspace.rows("test")])
-    total, rows = len(rows), rows[_order(len(rows))[:most]]
+    total, rows = len(rows), rows[_order(len(rows))[:max_points]]
     images = workspace.dataset.images(rows)
     return PageSubset(rows, workspace.generator.encode(images, subset_labels(workspace, rows)), total)
 
 
 def subset_labels(workspace: Workspace, rows: Rows) -> Labels | None:
-    """What a conditional model is told of these images; None for a model that is told nothing."""
+    """The class labels by which a conditional model decodes these rows; None for an unconditional model."""
     if not workspace.generator.classes:
         return None
     if len(rows) and rows[0] == NO_ROW:
@@ -79,54 +81,54 @@ def subset_labels(workspace: Workspace, rows: Rows) -> Labels | None:
     return workspace.labels(rows)
 
 
-def reconstruction_errors(workspace: Workspace, drawn: PageSubset) -> np.ndarray:
-    """How far each image is from its reconstruction: root mean square of the pixels, NaN if not known."""
-    result = np.full(len(drawn), np.nan, np.float32)
-    known = drawn.real and workspace.source.decodes  # else there is no decoder
-    for start in range(0, min(ERRORS, len(drawn)) if known else 0, BLOCK):
-        part = slice(start, min(start + BLOCK, ERRORS))
-        rows = drawn.rows[part]
-        made = workspace.generator.decode(drawn.latents[part], subset_labels(workspace, rows))
-        result[part] = _apart(made, workspace.dataset.images(rows))
+def reconstruction_errors(workspace: Workspace, subset: PageSubset) -> np.ndarray:
+    """The root mean squared error of each reconstruction; NaN where it is not computed."""
+    result = np.full(len(subset), np.nan, np.float32)
+    possible = subset.has_images and workspace.source.decodes
+    for start in range(0, min(MAX_RECONSTRUCTED, len(subset)) if possible else 0, BATCH):
+        batch = slice(start, min(start + BATCH, MAX_RECONSTRUCTED))
+        rows = subset.rows[batch]
+        decoded = workspace.generator.decode(subset.latents[batch], subset_labels(workspace, rows))
+        result[batch] = _rms_difference(decoded, workspace.dataset.images(rows))
     return result
 
 
-def typical_rows(workspace: Workspace, drawn: PageSubset, count: int) -> list[int]:
-    """Numbers of points far from each other: amid classes where there are any, else amid the data."""
-    labels = workspace.labels(drawn.rows) if drawn.real else None
-    kinds = np.array([]) if labels is None else np.unique(labels)
-    rows = np.arange(min(len(drawn), 2000))
-    if len(kinds) >= count:
-        middles = [np.median(drawn.latents[labels == kind], axis=0) for kind in kinds]
-        rows = nearest(np.array(middles, np.float32), drawn.latents, 1)[0][:, 0]
-    return _far_apart(drawn.latents[rows], rows, count)
+def typical_rows(workspace: Workspace, subset: PageSubset, count: int) -> list[int]:
+    """Points far from each other: medians of the classes if there are enough, otherwise inliers."""
+    labels = workspace.labels(subset.rows) if subset.has_images else None
+    classes = np.array([]) if labels is None else np.unique(labels)
+    rows = np.arange(min(len(subset), MAX_TYPICAL))
+    if len(classes) >= count:
+        medians = [np.median(subset.latents[labels == label], axis=0) for label in classes]
+        rows = nearest(np.array(medians, np.float32), subset.latents, 1)[0][:, 0]
+    return _farthest(subset.latents[rows], rows, count)
 
 
-def _far_apart(some: Latents, rows: Rows, count: int) -> list[int]:
-    """Some of these rows: one far from the middle, then again and again the farthest from all before."""
-    from_middle = np.linalg.norm(some - np.median(some, axis=0), axis=1)
-    order = np.argsort(from_middle, kind="stable")
-    saved = order[: max(count, int(0.9 * len(order)))]  # the loneliest are no examples
-    chosen = [int(saved[-1])]
-    while len(chosen) < min(count, len(saved)):
-        apart = np.linalg.norm(some[saved, None] - some[chosen], axis=2).min(axis=1)
-        chosen.append(int(saved[apart.argmax()]))
+def _farthest(latents: Latents, rows: Rows, count: int) -> list[int]:
+    """Farthest-point sampling, without the outermost tenth of the latents."""
+    radius = np.linalg.norm(latents - np.median(latents, axis=0), axis=1)
+    order = np.argsort(radius, kind="stable")
+    candidates = order[: max(count, int(TYPICAL_SHARE * len(order)))]
+    chosen = [int(candidates[-1])]
+    while len(chosen) < min(count, len(candidates)):
+        distance = np.linalg.norm(latents[candidates, None] - latents[chosen], axis=2).min(axis=1)
+        chosen.append(int(candidates[distance.argmax()]))
     return rows[chosen].tolist()
 
 
-def _samples(workspace: Workspace, most: int) -> PageSubset:
+def _samples(workspace: Workspace, max_points: int) -> PageSubset:
     if isinstance(source := workspace.source, Given):
-        chosen = _order(len(source.latents))[:most]
-        nobody = np.full(len(chosen), NO_ROW)
-        return PageSubset(nobody, source.latents[chosen], len(source.latents), chosen)
-    count = min(most, SAMPLES)
+        chosen = _order(len(source.latents))[:max_points]
+        rows = np.full(len(chosen), NO_ROW)
+        return PageSubset(rows, source.latents[chosen], len(source.latents), chosen)
+    count = min(max_points, SAMPLES)
     return PageSubset(np.full(count, NO_ROW), sample_latents(workspace, count, seed=0), count)
 
 
 def _order(count: int) -> np.ndarray:
-    """The same for two runs of the same images, so that their points can be told by number."""
+    """A random order, the same for all runs of the same images, so that their points can be compared."""
     return stream(0, "page").permutation(count)
 
 
-def _apart(made: Images, real: Images) -> np.ndarray:
-    return np.sqrt(((made - real) ** 2).mean(axis=(1, 2, 3)))
+def _rms_difference(a: Images, b: Images) -> np.ndarray:
+    return np.sqrt(((a - b) ** 2).mean(axis=(1, 2, 3)))

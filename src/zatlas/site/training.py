@@ -1,4 +1,4 @@
-"""How far a training has come, as a page shows it."""
+"""The progress of a training, as a page shows it."""
 
 import math
 from typing import Any
@@ -7,12 +7,12 @@ from zatlas.workspace import Workspace
 
 
 def training(workspace: Workspace, *, running: bool = True) -> dict[str, Any]:
-    """The epochs that are done, and the metrics of each; what is no number is left out."""
-    rows = [{name: value for name, value in row.items() if _number(value)} for row in workspace.run.metrics()]
+    """The number of completed epochs and the metrics of each, without values that are not finite."""
+    rows = [{name: value for name, value in row.items() if _finite(value)} for row in workspace.run.metrics()]
     epochs = int(workspace.recipe.training.epochs)
-    done = int(rows[-1].get("epoch", len(rows))) if rows else 0
-    return {"epoch": done, "epochs": epochs, "running": running, "metrics": rows}
+    epoch = int(rows[-1].get("epoch", len(rows))) if rows else 0
+    return {"epoch": epoch, "epochs": epochs, "running": running, "metrics": rows}
 
 
-def _number(value: object) -> bool:
+def _finite(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)

@@ -65,7 +65,7 @@ class Terminal(Callback):
         for entry in images.report.get("skipped", [])[:1]:
             count = len(images.report["skipped"])
             self._print(
-                f"{count:,} files were set aside, for example {entry['file']} ({entry['reason']}): "
+                f"{count:,} files were left out, for example {entry['file']} ({entry['reason']}): "
                 f"see {run.folder / 'data_report.json'}"
             )
         self._print(

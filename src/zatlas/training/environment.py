@@ -94,7 +94,7 @@ def machine(fabric: Fabric) -> dict[str, Any]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "processes": fabric.world_size,
-        "strategy": "alone" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
+        "strategy": "single process" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
     }
 
 

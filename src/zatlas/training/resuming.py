@@ -39,7 +39,7 @@ def find_start(run: Run, *, restart: bool, longer: bool) -> StartPoint:
     atomic.remove_leftovers(run.checkpoints)
     for damaged, problem in problems.items():
         path = checkpoint.move_aside(run.checkpoints, damaged)
-        lines.append(f"{problem} It is set aside as {path.name}.")
+        lines.append(f"{problem} It is renamed to {path.name}.")
     if restart:
         _clear(run)
         return StartPoint(None, (*lines, _restart_message(run)))

@@ -1,7 +1,7 @@
 /** Anchors: named latents that a user can pin, and their text form in a link. */
 
 import type { RunEntry } from "../contract";
-import type { Table } from "../data";
+import { fromHalf, type Table } from "../data";
 import { integer } from "./format";
 
 export interface Anchor {
@@ -46,9 +46,7 @@ export function vectorText(vector: Float32Array): string {
 export function readVector(text: string): Float32Array | null {
   if (!/^[\w-]*$/.test(text)) return null;
   try {
-    const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-    const view = new DataView(bytes.buffer);
-    return Float32Array.from({ length: bytes.length >> 1 }, (_, i) => fromHalf(view.getUint16(i * 2, true)));
+    return fromHalf(Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0)).buffer);
   } catch {
     return null; // a link that was cut short
   }
@@ -62,11 +60,4 @@ function toHalf(value: number): number {
   const exponent = Math.floor(Math.log2(size));
   const steps = Math.round((size / 2 ** exponent - 1) * 1024);
   return sign | (((exponent + 15) << 10) + steps);
-}
-
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const rest = bits & 1023;
-  return sign * (exponent ? 2 ** (exponent - 15) * (1 + rest / 1024) : rest * 2 ** -24);
 }

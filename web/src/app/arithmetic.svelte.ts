@@ -145,12 +145,12 @@ export class Arithmetic {
   createDirection(plus: string, minus: string | null, name: string): void {
     const run = this.page.run;
     const rows = (wanted: string) => this.groups.find((group) => group.name === wanted)?.rows ?? new Int32Array();
-    const own = rows(plus);
-    const inside = new Set(own);
-    const rest = minus === null ? Int32Array.from({ length: run.entry.count }, (_, i) => i).filter((i) => !inside.has(i)) : rows(minus);
+    const positive = rows(plus);
+    const inside = new Set(positive);
+    const negative = minus === null ? Int32Array.from({ length: run.entry.count }, (_, i) => i).filter((i) => !inside.has(i)) : rows(minus);
     const { values, dim } = run.latents!;
-    const words = name || `${plus} − ${minus ?? "all others"}`;
-    this.page.sliders.add(byExample(gather(values, dim, own), gather(values, dim, rest), words, dim, run.std));
+    const title = name || `${plus} − ${minus ?? "all others"}`;
+    this.page.sliders.add(byExample(gather(values, dim, positive), gather(values, dim, negative), title, dim, run.std));
   }
 
   link(): LinkState {

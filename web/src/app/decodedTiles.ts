@@ -1,20 +1,21 @@
 /** Decoded tiles over the map: the image at every position, drawn as soon as it is decoded. */
 
-import type { Images, View } from "../types";
+import { THEMES } from "../contract";
+import type { View } from "../types";
 import { toPixel, toPosition } from "../map";
+import { paint } from "../media";
 import type { RunState } from "./run.svelte";
 
 const SIDE = 34; // smallest side of a tile in CSS pixels; at most 1.5 times as large
 const BATCH = 16; // tiles decoded at a time
 const MAX_TILES = 4000; // tiles in the cache
-const FRAME = "#ee7733"; // of generated images
-const MIN_COVER = 0.12; // below this data coverage no tile is shown
+const MIN_COVERAGE = 0.12; // below this data coverage no tile is shown
 
 interface Cell {
   key: string;
   x: number; // position of its center
   y: number;
-  cover: number;
+  coverage: number;
 }
 
 /** Tiles lie on a lattice that gets finer with every half octave of zoom, so that panning reuses them. */
@@ -37,13 +38,13 @@ export class DecodedTiles {
     const step = stepOf(view);
     const side = step * view.scale;
     context.imageSmoothingEnabled = side < 2 * this.run.entry.image.width;
-    context.strokeStyle = FRAME;
+    context.strokeStyle = THEMES.light.generated;
     context.lineWidth = 1;
     for (const cell of this.cells(view, width, height)) {
       const tile = this.tiles.get(cell.key);
       if (!tile) continue;
       const [px, py] = toPixel(view, width, height, cell.x, cell.y);
-      context.globalAlpha = Math.min(1, cell.cover * 1.1);
+      context.globalAlpha = Math.min(1, cell.coverage * 1.1);
       context.drawImage(tile, px - side / 2 + 1, py - side / 2 + 1, side - 2, side - 2);
       context.strokeRect(px - side / 2 + 0.5, py - side / 2 + 0.5, side - 1, side - 1);
     }
@@ -61,7 +62,7 @@ export class DecodedTiles {
       const positions = Float32Array.from(part.flatMap(({ x, y }) => [x, y]));
       const images = await this.run.decode(this.run.liftAll(positions), part.length);
       if (ticket !== this.ticket || !images) return;
-      part.forEach((cell, j) => this.tiles.set(cell.key, canvasOf(images, j)));
+      part.forEach((cell, j) => this.tiles.set(cell.key, paint(document.createElement("canvas"), images, j)));
       this.changed();
     }
   }
@@ -74,8 +75,8 @@ export class DecodedTiles {
     for (let i = Math.floor(left / step); i * step <= right; i++) {
       for (let j = Math.floor(bottom / step); j * step <= top; j++) {
         const [x, y] = [(i + 0.5) * step, (j + 0.5) * step];
-        const cover = this.run.cover(x, y);
-        if (cover >= MIN_COVER) result.push({ key: `${step} ${i} ${j}`, x, y, cover });
+        const coverage = this.run.coverage(x, y);
+        if (coverage >= MIN_COVERAGE) result.push({ key: `${step} ${i} ${j}`, x, y, coverage });
       }
     }
     return result;
@@ -85,14 +86,4 @@ export class DecodedTiles {
 /** The side of a tile in units of the chart. */
 function stepOf(view: View): number {
   return 2 ** (Math.ceil(2 * Math.log2(SIDE / view.scale)) / 2);
-}
-
-export function canvasOf(images: Images, index: number): HTMLCanvasElement {
-  const { width, height, rgba } = images;
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
-  const size = width * height * 4;
-  const image = new ImageData(rgba.subarray(index * size, (index + 1) * size), width, height);
-  canvas.getContext("2d")!.putImageData(image, 0, 0);
-  return canvas;
 }

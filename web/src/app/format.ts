@@ -17,12 +17,15 @@ export const signed = (value: number, digits = 1): string => `${value < 0 ? "−
 
 export const percent = (value: number): string => `${Math.round(value * 100)} %`;
 
-export function distanceText(far: number, cover = 1): string {
-  if (cover < 0.35) return "in a gap; the image is unreliable";
-  if (!Number.isFinite(far)) return "unknown for this model";
-  if (far < 1.3) return "inside";
-  if (far < 2) return "at the edge";
-  if (far < 3) return "outside";
+/** Whether a position lies in a gap between the data. */
+export const inGap = (coverage: number): boolean => coverage < 0.35;
+
+export function distanceText(distance: number, coverage = 1): string {
+  if (inGap(coverage)) return "in a gap; the image is unreliable";
+  if (!Number.isFinite(distance)) return "unknown for this model";
+  if (distance < 1.3) return "inside";
+  if (distance < 2) return "at the edge";
+  if (distance < 3) return "outside";
   return "far outside; the image is unreliable";
 }
 
@@ -34,9 +37,9 @@ export function valueText(table: Table, column: Column, row: number): string {
 }
 
 /** Confidence in a decoded image: 1 inside the data, 0 in a gap. */
-export function confidence(far: number, cover: number): number {
-  const near = Number.isFinite(far) ? Math.min(Math.max((3.2 - far) / 1.4, 0), 1) : 1;
-  return Math.min(near, Math.min(cover * 1.3, 1));
+export function confidence(distance: number, coverage: number): number {
+  const inside = Number.isFinite(distance) ? Math.min(Math.max((3.2 - distance) / 1.4, 0), 1) : 1;
+  return Math.min(inside, Math.min(coverage * 1.3, 1));
 }
 
 /** A name as one argument of a shell command, quoted for POSIX shells. */

@@ -13,11 +13,11 @@ const STATE: LinkState = {
   loop: true,
   at: 0.5,
   amounts: { Smiling: 1.5, "a, b: 100 %": -2 },
-  without: ["Male", "x,y"],
+  held: ["Male", "x,y"],
   label: 3,
   decodeAll: true,
   arithmetic: "A - B + Smiling",
-  own: { "my:name": "AAAA" },
+  created: { "my:name": "AAAA" },
 };
 
 test("a link holds the whole state and restores it", () => {

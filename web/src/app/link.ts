@@ -11,28 +11,28 @@ export interface LinkState {
   loop?: boolean;
   at?: number; // position on the walk, from 0 to 1
   amounts?: Record<string, number>; // of the sliders
-  without?: string[];
-  prior?: string; // "own": sample from the model's own prior instead of a fitted one
+  held?: string[]; // attributes held constant
+  prior?: string; // "model": sample from the model's own prior instead of a fitted one
   label?: number; // class index for a conditional model
   decodeAll?: boolean; // decoded tiles over the map
   arithmetic?: string; // the equation
-  own?: Record<string, string>; // directions created in the page: name to vector
+  created?: Record<string, string>; // directions created in the page: name to vector
   note?: string;
   run?: number; // index of the active run
 }
 
-const LISTS = new Set(["pins", "without"]);
-const TABLES = new Set(["amounts", "own"]);
+const LISTS = new Set(["pins", "held"]);
+const TABLES = new Set(["amounts", "created"]);
 const FLAGS = new Set(["loop", "decodeAll"]);
 const NUMBERS = new Set(["at", "label", "run"]);
 
 export function writeLink(state: LinkState): string {
-  const words = new URLSearchParams();
+  const result = new URLSearchParams();
   for (const [name, value] of Object.entries(state)) {
     const text = asText(value);
-    if (text) words.set(name, text);
+    if (text) result.set(name, text);
   }
-  return words.toString();
+  return result.toString();
 }
 
 /** The state in a link; missing and invalid parts are left out. */

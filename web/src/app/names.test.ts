@@ -29,7 +29,7 @@ test("an equation in a link preserves every name", () => {
 });
 
 test("a link preserves slider amounts and attributes held constant", () => {
-  const state = { amounts: Object.fromEntries(names.map((name, i) => [name, i + 1])), without: names };
+  const state = { amounts: Object.fromEntries(names.map((name, i) => [name, i + 1])), held: names };
   expect(readLink(writeLink(state))).toEqual(state);
 });
 

@@ -29,9 +29,9 @@ function generated(page: Page): Note {
 function charts(page: Page): Note | null {
   const { run } = page;
   if (run.entry.dim < 3) return null;
-  const charts = run.charts.filter((chart) => Number.isFinite(chart.trust));
-  const best = [...charts].sort((a, b) => b.trust - a.trust)[0];
-  const trust = Number.isFinite(run.chart.site.trust) ? ` This chart has trustworthiness ${short(run.chart.site.trust)} (1 is best).` : "";
+  const charts = run.charts.filter((chart) => Number.isFinite(chart.trustworthiness));
+  const best = [...charts].sort((a, b) => b.trustworthiness - a.trustworthiness)[0];
+  const trust = Number.isFinite(run.chart.site.trustworthiness) ? ` This chart has trustworthiness ${short(run.chart.site.trustworthiness)} (1 is best).` : "";
   return {
     name: "chart",
     title: "What a chart cannot show",
@@ -40,7 +40,7 @@ function charts(page: Page): Note | null {
       "A PCA chart preserves distances, but different latents can fall on the same position. A layout supervised by a label separates its classes, whether the model separates them or not.",
     ],
     tries: charts.map((chart) => ({
-      title: `${chart.title}: trustworthiness ${short(chart.trust)}${chart === best ? ", the best" : ""}`,
+      title: `${chart.title}: trustworthiness ${short(chart.trustworthiness)}${chart === best ? ", the best" : ""}`,
       go: () => void run.show(chart.name),
     })),
   };
@@ -79,14 +79,14 @@ function gaps(page: Page): Note {
 }
 
 function directions(page: Page): Note | null {
-  const slider = page.run.sliders.filter((item) => item.site?.score).sort((a, b) => b.site!.score!.area - a.site!.score!.area)[0];
+  const slider = page.run.sliders.filter((item) => item.site?.score).sort((a, b) => b.site!.score!.auc - a.site!.score!.auc)[0];
   if (!slider) return null;
-  const { area, chance: shuffled } = slider.site!.score!;
+  const { auc, shuffled } = slider.site!.score!;
   return {
     name: "directions",
     title: "When is a direction meaningful?",
     text: [
-      `The direction ${slider.title} leads from the mean of the latents without the attribute to the mean of those with it. Its AUC on held-out images is ${percent(area)}; directions fitted to shuffled labels reach ${percent(shuffled)}. A direction that does no better has no meaning.`,
+      `The direction ${slider.title} leads from the mean of the latents without the attribute to the mean of those with it. Its AUC on held-out images is ${percent(auc)}; directions fitted to shuffled labels reach ${percent(shuffled)}. A direction that does no better has no meaning.`,
       "A direction also changes attributes that are correlated with it in the data. Open “side effects” and select “hold constant” to keep an attribute unchanged.",
     ],
     tries: [

@@ -20,9 +20,9 @@ export interface Here {
   anchor: Anchor;
   images: Images | null;
   position: [number, number];
-  far: number;
-  cover: number; // data coverage at its position on the map; 1 if the position does not come from the map
-  near: number[]; // rows of the nearest real images
+  distance: number; // relative distance from the data
+  coverage: number; // data coverage at its position on the map; 1 if the position does not come from the map
+  nearest: number[]; // rows of the nearest real images
 }
 
 export class Page {
@@ -38,7 +38,7 @@ export class Page {
   pins = $state.raw<Anchor[]>([]);
   chosen = $state<number | null>(null); // the pin that the sliders start from
   hovered = $state.raw<Here | null>(null); // under the pointer
-  held = $state.raw<Here | null>(null); // shown while the pointer is not over the map
+  shown = $state.raw<Here | null>(null); // shown while the pointer is not over the map
   offline = $state(""); // message while the server does not answer
   announcement = $state(""); // for screen readers
   view = $state.raw<[number, number, number] | null>(null); // a view requested by a link
@@ -65,7 +65,7 @@ export class Page {
   }
 
   get here(): Here | null {
-    return this.hovered ?? this.held;
+    return this.hovered ?? this.shown;
   }
 
   /** The anchor that the sliders start from: the chosen pin, or the mean latent. */
@@ -77,9 +77,9 @@ export class Page {
   /** Decode the latent under a position of the map. */
   async hover(run: RunState, x: number, y: number, row: number | null = null): Promise<void> {
     const anchor = row === null ? anchorUnder(run, x, y) : run.anchor(row);
-    const cover = row === null ? run.cover(x, y) : 1;
+    const coverage = row === null ? run.coverage(x, y) : 1;
     this.inside = true;
-    const result = await this.look(run, anchor, [x, y], cover, "hover");
+    const result = await this.look(run, anchor, [x, y], coverage, "hover");
     if (result && this.inside) this.hovered = result;
   }
 
@@ -94,10 +94,10 @@ export class Page {
     const [left, bottom, right, top] = site.box;
     const [x, y] = [(left + right) / 2, (bottom + top) / 2];
     let first = 0;
-    for (let row = 1; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, x, y) > apart(positions, first, x, y)) first = row;
+    for (let row = 1; row < Math.min(positions.length / 2, 2000); row++) if (distance(positions, row, x, y) > distance(positions, first, x, y)) first = row;
     const [fromX, fromY] = [positions[2 * first], positions[2 * first + 1]];
     let second = first ? 0 : 1;
-    for (let row = 0; row < Math.min(positions.length / 2, 2000); row++) if (apart(positions, row, fromX, fromY) > apart(positions, second, fromX, fromY)) second = row;
+    for (let row = 0; row < Math.min(positions.length / 2, 2000); row++) if (distance(positions, row, fromX, fromY) > distance(positions, second, fromX, fromY)) second = row;
     await this.pinBoth(first, second);
   }
 
@@ -118,7 +118,7 @@ export class Page {
   /** Decode, with the other run, the image nearest to the shown latent. */
   async compare(here: Here): Promise<void> {
     const other = this.runs.find((run) => run !== here.run);
-    const row = here.anchor.row ?? here.near[0];
+    const row = here.anchor.row ?? here.nearest[0];
     if (!other || row === undefined || !this.alike()) return;
     const same = other.rowOf(here.run.table.index[row]);
     if (same === undefined) return;
@@ -144,10 +144,10 @@ export class Page {
   }
 
   /** Show an anchor in the large image while the pointer is not over the map. */
-  async hold(anchor: Anchor): Promise<void> {
+  async show(anchor: Anchor): Promise<void> {
     const run = this.run;
-    const result = await this.look(run, anchor, run.positionOf(anchor), 1, "held");
-    if (result && run === this.run) this.held = result;
+    const result = await this.look(run, anchor, run.positionOf(anchor), 1, "shown");
+    if (result && run === this.run) this.shown = result;
   }
 
   pin(anchor: Anchor): void {
@@ -217,7 +217,7 @@ export class Page {
       panel: this.panel === "point" ? undefined : this.panel,
       pins: this.pins.map(anchorText),
       label: run.label || undefined,
-      prior: run.fromOwn ? "own" : undefined,
+      prior: run.fromModelPrior ? "model" : undefined,
       decodeAll: this.decodeAll,
       note: this.note,
       run: this.active || undefined,
@@ -250,8 +250,8 @@ export class Page {
     this.panel = (link.panel as Panel) ?? "point";
     this.decodeAll = link.decodeAll ?? false;
     this.note = link.note ?? "";
-    run.fromOwn = link.prior === "own";
-    run.label = Math.min(link.label ?? 0, Math.max(run.entry.told.length - 1, 0));
+    run.fromModelPrior = link.prior === "model";
+    run.label = Math.min(link.label ?? 0, Math.max(run.entry.classes.length - 1, 0));
     this.walk.follow(link);
     this.sliders.follow(link);
     this.arithmetic.follow(link);
@@ -267,12 +267,12 @@ export class Page {
     this.walk.fromLink = link.at !== undefined;
   }
 
-  private async look(run: RunState, anchor: Anchor, position: [number, number], cover: number, stream: string): Promise<Here | null> {
+  private async look(run: RunState, anchor: Anchor, position: [number, number], coverage: number, stream: string): Promise<Here | null> {
     const decoding = run.problem ? null : run.decode(anchor.z, 1, stream, run.labelOf(anchor));
-    const near = await run.near(anchor.z, stream);
+    const nearest = await run.nearest(anchor.z, stream);
     const images = await decoding;
-    if ((decoding && !images) || !near) return null;
-    return { run, anchor, images, position, cover, far: near.far, near: near.rows };
+    if ((decoding && !images) || !nearest) return null;
+    return { run, anchor, images, position, coverage, distance: nearest.distance, nearest: nearest.rows };
   }
 
   private nextLetter(): number {
@@ -304,7 +304,7 @@ export function defaultColour({ entry, table }: RunState): string {
   return result;
 }
 
-function apart(positions: Float32Array, row: number, x: number, y: number): number {
+function distance(positions: Float32Array, row: number, x: number, y: number): number {
   return Math.hypot(positions[2 * row] - x, positions[2 * row + 1] - y);
 }
 

@@ -1,7 +1,7 @@
 /** The compass in the page: questions as decoded images, and the preference direction fitted to the answers. */
 
 import type { Images } from "../types";
-import { Compass, principalAxes, sample, walk, type Principal } from "../latent";
+import { Compass, principalComponents, sample, walk, type Principal } from "../latent";
 import type { Page } from "./page.svelte";
 import type { RunState } from "./run.svelte";
 
@@ -48,7 +48,7 @@ export class Preference {
     this.preview = this.question = null;
     try {
       if (!run.latents) throw new Error("The compass needs the latents on this page. Start the explorer with fewer points: --points 20000.");
-      this.compass = new Compass(run.latents.values, run.entry.dim, axesOf(run), Date.now() % 1000);
+      this.compass = new Compass(run.latents.values, run.entry.dim, componentsOf(run), Date.now() % 1000);
       await this.next();
     } catch (error) {
       this.problem = (error as Error).message;
@@ -89,8 +89,8 @@ export class Preference {
   }
 }
 
-function axesOf(run: RunState): Principal {
-  if (run.entry.dim <= MAX_DIM) return principalAxes(run.latents!.values, run.entry.dim);
+function componentsOf(run: RunState): Principal {
+  if (run.entry.dim <= MAX_DIM) return principalComponents(run.latents!.values, run.entry.dim);
   const principal = run.sliders.filter((slider) => slider.kind === "principal");
-  return { axes: principal.map((slider) => slider.vector), std: principal.map((slider) => slider.std) };
+  return { components: principal.map((slider) => slider.vector), std: principal.map((slider) => slider.std) };
 }

@@ -4,7 +4,7 @@ import type { ChartEntry, RunEntry } from "../contract";
 import type { Decoder, Encoder, Files, Images } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
-import { draw, far, mean, openPrior, openSearch, dimensionChart, PlaneInverse, read, readField, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
+import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, readField, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
 import { Grid, tileOf, type Box } from "../map";
 import type { Slider } from "./sliders.svelte";
 import { imageName, type Anchor } from "./anchor";
@@ -32,7 +32,7 @@ export class RunState {
   sliders = $state.raw<Slider[]>([]);
   probes = $state.raw<Probes | null>(null);
   prior = $state.raw<Prior | null>(null); // prior fitted to the latents after training
-  fromOwn = $state(false); // sample from the model's own prior although one was fitted
+  fromModelPrior = $state(false); // sample from the model's own prior although one was fitted
   label = $state(0); // class index for a conditional model
   where = $state<"page" | "server" | "">("");
   problem = $state("");
@@ -97,26 +97,23 @@ export class RunState {
   }
 
   private async latticeOf(site: ChartEntry): Promise<Lattice> {
-    const [latents, cover] = await Promise.all([this.files.bytes(site.lattice.url), this.files.bytes(site.cover)]);
-    return { latents: fromHalf(latents), cover: new Uint8Array(cover), n: site.lattice.n };
+    const [latents, coverage] = await Promise.all([this.files.bytes(site.lattice.url), this.files.bytes(site.coverage)]);
+    return { latents: fromHalf(latents), coverage: new Uint8Array(coverage), n: site.lattice.n };
   }
 
   /** Show the points by two latent dimensions. */
   showDimensions(i: number, j: number): void {
     if (!this.latents) return;
-    const own = dimensionChart(this.latents.values, this.latents.dim, i, j);
-    const positions = new Float32Array(2 * own.positions.x.length);
-    own.positions.x.forEach((x, row) => positions.set([x, own.positions.y[row]], 2 * row));
+    const chart = dimensionChart(this.latents.values, this.latents.dim, i, j);
     const site: ChartEntry = {
-      ...own, x: "", y: "", trust: NaN, lattice: { url: "", n: 0 }, cover: "", tiles: null,
+      ...chart, x: "", y: "", trustworthiness: NaN, lattice: { url: "", n: 0 }, coverage: "", tiles: null,
     };
-    this.setChart(site, positions, new PlaneInverse(own, this.entry.dim));
+    this.setChart(site, chart.positions, new PlaneInverse(chart, this.entry.dim));
   }
 
   /** Have the server compute another layout, and show it. */
   async make(layout: string, by?: string): Promise<void> {
-    const { chart, x, y } = await newChart(this.socket!, this.entry, layout, by);
-    const positions = Float32Array.from({ length: 2 * x.length }, (_, i) => (i % 2 ? y : x)[i >> 1]);
+    const { chart, positions } = await newChart(this.socket!, this.entry, layout, by);
     this.charts = [...this.charts.filter((item) => item.name !== chart.name), chart];
     this.computedPositions.set(chart.name, positions);
     this.setChart(chart, positions, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
@@ -151,9 +148,7 @@ export class RunState {
 
   private refine({ first: { positions, grid }, inverse }: LaidChart): void {
     if (!this.latents || inverse.fine) return;
-    const x = positions.filter((_, i) => i % 2 === 0);
-    const y = positions.filter((_, i) => i % 2 === 1);
-    inverse.refine({ latents: this.latents.values, x, y, near: (px, py, k) => grid.nearestMany(px, py, k) });
+    inverse.refine({ latents: this.latents.values, positions, nearest: (px, py, k) => grid.nearestMany(px, py, k) });
   }
 
   // Positions and latents
@@ -168,8 +163,8 @@ export class RunState {
   }
 
   /** Data coverage of a position: 1 inside the data, 0 in a gap. */
-  cover(x: number, y: number): number {
-    return this.chart.inverse.cover(x, y);
+  coverage(x: number, y: number): number {
+    return this.chart.inverse.coverage(x, y);
   }
 
   positionOf(anchor: Anchor): [number, number] {
@@ -215,10 +210,10 @@ export class RunState {
     const { sprites } = this.entry;
     if (!sprites || row >= this.entry.count) return null;
     const tile = tileOf(sprites, row);
-    const page = await (this.sheets[tile.page] ??= this.files.image(sprites.pages[tile.page]));
+    const sheet = await (this.sheets[tile.sheet] ??= this.files.image(sprites.sheets[tile.sheet]));
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [tile.w, tile.h];
-    canvas.getContext("2d")!.drawImage(page, tile.x, tile.y, tile.w, tile.h, 0, 0, tile.w, tile.h);
+    canvas.getContext("2d")!.drawImage(sheet, tile.x, tile.y, tile.w, tile.h, 0, 0, tile.w, tile.h);
     return canvas;
   }
 
@@ -234,7 +229,7 @@ export class RunState {
   }
 
   get typical(): Float32Array {
-    return Float32Array.from(this.entry.middle);
+    return Float32Array.from(this.entry.mean);
   }
 
   // Images
@@ -242,22 +237,22 @@ export class RunState {
   /** Decode n latents; null if a newer request of the same stream replaced this one. */
   async decode(z: Float32Array, n: number, stream?: string, label = this.label): Promise<Images | null> {
     const decoder = this.decoder ?? (await this.decoding);
-    const labels = this.entry.told.length ? Array<number>(n).fill(label) : undefined;
+    const labels = this.entry.classes.length ? Array<number>(n).fill(label) : undefined;
     return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
   }
 
   /** The class index for an anchor: the class of a real image, otherwise the selected one. */
   labelOf(anchor: Anchor): number {
     const labels = this.entry.columns.find((column) => column.name === "label");
-    if (anchor.row === null || !labels || !this.entry.told.length) return this.label;
-    const result = this.entry.told.indexOf(labels.values?.[this.table.classOf("label")[anchor.row]] ?? "");
+    if (anchor.row === null || !labels || !this.entry.classes.length) return this.label;
+    const result = this.entry.classes.indexOf(labels.values?.[this.table.classOf("label")[anchor.row]] ?? "");
     return result < 0 ? this.label : result;
   }
 
   /** The latent of an image of the model's size. */
   async encode(images: Images): Promise<Float32Array> {
     this.encoder ??= chooseEncoder(this.files, this.entry, this.socket);
-    const labels = this.entry.told.length ? [this.label] : undefined;
+    const labels = this.entry.classes.length ? [this.label] : undefined;
     return (await this.encoder).encode(images, labels);
   }
 
@@ -273,88 +268,82 @@ export class RunState {
   // Samples
 
   private async readPrior(): Promise<void> {
-    const { fitted } = this.entry;
-    if (fitted) this.prior = openPrior(await this.files.bytes(fitted.url));
+    const prior = this.entry.fitted_prior;
+    if (prior) this.prior = openPrior(await this.files.bytes(prior.url));
   }
 
   /** n random latents from the fitted prior, or from the model's own prior. */
   sample(n: number, seed: number): Float32Array {
-    if (this.prior && !this.fromOwn) return this.prior.sample(n, uniform(seed));
+    if (this.prior && !this.fromModelPrior) return this.prior.sample(n, uniform(seed));
     return draw(this.entry, n, { seed, latents: this.latents?.values });
   }
 
   // Neighbors
 
-  /** The nearest rows, and the distance from the data; null if a newer request replaced this one. */
-  async near(z: Float32Array, stream?: string): Promise<{ rows: number[]; far: number } | null> {
-    const { density } = this.entry;
-    const k = Math.max(NEAREST, density?.neighbours ?? 0);
-    if (this.search) {
-      const result = await this.search.nearest(z, k, stream);
-      if (!result) return null;
-      return { rows: Array.from(result.rows.subarray(0, NEAREST)), far: density ? far(result, density)[0] : NaN };
-    }
-    if (this.socket && !this.entry.codes) {
-      const result = await nearestLatents(this.socket, this.entry, z, k, stream);
-      if (!result) return null;
-      return { rows: Array.from(result.rows.subarray(0, NEAREST)), far: density ? far(result, density)[0] : NaN };
-    }
-    return { rows: [], far: NaN };
+  /** The nearest rows, and the relative distance from the data; null if a newer request replaced this one. */
+  async nearest(z: Float32Array, stream?: string): Promise<{ rows: number[]; distance: number } | null> {
+    const { density, latents } = this.entry;
+    const k = Math.max(NEAREST, density?.neighbors ?? 0);
+    const served = this.socket && !latents;
+    if (!this.search && !served) return { rows: [], distance: NaN };
+    const result = await (this.search ? this.search.nearest(z, k, stream) : nearestLatents(this.socket!, this.entry, z, k, stream));
+    if (!result) return null;
+    return { rows: Array.from(result.rows.subarray(0, NEAREST)), distance: density ? relativeDistances(result, density)[0] : NaN };
   }
 
-  async farOf(z: Float32Array): Promise<number[]> {
+  /** The relative distance from the data of each latent; empty where it is not known. */
+  async distancesOf(z: Float32Array): Promise<number[]> {
     const { density } = this.entry;
-    if (!this.search || !density) return [];
-    const result = await this.search.nearest(z, density.neighbours);
-    return result ? far(result, density) : [];
+    const result = density && (await this.search?.nearest(z, density.neighbors));
+    return result ? relativeDistances(result, density) : [];
   }
 
   /** Latents of the geodesic between two anchors: precomputed, or computed by the server. */
   async geodesic(a: Anchor, b: Anchor): Promise<Float32Array> {
-    const saved = this.entry.geodesics.find(({ from, to }) => (from === a.row && to === b.row) || (from === b.row && to === a.row));
+    const saved = this.entry.geodesics.find(({ start, end }) => (start === a.row && end === b.row) || (start === b.row && end === a.row));
     if (saved) {
       const rows = fromHalf(await this.files.bytes(saved.url));
-      return saved.from === a.row ? rows : reversed(rows, this.entry.dim);
+      return saved.start === a.row ? rows : reversed(rows, this.entry.dim);
     }
-    if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.told.length ? this.label : undefined);
+    if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.classes.length ? this.label : undefined);
     throw new Error(`Only the server computes other geodesics. Run: zatlas explore ${shellWord(this.entry.name)}`);
   }
 
   // Directions
 
   private async readDirections(): Promise<void> {
-    const { ways, dim, axes, middle, deviation } = this.entry;
+    const { directions, dim, dimensions, std } = this.entry;
     const read = async (url: string) => new Float32Array(await this.files.bytes(url));
-    const [vectors, normals, weights] = await Promise.all([ways.vectors, ways.normals, ways.weights].map(read));
+    const [vectors, normals, weights] = await Promise.all([directions.vectors, directions.normals, directions.weights].map(read));
     this.normals = normals;
-    this.probes = { names: ways.probes.map((item) => item.name), weights, offsets: ways.probes.map((item) => item.offset) };
-    const fields = await Promise.all(ways.list.map(async ({ bends }) => bends && readField(bends, await read(bends.url))));
-    const named = ways.list.map((site, i): Slider => {
+    this.probes = { names: directions.probes.map((item) => item.name), weights, offsets: directions.probes.map((item) => item.offset) };
+    const fields = await Promise.all(directions.list.map(async ({ field }) => field && readField(field, await read(field.url))));
+    const named = directions.list.map((site, i): Slider => {
       const vector = vectors.subarray(i * dim, (i + 1) * dim);
-      return { name: site.name, title: site.title, kind: site.kind, vector, std: site.spread, field: fields[i], site };
+      return { name: site.name, title: site.title, kind: site.kind, vector, std: site.std, field: fields[i], site };
     });
-    const own = axes.map(({ index }): Slider => {
-      const vector = new Float32Array(middle.length);
+    const axes = dimensions.map(({ index }): Slider => {
+      const vector = new Float32Array(dim);
       vector[index] = 1;
       const title = `dimension ${index}`;
       const name = named.some((slider) => slider.name === title) ? `the ${title}` : title; // a class may have the same name
-      return { name, title, kind: "dimension", vector, std: deviation[index] || 1, site: null };
+      return { name, title, kind: "dimension", vector, std: std[index] || 1, site: null };
     });
-    this.sliders = [...named, ...own];
+    this.sliders = [...named, ...axes];
   }
 
   /** Linear-probe probabilities for a latent, the highest first. */
-  probabilities(z: Float32Array, most = 5): [string, number][] {
+  probabilities(z: Float32Array, limit = 5): [string, number][] {
     if (!this.probes?.names.length) return [];
     const result = read(this.probes, z);
     const numbers = new Set(this.entry.columns.filter(({ kind }) => kind === "number").map(({ name }) => name));
     const named = this.probes.names.flatMap((name, i): [string, number][] => (numbers.has(name) ? [] : [[name, result[i]]]));
-    return named.sort((a, b) => b[1] - a[1]).slice(0, most);
+    return named.sort((a, b) => b[1] - a[1]).slice(0, limit);
   }
 
   /** Predictions of the run's classifier for the first image, the highest first; null without a classifier. */
   async classify(images: Images): Promise<[string, number][] | null> {
-    const { scorer: classifier } = this.entry;
+    const { classifier } = this.entry;
     if (!classifier) return null;
     this.classifier ??= pageClassifier(this.files, this.entry, classifier);
     const result = await this.classifier.then((read) => read(images)).catch(() => null); // the linear probes remain
@@ -371,7 +360,7 @@ export class RunState {
 
   /** Standard deviation of the latents along a unit vector. */
   std = (vector: Float32Array): number =>
-    this.latents ? stdOf(vector, this.latents.values) : stdFrom(vector, this.entry.deviation);
+    this.latents ? stdOf(vector, this.latents.values) : stdFrom(vector, this.entry.std);
 }
 
 function reversed(rows: Float32Array, dim: number): Float32Array {

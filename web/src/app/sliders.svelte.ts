@@ -3,7 +3,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { DirectionEntry } from "../contract";
 import type { Images } from "../types";
-import { effects, move, stepOf, without, type Direction } from "../latent";
+import { effects, move, orthogonalTo, stepOf, type Direction } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import { readVector, vectorText, type Anchor } from "./anchor";
@@ -13,7 +13,7 @@ const BATCH = 12; // samples that are moved together
 /** A direction with a slider: of the run, of a latent dimension, or created in the page. */
 export interface Slider extends Direction {
   title: string;
-  kind: DirectionEntry["kind"] | "dimension" | "own";
+  kind: DirectionEntry["kind"] | "dimension" | "created";
   site: DirectionEntry | null;
 }
 
@@ -25,8 +25,8 @@ interface Predictions {
 
 export class Sliders {
   readonly amounts = new SvelteMap<string, number>(); // not an object: a class may be called “constructor”
-  without = $state<string[]>([]);
-  own = $state.raw<Slider[]>([]);
+  held = $state<string[]>([]);
+  created = $state.raw<Slider[]>([]);
   together = $state(false); // also move samples
   seed = $state(1);
   batch = $state.raw<Images | null>(null);
@@ -38,13 +38,13 @@ export class Sliders {
     this.page = page;
   }
 
-  readonly all = $derived.by((): Slider[] => [...this.page.run.sliders, ...this.own]);
+  readonly all = $derived.by((): Slider[] => [...this.page.run.sliders, ...this.created]);
 
   /** Directions with a nonzero amount, orthogonal to the attributes that are held constant. */
   readonly turned = $derived.by((): { slider: Slider; amount: number; direction: Direction }[] => {
     const amountOf = (slider: Slider) => this.amounts.get(slider.name) ?? 0;
     const result = this.all.filter((slider) => amountOf(slider));
-    return result.map((slider) => ({ slider, amount: amountOf(slider), direction: this.clean(slider) }));
+    return result.map((slider) => ({ slider, amount: amountOf(slider), direction: this.adjusted(slider) }));
   });
 
   get moved(): boolean {
@@ -52,9 +52,9 @@ export class Sliders {
   }
 
   /** The direction made orthogonal to the attributes held constant; unchanged if nothing would be left. */
-  clean(slider: Slider): Direction {
+  adjusted(slider: Slider): Direction {
     try {
-      return this.cleaned(slider);
+      return this.orthogonal(slider);
     } catch {
       return slider; // the user was notified when this happened
     }
@@ -64,8 +64,8 @@ export class Sliders {
   readonly result = $derived.by((): Anchor => {
     const subject = this.page.subject;
     if (!this.turned.length) return subject;
-    const words = this.turned.map(({ slider, amount }) => `${slider.title} ${amount.toFixed(1)}`);
-    return { z: move(subject.z, this.turned), row: null, name: `${subject.name}'`, about: `${subject.name}, ${words.join(", ")}` };
+    const moves = this.turned.map(({ slider, amount }) => `${slider.title} ${amount.toFixed(1)}`);
+    return { z: move(subject.z, this.turned), row: null, name: `${subject.name}'`, about: `${subject.name}, ${moves.join(", ")}` };
   });
 
   set(name: string, amount: number): void {
@@ -74,9 +74,9 @@ export class Sliders {
   }
 
   toggle(name: string): void {
-    this.without = this.without.includes(name) ? this.without.filter((item) => item !== name) : [...this.without, name];
+    this.held = this.held.includes(name) ? this.held.filter((item) => item !== name) : [...this.held, name];
     try {
-      for (const { slider } of this.turned) this.cleaned(slider);
+      for (const { slider } of this.turned) this.orthogonal(slider);
     } catch (error) {
       this.page.announcement = (error as Error).message;
     }
@@ -86,8 +86,8 @@ export class Sliders {
   reset(): void {
     this.amounts.clear();
     this.predictions = null;
-    this.without = [];
-    this.own = [];
+    this.held = [];
+    this.created = [];
     this.show();
   }
 
@@ -99,7 +99,7 @@ export class Sliders {
 
   /** Show the moved anchor, and the moved samples if they are enabled. */
   show(): void {
-    void this.page.hold(this.result).then(() => this.classify());
+    void this.page.show(this.result).then(() => this.classify());
     if (this.together) void this.showBatch();
   }
 
@@ -107,10 +107,10 @@ export class Sliders {
   private async classify(): Promise<void> {
     if (this.classifying) return;
     this.classifying = true;
-    for (let held = this.page.held; this.moved && held?.images && held.anchor === this.result && held.anchor !== this.predictions?.anchor; held = this.page.held) {
-      const result = await held.run.classify(held.images);
+    for (let shown = this.page.shown; this.moved && shown?.images && shown.anchor === this.result && shown.anchor !== this.predictions?.anchor; shown = this.page.shown) {
+      const result = await shown.run.classify(shown.images);
       if (!result) break;
-      this.predictions = { anchor: held.anchor, values: result };
+      this.predictions = { anchor: shown.anchor, values: result };
     }
     this.classifying = false;
   }
@@ -127,9 +127,9 @@ export class Sliders {
     const { probes } = this.page.run;
     if (!probes) return [];
     const from = this.page.subject.z;
-    const [raw, now] = [effects(probes, slider, from), effects(probes, this.clean(slider), from)];
+    const [raw, adjusted] = [effects(probes, slider, from), effects(probes, this.adjusted(slider), from)];
     const others = Object.keys(raw).filter((name) => name !== slider.name);
-    return others.sort((a, b) => Math.abs(raw[b]) - Math.abs(raw[a])).map((name) => [name, now[name]]);
+    return others.sort((a, b) => Math.abs(raw[b]) - Math.abs(raw[a])).map((name) => [name, adjusted[name]]);
   }
 
   /** Add a direction created in the page under a unique name. */
@@ -137,46 +137,46 @@ export class Sliders {
     const used = new Set(this.all.map((slider) => slider.name));
     let name = direction.name;
     for (let i = 2; used.has(name); i++) name = `${direction.name} ${i}`;
-    this.own = [...this.own, { ...direction, name, title: name, kind: "own", site: null }];
+    this.created = [...this.created, { ...direction, name, title: name, kind: "created", site: null }];
     this.page.announcement = `Created the direction ${name}`;
   }
 
   remove(name: string): void {
-    this.own = this.own.filter((slider) => slider.name !== name);
+    this.created = this.created.filter((slider) => slider.name !== name);
     this.set(name, 0);
   }
 
   link(): LinkState {
     const amounts = Object.fromEntries([...this.amounts].filter(([, amount]) => amount));
-    const own = Object.fromEntries(this.own.map((slider) => [slider.name, vectorText(stepOf(slider))]));
+    const created = Object.fromEntries(this.created.map((slider) => [slider.name, vectorText(stepOf(slider))]));
     return {
       amounts: Object.keys(amounts).length ? amounts : undefined,
-      without: this.without.length ? this.without : undefined,
-      own: this.own.length ? own : undefined,
+      held: this.held.length ? this.held : undefined,
+      created: this.created.length ? created : undefined,
     };
   }
 
   follow(link: LinkState): void {
     const dim = this.page.run.entry.dim;
-    this.own = Object.entries(link.own ?? {}).flatMap(([name, text]) => {
-      const whole = readVector(text);
-      if (!whole || whole.length !== dim) return [];
-      const std = Math.hypot(...whole) || 1;
-      const vector = whole.map((value) => value / std);
-      return [{ name, title: name, kind: "own" as const, vector, std, site: null }];
+    this.created = Object.entries(link.created ?? {}).flatMap(([name, text]) => {
+      const step = readVector(text);
+      if (!step || step.length !== dim) return [];
+      const std = Math.hypot(...step) || 1;
+      const vector = step.map((value) => value / std);
+      return [{ name, title: name, kind: "created" as const, vector, std, site: null }];
     });
     this.amounts.clear();
     for (const [name, amount] of Object.entries(link.amounts ?? {})) this.amounts.set(name, amount);
-    this.without = link.without ?? [];
+    this.held = link.held ?? [];
   }
 
-  private cleaned(slider: Slider): Direction {
+  private orthogonal(slider: Slider): Direction {
     const run = this.page.run;
-    const others = this.without.filter((name) => name !== slider.name);
+    const others = this.held.filter((name) => name !== slider.name);
     const normals = others.flatMap((name) => {
       const vector = run.normalOf(name);
       return vector ? [{ name, vector }] : [];
     });
-    return !normals.length || slider.kind === "dimension" ? slider : without(slider, normals, run.std);
+    return !normals.length || slider.kind === "dimension" ? slider : orthogonalTo(slider, normals, run.std);
   }
 }

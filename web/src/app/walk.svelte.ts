@@ -26,7 +26,7 @@ export class Walk {
   curve = $state.raw<Curve | null>(null);
   path = $state.raw<Float32Array | null>(null); // its positions on the map
   strip = $state.raw<Images | null>(null);
-  far = $state.raw<number[]>([]); // of each image of the strip
+  distances = $state.raw<number[]>([]); // of each image of the strip
   problem = $state("");
   working = $state(false);
   fromLink = $state(false); // a link asks for this position: it is shown as soon as there is a curve
@@ -57,10 +57,10 @@ export class Walk {
       this.path = this.plane?.knots ?? (await this.page.run.positionsOf(sample(result, TRACED)));
       const z = sample(result, TILES);
       const strip = await this.page.run.decode(z, TILES, "strip");
-      const far = await this.page.run.farOf(z);
+      const distances = await this.page.run.distancesOf(z);
       if (stale() || !strip) return;
       this.strip = strip;
-      this.far = far;
+      this.distances = distances;
     } catch (error) {
       if (!stale()) this.fail(error as Error);
     } finally {
@@ -72,7 +72,7 @@ export class Walk {
   async go(at: number): Promise<void> {
     this.at = Math.min(Math.max(at, 0), 1);
     if (!this.curve) return;
-    await this.page.hold(this.anchorAt(this.at));
+    await this.page.show(this.anchorAt(this.at));
   }
 
   anchorAt(at: number): Anchor {
@@ -102,7 +102,7 @@ export class Walk {
 
   /** Whether the large image belongs to the walk. */
   private get shown(): boolean {
-    return this.page.held?.anchor.name === ON_THE_WALK;
+    return this.page.shown?.anchor.name === ON_THE_WALK;
   }
 
   link(): LinkState {

@@ -24,11 +24,7 @@ describe("files in the page", () => {
     ["identity", (bytes: Uint8Array) => bytes],
     ["gzip", (bytes: Uint8Array) => gzipSync(bytes)],
   ])("are read as %s repeatedly, and their text is freed", async (encoding, packed) => {
-    const page = pageWith(
-      "data/manifest.json",
-      packed(new TextEncoder().encode(manifest)),
-      encoding,
-    );
+    const page = pageWith("data/manifest.json", packed(new TextEncoder().encode(manifest)), encoding);
     const files = inlinedFiles(page);
     expect((await readManifest(files)).runs[0].id).toBe("a");
     expect(page.querySelector("script")?.textContent).toBe("");
@@ -36,9 +32,7 @@ describe("files in the page", () => {
   });
 
   it("that are missing are named in the error", async () => {
-    await expect(inlinedFiles(document).bytes("data/x.arrow")).rejects.toThrow(
-      "data/x.arrow is not in this page",
-    );
+    await expect(inlinedFiles(document).bytes("data/x.arrow")).rejects.toThrow("data/x.arrow is not in this page");
   });
 });
 
@@ -66,12 +60,8 @@ describe("network files", () => {
     const files = networkFiles("./");
     expect((await files.bytes("data/a")).byteLength).toBe(3);
     expect(requested).toEqual(["./data/a"]);
-    await expect(files.bytes("gone")).rejects.toThrow(
-      "gone could not be loaded: the server answered 404 Not Found.",
-    );
-    await expect(files.bytes("down")).rejects.toThrow(
-      "Check that the server of this page is still running.",
-    );
+    await expect(files.bytes("gone")).rejects.toThrow("gone could not be loaded: the server answered 404 Not Found.");
+    await expect(files.bytes("down")).rejects.toThrow("Check that the server of this page is still running.");
   });
 });
 
@@ -80,9 +70,7 @@ it("a manifest of another format or without runs is refused", async () => {
     bytes: async () => new TextEncoder().encode(text).buffer,
     image: () => Promise.reject(),
   });
-  await expect(readManifest(of('{"format": 9}'))).rejects.toThrow(
-    "has format 9, and this page reads format 1",
-  );
+  await expect(readManifest(of('{"format": 9}'))).rejects.toThrow("has format 9, and this page reads format 1");
   await expect(readManifest(of("<html>"))).rejects.toThrow("is not valid JSON");
   await expect(readManifest(of('{"format": 1, "runs": []}'))).rejects.toThrow("contains no runs");
 });

@@ -15,16 +15,11 @@ export function networkFiles(base = "./"): Files {
     try {
       answer = await fetch(base + url);
     } catch {
-      throw new Error(
-        `${url} could not be loaded. Check that the server of this page is still running.`,
-      );
+      throw new Error(`${url} could not be loaded. Check that the server of this page is still running.`);
     }
     if (!answer.ok)
       throw new Error(
-        `${url} could not be loaded: the server answered ${answer.status} ${answer.statusText}.`.replace(
-          " .",
-          ".",
-        ),
+        `${url} could not be loaded: the server answered ${answer.status} ${answer.statusText}.`.replace(" .", "."),
       );
     return answer.arrayBuffer();
   });
@@ -42,23 +37,17 @@ export function inlinedFiles(page: Document): Files {
     const element = [...page.querySelectorAll<HTMLScriptElement>("script[data-url]")].find(
       (item) => item.dataset.url === url,
     );
-    if (!element)
-      return Promise.reject(new Error(`${url} is not in this page. Export the run again.`));
+    if (!element) return Promise.reject(new Error(`${url} is not in this page. Export the run again.`));
     const bytes = fromBase64(element.textContent ?? "");
     element.textContent = "";
-    const read =
-      element.dataset.encoding === "gzip" ? unzipped(bytes) : Promise.resolve(bytes.buffer);
+    const read = element.dataset.encoding === "gzip" ? unzipped(bytes) : Promise.resolve(bytes.buffer);
     cache.set(url, read);
     return read.then((all) => all.slice(0));
   });
 }
 
 function filesOf(bytes: (url: string) => Promise<ArrayBuffer>): Files {
-  return {
-    bytes,
-    image: async (url) =>
-      createImageBitmap(new Blob([await bytes(url)]), { premultiplyAlpha: "none" }),
-  };
+  return { bytes, image: async (url) => createImageBitmap(new Blob([await bytes(url)]), { premultiplyAlpha: "none" }) };
 }
 
 const SIXTY_FOUR = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -68,9 +57,7 @@ for (let i = 0; i < 64; i++) VALUES[SIXTY_FOUR.charCodeAt(i)] = i;
 
 /** The bytes of base64 text; white space and padding are ignored. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  const native = (
-    Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }
-  ).fromBase64;
+  const native = (Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }).fromBase64;
   if (native) return native(text);
   const out = new Uint8Array(Math.ceil((text.length * 3) / 4));
   let size = 0;

@@ -18,16 +18,9 @@ export interface Query {
 export function maskOf(conditions: readonly Condition[], table: Table): Uint8Array {
   const mask = new Uint8Array(table.count).fill(1);
   for (const condition of conditions) {
-    if (condition.kind === "class")
-      keepClasses(mask, table.classOf(condition.column), condition.values);
-    else if (condition.kind === "flag")
-      keepFlag(mask, table.flag(condition.column), condition.yes ? 1 : 0);
-    else
-      keepNumbers(
-        mask,
-        condition.column === "index" ? table.index : table.number(condition.column),
-        condition,
-      );
+    if (condition.kind === "class") keepClasses(mask, table.classOf(condition.column), condition.values);
+    else if (condition.kind === "flag") keepFlag(mask, table.flag(condition.column), condition.yes ? 1 : 0);
+    else keepNumbers(mask, condition.column === "index" ? table.index : table.number(condition.column), condition);
   }
   return mask;
 }
@@ -48,8 +41,7 @@ function keepNumbers(
   { low, high, strict }: Condition & { kind: "number" },
 ): void {
   // Values are float32, so bounds are rounded to float32 too.
-  const [from, to] =
-    values instanceof Float32Array ? [Math.fround(low), Math.fround(high)] : [low, high];
+  const [from, to] = values instanceof Float32Array ? [Math.fround(low), Math.fround(high)] : [low, high];
   for (let i = 0; i < mask.length; i++) {
     const value = values[i];
     if (!(strict ? value > from && value < to : value >= from && value <= to)) mask[i] = 0;
@@ -75,12 +67,10 @@ export function parseQuery(text: string, columns: readonly Column[]): Query {
 
 function condition(word: string, columns: readonly Column[]): Condition | string {
   const parts = /^(!?)((?:"(?:[^"\\]|\\.)*"?|[^"=<>!])+?)(?:(!=|>=|<=|=|>|<)(.*))?$/s.exec(word);
-  if (!parts)
-    return `${word} is not a condition. Write a name, or a name and a value such as label=7.`;
+  if (!parts) return `${word} is not a condition. Write a name, or a name and a value such as label=7.`;
   const [, not, quoted, sign, right] = parts;
   const name = bare(quoted);
-  const column =
-    columns.find((item) => same(item.name, name)) ?? columns.find((item) => same(item.title, name));
+  const column = columns.find((item) => same(item.name, name)) ?? columns.find((item) => same(item.title, name));
   if (sign === undefined) return bareName(name, not === "!", column, columns);
   if (!column)
     return `There is no column ${name}.${hint(
@@ -128,9 +118,7 @@ function classes(column: Column, text: string, yes: boolean): Condition | string
     wanted.push(value);
   }
   if (!wanted.length) return `${column.name} needs a value: ${example(column)}.`;
-  const values = yes
-    ? wanted
-    : all.map((_, value) => value).filter((value) => !wanted.includes(value));
+  const values = yes ? wanted : all.map((_, value) => value).filter((value) => !wanted.includes(value));
   return { kind: "class", column: column.name, values };
 }
 
@@ -139,8 +127,7 @@ function numbers(column: Column, sign: string, text: string): Condition | string
   if (ends.length > 2 || ends.some(Number.isNaN))
     return `${column.name} needs a number, not "${text}": ${example(column)}.`;
   if (ends.length === 2 && sign !== "=") return `A range goes with "=": ${column.name}=${text}.`;
-  const [low, high] =
-    ends.length === 2 ? [Math.min(...ends), Math.max(...ends)] : [ends[0], ends[0]];
+  const [low, high] = ends.length === 2 ? [Math.min(...ends), Math.max(...ends)] : [ends[0], ends[0]];
   const base = { kind: "number", column: column.name } as const;
   if (sign === "=") return { ...base, low, high, strict: false };
   if (sign === "!=") return `${column.name}!=${text} is not supported: use < or >.`;
@@ -175,10 +162,7 @@ function same(a: string, b: string): boolean {
 function hint(name: string, words: readonly string[]): string {
   const near = [...new Set(words)]
     .map((word) => ({ word, steps: edits(name.toLowerCase(), word.toLowerCase()) }))
-    .filter(
-      ({ word, steps }) =>
-        steps <= Math.max(1, word.length / 3) && steps < Math.min(name.length, word.length),
-    )
+    .filter(({ word, steps }) => steps <= Math.max(1, word.length / 3) && steps < Math.min(name.length, word.length))
     .sort((a, b) => a.steps - b.steps);
   if (near.length) return ` Did you mean ${near[0].word}?`;
   return words.length > 0 && words.length <= 12 ? ` There are ${words.join(", ")}.` : "";
@@ -190,9 +174,7 @@ function edits(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
     for (let j = 1; j <= b.length; j++)
-      row.push(
-        Math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)),
-      );
+      row.push(Math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
     last = row;
   }
   return last[b.length];

@@ -13,12 +13,12 @@ export interface Latents {
 
 /** Read the latents; null if they are too large for a page. */
 export async function readLatents(files: Files, entry: RunEntry): Promise<Latents | null> {
-  if (entry.codes === null) return null;
+  if (entry.latents === null) return null;
   const { count, dim } = entry;
-  const values = fromHalf(await files.bytes(entry.codes));
+  const values = fromHalf(await files.bytes(entry.latents));
   if (values.length !== count * dim) {
     throw new Error(
-      `${entry.codes} holds ${values.length} numbers, not ${count} latents of ${dim}. Export the run again.`,
+      `${entry.latents} holds ${values.length} numbers, not ${count} latents of ${dim}. Export the run again.`,
     );
   }
   return { count, dim, values, row: (index) => values.subarray(index * dim, (index + 1) * dim) };

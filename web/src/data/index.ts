@@ -1,20 +1,10 @@
 /** Reading the files of a run: manifest, table, latents, tiles; filters and colours. */
 
-export {
-  THEMES,
-  colouring,
-  rgbOf,
-  scaleColour,
-  type Colouring,
-  type Legend,
-  type LegendEntry,
-  type Theme,
-  type ThemeName,
-} from "./colours";
-export { fromBase64, inlinedFiles, networkFiles, openFiles } from "./files";
-export { maskOf, parseQuery, quoted, type Condition, type Query } from "./filter";
+export { colouring } from "./colours";
+export { openFiles } from "./files";
+export { maskOf, parseQuery, quoted, type Condition } from "./filter";
 export { fromHalf, readLatents, type Latents } from "./half";
 export { readManifest } from "./manifest";
 export { separation } from "./separation";
-export { openTable, readTable, type Table } from "./table";
+export { readTable, type Table } from "./table";
 export { countIn, Tiling, type Count } from "./tiles";

@@ -18,7 +18,6 @@ export async function readManifest(files: Files): Promise<Manifest> {
         "use the page and the data of the same version of zatlas.",
     );
   }
-  if (!manifest.runs?.length)
-    throw new Error("data/manifest.json contains no runs. Export the run again.");
+  if (!manifest.runs?.length) throw new Error("data/manifest.json contains no runs. Export the run again.");
   return manifest;
 }

@@ -1,14 +1,4 @@
-import {
-  tableFromArrays,
-  tableToIPC,
-  float32,
-  float64,
-  int32,
-  int64,
-  uint16,
-  uint8,
-  utf8,
-} from "@uwdata/flechette";
+import { tableFromArrays, tableToIPC, float32, float64, int32, int64, uint16, uint8, utf8 } from "@uwdata/flechette";
 import { expect, it } from "vitest";
 
 import type { ChartEntry, Column } from "../contract";
@@ -20,13 +10,8 @@ const columns: Column[] = [
 ];
 
 /** Bytes as they lie in a file. */
-function arrow(
-  arrays: Record<string, ArrayLike<unknown>>,
-  types: Record<string, unknown>,
-): ArrayBuffer {
-  const bytes = tableToIPC(tableFromArrays(arrays as never, { types } as never), {
-    format: "file",
-  });
+function arrow(arrays: Record<string, ArrayLike<unknown>>, types: Record<string, unknown>): ArrayBuffer {
+  const bytes = tableToIPC(tableFromArrays(arrays as never, { types } as never), { format: "file" });
   return (bytes as Uint8Array<ArrayBuffer>).slice().buffer;
 }
 
@@ -42,15 +27,7 @@ it("columns are typed arrays, and the positions of a chart are interleaved", () 
         x: [1, 2, 3],
         y: [4, 5, 6],
       },
-      {
-        index: int32(),
-        label: uint8(),
-        error: float32(),
-        many: uint16(),
-        yes: uint8(),
-        x: float32(),
-        y: float32(),
-      },
+      { index: int32(), label: uint8(), error: float32(), many: uint16(), yes: uint8(), x: float32(), y: float32() },
     ),
     columns,
   );
@@ -73,12 +50,9 @@ it("wider numbers are narrowed, and missing ones become NaN", () => {
 });
 
 it("missing columns are named in the error", () => {
-  const table = openTable(
-    arrow({ index: [1], name: ["a"] }, { index: int32(), name: utf8() }),
-    columns,
-  );
+  const table = openTable(arrow({ index: [1], name: ["a"] }, { index: int32(), name: utf8() }), columns);
   expect(() => table.number("eror")).toThrow("no column eror; it has index, name");
-  expect(() =>
-    openTable(new TextEncoder().encode("<html>404</html>").buffer, columns, "points.arrow"),
-  ).toThrow("points.arrow is not an Arrow file");
+  expect(() => openTable(new TextEncoder().encode("<html>404</html>").buffer, columns, "points.arrow")).toThrow(
+    "points.arrow is not an Arrow file",
+  );
 });

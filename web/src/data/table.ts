@@ -19,36 +19,25 @@ export interface Table {
 }
 
 export async function readTable(files: Files, entry: RunEntry): Promise<Table> {
-  return openTable(await files.bytes(entry.points), entry.columns, entry.points);
+  return openTable(await files.bytes(entry.table), entry.columns, entry.table);
 }
 
 /** Open a table from the bytes of an Arrow file. */
-export function openTable(
-  bytes: ArrayBuffer,
-  columns: readonly Column[],
-  url = "the table of points",
-): Table {
+export function openTable(bytes: ArrayBuffer, columns: readonly Column[], url = "the table of points"): Table {
   const arrow = arrowOf(bytes, url);
   const cache = new Map<string, ArrayLike<number>>();
 
   /** The column as stored if its array type is allowed, otherwise copied into the last allowed type. */
-  function values<T extends ArrayLike<number>>(
-    name: string,
-    kinds: (new (size: number) => T)[],
-  ): T {
+  function values<T extends ArrayLike<number>>(name: string, kinds: (new (size: number) => T)[]): T {
     let cached = cache.get(name);
     if (!cached) {
       const column = arrow.getChild(name);
-      if (!column)
-        throw new Error(`${url} has no column ${name}; it has ${arrow.names.join(", ")}.`);
+      if (!column) throw new Error(`${url} has no column ${name}; it has ${arrow.names.join(", ")}.`);
       cached = column.toArray() as ArrayLike<number>;
-      if (!kinds.some((kind) => cached instanceof kind))
-        cached = cast(cached, kinds[kinds.length - 1]);
+      if (!kinds.some((kind) => cached instanceof kind)) cached = cast(cached, kinds[kinds.length - 1]);
       cache.set(name, cached);
     }
-    return kinds.some((kind) => cached instanceof kind)
-      ? (cached as T)
-      : cast(cached, kinds[kinds.length - 1]);
+    return kinds.some((kind) => cached instanceof kind) ? (cached as T) : cast(cached, kinds[kinds.length - 1]);
   }
 
   return {
@@ -65,8 +54,7 @@ export function openTable(
     classOf: (name) => values<Uint8Array | Uint16Array>(name, [Uint8Array, Uint16Array]),
     number: (name) => values(name, [Float32Array]),
     flag: (name) => values(name, [Uint8Array]),
-    positions: (chart) =>
-      interleaved(values(chart.x, [Float32Array]), values(chart.y, [Float32Array])),
+    positions: (chart) => interleaved(values(chart.x, [Float32Array]), values(chart.y, [Float32Array])),
   };
 }
 

@@ -12,7 +12,11 @@ const COLUMNS: Column[] = [{ name: "label", title: "Label", kind: "class", value
 const IN_A: Condition = { kind: "class", column: "label", values: [0] };
 
 const square = (level: number, x: number, y: number, counts = [0, 0]): Square => ({
-  level, x, y, count: counts[0] + counts[1], counts: { label: counts },
+  level,
+  x,
+  y,
+  count: counts[0] + counts[1],
+  counts: { label: counts },
 });
 
 /** A file of positions, each with a label; ranks go on from `start`. */
@@ -55,7 +59,13 @@ describe("tiles", () => {
   });
 
   it("form one table with the first points", () => {
-    const table = joined(tableOf([[1, 1, 0], [2, 2, 1]]), [tableOf([[3, 3, 1]], 7), tableOf([[4, 4, 0]], 5)]);
+    const table = joined(
+      tableOf([
+        [1, 1, 0],
+        [2, 2, 1],
+      ]),
+      [tableOf([[3, 3, 1]], 7), tableOf([[4, 4, 0]], 5)],
+    );
     expect(table.count).toBe(4);
     expect([...table.classOf("label")]).toEqual([0, 1, 1, 0]);
     expect([...table.index]).toEqual([100, 101, 107, 105]);
@@ -91,7 +101,11 @@ describe("tiles", () => {
 
   it("of an outdated view are not shown", async () => {
     const files: Files = { image: () => Promise.reject(), bytes: async () => fileOf([[1, 1, 0]]) };
-    const tiling = new Tiling(files, { ...chart, tiles: { url: "t-", squares: [square(1, 0, 0), square(1, 1, 1)] } }, tableOf([]));
+    const tiling = new Tiling(
+      files,
+      { ...chart, tiles: { url: "t-", squares: [square(1, 0, 0), square(1, 1, 1)] } },
+      tableOf([]),
+    );
     const [left, here] = await Promise.all([tiling.load([0, 0, 1, 1], 125), tiling.load([6, 6, 7, 7], 125)]);
     expect(left).toBeNull();
     expect(here?.count).toBeGreaterThan(0);
@@ -99,7 +113,12 @@ describe("tiles", () => {
 });
 
 describe("counts", () => {
-  const first = tableOf([[1, 1, 0], [1, 2, 1], [6, 6, 0], [3, 3, 0]]);
+  const first = tableOf([
+    [1, 1, 0],
+    [1, 2, 1],
+    [6, 6, 0],
+    [3, 3, 0],
+  ]);
   const positions = first.positions(chart);
   const rest = [square(1, 0, 0, [30, 10]), square(1, 1, 1, [0, 7])];
 
@@ -112,7 +131,10 @@ describe("counts", () => {
 
   it("of part of a square, or of two conditions, are estimated from its loaded points", () => {
     // Two of the three points of the square are in view.
-    expect(countIn([0, 0, 2, 9], [], null, positions, rest, BOX)).toEqual({ points: 2 + Math.round((40 * 2) / 3), exact: false });
+    expect(countIn([0, 0, 2, 9], [], null, positions, rest, BOX)).toEqual({
+      points: 2 + Math.round((40 * 2) / 3),
+      exact: false,
+    });
     const both = Uint8Array.of(1, 0, 0, 0);
     const number = { kind: "number", column: "n", low: 0, high: 1, strict: false } as const;
     const { exact } = countIn([-1, -1, 9, 9], [IN_A, number], both, positions, rest, BOX);

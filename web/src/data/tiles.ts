@@ -32,14 +32,12 @@ export function wanted(
   view: Box,
   scale: number,
 ): Square[] {
-  const across = Math.max(box[2] - box[0], box[3] - box[1]) * scale;
+  const longer = Math.max(box[2] - box[0], box[3] - box[1]) * scale;
   const result: Square[] = [];
-  for (let next = squares; next.length; ) {
-    const seen = next.filter(
-      (square) => across / 2 ** square.level >= NEAREST && meet(squareBox(box, square), view),
-    );
-    result.push(...seen);
-    next = seen.flatMap(within);
+  for (let next = squares; next.length;) {
+    const visible = next.filter((square) => longer / 2 ** square.level >= NEAREST && meet(squareBox(box, square), view));
+    result.push(...visible);
+    next = visible.flatMap(within);
   }
   return result;
 }
@@ -57,13 +55,13 @@ export function joined(first: Table, parts: readonly Table[]): Table {
   function all<T extends Float32Array | Int32Array | Uint8Array | Uint16Array>(
     key: string,
     read: (table: Table) => T,
-    each = 1,
+    width = 1,
   ): T {
     if (!cache.has(key)) {
       const pieces = tables.map(read);
-      const whole = new (pieces[0].constructor as new (size: number) => T)(each * count);
-      pieces.forEach((piece, i) => whole.set(piece, each * starts[i]));
-      cache.set(key, whole);
+      const values = new (pieces[0].constructor as new (size: number) => T)(width * count);
+      pieces.forEach((piece, i) => values.set(piece, width * starts[i]));
+      cache.set(key, values);
     }
     return cache.get(key) as T;
   }
@@ -203,14 +201,14 @@ function estimate(
   count: number,
   listed: number | null,
 ): number {
-  let [all, good, seen] = [0, 0, 0];
+  let [loaded, matching, visible] = [0, 0, 0];
   for (let row = 0; 2 * row < positions.length; row++) {
     const [x, y] = [positions[2 * row], positions[2 * row + 1]];
     if (!inside(area, x, y)) continue;
-    all++;
+    loaded++;
     if (mask && !mask[row]) continue;
-    good++;
-    if (inside(view, x, y)) seen++;
+    matching++;
+    if (inside(view, x, y)) visible++;
   }
-  return listed === null ? (count * seen) / Math.max(all, 1) : (listed * seen) / Math.max(good, 1);
+  return listed === null ? (count * visible) / Math.max(loaded, 1) : (listed * visible) / Math.max(matching, 1);
 }

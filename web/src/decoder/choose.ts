@@ -8,11 +8,7 @@ import type { Socket } from "./socket";
 
 const MAX_DELAY = 60; // milliseconds per image that still feel immediate
 
-export async function chooseDecoder(
-  files: Files,
-  run: RunEntry,
-  socket: Socket | null,
-): Promise<Decoder> {
+export async function chooseDecoder(files: Files, run: RunEntry, socket: Socket | null): Promise<Decoder> {
   if (!run.image.width) throw new Error("This run was imported without a decoder, so latents cannot be decoded.");
   if (!run.decoder) return serverDecoder(needed(socket, run), run);
   try {
@@ -25,11 +21,7 @@ export async function chooseDecoder(
   return serverDecoder(socket, run);
 }
 
-export async function chooseEncoder(
-  files: Files,
-  run: RunEntry,
-  socket: Socket | null,
-): Promise<Encoder> {
+export async function chooseEncoder(files: Files, run: RunEntry, socket: Socket | null): Promise<Encoder> {
   if (!run.encoder) return serverEncoder(needed(socket, run), run);
   try {
     return await pageEncoder(files, run);
@@ -41,8 +33,8 @@ export async function chooseEncoder(
 
 /** Milliseconds for one image, after a first one that warms up the runtime. */
 async function timeOf(decoder: Decoder, run: RunEntry): Promise<number> {
-  const z = Float32Array.from(run.middle);
-  const labels = run.told.length ? [0] : undefined;
+  const z = Float32Array.from(run.mean);
+  const labels = run.classes.length ? [0] : undefined;
   await decoder.decode(z, 1, { labels });
   const started = performance.now();
   await decoder.decode(z, 1, { labels });

@@ -22,10 +22,7 @@ export async function pageDecoder(files: Files, run: RunEntry): Promise<Decoder>
 export async function pageEncoder(files: Files, run: RunEntry): Promise<Encoder> {
   if (!run.encoder) throw new Error(`The encoder of ${run.name} is not on this page.`);
   const model = await openModel(files, run.encoder);
-  return {
-    where: "page",
-    encode: (images, labels) => model.encode(images, run.image.channels, labels),
-  };
+  return { where: "page", encode: (images, labels) => model.encode(images, run.image.channels, labels) };
 }
 
 /** A classifier as a function from images to a row of predictions each. */

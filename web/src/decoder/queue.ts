@@ -32,11 +32,7 @@ export class Queue {
     readonly decode: Decode,
   ) {}
 
-  request(
-    z: Float32Array,
-    n: number,
-    options: { labels?: number[]; stream?: string } = {},
-  ): Promise<Images | null> {
+  request(z: Float32Array, n: number, options: { labels?: number[]; stream?: string } = {}): Promise<Images | null> {
     return new Promise((answer, fail) => {
       if (options.stream) this.#drop((job) => job.stream === options.stream && !job.begun);
       this.#jobs.push({ z, n, ...options, begun: 0, result: null, answer, fail });

@@ -6,8 +6,7 @@ declare const __ONE_FILE__: boolean;
 
 /** The runtime's script, the glue that it loads, and its WebAssembly: addresses, or the files themselves. */
 export type Runtime =
-  | { script: string; glue: string; wasm: string }
-  | { script: ArrayBuffer; glue: ArrayBuffer; wasm: ArrayBuffer };
+  { script: string; glue: string; wasm: string } | { script: ArrayBuffer; glue: ArrayBuffer; wasm: ArrayBuffer };
 
 const SCRIPT = "runtime/ort.wasm.min.mjs";
 const GLUE = "runtime/ort-wasm-simd-threaded.mjs";

@@ -2,7 +2,7 @@
 
 import type { ServerAnswer, ChartEntry, RunEntry } from "../contract";
 import type { Decoder, Encoder, Images } from "../types";
-import type { Near } from "../latent/nearest";
+import type { Neighbors } from "../latent/nearest";
 import { toBytes, toImages } from "./images";
 import { Queue } from "./queue";
 import type { RequestBody, Reply, Socket } from "./socket";
@@ -14,11 +14,7 @@ export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
   const queue = new Queue(run.dim, async (z, n, labels) =>
     imagesOf(await requestFrom(socket, { kind: "decode", run: run.id, n, labels }, "images", z)),
   );
-  return {
-    where: "server",
-    decode: (z, n, options) => queue.request(z, n, options),
-    close: () => queue.close(),
-  };
+  return { where: "server", decode: (z, n, options) => queue.request(z, n, options), close: () => queue.close() };
 }
 
 export function serverEncoder(socket: Socket, run: ServedRun): Encoder {
@@ -27,7 +23,7 @@ export function serverEncoder(socket: Socket, run: ServedRun): Encoder {
     encode: async (images, labels) => {
       const bytes = toBytes(images, run.image.channels);
       const body: RequestBody = { kind: "encode", run: run.id, n: images.count, labels };
-      return new Float32Array((await requestFrom(socket, body, "points", bytes)).payload);
+      return new Float32Array((await requestFrom(socket, body, "latents", bytes)).payload);
     },
   };
 }
@@ -42,37 +38,33 @@ export async function geodesic(
 ): Promise<Float32Array> {
   const ends = Float32Array.of(...from, ...to);
   const body: RequestBody = { kind: "geodesic", run: run.id, label };
-  return new Float32Array((await requestFrom(socket, body, "points", ends)).payload);
+  return new Float32Array((await requestFrom(socket, body, "latents", ends)).payload);
 }
 
-/** The nearest latents of the whole data set, by row of `points`. */
+/** The nearest latents of the whole data set, by row of `table`. */
 export async function nearestLatents(
   socket: Socket,
   run: ServedRun,
   z: Float32Array,
   k: number,
   stream?: string,
-): Promise<Near | null> {
-  const body: RequestBody = { kind: "nearest", run: run.id, n: z.length / run.dim, k, stream };
+): Promise<Neighbors | null> {
+  const body: RequestBody = { kind: "neighbors", run: run.id, n: z.length / run.dim, k, stream };
   const reply = await socket.request(body, z);
   if (reply.kind === "dropped") return null;
-  const { shape, payload } = expect(reply, "near");
+  const { shape, payload } = expect(reply, "neighbors");
   const size = shape[0] * shape[1];
-  return {
-    k: shape[1],
-    rows: new Int32Array(payload, 0, size),
-    distances: new Float32Array(payload, 4 * size, size),
-  };
+  return { k: shape[1], rows: new Int32Array(payload, 0, size), distances: new Float32Array(payload, 4 * size, size) };
 }
 
-/** The real image of a row of `points`, in full size. */
+/** The real image of a row of `table`, in full size. */
 export async function realImage(socket: Socket, run: ServedRun, row: number): Promise<Images> {
   return imagesOf(await requestFrom(socket, { kind: "image", run: run.id, row }, "images"));
 }
 
-/** The latent of a row of `points`. */
+/** The latent of a row of `table`. */
 export async function latentOf(socket: Socket, run: ServedRun, row: number): Promise<Float32Array> {
-  const reply = await requestFrom(socket, { kind: "code", run: run.id, row }, "points");
+  const reply = await requestFrom(socket, { kind: "latent", run: run.id, row }, "latents");
   return new Float32Array(reply.payload);
 }
 
@@ -82,11 +74,9 @@ export async function newChart(
   run: ServedRun,
   layout: string,
   by?: string,
-): Promise<{ chart: ChartEntry; x: Float32Array; y: Float32Array }> {
+): Promise<{ chart: ChartEntry; positions: Float32Array }> {
   const reply = await requestFrom(socket, { kind: "chart", run: run.id, layout, by }, "chart");
-  const positions = new Float32Array(reply.payload);
-  const every = (from: number) => positions.filter((_, i) => i % 2 === from);
-  return { chart: reply.chart, x: every(0), y: every(1) };
+  return { chart: reply.chart, positions: new Float32Array(reply.payload) };
 }
 
 type Of<K extends ServerAnswer["kind"]> = Extract<ServerAnswer, { kind: K }> & { payload: ArrayBuffer };
@@ -101,7 +91,7 @@ async function requestFrom<K extends ServerAnswer["kind"]>(
 }
 
 function expect<K extends ServerAnswer["kind"]>(reply: Reply, kind: K): Of<K> {
-  if (reply.kind !== kind) throw new Error(`The server answered ${reply.kind} where ${kind} was requestFrom for.`);
+  if (reply.kind !== kind) throw new Error(`The server answered ${reply.kind} instead of ${kind}.`);
   return reply as Of<K>;
 }
 

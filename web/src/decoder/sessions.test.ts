@@ -19,9 +19,9 @@ beforeAll(async () => {
 });
 
 test("a real model decodes the images that Python computed", async () => {
-  const found = await sessions.decode("conditional", z.slice(), 5, golden.y);
+  const result = await sessions.decode("conditional", z.slice(), 5, golden.y);
   const wanted = toImages(golden.x, [5, 3, 2, 2], 1);
-  expect(found).toEqual(wanted);
+  expect(result).toEqual(wanted);
 });
 
 test("a conditional model without labels is an error", async () => {

@@ -35,12 +35,7 @@ export class Sessions {
     return toImages(output.data as Float32Array, output.dims as unknown as Shape, 1);
   }
 
-  async encode(
-    model: string,
-    images: Images,
-    channels: number,
-    labels?: number[],
-  ): Promise<Float32Array> {
+  async encode(model: string, images: Images, channels: number, labels?: number[]): Promise<Float32Array> {
     const { count, height, width } = images;
     const dims = [count, channels, height, width];
     const input = new this.ort.Tensor("float32", toFloats(images, channels), dims);

@@ -24,23 +24,23 @@ async function connected(behave: Handler): Promise<Socket> {
 }
 
 /** Paints the first number of each point. */
-const paint: Handler = (ask, payload) => {
-  if (ask.kind !== "decode") return null;
+const paint: Handler = (request, payload) => {
+  if (request.kind !== "decode") return null;
   const z = new Float32Array(payload);
-  const bytes = Uint8Array.from({ length: ask.n }, (_, i) => z[2 * i]);
-  return [{ kind: "images", shape: [ask.n, 1, 1, 1] }, bytes];
+  const bytes = Uint8Array.from({ length: request.n }, (_, i) => z[2 * i]);
+  return [{ kind: "images", shape: [request.n, 1, 1, 1] }, bytes];
 };
 
 const points = (rows: number[], dim = 2): WireReply => [
-  { kind: "points", shape: [rows.length / dim, dim] },
+  { kind: "latents", shape: [rows.length / dim, dim] },
   Float32Array.from(rows),
 ];
 
 test("images from the server become RGBA pixels", async () => {
   const decoder = serverDecoder(await connected(paint), run);
   expect(decoder.where).toBe("server");
-  const found = await decoder.decode(Float32Array.of(7, 0, 9, 0), 2);
-  expect(found).toEqual(toImages([7, 9], [2, 1, 1, 1], 255));
+  const result = await decoder.decode(Float32Array.of(7, 0, 9, 0), 2);
+  expect(result).toEqual(toImages([7, 9], [2, 1, 1, 1], 255));
 });
 
 test("of many hovers, the server gets the first and the last", async () => {
@@ -59,42 +59,45 @@ test("class labels are sent with the latents", async () => {
 
 test("images are sent to the encoder as bytes", async () => {
   const encoder = serverEncoder(
-    await connected((ask, payload) => (ask.kind === "encode" ? points([...new Uint8Array(payload), 1]) : null)),
+    await connected((request, payload) => (request.kind === "encode" ? points([...new Uint8Array(payload), 1]) : null)),
     run,
   );
   expect(Array.from(await encoder.encode(toImages([3], [1, 1, 1, 1], 255)))).toEqual([3, 1]);
 });
 
 test("other requests are sent by kind", async () => {
-  const open = await connected((ask, payload) => {
-    if (ask.kind === "geodesic") return points(Array.from(new Float32Array(payload)));
-    if (ask.kind === "code") return points([ask.row, 0]);
-    if (ask.kind === "image") return [{ kind: "images", shape: [1, 1, 1, 1] }, Uint8Array.of(ask.row)];
+  const open = await connected((request, payload) => {
+    if (request.kind === "geodesic") return points(Array.from(new Float32Array(payload)));
+    if (request.kind === "latent") return points([request.row, 0]);
+    if (request.kind === "image") return [{ kind: "images", shape: [1, 1, 1, 1] }, Uint8Array.of(request.row)];
     const both = new Uint8Array(16);
     both.set(new Uint8Array(Int32Array.of(4, 2).buffer));
     both.set(new Uint8Array(Float32Array.of(0.5, 1).buffer), 8);
-    return [{ kind: "near", shape: [1, 2] }, both];
+    return [{ kind: "neighbors", shape: [1, 2] }, both];
   });
   const ends = [Float32Array.of(1, 2), Float32Array.of(3, 4)] as const;
   expect(Array.from(await geodesic(open, run, ...ends))).toEqual([1, 2, 3, 4]);
   expect(Array.from(await latentOf(open, run, 8))).toEqual([8, 0]);
   expect((await realImage(open, run, 6)).rgba[0]).toBe(6);
   const near = await nearestLatents(open, run, ends[0], 2);
-  expect([Array.from(near!.rows), Array.from(near!.distances)]).toEqual([[4, 2], [0.5, 1]]);
+  expect([Array.from(near!.rows), Array.from(near!.distances)]).toEqual([
+    [4, 2],
+    [0.5, 1],
+  ]);
 });
 
 test("a new chart comes with its positions", async () => {
   const chart = { name: "umap" } as never;
   const open = await connected(() => [{ kind: "chart", chart }, Float32Array.of(1, 2, 3, 4)]);
-  const found = await newChart(open, run, "umap", "label");
-  expect(found.chart).toEqual(chart);
-  expect([Array.from(found.x), Array.from(found.y)]).toEqual([[1, 3], [2, 4]]);
+  const result = await newChart(open, run, "umap", "label");
+  expect(result.chart).toEqual(chart);
+  expect(Array.from(result.positions)).toEqual([1, 2, 3, 4]);
   expect(server!.requests[0]).toMatchObject({ layout: "umap", by: "label" });
 });
 
 test("a refusal by the server is an error with its hint", async () => {
   const open = await connected(() => [{ kind: "error", code: "bad-shape", message: "No.", hint: "Do so." }]);
-  const refused = await open.request({ kind: "code", run: "a", row: 1 }).catch((error) => error);
+  const refused = await open.request({ kind: "latent", run: "a", row: 1 }).catch((error) => error);
   expect(refused).toBeInstanceOf(Refused);
   expect(refused).toMatchObject({ code: "bad-shape", message: "No. Do so.", hint: "Do so." });
 });
@@ -116,12 +119,12 @@ test("losing and regaining the server each give a message", async () => {
   const states: string[] = [];
   const sentences: string[] = [];
   open.watch((state, sentence) => (states.push(state), sentences.push(sentence)));
-  const lost = open.request({ kind: "code", run: "a", row: 1 }).catch((error: Error) => error.message);
+  const lost = open.request({ kind: "latent", run: "a", row: 1 }).catch((error: Error) => error.message);
   await until(() => server!.requests.length === 1);
   const { port } = server!;
   await server!.cut();
   expect(await lost).toContain("The server does not answer.");
-  await expect(open.request({ kind: "code", run: "a", row: 1 })).rejects.toThrow("does not answer");
+  await expect(open.request({ kind: "latent", run: "a", row: 1 })).rejects.toThrow("does not answer");
   server = await wire(() => points([1, 2]), port);
   await until(() => open.state === "open");
   expect(Array.from(await latentOf(open, run, 1))).toEqual([1, 2]);

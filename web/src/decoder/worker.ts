@@ -7,12 +7,7 @@ import type { Order, Task } from "./thread";
 
 interface Environment {
   env: {
-    wasm: {
-      numThreads: number;
-      proxy: boolean;
-      wasmPaths: { mjs: string; wasm?: string };
-      wasmBinary?: ArrayBuffer;
-    };
+    wasm: { numThreads: number; proxy: boolean; wasmPaths: { mjs: string; wasm?: string }; wasmBinary?: ArrayBuffer };
   };
 }
 

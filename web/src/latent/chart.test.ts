@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { dimensionChart } from "./dimensions";
-import { type FittedPoints, type Neighbours, type Plane, PlaneInverse } from "./chart";
+import { type FittedPoints, type Plane, PlaneInverse } from "./chart";
 import { expectClose, floats } from "../../test/close";
 import golden from "../../test/fixtures/charts.json";
 
@@ -28,7 +28,12 @@ test.each(cases)("the lattice of the %s chart gives the latents at its own posit
   const inverse = new PlaneInverse(planeOf(item), DIM, latticeOf(item));
   expect(inverse.fine).toBe(false);
   const [left, bottom, right, top] = item.box;
-  for (const [column, row] of [[0, 0], [8, 0], [3, 5], [8, 8]]) {
+  for (const [column, row] of [
+    [0, 0],
+    [8, 0],
+    [3, 5],
+    [8, 8],
+  ]) {
     const x = left + ((right - left) * column) / 8;
     const y = top - ((top - bottom) * row) / 8;
     const cell = row * 9 + column;
@@ -43,69 +48,72 @@ test("latents are interpolated between lattice points and constant outside", () 
   const corner = item.lattice.slice(0, DIM);
   const next = item.lattice.slice(DIM, 2 * DIM);
   const half = inverse.inverse(left + (right - left) / 16, top);
-  expectClose(half, corner.map((value, i) => (value + next[i]) / 2));
+  expectClose(
+    half,
+    corner.map((value, i) => (value + next[i]) / 2),
+  );
   expectClose(inverse.inverse(left - 5, top + 5), corner);
-  expect(inverse.cover(left - 5, bottom)).toBe(0);
+  expect(inverse.coverage(left - 5, bottom)).toBe(0);
 });
 
 test("data coverage falls smoothly from the data to a gap", () => {
-  const plane: Plane = { box: [0, 0, 1, 1], frame: null, reach: 1 };
-  const cover = Uint8Array.of(255, 0, 255, 0);
-  const inverse = new PlaneInverse(plane, 1, { latents: new Float32Array(4), cover, n: 2 });
-  expect(inverse.cover(0, 0.5)).toBeCloseTo(1);
-  expect(inverse.cover(0.25, 0.1)).toBeCloseTo(0.75);
-  expect(inverse.cover(1, 1)).toBe(0);
+  const plane: Plane = { box: [0, 0, 1, 1], projection: null, reach: 1 };
+  const coverage = Uint8Array.of(255, 0, 255, 0);
+  const inverse = new PlaneInverse(plane, 1, { latents: new Float32Array(4), coverage, n: 2 });
+  expect(inverse.coverage(0, 0.5)).toBeCloseTo(1);
+  expect(inverse.coverage(0.25, 0.1)).toBeCloseTo(0.75);
+  expect(inverse.coverage(1, 1)).toBe(0);
 });
 
 test("a chart of two dimensions equals Python's", () => {
   const item = golden.find((each) => each.name === "dimensions")!;
-  const own = dimensionChart(floats(item.latents), DIM, 0, 2);
-  expectClose(own.box, item.box);
-  expectClose(own.frame!.axes, item.frame!.axes);
-  expectClose(own.frame!.origin, item.frame!.origin);
-  expect(own.reach).toBeCloseTo(item.reach, 4);
-  const inverse = new PlaneInverse(own, DIM);
+  const chart = dimensionChart(floats(item.latents), DIM, 0, 2);
+  expectClose(chart.box, item.box);
+  expectClose(chart.projection!.components, item.projection!.components);
+  expectClose(chart.projection!.origin, item.projection!.origin);
+  expect(chart.reach).toBeCloseTo(item.reach, 4);
+  const inverse = new PlaneInverse(chart, DIM);
   expect(() => inverse.inverse(0, 0)).toThrow("being loaded");
-  inverse.refine(fittedPoints(floats(item.latents), own.positions.x, own.positions.y));
+  inverse.refine(fittedPoints(floats(item.latents), chart.positions));
   expectClose(inverse.inverseAll(floats(item.queries)), item.inverse);
 });
 
 test("without a lattice, data coverage is 1 where Python finds data", () => {
   const item = golden.find((each) => each.name === "dimensions")!;
-  const own = dimensionChart(floats(item.latents), DIM, 0, 2);
-  const inverse = new PlaneInverse(own, DIM);
-  inverse.refine(fittedPoints(floats(item.latents), own.positions.x, own.positions.y));
+  const chart = dimensionChart(floats(item.latents), DIM, 0, 2);
+  const inverse = new PlaneInverse(chart, DIM);
+  inverse.refine(fittedPoints(floats(item.latents), chart.positions));
   item.covers.forEach((covered, i) => {
-    const found = inverse.cover(item.queries[2 * i], item.queries[2 * i + 1]);
-    if (covered) expect(found).toBe(1);
-    else expect(found).toBeLessThan(1);
+    const result = inverse.coverage(item.queries[2 * i], item.queries[2 * i + 1]);
+    if (covered) expect(result).toBe(1);
+    else expect(result).toBeLessThan(1);
   });
 });
 
 function opened(item: Case): PlaneInverse {
   const inverse = new PlaneInverse(planeOf(item), DIM, latticeOf(item));
-  const positions = floats(item.positions);
-  const [x, y] = [0, 1].map((k) => positions.filter((_, i) => i % 2 === k));
-  inverse.refine(fittedPoints(floats(item.latents), x, y));
+  inverse.refine(fittedPoints(floats(item.latents), floats(item.positions)));
   return inverse;
 }
 
-function fittedPoints(latents: Float32Array, x: Float32Array, y: Float32Array): FittedPoints {
-  return { latents, x, y, near: bruteForce(x, y) };
+function fittedPoints(latents: Float32Array, positions: Float32Array): FittedPoints {
+  return { latents, positions, nearest: bruteForce(positions) };
 }
 
 function planeOf(item: Case): Plane {
-  return { box: item.box, frame: item.frame, reach: item.reach } as Plane;
+  return { box: item.box, projection: item.projection, reach: item.reach } as Plane;
 }
 
 function latticeOf(item: Case) {
-  return { latents: floats(item.lattice), cover: new Uint8Array(81).fill(255), n: 9 };
+  return { latents: floats(item.lattice), coverage: new Uint8Array(81).fill(255), n: 9 };
 }
 
-function bruteForce(x: Float32Array, y: Float32Array): Neighbours {
+function bruteForce(positions: Float32Array): FittedPoints["nearest"] {
   return (px, py, k) => {
-    const all = Array.from(x, (value, row) => ({ row, far: Math.hypot(value - px, y[row] - py) }));
-    const best = all.sort((a, b) => a.far - b.far).slice(0, k);
-    return { rows: best.map((item) => item.row), distances: best.map((item) => item.far) };
+    const all = Array.from({ length: positions.length / 2 }, (_, row) => {
+      return { row, distance: Math.hypot(positions[2 * row] - px, positions[2 * row + 1] - py) };
+    });
+    const best = all.sort((a, b) => a.distance - b.distance).slice(0, k);
+    return { rows: best.map((item) => item.row), distances: best.map((item) => item.distance) };
   };
 }

@@ -1,33 +1,27 @@
 /** Charts with their inverse: from a position to a latent, and from a latent to a position. */
 
-import { FORWARD, INVERSE } from "../contract";
-import type { ChartEntry } from "../contract";
-import { type Near, nearest } from "./nearest";
+import { FORWARD, INVERSE, type ChartEntry, type Projection } from "../contract";
+import { type Neighbors, nearest } from "./nearest";
 import { dot, mean, norm, subtract } from "./vectors";
 
 /** The k positions nearest to a position, nearest first. */
-export type Neighbours = (
-  x: number,
-  y: number,
-  k: number,
-) => { rows: ArrayLike<number>; distances: ArrayLike<number> };
+type NearestPositions = (x: number, y: number, k: number) => { rows: ArrayLike<number>; distances: ArrayLike<number> };
 
 /** The latents that a chart holds, and their positions. */
 export interface FittedPoints {
   latents: Float32Array; // (count, dim)
-  x: Float32Array;
-  y: Float32Array;
-  near: Neighbours; // among (x, y)
+  positions: Float32Array; // x, y, x, y ...
+  nearest: NearestPositions; // among the positions
 }
 
 /** Latents and data coverage on a regular grid over the chart. */
 export interface Lattice {
   latents: Float32Array; // (n * n, dim)
-  cover: Uint8Array; // n * n
+  coverage: Uint8Array; // n * n
   n: number;
 }
 
-export type Plane = Pick<ChartEntry, "box" | "frame" | "reach">;
+export type Plane = Pick<ChartEntry, "box" | "projection" | "reach">;
 
 export class PlaneInverse {
   #fitted: FittedPoints | null = null;
@@ -49,7 +43,7 @@ export class PlaneInverse {
   refine(fitted: FittedPoints): void {
     const { dim } = this;
     this.#mean = mean(fitted.latents, dim) as Float32Array<ArrayBuffer>;
-    this.#norms = Float32Array.from(fitted.x, (_, row) =>
+    this.#norms = Float32Array.from({ length: fitted.latents.length / dim }, (_, row) =>
       norm(subtract(fitted.latents.subarray(row * dim, (row + 1) * dim), this.#mean)),
     );
     this.#fitted = fitted;
@@ -57,7 +51,7 @@ export class PlaneInverse {
 
   /** The latent at a position. */
   inverse(x: number, y: number): Float32Array {
-    if (this.#fitted) return this.#framed(x, y, this.#blended(x, y, this.#fitted));
+    if (this.#fitted) return this.#corrected(x, y, this.#blended(x, y, this.#fitted));
     return this.#coarse(x, y);
   }
 
@@ -78,40 +72,40 @@ export class PlaneInverse {
     for (const [cell, share] of this.#cells(x, y, this.lattice.n)) {
       for (let j = 0; j < this.dim; j++) z[j] += share * latents[cell * this.dim + j];
     }
-    return this.#framed(x, y, z);
+    return this.#corrected(x, y, z);
   }
 
   /** The position of a latent: by projection, or from its nearest neighbors. Null while there are no latents. */
   forward(z: Float32Array): [number, number] | null {
-    if (this.plane.frame) return projected(this.plane.frame, z);
+    if (this.plane.projection) return projected(this.plane.projection, z);
     if (!this.#fitted) return null;
     return medianOf(nearest(this.#fitted.latents, this.dim, z, FORWARD), this.#fitted);
   }
 
   /** Data coverage: 1 inside the data, 0 in a gap. */
-  cover(x: number, y: number): number {
+  coverage(x: number, y: number): number {
     const [left, bottom, right, top] = this.plane.box;
     if (!(x >= left && x <= right && y >= bottom && y <= top)) return 0;
-    if (!this.lattice) return this.#covered(x, y);
+    if (!this.lattice) return this.#coverageAt(x, y);
     let sum = 0;
     for (const [cell, share] of this.#cells(x, y, this.lattice.n)) {
-      sum += share * this.lattice.cover[cell];
+      sum += share * this.lattice.coverage[cell];
     }
     return sum / 255;
   }
 
   /** Data coverage without a lattice: it falls to 0 from the reach of the data to twice the reach. */
-  #covered(x: number, y: number): number {
+  #coverageAt(x: number, y: number): number {
     if (!this.#fitted) return 1;
-    const { distances } = this.#fitted.near(x, y, INVERSE + 1);
+    const { distances } = this.#fitted.nearest(x, y, INVERSE + 1);
     const last = distances[distances.length - 1];
     return Math.min(Math.max(2 - last / Math.max(this.plane.reach, 1e-12), 0), 1);
   }
 
   /** The weighted mean of the neighbors' latents, scaled to their mean norm. */
-  #blended(x: number, y: number, { latents, near }: FittedPoints): Float32Array {
+  #blended(x: number, y: number, { latents, nearest }: FittedPoints): Float32Array {
     const { dim } = this;
-    const { rows, distances } = near(x, y, INVERSE + 1);
+    const { rows, distances } = nearest(x, y, INVERSE + 1);
     const weights = fading(distances);
     const z = new Float64Array(dim);
     let length = 0;
@@ -125,12 +119,12 @@ export class PlaneInverse {
   }
 
   /** On a linear projection, correct the latent so that it projects exactly to the position. */
-  #framed(x: number, y: number, z: Float32Array): Float32Array {
-    const { frame } = this.plane;
-    if (!frame) return z;
-    const [ownX, ownY] = projected(frame, z);
-    const { axes } = frame;
-    return z.map((v, j) => v + (x - ownX) * axes[j] + (y - ownY) * axes[this.dim + j]);
+  #corrected(x: number, y: number, z: Float32Array): Float32Array {
+    const { projection } = this.plane;
+    if (!projection) return z;
+    const [ownX, ownY] = projected(projection, z);
+    const { components } = projection;
+    return z.map((v, j) => v + (x - ownX) * components[j] + (y - ownY) * components[this.dim + j]);
   }
 
   /** The four lattice points around a position, and the weight of each. */
@@ -158,45 +152,39 @@ function fading(distances: ArrayLike<number>): Float64Array {
   return weights.map((weight) => weight / sum);
 }
 
-function projected(frame: NonNullable<ChartEntry["frame"]>, z: Float32Array): [number, number] {
-  const apart = z.map((value, j) => value - frame.middle[j]);
-  const [x, y] = [frame.axes.slice(0, z.length), frame.axes.slice(z.length)];
-  return [frame.origin[0] + dot(apart, x), frame.origin[1] + dot(apart, y)];
+function projected({ components, mean, origin }: Projection, z: Float32Array): [number, number] {
+  const centered = z.map((value, j) => value - mean[j]);
+  const [x, y] = [components.slice(0, z.length), components.slice(z.length)];
+  return [origin[0] + dot(centered, x), origin[1] + dot(centered, y)];
 }
 
 /** The geometric median of the positions of these latents; see https://doi.org/10.1007/s10479-008-0352-z */
-function medianOf({ rows, distances, k }: Near, { x, y }: FittedPoints): [number, number] {
+function medianOf({ rows, distances, k }: Neighbors, { positions }: FittedPoints): [number, number] {
   const last = Math.max(distances[k - 1], 1e-12);
-  const weights = Float64Array.from(distances.subarray(0, k), (item) => {
-    const share = item / last;
+  const weights = Float64Array.from(distances.subarray(0, k), (distance) => {
+    const share = distance / last;
     return (Math.max(1 - share, 1e-6) / Math.max(share, 1e-6)) ** 2;
   });
-  let position = centre(rows, weights, x, y);
+  let [x, y] = weightedMean(rows, weights, positions);
   for (let round = 0; round < 12; round++) {
-    const [ownX, ownY] = position;
     const pull = weights.map((weight, i) => {
-      return weight / Math.max(Math.hypot(x[rows[i]] - ownX, y[rows[i]] - ownY), 1e-6);
+      return weight / Math.max(Math.hypot(positions[2 * rows[i]] - x, positions[2 * rows[i] + 1] - y), 1e-6);
     });
-    position = centre(rows, pull, x, y);
+    [x, y] = weightedMean(rows, pull, positions);
   }
-  return position;
+  return [x, y];
 }
 
-function centre(
-  rows: Int32Array,
-  weights: Float64Array,
-  x: Float32Array,
-  y: Float32Array,
-): [number, number] {
-  let [sumX, sumY, sum] = [0, 0, 0];
-  for (let i = 0; i < weights.length; i++) {
-    sumX += weights[i] * x[rows[i]];
-    sumY += weights[i] * y[rows[i]];
-    sum += weights[i];
-  }
-  return [sumX / sum, sumY / sum];
+function weightedMean(rows: Int32Array, weights: Float64Array, positions: Float32Array): [number, number] {
+  let [x, y, sum] = [0, 0, 0];
+  weights.forEach((weight, i) => {
+    x += weight * positions[2 * rows[i]];
+    y += weight * positions[2 * rows[i] + 1];
+    sum += weight;
+  });
+  return [x / sum, y / sum];
 }
 
-function clamp(value: number, most: number): number {
-  return Math.min(Math.max(value, 0), most);
+function clamp(value: number, max: number): number {
+  return Math.min(Math.max(value, 0), max);
 }

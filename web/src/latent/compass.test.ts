@@ -3,38 +3,42 @@ import { expectClose, floats } from "../../test/close";
 import golden from "../../test/fixtures/compass.json";
 import principal from "../../test/fixtures/principal.json";
 import { Compass } from "./compass";
-import { principalAxes } from "./principal";
+import { principalComponents } from "./principal";
 import { normals, uniform } from "./random";
 import { dot, norm } from "./vectors";
 
-const rows = (values: number[], dim: number) => Array.from({ length: values.length / dim }, (_, i) => floats(values.slice(i * dim, (i + 1) * dim)));
+const rows = (values: number[], dim: number) =>
+  Array.from({ length: values.length / dim }, (_, i) => floats(values.slice(i * dim, (i + 1) * dim)));
 
-test.each(golden)("the compass of $dim dimensions gives the questions and directions of Python's", ({ seed, dim, latents, axes, std, steps }) => {
-  const compass = new Compass(floats(latents), dim, { axes: rows(axes, dim), std }, seed);
-  for (const step of steps) {
-    const shown = compass.question();
-    expectClose(shown, step.shown, 1e-5);
-    compass.answer(shown, step.choice);
-    const { vector, std } = compass.direction("liked");
-    expectClose(vector, step.vector, 1e-5);
-    expect(std).toBeCloseTo(step.std, 5);
-    expect(compass.angle).toBeCloseTo(step.angle, 4);
-  }
-});
+test.each(golden)(
+  "the compass of $dim dimensions gives the questions and directions of Python's",
+  ({ seed, dim, latents, components, std, steps }) => {
+    const compass = new Compass(floats(latents), dim, { components: rows(components, dim), std }, seed);
+    for (const step of steps) {
+      const shown = compass.question();
+      expectClose(shown, step.shown, 1e-5);
+      compass.answer(shown, step.choice);
+      const { vector, std } = compass.direction("preference");
+      expectClose(vector, step.vector, 1e-5);
+      expect(std).toBeCloseTo(step.std, 5);
+      expect(compass.angle).toBeCloseTo(step.angle, 4);
+    }
+  },
+);
 
 test("principal components equal Python's, with their signs", () => {
-  const { axes, std } = principalAxes(floats(principal.latents), principal.dim);
-  rows(principal.axes, principal.dim).forEach((axis, i) => expectClose(axes[i], axis, 1e-5));
+  const { components, std } = principalComponents(floats(principal.latents), principal.dim);
+  rows(principal.components, principal.dim).forEach((axis, i) => expectClose(components[i], axis, 1e-5));
   expectClose(std, principal.std, 1e-5);
 });
 
 /** Latents with a different std in each dimension. */
-function codesOf(dim: number, count = 1500): Float32Array {
+function latentsOf(dim: number, count = 1500): Float32Array {
   const values = normals(count * dim, uniform(3));
   return values.map((value, i) => value * (1.4 - (0.9 * (i % dim)) / dim));
 }
 
-function person(dim: number, seed: number): Float32Array {
+function preferenceOf(dim: number, seed: number): Float32Array {
   const preference = normals(dim, uniform(seed));
   const length = norm(preference);
   return preference.map((value) => value / length);
@@ -42,14 +46,16 @@ function person(dim: number, seed: number): Float32Array {
 
 /** Choices until the direction is found, with one wrong answer in ten. */
 function choicesUntil(cosine: number, dim: number, seed: number): number {
-  const latents = codesOf(dim);
-  const compass = new Compass(latents, dim, principalAxes(latents, dim), seed);
-  const preference = person(dim, 100 + seed);
+  const latents = latentsOf(dim);
+  const compass = new Compass(latents, dim, principalComponents(latents, dim), seed);
+  const preference = preferenceOf(dim, 100 + seed);
   const random = uniform(900 + seed);
   for (let i = 1; i <= 60; i++) {
     const shown = compass.question();
-    const liked = Array.from({ length: compass.count }, (_, k) => dot(shown.subarray(k * dim, (k + 1) * dim), preference));
-    const best = liked.indexOf(Math.max(...liked));
+    const values = Array.from({ length: compass.count }, (_, k) =>
+      dot(shown.subarray(k * dim, (k + 1) * dim), preference),
+    );
+    const best = values.indexOf(Math.max(...values));
     const choice = random() < 0.1 ? Math.floor(random() * compass.count) : best;
     compass.answer(shown, choice);
     if (dot(compass.direction("preference").vector, preference) >= cosine) return i;
@@ -58,13 +64,13 @@ function choicesUntil(cosine: number, dim: number, seed: number): number {
 }
 
 test.each([12, 32])("a preference is found within sixty choices in %i dimensions", (dim) => {
-  const found = [1, 2, 3, 4, 5].map((seed) => choicesUntil(0.9, dim, seed)).sort((a, b) => a - b);
-  expect(found[2]).toBeLessThanOrEqual(60);
+  const result = [1, 2, 3, 4, 5].map((seed) => choicesUntil(0.9, dim, seed)).sort((a, b) => a - b);
+  expect(result[2]).toBeLessThanOrEqual(60);
 });
 
 test("an undone answer has no effect", () => {
-  const latents = codesOf(4, 300);
-  const compass = new Compass(latents, 4, principalAxes(latents, 4));
+  const latents = latentsOf(4, 300);
+  const compass = new Compass(latents, 4, principalComponents(latents, 4));
   compass.answer(compass.question(), 0);
   const before = compass.direction("preference").vector;
   compass.answer(compass.question(), 1);
@@ -74,8 +80,8 @@ test("an undone answer has no effect", () => {
 });
 
 test("a skipped question is not a choice, and the next one differs", () => {
-  const latents = codesOf(4, 300);
-  const compass = new Compass(latents, 4, principalAxes(latents, 4));
+  const latents = latentsOf(4, 300);
+  const compass = new Compass(latents, 4, principalComponents(latents, 4));
   const first = compass.question();
   compass.answer(first, null);
   expect(compass.choices).toBe(0);
@@ -84,8 +90,8 @@ test("a skipped question is not a choice, and the next one differs", () => {
 });
 
 test("the expected angle falls with the answers", () => {
-  const latents = codesOf(8, 600);
-  const compass = new Compass(latents, 8, principalAxes(latents, 8));
+  const latents = latentsOf(8, 600);
+  const compass = new Compass(latents, 8, principalComponents(latents, 8));
   const angles = [compass.angle];
   for (let i = 0; i < 30; i++) {
     const shown = compass.question();
@@ -97,13 +103,15 @@ test("the expected angle falls with the answers", () => {
 });
 
 test("principal components are orthonormal and ordered by std", () => {
-  const { axes, std } = principalAxes(codesOf(5, 4000), 5);
-  expect(Math.abs(axes[0][0])).toBeGreaterThan(0.9);
+  const { components, std } = principalComponents(latentsOf(5, 4000), 5);
+  expect(Math.abs(components[0][0])).toBeGreaterThan(0.9);
   expect(std).toEqual([...std].sort((a, b) => b - a));
-  axes.forEach((axis, i) => axes.forEach((other, j) => expect(dot(axis, other)).toBeCloseTo(i === j ? 1 : 0, 5)));
+  components.forEach((axis, i) =>
+    components.forEach((other, j) => expect(dot(axis, other)).toBeCloseTo(i === j ? 1 : 0, 5)),
+  );
 });
 
 test("latents that do not vary are refused", () => {
   const latents = new Float32Array(40).fill(1);
-  expect(() => new Compass(latents, 4, principalAxes(latents, 4))).toThrow("vary in at least two dimensions");
+  expect(() => new Compass(latents, 4, principalComponents(latents, 4))).toThrow("vary in at least two dimensions");
 });

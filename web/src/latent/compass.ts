@@ -1,10 +1,21 @@
 /** The compass: fits a preference direction to choices among a few images. Equal to Python's, which shares its fixtures. */
 
-import { CANDIDATES, ERROR_RATE, GROUP, MAX_COMPONENTS, MAX_PAIRWISE, MIN_STD, NOISE, RADIUS, SAMPLES, SWEEPS } from "../contract";
+import {
+  CANDIDATES,
+  ERROR_RATE,
+  GROUP,
+  MAX_COMPONENTS,
+  MAX_PAIRWISE,
+  MIN_STD,
+  NOISE,
+  RADIUS,
+  SAMPLES,
+  SWEEPS,
+} from "../contract";
 import type { Direction } from "./directions";
 import type { Principal } from "./principal";
 import { normals, uniform } from "./random";
-import { dot, norm, row } from "./vectors";
+import { dot, norm, row, unit } from "./vectors";
 
 /** A question: the shown latents, and which of them was chosen. */
 export interface Choice {
@@ -26,19 +37,19 @@ interface Posterior {
 export class Compass {
   readonly count: number; // images in a question
   answers: Choice[] = [];
-  readonly #axes: Float32Array[];
+  readonly #components: Float32Array[];
   readonly #std: number[];
   #posterior: Posterior;
 
   constructor(
     readonly latents: Float32Array,
     readonly dim: number,
-    { axes, std }: Principal,
+    { components, std }: Principal,
     readonly seed = 0,
   ) {
     const used = std.slice(0, MAX_COMPONENTS).filter((value) => value > MIN_STD * std[0]).length;
     if (used < 2) throw new Error("The compass needs latents that vary in at least two dimensions.");
-    this.#axes = axes.slice(0, used);
+    this.#components = components.slice(0, used);
     this.#std = std.slice(0, used);
     this.count = used <= MAX_PAIRWISE ? 2 : GROUP;
     this.#posterior = this.#fit();
@@ -54,7 +65,7 @@ export class Compass {
       const z = Float64Array.from(start);
       step.forEach((amount, k) => {
         const by = RADIUS * amount * this.#std[k];
-        for (let j = 0; j < this.dim; j++) z[j] += by * this.#axes[k][j];
+        for (let j = 0; j < this.dim; j++) z[j] += by * this.#components[k][j];
       });
       shown.set(z, i * this.dim);
     });
@@ -83,7 +94,7 @@ export class Compass {
     const length = Math.max(norm(scaled), 1e-12);
     const vector = new Float64Array(this.dim);
     scaled.forEach((amount, k) => {
-      for (let j = 0; j < this.dim; j++) vector[j] += (amount / length) * this.#axes[k][j];
+      for (let j = 0; j < this.dim; j++) vector[j] += (amount / length) * this.#components[k][j];
     });
     // The latents are uncorrelated along principal components.
     return { name, vector: Float32Array.from(vector), std: norm(mean) / length || 1 };
@@ -110,7 +121,11 @@ export class Compass {
     variances.forEach((variance, i) => (covariance[i * n + i] = variance / mean));
     const pairs = this.answers.flatMap((answer) => this.#pairs(answer));
     // An error counts as several pairs, of which about half are correct nevertheless.
-    return propagate({ mean: new Float64Array(n), covariance }, pairs, (ERROR_RATE * this.count) / (2 * (this.count - 1)));
+    return propagate(
+      { mean: new Float64Array(n), covariance },
+      pairs,
+      (ERROR_RATE * this.count) / (2 * (this.count - 1)),
+    );
   }
 
   /** An answer as unit vectors from each image that was not chosen to the chosen one. */
@@ -121,7 +136,9 @@ export class Compass {
     for (let i = 0; i < this.count; i++) {
       if (i === choice) continue;
       const difference = chosen.map((value, j) => value - shown[i * this.dim + j]);
-      pairs.push(unit(Float64Array.from(this.#axes, (axis, k) => dot(difference, axis) / this.#std[k])));
+      pairs.push(
+        unit(Float64Array.from(this.#components, (component, k) => dot(difference, component) / this.#std[k])),
+      );
     }
     return pairs;
   }
@@ -187,13 +204,13 @@ function mostInformative(posterior: Posterior, count: number, random: () => numb
     const along = random() < 0.5 ? dot(step, mean) : 0;
     return unit(step.map((value, k) => value - along * mean[k]));
   });
-  let [best, most] = [steps.slice(0, count), -Infinity];
+  let [best, bestBits] = [steps.slice(0, count), -Infinity];
   for (let i = 0; i < CANDIDATES; i++) {
     const set = steps.slice(i * count, (i + 1) * count);
     const half = count >> 1;
     for (let k = 0; k < half; k++) set[half + k] = set[k].map((value) => -value);
     const bits = information(set, preferences);
-    if (bits > most) [best, most] = [set, bits];
+    if (bits > bestBits) [best, bestBits] = [set, bits];
   }
   return best;
 }
@@ -238,9 +255,4 @@ function cholesky(matrix: Float64Array, n: number): Float64Array {
     }
   }
   return root;
-}
-
-function unit(vector: Float64Array): Float64Array {
-  const length = Math.max(norm(vector), 1e-12);
-  return vector.map((value) => value / length);
 }

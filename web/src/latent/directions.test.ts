@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import {
-  arithmetic, byExample, type Direction, effects, move, read, stdFrom, stdOf, stepOf, without,
+  byExample,
+  type Direction,
+  effects,
+  move,
+  read,
+  stdFrom,
+  stdOf,
+  stepOf,
+  orthogonalTo,
 } from "./directions";
 import { expectClose, floats } from "../../test/close";
 import golden from "../../test/fixtures/directions.json";
@@ -9,7 +17,11 @@ import { dot, norm } from "./vectors";
 const DIM = 6;
 const latents = floats(golden.latents);
 const std = (vector: Float32Array) => stdOf(vector, latents);
-const shown: Direction = { name: "smile", vector: floats(golden.shown.vector), std: golden.shown.std };
+const byExampleDirection: Direction = {
+  name: "smile",
+  vector: floats(golden.by_example.vector),
+  std: golden.by_example.std,
+};
 const normals = ["hat", "beard"].map((name, i) => ({
   name,
   vector: floats(golden.normals.slice(i * DIM, (i + 1) * DIM)),
@@ -17,26 +29,26 @@ const normals = ["hat", "beard"].map((name, i) => ({
 const probes = { ...golden.probes, weights: floats(golden.probes.weights) };
 
 test("a direction by example equals Python's", () => {
-  const found = byExample(latents.slice(0, 20 * DIM), latents.slice(20 * DIM, 50 * DIM), "smile", DIM, std);
-  expectClose(found.vector, golden.shown.vector);
-  expect(found.std).toBeCloseTo(golden.shown.std, 4);
+  const result = byExample(latents.slice(0, 20 * DIM), latents.slice(20 * DIM, 50 * DIM), "smile", DIM, std);
+  expectClose(result.vector, golden.by_example.vector);
+  expect(result.std).toBeCloseTo(golden.by_example.std, 4);
 });
 
 test("a direction without others equals Python's, and is orthogonal to them", () => {
-  const clean = without(shown, normals, std);
-  expect(clean.name).toBe(golden.clean.name);
-  expectClose(clean.vector, golden.clean.vector);
-  expect(clean.std).toBeCloseTo(golden.clean.std, 4);
-  for (const { vector } of normals) expect(dot(clean.vector, vector)).toBeCloseTo(0, 6);
+  const orthogonal = orthogonalTo(byExampleDirection, normals, std);
+  expect(orthogonal.name).toBe(golden.orthogonal.name);
+  expectClose(orthogonal.vector, golden.orthogonal.vector);
+  expect(orthogonal.std).toBeCloseTo(golden.orthogonal.std, 4);
+  for (const { vector } of normals) expect(dot(orthogonal.vector, vector)).toBeCloseTo(0, 6);
 });
 
 test("an attribute given twice is projected out once", () => {
-  const twice = without(shown, [...normals, ...normals], std);
-  expectClose(twice.vector, golden.clean.vector);
+  const twice = orthogonalTo(byExampleDirection, [...normals, ...normals], std);
+  expectClose(twice.vector, golden.orthogonal.vector);
 });
 
 test("a direction without itself is refused", () => {
-  expect(() => without(shown, [shown], std)).toThrow("nothing is left");
+  expect(() => orthogonalTo(byExampleDirection, [byExampleDirection], std)).toThrow("nothing is left");
 });
 
 test("a direction between two equal groups is refused", () => {
@@ -44,25 +56,19 @@ test("a direction between two equal groups is refused", () => {
 });
 
 test("a move is in standard deviations", () => {
-  const clean = without(shown, normals, std);
-  const moved = move(latents.slice(0, 4 * DIM), [{ direction: clean, amount: 1.5 }]);
+  const orthogonal = orthogonalTo(byExampleDirection, normals, std);
+  const moved = move(latents.slice(0, 4 * DIM), [{ direction: orthogonal, amount: 1.5 }]);
   expectClose(moved, golden.moved);
-  expect(norm(stepOf(clean))).toBeCloseTo(clean.std, 4);
+  expect(norm(stepOf(orthogonal))).toBeCloseTo(orthogonal.std, 4);
 });
 
 test("probe probabilities and side effects equal Python's", () => {
   expectClose(read(probes, latents.slice(0, 5 * DIM)), golden.read);
-  const found = effects(probes, shown, latents);
-  expect(Object.keys(found)).toEqual(Object.keys(golden.effects));
-  expectClose(Object.values(found), Object.values(golden.effects));
+  const result = effects(probes, byExampleDirection, latents);
+  expect(Object.keys(result)).toEqual(Object.keys(golden.effects));
+  expectClose(Object.values(result), Object.values(golden.effects));
 });
 
 test("without latents, the std of each dimension gives the std", () => {
   expect(stdFrom(Float32Array.of(0, 1, 0), [5, 2, 1])).toBeCloseTo(2);
-});
-
-test("A - B + C", () => {
-  const [a, b, c] = [Float32Array.of(1, 2), Float32Array.of(3, 3), Float32Array.of(10, 20)];
-  const sum = arithmetic([{ sign: 1, z: a }, { sign: -1, z: b }, { sign: 1, z: c }]);
-  expect(Array.from(sum)).toEqual([8, 19]);
 });

@@ -1,7 +1,7 @@
 /** Directions: moving along them, making them orthogonal to others, and their side effects. */
 
 import { orthogonalField, type Field, follow } from "./fields";
-import { dot, mean, norm, subtract } from "./vectors";
+import { dot, mean, norm, row, subtract, unit } from "./vectors";
 
 /** A named unit vector; amounts are in standard deviations of the latents along it. */
 export interface Direction {
@@ -19,10 +19,7 @@ export interface Probes {
 }
 
 /** Latents moved by an amount of each direction: linear directions first, then nonlinear ones. */
-export function move(
-  z: Float32Array,
-  moves: Iterable<{ direction: Direction; amount: number }>,
-): Float32Array {
+export function move(z: Float32Array, moves: Iterable<{ direction: Direction; amount: number }>): Float32Array {
   let moved: Float32Array = z.slice();
   const nonlinear: { field: Field; dim: number; amount: number }[] = [];
   for (const { direction, amount } of moves) {
@@ -43,8 +40,8 @@ export function stepOf(direction: Direction): Float32Array {
 export function stdOf(vector: Float32Array, latents: Float32Array): number {
   const [dim, count] = [vector.length, latents.length / vector.length];
   let [sum, squares] = [0, 0];
-  for (let row = 0; row < count; row++) {
-    const position = dot(latents.subarray(row * dim, (row + 1) * dim), vector);
+  for (let i = 0; i < count; i++) {
+    const position = dot(row(latents, dim, i), vector);
     sum += position;
     squares += position * position;
   }
@@ -57,7 +54,7 @@ export function stdFrom(vector: Float32Array, std: ArrayLike<number>): number {
 }
 
 /** The direction made orthogonal to others, so that their probes stay constant. */
-export function without(
+export function orthogonalTo(
   direction: Direction,
   others: { name: string; vector: Float32Array }[],
   std: (vector: Float32Array) => number,
@@ -72,7 +69,7 @@ export function without(
   if (norm(rest) < 1e-3) {
     throw new Error(`The direction “${direction.name}” is parallel to ${names}, so nothing is left of it.`);
   }
-  const vector = unit(rest);
+  const vector = Float32Array.from(unit(rest));
   return { name: `${direction.name} without ${names}`, vector, std: std(vector) };
 }
 
@@ -84,19 +81,12 @@ export function byExample(
   dim: number,
   std: (vector: Float32Array) => number,
 ): Direction {
-  const apart = subtract(mean(plus, dim), mean(minus, dim));
-  if (!(norm(apart) >= 1e-9)) {
+  const difference = subtract(mean(plus, dim), mean(minus, dim));
+  if (!(norm(difference) >= 1e-9)) {
     throw new Error(`The two groups of “${name}” have the same mean, so there is no direction between them.`);
   }
-  const vector = unit(Float64Array.from(apart));
+  const vector = Float32Array.from(unit(difference));
   return { name, vector, std: std(vector) };
-}
-
-/** The signed sum of latents: A - B + C. */
-export function arithmetic(terms: { sign: 1 | -1; z: Float32Array }[]): Float32Array {
-  const sum = new Float32Array(terms[0].z.length);
-  for (const { sign, z } of terms) for (let i = 0; i < sum.length; i++) sum[i] += sign * z[i];
-  return sum;
 }
 
 /** The probability of each attribute for each latent, row by row. */
@@ -104,23 +94,17 @@ export function read(probes: Probes, z: Float32Array): Float32Array {
   const count = probes.names.length;
   if (!count) return new Float32Array();
   const dim = probes.weights.length / count;
-  const read = new Float32Array((z.length / dim) * count);
-  for (let i = 0; i < read.length; i++) {
-    const [row, probe] = [Math.floor(i / count), i % count];
-    const point = z.subarray(row * dim, (row + 1) * dim);
-    const normal = probes.weights.subarray(probe * dim, (probe + 1) * dim);
-    read[i] = 0.5 * (1 + Math.tanh(0.5 * (dot(point, normal) + probes.offsets[probe])));
+  const result = new Float32Array((z.length / dim) * count);
+  for (let i = 0; i < result.length; i++) {
+    const probe = i % count;
+    const logit = dot(row(z, dim, Math.floor(i / count)), row(probes.weights, dim, probe)) + probes.offsets[probe];
+    result[i] = 0.5 * (1 + Math.tanh(0.5 * logit));
   }
-  return read;
+  return result;
 }
 
 /** The mean change of each probe's probability when these latents move by an amount of the direction. */
-export function effects(
-  probes: Probes,
-  direction: Direction,
-  z: Float32Array,
-  amount = 1,
-): Record<string, number> {
+export function effects(probes: Probes, direction: Direction, z: Float32Array, amount = 1): Record<string, number> {
   const [before, after] = [read(probes, z), read(probes, move(z, [{ direction, amount }]))];
   const count = probes.names.length;
   const change = probes.names.map((_, probe) => {
@@ -136,8 +120,7 @@ function basisOf(vectors: Float32Array[]): Float64Array[] {
   const basis: Float64Array[] = [];
   for (const vector of vectors) {
     const rest = orthogonal(vector, basis);
-    const length = norm(rest);
-    if (length > 1e-6 * norm(vector)) basis.push(rest.map((value) => value / length));
+    if (norm(rest) > 1e-6 * norm(vector)) basis.push(unit(rest));
   }
   return basis;
 }
@@ -150,9 +133,4 @@ function orthogonal(vector: Float32Array, basis: Float64Array[]): Float64Array {
     for (let i = 0; i < rest.length; i++) rest[i] -= along * axis[i];
   }
   return rest;
-}
-
-function unit(vector: Float64Array): Float32Array {
-  const length = norm(vector);
-  return Float32Array.from(vector, (value) => value / length);
 }

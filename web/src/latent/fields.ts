@@ -1,13 +1,13 @@
 /** Nonlinear directions: vector fields of small nets, integrated step by step. */
 
 import { FIELD_STEP, type FieldEntry } from "../contract";
-import { dot, norm } from "./vectors";
+import { dot, unit } from "./vectors";
 
 /** The step of one standard deviation from a latent. */
 export type Field = (z: Float64Array) => Float64Array;
 
 /** The settings of a field; its numbers are in a file. */
-export type FieldAbout = Pick<FieldEntry, "field" | "sizes" | "hold">;
+export type FieldAbout = Pick<FieldEntry, "kind" | "sizes" | "held">;
 
 interface Layer {
   weights: Float32Array; // (from, to)
@@ -21,15 +21,16 @@ interface Net {
 }
 
 /** Read a field: mean and std of the latents, three weight matrices, three offsets. */
-export function readField({ field: kind, sizes, hold }: FieldAbout, numbers: Float32Array): Field {
+export function readField({ kind, sizes, held }: FieldAbout, numbers: Float32Array): Field {
   const lengths = [sizes[0], sizes[0], ...[0, 1, 2].map((i) => sizes[i] * sizes[i + 1]), ...sizes.slice(1)];
   const total = lengths.reduce((sum, length) => sum + length, 0);
-  if (total !== numbers.length) throw new Error(`The file of a direction holds ${numbers.length} numbers, not ${total}. Export the run again.`);
+  if (total !== numbers.length)
+    throw new Error(`The file of a direction holds ${numbers.length} numbers, not ${total}. Export the run again.`);
   let at = 0;
   const [mean, std, ...rest] = lengths.map((length) => numbers.subarray(at, (at += length)));
   const layer = (i: number): Layer => ({ weights: rest[i], offsets: rest[i + 3] });
   const net: Net = { mean, std, layers: [layer(0), layer(1), layer(2)] };
-  return kind === "wind" ? (z) => wind(net, z) : (z) => uphill(net, z, hold);
+  return kind === "vector" ? (z) => vectorField(net, z) : (z) => gradientField(net, z, held);
 }
 
 /** Latents moved along a field by the midpoint method, so that moving back returns to the start. */
@@ -62,24 +63,26 @@ function along(z: Float64Array, step: Float64Array, amount: number): Float64Arra
 }
 
 /** The output of the net, scaled by the std of the latents. */
-function wind(net: Net, z: Float64Array): Float64Array {
+function vectorField(net: Net, z: Float64Array): Float64Array {
   const { offset, last } = hidden(net, z);
   return times(net.layers[2], last).map((value, i) => (value + offset[i]) * net.std[i]);
 }
 
 /** One std along the gradient of the first output, with the gradients of the others projected out (ridge). */
-function uphill(net: Net, z: Float64Array, hold: number): Float64Array {
+function gradientField(net: Net, z: Float64Array, held: number): Float64Array {
   const [up, ...others] = gradients(net, z);
-  const units = others.map((gradient) => scaled(gradient, 1 / Math.max(norm(gradient), 1e-9)));
+  const units = others.map(unit);
   if (units.length) {
-    const square = units.map((a, i) => Float64Array.from(units, (b, j) => dot(a, b) + (i === j ? hold : 0)));
-    const share = solve(square, Float64Array.from(units, (unit) => dot(unit, up)));
+    const square = units.map((a, i) => Float64Array.from(units, (b, j) => dot(a, b) + (i === j ? held : 0)));
+    const share = solve(
+      square,
+      Float64Array.from(units, (unit) => dot(unit, up)),
+    );
     units.forEach((unit, k) => {
       for (let i = 0; i < up.length; i++) up[i] -= share[k] * unit[i];
     });
   }
-  const length = Math.max(norm(up), 1e-9);
-  return up.map((value, i) => (value / length) * net.std[i]);
+  return unit(up).map((value, i) => value * net.std[i]);
 }
 
 /** The gradient of each output, in units of the std. */
@@ -100,7 +103,12 @@ function hidden(net: Net, z: Float64Array) {
   const x = z.map((value, i) => (value - net.mean[i]) / net.std[i]);
   const lower = silu(times(first, x), first.offsets);
   const upper = silu(times(second, lower.value), second.offsets);
-  return { firstDerivative: lower.gradient, secondDerivative: upper.gradient, last: upper.value, offset: third.offsets };
+  return {
+    firstDerivative: lower.gradient,
+    secondDerivative: upper.gradient,
+    last: upper.value,
+    offset: third.offsets,
+  };
 }
 
 /** The SiLU activation x * sigmoid(x), and its derivative. */
@@ -156,8 +164,4 @@ function solve(rows: Float64Array[], wanted: Float64Array): Float64Array {
     b[i] /= a[i][i];
   }
   return b;
-}
-
-function scaled(vector: Float64Array, by: number): Float64Array {
-  return vector.map((value) => value * by);
 }

@@ -1,21 +1,26 @@
 /** Latent space: curves, charts with their inverse, neighbors, directions and samples. */
 
-export { type DimensionChart, dimensionChart } from "./dimensions";
-export { type FittedPoints, type Lattice, type Neighbours, type Plane, PlaneInverse } from "./chart";
+export { dimensionChart } from "./dimensions";
+export { type Lattice, PlaneInverse } from "./chart";
+export { at, changes, type Curve, curve, loop, sample, steady, defaultBlend, walk } from "./curves";
 export {
-  at, type Blend, changes, closed, type Curve, curve, lerp, loop, sample, slerp, steady,
-  defaultBlend, walk,
-} from "./curves";
-export {
-  arithmetic, byExample, type Direction, effects, move, type Probes, read, stdFrom,
-  stdOf, stepOf, without,
+  byExample,
+  type Direction,
+  effects,
+  move,
+  type Probes,
+  read,
+  stdFrom,
+  stdOf,
+  stepOf,
+  orthogonalTo,
 } from "./directions";
-export { type Field, follow, readField } from "./fields";
-export { far, type Near, nearest } from "./nearest";
-export { type Principal, principalAxes } from "./principal";
+export { readField } from "./fields";
+export { relativeDistances } from "./nearest";
+export { type Principal, principalComponents } from "./principal";
 export { openPrior, type Prior } from "./priors";
-export { draw, normals, uniform } from "./random";
+export { draw, uniform } from "./random";
 export { openSearch, type NeighborSearch } from "./search";
-export { freehand, type Inverse, overChart, placed, spiral, spline, trace } from "./shapes";
-export { add, distance, dot, gather, mean, norm, row, scale, stack, subtract } from "./vectors";
+export { freehand, overChart, placed, spiral, spline } from "./shapes";
+export { gather, mean, row, stack } from "./vectors";
 export { Compass } from "./compass";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { expectClose, floats } from "../../test/close";
-import golden from "../../test/fixtures/near.json";
-import { far, nearest } from "./nearest";
+import golden from "../../test/fixtures/neighbors.json";
+import { nearest, relativeDistances } from "./nearest";
 import { normals, uniform } from "./random";
 import { openSearch } from "./search";
 
@@ -9,31 +9,31 @@ const DIM = 6;
 const latents = floats(golden.latents);
 
 test("the nearest latents and their distances equal Python's", () => {
-  const near = nearest(latents, DIM, floats(golden.z), 7);
-  expect(Array.from(near.rows)).toEqual(golden.rows);
-  expectClose(near.distances, golden.distances);
+  const result = nearest(latents, DIM, floats(golden.z), 7);
+  expect(Array.from(result.rows)).toEqual(golden.rows);
+  expectClose(result.distances, golden.distances);
 });
 
 test("the distance from the data equals Python's", () => {
-  const near = nearest(latents, DIM, floats(golden.z), 7);
-  expectClose(far(near, golden), golden.far);
+  const result = nearest(latents, DIM, floats(golden.z), 7);
+  expectClose(relativeDistances(result, golden), golden.relative_distances);
 });
 
 test("the number of neighbors is limited to the number of latents", () => {
-  const near = nearest(latents.slice(0, 3 * DIM), DIM, latents.slice(0, DIM), 9);
-  expect(near.k).toBe(3);
-  expect(near.rows[0]).toBe(0);
+  const result = nearest(latents.slice(0, 3 * DIM), DIM, latents.slice(0, DIM), 9);
+  expect(result.k).toBe(3);
+  expect(result.rows[0]).toBe(0);
 });
 
 test("an odd number of dimensions works", () => {
-  const near = nearest(Float32Array.of(0, 0, 0, 0, 0, 2), 3, Float32Array.of(0, 0, 3), 2);
-  expect(Array.from(near.distances)).toEqual([1, 3]);
+  const result = nearest(Float32Array.of(0, 0, 0, 0, 0, 2), 3, Float32Array.of(0, 0, 3), 2);
+  expect(Array.from(result.distances)).toEqual([1, 3]);
 });
 
 test("few latents are searched without a worker", async () => {
-  const many = normals(2000 * 64, uniform(1));
-  const search = openSearch(many, 64);
-  const near = await search.nearest(many.slice(640, 704), 3);
-  expect(near!.rows[0]).toBe(10);
+  const latents = normals(2000 * 64, uniform(1));
+  const search = openSearch(latents, 64);
+  const result = await search.nearest(latents.slice(640, 704), 3);
+  expect(result!.rows[0]).toBe(10);
   search.close();
 });

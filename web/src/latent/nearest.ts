@@ -1,50 +1,41 @@
 /** Exact nearest neighbors among the latents of the page, and the distance from the data. */
 
-import type { Far, RunEntry } from "../contract";
+import type { DensityEntry } from "../contract";
 
 /** The k nearest rows of each of n latents, nearest first, with distances; both (n, k). */
-export interface Near {
+export interface Neighbors {
   k: number;
   rows: Int32Array;
   distances: Float32Array;
 }
 
 /** The k nearest latents of each row of z; k is limited to the number of latents. */
-export function nearest(latents: Float32Array, dim: number, z: Float32Array, k: number): Near {
+export function nearest(latents: Float32Array, dim: number, z: Float32Array, k: number): Neighbors {
   k = Math.min(k, latents.length / dim);
   const n = z.length / dim;
-  const near = { k, rows: new Int32Array(n * k), distances: new Float32Array(n * k) };
+  const result = { k, rows: new Int32Array(n * k), distances: new Float32Array(n * k) };
   for (let i = 0; i < n; i++) {
     const [from, to] = [i * k, (i + 1) * k];
     const point = z.subarray(i * dim, (i + 1) * dim);
-    scan(latents, dim, point, near.rows.subarray(from, to), near.distances.subarray(from, to));
+    scan(latents, dim, point, result.rows.subarray(from, to), result.distances.subarray(from, to));
   }
-  return near;
+  return result;
 }
 
-/**
- * Distance of each latent from the data: 1 is usual, and one encoded image in a hundred is beyond 2.
- * Uses the first `density.neighbours` neighbors of each latent.
- */
-export function far(near: Near, density: NonNullable<RunEntry["density"]>): Far[] {
-  const { usual, lonely, neighbours } = density;
-  const step = lonely - usual || usual || 1;
-  const counted = Math.min(neighbours, near.k);
-  return Array.from({ length: near.k ? near.rows.length / near.k : 0 }, (_, i) => {
+/** The relative distance from the data of each latent whose neighbors are given; see DensityEntry. */
+export function relativeDistances(neighbors: Neighbors, density: DensityEntry): number[] {
+  const { typical_distance: typical, outside_distance: outside } = density;
+  const step = outside - typical || typical || 1;
+  const k = Math.min(density.neighbors, neighbors.k);
+  return Array.from({ length: k ? neighbors.rows.length / neighbors.k : 0 }, (_, i) => {
     let sum = 0;
-    for (let j = 0; j < counted; j++) sum += near.distances[i * near.k + j];
-    return Math.max(0, 1 + (sum / counted - usual) / step);
+    for (let j = 0; j < k; j++) sum += neighbors.distances[i * neighbors.k + j];
+    return Math.max(0, 1 + (sum / k - typical) / step);
   });
 }
 
 /** Find the nearest rows of one latent by insertion into a sorted list. */
-function scan(
-  latents: Float32Array,
-  dim: number,
-  z: Float32Array,
-  rows: Int32Array,
-  distances: Float32Array,
-): void {
+function scan(latents: Float32Array, dim: number, z: Float32Array, rows: Int32Array, distances: Float32Array): void {
   const k = rows.length;
   const best = new Float64Array(k).fill(Infinity);
   const count = latents.length / dim;

@@ -3,7 +3,7 @@
 import { dot, mean } from "./vectors";
 
 export interface Principal {
-  axes: Float32Array[]; // unit vectors
+  components: Float32Array[]; // unit vectors
   std: number[]; // standard deviation of the latents along each
 }
 
@@ -11,12 +11,18 @@ const SWEEPS = 30;
 const SETTLED = 1e-16; // share of the off-diagonal elements at which the rotations stop
 
 /** All principal components by Jacobi rotations of the covariance; for at most a few hundred dimensions. */
-export function principalAxes(latents: Float32Array, dim: number): Principal {
+export function principalComponents(latents: Float32Array, dim: number): Principal {
   const { values, vectors } = eigen(covariance(latents, dim), dim);
   const order = Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
   const center = mean(latents, dim);
   return {
-    axes: order.map((k) => towardsLongerTail(Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k]), latents, center)),
+    components: order.map((k) =>
+      towardsLongerTail(
+        Float32Array.from({ length: dim }, (_, i) => vectors[i * dim + k]),
+        latents,
+        center,
+      ),
+    ),
     std: order.map((k) => Math.sqrt(Math.max(values[k], 0))),
   };
 }
@@ -25,18 +31,18 @@ export function principalAxes(latents: Float32Array, dim: number): Principal {
 function towardsLongerTail(axis: Float32Array, latents: Float32Array, center: Float32Array): Float32Array {
   const [dim, offset] = [axis.length, dot(axis, center)];
   let sum = 0;
-  for (let start = 0; start < latents.length; start += dim) sum += (dot(axis, latents.subarray(start, start + dim)) - offset) ** 3;
+  for (let start = 0; start < latents.length; start += dim)
+    sum += (dot(axis, latents.subarray(start, start + dim)) - offset) ** 3;
   return sum < 0 ? axis.map((value) => -value) : axis;
 }
 
 function covariance(latents: Float32Array, dim: number): Float64Array {
   const count = latents.length / dim;
-  const mean = new Float64Array(dim);
-  for (let i = 0; i < latents.length; i++) mean[i % dim] += latents[i] / count;
+  const center = mean(latents, dim);
   const result = new Float64Array(dim * dim);
   const row = new Float64Array(dim);
   for (let start = 0; start < latents.length; start += dim) {
-    for (let i = 0; i < dim; i++) row[i] = latents[start + i] - mean[i];
+    for (let i = 0; i < dim; i++) row[i] = latents[start + i] - center[i];
     for (let i = 0; i < dim; i++) for (let j = i; j < dim; j++) result[i * dim + j] += row[i] * row[j];
   }
   for (let i = 0; i < dim; i++) {

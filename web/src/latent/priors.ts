@@ -15,7 +15,8 @@ export interface Prior {
 /** Read a prior from a safetensors file; its metadata holds the kind. */
 export function openPrior(bytes: ArrayBuffer): Prior {
   const { about, tensors } = readTensors(bytes);
-  if (about.format !== PRIOR_FORMAT) throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
+  if (about.format !== PRIOR_FORMAT)
+    throw new Error("The fitted prior was written by another version of zatlas: export the run again.");
   return about.kind === "mixture" ? new Mixture(tensors) : new Flow(tensors, about.couplings ?? 0);
 }
 
@@ -27,24 +28,27 @@ export class Mixture implements Prior {
   private readonly factors: Float32Array; // lower triangular factors, or standard deviations
 
   constructor(tensors: Tensors) {
-    this.weights = take(tensors, "weights");
-    this.means = take(tensors, "means");
-    this.factors = take(tensors, "factors");
+    this.weights = tensorOf(tensors, "weights");
+    this.means = tensorOf(tensors, "means");
+    this.factors = tensorOf(tensors, "factors");
     this.dim = this.means.length / this.weights.length;
   }
 
   sample(n: number, random: () => number, temperature = 1): Float32Array {
-    const which = Int32Array.from({ length: n }, () => this.component(random()));
-    return this.points(which, normals(n * this.dim, random).map((value) => value * temperature));
+    const components = Int32Array.from({ length: n }, () => this.component(random()));
+    return this.transform(
+      components,
+      normals(n * this.dim, random).map((value) => value * temperature),
+    );
   }
 
   /** Latents for standard normal noise, each in its component. */
-  points(which: ArrayLike<number>, noise: Float32Array): Float32Array {
+  transform(components: ArrayLike<number>, noise: Float32Array): Float32Array {
     const { dim, means, factors } = this;
     const full = factors.length > means.length;
     return noise.map((value, at) => {
       const [i, j] = [Math.floor(at / dim), at % dim];
-      const row = which[i] * dim + j;
+      const row = components[i] * dim + j;
       if (!full) return means[row] + factors[row] * value;
       let sum = means[row];
       for (let k = 0; k <= j; k++) sum += factors[row * dim + k] * noise[i * dim + k];
@@ -54,7 +58,10 @@ export class Mixture implements Prior {
 
   private component(u: number): number {
     let left = u * this.weights.reduce((sum, weight) => sum + weight, 0);
-    return Math.max(0, this.weights.findIndex((weight) => (left -= weight) < 0));
+    return Math.max(
+      0,
+      this.weights.findIndex((weight) => (left -= weight) < 0),
+    );
   }
 }
 
@@ -67,25 +74,32 @@ export class Flow implements Prior {
   private readonly splines: Spline[];
 
   constructor(tensors: Tensors, couplings: number) {
-    this.mean = take(tensors, "mean");
-    this.factor = take(tensors, "factor");
+    this.mean = tensorOf(tensors, "mean");
+    this.factor = tensorOf(tensors, "factor");
     const dim = (this.dim = this.mean.length);
     this.couplings = Array.from({ length: couplings }, (_, number) => coupling(tensors, number, dim)).reverse();
-    const [widths, heights, derivatives] = ["widths", "heights", "slopes"].map((name) => take(tensors, `spline.${name}`));
+    const [widths, heights, derivatives] = ["widths", "heights", "derivatives"].map((name) => take(tensors, `spline.${name}`));
     const bins = widths.length / dim;
     this.splines = Array.from({ length: dim }, (_, axis) => ({
       across: marks(widths.subarray(axis * bins, (axis + 1) * bins)),
       up: marks(heights.subarray(axis * bins, (axis + 1) * bins)),
-      derivatives: [1, ...Array.from(derivatives.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)), (raw) => SPLINE_MIN + Math.log1p(Math.exp(raw))), 1],
+      derivatives: [
+        1,
+        ...Array.from(
+          derivatives.subarray(axis * (bins - 1), (axis + 1) * (bins - 1)),
+          (raw) => SPLINE_MIN + Math.log1p(Math.exp(raw)),
+        ),
+        1,
+      ],
     }));
   }
 
   sample(n: number, random: () => number, temperature = 1): Float32Array {
-    return this.points(normals(n * this.dim, random).map((value) => value * temperature));
+    return this.transform(normals(n * this.dim, random).map((value) => value * temperature));
   }
 
   /** Latents for standard normal noise. */
-  points(noise: Float32Array): Float32Array {
+  transform(noise: Float32Array): Float32Array {
     const { dim, mean, factor } = this;
     const z = new Float32Array(noise.length);
     for (let start = 0; start < noise.length; start += dim) {
@@ -122,11 +136,11 @@ interface Spline {
 /** Split by one binary digit of the dimension's index after the other, as Python's `Coupling` does. */
 function coupling(tensors: Tensors, number: number, dim: number): Coupling {
   const digits = 32 - Math.clz32(dim - 1);
-  const side = (axis: number) => ((axis >> (number >> 1) % digits) & 1) ^ (number & 1);
+  const side = (axis: number) => ((axis >> ((number >> 1) % digits)) & 1) ^ (number & 1);
   const axes = Array.from({ length: dim }, (_, axis) => axis);
   const layers = [0, 2, 4].map((layer) => ({
-    weight: take(tensors, `couplings.${number}.net.${layer}.weight`),
-    bias: take(tensors, `couplings.${number}.net.${layer}.bias`),
+    weight: tensorOf(tensors, `couplings.${number}.net.${layer}.weight`),
+    bias: tensorOf(tensors, `couplings.${number}.net.${layer}.bias`),
   }));
   return { conditioning: axes.filter((axis) => !side(axis)), transformed: axes.filter(side), layers };
 }
@@ -167,25 +181,37 @@ function inverseSpline({ across, up, derivatives }: Spline, y: number): number {
 function marks(raw: Float32Array): number[] {
   const top = Math.max(...raw);
   const sizes = Array.from(raw, (value) => Math.exp(value - top));
-  const whole = sizes.reduce((sum, size) => sum + size, 0);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
   const result = [0];
-  for (const size of sizes) result.push(result.at(-1)! + SPLINE_MIN + ((1 - SPLINE_MIN * sizes.length) * size) / whole);
+  for (const size of sizes) result.push(result.at(-1)! + SPLINE_MIN + ((1 - SPLINE_MIN * sizes.length) * size) / total);
   return result.map((mark) => SPLINE_REACH * ((2 * mark) / result.at(-1)! - 1));
 }
 
-function take(tensors: Tensors, name: string): Float32Array {
+function tensorOf(tensors: Tensors, name: string): Float32Array {
   const result = tensors.get(name);
   if (!result) throw new Error(`The fitted prior has no ${name}: export the run again.`);
   return result.values;
 }
 
 /** https://huggingface.co/docs/safetensors : the length of a JSON header, the header, the numbers. */
-function readTensors(bytes: ArrayBuffer): { about: { format?: number; kind?: string; couplings?: number }; tensors: Tensors } {
+function readTensors(bytes: ArrayBuffer): {
+  about: { format?: number; kind?: string; couplings?: number };
+  tensors: Tensors;
+} {
   const length = Number(new DataView(bytes).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length)));
-  const { __metadata__: words, ...rest } = header as Record<string, { shape: number[]; data_offsets: [number, number] }>;
+  const { __metadata__: words, ...rest } = header as Record<
+    string,
+    { shape: number[]; data_offsets: [number, number] }
+  >;
   const tensors: Tensors = new Map();
-  for (const [name, { shape, data_offsets: [from, to] }] of Object.entries(rest)) {
+  for (const [
+    name,
+    {
+      shape,
+      data_offsets: [from, to],
+    },
+  ] of Object.entries(rest)) {
     tensors.set(name, { shape, values: new Float32Array(bytes.slice(8 + length + from, 8 + length + to)) });
   }
   return { about: JSON.parse((words as unknown as Record<string, string>)[PRIOR_KEY]), tensors };

@@ -4,7 +4,7 @@ import { expectClose } from "../../test/close";
 import { draw, normals, uniform } from "./random";
 import { norm } from "./vectors";
 
-const flat = { dim: 2, middle: [5, -5], deviation: [1, 3] };
+const flat = { dim: 2, mean: [5, -5], std: [1, 3] };
 
 test.each(golden)("the numbers of seed $seed and stream $stream equal Python's", ({ seed, stream, ...numbers }) => {
   const random = uniform(seed, stream);
@@ -58,6 +58,6 @@ function meanOf(values: Float32Array): number {
 }
 
 function stdOf(values: Float32Array): number {
-  const middle = meanOf(values);
-  return Math.sqrt(meanOf(values.map((value) => (value - middle) ** 2)));
+  const mean = meanOf(values);
+  return Math.sqrt(meanOf(values.map((value) => (value - mean) ** 2)));
 }

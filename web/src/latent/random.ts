@@ -35,7 +35,7 @@ export function normals(count: number, random: () => number): Float32Array {
  * covariance if the page has them, otherwise with the std of each dimension.
  */
 export function draw(
-  run: Pick<RunEntry, "prior" | "dim" | "middle" | "deviation">,
+  run: Pick<RunEntry, "prior" | "dim" | "mean" | "std">,
   n: number,
   { seed, temperature = 1, latents }: { seed: number; temperature?: number; latents?: Float32Array | null },
 ): Float32Array {
@@ -45,28 +45,31 @@ export function draw(
   const z = normals(n * dim, random);
   if (run.prior === "sphere") return onSphere(z, dim);
   if (run.prior === "normal") return z.map((value) => value * temperature);
-  return z.map((v, i) => run.middle[i % dim] + v * temperature * run.deviation[i % dim]);
+  return z.map((v, i) => run.mean[i % dim] + v * temperature * run.std[i % dim]);
 }
 
 /** Randomly weighted sums of latents have their covariance, without a d x d matrix. */
 function mixed(
-  run: Pick<RunEntry, "dim" | "middle">,
+  run: Pick<RunEntry, "dim" | "mean">,
   n: number,
   random: () => number,
   temperature: number,
   latents: Float32Array,
 ): Float32Array {
-  const { dim, middle } = run;
+  const { dim, mean } = run;
   const count = Math.min(latents.length / dim, MIXED);
   const z = new Float32Array(n * dim);
   for (let i = 0; i < n; i++) {
     const sums = new Float64Array(dim);
     const weights = normals(count, random);
     for (let row = 0; row < count; row++) {
-      for (let j = 0; j < dim; j++) sums[j] += weights[row] * (latents[row * dim + j] - middle[j]);
+      for (let j = 0; j < dim; j++) sums[j] += weights[row] * (latents[row * dim + j] - mean[j]);
     }
     const by = temperature / Math.sqrt(count);
-    z.set(sums.map((sum, j) => middle[j] + by * sum), i * dim);
+    z.set(
+      sums.map((sum, j) => mean[j] + by * sum),
+      i * dim,
+    );
   }
   return z;
 }

@@ -1,13 +1,13 @@
 /** Nearest-neighbor search: in this thread for few latents, in a worker for many. */
 
-import { type Near, nearest } from "./nearest";
+import { type Neighbors, nearest } from "./nearest";
 import SearchThread from "./search.worker?worker";
 
 const MAX_INLINE = 20_000; // latents that are searched within one frame
 
 export interface NeighborSearch {
   /** null: a newer request of the same stream replaced this one. */
-  nearest(z: Float32Array, k: number, stream?: string): Promise<Near | null>;
+  nearest(z: Float32Array, k: number, stream?: string): Promise<Neighbors | null>;
   close(): void;
 }
 
@@ -28,7 +28,7 @@ export function openSearch(latents: Float32Array, dim: number): NeighborSearch {
 
 interface Waiting extends SearchRequest {
   stream?: string;
-  answer: (near: Near | null) => void;
+  answer: (result: Neighbors | null) => void;
 }
 
 function inTurn(thread: Worker): NeighborSearch["nearest"] {
@@ -38,7 +38,7 @@ function inTurn(thread: Worker): NeighborSearch["nearest"] {
     current = waiting.shift();
     if (current) thread.postMessage({ z: current.z, k: current.k });
   };
-  thread.onmessage = ({ data }: MessageEvent<Near>) => {
+  thread.onmessage = ({ data }: MessageEvent<Neighbors>) => {
     current?.answer(data);
     next();
   };

@@ -22,9 +22,7 @@ export function spline(
   if (closed) knots = closing(knots, dim);
   const count = knots.length / dim;
   if (count < 2) throw new Error(`A curve needs at least 2 points, not ${count}.`);
-  const lengths = Float64Array.from({ length: count }, (_, i) =>
-    Math.max(norm(row(knots, dim, i)), 1e-12),
-  );
+  const lengths = Float64Array.from({ length: count }, (_, i) => Math.max(norm(row(knots, dim, i)), 1e-12));
   const shape = Float64Array.from(knots, (v, i) => (norms ? v / lengths[Math.floor(i / dim)] : v));
   const path = smooth(shape, dim, closed);
   if (norms) stretch(path, dim, smooth(lengths.map(Math.log), 1, closed));
@@ -59,29 +57,29 @@ export function overChart(plane: Curve, dim: number, inverse: Inverse): Curve {
 
 /** A hand-drawn line as a plane curve: smoothed, at constant speed. */
 export function freehand(positions: Float32Array, pieces = DRAWN): Curve {
-  const steady = evenly(smoothed(evenly(positions, pieces)), pieces);
+  const steady = resampled(smoothed(resampled(positions, pieces)), pieces);
   return curve(steady, 2, "lerp", undefined, []);
 }
 
 /** Positions at equal distances along a polyline, both ends included. */
-function evenly(positions: Float32Array, pieces: number): Float32Array {
+function resampled(positions: Float32Array, pieces: number): Float32Array {
   const count = positions.length / 2;
-  const gone = new Float64Array(count);
+  const length = new Float64Array(count);
   for (let i = 1; i < count; i++) {
     const [dx, dy] = [positions[2 * i] - positions[2 * i - 2], positions[2 * i + 1] - positions[2 * i - 1]];
-    gone[i] = gone[i - 1] + Math.hypot(dx, dy);
+    length[i] = length[i - 1] + Math.hypot(dx, dy);
   }
-  const even = new Float32Array(2 * (pieces + 1));
+  const result = new Float32Array(2 * (pieces + 1));
   for (let i = 0, segment = 0; i <= pieces; i++) {
-    const wanted = (gone[count - 1] * i) / pieces;
-    while (segment < count - 2 && gone[segment + 1] < wanted) segment++;
-    const t = (wanted - gone[segment]) / Math.max(gone[segment + 1] - gone[segment], 1e-12);
+    const wanted = (length[count - 1] * i) / pieces;
+    while (segment < count - 2 && length[segment + 1] < wanted) segment++;
+    const t = (wanted - length[segment]) / Math.max(length[segment + 1] - length[segment], 1e-12);
     for (const k of [0, 1]) {
       const from = positions[2 * segment + k];
-      even[2 * i + k] = from + Math.min(t, 1) * (positions[2 * segment + 2 + k] - from);
+      result[2 * i + k] = from + Math.min(t, 1) * (positions[2 * segment + 2 + k] - from);
     }
   }
-  return even;
+  return result;
 }
 
 /** The polyline after four passes of a moving average; the ends stay. */
@@ -112,8 +110,8 @@ function smooth(rows: Float64Array, dim: number, closed: boolean): Float64Array 
 
 function piece(values: Float64Array, second: Float64Array, segment: number, t: number): number {
   const s = 1 - t;
-  const bent = (s ** 3 - s) * second[segment] + (t ** 3 - t) * second[segment + 1];
-  return s * values[segment] + t * values[segment + 1] + bent / 6;
+  const curved = (s ** 3 - s) * second[segment] + (t ** 3 - t) * second[segment + 1];
+  return s * values[segment] + t * values[segment + 1] + curved / 6;
 }
 
 /** Second derivatives of a natural spline at the knots: zero at the ends. */

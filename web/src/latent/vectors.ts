@@ -1,15 +1,7 @@
 /** Vector arithmetic. A latent is a Float32Array of d numbers; several are rows of one Float32Array. */
 
-export function add(a: Float32Array, b: Float32Array): Float32Array {
-  return a.map((value, i) => value + b[i]);
-}
-
 export function subtract(a: Float32Array, b: Float32Array): Float32Array {
   return a.map((value, i) => value - b[i]);
-}
-
-export function scale(a: Float32Array, by: number): Float32Array {
-  return a.map((value) => value * by);
 }
 
 export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -22,12 +14,6 @@ export function norm(a: ArrayLike<number>): number {
   return Math.sqrt(dot(a, a));
 }
 
-export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
-  return Math.sqrt(sum);
-}
-
 /** The mean of all rows, or of the chosen ones. */
 export function mean(rows: Float32Array, dim: number, chosen?: ArrayLike<number>): Float32Array {
   const count = chosen ? chosen.length : rows.length / dim;
@@ -37,6 +23,12 @@ export function mean(rows: Float32Array, dim: number, chosen?: ArrayLike<number>
     for (let j = 0; j < dim; j++) sums[j] += rows[start + j];
   }
   return Float32Array.from(sums, (sum) => sum / Math.max(count, 1));
+}
+
+/** The vector scaled to length 1; a zero vector stays zero. */
+export function unit(vector: ArrayLike<number>): Float64Array {
+  const length = Math.max(norm(vector), 1e-12);
+  return Float64Array.from(vector, (value) => value / length);
 }
 
 /** One row; it shares memory with the rows. */

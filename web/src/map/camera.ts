@@ -6,28 +6,16 @@ export type Box = readonly [left: number, bottom: number, right: number, top: nu
 
 /** Limits of a view: its scale, and a box for its center. */
 export interface Limits {
-  least: number;
-  most: number;
+  minScale: number;
+  maxScale: number;
   box: Box;
 }
 
-export function toPosition(
-  view: View,
-  width: number,
-  height: number,
-  px: number,
-  py: number,
-): [number, number] {
+export function toPosition(view: View, width: number, height: number, px: number, py: number): [number, number] {
   return [view.x + (px - width / 2) / view.scale, view.y - (py - height / 2) / view.scale];
 }
 
-export function toPixel(
-  view: View,
-  width: number,
-  height: number,
-  x: number,
-  y: number,
-): [number, number] {
+export function toPixel(view: View, width: number, height: number, x: number, y: number): [number, number] {
   return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
 }
 
@@ -38,31 +26,28 @@ export function visibleBox(view: View, width: number, height: number, margin = 0
   return [left, bottom, right, top];
 }
 
-/** The view that shows the whole box. */
+/** The view that shows the complete box. */
 export function fit(box: Box, width: number, height: number, margin = 0): View {
   const [left, bottom, right, top] = box;
-  const across = Math.max(right - left, 1e-9);
-  const up = Math.max(top - bottom, 1e-9);
-  const scale = Math.min(
-    Math.max(width - 2 * margin, 1) / across,
-    Math.max(height - 2 * margin, 1) / up,
-  );
+  const scaleX = Math.max(width - 2 * margin, 1) / Math.max(right - left, 1e-9);
+  const scaleY = Math.max(height - 2 * margin, 1) / Math.max(top - bottom, 1e-9);
+  const scale = Math.min(scaleX, scaleY);
   return { x: (left + right) / 2, y: (bottom + top) / 2, scale };
 }
 
 /** From a quarter to 4000 times the fitted scale; float32 positions are still a pixel apart there. */
 export function limitsOf(box: Box, width: number, height: number): Limits {
   const { scale } = fit(box, width, height);
-  return { least: scale / 4, most: scale * 4000, box };
+  return { minScale: scale / 4, maxScale: scale * 4000, box };
 }
 
 /** The nearest view within the limits. */
-export function held(view: View, limits: Limits): View {
+export function limited(view: View, limits: Limits): View {
   const [left, bottom, right, top] = limits.box;
   return {
     x: clamp(view.x, left, right),
     y: clamp(view.y, bottom, top),
-    scale: clamp(view.scale, limits.least, limits.most),
+    scale: clamp(view.scale, limits.minScale, limits.maxScale),
   };
 }
 
@@ -77,16 +62,16 @@ export function zoomAt(
   limits?: Limits,
 ): View {
   const wanted = view.scale * factor;
-  const scale = limits ? clamp(wanted, limits.least, limits.most) : wanted;
+  const scale = limits ? clamp(wanted, limits.minScale, limits.maxScale) : wanted;
   const [x, y] = toPosition(view, width, height, px, py);
   const moved = { x: x - (px - width / 2) / scale, y: y + (py - height / 2) / scale, scale };
-  return limits ? held(moved, limits) : moved;
+  return limits ? limited(moved, limits) : moved;
 }
 
 /** Move the view by pixels. */
 export function panBy(view: View, dx: number, dy: number, limits?: Limits): View {
   const moved = { x: view.x - dx / view.scale, y: view.y + dy / view.scale, scale: view.scale };
-  return limits ? held(moved, limits) : moved;
+  return limits ? limited(moved, limits) : moved;
 }
 
 const CURVATURE = Math.SQRT2;
@@ -98,28 +83,18 @@ const CURVATURE = Math.SQRT2;
 export function between(a: View, b: View, t: number, width = 1000): View {
   if (t <= 0) return { ...a };
   if (t >= 1) return { ...b };
-  const across = Math.hypot(b.x - a.x, b.y - a.y);
+  const distance = Math.hypot(b.x - a.x, b.y - a.y);
   const [w0, w1] = [width / a.scale, width / b.scale];
-  if (across < 1e-6 * Math.min(w0, w1)) {
-    return {
-      x: a.x + (b.x - a.x) * t,
-      y: a.y + (b.y - a.y) * t,
-      scale: a.scale * (b.scale / a.scale) ** t,
-    };
+  if (distance < 1e-6 * Math.min(w0, w1)) {
+    return { x: a.x + (b.x - a.x) * t, y: a.y + (b.y - a.y) * t, scale: a.scale * (b.scale / a.scale) ** t };
   }
-  const bend = CURVATURE ** 4 * across * across;
-  const r0 = -Math.asinh((w1 * w1 - w0 * w0 + bend) / (2 * w0 * CURVATURE ** 2 * across));
-  const r1 = -Math.asinh((w1 * w1 - w0 * w0 - bend) / (2 * w1 * CURVATURE ** 2 * across));
+  const bend = CURVATURE ** 4 * distance * distance;
+  const r0 = -Math.asinh((w1 * w1 - w0 * w0 + bend) / (2 * w0 * CURVATURE ** 2 * distance));
+  const r1 = -Math.asinh((w1 * w1 - w0 * w0 - bend) / (2 * w1 * CURVATURE ** 2 * distance));
   const s = r0 + (r1 - r0) * t;
-  const gone = (w0 / (CURVATURE ** 2 * across)) * (Math.cosh(r0) * Math.tanh(s) - Math.sinh(r0));
-  const wide = (w0 * Math.cosh(r0)) / Math.cosh(s);
-  return { x: a.x + (b.x - a.x) * gone, y: a.y + (b.y - a.y) * gone, scale: width / wide };
-}
-
-/** Perceived distance of two views: about 1 for a screen width or a zoom of 4. */
-export function apart(a: View, b: View, width = 1000): number {
-  const across = Math.hypot(b.x - a.x, b.y - a.y) * Math.min(a.scale, b.scale);
-  return across / width + Math.abs(Math.log(b.scale / a.scale)) / Math.log(4);
+  const share = (w0 / (CURVATURE ** 2 * distance)) * (Math.cosh(r0) * Math.tanh(s) - Math.sinh(r0));
+  const visible = (w0 * Math.cosh(r0)) / Math.cosh(s);
+  return { x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share, scale: width / visible };
 }
 
 /** The smallest box around the positions; NaN is ignored. */

@@ -34,9 +34,7 @@ describe("contours", () => {
     const mask = Uint8Array.from(values, (value) => (value === 2 ? 1 : 0));
     const [outer] = contoursOf(positions, box, mask);
     expect(part(outer.lines, mask)).toBeGreaterThan(0.85);
-    expect(
-      contoursOf(positions, box, new Uint8Array(6000)).every(({ lines }) => lines.length === 0),
-    ).toBe(true);
+    expect(contoursOf(positions, box, new Uint8Array(6000)).every(({ lines }) => lines.length === 0)).toBe(true);
     expect(contoursOf(Float32Array.of(1, 1), [1, 1, 1, 1])[0].lines.length).toBe(1);
   });
 });
@@ -68,17 +66,13 @@ describe("labels", () => {
     expect(placed.length).toBeGreaterThan(5);
     for (const a of placed) {
       expect(a.x >= 20 && a.x <= 280 && a.y >= 7 && a.y <= 193).toBe(true);
-      for (const b of placed)
-        if (a !== b) expect(Math.abs(a.x - b.x) >= 40 || Math.abs(a.y - b.y) >= 14).toBe(true);
+      for (const b of placed) if (a !== b) expect(Math.abs(a.x - b.x) >= 40 || Math.abs(a.y - b.y) >= 14).toBe(true);
     }
   });
 
   it("are dropped if their position is off the map", () => {
     expect(
-      placeLabels([{ text: "away", x: -5, y: 9, weight: 1, width: 4, height: 4 }], {
-        width: 99,
-        height: 99,
-      }),
+      placeLabels([{ text: "away", x: -5, y: 9, weight: 1, width: 4, height: 4 }], { width: 99, height: 99 }),
     ).toEqual([]);
   });
 });

@@ -32,10 +32,7 @@ export function contoursOf(
 ): Contour[] {
   const grid = densityOf(positions, box, mask);
   const levels = levelsOf(grid, shares);
-  return shares.map((share, i) => ({
-    share,
-    lines: levels[i] > 0 ? outlines(grid, levels[i]) : [],
-  }));
+  return shares.map((share, i) => ({ share, lines: levels[i] > 0 ? outlines(grid, levels[i]) : [] }));
 }
 
 /** Count points in cells and blur; the margin is empty, so that contours close. */
@@ -55,20 +52,11 @@ export function densityOf(
     if (mask && !mask[row]) continue;
     const i = Math.floor((positions[2 * row] - left) / step) + rim;
     const j = Math.floor((positions[2 * row + 1] - bottom) / step) + rim;
-    if (i >= rim - 1 && i <= across - rim && j >= rim - 1 && j <= down - rim)
-      counts[j * across + i]++;
+    if (i >= rim - 1 && i <= across - rim && j >= rim - 1 && j <= down - rim) counts[j * across + i]++;
   }
   const values = counts.slice();
   blur(values, across, down, radiusOf(cells));
-  return {
-    values,
-    counts,
-    across,
-    down,
-    left: left - rim * step,
-    bottom: bottom - rim * step,
-    step,
-  };
+  return { values, counts, across, down, left: left - rim * step, bottom: bottom - rim * step, step };
 }
 
 function radiusOf(cells: number): number {
@@ -104,15 +92,12 @@ function smooth(
 
 /** The density levels that enclose the given shares of the points. */
 function levelsOf({ values, counts }: DensityGrid, shares: readonly number[]): number[] {
-  const cells = [...counts.keys()]
-    .filter((cell) => counts[cell] > 0)
-    .sort((a, b) => values[b] - values[a]);
+  const cells = [...counts.keys()].filter((cell) => counts[cell] > 0).sort((a, b) => values[b] - values[a]);
   const total = cells.reduce((sum, cell) => sum + counts[cell], 0);
   const levels = shares.map(() => 0);
   let sum = 0;
   for (const cell of cells) {
-    for (let i = 0; i < shares.length; i++)
-      if (sum < shares[i] * total) levels[i] = values[cell] * 0.999; // so that the cell itself is inside
+    for (let i = 0; i < shares.length; i++) if (sum < shares[i] * total) levels[i] = values[cell] * 0.999; // so that the cell itself is inside
     sum += counts[cell];
   }
   return levels;
@@ -131,15 +116,12 @@ function outlines(grid: DensityGrid, level: number): Float32Array[] {
         (values[at + across + 1] > level ? 4 : 0) +
         (values[at + across] > level ? 8 : 0);
       if (kind === 0 || kind === 15) continue;
-      const mean =
-        (values[at] + values[at + 1] + values[at + across] + values[at + across + 1]) / 4;
-      for (const [from, to] of piecesOf(kind, mean > level))
-        next.set(edgeOf(at, from, across), edgeOf(at, to, across));
+      const mean = (values[at] + values[at + 1] + values[at + across] + values[at + across + 1]) / 4;
+      for (const [from, to] of piecesOf(kind, mean > level)) next.set(edgeOf(at, from, across), edgeOf(at, to, across));
     }
   }
   const lines: Float32Array[] = [];
-  for (const first of next.keys())
-    if (next.has(first)) lines.push(follow(next, first, grid, level));
+  for (const first of next.keys()) if (next.has(first)) lines.push(follow(next, first, grid, level));
   return lines;
 }
 
@@ -161,26 +143,8 @@ const PIECES: Record<number, [number, number][]> = {
 
 /** The segments of a square; if two opposite corners are high, the mean decides whether they are joined. */
 function piecesOf(kind: number, joined: boolean): [number, number][] {
-  if (kind === 5)
-    return joined
-      ? [
-          [0, 1],
-          [2, 3],
-        ]
-      : [
-          [0, 3],
-          [2, 1],
-        ];
-  if (kind === 10)
-    return joined
-      ? [
-          [3, 0],
-          [1, 2],
-        ]
-      : [
-          [1, 0],
-          [3, 2],
-        ];
+  if (kind === 5) return [...PIECES[joined ? 13 : 1], ...PIECES[joined ? 7 : 4]];
+  if (kind === 10) return [...PIECES[joined ? 14 : 2], ...PIECES[joined ? 11 : 8]];
   return PIECES[kind];
 }
 
@@ -191,12 +155,7 @@ function edgeOf(at: number, edge: number, across: number): number {
   return edge === 2 ? 2 * (at + across) : 2 * at + 1;
 }
 
-function follow(
-  next: Map<number, number>,
-  first: number,
-  grid: DensityGrid,
-  level: number,
-): Float32Array {
+function follow(next: Map<number, number>, first: number, grid: DensityGrid, level: number): Float32Array {
   const { values, across, left, bottom, step } = grid;
   const line: number[] = [];
   for (let edge: number | undefined = first; edge !== undefined;) {
@@ -205,10 +164,7 @@ function follow(
     const b = up ? a + across : a + 1;
     const part = (level - values[a]) / (values[b] - values[a]);
     const [i, j] = [a % across, Math.floor(a / across)];
-    line.push(
-      left + (i + 0.5 + (up ? 0 : part)) * step,
-      bottom + (j + 0.5 + (up ? part : 0)) * step,
-    );
+    line.push(left + (i + 0.5 + (up ? 0 : part)) * step, bottom + (j + 0.5 + (up ? part : 0)) * step);
     const after: number | undefined = next.get(edge);
     next.delete(edge);
     edge = after;
@@ -233,8 +189,7 @@ export function drawContours(
     context.beginPath();
     for (const line of lines) {
       context.moveTo(dx + line[0] * view.scale, dy - line[1] * view.scale);
-      for (let i = 2; i < line.length; i += 2)
-        context.lineTo(dx + line[i] * view.scale, dy - line[i + 1] * view.scale);
+      for (let i = 2; i < line.length; i += 2) context.lineTo(dx + line[i] * view.scale, dy - line[i + 1] * view.scale);
       context.closePath();
     }
     context.globalAlpha = look.fill;

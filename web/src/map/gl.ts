@@ -21,9 +21,7 @@ export function program(gl: WebGL2RenderingContext, vertex: string, fragment: st
   }
   gl.linkProgram(made);
   if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost()) {
-    throw new Error(
-      `The map's shader was refused: ${gl.getProgramInfoLog(made) ?? "no reason given"}`,
-    );
+    throw new Error(`The map's shader was refused: ${gl.getProgramInfoLog(made) ?? "no reason given"}`);
   }
   gl.useProgram(made);
   const uniforms = new Map<string, WebGLUniformLocation | null>();

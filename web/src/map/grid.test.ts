@@ -4,13 +4,7 @@ import { clusters, random } from "../../test/points";
 import { Grid } from "./grid";
 
 /** The k nearest by trying all. */
-function plainly(
-  positions: Float32Array,
-  x: number,
-  y: number,
-  k: number,
-  mask?: Uint8Array,
-): number[] {
+function plainly(positions: Float32Array, x: number, y: number, k: number, mask?: Uint8Array): number[] {
   return Array.from({ length: positions.length / 2 }, (_, row) => row)
     .filter((row) => (!mask || mask[row]) && Number.isFinite(positions[2 * row]))
     .map((row) => ({ row, square: (positions[2 * row] - x) ** 2 + (positions[2 * row + 1] - y) ** 2 }))
@@ -50,14 +44,13 @@ describe("a grid", () => {
     }
   });
 
-  it("respects a mask, when built or when queried", () => {
+  it("respects its mask", () => {
     const mask = Uint8Array.from({ length: 3000 }, (_, row) => (row % 7 === 0 ? 1 : 0));
     const few = new Grid(positions, mask);
     for (const [x, y] of queries) {
       const wanted = plainly(positions, x, y, 5, mask);
       expect([...few.nearestMany(x, y, 5).rows]).toEqual(wanted);
-      expect([...grid.nearestMany(x, y, 5, mask).rows]).toEqual(wanted);
-      expect(grid.nearest(x, y, 1e9, mask)).toBe(wanted[0]);
+      expect(few.nearest(x, y, 1e9)).toBe(wanted[0]);
     }
   });
 
@@ -70,13 +63,6 @@ describe("a grid", () => {
       positions[2 * row + 1] <= box[3];
     const all = Array.from({ length: 3000 }, (_, row) => row).filter(inside);
     expect([...grid.within(box)].sort((a, b) => a - b)).toEqual(all);
-    const some = [...grid.within(box, 200)];
-    expect(some.length).toBeGreaterThan(100);
-    expect(some.length).toBeLessThanOrEqual(200);
-    expect(some.every(inside)).toBe(true);
-    const above = (rows: number[]): number =>
-      rows.filter((row) => positions[2 * row + 1] > 0).length / rows.length;
-    expect(Math.abs(above(some) - above(all))).toBeLessThan(0.12);
   });
 
   it("handles few, equal and no points", () => {

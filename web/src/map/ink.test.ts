@@ -16,14 +16,10 @@ it("points get smaller and more transparent with their number, and grow with the
 });
 
 it("the filled area is the box for uniform points, and small for clusters", () => {
-  const even = Float32Array.from({ length: 20000 }, (_, i) =>
-    i % 2 ? Math.floor(i / 2) % 100 : Math.floor(i / 200),
-  );
+  const even = Float32Array.from({ length: 20000 }, (_, i) => (i % 2 ? Math.floor(i / 2) % 100 : Math.floor(i / 200)));
   expect(filledArea(even, boxOf(even)) / 99 ** 2).toBeGreaterThan(0.9);
   const { positions } = clusters(5000, 3);
   const [left, bottom, right, top] = boxOf(positions);
-  expect(filledArea(positions, [left, bottom, right, top])).toBeLessThan(
-    0.4 * (right - left) * (top - bottom),
-  );
+  expect(filledArea(positions, [left, bottom, right, top])).toBeLessThan(0.4 * (right - left) * (top - bottom));
   expect(filledArea(Float32Array.of(NaN, NaN), [0, 0, 2, 2])).toBe(4);
 });

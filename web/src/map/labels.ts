@@ -122,14 +122,10 @@ function inside(
   y: number,
   bounds: { width: number; height: number },
 ): { x: number; y: number } {
-  const hold = (value: number, half: number, end: number): number =>
-    Math.max(half, Math.min(end - half, value));
+  const hold = (value: number, half: number, end: number): number => Math.max(half, Math.min(end - half, value));
   return { x: hold(x, label.width / 2, bounds.width), y: hold(y, label.height / 2, bounds.height) };
 }
 
 function collide(a: Label, b: Label): boolean {
-  return (
-    Math.abs(a.x - b.x) < (a.width + b.width) / 2 + GAP &&
-    Math.abs(a.y - b.y) < (a.height + b.height) / 2 + GAP
-  );
+  return Math.abs(a.x - b.x) < (a.width + b.width) / 2 + GAP && Math.abs(a.y - b.y) < (a.height + b.height) / 2 + GAP;
 }

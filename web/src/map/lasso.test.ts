@@ -35,4 +35,3 @@ describe("a lasso", () => {
     expect(rowsInside([0, 0, 5, 5], grid).length).toBe(0);
   });
 });
-

@@ -25,12 +25,7 @@ const KEYS: Record<string, [number, number]> = {
   ArrowUp: [0, -1],
   ArrowDown: [0, 1],
 };
-const ZOOMS: Record<string, number> = {
-  "+": Math.SQRT2,
-  "=": Math.SQRT2,
-  "-": Math.SQRT1_2,
-  _: Math.SQRT1_2,
-};
+const ZOOMS: Record<string, number> = { "+": Math.SQRT2, "=": Math.SQRT2, "-": Math.SQRT1_2, _: Math.SQRT1_2 };
 
 /** Attach listeners; returns a function that removes them. */
 export function attachPointer(element: HTMLElement, handlers: PointerHandlers): () => void {
@@ -42,15 +37,11 @@ export function attachPointer(element: HTMLElement, handlers: PointerHandlers): 
   element.addEventListener("pointermove", hand.move, { signal, passive: true });
   element.addEventListener("pointerup", hand.up, { signal, passive: true });
   element.addEventListener("pointercancel", hand.lose, { signal, passive: true });
-  element.addEventListener(
-    "pointerleave",
-    (event) => event.pointerType === "mouse" && handlers.leave?.(),
-    { signal, passive: true },
-  );
-  element.addEventListener("dblclick", (event) => handlers.double?.(...hand.at(event)), {
+  element.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && handlers.leave?.(), {
     signal,
     passive: true,
   });
+  element.addEventListener("dblclick", (event) => handlers.double?.(...hand.at(event)), { signal, passive: true });
   element.addEventListener("wheel", hand.wheel, { signal, passive: false });
   element.addEventListener("keydown", hand.key, { signal });
   return () => end.abort();
@@ -103,10 +94,7 @@ class Hand {
       if (event.pointerType !== "touch") this.handlers.hover?.(...now);
       return;
     }
-    if (
-      this.doing === "press" &&
-      Math.hypot(now[0] - this.start[0], now[1] - this.start[1]) > SLACK
-    ) {
+    if (this.doing === "press" && Math.hypot(now[0] - this.start[0], now[1] - this.start[1]) > SLACK) {
       this.doing = this.wanted === "move" ? "pan" : this.wanted;
       this.hold();
     }
@@ -149,8 +137,7 @@ class Hand {
       this.doing = null;
       this.handlers.cancel?.();
     } else if (arrow) this.arrow(arrow[0], arrow[1], event.shiftKey ? 10 : 1);
-    else if (factor)
-      this.handlers.zoom?.(factor, this.element.clientWidth / 2, this.element.clientHeight / 2);
+    else if (factor) this.handlers.zoom?.(factor, this.element.clientWidth / 2, this.element.clientHeight / 2);
     else return;
     event.preventDefault();
   };
@@ -184,7 +171,6 @@ class Hand {
     const before = Math.hypot(last[0] - other[0], last[1] - other[1]);
     const after = Math.hypot(now[0] - other[0], now[1] - other[1]);
     this.handlers.pan?.((now[0] - last[0]) / 2, (now[1] - last[1]) / 2);
-    if (before > 1 && after > 1)
-      this.handlers.zoom?.(after / before, (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
+    if (before > 1 && after > 1) this.handlers.zoom?.(after / before, (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
   }
 }

@@ -49,11 +49,7 @@ export class PointMap {
   private ratio = 1;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
-    const gl = canvas.getContext("webgl2", {
-      antialias: false,
-      premultipliedAlpha: true,
-      preserveDrawingBuffer: true,
-    });
+    const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, preserveDrawingBuffer: true });
     if (!gl) throw new Error("The map needs WebGL2, which this browser lacks or has switched off.");
     this.gl = gl;
     const info = gl.getExtension("WEBGL_debug_renderer_info");

@@ -41,24 +41,22 @@ function firstOfCells(grid: Grid, box: Box, step: number): Int32Array {
   const first = new Int32Array(across * (top - bottom + 1)).fill(-1);
   for (const row of grid.within(box)) {
     const cell =
-      (Math.floor(positions[2 * row + 1] / step) - bottom) * across +
-      Math.floor(positions[2 * row] / step) -
-      left;
+      (Math.floor(positions[2 * row + 1] / step) - bottom) * across + Math.floor(positions[2 * row] / step) - left;
     if (first[cell] < 0 || row < first[cell]) first[cell] = row;
   }
   return first.filter((row) => row >= 0).sort();
 }
 
 /** In each round, select rows that overlap no lower candidate, and remove the candidates they overlap. */
-function nonOverlapping(positions: Float32Array, rows: Int32Array, wide: number, high: number): Int32Array {
+function nonOverlapping(positions: Float32Array, rows: Int32Array, width: number, height: number): Int32Array {
   const selected: number[] = [];
   let candidates = rows;
   for (let round = 0; round < ROUNDS && candidates.length; round++) {
-    const all = byCell(positions, candidates, wide, high);
-    const won = candidates.filter((row) => !all.overlaps(row, (other) => other < row));
-    const winners = byCell(positions, won, wide, high);
+    const all = byCell(positions, candidates, width, height);
+    const selectedNow = candidates.filter((row) => !all.overlaps(row, (other) => other < row));
+    const winners = byCell(positions, selectedNow, width, height);
     candidates = candidates.filter((row) => !winners.overlaps(row, () => true));
-    selected.push(...won);
+    selected.push(...selectedNow);
   }
   return Int32Array.from(selected).sort();
 }
@@ -67,30 +65,29 @@ function nonOverlapping(positions: Float32Array, rows: Int32Array, wide: number,
 function byCell(
   positions: Float32Array,
   rows: Int32Array,
-  wide: number,
-  high: number,
+  width: number,
+  height: number,
 ): { overlaps(row: number, counts: (other: number) => boolean): boolean } {
   const cells = new Map<number, number[]>();
   const cellOf = (row: number): [number, number] => [
-    Math.floor(positions[2 * row] / wide),
-    Math.floor(positions[2 * row + 1] / high),
+    Math.floor(positions[2 * row] / width),
+    Math.floor(positions[2 * row + 1] / height),
   ];
   for (const row of rows) {
     const cell = key(...cellOf(row));
-    const held = cells.get(cell);
-    if (held) held.push(row);
+    const members = cells.get(cell);
+    if (members) members.push(row);
     else cells.set(cell, [row]);
   }
   const close = (a: number, b: number): boolean =>
-    Math.abs(positions[2 * a] - positions[2 * b]) < wide &&
-    Math.abs(positions[2 * a + 1] - positions[2 * b + 1]) < high;
+    Math.abs(positions[2 * a] - positions[2 * b]) < width &&
+    Math.abs(positions[2 * a + 1] - positions[2 * b + 1]) < height;
   return {
     overlaps(row, counts) {
       const [i, j] = cellOf(row);
       for (let dj = -1; dj <= 1; dj++) {
         for (let di = -1; di <= 1; di++) {
-          for (const other of cells.get(key(i + di, j + dj)) ?? [])
-            if (counts(other) && close(row, other)) return true;
+          for (const other of cells.get(key(i + di, j + dj)) ?? []) if (counts(other) && close(row, other)) return true;
         }
       }
       return false;

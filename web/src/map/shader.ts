@@ -6,7 +6,7 @@ in vec2 from;
 in vec2 to;
 in uint code;
 in uint state;
-uniform vec3 fromView;   // middle and scale
+uniform vec3 fromView;   // center and scale
 uniform vec3 toView;
 uniform vec2 size;       // of the canvas, CSS pixels
 uniform float mixed;     // 0 at the old positions, 1 at the new ones
@@ -43,8 +43,8 @@ in vec4 colour;
 in float radius;
 out vec4 pixel;
 void main() {
-  float far = length(gl_PointCoord - 0.5) * (2.0 * radius + 1.0);
-  float covered = clamp(radius + 0.5 - far, 0.0, 1.0);
+  float distance = length(gl_PointCoord - 0.5) * (2.0 * radius + 1.0);
+  float covered = clamp(radius + 0.5 - distance, 0.0, 1.0);
   if (covered <= 0.0) discard;
   float alpha = colour.a * covered;
   pixel = vec4(colour.rgb * alpha, alpha);

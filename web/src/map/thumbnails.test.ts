@@ -8,13 +8,13 @@ import { clusters } from "../../test/points";
 import { Grid } from "./grid";
 import { Thumbnails, tileOf } from "./thumbnails";
 
-const sprites: Sprites = { width: 28, height: 20, across: 5, down: 3, pages: ["0", "1", "2"] };
+const sprites: Sprites = { width: 28, height: 20, columns: 5, rows: 3, sheets: ["0", "1", "2"] };
 
 it("a tile has the page and position of its row", () => {
-  expect(tileOf(sprites, 0)).toEqual({ page: 0, x: 0, y: 0, w: 28, h: 20 });
-  expect(tileOf(sprites, 14)).toEqual({ page: 0, x: 112, y: 40, w: 28, h: 20 });
-  expect(tileOf(sprites, 15)).toEqual({ page: 1, x: 0, y: 0, w: 28, h: 20 });
-  expect(tileOf(sprites, 38)).toEqual({ page: 2, x: 84, y: 20, w: 28, h: 20 });
+  expect(tileOf(sprites, 0)).toEqual({ sheet: 0, x: 0, y: 0, w: 28, h: 20 });
+  expect(tileOf(sprites, 14)).toEqual({ sheet: 0, x: 112, y: 40, w: 28, h: 20 });
+  expect(tileOf(sprites, 15)).toEqual({ sheet: 1, x: 0, y: 0, w: 28, h: 20 });
+  expect(tileOf(sprites, 38)).toEqual({ sheet: 2, x: 84, y: 20, w: 28, h: 20 });
 });
 
 describe("selected tiles", () => {
@@ -45,8 +45,7 @@ describe("selected tiles", () => {
       );
     const before = inner(view);
     expect(before.size).toBeGreaterThan(5);
-    for (let step = 1; step < 20; step++)
-      expect(inner(panBy(view, step * 9.7, step * -6.3))).toEqual(before);
+    for (let step = 1; step < 20; step++) expect(inner(panBy(view, step * 9.7, step * -6.3))).toEqual(before);
   });
 
   it("belong to shown points only", () => {
@@ -69,13 +68,13 @@ describe("thumbnails", () => {
     expect(scales).toEqual([...scales].sort((a, b) => a - b));
   });
 
-  it("draw each row's image centered on its point, and load each page once", async () => {
-    const many: Sprites = {
+  it("draw each row's image centered on its point, and load each sheet once", async () => {
+    const large: Sprites = {
       width: 8,
       height: 8,
-      across: 2,
-      down: 2,
-      pages: Array.from({ length: 50 }, (_, i) => `${i}`),
+      columns: 2,
+      rows: 2,
+      sheets: Array.from({ length: 50 }, (_, i) => `${i}`),
     };
     const positions = Float32Array.from({ length: 400 }, (_, i) =>
       i % 2 ? 60 * Math.floor(i / 40) : 60 * ((i >> 1) % 20),
@@ -83,23 +82,16 @@ describe("thumbnails", () => {
     const requested: string[] = [];
     const image = async (url: string): Promise<ImageBitmap> => {
       requested.push(url);
-      return { page: Number(url), close: () => undefined } as unknown as ImageBitmap;
+      return { sheet: Number(url), close: () => undefined } as unknown as ImageBitmap;
     };
-    const drawn: [page: number, x: number, y: number, left: number, top: number][] = [];
+    const drawn: [sheet: number, x: number, y: number, left: number, top: number][] = [];
     const context = {
       save: () => undefined,
       restore: () => undefined,
       strokeRect: () => undefined,
       getTransform: () => ({ a: 1 }),
-      drawImage: (
-        page: { page: number },
-        x: number,
-        y: number,
-        _w: number,
-        _h: number,
-        left: number,
-        top: number,
-      ) => drawn.push([page.page, x, y, left, top]),
+      drawImage: (sheet: { sheet: number }, x: number, y: number, _w: number, _h: number, left: number, top: number) =>
+        drawn.push([sheet.sheet, x, y, left, top]),
     } as unknown as CanvasRenderingContext2D;
     let redraws = 0;
     const mask = Uint8Array.from({ length: 200 }, (_, row) => (row % 3 ? 1 : 0));
@@ -110,16 +102,16 @@ describe("thumbnails", () => {
       grid: new Grid(positions, mask),
       frame: () => "#000",
     };
-    const thumbnails = new Thumbnails(many, { image } as unknown as Files, () => redraws++);
+    const thumbnails = new Thumbnails(large, { image } as unknown as Files, () => redraws++);
     expect(thumbnails.draw(context, scene)).toEqual([]);
     await new Promise((done) => setTimeout(done, 10));
     const rows = thumbnails.draw(context, scene);
     expect(rows.length).toBe(133);
     expect(rows.every((row) => mask[row])).toBe(true);
     rows.forEach((row, i) => {
-      const tile = tileOf(many, row);
+      const tile = tileOf(large, row);
       const [left, top] = [650 + positions[2 * row] - 570 - 24, 350 - positions[2 * row + 1] + 270 - 24];
-      expect(drawn[i]).toEqual([tile.page, tile.x, tile.y, left, top]);
+      expect(drawn[i]).toEqual([tile.sheet, tile.x, tile.y, left, top]);
       expect(thumbnails.rowAt(left + 5, top + 40)).toBe(row);
     });
     expect(thumbnails.rowAt(-50, -50)).toBe(-1);
@@ -130,13 +122,7 @@ describe("thumbnails", () => {
   it("enlarge small images by whole factors and shrink large ones", () => {
     const files = {} as Files;
     expect(new Thumbnails(sprites, files).side).toEqual({ width: 56, height: 40 });
-    expect(new Thumbnails({ ...sprites, width: 8, height: 8 }, files).side).toEqual({
-      width: 48,
-      height: 48,
-    });
-    expect(new Thumbnails({ ...sprites, width: 96, height: 96 }, files).side).toEqual({
-      width: 48,
-      height: 48,
-    });
+    expect(new Thumbnails({ ...sprites, width: 8, height: 8 }, files).side).toEqual({ width: 48, height: 48 });
+    expect(new Thumbnails({ ...sprites, width: 96, height: 96 }, files).side).toEqual({ width: 48, height: 48 });
   });
 });

@@ -5,9 +5,9 @@ import type { Files, View } from "../types";
 import { selectTiles } from "./select";
 import type { Grid } from "./grid";
 
-/** The position of a row's image: a sprite page and its pixels. */
+/** The position of a row's image: a sprite sheet and its pixels. */
 export interface Tile {
-  page: number;
+  sheet: number;
   x: number;
   y: number;
   w: number;
@@ -15,12 +15,12 @@ export interface Tile {
 }
 
 export function tileOf(sprites: Sprites, row: number): Tile {
-  const each = sprites.across * sprites.down;
-  const at = row % each;
+  const count = sprites.columns * sprites.rows;
+  const at = row % count;
   return {
-    page: Math.floor(row / each),
-    x: (at % sprites.across) * sprites.width,
-    y: Math.floor(at / sprites.across) * sprites.height,
+    sheet: Math.floor(row / count),
+    x: (at % sprites.columns) * sprites.width,
+    y: Math.floor(at / sprites.columns) * sprites.height,
     w: sprites.width,
     h: sprites.height,
   };
@@ -34,17 +34,17 @@ export interface Scene {
   frame(row: number): string; // the colour of a tile's frame
 }
 
-const ROOM = 48; // smallest longer side of a tile in CSS pixels
-const PAGES = 16; // decoded pages in the cache, besides those of the last drawing
+const MIN_SIDE = 48; // smallest longer side of a tile in CSS pixels
+const MAX_SHEETS = 16; // decoded sheets in the cache, besides those of the last drawing
 const BEGIN = 0.16; // spacing of the points, in tiles, at which tiles start to appear
 const FULL = 0.28; // and at which they are opaque
 
-/** Draws tiles over the points when the map is zoomed in; `redraw` is called when a page has loaded. */
+/** Draws tiles over the points when the map is zoomed in; `redraw` is called when a sheet has loaded. */
 export class Thumbnails {
   readonly side: { width: number; height: number }; // of a tile on the map, CSS pixels
-  private readonly pages = new Map<number, ImageBitmap>(); // the least recently drawn first
+  private readonly sheets = new Map<number, ImageBitmap>(); // the least recently drawn first
   private readonly loading = new Set<number>();
-  private wanted = new Set<number>(); // pages of the current drawing, which must stay in the cache
+  private wanted = new Set<number>(); // sheets of the current drawing, which must stay in the cache
   private tiles: { row: number; x: number; y: number }[] = []; // of the last drawing
   private readonly failed = new Set<number>();
   private closed = false;
@@ -56,11 +56,8 @@ export class Thumbnails {
     private readonly redraw: () => void = () => undefined,
   ) {
     const longer = Math.max(sprites.width, sprites.height);
-    const scale = longer <= ROOM ? Math.ceil(ROOM / longer) : ROOM / longer;
-    this.side = {
-      width: Math.round(sprites.width * scale),
-      height: Math.round(sprites.height * scale),
-    };
+    const scale = longer <= MIN_SIDE ? Math.ceil(MIN_SIDE / longer) : MIN_SIDE / longer;
+    this.side = { width: Math.round(sprites.width * scale), height: Math.round(sprites.height * scale) };
   }
 
   /** How opaque tiles are at a scale: 0 where the points are too close. */
@@ -73,12 +70,7 @@ export class Thumbnails {
 
   /** Rows whose tiles are drawn for the scene, the lowest first. */
   chosen({ view, width, height, grid }: Scene): Int32Array {
-    return selectTiles(
-      grid,
-      view,
-      { width, height },
-      { width: this.side.width + 6, height: this.side.height + 6 },
-    );
+    return selectTiles(grid, view, { width, height }, { width: this.side.width + 6, height: this.side.height + 6 });
   }
 
   /** Draw the scene's tiles, each centered on its point; returns the rows drawn. The context's unit is a CSS pixel. */
@@ -107,53 +99,44 @@ export class Thumbnails {
   /** The row whose tile, as last drawn, is under a pixel; -1 if there is none. */
   rowAt(px: number, py: number): number {
     const { width, height } = this.side;
-    const over = this.tiles.find(
-      ({ x, y }) => px >= x && px < x + width && py >= y && py < y + height,
-    );
+    const over = this.tiles.find(({ x, y }) => px >= x && px < x + width && py >= y && py < y + height);
     return over ? over.row : -1;
   }
 
-  /** Draw the image of a row into a rectangle, without smoothing if enlarged; false while its page is loading. */
-  drawTile(
-    context: CanvasRenderingContext2D,
-    row: number,
-    x: number,
-    y: number,
-    w: number,
-    h: number,
-  ): boolean {
+  /** Draw the image of a row into a rectangle, without smoothing if enlarged; false while its sheet is loading. */
+  drawTile(context: CanvasRenderingContext2D, row: number, x: number, y: number, w: number, h: number): boolean {
     const tile = tileOf(this.sprites, row);
-    const page = this.page(tile.page);
-    if (!page) return false;
+    const sheet = this.sheet(tile.sheet);
+    if (!sheet) return false;
     context.imageSmoothingEnabled = w * context.getTransform().a < 2 * tile.w;
     context.imageSmoothingQuality = "high";
-    context.drawImage(page, tile.x, tile.y, tile.w, tile.h, x, y, w, h);
+    context.drawImage(sheet, tile.x, tile.y, tile.w, tile.h, x, y, w, h);
     return true;
   }
 
   close(): void {
     this.closed = true;
-    for (const page of this.pages.values()) page.close();
-    this.pages.clear();
+    for (const sheet of this.sheets.values()) sheet.close();
+    this.sheets.clear();
   }
 
-  /** The page if it is in the cache; otherwise start loading it. */
-  private page(index: number): ImageBitmap | null {
-    const page = this.pages.get(index);
+  /** The sheet if it is in the cache; otherwise start loading it. */
+  private sheet(index: number): ImageBitmap | null {
+    const sheet = this.sheets.get(index);
     this.wanted.add(index);
-    if (page) {
-      this.pages.delete(index);
-      this.pages.set(index, page);
+    if (sheet) {
+      this.sheets.delete(index);
+      this.sheets.set(index, sheet);
     } else if (!this.loading.has(index) && !this.failed.has(index)) void this.load(index);
-    return page ?? null;
+    return sheet ?? null;
   }
 
   private async load(index: number): Promise<void> {
     this.loading.add(index);
     try {
-      const page = await this.files.image(this.sprites.pages[index]);
-      if (this.closed) return page.close();
-      this.pages.set(index, page);
+      const sheet = await this.files.image(this.sprites.sheets[index]);
+      if (this.closed) return sheet.close();
+      this.sheets.set(index, sheet);
       this.dropOld();
       this.redraw();
     } catch {
@@ -164,11 +147,11 @@ export class Thumbnails {
   }
 
   private dropOld(): void {
-    for (const [index, page] of this.pages) {
-      if (this.pages.size <= PAGES) return;
+    for (const [index, sheet] of this.sheets) {
+      if (this.sheets.size <= MAX_SHEETS) return;
       if (this.wanted.has(index)) continue;
-      page.close();
-      this.pages.delete(index);
+      sheet.close();
+      this.sheets.delete(index);
     }
   }
 }

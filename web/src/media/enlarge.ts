@@ -8,7 +8,20 @@ export function pixels(images: Images, index: number): Uint8ClampedArray<ArrayBu
   return images.rgba.subarray(index * size, (index + 1) * size);
 }
 
-/** The whole factor that makes the longer side at least `least` pixels. */
+/** One image as canvas pixels. */
+export function imageData(images: Images, index = 0): ImageData {
+  return new ImageData(pixels(images, index), images.width, images.height);
+}
+
+/** Set a canvas to one image. */
+export function paint(canvas: HTMLCanvasElement, images: Images, index = 0): HTMLCanvasElement {
+  if (canvas.width !== images.width) canvas.width = images.width;
+  if (canvas.height !== images.height) canvas.height = images.height;
+  canvas.getContext("2d")!.putImageData(imageData(images, index), 0, 0);
+  return canvas;
+}
+
+/** The integer factor that makes the longer side at least `least` pixels. */
 export function wholeFactor(images: Images, least: number): number {
   return Math.max(Math.ceil(least / Math.max(images.width, images.height)), 1);
 }
@@ -31,9 +44,9 @@ export function enlarged(images: Images, index: number, factor: number, even = f
 /** Values, one per pixel, enlarged by a factor. */
 export function repeated(values: Uint8Array, width: number, factor: number): Uint8Array {
   if (factor === 1) return values;
-  const wide = width * factor;
+  const rowWidth = width * factor;
   return Uint8Array.from({ length: values.length * factor * factor }, (_, i) => {
-    const [x, y] = [i % wide, Math.floor(i / wide)];
+    const [x, y] = [i % rowWidth, Math.floor(i / rowWidth)];
     return values[Math.floor(y / factor) * width + Math.floor(x / factor)];
   });
 }

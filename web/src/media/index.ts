@@ -1,8 +1,8 @@
 /** Image, film and strip files. */
 
-export { enlarged, isGrey, pixels, wholeFactor } from "./enlarge";
-export { type Film, film, type FilmOptions } from "./film";
-export { gif, type GifOptions } from "./gif";
+export { paint } from "./enlarge";
+export { film } from "./film";
+export { gif } from "./gif";
 export { readImage } from "./read";
-export { safeName, save } from "./save";
-export { strip, type StripOptions } from "./strip";
+export { save } from "./save";
+export { strip } from "./strip";

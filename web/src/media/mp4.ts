@@ -1,8 +1,15 @@
 /** Writes films with the browser's encoders; loaded on first use. */
 
 import {
-  BufferTarget, canEncodeVideo, Mp4OutputFormat, Output, QUALITY_VERY_HIGH, type VideoCodec, VideoSample,
-  VideoSampleSource, WebMOutputFormat,
+  BufferTarget,
+  canEncodeVideo,
+  Mp4OutputFormat,
+  Output,
+  QUALITY_VERY_HIGH,
+  type VideoCodec,
+  VideoSample,
+  VideoSampleSource,
+  WebMOutputFormat,
 } from "mediabunny";
 import type { Images } from "../types";
 import { enlarged, wholeFactor } from "./enlarge";
@@ -29,15 +36,10 @@ export async function writeFilm(images: Images, options: FilmOptions): Promise<F
   return { blob: new Blob([output.target.buffer!], { type: `video/${kind}` }), kind };
 }
 
-async function codecFor({
-  width,
-  height,
-}: Images): Promise<{ codec: VideoCodec; kind: Film["kind"] }> {
+async function codecFor({ width, height }: Images): Promise<{ codec: VideoCodec; kind: Film["kind"] }> {
   const able = async (codec: VideoCodec) =>
     typeof VideoEncoder !== "undefined" && (await canEncodeVideo(codec, { width, height }));
   if (await able("avc")) return { codec: "avc", kind: "mp4" };
   if (await able("vp9")) return { codec: "vp9", kind: "webm" };
-  throw new Error(
-    "This browser cannot encode films on this page. Save a GIF instead.",
-  );
+  throw new Error("This browser cannot encode films on this page. Save a GIF instead.");
 }

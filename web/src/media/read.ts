@@ -2,10 +2,7 @@
 
 import type { Images } from "../types";
 
-export async function readImage(
-  file: Blob,
-  { width, height }: { width: number; height: number },
-): Promise<Images> {
+export async function readImage(file: Blob, { width, height }: { width: number; height: number }): Promise<Images> {
   const image = await createImageBitmap(file).catch(() => {
     throw new Error("This file cannot be read as an image. Try a PNG, JPEG or WebP file.");
   });

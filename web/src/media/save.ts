@@ -14,7 +14,10 @@ export function save(blob: Blob, name: string): void {
 export function safeName(name: string): string {
   const ending = /\.[a-z0-9]{1,5}$/i.exec(name)?.[0].toLowerCase() ?? "";
   const stem = name.slice(0, name.length - ending.length);
-  const plain = stem.normalize("NFKC").replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "");
+  const plain = stem
+    .normalize("NFKC")
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .replace(/^-+|-+$/g, "");
   const cut = Array.from(plain).slice(0, 80).join("");
   const reserved = /^(con|prn|aux|nul|com\d|lpt\d)$/i.test(cut);
   return `${!cut || reserved ? `zatlas-${cut}`.replace(/-$/, "") : cut}${ending}`;

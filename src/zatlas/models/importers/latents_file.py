@@ -21,7 +21,7 @@ from zatlas.models.importers.imported import ImportOptions, SourceInfo, shape_te
 
 FILE, TABLE = "latents.npy", "labels.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
-NAMES = ("codes", "z", "embeddings", "embedding", "latents", "points", "arr_0")
+NAMES = ("latents", "z", "embeddings", "embedding", "codes", "points", "arr_0")
 LABELS = ("label", "labels", "class", "target", "targets", "y")  # possible names of the labels
 MAX_BYTES = 16 << 30  # of unpacked latents
 MAX_CLASSES = 1000  # different labels; with more, a column is an attribute
@@ -32,7 +32,7 @@ BATCH = 4096  # rows of a Parquet file that are read at a time
 Columns = Mapping[str, np.ndarray]  # flags, numbers or texts, by name
 
 
-def take(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
+def write_latents(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
     """Write the latents of a file into the run as one array, and the other columns as a table."""
     array, columns, name = _load(source, options.key)
     if array.ndim < 2 or len(array) < 2 or array.dtype.kind not in "fiu" or not array.size:
@@ -50,8 +50,8 @@ def take(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
     shape = options.shape or tuple(int(size) for size in array.shape[1:])
     if int(np.prod(shape)) != latents.shape[1]:
         raise BadData(
-            f"{source} has {latents.shape[1]} numbers per row, which do not fit the shape {shape_text(shape)}. "
-            "Give another --shape."
+            f"{source} has {latents.shape[1]} numbers per row, which do not fit the shape "
+            f"{shape_text(shape)}. Give another --shape."
         )
     origin = f" from {name}" if name else ""
     lines = [f"{len(latents):,} latents of shape {shape_text(shape)}{origin}, without a decoder."]
@@ -103,7 +103,7 @@ class LatentsOnly:
     def __getitem__(self, rows: Any) -> Pixels:
         raise NotSupported(
             "These latents were imported without images. Import them with one image for each latent: "
-            "zatlas bring LATENTS --data FOLDER --out RUN"
+            "zatlas import LATENTS --data FOLDER --out RUN"
         )
 
 
@@ -111,7 +111,7 @@ def no_decoder(z: Tensor, y: Tensor | None = None) -> Tensor:
     """Raise `NotSupported`: the decoder of a run that has only latents."""
     raise NotSupported(
         "These latents were imported without a decoder, so zatlas cannot make images of them. Charts, "
-        "scatter plots and distances work. For images, import the model: zatlas bring MODEL --out RUN"
+        "scatter plots and distances work. For images, import the model: zatlas import MODEL --out RUN"
     )
 
 

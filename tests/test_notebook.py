@@ -30,7 +30,7 @@ def test_a_notebook_frames_a_server_that_answers(digits, page):
         assert "frame-ancestors http://127.0.0.1:*" in headers["content-security-policy"]
         with Page(frame.url) as asked:
             z = sample_latents(digits, 2, seed=0)
-            assert asked.ask("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
+            assert asked.request("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
     finally:
         frame.close()
     with pytest.raises(OSError):

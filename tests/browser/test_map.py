@@ -1,4 +1,4 @@
-"""The map in a real browser: every place decodes to what Python makes of it, however the page came."""
+"""The map in a real browser: every position decodes to what Python makes of it, however the page came."""
 
 import io
 from functools import partial
@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import MODES
 from tests.browser.explorer import Explorer, difference, named, pixels
-from tests.test_site import tile
+from tests.test_site import thumbnail
 
 pytestmark = pytest.mark.browser
 TILE, TIMES = 48, 6  # CSS pixels of a digit's thumbnail, and of each of its own pixels
@@ -23,14 +23,14 @@ def test_every_place_decodes_under_the_pointer(mode, name, explore, request):
     workspace = request.getfixturevalue(name)
     explorer = explore(mode, workspace)
     explorer.go(explorer.at(3, zoom=7))
-    spots = explorer.free(4)
-    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
+    targets = explorer.free(4)
+    latents = explorer.truth.chart().inverse_transform(explorer.positions_of(targets))
     if workspace.dim == 2:
-        np.testing.assert_allclose(latents, explorer.places_of(spots), atol=1e-5)
-    for spot, image in zip(spots, workspace.decode(latents), strict=True):
-        explorer.hover(*spot)
+        np.testing.assert_allclose(latents, explorer.positions_of(targets), atol=1e-5)
+    for target, image in zip(targets, workspace.decode(latents), strict=True):
+        explorer.hover(*target)
         explorer.shows(image)
-        named(explorer.imagined, lambda name: name == "Generated: a point on the map")
+        named(explorer.generated, lambda name: name == "Generated: a point on the map")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -42,7 +42,7 @@ def test_a_point_shows_its_image_and_its_reconstruction(mode, explore, portraits
     number = explorer.truth.tree.rows[row]
     expect(page.get_by_text(f"Reconstruction of image {number:,}", exact=True)).to_be_visible()
     explorer.shows(portraits.decode(explorer.truth.latents[[row]])[0])
-    real = tile(explorer.truth.tree, row).transpose(2, 0, 1) / 255
+    real = thumbnail(explorer.truth.tree, row).transpose(2, 0, 1) / 255
     explorer.shows(real, page.get_by_role("region", name="Generated").get_by_role("img").nth(1))
     error = explorer.truth.column("error")[row]
     told = page.get_by_role("tabpanel").get_by_text(f"{error:.3g}", exact=True)
@@ -52,15 +52,15 @@ def test_a_point_shows_its_image_and_its_reconstruction(mode, explore, portraits
 def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
     explorer = explore("server", wide)
     explorer.go(explorer.at(3, zoom=7))
-    (spot,) = explorer.free(1)
-    z = explorer.truth.chart().inverse_transform(explorer.places_of([spot]))
+    (target,) = explorer.free(1)
+    z = explorer.truth.chart().inverse_transform(explorer.positions_of([target]))
     apart = np.linalg.norm(explorer.truth.latents - z, axis=1)
     rows = np.argsort(apart, kind="stable")[:6]
-    explorer.hover(*spot)
+    explorer.hover(*target)
     beside = explorer.page.get_by_role("region", name="Generated").get_by_role("img")
-    explorer.eventually(lambda: named(explorer.imagined, lambda name: "a point on" in name))
-    for place, row in enumerate(rows, 1):
-        explorer.shows(tile(explorer.truth.tree, row)[None] / 255, beside.nth(place))
+    explorer.eventually(lambda: named(explorer.generated, lambda name: "a point on" in name))
+    for position, row in enumerate(rows, 1):
+        explorer.shows(thumbnail(explorer.truth.tree, row)[None] / 255, beside.nth(position))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -68,17 +68,17 @@ def test_places_are_pinned_chosen_and_removed(mode, explore, digits):
     explorer = explore(mode, digits)
     page = explorer.page
     explorer.go(explorer.at(3, zoom=7))
-    places = explorer.places_of(explorer.free(2))
-    images = digits.decode(places)
-    for place in places:
-        explorer.click(*explorer.pixels_of([place])[0])
+    positions = explorer.positions_of(explorer.free(2))
+    images = digits.decode(positions)
+    for position in positions:
+        explorer.click(*explorer.pixels_of([position])[0])
     pins = page.get_by_role("list", name="Pins").get_by_role("listitem")
     expect(pins).to_have_count(2)
     page.mouse.move(5, 5)
     explorer.shows(images[1])
     pins.nth(0).get_by_role("button").first.click()
     explorer.shows(images[0])
-    explorer.eventually(lambda: close(explorer.pinned(), places, 4 / explorer.view[2]))
+    explorer.eventually(lambda: close(explorer.pinned(), positions, 4 / explorer.view[2]))
     page.get_by_role("button", name="Remove A").click()
     expect(pins).to_have_count(1)
     explorer.shows(images[1])
@@ -104,25 +104,25 @@ def test_a_filter_leaves_the_right_thumbnails_and_no_others(mode, explore, digit
     assert not set(before) <= set(after)
     # The pointer does not find what is not shown.
     hidden = next(row for row in before if row not in set(fitting))
-    x, y = explorer.pixels_of(truth.places()[[hidden]])[0]
+    x, y = explorer.pixels_of(truth.positions()[[hidden]])[0]
     explorer.hover(x, y)
     number = f"{truth.tree.rows[hidden]:,}"
-    explorer.eventually(lambda: named(explorer.imagined, lambda name: "mean" not in name))
-    named(explorer.imagined, lambda name: number not in name.split())
+    explorer.eventually(lambda: named(explorer.generated, lambda name: "mean" not in name))
+    named(explorer.generated, lambda name: number not in name.split())
 
 
 def thumbnails(explorer, rows):
-    """Rows whose image is on the map in its place; whatever else is drawn there fails."""
+    """Rows whose image is on the map in its position; whatever else is drawn there fails."""
     canvas = explorer.maps.first.locator("canvas").nth(1)
     drawn = pixels(canvas)
     left = drawn[..., 3] > 0.9
     width, height = explorer.size
     result = []
-    corners = np.floor(explorer.pixels_of(explorer.truth.places()) - TILE / 2 + 0.5).astype(int)
+    corners = np.floor(explorer.pixels_of(explorer.truth.positions()) - TILE / 2 + 0.5).astype(int)
     for row in rows:
         x, y = corners[row]
         if 0 <= x < width - TILE and 0 <= y < height - TILE:
-            image = tile(explorer.truth.tree, row)[None] / 255
+            image = thumbnail(explorer.truth.tree, row)[None] / 255
             part = drawn[y : y + TILE, x : x + TILE][TIMES // 2 :: TIMES, TIMES // 2 :: TIMES]
             if part[..., 3].min() > 0.99 and difference(part[..., :3], image) < 1 / 255:
                 result.append(int(row))
@@ -177,7 +177,7 @@ def png(image):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_link_brings_back_the_whole_state(mode, explore, wide):
     explorer = explore(mode, wide)
-    knob = next(one for one in explorer.truth.entry["ways"]["list"] if one["kind"] == "class")
+    slider = next(one for one in explorer.truth.entry["directions"]["list"] if one["kind"] == "class")
     state = {
         "chart": "pca",
         "colour": "error",
@@ -186,29 +186,29 @@ def test_a_link_brings_back_the_whole_state(mode, explore, wide):
         "pins": "r3,r17",
         "method": "lerp",
         "loop": "1",
-        "amounts": f"{knob['name']}:1.5",
+        "amounts": f"{slider['name']}:1.5",
     }
     explorer.go(explorer.at(3, zoom=3), **state)
     page = explorer.page
     pinned = page.get_by_role("tabpanel").get_by_role("button", name="A", exact=True)
     expect(pinned).to_be_visible()
     page.get_by_role("slider", name="Position on the walk").fill("0.3")
-    explorer.eventually(lambda: named(explorer.imagined, lambda name: "30 % of" in name))
+    explorer.eventually(lambda: named(explorer.generated, lambda name: "30 % of" in name))
     explorer.eventually(lambda: holds(explorer, **state, at="0.3"))
     page.wait_for_timeout(500)  # the address is written when nothing has changed for a while
-    said = explorer.said()
+    said = explorer.state()
     other = explore(mode, wide, link=page.evaluate("location.hash.slice(1)"))
     for result, wanted in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
         other.eventually(partial(alike, result, wanted))
     other.page.wait_for_timeout(500)
-    again = other.said()
+    again = other.state()
     np.testing.assert_allclose(view(again), view(said), rtol=1e-3, atol=1e-3)
     assert {**again, "view": ""} == {**said, "view": ""}
 
 
 def holds(explorer, **words):
     """What the address says, whatever else it does."""
-    said = explorer.said()
+    said = explorer.state()
     assert {name: said.get(name) for name in words} == words
 
 
@@ -220,9 +220,9 @@ def test_a_page_closed_while_its_codes_come_has_lost_nothing_of_its_link(opened_
     link = "chart=pca&panel=walk&pins=r3,r17&at=0.3"
     explorer, come = opened_slowly(link)
     explorer.page.wait_for_timeout(500)
-    assert explorer.said() == dict(parse_qsl(link))
+    assert explorer.state() == dict(parse_qsl(link))
     come()
-    explorer.eventually(lambda: named(explorer.imagined, lambda name: "30 % of" in name))
+    explorer.eventually(lambda: named(explorer.generated, lambda name: "30 % of" in name))
     explorer.page.wait_for_timeout(500)
     holds(explorer, **dict(parse_qsl(link)))
 
@@ -238,7 +238,7 @@ def test_of_two_links_in_a_row_the_later_is_followed(opened_slowly):
     come()
     expect(explorer.page.get_by_role("tabpanel").get_by_text("From A")).to_be_visible()
     explorer.page.wait_for_timeout(500)
-    assert {**explorer.said(), "view": ""} == {"panel": "sliders", "pins": "r5", "view": ""}
+    assert {**explorer.state(), "view": ""} == {"panel": "sliders", "pins": "r5", "view": ""}
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def opened_slowly(explore, sites, wide):
     def opened(link):
         url = sites.url("server", wide)
         held, page = [], explore.page(url)
-        page.route("**/codes.f16", lambda route: held.append(route))
+        page.route("**/latents.f16", lambda route: held.append(route))
         page.goto(f"{url}#{link}")
         explorer = Explorer(page, url, sites.trees(wide))
         expect(page.get_by_role("tab", name="Walk")).to_have_attribute("aria-selected", "true")
@@ -260,7 +260,7 @@ def opened_slowly(explore, sites, wide):
 def canvases(explorer):
     """What lies over the map, a picture of the walk, and the large picture."""
     over = explorer.maps.first.locator("canvas").nth(1)
-    return over, explorer.page.get_by_role("img", name="Step 4 of 11"), explorer.imagined
+    return over, explorer.page.get_by_role("img", name="Step 4 of 11"), explorer.generated
 
 
 def alike(canvas, wanted):

@@ -1,4 +1,4 @@
-"""Models made elsewhere, on pages that decode by themselves."""
+"""Imported models and latents on pages without a server."""
 
 import re
 
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.browser
 SIDE, DIM = 12, 5
 
 
-def written(path, rows):
-    """A decoder of colour images, channels last and from -1 to 1, for so many rows at once."""
+def write_decoder(path, rows):
+    """A decoder of colour images, channels last and from -1 to 1, for this number of rows."""
     weights = np.random.default_rng(0).standard_normal((DIM, SIDE * SIDE * 3)).astype(np.float32)
     sizes = {"w": weights, "shape": np.array([-1 if rows == "n" else rows, SIDE, SIDE, 3])}
     nodes = [
@@ -37,23 +37,23 @@ def written(path, rows):
 
 
 @pytest.mark.parametrize(("mode", "rows"), [("file", "n"), ("folder", 1), ("file", 4)])
-def test_a_brought_onnx_decoder_needs_no_server(mode, rows, explore, tmp_path):
-    source = written(tmp_path / "theirs.onnx", rows)
+def test_an_imported_onnx_decoder_needs_no_server(mode, rows, explore, tmp_path):
+    source = write_decoder(tmp_path / "theirs.onnx", rows)
     workspace = import_run(source, tmp_path / f"theirs-{mode}-{rows}", show=False)
     explorer = explore(mode, workspace)
     explorer.go(explorer.at(3, zoom=9))
-    spots = explorer.free(2, room=12)
-    latents = explorer.truth.chart().inverse_transform(explorer.places_of(spots))
-    for spot, image in zip(spots, workspace.decode(latents), strict=True):
-        explorer.hover(*spot)
+    targets = explorer.free(2, margin=12)
+    latents = explorer.truth.chart().inverse_transform(explorer.positions_of(targets))
+    for target, image in zip(targets, workspace.decode(latents), strict=True):
+        explorer.hover(*target)
         explorer.shows(image)
 
 
 @pytest.mark.parametrize("mode", ["server", "file"])
-def test_codes_alone_are_a_map_that_promises_no_pictures(mode, explore, tmp_path):
-    kinds = np.arange(90) % 3
-    latents = np.eye(3, 6)[kinds] * 8 + np.random.default_rng(0).standard_normal((90, 6))
-    np.savez(tmp_path / "codes.npz", codes=latents.astype(np.float32), label=kinds)
+def test_imported_latents_have_a_map_without_decoded_images(mode, explore, tmp_path):
+    labels = np.arange(90) % 3
+    latents = np.eye(3, 6)[labels] * 8 + np.random.default_rng(0).standard_normal((90, 6))
+    np.savez(tmp_path / "codes.npz", codes=latents.astype(np.float32), label=labels)
     workspace = import_run(tmp_path / "codes.npz", tmp_path / f"codes-{mode}", show=False)
     url = explore.sites.url(mode, workspace)
     page = explore.page(url)
@@ -63,10 +63,10 @@ def test_codes_alone_are_a_map_that_promises_no_pictures(mode, explore, tmp_path
     page.get_by_text("This run has latents but no decoder, so there are no decoded images.").wait_for()
     assert [tab.inner_text() for tab in page.get_by_role("tab").all()] == ["Point"]
     assert page.get_by_role("button", name="Decode all").count() == 0
-    near = page.get_by_role("tabpanel").get_by_role("button", name=re.compile("^code "))
-    near.first.click()
+    neighbors = page.get_by_role("tabpanel").get_by_role("button", name=re.compile("^latent "))
+    neighbors.first.click()
     pin = page.get_by_role("list", name="Pins")
-    row = int(pin.inner_text().split("code ")[1].split()[0])
-    page.get_by_role("heading", name=f"code {row}", exact=True).wait_for()
-    other = int(near.first.inner_text().removeprefix("code "))
-    assert other != row and kinds[other] == kinds[row]
+    row = int(pin.inner_text().split("latent ")[1].split()[0])
+    page.get_by_role("heading", name=f"latent {row}", exact=True).wait_for()
+    other = int(neighbors.first.inner_text().removeprefix("latent "))
+    assert other != row and labels[other] == labels[row]
