@@ -209,7 +209,7 @@ def runs(folder: Path) -> dict[str, Workspace]:
     """Models of realistic size; the length of their training does not matter."""
     usual = {"training.preview": 0}
     small = train(
-        "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=folder / "mlp", show=False
+        "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=folder / "mlp", verbose=False
     )
     large = train(
         "faces:count=600",
@@ -218,7 +218,7 @@ def runs(folder: Path) -> dict[str, Workspace]:
         size=64,
         settings={**usual, "net.name": "conv"},
         out=folder / "conv",
-        show=False,
+        verbose=False,
     )
     return {"2-D MLP 28x28": small, "64-D conv 64x64": large}
 

@@ -176,15 +176,15 @@ def test_correlated_factors_are_correlated() -> None:
 
 def test_errors_say_what_to_do() -> None:
     rows = faces.factors(2, seed=0)
-    with pytest.raises(BadData, match="ask for 8 or more"):
+    with pytest.raises(BadData, match="at least 8 pixels"):
         faces.draw(rows, 4)
-    with pytest.raises(BadData, match="none for smile"):
+    with pytest.raises(BadData, match="need the factors smile"):
         faces.draw({name: column for name, column in rows.items() if name != "smile"}, 16)
-    with pytest.raises(BadData, match="not all are in smile"):
+    with pytest.raises(BadData, match="NaN or infinity: smile"):
         faces.draw(varied(rows, "smile", np.nan), 16)
     with pytest.raises(BadData, match="not so smile"):
         faces.draw(rows | {"smile": rows["smile"][:1]}, 16)
     with pytest.raises(BadData, match="'green'"):
         faces.attributes(varied(rows, "hair_colour", "green"))
-    with pytest.raises(BadData, match="ask for 0 or more"):
+    with pytest.raises(BadData, match="must be 0 or more"):
         faces.factors(-1, seed=0)

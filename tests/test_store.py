@@ -90,7 +90,7 @@ def test_too_little_disk_space_is_reported_before_writing(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "match"),
-    [(errno.ENOSPC, "No room for"), (errno.EROFS, "Choose a folder"), (errno.EIO, "untouched")],
+    [(errno.ENOSPC, "No room for"), (errno.EROFS, "Choose a folder"), (errno.EIO, "unchanged")],
 )
 def test_an_os_error_becomes_cannot_write(tmp_path, number, match):
     with pytest.raises(CannotWrite, match=match), atomic.explain_errors(tmp_path / "a" / "b", need=5):

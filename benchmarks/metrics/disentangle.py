@@ -48,7 +48,7 @@ def main() -> None:
                 epochs=given.epochs,
                 settings={"model.beta": beta, "training.preview": 0, "net.name": "mlp"},
                 out=Path(folder) / name.replace(" ", "-"),
-                show=False,
+                verbose=False,
             )
             best = best or ideal(workspace)
             begun = perf_counter()

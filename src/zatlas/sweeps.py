@@ -110,7 +110,7 @@ def sweep(
     2
     """
     if on not in ("here", "processes", "ray"):
-        raise UnknownName("place to run on", on, ("here", "processes", "ray"))
+        raise UnknownName("backend", on, ("here", "processes", "ray"))
     if threads < 1:
         raise BadRecipe(f"A process needs at least 1 thread, not {threads}.")
     choices = {key: _choices(key, value) for key, value in settings.items()}
@@ -157,13 +157,13 @@ def parse_values(text: str) -> list[Any]:
 
 def as_rows(sweep: Sweep) -> list[dict[str, Any]]:
     """The rows of the table: varied settings and metrics."""
-    measured = {name for row in sweep.rows for name in _numbers(row)}
+    present = {name for row in sweep.rows for name in _numbers(row)}
     lines = []
     for row in sweep.rows:
         settings = zip(_short(row.settings), row.settings.values(), strict=True)
         line: dict[str, Any] = dict(settings) if row.settings else {"run": row.name}
         numbers = {name: f"{n:.4g}" for name, n in _numbers(row).items()}
-        line |= {name: numbers.get(name, "") for name in COLUMNS if name in measured}
+        line |= {name: numbers.get(name, "") for name in COLUMNS if name in present}
         lines.append(line | ({"failed": bool(row.error)} if sweep.failed else {}))
     return lines
 

@@ -1,1 +1,1 @@
-"""Images in: read safely, labelled, split, and kept as bytes."""
+"""Datasets: read images safely, with labels, attributes and splits, and cache them as bytes."""

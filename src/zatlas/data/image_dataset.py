@@ -21,7 +21,7 @@ LARGE_BYTES = 64 << 20  # size of a mapped file from which its rows are read ins
 MAX_VALID_IMAGES = 5000  # enough to compare two epochs
 
 Split = UInt8[np.ndarray, "n"]
-Column = np.ndarray  # bool, float32 (NaN is missing) or text ("" is missing), one value an image
+Column = np.ndarray  # bool, float32 (NaN is missing) or text ("" is missing), one value per image
 
 
 @dataclass(frozen=True)

@@ -108,9 +108,9 @@ def read_below(root: Path, *names: str, limit: int = -1) -> bytes:
         os.close(handle)
 
 
-def _read(handle: int, most: int) -> bytes:
+def _read(handle: int, limit: int) -> bytes:
     with os.fdopen(handle, "rb") as file:
-        return file.read(most)
+        return file.read(limit)
 
 
 def open_in_place(path: Path, flags: int) -> int:
