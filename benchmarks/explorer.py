@@ -209,7 +209,12 @@ def runs(folder: Path) -> dict[str, Workspace]:
     """Models of realistic size; the length of their training does not matter."""
     usual = {"training.preview": 0}
     small = train(
-        "fashion-mini", dim=2, epochs=1, settings={**usual, "net.name": "mlp"}, out=folder / "mlp", verbose=False
+        "fashion-mini",
+        dim=2,
+        epochs=1,
+        settings={**usual, "net.name": "mlp"},
+        out=folder / "mlp",
+        verbose=False,
     )
     large = train(
         "faces:count=600",

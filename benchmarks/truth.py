@@ -4,10 +4,10 @@ python -m benchmarks.truth [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
 For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by three
 std, and the mean change of the other predictions. Compared are the mean difference, the same orthogonal to
-the others, the aimed direction (`zatlas directions find RUN labels --set method=constrained`), the nonlinear direction
-(`method=local`) for the two attributes that no linear one flips, and the median difference on a supervised
-chart (the share of twenty paths whose ends the classifier separates). The settings of the aimed direction
-were chosen on the first 450 test faces; `--skip 450` measures on others.
+the others, the constrained direction (`zatlas directions find RUN labels --set method=constrained`), the
+nonlinear direction (`method=local`) for the two attributes that no linear one flips, and the median
+difference on a supervised chart (the share of twenty paths whose ends the classifier separates). The settings
+of the constrained direction were chosen on the first 450 test faces; `--skip 450` measures on others.
 """
 
 import argparse

@@ -103,7 +103,7 @@ def test_invalid_options_are_refused(tmp_path):
         hub.load(place, label="boxes")
     with pytest.raises(BadRecipe, match="not 2"):
         hub.load(place, channels=2)
-    with pytest.raises(BadData, match="has no column of images. Its columns are age"):
+    with pytest.raises(BadData, match=r"has no column of images\. Its columns are age"):
         hub.load(put(tmp_path / "other", age=([1.0], datasets.Value("float32"))))
     with pytest.raises(NotFound, match="Give the name of a dataset"):
         hub.load("")

@@ -116,7 +116,7 @@ def test_a_black_box_is_felt_for(wide):
 
 def test_a_black_box_of_many_dimensions_is_refused_with_an_alternative():
     generator = Generator(Space((600,)), lambda z, y: torch.ones(len(z), 1, 4, 4))
-    with pytest.raises(NotSupported, match="--learn"):
+    with pytest.raises(NotSupported, match="--train-encoder"):
         search(generator, np.ones((1, 1, 4, 4), np.float32), show=False)
 
 

@@ -263,7 +263,7 @@ def test_a_file_that_is_no_prior_is_told_so(fitted, tmp_path):
 
 
 def test_models_without_codes_and_kinds_that_are_not_there_are_refused(rival, digits):
-    with pytest.raises(NotSupported, match="--learn"):
+    with pytest.raises(NotSupported, match="--train-encoder"):
         fit_prior(rival, "mixture")
     with pytest.raises(UnknownName, match="Did you mean 'flow'"):
         fit_prior(digits, "flwo")

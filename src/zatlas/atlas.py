@@ -88,8 +88,8 @@ class Atlas(AtlasData):
         Parameters
         ----------
         method : str
-            A layout: "grid_umap", "grid_tsne", "pca", "dimensions" (two dimensions of the latents), "umap" (of
-            umap-learn) or one of a plugin. The default is "dimensions" for two dimensions, "grid_umap" for more.
+            A layout: "grid_umap", "grid_tsne", "pca", "dimensions" (two of the latent dimensions), "umap"
+            (of umap-learn) or one of a plugin. The default is "dimensions" in 2-D, else "grid_umap".
         supervise : str
             Separate the classes ("label"), or one class or attribute.
         split : {"train", "valid", "test"}

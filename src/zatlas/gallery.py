@@ -340,7 +340,7 @@ def _path(
     panel: str = "none",
 ) -> Iterator[Entry]:
     """The strip of a path and, if `film` is true, its film."""
-    shown = ["--panel", panel] if words[0] == "interpolate" and panel != "none" else []
+    options = ["--panel", panel] if words[0] == "interpolate" and panel != "none" else []
     yield Entry(
         section,
         f"{file}.png",
@@ -357,7 +357,7 @@ def _path(
             f"{title}, as a film",
             "",
             "",
-            shell_command(*words, *shown, "--frames", FRAMES, "--out", f"{file}.mp4"),
+            shell_command(*words, *options, "--frames", FRAMES, "--out", f"{file}.mp4"),
             lambda path: make().film(path, FRAMES, panel=panel, theme=theme),
         )
 

@@ -193,9 +193,9 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     trained_on = split == "train" and workspace.holds_out
     index = name.number or 0
     if index >= len(members):
-        what = f"{'training' if trained_on else 'test'} image{'s' * (len(members) > 1)}"
+        subject = f"{'training' if trained_on else 'test'} image{'s' * (len(members) > 1)}"
         raise BadData(
-            f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {what}, "
+            f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {subject}, "
             f"numbered from 0 to {len(members) - 1}."
         )
     latents = table.latents[members]
@@ -233,7 +233,7 @@ def _from_file(workspace: Workspace, path: Path) -> Anchor:
         return Anchor(path.name, workspace.generator.encode(image), image, title=path.name)
     console().print(
         f"This model has no encoder, so zatlas searches for the latent of {path.name}. Train an encoder: "
-        f"{shell_command('invert', workspace.run.folder, '--learn')}",
+        f"{shell_command('invert', workspace.run.folder, '--train-encoder')}",
         soft_wrap=True,
         markup=False,
     )
@@ -309,13 +309,13 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
         return _members(workspace, sign, name)
     parts = [text] if name is not None else split_list(text)
     anchors = [locate(workspace, part) for part in parts]
-    shown = [
+    visible = [
         workspace.decode(anchor.latent, anchor.label) if anchor.image is None else anchor.image
         for anchor in anchors
     ]
     latents = np.concatenate([anchor.latent for anchor in anchors])
     title = anchors[0].title if len(anchors) == 1 else ", ".join(anchor.name for anchor in anchors)
-    return Group(sign, title, latents, np.concatenate(shown))
+    return Group(sign, title, latents, np.concatenate(visible))
 
 
 def _members(workspace: Workspace, sign: int, name: ParsedName) -> Group:
@@ -324,7 +324,7 @@ def _members(workspace: Workspace, sign: int, name: ParsedName) -> Group:
         raise _no_images(workspace, title_of(name))
     table, members, split = _members_of(workspace, name, ("train", "test"))
     latents = table.latents[members]
-    shown = nearest(np.median(latents, axis=0, keepdims=True), latents, 3)[0][0]
-    images = workspace.dataset.images(table.rows[members[shown]])
+    nearest_rows = nearest(np.median(latents, axis=0, keepdims=True), latents, 3)[0][0]
+    images = workspace.dataset.images(table.rows[members[nearest_rows]])
     note = " (held-out images)" if split == "test" and workspace.holds_out else ""
     return Group(sign, title_of(name) + note, latents, images)

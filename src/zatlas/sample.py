@@ -106,10 +106,10 @@ def fit_prior(
         float(prior.log_density(validation).mean()),
         float(own.log_density(validation).mean()),
     )
-    made = SavedPrior(prior, facts, path_of(workspace, kind))
-    save_prior(made)
-    workspace.cache.set(f"{kind} prior", made)
-    return made
+    saved = SavedPrior(prior, facts, path_of(workspace, kind))
+    save_prior(saved)
+    workspace.cache.set(f"{kind} prior", saved)
+    return saved
 
 
 def path_of(workspace: Workspace, kind: str) -> Path:
@@ -126,7 +126,7 @@ def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latent
     if not workspace.source.indexed and workspace.source.decodes:
         raise NotSupported(
             f"The images of {workspace.name} have no latents to fit a prior to. Train an encoder first: "
-            f"{shell_command('invert', workspace.run.folder, '--learn')}"
+            f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"
         )
     if not workspace.source.indexed or not workspace.holds_out:
         return split_latents(*_latents(workspace, "train"), seed)

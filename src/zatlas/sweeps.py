@@ -224,8 +224,8 @@ def _run_jobs(
                 if problem:
                     problems[job.folder.name] = problem
                 if show:
-                    what = f"failed: {problem}" if problem else "done"
-                    _print(f"{len(ended)} of {len(jobs)}, {job.folder.name}: {what}")
+                    status = f"failed: {problem}" if problem else "done"
+                    _print(f"{len(ended)} of {len(jobs)}, {job.folder.name}: {status}")
     except (KeyboardInterrupt, Interrupted) as stopped:
         number = stopped.signal if isinstance(stopped, Interrupted) else int(signal.SIGINT)
         raise Interrupted(

@@ -1,4 +1,4 @@
-/** Written by `python -m tests.write_contract` from the package and its site/schema.py. Do not edit. */
+/** Written by `python -m tests.write_contract` from site/schema.py and the package. Do not edit. */
 
 // The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
 

@@ -44,7 +44,7 @@ OrthogonalTo = Annotated[Names, arg(metavar="NAME", help="Keep this attribute un
 Layout = Annotated[
     str | None,
     arg(
-        help="Layout: grid_umap, grid_tsne, umap, pca or dimensions. (default: grid_umap, or dimensions in 2-D)"
+        help="Layout: grid_umap, grid_tsne, umap, pca or dimensions. (default: grid_umap; in 2-D, dimensions)"
     ),
 ]
 Frames = Annotated[int, arg(help="Number of frames of the film.")]

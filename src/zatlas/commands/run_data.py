@@ -45,7 +45,7 @@ def invert(
     run: Run,
     images: Annotated[Positional[tuple[Path, ...]], arg(metavar="[IMAGE ...]")] = (),
     *,
-    learn: bool = False,
+    train_encoder: bool = False,
     steps: int | None = None,
     starts: int | None = None,
     label: Label = None,
@@ -59,13 +59,13 @@ def invert(
 
     Args:
         images: Image files, cropped to a square and resized for the model. (default: the model's own samples)
-        learn: Train an encoder on the model's samples first, and save it in the run. This takes minutes;
+        train_encoder: Train an encoder on the model's samples first, and save it in the run. This takes minutes;
             then every command knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
         starts: Number of starting latents for each image, without an encoder.
         out: File of the latents; the figure has the same name. (default: in the run's gallery)
     """
-    from zatlas.encoder import invert, train_encoder
+    from zatlas import encoder
     from zatlas.figures.inversions import read_files, sample_inputs, save_inversion
     from zatlas.latent.inversion import STARTS, STEPS
 
@@ -73,10 +73,10 @@ def invert(
         raise BadRecipe(f"Latents are saved in an .npz file, not in {out.name}.")
     workspace = open_workspace(run)
     number = class_of(workspace, label)
-    if learn:
-        workspace = train_encoder(workspace, seed=seed)
+    if train_encoder:
+        workspace = encoder.train_encoder(workspace, seed=seed)
     inputs = read_files(workspace, images, number) if images else sample_inputs(workspace, number, seed)
-    result = invert(
+    result = encoder.invert(
         workspace,
         inputs.images,
         inputs.labels,

@@ -19,14 +19,14 @@ MEMORY = 256 << 20  # bytes of ray's object store; few objects go between proces
 
 
 @contextmanager
-def ray_cluster(what: str) -> Iterator[Any]:
+def ray_cluster(purpose: str) -> Iterator[Any]:
     """Yield the module ray, connected; an existing connection is reused. `what` names the work in errors."""
     with _environment(QUIET):
         try:
             import ray
             import ray.data
         except ImportError as error:
-            raise NotSupported(f"{what} on a cluster needs ray: pip install 'zatlas[ray]'") from error
+            raise NotSupported(f"{purpose} on a cluster needs ray: pip install 'zatlas[ray]'") from error
         if ray.is_initialized():
             yield ray
             return

@@ -65,7 +65,7 @@ class _Worker(threading.Thread):
             del job  # else its result would live until the next one
 
 
-def call_with_deadline(function: Callable[[], T], what: str, stop: Callable[[], Any] | None = None) -> T:
+def call_with_deadline(function: Callable[[], T], name: str, stop: Callable[[], Any] | None = None) -> T:
     """Call a function in a worker thread, and return its result.
 
     Raises `DeadlineExceeded`, which names `what`, after the deadline. `stop` then asks the function to end.
@@ -78,10 +78,10 @@ def call_with_deadline(function: Callable[[], T], what: str, stop: Callable[[], 
         worker.jobs.put(job)
         while not job.done.acquire(timeout=CHECK_SECONDS):
             if _leaving.is_set():
-                raise Interrupted(f"zatlas stops, and {what} has not finished.", signal.SIGTERM)
+                raise Interrupted(f"zatlas stops, and {name} has not finished.", signal.SIGTERM)
             if time.monotonic() > until:
                 raise DeadlineExceeded(
-                    f"{what} has run for {seconds:g} seconds without a result, so it was stopped. It "
+                    f"{name} has run for {seconds:g} seconds without a result, so it was stopped. It "
                     "may be an endless program. Use a faster model."
                 )
     except BaseException:

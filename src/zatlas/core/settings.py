@@ -103,5 +103,5 @@ def shortened(value: Any) -> str:
     """Return a value as short text for a message."""
     if type(value) is int and value not in TOML_INTEGER:
         return "a number of very many digits"
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:60]}..."
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}..."

@@ -209,17 +209,17 @@ def _read(
 
 
 def _blocks(
-    repository: str, parts: Mapping[str, Any], wanted: list[str]
+    repository: str, parts: Mapping[str, Any], selected: list[str]
 ) -> Iterator[tuple[str, list[tuple[int, dict[str, Any]]]]]:
     """Yield rows block by block, numbered within their split; images are undecoded bytes."""
     import datasets
 
     for part, rows in parts.items():
         try:
-            raw = rows.select_columns(wanted).cast_column(wanted[0], datasets.Image(decode=False))
+            raw = rows.select_columns(selected).cast_column(selected[0], datasets.Image(decode=False))
         except Exception as error:  # of Arrow or the package, depending on the column
             raise BadData(
-                f"The column {wanted[0]!r} of hf:{repository} has {rows.features[wanted[0]]}, not images."
+                f"The column {selected[0]!r} of hf:{repository} has {rows.features[selected[0]]}, not images."
             ) from error
         for start in range(0, len(raw), BLOCK):
             chosen = raw.select(range(start, min(start + BLOCK, len(raw))))

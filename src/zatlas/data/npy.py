@@ -73,9 +73,9 @@ def npz_headers(path: Path) -> dict[str, Header]:
     return attempt(path, read)
 
 
-def read_npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
+def read_npz(path: Path, is_needed: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
     """Return the arrays of an .npz file that are `wanted`; `TooLarge` if they do not fit into memory."""
-    headers = {name: header for name, header in npz_headers(path).items() if wanted(name)}
+    headers = {name: header for name, header in npz_headers(path).items() if is_needed(name)}
     check_memory(path, sum(header.nbytes for header in headers.values()))
 
     def read() -> dict[str, np.ndarray]:

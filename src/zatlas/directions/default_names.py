@@ -29,5 +29,5 @@ def _saved(workspace: Workspace) -> list[ParsedName]:
 
 
 def _texts(workspace: Workspace, names: list[ParsedName]) -> tuple[str, ...]:
-    known = known_names(workspace)
-    return tuple(text_of(name, known, anchor=False) for name in names)
+    vocabulary = known_names(workspace)
+    return tuple(text_of(name, vocabulary, anchor=False) for name in names)

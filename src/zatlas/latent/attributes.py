@@ -63,9 +63,9 @@ def labels_by(images: ImageDataset, rows: Rows, by: str) -> Labels:
 
 def properties(images: ImageDataset) -> dict[str, ParsedName]:
     """Return every class and attribute value, by an unambiguous text."""
-    known = dataset_names(images)
+    vocabulary = dataset_names(images)
     result: dict[str, ParsedName] = {}
-    all_names = [ParsedName("class", name) for name in known.classes if name != NO_LABEL]
+    all_names = [ParsedName("class", name) for name in vocabulary.classes if name != NO_LABEL]
     for key, column in images.attributes.items():
         if column.dtype.kind != "U":
             all_names.append(ParsedName("attribute", key))
@@ -75,8 +75,8 @@ def properties(images: ImageDataset) -> dict[str, ParsedName]:
             all_names += [ParsedName("attribute", key, str(value)) for value in values]
     for name in all_names:
         bare = name.text if name.value is None else f"{name.text}={name.value}"
-        unambiguous = bare != LABEL and find(bare, known, anchor=False) == name
-        result[bare if unambiguous else text_of(name, known, anchor=False)] = name
+        unambiguous = bare != LABEL and find(bare, vocabulary, anchor=False) == name
+        result[bare if unambiguous else text_of(name, vocabulary, anchor=False)] = name
     return result
 
 
@@ -93,14 +93,14 @@ def all_flags(images: ImageDataset, rows: Rows) -> dict[str, Flags]:
 
 def key_of(images: ImageDataset, text: str) -> str:
     """Return the key in `properties` of a text that the user typed."""
-    known = dataset_names(images)
-    name = parse(text, known, anchor=False)
+    vocabulary = dataset_names(images)
+    name = parse(text, vocabulary, anchor=False)
     bare = replace(name, negated=False)
     key = next((key for key, other in properties(images).items() if other == bare), None)
     if key is None:
-        return text_of(name, known, anchor=False)
+        return text_of(name, vocabulary, anchor=False)
     key = f"{NOT}{key}" if name.negated else key
-    return key if find(key, known, anchor=False) == name else text_of(name, known, anchor=False)
+    return key if find(key, vocabulary, anchor=False) == name else text_of(name, vocabulary, anchor=False)
 
 
 def binary_names(images: ImageDataset) -> list[str]:

@@ -76,7 +76,7 @@ class Chart:
 
     def _repr_png_(self) -> bytes:
         title = f"The {self.layout} chart of {len(self.latents):,} latents"
-        return cloud(self.positions, None, (), title=title, axes=("", "")).drawn("png")
+        return cloud(self.positions, None, (), title=title, axes=("", "")).render("png")
 
     def transform(self, z: Latents) -> Plane:
         """Return the position (n, 2) of each latent (n, d); the chart's own latents keep their positions.

@@ -151,10 +151,10 @@ def _numeric(
     space = generator.space
     flat = images.reshape(len(images), -1)
 
-    def residual(z: Latents, which: Rows) -> np.ndarray:
-        y = None if labels is None else labels[rows[which]]
+    def residual(z: Latents, selected: Rows) -> np.ndarray:
+        y = None if labels is None else labels[rows[selected]]
         decoded = generator.decode(_project(space, z), y).reshape(len(z), -1)
-        error = (decoded - flat[rows[which]]) / np.float32(flat.shape[1] ** 0.5)
+        error = (decoded - flat[rows[selected]]) / np.float32(flat.shape[1] ** 0.5)
         penalty = SHELL_PENALTY**0.5 * _shell_excess(space, torch.as_tensor(z)).numpy()
         return np.concatenate([error, penalty[:, None]], axis=1)
 
@@ -226,7 +226,7 @@ def _check_dim(space: Space) -> None:
     if space.dim > MAX_NUMERIC_DIM:
         raise NotSupported(
             f"This decoder cannot be differentiated, and its {space.dim:,} dimensions are too many for "
-            f"finite differences (at most {MAX_NUMERIC_DIM}). Train an encoder: zatlas invert RUN --learn"
+            f"finite differences (at most {MAX_NUMERIC_DIM}). Train an encoder: zatlas invert RUN --train-encoder"
         )
 
 

@@ -72,48 +72,48 @@ class KnownNames:
         return {"class": self.classes, "attribute": self.attributes, "direction": self.directions}[kind]
 
 
-def parse(text: str, known: KnownNames, *, anchor: bool = True) -> ParsedName:
+def parse(text: str, vocabulary: KnownNames, *, anchor: bool = True) -> ParsedName:
     """Parse a text; only with `anchor` it may mean one latent: a row, a random latent or a file."""
-    result = find(text, known, anchor=anchor)
+    result = find(text, vocabulary, anchor=anchor)
     if result is None:
-        raise UnknownName("class or attribute", text, _listed(known))
+        raise UnknownName("class or attribute", text, _listed(vocabulary))
     return result
 
 
-def find(text: str, known: KnownNames, *, anchor: bool = True) -> ParsedName | None:
+def find(text: str, vocabulary: KnownNames, *, anchor: bool = True) -> ParsedName | None:
     """Parse a text; return None for an unknown name."""
     if prefixed := PREFIXED.fullmatch(text):
-        return _prefixed(prefixed, known, anchor)
+        return _prefixed(prefixed, vocabulary, anchor)
     if anchor and (reference := IMAGE_REFERENCE.fullmatch(text)):
         sampled, seed, row, path = reference.groups()
         if sampled:
             return ParsedName(sampled, number=None if seed is None else int(seed))
         return ParsedName("file", unquoted(path)) if path else ParsedName("row", number=int(row))
-    if exact := _exact(text, KINDS, known):
+    if exact := _exact(text, KINDS, vocabulary):
         return exact
     if text.startswith(NOT):
-        inner = find(text.removeprefix(NOT).strip(), known, anchor=anchor)
+        inner = find(text.removeprefix(NOT).strip(), vocabulary, anchor=anchor)
         if inner is None or inner.kind not in KINDS:
             return None
         return replace(inner, negated=not inner.negated)
     prefix, colon, rest = text.partition(":")
-    if colon and prefix in KINDS and (result := _with_number(rest, (prefix,), known, anchor)):
+    if colon and prefix in KINDS and (result := _with_number(rest, (prefix,), vocabulary, anchor)):
         return result
-    if result := _with_number(text, KINDS, known, anchor):
+    if result := _with_number(text, KINDS, vocabulary, anchor):
         return result
     return ParsedName("file", text) if anchor and text.lower().endswith(SUFFIXES) else None
 
 
-def text_of(name: ParsedName, known: KnownNames, *, anchor: bool = True) -> str:
+def text_of(name: ParsedName, vocabulary: KnownNames, *, anchor: bool = True) -> str:
     """Return the shortest text that `parse` reads as this name, also inside an equation or a list."""
     for text in _spellings(name):
         if '"' in text and not QUOTED_NAME.fullmatch(text):
             continue  # in an equation, an unpaired quote could pair with one of another term
         terms = [term for _, term in split_terms(f"x - {text} + x")]
         is_whole = split_list(f"x,{text},x") == terms == ["x", text, "x"]
-        if is_whole and not text.startswith(("-", "+")) and find(text, known, anchor=anchor) == name:
+        if is_whole and not text.startswith(("-", "+")) and find(text, vocabulary, anchor=anchor) == name:
             return text
-    raise UnknownName(name.kind, name.text, known.classes)
+    raise UnknownName(name.kind, name.text, vocabulary.classes)
 
 
 def split_terms(text: str) -> list[tuple[int, str]]:
@@ -140,16 +140,16 @@ def quoted(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-def _listed(known: KnownNames) -> Iterator[str]:
-    yield from (*known.classes, *known.attributes)
-    for key in known.texts:
-        values = known.values(key)
+def _listed(vocabulary: KnownNames) -> Iterator[str]:
+    yield from (*vocabulary.classes, *vocabulary.attributes)
+    for key in vocabulary.texts:
+        values = vocabulary.values(key)
         yield from (
             (f"{key}={value}" for value in values) if len(values) <= MAX_LISTED else (f"{key}=VALUE",)
         )
 
 
-def _prefixed(match: re.Match[str], known: KnownNames, anchor: bool) -> ParsedName | None:
+def _prefixed(match: re.Match[str], vocabulary: KnownNames, anchor: bool) -> ParsedName | None:
     nots, kind, word, value, number = match.groups()
     result = ParsedName(
         kind,
@@ -161,39 +161,41 @@ def _prefixed(match: re.Match[str], known: KnownNames, anchor: bool) -> ParsedNa
     if number is not None and (not anchor or kind == "direction"):
         return None
     if value is not None:
-        is_known = kind == "attribute" and result.value in known.values(result.text)
+        is_known = kind == "attribute" and result.value in vocabulary.values(result.text)
     else:
-        is_known = result.text in known.of(kind)
+        is_known = result.text in vocabulary.of(kind)
     return result if is_known else None
 
 
-def _with_number(text: str, kinds: Collection[str], known: KnownNames, anchor: bool) -> ParsedName | None:
+def _with_number(
+    text: str, kinds: Collection[str], vocabulary: KnownNames, anchor: bool
+) -> ParsedName | None:
     """Find a name of one of these kinds, with an optional number after it."""
-    if result := _exact(text, kinds, known) or _with_value(text, kinds, known):
+    if result := _exact(text, kinds, vocabulary) or _with_value(text, kinds, vocabulary):
         return result
     word, colon, rest = text.rpartition(":")
     if not (anchor and colon and re.fullmatch(NUMBER, rest)):
         return None
     imaged = [kind for kind in kinds if kind != "direction"]
-    bare = _exact(word, imaged, known) or _with_value(word, imaged, known)
+    bare = _exact(word, imaged, vocabulary) or _with_value(word, imaged, vocabulary)
     return None if bare is None else replace(bare, number=int(rest))
 
 
-def _exact(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
+def _exact(text: str, kinds: Collection[str], vocabulary: KnownNames) -> ParsedName | None:
     for word in dict.fromkeys((text, unquoted(text))):
         for kind in kinds:
-            if word in known.of(kind):
+            if word in vocabulary.of(kind):
                 return ParsedName(kind, word)
     return None
 
 
-def _with_value(text: str, kinds: Collection[str], known: KnownNames) -> ParsedName | None:
+def _with_value(text: str, kinds: Collection[str], vocabulary: KnownNames) -> ParsedName | None:
     """Find an attribute and its value: the first equals sign between two known words separates them."""
     if "attribute" not in kinds:
         return None
     for sign in re.finditer("=", text):
         key, value = unquoted(text[: sign.start()]), unquoted(text[sign.end() :])
-        if (key in known.texts or key in known.attributes) and value in known.values(key):
+        if (key in vocabulary.texts or key in vocabulary.attributes) and value in vocabulary.values(key):
             return ParsedName("attribute", key, value)
     return None
 

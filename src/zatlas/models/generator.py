@@ -209,7 +209,7 @@ class Generator:
         if self.encoder is None:
             raise NotSupported(
                 "This model has no encoder, so it cannot give the latents of images. Sample its prior, or "
-                "train an encoder: zatlas invert RUN --learn"
+                "train an encoder: zatlas invert RUN --train-encoder"
             )
         self._check_labels(x, y)
         parts = [self._call(self.encoder, *pair) for pair in self._batches(x, y)]

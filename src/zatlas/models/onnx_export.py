@@ -60,7 +60,9 @@ def export_decoder(generator: Generator, path: Path, like: Latents | None = None
 def export_encoder(generator: Generator, path: Path, like: Latents | None = None) -> ModelFile:
     """Write the encoder; compare the reconstructions of decoded images with those of torch."""
     if generator.encoder is None:
-        raise NotSupported("This model has no encoder to export. Train one: zatlas invert RUN --learn")
+        raise NotSupported(
+            "This model has no encoder to export. Train one: zatlas invert RUN --train-encoder"
+        )
     z = _examples(generator, like)
     images = generator.decode(z, _labels(len(z), generator))
     data = _graph(_Encoder(generator), "x", images, generator, "z")

@@ -44,7 +44,7 @@ class FollowedRun:
     run: Run
     id: str
     tree: Callable[..., Any]  # of a workspace and an id; `light` while it is being trained
-    shown: Any = None  # the last tree
+    shown_tree: Any = None  # the last tree
     last_stamp: object = None  # of its weights
     light: bool = False  # whether the last tree is light
     next_check: float = 0.0  # time of the next check of the weights
@@ -117,8 +117,8 @@ class FollowedRun:
         if self.imported is None and not workspace.source.generated:
             workspace = replace(workspace, opened_dataset=self.images)
         tree = self.tree(workspace, self.id, light=light)
-        self.shown = replace(tree, entry={**tree.entry, "training": training})
-        display.show(self.shown, workspace)
+        self.shown_tree = replace(tree, entry={**tree.entry, "training": training})
+        display.show(self.shown_tree, workspace)
         self.last_stamp, self.light = state, light
         self.next_check = time.monotonic() + RETRY_FACTOR * (time.monotonic() - begin)
 

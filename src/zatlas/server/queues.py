@@ -48,8 +48,8 @@ class Decoder:
 
     def measure(self, rows: int, seconds: float) -> None:
         """Adapt the number of rows to a measured duration."""
-        wanted = int(rows * PASS_SECONDS / max(seconds, 1e-6))
-        self.rows = int(np.clip((self.rows + wanted) // 2, SLICE // 2, MAX_ROWS))
+        target = int(rows * PASS_SECONDS / max(seconds, 1e-6))
+        self.rows = int(np.clip((self.rows + target) // 2, SLICE // 2, MAX_ROWS))
 
 
 @dataclass(eq=False)

@@ -101,8 +101,8 @@ def show_first(run: FollowedRun, server: Server) -> None:
         torch.set_num_threads(1)  # leave the other cores to the training
     if run.model_file.exists():
         run.check(server)
-        assert run.shown is not None
-        console().print(summary(run.shown.entry), soft_wrap=True, markup=False)
+        assert run.shown_tree is not None
+        console().print(summary(run.shown_tree.entry), soft_wrap=True, markup=False)
         return
     tree = placeholder(run.id, run.run.folder.resolve().name, run.recipe, run.images)
     tree.entry["training"] = run.reported = training

@@ -34,8 +34,8 @@ def ranges(
     the run's classifier, otherwise by probes of the encoded images, otherwise by the distance from the data.
     None if the time allows too few images.
     """
-    known = [reports.get(direction.name) for direction in directions]
-    result = [None if report is None else (report.low, report.high) for report in known]
+    measured = [reports.get(direction.name) for direction in directions]
+    result = [None if report is None else (report.low, report.high) for report in measured]
     missing = [number for number, limits in enumerate(result) if limits is None]
     if not workspace.source.decodes or not missing:
         return result

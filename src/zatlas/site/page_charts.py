@@ -87,9 +87,9 @@ class PageChart:
     @property
     def steps(self) -> int:
         """Steps of the grid along each side: fewer for few points or long latents."""
-        wanted = np.clip(1.3 * len(self.positions) ** 0.5, USUAL_STEPS, MAX_STEPS)
+        steps = np.clip(1.3 * len(self.positions) ** 0.5, USUAL_STEPS, MAX_STEPS)
         limit = max((MAX_GRID_NUMBERS / self.chart.latents.shape[1]) ** 0.5, MIN_STEPS)
-        return int(min(wanted, limit))
+        return int(min(steps, limit))
 
     @cached_property
     def grid(self) -> tuple[Plane, Latents]:

@@ -20,9 +20,9 @@ KEY = b"zatlas"  # metadata key of the provenance
 SCHEMA = [("index", pa.int64()), ("x", pa.float32()), ("y", pa.float32())]
 
 
-def write(path: Path, blocks: Iterable[tuple[Rows, Plane]], made: Mapping[str, Any]) -> Path:
+def write(path: Path, blocks: Iterable[tuple[Rows, Plane]], provenance: Mapping[str, Any]) -> Path:
     """Write the table, one row group for each block."""
-    schema = pa.schema(SCHEMA).with_metadata({KEY: json.dumps(made).encode()})
+    schema = pa.schema(SCHEMA).with_metadata({KEY: json.dumps(provenance).encode()})
     with (
         atomic.file(path) as side,
         pq.ParquetWriter(side, schema, compression="none", use_dictionary=False) as writer,

@@ -47,7 +47,7 @@ class LatentBlock:
     columns: Mapping[str, np.ndarray]
 
 
-def write(path: Path, blocks: Iterable[LatentBlock], made: Mapping[str, Any]) -> Path:
+def write(path: Path, blocks: Iterable[LatentBlock], provenance: Mapping[str, Any]) -> Path:
     """Write the table; a thread writes each block while the next is computed."""
     with atomic.file(path) as side, ThreadPoolExecutor(1) as pool:
         writer: pq.ParquetWriter | None = None
@@ -56,7 +56,7 @@ def write(path: Path, blocks: Iterable[LatentBlock], made: Mapping[str, Any]) ->
             for block in blocks:
                 table = _as_arrow(block)
                 if writer is None:
-                    schema = table.schema.with_metadata({KEY: json.dumps(made).encode()})
+                    schema = table.schema.with_metadata({KEY: json.dumps(provenance).encode()})
                     # Latents do not compress, and their statistics are not used.
                     plain = [name for name in table.column_names if name not in ("z", "std")]
                     writer = pq.ParquetWriter(
@@ -92,9 +92,9 @@ def part_path(folder: Path, number: int) -> Path:
     return folder / f"part-{number:06d}.parquet"
 
 
-def mark_complete(folder: Path, made: Mapping[str, Any]) -> Path:
+def mark_complete(folder: Path, provenance: Mapping[str, Any]) -> Path:
     """Write the file that marks a folder of parts as complete."""
-    return atomic.write_file(folder / PARTS_FILE, atomic.as_json(made))
+    return atomic.write_file(folder / PARTS_FILE, atomic.as_json(provenance))
 
 
 def read(path: Path) -> LatentTable:

@@ -162,15 +162,15 @@ def open_run(folder: Path) -> Run:
             f"yours, record its files as they are: {shell_command('check', folder, '--accept', '.')}"
         )
     try:
-        made = run.provenance()
-        number = int(made["format"])
+        content = run.provenance()
+        number = int(content["format"])
     except FileNotFoundError:
         raise BadRun(f"{folder} is not a run: it has no made.json.") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BadRun(f"{folder}/made.json cannot be read: {error}.") from error
     if number > FORMAT:
         raise BadRun(
-            f"{folder} has format {number}, written by zatlas {made.get('zatlas', '(newer)')}, but this "
+            f"{folder} has format {number}, written by zatlas {content.get('zatlas', '(newer)')}, but this "
             f"version reads up to {FORMAT}. Update: pip install -U zatlas"
         )
     return run

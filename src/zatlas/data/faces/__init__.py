@@ -209,7 +209,7 @@ def bare_head(canvas: Canvas, s: Face) -> None:
     glow(canvas, s.x - 0.13, s.y - 0.40, 0.16, 0.09, mix(s.skin, WHITE, 0.8), s.bald * 0.8)
     lock = s.bald * s.row["bangs"]
     under = mix(s.dark_hair, INK, 0.5)
-    stroke(canvas, s.face_x * 0.7, s.y - 0.475, 0.17, 0.055, under, bend=0.11, alpha=lock)
+    stroke(canvas, s.face_x * 0.7, s.y - 0.475, 0.17, 0.055, under, curvature=0.11, alpha=lock)
     for offset, lift, tilt in ((-0.075, 0.03, -0.05), (0.085, 0.035, 0.06), (0.005, 0.0, 0.015)):
         stroke(
             canvas,
@@ -219,7 +219,7 @@ def bare_head(canvas: Canvas, s: Face) -> None:
             0.045,
             s.hair,
             tilt=tilt,
-            bend=0.07,
+            curvature=0.07,
             alpha=lock,
         )
 

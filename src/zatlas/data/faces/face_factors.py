@@ -133,22 +133,22 @@ def independent(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
 
 def correlated_factors(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
     """Return correlated factors: exponents skew the ranges, and probabilities depend on other factors."""
-    made = independent(raw)
-    male, age, smile = made["male"], made["age"], raw["smile"]
-    made["hair_length"] = skewed(raw["hair_length"], male, 3.0, 0.5)
-    made["brow_thickness"] = skewed(raw["brow_thickness"], male, 0.6, 1.6)
-    made["brow_arch"] = skewed(raw["brow_arch"], male, 1.6, 0.6)
-    made["face_width"] = skewed(raw["face_width"], male, 0.7, 1.4)
-    made["nose_size"] = skewed(raw["nose_size"], male, 0.7, 1.4)
-    made["blush"] = raw["blush"] * (1 - np.float32(0.5) * age)
-    made["mouth_open"] = np.float32(0.5) * (raw["mouth_open"] + smile)
-    made["beard"] = raw["beard"] < np.where(male, 0.55, 0.02)
-    made["bald"] = raw["bald"] < np.where(male, 0.03 + 0.5 * age**2, 0.01)
-    made["bangs"] = raw["bangs"] < np.where(male, 0.25, 0.5)
-    made["earrings"] = raw["earrings"] < np.where(male, 0.06, 0.6)
-    made["glasses"] = raw["glasses"] < 0.12 + 0.35 * age
-    made["hair_colour"] = hair_colours(raw["hair_colour"], age, made["skin_tone"])
-    return made
+    base = independent(raw)
+    male, age, smile = base["male"], base["age"], raw["smile"]
+    base["hair_length"] = skewed(raw["hair_length"], male, 3.0, 0.5)
+    base["brow_thickness"] = skewed(raw["brow_thickness"], male, 0.6, 1.6)
+    base["brow_arch"] = skewed(raw["brow_arch"], male, 1.6, 0.6)
+    base["face_width"] = skewed(raw["face_width"], male, 0.7, 1.4)
+    base["nose_size"] = skewed(raw["nose_size"], male, 0.7, 1.4)
+    base["blush"] = raw["blush"] * (1 - np.float32(0.5) * age)
+    base["mouth_open"] = np.float32(0.5) * (raw["mouth_open"] + smile)
+    base["beard"] = raw["beard"] < np.where(male, 0.55, 0.02)
+    base["bald"] = raw["bald"] < np.where(male, 0.03 + 0.5 * age**2, 0.01)
+    base["bangs"] = raw["bangs"] < np.where(male, 0.25, 0.5)
+    base["earrings"] = raw["earrings"] < np.where(male, 0.06, 0.6)
+    base["glasses"] = raw["glasses"] < 0.12 + 0.35 * age
+    base["hair_colour"] = hair_colours(raw["hair_colour"], age, base["skin_tone"])
+    return base
 
 
 def hair_colours(raw: Unit, age: Unit, skin: Unit) -> np.ndarray:

@@ -12,7 +12,7 @@ def nose(canvas: Canvas, s: Face) -> None:
     x, y = s.face_x + 0.045 * s.turn, s.face_y + 0.155 + 0.02 * s.row["pose_y"]
     rx = 0.036 + 0.066 * size
     glow(canvas, x + 0.012, y - 0.005, rx * 1.5, rx * 1.2, mix(s.shade, (200, 70, 60), 0.25), 0.8)
-    stroke(canvas, x, y + 0.03 + 0.012 * size, rx, 0.012 + 0.008 * size, s.line, bend=-0.03)
+    stroke(canvas, x, y + 0.03 + 0.012 * size, rx, 0.012 + 0.008 * size, s.line, curvature=-0.03)
     glow(canvas, x - 0.012, y - 0.02, rx * 0.7, rx * 0.6, mix(s.skin, WHITE, 0.7), 0.7)
 
 
@@ -21,10 +21,12 @@ def wrinkles(canvas: Canvas, s: Face) -> None:
     worn = np.clip(s.row["age"] * 1.35 - 0.35, 0, 1) * 0.75
     thin = 0.014
     for height, reach in ((-0.30, 0.17), (-0.365, 0.13)):
-        stroke(canvas, s.face_x, s.face_y + height, reach, thin, s.line, bend=-0.012, blunt=True, alpha=worn)
+        stroke(
+            canvas, s.face_x, s.face_y + height, reach, thin, s.line, curvature=-0.012, blunt=True, alpha=worn
+        )
     for side, x, near in s.eyes():
         reach = 0.085
-        stroke(canvas, x, s.face_y + 0.125, reach, thin, s.line, bend=-0.025, alpha=worn)
+        stroke(canvas, x, s.face_y + 0.125, reach, thin, s.line, curvature=-0.025, alpha=worn)
         fold = s.face_x + 0.135 * side * near
         stroke(
             canvas,
@@ -34,7 +36,7 @@ def wrinkles(canvas: Canvas, s: Face) -> None:
             thin * 1.3,
             s.line,
             tilt=0.06 * side,
-            bend=0.02,
+            curvature=0.02,
             alpha=worn * 0.75,
         )
         for tilt in (-0.02, 0.025):
@@ -62,7 +64,7 @@ def moustache(canvas: Canvas, s: Face) -> None:
             0.032,
             mix(s.beard, INK, 0.15),
             tilt=0.03 * side,
-            bend=0.01,
+            curvature=0.01,
             alpha=s.row["beard"],
         )
 
@@ -72,16 +74,25 @@ def mouth(canvas: Canvas, s: Face) -> None:
     smile, wide = s.row["smile"], s.row["mouth_open"]
     x, y = s.face_x + 0.015 * s.turn, s.face_y + 0.30
     reach = 0.125 + 0.045 * np.maximum(smile, 0)
-    bend, gap = -0.085 * smile, 0.012 + 0.075 * np.clip(wide * 1.25 - 0.2, 0, 1)
+    curvature, gap = -0.085 * smile, 0.012 + 0.075 * np.clip(wide * 1.25 - 0.2, 0, 1)
     y = y + 0.035 * smile - 0.3 * gap
     full = 0.024 - 0.008 * s.male
     lips = mix(mix(s.skin, (196, 48, 66), 0.72), s.line, s.male * 0.75)
     lips = mix(lips, (206, 112, 104), s.row["beard"] * 0.5)
-    stroke(canvas, x, y + gap, reach + 0.02, gap + full, lips, bend=bend - gap)
-    stroke(canvas, x, y + gap, reach, gap, (96, 28, 40), bend=bend - gap)
+    stroke(canvas, x, y + gap, reach + 0.02, gap + full, lips, curvature=curvature - gap)
+    stroke(canvas, x, y + gap, reach, gap, (96, 28, 40), curvature=curvature - gap)
     parted = np.clip(wide * 4 - 1, 0, 1)
     teeth = np.minimum(gap * 0.8, 0.022)
-    stroke(canvas, x, y + teeth + 0.004, reach * 0.86, teeth, WHITE, bend=bend * 0.74 - teeth, alpha=parted)
+    stroke(
+        canvas,
+        x,
+        y + teeth + 0.004,
+        reach * 0.86,
+        teeth,
+        WHITE,
+        curvature=curvature * 0.74 - teeth,
+        alpha=parted,
+    )
     tongue = np.minimum(gap * 0.4, 0.03)
     stroke(
         canvas,
@@ -90,7 +101,7 @@ def mouth(canvas: Canvas, s: Face) -> None:
         reach * 0.6,
         tongue,
         (222, 92, 98),
-        bend=(bend - 2 * gap) * 0.36 + tongue,
+        curvature=(curvature - 2 * gap) * 0.36 + tongue,
         alpha=parted,
     )
 
@@ -108,7 +119,7 @@ def eyes(canvas: Canvas, s: Face) -> None:
         oval(canvas, look, y, iris, np.minimum(iris, ry), ramp(EYES, s.row["eye_colour"]))
         oval(canvas, look, y, iris * 0.55, np.minimum(iris * 0.55, ry), INK)
         oval(canvas, look - iris * 0.38, y - np.minimum(iris, ry) * 0.42, iris * 0.36, iris * 0.36, WHITE)
-        stroke(canvas, x, y - ry + 0.004, rx * 1.12, lash, INK, bend=ry * 0.85, blunt=True)
+        stroke(canvas, x, y - ry + 0.004, rx * 1.12, lash, INK, curvature=ry * 0.85, blunt=True)
         flick = x + side * rx * 1.12
         stroke(canvas, flick, y - ry * 0.42, 0.045, lash * 0.7, INK, tilt=-0.04 * side, alpha=1 - s.male)
 
@@ -126,7 +137,7 @@ def brows(canvas: Canvas, s: Face) -> None:
             0.125 * near,
             half,
             s.brow,
-            bend=0.012 + 0.06 * arch,
+            curvature=0.012 + 0.06 * arch,
             tilt=0.012 * side * (1 - 1.5 * arch),
             blunt=True,
         )
@@ -151,4 +162,4 @@ def worn(canvas: Canvas, s: Face) -> None:
         ball = 0.043
         oval(canvas, ear, low, ball, ball, (236, 178, 52), s.row["earrings"])
         oval(canvas, ear - 0.012, low - 0.014, ball * 0.35, ball * 0.35, WHITE, s.row["earrings"])
-    stroke(canvas, s.face_x, s.face_y + 0.005, 0.07, thick, frame, bend=0.02, blunt=True, alpha=glasses)
+    stroke(canvas, s.face_x, s.face_y + 0.005, 0.07, thick, frame, curvature=0.02, blunt=True, alpha=glasses)

@@ -73,12 +73,12 @@ def distance(u: Across, v: Down, rx: Size | Down, ry: Size | Down, power: Size, 
     else:
         narrow, pixels_x = rx**-power, pixel
     a, b = bu**power, bv**power
-    slope_u, slope_v = power * a / bu * pixels_x, power * b / bv / ry * pixel
-    value, steep = a[None], (slope_u**2)[None]
+    gradient_u, gradient_v = power * a / bu * pixels_x, power * b / bv / ry * pixel
+    value, steep = a[None], (gradient_u**2)[None]
     if narrow is not None:
         value, steep = value * narrow[:, None], steep * (narrow**2)[:, None]
     value = value + (b - 1)[:, None]
-    steep = steep + (slope_v**2)[:, None]
+    steep = steep + (gradient_v**2)[:, None]
     far: Grid = value / np.sqrt(steep)
     return far
 
@@ -118,19 +118,19 @@ def stroke(
     half: Size,
     colour: Paint,
     *,
-    bend: Size = 0.0,
+    curvature: Size = 0.0,
     tilt: Size = 0.0,
     blunt: bool = False,
     alpha: Size = 1.0,
 ) -> None:
     """Paint a stroke along y + tilt t + bend t^2, t from -1 to 1, that tapers to both ends."""
-    rise = np.abs(bend) + np.abs(tilt) + half
+    rise = np.abs(curvature) + np.abs(tilt) + half
     part = canvas.crop(x - reach, x + reach, y - rise, y + rise)
     t = (part.x - x) / reach
     square = t * t
-    middle = y + tilt * t + bend * square
+    middle = y + tilt * t + curvature * square
     # On a slope, the vertical distance is longer than the distance by this factor.
-    lean = part.pixel * np.sqrt(1 + ((tilt + 2 * bend * t) / reach) ** 2)
+    lean = part.pixel * np.sqrt(1 + ((tilt + 2 * curvature * t) / reach) ** 2)
     width = half * np.maximum(1 - (square * square if blunt else square), 0) / lean
     far = np.abs(part.y[:, None] - middle[None]) / lean
     # A stroke thinner than a pixel covers only its own width.
