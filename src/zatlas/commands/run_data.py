@@ -58,7 +58,7 @@ def invert(
     zatlas decodes the latents, draws the result and prints the error.
 
     Args:
-        images: Image files, cropped to a square and resized for the model. (default: the model's own samples)
+        images: Image files, cropped to a square and resized. (default: the model's own samples)
         train_encoder: Train an encoder on the model's samples first, and save it in the run. This takes minutes;
             then every command knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
