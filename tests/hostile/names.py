@@ -15,7 +15,7 @@ NAMES = {
     "up twice": "..//..//../..//home/.bashrc",
     "up to nothing": "../../../../home/.config/autostart/evil.desktop",
     "absolute": "/etc/passwd",
-    "zero": "points.arrow\0.png",
+    "zero": "table.arrow\0.png",
     "control": "a\r\nSet-Cookie: x\x1b[2J",
     "percent": "%2e%2e/%2e%2e/%2e%2e/%2e%2e/home/.bashrc",
     "twice percent": "%252e%252e%252fhome",
@@ -100,10 +100,10 @@ def _deep(name: str) -> Any:
 PLACES: dict[str, Callable[[str], Change]] = {
     "entry.json files": _listed,
     "entry.json files, and the file": _listed_with_file,
-    "entry.json points": _entry("entry.points"),
-    "entry.json codes": _entry("entry.codes"),
+    "entry.json table": _entry("entry.table"),
+    "entry.json latents": _entry("entry.latents"),
     "entry.json lattice": _entry("entry.charts.0.lattice.url"),
-    "entry.json cover": _entry("entry.charts.0.cover"),
+    "entry.json coverage": _entry("entry.charts.0.coverage"),
     "entry.json decoder": _entry("entry.decoder.url"),
     "written.json": _outputs,
     "made.json data": lambda name: edit_json("made.json", lambda v: v | {"data": name, "images": name}),
@@ -128,7 +128,7 @@ PLACES: dict[str, Callable[[str], Change]] = {
     ),
     "digests.jsonl": lambda name: edit_text("digests.jsonl", lambda t: t + digest_line(name)),
 }
-SHOWN = {"entry.json files", "entry.json points", "entry.json lattice", "direction", "chart layout", "codes"}
+SHOWN = {"entry.json files", "entry.json table", "entry.json lattice", "direction", "chart layout", "codes"}
 RESUMED = {"recipe.toml family", "recipe.toml net", "checkpoint manifest", "made.json data", "written.json"}
 WORDS: dict[str, Callable[[str], Change]] = {
     "class names": lambda text: edit_tensors(
@@ -176,7 +176,7 @@ def _named(value: dict[str, Any], text: str) -> dict[str, Any]:
             }
         return [walk(one) for one in inner] if isinstance(inner, list) else inner
 
-    value["entry"]["ways"] = walk(value["entry"].get("ways"))
+    value["entry"]["directions"] = walk(value["entry"].get("directions"))
     return value
 
 
@@ -193,7 +193,7 @@ def cases() -> Iterator[Case]:
         for kind in [kinds[(number + 3 * i) % len(kinds)] for i in range(4)]:
             deeds = DRAWN if kind in ("tag", "quote") else LOOKED
             yield Case(f"markup {place}: {kind}", change(MARKUP[kind]), deeds)
-    for place in ("entry.json files", "entry.json points"):
+    for place in ("entry.json files", "entry.json table"):
         for kind in kinds:
             yield Case(f"markup {place}: {kind}", PLACES[place](MARKUP[kind]), LOOKED)
     yield Case("markup in every class and attribute", lambda world: None, DRAWN, run="marked")
